@@ -1,0 +1,1 @@
+//! The macros of `micro-rs`; use them through `micro`.
