@@ -1,0 +1,82 @@
+//! Messages as bytes: the [`Message`] trait that `#[derive(micro::Message)]` implements, and codecs by content type.
+
+mod payload;
+mod streaming;
+
+use std::{collections::HashMap, sync::Arc};
+
+use bytes::Bytes;
+
+pub use payload::Payload;
+pub use streaming::{Sender, Streaming};
+
+use crate::{
+    error::{Error, Result},
+    message::ContentType,
+    registry::Value,
+};
+
+/// A message: a type with a codec, a schema and a JSON mapping. Derive it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a Micro message",
+    label = "this type cannot be sent or received",
+    note = "add `#[derive(micro::Message)]` beside serde's `Serialize, Deserialize`, or beside `prost::Message`"
+)]
+pub trait Message: Sized + Send + 'static {
+    /// What it is encoded in between our own when nobody asks for anything else.
+    fn content_type() -> ContentType;
+
+    /// The encoded form; an error when the content type is not known to this type or to `codecs`.
+    fn encode(&self, content_type: &ContentType, codecs: &Codecs) -> Result<Bytes>;
+
+    /// The message of an encoded form; `InvalidArgument` says where it is wrong.
+    fn decode(content_type: &ContentType, codecs: &Codecs, bytes: Bytes) -> Result<Self>;
+
+    /// The field tree.
+    fn schema() -> Value;
+}
+
+/// A codec of a user's own, by content type.
+///
+/// The built-in ones (JSON, MessagePack, Protobuf, bytes) do not come this way: they are compiled
+/// into each message.
+pub trait Codec: Send + Sync + 'static {
+    /// The media type it is chosen by, in lower case, such as `application/cbor`.
+    fn content_type(&self) -> &str;
+
+    /// The encoded form of a value.
+    fn encode(&self, value: &dyn erased_serde::Serialize) -> Result<Vec<u8>>;
+
+    /// Hands a deserializer over `bytes` to `read`.
+    fn decode(
+        &self,
+        bytes: &[u8],
+        read: &mut dyn FnMut(&mut dyn erased_serde::Deserializer<'_>) -> Result<()>,
+    ) -> Result<()>;
+}
+
+/// A user's own codecs by content type; cheap to clone.
+#[derive(Clone, Default)]
+pub struct Codecs(Option<Arc<HashMap<Arc<str>, Arc<dyn Codec>>>>);
+
+impl Codecs {
+    /// The same with one more.
+    pub fn with(self, codec: impl Codec) -> Self {
+        let mut all = self.0.map(|all| (*all).clone()).unwrap_or_default();
+        all.insert(codec.content_type().into(), Arc::new(codec));
+        Codecs(Some(Arc::new(all)))
+    }
+
+    /// The codec of a content type; an error naming it and what to do.
+    pub fn get(&self, content_type: &ContentType) -> Result<&dyn Codec> {
+        self.0
+            .as_ref()
+            .and_then(|all| all.get(content_type.as_str()))
+            .map(|codec| &**codec)
+            .ok_or_else(|| {
+                Error::unimplemented(format!(
+                    "content type `{content_type}` is not known here; add its codec with `codec(…)`"
+                ))
+            })
+    }
+}

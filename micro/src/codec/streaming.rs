@@ -1,0 +1,136 @@
+//! A stream of messages, on either side of a call.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use tokio::sync::mpsc;
+
+use crate::{
+    codec::{Codecs, Message},
+    error::{Error, Result},
+    message::{Body, BodyStream, ContentType},
+};
+
+/// A stream of messages: what comes in one at a time, or what is to go out.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> micro::Result<()> {
+/// use micro::Streaming;
+///
+/// let (sender, mut stream) = Streaming::channel(8);
+/// sender.send("hello".to_string()).await?;
+/// drop(sender);
+/// assert_eq!(stream.next().await.transpose()?, Some("hello".to_string()));
+/// assert!(stream.next().await.is_none());
+/// # Ok(()) }
+/// ```
+pub struct Streaming<T>(Source<T>);
+
+enum Source<T> {
+    Typed(Pin<Box<dyn Stream<Item = Result<T>> + Send>>),
+    Channel(mpsc::Receiver<Result<T>>),
+    Encoded(BodyStream, ContentType, Codecs),
+}
+
+impl<T: Send + 'static> Streaming<T> {
+    /// A stream of what another stream yields; an error ends it.
+    pub fn new(messages: impl Stream<Item = Result<T>> + Send + 'static) -> Self {
+        Streaming(Source::Typed(Box::pin(messages)))
+    }
+
+    /// A stream and the end to feed it by; at most `capacity` messages wait between them.
+    pub fn channel(capacity: usize) -> (Sender<T>, Self) {
+        let (sender, receiver) = mpsc::channel(capacity.max(1));
+        (Sender(sender), Streaming(Source::Channel(receiver)))
+    }
+}
+
+impl<T: Message> Streaming<T> {
+    /// The next message; `None` when the other side has ended the stream.
+    pub async fn next(&mut self) -> Option<Result<T>> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+
+    pub(crate) fn encode(self, content_type: &ContentType, codecs: &Codecs) -> Body {
+        match self.0 {
+            // Passed on as it came, when it came in what it is to go out in.
+            Source::Encoded(stream, from, _) if from == *content_type => Body::stream(stream),
+            source => Body::stream(Encode {
+                messages: Streaming(source),
+                content_type: content_type.clone(),
+                codecs: codecs.clone(),
+            }),
+        }
+    }
+
+    pub(crate) fn decode(content_type: ContentType, codecs: Codecs, body: Body) -> Self {
+        Streaming(Source::Encoded(body.into_stream(), content_type, codecs))
+    }
+}
+
+impl<T: Message> Stream for Streaming<T> {
+    type Item = Result<T>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match &mut self.0 {
+            Source::Typed(stream) => stream.as_mut().poll_next(cx),
+            Source::Channel(receiver) => receiver.poll_recv(cx),
+            Source::Encoded(stream, content_type, codecs) => {
+                stream.as_mut().poll_next(cx).map(|next| {
+                    next.map(|piece| piece.and_then(|bytes| T::decode(content_type, codecs, bytes)))
+                })
+            }
+        }
+    }
+}
+
+/// `T` is never pinned: each source pins its own.
+impl<T> Unpin for Streaming<T> {}
+
+struct Encode<T> {
+    messages: Streaming<T>,
+    content_type: ContentType,
+    codecs: Codecs,
+}
+
+impl<T: Message> Stream for Encode<T> {
+    type Item = Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        Pin::new(&mut this.messages).poll_next(cx).map(|next| {
+            next.map(|message| message.and_then(|m| m.encode(&this.content_type, &this.codecs)))
+        })
+    }
+}
+
+/// The feeding end of [`Streaming::channel`]; dropping it ends the stream.
+#[derive(Debug)]
+pub struct Sender<T>(mpsc::Sender<Result<T>>);
+
+impl<T> Clone for Sender<T> {
+    fn clone(&self) -> Self {
+        Sender(self.0.clone())
+    }
+}
+
+impl<T> Sender<T> {
+    /// Sends a message, waiting while the receiver is behind; an error when it has gone.
+    pub async fn send(&self, message: T) -> Result<()> {
+        self.0.send(Ok(message)).await.map_err(|_| gone())
+    }
+
+    /// Ends the stream with an error.
+    pub async fn fail(self, error: Error) -> Result<()> {
+        self.0.send(Err(error)).await.map_err(|_| gone())
+    }
+}
+
+fn gone() -> Error {
+    Error::cancelled("the receiver of this stream has gone")
+}

@@ -1,0 +1,189 @@
+//! What is sent and what comes back: [`Request`], [`Response`], their [`Body`] and [`Metadata`].
+
+mod body;
+mod content_type;
+mod metadata;
+
+use std::{fmt, sync::Arc};
+
+pub use body::{Body, BodyStream};
+pub use content_type::ContentType;
+pub use metadata::Metadata;
+
+use crate::{context::Context, time::Nanos};
+
+/// Where a request goes: an endpoint of a service.
+///
+/// Made once for an endpoint and shared by its calls; cloning costs a counter.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Target(Arc<Names>);
+
+#[derive(PartialEq, Eq, Hash)]
+struct Names {
+    service: Arc<str>,
+    endpoint: Box<str>,
+}
+
+impl Target {
+    /// The endpoint of a service, such as `greeter` and `Greeter.Hello`.
+    pub fn new(service: impl Into<Arc<str>>, endpoint: impl Into<Box<str>>) -> Self {
+        Target(Arc::new(Names {
+            service: service.into(),
+            endpoint: endpoint.into(),
+        }))
+    }
+
+    /// The service's name.
+    pub fn service(&self) -> &str {
+        &self.0.service
+    }
+
+    /// The endpoint's name.
+    pub fn endpoint(&self) -> &str {
+        &self.0.endpoint
+    }
+
+    /// A number that equal handles share and that no other living handle has.
+    pub(crate) fn address(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.service(), self.endpoint())
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A request on its way: where to, what travels with it, and the body in some content type.
+#[derive(Debug)]
+pub struct Request {
+    target: Target,
+    context: Context,
+    content_type: ContentType,
+    body: Body,
+}
+
+impl Request {
+    /// A request with a fresh context.
+    pub fn new(target: Target, content_type: ContentType, body: impl Into<Body>) -> Self {
+        Request {
+            target,
+            context: Context::new(),
+            content_type,
+            body: body.into(),
+        }
+    }
+
+    /// The same in another context.
+    pub fn with_context(mut self, context: Context) -> Self {
+        self.context = context;
+        self
+    }
+
+    /// The endpoint asked for.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The service asked for.
+    pub fn service(&self) -> &str {
+        self.target.service()
+    }
+
+    /// The name of the endpoint asked for.
+    pub fn endpoint(&self) -> &str {
+        self.target.endpoint()
+    }
+
+    /// What travels with the call.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// What travels with the call, to change.
+    pub fn context_mut(&mut self) -> &mut Context {
+        &mut self.context
+    }
+
+    /// How the body is encoded.
+    pub fn content_type(&self) -> &ContentType {
+        &self.content_type
+    }
+
+    /// The body.
+    pub fn body(&self) -> &Body {
+        &self.body
+    }
+
+    /// The body, to take or replace.
+    pub fn body_mut(&mut self) -> &mut Body {
+        &mut self.body
+    }
+
+    /// Context, content type and body.
+    pub fn into_parts(self) -> (Context, ContentType, Body) {
+        (self.context, self.content_type, self.body)
+    }
+}
+
+/// An answer: the body, how it is encoded, and what the server says beside it.
+#[derive(Debug)]
+pub struct Response {
+    content_type: ContentType,
+    body: Body,
+    metadata: Metadata,
+    /// Thousandths of the server's concurrency limit in use; 0 when unsaid.
+    pub(crate) load: u16,
+    /// When the bytes were read, so that nobody reads the clock again; 0 when unsaid.
+    pub(crate) received: Nanos,
+}
+
+impl Response {
+    /// An answer.
+    pub fn new(content_type: ContentType, body: impl Into<Body>) -> Self {
+        Response {
+            content_type,
+            body: body.into(),
+            metadata: Metadata::new(),
+            load: 0,
+            received: 0,
+        }
+    }
+
+    /// How the body is encoded.
+    pub fn content_type(&self) -> &ContentType {
+        &self.content_type
+    }
+
+    /// The body.
+    pub fn body(&self) -> &Body {
+        &self.body
+    }
+
+    /// The body, to take or replace.
+    pub fn body_mut(&mut self) -> &mut Body {
+        &mut self.body
+    }
+
+    /// What the server says beside the body.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// What the server says beside the body, to change.
+    pub fn metadata_mut(&mut self) -> &mut Metadata {
+        &mut self.metadata
+    }
+
+    /// Content type and body.
+    pub fn into_parts(self) -> (ContentType, Body) {
+        (self.content_type, self.body)
+    }
+}

@@ -1,0 +1,66 @@
+//! Which nodes serve which service: the [`Registry`] trait and what it stores.
+
+mod node;
+
+use std::{pin::Pin, time::Duration};
+
+use async_trait::async_trait;
+use futures_core::Stream;
+
+pub use node::{Endpoint, Node, Value};
+
+use crate::error::{Error, Result};
+
+/// Whole sets of nodes, as they change.
+pub type Updates = Pin<Box<dyn Stream<Item = Update> + Send>>;
+
+/// Where services are registered and found.
+///
+/// Every implementation passes the same contract suite. Methods fail with
+/// [`Code::Unavailable`](crate::Code::Unavailable) when the registry cannot be reached.
+#[async_trait]
+pub trait Registry: Send + Sync + 'static {
+    /// The name it is chosen by, such as `local`.
+    fn name(&self) -> &str;
+
+    /// Registers a node or renews it. With a `ttl` it goes when that passes unrenewed or, where the
+    /// registry can tell, when this process ends; without one it stays until it is deregistered.
+    async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()>;
+
+    /// Takes a node out; no error if it is not there.
+    async fn deregister(&self, node: &Node) -> Result<()>;
+
+    /// The nodes of a service now; empty when there is none.
+    async fn get(&self, service: &str) -> Result<Vec<Node>>;
+
+    /// The names of all services now, sorted.
+    async fn list(&self) -> Result<Vec<String>>;
+
+    /// The current set of one service, or one set each for all, at once and at every change.
+    ///
+    /// The stream ends only with the registry; while it cannot be reached it says [`Update::Stale`].
+    async fn watch(&self, service: Option<&str>) -> Result<Updates>;
+}
+
+/// What a watch says: always the whole current set, so that a lost or repeated one does no harm.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Update {
+    /// The nodes of a service as they are now.
+    Set {
+        /// Whose nodes.
+        service: String,
+        /// All of them.
+        nodes: Vec<Node>,
+        /// Whether an empty set is to be believed: `true` when its last node deregistered or died,
+        /// `false` when a registry merely shows none, as one does that was restarted empty.
+        authoritative: bool,
+    },
+    /// The registry cannot be reached; what was said before may be out of date.
+    Stale {
+        /// For how long already.
+        since: Duration,
+        /// Why.
+        error: Error,
+    },
+}

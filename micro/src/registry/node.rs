@@ -1,0 +1,153 @@
+//! A node's record: where it listens, which version it is, what it serves.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+/// One running instance of a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Node {
+    /// Unique: the service's name, a hyphen and the server's id.
+    pub id: String,
+    /// The service's name.
+    pub service: String,
+    /// The service's version, such as `latest` or `1.2.0`.
+    pub version: String,
+    /// `host:port`, `unix:PATH` or `memory:NAME`.
+    pub address: String,
+    /// Free text by name; go-micro's own keys (`protocol`, `transport`, …) among it.
+    pub metadata: BTreeMap<String, String>,
+    /// What it serves; shared among the nodes of one version.
+    pub endpoints: Arc<[Endpoint]>,
+}
+
+impl Node {
+    /// A node without metadata or endpoints, of version `latest`.
+    pub fn new(
+        service: impl Into<String>,
+        id: impl Into<String>,
+        address: impl Into<String>,
+    ) -> Self {
+        Node {
+            id: id.into(),
+            service: service.into(),
+            version: "latest".into(),
+            address: address.into(),
+            metadata: BTreeMap::new(),
+            endpoints: Arc::from([]),
+        }
+    }
+
+    /// The same with another version.
+    pub fn with_version(mut self, version: impl Into<String>) -> Self {
+        self.version = version.into();
+        self
+    }
+
+    /// The same with one more entry of metadata.
+    pub fn with_metadata(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.metadata.insert(name.into(), value.into());
+        self
+    }
+
+    /// The same serving these endpoints.
+    pub fn with_endpoints(mut self, endpoints: impl Into<Arc<[Endpoint]>>) -> Self {
+        self.endpoints = endpoints.into();
+        self
+    }
+
+    /// Its share of traffic against the other nodes': metadata `weight`, 100 if unsaid or unreadable.
+    pub fn weight(&self) -> u32 {
+        self.metadata
+            .get("weight")
+            .and_then(|weight| weight.parse().ok())
+            .unwrap_or(100)
+    }
+
+    /// The record of one of its endpoints.
+    pub fn endpoint(&self, name: &str) -> Option<&Endpoint> {
+        self.endpoints.iter().find(|endpoint| endpoint.name == name)
+    }
+}
+
+/// What an endpoint is called, takes and gives.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Endpoint {
+    /// Such as `Greeter.Hello`.
+    pub name: String,
+    /// The request's fields.
+    #[serde(default)]
+    pub request: Option<Value>,
+    /// The response's fields.
+    #[serde(default)]
+    pub response: Option<Value>,
+    /// Properties: `idempotent=true`, `stream=true` with `stream_shape=server|client|bidi`, `topic`, and a user's own.
+    #[serde(default)]
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl Endpoint {
+    /// An endpoint without schema or properties.
+    pub fn new(name: impl Into<String>) -> Self {
+        Endpoint {
+            name: name.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether it declares that doing its work twice does no harm.
+    pub fn is_idempotent(&self) -> bool {
+        self.metadata.get("idempotent").is_some_and(|v| v == "true")
+    }
+
+    /// Whether it takes or gives a stream.
+    pub fn is_stream(&self) -> bool {
+        self.metadata.get("stream").is_some_and(|v| v == "true")
+    }
+}
+
+/// A field tree: a value's name, type and, for an object or a list, what is in it.
+///
+/// Types are JSON's view of them: `string`, `bool`, `bytes`, `i64`, `u32`, `f64`, …; `object` with a
+/// value a field; `[]T` with one value for T; `map` with one value for what it maps to; `any`.
+/// A field that may be left out has a type that ends in `?`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Value {
+    /// The field's name, or the type's at the root.
+    pub name: String,
+    /// The type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What is in it.
+    #[serde(default, deserialize_with = "null_is_empty")]
+    pub values: Vec<Value>,
+}
+
+impl Value {
+    /// A value of a type.
+    pub fn new(name: impl Into<String>, kind: impl Into<String>) -> Self {
+        Value {
+            name: name.into(),
+            kind: kind.into(),
+            values: Vec::new(),
+        }
+    }
+
+    /// The same with what is in it.
+    pub fn with_values(mut self, values: Vec<Value>) -> Self {
+        self.values = values;
+        self
+    }
+}
+
+/// Go writes absent lists and maps as `null`.
+fn null_is_empty<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
+}
