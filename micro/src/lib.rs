@@ -5,17 +5,23 @@
 //! and decides on retries, [`transport`] carries it, [`server`] receives and routes, and a handler answers.
 
 mod call;
+pub mod client;
 pub mod codec;
 mod context;
 mod error;
 mod message;
+mod nearest;
 pub mod registry;
 pub mod selector;
+pub mod server;
 mod time;
 pub mod transport;
 
 pub use call::{Answer, Call};
+pub use client::Client;
 pub use codec::{Codec, Codecs, Message, Payload, Streaming};
 pub use context::{Context, Criticality, Trace};
 pub use error::{Code, Error, Outcome, Result};
-pub use message::{Body, BodyStream, ContentType, Metadata, Request, Response, Target};
+pub use message::{Body, BodyStream, ContentType, Extensions, Metadata, Request, Response, Target};
+pub use nearest::nearest;
+pub use server::{Handler, Router, Routes};

@@ -2,12 +2,14 @@
 
 mod body;
 mod content_type;
+mod extensions;
 mod metadata;
 
 use std::{fmt, sync::Arc};
 
 pub use body::{Body, BodyStream};
 pub use content_type::ContentType;
+pub use extensions::Extensions;
 pub use metadata::Metadata;
 
 use crate::{context::Context, time::Nanos};
@@ -68,6 +70,8 @@ pub struct Request {
     context: Context,
     content_type: ContentType,
     body: Body,
+    idempotent: bool,
+    extensions: Extensions,
 }
 
 impl Request {
@@ -78,7 +82,15 @@ impl Request {
             context: Context::new(),
             content_type,
             body: body.into(),
+            idempotent: false,
+            extensions: Extensions::default(),
         }
+    }
+
+    /// The same, declared as one that may be done twice without harm.
+    pub fn idempotent(mut self, idempotent: bool) -> Self {
+        self.idempotent = idempotent;
+        self
     }
 
     /// The same in another context.
@@ -125,6 +137,21 @@ impl Request {
     /// The body, to take or replace.
     pub fn body_mut(&mut self) -> &mut Body {
         &mut self.body
+    }
+
+    /// Whether the caller declares that doing it twice does no harm.
+    pub fn is_idempotent(&self) -> bool {
+        self.idempotent
+    }
+
+    /// What rooms of this process pass each other beside it.
+    pub fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+
+    /// What rooms of this process pass each other beside it, to change.
+    pub fn extensions_mut(&mut self) -> &mut Extensions {
+        &mut self.extensions
     }
 
     /// Context, content type and body.

@@ -1,0 +1,162 @@
+//! One call: its endpoint, its options, and the future that makes it.
+
+use std::{
+    future::{Future, IntoFuture},
+    marker::PhantomData,
+    pin::Pin,
+    task::{self, Poll},
+    time::Duration,
+};
+
+use crate::{
+    call::Answer,
+    client::Client,
+    codec::{Codecs, Payload},
+    context::Context,
+    error::{Error, Result},
+    message::{ContentType, Request, Target},
+};
+
+/// One endpoint, with the types it takes and gives.
+pub struct Method<In, Out> {
+    client: Client,
+    target: Target,
+    idempotent: bool,
+    content_type: ContentType,
+    types: PhantomData<fn(In) -> Out>,
+}
+
+impl<In, Out> Clone for Method<In, Out> {
+    fn clone(&self) -> Self {
+        Method {
+            client: self.client.clone(),
+            target: self.target.clone(),
+            idempotent: self.idempotent,
+            content_type: self.content_type.clone(),
+            types: PhantomData,
+        }
+    }
+}
+
+impl<In: Payload, Out: Payload> Method<In, Out> {
+    pub(super) fn new(client: Client, target: Target) -> Self {
+        Method {
+            client,
+            target,
+            idempotent: false,
+            content_type: In::content_type(),
+            types: PhantomData,
+        }
+    }
+
+    /// The same, declared as one whose work may be done twice without harm.
+    pub fn idempotent(mut self) -> Self {
+        self.idempotent = true;
+        self
+    }
+
+    /// The same, encoded in another content type; answers come in it too.
+    pub fn content_type(mut self, content_type: ContentType) -> Self {
+        self.content_type = content_type;
+        self
+    }
+
+    /// A call on behalf of `cx`, which is made when awaited.
+    ///
+    /// `cx` is the context the handler was given, or [`Context::new`] where a call begins.
+    pub fn call(&self, cx: &Context, input: In) -> RequestBuilder<In, Out> {
+        let request = self.encode(cx, input);
+        RequestBuilder {
+            client: self.client.clone(),
+            request,
+            output: PhantomData,
+        }
+    }
+
+    fn encode(&self, cx: &Context, input: In) -> Result<Request> {
+        let body = input.into_body(&self.content_type, self.client.codecs())?;
+        Ok(
+            Request::new(self.target.clone(), self.content_type.clone(), body)
+                .with_context(cx.child())
+                .idempotent(self.idempotent),
+        )
+    }
+}
+
+/// A call with its options; await it to make it.
+#[must_use = "a call is made when it is awaited"]
+pub struct RequestBuilder<In, Out> {
+    client: Client,
+    request: Result<Request>,
+    output: PhantomData<fn(In) -> Out>,
+}
+
+impl<In, Out> RequestBuilder<In, Out> {
+    /// Changes the request, unless its body could not be encoded.
+    fn with(mut self, change: impl FnOnce(&mut Request)) -> Self {
+        if let Ok(request) = &mut self.request {
+            change(request);
+        }
+        self
+    }
+
+    /// Ends the call at the latest in `timeout` from now; never later than its context allows.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        self.with(|request| {
+            let context = std::mem::take(request.context_mut());
+            *request.context_mut() = context.with_timeout(timeout);
+        })
+    }
+
+    /// Adds an entry of metadata.
+    pub fn metadata(self, name: &str, value: &str) -> Self {
+        self.with(|request| request.context_mut().metadata_mut().insert(name, value))
+    }
+}
+
+impl<In, Out: Payload> IntoFuture for RequestBuilder<In, Out> {
+    type Output = Result<Out>;
+    type IntoFuture = Sending<Out>;
+
+    fn into_future(self) -> Sending<Out> {
+        let state = match self.request {
+            Ok(request) => Ok(self.client.send(request)),
+            Err(error) => Err(Some(error)),
+        };
+        Sending {
+            state,
+            client: self.client,
+            output: PhantomData,
+        }
+    }
+}
+
+/// A call under way. Dropping it cancels the work at the server.
+#[must_use = "futures do nothing unless polled"]
+pub struct Sending<Out> {
+    state: Result<Answer, Option<Error>>,
+    client: Client,
+    output: PhantomData<fn() -> Out>,
+}
+
+impl<Out: Payload> Future for Sending<Out> {
+    type Output = Result<Out>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        match &mut this.state {
+            Ok(answer) => answer
+                .as_mut()
+                .poll(cx)
+                .map(|answer| decode(this.client.codecs(), answer?)),
+            Err(error) => Poll::Ready(Err(error
+                .take()
+                .unwrap_or_else(|| Error::internal("a call was polled after its end")))),
+        }
+    }
+}
+
+fn decode<Out: Payload>(codecs: &Codecs, response: crate::message::Response) -> Result<Out> {
+    let (content_type, body) = response.into_parts();
+    Out::from_body(&content_type, codecs, body)
+}

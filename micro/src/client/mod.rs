@@ -1,0 +1,49 @@
+//! The calling side: calls, streams and messages, typed or dynamic.
+
+mod call;
+
+use std::sync::Arc;
+
+pub use call::{Method, RequestBuilder, Sending};
+
+use crate::{
+    call::{Answer, Call},
+    codec::{Codecs, Payload},
+    message::{Request, Target},
+};
+
+/// Makes calls. Cheap to clone; every clone shares connections, discovery and budgets.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    /// The user's layers, then the balance loop.
+    stack: Arc<dyn Call>,
+    codecs: Codecs,
+}
+
+impl Client {
+    pub(crate) fn new(stack: Arc<dyn Call>, codecs: Codecs) -> Self {
+        Client(Arc::new(Inner { stack, codecs }))
+    }
+
+    /// A handle to one endpoint with typed request and response.
+    ///
+    /// Make it once and keep it: it remembers what calls to that endpoint have in common.
+    pub fn method<In: Payload, Out: Payload>(
+        &self,
+        service: &str,
+        endpoint: &str,
+    ) -> Method<In, Out> {
+        Method::new(self.clone(), Target::new(service, endpoint))
+    }
+
+    /// Sends a request as it is, encoded by the caller.
+    pub fn send(&self, request: Request) -> Answer {
+        self.0.stack.call(request)
+    }
+
+    pub(crate) fn codecs(&self) -> &Codecs {
+        &self.0.codecs
+    }
+}

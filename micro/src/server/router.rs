@@ -1,0 +1,144 @@
+//! Which handler answers: endpoints by name.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use crate::{
+    call::{Answer, Call},
+    codec::Codecs,
+    error::{Code, Error, Outcome, Result},
+    message::Request,
+    registry::Endpoint,
+    server::handler::{Handler, Prepare, prepare},
+};
+
+/// Endpoints by name, each with its handler.
+///
+/// A name has the form `Type.Method`. Adding a name twice is a mistake told when the service starts.
+#[derive(Default)]
+pub struct Router {
+    endpoints: BTreeMap<String, Entry>,
+    twice: Option<String>,
+}
+
+struct Entry {
+    endpoint: Endpoint,
+    prepare: Prepare,
+}
+
+/// What can be added to a router whole, such as the server that `#[micro::service]` makes of a trait.
+pub trait Routes {
+    /// Its endpoints.
+    fn routes(self) -> Router;
+}
+
+impl Routes for Router {
+    fn routes(self) -> Router {
+        self
+    }
+}
+
+impl Router {
+    /// Without endpoints.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same with a handler for an endpoint.
+    pub fn handle<Args: 'static>(self, name: &str, handler: impl Handler<Args>) -> Self {
+        let endpoint = handler.describe(name);
+        self.add(endpoint, prepare(handler))
+    }
+
+    /// The same with a handler and more properties of the endpoint, as they stand in the registry.
+    pub fn handle_with<Args: 'static>(
+        self,
+        name: &str,
+        handler: impl Handler<Args>,
+        properties: impl IntoIterator<Item = (String, String)>,
+    ) -> Self {
+        let mut endpoint = handler.describe(name);
+        endpoint.metadata.extend(properties);
+        self.add(endpoint, prepare(handler))
+    }
+
+    /// The same with all endpoints of another.
+    pub fn merge(mut self, other: impl Routes) -> Self {
+        let other = other.routes();
+        self.twice = self.twice.or(other.twice);
+        for entry in other.endpoints.into_values() {
+            self = self.add(entry.endpoint, entry.prepare);
+        }
+        self
+    }
+
+    fn add(mut self, endpoint: Endpoint, prepare: Prepare) -> Self {
+        let name = endpoint.name.clone();
+        let entry = Entry { endpoint, prepare };
+        if self.endpoints.insert(name.clone(), entry).is_some() {
+            self.twice.get_or_insert(name);
+        }
+        self
+    }
+
+    /// The router ready to answer for `service`, and its endpoints' records, sorted by name.
+    pub(crate) fn build(self, service: &str, codecs: &Codecs) -> Result<(Table, Vec<Endpoint>)> {
+        if let Some(name) = self.twice {
+            return Err(Error::already_exists(format!(
+                "endpoint `{name}` is handled twice; give one of them another name"
+            )));
+        }
+        let mut records = Vec::new();
+        let mut calls = BTreeMap::new();
+        for (name, entry) in self.endpoints {
+            calls.insert(name.into_boxed_str(), (entry.prepare)(codecs));
+            records.push(entry.endpoint);
+        }
+        let service = service.into();
+        Ok((Table { service, calls }, records))
+    }
+}
+
+impl fmt::Debug for Router {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.endpoints.keys()).finish()
+    }
+}
+
+/// A built router.
+pub(crate) struct Table {
+    service: String,
+    calls: BTreeMap<Box<str>, Arc<dyn Call>>,
+}
+
+impl Table {
+    /// The handler of an endpoint.
+    pub(crate) fn get(&self, endpoint: &str) -> Option<&Arc<dyn Call>> {
+        self.calls.get(endpoint)
+    }
+
+    /// The error for an endpoint that is not here, with the nearest names.
+    fn unknown(&self, endpoint: &str) -> Error {
+        let known = self.calls.keys().map(|name| &**name);
+        let hint = crate::nearest::hint(endpoint, known);
+        Error::new(
+            Code::NotFound,
+            format!(
+                "service `{}` has no endpoint `{endpoint}`{hint}",
+                self.service
+            ),
+        )
+        .with_outcome(Outcome::Answered)
+    }
+}
+
+impl Call for Table {
+    fn call(&self, request: Request) -> Answer {
+        match self.get(request.endpoint()) {
+            Some(handler) => handler.call(request),
+            None => {
+                let error = self.unknown(request.endpoint());
+                Box::pin(async { Err(error) })
+            }
+        }
+    }
+}
