@@ -1,10 +1,15 @@
 //! The one shape of every room between the caller and the handler: `Request → Result<Response>`.
 
-use std::{future::Future, pin::Pin};
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+};
 
 use crate::{
     error::Result,
     message::{Request, Response},
+    time::Nanos,
 };
 
 /// A boxed future of an answer.
@@ -29,10 +34,44 @@ pub type Answer = Pin<Box<dyn Future<Output = Result<Response>> + Send>>;
 pub trait Call: Send + Sync + 'static {
     /// Answers a request. Dropping the future cancels the work.
     fn call(&self, request: Request) -> Answer;
+
+    /// Answers a request in place if that takes no waiting, else hands back what is left to do.
+    ///
+    /// Most handlers end at their first poll; a task for each would cost more than they do.
+    #[doc(hidden)]
+    fn begin(&self, request: Request, _now: Nanos) -> Begun {
+        Begun::poll(self.call(request))
+    }
+}
+
+/// A request that was polled once.
+#[doc(hidden)]
+pub enum Begun {
+    /// It is answered.
+    Done(Result<Response>),
+    /// It waits for something; to be polled again by whoever takes it on.
+    Running(Answer),
+}
+
+impl Begun {
+    /// Polls once, without asking to be woken: who takes on what is left polls it again.
+    pub(crate) fn poll(mut answer: Answer) -> Self {
+        match answer
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+        {
+            Poll::Ready(answer) => Begun::Done(answer),
+            Poll::Pending => Begun::Running(answer),
+        }
+    }
 }
 
 impl<C: Call + ?Sized> Call for std::sync::Arc<C> {
     fn call(&self, request: Request) -> Answer {
         (**self).call(request)
+    }
+
+    fn begin(&self, request: Request, now: Nanos) -> Begun {
+        (**self).begin(request, now)
     }
 }

@@ -1,10 +1,18 @@
 //! Ways to a node and ways to be reached: the [`Transport`] and [`Peer`] traits.
 
+pub mod io;
+mod limits;
+mod mux;
+mod native;
+mod port;
+pub mod protocol;
+pub(crate) mod worker;
+
 use std::{
     fmt,
-    future::poll_fn,
+    pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use async_trait::async_trait;
@@ -13,8 +21,12 @@ use crate::{
     call::Call,
     error::Result,
     message::{Request, Response},
+    registry::Node,
     time::Nanos,
 };
+
+pub use limits::Limits;
+pub use native::Native;
 
 /// A way to send requests to nodes and to receive them.
 #[async_trait]
@@ -22,50 +34,48 @@ pub trait Transport: Send + Sync + 'static {
     /// The name it is chosen by, such as `native`.
     fn name(&self) -> &str;
 
-    /// A way to one address; connects no sooner than the first request needs it.
-    fn open(&self, address: &str) -> Result<Arc<dyn Peer>>;
+    /// A way to a node; connects no sooner than the first request needs it.
+    fn open(&self, node: &Node) -> Result<Arc<dyn Peer>>;
 
     /// Serves requests at an address until the listener is closed or dropped.
     async fn listen(&self, address: &str, call: Arc<dyn Call>) -> Result<Box<dyn Listener>>;
 }
 
 /// A way to one node: not a socket, but what opens and reuses them.
+pub trait Peer: Send + Sync + 'static {
+    /// The connection of the calling thread, opened if need be. Must be called within a runtime.
+    fn connection(&self) -> Result<Arc<dyn Connection>>;
+
+    /// Asks the node for a sign of life, without a request; done before a node that failed is
+    /// trusted again.
+    fn probe(&self) -> Probe;
+
+    /// Opens nothing more; connections close as their calls end.
+    fn close(&self);
+}
+
+/// A boxed future of a sign of life.
+pub type Probe = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
+
+/// Carries calls to one node.
 ///
 /// Poll-shaped, so that an attempt behind `dyn` allocates nothing; [`send`] makes a future of it.
-pub trait Peer: Send + Sync + 'static {
-    /// Queues a request, taking a streaming body out of it and leaving a whole one in place.
-    /// `Pending` while the connection has too much queued already.
+pub trait Connection: Send + Sync + 'static {
+    /// Queues a request, leaving a whole body in place and taking a streaming one out; what it
+    /// gives names the call, and `cx` is woken when there is an answer. `Pending` while too much is
+    /// queued already.
     fn start(
         &self,
         request: &mut Request,
         attempt: &Attempt,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Key>>;
+    ) -> Poll<Result<u64>>;
 
-    /// The answer to a started request, which frees the key.
-    fn answer(&self, key: Key, cx: &mut Context<'_>) -> Poll<Result<Response>>;
+    /// The answer to a started call, which ends it.
+    fn answer(&self, call: u64, cx: &mut Context<'_>) -> Poll<Result<Response>>;
 
-    /// Gives a started request up, and tells the node.
-    fn cancel(&self, key: Key);
-
-    /// Asks the node for a sign of life, without a request; used before a node that failed is
-    /// trusted again.
-    fn probe(&self) -> Probe;
-
-    /// Takes no new requests; connections close as theirs are answered.
-    fn close(&self);
-}
-
-/// A boxed future of a sign of life.
-pub type Probe = std::pin::Pin<Box<dyn Future<Output = Result<()>> + Send>>;
-
-/// A started request, in the terms of the peer that started it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Key {
-    /// Which of the peer's connections.
-    pub connection: u64,
-    /// Which call on it; carries a generation, so that a late answer finds no one.
-    pub call: u64,
+    /// Gives a started call up, and tells the node.
+    fn cancel(&self, call: u64);
 }
 
 /// What is particular to one attempt.
@@ -82,27 +92,54 @@ pub struct Attempt {
     pub(crate) attempts: u8,
 }
 
-/// Sends one request and waits for its answer; dropping the future cancels it at the node.
-pub async fn send(peer: &dyn Peer, request: &mut Request, attempt: &Attempt) -> Result<Response> {
-    let key = poll_fn(|cx| peer.start(request, attempt, cx)).await?;
-    let mut guard = Guard {
-        peer,
-        key: Some(key),
-    };
-    let answer = poll_fn(|cx| peer.answer(key, cx)).await;
-    guard.key = None;
-    answer
+/// Sends one request and waits for its answer; dropping it cancels the call at the node.
+#[must_use = "futures do nothing unless polled"]
+pub struct Sending<'a> {
+    connection: Arc<dyn Connection>,
+    request: &'a mut Request,
+    attempt: Attempt,
+    call: Option<u64>,
 }
 
-struct Guard<'a> {
-    peer: &'a dyn Peer,
-    key: Option<Key>,
+/// A future of one attempt, which lends the request so that the next attempt can send it again.
+pub fn send(
+    connection: Arc<dyn Connection>,
+    request: &mut Request,
+    attempt: Attempt,
+) -> Sending<'_> {
+    Sending {
+        connection,
+        request,
+        attempt,
+        call: None,
+    }
 }
 
-impl Drop for Guard<'_> {
+impl Future for Sending<'_> {
+    type Output = Result<Response>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        match this.call {
+            None => {
+                let call = ready!(this.connection.start(this.request, &this.attempt, cx))?;
+                this.call = Some(call);
+                // `start` keeps the waker: asking at once would only take the lock again.
+                Poll::Pending
+            }
+            Some(call) => {
+                let answer = ready!(this.connection.answer(call, cx));
+                this.call = None;
+                Poll::Ready(answer)
+            }
+        }
+    }
+}
+
+impl Drop for Sending<'_> {
     fn drop(&mut self) {
-        if let Some(key) = self.key {
-            self.peer.cancel(key);
+        if let Some(call) = self.call {
+            self.connection.cancel(call);
         }
     }
 }

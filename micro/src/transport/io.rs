@@ -1,0 +1,227 @@
+//! Byte streams under the socket protocols: TCP, Unix sockets, or any other a test supplies.
+
+use std::{
+    fmt,
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use async_trait::async_trait;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpStream},
+};
+
+#[cfg(unix)]
+use tokio::net::{UnixListener, UnixStream};
+
+/// A byte stream between two sides.
+#[non_exhaustive]
+pub enum Io {
+    /// TCP.
+    Tcp(TcpStream),
+    /// A Unix socket.
+    #[cfg(unix)]
+    Unix(UnixStream),
+    /// Anything else, such as a simulated connection.
+    Other(Box<dyn Stream>),
+}
+
+/// What [`Io::Other`] takes.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+macro_rules! each {
+    ($self:expr, $io:ident => $body:expr) => {
+        match $self {
+            Io::Tcp($io) => $body,
+            #[cfg(unix)]
+            Io::Unix($io) => $body,
+            Io::Other($io) => $body,
+        }
+    };
+}
+
+impl AsyncRead for Io {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        each!(self.get_mut(), io => Pin::new(io).poll_read(cx, buffer))
+    }
+}
+
+impl AsyncWrite for Io {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        each!(self.get_mut(), io => Pin::new(io).poll_write(cx, bytes))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        each!(self.get_mut(), io => Pin::new(io).poll_write_vectored(cx, slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        each!(self, io => io.is_write_vectored())
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self.get_mut(), io => Pin::new(io).poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self.get_mut(), io => Pin::new(io).poll_shutdown(cx))
+    }
+}
+
+/// Where byte streams come from. The default is the machine's own network; a simulation supplies its own.
+#[async_trait]
+pub trait Network: Send + Sync + 'static {
+    /// Connects to `host:port` or `unix:PATH`.
+    async fn connect(&self, address: &str) -> io::Result<Io>;
+
+    /// Listens at `host:port` (port 0: any free one) or `unix:PATH`.
+    async fn bind(&self, address: &str) -> io::Result<Box<dyn Acceptor>>;
+}
+
+/// Takes connections that come in.
+#[async_trait]
+pub trait Acceptor: Send + Sync {
+    /// The address that was bound.
+    fn address(&self) -> String;
+
+    /// The next connection.
+    async fn accept(&self) -> io::Result<Io>;
+}
+
+/// The machine's own network.
+#[derive(Clone, Debug, Default)]
+pub struct Sockets {
+    /// `TCP_CONGESTION` of TCP connections, such as `cubic`; the system's default when unsaid.
+    pub congestion: Option<String>,
+}
+
+impl Sockets {
+    fn tune(&self, socket: &TcpStream) -> io::Result<()> {
+        socket.set_nodelay(true)?;
+        #[cfg(target_os = "linux")]
+        if let Some(congestion) = &self.congestion {
+            socket2::SockRef::from(socket).set_tcp_congestion(congestion.as_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Network for Sockets {
+    async fn connect(&self, address: &str) -> io::Result<Io> {
+        #[cfg(unix)]
+        if let Some(path) = address.strip_prefix("unix:") {
+            return UnixStream::connect(path).await.map(Io::Unix);
+        }
+        let socket = TcpStream::connect(address).await?;
+        self.tune(&socket)?;
+        Ok(Io::Tcp(socket))
+    }
+
+    async fn bind(&self, address: &str) -> io::Result<Box<dyn Acceptor>> {
+        #[cfg(unix)]
+        if let Some(path) = address.strip_prefix("unix:") {
+            return Ok(Box::new(Unix {
+                listener: bind_unix(path)?,
+                path: path.into(),
+            }));
+        }
+        Ok(Box::new(Tcp {
+            listener: TcpListener::bind(address).await?,
+            sockets: self.clone(),
+        }))
+    }
+}
+
+struct Tcp {
+    listener: TcpListener,
+    sockets: Sockets,
+}
+
+#[async_trait]
+impl Acceptor for Tcp {
+    fn address(&self) -> String {
+        self.listener
+            .local_addr()
+            .map_or_else(|_| String::new(), |address| address.to_string())
+    }
+
+    async fn accept(&self) -> io::Result<Io> {
+        let (socket, _) = self.listener.accept().await?;
+        self.sockets.tune(&socket)?;
+        Ok(Io::Tcp(socket))
+    }
+}
+
+#[cfg(unix)]
+struct Unix {
+    listener: UnixListener,
+    path: std::path::PathBuf,
+}
+
+/// A socket file that nobody answers on is what a killed process left behind: it is replaced.
+#[cfg(unix)]
+fn bind_unix(path: &str) -> io::Result<UnixListener> {
+    match UnixListener::bind(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            if std::os::unix::net::UnixStream::connect(path).is_ok() {
+                return Err(error);
+            }
+            std::fs::remove_file(path)?;
+            UnixListener::bind(path)
+        }
+        bound => bound,
+    }
+}
+
+#[cfg(unix)]
+#[async_trait]
+impl Acceptor for Unix {
+    fn address(&self) -> String {
+        format!("unix:{}", self.path.display())
+    }
+
+    async fn accept(&self) -> io::Result<Io> {
+        self.listener
+            .accept()
+            .await
+            .map(|(socket, _)| Io::Unix(socket))
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Unix {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+impl fmt::Debug for Io {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Io::Tcp(_) => "tcp",
+            #[cfg(unix)]
+            Io::Unix(_) => "unix",
+            Io::Other(_) => "other",
+        })
+    }
+}
+
+pub(crate) type SharedNetwork = Arc<dyn Network>;

@@ -1,0 +1,70 @@
+//! What a connection may cost, with defaults.
+
+use std::time::Duration;
+
+/// Limits of every connection. Each error that one of them causes names it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Largest message, in bytes. 4 MiB, as gRPC's: larger things belong in a stream.
+    pub message: usize,
+    /// Largest head of a message (metadata, names), in bytes. 16 KiB: twice what web servers allow
+    /// a line; at most 65,535.
+    pub head: usize,
+    /// Names of endpoints remembered a connection. 1,024: more than any one service has.
+    pub names: u16,
+    /// Bytes of one stream under way before its reader has taken them. 256 KiB: fills 2 Gbit/s at a
+    /// round trip of 1 ms.
+    pub window: u32,
+    /// Bytes queued on one connection before callers wait. 8 MiB: two messages of the largest size.
+    pub queue: usize,
+    /// Calls at work on one connection before more are refused. 10,000.
+    pub calls: usize,
+    /// How long a new connection may take to introduce itself. 5 s.
+    pub handshake: Duration,
+    /// How long a frame once begun may take to come whole. 15 s.
+    pub frame: Duration,
+    /// Silence after which the other side is asked for a sign of life. 10 s.
+    pub keepalive: Duration,
+    /// How long that sign may take. 10 s.
+    pub keepalive_timeout: Duration,
+    /// How long a connection without calls is kept by a client. 90 s.
+    pub idle: Duration,
+    /// How long a client waits to be connected and greeted. 1 s.
+    pub connect: Duration,
+    /// Connections a client holds in all. 8,192.
+    pub connections: usize,
+    /// Connections a server accepts at a time. 60,000; also bounded by the process's descriptors.
+    pub accepted: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            message: 4 << 20,
+            head: 16 << 10,
+            names: 1024,
+            window: 256 << 10,
+            queue: 8 << 20,
+            calls: 10_000,
+            handshake: Duration::from_secs(5),
+            frame: Duration::from_secs(15),
+            keepalive: Duration::from_secs(10),
+            keepalive_timeout: Duration::from_secs(10),
+            idle: Duration::from_secs(90),
+            connect: Duration::from_secs(1),
+            connections: 8_192,
+            accepted: 60_000,
+        }
+    }
+}
+
+impl Limits {
+    pub(crate) fn message_u32(&self) -> u32 {
+        u32::try_from(self.message).unwrap_or(u32::MAX)
+    }
+
+    pub(crate) fn head_u32(&self) -> u32 {
+        u32::try_from(self.head.min(u16::MAX.into())).unwrap_or(u32::MAX)
+    }
+}

@@ -1,0 +1,312 @@
+//! The task of a client's connection: connects, writes what has gathered, reads answers, minds time.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::Sleep,
+};
+
+use super::{
+    calls::{Calls, Wakers},
+    frame::{kind, write_bare},
+    preface::{Preface, Read},
+    queue::Writer,
+    reader::Reader,
+};
+use crate::{
+    error::{Error, Outcome, Result},
+    time::{self, NEVER, Nanos, nanos},
+    transport::io::{Io, SharedNetwork},
+};
+
+/// Connects to `address` and serves the calls until the connection ends.
+pub(super) async fn run(calls: Arc<Calls>, network: SharedNetwork, address: Arc<str>) {
+    // Also when the runtime drops this task: nobody may wait for an answer that cannot come.
+    let _end = End(&calls, &address);
+    let error = match connect(&calls, &network, &address).await {
+        Ok((io, first)) => Driver::new(&calls, io, first).run().await,
+        Err(error) => error,
+    };
+    calls.gone(&error.context(format_args!("node at `{address}`")));
+}
+
+struct End<'a>(&'a Calls, &'a str);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        let address = self.1;
+        self.0.gone(&Error::unavailable(format!(
+            "node at `{address}`: the runtime that held the connection ended"
+        )));
+    }
+}
+
+/// The connection, introduced on both sides, and what came behind the other's preface.
+async fn connect(
+    calls: &Arc<Calls>,
+    network: &SharedNetwork,
+    address: &str,
+) -> Result<(Io, Vec<u8>)> {
+    let limits = calls.limits();
+    let mut opening = std::pin::pin!(tokio::time::timeout(limits.connect, async {
+        let mut io = network.connect(address).await.map_err(|error| {
+            Error::unavailable("it could not be connected to").with_source(error)
+        })?;
+        let first = introduce(&mut io, calls).await?;
+        Ok((io, first))
+    }));
+    let mut timer = Timer::new();
+    poll_fn(|cx| {
+        mind_calls(calls, &mut timer, NEVER, cx);
+        opening.as_mut().poll(cx)
+    })
+    .await
+    .unwrap_or_else(|_| {
+        Err(Error::unavailable(format!(
+            "it did not introduce itself within {:?}",
+            limits.connect
+        )))
+    })
+}
+
+async fn introduce(io: &mut Io, calls: &Calls) -> Result<Vec<u8>> {
+    let lost = |error| Error::unavailable("the connection broke").with_source(error);
+    let mut bytes = Vec::with_capacity(64);
+    Preface::of(calls.limits()).write(&mut bytes);
+    io.write_all(&bytes).await.map_err(lost)?;
+    bytes.clear();
+    loop {
+        if io.read_buf(&mut bytes).await.map_err(lost)? == 0 {
+            return Err(Error::unavailable("it closed the connection at once"));
+        }
+        if let Read::Done(preface, length) = Preface::read(&bytes)? {
+            preface.version()?;
+            let names = u16::try_from(preface.names).unwrap_or(u16::MAX);
+            calls.lock().introduced(
+                preface.message as usize,
+                names.min(calls.limits().names),
+                preface.window,
+            );
+            bytes.drain(..length);
+            return Ok(bytes);
+        }
+    }
+}
+
+/// Ends the waits that are over and sleeps until the next, or `other` if that is sooner; whether
+/// `other` has come.
+fn mind_calls(calls: &Calls, timer: &mut Timer, other: Nanos, cx: &mut Context<'_>) -> bool {
+    loop {
+        let mut state = calls.lock();
+        state.sleep(cx);
+        let nearest = state.nearest.min(other);
+        drop(state);
+        if !timer.poll(nearest, cx) {
+            return false;
+        }
+        let now = time::now();
+        let mut wakers = Wakers::new();
+        calls.lock().sweep(now, &mut wakers);
+        wakers.into_iter().for_each(|waker| waker.wake());
+        if other <= now {
+            return true;
+        }
+    }
+}
+
+/// One timer, moved only when something nearer comes or when it fires.
+pub(super) struct Timer {
+    sleep: Option<Pin<Box<Sleep>>>,
+    armed: Nanos,
+}
+
+impl Timer {
+    pub(super) fn new() -> Self {
+        Timer {
+            sleep: None,
+            armed: NEVER,
+        }
+    }
+
+    /// Whether `at` may have passed; otherwise wakes `cx` no later than then.
+    pub(super) fn poll(&mut self, at: Nanos, cx: &mut Context<'_>) -> bool {
+        if at == NEVER && self.armed == NEVER {
+            return false;
+        }
+        if at < self.armed {
+            self.armed = at;
+            match &mut self.sleep {
+                Some(sleep) => sleep.as_mut().reset(time::instant(at)),
+                None => {
+                    self.sleep = Some(Box::pin(tokio::time::sleep_until(time::instant(at))));
+                }
+            }
+        }
+        let fired = self
+            .sleep
+            .as_mut()
+            .is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready());
+        if fired {
+            self.armed = NEVER;
+            // It fired for a time that has gone by since; it is armed anew by the next poll.
+        }
+        fired
+    }
+}
+
+struct Driver<'a> {
+    calls: &'a Arc<Calls>,
+    io: Io,
+    reader: Reader,
+    writer: Writer,
+    timer: Timer,
+    last_read: Nanos,
+    /// When a sign of life was asked for.
+    pinged: Option<Nanos>,
+    /// Calls begun when none was under way, and since when there have been no more.
+    quiet: Option<(u64, Nanos)>,
+}
+
+/// Reads of one poll before others on the thread have their turn.
+const READS: usize = 8;
+
+impl<'a> Driver<'a> {
+    fn new(calls: &'a Arc<Calls>, io: Io, first: Vec<u8>) -> Self {
+        let limits = calls.limits();
+        Driver {
+            calls,
+            io,
+            reader: Reader::new(limits.message + usize::from(u16::MAX), first),
+            writer: Writer::default(),
+            timer: Timer::new(),
+            last_read: time::now(),
+            pinged: None,
+            quiet: None,
+        }
+    }
+
+    /// Why it ended.
+    async fn run(mut self) -> Error {
+        poll_fn(|cx| match self.poll(cx) {
+            Ok(()) => Poll::Pending,
+            Err(error) => Poll::Ready(error),
+        })
+        .await
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Result<()> {
+        let mut wakers = Wakers::new();
+        let read = self.read(cx, &mut wakers);
+        wakers.into_iter().for_each(|waker| waker.wake());
+        read?;
+        self.write(cx)?;
+        loop {
+            let check = self.check(cx)?;
+            if !mind_calls(self.calls, &mut self.timer, check, cx) {
+                break;
+            }
+        }
+        // What the sweep or a caller queued meanwhile.
+        self.write(cx)?;
+        if self.writer.is_empty() && self.calls.lock().is_done() {
+            return Err(Error::unavailable(
+                "the connection was closed as no longer needed",
+            ));
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>, wakers: &mut Wakers) -> Result<()> {
+        for _ in 0..READS {
+            let mut batch: Option<(Nanos, parking_lot::MutexGuard<'_, super::calls::State>)> = None;
+            let calls = self.calls;
+            let read = self.reader.poll_frames(&mut self.io, cx, &mut |frame| {
+                let (received, state) = batch.get_or_insert_with(|| (time::now(), calls.lock()));
+                state.frame(calls, frame, *received, wakers)
+            });
+            if let Some((received, state)) = batch {
+                drop(state);
+                self.last_read = received;
+                self.pinged = None;
+            }
+            match read {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(Ok(0)) => {
+                    return Err(Error::unavailable("it closed the connection"));
+                }
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => return Err(error),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Ok(())
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<()> {
+        loop {
+            if self.writer.is_empty() && !self.calls.lock().queue.hand_over(&mut self.writer) {
+                return Ok(());
+            }
+            match self.writer.poll_write(&mut self.io, cx) {
+                Poll::Ready(Ok(written)) => self.calls.flushed(written),
+                Poll::Ready(Err(error)) => {
+                    return Err(Error::unavailable("the connection broke").with_source(error));
+                }
+                Poll::Pending => return Ok(()),
+            }
+        }
+    }
+
+    /// Keepalive and idleness; when to look again.
+    fn check(&mut self, cx: &mut Context<'_>) -> Result<Nanos> {
+        let limits = self.calls.limits();
+        // The server asks first; this is for one that has silently gone.
+        let silence = nanos(limits.keepalive) * 3 / 2;
+        let mut next = match self.pinged {
+            Some(pinged) => pinged + nanos(limits.keepalive_timeout),
+            None => self.last_read + silence,
+        };
+        if self.timer.armed != NEVER && next > self.timer.armed {
+            // The timer fires before that in any case; no need to read the clock.
+            return Ok(next);
+        }
+        let now = time::now();
+        if next <= now {
+            if self.pinged.is_some() {
+                return Err(Error::unavailable(format!(
+                    "no sign of life for {:?}",
+                    limits.keepalive_timeout
+                ))
+                .with_outcome(Outcome::Unknown));
+            }
+            self.pinged = Some(now);
+            write_bare(self.calls.lock().queue.tail(), kind::PING, 0, &[]);
+            self.write(cx)?;
+            next = now + nanos(limits.keepalive_timeout);
+        }
+        let mut state = self.calls.lock();
+        let begun = state.begun;
+        if !state.is_idle() {
+            self.quiet = None;
+        } else if let Some((before, since)) = self.quiet
+            && before == begun
+        {
+            if now - since >= nanos(limits.idle) {
+                state.go_away();
+            }
+            state.queue.shrink();
+            drop(state);
+            self.writer.shrink();
+            self.reader.shrink();
+        } else {
+            self.quiet = Some((begun, now));
+        }
+        Ok(next)
+    }
+}

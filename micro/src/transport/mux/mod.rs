@@ -1,0 +1,131 @@
+//! The native protocol: many calls on one connection, each a flat frame; `PROTOCOL.md` specifies it.
+
+mod calls;
+mod driver;
+mod frame;
+mod names;
+mod preface;
+mod queue;
+mod reader;
+mod serve;
+mod stream;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+
+use crate::{
+    call::Call,
+    error::{Error, Outcome, Result},
+    transport::{
+        Connection, Limits, Peer, Probe,
+        io::SharedNetwork,
+        protocol::{Accepted, Detect, Protocol},
+        worker,
+    },
+};
+use calls::{Calls, Handle};
+
+/// The server's side of the native protocol.
+#[derive(Debug)]
+pub(crate) struct Native {
+    pub(crate) limits: Arc<Limits>,
+}
+
+#[async_trait]
+impl Protocol for Native {
+    fn name(&self) -> &str {
+        "native"
+    }
+
+    fn detect(&self, first: &[u8]) -> Detect {
+        Detect::prefix(first, &preface::MAGIC)
+    }
+
+    async fn serve(&self, connection: Accepted, call: Arc<dyn Call>) {
+        serve::serve(connection, call, self.limits.clone()).await;
+    }
+}
+
+/// A way to one node: a connection for each thread that calls.
+pub(crate) struct Node {
+    address: Arc<str>,
+    network: SharedNetwork,
+    limits: Arc<Limits>,
+    connections: Mutex<Connections>,
+}
+
+#[derive(Default)]
+struct Connections {
+    /// By the number of the calling thread's runtime.
+    of_worker: Vec<Option<Arc<Handle>>>,
+    closed: bool,
+}
+
+impl Node {
+    pub(crate) fn new(address: &str, network: SharedNetwork, limits: Arc<Limits>) -> Self {
+        Node {
+            address: address.into(),
+            network,
+            limits,
+            connections: Mutex::default(),
+        }
+    }
+
+    fn connect(&self) -> Result<Arc<Handle>> {
+        let runtime = tokio::runtime::Handle::try_current().map_err(|_| {
+            Error::failed_precondition("calls must be made within a tokio runtime")
+                .with_outcome(Outcome::NotSent)
+        })?;
+        let calls = Calls::new(self.limits.clone());
+        runtime.spawn(driver::run(
+            calls.clone(),
+            self.network.clone(),
+            self.address.clone(),
+        ));
+        Ok(Arc::new(Handle(calls)))
+    }
+}
+
+impl Peer for Node {
+    fn connection(&self) -> Result<Arc<dyn Connection>> {
+        let worker = worker::current();
+        let mut connections = self.connections.lock();
+        if let Some(Some(open)) = connections.of_worker.get(worker)
+            && open.0.is_open()
+        {
+            return Ok(open.clone());
+        }
+        if connections.closed {
+            return Err(
+                Error::unavailable(format!("node at `{}` has left", self.address))
+                    .with_outcome(Outcome::NotSent),
+            );
+        }
+        let fresh = self.connect()?;
+        if connections.of_worker.len() <= worker {
+            connections.of_worker.resize(worker + 1, None);
+        }
+        connections.of_worker[worker] = Some(fresh.clone());
+        Ok(fresh)
+    }
+
+    fn probe(&self) -> Probe {
+        todo!()
+    }
+
+    fn close(&self) {
+        let mut connections = self.connections.lock();
+        connections.closed = true;
+        for open in connections.of_worker.drain(..).flatten() {
+            open.0.drain();
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,86 @@
+//! Endpoints' names as numbers, so that a name crosses a connection once.
+
+use std::collections::HashMap;
+
+use crate::message::Target;
+
+use super::frame::Name;
+
+/// The numbers a client has given. Numbers begin at 1.
+pub(super) struct Names {
+    numbers: HashMap<Target, u16>,
+    /// The last handles seen, by their place in memory: most calls go to few endpoints.
+    recent: [Option<(Target, u16)>; 4],
+    limit: u16,
+}
+
+impl Names {
+    pub(super) fn new(limit: u16) -> Self {
+        Names {
+            numbers: HashMap::new(),
+            recent: [const { None }; 4],
+            limit,
+        }
+    }
+
+    /// How to name a target now.
+    pub(super) fn name<'a>(&mut self, target: &'a Target) -> Name<'a> {
+        let place = target.address() >> 5 & 3;
+        if let Some((recent, number)) = &self.recent[place]
+            && recent.address() == target.address()
+        {
+            return Name::Known(*number);
+        }
+        if let Some(number) = self.numbers.get(target) {
+            self.recent[place] = Some((target.clone(), *number));
+            return Name::Known(*number);
+        }
+        let known = self.numbers.len() as u16;
+        let number = if known < self.limit { known + 1 } else { 0 };
+        if number != 0 {
+            self.numbers.insert(target.clone(), number);
+        }
+        Name::New {
+            number,
+            service: target.service(),
+            endpoint: target.endpoint(),
+        }
+    }
+
+    /// Forgets a name given by [`Names::name`] whose request was never queued.
+    pub(super) fn forget(&mut self, target: &Target) {
+        self.numbers.remove(target);
+    }
+}
+
+/// The names a server was given.
+pub(super) struct Known {
+    targets: Vec<Option<Target>>,
+    limit: u16,
+}
+
+impl Known {
+    pub(super) fn new(limit: u16) -> Self {
+        Known {
+            targets: Vec::new(),
+            limit,
+        }
+    }
+
+    pub(super) fn get(&self, number: u16) -> Option<&Target> {
+        self.targets.get(usize::from(number))?.as_ref()
+    }
+
+    /// Remembers a target; `false` when the number is beyond the limit.
+    pub(super) fn define(&mut self, number: u16, target: &Target) -> bool {
+        if number == 0 || number > self.limit {
+            return false;
+        }
+        let index = usize::from(number);
+        if self.targets.len() <= index {
+            self.targets.resize(index + 1, None);
+        }
+        self.targets[index] = Some(target.clone());
+        true
+    }
+}

@@ -1,0 +1,205 @@
+//! Bytes on their way in: read in large batches into a buffer the thread shares, cut into frames.
+
+use std::{
+    cell::Cell,
+    future::Future,
+    io,
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
+
+use super::frame::{HEADER, Header, copy_out};
+use crate::error::{Error, Result};
+
+/// The buffer a thread's connections read into. An idle connection holds none.
+const SCRATCH: usize = 128 * 1024;
+/// From this size a frame that is not complete gets a buffer of its own to be read into.
+const OWN: usize = 8 * 1024;
+/// How much of what follows may be read into such a buffer, so that the next header comes with it.
+const AHEAD: usize = 4 * 1024;
+
+thread_local! {
+    static SCRATCHES: Cell<Option<Vec<u8>>> = const { Cell::new(None) };
+}
+
+/// One frame as read.
+pub(super) struct Frame<'a> {
+    pub(super) header: Header,
+    payload: Payload<'a>,
+}
+
+enum Payload<'a> {
+    /// In the shared buffer.
+    Shared(&'a [u8]),
+    /// In a buffer of its own.
+    Own(Bytes),
+}
+
+impl Frame<'_> {
+    /// The head; empty when the header claims more than there is, which reads as damaged.
+    pub(super) fn head(&self) -> &[u8] {
+        self.bytes().get(..self.header.head.into()).unwrap_or(&[])
+    }
+
+    /// Everything after the head, in a buffer that is not shared.
+    pub(super) fn body(self) -> Bytes {
+        let head = usize::from(self.header.head);
+        match self.payload {
+            Payload::Shared(bytes) => copy_out(bytes.get(head..).unwrap_or(&[])),
+            Payload::Own(mut bytes) => {
+                let head = head.min(bytes.len());
+                bytes.split_off(head)
+            }
+        }
+    }
+
+    /// Head and body.
+    pub(super) fn bytes(&self) -> &[u8] {
+        match &self.payload {
+            Payload::Shared(bytes) => bytes,
+            Payload::Own(bytes) => bytes,
+        }
+    }
+}
+
+/// Reads frames off one connection.
+pub(super) struct Reader {
+    /// The largest frame taken, without its header.
+    limit: usize,
+    /// The beginning of a frame of which little has come.
+    begun: Vec<u8>,
+    /// A large frame under way.
+    own: Option<(Header, BytesMut)>,
+}
+
+impl Reader {
+    pub(super) fn new(limit: usize, first: Vec<u8>) -> Self {
+        Reader {
+            limit,
+            begun: first,
+            own: None,
+        }
+    }
+
+    /// Whether part of a frame has come and part has not.
+    pub(super) fn is_amid(&self) -> bool {
+        self.own.is_some() || !self.begun.is_empty()
+    }
+
+    /// Gives memory back; for connections that have gone quiet.
+    pub(super) fn shrink(&mut self) {
+        if self.begun.is_empty() {
+            self.begun = Vec::new();
+        }
+    }
+
+    /// Reads once and hands every complete frame on; the bytes read, 0 at the end of the connection.
+    pub(super) fn poll_frames<R: AsyncRead + Unpin>(
+        &mut self,
+        io: &mut R,
+        cx: &mut Context<'_>,
+        each: &mut dyn FnMut(Frame<'_>) -> Result<()>,
+    ) -> Poll<Result<usize>> {
+        if let Some((header, mut buffer)) = self.own.take() {
+            let length = header.length as usize;
+            let room = length + AHEAD - buffer.len();
+            let read = {
+                let mut target = (&mut buffer).limit(room);
+                pin!(io.read_buf(&mut target)).poll(cx)
+            };
+            if !matches!(read, Poll::Ready(Ok(1..))) || buffer.len() < length {
+                self.own = Some((header, buffer));
+                return read.map_err(lost);
+            }
+            let ahead = buffer.split_off(length);
+            let frame = Frame {
+                header,
+                payload: Payload::Own(buffer.freeze()),
+            };
+            each(frame)?;
+            self.cut(&ahead, each)?;
+            return read.map_err(lost);
+        }
+        let mut scratch = SCRATCHES.take().unwrap_or_else(|| vec![0; SCRATCH]);
+        let result = self.poll_shared(io, cx, &mut scratch, each);
+        SCRATCHES.set(Some(scratch));
+        result
+    }
+
+    fn poll_shared<R: AsyncRead + Unpin>(
+        &mut self,
+        io: &mut R,
+        cx: &mut Context<'_>,
+        scratch: &mut [u8],
+        each: &mut dyn FnMut(Frame<'_>) -> Result<()>,
+    ) -> Poll<Result<usize>> {
+        let begun = self.begun.len();
+        let mut buffer = ReadBuf::new(&mut scratch[begun..]);
+        ready!(Pin::new(io).poll_read(cx, &mut buffer)).map_err(lost)?;
+        let read = buffer.filled().len();
+        if read == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        scratch[..begun].copy_from_slice(&self.begun);
+        self.begun.clear();
+        self.cut(&scratch[..begun + read], each)?;
+        Poll::Ready(Ok(read))
+    }
+
+    /// Frames of bytes that came before this reader took over, such as behind a preface.
+    pub(super) fn first_frames(
+        &mut self,
+        each: &mut dyn FnMut(Frame<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let first = std::mem::take(&mut self.begun);
+        self.cut(&first, each)
+    }
+
+    /// Hands on every complete frame in `bytes` and keeps the beginning of one that is not.
+    fn cut(
+        &mut self,
+        mut bytes: &[u8],
+        each: &mut dyn FnMut(Frame<'_>) -> Result<()>,
+    ) -> Result<()> {
+        while let Some((first, rest)) = bytes.split_first_chunk::<HEADER>() {
+            let header = Header::read(first);
+            let length = header.length as usize;
+            if length > self.limit || usize::from(header.head) > length {
+                return Err(Error::resource_exhausted(format!(
+                    "a frame of {length} bytes is over the limit of {}",
+                    self.limit
+                )));
+            }
+            let Some((payload, rest)) = rest.split_at_checked(length) else {
+                if length >= OWN {
+                    let mut buffer = BytesMut::with_capacity(length + AHEAD);
+                    buffer.extend_from_slice(rest);
+                    self.own = Some((header, buffer));
+                    return Ok(());
+                }
+                break;
+            };
+            each(Frame {
+                header,
+                payload: Payload::Shared(payload),
+            })?;
+            bytes = rest;
+        }
+        self.begun.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+fn lost(error: io::Error) -> Error {
+    Error::unavailable("the connection broke").with_source(error)
+}
+
+impl Frame<'_> {
+    /// Bytes after the head.
+    pub(super) fn body_length(&self) -> usize {
+        self.header.length as usize - usize::from(self.header.head)
+    }
+}

@@ -1,0 +1,88 @@
+//! The default transport: the native protocol over TCP or Unix sockets.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::runtime::Handle;
+
+use crate::{
+    call::Call,
+    error::Result,
+    registry::Node,
+    transport::{
+        Limits, Listener, Peer, Transport,
+        io::{Network, SharedNetwork, Sockets},
+        mux,
+        port::Port,
+    },
+};
+
+/// The native protocol over TCP (`host:port`) or Unix sockets (`unix:PATH`).
+#[derive(Clone)]
+pub struct Native {
+    network: SharedNetwork,
+    limits: Arc<Limits>,
+    runtimes: Vec<Handle>,
+}
+
+impl Default for Native {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Native {
+    /// Over the machine's own network, with the default limits.
+    pub fn new() -> Self {
+        Native {
+            network: Arc::new(Sockets::default()),
+            limits: Arc::default(),
+            runtimes: Vec::new(),
+        }
+    }
+
+    /// The same over another network, such as a simulated one.
+    pub fn network(mut self, network: impl Network) -> Self {
+        self.network = Arc::new(network);
+        self
+    }
+
+    /// The same with other limits.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = Arc::new(limits);
+        self
+    }
+
+    /// The same, handing connections round these runtimes.
+    pub(crate) fn runtimes(mut self, runtimes: Vec<Handle>) -> Self {
+        self.runtimes = runtimes;
+        self
+    }
+}
+
+#[async_trait]
+impl Transport for Native {
+    fn name(&self) -> &str {
+        "native"
+    }
+
+    fn open(&self, node: &Node) -> Result<Arc<dyn Peer>> {
+        Ok(Arc::new(mux::Node::new(
+            &node.address,
+            self.network.clone(),
+            self.limits.clone(),
+        )))
+    }
+
+    async fn listen(&self, address: &str, call: Arc<dyn Call>) -> Result<Box<dyn Listener>> {
+        let port = Port {
+            network: self.network.clone(),
+            protocols: vec![Arc::new(mux::Native {
+                limits: self.limits.clone(),
+            })],
+            limits: self.limits.clone(),
+            runtimes: self.runtimes.clone(),
+        };
+        port.listen(address, call).await
+    }
+}

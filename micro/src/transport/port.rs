@@ -1,0 +1,173 @@
+//! One port, every protocol: accepts connections, tells what each speaks by its first bytes, and
+//! hands it to that protocol.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use tokio::{io::AsyncReadExt, runtime::Handle, task::JoinHandle};
+
+use crate::{
+    call::Call,
+    error::{Error, Result},
+    transport::{
+        Limits, Listener,
+        io::{Acceptor, Io, SharedNetwork},
+        protocol::{Accepted, Detect, Protocol, Seats},
+    },
+};
+
+/// The most bytes any protocol needs to be told.
+const TELLING: usize = 64;
+/// How long accepting rests when the process has no descriptors left.
+const BREATH: Duration = Duration::from_millis(20);
+
+/// What a port needs to serve.
+pub(crate) struct Port {
+    pub(crate) network: SharedNetwork,
+    pub(crate) protocols: Vec<Arc<dyn Protocol>>,
+    pub(crate) limits: Arc<Limits>,
+    /// The runtimes that connections are handed round; empty for the current one.
+    pub(crate) runtimes: Vec<Handle>,
+}
+
+impl Port {
+    /// Binds `address` and serves what comes there.
+    pub(crate) async fn listen(
+        self,
+        address: &str,
+        call: Arc<dyn Call>,
+    ) -> Result<Box<dyn Listener>> {
+        let acceptor = self.network.bind(address).await.map_err(|error| {
+            Error::unavailable(format!("cannot listen at `{address}`")).with_source(error)
+        })?;
+        let bound = acceptor.address();
+        let seats = Arc::new(Seats::default());
+        let task = tokio::spawn(self.accept(acceptor, call, seats.clone()));
+        Ok(Box::new(Open { bound, seats, task }))
+    }
+
+    async fn accept(self, acceptor: Box<dyn Acceptor>, call: Arc<dyn Call>, seats: Arc<Seats>) {
+        let protocols: Arc<[_]> = self.protocols.into();
+        let mut turn = 0;
+        loop {
+            let io = match acceptor.accept().await {
+                Ok(io) => io,
+                Err(error) => {
+                    // Out of descriptors, most likely: those that close make room.
+                    tracing::debug!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(BREATH).await;
+                    continue;
+                }
+            };
+            let Some(seat) = seats.take(self.limits.accepted) else {
+                tracing::debug!(limit = self.limits.accepted, "too many connections");
+                continue;
+            };
+            let id = seat.id();
+            let accepted = Accepted {
+                io,
+                first: Vec::new(),
+                seat,
+            };
+            turn += 1;
+            let serving = serve(
+                accepted,
+                protocols.clone(),
+                call.clone(),
+                self.limits.handshake,
+            );
+            let task = match self.runtimes.get(turn % self.runtimes.len().max(1)) {
+                None => tokio::spawn(serving),
+                Some(runtime) => runtime.spawn(serving),
+            };
+            seats.served_by(id, task.abort_handle());
+        }
+    }
+}
+
+async fn serve(
+    mut accepted: Accepted,
+    protocols: Arc<[Arc<dyn Protocol>]>,
+    call: Arc<dyn Call>,
+    handshake: Duration,
+) {
+    let home = Handle::current();
+    accepted.io = match at_home(accepted.io, &home) {
+        Ok(io) => io,
+        Err(error) => return tracing::debug!(%error, "a connection could not be moved"),
+    };
+    let told = tokio::time::timeout(handshake, tell(&mut accepted, &protocols)).await;
+    match told {
+        Ok(Some(protocol)) => protocol.serve(accepted, call).await,
+        Ok(None) => tracing::debug!("a connection spoke no known protocol"),
+        Err(_) => tracing::debug!("a connection said nothing in time"),
+    }
+}
+
+/// The same socket, driven by this thread's runtime instead of the acceptor's.
+fn at_home(io: Io, _home: &Handle) -> std::io::Result<Io> {
+    Ok(match io {
+        Io::Tcp(socket) => Io::Tcp(tokio::net::TcpStream::from_std(socket.into_std()?)?),
+        #[cfg(unix)]
+        Io::Unix(socket) => Io::Unix(tokio::net::UnixStream::from_std(socket.into_std()?)?),
+        other => other,
+    })
+}
+
+async fn tell(
+    accepted: &mut Accepted,
+    protocols: &[Arc<dyn Protocol>],
+) -> Option<Arc<dyn Protocol>> {
+    loop {
+        if accepted.io.read_buf(&mut accepted.first).await.ok()? == 0 {
+            return None;
+        }
+        let mut more = false;
+        for protocol in protocols {
+            match protocol.detect(&accepted.first) {
+                Detect::Yes => return Some(protocol.clone()),
+                Detect::No => {}
+                Detect::More => more = true,
+            }
+        }
+        if !more || accepted.first.len() >= TELLING {
+            return None;
+        }
+    }
+}
+
+struct Open {
+    bound: String,
+    seats: Arc<Seats>,
+    task: JoinHandle<()>,
+}
+
+#[async_trait]
+impl Listener for Open {
+    fn address(&self) -> String {
+        self.bound.clone()
+    }
+
+    async fn go_away(&self) {
+        self.task.abort();
+        self.seats.leave();
+    }
+
+    async fn drained(&self) {
+        self.seats.quiet().await;
+    }
+
+    async fn close(&self) {
+        self.task.abort();
+        self.seats.refuse();
+        self.seats.end();
+        self.seats.empty().await;
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.task.abort();
+        self.seats.end();
+    }
+}

@@ -1,0 +1,171 @@
+//! The connections of a port, as it sees them: how many, how busy, and how to end them.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, AtomicU64, Ordering},
+    },
+    task::Waker,
+};
+
+use parking_lot::Mutex;
+use tokio::{sync::Notify, task::AbortHandle};
+
+/// Every connection of a port.
+#[derive(Default)]
+pub(crate) struct Seats {
+    taken: Mutex<HashMap<u64, Taken>>,
+    next: AtomicU64,
+    stage: AtomicU8,
+    /// Told when a connection has gone idle or ended while the port is going away.
+    quieter: Notify,
+}
+
+struct Taken {
+    task: Option<AbortHandle>,
+    waker: Option<Waker>,
+    busy: bool,
+}
+
+/// No more requests are wanted, but those that come are served.
+const LEAVING: u8 = 1;
+/// Requests that come are refused.
+const REFUSING: u8 = 2;
+
+/// One connection's place in it; given up when dropped.
+pub(crate) struct Seat {
+    seats: Arc<Seats>,
+    id: u64,
+}
+
+impl Seats {
+    /// A place for a connection, or `None` when `most` are taken.
+    pub(crate) fn take(self: &Arc<Self>, most: usize) -> Option<Seat> {
+        let mut taken = self.taken.lock();
+        if taken.len() >= most {
+            return None;
+        }
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let place = Taken {
+            task: None,
+            waker: None,
+            busy: false,
+        };
+        taken.insert(id, place);
+        Some(Seat {
+            seats: self.clone(),
+            id,
+        })
+    }
+
+    /// Notes the task that serves a connection, so that it can be ended.
+    pub(crate) fn served_by(&self, id: u64, task: AbortHandle) {
+        match self.taken.lock().get_mut(&id) {
+            Some(taken) => taken.task = Some(task),
+            // It has ended already.
+            None => drop(task),
+        }
+    }
+
+    /// Tells every connection that no more requests are wanted.
+    pub(crate) fn leave(&self) {
+        self.advance(LEAVING);
+    }
+
+    /// Tells every connection to refuse what still comes.
+    pub(crate) fn refuse(&self) {
+        self.advance(REFUSING);
+    }
+
+    fn advance(&self, stage: u8) {
+        self.stage.fetch_max(stage, Ordering::AcqRel);
+        let mut wakers = Vec::new();
+        for taken in self.taken.lock().values_mut() {
+            if let Some(waker) = taken.waker.take() {
+                // Until it says otherwise; one that has no task listening has no call either.
+                taken.busy = true;
+                wakers.push(waker);
+            }
+        }
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Waits until no connection has anything under way.
+    pub(crate) async fn quiet(&self) {
+        loop {
+            let quieter = self.quieter.notified();
+            if !self.taken.lock().values().any(|taken| taken.busy) {
+                return;
+            }
+            quieter.await;
+        }
+    }
+
+    /// Ends every connection.
+    pub(crate) fn end(&self) {
+        for taken in self.taken.lock().values() {
+            if let Some(task) = &taken.task {
+                task.abort();
+            }
+        }
+    }
+
+    /// Waits until every connection has ended.
+    pub(crate) async fn empty(&self) {
+        loop {
+            let quieter = self.quieter.notified();
+            if self.taken.lock().is_empty() {
+                return;
+            }
+            quieter.await;
+        }
+    }
+}
+
+impl Seat {
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Whether the port is going away; wakes `waker` when it begins to.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.seats.stage.load(Ordering::Acquire) >= LEAVING
+    }
+
+    /// Whether requests are to be refused.
+    pub(crate) fn is_refusing(&self) -> bool {
+        self.seats.stage.load(Ordering::Acquire) >= REFUSING
+    }
+
+    /// Has `waker` woken when the port's mind changes.
+    pub(crate) fn listen(&self, waker: &Waker) {
+        if let Some(taken) = self.seats.taken.lock().get_mut(&self.id) {
+            taken.waker = Some(waker.clone());
+        }
+    }
+
+    /// Says whether anything is under way; heard only while the port is going away.
+    pub(crate) fn set_busy(&self, busy: bool) {
+        if let Some(taken) = self.seats.taken.lock().get_mut(&self.id) {
+            taken.busy = busy;
+        }
+        if !busy && self.is_leaving() {
+            self.seats.quieter.notify_waiters();
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.seats.taken.lock().remove(&self.id);
+        self.seats.quieter.notify_waiters();
+    }
+}
+
+impl fmt::Debug for Seat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Seat({})", self.id)
+    }
+}
