@@ -1,55 +1,95 @@
 //! Which node takes the next attempt: snapshots of a service's nodes, strategies, filters, ejection.
+//!
+//! A [`Cache`] watches the registry and keeps one [`Set`] a service: a [`Snapshot`] of its nodes with
+//! what is known of each ([`Load`]). A [`Strategy`] picks from the snapshot, which takes no lock and
+//! allocates nothing; how each call ended is noted in the picked node's load.
 
+mod cache;
+mod draw;
+pub mod filter;
+mod health;
 mod load;
+mod random;
+mod set;
+mod snapshot;
+pub mod strategy;
+mod sync;
+mod tried;
+mod weights;
 
-use std::{collections::BTreeMap, sync::Arc};
-
-pub use load::Load;
+pub use cache::{Cache, Entry, Fill, Options, Retire};
+pub use health::Probed;
+pub use load::{Fleet, Load, Verdict};
+pub use random::{Dice, Rng};
+pub use set::Set;
+pub use snapshot::{Member, Snapshot};
+pub use tried::Tried;
+pub use weights::VersionWeights;
 
 use crate::registry::Node;
+
+/// The service under which version weights stand in the registry: one record a service, its id
+/// `micro.weights-` and the service's name, its metadata a weight by version.
+pub const WEIGHTS: &str = "micro.weights";
 
 /// Picks a node. One line supplies one's own: `client.strategy(MyStrategy)`.
 ///
 /// Called for every attempt, on any thread: it must not block, lock or allocate.
+///
+/// ```
+/// use micro::{registry::Node, selector::{Snapshot, Strategy, Tried}};
+///
+/// struct First;
+///
+/// impl Strategy for First {
+///     fn name(&self) -> &str {
+///         "first"
+///     }
+///
+///     fn pick(&self, snapshot: &Snapshot, tried: &Tried) -> Option<usize> {
+///         (0..snapshot.len()).find(|index| snapshot.is_usable(*index, tried))
+///     }
+/// }
+///
+/// let snapshot = Snapshot::of(["a", "b"].map(|id| Node::new("greeter", id, "10.0.0.1:80")));
+/// let mut tried = Tried::new();
+/// assert_eq!(First.pick(&snapshot, &tried), Some(0));
+/// tried.add(snapshot.get(0));
+/// assert_eq!(First.pick(&snapshot, &tried), Some(1));
+/// ```
 pub trait Strategy: Send + Sync + 'static {
     /// The name it is chosen by, such as `p2c`.
     fn name(&self) -> &str;
 
     /// The index in the snapshot of the node to try next; `None` when all have been tried.
+    ///
+    /// The time, where it is needed, is [`Snapshot::now`].
     fn pick(&self, snapshot: &Snapshot, tried: &Tried) -> Option<usize>;
 }
 
 /// Keeps some nodes of a service; evaluated once a snapshot, not once a call.
+///
+/// ```
+/// use micro::{registry::Node, selector::Filter};
+///
+/// struct Loopback;
+///
+/// impl Filter for Loopback {
+///     fn key(&self) -> &str {
+///         "loopback"
+///     }
+///
+///     fn keep(&self, node: &Node) -> bool {
+///         node.address.starts_with("127.")
+///     }
+/// }
+///
+/// assert!(!Loopback.keep(&Node::new("greeter", "a", "10.0.0.1:80")));
+/// ```
 pub trait Filter: Send + Sync + 'static {
     /// What makes it differ from other filters, such as `version=1.2.0`; equal keys share a snapshot.
     fn key(&self) -> &str;
 
     /// Whether the node may take these calls.
     fn keep(&self, node: &Node) -> bool;
-}
-
-/// The nodes of a service at one moment. Immutable; what changes call by call is in each [`Load`].
-#[derive(Debug, Default)]
-pub struct Snapshot {
-    members: Box<[Member]>,
-}
-
-/// One node of a snapshot.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Member {
-    /// Its record.
-    pub node: Arc<Node>,
-    /// What is known of it from its calls; the same in every snapshot that has the node.
-    pub load: Arc<Load>,
-    /// Its share of traffic against the others', after version weights; 0 takes none.
-    pub weight: u32,
-}
-
-/// The nodes that this call has tried already. Holds eight without allocating.
-#[derive(Clone, Debug, Default)]
-pub struct Tried {
-    first: [u64; 8],
-    count: usize,
-    rest: BTreeMap<u64, ()>,
 }

@@ -1,0 +1,150 @@
+//! The last set of a service, kept in a file for a start while the registry is down.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::{Error, Result},
+    registry::{Endpoint, Node},
+};
+
+/// What was read.
+pub(super) struct Saved {
+    pub(super) nodes: Vec<Node>,
+    /// Time since it was written.
+    pub(super) age: Duration,
+}
+
+/// The file's form. Nodes of one version mostly serve the same endpoints, which stand there once.
+#[derive(Serialize, Deserialize)]
+struct File {
+    format: u32,
+    service: String,
+    endpoints: Vec<Arc<[Endpoint]>>,
+    nodes: Vec<Record>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Record {
+    id: String,
+    version: String,
+    address: String,
+    metadata: BTreeMap<String, String>,
+    /// Which of the file's lists.
+    endpoints: usize,
+}
+
+const FORMAT: u32 = 1;
+
+/// Writes a service's nodes in one step, so that a reader finds the old file or the new one; removes
+/// the file when there are none.
+pub(super) fn write(directory: &Path, service: &str, nodes: &[Arc<Node>]) -> Result<()> {
+    let path = path(directory, service);
+    let failed = |error: io::Error| {
+        Error::unavailable(format!("nodes cannot be kept in `{}`", path.display()))
+            .with_source(error)
+    };
+    if nodes.is_empty() {
+        return match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(error)),
+            _ => Ok(()),
+        };
+    }
+    let file = File::of(service, nodes);
+    let bytes = serde_json::to_vec(&file).expect("maps by text, text and numbers are JSON");
+    fs::create_dir_all(directory).map_err(failed)?;
+    // One process does not write a service's file twice at a time unless it has two caches.
+    let temporary = path.with_extension(format!("{}-{:p}", std::process::id(), nodes));
+    fs::write(&temporary, bytes)
+        .and_then(|()| fs::rename(&temporary, &path))
+        .inspect_err(|_| drop(fs::remove_file(&temporary)))
+        .map_err(failed)
+}
+
+/// Reads a service's nodes; `None` when there is no file.
+pub(super) fn read(directory: &Path, service: &str) -> Result<Option<Saved>> {
+    let path = path(directory, service);
+    let damaged = |cause: Box<dyn std::error::Error + Send + Sync>| {
+        Error::data_loss(format!(
+            "`{}` is skipped, it does not hold a service's nodes; it may be removed",
+            path.display()
+        ))
+        .with_source(cause)
+    };
+    let bytes = match fs::read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        read => read.map_err(|error| damaged(error.into()))?,
+    };
+    let file: File = serde_json::from_slice(&bytes).map_err(|error| damaged(error.into()))?;
+    let Some(nodes) = file.nodes(service) else {
+        return Err(damaged("another format or another service's".into()));
+    };
+    let written = fs::metadata(&path).and_then(|metadata| metadata.modified());
+    let age = written.ok().and_then(|written| written.elapsed().ok());
+    let age = age.unwrap_or_default();
+    Ok((!nodes.is_empty()).then_some(Saved { nodes, age }))
+}
+
+impl File {
+    fn of(service: &str, nodes: &[Arc<Node>]) -> Self {
+        let mut endpoints: Vec<Arc<[Endpoint]>> = Vec::new();
+        let nodes = nodes.iter().map(|node| {
+            let known = endpoints.iter().position(|list| *list == node.endpoints);
+            Record {
+                id: node.id.clone(),
+                version: node.version.clone(),
+                address: node.address.clone(),
+                metadata: node.metadata.clone(),
+                endpoints: known.unwrap_or_else(|| {
+                    endpoints.push(node.endpoints.clone());
+                    endpoints.len() - 1
+                }),
+            }
+        });
+        let nodes = nodes.collect();
+        File {
+            format: FORMAT,
+            service: service.to_owned(),
+            endpoints,
+            nodes,
+        }
+    }
+
+    fn nodes(self, service: &str) -> Option<Vec<Node>> {
+        if self.format != FORMAT || self.service != service {
+            return None;
+        }
+        let nodes = self.nodes.into_iter().map(|record| {
+            Some(Node {
+                id: record.id,
+                service: service.to_owned(),
+                version: record.version,
+                address: record.address,
+                metadata: record.metadata,
+                endpoints: self.endpoints.get(record.endpoints)?.clone(),
+            })
+        });
+        nodes.collect()
+    }
+}
+
+/// `NAME.json`, bytes other than letters, digits, `-` and `_` as `%XX`, lest a name leave the directory.
+fn path(directory: &Path, service: &str) -> PathBuf {
+    let mut name = String::with_capacity(service.len() + 5);
+    for byte in service.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => name.push(byte.into()),
+            _ => write!(name, "%{byte:02X}").expect("a string takes all text"),
+        }
+    }
+    name.push_str(".json");
+    directory.join(name)
+}

@@ -1,0 +1,139 @@
+//! Following a service in the registry: watched again when a watch ends, doubted when it shows nothing.
+
+use std::{
+    future::{pending, poll_fn},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::{
+    error::Error,
+    registry::{Node, Registry, Update, Updates},
+    selector::Rng,
+    time::{self, Nanos},
+};
+
+/// Waits between watches that fail double from here …
+const SHORTEST: Duration = Duration::from_millis(100);
+/// … to here.
+const LONGEST: Duration = Duration::from_secs(10);
+/// A registry that takes longer to begin a watch is taken to be out of reach.
+const BEGIN: Duration = Duration::from_secs(10);
+
+/// What is to be believed of a service.
+pub(super) enum Said {
+    /// These are its nodes.
+    Nodes(Vec<Node>),
+    /// Nothing new can be known, since a time.
+    Stale(Nanos, Error),
+}
+
+/// A service that is followed.
+pub(super) struct Follow<H> {
+    registry: Arc<dyn Registry>,
+    service: String,
+    grace: Duration,
+    rng: Rng,
+    /// Whether there are nodes that an empty set would take away.
+    holds: H,
+    updates: Option<Updates>,
+    failures: u32,
+    /// Until when an empty set that may be an error is not believed.
+    doubt: Option<Instant>,
+}
+
+impl<H: Fn() -> bool> Follow<H> {
+    pub(super) fn new(
+        registry: Arc<dyn Registry>,
+        service: &str,
+        grace: Duration,
+        rng: Rng,
+        holds: H,
+    ) -> Self {
+        Follow {
+            registry,
+            service: service.to_owned(),
+            grace,
+            rng,
+            holds,
+            updates: None,
+            failures: 0,
+            doubt: None,
+        }
+    }
+
+    /// The next thing to be believed. Does not end.
+    pub(super) async fn next(&mut self) -> Said {
+        loop {
+            let Some(updates) = &mut self.updates else {
+                match self.watch().await {
+                    Ok(updates) => self.updates = Some(updates),
+                    Err(error) => return self.lost(error),
+                }
+                continue;
+            };
+            let update = tokio::select! {
+                update = poll_fn(|cx| updates.as_mut().poll_next(cx)) => update,
+                () = at(self.doubt) => {
+                    self.doubt = None;
+                    return Said::Nodes(Vec::new());
+                }
+            };
+            match update {
+                None => {
+                    self.updates = None;
+                    return self.lost(Error::unavailable("the watch ended"));
+                }
+                Some(Update::Stale { since, error }) => {
+                    self.doubt = None;
+                    let since = time::now().saturating_sub(time::nanos(since));
+                    return Said::Stale(since, error);
+                }
+                Some(Update::Set { service, .. }) if service != self.service => {}
+                Some(Update::Set {
+                    nodes,
+                    authoritative,
+                    ..
+                }) => {
+                    self.failures = 0;
+                    if nodes.is_empty() && !authoritative && (self.holds)() {
+                        self.doubt
+                            .get_or_insert_with(|| Instant::now() + self.grace);
+                        continue;
+                    }
+                    self.doubt = None;
+                    return Said::Nodes(nodes);
+                }
+            }
+        }
+    }
+
+    /// Begins a watch, after a wait when the last one failed.
+    async fn watch(&mut self) -> Result<Updates, Error> {
+        if self.failures > 0 {
+            let doubled = SHORTEST.saturating_mul(1 << (self.failures - 1).min(16));
+            let wait = self.rng.around(time::nanos(doubled.min(LONGEST)));
+            tokio::time::sleep(Duration::from_nanos(wait)).await;
+        }
+        match timeout(BEGIN, self.registry.watch(Some(&self.service))).await {
+            Ok(begun) => begun,
+            Err(_) => Err(Error::unavailable(format!("no answer in {BEGIN:?}"))),
+        }
+    }
+
+    fn lost(&mut self, error: Error) -> Said {
+        self.failures = self.failures.saturating_add(1);
+        self.doubt = None;
+        Said::Stale(time::now(), error)
+    }
+}
+
+/// Waits until a time, or for ever.
+pub(super) async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => pending().await,
+    }
+}

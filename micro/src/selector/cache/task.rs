@@ -1,0 +1,94 @@
+//! The task of an entry: from what the registry says to the set, and to disk.
+
+use std::{pin::pin, sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{
+    disk,
+    entry::Inner,
+    follow::{Follow, Said, at},
+};
+use crate::selector::Rng;
+
+/// A service's set is written to disk at most this often.
+const BETWEEN_SAVES: Duration = Duration::from_secs(1);
+
+/// Keeps an entry up to date until it is aborted.
+pub(super) async fn run<P: Clone + Send + Sync + 'static>(inner: Arc<Inner<P>>) {
+    let shared = &inner.shared;
+    let mut follow = Follow::new(
+        shared.registry.clone(),
+        &inner.service,
+        shared.options.grace,
+        Rng::seeded(shared.rng.number()),
+        || !inner.is_empty(),
+    );
+    let mut weights = shared.weights.subscribe();
+    inner.reweigh();
+    // Until the registry has answered, the disk stands in for it.
+    let mut cold = Some(Instant::now() + shared.options.patience);
+    let mut saved = Instant::now() - BETWEEN_SAVES;
+    let mut save: Option<Instant> = None;
+    loop {
+        let said = {
+            let mut next = pin!(follow.next());
+            loop {
+                tokio::select! {
+                    said = &mut next => break said,
+                    Ok(()) = weights.changed() => inner.reweigh(),
+                    () = at(cold) => {
+                        cold = None;
+                        restore(&inner).await;
+                    }
+                    () = at(save) => {
+                        save = None;
+                        saved = Instant::now();
+                        store(&inner).await;
+                    }
+                }
+            }
+        };
+        match said {
+            Said::Nodes(nodes) => {
+                cold = None;
+                inner.replace(nodes);
+                if shared.options.disk.is_some() {
+                    save.get_or_insert((saved + BETWEEN_SAVES).max(Instant::now()));
+                }
+            }
+            Said::Stale(since, error) => {
+                if cold.take().is_some() {
+                    restore(&inner).await;
+                }
+                inner.fail(since, error);
+            }
+        }
+    }
+}
+
+/// Reads the set that an earlier process kept; one warning when it cannot be read.
+async fn restore<P: Clone + Send + Sync + 'static>(inner: &Arc<Inner<P>>) {
+    let Some(directory) = inner.shared.options.disk.clone() else {
+        return;
+    };
+    let service = inner.service.clone();
+    let read = tokio::task::spawn_blocking(move || disk::read(&directory, &service));
+    match read.await {
+        Ok(Ok(Some(saved))) => inner.restore(saved),
+        Ok(Err(error)) => inner.warn(&error),
+        Ok(Ok(None)) | Err(_) => {}
+    }
+}
+
+async fn store<P: Clone + Send + Sync + 'static>(inner: &Arc<Inner<P>>) {
+    let Some(directory) = inner.shared.options.disk.clone() else {
+        return;
+    };
+    let service = inner.service.clone();
+    let nodes = inner.nodes();
+    let write = tokio::task::spawn_blocking(move || disk::write(&directory, &service, &nodes));
+    if let Ok(Err(error)) = write.await {
+        inner.warn(&error);
+    }
+}

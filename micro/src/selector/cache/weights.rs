@@ -1,0 +1,47 @@
+//! Version weights that an operator put into the registry, for all services.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    Shared,
+    follow::{Follow, Said},
+};
+use crate::{
+    registry::Node,
+    selector::{Rng, VersionWeights, WEIGHTS},
+};
+
+/// Version weights by service.
+pub(super) type AllWeights = BTreeMap<String, VersionWeights>;
+
+/// Keeps the weights up to date until it is aborted; through an outage they stay as they are.
+pub(super) async fn run<P: Send + Sync + 'static>(shared: Arc<Shared<P>>) {
+    let mut follow = Follow::new(
+        shared.registry.clone(),
+        WEIGHTS,
+        shared.options.grace,
+        Rng::seeded(shared.rng.number()),
+        || !shared.weights.borrow().is_empty(),
+    );
+    loop {
+        // Entries warn of an outage; this watch would only say the same again.
+        let Said::Nodes(nodes) = follow.next().await else {
+            continue;
+        };
+        let all: AllWeights = nodes.iter().filter_map(weights).collect();
+        shared.weights.send_if_modified(|current| {
+            let changed = **current != all;
+            *current = Arc::new(all);
+            changed
+        });
+    }
+}
+
+/// The service and the weights that a record is about. Metadata that is no number is not about weights.
+fn weights(record: &Node) -> Option<(String, VersionWeights)> {
+    let service = record.id.strip_prefix(WEIGHTS)?.strip_prefix('-')?;
+    let weights = record.metadata.iter();
+    let weights =
+        weights.filter_map(|(version, weight)| Some((version.clone(), weight.parse().ok()?)));
+    Some((service.to_owned(), weights.collect()))
+}

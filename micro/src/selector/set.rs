@@ -1,0 +1,200 @@
+//! A snapshot together with what its user keeps for each node.
+
+use std::{collections::HashMap, fmt, sync::Arc};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+use super::{
+    Filter,
+    load::{Fleet, Load},
+    snapshot::Snapshot,
+    weights::VersionWeights,
+};
+use crate::{error::Result, registry::Node};
+
+/// Filtered sets kept for one snapshot; beyond it the oldest is made anew when it is next wanted.
+const FILTERED: usize = 64;
+
+/// A [`Snapshot`] and a slot a node, such as the opened way there. Immutable, replaced as a whole.
+///
+/// A node that stays keeps its [`Load`] and its slot in the next set.
+pub struct Set<P> {
+    snapshot: Snapshot,
+    slots: Box<[P]>,
+    versions: Arc<VersionWeights>,
+    filtered: ArcSwap<Filtered<P>>,
+    /// Held while a filter is evaluated, which happens once a filter and set.
+    filtering: Mutex<()>,
+}
+
+/// Filtered sets by their filter's key, the oldest first.
+type Filtered<P> = Vec<(Box<str>, Arc<Set<P>>)>;
+
+/// One node, and what goes with it from set to set.
+struct Part<P> {
+    node: Arc<Node>,
+    load: Arc<Load>,
+    slot: P,
+}
+
+/// What replacing a set's nodes gives.
+pub(super) struct Next<P> {
+    pub(super) set: Set<P>,
+    /// The slots of the nodes that left.
+    pub(super) retired: Vec<P>,
+    /// Nodes left out, since no slot could be made for them.
+    pub(super) refused: Vec<(Arc<Node>, crate::Error)>,
+}
+
+impl<P: Clone> Set<P> {
+    pub(super) fn empty(fleet: &Arc<Fleet>, now: u64) -> Self {
+        Self::assemble(Vec::new(), Arc::default(), fleet, now)
+    }
+
+    fn assemble(
+        parts: Vec<Part<P>>,
+        versions: Arc<VersionWeights>,
+        fleet: &Arc<Fleet>,
+        now: u64,
+    ) -> Self {
+        let nodes = parts
+            .iter()
+            .map(|part| (part.node.clone(), part.load.clone()));
+        let (snapshot, order) = Snapshot::new(nodes.collect(), &versions, fleet, now);
+        let slots = order.iter().map(|index| parts[*index].slot.clone());
+        Set {
+            slots: slots.collect(),
+            snapshot,
+            versions,
+            filtered: ArcSwap::default(),
+            filtering: Mutex::default(),
+        }
+    }
+
+    /// Its nodes, to pick from.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// What is kept for each node, in the snapshot's order.
+    pub fn slots(&self) -> &[P] {
+        &self.slots
+    }
+
+    /// What is kept for the node of this index.
+    pub fn slot(&self, index: usize) -> &P {
+        &self.slots[index]
+    }
+
+    /// The nodes that a filter keeps. Evaluated once a set; then found by the filter's key without a lock.
+    ///
+    /// Version weights do not hold where only one version is left: who asks for a version gets it.
+    pub fn filtered(&self, filter: &dyn Filter) -> Arc<Set<P>> {
+        let key = filter.key();
+        if let Some(set) = find(&self.filtered.load(), key) {
+            return set;
+        }
+        let _filtering = self.filtering.lock();
+        let known = self.filtered.load();
+        if let Some(set) = find(&known, key) {
+            return set;
+        }
+        let set = Arc::new(self.filter(filter));
+        let oldest = (known.len() + 1).saturating_sub(FILTERED);
+        let mut next: Vec<_> = known[oldest..].to_vec();
+        next.push((key.into(), set.clone()));
+        self.filtered.store(Arc::new(next));
+        set
+    }
+
+    fn filter(&self, filter: &dyn Filter) -> Set<P> {
+        let mut parts = self.parts();
+        parts.retain(|part| filter.keep(&part.node));
+        let one_version = parts
+            .windows(2)
+            .all(|pair| pair[0].node.version == pair[1].node.version);
+        let versions = match one_version {
+            true => Arc::default(),
+            false => self.versions.clone(),
+        };
+        Self::assemble(parts, versions, self.snapshot.fleet(), self.snapshot.now())
+    }
+
+    fn parts(&self) -> Vec<Part<P>> {
+        let parts = self.snapshot.members().iter().zip(&self.slots);
+        parts
+            .map(|(member, slot)| Part {
+                node: member.node.clone(),
+                load: member.load.clone(),
+                slot: slot.clone(),
+            })
+            .collect()
+    }
+
+    /// The same nodes under other version weights.
+    pub(super) fn weighed(&self, versions: Arc<VersionWeights>, now: u64) -> Self {
+        Self::assemble(self.parts(), versions, self.snapshot.fleet(), now)
+    }
+
+    /// The set of `nodes`; one whose id, address and version are as before keeps its load and slot.
+    pub(super) fn next(
+        &self,
+        nodes: Vec<Node>,
+        now: u64,
+        fill: &dyn Fn(&Arc<Node>) -> Result<P>,
+    ) -> Next<P> {
+        let fleet = self.snapshot.fleet();
+        let mut before: HashMap<String, Part<P>> = self
+            .parts()
+            .into_iter()
+            .map(|part| (part.node.id.clone(), part))
+            .collect();
+        let mut refused = Vec::new();
+        let mut retired = Vec::new();
+        let mut after: HashMap<String, Part<P>> = HashMap::with_capacity(nodes.len());
+        for node in nodes {
+            let old = match before.remove(&node.id) {
+                // An id said twice: the first stands.
+                None if after.contains_key(&node.id) => continue,
+                old => old,
+            };
+            if let Some(mut part) = old {
+                if part.node.address == node.address && part.node.version == node.version {
+                    if *part.node != node {
+                        part.node = Arc::new(node);
+                    }
+                    after.insert(part.node.id.clone(), part);
+                    continue;
+                }
+                retired.push(part.slot);
+            }
+            let node = Arc::new(node);
+            match fill(&node) {
+                Ok(slot) => {
+                    let load = Arc::new(Load::new(fleet, now));
+                    after.insert(node.id.clone(), Part { node, load, slot });
+                }
+                Err(error) => refused.push((node, error)),
+            }
+        }
+        retired.extend(before.into_values().map(|part| part.slot));
+        let parts = after.into_values().collect();
+        Next {
+            set: Self::assemble(parts, self.versions.clone(), fleet, now),
+            retired,
+            refused,
+        }
+    }
+}
+
+fn find<P>(known: &[(Box<str>, Arc<Set<P>>)], key: &str) -> Option<Arc<Set<P>>> {
+    let (_, set) = known.iter().find(|(other, _)| **other == *key)?;
+    Some(set.clone())
+}
+
+impl<P> fmt::Debug for Set<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.snapshot.fmt(f)
+    }
+}

@@ -1,0 +1,252 @@
+//! The nodes of a service at one moment, prepared so that a pick is quick.
+
+use std::{ops::Range, sync::Arc};
+
+use super::{
+    draw::Draw,
+    load::{Fleet, Load},
+    random::{Dice, Rng},
+    sync::{AtomicU64, Ordering},
+    tried::Tried,
+    weights::{VersionWeights, effective},
+};
+use crate::{registry::Node, time};
+
+/// How much newer a time must be to be noted: threads then seldom write what others read.
+const TICK: u64 = 20_000;
+
+/// The nodes of a service at one moment.
+///
+/// Immutable but for its time; what changes call by call is in each [`Load`]. Members are sorted by
+/// version and id.
+#[derive(Debug)]
+pub struct Snapshot {
+    members: Box<[Member]>,
+    /// Versions that take calls. One group of all unless there are version weights.
+    groups: Box<[Group]>,
+    /// Which group by its weight; `None` when no node takes calls.
+    between: Option<Draw>,
+    now: AtomicU64,
+    /// The last answer to "is more than half ejected?" in bit 0, above it the fleet's count of
+    /// changes for which it holds.
+    panic: AtomicU64,
+    fleet: Arc<Fleet>,
+}
+
+/// Members that share one part of the traffic.
+#[derive(Debug)]
+struct Group {
+    range: Range<usize>,
+    draw: Draw,
+}
+
+/// One node of a snapshot.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Member {
+    /// Its record.
+    pub node: Arc<Node>,
+    /// What is known of it from its calls; the same in every snapshot that has the node.
+    pub load: Arc<Load>,
+    /// Its share of traffic against the others', after version weights; 0 takes none.
+    pub weight: u32,
+    /// What one of its calls in flight weighs: the mean weight of its group over its own.
+    pub(super) scale: f64,
+}
+
+impl Snapshot {
+    /// A snapshot of nodes without history, such as a test of a strategy needs.
+    pub fn of(nodes: impl IntoIterator<Item = Node>) -> Self {
+        let now = time::now();
+        let fleet = Arc::new(Fleet::new(Rng::new()));
+        let nodes = nodes.into_iter().map(|node| {
+            let load = Arc::new(Load::new(&fleet, now));
+            (Arc::new(node), load)
+        });
+        Self::new(nodes.collect(), &VersionWeights::new(), &fleet, now).0
+    }
+
+    /// A snapshot of nodes whose loads are of `fleet`, and where in `nodes` each member stood.
+    pub(super) fn new(
+        nodes: Vec<(Arc<Node>, Arc<Load>)>,
+        versions: &VersionWeights,
+        fleet: &Arc<Fleet>,
+        now: u64,
+    ) -> (Self, Vec<usize>) {
+        let mut order: Vec<usize> = (0..nodes.len()).collect();
+        order.sort_by(|a, b| {
+            let (a, b) = (&nodes[*a].0, &nodes[*b].0);
+            (&a.version, &a.id).cmp(&(&b.version, &b.id))
+        });
+        let sorted: Vec<&Node> = order.iter().map(|i| &*nodes[*i].0).collect();
+        let weights = effective(&sorted, versions);
+        let mut members: Box<[Member]> = order
+            .iter()
+            .zip(weights)
+            .map(|(i, weight)| Member {
+                node: nodes[*i].0.clone(),
+                load: nodes[*i].1.clone(),
+                weight,
+                scale: 1.0,
+            })
+            .collect();
+        let (groups, between) = group(&mut members, !versions.is_empty());
+        let snapshot = Snapshot {
+            members,
+            groups,
+            between,
+            now: AtomicU64::new(now),
+            panic: AtomicU64::new(0),
+            fleet: fleet.clone(),
+        };
+        (snapshot, order)
+    }
+
+    /// Its nodes.
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// How many nodes there are.
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether there is no node.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// A node by its index.
+    pub fn get(&self, index: usize) -> &Member {
+        &self.members[index]
+    }
+
+    /// The time for [`Load::cost`], in nanoseconds, as of the last [`Snapshot::touch`].
+    pub fn now(&self) -> u64 {
+        self.now.load(Ordering::Relaxed)
+    }
+
+    /// Notes the time, which who calls has read anyway: a pick reads no clock. Done once a call;
+    /// a time less than 20 µs newer than the last is not noted.
+    pub fn touch(&self, now: u64) {
+        if now.saturating_sub(self.now.load(Ordering::Relaxed)) >= TICK {
+            self.now.store(now, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a node may be picked: it takes a share, was not tried, and is not ejected, or so many
+    /// are that ejection is ignored.
+    pub fn is_usable(&self, index: usize, tried: &Tried) -> bool {
+        let member = &self.members[index];
+        member.weight > 0
+            && !tried.contains(member)
+            && (member.load.is_alive() || self.is_panicking())
+    }
+
+    /// Whether ejection is ignored: when nodes of more than half of all weight are ejected, those
+    /// left would fall to the load of all. The only node of a service is thus never ejected.
+    ///
+    /// Counted anew only after a node was ejected or came back.
+    pub fn is_panicking(&self) -> bool {
+        let changes = self.fleet.changes();
+        let panic = self.panic.load(Ordering::Relaxed);
+        if panic >> 1 == changes {
+            return panic & 1 == 1;
+        }
+        let (mut total, mut ejected) = (0u64, 0u64);
+        for member in &self.members {
+            total += u64::from(member.weight);
+            if !member.load.is_alive() {
+                ejected += u64::from(member.weight);
+            }
+        }
+        let panicking = ejected * 2 > total;
+        self.panic
+            .store(changes << 1 | u64::from(panicking), Ordering::Relaxed);
+        panicking
+    }
+
+    /// The nodes that are ejected now.
+    pub fn ejected(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(|member| !member.load.is_alive())
+    }
+
+    /// The indices of one version's nodes, by the weights of versions, or of all nodes where there
+    /// are no such weights; `None` when no node takes calls.
+    pub fn draw_group(&self, dice: &mut Dice) -> Option<Range<usize>> {
+        Some(self.group(dice)?.range.clone())
+    }
+
+    /// One node by weight; `None` when no node takes calls.
+    pub fn draw(&self, dice: &mut Dice) -> Option<usize> {
+        let group = self.group(dice)?;
+        Some(group.range.start + group.draw.index(dice.roll()))
+    }
+
+    /// Two nodes of one version by weight, to choose the better of. They differ where weights are
+    /// equal. Where not, they are drawn apart and may be the same, so that shares are kept.
+    pub fn draw_two(&self, dice: &mut Dice) -> Option<(usize, usize)> {
+        let group = self.group(dice)?;
+        let start = group.range.start;
+        let (one, other) = match &group.draw {
+            Draw::Equal(1) => (0, 0),
+            Draw::Equal(count) => {
+                let one = dice.below(*count);
+                let other = dice.below(*count - 1);
+                (one as usize, (other + u32::from(other >= one)) as usize)
+            }
+            draw => (draw.index(dice.roll()), draw.index(dice.roll())),
+        };
+        Some((start + one, start + other))
+    }
+
+    /// The first usable node from a random one on, for when drawing found none.
+    pub fn scan(&self, dice: &mut Dice, tried: &Tried) -> Option<usize> {
+        let count = u32::try_from(self.len()).ok().filter(|count| *count > 0)?;
+        let from = dice.below(count) as usize;
+        (from..self.len())
+            .chain(0..from)
+            .find(|index| self.is_usable(*index, tried))
+    }
+
+    fn group(&self, dice: &mut Dice) -> Option<&Group> {
+        if let [only] = &*self.groups {
+            return Some(only);
+        }
+        let between = self.between.as_ref()?;
+        self.groups.get(between.index(dice.roll()))
+    }
+
+    pub(super) fn fleet(&self) -> &Arc<Fleet> {
+        &self.fleet
+    }
+}
+
+/// Splits sorted members into versions, or one group of all, and leaves out what takes no calls.
+fn group(members: &mut [Member], by_version: bool) -> (Box<[Group]>, Option<Draw>) {
+    let mut groups = Vec::new();
+    let mut shares: Vec<u64> = Vec::new();
+    let mut start = 0;
+    let same = |a: &Member, b: &Member| !by_version || a.node.version == b.node.version;
+    for part in members.chunk_by_mut(same) {
+        let range = start..start + part.len();
+        start = range.end;
+        let weights: Vec<u32> = part.iter().map(|member| member.weight).collect();
+        let Some(draw) = Draw::new(&weights) else {
+            continue;
+        };
+        let sum: u64 = weights.iter().map(|weight| u64::from(*weight)).sum();
+        let mean = sum as f64 / weights.iter().filter(|weight| **weight > 0).count() as f64;
+        for member in part.iter_mut().filter(|member| member.weight > 0) {
+            member.scale = mean / f64::from(member.weight);
+        }
+        groups.push(Group { range, draw });
+        shares.push(sum);
+    }
+    let most = shares.iter().copied().max().unwrap_or(0);
+    // Sums may pass 32 bits; only their proportions count.
+    let shift = (64 - most.leading_zeros()).saturating_sub(32);
+    let shares: Vec<u32> = shares.iter().map(|share| (share >> shift) as u32).collect();
+    (groups.into(), Draw::new(&shares))
+}

@@ -1,0 +1,58 @@
+//! The strategies that are built in, each under the name it is chosen by.
+
+mod least_loaded;
+mod p2c;
+mod random;
+mod round_robin;
+mod weighted;
+
+use std::sync::Arc;
+
+pub use least_loaded::LeastLoaded;
+pub use p2c::P2c;
+pub use random::Random;
+pub use round_robin::RoundRobin;
+pub use weighted::Weighted;
+
+use super::{Dice, Rng, Snapshot, Strategy, Tried};
+use crate::error::{Error, Result};
+
+/// Draws before a strategy looks at every node: at half the nodes unusable, four draws of two miss in
+/// one call of 256. Finagle's `maxEffort` is 4 too.
+const EFFORT: usize = 4;
+
+/// The names of the strategies that are built in; the first is the default.
+pub const NAMES: [&str; 5] = ["p2c", "random", "round-robin", "least-loaded", "weighted"];
+
+/// The strategy of a name, its random numbers from `rng`.
+pub fn named(name: &str, rng: Rng) -> Result<Arc<dyn Strategy>> {
+    Ok(match name {
+        "p2c" => Arc::new(P2c::new(rng)),
+        "random" => Arc::new(Random::new(rng)),
+        "round-robin" => Arc::new(RoundRobin::new(rng)),
+        "least-loaded" => Arc::new(LeastLoaded::new(rng)),
+        "weighted" => Arc::new(Weighted::new(rng)),
+        _ => {
+            return Err(Error::invalid_argument(format!(
+                "no strategy `{name}`; those built in are `{}`",
+                NAMES.join("`, `")
+            )));
+        }
+    })
+}
+
+/// Draws until a usable node comes up, and looks at every node when none does.
+fn first_usable(
+    snapshot: &Snapshot,
+    tried: &Tried,
+    mut dice: Dice,
+    draw: impl Fn(&mut Dice) -> Option<usize>,
+) -> Option<usize> {
+    for _ in 0..EFFORT {
+        let index = draw(&mut dice)?;
+        if snapshot.is_usable(index, tried) {
+            return Some(index);
+        }
+    }
+    snapshot.scan(&mut dice, tried)
+}
