@@ -4,6 +4,7 @@
 //! [`client`] encodes, [`middleware`] is the user's, [`balance`] picks a node from the [`selector`]
 //! and decides on retries, [`transport`] carries it, [`server`] receives and routes, and a handler answers.
 
+pub mod balance;
 mod call;
 pub mod client;
 pub mod codec;
@@ -11,9 +12,12 @@ mod context;
 mod error;
 mod message;
 mod nearest;
+mod plugins;
 pub mod registry;
 pub mod selector;
+mod runtime;
 pub mod server;
+mod service;
 mod time;
 pub mod transport;
 
@@ -24,4 +28,6 @@ pub use context::{Context, Criticality, Trace};
 pub use error::{Code, Error, Outcome, Result};
 pub use message::{Body, BodyStream, ContentType, Extensions, Metadata, Request, Response, Target};
 pub use nearest::nearest;
+pub use plugins::Plugins;
+pub use service::{Lifecycle, Running, Service};
 pub use server::{Handler, Router, Routes};

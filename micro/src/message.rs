@@ -3,13 +3,19 @@
 mod body;
 mod content_type;
 mod extensions;
+mod latency;
 mod metadata;
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 pub use body::{Body, BodyStream};
 pub use content_type::ContentType;
 pub use extensions::Extensions;
+pub(crate) use latency::Latency;
 pub use metadata::Metadata;
 
 use crate::{context::Context, time::Nanos};
@@ -17,13 +23,14 @@ use crate::{context::Context, time::Nanos};
 /// Where a request goes: an endpoint of a service.
 ///
 /// Made once for an endpoint and shared by its calls; cloning costs a counter.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone)]
 pub struct Target(Arc<Names>);
 
-#[derive(PartialEq, Eq, Hash)]
 struct Names {
     service: Arc<str>,
     endpoint: Box<str>,
+    /// How long its calls take; learned by those that share the handle.
+    latency: Latency,
 }
 
 impl Target {
@@ -32,6 +39,7 @@ impl Target {
         Target(Arc::new(Names {
             service: service.into(),
             endpoint: endpoint.into(),
+            latency: Latency::default(),
         }))
     }
 
@@ -45,9 +53,29 @@ impl Target {
         &self.0.endpoint
     }
 
+    /// How long its calls take.
+    pub(crate) fn latency(&self) -> &Latency {
+        &self.0.latency
+    }
+
     /// A number that equal handles share and that no other living handle has.
     pub(crate) fn address(&self) -> usize {
         Arc::as_ptr(&self.0).addr()
+    }
+}
+
+impl PartialEq for Target {
+    fn eq(&self, other: &Self) -> bool {
+        self.service() == other.service() && self.endpoint() == other.endpoint()
+    }
+}
+
+impl Eq for Target {}
+
+impl Hash for Target {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.service().hash(state);
+        self.endpoint().hash(state);
     }
 }
 
@@ -71,6 +99,7 @@ pub struct Request {
     content_type: ContentType,
     body: Body,
     idempotent: bool,
+    spent: bool,
     extensions: Extensions,
 }
 
@@ -83,6 +112,7 @@ impl Request {
             content_type,
             body: body.into(),
             idempotent: false,
+            spent: false,
             extensions: Extensions::default(),
         }
     }
@@ -137,6 +167,17 @@ impl Request {
     /// The body, to take or replace.
     pub fn body_mut(&mut self) -> &mut Body {
         &mut self.body
+    }
+
+    /// Whether its body was a stream that an attempt has taken, so that there is nothing to send again.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.spent
+    }
+
+    /// The streaming body, taken to be sent.
+    pub(crate) fn spend(&mut self) -> Body {
+        self.spent = true;
+        self.body.take()
     }
 
     /// Whether the caller declares that doing it twice does no harm.

@@ -1,7 +1,14 @@
 //! The answering side: one port, the router, handlers, and the way out.
 
+mod debug;
+mod entrance;
 mod handler;
 mod router;
+mod stats;
 
 pub use handler::{Blocking, Handler, Idempotent};
 pub use router::{Router, Routes};
+pub use stats::EndpointStats;
+
+pub(crate) use debug::Status;
+pub(crate) use entrance::Entrance;

@@ -5,10 +5,14 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use crate::{
     call::{Answer, Call},
     codec::Codecs,
-    error::{Code, Error, Outcome, Result},
+    error::{Error, Result},
     message::Request,
     registry::Endpoint,
-    server::handler::{Handler, Prepare, prepare},
+    server::{
+        debug::{self, Status},
+        handler::{Handler, Prepare, prepare},
+        stats::EndpointStats,
+    },
 };
 
 /// Endpoints by name, each with its handler.
@@ -88,13 +92,18 @@ impl Router {
             )));
         }
         let mut records = Vec::new();
-        let mut calls = BTreeMap::new();
+        let mut routes = BTreeMap::new();
         for (name, entry) in self.endpoints {
-            calls.insert(name.into_boxed_str(), (entry.prepare)(codecs));
+            let route = Route {
+                name: name.as_str().into(),
+                call: (entry.prepare)(codecs),
+                stats: Arc::default(),
+            };
+            routes.insert(name.into_boxed_str(), route);
             records.push(entry.endpoint);
         }
         let service = service.into();
-        Ok((Table { service, calls }, records))
+        Ok((Table { service, routes }, records))
     }
 }
 
@@ -107,38 +116,49 @@ impl fmt::Debug for Router {
 /// A built router.
 pub(crate) struct Table {
     service: String,
-    calls: BTreeMap<Box<str>, Arc<dyn Call>>,
+    routes: BTreeMap<Box<str>, Route>,
+}
+
+/// One endpoint of it.
+pub(crate) struct Route {
+    pub(crate) name: Arc<str>,
+    pub(crate) call: Arc<dyn Call>,
+    pub(crate) stats: Arc<EndpointStats>,
 }
 
 impl Table {
-    /// The handler of an endpoint.
-    pub(crate) fn get(&self, endpoint: &str) -> Option<&Arc<dyn Call>> {
-        self.calls.get(endpoint)
+    /// The handler of an endpoint; an error with the nearest names.
+    pub(crate) fn find(&self, endpoint: &str) -> Result<&Route> {
+        self.routes.get(endpoint).ok_or_else(|| {
+            let known = self.routes.keys().map(|name| &**name);
+            let hint = crate::nearest::hint(endpoint, known);
+            let service = &self.service;
+            Error::not_found(format!(
+                "service `{service}` has no endpoint `{endpoint}`{hint}"
+            ))
+        })
     }
 
-    /// The error for an endpoint that is not here, with the nearest names.
-    fn unknown(&self, endpoint: &str) -> Error {
-        let known = self.calls.keys().map(|name| &**name);
-        let hint = crate::nearest::hint(endpoint, known);
-        Error::new(
-            Code::NotFound,
-            format!(
-                "service `{}` has no endpoint `{endpoint}`{hint}",
-                self.service
-            ),
-        )
-        .with_outcome(Outcome::Answered)
+    /// The same with the endpoints that every service has; they are not in its record.
+    pub(crate) fn with_debug(mut self, codecs: &Codecs, status: &Arc<Status>) -> Self {
+        let stats = self.routes.values().map(|route| (route.name.clone(), route.stats.clone()));
+        let debug = debug::routes(status.clone(), stats.collect());
+        for (name, entry) in debug.endpoints {
+            self.routes.entry(name.as_str().into()).or_insert_with(|| Route {
+                name: name.as_str().into(),
+                call: (entry.prepare)(codecs),
+                stats: Arc::default(),
+            });
+        }
+        self
     }
 }
 
 impl Call for Table {
     fn call(&self, request: Request) -> Answer {
-        match self.get(request.endpoint()) {
-            Some(handler) => handler.call(request),
-            None => {
-                let error = self.unknown(request.endpoint());
-                Box::pin(async { Err(error) })
-            }
+        match self.find(request.endpoint()) {
+            Ok(route) => route.call.call(request),
+            Err(error) => Box::pin(async { Err(error) }),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use parking_lot::{Mutex, MutexGuard};
-use tokio::task::AbortHandle;
+use tokio::{sync::oneshot, task::AbortHandle};
 
 use super::{
     frame::{self, Name, RequestHead, StatusRead, kind, write_bare, write_request},
@@ -48,6 +48,8 @@ pub(super) struct State {
     stage: Stage,
     /// Callers that wait for room in the queue.
     waiting: Vec<Waker>,
+    /// Who waits for a sign of life, by the number of its PING.
+    pings: Vec<(u64, oneshot::Sender<()>)>,
     /// The earliest time at which a call must be looked at.
     pub(super) nearest: Nanos,
     /// Calls begun so far.
@@ -118,6 +120,7 @@ impl Calls {
                 asleep: false,
                 stage: Stage::Open,
                 waiting: Vec::new(),
+                pings: Vec::new(),
                 nearest: NEVER,
                 begun: 0,
                 message_limit: limits.message,
@@ -159,6 +162,20 @@ impl Calls {
         wake_driver(state);
     }
 
+    /// Asks for a sign of life; what it gives fails when the connection ends.
+    pub(super) fn ping(&self) -> oneshot::Receiver<()> {
+        let (sender, receiver) = oneshot::channel();
+        let mut state = self.lock();
+        if !matches!(state.stage, Stage::Gone(_)) {
+            state.begun += 1;
+            let ping = state.begun;
+            state.pings.push((ping, sender));
+            write_bare(state.queue.tail(), kind::PING, ping, &[]);
+            wake_driver(state);
+        }
+        receiver
+    }
+
     /// Ends every call: *not sent* or *unknown*, by where its frame stands against what was flushed.
     pub(super) fn gone(&self, error: &Error) {
         let flushed = self.flushed.load(Ordering::Acquire);
@@ -184,6 +201,7 @@ impl Calls {
         }
         let streams = std::mem::take(&mut state.streams);
         wakers.append(&mut state.waiting);
+        state.pings.clear();
         drop(state);
         for streams in streams.into_values() {
             if let Some(inbox) = &streams.inbox {
@@ -369,6 +387,11 @@ impl State {
                 }
             }
             kind::PING => write_bare(self.queue.tail(), kind::PONG, id, &[]),
+            kind::PONG => {
+                if let Some(place) = self.pings.iter().position(|(ping, _)| *ping == id) {
+                    let _ = self.pings.swap_remove(place).1.send(());
+                }
+            }
             kind::GO_AWAY => self.go_away(),
             _ => {}
         }

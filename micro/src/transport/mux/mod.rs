@@ -90,6 +90,36 @@ impl Node {
 
 impl Peer for Node {
     fn connection(&self) -> Result<Arc<dyn Connection>> {
+        Ok(self.open()?)
+    }
+
+    fn probe(&self) -> Probe {
+        let open = self.open();
+        let limit = self.limits.connect;
+        let address = self.address.clone();
+        Box::pin(async move {
+            let pong = open?.0.ping();
+            match tokio::time::timeout(limit, pong).await {
+                Ok(Ok(())) => Ok(()),
+                _ => Err(Error::unavailable(format!(
+                    "node at `{address}` gave no sign of life within {limit:?}"
+                ))),
+            }
+        })
+    }
+
+    fn close(&self) {
+        let mut connections = self.connections.lock();
+        connections.closed = true;
+        for open in connections.of_worker.drain(..).flatten() {
+            open.0.drain();
+        }
+    }
+}
+
+impl Node {
+    /// The connection of the calling thread, as it is or anew.
+    fn open(&self) -> Result<Arc<Handle>> {
         let worker = worker::current();
         let mut connections = self.connections.lock();
         if let Some(Some(open)) = connections.of_worker.get(worker)
@@ -109,18 +139,6 @@ impl Peer for Node {
         }
         connections.of_worker[worker] = Some(fresh.clone());
         Ok(fresh)
-    }
-
-    fn probe(&self) -> Probe {
-        todo!()
-    }
-
-    fn close(&self) {
-        let mut connections = self.connections.lock();
-        connections.closed = true;
-        for open in connections.of_worker.drain(..).flatten() {
-            open.0.drain();
-        }
     }
 }
 

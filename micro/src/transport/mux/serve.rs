@@ -275,7 +275,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Says goodbye when the port goes away, and tells the port what is under way.
+    /// Says goodbye when the port goes away; the other side closes when it has its answers.
     fn leave(&mut self, cx: &mut Context<'_>) -> Result<()> {
         if !self.said_goodbye {
             self.session.seat.listen(cx.waker());
@@ -291,8 +291,6 @@ impl Driver {
             self.write(cx)?;
             self.session.seat.listen(cx.waker());
         }
-        let busy = !self.writer.is_empty() || !self.session.served.state.lock().running.is_empty();
-        self.session.seat.set_busy(busy);
         Ok(())
     }
 
@@ -504,8 +502,6 @@ impl Session {
         let task = tokio::spawn(async move {
             finish(&served, id, answer.await, &credit, limit).await;
             served.state.lock().running.remove(&id);
-            // The connection's task may wait to hear that nothing is under way.
-            served.write(&mut |_| {});
         });
         match self.served.state.lock().running.get_mut(&id) {
             Some(running) => running.task = Some(task.abort_handle()),

@@ -19,7 +19,7 @@ pub(crate) struct Seats {
     taken: Mutex<HashMap<u64, Taken>>,
     next: AtomicU64,
     stage: AtomicU8,
-    /// Told when a connection has gone idle or ended while the port is going away.
+    /// Told when a connection has ended.
     quieter: Notify,
 }
 
@@ -84,7 +84,7 @@ impl Seats {
         let mut wakers = Vec::new();
         for taken in self.taken.lock().values_mut() {
             if let Some(waker) = taken.waker.take() {
-                // Until it says otherwise; one that has no task listening has no call either.
+                // Until it has ended; one that does not listen yet has no call either.
                 taken.busy = true;
                 wakers.push(waker);
             }
@@ -92,7 +92,7 @@ impl Seats {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// Waits until no connection has anything under way.
+    /// Waits until every connection that was told to leave has ended.
     pub(crate) async fn quiet(&self) {
         loop {
             let quieter = self.quieter.notified();
@@ -143,16 +143,6 @@ impl Seat {
     pub(crate) fn listen(&self, waker: &Waker) {
         if let Some(taken) = self.seats.taken.lock().get_mut(&self.id) {
             taken.waker = Some(waker.clone());
-        }
-    }
-
-    /// Says whether anything is under way; heard only while the port is going away.
-    pub(crate) fn set_busy(&self, busy: bool) {
-        if let Some(taken) = self.seats.taken.lock().get_mut(&self.id) {
-            taken.busy = busy;
-        }
-        if !busy && self.is_leaving() {
-            self.seats.quieter.notify_waiters();
         }
     }
 }

@@ -1,0 +1,412 @@
+//! The attempts of one call: which node, for how long, and whether there is another after it.
+
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use super::{Backoff, Inner, Options, Recorder, lane::Lane, record};
+use crate::{
+    error::{Code, Error, Outcome, Result},
+    message::{Request, Response},
+    selector::{Set, Tried, Verdict},
+    time::{self, Nanos},
+    transport::{Attempt, Peer, send},
+};
+
+/// A call on its way through its attempts.
+struct Progress<'a> {
+    lane: &'a Lane,
+    began: Nanos,
+    deadline: Nanos,
+    /// Attempts that may still be made, here or below, although one before may have been done.
+    retries: u8,
+    /// How many of them were made here.
+    made: u32,
+    /// Whether an attempt before may have been done.
+    maybe_done: bool,
+    tried: Tried,
+    backoff: Backoff,
+    recorder: Option<Recorder>,
+}
+
+/// A picked node.
+struct Picked {
+    set: Arc<Set<Arc<dyn Peer>>>,
+    index: usize,
+}
+
+impl Picked {
+    fn peer(&self) -> &Arc<dyn Peer> {
+        &self.set.slots()[self.index]
+    }
+
+    fn member(&self) -> &crate::selector::Member {
+        self.set.snapshot().get(self.index)
+    }
+}
+
+impl Inner {
+    /// Makes attempts until one is final.
+    pub(super) async fn attempts(
+        &self,
+        lane: &Lane,
+        request: &mut Request,
+        began: Nanos,
+    ) -> Result<Response> {
+        let context = request.context();
+        let attempts = context.attempts_left().unwrap_or(self.settings.attempts);
+        let mut progress = Progress {
+            lane,
+            began,
+            deadline: context.deadline(),
+            retries: attempts.saturating_sub(1),
+            made: 0,
+            maybe_done: false,
+            tried: Tried::default(),
+            backoff: Backoff::default(),
+            recorder: request.extensions().get::<Recorder>().cloned(),
+        };
+        let options = request.extensions().get::<Options>().cloned();
+        let mut now = began;
+        loop {
+            if now >= progress.deadline {
+                return Err(progress.out_of_time(request, None));
+            }
+            let set = self.nodes(lane, options.as_ref(), &progress, request).await?;
+            set.snapshot().touch(now);
+            let Some(index) = self.strategy.pick(set.snapshot(), &progress.tried) else {
+                return Err(none_available(request));
+            };
+            let picked = Picked { set, index };
+            let error = match self.attempt(&mut progress, &picked, request, now).await {
+                Ok(response) => return Ok(response),
+                Err(error) => error,
+            };
+            now = time::now();
+            progress.tried.add(picked.member());
+            if let Some(error) = self.is_final(&mut progress, &picked, request, error, now) {
+                return Err(error);
+            }
+            if self.strategy.pick(picked.set.snapshot(), &progress.tried).is_none() {
+                self.wait(&mut progress).await;
+                now = time::now();
+            }
+            lane.retries.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// The nodes this call may go to; waits for the first set of a service.
+    async fn nodes(
+        &self,
+        lane: &Lane,
+        options: Option<&Options>,
+        progress: &Progress<'_>,
+        request: &Request,
+    ) -> Result<Arc<Set<Arc<dyn Peer>>>> {
+        let mut all = lane.entry.load_full();
+        if all.snapshot().is_empty() {
+            lane.entry.ready(progress.deadline).await?;
+            all = lane.entry.load_full();
+        }
+        let set = match options.and_then(|options| options.filter.as_ref()) {
+            None => all.clone(),
+            Some(filter) => lane.entry.filtered(&**filter),
+        };
+        if let Some(recorder) = &progress.recorder
+            && progress.made == 0
+            && !progress.maybe_done
+        {
+            recorder.write(|record| {
+                record.describe(request, progress.began, progress.deadline, &all, &set);
+                record.age_us = lane.entry.age().as_micros() as u64;
+            });
+        }
+        Ok(set)
+    }
+
+    async fn attempt(
+        &self,
+        progress: &mut Progress<'_>,
+        picked: &Picked,
+        request: &mut Request,
+        now: Nanos,
+    ) -> Result<Response> {
+        let member = picked.member();
+        let repeatable = progress.retries > 0 && is_idempotent(request, picked);
+        let lent = if repeatable {
+            progress.retries / 2
+        } else {
+            progress.retries
+        };
+        let latency = request.target().latency();
+        let patience = now.saturating_add(latency.patience(progress.made));
+        let attempt = Attempt {
+            now,
+            patience: patience.min(progress.deadline),
+            repeatable,
+            attempts: lent + 1,
+        };
+        if let Some(recorder) = &progress.recorder {
+            let why = self.strategy.name();
+            recorder.write(|record| record.begin(member, why, progress.began, &attempt));
+        }
+        let mut marker = Marker {
+            lane: progress.lane,
+            picked,
+            started: now,
+            armed: true,
+        };
+        member.load.begin(now);
+        let answer = match picked.peer().connection() {
+            Ok(connection) => send(connection, request, attempt).await,
+            Err(error) => Err(error),
+        };
+        let ended = match &answer {
+            Ok(response) if response.received != 0 => response.received,
+            _ => time::now(),
+        };
+        marker.end(ended, verdict(&answer));
+        if answer.is_ok() {
+            request.target().latency().record(ended.saturating_sub(now));
+        }
+        if let Some(recorder) = &progress.recorder {
+            recorder.write(|record| record.end(&answer, progress.began, now, ended));
+        }
+        if repeatable && matches!(&answer, Err(error) if !is_harmless(error)) {
+            // What was lent may have been spent.
+            progress.retries -= lent;
+        }
+        answer
+    }
+
+    /// The error to end the call with, unless another attempt may be made.
+    fn is_final(
+        &self,
+        progress: &mut Progress<'_>,
+        picked: &Picked,
+        request: &Request,
+        error: Error,
+        now: Nanos,
+    ) -> Option<Error> {
+        let harmless = is_harmless(&error);
+        let idempotent = is_idempotent(request, picked);
+        progress.maybe_done |= error.outcome() == Outcome::Unknown;
+        if !error.is_retryable(idempotent) || is_local(&error) {
+            return Some(progress.end(request, error));
+        }
+        if now >= progress.deadline {
+            return Some(progress.out_of_time(request, Some(error)));
+        }
+        if request.is_spent() {
+            progress.note("no further attempt: the request's stream has been used");
+            return Some(progress.end(request, error));
+        }
+        if !harmless {
+            if progress.retries == 0 {
+                progress.note("no further attempt: none is left in this tree of calls");
+                return Some(progress.end(request, error));
+            }
+            progress.retries -= 1;
+        }
+        if !progress.lane.budget.withdraw(now) {
+            progress.note("no further attempt: the retry budget is spent");
+            return Some(progress.end(request, error));
+        }
+        progress.made += 1;
+        None
+    }
+
+    /// Every node has been tried: waits, then all may be tried again.
+    async fn wait(&self, progress: &mut Progress<'_>) {
+        let wait = progress.backoff.next(self.rng.next());
+        progress.note(format_args!("waited {wait:?}: every node had been tried"));
+        let until = time::now().saturating_add(wait.as_nanos() as u64);
+        tokio::time::sleep_until(time::instant(until.min(progress.deadline))).await;
+        progress.tried.clear();
+    }
+}
+
+impl Progress<'_> {
+    fn note(&self, note: impl std::fmt::Display) {
+        if let Some(recorder) = &self.recorder {
+            recorder.write(|record| record.notes.push(note.to_string()));
+        }
+    }
+
+    fn end(&self, request: &Request, error: Error) -> Error {
+        let error = match error.outcome() {
+            Outcome::NotSent | Outcome::Rejected if self.maybe_done => {
+                error.with_outcome(Outcome::Unknown)
+            }
+            _ => error,
+        };
+        if error.origin().is_empty() {
+            error.with_origin(request.target().to_string())
+        } else {
+            error
+        }
+    }
+
+    fn out_of_time(&self, request: &Request, last: Option<Error>) -> Error {
+        let spent = Duration::from_nanos(self.deadline.saturating_sub(self.began));
+        let error = Error::deadline_exceeded(format!("no answer within {spent:?}"));
+        let error = match last {
+            Some(last) => {
+                let outcome = last.outcome();
+                error.with_source(last).with_outcome(outcome)
+            }
+            None => error.with_outcome(Outcome::NotSent),
+        };
+        self.end(request, error)
+    }
+}
+
+/// Sees to it that a begun attempt is ended at its node, also when its future is dropped.
+struct Marker<'a> {
+    lane: &'a Lane,
+    picked: &'a Picked,
+    started: Nanos,
+    armed: bool,
+}
+
+impl Marker<'_> {
+    fn end(&mut self, now: Nanos, verdict: Verdict) {
+        self.armed = false;
+        let (member, peer) = (self.picked.member(), self.picked.peer());
+        self.lane.mark(member, peer, now, self.started, verdict);
+    }
+}
+
+impl Drop for Marker<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            self.end(time::now(), Verdict::Cancelled);
+        }
+    }
+}
+
+/// Whether doing it twice does no harm: so says the call, or the endpoint's record.
+fn is_idempotent(request: &Request, picked: &Picked) -> bool {
+    request.is_idempotent()
+        || picked
+            .member()
+            .node
+            .endpoint(request.endpoint())
+            .is_some_and(|endpoint| endpoint.is_idempotent())
+}
+
+/// Whether nothing can have been done.
+fn is_harmless(error: &Error) -> bool {
+    matches!(error.outcome(), Outcome::NotSent | Outcome::Rejected)
+}
+
+/// Whether every node would say the same.
+fn is_local(error: &Error) -> bool {
+    is_harmless(error)
+        && matches!(
+            error.code(),
+            Code::InvalidArgument | Code::FailedPrecondition | Code::Unimplemented
+        )
+}
+
+/// What the end of an attempt says about its node.
+fn verdict(answer: &Result<Response>) -> Verdict {
+    let error = match answer {
+        Ok(response) => {
+            return Verdict::Answered {
+                server_load: response.load,
+            };
+        }
+        Err(error) => error,
+    };
+    let retry_after = error.retry_after().map(time::nanos);
+    match (error.outcome(), error.code()) {
+        (Outcome::Answered, Code::Unavailable) => Verdict::Failed,
+        (Outcome::Answered, Code::ResourceExhausted) => Verdict::Overloaded { retry_after },
+        (Outcome::Answered, _) => Verdict::Answered { server_load: 0 },
+        (Outcome::Rejected, Code::DeadlineExceeded) => Verdict::Answered { server_load: 0 },
+        (Outcome::Rejected, _) => Verdict::Overloaded { retry_after },
+        _ if is_local(error) => Verdict::Cancelled,
+        _ => Verdict::Failed,
+    }
+}
+
+fn none_available(request: &Request) -> Error {
+    Error::unavailable(format!(
+        "no node of service `{}` may take this call",
+        request.service()
+    ))
+    .with_outcome(Outcome::NotSent)
+    .with_origin(request.target().to_string())
+}
+
+impl record::Record {
+    fn describe(
+        &mut self,
+        request: &Request,
+        began: Nanos,
+        deadline: Nanos,
+        all: &Set<Arc<dyn Peer>>,
+        kept: &Set<Arc<dyn Peer>>,
+    ) {
+        self.service = request.service().to_owned();
+        self.endpoint = request.endpoint().to_owned();
+        self.budget_us = deadline.saturating_sub(began) / 1000;
+        self.nodes = all
+            .snapshot()
+            .members()
+            .iter()
+            .map(|member| {
+                let is_kept = kept
+                    .snapshot()
+                    .members()
+                    .iter()
+                    .any(|other| other.load.id() == member.load.id());
+                let state = match (is_kept, member.load.is_alive()) {
+                    (false, _) => "filtered out",
+                    (true, false) => "ejected",
+                    (true, true) => "considered",
+                };
+                record::Seen {
+                    id: member.node.id.clone(),
+                    version: member.node.version.clone(),
+                    address: member.node.address.clone(),
+                    state: state.to_owned(),
+                    cost_us: member.load.cost(began) / 1000.0,
+                    in_flight: member.load.in_flight(),
+                }
+            })
+            .collect();
+    }
+
+    fn begin(
+        &mut self,
+        member: &crate::selector::Member,
+        why: &str,
+        began: Nanos,
+        attempt: &Attempt,
+    ) {
+        self.attempts.push(record::Tried {
+            node: member.node.id.clone(),
+            address: member.node.address.clone(),
+            why: why.to_owned(),
+            at_us: (attempt.now - began) / 1000,
+            patience_us: attempt.patience.saturating_sub(attempt.now) / 1000,
+            lent: attempt.attempts - 1,
+            took_us: 0,
+            outcome: "cancelled".to_owned(),
+        });
+    }
+
+    fn end(&mut self, answer: &Result<Response>, began: Nanos, started: Nanos, ended: Nanos) {
+        self.total_us = ended.saturating_sub(began) / 1000;
+        if let Some(attempt) = self.attempts.last_mut() {
+            attempt.took_us = ended.saturating_sub(started) / 1000;
+            attempt.outcome = match answer {
+                Ok(_) => "answered".to_owned(),
+                Err(error) => error.to_string(),
+            };
+        }
+    }
+}

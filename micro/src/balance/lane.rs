@@ -1,0 +1,95 @@
+//! What the loop keeps for one service: its nodes, its budget, its counts, the probes of ejected nodes.
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use tokio::task::JoinSet;
+
+use super::{Settings, Stats, budget::Budget};
+use crate::{
+    selector::{Entry, Load, Member, Probed, Verdict},
+    time::{self, Nanos},
+    transport::Peer,
+};
+
+/// One service, as one process calls it.
+pub(super) struct Lane {
+    pub(super) entry: Arc<Entry<Arc<dyn Peer>>>,
+    pub(super) budget: Budget,
+    pub(super) failed: AtomicU64,
+    pub(super) retries: AtomicU64,
+    pub(super) hedges: AtomicU64,
+    ejections: AtomicU64,
+    /// One task for each ejected node; they end with the lane.
+    probes: Mutex<JoinSet<()>>,
+}
+
+impl Lane {
+    pub(super) fn new(entry: Arc<Entry<Arc<dyn Peer>>>, settings: &Settings, now: Nanos) -> Self {
+        Lane {
+            entry,
+            budget: Budget::new(settings.retry_share, settings.retries_per_second, now),
+            failed: AtomicU64::new(0),
+            retries: AtomicU64::new(0),
+            hedges: AtomicU64::new(0),
+            ejections: AtomicU64::new(0),
+            probes: Mutex::default(),
+        }
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        Stats {
+            calls: self.budget.calls(),
+            failed: self.failed.load(Relaxed),
+            retries: self.retries.load(Relaxed),
+            hedges: self.hedges.load(Relaxed),
+            ejections: self.ejections.load(Relaxed),
+        }
+    }
+
+    /// Marks a node with how an attempt ended; one that this ejects is probed until it is back.
+    pub(super) fn mark(
+        &self,
+        member: &Member,
+        peer: &Arc<dyn Peer>,
+        now: Nanos,
+        started: Nanos,
+        verdict: Verdict,
+    ) {
+        let Some(until) = member.load.end(now, started, verdict) else {
+            return;
+        };
+        self.ejections.fetch_add(1, Relaxed);
+        tracing::info!(
+            node = member.node.id,
+            seconds = until.saturating_sub(now) / 1_000_000_000,
+            "ejected"
+        );
+        let mut probes = self.probes.lock();
+        while probes.try_join_next().is_some() {}
+        probes.spawn(probe(member.load.clone(), peer.clone(), until));
+    }
+}
+
+/// Asks an ejected node for a sign of life when its time is over, until it gives one or has left.
+async fn probe(load: Arc<Load>, peer: Arc<dyn Peer>, mut until: Nanos) {
+    loop {
+        tokio::time::sleep_until(time::instant(until)).await;
+        if !load.wants_probe(time::now()) {
+            // A call that was sent all the same brought it back, or another probes it.
+            return;
+        }
+        let alive = peer.probe().await.is_ok();
+        match load.probed(time::now(), alive) {
+            Probed::Ejected { until: next } => until = next,
+            _ => return,
+        }
+    }
+}

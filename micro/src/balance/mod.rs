@@ -1,0 +1,129 @@
+//! The one loop: while time and budget remain, pick a node not yet tried, send what time remains,
+//! classify the outcome, mark the node.
+
+mod attempt;
+mod backoff;
+mod budget;
+mod lane;
+mod options;
+mod record;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+
+pub use options::{Options, Stats};
+pub use record::Record;
+pub(crate) use record::Recorder;
+
+use crate::{
+    call::{Answer, Call},
+    error::Result,
+    message::{Request, Response},
+    selector::{Cache, Rng, Strategy},
+    time::{self, NEVER, Nanos, nanos},
+    transport::Peer,
+};
+use backoff::Backoff;
+use lane::Lane;
+
+/// Settings of the loop.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Time for a call that comes without a deadline. 5 s, as go-micro's.
+    pub timeout: Duration,
+    /// Attempts in the whole tree of a call that begins here. 4.
+    pub attempts: u8,
+    /// Retries as a share of calls. 0.2, as Finagle's.
+    pub retry_share: f64,
+    /// Retries a second besides. 10, as Finagle's.
+    pub retries_per_second: f64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            timeout: Duration::from_secs(5),
+            attempts: 4,
+            retry_share: 0.2,
+            retries_per_second: 10.0,
+        }
+    }
+}
+
+/// The loop and what it keeps between calls. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Balance(Arc<Inner>);
+
+struct Inner {
+    cache: Cache<Arc<dyn Peer>>,
+    strategy: Arc<dyn Strategy>,
+    settings: Settings,
+    rng: Rng,
+    lanes: ArcSwap<HashMap<Arc<str>, Arc<Lane>>>,
+}
+
+impl Balance {
+    pub(crate) fn new(
+        cache: Cache<Arc<dyn Peer>>,
+        strategy: Arc<dyn Strategy>,
+        settings: Settings,
+        rng: Rng,
+    ) -> Self {
+        Balance(Arc::new(Inner {
+            cache,
+            strategy,
+            settings,
+            rng,
+            lanes: ArcSwap::default(),
+        }))
+    }
+
+    /// What was counted for a service; all zero for one that was never called.
+    pub(crate) fn stats(&self, service: &str) -> Stats {
+        let lanes = self.0.lanes.load();
+        lanes.get(service).map_or_else(Stats::default, |lane| lane.stats())
+    }
+}
+
+impl Call for Balance {
+    fn call(&self, request: Request) -> Answer {
+        let inner = self.0.clone();
+        Box::pin(async move { inner.run(request).await })
+    }
+}
+
+impl Inner {
+    fn lane(&self, service: &str, now: Nanos) -> Arc<Lane> {
+        if let Some(lane) = self.lanes.load().get(service) {
+            return lane.clone();
+        }
+        let fresh = Arc::new(Lane::new(self.cache.service(service), &self.settings, now));
+        self.lanes.rcu(|lanes| {
+            let mut lanes = HashMap::clone(lanes);
+            lanes.entry(service.into()).or_insert_with(|| fresh.clone());
+            lanes
+        });
+        self.lanes.load().get(service).cloned().unwrap_or(fresh)
+    }
+
+    async fn run(&self, mut request: Request) -> Result<Response> {
+        let began = time::now();
+        let context = request.context_mut();
+        if context.deadline() == NEVER {
+            context.limit(began + nanos(self.settings.timeout));
+        }
+        let lane = self.lane(request.service(), began);
+        lane.budget.deposit();
+        let answer = self.attempts(&lane, &mut request, began).await;
+        if answer.is_err() {
+            lane.failed.fetch_add(1, Relaxed);
+        }
+        answer
+    }
+}

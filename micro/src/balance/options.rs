@@ -1,0 +1,33 @@
+//! What a call may ask of the loop, and what the loop has counted.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::selector::Filter;
+
+/// What one call asks of the loop; put into a request's extensions by the client.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Options {
+    /// Only these nodes.
+    pub filter: Option<Arc<dyn Filter>>,
+    /// This address, without discovery.
+    pub address: Option<String>,
+    /// After this long without an answer, ask a second node too; for idempotent endpoints only.
+    pub hedge: Option<Duration>,
+}
+
+/// What the loop has counted for one service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Calls begun.
+    pub calls: u64,
+    /// Calls that ended in an error.
+    pub failed: u64,
+    /// Attempts after the first.
+    pub retries: u64,
+    /// Second attempts made beside a first.
+    pub hedges: u64,
+    /// Nodes ejected.
+    pub ejections: u64,
+}

@@ -1,0 +1,128 @@
+//! What was decided for a call, and why: made on request, free when nobody asks.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+use serde::Serialize;
+
+/// Every decision of one call.
+#[derive(Clone, Debug, Default, Serialize)]
+#[non_exhaustive]
+pub struct Record {
+    /// The service asked for.
+    pub service: String,
+    /// Its endpoint.
+    pub endpoint: String,
+    /// The whole time given, in microseconds.
+    pub budget_us: u64,
+    /// How old the knowledge of the nodes was, in microseconds.
+    pub age_us: u64,
+    /// Each node known, and what kept it from being picked or its cost.
+    pub nodes: Vec<Seen>,
+    /// Each attempt, in order.
+    pub attempts: Vec<Tried>,
+    /// Waits between attempts, and refusals to make another.
+    pub notes: Vec<String>,
+    /// From the first decision to the answer, in microseconds.
+    pub total_us: u64,
+}
+
+/// A node as a call saw it.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Seen {
+    /// Its id.
+    pub id: String,
+    /// Its version.
+    pub version: String,
+    /// Where it listens.
+    pub address: String,
+    /// `filtered out`, `ejected` or `considered`.
+    pub state: String,
+    /// What a call to it was thought to cost, in microseconds of latency times calls in flight.
+    pub cost_us: f64,
+    /// Calls in flight to it from here.
+    pub in_flight: u32,
+}
+
+/// One attempt.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Tried {
+    /// The node's id.
+    pub node: String,
+    /// Where it listens.
+    pub address: String,
+    /// Why this node: the strategy's name, or `address given`.
+    pub why: String,
+    /// When it began, in microseconds after the first decision.
+    pub at_us: u64,
+    /// How long it was to be waited for before another node was asked, in microseconds.
+    pub patience_us: u64,
+    /// Attempts lent to the calls below it.
+    pub lent: u8,
+    /// How long it took, in microseconds.
+    pub took_us: u64,
+    /// `answered`, or the outcome, code and message of its error.
+    pub outcome: String,
+}
+
+/// Where a call's decisions are written; put into a request's extensions.
+#[derive(Clone, Default)]
+pub(crate) struct Recorder(Arc<Mutex<Record>>);
+
+impl Recorder {
+    pub(crate) fn write(&self, write: impl FnOnce(&mut Record)) {
+        write(&mut self.0.lock());
+    }
+
+    pub(crate) fn record(&self) -> Record {
+        self.0.lock().clone()
+    }
+}
+
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = |us: u64| Duration::from_micros(us);
+        writeln!(
+            f,
+            "{}/{} in {:?} of {:?}",
+            self.service,
+            self.endpoint,
+            ms(self.total_us),
+            ms(self.budget_us)
+        )?;
+        writeln!(
+            f,
+            "  {} nodes known, as of {:?} ago",
+            self.nodes.len(),
+            ms(self.age_us)
+        )?;
+        for node in &self.nodes {
+            writeln!(
+                f,
+                "    {} {} at {}: {}, cost {:.0} µs, {} in flight",
+                node.id, node.version, node.address, node.state, node.cost_us, node.in_flight
+            )?;
+        }
+        for (number, attempt) in self.attempts.iter().enumerate() {
+            writeln!(
+                f,
+                "  attempt {} at +{:?} to {} ({}) by {}: {} after {:?}; patience {:?}, {} lent below",
+                number + 1,
+                ms(attempt.at_us),
+                attempt.node,
+                attempt.address,
+                attempt.why,
+                attempt.outcome,
+                ms(attempt.took_us),
+                ms(attempt.patience_us),
+                attempt.lent
+            )?;
+        }
+        for note in &self.notes {
+            writeln!(f, "  {note}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,67 @@
+//! How long the calls to an endpoint take, for how long to be patient with one.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::time::Nanos;
+
+/// Smoothed latency and its deviation, as TCP estimates its round trip (RFC 6298).
+#[derive(Debug, Default)]
+pub(crate) struct Latency {
+    /// Nanoseconds; 0 before the first answer.
+    mean: AtomicU64,
+    deviation: AtomicU64,
+}
+
+/// Patience before anything is known.
+const UNKNOWN: Nanos = 250_000_000;
+/// The least patience: below it, the pauses of a busy machine would look like dead nodes.
+const LEAST: Nanos = 50_000_000;
+
+impl Latency {
+    /// Notes an answered call. Updates that race lose one sample.
+    pub(crate) fn record(&self, took: Nanos) {
+        let mean = self.mean.load(Relaxed);
+        if mean == 0 {
+            self.mean.store(took.max(1), Relaxed);
+            self.deviation.store(took / 2, Relaxed);
+            return;
+        }
+        let deviation = self.deviation.load(Relaxed);
+        let off = took.abs_diff(mean);
+        self.deviation
+            .store(deviation - deviation / 4 + off / 4, Relaxed);
+        self.mean.store((mean - mean / 8 + took / 8).max(1), Relaxed);
+    }
+
+    /// How long to wait for an answer before another node is asked, the `retry`th time.
+    pub(crate) fn patience(&self, retry: u32) -> Nanos {
+        let mean = self.mean.load(Relaxed);
+        let base = if mean == 0 {
+            UNKNOWN
+        } else {
+            let usual = mean.saturating_add(self.deviation.load(Relaxed).saturating_mul(4));
+            usual.saturating_mul(4).max(LEAST)
+        };
+        base.saturating_mul(1 << retry.min(8))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_follows_what_calls_take_and_doubles_with_each_retry() {
+        let latency = Latency::default();
+        assert_eq!(latency.patience(0), UNKNOWN);
+        for _ in 0..100 {
+            latency.record(200_000);
+        }
+        assert_eq!(latency.patience(0), LEAST);
+        assert_eq!(latency.patience(2), 4 * LEAST);
+        for _ in 0..100 {
+            latency.record(400_000_000);
+        }
+        assert!(latency.patience(0) > 1_500_000_000);
+    }
+}

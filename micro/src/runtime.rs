@@ -1,0 +1,78 @@
+//! A runtime a core: each thread has its own, and its own connections.
+
+use std::{future::Future, sync::Arc};
+
+use tokio::{
+    runtime::{Builder, Handle, Runtime},
+    sync::Notify,
+};
+
+use crate::{
+    error::{Error, Result},
+    transport::worker,
+};
+
+/// Runs `main` on this thread, with a runtime on a thread of its own for every other core.
+///
+/// What `main` is given are all of them, this thread's first. They end when it does.
+pub(crate) fn run<T, F>(main: impl FnOnce(Vec<Handle>) -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    run_on(cores, main)
+}
+
+/// The same with a number of threads.
+pub(crate) fn run_on<T, F>(threads: usize, main: impl FnOnce(Vec<Handle>) -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    let end = Arc::new(Notify::new());
+    let own = runtime()?;
+    let mut handles = vec![own.handle().clone()];
+    let mut workers = Vec::new();
+    for number in 1..threads.max(1) {
+        let runtime = runtime()?;
+        handles.push(runtime.handle().clone());
+        let ended = end.clone().notified_owned();
+        let worker = std::thread::Builder::new().name(format!("micro-{number}"));
+        let worker = worker.spawn(move || {
+            worker::set(number);
+            runtime.block_on(ended);
+        });
+        workers.push(worker.map_err(|error| {
+            Error::internal("a worker thread could not be started").with_source(error)
+        })?);
+    }
+    let result = own.block_on(main(handles));
+    end.notify_waiters();
+    for worker in workers {
+        let _ = worker.join();
+    }
+    result
+}
+
+fn runtime() -> Result<Runtime> {
+    Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::internal("a runtime could not be started").with_source(error))
+}
+
+/// Waits for SIGTERM or SIGINT.
+pub(crate) async fn signal() -> Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await?;
+    Ok(())
+}

@@ -1,0 +1,115 @@
+//! What every service answers about itself: `Debug.Health` and `Debug.Stats`.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+
+use crate::{
+    context::Context,
+    error::Result,
+    server::{Handler, Router, stats::EndpointStats},
+    time::{self, Nanos},
+};
+
+/// Where a service stands in its life.
+#[derive(Debug)]
+pub(crate) struct Status {
+    began: Nanos,
+    /// Seconds of Unix time.
+    started: u64,
+    leaving: AtomicBool,
+    /// Why the last registration failed.
+    unregistered: Mutex<Option<String>>,
+}
+
+impl Status {
+    pub(crate) fn new() -> Self {
+        Status {
+            began: time::now(),
+            started: SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| since.as_secs()),
+            leaving: AtomicBool::new(false),
+            unregistered: Mutex::new(Some("not registered yet".to_owned())),
+        }
+    }
+
+    /// Notes how the last registration went.
+    pub(crate) fn registered(&self, registered: Result<()>) {
+        *self.unregistered.lock() = registered.err().map(|error| error.to_string());
+    }
+
+    /// Not ready any more: it is about to end.
+    pub(crate) fn leaving(&self) {
+        self.leaving.store(true, Relaxed);
+    }
+
+    fn health(&self) -> Value {
+        let unregistered = self.unregistered.lock().clone();
+        json!({
+            "status": "ok",
+            "ready": !self.leaving.load(Relaxed),
+            "registered": unregistered.is_none(),
+            "reason": unregistered,
+        })
+    }
+}
+
+type Endpoints = Vec<(Arc<str>, Arc<EndpointStats>)>;
+
+/// The endpoints. Names of fields are go-micro's where it has them.
+pub(super) fn routes(status: Arc<Status>, endpoints: Endpoints) -> Router {
+    let of_health = status.clone();
+    let health = move |_: Context, _: Value| {
+        let health = of_health.health();
+        async move { Ok(health) }
+    };
+    let stats = move |_: Context, _: Value| {
+        let stats = stats(&status, &endpoints);
+        async move { Ok(stats) }
+    };
+    Router::new()
+        .handle("Debug.Health", health.idempotent())
+        .handle("Debug.Stats", stats.idempotent())
+}
+
+fn stats(status: &Status, endpoints: &Endpoints) -> Value {
+    let rows = endpoints.iter().map(|(name, stats)| {
+        json!({
+            "name": &**name,
+            "executed": stats.executed(),
+            "failed": stats.failed(),
+            "in_flight": stats.in_flight(),
+            "p50_us": stats.latency_us(0.5),
+            "p99_us": stats.latency_us(0.99),
+            "p999_us": stats.latency_us(0.999),
+        })
+    });
+    let sum = |of: fn(&EndpointStats) -> u64| endpoints.iter().map(|(_, s)| of(s)).sum::<u64>();
+    json!({
+        "timestamp": status.started + (time::now() - status.began) / 1_000_000_000,
+        "started": status.started,
+        "uptime": (time::now() - status.began) / 1_000_000_000,
+        "memory": memory(),
+        "threads": std::thread::available_parallelism().map_or(1, usize::from),
+        "requests": sum(EndpointStats::executed),
+        "errors": sum(EndpointStats::failed),
+        "endpoints": rows.collect::<Vec<_>>(),
+    })
+}
+
+/// Resident memory in bytes; 0 where the system does not say.
+fn memory() -> u64 {
+    let Ok(statm) = std::fs::read_to_string("/proc/self/statm") else {
+        return 0;
+    };
+    let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
+    pages.unwrap_or(0) * 4096
+}

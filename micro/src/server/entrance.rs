@@ -1,0 +1,238 @@
+//! Where every request enters, whatever protocol brought it: refused, begun in place, counted.
+
+use std::{
+    any::Any,
+    cell::Cell,
+    collections::HashSet,
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+};
+
+use parking_lot::Mutex;
+use tokio::time::Sleep;
+
+use crate::{
+    call::{Answer, Begun, Call},
+    error::{Error, Outcome, Result},
+    message::{Request, Response},
+    server::{router::Table, stats::EndpointStats},
+    time::{self, NEVER, Nanos},
+};
+
+/// A poll longer than this is reported: it holds up every other call of its thread.
+const LONG_POLL: Nanos = 10_000_000;
+
+thread_local! {
+    /// When this thread's last handler returned, so that one's time is not counted as the next one's.
+    static RETURNED: Cell<Nanos> = const { Cell::new(0) };
+}
+
+/// The first room of a server.
+pub(crate) struct Entrance {
+    table: Arc<Table>,
+    /// The user's layers over the table, if there are any.
+    layered: Option<Arc<dyn Call>>,
+    busy: Arc<Busy>,
+}
+
+/// How much is at work.
+struct Busy {
+    /// Requests that did not end at their first poll.
+    running: AtomicUsize,
+    limit: usize,
+    /// Endpoints that were reported for long polls.
+    reported: Mutex<HashSet<String>>,
+}
+
+impl Entrance {
+    pub(crate) fn new(table: Arc<Table>, layered: Option<Arc<dyn Call>>, limit: usize) -> Self {
+        Entrance {
+            table,
+            layered,
+            busy: Arc::new(Busy {
+                running: AtomicUsize::new(0),
+                limit,
+                reported: Mutex::default(),
+            }),
+        }
+    }
+
+    fn refuse(&self, request: &Request, now: Nanos) -> Option<Error> {
+        let error = if request.context().deadline() <= now {
+            Error::deadline_exceeded("the request came when its time had run out")
+        } else if self.busy.running.load(Relaxed) >= self.busy.limit {
+            Error::resource_exhausted(format!(
+                "{} requests are at work, which is this server's limit",
+                self.busy.limit
+            ))
+        } else {
+            return None;
+        };
+        Some(error.with_outcome(Outcome::Rejected))
+    }
+}
+
+impl Call for Entrance {
+    fn call(&self, request: Request) -> Answer {
+        match self.begin(request, time::now()) {
+            Begun::Done(answer) => Box::pin(async { answer }),
+            Begun::Running(answer) => answer,
+        }
+    }
+
+    fn begin(&self, request: Request, now: Nanos) -> Begun {
+        if let Some(error) = self.refuse(&request, now) {
+            return Begun::Done(Err(error));
+        }
+        let route = match self.table.find(request.endpoint()) {
+            Ok(route) => route,
+            Err(error) => return Begun::Done(Err(error)),
+        };
+        let call = self.layered.as_ref().unwrap_or(&route.call);
+        let deadline = request.context().deadline();
+        let poll_began = now.max(RETURNED.get());
+        let begun = catch_unwind(AssertUnwindSafe(|| Begun::poll(call.call(request))));
+        let ended = time::now();
+        RETURNED.set(ended);
+        self.busy
+            .check_poll(&route.name, ended.saturating_sub(poll_began));
+        match begun.unwrap_or_else(|panic| Begun::Done(Err(panicked(&route.name, &*panic)))) {
+            Begun::Done(answer) => {
+                route
+                    .stats
+                    .record(ended.saturating_sub(now), answer.is_err());
+                Begun::Done(self.busy.stamp(answer))
+            }
+            Begun::Running(answer) => Begun::Running(Box::pin(Work::new(
+                answer,
+                route.name.clone(),
+                route.stats.clone(),
+                self.busy.clone(),
+                now,
+                deadline,
+            ))),
+        }
+    }
+}
+
+impl Busy {
+    /// Thousandths of the limit in use.
+    fn load(&self) -> u16 {
+        let running = self.running.load(Relaxed).min(self.limit);
+        (running * 1000 / self.limit.max(1)) as u16
+    }
+
+    fn stamp(&self, mut answer: Result<Response>) -> Result<Response> {
+        if let Ok(response) = &mut answer {
+            response.load = self.load();
+        }
+        answer
+    }
+
+    fn check_poll(&self, endpoint: &str, took: Nanos) {
+        if took > LONG_POLL && self.reported.lock().insert(endpoint.to_owned()) {
+            tracing::warn!(
+                endpoint,
+                milliseconds = took / 1_000_000,
+                "a handler computed long without awaiting, which holds up its whole thread; \
+                 declare it with `.blocking()`"
+            );
+        }
+    }
+}
+
+fn panicked(endpoint: &str, panic: &(dyn Any + Send)) -> Error {
+    let why = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message");
+    tracing::error!(endpoint, why, "a handler panicked");
+    Error::internal(format!("the handler of `{endpoint}` panicked: {why}"))
+}
+
+/// A request that did not end at its first poll.
+struct Work {
+    answer: Answer,
+    endpoint: Arc<str>,
+    stats: Arc<EndpointStats>,
+    busy: Arc<Busy>,
+    began: Nanos,
+    /// Ends the handler when nobody waits for its answer any more.
+    deadline: Option<Pin<Box<Sleep>>>,
+    recorded: bool,
+}
+
+impl Work {
+    fn new(
+        answer: Answer,
+        endpoint: Arc<str>,
+        stats: Arc<EndpointStats>,
+        busy: Arc<Busy>,
+        began: Nanos,
+        deadline: Nanos,
+    ) -> Self {
+        busy.running.fetch_add(1, Relaxed);
+        stats.begin();
+        let deadline = (deadline != NEVER)
+            .then(|| Box::pin(tokio::time::sleep_until(time::instant(deadline))));
+        Work {
+            answer,
+            endpoint,
+            stats,
+            busy,
+            began,
+            deadline,
+            recorded: false,
+        }
+    }
+}
+
+impl Future for Work {
+    type Output = Result<Response>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let poll_began = time::now();
+        let polled = catch_unwind(AssertUnwindSafe(|| this.answer.as_mut().poll(cx)))
+            .unwrap_or_else(|panic| Poll::Ready(Err(panicked(&this.endpoint, &*panic))));
+        let ended = time::now();
+        this.busy.check_poll(&this.endpoint, ended - poll_began);
+        let answer = match polled {
+            Poll::Ready(answer) => answer,
+            Poll::Pending => {
+                let over = this
+                    .deadline
+                    .as_mut()
+                    .is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready());
+                if !over {
+                    return Poll::Pending;
+                }
+                Err(Error::deadline_exceeded(
+                    "the handler was stopped at the deadline",
+                ))
+            }
+        };
+        this.stats.record(ended - this.began, answer.is_err());
+        this.recorded = true;
+        Poll::Ready(this.busy.stamp(answer))
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.busy.running.fetch_sub(1, Relaxed);
+        self.stats.end();
+        if !self.recorded {
+            // Cancelled by the caller, or with its connection.
+            self.stats
+                .record(time::now().saturating_sub(self.began), true);
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! A service: its name, what it serves, and its life from listening to the last answer.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{runtime::Handle, task::JoinHandle};
+
+use crate::{
+    client::Client,
+    codec::{Codec, Codecs},
+    error::Result,
+    plugins::Plugins,
+    registry::{Node, Registry},
+    server::{Entrance, Handler, Router, Routes, Status},
+    transport::Listener,
+};
+
+/// A service being put together; [`Service::run`] makes it live.
+///
+/// ```no_run
+/// use micro::{Context, Result, Service};
+///
+/// async fn upper(_: Context, text: String) -> Result<String> {
+///     Ok(text.to_uppercase())
+/// }
+///
+/// fn main() -> Result<()> {
+///     Service::new("text").handle("Text.Upper", upper).run()
+/// }
+/// ```
+#[must_use = "a service does nothing until it is run"]
+pub struct Service {
+    name: String,
+    version: String,
+    id: Option<String>,
+    address: Option<String>,
+    advertise: Option<String>,
+    metadata: BTreeMap<String, String>,
+    router: Router,
+    codecs: Codecs,
+    plugins: Plugins,
+    lifecycle: Lifecycle,
+}
+
+/// Numbers of a service's life, each with its default.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Lifecycle {
+    /// For how long a registration lasts unrenewed. 60 s, as go-micro's.
+    pub register_ttl: Duration,
+    /// How often it is renewed. 30 s, as go-micro's.
+    pub register_interval: Duration,
+    /// How long it goes on serving once deregistered, until everyone has heard. 1 s, as go-zero's.
+    pub propagation: Duration,
+    /// How long calls in flight may take to end. 10 s.
+    pub drain: Duration,
+    /// Requests at work before more are refused. 10,000.
+    pub concurrency: usize,
+}
+
+impl Default for Lifecycle {
+    fn default() -> Self {
+        Lifecycle {
+            register_ttl: Duration::from_secs(60),
+            register_interval: Duration::from_secs(30),
+            propagation: Duration::from_secs(1),
+            drain: Duration::from_secs(10),
+            concurrency: 10_000,
+        }
+    }
+}
+
+impl Service {
+    /// A service of a name, without endpoints, with every default.
+    pub fn new(name: impl Into<String>) -> Self {
+        Service {
+            name: name.into(),
+            version: "latest".into(),
+            id: None,
+            address: None,
+            advertise: None,
+            metadata: BTreeMap::new(),
+            router: Router::new(),
+            codecs: Codecs::default(),
+            plugins: Plugins::default(),
+            lifecycle: Lifecycle::default(),
+        }
+    }
+
+    /// The version it registers as; `latest` if unsaid.
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = version.into();
+        self
+    }
+
+    /// The node's id after the service's name and a hyphen; random if unsaid.
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.id = Some(id.into());
+        self
+    }
+
+    /// Where it listens: `host:port`, port 0 for any free one, or `unix:PATH`.
+    pub fn address(mut self, address: impl Into<String>) -> Self {
+        self.address = Some(address.into());
+        self
+    }
+
+    /// The address it registers, where that differs from the one it listens at.
+    pub fn advertise(mut self, address: impl Into<String>) -> Self {
+        self.advertise = Some(address.into());
+        self
+    }
+
+    /// Adds an entry to the node's metadata.
+    pub fn metadata(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.metadata.insert(name.into(), value.into());
+        self
+    }
+
+    /// Adds an endpoint.
+    pub fn handle<Args: 'static>(mut self, name: &str, handler: impl Handler<Args>) -> Self {
+        self.router = self.router.handle(name, handler);
+        self
+    }
+
+    /// Adds endpoints, such as those of a `#[micro::service]` trait.
+    pub fn routes(mut self, routes: impl Routes) -> Self {
+        self.router = self.router.merge(routes);
+        self
+    }
+
+    /// Adds a codec of one's own.
+    pub fn codec(mut self, codec: impl Codec) -> Self {
+        self.codecs = self.codecs.with(codec);
+        self
+    }
+
+    /// Uses these plugins instead of what the settings say.
+    pub fn plugins(mut self, plugins: Plugins) -> Self {
+        self.plugins = plugins;
+        self
+    }
+
+    /// Changes the numbers of its life.
+    pub fn lifecycle(mut self, change: impl FnOnce(&mut Lifecycle)) -> Self {
+        change(&mut self.lifecycle);
+        self
+    }
+
+    /// A client that shares the service's plugins, for its handlers.
+    pub fn client(&self) -> Result<Client> {
+        self.plugins.client()
+    }
+
+    /// Serves in the caller's runtime until [`Running::stop`].
+    pub async fn serve(self) -> Result<Running> {
+        Running::start(self, Vec::new()).await
+    }
+
+    /// Serves with a runtime a core until SIGTERM or SIGINT, then drains and returns.
+    ///
+    /// A second signal ends the process at once.
+    pub fn run(self) -> Result<()> {
+        crate::runtime::run(|workers| async move {
+            let running = Running::start(self, workers).await?;
+            crate::runtime::signal().await?;
+            tokio::select! {
+                () = running.stop() => Ok(()),
+                signal = crate::runtime::signal() => {
+                    signal?;
+                    tracing::warn!("a second signal: ending at once");
+                    std::process::exit(130);
+                }
+            }
+        })
+    }
+}
+
+/// A service that is live.
+pub struct Running {
+    node: Node,
+    plugins: Plugins,
+    listener: Box<dyn Listener>,
+    renewal: JoinHandle<()>,
+    lifecycle: Lifecycle,
+    status: Arc<Status>,
+}
+
+impl Running {
+    async fn start(service: Service, workers: Vec<Handle>) -> Result<Self> {
+        let plugins = service.plugins;
+        let registry = plugins.registry()?;
+        let transport = plugins.transport_on(workers)?;
+        let status = Arc::new(Status::new());
+        let router = service.router;
+        let (table, endpoints) = router.build(&service.name, &service.codecs)?;
+        let table = Arc::new(table.with_debug(&service.codecs, &status));
+        let entrance = Entrance::new(table, None, service.lifecycle.concurrency);
+        let address = service.address.as_deref().unwrap_or("127.0.0.1:0");
+        let listener = transport.listen(address, Arc::new(entrance)).await?;
+        let id = service.id.unwrap_or_else(random_id);
+        let mut node = Node::new(
+            &service.name,
+            format!("{}-{id}", service.name),
+            service.advertise.unwrap_or_else(|| listener.address()),
+        )
+        .with_version(service.version)
+        .with_endpoints(endpoints);
+        node.metadata = service.metadata;
+        let own = [
+            ("protocols", "native/1"),
+            ("transport", transport.name()),
+            ("registry", registry.name()),
+            ("server", "micro"),
+        ];
+        for (name, value) in own {
+            node.metadata.entry(name.into()).or_insert(value.into());
+        }
+        let lifecycle = service.lifecycle;
+        registry.register(&node, Some(lifecycle.register_ttl)).await?;
+        status.registered(Ok(()));
+        let renewal = renew(registry, node.clone(), lifecycle.clone(), status.clone());
+        let renewal = tokio::spawn(renewal);
+        tracing::info!(service = node.service, address = node.address, id = node.id, "serving");
+        Ok(Running {
+            node,
+            plugins,
+            listener,
+            renewal,
+            lifecycle,
+            status,
+        })
+    }
+
+    /// Its record, with the address that was bound.
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// A client that shares its plugins.
+    pub fn client(&self) -> Result<Client> {
+        self.plugins.client()
+    }
+
+    /// Ends it without losing a call: not ready, deregister, serve on for a moment, go away, drain, close.
+    pub async fn stop(mut self) {
+        self.status.leaving();
+        self.renewal.abort();
+        let _ = (&mut self.renewal).await;
+        let deregistered = match self.plugins.registry() {
+            Ok(registry) => registry.deregister(&self.node).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = deregistered {
+            tracing::warn!(%error, "could not deregister; callers will find out by themselves");
+        }
+        tokio::time::sleep(self.lifecycle.propagation).await;
+        self.listener.go_away().await;
+        if tokio::time::timeout(self.lifecycle.drain, self.listener.drained()).await.is_err() {
+            tracing::warn!(limit = ?self.lifecycle.drain, "calls in flight did not end in time");
+        }
+        self.listener.close().await;
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.renewal.abort();
+    }
+}
+
+/// Registers again and again, sooner after a failure.
+async fn renew(registry: Arc<dyn Registry>, node: Node, lifecycle: Lifecycle, status: Arc<Status>) {
+    let mut failing = false;
+    loop {
+        let wait = if failing {
+            lifecycle.register_interval.min(Duration::from_secs(1))
+        } else {
+            lifecycle.register_interval
+        };
+        tokio::time::sleep(wait).await;
+        let registered = registry.register(&node, Some(lifecycle.register_ttl)).await;
+        if let Err(error) = &registered
+            && !failing
+        {
+            tracing::warn!(%error, "could not renew the registration; serving on");
+        }
+        failing = registered.is_err();
+        status.registered(registered);
+    }
+}
+
+/// A random id in the form of a version 4 UUID.
+fn random_id() -> String {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    // Each `RandomState` has fresh keys from the system's random numbers.
+    let random = || RandomState::new().build_hasher().finish();
+    let (a, b) = (random(), random());
+    format!(
+        "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+        a >> 32,
+        a >> 16 & 0xffff,
+        a & 0xfff,
+        b >> 48 & 0x3fff | 0x8000,
+        b & 0xffff_ffff_ffff
+    )
+}
