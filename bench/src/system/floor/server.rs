@@ -31,7 +31,8 @@ impl Connection {
             let full = self.out.len() - self.sent >= BACKLOG;
             let read = !full && self.poll_requests(cx)?.is_ready();
             let written = poll_write(&mut self.stream, &mut self.out, &mut self.sent, cx)?;
-            if !read && !(full && written.is_ready()) {
+            let room_again = full && written.is_ready();
+            if !read && !room_again {
                 return Poll::Pending;
             }
         }
