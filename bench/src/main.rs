@@ -1,2 +1,81 @@
-//! The benchmark.
-fn main() {}
+//! Micro against its floor and its peers, side by side in one run.
+//!
+//! [`cell`] says which loads there are, [`system`] who bears them, [`load`] how they are put on,
+//! [`process`] where it all runs, [`run`] in which order, [`targets`] what is promised,
+//! [`figures`] what came of it and [`report`] how that is told. [`footprint`] is what is read
+//! rather than loaded: memory, packages, build time. [`one`] is for profilers.
+
+mod args;
+mod cell;
+mod figures;
+mod footprint;
+mod load;
+mod message;
+mod one;
+mod process;
+mod report;
+mod run;
+mod system;
+mod targets;
+
+use anyhow::{Context as _, Result};
+use args::{Args, Side};
+use clap::Parser;
+use std::{io::stdout, net::SocketAddr, time::Duration};
+
+/// The same for all systems, so that none wins by its allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> Result<()> {
+    let mut args = Args::parse();
+    match args.side.take() {
+        Some(side) => run_side(side),
+        None => match args.one {
+            Some(kind) => one::run(kind, &args),
+            None => measure(&args),
+        },
+    }
+}
+
+fn measure(args: &Args) -> Result<()> {
+    let mut figures = run::rounds(args)?;
+    if args.only.is_empty() {
+        footprint::read(args, &mut figures)?;
+    }
+    if args.json {
+        report::write_json(&figures, &mut stdout().lock())
+    } else {
+        report::write_table(&figures, &mut stdout().lock())
+    }
+}
+
+fn run_side(side: Side) -> Result<()> {
+    let find = |name: &str| cell::named(name).with_context(|| format!("no cell `{name}`"));
+    match side {
+        Side::Serve { system, cell } => process::run_server(system, find(&cell)?),
+        Side::Load {
+            system,
+            cell,
+            port,
+            warm_up,
+            window,
+        } => process::run_client(
+            system,
+            find(&cell)?,
+            loopback(port),
+            Duration::from_millis(warm_up),
+            Duration::from_millis(window),
+        ),
+        Side::Calls {
+            system,
+            cell,
+            port,
+            calls,
+        } => process::run_for(system, find(&cell)?, loopback(port), calls),
+    }
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    ([127, 0, 0, 1], port).into()
+}

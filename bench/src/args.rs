@@ -1,0 +1,70 @@
+//! The command line.
+
+use crate::system::Kind;
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Micro against its floor and its peers, side by side in one run.
+#[derive(Parser)]
+#[command(version)]
+pub(crate) struct Args {
+    /// Shorter windows, fewer rounds, only the cells that targets stand on.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// One JSON object a line instead of tables.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Only these cells.
+    #[arg(long, value_delimiter = ',', value_name = "CELL")]
+    pub(crate) only: Vec<String>,
+    /// Only these systems.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) systems: Vec<Kind>,
+    /// How many rounds.
+    #[arg(long)]
+    pub(crate) rounds: Option<usize>,
+    /// Also time a release build of `micro-rs` from nothing.
+    #[arg(long)]
+    pub(crate) cold_build: bool,
+    /// Make calls with one side in this process, for a profiler.
+    #[arg(long, hide = true, value_name = "SYSTEM")]
+    pub(crate) one: Option<Kind>,
+    /// Which side `--one` runs here; the other is a child.
+    #[arg(long, hide = true, default_value = "client")]
+    pub(crate) role: Role,
+    /// How many calls `--one` makes.
+    #[arg(long, hide = true, default_value_t = 100_000)]
+    pub(crate) calls: u64,
+    #[command(subcommand)]
+    pub(crate) side: Option<Side>,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+pub(crate) enum Role {
+    Client,
+    Server,
+}
+
+/// What this binary is when it starts itself.
+#[derive(Subcommand)]
+pub(crate) enum Side {
+    #[command(hide = true)]
+    Serve { system: Kind, cell: String },
+    #[command(hide = true)]
+    Load {
+        system: Kind,
+        cell: String,
+        port: u16,
+        /// Milliseconds.
+        warm_up: u64,
+        /// Milliseconds.
+        window: u64,
+    },
+    /// Makes a number of calls and ends.
+    #[command(hide = true)]
+    Calls {
+        system: Kind,
+        cell: String,
+        port: u16,
+        calls: u64,
+    },
+}

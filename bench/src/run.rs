@@ -1,0 +1,88 @@
+//! The order of a run: every round visits every cell, every cell visits every system.
+//!
+//! Systems stand seconds apart in one cell, so a machine that slows down slows all of them; each
+//! round begins with another system, so that none always follows the same one.
+
+use crate::{
+    args::Args,
+    cell::{self, CELLS, Cell, Load},
+    figures::Figures,
+    process::visit,
+    system::Kind,
+};
+use anyhow::{Context as _, Result, ensure};
+use std::time::Duration;
+
+/// How long and how often.
+struct Plan {
+    warm_up: Duration,
+    window: Duration,
+    rounds: usize,
+}
+
+impl Plan {
+    fn of(args: &Args) -> Self {
+        let (warm_up, window, rounds) = if args.quick {
+            (100, 300, 3)
+        } else {
+            (200, 800, 7)
+        };
+        Self {
+            warm_up: Duration::from_millis(warm_up),
+            window: Duration::from_millis(window),
+            rounds: args.rounds.unwrap_or(rounds),
+        }
+    }
+}
+
+/// Runs them all, and tells of each round on standard error.
+pub(crate) fn rounds(args: &Args) -> Result<Figures> {
+    let plan = Plan::of(args);
+    let systems = if args.systems.is_empty() {
+        Kind::ALL
+    } else {
+        &args.systems
+    };
+    for name in &args.only {
+        let names = || {
+            CELLS
+                .iter()
+                .map(|cell| cell.name)
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        ensure!(
+            cell::named(name).is_some(),
+            "no cell `{name}`; there are {}",
+            names()
+        );
+    }
+    let mut figures = Figures::default();
+    for round in 0..plan.rounds {
+        eprintln!("round {} of {}", round + 1, plan.rounds);
+        for cell in CELLS.iter().filter(|cell| wanted(args, cell, round)) {
+            let mut order: Vec<_> = systems
+                .iter()
+                .filter(|kind| cell::runs(**kind, cell))
+                .collect();
+            if !order.is_empty() {
+                let first = round % order.len();
+                order.rotate_left(first);
+            }
+            for kind in order {
+                let sample = visit(*kind, cell, plan.warm_up, plan.window)
+                    .with_context(|| format!("`{}` in cell `{}`", kind.name(), cell.name))?;
+                let stream = matches!(cell.load, Load::Stream { .. });
+                figures.put_sample(round, cell.name, kind.name(), &sample, stream);
+            }
+        }
+    }
+    Ok(figures)
+}
+
+fn wanted(args: &Args, cell: &Cell, round: usize) -> bool {
+    if !args.only.is_empty() {
+        return args.only.iter().any(|name| name == cell.name);
+    }
+    cell.gated || (!args.quick && round.is_multiple_of(2))
+}

@@ -1,0 +1,98 @@
+//! The systems under measure: one file each behind one trait.
+//!
+//! To add one: write `system/<name>.rs` with a type that implements [`System`], add a variant to
+//! [`Kind`] with its name, add its arm to [`Kind::visit`], and say in `cell::runs` where it runs.
+//! A system with variants (a codec, socket options, polling) is one type with fields and a `Kind`
+//! for each.
+
+mod floor;
+mod tarpc;
+mod tonic;
+
+use crate::{load::Stream, message::Echo};
+use anyhow::{Result, bail};
+use std::{net::SocketAddr, net::TcpListener, str::FromStr};
+
+/// A server and a client that echo.
+pub(crate) trait System: Clone + Send + Sync + 'static {
+    type Client: Client;
+
+    /// Serves connections until the process ends.
+    fn serve(&self, listener: TcpListener) -> impl Future<Output = Result<()>> + Send;
+
+    /// Opens one connection.
+    fn connect(&self, address: SocketAddr) -> impl Future<Output = Result<Self::Client>> + Send;
+
+    /// Runs the server on `threads` threads, and does not return while it serves.
+    ///
+    /// One work-stealing runtime unless a system overrides it, say with a runtime a core.
+    fn run_server(&self, listener: TcpListener, threads: usize) -> Result<()> {
+        crate::process::runtime(threads)?.block_on(self.serve(listener))
+    }
+
+    /// How many runtimes the client's threads are split over, each with a connection of its own.
+    fn client_runtimes(&self, _threads: usize) -> usize {
+        1
+    }
+}
+
+/// One connection, shared by however many tasks call through it.
+pub(crate) trait Client: Clone + Send + Sync + 'static {
+    /// One unary call.
+    fn call(&self, request: Echo) -> impl Future<Output = Result<Echo>> + Send;
+
+    /// One bidirectional stream, kept full until `load` says stop.
+    fn stream(&self, _load: Stream) -> impl Future<Output = Result<()>> + Send {
+        async { bail!("this system has no bidirectional streams here") }
+    }
+}
+
+/// Something to do with a system once its type is known.
+pub(crate) trait Visitor {
+    type Output;
+    fn visit<S: System>(self, system: S) -> Self::Output;
+}
+
+/// A system by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    Floor,
+    Tonic,
+    Tarpc,
+}
+
+impl Kind {
+    pub(crate) const ALL: &[Self] = &[Self::Floor, Self::Tonic, Self::Tarpc];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Floor => "floor",
+            Self::Tonic => "tonic",
+            Self::Tarpc => "tarpc",
+        }
+    }
+
+    /// From a name to a type.
+    pub(crate) fn visit<V: Visitor>(self, visitor: V) -> V::Output {
+        match self {
+            Self::Floor => visitor.visit(floor::Floor),
+            Self::Tonic => visitor.visit(tonic::Tonic),
+            Self::Tarpc => visitor.visit(tarpc::Tarpc),
+        }
+    }
+}
+
+impl FromStr for Kind {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|kind| kind.name() == name)
+            .ok_or_else(|| {
+                let names: Vec<_> = Self::ALL.iter().map(|kind| kind.name()).collect();
+                format!("no system `{name}`; there are {}", names.join(", "))
+            })
+    }
+}
