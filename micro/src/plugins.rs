@@ -1,29 +1,115 @@
 //! The parts a service or client is made of: registry, transport, strategy; each by one line.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
 use crate::{
     balance::{self, Balance},
     client::Client,
-    codec::Codecs,
+    codec::{Codec, Codecs},
     error::Result,
-    registry::{Local, Registry},
-    selector::{Cache, CacheOptions, P2c, Rng, Strategy},
+    registry::Registry,
+    selector::{self, Cache, Rng, Strategy, strategy::P2c},
     transport::{Native, Transport},
 };
 
-/// The parts a service or a client is made of. Cheap to clone; clones share everything.
+/// The parts a service or a client is made of; what is not said is the default.
 #[derive(Clone, Default)]
-pub struct Plugins(Arc<Inner>);
-
-#[derive(Default)]
-struct Inner {
-    registry: OnceLock<Arc<dyn Registry>>,
-    transport: OnceLock<Native>,
-    strategy: OnceLock<Arc<dyn Strategy>>,
-    settings: balance::Settings,
+pub struct Plugins {
+    registry: Option<Arc<dyn Registry>>,
+    transport: Option<Arc<dyn Transport>>,
+    native: Native,
+    strategy: Option<Arc<dyn Strategy>>,
+    balance: balance::Settings,
+    discovery: selector::Options,
     codecs: Codecs,
-    client: OnceLock<Client>,
+}
+
+impl Plugins {
+    /// Every default.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Finds and registers services here.
+    pub fn registry(mut self, registry: impl Registry) -> Self {
+        self.registry = Some(Arc::new(registry));
+        self
+    }
+
+    /// Carries calls by the native protocol so configured.
+    pub fn native(mut self, native: Native) -> Self {
+        self.native = native;
+        self
+    }
+
+    /// Carries calls so.
+    pub fn transport(mut self, transport: impl Transport) -> Self {
+        self.transport = Some(Arc::new(transport));
+        self
+    }
+
+    /// Picks nodes so.
+    pub fn strategy(mut self, strategy: impl Strategy) -> Self {
+        self.strategy = Some(Arc::new(strategy));
+        self
+    }
+
+    /// Adds a codec of one's own.
+    pub fn codec(mut self, codec: impl Codec) -> Self {
+        self.codecs = self.codecs.with(codec);
+        self
+    }
+
+    /// Changes the settings of the balance loop: timeout, attempts, retry budget.
+    pub fn balance(mut self, change: impl FnOnce(&mut balance::Settings)) -> Self {
+        change(&mut self.balance);
+        self
+    }
+
+    /// Changes the settings of the discovery cache.
+    pub fn discovery(mut self, change: impl FnOnce(&mut selector::Options)) -> Self {
+        change(&mut self.discovery);
+        self
+    }
+
+    pub(crate) fn codecs(&self) -> &Codecs {
+        &self.codecs
+    }
+
+    /// The registry, as chosen or the default.
+    pub(crate) fn open_registry(&self) -> Result<Arc<dyn Registry>> {
+        match &self.registry {
+            Some(registry) => Ok(registry.clone()),
+            None => Err(crate::Error::unimplemented("no registry")),
+        }
+    }
+
+    /// The transport, whose listener hands connections round these runtimes.
+    pub(crate) fn open_transport(&self, runtimes: Vec<Handle>) -> Arc<dyn Transport> {
+        match &self.transport {
+            Some(transport) => transport.clone(),
+            None => Arc::new(self.native.clone().runtimes(runtimes)),
+        }
+    }
+
+    /// A client made of these parts, with connections and discovery of its own.
+    pub fn client(&self) -> Result<Client> {
+        let rng = self.discovery.seed.map_or_else(Rng::new, Rng::seeded);
+        let strategy = match &self.strategy {
+            Some(strategy) => strategy.clone(),
+            None => Arc::new(P2c::new(Rng::seeded(rng.number()))),
+        };
+        let transport = self.open_transport(Vec::new());
+        let cache = Cache::new(
+            self.open_registry()?,
+            strategy.clone(),
+            self.discovery.clone(),
+            Box::new(move |node| transport.open(node)),
+            Box::new(|peer| peer.close()),
+        );
+        let balance = Balance::new(cache, strategy, self.balance.clone(), rng);
+        Ok(Client::new(balance, self.codecs.clone()))
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -10,7 +10,7 @@ use tokio::{runtime::Handle, task::JoinHandle};
 
 use crate::{
     client::Client,
-    codec::{Codec, Codecs},
+    codec::Codec,
     error::Result,
     plugins::Plugins,
     registry::{Node, Registry},
@@ -40,8 +40,8 @@ pub struct Service {
     advertise: Option<String>,
     metadata: BTreeMap<String, String>,
     router: Router,
-    codecs: Codecs,
     plugins: Plugins,
+    client: OnceLock<Client>,
     lifecycle: Lifecycle,
 }
 
@@ -84,8 +84,8 @@ impl Service {
             advertise: None,
             metadata: BTreeMap::new(),
             router: Router::new(),
-            codecs: Codecs::default(),
             plugins: Plugins::default(),
+            client: OnceLock::new(),
             lifecycle: Lifecycle::default(),
         }
     }
@@ -134,7 +134,7 @@ impl Service {
 
     /// Adds a codec of one's own.
     pub fn codec(mut self, codec: impl Codec) -> Self {
-        self.codecs = self.codecs.with(codec);
+        self.plugins = self.plugins.codec(codec);
         self
     }
 
@@ -150,9 +150,9 @@ impl Service {
         self
     }
 
-    /// A client that shares the service's plugins, for its handlers.
+    /// A client made of the same plugins, for its handlers; every call gives the same one.
     pub fn client(&self) -> Result<Client> {
-        self.plugins.client()
+        client(&self.client, &self.plugins)
     }
 
     /// Serves in the caller's runtime until [`Running::stop`].
@@ -183,6 +183,8 @@ impl Service {
 pub struct Running {
     node: Node,
     plugins: Plugins,
+    client: OnceLock<Client>,
+    registry: Arc<dyn Registry>,
     listener: Box<dyn Listener>,
     renewal: JoinHandle<()>,
     lifecycle: Lifecycle,
@@ -192,12 +194,12 @@ pub struct Running {
 impl Running {
     async fn start(service: Service, workers: Vec<Handle>) -> Result<Self> {
         let plugins = service.plugins;
-        let registry = plugins.registry()?;
-        let transport = plugins.transport_on(workers)?;
+        let registry = plugins.open_registry()?;
+        let transport = plugins.open_transport(workers);
         let status = Arc::new(Status::new());
         let router = service.router;
-        let (table, endpoints) = router.build(&service.name, &service.codecs)?;
-        let table = Arc::new(table.with_debug(&service.codecs, &status));
+        let (table, endpoints) = router.build(&service.name, plugins.codecs())?;
+        let table = Arc::new(table.with_debug(plugins.codecs(), &status));
         let entrance = Entrance::new(table, None, service.lifecycle.concurrency);
         let address = service.address.as_deref().unwrap_or("127.0.0.1:0");
         let listener = transport.listen(address, Arc::new(entrance)).await?;
@@ -220,14 +222,28 @@ impl Running {
             node.metadata.entry(name.into()).or_insert(value.into());
         }
         let lifecycle = service.lifecycle;
-        registry.register(&node, Some(lifecycle.register_ttl)).await?;
+        registry
+            .register(&node, Some(lifecycle.register_ttl))
+            .await?;
         status.registered(Ok(()));
-        let renewal = renew(registry, node.clone(), lifecycle.clone(), status.clone());
+        let renewal = renew(
+            registry.clone(),
+            node.clone(),
+            lifecycle.clone(),
+            status.clone(),
+        );
         let renewal = tokio::spawn(renewal);
-        tracing::info!(service = node.service, address = node.address, id = node.id, "serving");
+        tracing::info!(
+            service = node.service,
+            address = node.address,
+            id = node.id,
+            "serving"
+        );
         Ok(Running {
             node,
+            client: service.client,
             plugins,
+            registry,
             listener,
             renewal,
             lifecycle,
@@ -240,9 +256,9 @@ impl Running {
         &self.node
     }
 
-    /// A client that shares its plugins.
+    /// A client made of the same plugins; the same one that [`Service::client`] gave.
     pub fn client(&self) -> Result<Client> {
-        self.plugins.client()
+        client(&self.client, &self.plugins)
     }
 
     /// Ends it without losing a call: not ready, deregister, serve on for a moment, go away, drain, close.
@@ -250,16 +266,15 @@ impl Running {
         self.status.leaving();
         self.renewal.abort();
         let _ = (&mut self.renewal).await;
-        let deregistered = match self.plugins.registry() {
-            Ok(registry) => registry.deregister(&self.node).await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = deregistered {
+        if let Err(error) = self.registry.deregister(&self.node).await {
             tracing::warn!(%error, "could not deregister; callers will find out by themselves");
         }
         tokio::time::sleep(self.lifecycle.propagation).await;
         self.listener.go_away().await;
-        if tokio::time::timeout(self.lifecycle.drain, self.listener.drained()).await.is_err() {
+        if tokio::time::timeout(self.lifecycle.drain, self.listener.drained())
+            .await
+            .is_err()
+        {
             tracing::warn!(limit = ?self.lifecycle.drain, "calls in flight did not end in time");
         }
         self.listener.close().await;
@@ -270,6 +285,15 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.renewal.abort();
     }
+}
+
+/// The one client, made when it is first wanted.
+fn client(made: &OnceLock<Client>, plugins: &Plugins) -> Result<Client> {
+    if let Some(client) = made.get() {
+        return Ok(client.clone());
+    }
+    let fresh = plugins.client()?;
+    Ok(made.get_or_init(|| fresh).clone())
 }
 
 /// Registers again and again, sooner after a failure.

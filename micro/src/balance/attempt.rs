@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::Guard;
+
 use super::{Backoff, Inner, Options, Recorder, lane::Lane, record};
 use crate::{
     error::{Code, Error, Outcome, Result},
@@ -63,7 +65,7 @@ impl Inner {
             retries: attempts.saturating_sub(1),
             made: 0,
             maybe_done: false,
-            tried: Tried::default(),
+            tried: Tried::new(),
             backoff: Backoff::default(),
             recorder: request.extensions().get::<Recorder>().cloned(),
         };
@@ -73,7 +75,9 @@ impl Inner {
             if now >= progress.deadline {
                 return Err(progress.out_of_time(request, None));
             }
-            let set = self.nodes(lane, options.as_ref(), &progress, request).await?;
+            let set = self
+                .nodes(lane, options.as_ref(), progress.deadline)
+                .await?;
             set.snapshot().touch(now);
             let Some(index) = self.strategy.pick(set.snapshot(), &progress.tried) else {
                 return Err(none_available(request));
@@ -88,7 +92,11 @@ impl Inner {
             if let Some(error) = self.is_final(&mut progress, &picked, request, error, now) {
                 return Err(error);
             }
-            if self.strategy.pick(picked.set.snapshot(), &progress.tried).is_none() {
+            if self
+                .strategy
+                .pick(picked.set.snapshot(), &progress.tried)
+                .is_none()
+            {
                 self.wait(&mut progress).await;
                 now = time::now();
             }
@@ -101,28 +109,17 @@ impl Inner {
         &self,
         lane: &Lane,
         options: Option<&Options>,
-        progress: &Progress<'_>,
-        request: &Request,
+        deadline: Nanos,
     ) -> Result<Arc<Set<Arc<dyn Peer>>>> {
-        let mut all = lane.entry.load_full();
+        let mut all = Guard::into_inner(lane.entry.load());
         if all.snapshot().is_empty() {
-            lane.entry.ready(progress.deadline).await?;
-            all = lane.entry.load_full();
+            lane.entry.ready(deadline).await?;
+            all = Guard::into_inner(lane.entry.load());
         }
-        let set = match options.and_then(|options| options.filter.as_ref()) {
-            None => all.clone(),
+        Ok(match options.and_then(|options| options.filter.as_ref()) {
+            None => all,
             Some(filter) => lane.entry.filtered(&**filter),
-        };
-        if let Some(recorder) = &progress.recorder
-            && progress.made == 0
-            && !progress.maybe_done
-        {
-            recorder.write(|record| {
-                record.describe(request, progress.began, progress.deadline, &all, &set);
-                record.age_us = lane.entry.age().as_micros() as u64;
-            });
-        }
-        Ok(set)
+        })
     }
 
     async fn attempt(
@@ -219,7 +216,7 @@ impl Inner {
 
     /// Every node has been tried: waits, then all may be tried again.
     async fn wait(&self, progress: &mut Progress<'_>) {
-        let wait = progress.backoff.next(self.rng.next());
+        let wait = progress.backoff.next(self.rng.number());
         progress.note(format_args!("waited {wait:?}: every node had been tried"));
         let until = time::now().saturating_add(wait.as_nanos() as u64);
         tokio::time::sleep_until(time::instant(until.min(progress.deadline))).await;
@@ -231,6 +228,20 @@ impl Progress<'_> {
     fn note(&self, note: impl std::fmt::Display) {
         if let Some(recorder) = &self.recorder {
             recorder.write(|record| record.notes.push(note.to_string()));
+        }
+    }
+
+    /// Writes down what was known before the first attempt.
+    fn describe(&self, request: &Request, kept: &Set<Arc<dyn Peer>>) {
+        if let Some(recorder) = &self.recorder {
+            let all = self.lane.entry.load();
+            let age = self.lane.entry.age();
+            recorder.write(|record| {
+                if record.attempts.is_empty() {
+                    record.age_us = age.as_micros() as u64;
+                    record.describe(request, self.began, self.deadline, &all, kept);
+                }
+            });
         }
     }
 

@@ -85,7 +85,11 @@ mod tests {
     #[test]
     fn a_fifth_of_the_calls_and_ten_a_second_may_be_retried() {
         let budget = Budget::new(0.2, 10.0, 0);
-        assert_eq!(allowed(&budget, 0, 1000), 100, "ten seconds' worth to begin with");
+        assert_eq!(
+            allowed(&budget, 0, 1000),
+            100,
+            "ten seconds' worth to begin with"
+        );
         let mut retries = 0;
         for second in 1..=10 {
             for _ in 0..1000 {
@@ -103,6 +107,10 @@ mod tests {
             budget.deposit();
         }
         let after = allowed(&budget, 1000 * SECOND, 1_000_000);
-        assert_eq!(after, 2000 + 100, "a hundredth of a thousand seconds, and the reserve");
+        assert_eq!(
+            after,
+            2000 + 100,
+            "a hundredth of a thousand seconds, and the reserve"
+        );
     }
 }

@@ -1,12 +1,8 @@
 //! What the loop keeps for one service: its nodes, its budget, its counts, the probes of ejected nodes.
 
-use std::{
-    collections::HashSet,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 use parking_lot::Mutex;
@@ -88,7 +84,7 @@ async fn probe(load: Arc<Load>, peer: Arc<dyn Peer>, mut until: Nanos) {
         }
         let alive = peer.probe().await.is_ok();
         match load.probed(time::now(), alive) {
-            Probed::Ejected { until: next } => until = next,
+            Probed::Ejected(next) => until = next,
             _ => return,
         }
     }

@@ -87,7 +87,9 @@ impl Balance {
     /// What was counted for a service; all zero for one that was never called.
     pub(crate) fn stats(&self, service: &str) -> Stats {
         let lanes = self.0.lanes.load();
-        lanes.get(service).map_or_else(Stats::default, |lane| lane.stats())
+        lanes
+            .get(service)
+            .map_or_else(Stats::default, |lane| lane.stats())
     }
 }
 

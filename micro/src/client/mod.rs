@@ -7,6 +7,7 @@ use std::sync::Arc;
 pub use call::{Method, RequestBuilder, Sending};
 
 use crate::{
+    balance::{self, Balance},
     call::{Answer, Call},
     codec::{Codecs, Payload},
     message::{Request, Target},
@@ -19,12 +20,17 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     /// The user's layers, then the balance loop.
     stack: Arc<dyn Call>,
+    balance: Balance,
     codecs: Codecs,
 }
 
 impl Client {
-    pub(crate) fn new(stack: Arc<dyn Call>, codecs: Codecs) -> Self {
-        Client(Arc::new(Inner { stack, codecs }))
+    pub(crate) fn new(balance: Balance, codecs: Codecs) -> Self {
+        Client(Arc::new(Inner {
+            stack: Arc::new(balance.clone()),
+            balance,
+            codecs,
+        }))
     }
 
     /// A handle to one endpoint with typed request and response.
@@ -41,6 +47,11 @@ impl Client {
     /// Sends a request as it is, encoded by the caller.
     pub fn send(&self, request: Request) -> Answer {
         self.0.stack.call(request)
+    }
+
+    /// What was counted for a service; all zero for one that was never called.
+    pub fn stats(&self, service: &str) -> balance::Stats {
+        self.0.balance.stats(service)
     }
 
     pub(crate) fn codecs(&self) -> &Codecs {

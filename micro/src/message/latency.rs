@@ -30,7 +30,8 @@ impl Latency {
         let off = took.abs_diff(mean);
         self.deviation
             .store(deviation - deviation / 4 + off / 4, Relaxed);
-        self.mean.store((mean - mean / 8 + took / 8).max(1), Relaxed);
+        self.mean
+            .store((mean - mean / 8 + took / 8).max(1), Relaxed);
     }
 
     /// How long to wait for an answer before another node is asked, the `retry`th time.

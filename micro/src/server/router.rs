@@ -141,14 +141,19 @@ impl Table {
 
     /// The same with the endpoints that every service has; they are not in its record.
     pub(crate) fn with_debug(mut self, codecs: &Codecs, status: &Arc<Status>) -> Self {
-        let stats = self.routes.values().map(|route| (route.name.clone(), route.stats.clone()));
+        let stats = self
+            .routes
+            .values()
+            .map(|route| (route.name.clone(), route.stats.clone()));
         let debug = debug::routes(status.clone(), stats.collect());
         for (name, entry) in debug.endpoints {
-            self.routes.entry(name.as_str().into()).or_insert_with(|| Route {
-                name: name.as_str().into(),
-                call: (entry.prepare)(codecs),
-                stats: Arc::default(),
-            });
+            self.routes
+                .entry(name.as_str().into())
+                .or_insert_with(|| Route {
+                    name: name.as_str().into(),
+                    call: (entry.prepare)(codecs),
+                    stats: Arc::default(),
+                });
         }
         self
     }
