@@ -94,6 +94,6 @@ pub(crate) fn named(name: &str) -> Option<&'static Cell> {
 pub(crate) fn runs(kind: Kind, cell: &Cell) -> bool {
     match (kind, cell.load) {
         (Kind::Floor | Kind::Tarpc, Load::Stream { .. }) => false,
-        (Kind::Floor | Kind::Tonic | Kind::Tarpc, _) => true,
+        (_, _) => true,
     }
 }

@@ -4,12 +4,16 @@
 //! [`client`] encodes, [`middleware`] is the user's, [`balance`] picks a node from the [`selector`]
 //! and decides on retries, [`transport`] carries it, [`server`] receives and routes, and a handler answers.
 
+// So that what the macros write is found inside this crate too.
+extern crate self as micro;
+
 pub mod balance;
 mod call;
 pub mod client;
 pub mod codec;
 mod context;
 mod error;
+mod macros;
 mod message;
 mod nearest;
 mod plugins;
@@ -26,6 +30,7 @@ pub use client::Client;
 pub use codec::{Codec, Codecs, Message, Payload, Streaming};
 pub use context::{Context, Criticality, Trace};
 pub use error::{Code, Error, Outcome, Result};
+pub use macros::{Message, service};
 pub use message::{Body, BodyStream, ContentType, Extensions, Metadata, Request, Response, Target};
 pub use nearest::nearest;
 pub use plugins::Plugins;

@@ -123,6 +123,11 @@ impl Request {
         self
     }
 
+    /// Declares whether it may be done twice without harm.
+    pub fn set_idempotent(&mut self, idempotent: bool) {
+        self.idempotent = idempotent;
+    }
+
     /// The same in another context.
     pub fn with_context(mut self, context: Context) -> Self {
         self.context = context;

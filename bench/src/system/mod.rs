@@ -6,6 +6,7 @@
 //! for each.
 
 mod floor;
+mod micro;
 mod tarpc;
 mod tonic;
 
@@ -57,16 +58,26 @@ pub(crate) trait Visitor {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     Floor,
+    Micro,
+    MicroProst,
     Tonic,
     Tarpc,
 }
 
 impl Kind {
-    pub(crate) const ALL: &[Self] = &[Self::Floor, Self::Tonic, Self::Tarpc];
+    pub(crate) const ALL: &[Self] = &[
+        Self::Floor,
+        Self::Micro,
+        Self::MicroProst,
+        Self::Tonic,
+        Self::Tarpc,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Floor => "floor",
+            Self::Micro => "micro",
+            Self::MicroProst => "micro-prost",
             Self::Tonic => "tonic",
             Self::Tarpc => "tarpc",
         }
@@ -76,6 +87,8 @@ impl Kind {
     pub(crate) fn visit<V: Visitor>(self, visitor: V) -> V::Output {
         match self {
             Self::Floor => visitor.visit(floor::Floor),
+            Self::Micro => visitor.visit(micro::Micro::<micro::Packed>::new()),
+            Self::MicroProst => visitor.visit(micro::Micro::<micro::Proto>::new()),
             Self::Tonic => visitor.visit(tonic::Tonic),
             Self::Tarpc => visitor.visit(tarpc::Tarpc),
         }

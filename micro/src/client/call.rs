@@ -4,17 +4,20 @@ use std::{
     future::{Future, IntoFuture},
     marker::PhantomData,
     pin::Pin,
+    sync::Arc,
     task::{self, Poll},
     time::Duration,
 };
 
 use crate::{
+    balance::{Options, Record, Recorder},
     call::Answer,
     client::Client,
     codec::{Codecs, Payload},
     context::Context,
     error::{Error, Result},
     message::{ContentType, Request, Target},
+    selector::{Filter, filter},
 };
 
 /// One endpoint, with the types it takes and gives.
@@ -111,6 +114,61 @@ impl<In, Out> RequestBuilder<In, Out> {
     /// Adds an entry of metadata.
     pub fn metadata(self, name: &str, value: &str) -> Self {
         self.with(|request| request.context_mut().metadata_mut().insert(name, value))
+    }
+
+    /// Declares that doing the work twice does no harm, or that it does.
+    pub fn idempotent(self, idempotent: bool) -> Self {
+        self.with(|request| request.set_idempotent(idempotent))
+    }
+
+    /// Calls only nodes that this filter keeps, besides any given before.
+    pub fn filter(self, filter: Arc<dyn Filter>) -> Self {
+        self.option(|options| {
+            options.filter = Some(match options.filter.take() {
+                Some(before) => filter::and(before, filter),
+                None => filter,
+            });
+        })
+    }
+
+    /// Calls only nodes of this version.
+    pub fn version(self, version: &str) -> Self {
+        self.filter(filter::version(version))
+    }
+
+    /// Calls only nodes whose metadata has this value under this name.
+    pub fn label(self, name: &str, value: &str) -> Self {
+        self.filter(filter::metadata(name, value))
+    }
+
+    /// Calls this address, without discovery.
+    pub fn address(self, address: &str) -> Self {
+        self.option(|options| options.address = Some(address.to_owned()))
+    }
+
+    /// Asks a second node too when the first has not answered after `delay`, and takes the answer
+    /// that comes first. Only idempotent calls are hedged, out of the retry budget.
+    pub fn hedge(self, delay: Duration) -> Self {
+        self.option(|options| options.hedge = Some(delay))
+    }
+
+    fn option(self, change: impl FnOnce(&mut Options)) -> Self {
+        self.with(|request| {
+            let extensions = request.extensions_mut();
+            let mut options = extensions.get::<Options>().cloned().unwrap_or_default();
+            change(&mut options);
+            extensions.insert(options);
+        })
+    }
+}
+
+impl<In, Out: Payload> RequestBuilder<In, Out> {
+    /// Makes the call, and gives with its result what was decided and why.
+    pub async fn explain(self) -> (Result<Out>, Record) {
+        let recorder = Recorder::default();
+        let call = self.with(|request| request.extensions_mut().insert(recorder.clone()));
+        let result = call.await;
+        (result, recorder.record())
     }
 }
 

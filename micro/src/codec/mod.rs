@@ -1,7 +1,17 @@
 //! Messages as bytes: the [`Message`] trait that `#[derive(micro::Message)]` implements, and codecs by content type.
 
+mod buffer;
+#[doc(hidden)]
+pub mod derived;
+mod json;
+mod msgpack;
 mod payload;
+mod raw;
+mod schema;
+mod standard;
 mod streaming;
+mod structured;
+mod wrong;
 
 use std::{collections::HashMap, sync::Arc};
 

@@ -1,0 +1,59 @@
+//! A second attempt beside the first, for idempotent calls whose caller asks for it.
+//!
+//! As in Finagle's `BackupRequestFilter` the first answer wins and the other attempt is cancelled;
+//! here the second goes to another node, after a delay the caller chose, and costs the retry budget.
+
+use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
+
+use crate::{
+    error::{Error, Result},
+    message::Response,
+};
+
+/// The first answer of two attempts, the second begun when the first took `delay`; `second` may
+/// decline. An attempt that failed is waited out only while the other may still succeed.
+pub(super) async fn race<A, B>(
+    first: A,
+    delay: Duration,
+    second: impl FnOnce() -> Option<B>,
+) -> Result<Response>
+where
+    A: Future<Output = Result<Response>>,
+    B: Future<Output = Result<Response>>,
+{
+    let mut first = pin!(first);
+    if let Ok(answer) = tokio::time::timeout(delay, &mut first).await {
+        return answer;
+    }
+    let Some(second) = second() else {
+        return first.await;
+    };
+    let mut second = pin!(second);
+    let mut failed: Option<Error> = None;
+    let (mut first_ended, mut second_ended) = (false, false);
+    poll_fn(|cx| {
+        if !first_ended && let Poll::Ready(answer) = first.as_mut().poll(cx) {
+            match answer {
+                Ok(answer) => return Poll::Ready(Ok(answer)),
+                Err(error) => failed = Some(error),
+            }
+            first_ended = true;
+        }
+        if !second_ended && let Poll::Ready(answer) = second.as_mut().poll(cx) {
+            match answer {
+                Ok(answer) => return Poll::Ready(Ok(answer)),
+                // The first one's error says more: it had the time.
+                Err(error) => failed = failed.take().or(Some(error)),
+            }
+            second_ended = true;
+        }
+        match failed.take() {
+            Some(error) if first_ended && second_ended => Poll::Ready(Err(error)),
+            waiting => {
+                failed = waiting;
+                Poll::Pending
+            }
+        }
+    })
+    .await
+}

@@ -1,0 +1,11 @@
+//! What derived code calls. Not for people: it changes with the macros.
+
+pub use super::{
+    schema::{
+        Describe, Foreign, Known, OBJECT, Probe, any, bytes, choice, field, flatten, list, map,
+        newtype, object, optional, root,
+    },
+    structured::{Serde, decode, encode},
+};
+pub use crate::{codec::Codecs, error::Result, message::ContentType, registry::Value};
+pub use ::bytes::Bytes;

@@ -1,0 +1,75 @@
+//! Bytes as they are: under whatever content type they travel, nobody touches them.
+
+use bytes::Bytes;
+
+use crate::{
+    codec::{Codecs, Message},
+    error::Result,
+    message::ContentType,
+    registry::Value,
+};
+
+impl Message for Bytes {
+    fn content_type() -> ContentType {
+        ContentType::Bytes
+    }
+
+    #[inline]
+    fn encode(&self, _: &ContentType, _: &Codecs) -> Result<Bytes> {
+        Ok(self.clone())
+    }
+
+    #[inline]
+    fn decode(_: &ContentType, _: &Codecs, bytes: Bytes) -> Result<Self> {
+        Ok(bytes)
+    }
+
+    fn schema() -> Value {
+        Value::new("bytes", "bytes")
+    }
+}
+
+impl Message for Vec<u8> {
+    fn content_type() -> ContentType {
+        ContentType::Bytes
+    }
+
+    fn encode(&self, _: &ContentType, _: &Codecs) -> Result<Bytes> {
+        Ok(Bytes::copy_from_slice(self))
+    }
+
+    fn decode(_: &ContentType, _: &Codecs, bytes: Bytes) -> Result<Self> {
+        Ok(bytes.into())
+    }
+
+    fn schema() -> Value {
+        Value::new("bytes", "bytes")
+    }
+}
+
+/// Nothing at all, read from anything: for endpoints that take or give nothing.
+impl Message for () {
+    fn content_type() -> ContentType {
+        ContentType::MsgPack
+    }
+
+    fn encode(&self, content_type: &ContentType, codecs: &Codecs) -> Result<Bytes> {
+        Ok(match content_type {
+            ContentType::Json => Bytes::from_static(b"{}"),
+            ContentType::MsgPack => Bytes::from_static(&[EMPTY_MAP]),
+            ContentType::Protobuf | ContentType::Bytes => Bytes::new(),
+            ContentType::Other(_) => codecs.get(content_type)?.encode(&())?.into(),
+        })
+    }
+
+    fn decode(_: &ContentType, _: &Codecs, _: Bytes) -> Result<Self> {
+        Ok(())
+    }
+
+    fn schema() -> Value {
+        Value::new("()", "object")
+    }
+}
+
+/// A MessagePack map without entries.
+const EMPTY_MAP: u8 = 0x80;

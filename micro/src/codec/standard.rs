@@ -1,0 +1,82 @@
+//! Messages that need no derive: the standard library's types and `serde_json::Value`.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    hash::{BuildHasher, Hash},
+};
+
+use bytes::Bytes;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    codec::{Codecs, Message, schema, structured},
+    error::Result,
+    message::ContentType,
+    registry::Value,
+};
+
+/// `encode` and `decode` of a serde type.
+macro_rules! by_serde {
+    () => {
+        #[inline]
+        fn encode(&self, content_type: &ContentType, codecs: &Codecs) -> Result<Bytes> {
+            structured::encode(self, content_type, codecs)
+        }
+
+        #[inline]
+        fn decode(content_type: &ContentType, codecs: &Codecs, bytes: Bytes) -> Result<Self> {
+            structured::decode(content_type, codecs, &bytes)
+        }
+    };
+}
+
+macro_rules! plain {
+    ($content_type:ident: $($type:ty),*) => {$(
+        impl Message for $type {
+            fn content_type() -> ContentType {
+                ContentType::$content_type
+            }
+
+            by_serde!();
+
+            fn schema() -> Value {
+                schema::root::<Self>()
+            }
+        }
+    )*};
+}
+
+// Not `u8`: a `Vec` of it is bytes as they are.
+plain!(MsgPack: String, bool, char, i8, i16, i32, i64, u16, u32, u64, f32, f64);
+
+// Whoever calls with a value without type wants to read the answer.
+plain!(Json: serde_json::Value);
+
+macro_rules! nested {
+    ($shape:path, $inner:ident: [$($parameters:tt)*] $type:ty) => {
+        impl<$($parameters)*> Message for $type {
+            fn content_type() -> ContentType {
+                ContentType::MsgPack
+            }
+
+            by_serde!();
+
+            fn schema() -> Value {
+                $shape($inner::schema())
+            }
+        }
+    };
+}
+
+nested!(schema::optional, T: [T: Message + Serialize + DeserializeOwned] Option<T>);
+nested!(schema::list, T: [T: Message + Serialize + DeserializeOwned] Vec<T>);
+nested!(std::convert::identity, T: [T: Message + Serialize + DeserializeOwned] Box<T>);
+nested!(schema::map, T: [
+    K: Serialize + DeserializeOwned + Eq + Hash + Send + 'static,
+    T: Message + Serialize + DeserializeOwned,
+    S: BuildHasher + Default + Send + 'static
+] HashMap<K, T, S>);
+nested!(schema::map, T: [
+    K: Serialize + DeserializeOwned + Ord + Send + 'static,
+    T: Message + Serialize + DeserializeOwned
+] BTreeMap<K, T>);

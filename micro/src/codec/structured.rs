@@ -1,0 +1,66 @@
+//! Serde types in every content type.
+
+use bytes::Bytes;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    codec::{Codecs, json, msgpack, wrong},
+    error::{Error, Result},
+    message::ContentType,
+};
+
+/// What serde's two derives and ownership make of a type.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no serde form",
+    note = "a serde message needs `#[derive(serde::Serialize, serde::Deserialize)]`; a prost one `#[derive(prost::Message)]` or, without fields, `#[message(prost)]`"
+)]
+pub trait Serde: Serialize + DeserializeOwned + Send + 'static {}
+
+impl<T: Serialize + DeserializeOwned + Send + 'static> Serde for T {}
+
+const INSTEAD: &str = "application/msgpack or application/json";
+
+/// The encoded form of a serde type.
+///
+/// # Errors
+/// `Unimplemented` for Protobuf, raw bytes and content types that `codecs` does not have.
+#[inline]
+pub fn encode<T: Serde>(value: &T, content_type: &ContentType, codecs: &Codecs) -> Result<Bytes> {
+    match content_type {
+        ContentType::MsgPack => msgpack::encode(value),
+        ContentType::Json => json::encode(value),
+        ContentType::Protobuf | ContentType::Bytes => {
+            Err(wrong::unsupported::<T>(content_type, INSTEAD))
+        }
+        ContentType::Other(_) => codecs.get(content_type)?.encode(&value).map(Bytes::from),
+    }
+}
+
+/// The serde type of an encoded form.
+///
+/// # Errors
+/// `InvalidArgument` when the bytes are wrong; `Unimplemented` as for [`encode`].
+#[inline]
+pub fn decode<T: Serde>(content_type: &ContentType, codecs: &Codecs, bytes: &[u8]) -> Result<T> {
+    match content_type {
+        ContentType::MsgPack => msgpack::decode(bytes),
+        ContentType::Json => json::decode(bytes),
+        ContentType::Protobuf | ContentType::Bytes => {
+            Err(wrong::unsupported::<T>(content_type, INSTEAD))
+        }
+        ContentType::Other(_) => {
+            let mut value = None;
+            codecs.get(content_type)?.decode(bytes, &mut |from| {
+                let read = erased_serde::deserialize(from)
+                    .map_err(|error| wrong::read::<T>(content_type, error))?;
+                value = Some(read);
+                Ok(())
+            })?;
+            value.ok_or_else(|| {
+                Error::internal(format!(
+                    "the codec of {content_type} handed over no value; its `decode` must call `read`"
+                ))
+            })
+        }
+    }
+}

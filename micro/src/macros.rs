@@ -1,0 +1,90 @@
+//! The macros, where their users find them.
+
+/// Makes a type a message: its codecs, its field tree and its JSON form.
+///
+/// It stands beside serde's derives or beside prost's, and looks which:
+///
+/// ```
+/// use micro::{Codecs, ContentType, Message};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, PartialEq, Serialize, Deserialize, micro::Message)]
+/// struct Hello {
+///     name: String,
+///     #[serde(default)]
+///     times: u32,
+/// }
+///
+/// let codecs = Codecs::default();
+/// let hello = Hello::decode(&ContentType::Json, &codecs, r#"{"name":"John"}"#.into())?;
+/// assert_eq!(hello, Hello { name: "John".into(), times: 0 });
+/// # Ok::<(), micro::Error>(())
+/// ```
+pub use micro_rs_macros::Message;
+
+/// Makes a service of a trait: the trait itself, a server that answers with it and a client that calls it.
+///
+/// Every method is an endpoint, `async fn name(&self, cx: Context, request: T) -> Result<U>`, where `T`
+/// and `U` are a [message](trait@crate::Message) or [`Streaming`](crate::Streaming) of one. Endpoint
+/// names are the trait's name and the method's in upper camel case: `Greeter.SayHello`. What follows
+/// is made of `trait Greeter`:
+///
+/// - `Greeter`, `Send + Sync + 'static`, its futures `Send`; an implementation writes `async fn`;
+/// - `GreeterServer::new(implementation)`, the [`Routes`](crate::Routes) to add to a service or router;
+/// - `GreeterClient::new(&client, "service")`, a method an endpoint, each giving a
+///   [`RequestBuilder`](crate::client::RequestBuilder) to set options on and await.
+///
+/// `#[idempotent]` on a method says, to both sides, that its work may be done twice without harm. The first
+/// line of a method's documentation is registered as the endpoint's `description`.
+/// `#[micro::service(name = "Say")]` gives the endpoints another first name.
+///
+/// ```
+/// use micro::{Client, Context, Result, Router, Streaming};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize, micro::Message)]
+/// pub struct Hello {
+///     name: String,
+/// }
+///
+/// #[derive(Serialize, Deserialize, micro::Message)]
+/// pub struct Reply {
+///     msg: String,
+/// }
+///
+/// /// Greets people.
+/// #[micro::service]
+/// pub trait Greeter {
+///     /// Greets one.
+///     #[idempotent]
+///     async fn hello(&self, cx: Context, request: Hello) -> Result<Reply>;
+///
+///     /// Greets each as they come.
+///     async fn hello_all(&self, cx: Context, names: Streaming<Hello>) -> Result<Streaming<Reply>>;
+/// }
+///
+/// struct Polite;
+///
+/// impl Greeter for Polite {
+///     async fn hello(&self, _: Context, request: Hello) -> Result<Reply> {
+///         Ok(Reply { msg: format!("Hello {}", request.name) })
+///     }
+///
+///     async fn hello_all(&self, cx: Context, mut names: Streaming<Hello>) -> Result<Streaming<Reply>> {
+///         let (replies, stream) = Streaming::channel(8);
+///         while let Some(hello) = names.next().await {
+///             replies.send(Polite.hello(cx.clone(), hello?).await?).await?;
+///         }
+///         Ok(stream)
+///     }
+/// }
+///
+/// let router = Router::new().merge(GreeterServer::new(Polite));
+///
+/// async fn greet(client: &Client) -> Result<String> {
+///     let greeter = GreeterClient::new(client, "greeter");
+///     let reply = greeter.hello(&Context::new(), Hello { name: "John".into() }).await?;
+///     Ok(reply.msg)
+/// }
+/// ```
+pub use micro_rs_macros::service;

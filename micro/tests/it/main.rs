@@ -1,0 +1,3 @@
+//! The library through its public API.
+
+mod codec;
