@@ -174,6 +174,15 @@ impl Request {
         &mut self.body
     }
 
+    /// The same request once more, without what rooms passed each other; `None` where a stream is its body.
+    pub(crate) fn duplicate(&self) -> Option<Self> {
+        let body = self.body.as_bytes()?.clone();
+        let copy = Request::new(self.target.clone(), self.content_type.clone(), body)
+            .with_context(self.context.clone())
+            .idempotent(self.idempotent);
+        Some(copy)
+    }
+
     /// Whether its body was a stream that an attempt has taken, so that there is nothing to send again.
     pub(crate) fn is_spent(&self) -> bool {
         self.spent

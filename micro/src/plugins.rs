@@ -102,14 +102,15 @@ impl Plugins {
             None => Arc::new(P2c::new(Rng::seeded(rng.number()))),
         };
         let transport = self.open_transport(Vec::new());
+        let opener = transport.clone();
         let cache = Cache::new(
             self.open_registry()?,
             strategy.clone(),
             self.discovery.clone(),
-            Box::new(move |node| transport.open(node)),
+            Box::new(move |node| opener.open(node)),
             Box::new(|peer| peer.close()),
         );
-        let balance = Balance::new(cache, strategy, self.balance.clone(), rng);
+        let balance = Balance::new(cache, strategy, self.balance.clone(), rng, transport);
         Ok(Client::new(balance, self.codecs.clone()))
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use arc_swap::Guard;
 
-use super::{Backoff, Inner, Options, Recorder, lane::Lane, record};
+use super::{Backoff, Inner, Options, Recorder, hedge, lane::Lane};
 use crate::{
     error::{Code, Error, Outcome, Result},
     message::{Request, Response},
@@ -79,11 +79,20 @@ impl Inner {
                 .nodes(lane, options.as_ref(), progress.deadline)
                 .await?;
             set.snapshot().touch(now);
+            progress.describe(request, &set);
             let Some(index) = self.strategy.pick(set.snapshot(), &progress.tried) else {
                 return Err(none_available(request));
             };
             let picked = Picked { set, index };
-            let error = match self.attempt(&mut progress, &picked, request, now).await {
+            let hedge = options.as_ref().and_then(|options| options.hedge);
+            let answer = match hedge {
+                Some(delay) if progress.made == 0 && is_idempotent(request, &picked) => {
+                    self.hedged(&mut progress, &picked, request, now, delay)
+                        .await
+                }
+                _ => self.attempt(&mut progress, &picked, request, now).await,
+            };
+            let error = match answer {
                 Ok(response) => return Ok(response),
                 Err(error) => error,
             };
@@ -146,7 +155,7 @@ impl Inner {
         };
         if let Some(recorder) = &progress.recorder {
             let why = self.strategy.name();
-            recorder.write(|record| record.begin(member, why, progress.began, &attempt));
+            recorder.write(|record| record.begin(&member.node, why, progress.began, &attempt));
         }
         let mut marker = Marker {
             lane: progress.lane,
@@ -175,6 +184,45 @@ impl Inner {
             progress.retries -= lent;
         }
         answer
+    }
+
+    /// The first attempt, with another beside it if it takes longer than `delay`.
+    async fn hedged(
+        &self,
+        progress: &mut Progress<'_>,
+        picked: &Picked,
+        request: &mut Request,
+        now: Nanos,
+        delay: Duration,
+    ) -> Result<Response> {
+        let lane = progress.lane;
+        let Some(mut copy) = request.duplicate() else {
+            return self.attempt(progress, picked, request, now).await;
+        };
+        let mut beside = Progress {
+            // It is the last of its kind: nothing follows it.
+            retries: 0,
+            tried: progress.tried.clone(),
+            backoff: Backoff::default(),
+            recorder: progress.recorder.clone(),
+            ..*progress
+        };
+        beside.tried.add(picked.member());
+        let (beside, copy) = (&mut beside, &mut copy);
+        let second = || {
+            let now = time::now();
+            picked.set.snapshot().touch(now);
+            let index = self.strategy.pick(picked.set.snapshot(), &beside.tried)?;
+            lane.budget.withdraw(now).then_some(())?;
+            lane.hedges.fetch_add(1, Relaxed);
+            beside.note(format_args!("hedged after {delay:?}"));
+            let set = picked.set.clone();
+            Some(async move {
+                let other = Picked { set, index };
+                self.attempt(beside, &other, copy, now).await
+            })
+        };
+        hedge::race(self.attempt(progress, picked, request, now), delay, second).await
     }
 
     /// The error to end the call with, unless another attempt may be made.
@@ -350,74 +398,4 @@ fn none_available(request: &Request) -> Error {
     ))
     .with_outcome(Outcome::NotSent)
     .with_origin(request.target().to_string())
-}
-
-impl record::Record {
-    fn describe(
-        &mut self,
-        request: &Request,
-        began: Nanos,
-        deadline: Nanos,
-        all: &Set<Arc<dyn Peer>>,
-        kept: &Set<Arc<dyn Peer>>,
-    ) {
-        self.service = request.service().to_owned();
-        self.endpoint = request.endpoint().to_owned();
-        self.budget_us = deadline.saturating_sub(began) / 1000;
-        self.nodes = all
-            .snapshot()
-            .members()
-            .iter()
-            .map(|member| {
-                let is_kept = kept
-                    .snapshot()
-                    .members()
-                    .iter()
-                    .any(|other| other.load.id() == member.load.id());
-                let state = match (is_kept, member.load.is_alive()) {
-                    (false, _) => "filtered out",
-                    (true, false) => "ejected",
-                    (true, true) => "considered",
-                };
-                record::Seen {
-                    id: member.node.id.clone(),
-                    version: member.node.version.clone(),
-                    address: member.node.address.clone(),
-                    state: state.to_owned(),
-                    cost_us: member.load.cost(began) / 1000.0,
-                    in_flight: member.load.in_flight(),
-                }
-            })
-            .collect();
-    }
-
-    fn begin(
-        &mut self,
-        member: &crate::selector::Member,
-        why: &str,
-        began: Nanos,
-        attempt: &Attempt,
-    ) {
-        self.attempts.push(record::Tried {
-            node: member.node.id.clone(),
-            address: member.node.address.clone(),
-            why: why.to_owned(),
-            at_us: (attempt.now - began) / 1000,
-            patience_us: attempt.patience.saturating_sub(attempt.now) / 1000,
-            lent: attempt.attempts - 1,
-            took_us: 0,
-            outcome: "cancelled".to_owned(),
-        });
-    }
-
-    fn end(&mut self, answer: &Result<Response>, began: Nanos, started: Nanos, ended: Nanos) {
-        self.total_us = ended.saturating_sub(began) / 1000;
-        if let Some(attempt) = self.attempts.last_mut() {
-            attempt.took_us = ended.saturating_sub(started) / 1000;
-            attempt.outcome = match answer {
-                Ok(_) => "answered".to_owned(),
-                Err(error) => error.to_string(),
-            };
-        }
-    }
 }

@@ -4,6 +4,8 @@
 mod attempt;
 mod backoff;
 mod budget;
+mod direct;
+mod hedge;
 mod lane;
 mod options;
 mod record;
@@ -26,9 +28,10 @@ use crate::{
     message::{Request, Response},
     selector::{Cache, Rng, Strategy},
     time::{self, NEVER, Nanos, nanos},
-    transport::Peer,
+    transport::{Peer, Transport},
 };
 use backoff::Backoff;
+use direct::Direct;
 use lane::Lane;
 
 /// Settings of the loop.
@@ -56,6 +59,9 @@ impl Default for Settings {
     }
 }
 
+/// Services whose budget is remembered: as many as the discovery cache keeps.
+const MOST_LANES: usize = 4096;
+
 /// The loop and what it keeps between calls. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Balance(Arc<Inner>);
@@ -65,6 +71,7 @@ struct Inner {
     strategy: Arc<dyn Strategy>,
     settings: Settings,
     rng: Rng,
+    direct: Direct,
     lanes: ArcSwap<HashMap<Arc<str>, Arc<Lane>>>,
 }
 
@@ -74,12 +81,14 @@ impl Balance {
         strategy: Arc<dyn Strategy>,
         settings: Settings,
         rng: Rng,
+        transport: Arc<dyn Transport>,
     ) -> Self {
         Balance(Arc::new(Inner {
             cache,
             strategy,
             settings,
             rng,
+            direct: Direct::new(transport),
             lanes: ArcSwap::default(),
         }))
     }
@@ -106,6 +115,9 @@ impl Inner {
             return lane.clone();
         }
         let fresh = Arc::new(Lane::new(self.cache.service(service), &self.settings, now));
+        if self.lanes.load().len() >= MOST_LANES {
+            return fresh;
+        }
         self.lanes.rcu(|lanes| {
             let mut lanes = HashMap::clone(lanes);
             lanes.entry(service.into()).or_insert_with(|| fresh.clone());
@@ -119,6 +131,10 @@ impl Inner {
         let context = request.context_mut();
         if context.deadline() == NEVER {
             context.limit(began + nanos(self.settings.timeout));
+        }
+        let address = request.extensions().get::<Options>();
+        if let Some(address) = address.and_then(|options| options.address.clone()) {
+            return self.direct.call(&address, &mut request, began).await;
         }
         let lane = self.lane(request.service(), began);
         lane.budget.deposit();

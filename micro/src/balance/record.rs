@@ -5,6 +5,15 @@ use std::{fmt, sync::Arc, time::Duration};
 use parking_lot::Mutex;
 use serde::Serialize;
 
+use crate::{
+    error::Result,
+    message::{Request, Response},
+    registry::Node,
+    selector::Set,
+    time::Nanos,
+    transport::{Attempt, Peer},
+};
+
 /// Every decision of one call.
 #[derive(Clone, Debug, Default, Serialize)]
 #[non_exhaustive]
@@ -78,6 +87,77 @@ impl Recorder {
 
     pub(crate) fn record(&self) -> Record {
         self.0.lock().clone()
+    }
+}
+
+impl Record {
+    /// Writes down what was known before the first attempt.
+    pub(super) fn describe(
+        &mut self,
+        request: &Request,
+        began: Nanos,
+        deadline: Nanos,
+        all: &Set<Arc<dyn Peer>>,
+        kept: &Set<Arc<dyn Peer>>,
+    ) {
+        self.service = request.service().to_owned();
+        self.endpoint = request.endpoint().to_owned();
+        self.budget_us = deadline.saturating_sub(began) / 1000;
+        self.nodes = all
+            .snapshot()
+            .members()
+            .iter()
+            .map(|member| {
+                let is_kept = kept
+                    .snapshot()
+                    .members()
+                    .iter()
+                    .any(|other| other.load.id() == member.load.id());
+                let state = match (is_kept, member.load.is_alive()) {
+                    (false, _) => "filtered out",
+                    (true, false) => "ejected",
+                    (true, true) => "considered",
+                };
+                Seen {
+                    id: member.node.id.clone(),
+                    version: member.node.version.clone(),
+                    address: member.node.address.clone(),
+                    state: state.to_owned(),
+                    cost_us: member.load.cost(began) / 1000.0,
+                    in_flight: member.load.in_flight(),
+                }
+            })
+            .collect();
+    }
+
+    pub(super) fn begin(&mut self, node: &Node, why: &str, began: Nanos, attempt: &Attempt) {
+        self.attempts.push(Tried {
+            node: node.id.clone(),
+            address: node.address.clone(),
+            why: why.to_owned(),
+            at_us: (attempt.now - began) / 1000,
+            patience_us: attempt.patience.saturating_sub(attempt.now) / 1000,
+            lent: attempt.attempts - 1,
+            took_us: 0,
+            outcome: "cancelled".to_owned(),
+        });
+    }
+
+    pub(super) fn end(
+        &mut self,
+        answer: &Result<Response>,
+        began: Nanos,
+        started: Nanos,
+        ended: Nanos,
+    ) {
+        self.total_us = ended.saturating_sub(began) / 1000;
+        if let Some(attempt) = self.attempts.last_mut() {
+            attempt.took_us = ended.saturating_sub(started) / 1000;
+            attempt.outcome = match answer {
+                Ok(_) => "answered".to_owned(),
+                Err(error) => error.to_string(),
+            };
+        }
     }
 }
 

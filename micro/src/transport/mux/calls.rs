@@ -503,13 +503,7 @@ impl Connection for Handle {
             Some(body) => state.queue.push_body(body),
             None => {
                 let credit = Credit::new(state.window);
-                let pump = send_stream(
-                    calls,
-                    request.body_mut().take(),
-                    &credit,
-                    id,
-                    state.message_limit,
-                );
+                let pump = send_stream(calls, request.spend(), &credit, id, state.message_limit);
                 state.streams.insert(
                     id,
                     Streams {

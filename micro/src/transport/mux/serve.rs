@@ -35,7 +35,6 @@ use crate::{
 /// What the connection's task and its calls' tasks share.
 pub(super) struct Served {
     state: Mutex<State>,
-    limits: Arc<Limits>,
 }
 
 struct State {
@@ -91,7 +90,6 @@ pub(super) async fn serve(accepted: Accepted, call: Arc<dyn Call>, limits: Arc<L
             asleep: false,
             gone: false,
         }),
-        limits: limits.clone(),
     });
     let driver = Driver {
         reader: Reader::new(limits.message + usize::from(u16::MAX), first),
