@@ -1,6 +1,7 @@
 //! What derived code calls. Not for people: it changes with the macros.
 
 pub use super::{
+    proto,
     schema::{
         Describe, Foreign, Known, OBJECT, Probe, any, bytes, choice, field, flatten, list, map,
         newtype, object, optional, root,

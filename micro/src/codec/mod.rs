@@ -6,6 +6,8 @@ pub mod derived;
 mod json;
 mod msgpack;
 mod payload;
+#[doc(hidden)]
+pub mod proto;
 mod raw;
 mod schema;
 mod standard;

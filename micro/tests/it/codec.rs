@@ -1,5 +1,6 @@
 //! Messages in every content type.
 
+mod prost_types;
 mod schema;
 mod serde_types;
 mod user_codec;

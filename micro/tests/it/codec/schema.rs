@@ -4,7 +4,7 @@ use micro::{Message, registry::Value};
 use serde::{Deserialize, Serialize};
 
 /// A tree in a line: `name: type { fields }`.
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     let mut text = format!("{}: {}", value.name, value.kind);
     if !value.values.is_empty() {
         let inner: Vec<_> = value.values.iter().map(self::text).collect();

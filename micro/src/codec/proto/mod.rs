@@ -1,0 +1,58 @@
+//! Prost types in every content type: Protobuf itself, and Protobuf's JSON form for all others.
+
+mod base64;
+mod kind;
+mod message;
+mod scalar;
+
+use bytes::Bytes;
+
+pub use kind::{Boxed, Key, Kind, List, Map, Nested, Optional};
+pub use message::{
+    Fields, Oneof, OneofField, Unnamed, deserialize, is_default, read, serialize, write,
+};
+pub use scalar::{Boolean, Enumeration, Float, Integer, Names, Raw, Text};
+
+pub use serde::{
+    Deserialize, Deserializer, Serialize, Serializer, de::MapAccess, ser::SerializeStruct,
+};
+
+use crate::{
+    codec::{Codecs, structured, structured::Serde, wrong},
+    error::Result,
+    message::ContentType,
+};
+
+/// The encoded form of a prost type.
+///
+/// # Errors
+/// `Unimplemented` for raw bytes and for content types that `codecs` does not have.
+#[inline]
+pub fn encode<T: prost::Message + Serde>(
+    message: &T,
+    content_type: &ContentType,
+    codecs: &Codecs,
+) -> Result<Bytes> {
+    match content_type {
+        ContentType::Protobuf => Ok(message.encode_to_vec().into()),
+        _ => structured::encode(message, content_type, codecs),
+    }
+}
+
+/// The prost type of an encoded form.
+///
+/// # Errors
+/// `InvalidArgument` when the bytes are wrong; `Unimplemented` as for [`encode`].
+#[inline]
+pub fn decode<T: prost::Message + Default + Serde>(
+    content_type: &ContentType,
+    codecs: &Codecs,
+    bytes: Bytes,
+) -> Result<T> {
+    match content_type {
+        ContentType::Protobuf => {
+            T::decode(bytes).map_err(|error| wrong::read::<T>(content_type, error))
+        }
+        _ => structured::decode(content_type, codecs, &bytes),
+    }
+}
