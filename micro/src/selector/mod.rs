@@ -14,6 +14,8 @@ mod set;
 mod snapshot;
 pub mod strategy;
 mod sync;
+#[cfg(test)]
+mod tests;
 mod tried;
 mod weights;
 
