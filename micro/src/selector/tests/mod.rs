@@ -1,9 +1,12 @@
 //! Tests of the room, a file a topic; time is numbers here, or tokio's paused clock.
 
+#![allow(clippy::unwrap_used, reason = "a test may end in a panic")]
+
 mod cache;
 mod disk;
 mod health;
 mod load;
+mod picker;
 mod registry;
 mod set;
 mod strategies;
