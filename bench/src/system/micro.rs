@@ -37,8 +37,9 @@ pub(crate) struct Packed {
 }
 
 /// What a prost type becomes by default: Protobuf.
-#[derive(Clone, Serialize, Deserialize, ::micro::Message)]
+#[derive(Clone, PartialEq, prost::Message, ::micro::Message)]
 pub(crate) struct Proto {
+    #[prost(bytes = "bytes", tag = "1")]
     body: Bytes,
 }
 

@@ -14,7 +14,7 @@ const SPAN: f64 = 10.0;
 /// A call costs one addition; the sum is done when a retry asks. Where Finagle keeps ten slices, the
 /// rate since the last retry stands for that of the last ten seconds.
 #[derive(Debug)]
-pub struct Budget {
+pub(crate) struct Budget {
     calls: AtomicU64,
     share: f64,
     per_second: f64,

@@ -6,6 +6,7 @@ use super::{
     health::{Health, Probed},
     random::Rng,
     sync::{AtomicU32, AtomicU64, Ordering},
+    verdict::Verdict,
 };
 use crate::time::Nanos;
 
@@ -81,25 +82,6 @@ impl Fleet {
     }
 }
 
-/// How a call ended, as far as it says something about the node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It was answered, be it with an application's error: the node is well.
-    Answered {
-        /// Thousandths of its concurrency limit in use, as the server reported; 0 when it did not.
-        server_load: u16,
-    },
-    /// The node refused it for now: no ill health, but better not the next to be asked.
-    Overloaded {
-        /// For how many nanoseconds the server asks callers to stay away.
-        retry_after: Option<u64>,
-    },
-    /// It was not sent, not answered in time, or the node said that it is unavailable.
-    Failed,
-    /// The caller gave it up: it took at least this long, and says nothing more.
-    Cancelled,
-}
-
 impl Load {
     /// A node without history that takes calls from `now`.
     pub fn new(fleet: &Arc<Fleet>, now: u64) -> Self {
@@ -148,8 +130,27 @@ impl Load {
         match verdict {
             Verdict::Answered { server_load } => {
                 self.observe(now, took);
-                self.progress.store(now, Ordering::Relaxed);
                 self.report(server_load);
+            }
+            Verdict::Failed | Verdict::Cancelled => self.observe_at_least(now, took),
+            Verdict::Overloaded { .. } => {}
+        }
+        let ended = ((calls >> 32) as u32).wrapping_sub((calls as u32).wrapping_sub(1));
+        self.judge(now, started, ended, verdict)
+    }
+
+    /// Notes how a call ended that was not counted by [`Load::begin`], nor timed.
+    pub(super) fn mark(&self, now: Nanos, verdict: Verdict) {
+        let calls = self.calls.fetch_add(1 << 32, Ordering::Relaxed);
+        let ended = ((calls >> 32) as u32).wrapping_sub(calls as u32);
+        self.judge(now, now, ended.wrapping_add(1), verdict);
+    }
+
+    /// What a call's end says of the node's health, the `ended`th of its calls.
+    fn judge(&self, now: Nanos, started: Nanos, ended: u32, verdict: Verdict) -> Option<Nanos> {
+        match verdict {
+            Verdict::Answered { .. } => {
+                self.progress.store(now, Ordering::Relaxed);
                 if self.health.succeeded(now, started) {
                     self.returned(now);
                 }
@@ -157,15 +158,11 @@ impl Load {
             }
             Verdict::Overloaded { retry_after } => {
                 self.progress.store(now, Ordering::Relaxed);
-                self.shun(
-                    now,
-                    retry_after.map_or(SHUN, |after| after.min(PUSHBACK_LONGEST)),
-                );
+                let after = retry_after.unwrap_or(SHUN).min(PUSHBACK_LONGEST);
+                self.shun(now, after);
                 None
             }
             Verdict::Failed => {
-                self.observe_at_least(now, took);
-                let ended = ((calls >> 32) as u32).wrapping_sub(calls as u32 - 1);
                 let until = self.health.failed(now, started, ended, &self.fleet.rng);
                 let doublings = self.health.streak().saturating_sub(1).min(16);
                 self.shun(now, (SHUN << doublings).min(SHUN_LONGEST));
@@ -174,10 +171,7 @@ impl Load {
                 }
                 until
             }
-            Verdict::Cancelled => {
-                self.observe_at_least(now, took);
-                None
-            }
+            Verdict::Cancelled => None,
         }
     }
 

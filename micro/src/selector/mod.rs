@@ -9,21 +9,27 @@ mod draw;
 pub mod filter;
 mod health;
 mod load;
+mod picker;
 mod random;
 mod set;
 mod snapshot;
 pub mod strategy;
 mod sync;
+#[cfg(test)]
+mod tests;
 mod tried;
+mod verdict;
 mod weights;
 
 pub use cache::{Cache, Entry, Fill, Options, Retire};
 pub use health::Probed;
-pub use load::{Fleet, Load, Verdict};
+pub use load::{Fleet, Load};
+pub use picker::{Next, Picker, Select, Selector};
 pub use random::{Dice, Rng};
 pub use set::Set;
 pub use snapshot::{Member, Snapshot};
 pub use tried::Tried;
+pub use verdict::Verdict;
 pub use weights::VersionWeights;
 
 use crate::registry::Node;

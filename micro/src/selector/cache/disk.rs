@@ -17,10 +17,10 @@ use crate::{
 };
 
 /// What was read.
-pub(super) struct Saved {
-    pub(super) nodes: Vec<Node>,
+pub(in crate::selector) struct Saved {
+    pub(in crate::selector) nodes: Vec<Node>,
     /// Time since it was written.
-    pub(super) age: Duration,
+    pub(in crate::selector) age: Duration,
 }
 
 /// The file's form. Nodes of one version mostly serve the same endpoints, which stand there once.
@@ -46,7 +46,11 @@ const FORMAT: u32 = 1;
 
 /// Writes a service's nodes in one step, so that a reader finds the old file or the new one; removes
 /// the file when there are none.
-pub(super) fn write(directory: &Path, service: &str, nodes: &[Arc<Node>]) -> Result<()> {
+pub(in crate::selector) fn write(
+    directory: &Path,
+    service: &str,
+    nodes: &[Arc<Node>],
+) -> Result<()> {
     let path = path(directory, service);
     let failed = |error: io::Error| {
         Error::unavailable(format!("nodes cannot be kept in `{}`", path.display()))
@@ -70,7 +74,7 @@ pub(super) fn write(directory: &Path, service: &str, nodes: &[Arc<Node>]) -> Res
 }
 
 /// Reads a service's nodes; `None` when there is no file.
-pub(super) fn read(directory: &Path, service: &str) -> Result<Option<Saved>> {
+pub(in crate::selector) fn read(directory: &Path, service: &str) -> Result<Option<Saved>> {
     let path = path(directory, service);
     let damaged = |cause: Box<dyn std::error::Error + Send + Sync>| {
         Error::data_loss(format!(

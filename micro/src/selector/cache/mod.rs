@@ -1,6 +1,6 @@
 //! The discovery cache: the sets of the services in use, kept up to date, and kept through an outage.
 
-mod disk;
+pub(super) mod disk;
 mod entry;
 mod follow;
 mod names;
