@@ -9,7 +9,10 @@ mod metadata;
 use std::{
     fmt,
     hash::{Hash, Hasher},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 pub use body::{Body, BodyStream};
@@ -31,6 +34,8 @@ struct Names {
     endpoint: Box<str>,
     /// How long its calls take; learned by those that share the handle.
     latency: Latency,
+    /// Where a server found its handler, as a hint.
+    place: AtomicUsize,
 }
 
 impl Target {
@@ -40,6 +45,7 @@ impl Target {
             service: service.into(),
             endpoint: endpoint.into(),
             latency: Latency::default(),
+            place: AtomicUsize::new(0),
         }))
     }
 
@@ -56,6 +62,15 @@ impl Target {
     /// How long its calls take.
     pub(crate) fn latency(&self) -> &Latency {
         &self.0.latency
+    }
+
+    /// Where a server found its handler last; to be checked by name.
+    pub(crate) fn place(&self) -> usize {
+        self.0.place.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_place(&self, place: usize) {
+        self.0.place.store(place, Ordering::Relaxed);
     }
 
     /// A number that equal handles share and that no other living handle has.
@@ -106,12 +121,24 @@ pub struct Request {
 impl Request {
     /// A request with a fresh context.
     pub fn new(target: Target, content_type: ContentType, body: impl Into<Body>) -> Self {
+        Self::build(target, Context::new(), content_type, body.into(), false)
+    }
+
+    /// A request in one step: on the way of every call, none of its parts is moved twice.
+    #[inline]
+    pub(crate) fn build(
+        target: Target,
+        context: Context,
+        content_type: ContentType,
+        body: Body,
+        idempotent: bool,
+    ) -> Self {
         Request {
             target,
-            context: Context::new(),
+            context,
             content_type,
-            body: body.into(),
-            idempotent: false,
+            body,
+            idempotent,
             spent: false,
             extensions: Extensions::default(),
         }

@@ -23,14 +23,23 @@ struct Progress<'a> {
     deadline: Nanos,
     /// Attempts that may still be made, here or below, although one before may have been done.
     retries: u8,
-    /// How many of them were made here.
+    /// How many were made here after the first.
     made: u32,
-    /// Whether an attempt before may have been done.
-    maybe_done: bool,
-    tried: Tried,
-    backoff: Backoff,
+    /// What only a call that failed once needs; most do not.
+    failed: Option<Box<Failed>>,
     recorder: Option<Recorder>,
 }
+
+/// What is known of the attempts that failed.
+#[derive(Clone, Default)]
+struct Failed {
+    tried: Tried,
+    /// Whether one of them may have been done.
+    maybe_done: bool,
+    backoff: Backoff,
+}
+
+static NONE: Tried = Tried::new();
 
 /// A picked node.
 struct Picked {
@@ -64,31 +73,33 @@ impl Inner {
             deadline: context.deadline(),
             retries: attempts.saturating_sub(1),
             made: 0,
-            maybe_done: false,
-            tried: Tried::new(),
-            backoff: Backoff::default(),
+            failed: None,
             recorder: request.extensions().get::<Recorder>().cloned(),
         };
-        let options = request.extensions().get::<Options>().cloned();
         let mut now = began;
         loop {
             if now >= progress.deadline {
                 return Err(progress.out_of_time(request, None));
             }
-            let set = self
-                .nodes(lane, options.as_ref(), progress.deadline)
-                .await?;
+            let mut set = Guard::into_inner(lane.entry.load());
+            if set.snapshot().is_empty() {
+                Box::pin(lane.entry.ready(progress.deadline)).await?;
+                set = Guard::into_inner(lane.entry.load());
+            }
+            let options = request.extensions().get::<Options>();
+            let hedge = options.and_then(|options| options.hedge);
+            if let Some(filter) = options.and_then(|options| options.filter.as_ref()) {
+                set = set.filtered(&**filter);
+            }
             set.snapshot().touch(now);
             progress.describe(request, &set);
-            let Some(index) = self.strategy.pick(set.snapshot(), &progress.tried) else {
+            let Some(index) = self.strategy.pick(set.snapshot(), progress.tried()) else {
                 return Err(none_available(request));
             };
             let picked = Picked { set, index };
-            let hedge = options.as_ref().and_then(|options| options.hedge);
             let answer = match hedge {
                 Some(delay) if progress.made == 0 && is_idempotent(request, &picked) => {
-                    self.hedged(&mut progress, &picked, request, now, delay)
-                        .await
+                    Box::pin(self.hedged(&mut progress, &picked, request, now, delay)).await
                 }
                 _ => self.attempt(&mut progress, &picked, request, now).await,
             };
@@ -97,38 +108,17 @@ impl Inner {
                 Err(error) => error,
             };
             now = time::now();
-            progress.tried.add(picked.member());
             if let Some(error) = self.is_final(&mut progress, &picked, request, error, now) {
                 return Err(error);
             }
-            if self
-                .strategy
-                .pick(picked.set.snapshot(), &progress.tried)
-                .is_none()
-            {
-                self.wait(&mut progress).await;
+            let next = self.strategy.pick(picked.set.snapshot(), progress.tried());
+            drop(picked);
+            if next.is_none() {
+                Box::pin(self.wait(&mut progress)).await;
                 now = time::now();
             }
             lane.retries.fetch_add(1, Relaxed);
         }
-    }
-
-    /// The nodes this call may go to; waits for the first set of a service.
-    async fn nodes(
-        &self,
-        lane: &Lane,
-        options: Option<&Options>,
-        deadline: Nanos,
-    ) -> Result<Arc<Set<Arc<dyn Peer>>>> {
-        let mut all = Guard::into_inner(lane.entry.load());
-        if all.snapshot().is_empty() {
-            lane.entry.ready(deadline).await?;
-            all = Guard::into_inner(lane.entry.load());
-        }
-        Ok(match options.and_then(|options| options.filter.as_ref()) {
-            None => all,
-            Some(filter) => lane.entry.filtered(&**filter),
-        })
     }
 
     async fn attempt(
@@ -202,17 +192,16 @@ impl Inner {
         let mut beside = Progress {
             // It is the last of its kind: nothing follows it.
             retries: 0,
-            tried: progress.tried.clone(),
-            backoff: Backoff::default(),
+            failed: progress.failed.clone(),
             recorder: progress.recorder.clone(),
             ..*progress
         };
-        beside.tried.add(picked.member());
+        beside.failed().tried.add(picked.member());
         let (beside, copy) = (&mut beside, &mut copy);
         let second = || {
             let now = time::now();
             picked.set.snapshot().touch(now);
-            let index = self.strategy.pick(picked.set.snapshot(), &beside.tried)?;
+            let index = self.strategy.pick(picked.set.snapshot(), beside.tried())?;
             lane.budget.withdraw(now).then_some(())?;
             lane.hedges.fetch_add(1, Relaxed);
             beside.note(format_args!("hedged after {delay:?}"));
@@ -236,7 +225,9 @@ impl Inner {
     ) -> Option<Error> {
         let harmless = is_harmless(&error);
         let idempotent = is_idempotent(request, picked);
-        progress.maybe_done |= error.outcome() == Outcome::Unknown;
+        let failed = progress.failed();
+        failed.tried.add(picked.member());
+        failed.maybe_done |= error.outcome() == Outcome::Unknown;
         if !error.is_retryable(idempotent) || is_local(&error) {
             return Some(progress.end(request, error));
         }
@@ -254,6 +245,11 @@ impl Inner {
             }
             progress.retries -= 1;
         }
+        let left = self.strategy.pick(picked.set.snapshot(), progress.tried());
+        if left.is_none() && !harmless {
+            progress.note("no further attempt: every node has been tried");
+            return Some(progress.end(request, error));
+        }
         if !progress.lane.budget.withdraw(now) {
             progress.note("no further attempt: the retry budget is spent");
             return Some(progress.end(request, error));
@@ -264,15 +260,27 @@ impl Inner {
 
     /// Every node has been tried: waits, then all may be tried again.
     async fn wait(&self, progress: &mut Progress<'_>) {
-        let wait = progress.backoff.next(self.rng.number());
+        let wait = progress.failed().backoff.next(self.rng.number());
         progress.note(format_args!("waited {wait:?}: every node had been tried"));
         let until = time::now().saturating_add(wait.as_nanos() as u64);
         tokio::time::sleep_until(time::instant(until.min(progress.deadline))).await;
-        progress.tried.clear();
+        progress.failed().tried.clear();
     }
 }
 
 impl Progress<'_> {
+    fn tried(&self) -> &Tried {
+        self.failed.as_ref().map_or(&NONE, |failed| &failed.tried)
+    }
+
+    fn failed(&mut self) -> &mut Failed {
+        self.failed.get_or_insert_default()
+    }
+
+    fn maybe_done(&self) -> bool {
+        self.failed.as_ref().is_some_and(|failed| failed.maybe_done)
+    }
+
     fn note(&self, note: impl std::fmt::Display) {
         if let Some(recorder) = &self.recorder {
             recorder.write(|record| record.notes.push(note.to_string()));
@@ -295,7 +303,7 @@ impl Progress<'_> {
 
     fn end(&self, request: &Request, error: Error) -> Error {
         let error = match error.outcome() {
-            Outcome::NotSent | Outcome::Rejected if self.maybe_done => {
+            Outcome::NotSent | Outcome::Rejected if self.maybe_done() => {
                 error.with_outcome(Outcome::Unknown)
             }
             _ => error,

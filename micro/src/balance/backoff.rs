@@ -8,7 +8,7 @@ const START: Duration = Duration::from_millis(5);
 const MOST: Duration = Duration::from_millis(200);
 
 /// Waits that grow at random: each between the start and three times the last.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Backoff {
     last: Duration,
 }

@@ -11,7 +11,6 @@ mod options;
 mod record;
 
 use std::{
-    collections::HashMap,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
@@ -26,7 +25,7 @@ use crate::{
     call::{Answer, Call},
     error::Result,
     message::{Request, Response},
-    selector::{Cache, Rng, Strategy},
+    selector::{Cache, Names, Rng, Strategy},
     time::{self, NEVER, Nanos, nanos},
     transport::{Peer, Transport},
 };
@@ -72,7 +71,7 @@ struct Inner {
     settings: Settings,
     rng: Rng,
     direct: Direct,
-    lanes: ArcSwap<HashMap<Arc<str>, Arc<Lane>>>,
+    lanes: ArcSwap<Names<Arc<Lane>>>,
 }
 
 impl Balance {
@@ -103,9 +102,10 @@ impl Balance {
 }
 
 impl Call for Balance {
-    fn call(&self, request: Request) -> Answer {
+    fn call(&self, mut request: Request) -> Answer {
         let inner = self.0.clone();
-        Box::pin(async move { inner.run(request).await })
+        // The block uses what it captures in place; an async function would move it once more.
+        Box::pin(async move { inner.run(&mut request).await })
     }
 }
 
@@ -119,14 +119,14 @@ impl Inner {
             return fresh;
         }
         self.lanes.rcu(|lanes| {
-            let mut lanes = HashMap::clone(lanes);
+            let mut lanes = Names::clone(lanes);
             lanes.entry(service.into()).or_insert_with(|| fresh.clone());
             lanes
         });
         self.lanes.load().get(service).cloned().unwrap_or(fresh)
     }
 
-    async fn run(&self, mut request: Request) -> Result<Response> {
+    async fn run(&self, request: &mut Request) -> Result<Response> {
         let began = time::now();
         let context = request.context_mut();
         if context.deadline() == NEVER {
@@ -134,11 +134,11 @@ impl Inner {
         }
         let address = request.extensions().get::<Options>();
         if let Some(address) = address.and_then(|options| options.address.clone()) {
-            return self.direct.call(&address, &mut request, began).await;
+            return Box::pin(self.direct.call(&address, request, began)).await;
         }
         let lane = self.lane(request.service(), began);
         lane.budget.deposit();
-        let answer = self.attempts(&lane, &mut request, began).await;
+        let answer = self.attempts(&lane, request, began).await;
         if answer.is_err() {
             lane.failed.fetch_add(1, Relaxed);
         }

@@ -78,11 +78,13 @@ impl<In: Payload, Out: Payload> Method<In, Out> {
 
     fn encode(&self, cx: &Context, input: In) -> Result<Request> {
         let body = input.into_body(&self.content_type, self.client.codecs())?;
-        Ok(
-            Request::new(self.target.clone(), self.content_type.clone(), body)
-                .with_context(cx.child())
-                .idempotent(self.idempotent),
-        )
+        Ok(Request::build(
+            self.target.clone(),
+            cx.child(),
+            self.content_type.clone(),
+            body,
+            self.idempotent,
+        ))
     }
 }
 

@@ -21,6 +21,7 @@ mod tried;
 mod verdict;
 mod weights;
 
+pub(crate) use cache::Names;
 pub use cache::{Cache, Entry, Fill, Options, Retire};
 pub use health::Probed;
 pub use load::{Fleet, Load};

@@ -90,7 +90,7 @@ impl Call for Entrance {
         if let Some(error) = self.refuse(&request, now) {
             return Begun::Done(Err(error));
         }
-        let route = match self.table.find(request.endpoint()) {
+        let route = match self.table.find(request.target()) {
             Ok(route) => route,
             Err(error) => return Begun::Done(Err(error)),
         };

@@ -6,7 +6,7 @@ use crate::{
     call::{Answer, Call},
     codec::Codecs,
     error::{Error, Result},
-    message::Request,
+    message::{Request, Target},
     registry::Endpoint,
     server::{
         debug::{self, Status},
@@ -92,14 +92,9 @@ impl Router {
             )));
         }
         let mut records = Vec::new();
-        let mut routes = BTreeMap::new();
+        let mut routes = Vec::new();
         for (name, entry) in self.endpoints {
-            let route = Route {
-                name: name.as_str().into(),
-                call: (entry.prepare)(codecs),
-                stats: Arc::default(),
-            };
-            routes.insert(name.into_boxed_str(), route);
+            routes.push(Route::new(&name, entry.prepare, codecs));
             records.push(entry.endpoint);
         }
         let service = service.into();
@@ -116,7 +111,8 @@ impl fmt::Debug for Router {
 /// A built router.
 pub(crate) struct Table {
     service: String,
-    routes: BTreeMap<Box<str>, Route>,
+    /// Sorted by name.
+    routes: Vec<Route>,
 }
 
 /// One endpoint of it.
@@ -128,40 +124,64 @@ pub(crate) struct Route {
 
 impl Table {
     /// The handler of an endpoint; an error with the nearest names.
-    pub(crate) fn find(&self, endpoint: &str) -> Result<&Route> {
-        self.routes.get(endpoint).ok_or_else(|| {
-            let known = self.routes.keys().map(|name| &**name);
-            let hint = crate::nearest::hint(endpoint, known);
-            let service = &self.service;
-            Error::not_found(format!(
-                "service `{service}` has no endpoint `{endpoint}`{hint}"
-            ))
-        })
+    ///
+    /// Where it was found is noted in the target, which later requests of a connection share.
+    pub(crate) fn find(&self, target: &Target) -> Result<&Route> {
+        let endpoint = target.endpoint();
+        if let Some(route) = self.routes.get(target.place())
+            && *route.name == *endpoint
+        {
+            return Ok(route);
+        }
+        match self.position(endpoint) {
+            Ok(place) => {
+                target.set_place(place);
+                Ok(&self.routes[place])
+            }
+            Err(_) => {
+                let known = self.routes.iter().map(|route| &*route.name);
+                let hint = crate::nearest::hint(endpoint, known);
+                let service = &self.service;
+                Err(Error::not_found(format!(
+                    "service `{service}` has no endpoint `{endpoint}`{hint}"
+                )))
+            }
+        }
+    }
+
+    fn position(&self, endpoint: &str) -> Result<usize, usize> {
+        self.routes
+            .binary_search_by(|route| (*route.name).cmp(endpoint))
     }
 
     /// The same with the endpoints that every service has; they are not in its record.
     pub(crate) fn with_debug(mut self, codecs: &Codecs, status: &Arc<Status>) -> Self {
-        let stats = self
-            .routes
-            .values()
-            .map(|route| (route.name.clone(), route.stats.clone()));
+        let stats = self.routes.iter();
+        let stats = stats.map(|route| (route.name.clone(), route.stats.clone()));
         let debug = debug::routes(status.clone(), stats.collect());
         for (name, entry) in debug.endpoints {
-            self.routes
-                .entry(name.as_str().into())
-                .or_insert_with(|| Route {
-                    name: name.as_str().into(),
-                    call: (entry.prepare)(codecs),
-                    stats: Arc::default(),
-                });
+            if let Err(place) = self.position(&name) {
+                self.routes
+                    .insert(place, Route::new(&name, entry.prepare, codecs));
+            }
         }
         self
     }
 }
 
+impl Route {
+    fn new(name: &str, prepare: Prepare, codecs: &Codecs) -> Self {
+        Route {
+            name: name.into(),
+            call: prepare(codecs),
+            stats: Arc::default(),
+        }
+    }
+}
+
 impl Call for Table {
     fn call(&self, request: Request) -> Answer {
-        match self.find(request.endpoint()) {
+        match self.find(request.target()) {
             Ok(route) => route.call.call(request),
             Err(error) => Box::pin(async { Err(error) }),
         }

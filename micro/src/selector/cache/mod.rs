@@ -24,7 +24,7 @@ use crate::{
     error::Result,
     registry::{Node, Registry},
 };
-use names::Names;
+pub(crate) use names::Names;
 use weights::AllWeights;
 
 /// The sets of the services in use, by name.

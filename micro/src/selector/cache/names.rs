@@ -6,11 +6,11 @@ use std::{
 };
 
 /// Values by name.
-pub(super) type Names<V> = HashMap<Box<str>, V, Seeded>;
+pub(crate) type Names<V> = HashMap<Box<str>, V, Seeded>;
 
 /// Makes hashers with one secret seed a map, since names may come from outside.
 #[derive(Clone)]
-pub(super) struct Seeded(u64);
+pub(crate) struct Seeded(u64);
 
 impl Default for Seeded {
     fn default() -> Self {
@@ -27,7 +27,7 @@ impl BuildHasher for Seeded {
 }
 
 /// Eight bytes a step, each folded by a multiplication of 64 by 64 bits, as in wyhash.
-pub(super) struct Fold(u64);
+pub(crate) struct Fold(u64);
 
 impl Fold {
     fn step(&mut self, word: u64) {

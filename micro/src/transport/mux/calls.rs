@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker},
 };
@@ -29,6 +29,8 @@ use crate::{
 /// One connection's calls.
 pub(super) struct Calls {
     state: Mutex<State>,
+    /// Whether a new call may be begun here; follows the stage.
+    open: Arc<AtomicBool>,
     /// Bytes that have left for the socket, of all ever queued.
     flushed: AtomicU64,
     limits: Arc<Limits>,
@@ -46,6 +48,8 @@ pub(super) struct State {
     driver: Option<Waker>,
     asleep: bool,
     stage: Stage,
+    /// Whether the stage is open, for who does not hold the lock.
+    open: Arc<AtomicBool>,
     /// Callers that wait for room in the queue.
     waiting: Vec<Waker>,
     /// Who waits for a sign of life, by the number of its PING.
@@ -109,6 +113,7 @@ pub(super) type Wakers = Vec<Waker>;
 
 impl Calls {
     pub(super) fn new(limits: Arc<Limits>) -> Arc<Self> {
+        let open = Arc::new(AtomicBool::new(true));
         Arc::new(Calls {
             state: Mutex::new(State {
                 queue: Queue::default(),
@@ -119,6 +124,7 @@ impl Calls {
                 driver: None,
                 asleep: false,
                 stage: Stage::Open,
+                open: open.clone(),
                 waiting: Vec::new(),
                 pings: Vec::new(),
                 nearest: NEVER,
@@ -126,6 +132,7 @@ impl Calls {
                 message_limit: limits.message,
                 window: limits.window,
             }),
+            open,
             flushed: AtomicU64::new(0),
             limits,
         })
@@ -152,7 +159,7 @@ impl Calls {
 
     /// Whether a new call may be begun here.
     pub(super) fn is_open(&self) -> bool {
-        matches!(self.lock().stage, Stage::Open)
+        self.open.load(Ordering::Relaxed)
     }
 
     /// Takes no new calls; the task ends when the last one has.
@@ -185,6 +192,7 @@ impl Calls {
             return;
         }
         state.stage = Stage::Gone(error.clone());
+        state.open.store(false, Ordering::Relaxed);
         for slot in &mut state.slots {
             let Phase::Waiting(waiting) = &slot.phase else {
                 continue;
@@ -259,6 +267,7 @@ impl State {
     pub(super) fn go_away(&mut self) {
         if matches!(self.stage, Stage::Open) {
             self.stage = Stage::Draining;
+            self.open.store(false, Ordering::Relaxed);
         }
     }
 

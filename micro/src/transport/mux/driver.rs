@@ -166,6 +166,8 @@ struct Driver<'a> {
     reader: Reader,
     writer: Writer,
     timer: Timer,
+    /// Kept for its room.
+    wakers: Wakers,
     last_read: Nanos,
     /// When a sign of life was asked for.
     pinged: Option<Nanos>,
@@ -185,6 +187,7 @@ impl<'a> Driver<'a> {
             reader: Reader::new(limits.message + usize::from(u16::MAX), first),
             writer: Writer::default(),
             timer: Timer::new(),
+            wakers: Wakers::new(),
             last_read: time::now(),
             pinged: None,
             quiet: None,
@@ -201,9 +204,10 @@ impl<'a> Driver<'a> {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Result<()> {
-        let mut wakers = Wakers::new();
+        let mut wakers = std::mem::take(&mut self.wakers);
         let read = self.read(cx, &mut wakers);
-        wakers.into_iter().for_each(|waker| waker.wake());
+        wakers.drain(..).for_each(|waker| waker.wake());
+        self.wakers = wakers;
         read?;
         self.write(cx)?;
         loop {
