@@ -12,6 +12,9 @@ use crate::time::Nanos;
 
 /// Over how long a latency is forgotten; Finagle's `PeakEwma`.
 const DECAY: f64 = 10e9;
+/// After so long without a call what was learned is out of date: the node is tried again, by one call
+/// at a time. go-zero forces a pick after 1 s, kratos after 3 s.
+const FORGET: Nanos = 3_000_000_000;
 /// The latency of a node without history where there is no other to compare it with.
 const UNKNOWN: f64 = 1e6;
 /// What a first failure costs; each further one in a row doubles it.
@@ -127,13 +130,16 @@ impl Load {
     pub fn end(&self, now: u64, started: u64, verdict: Verdict) -> Option<u64> {
         let calls = self.calls.fetch_sub(1, Ordering::Relaxed);
         let took = now.saturating_sub(started) as f64;
-        match verdict {
-            Verdict::Answered { server_load } => {
-                self.observe(now, took);
-                self.report(server_load);
+        // A call from before the node came back says how it was then.
+        if started >= self.since.load(Ordering::Relaxed) {
+            match verdict {
+                Verdict::Answered { server_load } => {
+                    self.observe(now, took);
+                    self.report(server_load);
+                }
+                Verdict::Failed | Verdict::Cancelled => self.observe_at_least(now, took),
+                Verdict::Overloaded { .. } => {}
             }
-            Verdict::Failed | Verdict::Cancelled => self.observe_at_least(now, took),
-            Verdict::Overloaded { .. } => {}
         }
         let ended = ((calls >> 32) as u32).wrapping_sub((calls as u32).wrapping_sub(1));
         self.judge(now, started, ended, verdict)
@@ -162,6 +168,7 @@ impl Load {
                 self.shun(now, after);
                 None
             }
+            Verdict::Failed if started < self.since.load(Ordering::Relaxed) => None,
             Verdict::Failed => {
                 let until = self.health.failed(now, started, ended, &self.fleet.rng);
                 let doublings = self.health.streak().saturating_sub(1).min(16);
@@ -178,7 +185,8 @@ impl Load {
     /// What another call would likely cost, in nanoseconds; to be compared with other nodes' only.
     ///
     /// Latency × (calls in flight + 1), as in Finagle's `PeakEwma`, where latency is the greatest of
-    /// - the peak-EWMA, decayed as if the node had answered in no time since;
+    /// - the peak-EWMA, decayed as if the node had answered in no time since, and forgotten after
+    ///   three seconds without a call;
     /// - the time since the node last answered, while calls are in flight: a node that hangs is
     ///   avoided before any of its calls returns;
     /// - what is left of the time it is shunned for, after failures or a pushback;
@@ -215,19 +223,24 @@ impl Load {
         cost
     }
 
-    /// The peak-EWMA as of now, decayed toward zero since its last update; 0 before the first.
+    /// The peak-EWMA as of now, decayed toward zero since its last update; 0 before the first, and
+    /// when it is forgotten.
     pub(super) fn decayed(&self, now: Nanos) -> f64 {
-        let latency = f64::from_bits(self.latency.load(Ordering::Relaxed));
-        latency * keep(now.saturating_sub(self.updated.load(Ordering::Relaxed)))
+        let elapsed = now.saturating_sub(self.updated.load(Ordering::Relaxed));
+        if elapsed >= FORGET && self.in_flight() == 0 {
+            return 0.0;
+        }
+        f64::from_bits(self.latency.load(Ordering::Relaxed)) * keep(elapsed)
     }
 
     /// Takes a latency into the peak-EWMA: at once when it is higher, slowly when it is lower.
     fn observe(&self, now: Nanos, took: f64) {
         let old = f64::from_bits(self.latency.load(Ordering::Relaxed));
-        let new = if took >= old {
+        let elapsed = now.saturating_sub(self.updated.load(Ordering::Relaxed));
+        let new = if took >= old || elapsed >= FORGET {
             took.max(1.0)
         } else {
-            took + (old - took) * keep(now.saturating_sub(self.updated.load(Ordering::Relaxed)))
+            took + (old - took) * keep(elapsed)
         };
         self.latency.store(new.to_bits(), Ordering::Relaxed);
         self.updated.store(now, Ordering::Relaxed);
