@@ -29,8 +29,12 @@ mod verdict {
     }
 }
 
+#[path = "../src/selector/fleet.rs"]
+mod fleet;
 #[path = "../src/selector/health.rs"]
 mod health;
+#[path = "../src/selector/latency.rs"]
+mod latency;
 #[path = "../src/selector/load.rs"]
 mod load;
 #[path = "../src/selector/random.rs"]
@@ -38,8 +42,9 @@ mod random;
 
 use std::sync::Arc;
 
+use fleet::Fleet;
 use health::Probed;
-use load::{Fleet, Load};
+use load::Load;
 use loom::thread;
 use random::Rng;
 use verdict::Verdict;

@@ -5,12 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
-use super::{
-    Filter,
-    load::{Fleet, Load},
-    snapshot::Snapshot,
-    weights::VersionWeights,
-};
+use super::{Filter, fleet::Fleet, load::Load, snapshot::Snapshot, weights::VersionWeights};
 use crate::{error::Result, registry::Node};
 
 /// Filtered sets kept for one snapshot; beyond it the oldest is made anew when it is next wanted.
