@@ -1,4 +1,5 @@
-//! The lock-free parts of the selector under every interleaving of threads that memory ordering allows.
+//! The lock-free parts of the selector under every interleaving with up to three preemptions that
+//! memory ordering allows.
 //!
 //! Their files are included here with loom's atomics in place of the standard library's, so no flag is
 //! needed: `cargo test -p micro-rs --test loom` (with `--release` it is quicker still).
@@ -28,8 +29,12 @@ mod verdict {
     }
 }
 
+#[path = "../src/selector/fleet.rs"]
+mod fleet;
 #[path = "../src/selector/health.rs"]
 mod health;
+#[path = "../src/selector/latency.rs"]
+mod latency;
 #[path = "../src/selector/load.rs"]
 mod load;
 #[path = "../src/selector/random.rs"]
@@ -37,8 +42,9 @@ mod random;
 
 use std::sync::Arc;
 
+use fleet::Fleet;
 use health::Probed;
-use load::{Fleet, Load};
+use load::Load;
 use loom::thread;
 use random::Rng;
 use verdict::Verdict;
@@ -55,6 +61,12 @@ fn load() -> Arc<Load> {
 fn fail(load: &Load, now: u64) -> Option<u64> {
     load.begin(now);
     load.end(now, now, Verdict::Failed)
+}
+
+fn model(test: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.check(test);
 }
 
 /// One failure before ejection.
@@ -81,7 +93,7 @@ fn both<A: 'static, B>(one: impl FnOnce() -> A + 'static, other: impl FnOnce() -
 
 #[test]
 fn no_call_in_flight_is_lost() {
-    loom::model(|| {
+    model(|| {
         let load = load();
         load.begin(NOW);
         let call = |load: Arc<Load>| {
@@ -97,7 +109,7 @@ fn no_call_in_flight_is_lost() {
 
 #[test]
 fn two_failures_at_once_eject_once() {
-    loom::model(|| {
+    model(|| {
         let load = failing();
         let other = load.clone();
         let (one, other) = both(move || fail(&other, NOW), || fail(&load, NOW));
@@ -108,7 +120,7 @@ fn two_failures_at_once_eject_once() {
 
 #[test]
 fn one_of_two_callers_probes() {
-    loom::model(|| {
+    model(|| {
         let load = ejected();
         let other = load.clone();
         let (one, other) = both(move || other.wants_probe(LATER), || load.wants_probe(LATER));
@@ -118,7 +130,7 @@ fn one_of_two_callers_probes() {
 
 #[test]
 fn an_answer_from_before_the_ejection_does_not_undo_it() {
-    loom::model(|| {
+    model(|| {
         let load = failing();
         load.begin(NOW - 1);
         let other = load.clone();
@@ -130,7 +142,7 @@ fn an_answer_from_before_the_ejection_does_not_undo_it() {
 
 #[test]
 fn a_probe_and_an_answer_bring_the_node_back() {
-    loom::model(|| {
+    model(|| {
         let load = ejected();
         assert!(load.wants_probe(LATER));
         load.begin(LATER);
@@ -146,7 +158,7 @@ fn a_probe_and_an_answer_bring_the_node_back() {
 
 #[test]
 fn a_failed_probe_and_an_answer_leave_one_state() {
-    loom::model(|| {
+    model(|| {
         let load = ejected();
         assert!(load.wants_probe(LATER));
         load.begin(LATER);

@@ -3,15 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
+    fleet::Fleet,
     health::{Health, Probed},
-    random::Rng,
+    latency::{FORGET, Latency},
     sync::{AtomicU32, AtomicU64, Ordering},
     verdict::Verdict,
 };
 use crate::time::Nanos;
 
-/// Over how long a latency is forgotten; Finagle's `PeakEwma`.
-const DECAY: f64 = 10e9;
 /// The latency of a node without history where there is no other to compare it with.
 const UNKNOWN: f64 = 1e6;
 /// What a first failure costs; each further one in a row doubles it.
@@ -39,10 +38,7 @@ pub struct Load {
     calls: AtomicU64,
     /// When the node last answered, or when its calls in flight rose from none.
     progress: AtomicU64,
-    /// Peak-EWMA of answered calls in nanoseconds, as the bits of an `f64`; 0 before the first.
-    latency: AtomicU64,
-    /// When `latency` was updated.
-    updated: AtomicU64,
+    latency: Latency,
     /// Until when the node is held to cost at least the time that is left of it.
     shunned: AtomicU64,
     /// Since when the node takes calls, this time.
@@ -53,44 +49,14 @@ pub struct Load {
     fleet: Arc<Fleet>,
 }
 
-/// What the loads of one service share.
-#[derive(Debug)]
-pub struct Fleet {
-    ids: AtomicU64,
-    /// How often a node was ejected or came back.
-    changes: AtomicU64,
-    rng: Rng,
-}
-
-impl Fleet {
-    /// A service without nodes; `rng` gives the jitter of ejections.
-    pub fn new(rng: Rng) -> Self {
-        Fleet {
-            ids: AtomicU64::new(1),
-            changes: AtomicU64::new(0),
-            rng,
-        }
-    }
-
-    /// How often a node was ejected or came back: while it stays, so does who is ejected.
-    pub(super) fn changes(&self) -> u64 {
-        self.changes.load(Ordering::Acquire)
-    }
-
-    fn changed(&self) {
-        self.changes.fetch_add(1, Ordering::AcqRel);
-    }
-}
-
 impl Load {
     /// A node without history that takes calls from `now`.
     pub fn new(fleet: &Arc<Fleet>, now: u64) -> Self {
         Load {
-            id: fleet.ids.fetch_add(1, Ordering::Relaxed),
+            id: fleet.number(),
             calls: AtomicU64::new(0),
             progress: AtomicU64::new(now),
-            latency: AtomicU64::new(0),
-            updated: AtomicU64::new(now),
+            latency: Latency::new(now),
             shunned: AtomicU64::new(0),
             since: AtomicU64::new(now),
             reported: AtomicU32::new(0),
@@ -111,7 +77,7 @@ impl Load {
 
     /// Peak-EWMA of its latency as of the last call; `None` before the first.
     pub fn latency(&self) -> Option<Duration> {
-        let latency = f64::from_bits(self.latency.load(Ordering::Relaxed));
+        let latency = self.latency.last();
         (latency > 0.0).then(|| Duration::from_nanos(latency as u64))
     }
 
@@ -127,13 +93,16 @@ impl Load {
     pub fn end(&self, now: u64, started: u64, verdict: Verdict) -> Option<u64> {
         let calls = self.calls.fetch_sub(1, Ordering::Relaxed);
         let took = now.saturating_sub(started) as f64;
-        match verdict {
-            Verdict::Answered { server_load } => {
-                self.observe(now, took);
-                self.report(server_load);
+        // A call from before the node came back says how it was then.
+        if started >= self.since.load(Ordering::Relaxed) {
+            match verdict {
+                Verdict::Answered { server_load } => {
+                    self.latency.observe(now, took);
+                    self.report(server_load);
+                }
+                Verdict::Failed | Verdict::Cancelled => self.latency.observe_at_least(now, took),
+                Verdict::Overloaded { .. } => {}
             }
-            Verdict::Failed | Verdict::Cancelled => self.observe_at_least(now, took),
-            Verdict::Overloaded { .. } => {}
         }
         let ended = ((calls >> 32) as u32).wrapping_sub((calls as u32).wrapping_sub(1));
         self.judge(now, started, ended, verdict)
@@ -162,8 +131,9 @@ impl Load {
                 self.shun(now, after);
                 None
             }
+            Verdict::Failed if started < self.since.load(Ordering::Relaxed) => None,
             Verdict::Failed => {
-                let until = self.health.failed(now, started, ended, &self.fleet.rng);
+                let until = self.health.failed(now, started, ended, self.fleet.rng());
                 let doublings = self.health.streak().saturating_sub(1).min(16);
                 self.shun(now, (SHUN << doublings).min(SHUN_LONGEST));
                 if until.is_some() {
@@ -178,7 +148,8 @@ impl Load {
     /// What another call would likely cost, in nanoseconds; to be compared with other nodes' only.
     ///
     /// Latency × (calls in flight + 1), as in Finagle's `PeakEwma`, where latency is the greatest of
-    /// - the peak-EWMA, decayed as if the node had answered in no time since;
+    /// - the peak-EWMA, decayed as if the node had answered in no time since, and forgotten after
+    ///   three seconds without a call;
     /// - the time since the node last answered, while calls are in flight: a node that hangs is
     ///   avoided before any of its calls returns;
     /// - what is left of the time it is shunned for, after failures or a pushback;
@@ -203,7 +174,7 @@ impl Load {
         }
         let mut cost = latency * (f64::from(calls) * scale + 1.0);
         let reported = self.reported.load(Ordering::Relaxed);
-        if reported != 0 && now.saturating_sub(self.updated.load(Ordering::Relaxed)) < REPORT {
+        if reported != 0 && self.latency.age(now) < REPORT {
             // Waiting grows as 1 / (1 − load) does.
             cost *= 1000.0 / f64::from(1000 - reported.min(900));
         }
@@ -215,30 +186,13 @@ impl Load {
         cost
     }
 
-    /// The peak-EWMA as of now, decayed toward zero since its last update; 0 before the first.
+    /// Its latency as of now; 0 without history. One that had no call for long is tried again, by one
+    /// call at a time.
     pub(super) fn decayed(&self, now: Nanos) -> f64 {
-        let latency = f64::from_bits(self.latency.load(Ordering::Relaxed));
-        latency * keep(now.saturating_sub(self.updated.load(Ordering::Relaxed)))
-    }
-
-    /// Takes a latency into the peak-EWMA: at once when it is higher, slowly when it is lower.
-    fn observe(&self, now: Nanos, took: f64) {
-        let old = f64::from_bits(self.latency.load(Ordering::Relaxed));
-        let new = if took >= old {
-            took.max(1.0)
-        } else {
-            took + (old - took) * keep(now.saturating_sub(self.updated.load(Ordering::Relaxed)))
-        };
-        self.latency.store(new.to_bits(), Ordering::Relaxed);
-        self.updated.store(now, Ordering::Relaxed);
-    }
-
-    /// Takes in that a call would have taken longer than this.
-    fn observe_at_least(&self, now: Nanos, took: f64) {
-        if took > self.decayed(now) {
-            self.latency.store(took.to_bits(), Ordering::Relaxed);
-            self.updated.store(now, Ordering::Relaxed);
+        if self.latency.age(now) >= FORGET && self.in_flight() == 0 {
+            return 0.0;
         }
+        self.latency.decayed(now)
     }
 
     fn report(&self, server_load: u16) {
@@ -273,7 +227,7 @@ impl Load {
 
     /// Notes how a probe went.
     pub fn probed(&self, now: u64, ok: bool) -> Probed {
-        let probed = self.health.probed(now, ok, &self.fleet.rng);
+        let probed = self.health.probed(now, ok, self.fleet.rng());
         if probed == Probed::Returned {
             self.returned(now);
         }
@@ -290,19 +244,9 @@ impl Load {
 
     /// Begins anew: what was learned before the node failed is no longer true.
     fn returned(&self, now: Nanos) {
-        self.latency.store(0, Ordering::Relaxed);
-        self.updated.store(now, Ordering::Relaxed);
+        self.latency.reset(now);
         self.shunned.store(0, Ordering::Relaxed);
         self.since.store(now, Ordering::Relaxed);
         self.fleet.changed();
     }
-}
-
-/// About `exp(−elapsed / DECAY)`: the fourth power of `1 / (1 + y + y²/2)`, `y` being a quarter of
-/// the exponent. Within 0.003 of the true value everywhere, for one division.
-fn keep(elapsed: Nanos) -> f64 {
-    let y = elapsed as f64 * (0.25 / DECAY);
-    let root = 1.0 / (1.0 + y + 0.5 * y * y);
-    let square = root * root;
-    square * square
 }

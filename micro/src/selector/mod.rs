@@ -7,7 +7,9 @@
 mod cache;
 mod draw;
 pub mod filter;
+mod fleet;
 mod health;
+mod latency;
 mod load;
 mod picker;
 mod random;
@@ -23,8 +25,9 @@ mod weights;
 
 pub(crate) use cache::Names;
 pub use cache::{Cache, Entry, Fill, Options, Retire};
+pub use fleet::Fleet;
 pub use health::Probed;
-pub use load::{Fleet, Load};
+pub use load::Load;
 pub use picker::{Next, Picker, Select, Selector};
 pub use random::{Dice, Rng};
 pub use set::Set;

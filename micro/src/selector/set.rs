@@ -1,16 +1,11 @@
 //! A snapshot together with what its user keeps for each node.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
-use super::{
-    Filter,
-    load::{Fleet, Load},
-    snapshot::Snapshot,
-    weights::VersionWeights,
-};
+use super::{Filter, fleet::Fleet, load::Load, snapshot::Snapshot, weights::VersionWeights};
 use crate::{error::Result, registry::Node};
 
 /// Filtered sets kept for one snapshot; beyond it the oldest is made anew when it is next wanted.
@@ -145,14 +140,14 @@ impl<P: Clone> Set<P> {
         fill: &dyn Fn(&Arc<Node>) -> Result<P>,
     ) -> Next<P> {
         let fleet = self.snapshot.fleet();
-        let mut before: HashMap<String, Part<P>> = self
+        let mut before: BTreeMap<String, Part<P>> = self
             .parts()
             .into_iter()
             .map(|part| (part.node.id.clone(), part))
             .collect();
         let mut refused = Vec::new();
         let mut retired = Vec::new();
-        let mut after: HashMap<String, Part<P>> = HashMap::with_capacity(nodes.len());
+        let mut after: BTreeMap<String, Part<P>> = BTreeMap::new();
         for node in nodes {
             let old = match before.remove(&node.id) {
                 // An id said twice: the first stands.

@@ -4,7 +4,8 @@ use std::{ops::Range, sync::Arc};
 
 use super::{
     draw::Draw,
-    load::{Fleet, Load},
+    fleet::Fleet,
+    load::Load,
     random::{Dice, Rng},
     sync::{AtomicU64, Ordering},
     tried::Tried,

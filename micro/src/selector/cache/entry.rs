@@ -206,7 +206,8 @@ impl<P: Clone> Inner<P> {
     pub(super) fn reweigh(&self) {
         let own = self.weights.lock();
         let all = self.shared.weights.borrow().clone();
-        let weights = all.get(&self.service).unwrap_or(&own).clone();
+        let weights = all.as_ref().and_then(|all| all.get(&self.service));
+        let weights = weights.unwrap_or(&own).clone();
         let set = self.set.load().weighed(Arc::new(weights), time::now());
         self.set.store(Arc::new(set));
     }

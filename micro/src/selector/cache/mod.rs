@@ -86,7 +86,8 @@ struct Shared<P> {
     fill: Fill<P>,
     retire: Retire<P>,
     rng: Rng,
-    weights: watch::Sender<Arc<AllWeights>>,
+    /// Version weights in the registry; `None` until it was heard, or known to be out of reach.
+    weights: watch::Sender<Option<Arc<AllWeights>>>,
 }
 
 impl<P: Clone + Send + Sync + 'static> Cache<P> {
@@ -136,9 +137,11 @@ impl<P: Clone + Send + Sync + 'static> Cache<P> {
         self.add(name)
     }
 
-    /// The entries of all services in use.
+    /// The entries of all services in use, by name.
     pub fn entries(&self) -> Vec<Arc<Entry<P>>> {
-        self.entries.load().values().cloned().collect()
+        let mut entries: Vec<_> = self.entries.load().values().cloned().collect();
+        entries.sort_by(|one, other| one.service().cmp(other.service()));
+        entries
     }
 
     fn add(&self, name: &str) -> Arc<Entry<P>> {

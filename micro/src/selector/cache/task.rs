@@ -2,7 +2,7 @@
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::{
     disk,
@@ -26,9 +26,10 @@ pub(super) async fn run<P: Clone + Send + Sync + 'static>(inner: Arc<Inner<P>>) 
     );
     let mut weights = shared.weights.subscribe();
     inner.reweigh();
+    let mut weighed = false;
     // Until the registry has answered, the disk stands in for it.
     let mut cold = Some(Instant::now() + shared.options.patience);
-    let mut saved = Instant::now() - BETWEEN_SAVES;
+    let mut saved: Option<Instant> = None;
     let mut save: Option<Instant> = None;
     loop {
         let said = {
@@ -43,7 +44,7 @@ pub(super) async fn run<P: Clone + Send + Sync + 'static>(inner: Arc<Inner<P>>) 
                     }
                     () = at(save) => {
                         save = None;
-                        saved = Instant::now();
+                        saved = Some(Instant::now());
                         store(&inner).await;
                     }
                 }
@@ -52,9 +53,17 @@ pub(super) async fn run<P: Clone + Send + Sync + 'static>(inner: Arc<Inner<P>>) 
         match said {
             Said::Nodes(nodes) => {
                 cold = None;
+                if !std::mem::replace(&mut weighed, true) {
+                    // Lest a canary that is to take none takes the first calls.
+                    let heard = weights.wait_for(Option::is_some);
+                    let _ = timeout(shared.options.patience, heard).await;
+                    inner.reweigh();
+                }
                 inner.replace(nodes);
                 if shared.options.disk.is_some() {
-                    save.get_or_insert((saved + BETWEEN_SAVES).max(Instant::now()));
+                    let now = Instant::now();
+                    let soonest = saved.map_or(now, |saved| saved + BETWEEN_SAVES);
+                    save.get_or_insert(soonest.max(now));
                 }
             }
             Said::Stale(since, error) => {

@@ -21,17 +21,28 @@ pub(super) async fn run<P: Send + Sync + 'static>(shared: Arc<Shared<P>>) {
         WEIGHTS,
         shared.options.grace,
         Rng::seeded(shared.rng.number()),
-        || !shared.weights.borrow().is_empty(),
+        || {
+            shared
+                .weights
+                .borrow()
+                .as_ref()
+                .is_some_and(|all| !all.is_empty())
+        },
     );
     loop {
         // Entries warn of an outage; this watch would only say the same again.
         let Said::Nodes(nodes) = follow.next().await else {
+            shared.weights.send_if_modified(|current| {
+                let first = current.is_none();
+                current.get_or_insert_default();
+                first
+            });
             continue;
         };
         let all: AllWeights = nodes.iter().filter_map(weights).collect();
         shared.weights.send_if_modified(|current| {
-            let changed = **current != all;
-            *current = Arc::new(all);
+            let changed = current.as_deref() != Some(&all);
+            *current = Some(Arc::new(all));
             changed
         });
     }

@@ -326,3 +326,14 @@ async fn a_service_that_was_taken_down_leaves_no_file() {
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert!(directory.files().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_first_set_waits_a_moment_for_the_weights_and_no_longer() {
+    let bench = Bench::new(Options::default());
+    bench.registry.say("greeter", nodes(1), true);
+    bench.registry.hold(WEIGHTS);
+    let started = time::now();
+    bench.cache.service("greeter").ready(NEVER).await.unwrap();
+    let waited = time::now() - started;
+    assert!((100 * MS..110 * MS).contains(&waited), "{waited}");
+}

@@ -6,7 +6,9 @@ fn a_slow_answer_counts_at_once_and_quick_ones_take_it_back_slowly() {
     call(&load, START, MS, WELL);
     call(&load, START, 100 * MS, WELL);
     assert_eq!(load.latency().unwrap().as_millis(), 100);
-    call(&load, START + 10 * SECOND, MS, WELL);
+    for i in 1..=5 {
+        call(&load, START + i * 2 * SECOND, MS, WELL);
+    }
     let after = load.latency().unwrap().as_millis();
     assert!((36..=39).contains(&after), "1/e of it after 10 s: {after}");
 }
@@ -22,7 +24,8 @@ fn the_cost_grows_with_calls_in_flight_and_decays_with_time() {
     assert!((load.cost(START) / idle - 3.0).abs() < 1e-9);
     load.end(START, START, Verdict::Cancelled);
     load.end(START, START, Verdict::Cancelled);
-    assert!(load.cost(START + 20 * SECOND) < idle * 0.2);
+    let decayed = load.cost(START + 2 * SECOND) / idle;
+    assert!((decayed - 0.8187).abs() < 0.01, "{decayed}");
 }
 
 #[test]
@@ -113,4 +116,37 @@ fn a_new_node_is_warmed_up() {
     assert!((ratio(0) - 10.0).abs() < 0.01);
     assert!((ratio(SECOND) - 2.0).abs() < 0.01);
     assert!((ratio(2 * SECOND) - 1.0).abs() < 0.01);
+}
+
+#[test]
+fn a_slow_node_is_tried_again_after_three_seconds_by_one_call_at_a_time() {
+    let load = load(&fleet());
+    call(&load, START, SECOND, WELL);
+    assert!(load.cost(START + 2 * SECOND) > 500.0 * MS as f64);
+    let later = START + 3 * SECOND;
+    assert!(load.cost(later) <= MS as f64);
+    load.begin(later);
+    assert!(load.cost(later) > 500.0 * MS as f64, "until that one ends");
+    load.end(later + MS, later, WELL);
+    assert_eq!(load.latency().unwrap().as_millis(), 1);
+}
+
+#[test]
+fn calls_from_before_a_return_say_nothing_of_the_node_since() {
+    let load = load(&fleet());
+    for _ in 0..4 {
+        load.begin(START);
+    }
+    let until = eject(&load, START + MS);
+    assert!(load.wants_probe(until));
+    load.probed(until, true);
+    for verdict in [WELL, Verdict::Failed, Verdict::Failed, Verdict::Cancelled] {
+        load.end(until + MS, START, verdict);
+    }
+    assert_eq!(load.latency(), None);
+    let cost = load.cost(until + 2 * SECOND);
+    assert!(
+        (cost - MS as f64).abs() < 1.0,
+        "that of a node without history: {cost}"
+    );
 }

@@ -25,6 +25,7 @@ pub(super) struct Fed(Mutex<State>);
 struct State {
     down: bool,
     silent: bool,
+    held: Option<String>,
     sets: BTreeMap<String, (Vec<Node>, bool)>,
     watches: HashMap<String, Vec<mpsc::UnboundedSender<Update>>>,
     begun: usize,
@@ -66,6 +67,11 @@ impl Fed {
     /// Begins no watch, and does not say so.
     pub(super) fn set_silent(&self) {
         self.0.lock().silent = true;
+    }
+
+    /// Begins no watch of one service.
+    pub(super) fn hold(&self, service: &str) {
+        self.0.lock().held = Some(service.into());
     }
 
     /// Watches of one service now.
@@ -125,7 +131,7 @@ impl Registry for Fed {
         let silent = {
             let mut state = self.0.lock();
             state.begun += 1;
-            state.silent
+            state.silent || state.held.as_deref() == Some(service)
         };
         if silent {
             std::future::pending::<()>().await;
