@@ -1,12 +1,21 @@
 //! Which nodes serve which service: the [`Registry`] trait and what it stores.
+//!
+//! [`Memory`] is for one process.
+//! [`encoding`] is the JSON that registries store.
 
+#[doc(hidden)]
+pub mod contract;
+pub mod encoding;
+mod memory;
 mod node;
+mod view;
 
 use std::{pin::Pin, time::Duration};
 
 use async_trait::async_trait;
 use futures_core::Stream;
 
+pub use memory::Memory;
 pub use node::{Endpoint, Node, Value};
 
 use crate::error::{Error, Result};
