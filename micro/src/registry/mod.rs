@@ -1,11 +1,13 @@
 //! Which nodes serve which service: the [`Registry`] trait and what it stores.
 //!
-//! [`Memory`] is for one process.
+//! [`Memory`] is for one process; [`Local`] for the processes of one machine, and needs no server.
 //! [`encoding`] is the JSON that registries store.
 
 #[doc(hidden)]
 pub mod contract;
 pub mod encoding;
+#[cfg(unix)]
+mod local;
 mod memory;
 mod node;
 mod view;
@@ -15,6 +17,8 @@ use std::{pin::Pin, time::Duration};
 use async_trait::async_trait;
 use futures_core::Stream;
 
+#[cfg(unix)]
+pub use local::Local;
 pub use memory::Memory;
 pub use node::{Endpoint, Node, Value};
 

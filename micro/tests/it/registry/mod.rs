@@ -1,5 +1,6 @@
 //! Registries: the contract that all keep, and what is special in each.
 
+mod local;
 mod memory;
 
 use std::{future::poll_fn, time::Duration};
