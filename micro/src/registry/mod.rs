@@ -1,12 +1,25 @@
 //! Which nodes serve which service: the [`Registry`] trait and what it stores.
+//!
+//! [`Memory`] is for one process; [`Local`] for the processes of one machine, and needs no server.
+//! [`encoding`] is the JSON that registries store.
 
+#[doc(hidden)]
+pub mod contract;
+pub mod encoding;
+#[cfg(unix)]
+mod local;
+mod memory;
 mod node;
+mod view;
 
 use std::{pin::Pin, time::Duration};
 
 use async_trait::async_trait;
 use futures_core::Stream;
 
+#[cfg(unix)]
+pub use local::Local;
+pub use memory::Memory;
 pub use node::{Endpoint, Node, Value};
 
 use crate::error::{Error, Result};

@@ -72,7 +72,7 @@ impl Node {
 }
 
 /// What an endpoint is called, takes and gives.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Endpoint {
     /// Such as `Greeter.Hello`.
@@ -84,7 +84,7 @@ pub struct Endpoint {
     #[serde(default)]
     pub response: Option<Value>,
     /// Properties: `idempotent=true`, `stream=true` with `stream_shape=server|client|bidi`, `topic`, and a user's own.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_empty")]
     pub metadata: BTreeMap<String, String>,
 }
 
@@ -113,7 +113,7 @@ impl Endpoint {
 /// Types are JSON's view of them: `string`, `bool`, `bytes`, `i64`, `u32`, `f64`, …; `object` with a
 /// value a field; `[]T` with one value for T; `map` with one value for what it maps to; `any`.
 /// A field that may be left out has a type that ends in `?`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Value {
     /// The field's name, or the type's at the root.
@@ -144,7 +144,7 @@ impl Value {
 }
 
 /// Go writes absent lists and maps as `null`.
-fn null_is_empty<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+pub(super) fn null_is_empty<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: serde::Deserializer<'de>,
     T: Default + Deserialize<'de>,

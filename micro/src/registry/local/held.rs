@@ -1,0 +1,125 @@
+//! The records that one [`Local`](super::Local) has registered: it holds their files, and so their locks.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    io,
+    time::{Duration, SystemTime},
+};
+
+use parking_lot::Mutex;
+
+use super::{
+    directory::Directory,
+    file_name,
+    record::{self, Hold},
+};
+use crate::{error::Result, registry::Node};
+
+/// What is registered, by service and id.
+///
+/// Its lock is held while the disk works, so that the map says what is there: never on a thread that
+/// must not wait.
+#[derive(Debug, Default)]
+pub(super) struct Held(Mutex<HashMap<Key, Record>>);
+
+type Key = (String, String);
+
+#[derive(Debug)]
+struct Record {
+    node: Node,
+    hold: Hold,
+    name: String,
+    /// Of a mortal record, its lock is its life.
+    file: File,
+}
+
+impl Held {
+    /// Writes the record of a node in place of our older one and of lasting ones, unless it is there already.
+    pub(super) fn register(
+        &self,
+        directory: &Directory,
+        node: Node,
+        ttl: Option<Duration>,
+    ) -> Result<()> {
+        let hold = Hold::of(ttl);
+        let key = (node.service.clone(), node.id.clone());
+        let mut held = self.0.lock();
+        if let Some(record) = held.get(&key)
+            && record.node == node
+            && record.hold == hold
+            && directory.path().join(&record.name).exists()
+        {
+            // What cleans temporary files goes by their age; failing to touch one does no harm yet.
+            let _ = record.file.set_modified(SystemTime::now());
+            return Ok(());
+        }
+        let name = match held.get(&key) {
+            Some(before) => before.name.clone(),
+            None => file_name::record(&node.service, &node.id),
+        };
+        let file = write(directory, &name, &node, ttl)?;
+        let record = Record {
+            node,
+            hold,
+            name: name.clone(),
+            file,
+        };
+        // What was there before keeps its lock until it is out of sight.
+        if held.insert(key.clone(), record).is_some() {
+            return Ok(());
+        }
+        remove_where(directory, &key, |other, hold| {
+            other != name && hold == Hold::Lasting
+        })
+    }
+
+    /// Removes the records of a node: ours and lasting ones or, if we have none, any.
+    pub(super) fn deregister(&self, directory: &Directory, key: Key) -> Result<()> {
+        let mut held = self.0.lock();
+        let ours = held.remove(&key);
+        if !directory.exists()? {
+            return Ok(());
+        }
+        remove_where(directory, &key, |name, hold| match &ours {
+            // Another process may have taken the id over, as a successor does before we leave.
+            Some(ours) => hold == Hold::Lasting || name == ours.name,
+            None => true,
+        })
+    }
+}
+
+fn write(directory: &Directory, name: &str, node: &Node, ttl: Option<Duration>) -> Result<File> {
+    directory.open()?;
+    match record::write(directory.path(), name, node, ttl) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // The directory vanished this moment.
+            directory.open()?;
+            record::write(directory.path(), name, node, ttl)
+        }
+        result => result,
+    }
+    .map_err(|error| directory.unusable(error))
+}
+
+fn remove_where(
+    directory: &Directory,
+    (service, id): &Key,
+    is_to_go: impl Fn(&str, Hold) -> bool,
+) -> Result<()> {
+    let failed = |error| directory.unusable(error);
+    let prefix = file_name::node_prefix(service, id);
+    for name in directory.names().map_err(failed)? {
+        if !file_name::may_begin(&name, &prefix) {
+            continue;
+        }
+        if let Some((node, hold)) = directory.read(&name).map_err(failed)?
+            && node.service == *service
+            && node.id == *id
+            && is_to_go(&name, hold)
+        {
+            record::remove(directory.path(), &name).map_err(failed)?;
+        }
+    }
+    Ok(())
+}

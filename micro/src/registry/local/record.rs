@@ -1,0 +1,238 @@
+//! One record: a file that says what a node is, and by its lock whether its process lives.
+//!
+//! A mortal record (one with a `ttl`) is locked exclusively by its process from before it has its
+//! name until the process ends: unlocked under its name, it is dead. Readers try a shared lock, so
+//! that no reader takes another's trial for life. A record without `ttl` lasts until it is removed.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Read, Write},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    path::Path,
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::file_name;
+use crate::registry::{Node, encoding};
+
+/// The most bytes of a record, so that a file that is none does not fill the memory.
+const LARGEST: u64 = 4 << 20;
+
+/// What is under a name.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// A record that holds.
+    Living(Box<Node>, Hold),
+    /// A record whose process has ended.
+    Dead,
+    /// Another record by now, or nothing: to be read again.
+    Replaced,
+    /// Nothing.
+    Gone,
+    /// No record, and why.
+    Corrupt(String),
+}
+
+/// How long a record holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// As long as its file is locked.
+    Mortal,
+    /// Until it is removed.
+    Lasting,
+}
+
+impl Hold {
+    pub(super) fn of(ttl: Option<Duration>) -> Self {
+        if ttl.is_some() {
+            Hold::Mortal
+        } else {
+            Hold::Lasting
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Written {
+    #[serde(flatten)]
+    service: encoding::Service,
+    /// Nanoseconds, as Go writes a duration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttl: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Mark {
+    #[serde(default)]
+    ttl: Option<u64>,
+}
+
+/// Puts a record under `name`, locked if it is mortal: it lives while the file returned is open.
+///
+/// Only the process that first used the name may do so, while it holds what is under it: that is
+/// what lets [`read`] tell a dead record from a replaced one.
+pub(super) fn write(
+    directory: &Path,
+    name: &str,
+    node: &Node,
+    ttl: Option<Duration>,
+) -> io::Result<File> {
+    let written = Written {
+        service: encoding::Service::new(node),
+        ttl: ttl.map(|ttl| u64::try_from(ttl.as_nanos()).unwrap_or(u64::MAX)),
+    };
+    let json = serde_json::to_vec(&written)?;
+    let mut attempts = 3;
+    loop {
+        attempts -= 1;
+        match write_once(directory, name, Hold::of(ttl), &json) {
+            // Swept away as left behind, before it was locked: this process slept a minute there.
+            Err(error) if attempts > 0 && is_swept(&error) => {}
+            result => return result,
+        }
+    }
+}
+
+fn write_once(directory: &Path, name: &str, hold: Hold, json: &[u8]) -> io::Result<File> {
+    let new = directory.join(file_name::hidden("new"));
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&new)?;
+    match fill(&file, json, hold).and_then(|()| fs::rename(&new, directory.join(name))) {
+        Ok(()) => Ok(file),
+        Err(error) => {
+            // Whoever scans later sweeps it where this fails.
+            let _ = fs::remove_file(&new);
+            Err(error)
+        }
+    }
+}
+
+fn is_swept(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::WouldBlock
+    )
+}
+
+fn fill(mut file: &File, json: &[u8], hold: Hold) -> io::Result<()> {
+    if hold == Hold::Mortal {
+        file.try_lock()?;
+    }
+    file.write_all(json)?;
+    match hold {
+        Hold::Mortal => Ok(()),
+        // It is to outlast this machine's crash; a mortal one is dead then anyway.
+        Hold::Lasting => file.sync_data(),
+    }
+}
+
+/// Reads the record at `path`, the one that is there at the end if it is replaced meanwhile.
+///
+/// An error says nothing of the record: descriptors or memory are short.
+pub(super) fn read(path: &Path) -> io::Result<Found> {
+    loop {
+        match read_once(path)? {
+            Found::Replaced => {}
+            found => return Ok(found),
+        }
+    }
+}
+
+fn read_once(path: &Path) -> io::Result<Found> {
+    let mut file = match open(path) {
+        Ok(Some(file)) => file,
+        Ok(None) => return Ok(Found::Corrupt("it is not a file".into())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Gone),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            return Ok(Found::Corrupt(error.to_string()));
+        }
+        Err(error) => return Err(error),
+    };
+    let mut json = Vec::new();
+    (&mut file).take(LARGEST + 1).read_to_end(&mut json)?;
+    if json.len() as u64 > LARGEST {
+        return Ok(Found::Corrupt(format!("it is larger than {LARGEST} bytes")));
+    }
+    let node = match decode(&json) {
+        Ok(decoded) => decoded,
+        Err(reason) => return Ok(Found::Corrupt(reason)),
+    };
+    Ok(match node {
+        (_, Hold::Mortal) if !is_locked(&file)? => {
+            // Its process ended, or it has put another record in its place and freed this one.
+            return Ok(if is_at(&file, path)? {
+                Found::Dead
+            } else {
+                Found::Replaced
+            });
+        }
+        (node, hold) => Found::Living(Box::new(node), hold),
+    })
+}
+
+/// Whether the file is still what is at `path`.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let ours = file.metadata()?;
+    match fs::symlink_metadata(path) {
+        Ok(there) => Ok((ours.dev(), ours.ino()) == (there.dev(), there.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a file is there and its process lives.
+pub(super) fn is_held(path: &Path) -> io::Result<bool> {
+    match open(path) {
+        Ok(Some(file)) => is_locked(&file),
+        Ok(None) => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes a record out. It is renamed first, which tells watchers a removal by us from one by a
+/// stranger; no error if another was faster.
+pub(super) fn remove(directory: &Path, name: &str) -> io::Result<()> {
+    let gone = directory.join(file_name::hidden("gone"));
+    let removed = fs::rename(directory.join(name), &gone).and_then(|()| fs::remove_file(&gone));
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Opens a plain file; `None` for anything else, since opening a pipe would wait.
+fn open(path: &Path) -> io::Result<Option<File>> {
+    if !fs::symlink_metadata(path)?.is_file() {
+        return Ok(None);
+    }
+    File::open(path).map(Some)
+}
+
+/// Whether a process holds the file: the exclusive lock is free for none but readers.
+fn is_locked(file: &File) -> io::Result<bool> {
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+fn decode(json: &[u8]) -> Result<(Node, Hold), String> {
+    let mark: Mark = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+    let mut nodes = encoding::decode(json).map_err(|error| error.to_string())?;
+    let hold = if mark.ttl.is_some() {
+        Hold::Mortal
+    } else {
+        Hold::Lasting
+    };
+    match (nodes.pop(), nodes.is_empty()) {
+        (Some(node), true) => Ok((node, hold)),
+        _ => Err("it has not exactly one node".into()),
+    }
+}

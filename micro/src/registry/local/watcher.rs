@@ -1,0 +1,271 @@
+//! The one task that follows the directory for all watches of a [`Local`](super::Local).
+
+use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::watch,
+    task::JoinHandle,
+    time::{Instant, sleep, sleep_until},
+};
+
+use super::{
+    blocking,
+    directory::Directory,
+    events::{Change, Events, Happened},
+    records::Records,
+};
+use crate::{
+    error::{Error, Result},
+    registry::view::{Set, View},
+};
+
+/// How often everything is looked at without cause, should an event be lost.
+const RESYNC: Duration = Duration::from_secs(60);
+/// The wait before a directory that cannot be followed is tried again, doubled each time…
+const FIRST_RETRY: Duration = Duration::from_millis(25);
+/// …up to this.
+const LAST_RETRY: Duration = Duration::from_secs(1);
+
+/// What is shown; nothing until the directory was read once.
+pub(super) type Shown = Option<Arc<View>>;
+
+/// Follows the directory until it is dropped.
+#[derive(Debug)]
+pub(super) struct Watcher {
+    view: watch::Receiver<Shown>,
+    task: JoinHandle<()>,
+}
+
+impl Watcher {
+    /// Begins to follow, on the runtime of the caller.
+    pub(super) fn start(directory: Arc<Directory>) -> Self {
+        let (sender, view) = watch::channel(None);
+        let follower = Follower {
+            directory,
+            records: Records::default(),
+            doubts: Doubts::new(),
+            shown: View::default(),
+            sender,
+        };
+        Watcher {
+            view,
+            task: tokio::spawn(follower.run()),
+        }
+    }
+
+    /// Whether its runtime still runs it.
+    pub(super) fn is_running(&self) -> bool {
+        !self.task.is_finished()
+    }
+
+    pub(super) fn view(&self) -> watch::Receiver<Shown> {
+        let mut view = self.view.clone();
+        view.mark_changed();
+        view
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Follower {
+    directory: Arc<Directory>,
+    records: Records,
+    doubts: Doubts,
+    shown: View,
+    sender: watch::Sender<Shown>,
+}
+
+/// Why the follower looks.
+enum Cause {
+    Happened(Happened),
+    Doubt,
+    Resync,
+}
+
+impl Follower {
+    async fn run(mut self) {
+        let mut wait = FIRST_RETRY;
+        loop {
+            match self.follow().await {
+                Ok(()) => wait = FIRST_RETRY,
+                Err(error) => {
+                    let since = match &self.shown.stale {
+                        Some((since, _)) => {
+                            wait = (wait * 2).min(LAST_RETRY);
+                            *since
+                        }
+                        None => {
+                            wait = FIRST_RETRY;
+                            Instant::now()
+                        }
+                    };
+                    self.shown.stale = Some((since, error));
+                    self.send();
+                }
+            }
+            sleep(wait).await;
+        }
+    }
+
+    /// Shows the directory until it vanishes, or fails.
+    async fn follow(&mut self) -> Result<()> {
+        let directory = self.directory.clone();
+        blocking(move || directory.open()).await?;
+        // First listen, then look: nothing falls between.
+        let mut events = Events::open(self.directory.path()).map_err(self.failed())?;
+        // What is missing by now may have been lost with a directory that vanished.
+        self.look(|records, directory| records.scan(directory, false))
+            .await?;
+        if self.shown.stale.take().is_some() || self.sender.borrow().is_none() {
+            self.send();
+        }
+        self.show();
+        let mut resync = Instant::now() + RESYNC;
+        loop {
+            let cause = tokio::select! {
+                happened = events.next() => Cause::Happened(happened.map_err(self.failed())?),
+                () = sleep_until(self.doubts.due), if !self.doubts.names.is_empty() => Cause::Doubt,
+                () = sleep_until(resync) => Cause::Resync,
+            };
+            match cause {
+                Cause::Happened(Happened::Vanished) => return Ok(()),
+                Cause::Happened(Happened::Files(files)) => self.look_at(files).await?,
+                Cause::Doubt => self.look_again().await?,
+                Cause::Happened(Happened::Something) | Cause::Resync => {
+                    let directory = self.directory.clone();
+                    if !blocking(move || directory.exists()).await? {
+                        return Ok(());
+                    }
+                    self.look(|records, directory| records.scan(directory, true))
+                        .await?;
+                    resync = Instant::now() + RESYNC;
+                }
+            }
+            self.show();
+        }
+    }
+
+    /// Looks at the files that something happened with.
+    async fn look_at(&mut self, files: BTreeMap<String, Change>) -> Result<()> {
+        let doubted = self
+            .look(move |records, directory| {
+                let mut doubted = Vec::new();
+                for (name, change) in files {
+                    let looked = records.look(directory, &name, change != Change::Deleted);
+                    // A file is closed a moment before its lock is free.
+                    let is_closing = change == Change::Closed && records.is_mortal(&name);
+                    if is_closing || looked.is_err() {
+                        doubted.push((name, 0));
+                    }
+                }
+                Ok(doubted)
+            })
+            .await?;
+        self.doubts.add(doubted);
+        Ok(())
+    }
+
+    /// Looks at the doubted files again.
+    async fn look_again(&mut self) -> Result<()> {
+        let names = std::mem::take(&mut self.doubts.names);
+        let doubted = self
+            .look(move |records, directory| {
+                let mut doubted = Vec::new();
+                for (name, round) in names {
+                    let looked = records.look(directory, &name, true);
+                    let is_doubted = looked.is_err() || records.is_mortal(&name);
+                    if is_doubted && round < Doubts::ROUNDS {
+                        doubted.push((name, round + 1));
+                    }
+                }
+                Ok(doubted)
+            })
+            .await?;
+        self.doubts.add(doubted);
+        Ok(())
+    }
+
+    /// Looks at the directory, off the threads that must not wait.
+    async fn look<T: Send + 'static>(
+        &mut self,
+        look: impl FnOnce(&mut Records, &Directory) -> io::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let directory = self.directory.clone();
+        let mut records = std::mem::take(&mut self.records);
+        let (records, looked) = blocking(move || {
+            let looked = look(&mut records, &directory);
+            Ok((records, looked))
+        })
+        .await?;
+        self.records = records;
+        looked.map_err(self.failed())
+    }
+
+    fn failed(&self) -> impl FnOnce(io::Error) -> Error + use<> {
+        let directory = self.directory.clone();
+        move |error| directory.unusable(error)
+    }
+
+    /// Shows what has changed.
+    fn show(&mut self) {
+        let changed = self.records.take_changed();
+        if changed.is_empty() {
+            return;
+        }
+        for (service, by_rule) in changed {
+            let nodes = self.records.nodes(&service);
+            if nodes.is_empty() && by_rule {
+                self.shown.services.remove(&service);
+            } else {
+                let authoritative = !nodes.is_empty();
+                let set = Arc::new(Set {
+                    nodes,
+                    authoritative,
+                });
+                self.shown.services.insert(service, set);
+            }
+        }
+        self.send();
+    }
+
+    fn send(&self) {
+        self.sender.send_replace(Some(Arc::new(self.shown.clone())));
+    }
+}
+
+/// Files to look at again soon, each with how often that was done: closed but locked still, or not
+/// readable for want of descriptors.
+#[derive(Debug)]
+struct Doubts {
+    names: BTreeMap<String, u32>,
+    due: Instant,
+}
+
+impl Doubts {
+    /// After 1, 2, 4, … ms, four seconds in all: longer than a process takes to end.
+    const ROUNDS: u32 = 11;
+
+    fn new() -> Self {
+        Doubts {
+            names: BTreeMap::new(),
+            due: Instant::now(),
+        }
+    }
+
+    fn add(&mut self, doubted: Vec<(String, u32)>) {
+        let Some(round) = doubted.iter().map(|(_, round)| *round).min() else {
+            return;
+        };
+        let due = Instant::now() + Duration::from_millis(1 << round);
+        self.due = if self.names.is_empty() {
+            due
+        } else {
+            due.min(self.due)
+        };
+        self.names.extend(doubted);
+    }
+}

@@ -1,0 +1,236 @@
+//! What a registry shows at one moment, and the updates that lead a watch from one view to the next.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures_core::Stream;
+use tokio::time::Instant;
+
+use super::{Node, Update, Updates};
+use crate::error::Error;
+
+/// All that a registry shows. Cheap to copy on a change: the sets are shared.
+#[derive(Clone, Debug, Default)]
+pub(super) struct View {
+    pub(super) services: BTreeMap<String, Arc<Set>>,
+    /// Since when the registry cannot be reached, and why.
+    pub(super) stale: Option<(Instant, Error)>,
+}
+
+/// The nodes of one service. One that is emptied is left out of the view when that is to be believed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Set {
+    pub(super) nodes: Vec<Node>,
+    pub(super) authoritative: bool,
+}
+
+/// One watch: what it has said, and what it has still to say.
+///
+/// Never holds more than one update a service, since it looks at a view only when it has said all.
+pub(super) struct Teller {
+    /// `None` watches all.
+    service: Option<String>,
+    said: BTreeMap<String, Arc<Set>>,
+    pending: VecDeque<Update>,
+    begun: bool,
+}
+
+impl Teller {
+    pub(super) fn new(service: Option<&str>) -> Self {
+        Teller {
+            service: service.map(str::to_owned),
+            said: BTreeMap::new(),
+            pending: VecDeque::new(),
+            begun: false,
+        }
+    }
+
+    /// The next thing to say, if anything.
+    pub(super) fn next(&mut self) -> Option<Update> {
+        self.pending.pop_front()
+    }
+
+    /// Notes what `view` says that was not said yet.
+    pub(super) fn look(&mut self, view: &View) {
+        if let Some((since, error)) = &view.stale {
+            self.pending.push_back(Update::Stale {
+                since: since.elapsed(),
+                error: error.clone(),
+            });
+            return;
+        }
+        let gone: Vec<String> = self
+            .said
+            .keys()
+            .filter(|name| !view.services.contains_key(*name))
+            .cloned()
+            .collect();
+        for name in gone {
+            if self
+                .said
+                .remove(&name)
+                .is_some_and(|set| !set.nodes.is_empty())
+            {
+                self.say(
+                    name,
+                    &Set {
+                        nodes: Vec::new(),
+                        authoritative: true,
+                    },
+                );
+            }
+        }
+        match self.service.clone() {
+            Some(name) => match view.services.get(&name) {
+                Some(set) => self.compare(&name, set),
+                None if !self.begun => self.say(name, &Set::default()),
+                None => {}
+            },
+            None => {
+                for (name, set) in &view.services {
+                    self.compare(name, set);
+                }
+            }
+        }
+        self.begun = true;
+    }
+
+    fn compare(&mut self, name: &str, set: &Arc<Set>) {
+        let said = self.said.get(name);
+        if said.is_some_and(|said| Arc::ptr_eq(said, set) || said == set) {
+            return;
+        }
+        self.said.insert(name.to_owned(), set.clone());
+        self.say(name.to_owned(), set);
+    }
+
+    fn say(&mut self, service: String, set: &Set) {
+        self.pending.push_back(Update::Set {
+            service,
+            nodes: set.nodes.clone(),
+            authoritative: set.authoritative,
+        });
+    }
+}
+
+/// A stream of what `step` returns, each time from the state it gave back.
+pub(super) fn updates<S, F, Fut>(state: S, step: F) -> Updates
+where
+    S: Send + 'static,
+    F: FnMut(S) -> Fut + Send + 'static,
+    Fut: Future<Output = (S, Update)> + Send + 'static,
+{
+    Box::pin(Steps {
+        state: Some(state),
+        step,
+        running: None,
+    })
+}
+
+struct Steps<S, F, Fut> {
+    state: Option<S>,
+    step: F,
+    running: Option<Pin<Box<Fut>>>,
+}
+
+// The one thing that must not move is boxed.
+impl<S, F, Fut> Unpin for Steps<S, F, Fut> {}
+
+impl<S, F, Fut> Stream for Steps<S, F, Fut>
+where
+    F: FnMut(S) -> Fut,
+    Fut: Future<Output = (S, Update)>,
+{
+    type Item = Update;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Update>> {
+        let this = self.get_mut();
+        if let Some(state) = this.state.take() {
+            this.running = Some(Box::pin((this.step)(state)));
+        }
+        let Some(running) = &mut this.running else {
+            return Poll::Ready(None);
+        };
+        let Poll::Ready((state, update)) = running.as_mut().poll(cx) else {
+            return Poll::Pending;
+        };
+        this.running = None;
+        this.state = Some(state);
+        Poll::Ready(Some(update))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(sets: &[(&str, &[&str])]) -> View {
+        let mut view = View::default();
+        for (name, ids) in sets {
+            let nodes = ids.iter().map(|id| Node::new(*name, *id, "h:1")).collect();
+            let set = Set {
+                nodes,
+                authoritative: true,
+            };
+            view.services.insert((*name).to_owned(), Arc::new(set));
+        }
+        view
+    }
+
+    fn said(teller: &mut Teller) -> Vec<String> {
+        std::iter::from_fn(|| teller.next())
+            .map(|update| match update {
+                Update::Set {
+                    service,
+                    nodes,
+                    authoritative,
+                } => {
+                    let ids: Vec<_> = nodes.iter().map(|node| node.id.as_str()).collect();
+                    format!("{service} {} {authoritative}", ids.join(","))
+                }
+                Update::Stale { error, .. } => error.message().to_owned(),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn an_unknown_service_is_said_to_be_empty_once_and_without_authority() {
+        let mut teller = Teller::new(Some("a"));
+        teller.look(&view(&[("b", &["1"])]));
+        assert_eq!(said(&mut teller), ["a  false"]);
+        teller.look(&view(&[]));
+        assert!(said(&mut teller).is_empty());
+    }
+
+    #[test]
+    fn a_service_that_leaves_the_view_is_emptied_with_authority() {
+        let mut teller = Teller::new(None);
+        teller.look(&view(&[("a", &["1"]), ("b", &["2", "3"])]));
+        assert_eq!(said(&mut teller), ["a 1 true", "b 2,3 true"]);
+        teller.look(&view(&[("a", &["1"])]));
+        assert_eq!(said(&mut teller), ["b  true"]);
+    }
+
+    #[test]
+    fn an_equal_set_is_not_said_again() {
+        let mut teller = Teller::new(Some("a"));
+        teller.look(&view(&[("a", &["1"])]));
+        teller.look(&view(&[("a", &["1"])]));
+        assert_eq!(said(&mut teller), ["a 1 true"]);
+    }
+
+    #[test]
+    fn a_stale_view_says_so_and_keeps_what_was_said() {
+        let mut teller = Teller::new(None);
+        teller.look(&view(&[("a", &["1"])]));
+        let mut stale = View::default();
+        stale.stale = Some((Instant::now(), Error::unavailable("no disk")));
+        teller.look(&stale);
+        teller.look(&view(&[("a", &["1"])]));
+        assert_eq!(said(&mut teller), ["a 1 true", "no disk"]);
+    }
+}

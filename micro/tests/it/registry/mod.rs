@@ -1,0 +1,47 @@
+//! Registries: the contract that all keep, and what is special in each.
+
+mod local;
+mod memory;
+
+use std::{future::poll_fn, time::Duration};
+
+use micro::registry::{Node, Update, Updates};
+
+/// The next update, waited for no longer than ten seconds.
+async fn next(updates: &mut Updates) -> Update {
+    tokio::time::timeout(
+        Duration::from_secs(10),
+        poll_fn(|cx| updates.as_mut().poll_next(cx)),
+    )
+    .await
+    .expect("an update comes")
+    .expect("the watch goes on")
+}
+
+/// The next set: its nodes and whether it is authoritative.
+async fn next_set(updates: &mut Updates) -> (Vec<Node>, bool) {
+    match next(updates).await {
+        Update::Set {
+            nodes,
+            authoritative,
+            ..
+        } => (nodes, authoritative),
+        other => panic!("a set was expected, not {other:?}"),
+    }
+}
+
+/// Waits for a set of exactly these ids.
+async fn until(updates: &mut Updates, expected: &[&str]) -> bool {
+    loop {
+        let (nodes, authoritative) = next_set(updates).await;
+        if ids(&nodes) == expected {
+            return authoritative;
+        }
+    }
+}
+
+fn ids(nodes: &[Node]) -> Vec<&str> {
+    let mut ids: Vec<_> = nodes.iter().map(|node| node.id.as_str()).collect();
+    ids.sort_unstable();
+    ids
+}
