@@ -280,7 +280,6 @@ fn server(options: &Options, input: &ItemTrait, endpoints: &[Endpoint]) -> Token
             function,
             name,
             conditions,
-            context,
             request,
             ..
         } = endpoint;

@@ -88,7 +88,7 @@ mod tests {
                 let all: Vec<u8> = (0..size).map(|n| n as u8).collect();
                 let mut buffer = Buffer::new();
                 for piece in all.chunks(step) {
-                    buffer.write_all(piece).unwrap();
+                    buffer.write_all(piece).expect("memory takes everything");
                 }
                 assert_eq!(buffer.finish(), all, "{size} bytes by {step}");
             }
