@@ -36,12 +36,10 @@ fn structured(input: &DeriveInput, krate: &Path) -> Result<TokenStream> {
     }
     let (described, parameters, describe_where) = generics.split_for_impl();
     let mut whole = generics.clone();
-    if generics.type_params().next().is_some() {
-        whole
-            .make_where_clause()
-            .predicates
-            .push(parse_quote!(Self: #derived::Serde));
-    }
+    whole
+        .make_where_clause()
+        .predicates
+        .push(parse_quote!(Self: #derived::Serde));
     let (sent, _, sent_where) = whole.split_for_impl();
 
     Ok(quote! {

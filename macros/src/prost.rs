@@ -124,7 +124,7 @@ pub(crate) fn message(input: &DeriveInput, data: &DataStruct, krate: &Path) -> R
     }
 
     let serde = serde_impls(name, &proto);
-    let message = message_impl(name, krate, &derived, &proto);
+    let message = message_impl(name, krate, derived, &proto);
     Ok(quote! {
         const _: () = {
             #(#names)*

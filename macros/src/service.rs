@@ -1,7 +1,7 @@
 //! `#[service]`: a trait of endpoints, its server and its client.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 use syn::{
     Attribute, Error, Expr, FnArg, GenericArgument, Ident, ItemTrait, Lit, LitStr, Meta, Pat, Path,
     PathArguments, Result, ReturnType, Token, TraitItem, TraitItemFn, Type,
@@ -69,10 +69,13 @@ pub(crate) fn expand(options: &Options, mut input: ItemTrait) -> Result<TokenStr
     input.supertraits.push(parse_quote!(::core::marker::Sync));
     input.supertraits.push(parse_quote!('static));
 
+    let krate = &options.krate;
+    let checks = endpoints.iter().map(|endpoint| endpoint.check(krate));
     let server = server(options, &input, &endpoints);
     let client = client(options, &input, &endpoints);
     Ok(quote! {
         #input
+        #(#checks)*
         #server
         #client
     })
@@ -141,6 +144,31 @@ impl Endpoint {
             request,
             response,
         })
+    }
+
+    /// Where its types are wrong, says so at their own place.
+    fn check(&self, krate: &Path) -> TokenStream {
+        let Endpoint {
+            conditions,
+            context,
+            request,
+            response,
+            ..
+        } = self;
+        let context_is_one = quote_spanned! {context.span()=>
+            let _ = |cx: #krate::Context| -> #context { cx };
+        };
+        let request_is_payload = quote_spanned!(request.span()=> payload::<#request>(););
+        let response_is_payload = quote_spanned!(response.span()=> payload::<#response>(););
+        quote! {
+            #(#conditions)*
+            const _: fn() = || {
+                fn payload<T: #krate::Payload>() {}
+                #context_is_one
+                #request_is_payload
+                #response_is_payload
+            };
+        }
     }
 
     /// The first line of its documentation.
@@ -252,7 +280,6 @@ fn server(options: &Options, input: &ItemTrait, endpoints: &[Endpoint]) -> Token
             function,
             name,
             conditions,
-            context,
             request,
             ..
         } = endpoint;
@@ -269,7 +296,7 @@ fn server(options: &Options, input: &ItemTrait, endpoints: &[Endpoint]) -> Token
             #(#conditions)*
             let router = {
                 let service = ::std::sync::Arc::clone(&self.0);
-                let handler = move |cx: #context, request: #request| {
+                let handler = move |cx: #krate::Context, request: #request| {
                     let service = ::std::sync::Arc::clone(&service);
                     async move { #service::#function(&*service, cx, request).await }
                 };

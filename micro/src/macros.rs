@@ -88,3 +88,6 @@ pub use micro_rs_macros::Message;
 /// }
 /// ```
 pub use micro_rs_macros::service;
+
+#[cfg(test)]
+mod tests;

@@ -69,7 +69,9 @@ pub trait Codec: Send + Sync + 'static {
 
 /// A user's own codecs by content type; cheap to clone.
 #[derive(Clone, Default)]
-pub struct Codecs(Option<Arc<HashMap<Arc<str>, Arc<dyn Codec>>>>);
+pub struct Codecs(Option<Arc<ByName>>);
+
+type ByName = HashMap<Arc<str>, Arc<dyn Codec>>;
 
 impl Codecs {
     /// The same with one more.
