@@ -111,6 +111,6 @@ impl Plugins {
             Box::new(|peer| peer.close()),
         );
         let balance = Balance::new(cache, strategy, self.balance.clone(), rng, transport);
-        Ok(Client::new(balance, self.codecs.clone()))
+        Ok(Client::balanced(balance, self.codecs.clone()))
     }
 }

@@ -20,15 +20,25 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     /// The user's layers, then the balance loop.
     stack: Arc<dyn Call>,
-    balance: Balance,
+    /// What counts; absent over a stack of one's own.
+    balance: Option<Balance>,
     codecs: Codecs,
 }
 
 impl Client {
-    pub(crate) fn new(balance: Balance, codecs: Codecs) -> Self {
+    /// A client whose calls go to `stack`, such as a server's router in the same process.
+    pub fn new(stack: Arc<dyn Call>, codecs: Codecs) -> Self {
+        Client(Arc::new(Inner {
+            stack,
+            balance: None,
+            codecs,
+        }))
+    }
+
+    pub(crate) fn balanced(balance: Balance, codecs: Codecs) -> Self {
         Client(Arc::new(Inner {
             stack: Arc::new(balance.clone()),
-            balance,
+            balance: Some(balance),
             codecs,
         }))
     }
@@ -51,7 +61,8 @@ impl Client {
 
     /// What was counted for a service; all zero for one that was never called.
     pub fn stats(&self, service: &str) -> balance::Stats {
-        self.0.balance.stats(service)
+        let balance = self.0.balance.as_ref();
+        balance.map_or_else(balance::Stats::default, |balance| balance.stats(service))
     }
 
     pub(crate) fn codecs(&self) -> &Codecs {
