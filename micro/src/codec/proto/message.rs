@@ -171,19 +171,3 @@ impl<'de, S: DeserializeSeed<'de>> Visitor<'de> for OrNull<S> {
         self.0.deserialize(from).map(Some)
     }
 }
-
-/// Enumerations whose values have no names that we know of: prost's generated code has these two functions
-/// and so has what `#[derive(micro::Message)]` makes of an enumeration; being inherent, they go before these.
-pub trait Unnamed: Sized {
-    /// Empty.
-    fn as_str_name(&self) -> &'static str {
-        ""
-    }
-
-    /// `None`.
-    fn from_str_name(_: &str) -> Option<Self> {
-        None
-    }
-}
-
-impl<T> Unnamed for T {}

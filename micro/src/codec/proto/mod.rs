@@ -1,17 +1,21 @@
 //! Prost types in every content type: Protobuf itself, and Protobuf's JSON form for all others.
 
 mod base64;
+mod enumeration;
 mod kind;
+mod map;
 mod message;
+mod number;
 mod scalar;
 
 use bytes::Bytes;
 
-pub use kind::{Boxed, Key, Kind, List, Map, Nested, Optional};
-pub use message::{
-    Fields, Oneof, OneofField, Unnamed, deserialize, is_default, read, serialize, write,
-};
-pub use scalar::{Boolean, Enumeration, Float, Integer, Names, Raw, Text};
+pub use enumeration::{Enumeration, Names, Unnamed};
+pub use kind::{Boxed, Kind, List, Nested, Optional};
+pub use map::{Key, Map};
+pub use message::{Fields, Oneof, OneofField, deserialize, is_default, read, serialize, write};
+pub use number::{Float, Integer};
+pub use scalar::{Boolean, Raw, Text};
 
 pub use serde::{
     Deserialize, Deserializer, Serialize, Serializer, de::MapAccess, ser::SerializeStruct,

@@ -1,0 +1,78 @@
+//! The server: a trait's methods as the handlers of a router.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::{ItemTrait, Path, ext::IdentExt};
+
+use crate::service::endpoint::Endpoint;
+
+pub(super) fn expand(krate: &Path, input: &ItemTrait, endpoints: &[Endpoint]) -> TokenStream {
+    let service = &input.ident;
+    let visibility = &input.vis;
+    let server = format_ident!("{}Server", service.unraw());
+    let docs = format!(
+        "Answers calls with a [`{}`]: add it to a service or a router.",
+        service.unraw()
+    );
+    let routes = endpoints.iter().map(|endpoint| {
+        let Endpoint {
+            function,
+            name,
+            conditions,
+            request,
+            ..
+        } = endpoint;
+        let idempotent = endpoint
+            .idempotent
+            .then(|| quote!(let handler = #krate::Handler::idempotent(handler);));
+        let description = endpoint.description().map(|text| {
+            quote!((
+                ::std::string::String::from("description"),
+                ::std::string::String::from(#text),
+            ))
+        });
+        quote! {
+            #(#conditions)*
+            let router = {
+                let service = ::std::sync::Arc::clone(&self.0);
+                let handler = move |cx: #krate::Context, request: #request| {
+                    let service = ::std::sync::Arc::clone(&service);
+                    async move { #service::#function(&*service, cx, request).await }
+                };
+                #idempotent
+                router.handle_with(#name, handler, [#description])
+            };
+        }
+    });
+    quote! {
+        #[doc = #docs]
+        #visibility struct #server<T>(::std::sync::Arc<T>);
+
+        impl<T: #service> #server<T> {
+            /// Answers with `service`.
+            #visibility fn new(service: T) -> Self {
+                Self(::std::sync::Arc::new(service))
+            }
+        }
+
+        impl<T: #service> ::core::convert::From<::std::sync::Arc<T>> for #server<T> {
+            fn from(service: ::std::sync::Arc<T>) -> Self {
+                Self(service)
+            }
+        }
+
+        impl<T> ::core::clone::Clone for #server<T> {
+            fn clone(&self) -> Self {
+                Self(::std::sync::Arc::clone(&self.0))
+            }
+        }
+
+        impl<T: #service> #krate::Routes for #server<T> {
+            fn routes(self) -> #krate::Router {
+                let router = #krate::Router::new();
+                #(#routes)*
+                router
+            }
+        }
+    }
+}
