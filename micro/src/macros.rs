@@ -2,7 +2,12 @@
 
 /// Makes a type a message: its codecs, its field tree and its JSON form.
 ///
-/// It stands beside serde's derives or beside prost's, and looks which:
+/// It stands beside serde's derives or beside prost's, and sees which by prost's attributes.
+///
+/// # Serde types
+/// Structs and enums, also with type parameters that are messages themselves. They go as MessagePack with
+/// field names unless asked for otherwise. A field of bytes is cheap as [`bytes::Bytes`]; a `Vec<u8>`
+/// needs `#[serde(with = "serde_bytes")]`.
 ///
 /// ```
 /// use micro::{Codecs, ContentType, Message};
@@ -20,6 +25,44 @@
 /// assert_eq!(hello, Hello { name: "John".into(), times: 0 });
 /// # Ok::<(), micro::Error>(())
 /// ```
+///
+/// # Prost types
+/// Messages, oneofs and enumerations, written by hand or generated. They go as Protobuf unless asked for
+/// otherwise; in all other content types they have [Protobuf's JSON form], which this derive implements as
+/// serde's traits: names are written in camel case and read in either spelling, fields that are not known
+/// are skipped. A message without fields needs `#[message(prost)]` to be told from a serde type.
+///
+/// The names of an enumeration's values are those that prost's generated code has; one written by hand gets
+/// them from this derive with `#[message(prost)]`, in upper snake case or as `#[message(name = "…")]` says. Without
+/// either its values are written as numbers. On a field, `#[message(name = "…")]` is Protobuf's `json_name`.
+///
+/// ```
+/// use micro::{Codecs, ContentType, Message};
+///
+/// #[derive(Clone, PartialEq, prost::Message, micro::Message)]
+/// struct Paint {
+///     #[prost(string, tag = "1")]
+///     brand_name: String,
+///     #[prost(enumeration = "Colour", tag = "2")]
+///     colour: i32,
+/// }
+///
+/// #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, prost::Enumeration, micro::Message)]
+/// #[message(prost)]
+/// enum Colour {
+///     Unspecified = 0,
+///     DarkRed = 1,
+/// }
+///
+/// let paint = Paint { brand_name: "Acme".into(), colour: Colour::DarkRed.into() };
+/// let json = paint.encode(&ContentType::Json, &Codecs::default())?;
+/// assert_eq!(json, r#"{"brandName":"Acme","colour":"DARK_RED"}"#);
+/// # Ok::<(), micro::Error>(())
+/// ```
+///
+/// Where `micro` has another name, `#[message(crate = "…")]` says which.
+///
+/// [Protobuf's JSON form]: https://protobuf.dev/programming-guides/json/
 pub use micro_rs_macros::Message;
 
 /// Makes a service of a trait: the trait itself, a server that answers with it and a client that calls it.
@@ -36,7 +79,8 @@ pub use micro_rs_macros::Message;
 ///
 /// `#[idempotent]` on a method says, to both sides, that its work may be done twice without harm. The first
 /// line of a method's documentation is registered as the endpoint's `description`.
-/// `#[micro::service(name = "Say")]` gives the endpoints another first name.
+/// `#[micro::service(name = "Say")]` gives the endpoints another first name; `crate = "…"` says where
+/// `micro` is, if not at `::micro`.
 ///
 /// ```
 /// use micro::{Client, Context, Result, Router, Streaming};

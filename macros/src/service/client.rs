@@ -62,6 +62,7 @@ pub(super) fn expand(krate: &Path, input: &ItemTrait, endpoints: &[Endpoint]) ->
         impl #client {
             /// Calls the nodes of `service` through `client`.
             #visibility fn new(client: &#krate::Client, service: &str) -> Self {
+                let _ = (client, service);
                 Self {
                     #(#values,)*
                 }

@@ -28,7 +28,23 @@ use crate::{
     registry::Value,
 };
 
-/// A message: a type with a codec, a schema and a JSON mapping. Derive it.
+/// A message: a type with a codec, a schema and a JSON mapping. [Derive](macro@crate::Message) it.
+///
+/// The standard library's types need no derive: strings, numbers, lists and maps of messages, `()` for
+/// nothing at all. [`Bytes`] and `Vec<u8>` are bytes as they are, under any content type;
+/// `serde_json::Value` is for callers without types.
+///
+/// ```
+/// use micro::{Codecs, ContentType, Message};
+///
+/// let codecs = Codecs::default();
+/// let words = vec!["hello".to_string()];
+/// let bytes = words.encode(&ContentType::Json, &codecs)?;
+/// assert_eq!(bytes, r#"["hello"]"#);
+/// assert_eq!(Vec::<String>::decode(&ContentType::Json, &codecs, bytes)?, words);
+/// assert_eq!(<Vec<String> as Message>::schema().kind, "[]string");
+/// # Ok::<(), micro::Error>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a Micro message",
     label = "this type cannot be sent or received",
@@ -52,6 +68,37 @@ pub trait Message: Sized + Send + 'static {
 ///
 /// The built-in ones (JSON, MessagePack, Protobuf, bytes) do not come this way: they are compiled
 /// into each message.
+///
+/// ```
+/// use micro::{Codec, Codecs, ContentType, Error, Message, Result};
+///
+/// /// JSON that people can read.
+/// struct Pretty;
+///
+/// impl Codec for Pretty {
+///     fn content_type(&self) -> &str {
+///         "application/pretty+json"
+///     }
+///
+///     fn encode(&self, value: &dyn erased_serde::Serialize) -> Result<Vec<u8>> {
+///         serde_json::to_vec_pretty(value).map_err(|error| Error::internal(error.to_string()))
+///     }
+///
+///     fn decode(
+///         &self,
+///         bytes: &[u8],
+///         read: &mut dyn FnMut(&mut dyn erased_serde::Deserializer<'_>) -> Result<()>,
+///     ) -> Result<()> {
+///         let mut json = serde_json::Deserializer::from_slice(bytes);
+///         read(&mut <dyn erased_serde::Deserializer<'_>>::erase(&mut json))
+///     }
+/// }
+///
+/// let codecs = Codecs::default().with(Pretty);
+/// let pretty = ContentType::parse("application/pretty+json");
+/// assert_eq!(vec![1i32].encode(&pretty, &codecs)?, "[\n  1\n]");
+/// # Ok::<(), Error>(())
+/// ```
 pub trait Codec: Send + Sync + 'static {
     /// The media type it is chosen by, in lower case, such as `application/cbor`.
     fn content_type(&self) -> &str;

@@ -111,7 +111,9 @@ impl Endpoint {
 /// A field tree: a value's name, type and, for an object or a list, what is in it.
 ///
 /// Types are JSON's view of them: `string`, `bool`, `bytes`, `i64`, `u32`, `f64`, …; `object` with a
-/// value a field; `[]T` with one value for T; `map` with one value for what it maps to; `any`.
+/// value a field; `[]T` with one value for T; `map` with one value for what it maps to; `enum` with a value
+/// a variant, of type `string` if its bare name stands for it and else of what is under that name; `any`.
+/// The tree is three levels deep, so an object at its end has no values though it has fields.
 /// A field that may be left out has a type that ends in `?`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]

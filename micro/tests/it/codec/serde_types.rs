@@ -289,3 +289,18 @@ fn a_field_of_bytes_is_one_run_of_bytes_in_messagepack() {
         picture
     );
 }
+
+mod elsewhere {
+    pub(super) use micro as toolkit;
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize, micro::Message)]
+#[message(crate = "elsewhere::toolkit")]
+struct Far {
+    id: u8,
+}
+
+#[test]
+fn the_derive_finds_a_renamed_crate() {
+    survives(&Far { id: 1 });
+}

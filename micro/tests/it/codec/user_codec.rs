@@ -101,6 +101,37 @@ async fn a_stream_is_encoded_and_decoded_message_by_message() {
 }
 
 #[tokio::test]
+async fn a_stream_that_came_in_one_content_type_goes_out_in_another() {
+    let codecs = Codecs::default();
+    let (sender, stream) = Streaming::channel(1);
+    sender.send(john()).await.unwrap();
+    drop(sender);
+    let body = stream.into_body(&ContentType::Json, &codecs).unwrap();
+    let passed = Streaming::<Hello>::from_body(&ContentType::Json, &codecs, body).unwrap();
+    let body = passed.into_body(&ContentType::MsgPack, &codecs).unwrap();
+    let mut read = Streaming::<Hello>::from_body(&ContentType::MsgPack, &codecs, body).unwrap();
+    assert_eq!(read.next().await.unwrap().unwrap(), john());
+    assert!(read.next().await.is_none());
+}
+
+#[test]
+fn a_prost_message_goes_through_a_users_own_codec_in_its_json_form() {
+    #[derive(Clone, PartialEq, prost::Message, micro::Message)]
+    struct Count {
+        #[prost(int64, tag = "1")]
+        so_far: i64,
+    }
+
+    let (content_type, codecs) = backwards();
+    let bytes = Count { so_far: 12 }.encode(&content_type, &codecs).unwrap();
+    assert_eq!(bytes, r#"}"21":"raFos"{"#);
+    assert_eq!(
+        Count::decode(&content_type, &codecs, bytes).unwrap(),
+        Count { so_far: 12 }
+    );
+}
+
+#[tokio::test]
 async fn a_wrong_message_in_a_stream_is_an_error_in_its_place() {
     let (sender, stream) = Streaming::channel(4);
     for text in ["good", "bad", "good"] {
