@@ -164,6 +164,23 @@ impl Context {
         &mut self.metadata
     }
 
+    /// The context of a request that came in.
+    pub(crate) fn received(
+        deadline: Nanos,
+        attempts: Option<u8>,
+        criticality: Criticality,
+        trace: Trace,
+        metadata: Metadata,
+    ) -> Self {
+        Context {
+            deadline: Deadline(deadline),
+            attempts,
+            criticality,
+            trace,
+            metadata,
+        }
+    }
+
     pub(crate) fn deadline(&self) -> Nanos {
         self.deadline.0
     }

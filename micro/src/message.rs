@@ -7,10 +7,11 @@ mod latency;
 mod metadata;
 
 use std::{
+    any::Any,
     fmt,
     hash::{Hash, Hasher},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -36,6 +37,8 @@ struct Names {
     latency: Latency,
     /// Where a server found its handler, as a hint.
     place: AtomicUsize,
+    /// What the first caller keeps for the service; found again without a look-up.
+    kept: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Target {
@@ -46,6 +49,7 @@ impl Target {
             endpoint: endpoint.into(),
             latency: Latency::default(),
             place: AtomicUsize::new(0),
+            kept: OnceLock::new(),
         }))
     }
 
@@ -62,6 +66,11 @@ impl Target {
     /// How long its calls take.
     pub(crate) fn latency(&self) -> &Latency {
         &self.0.latency
+    }
+
+    /// What its first caller keeps for the service.
+    pub(crate) fn kept(&self) -> &OnceLock<Arc<dyn Any + Send + Sync>> {
+        &self.0.kept
     }
 
     /// Where a server found its handler last; to be checked by name.

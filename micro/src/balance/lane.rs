@@ -17,6 +17,8 @@ use crate::{
 
 /// One service, as one process calls it.
 pub(super) struct Lane {
+    /// The loop it is of.
+    pub(super) owner: u64,
     pub(super) entry: Arc<Entry<Arc<dyn Peer>>>,
     pub(super) budget: Budget,
     pub(super) failed: AtomicU64,
@@ -28,8 +30,14 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) fn new(entry: Arc<Entry<Arc<dyn Peer>>>, settings: &Settings, now: Nanos) -> Self {
+    pub(super) fn new(
+        owner: u64,
+        entry: Arc<Entry<Arc<dyn Peer>>>,
+        settings: &Settings,
+        now: Nanos,
+    ) -> Self {
         Lane {
+            owner,
             entry,
             budget: Budget::new(settings.retry_share, settings.retries_per_second, now),
             failed: AtomicU64::new(0),

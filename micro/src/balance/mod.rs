@@ -11,7 +11,10 @@ mod options;
 mod record;
 
 use std::{
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -24,7 +27,7 @@ pub(crate) use record::Recorder;
 use crate::{
     call::{Answer, Call},
     error::Result,
-    message::{Request, Response},
+    message::{Request, Response, Target},
     selector::{Cache, Names, Rng, Strategy},
     time::{self, NEVER, Nanos, nanos},
     transport::{Peer, Transport},
@@ -61,11 +64,15 @@ impl Default for Settings {
 /// Services whose budget is remembered: as many as the discovery cache keeps.
 const MOST_LANES: usize = 4096;
 
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
 /// The loop and what it keeps between calls. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Balance(Arc<Inner>);
 
 struct Inner {
+    /// Unique in this process: by it a lane is known for one's own.
+    id: u64,
     cache: Cache<Arc<dyn Peer>>,
     strategy: Arc<dyn Strategy>,
     settings: Settings,
@@ -83,6 +90,7 @@ impl Balance {
         transport: Arc<dyn Transport>,
     ) -> Self {
         Balance(Arc::new(Inner {
+            id: NEXT.fetch_add(1, Relaxed),
             cache,
             strategy,
             settings,
@@ -110,11 +118,24 @@ impl Call for Balance {
 }
 
 impl Inner {
-    fn lane(&self, service: &str, now: Nanos) -> Arc<Lane> {
+    /// What is kept for the target's service; looked up once a target, then found in it.
+    fn lane(&self, target: &Target, now: Nanos) -> Arc<Lane> {
+        let kept = target
+            .kept()
+            .get_or_init(|| self.find_lane(target.service(), now));
+        match kept.clone().downcast::<Lane>() {
+            Ok(lane) if lane.owner == self.id => lane,
+            // The target was made for another client's calls.
+            _ => self.find_lane(target.service(), now),
+        }
+    }
+
+    fn find_lane(&self, service: &str, now: Nanos) -> Arc<Lane> {
         if let Some(lane) = self.lanes.load().get(service) {
             return lane.clone();
         }
-        let fresh = Arc::new(Lane::new(self.cache.service(service), &self.settings, now));
+        let entry = self.cache.service(service);
+        let fresh = Arc::new(Lane::new(self.id, entry, &self.settings, now));
         if self.lanes.load().len() >= MOST_LANES {
             return fresh;
         }
@@ -136,7 +157,7 @@ impl Inner {
         if let Some(address) = address.and_then(|options| options.address.clone()) {
             return Box::pin(self.direct.call(&address, request, began)).await;
         }
-        let lane = self.lane(request.service(), began);
+        let lane = self.lane(request.target(), began);
         lane.budget.deposit();
         let answer = self.attempts(&lane, request, began).await;
         if answer.is_err() {

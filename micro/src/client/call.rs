@@ -67,10 +67,10 @@ impl<In: Payload, Out: Payload> Method<In, Out> {
     /// A call on behalf of `cx`, which is made when awaited.
     ///
     /// `cx` is the context the handler was given, or [`Context::new`] where a call begins.
-    pub fn call(&self, cx: &Context, input: In) -> RequestBuilder<In, Out> {
+    pub fn call(&self, cx: &Context, input: In) -> RequestBuilder<'_, In, Out> {
         let request = self.encode(cx, input);
         RequestBuilder {
-            client: self.client.clone(),
+            client: &self.client,
             request,
             output: PhantomData,
         }
@@ -90,13 +90,13 @@ impl<In: Payload, Out: Payload> Method<In, Out> {
 
 /// A call with its options; await it to make it.
 #[must_use = "a call is made when it is awaited"]
-pub struct RequestBuilder<In, Out> {
-    client: Client,
+pub struct RequestBuilder<'a, In, Out> {
+    client: &'a Client,
     request: Result<Request>,
     output: PhantomData<fn(In) -> Out>,
 }
 
-impl<In, Out> RequestBuilder<In, Out> {
+impl<In, Out> RequestBuilder<'_, In, Out> {
     /// Changes the request, unless its body could not be encoded.
     fn with(mut self, change: impl FnOnce(&mut Request)) -> Self {
         if let Ok(request) = &mut self.request {
@@ -164,7 +164,7 @@ impl<In, Out> RequestBuilder<In, Out> {
     }
 }
 
-impl<In, Out: Payload> RequestBuilder<In, Out> {
+impl<In, Out: Payload> RequestBuilder<'_, In, Out> {
     /// Makes the call, and gives with its result what was decided and why.
     pub async fn explain(self) -> (Result<Out>, Record) {
         let recorder = Recorder::default();
@@ -174,11 +174,11 @@ impl<In, Out: Payload> RequestBuilder<In, Out> {
     }
 }
 
-impl<In, Out: Payload> IntoFuture for RequestBuilder<In, Out> {
+impl<'a, In, Out: Payload> IntoFuture for RequestBuilder<'a, In, Out> {
     type Output = Result<Out>;
-    type IntoFuture = Sending<Out>;
+    type IntoFuture = Sending<'a, Out>;
 
-    fn into_future(self) -> Sending<Out> {
+    fn into_future(self) -> Sending<'a, Out> {
         let state = match self.request {
             Ok(request) => Ok(self.client.send(request)),
             Err(error) => Err(Some(error)),
@@ -193,13 +193,13 @@ impl<In, Out: Payload> IntoFuture for RequestBuilder<In, Out> {
 
 /// A call under way. Dropping it cancels the work at the server.
 #[must_use = "futures do nothing unless polled"]
-pub struct Sending<Out> {
+pub struct Sending<'a, Out> {
     state: Result<Answer, Option<Error>>,
-    client: Client,
+    client: &'a Client,
     output: PhantomData<fn() -> Out>,
 }
 
-impl<Out: Payload> Future for Sending<Out> {
+impl<Out: Payload> Future for Sending<'_, Out> {
     type Output = Result<Out>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {

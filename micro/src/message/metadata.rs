@@ -15,7 +15,9 @@ use std::fmt;
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Metadata {
     /// Entries, each: name length (u16, little endian), value length (u32), name, value; both UTF-8.
-    block: Vec<u8>,
+    ///
+    /// Boxed, since most requests have none and every request carries the field.
+    block: Option<Box<Vec<u8>>>,
 }
 
 /// Bytes in front of each entry.
@@ -52,12 +54,12 @@ const HOP_BY_HOP: [&str; 24] = [
 impl Metadata {
     /// Empty; allocates nothing.
     pub const fn new() -> Self {
-        Metadata { block: Vec::new() }
+        Metadata { block: None }
     }
 
     /// Whether there is no entry.
     pub fn is_empty(&self) -> bool {
-        self.block.is_empty()
+        self.as_block().is_empty()
     }
 
     /// The first value of `name`, compared without case.
@@ -80,11 +82,12 @@ impl Metadata {
         else {
             return;
         };
-        self.block.reserve(LENGTHS + name.len() + value.len());
-        self.block.extend_from_slice(&name_length.to_le_bytes());
-        self.block.extend_from_slice(&value_length.to_le_bytes());
-        self.block.extend_from_slice(name.as_bytes());
-        self.block.extend_from_slice(value.as_bytes());
+        let block = self.block.get_or_insert_default();
+        block.reserve(LENGTHS + name.len() + value.len());
+        block.extend_from_slice(&name_length.to_le_bytes());
+        block.extend_from_slice(&value_length.to_le_bytes());
+        block.extend_from_slice(name.as_bytes());
+        block.extend_from_slice(value.as_bytes());
     }
 
     /// Takes every entry of `name` out; whether there was one.
@@ -94,7 +97,7 @@ impl Metadata {
 
     /// Every name and value, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        let mut rest = self.block.as_slice();
+        let mut rest = self.as_block();
         std::iter::from_fn(move || {
             let (name, value, after) = split(rest)?;
             rest = after;
@@ -127,7 +130,7 @@ impl Metadata {
 
     /// The flat block, as the native protocol sends it.
     pub(crate) fn as_block(&self) -> &[u8] {
-        &self.block
+        self.block.as_ref().map_or(&[], |block| block.as_slice())
     }
 
     /// Metadata of a received block; `None` when it is damaged.
@@ -137,7 +140,7 @@ impl Metadata {
             (_, _, rest) = split(rest)?;
         }
         Some(Metadata {
-            block: block.to_vec(),
+            block: (!block.is_empty()).then(|| Box::new(block.to_vec())),
         })
     }
 }

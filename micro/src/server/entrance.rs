@@ -28,9 +28,21 @@ use crate::{
 /// A poll longer than this is reported: it holds up every other call of its thread.
 const LONG_POLL: Nanos = 10_000_000;
 
+/// Of the requests of one batch, the first and then every eighth is timed: a reading of the clock for
+/// each would cost a fiftieth of a whole call.
+const TIMED: u32 = 8;
+
 thread_local! {
-    /// When this thread's last handler returned, so that one's time is not counted as the next one's.
-    static RETURNED: Cell<Nanos> = const { Cell::new(0) };
+    /// The batch of this thread's last request, by its time, and how many came in it.
+    static BATCH: Cell<(Nanos, u32)> = const { Cell::new((0, 0)) };
+}
+
+/// Whether a request of the batch read at `now` is to be timed.
+fn is_timed(now: Nanos) -> bool {
+    let (batch, count) = BATCH.get();
+    let count = if batch == now { count + 1 } else { 0 };
+    BATCH.set((now, count));
+    count % TIMED == 0
 }
 
 /// The first room of a server.
@@ -96,17 +108,15 @@ impl Call for Entrance {
         };
         let call = self.layered.as_ref().unwrap_or(&route.call);
         let deadline = request.context().deadline();
-        let poll_began = now.max(RETURNED.get());
+        let began = is_timed(now).then(time::now);
         let begun = catch_unwind(AssertUnwindSafe(|| Begun::poll(call.call(request))));
-        let ended = time::now();
-        RETURNED.set(ended);
-        self.busy
-            .check_poll(&route.name, ended.saturating_sub(poll_began));
+        let took = began.map(|began| time::now().saturating_sub(began));
+        if let Some(took) = took {
+            self.busy.check_poll(&route.name, took);
+        }
         match begun.unwrap_or_else(|panic| Begun::Done(Err(panicked(&route.name, &*panic)))) {
             Begun::Done(answer) => {
-                route
-                    .stats
-                    .record(ended.saturating_sub(now), answer.is_err());
+                route.stats.record(took, answer.is_err());
                 Begun::Done(self.busy.stamp(answer))
             }
             Begun::Running(answer) => Begun::Running(Box::pin(Work::new(
@@ -219,7 +229,7 @@ impl Future for Work {
                 ))
             }
         };
-        this.stats.record(ended - this.began, answer.is_err());
+        this.stats.record(Some(ended - this.began), answer.is_err());
         this.recorded = true;
         Poll::Ready(this.busy.stamp(answer))
     }
@@ -231,8 +241,8 @@ impl Drop for Work {
         self.stats.end();
         if !self.recorded {
             // Cancelled by the caller, or with its connection.
-            self.stats
-                .record(time::now().saturating_sub(self.began), true);
+            let took = time::now().saturating_sub(self.began);
+            self.stats.record(Some(took), true);
         }
     }
 }

@@ -102,6 +102,7 @@ pub(super) async fn serve(accepted: Accepted, call: Arc<dyn Call>, limits: Arc<L
         io,
         session: Session {
             names: Known::new(limits.names),
+            own: Queue::default(),
             preface,
             limits,
             served,
@@ -132,6 +133,8 @@ async fn greet(io: &mut Io, first: &mut Vec<u8>, limits: &Limits) -> Result<Pref
 /// What is known of the other side and done for it.
 struct Session {
     served: Arc<Served>,
+    /// What the connection's own task queues, without a lock.
+    own: Queue,
     limits: Arc<Limits>,
     preface: Preface,
     names: Known,
@@ -221,15 +224,7 @@ impl Driver {
 
     fn write(&mut self, cx: &mut Context<'_>) -> Result<()> {
         loop {
-            if self.writer.is_empty()
-                && !self
-                    .session
-                    .served
-                    .state
-                    .lock()
-                    .queue
-                    .hand_over(&mut self.writer)
-            {
+            if self.writer.is_empty() && !self.session.hand_over(&mut self.writer) {
                 return Ok(());
             }
             match self.writer.poll_write(&mut self.io, cx) {
@@ -336,6 +331,11 @@ impl Driver {
 }
 
 impl Session {
+    /// Hands the writer, which must be empty, what is queued; whether there was anything.
+    fn hand_over(&mut self, writer: &mut Writer) -> bool {
+        self.own.hand_over(writer) || self.served.state.lock().queue.hand_over(writer)
+    }
+
     fn frame(&mut self, frame: Frame<'_>, now: Nanos) -> Result<()> {
         let id = frame.header.id;
         match frame.header.kind {
@@ -376,7 +376,7 @@ impl Session {
                     running.stop();
                 }
             }
-            kind::PING => write_bare(self.served.state.lock().queue.tail(), kind::PONG, id, &[]),
+            kind::PING => write_bare(self.own.tail(), kind::PONG, id, &[]),
             _ => {}
         }
         Ok(())
@@ -405,16 +405,17 @@ impl Session {
         let header = frame.header;
         let read = frame::read_request(frame.head()).ok_or_else(damaged)?;
         let target = self.target(&read)?;
-        let mut context = CallContext::new()
-            .with_criticality(read.criticality)
-            .with_trace(read.trace);
-        if read.attempts != 0 {
-            context = context.with_attempts(read.attempts);
-        }
-        *context.metadata_mut() = read.metadata;
-        if read.left != NEVER {
-            context.limit(now.saturating_add(read.left));
-        }
+        let deadline = match read.left {
+            NEVER => NEVER,
+            left => now.saturating_add(left),
+        };
+        let context = CallContext::received(
+            deadline,
+            (read.attempts != 0).then_some(read.attempts),
+            read.criticality,
+            read.trace,
+            read.metadata,
+        );
         let content_type = read.content_type.unwrap_or(ContentType::Bytes);
         if frame.body_length() > self.limits.message {
             let error = super::stream::too_large(frame.body_length(), self.limits.message);
@@ -441,7 +442,7 @@ impl Session {
             self.refuse(header.id, &error);
             return Ok(());
         }
-        let request = Request::new(target, content_type, body).with_context(context);
+        let request = Request::build(target, context, content_type, body, false);
         match self.call.begin(request, now) {
             Begun::Done(answer) if running.inbox.is_none() => self.answer(header.id, answer),
             Begun::Done(answer) => self.run_on(header.id, running, Box::pin(async { answer })),
@@ -451,11 +452,10 @@ impl Session {
     }
 
     /// Refuses a request before anything was done for it.
-    fn refuse(&self, id: u64, error: &Error) {
+    fn refuse(&mut self, id: u64, error: &Error) {
         let error = error.clone().with_outcome(Outcome::Rejected);
-        let mut state = self.served.state.lock();
         let _ = write_status(
-            state.queue.tail(),
+            self.own.tail(),
             kind::RESPONSE,
             0,
             id,
@@ -473,8 +473,7 @@ impl Session {
                 self.run_on(id, Running::default(), Box::pin(async { Ok(response) }));
             }
             answer => {
-                let mut state = self.served.state.lock();
-                write_answer(&mut state.queue, id, &answer, self.preface.message as usize);
+                write_answer(&mut self.own, id, &answer, self.preface.message as usize);
             }
         }
     }
@@ -488,8 +487,7 @@ impl Session {
             ));
             // It was polled once and is dropped: the handler may have begun.
             let error = error.with_outcome(Outcome::Unknown);
-            let mut state = self.served.state.lock();
-            write_answer(&mut state.queue, id, &Err(error), usize::MAX);
+            write_answer(&mut self.own, id, &Err(error), usize::MAX);
             return;
         }
         let credit = Credit::new(self.preface.window);
