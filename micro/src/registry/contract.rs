@@ -122,13 +122,13 @@ async fn registering_again_replaces(registrant: Arc<dyn Registry>, reader: Arc<d
     register(&*registrant, &node, None).await;
     assert_eq!(
         nodes(&*reader, &service).await,
-        [node.clone()],
+        std::slice::from_ref(&node),
         "now lasting"
     );
     register(&*registrant, &node, LONG).await;
     assert_eq!(
         nodes(&*reader, &service).await,
-        [node.clone()],
+        std::slice::from_ref(&node),
         "now mortal"
     );
     deregister(&*registrant, &node).await;

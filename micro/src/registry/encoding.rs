@@ -178,6 +178,7 @@ fn empty_is_null<S: serde::Serializer>(
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
 mod tests {
     use super::*;
     use crate::registry::Value;

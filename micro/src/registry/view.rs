@@ -227,8 +227,10 @@ mod tests {
     fn a_stale_view_says_so_and_keeps_what_was_said() {
         let mut teller = Teller::new(None);
         teller.look(&view(&[("a", &["1"])]));
-        let mut stale = View::default();
-        stale.stale = Some((Instant::now(), Error::unavailable("no disk")));
+        let stale = View {
+            stale: Some((Instant::now(), Error::unavailable("no disk"))),
+            ..View::default()
+        };
         teller.look(&stale);
         teller.look(&view(&[("a", &["1"])]));
         assert_eq!(said(&mut teller), ["a 1 true", "no disk"]);

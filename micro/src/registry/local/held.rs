@@ -77,14 +77,18 @@ impl Held {
     /// Removes the records of a node: ours and lasting ones or, if we have none, any.
     pub(super) fn deregister(&self, directory: &Directory, key: Key) -> Result<()> {
         let mut held = self.0.lock();
+        // Dropped at the end: it keeps its lock until it is out of sight.
         let ours = held.remove(&key);
         if !directory.exists()? {
             return Ok(());
         }
-        remove_where(directory, &key, |name, hold| match &ours {
-            // Another process may have taken the id over, as a successor does before we leave.
-            Some(ours) => hold == Hold::Lasting || name == ours.name,
-            None => true,
+        if let Some(ours) = &ours {
+            record::remove(directory.path(), &ours.name)
+                .map_err(|error| directory.unusable(error))?;
+        }
+        // Another process may have taken the id over, as a successor does before we leave.
+        remove_where(directory, &key, |_, hold| {
+            ours.is_none() || hold == Hold::Lasting
         })
     }
 }

@@ -36,7 +36,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::time::sleep;
 
-use self::{directory::Directory, held::Held, records::Records, watcher::Watcher};
+use self::{directory::Directory, events::Events, held::Held, records::Records, watcher::Watcher};
 use super::{
     Node, Registry, Updates,
     view::{Teller, updates},
@@ -197,7 +197,7 @@ impl Inner {
         if let Some(watcher) = running.upgrade().filter(|watcher| watcher.is_running()) {
             return watcher;
         }
-        let watcher = Arc::new(Watcher::start(self.directory.clone()));
+        let watcher = Arc::new(Watcher::start(self.directory.clone(), Events::open));
         *running = Arc::downgrade(&watcher);
         watcher
     }

@@ -75,6 +75,7 @@ pub(super) fn unusable(path: &Path, error: io::Error) -> Error {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
 mod tests {
     use super::*;
 

@@ -1,6 +1,6 @@
 //! The one task that follows the directory for all watches of a [`Local`](super::Local).
 
-use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, io, path::Path, sync::Arc, time::Duration};
 
 use tokio::{
     sync::watch,
@@ -29,6 +29,9 @@ const LAST_RETRY: Duration = Duration::from_secs(1);
 /// What is shown; nothing until the directory was read once.
 pub(super) type Shown = Option<Arc<View>>;
 
+/// How to hear of a directory: [`Events::open`], but for tests.
+pub(super) type Listen = fn(&Path) -> io::Result<Events>;
+
 /// Follows the directory until it is dropped.
 #[derive(Debug)]
 pub(super) struct Watcher {
@@ -38,10 +41,11 @@ pub(super) struct Watcher {
 
 impl Watcher {
     /// Begins to follow, on the runtime of the caller.
-    pub(super) fn start(directory: Arc<Directory>) -> Self {
+    pub(super) fn start(directory: Arc<Directory>, listen: Listen) -> Self {
         let (sender, view) = watch::channel(None);
         let follower = Follower {
             directory,
+            listen,
             records: Records::default(),
             doubts: Doubts::new(),
             shown: View::default(),
@@ -73,6 +77,7 @@ impl Drop for Watcher {
 
 struct Follower {
     directory: Arc<Directory>,
+    listen: Listen,
     records: Records,
     doubts: Doubts,
     shown: View,
@@ -116,7 +121,7 @@ impl Follower {
         let directory = self.directory.clone();
         blocking(move || directory.open()).await?;
         // First listen, then look: nothing falls between.
-        let mut events = Events::open(self.directory.path()).map_err(self.failed())?;
+        let mut events = (self.listen)(self.directory.path()).map_err(self.failed())?;
         // What is missing by now may have been lost with a directory that vanished.
         self.look(|records, directory| records.scan(directory, false))
             .await?;
@@ -267,5 +272,52 @@ impl Doubts {
             due.min(self.due)
         };
         self.names.extend(doubted);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
+mod tests {
+    use super::*;
+    use crate::registry::{Local, Node, Registry};
+
+    async fn until(view: &mut watch::Receiver<Shown>, expected: &[&str]) {
+        let is_expected = |shown: &Shown| {
+            let set = shown.as_ref().and_then(|view| view.services.get("a"));
+            let nodes = set.map_or(&[][..], |set| &set.nodes);
+            nodes
+                .iter()
+                .map(|node| node.id.as_str())
+                .eq(expected.iter().copied())
+        };
+        let found = tokio::time::timeout(Duration::from_secs(10), view.wait_for(is_expected));
+        found
+            .await
+            .expect("it is shown in time")
+            .expect("the task runs");
+    }
+
+    #[tokio::test]
+    async fn without_events_it_looks_often_enough() {
+        let path = std::env::temp_dir().join(format!("micro-polled-{}", std::process::id()));
+        let directory = Arc::new(Directory::new(path.clone(), false));
+        let watcher = Watcher::start(directory, |_| Ok(Events::Polled));
+        let mut view = watcher.view();
+        until(&mut view, &[]).await;
+        let registry = Local::at(&path);
+        let ttl = Some(Duration::from_secs(60));
+        registry
+            .register(&Node::new("a", "1", "h:1"), ttl)
+            .await
+            .unwrap();
+        registry
+            .register(&Node::new("a", "2", "h:2"), None)
+            .await
+            .unwrap();
+        until(&mut view, &["1", "2"]).await;
+        drop(registry);
+        until(&mut view, &["2"]).await;
+        std::fs::remove_dir_all(&path).unwrap();
+        until(&mut view, &[]).await;
     }
 }

@@ -312,3 +312,70 @@ async fn watches_share_one_inotify_descriptor_and_give_it_back() {
 
 #[cfg(target_os = "linux")]
 const ALONE: &str = "MICRO_TEST_ALONE";
+
+/// Counts the warnings that name a file.
+#[derive(Clone, Default)]
+struct Warnings(Arc<AtomicU32>);
+
+impl tracing::Subscriber for Warnings {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() == tracing::Level::WARN
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        event.record(
+            &mut |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
+                if field.name() == "file" && format!("{value:?}").ends_with("/half.json") {
+                    self.0.fetch_add(1, Ordering::Relaxed);
+                }
+            },
+        );
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
+fn a_corrupt_file_is_named_in_one_warning_until_it_is_mended() {
+    let warnings = Warnings::default();
+    let subscriber = warnings.clone();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        // It holds for as long as the thread does.
+        .on_thread_start(move || {
+            std::mem::forget(tracing::subscriber::set_default(subscriber.clone()))
+        })
+        .build()
+        .unwrap();
+    let place = Place::new();
+    runtime.block_on(async {
+        let registry = place.registry();
+        registry.register(&node("1"), TTL).await.unwrap();
+        let half = place.path().join("half.json");
+        fs::write(&half, b"{\"name\":\"greeter\",\"no").unwrap();
+        let mut updates = registry.watch(Some("greeter")).await.unwrap();
+        until(&mut updates, &["1"]).await;
+        for _ in 0..5 {
+            registry.get("greeter").await.unwrap();
+            registry.list().await.unwrap();
+        }
+        assert_eq!(warnings.0.load(Ordering::Relaxed), 1);
+        let whole = r#"{"name":"greeter","nodes":[{"id":"2","address":"127.0.0.1:2"}]}"#;
+        fs::write(&half, whole).unwrap();
+        until(&mut updates, &["1", "2"]).await;
+        fs::write(&half, b"{").unwrap();
+        until(&mut updates, &["1"]).await;
+        assert_eq!(warnings.0.load(Ordering::Relaxed), 2);
+    });
+}

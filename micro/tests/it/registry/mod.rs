@@ -1,7 +1,10 @@
 //! Registries: the contract that all keep, and what is special in each.
 
+#[cfg(unix)]
 mod local;
 mod memory;
+#[cfg(unix)]
+mod processes;
 
 use std::{future::poll_fn, time::Duration};
 
