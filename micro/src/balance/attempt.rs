@@ -227,7 +227,7 @@ impl Inner {
         let idempotent = is_idempotent(request, picked);
         let failed = progress.failed();
         failed.tried.add(picked.member());
-        failed.maybe_done |= error.outcome() == Outcome::Unknown;
+        failed.maybe_done |= !harmless;
         if !error.is_retryable(idempotent) || is_local(&error) {
             return Some(progress.end(request, error));
         }
