@@ -208,6 +208,7 @@ impl Watching {
             let state = self.directory.state();
             self.seen = Some(state.version);
             if state.down {
+                self.expires = None;
                 let error = Error::unavailable("the simulated registry is down");
                 let since = Duration::ZERO;
                 return (Update::Stale { since, error }, self);
