@@ -268,6 +268,15 @@ impl Error {
         self
     }
 
+    /// The same error as a handler's own answer: that a call it made was not sent says nothing of
+    /// what the handler itself has done.
+    pub(crate) fn answered(self) -> Self {
+        match self.0.outcome {
+            Outcome::Answered => self,
+            _ => self.with_outcome(Outcome::Answered),
+        }
+    }
+
     /// The same error, named as made by `origin`.
     pub fn with_origin(mut self, origin: impl Into<Cow<'static, str>>) -> Self {
         self.0.origin = origin.into();

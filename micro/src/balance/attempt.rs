@@ -83,7 +83,8 @@ impl Inner {
             }
             let mut set = Guard::into_inner(lane.entry.load());
             if set.snapshot().is_empty() {
-                Box::pin(lane.entry.ready(progress.deadline)).await?;
+                let ready = Box::pin(lane.entry.ready(progress.deadline)).await;
+                ready.map_err(|error| progress.end(request, error))?;
                 set = Guard::into_inner(lane.entry.load());
             }
             let options = request.extensions().get::<Options>();
@@ -94,7 +95,13 @@ impl Inner {
             set.snapshot().touch(now);
             progress.describe(request, &set);
             let Some(index) = self.strategy.pick(set.snapshot(), progress.tried()) else {
-                return Err(none_available(request));
+                if progress.tried().is_empty() {
+                    return Err(progress.end(request, none_available(request)));
+                }
+                // The set is another than a moment ago, and what is left of it has been tried.
+                Box::pin(self.wait(&mut progress)).await;
+                now = time::now();
+                continue;
             };
             let picked = Picked { set, index };
             let answer = match hedge {
@@ -227,7 +234,7 @@ impl Inner {
         let idempotent = is_idempotent(request, picked);
         let failed = progress.failed();
         failed.tried.add(picked.member());
-        failed.maybe_done |= error.outcome() == Outcome::Unknown;
+        failed.maybe_done |= !harmless;
         if !error.is_retryable(idempotent) || is_local(&error) {
             return Some(progress.end(request, error));
         }

@@ -87,7 +87,7 @@ where
         Box::pin(async move {
             let (context, content_type, body) = request.into_parts();
             let input = In::from_body(&content_type, &codecs, body)?;
-            let output = function(context, input).await?;
+            let output = function(context, input).await.map_err(Error::answered)?;
             let body = output.into_body(&content_type, &codecs)?;
             Ok(Response::new(content_type, body))
         })

@@ -4,7 +4,12 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use tokio::{io::AsyncReadExt, runtime::Handle, task::JoinHandle};
+use parking_lot::Mutex;
+use tokio::{
+    io::AsyncReadExt,
+    runtime::Handle,
+    task::{AbortHandle, JoinHandle},
+};
 
 use crate::{
     call::Call,
@@ -43,7 +48,12 @@ impl Port {
         let bound = acceptor.address();
         let seats = Arc::new(Seats::default());
         let task = tokio::spawn(self.accept(acceptor, call, seats.clone()));
-        Ok(Box::new(Open { bound, seats, task }))
+        Ok(Box::new(Open {
+            bound,
+            seats,
+            accepting: task.abort_handle(),
+            task: Mutex::new(Some(task)),
+        }))
     }
 
     async fn accept(self, acceptor: Box<dyn Acceptor>, call: Arc<dyn Call>, seats: Arc<Seats>) {
@@ -139,7 +149,19 @@ async fn tell(
 struct Open {
     bound: String,
     seats: Arc<Seats>,
-    task: JoinHandle<()>,
+    accepting: AbortHandle,
+    /// Until it is waited for, once: the address is free when it has ended.
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Open {
+    async fn stop_accepting(&self) {
+        self.accepting.abort();
+        let task = self.task.lock().take();
+        if let Some(task) = task {
+            let _ = task.await;
+        }
+    }
 }
 
 #[async_trait]
@@ -149,7 +171,7 @@ impl Listener for Open {
     }
 
     async fn go_away(&self) {
-        self.task.abort();
+        self.stop_accepting().await;
         self.seats.leave();
     }
 
@@ -158,7 +180,7 @@ impl Listener for Open {
     }
 
     async fn close(&self) {
-        self.task.abort();
+        self.stop_accepting().await;
         self.seats.refuse();
         self.seats.end();
         self.seats.empty().await;
@@ -167,7 +189,7 @@ impl Listener for Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.task.abort();
+        self.accepting.abort();
         self.seats.end();
     }
 }

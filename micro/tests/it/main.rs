@@ -3,4 +3,5 @@
 
 mod codec;
 mod registry;
+mod resilience;
 mod ui;

@@ -10,7 +10,7 @@ use std::{
 
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use super::{Ends, Shared, disk::Saved, task};
 use crate::{
@@ -36,7 +36,9 @@ pub(super) struct Inner<P: Clone> {
     set: ArcSwap<Set<P>>,
     /// Version weights set in this process. Held while the set is replaced.
     weights: Mutex<VersionWeights>,
-    known: watch::Sender<Known>,
+    known: Mutex<Known>,
+    /// Told of each change of `known`; wakes those who wait in their order, as a `watch` does not.
+    told: Notify,
     /// Since when the set may be out of date; [`NEVER`] while it is up to date.
     stale_since: AtomicU64,
     /// How much older than that it is: the age of a set read from disk.
@@ -61,7 +63,8 @@ impl<P: Clone + Send + Sync + 'static> Entry<P> {
             service: service.to_owned(),
             set: ArcSwap::from_pointee(Set::empty(&fleet, now)),
             weights: Mutex::default(),
-            known: watch::Sender::new(Known::Nothing),
+            known: Mutex::new(Known::Nothing),
+            told: Notify::new(),
             stale_since: AtomicU64::new(now),
             older_by: AtomicU64::new(0),
             warned: AtomicU64::new(0),
@@ -95,12 +98,8 @@ impl<P: Clone + Send + Sync + 'static> Entry<P> {
         if !self.load().snapshot().is_empty() {
             return Ok(());
         }
-        let mut known = self.inner.known.subscribe();
-        let answered = known.wait_for(|known| !matches!(known, Known::Nothing));
-        let known = match tokio::time::timeout_at(time::instant(deadline), answered).await {
-            Ok(Ok(known)) => known.clone(),
-            Ok(Err(_)) | Err(_) => Known::Nothing,
-        };
+        let known = tokio::time::timeout_at(time::instant(deadline), self.inner.something()).await;
+        let known = known.unwrap_or(Known::Nothing);
         if !self.load().snapshot().is_empty() {
             return Ok(());
         }
@@ -143,24 +142,41 @@ impl<P: Clone + Send + Sync + 'static> Entry<P> {
 }
 
 impl<P: Clone> Inner<P> {
+    /// What is known, once anything is.
+    async fn something(&self) -> Known {
+        loop {
+            let told = self.told.notified();
+            let known = self.known.lock().clone();
+            if !matches!(known, Known::Nothing) {
+                return known;
+            }
+            told.await;
+        }
+    }
+
+    fn tell(&self, known: Known) {
+        *self.known.lock() = known;
+        self.told.notify_waiters();
+    }
+
     /// Takes the registry's word for the nodes there are.
     pub(super) fn replace(&self, nodes: Vec<Node>) {
         self.put(nodes);
         self.stale_since.store(NEVER, Ordering::Relaxed);
         self.older_by.store(0, Ordering::Relaxed);
-        self.known.send_replace(Known::Nodes);
+        self.tell(Known::Nodes);
     }
 
     /// Takes what was kept on disk, unless something newer is known.
     pub(super) fn restore(&self, saved: Saved) {
-        if !self.is_empty() || matches!(*self.known.borrow(), Known::Nodes) {
+        if !self.is_empty() || matches!(*self.known.lock(), Known::Nodes) {
             return;
         }
         self.put(saved.nodes);
         self.stale_since.store(time::now(), Ordering::Relaxed);
         self.older_by
             .store(time::nanos(saved.age), Ordering::Relaxed);
-        self.known.send_replace(Known::Nodes);
+        self.tell(Known::Nodes);
         self.warn(&format_args!(
             "using nodes kept on disk {:?} ago",
             saved.age
@@ -174,7 +190,7 @@ impl<P: Clone> Inner<P> {
         }
         self.warn(&error);
         if self.is_empty() {
-            self.known.send_replace(Known::Failure(error));
+            self.tell(Known::Failure(error));
         }
     }
 

@@ -75,6 +75,7 @@ impl<H: Fn() -> bool> Follow<H> {
                 continue;
             };
             let update = tokio::select! {
+                biased;
                 update = poll_fn(|cx| updates.as_mut().poll_next(cx)) => update,
                 () = at(self.doubt) => {
                     self.doubt = None;

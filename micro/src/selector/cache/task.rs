@@ -36,6 +36,7 @@ pub(super) async fn run<P: Clone + Send + Sync + 'static>(inner: Arc<Inner<P>>) 
             let mut next = pin!(follow.next());
             loop {
                 tokio::select! {
+                    biased;
                     said = &mut next => break said,
                     Ok(()) = weights.changed() => inner.reweigh(),
                     () = at(cold) => {

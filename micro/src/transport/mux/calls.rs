@@ -1,7 +1,7 @@
 //! The calls of one connection, as their callers and the connection's task share them.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -42,7 +42,7 @@ pub(super) struct State {
     /// Slots that wait for a call.
     free: Vec<u32>,
     /// Calls whose head came, or whose request streams: by their id, until both sides have ended.
-    streams: HashMap<u64, Streams>,
+    streams: BTreeMap<u64, Streams>,
     names: Names,
     /// The connection's task, and whether it sleeps.
     driver: Option<Waker>,
@@ -119,7 +119,7 @@ impl Calls {
                 queue: Queue::default(),
                 slots: Vec::new(),
                 free: Vec::new(),
-                streams: HashMap::new(),
+                streams: BTreeMap::new(),
                 names: Names::new(0),
                 driver: None,
                 asleep: false,

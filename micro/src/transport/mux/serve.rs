@@ -1,7 +1,7 @@
 //! The task of a server's connection: reads requests, begins them in place, writes what is answered.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     future::poll_fn,
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -40,7 +40,7 @@ pub(super) struct Served {
 struct State {
     queue: Queue,
     /// Calls that did not end at their first poll, and streams.
-    running: HashMap<u64, Running>,
+    running: BTreeMap<u64, Running>,
     driver: Option<Waker>,
     asleep: bool,
     gone: bool,
@@ -85,7 +85,7 @@ pub(super) async fn serve(accepted: Accepted, call: Arc<dyn Call>, limits: Arc<L
     let served = Arc::new(Served {
         state: Mutex::new(State {
             queue: Queue::default(),
-            running: HashMap::new(),
+            running: BTreeMap::new(),
             driver: None,
             asleep: false,
             gone: false,

@@ -1,7 +1,7 @@
 //! The connections of a port, as it sees them: how many, how busy, and how to end them.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     fmt,
     sync::{
         Arc,
@@ -16,7 +16,7 @@ use tokio::{sync::Notify, task::AbortHandle};
 /// Every connection of a port.
 #[derive(Default)]
 pub(crate) struct Seats {
-    taken: Mutex<HashMap<u64, Taken>>,
+    taken: Mutex<BTreeMap<u64, Taken>>,
     next: AtomicU64,
     stage: AtomicU8,
     /// Told when a connection has ended.

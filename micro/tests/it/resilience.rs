@@ -1,0 +1,18 @@
+//! What the library promises when things fail, on virtual time over simulated connections.
+
+#[path = "../sim/directory.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with the simulation")]
+mod directory;
+#[path = "../sim/network.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with the simulation")]
+mod network;
+#[path = "../sim/random.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with the simulation")]
+mod random;
+
+mod chain;
+mod ejection;
+mod life;
+mod registry;
+mod retries;
+mod town;

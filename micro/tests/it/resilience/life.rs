@@ -1,0 +1,123 @@
+//! Nodes that leave and handlers that panic cost nobody else a call.
+
+use std::time::Duration;
+
+use micro::{Code, Context, Running};
+use tokio::time::{Instant, sleep};
+
+use super::town::{Count, Town, call, echo, millis};
+
+/// A node whose calls take 20 ms each.
+async fn worker(town: &Town, host: &str, propagation: Duration) -> (Running, Count) {
+    let done = Count::default();
+    let counted = done.clone();
+    let work = move |_: Context, text: String| {
+        counted.add();
+        async move {
+            sleep(millis(20)).await;
+            Ok(text)
+        }
+    };
+    let service = town.service(host, "text").handle("Text.Echo", work);
+    let service = service.lifecycle(|life| life.propagation = propagation);
+    (service.serve().await.unwrap(), done)
+}
+
+/// Four callers that call until a time; how many calls there were, none of which may fail.
+async fn callers(town: &Town, until: Instant) -> u32 {
+    let client = town.client();
+    let calls: Vec<_> = (0..4)
+        .map(|_| {
+            let method = echo(&client);
+            tokio::spawn(async move {
+                let mut calls = 0;
+                while Instant::now() < until {
+                    call(&method).await.unwrap();
+                    calls += 1;
+                }
+                calls
+            })
+        })
+        .collect();
+    let mut sum = 0;
+    for call in calls {
+        sum += call.await.unwrap();
+    }
+    sum
+}
+
+#[tokio::test(start_paused = true)]
+async fn rolling_every_node_loses_no_call() {
+    let town = Town::new();
+    let (one, first) = worker(&town, "one", millis(1_000)).await;
+    let (two, second) = worker(&town, "two", millis(1_000)).await;
+    let until = Instant::now() + Duration::from_secs(10);
+    let roll = async {
+        sleep(millis(1_000)).await;
+        one.stop().await;
+        let (one, third) = worker(&town, "one", millis(1_000)).await;
+        sleep(millis(1_000)).await;
+        two.stop().await;
+        sleep(Duration::from_secs(8)).await;
+        (one, third)
+    };
+    let (calls, (_one, third)) = tokio::join!(callers(&town, until), roll);
+    assert_eq!(calls, first.get() + second.get() + third.get());
+    assert!(third.get() > 100, "the new node takes calls");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_says_goodbye_loses_no_call_though_the_registry_still_lists_it() {
+    let town = Town::new();
+    let (one, first) = worker(&town, "one", Duration::ZERO).await;
+    let (_two, second) = worker(&town, "two", Duration::ZERO).await;
+    let until = Instant::now() + Duration::from_secs(5);
+    let leave = async {
+        sleep(millis(1_000)).await;
+        town.directory.set_stalled(true);
+        let began = Instant::now();
+        one.stop().await;
+        began.elapsed()
+    };
+    let (calls, took) = tokio::join!(callers(&town, until), leave);
+    assert_eq!(calls, first.get() + second.get());
+    assert!(first.get() > 10 && second.get() > 10);
+    assert!(took < millis(500), "it waited {took:?} for 20 ms of work");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_fails_its_call_and_no_other() {
+    let town = Town::new();
+    let act = async |_: Context, text: String| {
+        if text == "now" {
+            panic!("at once");
+        }
+        sleep(millis(50)).await;
+        if text == "later" {
+            panic!("after a while");
+        }
+        Ok(text)
+    };
+    let service = town.service("node", "text").handle("Text.Echo", act);
+    let _node = service.serve().await.unwrap();
+    let method = echo(&town.client());
+    let calls: Vec<_> = ["fine", "now", "later", "fine", "now"]
+        .map(|text| {
+            let method = method.clone();
+            tokio::spawn(async move { method.call(&Context::new(), text.to_owned()).await })
+        })
+        .into();
+    let mut answers = Vec::new();
+    for call in calls {
+        answers.push(call.await.unwrap());
+    }
+    assert_eq!(answers[0].as_deref().unwrap(), "fine");
+    assert_eq!(answers[3].as_deref().unwrap(), "fine");
+    for (answer, why) in [(1, "at once"), (2, "after a while"), (4, "at once")] {
+        let error = answers[answer].as_ref().unwrap_err();
+        assert_eq!(error.code(), Code::Internal, "{error}");
+        assert!(error.message().contains(why), "{error}");
+    }
+    call(&method).await.unwrap();
+    assert_eq!(town.internet.connections(), 1, "the connection was kept");
+}

@@ -1,0 +1,138 @@
+//! When another attempt is made, when not, and how many there may be.
+
+use std::time::Duration;
+
+use micro::{Context, Error, Handler, Outcome};
+use tokio::time::{Instant, sleep};
+
+use super::town::{Count, Town, call, echo, millis};
+
+#[tokio::test(start_paused = true)]
+async fn retries_stay_within_a_fifth_of_the_calls_and_ten_a_second() {
+    let town = Town::new();
+    let attempts = Count::default();
+    let mut running = Vec::new();
+    for host in ["one", "two", "three"] {
+        let counted = attempts.clone();
+        let fail = move |_: Context, _: String| {
+            counted.add();
+            async { Err::<String, _>(Error::unavailable("out of order")) }
+        };
+        let service = town.service(host, "text");
+        let service = service.handle("Text.Echo", fail.idempotent());
+        running.push(service.serve().await.unwrap());
+    }
+    let client = town.client();
+    let method = echo(&client);
+    let began = Instant::now();
+    let mut calls = Vec::new();
+    for _ in 0..2_000 {
+        let method = method.clone();
+        calls.push(tokio::spawn(async move { call(&method).await }));
+        sleep(millis(10)).await;
+    }
+    for call in calls {
+        call.await.unwrap().unwrap_err();
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    // Ten seconds' worth are there to begin with.
+    let most = 2_000.0 * 0.2 + 10.0 * (seconds + 10.0);
+    let retries = f64::from(attempts.get() - 2_000);
+    assert!(retries > 200.0, "only {retries} retries");
+    assert!(retries <= most + 1.0, "{retries} retries, {most} allowed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hung_node_does_not_eat_the_time_of_a_call_that_may_be_repeated() {
+    let town = Town::new();
+    let (_hung, _) = town.echo("hung").await;
+    let (_well, _) = town.echo("well").await;
+    let client = town.client();
+    let method = echo(&client).idempotent();
+    for _ in 0..20 {
+        call(&method).await.unwrap();
+    }
+    town.internet.freeze("hung", true);
+    let mut longest = Duration::ZERO;
+    for _ in 0..100 {
+        let began = Instant::now();
+        call(&method).await.unwrap();
+        longest = longest.max(began.elapsed());
+        sleep(millis(20)).await;
+    }
+    assert!(longest > millis(40), "none met the hung node: {longest:?}");
+    assert!(longest < millis(500), "{longest:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_answer_to_a_call_that_must_not_be_repeated_is_taken() {
+    let town = Town::new();
+    let done = Count::default();
+    let mut running = Vec::new();
+    for host in ["one", "two"] {
+        let counted = done.clone();
+        let slow = move |_: Context, text: String| {
+            counted.add();
+            let slow = text == "slow";
+            async move {
+                sleep(millis(if slow { 4_000 } else { 1 })).await;
+                Ok(text)
+            }
+        };
+        let service = town.service(host, "text").handle("Text.Echo", slow);
+        running.push(service.serve().await.unwrap());
+    }
+    let client = town.client();
+    let method = echo(&client);
+    for _ in 0..20 {
+        call(&method).await.unwrap();
+    }
+    let answer = method.call(&Context::new(), "slow".into()).await;
+    assert_eq!(answer.unwrap(), "slow");
+    assert_eq!(done.get(), 21, "each was done once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_was_sent_to_a_node_that_dies_is_unknown_and_not_repeated() {
+    let town = Town::new();
+    let done = Count::default();
+    let mut running = Vec::new();
+    for host in ["one", "two"] {
+        let counted = done.clone();
+        let slow = move |_: Context, text: String| {
+            counted.add();
+            async move {
+                sleep(millis(1_000)).await;
+                Ok(text)
+            }
+        };
+        let service = town.service(host, "text").handle("Text.Echo", slow);
+        running.push(service.serve().await.unwrap());
+    }
+    let client = town.client();
+    let method = echo(&client);
+    let calling = tokio::spawn(async move { call(&method).await });
+    sleep(millis(500)).await;
+    town.internet.reset("edge");
+    let error = calling.await.unwrap().unwrap_err();
+    assert_eq!(error.outcome(), Outcome::Unknown, "{error}");
+    assert_eq!(done.get(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_could_not_be_sent_goes_elsewhere_though_it_must_not_be_repeated() {
+    let town = Town::new();
+    let (_gone, _) = town.echo("gone").await;
+    let (_well, count) = town.echo("well").await;
+    town.internet.refuse("gone", true);
+    let client = town.client();
+    for _ in 0..50 {
+        call(&echo(&client)).await.unwrap();
+        sleep(millis(20)).await;
+    }
+    assert_eq!(count.get(), 50);
+    assert!(
+        client.stats("text").retries > 0,
+        "none met the node that is gone"
+    );
+}

@@ -1,0 +1,103 @@
+//! What goes wrong, where, and for how long.
+
+use std::{rc::Rc, time::Duration};
+
+use tokio::{
+    sync::Mutex,
+    time::{Instant, sleep},
+};
+
+use super::{
+    nodes::{Node, Scene},
+    random::Random,
+};
+
+/// Every host by name, and those that serve.
+pub struct Stage {
+    pub scene: Scene,
+    pub hosts: Vec<String>,
+    pub nodes: Vec<Mutex<Node>>,
+}
+
+/// Does harm until a time, and makes good each harm before the next.
+pub async fn demon(stage: Rc<Stage>, mut random: Random, until: Instant) {
+    while Instant::now() < until {
+        sleep(random.millis(20..400)).await;
+        harm(&stage, &mut random).await;
+    }
+}
+
+async fn harm(stage: &Stage, random: &mut Random) {
+    let internet = &stage.scene.internet;
+    let directory = &stage.scene.directory;
+    let host = random.one_of(&stage.hosts).clone();
+    let other = random.one_of(&stage.hosts).clone();
+    let node = random.one_of(&stage.nodes);
+    let lasts = match random.chance(20) {
+        true => random.millis(500..2_500),
+        false => random.millis(10..500),
+    };
+    let which = random.within(0..12);
+    internet.note(&format!("harm {which} of {host} and {other} for {lasts:?}"));
+    match which {
+        0 => {
+            internet.cut(&host, &other, true);
+            internet.cut(&other, &host, true);
+            sleep(lasts).await;
+            internet.cut(&host, &other, false);
+            internet.cut(&other, &host, false);
+        }
+        1 | 2 => {
+            internet.cut(&host, &other, true);
+            sleep(lasts).await;
+            internet.cut(&host, &other, false);
+        }
+        3 => internet.reset(&host),
+        4 => {
+            internet.refuse(&host, true);
+            sleep(lasts).await;
+            internet.refuse(&host, false);
+        }
+        5 | 6 => {
+            if let Ok(mut node) = node.try_lock() {
+                node.kill();
+                sleep(lasts).await;
+                // It may fail: another harm, or the end, tries again.
+                let _ = node.start().await;
+            }
+        }
+        7 | 8 => {
+            if let Ok(mut node) = node.try_lock() {
+                node.stop().await;
+                let _ = node.start().await;
+            }
+        }
+        9 => {
+            // A caller that stands still cannot keep a deadline.
+            let servers = stage.hosts.iter().filter(|host| !host.starts_with("edge"));
+            let servers: Vec<_> = servers.cloned().collect();
+            let host = random.one_of(&servers).clone();
+            internet.freeze(&host, true);
+            sleep(lasts).await;
+            internet.freeze(&host, false);
+        }
+        10 => match random.within(0..3) {
+            0 => {
+                directory.set_down(true);
+                sleep(lasts).await;
+                directory.set_down(false);
+            }
+            1 => {
+                directory.set_stalled(true);
+                sleep(lasts).await;
+                directory.set_stalled(false);
+            }
+            _ => directory.forget(),
+        },
+        _ => {
+            internet.set_latency(random.millis(10..120));
+            sleep(lasts).await;
+            internet.set_latency(Duration::from_millis(2));
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! One run: everything is set up, harmed for a while, made good, and must work again.
+
+use std::{rc::Rc, time::Duration};
+
+use micro::Context;
+use tokio::{
+    runtime::Builder,
+    sync::Mutex,
+    task::LocalSet,
+    time::{Instant, sleep},
+};
+
+use super::{
+    callers::Caller,
+    directory::Directory,
+    faults::{Stage, demon},
+    ledger::Ledger,
+    network::Internet,
+    nodes::{Node, Scene, Work, leaf_method},
+    random::Random,
+};
+
+/// Harm is done for this long.
+const HARM: Duration = Duration::from_secs(4);
+/// No ejection lasts longer than this, nor does a doubt about an empty registry.
+const RECOVERY: Duration = Duration::from_secs(35);
+
+/// What came of a run.
+pub struct Report {
+    pub hash: u64,
+    pub violations: Vec<String>,
+    pub lines: Vec<String>,
+    pub calls: usize,
+    pub fine: usize,
+}
+
+/// Plays the run of a seed.
+pub fn run(seed: u64, keep_lines: bool) -> Report {
+    let runtime = Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime without I/O needs nothing of the system");
+    let local = LocalSet::new();
+    let mut report = local.block_on(&runtime, play(seed, keep_lines));
+    drop(local);
+    let left = runtime.metrics().num_alive_tasks();
+    if left > 0 {
+        let left = format!("{left} tasks are left when everything is gone");
+        report.violations.push(left);
+    }
+    report
+}
+
+async fn play(seed: u64, keep_lines: bool) -> Report {
+    let mut random = Random::new(seed);
+    let scene = Scene {
+        internet: Internet::new(random.fork(), keep_lines),
+        directory: Directory::new(random.fork(), Duration::from_millis(30)),
+        ledger: Ledger::default(),
+    };
+    let mut hosts = Vec::new();
+    let mut nodes = Vec::new();
+    for (host, service) in [
+        ("leaf-1", "leaf"),
+        ("leaf-2", "leaf"),
+        ("leaf-3", "leaf"),
+        ("relay-1", "relay"),
+        ("relay-2", "relay"),
+    ] {
+        let mut node = Node::new(host, service, &scene, &mut random);
+        node.start().await.expect("nothing is harmed yet");
+        nodes.push(Mutex::new(node));
+        hosts.push(host.to_owned());
+    }
+    let edges = ["edge-1", "edge-2"];
+    hosts.extend(edges.map(str::to_owned));
+    let clients: Vec<_> = edges
+        .iter()
+        .map(|host| scene.plugins(host, &mut random).client())
+        .collect::<micro::Result<_>>()
+        .expect("a client needs nothing but its parts");
+    let stage = Rc::new(Stage {
+        scene: scene.clone(),
+        hosts,
+        nodes,
+    });
+    let until = Instant::now() + HARM;
+    let mut tasks = Vec::new();
+    for number in 0..8 {
+        let client = &clients[number as usize % clients.len()];
+        let caller = Caller::new(number, client, &scene, &mut random);
+        tasks.push(tokio::task::spawn_local(caller.run(until)));
+    }
+    for _ in 0..2 {
+        let demon = demon(stage.clone(), random.fork(), until);
+        tasks.push(tokio::task::spawn_local(demon));
+    }
+    for task in tasks {
+        if let Err(error) = task.await {
+            scene.ledger.violation(format!("a task panicked: {error}"));
+        }
+    }
+    for node in &stage.nodes {
+        let mut node = node.lock().await;
+        while node.start().await.is_err() {
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+    sleep(RECOVERY).await;
+    for (number, client) in clients.iter().enumerate() {
+        let work = Work {
+            id: number as u64,
+            millis: 0,
+            fails: None,
+            count: 0,
+            payload: String::new(),
+        };
+        let call = leaf_method(client, "Leaf.Put").call(&Context::new(), work);
+        if let Err(error) = call.timeout(Duration::from_secs(1)).await {
+            let violation = format!("a call fails when all is well again: {error}");
+            scene.ledger.violation(violation);
+        }
+    }
+    drop(clients);
+    let (calls, fine) = scene.ledger.calls();
+    let stage = Rc::into_inner(stage).expect("the demons have ended");
+    for node in stage.nodes {
+        node.into_inner().stop().await;
+    }
+    // What was aborted goes at its next turn.
+    sleep(Duration::from_secs(2)).await;
+    if scene.internet.connections() > 0 {
+        let open = scene.internet.connections();
+        let left = format!("{open} connections are left when everything is gone");
+        scene.ledger.violation(left);
+    }
+    Report {
+        hash: scene.internet.hash(),
+        violations: scene.ledger.violations(),
+        lines: scene.internet.lines(),
+        calls,
+        fine,
+    }
+}
