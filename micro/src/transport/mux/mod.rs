@@ -1,4 +1,5 @@
-//! The native protocol: many calls on one connection, each a flat frame; `PROTOCOL.md` specifies it.
+//! The native protocol: many calls on one connection, each a flat frame.
+#![doc = include_str!("PROTOCOL.md")]
 
 mod calls;
 mod driver;

@@ -21,7 +21,7 @@ const OWN: usize = 8 * 1024;
 /// How much of what follows may be read into such a buffer, so that the next header comes with it.
 const AHEAD: usize = 4 * 1024;
 /// The most that such a buffer begins with.
-const CLAIMED: usize = 256 * 1024;
+const CLAIMED: usize = 128 * 1024;
 
 thread_local! {
     static SCRATCHES: Cell<Option<Vec<u8>>> = const { Cell::new(None) };
