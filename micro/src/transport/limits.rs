@@ -61,7 +61,9 @@ impl Default for Limits {
 
 impl Limits {
     pub(crate) fn message_u32(&self) -> u32 {
-        u32::try_from(self.message).unwrap_or(u32::MAX)
+        // A frame's length is a u32 and counts the head too.
+        const MOST: u32 = u32::MAX - u16::MAX as u32;
+        u32::try_from(self.message).map_or(MOST, |message| message.min(MOST))
     }
 
     pub(crate) fn head_u32(&self) -> u32 {

@@ -4,6 +4,7 @@ pub mod io;
 mod limits;
 mod mux;
 mod native;
+mod pool;
 mod port;
 pub mod protocol;
 pub(crate) mod worker;
@@ -24,6 +25,11 @@ use crate::{
     registry::Node,
     time::Nanos,
 };
+
+/// Reads any bytes as frames of the native protocol; for fuzzing.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use mux::fuzz::frames as fuzz_frames;
 
 pub use limits::Limits;
 pub use native::Native;

@@ -13,6 +13,7 @@ use crate::{
         Limits, Listener, Peer, Transport,
         io::{Network, SharedNetwork, Sockets},
         mux,
+        pool::Pool,
         port::Port,
     },
 };
@@ -22,6 +23,7 @@ use crate::{
 pub struct Native {
     network: SharedNetwork,
     limits: Arc<Limits>,
+    pool: Arc<Pool>,
     runtimes: Vec<Handle>,
 }
 
@@ -34,9 +36,11 @@ impl Default for Native {
 impl Native {
     /// Over the machine's own network, with the default limits.
     pub fn new() -> Self {
+        let limits = Limits::default();
         Native {
             network: Arc::new(Sockets::default()),
-            limits: Arc::default(),
+            pool: Pool::new(limits.connections),
+            limits: Arc::new(limits),
             runtimes: Vec::new(),
         }
     }
@@ -47,8 +51,9 @@ impl Native {
         self
     }
 
-    /// The same with other limits.
+    /// The same with other limits, and connections of its own.
     pub fn limits(mut self, limits: Limits) -> Self {
+        self.pool = Pool::new(limits.connections);
         self.limits = Arc::new(limits);
         self
     }
@@ -71,6 +76,7 @@ impl Transport for Native {
             &node.address,
             self.network.clone(),
             self.limits.clone(),
+            self.pool.clone(),
         )))
     }
 

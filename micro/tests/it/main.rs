@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "these are tests")]
 
 mod codec;
+mod golden;
+mod limits;
+mod raw;
 mod registry;
 mod resilience;
 mod ui;

@@ -15,6 +15,7 @@ use tokio::{sync::oneshot, task::AbortHandle};
 use super::{
     frame::{self, Name, RequestHead, StatusRead, kind, write_bare, write_request},
     names::Names,
+    preface::{Preface, UNSAID},
     queue::Queue,
     reader::Frame,
     stream::{Credit, Inbox, Incoming, Outlet, pump, too_large},
@@ -22,8 +23,8 @@ use super::{
 use crate::{
     error::{Code, Error, Outcome, Result},
     message::{Body, Request, Response},
-    time::{NEVER, Nanos},
-    transport::{Attempt, Connection, limits::Limits},
+    time::{self, NEVER, Nanos},
+    transport::{Attempt, Connection, limits::Limits, pool::Pooled},
 };
 
 /// One connection's calls.
@@ -58,9 +59,13 @@ pub(super) struct State {
     pub(super) nearest: Nanos,
     /// Calls begun so far.
     pub(super) begun: u64,
+    /// When the last was begun.
+    last: Nanos,
     /// The largest message the other side takes.
     message_limit: usize,
-    /// The credit a stream begins with, as the other side said.
+    /// The largest head it takes.
+    head_limit: usize,
+    /// The credit a stream begins with, as the other side said; 0 until it has.
     window: u32,
 }
 
@@ -129,8 +134,10 @@ impl Calls {
                 pings: Vec::new(),
                 nearest: NEVER,
                 begun: 0,
-                message_limit: limits.message,
-                window: limits.window,
+                last: time::now(),
+                message_limit: (limits.message_u32() as usize).min(UNSAID.message as usize),
+                head_limit: (limits.head_u32() as usize).min(UNSAID.head as usize),
+                window: 0,
             }),
             open,
             flushed: AtomicU64::new(0),
@@ -155,6 +162,12 @@ impl Calls {
             drop(state);
             waiting.into_iter().for_each(Waker::wake);
         }
+    }
+
+    /// Whether less than its limit is queued.
+    fn has_room(&self, state: &State) -> bool {
+        let flushed = self.flushed.load(Ordering::Relaxed);
+        state.queue.end().saturating_sub(flushed) <= self.limits.queue as u64
     }
 
     /// Whether a new call may be begun here.
@@ -247,10 +260,17 @@ impl State {
     }
 
     /// What the other side said of itself.
-    pub(super) fn introduced(&mut self, message: usize, names: u16, window: u32) {
-        self.message_limit = self.message_limit.min(message);
-        self.names = Names::new(names);
-        self.window = window;
+    pub(super) fn introduced(&mut self, other: &Preface, limits: &Limits) {
+        self.message_limit = limits.message_u32().min(other.message) as usize;
+        self.head_limit = limits.head_u32().min(other.head) as usize;
+        let names = u16::try_from(other.names).unwrap_or(u16::MAX);
+        self.names = Names::new(names.min(limits.names));
+        self.window = other.window;
+        for streams in self.streams.values() {
+            if let Some(credit) = &streams.credit {
+                credit.grant(other.window);
+            }
+        }
     }
 
     /// Whether the connection has nothing left to do and takes nothing new.
@@ -390,7 +410,7 @@ impl State {
                 }
             }
             kind::CREDIT => {
-                let granted = frame.bytes().try_into().map_err(|_| damaged())?;
+                let granted = frame.tail().try_into().map_err(|_| damaged())?;
                 if let Some(credit) = self.streams.get(&id).and_then(|s| s.credit.as_ref()) {
                     credit.grant(u32::from_le_bytes(granted));
                 }
@@ -401,7 +421,16 @@ impl State {
                     let _ = self.pings.swap_remove(place).1.send(());
                 }
             }
-            kind::GO_AWAY => self.go_away(),
+            kind::GO_AWAY => {
+                // Without a head it is a goodbye; with one, why the connection ends.
+                if let Some(StatusRead::Failed(why)) = frame::read_status(frame.head()) {
+                    return Err(Error::unavailable(format!(
+                        "it ended the connection: {}",
+                        why.message()
+                    )));
+                }
+                self.go_away();
+            }
             _ => {}
         }
         Ok(())
@@ -413,7 +442,7 @@ impl State {
         matches!(self.slot(id)?.phase, Phase::Waiting(_)).then_some(())?;
         let inbox = Inbox::new(window);
         self.streams.entry(id).or_default().inbox = Some(inbox.clone());
-        let incoming = Incoming::new(inbox, calls.clone(), id, window, true);
+        let incoming = Incoming::new(inbox, calls.clone(), id, window);
         Some(Body::stream(incoming))
     }
 }
@@ -429,6 +458,38 @@ impl Outlet for Calls {
             write(&mut state.queue);
             wake_driver(state);
         }
+    }
+
+    fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        let gone = matches!(state.stage, Stage::Gone(_));
+        if gone || self.has_room(&state) {
+            return Poll::Ready(());
+        }
+        state.waiting.push(cx.waker().clone());
+        Poll::Pending
+    }
+
+    fn give_up(&self, id: u64) {
+        let mut state = self.lock();
+        // The other side says nothing more of a call that was cancelled.
+        let streams = state.streams.remove(&id);
+        if !matches!(state.stage, Stage::Gone(_)) {
+            write_bare(state.queue.tail(), kind::CANCEL, id, &[]);
+        }
+        wake_driver(state);
+        drop(streams);
+    }
+}
+
+impl Pooled for Calls {
+    fn idle_since(&self) -> Option<Nanos> {
+        let state = self.lock();
+        (state.is_idle() && state.pings.is_empty()).then_some(state.last)
+    }
+
+    fn retire(&self) {
+        self.drain();
     }
 }
 
@@ -453,7 +514,7 @@ impl Connection for Handle {
             }
         }
         let start = state.queue.end();
-        if start.saturating_sub(calls.flushed.load(Ordering::Relaxed)) > calls.limits.queue as u64 {
+        if !calls.has_room(state) {
             state.waiting.push(cx.waker().clone());
             return Poll::Pending;
         }
@@ -470,7 +531,7 @@ impl Connection for Handle {
             }
             None => {
                 return Poll::Ready(Err(Error::resource_exhausted(format!(
-                    "{} calls are under way on one connection, which is its limit",
+                    "{0} calls are under way on one connection, over the limit `calls` of {0}",
                     calls.limits.calls
                 ))
                 .with_outcome(Outcome::NotSent)));
@@ -500,7 +561,7 @@ impl Connection for Handle {
             flags,
             &head,
             length,
-            calls.limits.head,
+            state.head_limit,
         );
         if let Err(error) = written {
             if matches!(name, Name::New { .. }) {
@@ -526,6 +587,7 @@ impl Connection for Handle {
         let patience = attempt.patience.min(deadline);
         state.free.pop();
         state.begun += 1;
+        state.last = attempt.now;
         state.slots[index as usize].phase = Phase::Waiting(Waiting {
             waker: cx.waker().clone(),
             start,

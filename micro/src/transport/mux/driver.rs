@@ -22,11 +22,20 @@ use super::{
 use crate::{
     error::{Error, Outcome, Result},
     time::{self, NEVER, Nanos, nanos},
-    transport::io::{Io, SharedNetwork},
+    transport::{
+        io::{Io, SharedNetwork},
+        pool::Place,
+    },
 };
 
 /// Connects to `address` and serves the calls until the connection ends.
-pub(super) async fn run(calls: Arc<Calls>, network: SharedNetwork, address: Arc<str>) {
+pub(super) async fn run(
+    calls: Arc<Calls>,
+    place: Place,
+    network: SharedNetwork,
+    address: Arc<str>,
+) {
+    let _place = place;
     // Also when the runtime drops this task: nobody may wait for an answer that cannot come.
     let _end = End(&calls, &address);
     let error = match connect(&calls, &network, &address).await {
@@ -87,12 +96,7 @@ async fn introduce(io: &mut Io, calls: &Calls) -> Result<Vec<u8>> {
         }
         if let Read::Done(preface, length) = Preface::read(&bytes)? {
             preface.version()?;
-            let names = u16::try_from(preface.names).unwrap_or(u16::MAX);
-            calls.lock().introduced(
-                preface.message as usize,
-                names.min(calls.limits().names),
-                preface.window,
-            );
+            calls.lock().introduced(&preface, calls.limits());
             bytes.drain(..length);
             return Ok(bytes);
         }
@@ -196,6 +200,15 @@ impl<'a> Driver<'a> {
 
     /// Why it ended.
     async fn run(mut self) -> Error {
+        let (calls, now) = (self.calls, self.last_read);
+        let mut wakers = Wakers::new();
+        let first = self
+            .reader
+            .first_frames(&mut |frame| calls.lock().frame(calls, frame, now, &mut wakers));
+        wakers.into_iter().for_each(|waker| waker.wake());
+        if let Err(error) = first {
+            return error;
+        }
         poll_fn(|cx| match self.poll(cx) {
             Ok(()) => Poll::Pending,
             Err(error) => Poll::Ready(error),
@@ -243,6 +256,11 @@ impl<'a> Driver<'a> {
                 Poll::Pending => return Ok(()),
                 Poll::Ready(Ok(0)) => {
                     return Err(Error::unavailable("it closed the connection"));
+                }
+                Poll::Ready(Ok(_)) if self.reader.is_amid() => {
+                    // Part of a large frame is a sign of life too.
+                    self.last_read = time::now();
+                    self.pinged = None;
                 }
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => return Err(error),
@@ -301,8 +319,11 @@ impl<'a> Driver<'a> {
         } else if let Some((before, since)) = self.quiet
             && before == begun
         {
-            if now - since >= nanos(limits.idle) {
+            let over = since.saturating_add(nanos(limits.idle));
+            if now >= over {
                 state.go_away();
+            } else {
+                next = next.min(over);
             }
             state.queue.shrink();
             drop(state);

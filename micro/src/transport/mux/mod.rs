@@ -1,8 +1,13 @@
-//! The native protocol: many calls on one connection, each a flat frame; `PROTOCOL.md` specifies it.
+//! The native protocol: many calls on one connection, each a flat frame.
+#![doc = include_str!("PROTOCOL.md")]
 
 mod calls;
 mod driver;
 mod frame;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzz;
+#[cfg(test)]
+mod golden;
 mod names;
 mod preface;
 mod queue;
@@ -21,6 +26,7 @@ use crate::{
     transport::{
         Connection, Limits, Peer, Probe,
         io::SharedNetwork,
+        pool::{Pool, Pooled},
         protocol::{Accepted, Detect, Protocol},
         worker,
     },
@@ -53,6 +59,7 @@ pub(crate) struct Node {
     address: Arc<str>,
     network: SharedNetwork,
     limits: Arc<Limits>,
+    pool: Arc<Pool>,
     connections: Mutex<Connections>,
 }
 
@@ -64,11 +71,17 @@ struct Connections {
 }
 
 impl Node {
-    pub(crate) fn new(address: &str, network: SharedNetwork, limits: Arc<Limits>) -> Self {
+    pub(crate) fn new(
+        address: &str,
+        network: SharedNetwork,
+        limits: Arc<Limits>,
+        pool: Arc<Pool>,
+    ) -> Self {
         Node {
             address: address.into(),
             network,
             limits,
+            pool,
             connections: Mutex::default(),
         }
     }
@@ -79,8 +92,11 @@ impl Node {
                 .with_outcome(Outcome::NotSent)
         })?;
         let calls = Calls::new(self.limits.clone());
+        let pooled: Arc<dyn Pooled> = calls.clone();
+        let place = self.pool.admit(Arc::downgrade(&pooled))?;
         runtime.spawn(driver::run(
             calls.clone(),
+            place,
             self.network.clone(),
             self.address.clone(),
         ));

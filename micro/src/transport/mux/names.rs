@@ -6,6 +6,14 @@ use crate::message::Target;
 
 use super::frame::Name;
 
+/// Bytes of service and endpoint together, over which a name gets no number: with the limit of
+/// names this bounds the table.
+pub(super) const LONGEST: usize = 1024;
+
+fn is_short(target: &Target) -> bool {
+    target.service().len() + target.endpoint().len() <= LONGEST
+}
+
 /// The numbers a client has given. Numbers begin at 1.
 pub(super) struct Names {
     numbers: HashMap<Target, u16>,
@@ -36,7 +44,11 @@ impl Names {
             return Name::Known(*number);
         }
         let known = self.numbers.len() as u16;
-        let number = if known < self.limit { known + 1 } else { 0 };
+        let number = if known < self.limit && is_short(target) {
+            known + 1
+        } else {
+            0
+        };
         if number != 0 {
             self.numbers.insert(target.clone(), number);
         }
@@ -73,7 +85,7 @@ impl Known {
 
     /// Remembers a target; `false` when the number is beyond the limit.
     pub(super) fn define(&mut self, number: u16, target: &Target) -> bool {
-        if number == 0 || number > self.limit {
+        if number == 0 || number > self.limit || !is_short(target) {
             return false;
         }
         let index = usize::from(number);

@@ -40,6 +40,16 @@ pub(super) struct Preface {
     pub(super) window: u32,
 }
 
+/// What is taken of a side that has not said otherwise; requests may be sent by it before it has.
+pub(super) const UNSAID: Preface = Preface {
+    lowest: VERSIONS.0,
+    highest: VERSIONS.0,
+    message: 4 << 20,
+    head: 16 << 10,
+    names: 0,
+    window: 64 << 10,
+};
+
 /// What stands in a buffer that should begin with a preface.
 #[derive(Debug)]
 pub(super) enum Read {
@@ -109,10 +119,7 @@ impl Preface {
         let mut preface = Preface {
             lowest: fixed[4],
             highest: fixed[5],
-            message: 4 << 20,
-            head: 16 << 10,
-            names: 0,
-            window: 64 << 10,
+            ..UNSAID
         };
         while let Some((prefix, after)) = settings.split_first_chunk::<4>() {
             let length = usize::from(u16::from_le_bytes([prefix[2], prefix[3]]));
@@ -130,5 +137,55 @@ impl Preface {
             }
         }
         Ok(Read::Done(preface, FIXED + length))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written() -> Vec<u8> {
+        let mut bytes = Vec::new();
+        Preface::of(&Limits::default()).write(&mut bytes);
+        bytes
+    }
+
+    #[test]
+    fn a_preface_is_read_as_soon_as_it_is_whole_and_no_sooner() {
+        let mut bytes = written();
+        let whole = bytes.len();
+        bytes.extend_from_slice(b"frames");
+        for length in 0..whole {
+            let read = Preface::read(&bytes[..length]).unwrap();
+            assert!(matches!(read, Read::More), "at {length} bytes");
+        }
+        let Read::Done(preface, length) = Preface::read(&bytes).unwrap() else {
+            panic!("it is whole");
+        };
+        assert_eq!((preface, length), (Preface::of(&Limits::default()), whole));
+    }
+
+    #[test]
+    fn what_is_not_a_preface_is_known_by_the_first_byte_that_is_wrong() {
+        assert!(Preface::read(b"GET / HTTP/1.1").is_err());
+        assert!(Preface::read(&[0xd5, b'M', b'I', b'X']).is_err());
+        let mut long = written();
+        long[6..8].copy_from_slice(&2000u16.to_le_bytes());
+        assert!(Preface::read(&long).is_err(), "settings over their limit");
+        let mut torn = written();
+        torn[10] = 0xff;
+        assert!(Preface::read(&torn).is_err(), "a setting past the end");
+    }
+
+    #[test]
+    fn the_highest_version_that_both_speak_is_spoken() {
+        let versions = |lowest, highest| Preface {
+            lowest,
+            highest,
+            ..UNSAID
+        };
+        assert_eq!(versions(1, 9).version().unwrap(), 1);
+        let error = versions(2, 9).version().unwrap_err();
+        assert!(error.message().contains("versions 2 to 9"), "{error}");
     }
 }

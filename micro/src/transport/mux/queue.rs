@@ -56,6 +56,11 @@ impl Queue {
         self.tail_base + self.tail.len() as u64
     }
 
+    /// Bytes that are queued and not handed over.
+    pub(super) fn length(&self) -> u64 {
+        self.end() - self.base
+    }
+
     /// Queues the body of the frame whose header was just written.
     pub(super) fn push_body(&mut self, body: &Bytes) {
         if body.len() < WHOLE {

@@ -11,7 +11,7 @@ use std::{
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
-use super::frame::{HEADER, Header, copy_out};
+use super::frame::{HEADER, Header, copy_out, kind};
 use crate::error::{Error, Result};
 
 /// The buffer a thread's connections read into. An idle connection holds none.
@@ -20,6 +20,8 @@ const SCRATCH: usize = 128 * 1024;
 const OWN: usize = 8 * 1024;
 /// How much of what follows may be read into such a buffer, so that the next header comes with it.
 const AHEAD: usize = 4 * 1024;
+/// The most that such a buffer begins with.
+const CLAIMED: usize = 128 * 1024;
 
 thread_local! {
     static SCRATCHES: Cell<Option<Vec<u8>>> = const { Cell::new(None) };
@@ -28,6 +30,8 @@ thread_local! {
 /// One frame as read.
 pub(super) struct Frame<'a> {
     pub(super) header: Header,
+    /// Whether the call is cancelled by a frame that came with this one.
+    pub(super) cancelled: bool,
     payload: Payload<'a>,
 }
 
@@ -56,8 +60,27 @@ impl Frame<'_> {
         }
     }
 
+    /// The same in a buffer of its own, to be looked at later.
+    pub(super) fn keep(self) -> Frame<'static> {
+        let bytes = match self.payload {
+            Payload::Shared(bytes) => copy_out(bytes),
+            Payload::Own(bytes) => bytes,
+        };
+        Frame {
+            payload: Payload::Own(bytes),
+            ..self
+        }
+    }
+
+    /// Everything after the head, where it is.
+    pub(super) fn tail(&self) -> &[u8] {
+        self.bytes()
+            .get(self.header.head.into()..)
+            .unwrap_or_default()
+    }
+
     /// Head and body.
-    pub(super) fn bytes(&self) -> &[u8] {
+    fn bytes(&self) -> &[u8] {
         match &self.payload {
             Payload::Shared(bytes) => bytes,
             Payload::Own(bytes) => bytes,
@@ -73,6 +96,10 @@ pub(super) struct Reader {
     begun: Vec<u8>,
     /// A large frame under way.
     own: Option<(Header, BytesMut)>,
+    /// Whether to look for cancels in a batch before handing its frames on.
+    looks_ahead: bool,
+    /// Calls that the batch at hand cancels, sorted; empty but for rare moments.
+    cancelled: Vec<u64>,
 }
 
 impl Reader {
@@ -81,7 +108,16 @@ impl Reader {
             limit,
             begun: first,
             own: None,
+            looks_ahead: false,
+            cancelled: Vec::new(),
         }
+    }
+
+    /// The same, marking requests that a later frame of the same batch cancels. A process that was
+    /// stopped for a while wakes to many of them.
+    pub(super) fn looking_ahead(mut self) -> Self {
+        self.looks_ahead = true;
+        self
     }
 
     /// Whether part of a frame has come and part has not.
@@ -94,6 +130,7 @@ impl Reader {
         if self.begun.is_empty() {
             self.begun = Vec::new();
         }
+        self.cancelled = Vec::new();
     }
 
     /// Reads once and hands every complete frame on; the bytes read, 0 at the end of the connection.
@@ -115,11 +152,11 @@ impl Reader {
                 return read.map_err(lost);
             }
             let ahead = buffer.split_off(length);
-            let frame = Frame {
+            each(Frame {
                 header,
+                cancelled: false,
                 payload: Payload::Own(buffer.freeze()),
-            };
-            each(frame)?;
+            })?;
             self.cut(&ahead, each)?;
             return read.map_err(lost);
         }
@@ -164,18 +201,28 @@ impl Reader {
         mut bytes: &[u8],
         each: &mut dyn FnMut(Frame<'_>) -> Result<()>,
     ) -> Result<()> {
+        if self.looks_ahead {
+            self.look_ahead(bytes);
+        }
         while let Some((first, rest)) = bytes.split_first_chunk::<HEADER>() {
             let header = Header::read(first);
             let length = header.length as usize;
-            if length > self.limit || usize::from(header.head) > length {
+            if usize::from(header.head) > length {
+                return Err(Error::data_loss(format!(
+                    "a frame of {length} bytes claims a head of {}",
+                    header.head
+                )));
+            }
+            if length > self.limit {
                 return Err(Error::resource_exhausted(format!(
-                    "a frame of {length} bytes is over the limit of {}",
+                    "a frame of {length} bytes is over the limit of {}, which the limit `message` sets",
                     self.limit
                 )));
             }
             let Some((payload, rest)) = rest.split_at_checked(length) else {
                 if length >= OWN {
-                    let mut buffer = BytesMut::with_capacity(length + AHEAD);
+                    // Grown as bytes come: what a header claims costs nothing.
+                    let mut buffer = BytesMut::with_capacity((length + AHEAD).min(CLAIMED));
                     buffer.extend_from_slice(rest);
                     self.own = Some((header, buffer));
                     return Ok(());
@@ -184,12 +231,33 @@ impl Reader {
             };
             each(Frame {
                 header,
+                cancelled: self.is_cancelled(header.id),
                 payload: Payload::Shared(payload),
             })?;
             bytes = rest;
         }
         self.begun.extend_from_slice(bytes);
         Ok(())
+    }
+
+    /// Notes the calls that complete frames in `bytes` cancel.
+    fn look_ahead(&mut self, mut bytes: &[u8]) {
+        self.cancelled.clear();
+        while let Some((first, rest)) = bytes.split_first_chunk::<HEADER>() {
+            let header = Header::read(first);
+            let Some(rest) = rest.get(header.length as usize..) else {
+                break;
+            };
+            if header.kind == kind::CANCEL {
+                self.cancelled.push(header.id);
+            }
+            bytes = rest;
+        }
+        self.cancelled.sort_unstable();
+    }
+
+    fn is_cancelled(&self, id: u64) -> bool {
+        !self.cancelled.is_empty() && self.cancelled.binary_search(&id).is_ok()
     }
 }
 

@@ -1,10 +1,11 @@
 //! The task of a server's connection: reads requests, begins them in place, writes what is answered.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     future::poll_fn,
     sync::Arc,
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use parking_lot::Mutex;
@@ -14,7 +15,7 @@ use super::{
     driver::Timer,
     frame::{self, Status, kind, write_bare, write_status},
     names::Known,
-    preface::{Preface, Read},
+    preface::{Preface, Read, UNSAID},
     queue::{Queue, Writer},
     reader::{Frame, Reader},
     stream::{Credit, Inbox, Incoming, Outlet, pump},
@@ -35,6 +36,8 @@ use crate::{
 /// What the connection's task and its calls' tasks share.
 pub(super) struct Served {
     state: Mutex<State>,
+    /// Bytes queued before streams wait.
+    queue: u64,
 }
 
 struct State {
@@ -44,6 +47,8 @@ struct State {
     driver: Option<Waker>,
     asleep: bool,
     gone: bool,
+    /// Streams that wait for room in the queue.
+    waiting: Vec<Waker>,
 }
 
 #[derive(Default)]
@@ -67,6 +72,18 @@ impl Outlet for Served {
             driver.wake();
         }
     }
+
+    fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.state.lock();
+        if state.gone || state.queue.length() <= self.queue {
+            return Poll::Ready(());
+        }
+        state.waiting.push(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Nothing to say: a handler may leave the rest of a stream unread and answer all the same.
+    fn give_up(&self, _: u64) {}
 }
 
 /// Serves one connection until it ends.
@@ -89,15 +106,23 @@ pub(super) async fn serve(accepted: Accepted, call: Arc<dyn Call>, limits: Arc<L
             driver: None,
             asleep: false,
             gone: false,
+            waiting: Vec::new(),
         }),
+        queue: limits.queue as u64,
     });
     let driver = Driver {
-        reader: Reader::new(limits.message + usize::from(u16::MAX), first),
+        // Requests sent before our preface was read keep to what is taken of a side unsaid.
+        reader: Reader::new(
+            limits.message.max(UNSAID.message as usize) + usize::from(u16::MAX),
+            first,
+        )
+        .looking_ahead(),
         writer: Writer::default(),
         timer: Timer::new(),
         last_read: time::now(),
         pinged: None,
         amid_since: None,
+        blocked: false,
         said_goodbye: false,
         io,
         session: Session {
@@ -108,6 +133,9 @@ pub(super) async fn serve(accepted: Accepted, call: Arc<dyn Call>, limits: Arc<L
             served,
             call,
             seat,
+            full: false,
+            parked: VecDeque::new(),
+            crowded: false,
         },
     };
     let error = driver.run().await;
@@ -140,6 +168,12 @@ struct Session {
     names: Known,
     call: Arc<dyn Call>,
     seat: Seat,
+    /// Whether more is queued than the limit: nothing is begun until it is written.
+    full: bool,
+    /// Frames read in one batch with what filled the queue, to be looked at when it is written.
+    parked: VecDeque<Frame<'static>>,
+    /// Whether as many calls as may be were at work when the last was begun.
+    crowded: bool,
 }
 
 struct Driver {
@@ -152,8 +186,14 @@ struct Driver {
     pinged: Option<Nanos>,
     /// Since when a frame has been under way.
     amid_since: Option<Nanos>,
+    /// Whether the other side did not take what was last written to it.
+    blocked: bool,
     said_goodbye: bool,
 }
+
+/// How long what is still under way from a connection given up is read, so that it is not reset
+/// before the other side has read why.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Reads of one poll before others on the thread have their turn.
 const READS: usize = 4;
@@ -168,6 +208,7 @@ impl Driver {
         if let Err(error) = first {
             return self.give_up(error).await;
         }
+        self.amid_since = self.reader.is_amid().then_some(now);
         let error = poll_fn(|cx| match self.poll(cx) {
             Ok(()) => Poll::Pending,
             Err(error) => Poll::Ready(error),
@@ -192,8 +233,15 @@ impl Driver {
         .is_ok()
             && self.writer.is_empty()
         {
-            let farewell = self.io.write_all(&bytes);
-            let _ = tokio::time::timeout(self.session.limits.handshake, farewell).await;
+            let io = &mut self.io;
+            let farewell = async {
+                io.write_all(&bytes).await?;
+                io.shutdown().await?;
+                let mut rest = [0; 4096];
+                while io.read(&mut rest).await? > 0 {}
+                std::io::Result::Ok(())
+            };
+            let _ = tokio::time::timeout(LINGER, farewell).await;
         }
         error
     }
@@ -228,9 +276,18 @@ impl Driver {
                 return Ok(());
             }
             match self.writer.poll_write(&mut self.io, cx) {
+                Poll::Ready(Ok(_)) if self.blocked => {
+                    // It reads again, which is a sign of life.
+                    self.blocked = false;
+                    self.last_read = time::now();
+                    self.pinged = None;
+                }
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => return Err(error.into()),
-                Poll::Pending => return Ok(()),
+                Poll::Pending => {
+                    self.blocked = true;
+                    return Ok(());
+                }
             }
         }
     }
@@ -243,6 +300,11 @@ impl Driver {
             }
             let mut received = None;
             let session = &mut self.session;
+            if session.full {
+                session.resume(time::now())?;
+                self.write(cx)?;
+                continue;
+            }
             let read = self.reader.poll_frames(&mut self.io, cx, &mut |frame| {
                 let now = *received.get_or_insert_with(time::now);
                 session.frame(frame, now)
@@ -333,14 +395,40 @@ impl Driver {
 impl Session {
     /// Hands the writer, which must be empty, what is queued; whether there was anything.
     fn hand_over(&mut self, writer: &mut Writer) -> bool {
-        self.own.hand_over(writer) || self.served.state.lock().queue.hand_over(writer)
+        if self.own.hand_over(writer) {
+            return true;
+        }
+        let mut state = self.served.state.lock();
+        let handed = state.queue.hand_over(writer);
+        if handed && !state.waiting.is_empty() {
+            let waiting = std::mem::take(&mut state.waiting);
+            drop(state);
+            waiting.into_iter().for_each(Waker::wake);
+        }
+        handed
+    }
+
+    /// Looks at frames that were parked, now that what was queued has been written.
+    fn resume(&mut self, now: Nanos) -> Result<()> {
+        self.full = false;
+        while !self.full
+            && let Some(frame) = self.parked.pop_front()
+        {
+            self.frame(frame, now)?;
+        }
+        self.full |= !self.parked.is_empty();
+        Ok(())
     }
 
     fn frame(&mut self, frame: Frame<'_>, now: Nanos) -> Result<()> {
+        if self.full {
+            self.parked.push_back(frame.keep());
+            return Ok(());
+        }
         let id = frame.header.id;
         match frame.header.kind {
-            kind::REQUEST => self.request(frame, now)?,
-            kind::WITHDRAWN => {
+            kind::REQUEST if !frame.cancelled => self.request(frame, now)?,
+            kind::REQUEST | kind::WITHDRAWN => {
                 let read = frame::read_request(frame.head()).ok_or_else(damaged)?;
                 self.target(&read)?;
             }
@@ -364,7 +452,7 @@ impl Session {
                 }
             }
             kind::CREDIT => {
-                let granted = frame.bytes().try_into().map_err(|_| damaged())?;
+                let granted = frame.tail().try_into().map_err(|_| damaged())?;
                 let state = self.served.state.lock();
                 if let Some(credit) = state.running.get(&id).and_then(|r| r.credit.as_ref()) {
                     credit.grant(u32::from_le_bytes(granted));
@@ -391,8 +479,10 @@ impl Session {
                     && !self.names.define(number, &target)
                 {
                     return Err(Error::resource_exhausted(format!(
-                        "name {number} is over the limit of {}",
-                        self.limits.names
+                        "name {number} of {} bytes is over the limit `names` of {} names of {} bytes",
+                        service.len() + endpoint.len(),
+                        self.limits.names,
+                        super::names::LONGEST
                     )));
                 }
                 Ok(target)
@@ -422,6 +512,14 @@ impl Session {
             self.refuse(header.id, &error);
             return Ok(());
         }
+        if usize::from(header.head) > self.limits.head {
+            let error = Error::invalid_argument(format!(
+                "metadata and names take {} bytes, over the limit `head` of {}",
+                header.head, self.limits.head
+            ));
+            self.refuse(header.id, &error);
+            return Ok(());
+        }
         let mut running = Running::default();
         let body = if header.flags & frame::STREAM == 0 {
             Body::from(frame.body())
@@ -429,16 +527,18 @@ impl Session {
             let window = self.limits.window;
             let inbox = Inbox::new(window);
             running.inbox = Some(inbox.clone());
-            Body::stream(Incoming::new(
-                inbox,
-                self.served.clone(),
-                header.id,
-                window,
-                false,
-            ))
+            Body::stream(Incoming::new(inbox, self.served.clone(), header.id, window))
         };
         if self.seat.is_refusing() {
             let error = Error::unavailable("the node is going away");
+            self.refuse(header.id, &error);
+            return Ok(());
+        }
+        if self.crowded && self.is_crowded() {
+            let error = Error::resource_exhausted(format!(
+                "{0} calls are at work on one connection, over the limit `calls` of {0}",
+                self.limits.calls
+            ));
             self.refuse(header.id, &error);
             return Ok(());
         }
@@ -448,7 +548,11 @@ impl Session {
             Begun::Done(answer) => self.run_on(header.id, running, Box::pin(async { answer })),
             Begun::Running(answer) => self.run_on(header.id, running, answer),
         }
-        Ok(())
+    }
+
+    fn is_crowded(&mut self) -> bool {
+        self.crowded = self.served.state.lock().running.len() >= self.limits.calls;
+        self.crowded
     }
 
     /// Refuses a request before anything was done for it.
@@ -467,36 +571,39 @@ impl Session {
     }
 
     /// Queues an answer that came in place; one that streams goes on in a task.
-    fn answer(&mut self, id: u64, answer: Result<Response>) {
+    fn answer(&mut self, id: u64, answer: Result<Response>) -> Result<()> {
         match answer {
             Ok(response) if response.body().is_stream() => {
-                self.run_on(id, Running::default(), Box::pin(async { Ok(response) }));
+                self.run_on(id, Running::default(), Box::pin(async { Ok(response) }))
             }
             answer => {
-                write_answer(&mut self.own, id, &answer, self.preface.message as usize);
+                write_answer(&mut self.own, id, &answer, &self.preface);
+                self.full = self.own.length() > self.limits.queue as u64;
+                Ok(())
             }
         }
     }
 
     /// Gives a call a task of its own.
-    fn run_on(&mut self, id: u64, mut running: Running, answer: Answer) {
-        let count = self.served.state.lock().running.len();
-        if count >= self.limits.calls {
-            let error = Error::resource_exhausted(format!(
-                "{count} calls are at work on one connection, which is its limit"
-            ));
-            // It was polled once and is dropped: the handler may have begun.
-            let error = error.with_outcome(Outcome::Unknown);
-            write_answer(&mut self.own, id, &Err(error), usize::MAX);
-            return;
-        }
+    fn run_on(&mut self, id: u64, mut running: Running, answer: Answer) -> Result<()> {
         let credit = Credit::new(self.preface.window);
         running.credit = Some(credit.clone());
         let served = self.served.clone();
-        let limit = self.preface.message as usize;
-        self.served.state.lock().running.insert(id, running);
+        let preface = self.preface;
+        {
+            let mut state = self.served.state.lock();
+            if state.running.contains_key(&id) {
+                return Err(Error::data_loss(format!(
+                    "a request came under the id {id} of a call that is at work"
+                )));
+            }
+            state.running.insert(id, running);
+            self.crowded = state.running.len() >= self.limits.calls;
+            let queued = state.queue.length() + self.own.length();
+            self.full = queued > self.limits.queue as u64;
+        }
         let task = tokio::spawn(async move {
-            finish(&served, id, answer.await, &credit, limit).await;
+            finish(&served, id, answer.await, &credit, &preface).await;
             served.state.lock().running.remove(&id);
         });
         match self.served.state.lock().running.get_mut(&id) {
@@ -504,6 +611,7 @@ impl Session {
             // It has ended already.
             None => drop(task),
         }
+        Ok(())
     }
 }
 
@@ -521,8 +629,10 @@ impl Drop for Driver {
         let mut state = self.session.served.state.lock();
         state.gone = true;
         state.queue = Queue::default();
+        let waiting = std::mem::take(&mut state.waiting);
         let running = std::mem::take(&mut state.running);
         drop(state);
+        waiting.into_iter().for_each(Waker::wake);
         for running in running.into_values() {
             running.stop();
             if let Some(inbox) = &running.inbox {
@@ -540,7 +650,7 @@ async fn finish(
     id: u64,
     answer: Result<Response>,
     credit: &Credit,
-    limit: usize,
+    preface: &Preface,
 ) {
     let mut stream = None;
     let answer = answer.map(|mut response| {
@@ -550,17 +660,17 @@ async fn finish(
         response
     });
     let Some(stream) = stream else {
-        served.write(&mut |queue| write_answer(queue, id, &answer, limit));
+        served.write(&mut |queue| write_answer(queue, id, &answer, preface));
         return;
     };
+    let mut head = Ok(());
     if let Ok(response) = &answer {
         served.write(&mut |queue| {
             let status = Status::Fine {
                 content_type: response.content_type(),
                 metadata: response.metadata(),
             };
-            let head = u16::MAX.into();
-            let _ = write_status(
+            head = write_status(
                 queue.tail(),
                 kind::RESPONSE,
                 frame::STREAM,
@@ -568,17 +678,21 @@ async fn finish(
                 response.load,
                 &status,
                 0,
-                head,
+                preface.head as usize,
             );
         });
     }
-    let end = pump(stream, &**served, credit, id, limit).await;
+    if let Err(error) = head {
+        return served.write(&mut |queue| write_answer(queue, id, &Err(error.clone()), preface));
+    }
+    let end = pump(stream, &**served, credit, id, preface.message as usize).await;
     served.write(&mut |queue| frame::write_end(queue.tail(), id, end.as_ref().err()));
 }
 
 /// Queues a whole answer, or why it cannot be sent.
-fn write_answer(queue: &mut Queue, id: u64, answer: &Result<Response>, limit: usize) {
-    let most = u16::MAX.into();
+fn write_answer(queue: &mut Queue, id: u64, answer: &Result<Response>, preface: &Preface) {
+    let most = preface.head as usize;
+    let limit = preface.message as usize;
     let failed = |queue: &mut Queue, error: &Error| {
         let status = Status::Failed(error);
         if write_status(queue.tail(), kind::RESPONSE, 0, id, 0, &status, 0, most).is_err() {
@@ -595,7 +709,7 @@ fn write_answer(queue: &mut Queue, id: u64, answer: &Result<Response>, limit: us
     let body = response.body().as_bytes().unwrap_or(&nothing);
     if body.len() > limit {
         let error = Error::resource_exhausted(format!(
-            "the answer of {} bytes is over the caller's limit of {limit}; send it as a stream",
+            "the answer of {} bytes is over the caller's limit `message` of {limit}; send it as a stream",
             body.len()
         ));
         return failed(queue, &error);

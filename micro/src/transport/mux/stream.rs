@@ -33,6 +33,12 @@ fn cost(bytes: usize) -> u32 {
 pub(super) trait Outlet: Send + Sync + 'static {
     /// Lets `write` add to the queue and wakes the writer; nothing happens when the connection is gone.
     fn write(&self, write: &mut dyn FnMut(&mut Queue));
+
+    /// Waits until the queue has room, whatever credit the other side has given.
+    fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// Nobody reads the stream of a call any more; the other side is told where that ends the call.
+    fn give_up(&self, id: u64);
 }
 
 /// Messages that have come and were not taken yet; at most a window of them.
@@ -103,19 +109,11 @@ pub(super) struct Incoming<O: Outlet> {
     taken: u32,
     /// Messages taken out together, so that the lock is touched once a batch.
     batch: VecDeque<Bytes>,
-    /// Whether dropping it early cancels the call.
-    cancels: bool,
     ended: bool,
 }
 
 impl<O: Outlet> Incoming<O> {
-    pub(super) fn new(
-        inbox: Arc<Inbox>,
-        outlet: Arc<O>,
-        id: u64,
-        window: u32,
-        cancels: bool,
-    ) -> Self {
+    pub(super) fn new(inbox: Arc<Inbox>, outlet: Arc<O>, id: u64, window: u32) -> Self {
         Incoming {
             inbox,
             outlet,
@@ -123,7 +121,6 @@ impl<O: Outlet> Incoming<O> {
             window,
             taken: 0,
             batch: VecDeque::new(),
-            cancels,
             ended: false,
         }
     }
@@ -133,14 +130,18 @@ impl<O: Outlet> Incoming<O> {
         if self.taken < self.window / 2 {
             return;
         }
-        let granted = std::mem::take(&mut self.taken);
-        {
+        let taken = std::mem::take(&mut self.taken);
+        let granted = {
             let mut inner = self.inbox.0.lock();
             if inner.end.is_some() {
                 return;
             }
-            inner.open = inner.open.saturating_add(granted).min(self.window);
-        }
+            // A message that overdrew the credit was charged only what there was: no more is given
+            // back, or the other side would believe in more than a window.
+            let granted = taken.min(self.window.saturating_sub(inner.open));
+            inner.open += granted;
+            granted
+        };
         let id = self.id;
         self.outlet.write(&mut |queue| {
             write_bare(queue.tail(), kind::CREDIT, id, &granted.to_le_bytes());
@@ -182,11 +183,9 @@ impl<O: Outlet> Stream for Incoming<O> {
 
 impl<O: Outlet> Drop for Incoming<O> {
     fn drop(&mut self) {
-        if self.cancels && !self.ended && !self.inbox.has_ended() {
-            let id = self.id;
+        if !self.ended && !self.inbox.has_ended() {
             self.inbox.end(Ok(()));
-            self.outlet
-                .write(&mut |queue| write_bare(queue.tail(), kind::CANCEL, id, &[]));
+            self.outlet.give_up(self.id);
         }
     }
 }
@@ -244,6 +243,7 @@ pub(super) async fn pump<O: Outlet>(
             return Err(too_large(message.len(), limit));
         }
         poll_fn(|cx| credit.poll_take(message.len(), cx)).await;
+        poll_fn(|cx| outlet.poll_room(cx)).await;
         outlet.write(&mut |queue| {
             write_header(queue, id, message.len());
             queue.push_body(&message);
@@ -266,6 +266,6 @@ fn write_header(queue: &mut Queue, id: u64, length: usize) {
 /// The error for a message over the other side's limit, found before it was sent.
 pub(super) fn too_large(length: usize, limit: usize) -> Error {
     Error::invalid_argument(format!(
-        "a message of {length} bytes is over the limit of {limit}; send it as a stream"
+        "a message of {length} bytes is over the limit `message` of {limit}; send it as a stream"
     ))
 }

@@ -1,0 +1,155 @@
+//! How many connections a client holds: counted over all nodes, the longest idle closed for a new one.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+};
+
+use parking_lot::Mutex;
+
+use crate::{
+    error::{Error, Outcome, Result},
+    time::Nanos,
+};
+
+/// A connection that may be closed to make room.
+pub(crate) trait Pooled: Send + Sync {
+    /// Since when no call has been under way; `None` while one is.
+    fn idle_since(&self) -> Option<Nanos>;
+
+    /// Takes no new calls and closes when those under way have ended.
+    fn retire(&self);
+}
+
+/// The open connections of one transport. Asked only when one is opened or has ended, never for a call.
+pub(crate) struct Pool {
+    limit: usize,
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    connections: HashMap<u64, Weak<dyn Pooled>>,
+    next: u64,
+}
+
+/// A connection's place in a pool, given up when dropped.
+pub(crate) struct Place {
+    pool: Arc<Pool>,
+    number: u64,
+}
+
+impl Pool {
+    /// Room for `limit` connections.
+    pub(crate) fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Pool {
+            limit,
+            open: Mutex::default(),
+        })
+    }
+
+    /// A place for a connection; when all are taken, the one idle for longest gives way.
+    pub(crate) fn admit(self: &Arc<Self>, connection: Weak<dyn Pooled>) -> Result<Place> {
+        let mut open = self.open.lock();
+        let retired = if open.connections.len() < self.limit {
+            None
+        } else {
+            let (number, idle) = open.longest_idle().ok_or_else(|| self.full())?;
+            // It closes a moment later; its place is free from now on.
+            open.connections.remove(&number);
+            Some(idle)
+        };
+        let number = open.next;
+        open.next += 1;
+        open.connections.insert(number, connection);
+        drop(open);
+        if let Some(retired) = retired {
+            retired.retire();
+        }
+        Ok(Place {
+            pool: self.clone(),
+            number,
+        })
+    }
+
+    fn full(&self) -> Error {
+        Error::resource_exhausted(format!(
+            "{0} connections are open and none is idle, which is the limit `connections` of {0}",
+            self.limit
+        ))
+        .with_outcome(Outcome::NotSent)
+    }
+}
+
+impl Open {
+    fn longest_idle(&self) -> Option<(u64, Arc<dyn Pooled>)> {
+        self.connections
+            .iter()
+            .filter_map(|(number, connection)| {
+                let connection = connection.upgrade()?;
+                Some((connection.idle_since()?, *number, connection))
+            })
+            .min_by_key(|(since, number, _)| (*since, *number))
+            .map(|(_, number, connection)| (number, connection))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.pool.open.lock().connections.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+    struct One {
+        idle: Option<Nanos>,
+        retired: AtomicBool,
+    }
+
+    impl Pooled for One {
+        fn idle_since(&self) -> Option<Nanos> {
+            self.idle
+        }
+        fn retire(&self) {
+            self.retired.store(true, Relaxed);
+        }
+    }
+
+    fn one(idle: Option<Nanos>) -> Arc<One> {
+        Arc::new(One {
+            idle,
+            retired: AtomicBool::new(false),
+        })
+    }
+
+    fn admit(pool: &Arc<Pool>, one: &Arc<One>) -> Result<Place> {
+        let one: Arc<dyn Pooled> = one.clone();
+        pool.admit(Arc::downgrade(&one))
+    }
+
+    #[test]
+    fn the_longest_idle_gives_way() {
+        let pool = Pool::new(3);
+        let all = [one(None), one(Some(7)), one(Some(5))];
+        let _places: Vec<_> = all.iter().map(|one| admit(&pool, one).unwrap()).collect();
+        let _fourth = admit(&pool, &one(None)).unwrap();
+        let retired: Vec<_> = all.iter().map(|one| one.retired.load(Relaxed)).collect();
+        assert_eq!(retired, [false, false, true]);
+    }
+
+    #[test]
+    fn with_none_idle_the_error_names_the_limit_until_a_place_is_given_up() {
+        let pool = Pool::new(1);
+        let busy = one(None);
+        let place = admit(&pool, &busy).unwrap();
+        let error = admit(&pool, &busy).err().unwrap();
+        assert_eq!(error.outcome(), Outcome::NotSent);
+        assert!(error.message().contains("`connections` of 1"), "{error}");
+        drop(place);
+        assert!(admit(&pool, &busy).is_ok());
+    }
+}
