@@ -7,7 +7,7 @@ use micro::{Code, Error};
 use crate::session::Session;
 
 /// The result of every command.
-pub(crate) type Result<T = ()> = std::result::Result<T, Failure>;
+pub(crate) type Result<T = (), E = Failure> = std::result::Result<T, E>;
 
 /// What a command failed with.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl Failure {
             Failure::Failed(text) => (1, text.clone()),
             Failure::Usage(text) => (2, text.clone()),
             Failure::NotFound(text) => (3, text.clone()),
-            Failure::Registry(error) => (4, format!("the registry cannot be used: {error}")),
+            Failure::Registry(error) => (4, error.to_string()),
             Failure::Closed => return ExitCode::SUCCESS,
         };
         session.say_error(&text);

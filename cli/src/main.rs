@@ -3,9 +3,16 @@
 //! [`cmd`] has one file a command. Each takes its arguments and the [`Session`]: the plugins that the
 //! global flags name, and where to write. Data goes to stdout, words to stderr.
 
+mod arguments;
+mod check;
 mod cmd;
 mod failure;
+mod lookup;
+mod nodes;
+mod record;
 mod session;
+mod table;
+mod target;
 
 use std::process::ExitCode;
 
@@ -14,7 +21,7 @@ use clap::Parser;
 use cmd::Command;
 use session::{Flags, Session};
 
-/// Find, call and watch services.
+/// Find, call and watch services
 #[derive(Parser)]
 #[command(name = "micro", version, about, disable_help_subcommand = true)]
 struct Micro {
@@ -30,5 +37,15 @@ fn main() -> ExitCode {
     match command.run(&session) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(&session),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definitions_of_all_commands_agree() {
+        super::Micro::command().debug_assert();
     }
 }

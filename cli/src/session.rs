@@ -3,9 +3,14 @@
 use std::{
     future::Future,
     io::{self, IsTerminal, Write},
+    sync::Arc,
 };
 
 use clap::Args;
+use micro::{
+    Plugins,
+    registry::{self, Registry},
+};
 
 use crate::failure::{Failure, Result};
 
@@ -13,16 +18,16 @@ use crate::failure::{Failure, Result};
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Flags {
-    /// Registry to find services in, by name or as a URL such as `local:PATH`.
+    /// Registry to find services in, by name or as a URL such as `local:PATH`
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) registry: Option<String>,
-    /// Where the registry is.
+    /// Where the registry is
     #[arg(long, global = true, value_name = "ADDRESS")]
     pub(crate) registry_address: Option<String>,
-    /// Transport to carry calls by.
+    /// Transport to carry calls by
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) transport: Option<String>,
-    /// Print JSON, for programs.
+    /// Print JSON, for programs
     #[arg(long, global = true)]
     pub(crate) json: bool,
 }
@@ -37,9 +42,36 @@ impl Session {
         Session { flags }
     }
 
-    /// The flags as given.
-    pub(crate) fn flags(&self) -> &Flags {
-        &self.flags
+    /// The plugins that the flags and the environment name.
+    pub(crate) fn plugins(&self) -> Result<Plugins> {
+        let plugins = Plugins::new();
+        if let Some(transport) = &self.flags.transport
+            && transport != "native"
+        {
+            return Err(unknown("transport", transport, "native"));
+        }
+        let Some(name) = &self.flags.registry else {
+            return Ok(plugins.registry(registry::Local::default()));
+        };
+        let (name, path) = name.split_once(':').unwrap_or((name, ""));
+        if name != "local" {
+            return Err(unknown("registry", name, "local"));
+        }
+        let path = self.flags.registry_address.as_deref().unwrap_or(path);
+        if path.is_empty() {
+            return Ok(plugins.registry(registry::Local::default()));
+        }
+        Ok(plugins.registry(registry::Local::at(path)))
+    }
+
+    /// The registry of these plugins.
+    pub(crate) fn registry_of(&self, plugins: &Plugins) -> Result<Arc<dyn Registry>> {
+        plugins.open_registry().map_err(Failure::Registry)
+    }
+
+    /// The registry that the flags and the environment name.
+    pub(crate) fn registry(&self) -> Result<Arc<dyn Registry>> {
+        self.registry_of(&self.plugins()?)
     }
 
     /// Whether output is for programs.
@@ -49,11 +81,14 @@ impl Session {
 
     /// Runs a command's asynchronous work on this thread.
     pub(crate) fn block_on<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        tokio::runtime::Builder::new_current_thread()
+        let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(|error| Failure::Failed(format!("no runtime could be started: {error}")))?
-            .block_on(work)
+            .map_err(|error| Failure::Failed(format!("no runtime could be started: {error}")))?;
+        let result = runtime.block_on(work);
+        // A read of stdin that nobody waits for any more would keep it up until the next line.
+        runtime.shutdown_background();
+        result
     }
 
     /// Writes one line of data.
@@ -89,4 +124,10 @@ impl Session {
 /// Whether the user asked for no colours, as no-color.org says.
 fn no_colour() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+fn unknown(kind: &str, name: &str, built_in: &str) -> Failure {
+    Failure::Usage(format!(
+        "{kind} `{name}` is not built in; there is `{built_in}`"
+    ))
 }

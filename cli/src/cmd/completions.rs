@@ -5,10 +5,10 @@ use clap_complete::Shell;
 
 use crate::{Micro, failure::Result, session::Session};
 
-/// Print a shell's completion script.
+/// Print a shell's completion script
 #[derive(Args)]
 pub(crate) struct Completions {
-    /// Which shell.
+    /// Which shell
     shell: Shell,
 }
 
