@@ -71,6 +71,10 @@ mod tests {
         assert_eq!(pair("a=b=c"), Ok(("a".into(), "b=c".into())));
         assert!(pair("a").is_err() && pair("=b").is_err());
         assert_eq!(weight("v2=10"), Ok(("v2".into(), 10)));
-        assert!(weight("v2=many").unwrap_err().contains("`many`"));
+        assert!(
+            weight("v2=many")
+                .expect_err("a weight is a number")
+                .contains("`many`")
+        );
     }
 }

@@ -1,0 +1,10 @@
+//! The command, run as a person runs it, against services in this process.
+
+mod calls;
+mod discovery;
+mod house;
+mod nodes;
+mod output;
+mod projects;
+mod streams;
+mod weights;
