@@ -39,6 +39,13 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// What could not be done, and why; for `map_err`.
+    pub(crate) fn because<E: std::fmt::Display>(what: &str) -> impl FnOnce(E) -> Self {
+        move |why| Failure::Failed(format!("{what}: {why}"))
+    }
+}
+
 /// A call's failure.
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {

@@ -7,10 +7,12 @@ mod arguments;
 mod check;
 mod cmd;
 mod failure;
+mod load;
 mod lookup;
 mod nodes;
 mod record;
 mod session;
+mod signals;
 mod table;
 mod target;
 

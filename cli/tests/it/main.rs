@@ -1,7 +1,10 @@
 //! The command, run as a person runs it, against services in this process.
 
 mod calls;
+mod demo;
 mod discovery;
+mod faults;
+mod fleet;
 mod house;
 mod nodes;
 mod output;
