@@ -36,10 +36,10 @@ impl Nodes {
         let timeout = self.timeout;
         let mut asking = JoinSet::new();
         for node in nodes {
-            let call = method.call(&Context::new(), json!({}));
-            let call = call.address(&node.address).timeout(timeout);
+            let method = method.clone();
             asking.spawn(async move {
-                let answer = call.await;
+                let call = method.call(&Context::new(), json!({}));
+                let answer = call.address(&node.address).timeout(timeout).await;
                 Answered { node, answer }
             });
         }

@@ -75,10 +75,10 @@ impl Target {
     }
 
     /// The call with the options given.
-    pub(crate) fn options<In, Out>(
+    pub(crate) fn options<'a, In, Out>(
         &self,
-        mut call: RequestBuilder<In, Out>,
-    ) -> RequestBuilder<In, Out> {
+        mut call: RequestBuilder<'a, In, Out>,
+    ) -> RequestBuilder<'a, In, Out> {
         for (name, value) in &self.metadata {
             call = call.metadata(name, value);
         }
