@@ -95,12 +95,15 @@ impl Bench {
         let work = Arc::new((method, self.target, request));
         let timeout = self.timeout;
         let call = move || {
-            let (method, target, request) = &*work;
-            let mut call = target.options(method.call(&Context::new(), request.clone()));
-            if let Some(timeout) = timeout {
-                call = call.timeout(timeout);
+            let work = work.clone();
+            async move {
+                let (method, target, request) = &*work;
+                let mut call = target.options(method.call(&Context::new(), request.clone()));
+                if let Some(timeout) = timeout {
+                    call = call.timeout(timeout);
+                }
+                call.await.map(drop)
             }
-            async move { call.await.map(drop) }
         };
         let seen_enough = signals::end()?;
         tokio::select! {
