@@ -1,2 +1,53 @@
-//! The `micro` command.
-fn main() {}
+//! The `micro` command: look at services, call them, and try them hard.
+//!
+//! [`cmd`] has one file a command. Each takes its arguments and the [`Session`]: the plugins that the
+//! global flags name, and where to write. Data goes to stdout, words to stderr.
+
+mod arguments;
+mod check;
+mod cmd;
+mod failure;
+mod load;
+mod lookup;
+mod nodes;
+mod record;
+mod session;
+mod signals;
+mod table;
+mod target;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cmd::Command;
+use session::{Flags, Session};
+
+/// Find, call and watch services
+#[derive(Parser)]
+#[command(name = "micro", version, about, disable_help_subcommand = true)]
+struct Micro {
+    #[command(flatten)]
+    flags: Flags,
+    #[command(subcommand)]
+    command: Command,
+}
+
+fn main() -> ExitCode {
+    let Micro { flags, command } = Micro::parse();
+    let session = Session::new(flags);
+    match command.run(&session) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(&session),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definitions_of_all_commands_agree() {
+        super::Micro::command().debug_assert();
+    }
+}

@@ -79,7 +79,7 @@ impl Plugins {
     }
 
     /// The registry, as chosen or the default.
-    pub(crate) fn open_registry(&self) -> Result<Arc<dyn Registry>> {
+    pub fn open_registry(&self) -> Result<Arc<dyn Registry>> {
         match &self.registry {
             Some(registry) => Ok(registry.clone()),
             None => Ok(Arc::new(Local::new())),

@@ -1,0 +1,122 @@
+//! `micro bench SERVICE ENDPOINT JSON`.
+
+use std::{sync::Arc, time::Duration};
+
+use clap::Args;
+use micro::{Client, Context};
+use serde_json::Value;
+
+use crate::{
+    arguments,
+    failure::{Failure, Result},
+    load::{self, Pace, Recorder, Summary},
+    session::Session,
+    signals,
+    target::{Shape, Target},
+};
+
+/// Callers in a closed loop unless said.
+const CALLERS: usize = 16;
+
+/// Call an endpoint again and again, and show how fast and how reliably it answers
+///
+/// With `--rate`, calls are due at their times whether or not earlier ones came back, and latency
+/// counts from when a call was due. With `--concurrency`, each caller waits for its answer first.
+#[derive(Args)]
+pub(crate) struct Bench {
+    #[command(flatten)]
+    target: Target,
+    /// The request
+    #[arg(value_name = "JSON")]
+    request: String,
+    /// Calls a second, in an open loop
+    #[arg(long, value_name = "N", value_parser = rate, conflicts_with = "concurrency")]
+    rate: Option<f64>,
+    /// Callers, each with one call in flight; 16 if neither this nor a rate is given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    concurrency: Option<u16>,
+    /// For how long
+    #[arg(long, value_name = "DURATION", default_value = "20s", value_parser = arguments::duration)]
+    duration: Duration,
+    /// Give each call up after this long; 5 s if unsaid
+    #[arg(long, value_name = "DURATION", value_parser = arguments::duration)]
+    timeout: Option<Duration>,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if (0.01..=1e6).contains(&rate) => Ok(rate),
+        _ => Err("write a number of calls a second, at most a million".to_owned()),
+    }
+}
+
+impl Bench {
+    pub(crate) fn run(self, session: &Session) -> Result {
+        let request = arguments::json("the request", &self.request)?;
+        session.block_on(self.bench(session, request))
+    }
+
+    async fn bench(self, session: &Session, request: Value) -> Result {
+        let plugins = session.plugins()?;
+        let found = self.target.find(session, &plugins).await?;
+        if found.shape.is_some_and(|shape| shape != Shape::Unary) {
+            let endpoint = &self.target.endpoint;
+            return Err(Failure::Usage(format!(
+                "endpoint `{endpoint}` streams, which cannot be put under load from here"
+            )));
+        }
+        found.check(session, &request)?;
+        let client = plugins.client()?;
+        let recorder = Arc::new(Recorder::new());
+        let service = self.target.service.clone();
+        self.load(&client, request, recorder.clone()).await?;
+        let retries = client.stats(&service).retries;
+        let summary = Summary {
+            retries,
+            ..recorder.summary()
+        };
+        report(session, &summary)?;
+        match recorder.errors().first() {
+            Some(error) => Err(Failure::Failed(format!(
+                "{} of {} calls failed, such as: {error}",
+                summary.failed, summary.calls
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes the calls, until the end or until the person has seen enough.
+    async fn load(self, client: &Client, request: Value, recorder: Arc<Recorder>) -> Result {
+        let pace = match self.rate {
+            Some(rate) => Pace::Rate(rate),
+            None => Pace::Callers(self.concurrency.map_or(CALLERS, usize::from)),
+        };
+        let method = client.method::<Value, Value>(&self.target.service, &self.target.endpoint);
+        let work = Arc::new((method, self.target, request));
+        let timeout = self.timeout;
+        let call = move || {
+            let work = work.clone();
+            async move {
+                let (method, target, request) = &*work;
+                let mut call = target.options(method.call(&Context::new(), request.clone()));
+                if let Some(timeout) = timeout {
+                    call = call.timeout(timeout);
+                }
+                call.await.map(drop)
+            }
+        };
+        let seen_enough = signals::end()?;
+        tokio::select! {
+            done = load::run(pace, self.duration, recorder, call) => done,
+            () = seen_enough => Ok(()),
+        }
+    }
+}
+
+fn report(session: &Session, summary: &Summary) -> Result {
+    if session.json() {
+        session.print(serde_json::to_string(summary).expect("figures have a JSON form"))
+    } else {
+        session.print(summary)
+    }
+}

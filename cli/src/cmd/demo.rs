@@ -1,0 +1,132 @@
+//! `micro demo`: services that are killed, hung and replaced under load, and callers that do not notice.
+
+mod board;
+mod fleet;
+mod node;
+mod place;
+mod plan;
+mod screen;
+mod verdict;
+
+use std::{
+    cell::RefCell,
+    io::{self, IsTerminal},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use clap::Args;
+use micro::{Client, Context, Plugins, client::Method, registry::Local};
+use tokio::time::{MissedTickBehavior, interval};
+
+use self::{
+    board::{Answers, Board},
+    fleet::Fleet,
+    place::Place,
+    plan::plan,
+    screen::Screen,
+    verdict::Verdict,
+};
+use super::sample::{Greeting, Hello};
+use crate::{
+    failure::{Failure, Result},
+    load::{self, Pace, Recorder, Summary},
+    session::Session,
+    signals,
+};
+
+/// See services killed, hung and replaced under load without a call that fails
+///
+/// Starts greeters as processes of their own and calls them at a steady rate, while one after another
+/// is killed (SIGKILL), stopped for 3 s (SIGSTOP) or told to leave (SIGTERM), and comes back. Needs no
+/// server and no network. Latency counts from when a call was due.
+#[derive(Args)]
+pub(crate) struct Demo {
+    /// How long the calls go on
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    seconds: u64,
+    /// Calls a second
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    rate: u32,
+    /// Greeters; two of them always serve
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(3..=64))]
+    nodes: u8,
+}
+
+impl Demo {
+    pub(crate) fn run(self, session: &Session) -> Result {
+        session.block_on(async {
+            let end = signals::end()?;
+            tokio::select! {
+                () = end => Err(Failure::Failed("stopped before its end".into())),
+                result = self.demo(session) => result,
+            }
+        })
+    }
+
+    async fn demo(self, session: &Session) -> Result {
+        let count = usize::from(self.nodes);
+        let run = Duration::from_secs(self.seconds);
+        let place = Place::new()?;
+        let mut fleet = Fleet::start(count, place.path()).await?;
+        let client = Plugins::new().registry(Local::at(place.path())).client()?;
+        let terminal = io::stdout().is_terminal();
+        if !session.json() {
+            let (rate, seconds) = (self.rate, self.seconds);
+            session.print(format_args!(
+                "{count} greeters, {rate} calls a second for {seconds} s\n"
+            ))?;
+        }
+        let answers = Answers::new(count);
+        let recorder = Arc::new(Recorder::new());
+        let board = RefCell::new(Board::new(count));
+        let hello = client.method("greeter", "Greeter.Hello");
+        let counts = answers.clone();
+        let call = move || greet(hello.clone(), counts.clone());
+        let pace = Pace::Rate(self.rate.into());
+        let mut screen = Screen::new(session, terminal);
+        {
+            let mut load = pin!(load::run(pace, run, recorder.clone(), call));
+            let mut faults = pin!(fleet.suffer(plan(run), &board));
+            let mut faulted = false;
+            let mut look = interval(Duration::from_millis(if terminal { 500 } else { 1000 }));
+            look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            look.tick().await;
+            loop {
+                tokio::select! {
+                    done = &mut load => break done?,
+                    result = &mut faults, if !faulted => {
+                        faulted = true;
+                        result?;
+                    }
+                    _ = look.tick() => {
+                        let mut board = board.borrow_mut();
+                        board.share(&answers);
+                        let all = figures(&client, &recorder);
+                        screen.show(session, &board, &recorder.window(), &all)?;
+                    }
+                }
+            }
+        }
+        let all = figures(&client, &recorder);
+        fleet.end().await?;
+        let ejected = client.stats("greeter").ejections;
+        Verdict::new(&all, ejected, &board.borrow()).pronounce(session, &recorder)
+    }
+}
+
+/// Makes one call and counts whose answer it was.
+async fn greet(hello: Method<Hello, Greeting>, answers: Answers) -> micro::Result<()> {
+    let name = "John".to_owned();
+    let greeting = hello.call(&Context::new(), Hello { name }).await?;
+    answers.count(&greeting.node);
+    Ok(())
+}
+
+fn figures(client: &Client, recorder: &Recorder) -> Summary {
+    Summary {
+        retries: client.stats("greeter").retries,
+        ..recorder.summary()
+    }
+}

@@ -1,0 +1,154 @@
+//! What is known of the run besides the calls' figures: the nodes, and what happened to them.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+/// Events kept for the screen.
+const EVENTS: usize = 6;
+
+/// The nodes as the screen shows them.
+pub(super) struct Board {
+    began: Instant,
+    pub(super) nodes: Vec<State>,
+    /// The last ones, oldest first.
+    pub(super) events: VecDeque<Event>,
+    /// Events ever.
+    pub(super) happened: usize,
+    pub(super) kills: u64,
+    pub(super) hangs: u64,
+    pub(super) rolls: u64,
+}
+
+/// A node now.
+#[derive(Clone, Copy)]
+pub(super) struct State {
+    pub(super) name: &'static str,
+    /// Answers it had given when it was last looked at.
+    answered: u64,
+    /// Its part of the answers since the look before, from 0 to 1.
+    pub(super) share: f64,
+}
+
+/// Something that happened to a node.
+pub(super) struct Event {
+    pub(super) at: Duration,
+    pub(super) node: usize,
+    pub(super) what: String,
+}
+
+/// Answers by node, counted by the calls.
+#[derive(Clone)]
+pub(super) struct Answers(Arc<[AtomicU64]>);
+
+impl Answers {
+    pub(super) fn new(nodes: usize) -> Self {
+        Answers((0..nodes).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    /// Counts an answer of the node with this id.
+    pub(super) fn count(&self, id: &str) {
+        let index = id.parse::<usize>().ok().and_then(|id| id.checked_sub(1));
+        if let Some(answers) = index.and_then(|index| self.0.get(index)) {
+            answers.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+impl Board {
+    pub(super) fn new(nodes: usize) -> Self {
+        let state = State {
+            name: "serving",
+            answered: 0,
+            share: 0.0,
+        };
+        Board {
+            began: Instant::now(),
+            nodes: vec![state; nodes],
+            events: VecDeque::new(),
+            happened: 0,
+            kills: 0,
+            hangs: 0,
+            rolls: 0,
+        }
+    }
+
+    /// Notes what happened to a node and how it is now.
+    pub(super) fn happened(&mut self, node: usize, state: &'static str, what: &str) {
+        self.nodes[node].name = state;
+        if self.events.len() == EVENTS {
+            self.events.pop_front();
+        }
+        self.happened += 1;
+        self.events.push_back(Event {
+            at: self.elapsed(),
+            node,
+            what: what.to_owned(),
+        });
+    }
+
+    /// Works out the nodes' shares of the answers since this was last done.
+    pub(super) fn share(&mut self, answers: &Answers) {
+        let fresh: Vec<u64> = self
+            .nodes
+            .iter_mut()
+            .zip(&*answers.0)
+            .map(|(node, answers)| {
+                let before = std::mem::replace(&mut node.answered, answers.load(Relaxed));
+                node.answered - before
+            })
+            .collect();
+        let all: u64 = fresh.iter().sum();
+        for (node, fresh) in self.nodes.iter_mut().zip(fresh) {
+            node.share = fresh as f64 / all.max(1) as f64;
+        }
+    }
+
+    /// Since the calls began.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn shares_are_of_the_answers_since_the_last_look() {
+        let (mut board, answers) = (Board::new(3), Answers::new(3));
+        let look = |board: &mut Board| {
+            board.share(&answers);
+            board
+                .nodes
+                .iter()
+                .map(|node| node.share)
+                .collect::<Vec<_>>()
+        };
+        answers.count("1");
+        assert_eq!(look(&mut board), [1.0, 0.0, 0.0]);
+        answers.count("2");
+        answers.count("3");
+        answers.count("no such node");
+        answers.count("4");
+        assert_eq!(look(&mut board), [0.0, 0.5, 0.5]);
+        assert_eq!(look(&mut board), [0.0, 0.0, 0.0]);
+    }
+
+    #[tokio::test]
+    async fn only_the_last_events_are_kept() {
+        let mut board = Board::new(3);
+        for number in 0..20 {
+            board.happened(number % 3, "serving", &number.to_string());
+        }
+        assert_eq!((board.events.len(), board.happened), (EVENTS, 20));
+        assert_eq!(board.events[EVENTS - 1].what, "19");
+    }
+}

@@ -1,0 +1,133 @@
+//! What is done to the nodes, and when.
+
+use std::time::Duration;
+
+/// What happens to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// SIGKILL, and a new process in its place.
+    Kill,
+    /// SIGSTOP, and SIGCONT after [`HANG`].
+    Hang,
+    /// SIGTERM, and a new process once the old one has ended.
+    Roll,
+}
+
+/// A fault and when it is due, from the beginning of the calls.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Due {
+    pub(super) at: Duration,
+    pub(super) fault: Fault,
+}
+
+/// How long a node hangs.
+pub(super) const HANG: Duration = Duration::from_secs(3);
+
+/// Before the first fault.
+const LEAD: f64 = 0.3;
+/// Between kills, where the time allows.
+const BETWEEN_KILLS: f64 = 2.0;
+/// Each is killed as often as once in this time at least, whatever else is done.
+const KILL_AT_LEAST_EVERY: f64 = 3.0;
+/// For a hang, and for the node to be trusted again.
+const HANG_SLOT: f64 = 4.0;
+/// For a roll: the old process serves on for a second once it has deregistered.
+const ROLL_SLOT: f64 = 2.0;
+/// A run shorter than this has room for kills alone.
+const SHORT: f64 = 10.0;
+/// A hang and a roll in each of these.
+const ROUND: f64 = 30.0;
+
+/// The faults of a run of this length, each over before the next is due.
+pub(super) fn plan(run: Duration) -> Vec<Due> {
+    let seconds = run.as_secs_f64();
+    let others = if seconds < SHORT {
+        0.0
+    } else {
+        (seconds / ROUND).floor().max(1.0)
+    };
+    let room = seconds - LEAD - others * (HANG_SLOT + ROLL_SLOT);
+    let kills = (room / BETWEEN_KILLS)
+        .floor()
+        .max((seconds / KILL_AT_LEAST_EVERY).ceil());
+    let mut at = LEAD;
+    let order = spread(kills as usize, others as usize);
+    let faults = order.into_iter().map(|fault| {
+        let due = Due {
+            at: Duration::from_secs_f64(at),
+            fault,
+        };
+        at += match fault {
+            Fault::Kill => room / kills,
+            Fault::Hang => HANG_SLOT,
+            Fault::Roll => ROLL_SLOT,
+        };
+        due
+    });
+    faults.collect()
+}
+
+/// So many kills, and so many hangs and rolls spread evenly among them.
+fn spread(kills: usize, others: usize) -> Vec<Fault> {
+    let places = |fault, count: usize, offset: f64| {
+        (0..count).map(move |n| ((n as f64 + offset) / count as f64, fault))
+    };
+    let mut all: Vec<_> = places(Fault::Kill, kills, 0.1)
+        .chain(places(Fault::Roll, others, 0.3))
+        .chain(places(Fault::Hang, others, 0.6))
+        .collect();
+    all.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+    all.into_iter().map(|(_, fault)| fault).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(plan: &[Due], fault: Fault) -> usize {
+        plan.iter().filter(|due| due.fault == fault).count()
+    }
+
+    #[test]
+    fn there_is_a_kill_for_every_three_seconds_and_room_for_each_fault() {
+        for seconds in 1..=600 {
+            let plan = plan(Duration::from_secs(seconds));
+            let kills = count(&plan, Fault::Kill);
+            assert!(kills * 3 >= seconds as usize, "{kills} in {seconds} s");
+            let ends = plan.iter().skip(1).map(|due| due.at);
+            let run = Duration::from_secs(seconds);
+            for (due, end) in plan.iter().zip(ends.chain([run])) {
+                let least = match due.fault {
+                    Fault::Kill => 0.6,
+                    Fault::Hang => 3.9,
+                    Fault::Roll => 1.9,
+                };
+                let room = end.saturating_sub(due.at).as_secs_f64();
+                assert!(
+                    room >= least,
+                    "{due:?} has {room} s in a run of {seconds} s"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_run_of_ten_seconds_has_a_hang_and_a_roll() {
+        for seconds in 10..=120 {
+            let plan = plan(Duration::from_secs(seconds));
+            assert!(count(&plan, Fault::Hang) >= 1, "{seconds}");
+            assert!(count(&plan, Fault::Roll) >= 1, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn the_usual_run_kills_about_every_two_seconds() {
+        let plan = plan(Duration::from_secs(20));
+        assert_eq!(count(&plan, Fault::Kill), 7);
+        let pairs = plan.windows(2).filter(|pair| pair[0].fault == Fault::Kill);
+        for pair in pairs {
+            let gap = (pair[1].at - pair[0].at).as_secs_f64();
+            assert!((1.8..2.2).contains(&gap), "{gap}");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! `micro health SERVICE`.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::{
+    failure::{Failure, Result},
+    nodes::{Answered, Nodes},
+    session::Session,
+    table::{Cell, Colour, Table},
+};
+
+/// Ask every node of a service how it is
+#[derive(Args)]
+pub(crate) struct Health {
+    #[command(flatten)]
+    nodes: Nodes,
+}
+
+impl Health {
+    pub(crate) fn run(self, session: &Session) -> Result {
+        let answers = session.block_on(self.nodes.ask(session, "Debug.Health"))?;
+        if session.json() {
+            let rows = answers.iter().map(|answered| {
+                let mut row = answered.json();
+                row["status"] = json!(state(answered).0);
+                row
+            });
+            session.print(json!(rows.collect::<Vec<_>>()))?;
+        } else {
+            let mut table = Table::new(
+                ["NODE", "VERSION", "ADDRESS", "STATUS", "REASON"],
+                session.coloured(),
+            );
+            for answered in &answers {
+                let (status, reason) = state(answered);
+                let colour = if status == "ok" {
+                    Colour::Green
+                } else {
+                    Colour::Red
+                };
+                table.row([
+                    answered.node.id.as_str().into(),
+                    answered.node.version.as_str().into(),
+                    answered.node.address.as_str().into(),
+                    Cell::from(status).coloured(colour),
+                    reason.into(),
+                ]);
+            }
+            session.print(table)?;
+        }
+        let ill = answers
+            .iter()
+            .filter(|answered| state(answered).0 != "ok")
+            .count();
+        if ill > 0 {
+            let all = answers.len();
+            return Err(Failure::Failed(format!("{ill} of {all} nodes not healthy")));
+        }
+        Ok(())
+    }
+}
+
+/// `ok`, `leaving`, `unregistered` or `failed`, and why.
+fn state(answered: &Answered) -> (&'static str, String) {
+    let health = match &answered.answer {
+        Ok(health) => health,
+        Err(error) => return ("failed", error.to_string()),
+    };
+    // Go's nodes say only `status`.
+    let is = |name: &str| health.get(name).and_then(Value::as_bool).unwrap_or(true);
+    let reason = health
+        .get("reason")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    match health.get("status").and_then(Value::as_str) {
+        Some("ok") if !is("ready") => ("leaving", "it drains and takes no new work".to_owned()),
+        Some("ok") if !is("registered") => ("unregistered", reason.to_owned()),
+        Some("ok") => ("ok", String::new()),
+        _ => ("failed", health.to_string()),
+    }
+}

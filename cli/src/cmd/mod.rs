@@ -1,0 +1,68 @@
+//! The commands, one file each.
+//!
+//! A file has a struct of its arguments and `run(self, &Session)`, which is all that this file knows of it.
+
+mod bench;
+mod call;
+mod completions;
+mod demo;
+mod deregister;
+mod get;
+mod health;
+mod list;
+mod man;
+mod new;
+mod register;
+mod sample;
+mod stats;
+mod stream;
+mod watch;
+mod weight;
+
+use clap::Subcommand;
+
+use crate::{failure::Result, session::Session};
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    Demo(demo::Demo),
+    List(list::List),
+    Get(get::Get),
+    Watch(watch::Watch),
+    Call(call::Call),
+    Stream(stream::Stream),
+    Health(health::Health),
+    Stats(stats::Stats),
+    Register(register::Register),
+    Deregister(deregister::Deregister),
+    Weight(weight::Weight),
+    Bench(bench::Bench),
+    New(new::New),
+    Completions(completions::Completions),
+    Man(man::Man),
+    #[command(hide = true)]
+    Sample(sample::Sample),
+}
+
+impl Command {
+    pub(crate) fn run(self, session: &Session) -> Result {
+        match self {
+            Command::Demo(command) => command.run(session),
+            Command::List(command) => command.run(session),
+            Command::Get(command) => command.run(session),
+            Command::Watch(command) => command.run(session),
+            Command::Call(command) => command.run(session),
+            Command::Stream(command) => command.run(session),
+            Command::Health(command) => command.run(session),
+            Command::Stats(command) => command.run(session),
+            Command::Register(command) => command.run(session),
+            Command::Deregister(command) => command.run(session),
+            Command::Weight(command) => command.run(session),
+            Command::Bench(command) => command.run(session),
+            Command::New(command) => command.run(session),
+            Command::Completions(command) => command.run(session),
+            Command::Man(command) => command.run(session),
+            Command::Sample(command) => command.run(session),
+        }
+    }
+}

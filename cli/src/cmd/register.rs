@@ -1,0 +1,39 @@
+//! `micro register JSON`.
+
+use clap::Args;
+
+use crate::{
+    failure::{Failure, Result},
+    record,
+    session::Session,
+};
+
+/// Register a node by hand; it stays until it is deregistered
+#[derive(Args)]
+pub(crate) struct Register {
+    /// `{"service":…,"id":…,"address":…}`, and `version`, `metadata`, `endpoints` if need be; or a
+    /// service with its `nodes`, as registries store it
+    #[arg(value_name = "JSON")]
+    record: String,
+}
+
+impl Register {
+    pub(crate) fn run(self, session: &Session) -> Result {
+        let nodes = record::nodes(&self.record)?;
+        if let Some(node) = nodes.iter().find(|node| node.address.is_empty()) {
+            return Err(Failure::Usage(format!(
+                "node `{}` has no `address`",
+                node.id
+            )));
+        }
+        session.block_on(async {
+            let registry = session.registry()?;
+            for node in &nodes {
+                let registered = registry.register(node, None).await;
+                registered.map_err(Failure::Registry)?;
+                session.say(&format!("registered `{}`", node.id));
+            }
+            Ok(())
+        })
+    }
+}

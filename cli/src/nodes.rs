@@ -1,0 +1,73 @@
+//! The same question to every node of a service, at once.
+
+use std::time::Duration;
+
+use clap::Args;
+use micro::{Context, registry::Node};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::{arguments, failure::Result, lookup, session::Session};
+
+/// Which nodes to ask.
+#[derive(Args)]
+pub(crate) struct Nodes {
+    /// The service's name
+    service: String,
+    /// How long to wait for a node
+    #[arg(long, value_name = "DURATION", value_parser = arguments::duration, default_value = "2s")]
+    timeout: Duration,
+}
+
+/// A node and what it answered.
+pub(crate) struct Answered {
+    pub(crate) node: Node,
+    pub(crate) answer: micro::Result<Value>,
+}
+
+impl Nodes {
+    /// What each node answers at an endpoint that every service has, by id.
+    pub(crate) async fn ask(&self, session: &Session, endpoint: &str) -> Result<Vec<Answered>> {
+        let plugins = session.plugins()?;
+        let registry = session.registry_of(&plugins)?;
+        let nodes = lookup::nodes(&*registry, &self.service).await?;
+        let client = plugins.client()?;
+        let method = client.method::<Value, Value>(&self.service, endpoint);
+        let timeout = self.timeout;
+        let mut asking = JoinSet::new();
+        for node in nodes {
+            let method = method.clone();
+            asking.spawn(async move {
+                let call = method.call(&Context::new(), json!({}));
+                let answer = call.address(&node.address).timeout(timeout).await;
+                Answered { node, answer }
+            });
+        }
+        let mut answers = asking.join_all().await;
+        answers.sort_by(|a, b| a.node.id.cmp(&b.node.id));
+        Ok(answers)
+    }
+}
+
+impl Answered {
+    /// The node's names and its answer in one object; `error` instead where there is none.
+    pub(crate) fn json(&self) -> Value {
+        let Node {
+            id,
+            version,
+            address,
+            ..
+        } = &self.node;
+        let mut row = match &self.answer {
+            Ok(Value::Object(answer)) => answer.clone(),
+            Ok(other) => [("answer".to_owned(), other.clone())].into_iter().collect(),
+            Err(error) => [("error".to_owned(), json!(error.to_string()))]
+                .into_iter()
+                .collect(),
+        };
+        for (name, value) in [("id", id), ("version", version), ("address", address)] {
+            row.insert(name.to_owned(), json!(value));
+        }
+        Value::Object(row)
+    }
+}

@@ -1,0 +1,133 @@
+//! What every command has: the plugins that the global flags name, and where to write.
+
+use std::{
+    future::Future,
+    io::{self, IsTerminal, Write},
+    sync::Arc,
+};
+
+use clap::Args;
+use micro::{
+    Plugins,
+    registry::{self, Registry},
+};
+
+use crate::failure::{Failure, Result};
+
+/// The flags that every command takes.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Flags {
+    /// Registry to find services in, by name or as a URL such as `local:PATH`
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) registry: Option<String>,
+    /// Where the registry is
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    pub(crate) registry_address: Option<String>,
+    /// Transport to carry calls by
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) transport: Option<String>,
+    /// Print JSON, for programs
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// What a command works with besides its arguments.
+pub(crate) struct Session {
+    flags: Flags,
+}
+
+impl Session {
+    pub(crate) fn new(flags: Flags) -> Self {
+        Session { flags }
+    }
+
+    /// The plugins that the flags and the environment name.
+    pub(crate) fn plugins(&self) -> Result<Plugins> {
+        let plugins = Plugins::new();
+        if let Some(transport) = &self.flags.transport
+            && transport != "native"
+        {
+            return Err(unknown("transport", transport, "native"));
+        }
+        let Some(name) = &self.flags.registry else {
+            return Ok(plugins.registry(registry::Local::default()));
+        };
+        let (name, path) = name.split_once(':').unwrap_or((name, ""));
+        if name != "local" {
+            return Err(unknown("registry", name, "local"));
+        }
+        let path = self.flags.registry_address.as_deref().unwrap_or(path);
+        if path.is_empty() {
+            return Ok(plugins.registry(registry::Local::default()));
+        }
+        Ok(plugins.registry(registry::Local::at(path)))
+    }
+
+    /// The registry of these plugins.
+    pub(crate) fn registry_of(&self, plugins: &Plugins) -> Result<Arc<dyn Registry>> {
+        plugins.open_registry().map_err(Failure::Registry)
+    }
+
+    /// The registry that the flags and the environment name.
+    pub(crate) fn registry(&self) -> Result<Arc<dyn Registry>> {
+        self.registry_of(&self.plugins()?)
+    }
+
+    /// Whether output is for programs.
+    pub(crate) fn json(&self) -> bool {
+        self.flags.json
+    }
+
+    /// Runs a command's asynchronous work on this thread.
+    pub(crate) fn block_on<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::Failed(format!("no runtime could be started: {error}")))?;
+        let result = runtime.block_on(work);
+        // A read of stdin that nobody waits for any more would keep it up until the next line.
+        runtime.shutdown_background();
+        result
+    }
+
+    /// Writes one line of data.
+    pub(crate) fn print(&self, line: impl std::fmt::Display) -> Result {
+        let mut stdout = io::stdout().lock();
+        writeln!(stdout, "{line}")?;
+        Ok(stdout.flush()?)
+    }
+
+    /// Says something to the person, beside the data.
+    pub(crate) fn say(&self, text: &str) {
+        // Nobody is there to hear it when stderr is closed.
+        let _ = writeln!(io::stderr(), "{text}");
+    }
+
+    /// Says what went wrong.
+    pub(crate) fn say_error(&self, text: &str) {
+        let coloured = io::stderr().is_terminal() && !no_colour();
+        let label = if coloured {
+            "\x1b[1;31merror:\x1b[0m"
+        } else {
+            "error:"
+        };
+        self.say(&format!("{label} {text}"));
+    }
+
+    /// Whether data goes to a terminal that may be coloured.
+    pub(crate) fn coloured(&self) -> bool {
+        io::stdout().is_terminal() && !no_colour()
+    }
+}
+
+/// Whether the user asked for no colours, as no-color.org says.
+fn no_colour() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+fn unknown(kind: &str, name: &str, built_in: &str) -> Failure {
+    Failure::Usage(format!(
+        "{kind} `{name}` is not built in; there is `{built_in}`"
+    ))
+}

@@ -1,0 +1,187 @@
+//! `call`.
+
+use crate::house::{House, greeter};
+
+fn house() -> House {
+    let house = House::new();
+    house.serve(greeter());
+    house
+}
+
+const HELLO: [&str; 3] = ["call", "greeter", "Greeter.Hello"];
+
+/// `Greeter.Hello` with a request and options.
+fn hello<'a>(request: &'a str, options: &[&'a str]) -> Vec<&'a str> {
+    [&HELLO, &[request][..], options].concat()
+}
+
+#[test]
+fn the_reply_is_on_stdout() {
+    let reply = house().micro(&hello(r#"{"name":"John"}"#, &[])).ok();
+    assert_eq!(reply, "{\"msg\":\"Hello John\"}\n");
+}
+
+#[test]
+fn metadata_goes_along() {
+    let request = r#"{"name":"John","times":2}"#;
+    let reply = house()
+        .micro(&hello(request, &["--metadata", "title=Dr "]))
+        .ok();
+    assert_eq!(reply, "{\"msg\":\"Hello Dr John, Hello Dr John\"}\n");
+}
+
+#[test]
+fn explain_tells_the_decisions_on_stderr() {
+    let house = house();
+    let ran = house.micro(&hello(r#"{"name":"John"}"#, &["--explain"]));
+    assert_eq!(
+        (ran.code, ran.stdout.as_str()),
+        (0, "{\"msg\":\"Hello John\"}\n")
+    );
+    assert!(
+        ran.stderr.starts_with("greeter/Greeter.Hello in "),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stderr.contains("attempt 1 at"), "{}", ran.stderr);
+
+    let ran = house.micro(&hello(r#"{"name":"John"}"#, &["--explain", "--json"]));
+    let record: serde_json::Value = serde_json::from_str(&ran.stderr).expect("a record is JSON");
+    assert_eq!(record["attempts"][0]["node"], "greeter-1");
+}
+
+#[test]
+fn a_version_is_called_or_told_to_be_missing() {
+    let house = house();
+    house.serve(greeter().version("2.0.0").id("2"));
+    let called = house.micro(&hello(
+        r#"{"name":"John"}"#,
+        &["--version", "2.0.0", "--explain"],
+    ));
+    assert!(called.stderr.contains("to greeter-2"), "{}", called.stderr);
+    let said = house
+        .micro(&hello(r#"{"name":"John"}"#, &["--version", "3"]))
+        .failed(3);
+    assert_eq!(
+        said,
+        "error: no node of version `3`; there is `1.0.0`, `2.0.0`\n"
+    );
+}
+
+#[test]
+fn an_address_needs_no_registry() {
+    let house = House::new();
+    let elsewhere = House::new();
+    let address = elsewhere.serve(greeter());
+    let arguments = hello(r#"{"name":"John"}"#, &["--address", &address]);
+    assert_eq!(house.micro(&arguments).ok(), "{\"msg\":\"Hello John\"}\n");
+}
+
+#[test]
+fn wrong_names_are_told_with_the_nearest() {
+    let house = house();
+    let said = house
+        .micro(&["call", "greter", "Greeter.Hello", "{}"])
+        .failed(3);
+    assert_eq!(
+        said,
+        "error: no service `greter`; did you mean `greeter`?\n"
+    );
+    let said = house
+        .micro(&["call", "greeter", "greeter.hello", "{}"])
+        .failed(3);
+    let expected =
+        "error: service `greeter` has no endpoint `greeter.hello`; did you mean `Greeter.Hello`";
+    assert!(said.starts_with(expected), "{said}");
+    let said = house
+        .micro(&["call", "greeter", "Payments.Pay", "{}"])
+        .failed(3);
+    assert!(
+        said.contains("`micro get greeter` shows what it has"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_request_that_is_no_json_is_told_where() {
+    let said = house().micro(&hello("{\n\"name\": }", &[])).failed(2);
+    assert!(
+        said.contains("the request is not JSON") && said.contains("line 2 column 9"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_request_that_does_not_fit_is_told_the_field_and_its_type() {
+    let house = house();
+    let said = |request| house.micro(&hello(request, &[])).failed(1);
+    assert_eq!(
+        said(r#"{"name":5}"#),
+        "error: field `name` must be string, not 5\n"
+    );
+    assert_eq!(
+        said(r#"{"nmae":"John"}"#),
+        "error: field `name` (string) is missing; it has `nmae`\n"
+    );
+    assert_eq!(
+        said(r#"{"times":256}"#),
+        "error: field `name` (string) is missing\n       field `times` must be u8?, not 256\n"
+    );
+}
+
+#[test]
+fn an_unknown_field_is_only_a_warning() {
+    let ran = house().micro(&hello(r#"{"name":"John","tims":2}"#, &[]));
+    assert_eq!(
+        (ran.code, ran.stdout.as_str()),
+        (0, "{\"msg\":\"Hello John\"}\n")
+    );
+    assert_eq!(
+        ran.stderr,
+        "warning: `Hello` has no field `tims`; did you mean `times`?\n"
+    );
+}
+
+#[test]
+fn an_unchecked_request_is_left_to_the_server() {
+    let said = house()
+        .micro(&hello(r#"{"name":5}"#, &["--unchecked"]))
+        .failed(1);
+    assert!(said.contains("(invalid_argument)"), "{said}");
+}
+
+#[test]
+fn what_a_handler_does_not_find_is_a_failed_call() {
+    let said = house().micro(&hello(r#"{"name":"nobody"}"#, &[])).failed(1);
+    assert_eq!(
+        said,
+        "error: greeter/Greeter.Hello: nobody is not here (not_found)\n"
+    );
+}
+
+#[test]
+fn a_call_ends_in_its_time() {
+    let arguments = [
+        "call",
+        "greeter",
+        "Greeter.Slow",
+        r#"{"name":"x"}"#,
+        "--timeout",
+        "50ms",
+    ];
+    let said = house().micro(&arguments).failed(1);
+    assert!(said.contains("deadline_exceeded"), "{said}");
+}
+
+#[test]
+fn wrong_options_are_wrong_usage() {
+    let house = House::new();
+    for option in [
+        ["--timeout", "soon"],
+        ["--metadata", "title"],
+        ["--nonsense", "x"],
+    ] {
+        let said = house.micro(&hello("{}", &option)).failed(2);
+        assert!(said.contains(option[0]), "{said}");
+    }
+}

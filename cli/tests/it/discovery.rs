@@ -1,0 +1,144 @@
+//! `list`, `get`, `watch`, `register`, `deregister`.
+
+use crate::house::{House, greeter};
+use serde_json::json;
+
+#[test]
+fn list_counts_nodes_and_versions() {
+    let house = House::new();
+    house.serve(greeter());
+    house.serve(greeter().version("2.0.0").id("2"));
+    assert_eq!(
+        house.micro(&["list", "--json"]).json(),
+        json!([{"name": "greeter", "versions": ["1.0.0", "2.0.0"], "nodes": 2}])
+    );
+    assert_eq!(
+        house.micro(&["list"]).ok(),
+        "NAME     VERSIONS      NODES\ngreeter  1.0.0, 2.0.0  2\n"
+    );
+}
+
+#[test]
+fn an_empty_registry_is_an_empty_list() {
+    let house = House::new();
+    assert_eq!(house.micro(&["list", "--json"]).ok(), "[]\n");
+    let ran = house.micro(&["list"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
+    assert_eq!(ran.stderr, "no services are registered\n");
+}
+
+#[test]
+fn get_shows_nodes_and_field_trees() {
+    let house = House::new();
+    let address = house.serve(greeter());
+    let versions = house.micro(&["get", "greeter", "--json"]).json();
+    let version = &versions[0];
+    assert_eq!(version["version"], "1.0.0");
+    assert_eq!(version["nodes"][0]["id"], "greeter-1");
+    assert_eq!(version["nodes"][0]["address"], address.as_str());
+    assert_eq!(version["nodes"][0]["metadata"]["registry"], "local");
+    let endpoint = &version["endpoints"][0];
+    assert_eq!(endpoint["name"], "Greeter.Hello");
+    assert_eq!(endpoint["properties"], json!({"idempotent": "true"}));
+    assert_eq!(endpoint["request"]["values"][1]["type"], "u8?");
+    assert_eq!(endpoint["response"]["values"][0]["name"], "msg");
+
+    let text = house.micro(&["get", "greeter"]).ok();
+    assert!(text.starts_with("version 1.0.0\n"), "{text}");
+    assert!(
+        text.contains("Greeter.Hello  {name: string, times: u8?}  {msg: string}  idempotent"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_wrong_name_is_told_with_the_nearest() {
+    let house = House::new();
+    house.serve(greeter());
+    let said = house.micro(&["get", "greter"]).failed(3);
+    assert_eq!(
+        said,
+        "error: no service `greter`; did you mean `greeter`?\n"
+    );
+}
+
+#[test]
+fn a_node_registered_by_hand_stays_until_it_is_deregistered() {
+    let house = House::new();
+    let record =
+        r#"{"service":"old","id":"old-1","address":"10.0.0.1:80","metadata":{"zone":"x"}}"#;
+    assert_eq!(house.micro(&["register", record]).code, 0);
+    let nodes = json!([{"id": "old-1", "address": "10.0.0.1:80", "metadata": {"zone": "x"}}]);
+    let versions = house.micro(&["get", "old", "--json"]).json();
+    assert_eq!(
+        versions,
+        json!([{"version": "latest", "nodes": nodes, "endpoints": []}])
+    );
+
+    let wrong = house.micro(&["deregister", r#"{"service":"old","id":"old-2"}"#]);
+    assert_eq!(
+        wrong.failed(3),
+        "error: service `old` has no node `old-2`\n"
+    );
+    assert_eq!(
+        house
+            .micro(&["deregister", r#"{"service":"old","id":"old-1"}"#])
+            .code,
+        0
+    );
+    assert_eq!(house.micro(&["list", "--json"]).json(), json!([]));
+}
+
+#[test]
+fn a_record_as_registries_store_it_is_taken_too() {
+    let house = House::new();
+    let record = r#"{"name":"old","version":"1","metadata":null,"endpoints":null,
+        "nodes":[{"id":"a","address":"h:1","metadata":null},{"id":"b","address":"h:2"}]}"#;
+    assert_eq!(house.micro(&["register", record]).code, 0);
+    assert_eq!(house.micro(&["list", "--json"]).json()[0]["nodes"], 2);
+    assert_eq!(house.micro(&["deregister", record]).code, 0);
+    assert_eq!(house.micro(&["list", "--json"]).json(), json!([]));
+}
+
+#[test]
+fn a_record_that_is_none_is_wrong_usage() {
+    let house = House::new();
+    let said = |record| house.micro(&["register", record]).failed(2);
+    assert!(said("{\n]").contains("line 2 column 1"));
+    assert!(said(r#"{"service":"a","address":"h:1"}"#).contains("missing field `id`"));
+    assert!(
+        said(r#"{"service":"a","id":"a-1","addres":"h:1"}"#).contains("unknown field `addres`")
+    );
+    assert!(said(r#"{"service":"a","id":"a-1"}"#).contains("node `a-1` has no `address`"));
+}
+
+#[test]
+fn watch_tells_what_comes_changes_and_goes() {
+    let house = House::new();
+    house.serve(greeter());
+    let mut watch = house.start(&["watch", "--json"]);
+    let event = |action: &str, node: &str, service: &str, version: &str| {
+        json!({"action": action, "service": service, "node": node, "version": version}).to_string()
+    };
+    // What is there comes first.
+    assert_eq!(
+        watch.line(),
+        event("added", "greeter-1", "greeter", "1.0.0")
+    );
+    let record = |address: &str| format!(r#"{{"service":"x","id":"x-1","address":"{address}"}}"#);
+    house.micro(&["register", &record("h:1")]);
+    assert_eq!(watch.line(), event("added", "x-1", "x", "latest"));
+    house.micro(&["register", &record("h:2")]);
+    assert_eq!(watch.line(), event("changed", "x-1", "x", "latest"));
+    house.micro(&["deregister", &record("h:2")]);
+    assert_eq!(watch.line(), event("removed", "x-1", "x", "latest"));
+}
+
+#[test]
+fn watch_of_one_service_is_silent_about_others() {
+    let house = House::new();
+    let mut watch = house.start(&["watch", "b"]);
+    house.micro(&["register", r#"{"service":"a","id":"a-1","address":"h:1"}"#]);
+    house.micro(&["register", r#"{"service":"b","id":"b-1","address":"h:2"}"#]);
+    assert_eq!(watch.line(), "added    b  b-1  latest  h:2");
+}

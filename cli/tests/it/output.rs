@@ -1,0 +1,124 @@
+//! What all commands have in common: help, exit codes, pipes.
+
+use std::{io::Read, process::Stdio};
+
+use crate::house::House;
+
+#[test]
+fn every_command_says_in_a_line_what_it_does() {
+    let help = House::new().micro(&["--help"]).ok();
+    let commands = help
+        .split("Commands:\n")
+        .nth(1)
+        .expect("help lists the commands");
+    let commands = commands.split("\n\n").next().expect("and ends the list");
+    for name in [
+        "list",
+        "get",
+        "watch",
+        "call",
+        "stream",
+        "health",
+        "stats",
+        "register",
+        "deregister",
+        "weight",
+        "new",
+        "completions",
+        "man",
+    ] {
+        let line = commands
+            .lines()
+            .find(|line| line.trim_start().starts_with(&format!("{name} ")));
+        let line = line.unwrap_or_else(|| panic!("`{name}` is not in\n{commands}"));
+        assert!(
+            line.trim().len() > name.len() + 10,
+            "`{name}` says nothing of itself: {line}"
+        );
+        assert!(line.len() <= 100, "`{name}` says too much: {line}");
+    }
+}
+
+#[test]
+fn the_help_of_call_explains_its_options() {
+    let help = House::new().micro(&["call", "--help"]).ok();
+    let expected = include_str!("help/call.txt");
+    assert_eq!(
+        help, expected,
+        "if it is right, write it to tests/it/help/call.txt"
+    );
+}
+
+#[test]
+fn a_registry_that_cannot_be_reached_is_told_apart() {
+    let house = House::new();
+    let said = |arguments: &[&str]| {
+        let arguments = [arguments, &["--registry-address", "/dev/null/x"]].concat();
+        house.micro(&arguments).failed(4)
+    };
+    for arguments in [
+        &["list"][..],
+        &["get", "a"],
+        &["watch"],
+        &["call", "a", "A.B", "{}"],
+        &["health", "a"],
+    ] {
+        let text = said(arguments);
+        assert!(text.contains("/dev/null/x"), "{text}");
+    }
+}
+
+#[test]
+fn an_unknown_registry_or_command_is_wrong_usage() {
+    let house = House::new();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_micro"));
+    let output = command.args(["list", "--registry", "nonsense"]).output();
+    let output = output.expect("the command runs");
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("registry `nonsense`"), "{said}");
+    let said = house.micro(&["lst"]).failed(2);
+    assert!(said.contains("list"), "{said}");
+}
+
+#[test]
+fn a_closed_pipe_is_no_failure() {
+    let house = House::new();
+    house.micro(&["register", r#"{"service":"a","id":"a-1","address":"h:1"}"#]);
+    for arguments in [
+        &["list"][..],
+        &["list", "--json"],
+        &["completions", "bash"],
+        &["man"],
+    ] {
+        let mut command = house.command(arguments);
+        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the command runs");
+        drop(child.stdout.take());
+        let mut said = String::new();
+        let stderr = child.stderr.as_mut().expect("stderr is piped");
+        stderr.read_to_string(&mut said).expect("it writes text");
+        let status = child.wait().expect("it ends");
+        assert_eq!(
+            (status.code(), said.as_str()),
+            (Some(0), ""),
+            "{arguments:?}"
+        );
+    }
+}
+
+#[test]
+fn completions_are_made_for_every_shell() {
+    let house = House::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = house.micro(&["completions", shell]).ok();
+        assert!(script.contains("deregister"), "{shell}");
+    }
+    assert!(
+        house
+            .micro(&["completions", "dos"])
+            .failed(2)
+            .contains("bash")
+    );
+    assert!(house.micro(&["man"]).ok().contains(".TH micro 1"));
+}

@@ -1,0 +1,90 @@
+//! `new`.
+
+use std::{fs, path::Path, process::Command};
+
+use crate::house::House;
+
+/// The checkout that this is built from.
+fn checkout() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the package lies in the workspace")
+}
+
+#[test]
+fn a_project_has_what_cargo_wants() {
+    let house = House::new();
+    let ran = house.micro(&[
+        "new",
+        "my-shop",
+        "--path",
+        &checkout().display().to_string(),
+    ]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("micro call my-shop MyShop.Hello"),
+        "{}",
+        ran.stderr
+    );
+    let read = |name: &str| fs::read_to_string(house.directory().join("my-shop").join(name));
+    let manifest = read("Cargo.toml").expect("it has a manifest");
+    assert!(
+        manifest.contains("name = \"my-shop\"") && manifest.contains("path = \""),
+        "{manifest}"
+    );
+    let main = read("src/main.rs").expect("it has a program");
+    assert!(main.contains("Service::new(\"my-shop\")"), "{main}");
+    assert!(!format!("{manifest}{main}").contains("{name}"));
+}
+
+#[test]
+fn a_project_without_a_checkout_uses_the_release() {
+    let house = House::new();
+    assert_eq!(house.micro(&["new", "shop"]).code, 0);
+    let manifest = fs::read_to_string(house.directory().join("shop/Cargo.toml"));
+    let version = format!("version = \"{}\" }}", env!("CARGO_PKG_VERSION"));
+    assert!(manifest.expect("it has a manifest").contains(&version));
+}
+
+#[test]
+fn nothing_is_overwritten_or_made_in_a_wrong_place() {
+    let house = House::new();
+    assert_eq!(house.micro(&["new", "shop"]).code, 0);
+    assert!(
+        house
+            .micro(&["new", "shop"])
+            .failed(1)
+            .contains("`shop` exists")
+    );
+    assert!(
+        house
+            .micro(&["new", "../Shop"])
+            .failed(2)
+            .contains("lower-case letters")
+    );
+    let said = house.micro(&["new", "other", "--path", "shop"]).failed(2);
+    assert!(said.contains("`shop` is not a checkout of Micro"), "{said}");
+    assert!(!house.directory().join("other").exists());
+}
+
+/// Slow, so only where it is asked for: it builds the project against this checkout.
+#[test]
+fn a_project_builds() {
+    if std::env::var_os("MICRO_TEST_SLOW").is_none() {
+        eprintln!("skipped: set MICRO_TEST_SLOW=1 to build a new project");
+        return;
+    }
+    let house = House::new();
+    house.micro(&["new", "shop", "--path", &checkout().display().to_string()]);
+    let checked = Command::new(env!("CARGO"))
+        .args(["check", "--offline", "--quiet"])
+        .current_dir(house.directory().join("shop"))
+        .env("CARGO_TARGET_DIR", checkout().join("target/new-project"))
+        .output()
+        .expect("cargo runs");
+    let said = String::from_utf8_lossy(&checked.stderr);
+    assert!(
+        checked.status.success() && !said.contains("warning"),
+        "{said}"
+    );
+}
