@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use micro::{
-    Answer, Body, Call, ContentType, Error, Outcome, Request, Response, Result, Streaming,
+    Answer, Body, Call, Error, Outcome, Request, Response, Result, Streaming,
     transport::{Limits, Native, Transport},
 };
 use tokio::{

@@ -120,6 +120,19 @@ impl<P: Clone + Send + Sync + 'static> Entry<P> {
         Err(error.with_outcome(Outcome::NotSent))
     }
 
+    /// Waits until a node of this id is in the set.
+    pub(crate) async fn see(&self, id: &str) {
+        loop {
+            let told = self.inner.told.notified();
+            let set = Guard::into_inner(self.load());
+            let mut members = set.snapshot().members().iter();
+            if members.any(|member| member.node.id == id) {
+                return;
+            }
+            told.await;
+        }
+    }
+
     /// For how long the set may have been out of date: zero while the registry is heard.
     pub fn age(&self) -> Duration {
         match self.inner.stale_since.load(Ordering::Relaxed) {
