@@ -28,7 +28,7 @@ fn collect(directory: &Path, module: &[String], into: &mut Sources) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        let own = [module, &[name.clone()]].concat();
+        let own = [module, std::slice::from_ref(&name)].concat();
         if path.is_dir() {
             collect(&path, &own, into);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
@@ -70,7 +70,7 @@ fn check(table: &Table, sources: &Sources) -> Found {
                 _ if rooms.contains(&first) => vec![path.clone()],
                 Some(homes) => homes
                     .iter()
-                    .map(|home| [&[home.clone()], &path[..]].concat())
+                    .map(|home| [std::slice::from_ref(home), &path[..]].concat())
                     .collect(),
                 None => Vec::new(),
             };
