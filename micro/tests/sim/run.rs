@@ -116,7 +116,8 @@ async fn play(seed: u64, keep_lines: bool) -> Report {
             count: 0,
             payload: String::new(),
         };
-        let call = leaf_method(client, "Leaf.Put").call(&Context::new(), work);
+        let put = leaf_method(client, "Leaf.Put");
+        let call = put.call(&Context::new(), work);
         if let Err(error) = call.timeout(Duration::from_secs(1)).await {
             let violation = format!("a call fails when all is well again: {error}");
             scene.ledger.violation(violation);
