@@ -1,8 +1,42 @@
 //! Micro: a toolkit for resilient, fault-tolerant microservices.
 //!
-//! One call passes eight rooms, and each has one shape, `Request → Result<Response>`:
-//! [`client`] encodes, [`middleware`] is the user's, [`balance`] picks a node from the [`selector`]
-//! and decides on retries, [`transport`] carries it, [`server`] receives and routes, and a handler answers.
+//! Services find each other, call each other and share out load with nothing installed beside them.
+//! Every room between caller and handler has one shape, [`Call`]: `Request → Result<Response>`.
+//!
+//! - [`Service`] names what is served and lives from listening to the last answer.
+//! - [`client`] encodes a call, typed or dynamic, and decodes its answer.
+//! - [`balance`] is the one loop that makes attempts: deadline, retries, budget, hedges.
+//! - [`selector`] keeps a snapshot of each service's nodes and picks one of them.
+//! - [`registry`] knows which nodes serve which service.
+//! - [`transport`] carries requests to nodes, and listens.
+//! - [`server`] refuses or begins what comes, and finds its handler.
+//! - [`codec`] turns messages into bytes and back, by content type.
+//! - [`Plugins`] are the parts all of this is made of, each exchanged by one line.
+//!
+//! A [`Context`] travels with every call, an [`Error`] says what is known of the work, and the derive
+//! [`Message`](macro@Message) and the attribute [`service`](macro@service) write what is tedious.
+//!
+//! ```
+//! use micro::{Context, Handler, Plugins, Result, Service, registry::Memory};
+//!
+//! async fn hello(_: Context, name: String) -> Result<String> {
+//!     Ok(format!("Hello {name}"))
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<()> {
+//! let plugins = Plugins::new().registry(Memory::new());
+//! let greeter = Service::new("greeter")
+//!     .plugins(plugins)
+//!     .handle("Greeter.Hello", hello.idempotent());
+//! let running = greeter.serve().await?;
+//!
+//! let hello = running.client()?.method("greeter", "Greeter.Hello");
+//! let reply: String = hello.call(&Context::new(), "John".to_owned()).await?;
+//! assert_eq!(reply, "Hello John");
+//! # Ok(())
+//! # }
+//! ```
 
 // So that what the macros write is found inside this crate too.
 extern crate self as micro;

@@ -66,7 +66,7 @@ impl Body {
 
     /// The body, leaving an empty one behind.
     pub fn take(&mut self) -> Body {
-        std::mem::replace(self, Body::empty())
+        std::mem::take(self)
     }
 }
 

@@ -8,6 +8,10 @@ use std::{
 
 /// Values by type that travel with a request inside one process. Costs nothing while empty.
 #[derive(Default)]
+#[allow(
+    clippy::box_collection,
+    reason = "one word in every request, where a map would be three"
+)]
 pub struct Extensions(Option<Box<BTreeMap<TypeId, Box<dyn Any + Send + Sync>>>>);
 
 impl Extensions {

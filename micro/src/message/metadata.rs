@@ -15,8 +15,10 @@ use std::fmt;
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Metadata {
     /// Entries, each: name length (u16, little endian), value length (u32), name, value; both UTF-8.
-    ///
-    /// Boxed, since most requests have none and every request carries the field.
+    #[allow(
+        clippy::box_collection,
+        reason = "most requests have none, and every request carries the field"
+    )]
     block: Option<Box<Vec<u8>>>,
 }
 

@@ -6,6 +6,7 @@ mod codec;
 mod golden;
 mod limits;
 mod raw;
+mod readme;
 mod registry;
 mod resilience;
 mod ui;

@@ -140,6 +140,7 @@ impl Registry for Fed {
         if state.down {
             return Err(Error::unavailable("connection refused"));
         }
+        #[allow(clippy::disallowed_methods, reason = "a test says a few words")]
         let (sender, receiver) = mpsc::unbounded_channel();
         let (nodes, authoritative) = state.sets.get(service).cloned().unwrap_or_default();
         let _ = sender.send(Update::Set {

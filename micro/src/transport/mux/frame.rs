@@ -180,6 +180,10 @@ pub(super) enum Status<'a> {
 }
 
 /// Writes header and head of a response or an end, whose body, of `body` bytes, follows.
+#[allow(
+    clippy::too_many_arguments,
+    reason = "each is a field of the frame; a struct would only name them twice"
+)]
 pub(super) fn write_status(
     out: &mut Vec<u8>,
     kind: u8,

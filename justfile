@@ -1,0 +1,45 @@
+# The menu of what is run here; each line is plain cargo or a script, so `just` is never needed.
+
+# What there is
+default:
+    @just --list
+
+# Everything that needs the toolchain only
+test:
+    ./test
+
+# The same with slow tests and the benchmark's own
+test-all:
+    ./test --all
+
+# What CI runs
+ci:
+    .ci/run
+
+# Formats everything
+format:
+    cargo fmt --all
+
+# Lints, warnings as errors
+lint:
+    cargo clippy --all-targets -- -D warnings
+
+# The documentation, opened
+docs:
+    cargo doc --no-deps --open
+
+# A service, until it is interrupted
+greeter:
+    cargo run --release -p micro-rs --example greeter
+
+# The `micro` command, such as `just micro list`
+micro *arguments:
+    cargo run --release -- {{arguments}}
+
+# Ours against its peers: `--quick`, `--json`, `--only CELL`
+bench *arguments:
+    cargo run --release -p micro-rs-bench -- {{arguments}}
+
+# Licences, duplicates and advisories of dependencies; needs cargo-deny
+deny:
+    cargo deny check

@@ -1,0 +1,226 @@
+//! Rust source as far as imports go: its tokens, and the paths that begin in the crate itself.
+
+/// A word, `::`, or any other character that is not white, with its line.
+pub(crate) struct Token {
+    pub(crate) text: String,
+    pub(crate) line: usize,
+}
+
+/// A path from the crate's root, such as `registry::Node`; a glob ends in `*`.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Import {
+    pub(crate) path: Vec<String>,
+    pub(crate) line: usize,
+}
+
+/// The tokens of a file, without comments, texts and lifetimes.
+pub(crate) fn tokens(source: &str) -> Vec<Token> {
+    let text: Vec<char> = source.chars().collect();
+    let starts =
+        |at: usize, what: &str| what.chars().eq(text[at..].iter().copied().take(what.len()));
+    let (mut tokens, mut at, mut line) = (Vec::new(), 0, 1);
+    while at < text.len() {
+        let begin = at;
+        let mut token = None;
+        if starts(at, "//") {
+            at = end(&text, at, |at| text[at] == '\n');
+        } else if starts(at, "/*") {
+            at = after_comment(&text, at);
+        } else if let Some(hashes) = raw_text(&text[at..]) {
+            let close = format!("\"{}", "#".repeat(hashes));
+            at = end(&text, at + hashes + 2, |at| starts(at, &close)) + close.len();
+        } else if text[at] == '"' {
+            at = after_quoted(&text, at);
+        } else if text[at] == '\'' {
+            let is_character = text.get(at + 1) == Some(&'\\') || text.get(at + 2) == Some(&'\'');
+            at = if is_character {
+                after_quoted(&text, at)
+            } else {
+                at + 1
+            };
+        } else if text[at].is_alphanumeric() || text[at] == '_' {
+            at = end(&text, at, |at| {
+                !text[at].is_alphanumeric() && text[at] != '_'
+            });
+            token = Some(begin..at);
+        } else {
+            at += if starts(at, "::") { 2 } else { 1 };
+            token = (!text[begin].is_whitespace()).then_some(begin..at);
+        }
+        if let Some(range) = token {
+            let text = text[range].iter().collect();
+            tokens.push(Token { text, line });
+        }
+        let at = at.min(text.len());
+        line += text[begin..at].iter().filter(|c| **c == '\n').count();
+    }
+    tokens
+}
+
+/// The first place from `at` on where `ends`, or the end of all.
+fn end(text: &[char], at: usize, ends: impl Fn(usize) -> bool) -> usize {
+    (at..text.len()).find(|at| ends(*at)).unwrap_or(text.len())
+}
+
+/// How many `#` a raw text has, if one begins here.
+fn raw_text(text: &[char]) -> Option<usize> {
+    let hashes = text
+        .strip_prefix(&['r'])?
+        .iter()
+        .take_while(|c| **c == '#')
+        .count();
+    (text.get(hashes + 1) == Some(&'"')).then_some(hashes)
+}
+
+fn after_quoted(text: &[char], begin: usize) -> usize {
+    let mut at = begin + 1;
+    while at < text.len() && text[at] != text[begin] {
+        at += if text[at] == '\\' { 2 } else { 1 };
+    }
+    at + 1
+}
+
+/// Behind a block comment, which may hold others.
+fn after_comment(text: &[char], begin: usize) -> usize {
+    let (mut at, mut depth) = (begin, 0);
+    while at < text.len() {
+        match (text[at], text.get(at + 1)) {
+            ('/', Some('*')) => (at, depth) = (at + 2, depth + 1),
+            ('*', Some('/')) => (at, depth) = (at + 2, depth - 1),
+            _ => at += 1,
+        }
+        if depth == 0 {
+            break;
+        }
+    }
+    at
+}
+
+/// What a file is made of, outside what is compiled for tests only.
+#[derive(Default)]
+pub(crate) struct File {
+    /// Every path into the crate, in imports and elsewhere.
+    pub(crate) imports: Vec<Import>,
+    /// The modules in files of their own that are compiled for tests only.
+    pub(crate) test_modules: Vec<Vec<String>>,
+}
+
+impl File {
+    /// Reads the file of a module, such as `["selector", "cache"]`.
+    pub(crate) fn read(source: &str, module: &[String]) -> Self {
+        let tokens = tokens(source);
+        let text = |at: usize| tokens.get(at).map_or("", |token| token.text.as_str());
+        let mut file = File::default();
+        // Modules within the file, and how deep in braces each began.
+        let mut module = module.to_vec();
+        let mut inner = Vec::new();
+        let (mut at, mut depth) = (0, 0);
+        while at < tokens.len() {
+            let test = ["#", "[", "cfg", "(", "test", ")", "]"];
+            if test.iter().enumerate().all(|(i, t)| text(at + i) == *t) {
+                let item = at + test.len();
+                at = after_item(&tokens, item);
+                if text(at - 1) == ";" && text(at - 3) == "mod" {
+                    file.test_modules
+                        .push([&module[..], &[text(at - 2).to_owned()]].concat());
+                }
+                continue;
+            }
+            match text(at) {
+                "mod" if text(at + 2) == "{" => {
+                    module.push(text(at + 1).to_owned());
+                    inner.push(depth);
+                }
+                "{" => depth += 1,
+                "}" => {
+                    depth -= 1;
+                    if inner.last() == Some(&depth) {
+                        inner.pop();
+                        module.pop();
+                    }
+                }
+                "crate" | "micro" | "super" | "self"
+                    if text(at + 1) == "::" && (at == 0 || text(at - 1) != "::") =>
+                {
+                    let line = tokens[at].line;
+                    let mut paths = Vec::new();
+                    at = tree(&tokens, at, &mut Vec::new(), &mut paths);
+                    let paths = paths.into_iter().map(|path| absolute(&module, &path));
+                    file.imports.extend(paths.map(|path| Import { path, line }));
+                    continue;
+                }
+                _ => {}
+            }
+            at += 1;
+        }
+        file
+    }
+}
+
+/// Behind an item: its `;`, or the block that ends it.
+fn after_item(tokens: &[Token], mut at: usize) -> usize {
+    let mut depth = 0;
+    while at < tokens.len() {
+        at += 1;
+        match tokens[at - 1].text.as_str() {
+            "{" => depth += 1,
+            "}" if depth == 1 => break,
+            "}" => depth -= 1,
+            ";" if depth == 0 => break,
+            _ => {}
+        }
+    }
+    at
+}
+
+/// Reads a path or a tree of them, such as `a::{b, c::d}`; behind it.
+fn tree(
+    tokens: &[Token],
+    mut at: usize,
+    before: &mut Vec<String>,
+    paths: &mut Vec<Vec<String>>,
+) -> usize {
+    let text = |at: usize| tokens.get(at).map_or("", |token| token.text.as_str());
+    let outer = before.len();
+    loop {
+        if text(at) == "{" {
+            at += 1;
+            while !matches!(text(at), "}" | "") {
+                at = tree(tokens, at, before, paths);
+                while !matches!(text(at), "," | "}" | "") {
+                    at += 1; // `as Name`
+                }
+                at += usize::from(text(at) == ",");
+            }
+            at += 1;
+            break;
+        }
+        before.push(text(at).to_owned());
+        at += 1;
+        let goes_on = text(at) == "::"
+            && (matches!(text(at + 1), "{" | "*") || text(at + 1).starts_with(char::is_alphabetic));
+        if !goes_on {
+            paths.push(before.clone());
+            break;
+        }
+        at += 1;
+    }
+    before.truncate(outer);
+    at
+}
+
+/// A path as seen from the crate's root.
+fn absolute(module: &[String], path: &[String]) -> Vec<String> {
+    let mut base = module.to_vec();
+    let mut rest = path;
+    while let Some((first, others)) = rest.split_first() {
+        match first.as_str() {
+            "crate" | "micro" => base.clear(),
+            "super" => drop(base.pop()),
+            "self" => {}
+            _ => break,
+        }
+        rest = others;
+    }
+    [&base[..], rest].concat()
+}
