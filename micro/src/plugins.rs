@@ -9,6 +9,7 @@ use crate::{
     client::Client,
     codec::{Codec, Codecs},
     error::Result,
+    middleware::{Layer, Layers},
     registry::{Local, Registry},
     selector::{self, Cache, Rng, Strategy, strategy::P2c},
     transport::{Native, Transport},
@@ -24,6 +25,7 @@ pub struct Plugins {
     balance: balance::Settings,
     discovery: selector::Options,
     codecs: Codecs,
+    layers: Layers,
 }
 
 impl Plugins {
@@ -59,6 +61,13 @@ impl Plugins {
     /// Adds a codec of one's own.
     pub fn codec(mut self, codec: impl Codec) -> Self {
         self.codecs = self.codecs.with(codec);
+        self
+    }
+
+    /// Puts a layer around the calls of clients, inside those added before; see
+    /// [`middleware`](crate::middleware). It sees a call once, not each attempt.
+    pub fn layer(mut self, layer: impl Layer) -> Self {
+        self.layers = self.layers.with(layer);
         self
     }
 
@@ -111,6 +120,7 @@ impl Plugins {
             Box::new(|peer| peer.close()),
         );
         let balance = Balance::new(cache, strategy, self.balance.clone(), rng, transport);
-        Ok(Client::balanced(balance, self.codecs.clone()))
+        let stack = self.layers.stack(Arc::new(balance.clone()));
+        Ok(Client::balanced(stack, balance, self.codecs.clone()))
     }
 }

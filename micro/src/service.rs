@@ -12,6 +12,7 @@ use crate::{
     client::Client,
     codec::Codec,
     error::Result,
+    middleware::{Layer, Layers},
     plugins::Plugins,
     registry::{Node, Registry},
     server::{Entrance, Handler, Router, Routes, Status},
@@ -40,6 +41,7 @@ pub struct Service {
     advertise: Option<String>,
     metadata: BTreeMap<String, String>,
     router: Router,
+    layers: Layers,
     plugins: Plugins,
     client: OnceLock<Client>,
     lifecycle: Lifecycle,
@@ -84,6 +86,7 @@ impl Service {
             advertise: None,
             metadata: BTreeMap::new(),
             router: Router::new(),
+            layers: Layers::new(),
             plugins: Plugins::default(),
             client: OnceLock::new(),
             lifecycle: Lifecycle::default(),
@@ -129,6 +132,13 @@ impl Service {
     /// Adds endpoints, such as those of a `#[micro::service]` trait.
     pub fn routes(mut self, routes: impl Routes) -> Self {
         self.router = self.router.merge(routes);
+        self
+    }
+
+    /// Puts a layer around the handlers, inside those added before; see
+    /// [`middleware`](crate::middleware). Every known endpoint goes through it, `Debug.Health` too.
+    pub fn layer(mut self, layer: impl Layer) -> Self {
+        self.layers = self.layers.with(layer);
         self
     }
 
@@ -200,7 +210,8 @@ impl Running {
         let router = service.router;
         let (table, endpoints) = router.build(&service.name, plugins.codecs())?;
         let table = Arc::new(table.with_debug(plugins.codecs(), &status));
-        let entrance = Entrance::new(table, None, service.lifecycle.concurrency);
+        let layered = (!service.layers.is_empty()).then(|| service.layers.stack(table.clone()));
+        let entrance = Entrance::new(table, layered, service.lifecycle.concurrency);
         let address = service.address.as_deref().unwrap_or("127.0.0.1:0");
         let listener = transport.listen(address, Arc::new(entrance)).await?;
         let id = service.id.unwrap_or_else(random_id);

@@ -35,9 +35,9 @@ impl Client {
         }))
     }
 
-    pub(crate) fn balanced(balance: Balance, codecs: Codecs) -> Self {
+    pub(crate) fn balanced(stack: Arc<dyn Call>, balance: Balance, codecs: Codecs) -> Self {
         Client(Arc::new(Inner {
-            stack: Arc::new(balance.clone()),
+            stack,
             balance: Some(balance),
             codecs,
         }))
