@@ -212,7 +212,8 @@ impl Running {
         let table = Arc::new(table.with_debug(plugins.codecs(), &status));
         let layered = (!service.layers.is_empty()).then(|| service.layers.stack(table.clone()));
         let entrance = Entrance::new(table, layered, service.lifecycle.concurrency);
-        let address = service.address.as_deref().unwrap_or("127.0.0.1:0");
+        let address = service.address.as_deref();
+        let address = address.unwrap_or(transport.default_address());
         let listener = transport.listen(address, Arc::new(entrance)).await?;
         let id = service.id.unwrap_or_else(random_id);
         let mut node = Node::new(

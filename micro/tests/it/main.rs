@@ -5,3 +5,4 @@ mod codec;
 mod registry;
 mod resilience;
 mod ui;
+mod transport;
