@@ -50,6 +50,7 @@ mod context;
 mod error;
 mod macros;
 mod message;
+pub mod middleware;
 mod nearest;
 mod plugins;
 pub mod registry;

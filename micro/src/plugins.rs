@@ -10,6 +10,7 @@ use crate::{
     client::Client,
     codec::{Codec, Codecs},
     error::Result,
+    middleware::{Layer, Layers},
     registry::{Local, Registry},
     selector::{self, Cache, Rng, Strategy, strategy::P2c},
     transport::{Native, Transport},
@@ -27,6 +28,7 @@ pub struct Plugins {
     balance: balance::Settings,
     discovery: selector::Options,
     codecs: Codecs,
+    layers: Layers,
 }
 
 impl Plugins {
@@ -74,6 +76,13 @@ impl Plugins {
     /// Adds a codec of one's own.
     pub fn codec(mut self, codec: impl Codec) -> Self {
         self.codecs = self.codecs.with(codec);
+        self
+    }
+
+    /// Puts a layer around the calls of clients, inside those added before; see
+    /// [`middleware`](crate::middleware). It sees a call once, not each attempt.
+    pub fn layer(mut self, layer: impl Layer) -> Self {
+        self.layers = self.layers.with(layer);
         self
     }
 
@@ -149,6 +158,8 @@ impl Plugins {
                 self.direct.clone(),
             )),
         };
-        Ok(Client::balanced(balance, broker, self.codecs.clone()))
+        let stack = self.layers.stack(Arc::new(balance.clone()));
+        let codecs = self.codecs.clone();
+        Ok(Client::balanced(stack, balance, broker, codecs))
     }
 }

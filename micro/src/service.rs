@@ -12,6 +12,7 @@ use crate::{
     client::Client,
     codec::Codec,
     error::Result,
+    middleware::{Layer, Layers},
     plugins::Plugins,
     registry::{Node, Registry},
     server::{Entrance, Handler, Router, Routes, Status, Subscribers, Topic},
@@ -41,6 +42,7 @@ pub struct Service {
     metadata: BTreeMap<String, String>,
     router: Router,
     topics: Vec<Topic>,
+    layers: Layers,
     plugins: Plugins,
     client: OnceLock<Client>,
     lifecycle: Lifecycle,
@@ -86,6 +88,7 @@ impl Service {
             metadata: BTreeMap::new(),
             router: Router::new(),
             topics: Vec::new(),
+            layers: Layers::new(),
             plugins: Plugins::default(),
             client: OnceLock::new(),
             lifecycle: Lifecycle::default(),
@@ -177,6 +180,13 @@ impl Service {
         self
     }
 
+    /// Puts a layer around the handlers, inside those added before; see
+    /// [`middleware`](crate::middleware). Every known endpoint goes through it, `Debug.Health` too.
+    pub fn layer(mut self, layer: impl Layer) -> Self {
+        self.layers = self.layers.with(layer);
+        self
+    }
+
     /// Adds a codec of one's own.
     pub fn codec(mut self, codec: impl Codec) -> Self {
         self.plugins = self.plugins.codec(codec);
@@ -246,9 +256,11 @@ impl Running {
         let router = service.router;
         let (table, endpoints) = router.build(&service.name, plugins.codecs())?;
         let table = Arc::new(table.with_debug(plugins.codecs(), &status));
+        let layered = (!service.layers.is_empty()).then(|| service.layers.stack(table.clone()));
         let concurrency = service.lifecycle.concurrency;
-        let entrance = Arc::new(Entrance::new(table, None, concurrency));
-        let address = service.address.as_deref().unwrap_or("127.0.0.1:0");
+        let entrance = Arc::new(Entrance::new(table, layered, concurrency));
+        let address = service.address.as_deref();
+        let address = address.unwrap_or(transport.default_address());
         let listener = transport.listen(address, entrance.clone()).await?;
         let subscribers = match service.topics.is_empty() {
             true => None,

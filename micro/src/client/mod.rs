@@ -40,9 +40,14 @@ impl Client {
         }))
     }
 
-    pub(crate) fn balanced(balance: Balance, broker: Arc<dyn Broker>, codecs: Codecs) -> Self {
+    pub(crate) fn balanced(
+        stack: Arc<dyn Call>,
+        balance: Balance,
+        broker: Arc<dyn Broker>,
+        codecs: Codecs,
+    ) -> Self {
         Client(Arc::new(Inner {
-            stack: Arc::new(balance.clone()),
+            stack,
             balance: Some(balance),
             broker,
             codecs,

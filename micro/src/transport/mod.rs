@@ -1,7 +1,10 @@
 //! Ways to a node and ways to be reached: the [`Transport`] and [`Peer`] traits.
 
+#[doc(hidden)]
+pub mod contract;
 pub mod io;
 mod limits;
+mod memory;
 mod mux;
 mod native;
 mod pool;
@@ -32,6 +35,7 @@ use crate::{
 pub use mux::fuzz::frames as fuzz_frames;
 
 pub use limits::Limits;
+pub use memory::Memory;
 pub use native::Native;
 
 /// A way to send requests to nodes and to receive them.
@@ -39,6 +43,11 @@ pub use native::Native;
 pub trait Transport: Send + Sync + 'static {
     /// The name it is chosen by, such as `native`.
     fn name(&self) -> &str;
+
+    /// Where to listen when nothing is said.
+    fn default_address(&self) -> &str {
+        "127.0.0.1:0"
+    }
 
     /// A way to a node; connects no sooner than the first request needs it.
     fn open(&self, node: &Node) -> Result<Arc<dyn Peer>>;

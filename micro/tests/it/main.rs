@@ -9,4 +9,5 @@ mod raw;
 mod readme;
 mod registry;
 mod resilience;
+mod transport;
 mod ui;

@@ -1,0 +1,93 @@
+//! A layer made of an async function.
+
+use std::{
+    fmt,
+    task::{Context, Poll},
+};
+
+use tower_service::Service;
+
+use super::Seam;
+use crate::{
+    call::Answer,
+    error::{Error, Result},
+    message::{Request, Response},
+};
+
+/// A layer of an async function, which answers itself or asks the rooms further in by [`Next::run`].
+///
+/// ```
+/// use micro::{Error, Request, middleware::{Layers, Next, from_fn}};
+///
+/// let guard = from_fn(|request: Request, next: Next| async move {
+///     if request.context().metadata().get("authorization").is_none() {
+///         return Err(Error::unauthenticated("no `authorization` in the metadata; log in first"));
+///     }
+///     next.run(request).await
+/// });
+/// let layers = Layers::new().with(guard);
+/// ```
+pub fn from_fn<F, Fut>(function: F) -> FromFn<F>
+where
+    F: Fn(Request, Next) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Result<Response>> + Send + 'static,
+{
+    FromFn(function)
+}
+
+/// The layer that [`from_fn`] makes.
+#[derive(Clone)]
+pub struct FromFn<F>(F);
+
+impl<F: Clone> tower_layer::Layer<Seam> for FromFn<F> {
+    type Service = Around<F>;
+
+    fn layer(&self, inner: Seam) -> Around<F> {
+        Around {
+            function: self.0.clone(),
+            inner,
+        }
+    }
+}
+
+impl<F> fmt::Debug for FromFn<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FromFn")
+    }
+}
+
+/// The function around what it was given.
+#[derive(Clone)]
+pub struct Around<F> {
+    function: F,
+    inner: Seam,
+}
+
+impl<F, Fut> Service<Request> for Around<F>
+where
+    F: Fn(Request, Next) -> Fut,
+    Fut: Future<Output = Result<Response>>,
+{
+    type Response = Response;
+    type Error = Error;
+    type Future = Fut;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Fut {
+        (self.function)(request, Next(self.inner.clone()))
+    }
+}
+
+/// The rooms further in.
+#[derive(Clone, Debug)]
+pub struct Next(Seam);
+
+impl Next {
+    /// Has the request answered there. Dropping the future cancels the work.
+    pub fn run(self, request: Request) -> Answer {
+        self.0.answer(request)
+    }
+}

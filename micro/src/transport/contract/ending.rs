@@ -1,0 +1,148 @@
+//! How calls end before their time, and servers.
+
+use std::time::Duration;
+
+use super::{Pair, Subject, attempt, error, feed, hanging, next, request, response, soon};
+use crate::{
+    Code, Context, Outcome,
+    message::{Body, Request},
+    time,
+};
+
+/// Enough for a request to arrive, little enough to wait for.
+const SHORT: Duration = Duration::from_millis(200);
+
+pub(super) async fn the_deadline_ends_a_call_and_its_handler(subject: Subject) {
+    let (mut hanging, rooms) = hanging();
+    let pair = Pair::new(subject, rooms).await;
+    let context = Context::new().with_timeout(SHORT);
+    let call = pair.call(request("Contract.Hang", vec![]).with_context(context));
+    let (answer, dropped) = tokio::join!(call, hanging.begun());
+    let error = error(answer);
+    assert_eq!(error.code(), Code::DeadlineExceeded);
+    assert_eq!(error.outcome(), Outcome::Unknown);
+    dropped.await;
+    pair.close().await;
+}
+
+pub(super) async fn only_a_repeatable_attempt_runs_out_of_patience(subject: Subject) {
+    let (mut hanging, rooms) = hanging();
+    let pair = Pair::new(subject, rooms).await;
+    let mut attempt = attempt();
+    attempt.patience = time::now() + time::nanos(SHORT);
+    attempt.repeatable = true;
+    let context = Context::new().with_timeout(SHORT * 3);
+    let request = || request("Contract.Hang", vec![]).with_context(context.clone());
+    let call = pair.attempt(request(), attempt);
+    let (answer, dropped) = tokio::join!(call, hanging.begun());
+    let impatient = error(answer);
+    assert_eq!(impatient.code(), Code::Unavailable);
+    assert_eq!(impatient.outcome(), Outcome::Unknown);
+    assert!(context.time_left() > Some(Duration::ZERO), "time is left");
+    dropped.await;
+    attempt.repeatable = false;
+    let call = pair.attempt(request(), attempt);
+    let (answer, _) = tokio::join!(call, hanging.begun());
+    assert_eq!(error(answer).code(), Code::DeadlineExceeded);
+    pair.close().await;
+}
+
+pub(super) async fn dropping_a_call_cancels_its_handler(subject: Subject) {
+    let (mut hanging, rooms) = hanging();
+    let pair = Pair::new(subject, rooms).await;
+    let dropped = tokio::select! {
+        answer = pair.call(request("Contract.Hang", vec![])) => panic!("no answer: {answer:?}"),
+        dropped = hanging.begun() => dropped,
+    };
+    dropped.await;
+    pair.close().await;
+}
+
+pub(super) async fn dropping_an_answered_stream_cancels_it(subject: Subject) {
+    let (tell, mut feeds) = tokio::sync::mpsc::channel(1);
+    let pair = Pair::new(subject, move |_: Request| {
+        let tell = tell.clone();
+        async move {
+            let (feed, body) = feed(1);
+            let told = tell.send(feed).await;
+            assert!(told.is_ok(), "the test waits for it");
+            Ok(response(body))
+        }
+    })
+    .await;
+    let answer = pair.call(request("Contract.Tick", vec![])).await;
+    let answer = answer.unwrap_or_else(|error| panic!("an answer: {error}"));
+    let feed = soon(feeds.recv()).await;
+    let feed = feed.unwrap_or_else(|| panic!("the rooms are gone"));
+    assert!(feed.send(Ok("tick".into())).await.is_ok());
+    let mut ticks = answer.into_parts().1.into_stream();
+    assert!(matches!(next(&mut ticks).await, Some(Ok(_))));
+    drop(ticks);
+    soon(feed.closed()).await;
+    pair.close().await;
+}
+
+pub(super) async fn going_away_lets_calls_end_and_takes_no_more(subject: Subject) {
+    let (tell, mut begun) = tokio::sync::mpsc::channel(1);
+    let pair = Pair::new(subject, move |_: Request| {
+        let tell = tell.clone();
+        async move {
+            let (sender, go_on) = tokio::sync::oneshot::channel::<()>();
+            let told = tell.send(sender).await;
+            assert!(told.is_ok(), "the test waits for it");
+            let _ = go_on.await;
+            Ok(response(Body::empty()))
+        }
+    })
+    .await;
+    let slow = pair.call(request("Contract.Slow", vec![]));
+    let leaving = async {
+        let go_on = soon(begun.recv()).await;
+        let go_on = go_on.unwrap_or_else(|| panic!("the rooms are gone"));
+        pair.listener.go_away().await;
+        let mut drained = std::pin::pin!(pair.listener.drained());
+        tokio::select! {
+            biased;
+            () = &mut drained => panic!("drained although a call is at work"),
+            () = tokio::time::sleep(SHORT) => {}
+        }
+        let late = error(pair.call(request("Contract.Slow", vec![])).await);
+        assert_eq!(late.code(), Code::Unavailable);
+        assert_eq!(late.outcome(), Outcome::NotSent, "{late}");
+        assert!(go_on.send(()).is_ok(), "the call is still at work");
+        soon(drained).await;
+    };
+    let (answer, ()) = tokio::join!(slow, leaving);
+    assert!(answer.is_ok(), "{answer:?}");
+    pair.close().await;
+}
+
+pub(super) async fn closing_breaks_calls_off(subject: Subject) {
+    let (mut hanging, rooms) = hanging();
+    let pair = Pair::new(subject, rooms).await;
+    assert!(soon(pair.peer.probe()).await.is_ok(), "it lives");
+    let closing = async {
+        let dropped = hanging.begun().await;
+        soon(pair.listener.close()).await;
+        dropped.await;
+    };
+    let (answer, ()) = tokio::join!(pair.call(request("Contract.Hang", vec![])), closing);
+    let error = error(answer);
+    assert_eq!(error.code(), Code::Unavailable);
+    assert_eq!(error.outcome(), Outcome::Unknown, "{error}");
+    assert!(soon(pair.peer.probe()).await.is_err(), "it is closed");
+}
+
+pub(super) async fn where_nobody_listens_nothing_is_sent(subject: Subject) {
+    let (_, rooms) = hanging();
+    let pair = Pair::new(subject, rooms).await;
+    let node = crate::registry::Node::new("contract", "contract-2", pair.listener.address());
+    soon(pair.listener.close()).await;
+    let peer = pair.transport.open(&node);
+    let peer = peer.unwrap_or_else(|error| panic!("opening connects to nothing yet: {error}"));
+    let nobody = Pair { peer, ..pair };
+    let error = error(nobody.call(request("Contract.Hang", vec![])).await);
+    assert_eq!(error.code(), Code::Unavailable);
+    assert_eq!(error.outcome(), Outcome::NotSent, "{error}");
+    assert!(soon(nobody.peer.probe()).await.is_err());
+}

@@ -1,0 +1,93 @@
+//! A stream of messages from one side's task to the other's, a few messages at most between them.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use tokio::sync::mpsc;
+
+use crate::{
+    error::{Error, Outcome, Result},
+    message::{Body, BodyStream},
+};
+
+/// Messages under way before the reader has taken them. A network's window counts bytes; here none are
+/// copied, so a number of messages will do.
+const UNDER_WAY: usize = 64;
+
+/// A message, or the end of the stream.
+type Piece = Option<Result<Bytes>>;
+
+/// The sending end of a body.
+pub(super) struct Sender(mpsc::Sender<Piece>);
+
+/// A body and the end to feed it by.
+pub(super) fn channel() -> (Sender, Body) {
+    let (sender, pieces) = mpsc::channel(UNDER_WAY);
+    let receiver = Receiver {
+        pieces,
+        ended: false,
+    };
+    (Sender(sender), Body::stream(receiver))
+}
+
+impl Sender {
+    /// Sends every message. Ends early with an error, the stream's own or one of size, and when the
+    /// body has been dropped.
+    pub(super) async fn pump(self, mut messages: BodyStream, limit: usize) {
+        loop {
+            let next = poll_fn(|cx| messages.as_mut().poll_next(cx));
+            let message = tokio::select! {
+                biased;
+                () = self.0.closed() => return,
+                message = next => message,
+            };
+            let piece = message.map(|message| message.and_then(|bytes| check(bytes, limit)));
+            let is_last = !matches!(piece, Some(Ok(_)));
+            if self.0.send(piece).await.is_err() || is_last {
+                return;
+            }
+        }
+    }
+}
+
+/// The message, unless it is over the limit.
+pub(super) fn check(message: Bytes, limit: usize) -> Result<Bytes> {
+    if message.len() <= limit {
+        return Ok(message);
+    }
+    Err(Error::invalid_argument(format!(
+        "a message of {} bytes is over the limit of {limit}; send it as a stream",
+        message.len()
+    )))
+}
+
+struct Receiver {
+    pieces: mpsc::Receiver<Piece>,
+    ended: bool,
+}
+
+impl Stream for Receiver {
+    type Item = Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        self.pieces.poll_recv(cx).map(|piece| {
+            let piece = piece.unwrap_or_else(|| Some(Err(broken_off())));
+            self.ended = !matches!(piece, Some(Ok(_)));
+            piece
+        })
+    }
+}
+
+/// The error for a call whose other side ended without a word.
+pub(super) fn broken_off() -> Error {
+    Error::unavailable("the other side ended in the middle of the call")
+        .with_outcome(Outcome::Unknown)
+}

@@ -1,0 +1,233 @@
+//! Calls within one process, without bytes in between: the server's rooms are called directly.
+
+mod connection;
+mod flow;
+mod served;
+mod waiting;
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+
+use crate::{
+    call::Call,
+    error::{Error, Outcome, Result},
+    registry::Node,
+    transport::{Connection, Limits, Listener, Peer, Probe, Transport},
+};
+use connection::Line;
+use served::Served;
+
+/// What addresses begin with.
+const SCHEME: &str = "memory:";
+
+/// Carries calls within this process, to addresses `memory:NAME`.
+///
+/// A clone is a handle on the same set of names; a fresh one knows none of the others'. Bodies, errors
+/// and metadata pass as they are; deadlines, cancelling, draining and the limits of a message, of its
+/// head and of calls at work hold as they do on a network. A request is handled in a task of the
+/// caller's runtime.
+///
+/// ```
+/// use micro::{Plugins, transport::Memory};
+///
+/// let plugins = Plugins::new().transport(Memory::new());
+/// ```
+#[derive(Clone, Default)]
+pub struct Memory {
+    hall: Arc<Hall>,
+    limits: Arc<Limits>,
+}
+
+/// Who listens under which name.
+#[derive(Default)]
+struct Hall {
+    names: Mutex<HashMap<String, Weak<Served>>>,
+    unnamed: AtomicU64,
+}
+
+impl Memory {
+    /// Where nobody listens yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same with other limits.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = Arc::new(limits);
+        self
+    }
+}
+
+impl Hall {
+    /// Who listens at an address and takes calls.
+    fn find(&self, address: &str) -> Result<Arc<Served>> {
+        let served = self.names.lock().get(address).and_then(Weak::upgrade);
+        served.filter(|served| served.is_open()).ok_or_else(|| {
+            Error::unavailable(format!("nobody listens at `{address}` in this process"))
+                .with_outcome(Outcome::NotSent)
+        })
+    }
+
+    /// An address that nobody else has.
+    fn unnamed(&self) -> String {
+        format!("{SCHEME}{}", self.unnamed.fetch_add(1, Relaxed) + 1)
+    }
+}
+
+#[async_trait]
+impl Transport for Memory {
+    fn name(&self) -> &str {
+        "memory"
+    }
+
+    fn default_address(&self) -> &str {
+        SCHEME
+    }
+
+    fn open(&self, node: &Node) -> Result<Arc<dyn Peer>> {
+        Ok(Arc::new(Way {
+            address: node.address.clone(),
+            hall: self.hall.clone(),
+            limits: self.limits.clone(),
+            line: Mutex::default(),
+        }))
+    }
+
+    async fn listen(&self, address: &str, call: Arc<dyn Call>) -> Result<Box<dyn Listener>> {
+        let address = match address.strip_prefix(SCHEME) {
+            Some("") => self.hall.unnamed(),
+            Some(_) => address.to_owned(),
+            None => {
+                return Err(Error::invalid_argument(format!(
+                    "cannot listen at `{address}` in memory; use `memory:NAME`, or `memory:` for any name"
+                )));
+            }
+        };
+        let mut names = self.hall.names.lock();
+        names.retain(|_, served| served.strong_count() > 0);
+        if names.contains_key(&address) {
+            return Err(Error::already_exists(format!(
+                "cannot listen at `{address}`: it is taken"
+            )));
+        }
+        let served = Served::new(call, self.limits.clone());
+        names.insert(address.clone(), Arc::downgrade(&served));
+        drop(names);
+        Ok(Box::new(Listening {
+            address,
+            hall: self.hall.clone(),
+            served,
+        }))
+    }
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut names: Vec<_> = self.hall.names.lock().keys().cloned().collect();
+        names.sort();
+        f.debug_tuple("Memory").field(&names).finish()
+    }
+}
+
+/// A way to one address.
+struct Way {
+    address: String,
+    hall: Arc<Hall>,
+    limits: Arc<Limits>,
+    line: Mutex<Held>,
+}
+
+/// The line of a way.
+#[derive(Default)]
+struct Held {
+    line: Option<Arc<Line>>,
+    closed: bool,
+}
+
+impl Peer for Way {
+    fn connection(&self) -> Result<Arc<dyn Connection>> {
+        let mut held = self.line.lock();
+        if let Some(line) = held.line.as_ref().filter(|line| line.is_open()) {
+            return Ok(line.clone());
+        }
+        if held.closed {
+            return Err(
+                Error::unavailable(format!("node at `{}` has left", self.address))
+                    .with_outcome(Outcome::NotSent),
+            );
+        }
+        let fresh = Line::new(self.hall.find(&self.address)?, &self.limits);
+        held.line = Some(fresh.clone());
+        Ok(fresh)
+    }
+
+    fn probe(&self) -> Probe {
+        let found = self.hall.find(&self.address).map(drop);
+        Box::pin(async { found })
+    }
+
+    fn close(&self) {
+        // Calls under way hold the line themselves.
+        *self.line.lock() = Held {
+            line: None,
+            closed: true,
+        };
+    }
+}
+
+struct Listening {
+    address: String,
+    hall: Arc<Hall>,
+    served: Arc<Served>,
+}
+
+impl Listening {
+    /// Gives the name up, unless another has it by now.
+    fn leave(&self) {
+        self.served.leave();
+        let mut names = self.hall.names.lock();
+        if names
+            .get(&self.address)
+            .is_some_and(|served| std::ptr::eq(served.as_ptr(), Arc::as_ptr(&self.served)))
+        {
+            names.remove(&self.address);
+        }
+    }
+}
+
+#[async_trait]
+impl Listener for Listening {
+    fn address(&self) -> String {
+        self.address.clone()
+    }
+
+    async fn go_away(&self) {
+        self.leave();
+    }
+
+    async fn drained(&self) {
+        self.served.quiet().await;
+    }
+
+    async fn close(&self) {
+        self.leave();
+        self.served.end();
+        self.served.quiet().await;
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.leave();
+        self.served.end();
+    }
+}

@@ -1,0 +1,89 @@
+//! Every transport keeps the same contract.
+
+use std::sync::Arc;
+
+use micro::transport::{Limits, Memory, Native, contract};
+
+#[tokio::test]
+async fn memory_keeps_the_contract() {
+    contract::all(async |limits: Limits| {
+        let transport = Memory::new().limits(limits);
+        (Arc::new(transport) as _, "memory:".to_owned())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memory_keeps_the_contract_on_two_threads() {
+    contract::all(async |limits: Limits| {
+        let transport = Memory::new().limits(limits);
+        (Arc::new(transport) as _, "memory:place".to_owned())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn native_keeps_the_contract_over_tcp() {
+    contract::all(async |limits: Limits| {
+        let transport = Native::new().limits(limits);
+        (Arc::new(transport) as _, "127.0.0.1:0".to_owned())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn native_keeps_the_contract_on_two_threads() {
+    contract::all(async |limits: Limits| {
+        let transport = Native::new().limits(limits);
+        (Arc::new(transport) as _, "127.0.0.1:0".to_owned())
+    })
+    .await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn native_keeps_the_contract_over_unix_sockets() {
+    let directory = std::env::temp_dir().join(format!("micro-contract-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let number = std::sync::atomic::AtomicUsize::new(0);
+    contract::all(async |limits: Limits| {
+        let number = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let path = directory.join(number.to_string());
+        let transport = Native::new().limits(limits);
+        (Arc::new(transport) as _, format!("unix:{}", path.display()))
+    })
+    .await;
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+#[tokio::test]
+async fn a_name_in_memory_is_given_once_and_only_to_its_own_handle() {
+    use micro::{Answer, Call, Request, registry::Node, transport::Transport};
+
+    struct Nobody;
+    impl Call for Nobody {
+        fn call(&self, _: Request) -> Answer {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    let memory = Memory::new();
+    let here = memory.listen("memory:a", Arc::new(Nobody)).await.unwrap();
+    assert_eq!(here.address(), "memory:a");
+    assert!(
+        memory
+            .clone()
+            .listen("memory:a", Arc::new(Nobody))
+            .await
+            .is_err()
+    );
+    let node = Node::new("a", "a-1", "memory:a");
+    assert!(memory.clone().open(&node).unwrap().probe().await.is_ok());
+    assert!(Memory::new().open(&node).unwrap().probe().await.is_err());
+    drop(here);
+    assert!(memory.open(&node).unwrap().probe().await.is_err());
+    assert!(memory.listen("memory:a", Arc::new(Nobody)).await.is_ok());
+    let wrong = memory.listen("127.0.0.1:0", Arc::new(Nobody)).await;
+    let wrong = wrong.err().unwrap().to_string();
+    assert!(wrong.contains("memory:NAME"), "{wrong}");
+}
