@@ -32,6 +32,11 @@ pub struct Limits {
     pub idle: Duration,
     /// How long a client waits to be connected and greeted. 1 s.
     pub connect: Duration,
+    /// For how long after a write a thread stays awake for what comes back, while few calls are out
+    /// and answers come that soon. `None`, the default, always sleeps: staying awake pays where the
+    /// other side has a core of its own, and costs dearly where the core is shared. 50 µs is a good
+    /// value.
+    pub poll: Option<Duration>,
     /// Connections a client holds in all. 8,192.
     pub connections: usize,
     /// Connections a server accepts at a time. 60,000; also bounded by the process's descriptors.
@@ -53,6 +58,7 @@ impl Default for Limits {
             keepalive_timeout: Duration::from_secs(10),
             idle: Duration::from_secs(90),
             connect: Duration::from_secs(1),
+            poll: None,
             connections: 8_192,
             accepted: 60_000,
         }

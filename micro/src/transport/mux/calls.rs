@@ -278,6 +278,12 @@ impl State {
         !matches!(self.stage, Stage::Open) && self.is_idle()
     }
 
+    /// Whether so few calls are out that their answers do not come in batches anyway.
+    pub(super) fn has_few(&self) -> bool {
+        const FEW: usize = 4;
+        (1..=FEW).contains(&(self.slots.len() - self.free.len()))
+    }
+
     /// Whether no call is under way.
     pub(super) fn is_idle(&self) -> bool {
         self.free.len() == self.slots.len() && self.streams.is_empty()

@@ -15,6 +15,7 @@ use tokio::{
 use super::{
     calls::{Calls, Wakers},
     frame::{kind, write_bare},
+    polling::Polling,
     preface::{Preface, Read},
     queue::Writer,
     reader::Reader,
@@ -172,6 +173,7 @@ struct Driver<'a> {
     timer: Timer,
     /// Kept for its room.
     wakers: Wakers,
+    polling: Option<Polling>,
     last_read: Nanos,
     /// When a sign of life was asked for.
     pinged: Option<Nanos>,
@@ -192,6 +194,7 @@ impl<'a> Driver<'a> {
             writer: Writer::default(),
             timer: Timer::new(),
             wakers: Wakers::new(),
+            polling: Polling::new(limits.poll),
             last_read: time::now(),
             pinged: None,
             quiet: None,
@@ -236,6 +239,11 @@ impl<'a> Driver<'a> {
                 "the connection was closed as no longer needed",
             ));
         }
+        if let Some(polling) = &mut self.polling
+            && self.calls.lock().has_few()
+        {
+            polling.look_again(cx);
+        }
         Ok(())
     }
 
@@ -251,6 +259,9 @@ impl<'a> Driver<'a> {
                 drop(state);
                 self.last_read = received;
                 self.pinged = None;
+                if let Some(polling) = &mut self.polling {
+                    polling.read(received);
+                }
             }
             match read {
                 Poll::Pending => return Ok(()),
@@ -276,7 +287,12 @@ impl<'a> Driver<'a> {
                 return Ok(());
             }
             match self.writer.poll_write(&mut self.io, cx) {
-                Poll::Ready(Ok(written)) => self.calls.flushed(written),
+                Poll::Ready(Ok(written)) => {
+                    self.calls.flushed(written);
+                    if let Some(polling) = &mut self.polling {
+                        polling.wrote();
+                    }
+                }
                 Poll::Ready(Err(error)) => {
                     return Err(Error::unavailable("the connection broke").with_source(error));
                 }

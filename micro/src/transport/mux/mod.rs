@@ -9,6 +9,7 @@ pub(crate) mod fuzz;
 #[cfg(test)]
 mod golden;
 mod names;
+mod polling;
 mod preface;
 mod queue;
 mod reader;

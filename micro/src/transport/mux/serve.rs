@@ -15,6 +15,7 @@ use super::{
     driver::Timer,
     frame::{self, Status, kind, write_bare, write_status},
     names::Known,
+    polling::Polling,
     preface::{Preface, Read, UNSAID},
     queue::{Queue, Writer},
     reader::{Frame, Reader},
@@ -118,6 +119,7 @@ pub(super) async fn serve(accepted: Accepted, call: Arc<dyn Call>, limits: Arc<L
         )
         .looking_ahead(),
         writer: Writer::default(),
+        polling: Polling::new(limits.poll),
         timer: Timer::new(),
         last_read: time::now(),
         pinged: None,
@@ -181,6 +183,7 @@ struct Driver {
     io: Io,
     reader: Reader,
     writer: Writer,
+    polling: Option<Polling>,
     timer: Timer,
     last_read: Nanos,
     pinged: Option<Nanos>,
@@ -261,6 +264,9 @@ impl Driver {
             state.driver = Some(cx.waker().clone());
         }
         state.asleep = true;
+        if let Some(polling) = &mut self.polling {
+            polling.look_again(cx);
+        }
         // A call's task may have answered since the write above.
         if self.writer.is_empty() && state.queue.hand_over(&mut self.writer) {
             state.asleep = false;
@@ -282,7 +288,11 @@ impl Driver {
                     self.last_read = time::now();
                     self.pinged = None;
                 }
-                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Ok(_)) => {
+                    if let Some(polling) = &mut self.polling {
+                        polling.wrote();
+                    }
+                }
                 Poll::Ready(Err(error)) => return Err(error.into()),
                 Poll::Pending => {
                     self.blocked = true;
@@ -313,6 +323,9 @@ impl Driver {
                 self.last_read = received;
                 self.pinged = None;
                 self.amid_since = None;
+                if let Some(polling) = &mut self.polling {
+                    polling.read(received);
+                }
             }
             match read {
                 Poll::Pending => return Ok(()),
