@@ -8,6 +8,7 @@
 extern crate self as micro;
 
 pub mod balance;
+pub mod broker;
 mod call;
 pub mod client;
 pub mod codec;
@@ -25,6 +26,7 @@ mod service;
 mod time;
 pub mod transport;
 
+pub use broker::Broker;
 pub use call::{Answer, Call};
 pub use client::Client;
 pub use codec::{Codec, Codecs, Message, Payload, Streaming};

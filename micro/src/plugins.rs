@@ -6,6 +6,7 @@ use tokio::runtime::Handle;
 
 use crate::{
     balance::{self, Balance},
+    broker::{self, Broker},
     client::Client,
     codec::{Codec, Codecs},
     error::Result,
@@ -19,6 +20,8 @@ use crate::{
 pub struct Plugins {
     registry: Option<Arc<dyn Registry>>,
     transport: Option<Arc<dyn Transport>>,
+    broker: Option<Arc<dyn Broker>>,
+    direct: broker::direct::Settings,
     native: Native,
     strategy: Option<Arc<dyn Strategy>>,
     balance: balance::Settings,
@@ -47,6 +50,18 @@ impl Plugins {
     /// Carries calls so.
     pub fn transport(mut self, transport: impl Transport) -> Self {
         self.transport = Some(Arc::new(transport));
+        self
+    }
+
+    /// Publishes and subscribes here.
+    pub fn broker(mut self, broker: impl Broker) -> Self {
+        self.broker = Some(Arc::new(broker));
+        self
+    }
+
+    /// Changes the settings of the default broker, which calls subscribers directly.
+    pub fn direct(mut self, change: impl FnOnce(&mut broker::direct::Settings)) -> Self {
+        change(&mut self.direct);
         self
     }
 
@@ -94,6 +109,13 @@ impl Plugins {
         }
     }
 
+    /// The name of the broker.
+    pub(crate) fn broker_name(&self) -> &str {
+        self.broker
+            .as_ref()
+            .map_or("direct", |broker| broker.name())
+    }
+
     /// A client made of these parts, with connections and discovery of its own.
     pub fn client(&self) -> Result<Client> {
         let rng = self.discovery.seed.map_or_else(Rng::new, Rng::seeded);
@@ -103,14 +125,30 @@ impl Plugins {
         };
         let transport = self.open_transport(Vec::new());
         let opener = transport.clone();
+        let registry = self.open_registry()?;
         let cache = Cache::new(
-            self.open_registry()?,
+            registry.clone(),
             strategy.clone(),
             self.discovery.clone(),
             Box::new(move |node| opener.open(node)),
             Box::new(|peer| peer.close()),
         );
-        let balance = Balance::new(cache, strategy, self.balance.clone(), rng, transport);
-        Ok(Client::balanced(balance, self.codecs.clone()))
+        let balance = Balance::new(
+            cache,
+            strategy,
+            self.balance.clone(),
+            rng,
+            transport.clone(),
+        );
+        let broker = match &self.broker {
+            Some(broker) => broker.clone(),
+            None => Arc::new(broker::Direct::new(
+                registry,
+                transport,
+                balance.clone(),
+                self.direct.clone(),
+            )),
+        };
+        Ok(Client::balanced(balance, broker, self.codecs.clone()))
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     error::Result,
     plugins::Plugins,
     registry::{Node, Registry},
-    server::{Entrance, Handler, Router, Routes, Status},
+    server::{Entrance, Handler, Router, Routes, Status, Subscribers, Topic},
     transport::Listener,
 };
 
@@ -40,6 +40,7 @@ pub struct Service {
     advertise: Option<String>,
     metadata: BTreeMap<String, String>,
     router: Router,
+    topics: Vec<Topic>,
     plugins: Plugins,
     client: OnceLock<Client>,
     lifecycle: Lifecycle,
@@ -84,6 +85,7 @@ impl Service {
             advertise: None,
             metadata: BTreeMap::new(),
             router: Router::new(),
+            topics: Vec::new(),
             plugins: Plugins::default(),
             client: OnceLock::new(),
             lifecycle: Lifecycle::default(),
@@ -129,6 +131,49 @@ impl Service {
     /// Adds endpoints, such as those of a `#[micro::service]` trait.
     pub fn routes(mut self, routes: impl Routes) -> Self {
         self.router = self.router.merge(routes);
+        self
+    }
+
+    /// Handles every event of a topic, in each instance of the service: a handler like any other, whose
+    /// success acknowledges the event.
+    ///
+    /// ```
+    /// use micro::{Context, Result, Service};
+    ///
+    /// async fn welcome(_: Context, name: String) -> Result<()> {
+    ///     println!("welcome, {name}");
+    ///     Ok(())
+    /// }
+    ///
+    /// let service = Service::new("welcome").subscribe_queue("user.created", "welcome", welcome);
+    /// ```
+    pub fn subscribe<Args: 'static>(self, topic: &str, handler: impl Handler<Args>) -> Self {
+        self.subscribe_as(topic, None, handler)
+    }
+
+    /// Handles a share of the events of a topic: each goes to one of all who subscribe with this queue,
+    /// and to another of them when that one fails. It may so be handled twice, never by no one unnoticed.
+    pub fn subscribe_queue<Args: 'static>(
+        self,
+        topic: &str,
+        queue: &str,
+        handler: impl Handler<Args>,
+    ) -> Self {
+        self.subscribe_as(topic, Some(queue), handler)
+    }
+
+    fn subscribe_as<Args: 'static>(
+        mut self,
+        topic: &str,
+        queue: Option<&str>,
+        handler: impl Handler<Args>,
+    ) -> Self {
+        let topic = Topic {
+            name: topic.to_owned(),
+            queue: queue.map(str::to_owned),
+        };
+        self.router = self.router.subscribe(&topic, handler);
+        self.topics.push(topic);
         self
     }
 
@@ -186,6 +231,7 @@ pub struct Running {
     client: OnceLock<Client>,
     registry: Arc<dyn Registry>,
     listener: Box<dyn Listener>,
+    subscribers: Option<Subscribers>,
     renewal: JoinHandle<()>,
     lifecycle: Lifecycle,
     status: Arc<Status>,
@@ -195,14 +241,23 @@ impl Running {
     async fn start(service: Service, workers: Vec<Handle>) -> Result<Self> {
         let plugins = service.plugins;
         let registry = plugins.open_registry()?;
-        let transport = plugins.open_transport(workers);
+        let transport = plugins.open_transport(workers.clone());
         let status = Arc::new(Status::new());
         let router = service.router;
         let (table, endpoints) = router.build(&service.name, plugins.codecs())?;
         let table = Arc::new(table.with_debug(plugins.codecs(), &status));
-        let entrance = Entrance::new(table, None, service.lifecycle.concurrency);
+        let concurrency = service.lifecycle.concurrency;
+        let entrance = Arc::new(Entrance::new(table, None, concurrency));
         let address = service.address.as_deref().unwrap_or("127.0.0.1:0");
-        let listener = transport.listen(address, Arc::new(entrance)).await?;
+        let listener = transport.listen(address, entrance.clone()).await?;
+        let subscribers = match service.topics.is_empty() {
+            true => None,
+            false => {
+                let client = client(&service.client, &plugins)?;
+                let (topics, name) = (service.topics, &service.name);
+                Some(Subscribers::start(client.broker(), topics, name, entrance, &workers).await?)
+            }
+        };
         let id = service.id.unwrap_or_else(random_id);
         let mut node = Node::new(
             &service.name,
@@ -216,6 +271,7 @@ impl Running {
             ("protocols", "native/1"),
             ("transport", transport.name()),
             ("registry", registry.name()),
+            ("broker", plugins.broker_name()),
             ("server", "micro"),
         ];
         for (name, value) in own {
@@ -245,6 +301,7 @@ impl Running {
             plugins,
             registry,
             listener,
+            subscribers,
             renewal,
             lifecycle,
             status,
@@ -266,10 +323,21 @@ impl Running {
         self.status.leaving();
         self.renewal.abort();
         let _ = (&mut self.renewal).await;
-        if let Err(error) = self.registry.deregister(&self.node).await {
-            tracing::warn!(%error, "could not deregister; callers will find out by themselves");
-        }
-        tokio::time::sleep(self.lifecycle.propagation).await;
+        let subscribers = self.subscribers.take();
+        let patience = self.lifecycle.propagation + self.lifecycle.drain;
+        tokio::join!(
+            async {
+                if let Some(subscribers) = subscribers {
+                    subscribers.stop(patience).await;
+                }
+            },
+            async {
+                if let Err(error) = self.registry.deregister(&self.node).await {
+                    tracing::warn!(%error, "could not deregister; callers will find out by themselves");
+                }
+                tokio::time::sleep(self.lifecycle.propagation).await;
+            }
+        );
         self.listener.go_away().await;
         if tokio::time::timeout(self.lifecycle.drain, self.listener.drained())
             .await

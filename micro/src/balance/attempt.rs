@@ -28,6 +28,8 @@ struct Progress<'a> {
     /// What only a call that failed once needs; most do not.
     failed: Option<Box<Failed>>,
     recorder: Option<Recorder>,
+    /// Whether each attempt is given half the time that is left.
+    patient: bool,
 }
 
 /// What is known of the attempts that failed.
@@ -67,6 +69,7 @@ impl Inner {
     ) -> Result<Response> {
         let context = request.context();
         let attempts = context.attempts_left().unwrap_or(self.settings.attempts);
+        let options = request.extensions().get::<Options>();
         let mut progress = Progress {
             lane,
             began,
@@ -75,6 +78,7 @@ impl Inner {
             made: 0,
             failed: None,
             recorder: request.extensions().get::<Recorder>().cloned(),
+            patient: options.is_some_and(|options| options.patient),
         };
         let mut now = began;
         loop {
@@ -143,7 +147,11 @@ impl Inner {
             progress.retries
         };
         let latency = request.target().latency();
-        let patience = now.saturating_add(latency.patience(progress.made));
+        let patience = match progress.patient {
+            true => progress.deadline.saturating_sub(now) / 2,
+            false => latency.patience(progress.made),
+        };
+        let patience = now.saturating_add(patience);
         let attempt = Attempt {
             now,
             patience: patience.min(progress.deadline),

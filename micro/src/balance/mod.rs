@@ -7,6 +7,7 @@ mod budget;
 mod direct;
 mod hedge;
 mod lane;
+mod nodes;
 mod options;
 mod record;
 
@@ -20,6 +21,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 
+pub(crate) use nodes::Nodes;
 pub use options::{Options, Stats};
 pub use record::Record;
 pub(crate) use record::Recorder;

@@ -14,6 +14,9 @@ pub struct Options {
     pub address: Option<String>,
     /// After this long without an answer, ask a second node too; for idempotent endpoints only.
     pub hedge: Option<Duration>,
+    /// Gives each attempt that may be repeated half the time that is left, however long answers
+    /// usually take: for work whose time varies, and that is better not done twice.
+    pub patient: bool,
 }
 
 /// What the loop has counted for one service.

@@ -1,6 +1,7 @@
 //! The calling side: calls, streams and messages, typed or dynamic.
 
 mod call;
+mod publish;
 
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ pub use call::{Method, RequestBuilder, Sending};
 
 use crate::{
     balance::{self, Balance},
+    broker::{self, Broker},
     call::{Answer, Call},
     codec::{Codecs, Payload},
     message::{Request, Target},
@@ -22,23 +24,27 @@ struct Inner {
     stack: Arc<dyn Call>,
     /// What counts; absent over a stack of one's own.
     balance: Option<Balance>,
+    broker: Arc<dyn Broker>,
     codecs: Codecs,
 }
 
 impl Client {
-    /// A client whose calls go to `stack`, such as a server's router in the same process.
+    /// A client whose calls go to `stack`, such as a server's router in the same process; its events
+    /// stay in the process too.
     pub fn new(stack: Arc<dyn Call>, codecs: Codecs) -> Self {
         Client(Arc::new(Inner {
             stack,
             balance: None,
+            broker: Arc::new(broker::Memory::new()),
             codecs,
         }))
     }
 
-    pub(crate) fn balanced(balance: Balance, codecs: Codecs) -> Self {
+    pub(crate) fn balanced(balance: Balance, broker: Arc<dyn Broker>, codecs: Codecs) -> Self {
         Client(Arc::new(Inner {
             stack: Arc::new(balance.clone()),
             balance: Some(balance),
+            broker,
             codecs,
         }))
     }

@@ -5,6 +5,7 @@ mod entrance;
 mod handler;
 mod router;
 mod stats;
+mod subscriber;
 
 pub use handler::{Blocking, Handler, Idempotent};
 pub use router::{Router, Routes};
@@ -12,3 +13,4 @@ pub use stats::EndpointStats;
 
 pub(crate) use debug::Status;
 pub(crate) use entrance::Entrance;
+pub(crate) use subscriber::{Subscribers, Topic};

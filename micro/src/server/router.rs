@@ -12,6 +12,7 @@ use crate::{
         debug::{self, Status},
         handler::{Handler, Prepare, prepare},
         stats::EndpointStats,
+        subscriber::Topic,
     },
 };
 
@@ -62,6 +63,24 @@ impl Router {
     ) -> Self {
         let mut endpoint = handler.describe(name);
         endpoint.metadata.extend(properties);
+        self.add(endpoint, prepare(handler))
+    }
+
+    /// The same with a handler for the events of a topic.
+    pub(crate) fn subscribe<Args: 'static>(
+        self,
+        topic: &Topic,
+        handler: impl Handler<Args>,
+    ) -> Self {
+        let mut endpoint = handler.describe(&topic.endpoint());
+        // Nobody hears what it answers.
+        endpoint.response = None;
+        let metadata = &mut endpoint.metadata;
+        metadata.insert("subscriber".into(), "true".into());
+        metadata.insert("topic".into(), topic.name.clone());
+        if let Some(queue) = &topic.queue {
+            metadata.insert("queue".into(), queue.clone());
+        }
         self.add(endpoint, prepare(handler))
     }
 

@@ -120,6 +120,16 @@ impl<P: Clone + Send + Sync + 'static> Entry<P> {
         Err(error.with_outcome(Outcome::NotSent))
     }
 
+    /// Waits until a node of this id is in the set.
+    pub(crate) async fn see(&self, id: &str) {
+        let mut known = self.inner.known.subscribe();
+        let is_there = || {
+            let set = self.load();
+            set.snapshot().members().iter().any(|m| m.node.id == id)
+        };
+        while !is_there() && known.changed().await.is_ok() {}
+    }
+
     /// For how long the set may have been out of date: zero while the registry is heard.
     pub fn age(&self) -> Duration {
         match self.inner.stale_since.load(Ordering::Relaxed) {

@@ -1,0 +1,1 @@
+//! What every broker must do. A suite that each implementation runs in its tests.

@@ -1,0 +1,231 @@
+//! The default broker: publishers call subscribers, found in the registry. No server.
+
+mod desk;
+mod publish;
+mod registrations;
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock, Weak},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+
+use super::{Broker, Event, Subscription};
+use crate::{
+    balance::Balance,
+    error::Result,
+    registry::{Node, Registry},
+    transport::{Listener, Transport},
+};
+use desk::{Desk, Feed};
+use publish::Plans;
+use registrations::{Registered, Registrations};
+
+/// How long the last acknowledgements may take to reach their publishers when a port closes.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// How long a subscriber waits until publishers of its own process see it.
+const SEEN: Duration = Duration::from_secs(1);
+
+/// Publishers call subscribers themselves, so that there is no server, and nothing is stored.
+///
+/// A process that subscribes listens once, on a port of its own, and each subscription is a node of
+/// the service `topic:NAME` in the registry. Publishing is a call to every subscription without a
+/// queue and to one member of each queue, by the same loop as any call, with the same retry budget.
+///
+/// # What it promises
+/// - When `publish` gives a number, so many have **acknowledged**: their handlers have succeeded.
+///   Zero, when the registry shows no subscriber, takes no waiting.
+/// - A member of a queue that fails, is full or dies before it has acknowledged is followed by another,
+///   while there are time, attempts (four) and retry budget: **at least once**. One that is silent is
+///   given half the time that is left, so that a hung one does not cost the event.
+/// - Otherwise `publish` fails, and says how many had acknowledged. Its outcome tells whether to publish
+///   again can deliver twice.
+/// - The publisher's deadline, criticality, trace and metadata reach the handler.
+/// - A subscription holds at most 64 events at a time; one more is rejected, and goes to another member.
+///
+/// # What it does not
+/// - Nothing is kept: who has not subscribed when an event is published, or is not yet seen to have,
+///   misses it. So does a subscriber without a queue that leaves or dies while it is called; it is no
+///   longer counted, and no error. One that fails is: it is not asked twice.
+/// - No order, between events or between subscribers.
+/// - An event may be handled twice: by one member that was slow or cut off, then by another.
+#[derive(Clone)]
+pub struct Direct(Arc<Inner>);
+
+/// Numbers of the direct broker, each with its default.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Where a process that subscribes listens: `host:port` or `unix:PATH`. Any free port of
+    /// `127.0.0.1`; other machines need another.
+    pub address: String,
+    /// The address to register, where that differs from the one it listens at.
+    pub advertise: Option<String>,
+    /// Events that a subscription holds unacknowledged before more are rejected. 64.
+    pub concurrency: usize,
+    /// For how long a registration lasts unrenewed. 60 s, as a service's.
+    pub register_ttl: Duration,
+    /// How often it is renewed. 30 s, as a service's.
+    pub register_interval: Duration,
+    /// How long a subscription that was closed takes events on, until every publisher has heard. 1 s.
+    pub propagation: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            address: "127.0.0.1:0".into(),
+            advertise: None,
+            concurrency: 64,
+            register_ttl: Duration::from_secs(60),
+            register_interval: Duration::from_secs(30),
+            propagation: Duration::from_secs(1),
+        }
+    }
+}
+
+struct Inner {
+    transport: Arc<dyn Transport>,
+    registry: Arc<dyn Registry>,
+    settings: Settings,
+    plans: Plans,
+    /// Open while there are subscriptions.
+    port: Mutex<Weak<Port>>,
+    registrations: OnceLock<Registrations>,
+}
+
+/// Where this process is reached.
+struct Port {
+    listener: Box<dyn Listener>,
+    desk: Arc<Desk>,
+}
+
+impl Direct {
+    /// A broker whose subscribers are found in `registry`, listen by `transport` and are called by `balance`.
+    pub(crate) fn new(
+        registry: Arc<dyn Registry>,
+        transport: Arc<dyn Transport>,
+        balance: Balance,
+        settings: Settings,
+    ) -> Self {
+        Direct(Arc::new(Inner {
+            transport,
+            registry,
+            settings,
+            plans: Plans::new(balance),
+            port: Mutex::default(),
+            registrations: OnceLock::new(),
+        }))
+    }
+}
+
+/// The name that subscriptions to a topic are registered under.
+fn service(topic: &str) -> String {
+    format!("topic:{topic}")
+}
+
+#[async_trait]
+impl Broker for Direct {
+    fn name(&self) -> &str {
+        "direct"
+    }
+
+    async fn publish(&self, topic: &str, event: Event) -> Result<usize> {
+        self.0.plans.publish(topic, event).await
+    }
+
+    async fn subscribe(&self, topic: &str, queue: Option<&str>) -> Result<Subscription> {
+        let inner = &self.0;
+        let port = inner.port().await?;
+        let node = inner.node(topic, queue, &port.listener.address());
+        let feed = port
+            .desk
+            .open(topic, queue, &node.id, inner.settings.concurrency);
+        let (id, service) = (node.id.clone(), node.service.clone());
+        let registered = inner.registrations().add(node).await?;
+        let _ = tokio::time::timeout(SEEN, inner.plans.see(&service, &id)).await;
+        Ok(inner.subscription(feed, port, registered))
+    }
+}
+
+impl Inner {
+    /// The port of this process, opened for its first subscription.
+    async fn port(&self) -> Result<Arc<Port>> {
+        if let Some(port) = self.port.lock().upgrade() {
+            return Ok(port);
+        }
+        let desk = Arc::new(Desk::default());
+        let listener = self
+            .transport
+            .listen(&self.settings.address, desk.clone())
+            .await?;
+        let fresh = Arc::new(Port { listener, desk });
+        let mut port = self.port.lock();
+        if let Some(port) = port.upgrade() {
+            // Another subscription was faster.
+            return Ok(port);
+        }
+        *port = Arc::downgrade(&fresh);
+        Ok(fresh)
+    }
+
+    fn node(&self, topic: &str, queue: Option<&str>, bound: &str) -> Node {
+        let service = service(topic);
+        let id = format!("{service}-{}", registrations::random_id());
+        let address = self.settings.advertise.as_deref().unwrap_or(bound);
+        let mut node = Node::new(service, id, address)
+            .with_metadata("broker", "direct")
+            .with_metadata("protocols", "native/1")
+            .with_metadata("transport", self.transport.name())
+            .with_metadata("topic", topic);
+        if let Some(queue) = queue {
+            node = node.with_metadata("queue", queue);
+        }
+        node
+    }
+
+    fn registrations(&self) -> &Registrations {
+        self.registrations.get_or_init(|| {
+            let Settings {
+                register_ttl,
+                register_interval,
+                ..
+            } = self.settings;
+            Registrations::start(self.registry.clone(), register_ttl, register_interval)
+        })
+    }
+
+    fn subscription(
+        self: &Arc<Self>,
+        feed: Feed,
+        port: Arc<Port>,
+        registered: Registered,
+    ) -> Subscription {
+        let inner = self.clone();
+        let inbox = feed.inbox().clone();
+        Subscription::new(feed, async move {
+            registered.end().await;
+            if inbox.is_open() {
+                tokio::time::sleep(inner.settings.propagation).await;
+            }
+            port.desk.close(&inbox);
+            inbox.settled().await;
+            if let Some(port) = Arc::into_inner(port) {
+                port.listener.go_away().await;
+                let _ = tokio::time::timeout(FAREWELL, port.listener.drained()).await;
+                port.listener.close().await;
+            }
+        })
+    }
+}
+
+impl fmt::Debug for Direct {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Direct")
+            .field("settings", &self.0.settings)
+            .finish_non_exhaustive()
+    }
+}
