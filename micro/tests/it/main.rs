@@ -1,6 +1,7 @@
 //! The library's tests through its public API, in one binary; a module a room.
 #![allow(clippy::unwrap_used, missing_docs, reason = "these are tests")]
 
+mod broker;
 mod codec;
 mod golden;
 mod limits;

@@ -1,0 +1,193 @@
+//! Members of a queue as processes of their own, killed while they work.
+
+use std::{
+    collections::BTreeSet,
+    fs::{self, OpenOptions},
+    io::{BufRead, BufReader, Read, Write},
+    path::Path,
+    process::{Child, ChildStdout, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use micro::{
+    Broker, ContentType, Plugins,
+    broker::{Delivery, Event},
+    registry::Local,
+};
+use tokio::{sync::Semaphore, task::JoinSet};
+
+use super::{Directory, direct};
+
+const TOPIC: &str = "orders";
+const DIRECTORY: &str = "MICRO_TEST_DIRECTORY";
+const HANGS: &str = "MICRO_TEST_HANGS";
+
+/// Not a test of its own: what the processes do that the tests below start.
+#[tokio::test]
+#[ignore = "a member's process, started by the tests beside it"]
+async fn member() {
+    let Ok(directory) = std::env::var(DIRECTORY) else {
+        return;
+    };
+    let hangs = std::env::var_os(HANGS).is_some();
+    let directory = Path::new(&directory);
+    std::thread::spawn(|| {
+        // Ends with the test that started it.
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        std::process::exit(0);
+    });
+    let broker = broker(directory);
+    let mut subscription = broker.subscribe(TOPIC, Some("q")).await.unwrap();
+    println!("\nsubscribed");
+    let mut work = JoinSet::new();
+    while let Some(delivery) = subscription.next().await {
+        if hangs {
+            println!("\ntaken");
+            work.spawn(async move {
+                std::future::pending::<()>().await;
+                drop(delivery);
+            });
+        } else {
+            work.spawn(done(delivery, directory.join("done")));
+        }
+    }
+}
+
+async fn done(delivery: Delivery, log: std::path::PathBuf) {
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    let line = format!("{}\n", String::from_utf8_lossy(delivery.event().body()));
+    let mut log = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(log)
+        .unwrap();
+    log.write_all(line.as_bytes()).unwrap();
+    delivery.ack();
+}
+
+fn broker(directory: &Path) -> Arc<dyn Broker> {
+    direct(Plugins::new().registry(Local::at(directory.join("registry"))))
+}
+
+/// A member's process, killed when dropped.
+struct Member(Child, BufReader<ChildStdout>);
+
+impl Member {
+    fn start(directory: &Path, hangs: bool) -> Self {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
+            .args([
+                "broker::processes::member",
+                "--exact",
+                "--ignored",
+                "--nocapture",
+            ])
+            .env(DIRECTORY, directory)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        if hangs {
+            command.env(HANGS, "1");
+        }
+        let mut child = command.spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let mut member = Member(child, output);
+        member.until("subscribed");
+        member
+    }
+
+    /// Waits until it says so.
+    fn until(&mut self, what: &str) {
+        let mut line = String::new();
+        while line.trim() != what {
+            line.clear();
+            let read = self.1.read_line(&mut line).unwrap();
+            assert_ne!(read, 0, "the process ended before it said `{what}`");
+        }
+    }
+
+    /// Kills it as the kernel does.
+    fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn event(body: String) -> Event {
+    Event::new(ContentType::Bytes, body)
+}
+
+fn logged(directory: &Path) -> BTreeSet<String> {
+    let log = fs::read_to_string(directory.join("done")).unwrap_or_default();
+    log.lines().map(str::to_owned).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_killed_member_was_handling_another_handles() {
+    let place = Directory::new();
+    fs::create_dir_all(place.path()).unwrap();
+    let mut hangs = Member::start(place.path(), true);
+    let broker = broker(place.path());
+    let publishing = tokio::spawn({
+        let broker = broker.clone();
+        async move { broker.publish(TOPIC, event("7".into())).await }
+    });
+    let mut hangs = tokio::task::spawn_blocking(move || {
+        hangs.until("taken");
+        hangs
+    })
+    .await
+    .unwrap();
+    let _works = Member::start(place.path(), false);
+    hangs.kill();
+    assert_eq!(publishing.await.unwrap().unwrap(), 1);
+    assert!(logged(place.path()).contains("7"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_thousand_events_none_is_lost_while_members_are_killed() {
+    const EVENTS: usize = 1000;
+    let place = Directory::new();
+    fs::create_dir_all(place.path()).unwrap();
+    let mut members: Vec<_> = (0..3).map(|_| Member::start(place.path(), false)).collect();
+    let broker = broker(place.path());
+    let acknowledged = Arc::new(AtomicUsize::new(0));
+    let at_once = Arc::new(Semaphore::new(16));
+    let mut publishing = JoinSet::new();
+    for number in 0..EVENTS {
+        let (broker, acknowledged) = (broker.clone(), acknowledged.clone());
+        let at_once = at_once.clone();
+        publishing.spawn(async move {
+            let _turn = at_once.acquire_owned().await.unwrap();
+            let received = broker.publish(TOPIC, event(number.to_string())).await;
+            assert_eq!(received.unwrap(), 1, "event {number}");
+            acknowledged.fetch_add(1, Ordering::Relaxed);
+        });
+    }
+    let mut kills = 0;
+    while let Some(published) = publishing.join_next().await {
+        published.unwrap();
+        if acknowledged.load(Ordering::Relaxed) > (kills + 1) * EVENTS / 8 {
+            let directory = place.path().to_owned();
+            let mut victim = members.remove(0);
+            victim.kill();
+            // Two serve until the third is back.
+            let start = move || Member::start(&directory, false);
+            members.push(tokio::task::spawn_blocking(start).await.unwrap());
+            kills += 1;
+        }
+    }
+    assert!(kills >= 5, "{kills} kills");
+    let expected: BTreeSet<_> = (0..EVENTS).map(|number| number.to_string()).collect();
+    assert_eq!(logged(place.path()), expected, "handled at least once");
+}
