@@ -38,6 +38,8 @@ struct Failed {
     tried: Tried,
     /// Whether one of them may have been done.
     maybe_done: bool,
+    /// How the last one ended.
+    last: Option<Error>,
     backoff: Backoff,
 }
 
@@ -83,7 +85,11 @@ impl Inner {
         let mut now = began;
         loop {
             if now >= progress.deadline {
-                return Err(progress.out_of_time(request, None));
+                let last = progress
+                    .failed
+                    .as_mut()
+                    .and_then(|failed| failed.last.take());
+                return Err(progress.out_of_time(request, last));
             }
             let mut set = Guard::into_inner(lane.entry.load());
             if set.snapshot().is_empty() {
@@ -93,9 +99,7 @@ impl Inner {
             }
             let options = request.extensions().get::<Options>();
             let hedge = options.and_then(|options| options.hedge);
-            if let Some(filter) = options.and_then(|options| options.filter.as_ref()) {
-                set = set.filtered(&**filter);
-            }
+            set = filtered(set, request);
             set.snapshot().touch(now);
             progress.describe(request, &set);
             let Some(index) = self.strategy.pick(set.snapshot(), progress.tried()) else {
@@ -122,9 +126,8 @@ impl Inner {
             if let Some(error) = self.is_final(&mut progress, &picked, request, error, now) {
                 return Err(error);
             }
-            let next = self.strategy.pick(picked.set.snapshot(), progress.tried());
             drop(picked);
-            if next.is_none() {
+            if !self.is_one_left(&progress, request) {
                 Box::pin(self.wait(&mut progress)).await;
                 now = time::now();
             }
@@ -260,8 +263,7 @@ impl Inner {
             }
             progress.retries -= 1;
         }
-        let left = self.strategy.pick(picked.set.snapshot(), progress.tried());
-        if left.is_none() && !harmless {
+        if !harmless && !self.is_one_left(progress, request) {
             progress.note("no further attempt: every node has been tried");
             return Some(progress.end(request, error));
         }
@@ -269,8 +271,16 @@ impl Inner {
             progress.note("no further attempt: the retry budget is spent");
             return Some(progress.end(request, error));
         }
+        progress.failed().last = Some(error);
         progress.made += 1;
         None
+    }
+
+    /// Whether a node has not been tried, of those there are now: some may have come since the last pick.
+    fn is_one_left(&self, progress: &Progress<'_>, request: &Request) -> bool {
+        let set = filtered(Guard::into_inner(progress.lane.entry.load()), request);
+        let left = self.strategy.pick(set.snapshot(), progress.tried());
+        left.is_some()
     }
 
     /// Every node has been tried: waits, then all may be tried again.
@@ -280,6 +290,15 @@ impl Inner {
         let until = time::now().saturating_add(wait.as_nanos() as u64);
         tokio::time::sleep_until(time::instant(until.min(progress.deadline))).await;
         progress.failed().tried.clear();
+    }
+}
+
+/// The nodes of a set that the request may go to.
+fn filtered(set: Arc<Set<Arc<dyn Peer>>>, request: &Request) -> Arc<Set<Arc<dyn Peer>>> {
+    let options = request.extensions().get::<Options>();
+    match options.and_then(|options| options.filter.as_ref()) {
+        Some(filter) => set.filtered(&**filter),
+        None => set,
     }
 }
 

@@ -44,7 +44,8 @@ const SEEN: Duration = Duration::from_secs(1);
 /// - Otherwise `publish` fails, and says how many had acknowledged. Its outcome tells whether to publish
 ///   again can deliver twice.
 /// - The publisher's deadline, criticality, trace and metadata reach the handler.
-/// - A subscription holds at most 64 events at a time; one more is rejected, and goes to another member.
+/// - A subscription holds at most 64 events at a time. One more is rejected, and goes to another member
+///   or waits until there is room, as long as its publisher has time and retry budget.
 ///
 /// # What it does not
 /// - Nothing is kept: who has not subscribed when an event is published, or is not yet seen to have,

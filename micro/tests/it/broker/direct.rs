@@ -121,7 +121,8 @@ async fn a_full_subscription_rejects_and_another_member_takes_it() {
         .publish("t", event("2").with_context(cx))
         .await
         .unwrap_err();
-    assert_eq!(error.outcome(), Outcome::Rejected, "{error}");
+    let harmless = matches!(error.outcome(), Outcome::Rejected | Outcome::NotSent);
+    assert!(harmless, "nobody has begun: {error}");
     let mut free = broker.subscribe("t", Some("q")).await.unwrap();
     for _ in 0..5 {
         let (published, ()) = tokio::join!(broker.publish("t", event("3")), async {

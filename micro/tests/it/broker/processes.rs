@@ -14,7 +14,7 @@ use std::{
 };
 
 use micro::{
-    Broker, ContentType, Plugins,
+    Broker, ContentType, Context, Plugins,
     broker::{Delivery, Event},
     registry::Local,
 };
@@ -140,7 +140,13 @@ async fn what_a_killed_member_was_handling_another_handles() {
     let broker = broker(place.path());
     let publishing = tokio::spawn({
         let broker = broker.clone();
-        async move { broker.publish(TOPIC, event("7".into())).await }
+        // Time enough that the silence of the first is not what has the second asked.
+        let cx = Context::new().with_timeout(Duration::from_secs(120));
+        async move {
+            broker
+                .publish(TOPIC, event("7".into()).with_context(cx))
+                .await
+        }
     });
     let mut hangs = tokio::task::spawn_blocking(move || {
         hangs.until("taken");
