@@ -19,6 +19,8 @@ use crate::{
 };
 
 /// The native protocol over TCP (`host:port`) or Unix sockets (`unix:PATH`).
+///
+#[doc = include_str!("mux/PROTOCOL.md")]
 #[derive(Clone)]
 pub struct Native {
     network: SharedNetwork,

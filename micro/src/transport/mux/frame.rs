@@ -175,6 +175,8 @@ pub(super) enum Status<'a> {
     Fine {
         content_type: &'a ContentType,
         metadata: &'a Metadata,
+        /// Thousandths of the server's limit in use.
+        load: u16,
     },
     Failed(&'a Error),
 }
@@ -189,19 +191,19 @@ pub(super) fn write_status(
     kind: u8,
     flags: u8,
     id: u64,
-    load: u16,
     status: &Status<'_>,
     body: usize,
     limit: usize,
 ) -> Result<(), Error> {
     let start = out.len();
     let mut fixed = [0; HEADER + STATUS_FIXED];
-    fixed[HEADER + 4..HEADER + 6].copy_from_slice(&load.to_le_bytes());
     match status {
         Status::Fine {
             content_type,
             metadata,
+            load,
         } => {
+            fixed[HEADER + 4..HEADER + 6].copy_from_slice(&load.to_le_bytes());
             fixed[HEADER + 2] = content_type.number();
             out.extend_from_slice(&fixed);
             if let ContentType::Other(name) = content_type {
@@ -246,13 +248,14 @@ pub(super) fn write_end(out: &mut Vec<u8>, id: u64, error: Option<&Error>) {
         None => Status::Fine {
             content_type: &ContentType::Bytes,
             metadata: &nothing,
+            load: 0,
         },
     };
-    if write_status(out, kind::END, 0, id, 0, &status, 0, u16::MAX.into()).is_err() {
+    if write_status(out, kind::END, 0, id, &status, 0, u16::MAX.into()).is_err() {
         // Only the error's metadata can be that long.
         let error = Error::internal("the stream failed with an error too large to send");
         let status = Status::Failed(&error);
-        let _ = write_status(out, kind::END, 0, id, 0, &status, 0, u16::MAX.into());
+        let _ = write_status(out, kind::END, 0, id, &status, 0, u16::MAX.into());
     }
 }
 

@@ -96,6 +96,7 @@ impl AsyncRead for Portions<'_> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
 mod tests {
     use super::super::{frame::write_bare, golden};
     use super::*;

@@ -1,5 +1,4 @@
-//! The native protocol: many calls on one connection, each a flat frame.
-#![doc = include_str!("PROTOCOL.md")]
+//! The native protocol: many calls on one connection, each a flat frame; `PROTOCOL.md` specifies it.
 
 mod calls;
 mod driver;

@@ -228,7 +228,6 @@ impl Driver {
             kind::GO_AWAY,
             0,
             0,
-            0,
             &Status::Failed(&error),
             0,
             u16::MAX.into(),
@@ -576,7 +575,6 @@ impl Session {
             kind::RESPONSE,
             0,
             id,
-            0,
             &Status::Failed(&error),
             0,
             u16::MAX.into(),
@@ -682,13 +680,13 @@ async fn finish(
             let status = Status::Fine {
                 content_type: response.content_type(),
                 metadata: response.metadata(),
+                load: response.load,
             };
             head = write_status(
                 queue.tail(),
                 kind::RESPONSE,
                 frame::STREAM,
                 id,
-                response.load,
                 &status,
                 0,
                 preface.head as usize,
@@ -708,10 +706,10 @@ fn write_answer(queue: &mut Queue, id: u64, answer: &Result<Response>, preface: 
     let limit = preface.message as usize;
     let failed = |queue: &mut Queue, error: &Error| {
         let status = Status::Failed(error);
-        if write_status(queue.tail(), kind::RESPONSE, 0, id, 0, &status, 0, most).is_err() {
+        if write_status(queue.tail(), kind::RESPONSE, 0, id, &status, 0, most).is_err() {
             let error = Error::internal("the error's details are too large to send");
             let status = Status::Failed(&error);
-            let _ = write_status(queue.tail(), kind::RESPONSE, 0, id, 0, &status, 0, most);
+            let _ = write_status(queue.tail(), kind::RESPONSE, 0, id, &status, 0, most);
         }
     };
     let response = match answer {
@@ -730,13 +728,13 @@ fn write_answer(queue: &mut Queue, id: u64, answer: &Result<Response>, preface: 
     let status = Status::Fine {
         content_type: response.content_type(),
         metadata: response.metadata(),
+        load: response.load,
     };
     let written = write_status(
         queue.tail(),
         kind::RESPONSE,
         0,
         id,
-        response.load,
         &status,
         body.len(),
         most,
