@@ -1,5 +1,9 @@
 //! Thousands of connections, and fewer descriptors than connections: in processes of their own,
 //! because descriptors and memory belong to a process.
+#![allow(
+    clippy::print_stdout,
+    reason = "a skip is printed, and so is where a child serves"
+)]
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
