@@ -32,7 +32,7 @@ fn alone(test: &str, descriptors: u32) -> Option<Child> {
     if !allowed.success() {
         let told = "skip: descriptors: the system gives fewer than";
         // Not by `println!`, which is heard of failed tests only.
-        writeln!(std::io::stderr(), "{told} {descriptors}").unwrap();
+        writeln!(std::io::stderr(), "{told} {descriptors}").expect("stderr is open");
         return None;
     }
     let child = Command::new("sh")
