@@ -10,6 +10,8 @@
 //! - [`registry`] knows which nodes serve which service.
 //! - [`transport`] carries requests to nodes, and listens.
 //! - [`server`] refuses or begins what comes, and finds its handler.
+//! - [`broker`] publishes events by topic, and hands them to subscribers.
+//! - [`middleware`] is the user's own: layers around any of this.
 //! - [`codec`] turns messages into bytes and back, by content type.
 //! - [`Plugins`] are the parts all of this is made of, each exchanged by one line.
 //!

@@ -1,4 +1,8 @@
 //! The command, run as a person runs it, against services in this process.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "other processes run on the real clock"
+)]
 
 mod calls;
 mod demo;

@@ -22,8 +22,11 @@ use super::random::Random;
 #[derive(Clone)]
 pub struct Directory(Arc<Shared>);
 
+/// Nodes and when they expire, by service and id.
+type Records = BTreeMap<(String, String), (Node, Option<Instant>)>;
+
 struct Shared {
-    nodes: Mutex<BTreeMap<(String, String), (Node, Option<Instant>)>>,
+    nodes: Mutex<Records>,
     random: Mutex<Random>,
     state: Mutex<State>,
     /// Not a `watch`, which wakes those who wait in any order.
@@ -69,9 +72,7 @@ impl Directory {
         self.change(|state| state.amnesiac = true);
     }
 
-    fn lock(
-        &self,
-    ) -> std::sync::MutexGuard<'_, BTreeMap<(String, String), (Node, Option<Instant>)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Records> {
         self.0
             .nodes
             .lock()

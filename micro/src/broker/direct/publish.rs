@@ -150,9 +150,11 @@ impl Plans {
 
 impl Receiver {
     fn new(service: &str, who: Who) -> Self {
-        let mut options = Options::default();
-        // Handlers of events take their time, and doing one again is the last resort.
-        options.patient = true;
+        let mut options = Options {
+            // Handlers of events take their time, and doing one again is the last resort.
+            patient: true,
+            ..Options::default()
+        };
         let endpoint = match &who {
             Who::Node(id) => {
                 options.filter = Some(Arc::new(Only::new(id)));

@@ -194,6 +194,7 @@ struct Hanging {
 
 /// Such rooms, and what they tell.
 fn hanging() -> (Hanging, impl Fn(Request) -> Answer + Send + Sync + 'static) {
+    #[allow(clippy::disallowed_methods, reason = "a suite has a few calls")]
     let (tell, begun) = mpsc::unbounded_channel();
     let rooms = move |request: Request| -> Answer {
         let (sender, dropped) = oneshot::channel();

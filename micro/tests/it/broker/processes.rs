@@ -1,4 +1,5 @@
 //! Members of a queue as processes of their own, killed while they work.
+#![allow(clippy::print_stdout, reason = "the processes are heard over pipes")]
 
 use std::{
     collections::BTreeSet,

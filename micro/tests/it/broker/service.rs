@@ -127,7 +127,8 @@ async fn the_record_and_the_stats_name_the_subscriber() {
 async fn a_handler_that_fails_or_panics_is_followed_by_another() {
     let registry = Memory::new();
     let (tell, mut told) = mpsc::channel(64);
-    let ends: [(&str, fn() -> Result<()>); 3] = [
+    type End = fn() -> Result<()>;
+    let ends: [(&str, End); 3] = [
         ("fails", || Err(Error::internal("no"))),
         ("panics", || panic!("no")),
         ("works", || Ok(())),

@@ -1,4 +1,8 @@
 //! The local registry among real processes: this test binary, run again as [`child`].
+#![allow(
+    clippy::disallowed_methods,
+    reason = "other processes run on the real clock"
+)]
 
 use std::{
     path::Path,
