@@ -15,6 +15,7 @@ mod session;
 mod signals;
 mod table;
 mod target;
+mod warnings;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,7 @@ struct Micro {
 
 fn main() -> ExitCode {
     let Micro { flags, command } = Micro::parse();
+    warnings::show();
     let session = Session::new(flags);
     match command.run(&session) {
         Ok(()) => ExitCode::SUCCESS,

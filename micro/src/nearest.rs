@@ -10,7 +10,8 @@ pub(crate) fn hint<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) ->
     format!("; did you mean {}?", names.join(" or "))
 }
 
-/// Up to three names within a third of the wrong one's length in edits, or equal without case, nearest first.
+/// Up to three names within a third of the wrong one's length in edits, or that contain it, nearest first.
+/// Those that differ only in case stand alone: nothing else was meant.
 pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let lower = wrong.to_lowercase();
     let limit = (wrong.chars().count() / 3).max(2);
@@ -23,6 +24,9 @@ pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Vec
         .collect();
     near.sort();
     near.dedup();
+    if near.first().is_some_and(|(edits, _)| *edits == 0) {
+        near.retain(|(edits, _)| *edits == 0);
+    }
     near.into_iter().take(3).map(|(_, name)| name).collect()
 }
 
@@ -55,5 +59,15 @@ mod tests {
             "; did you mean `Greeter.Hello`?"
         );
         assert_eq!(hint("payments", known), "");
+    }
+
+    #[test]
+    fn a_name_that_differs_in_case_alone_is_the_only_one_offered() {
+        let known = ["Greeter.Hello", "Greeter.Hallo", "Greeter.HelloAll"];
+        assert_eq!(nearest("greeter.hello", known), ["Greeter.Hello"]);
+        assert_eq!(
+            nearest("greeter.helo", known),
+            ["Greeter.Hello", "Greeter.Hallo"]
+        );
     }
 }

@@ -12,10 +12,12 @@ mod health;
 mod list;
 mod man;
 mod new;
+mod publish;
 mod register;
 mod sample;
 mod stats;
 mod stream;
+mod subscribe;
 mod watch;
 mod weight;
 
@@ -31,6 +33,8 @@ pub(crate) enum Command {
     Watch(watch::Watch),
     Call(call::Call),
     Stream(stream::Stream),
+    Publish(publish::Publish),
+    Subscribe(subscribe::Subscribe),
     Health(health::Health),
     Stats(stats::Stats),
     Register(register::Register),
@@ -53,6 +57,8 @@ impl Command {
             Command::Watch(command) => command.run(session),
             Command::Call(command) => command.run(session),
             Command::Stream(command) => command.run(session),
+            Command::Publish(command) => command.run(session),
+            Command::Subscribe(command) => command.run(session),
             Command::Health(command) => command.run(session),
             Command::Stats(command) => command.run(session),
             Command::Register(command) => command.run(session),

@@ -66,7 +66,8 @@ impl Stream {
         found.check(session, &request)?;
         if found.shape == Some(Shape::Requests) {
             let (sender, requests) = Streaming::channel(1);
-            sender.send(request).await.map_err(failure)?;
+            let sent = sender.send(request).await;
+            sent.map_err(|error| failure(&self.target, error))?;
             drop(sender);
             return self.receive(session, &client, requests).await;
         }
@@ -94,9 +95,10 @@ impl Stream {
         let method = client.method::<In, Streaming<Value>>(service, endpoint);
         let call = self.target.options(method.call(&Context::new(), input));
         let timeout = self.timeout.unwrap_or(FOR_EVER);
-        let mut replies = call.timeout(timeout).await.map_err(failure)?;
+        let failed = |error| failure(&self.target, error);
+        let mut replies = call.timeout(timeout).await.map_err(failed)?;
         while let Some(reply) = replies.next().await {
-            session.print(reply.map_err(failure)?)?;
+            session.print(reply.map_err(failed)?)?;
         }
         Ok(())
     }

@@ -78,6 +78,19 @@ fn an_address_needs_no_registry() {
 }
 
 #[test]
+fn an_endpoint_that_is_not_at_the_address_is_told_with_the_nearest() {
+    let house = House::new();
+    let address = house.serve(greeter());
+    let call = |endpoint: &str, request: &str| {
+        house.micro(&["call", "greeter", endpoint, request, "--address", &address])
+    };
+    let said = call("greeter.hello", "{}").failed(3);
+    assert!(said.contains("did you mean `Greeter.Hello`?"), "{said}");
+    // What its handler does not find is not a wrong name.
+    call("Greeter.Hello", r#"{"name":"nobody"}"#).failed(1);
+}
+
+#[test]
 fn wrong_names_are_told_with_the_nearest() {
     let house = house();
     let said = house
@@ -91,8 +104,8 @@ fn wrong_names_are_told_with_the_nearest() {
         .micro(&["call", "greeter", "greeter.hello", "{}"])
         .failed(3);
     let expected =
-        "error: service `greeter` has no endpoint `greeter.hello`; did you mean `Greeter.Hello`";
-    assert!(said.starts_with(expected), "{said}");
+        "error: service `greeter` has no endpoint `greeter.hello`; did you mean `Greeter.Hello`?\n";
+    assert_eq!(said, expected);
     let said = house
         .micro(&["call", "greeter", "Payments.Pay", "{}"])
         .failed(3);

@@ -182,6 +182,13 @@ impl Started {
         writeln!(stdin, "{line}").expect("it reads");
     }
 
+    /// Does as Ctrl-C does.
+    #[cfg(unix)]
+    pub(crate) fn interrupt(&self) {
+        use rustix::process::{Pid, Signal, kill_process};
+        kill_process(Pid::from_child(&self.child), Signal::INT).expect("it runs");
+    }
+
     /// Ends its stdin, and gives its exit code.
     pub(crate) fn end(mut self) -> Option<i32> {
         self.child.stdin = None;

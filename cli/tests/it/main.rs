@@ -7,6 +7,7 @@
 mod calls;
 mod demo;
 mod discovery;
+mod events;
 mod faults;
 mod fleet;
 mod house;

@@ -122,3 +122,40 @@ fn completions_are_made_for_every_shell() {
     );
     assert!(house.micro(&["man"]).ok().contains(".TH micro 1"));
 }
+
+#[test]
+fn what_the_library_warns_of_is_on_stderr() {
+    let house = House::new();
+    assert_eq!(house.micro(&["list"]).code, 0);
+    let services = house.directory().join("registry");
+    let record = r#"{"service":"old","id":"old-1","address":"10.0.0.1:80"}"#;
+    assert_eq!(house.micro(&["register", record]).code, 0);
+    let mut corrupted = 0;
+    for file in files(&services) {
+        if file.to_string_lossy().contains("old-1") {
+            std::fs::write(&file, "{").expect("it can be written");
+            corrupted += 1;
+        }
+    }
+    assert!(corrupted > 0, "no record was found");
+    let ran = house.micro(&["list", "--json"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "[]\n"));
+    let said = ran.stderr;
+    assert!(
+        said.starts_with("warning: skipped a corrupt record") && said.contains("; file: "),
+        "{said}"
+    );
+}
+
+/// The files below a directory.
+fn files(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).expect("it can be read") {
+        let path = entry.expect("it can be read").path();
+        match path.is_dir() {
+            true => found.extend(files(&path)),
+            false => found.push(path),
+        }
+    }
+    found
+}

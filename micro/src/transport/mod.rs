@@ -62,7 +62,8 @@ pub trait Peer: Send + Sync + 'static {
     fn connection(&self) -> Result<Arc<dyn Connection>>;
 
     /// Asks the node for a sign of life, without a request; done before a node that failed is
-    /// trusted again.
+    /// trusted again. Waits for as long as the connection lasts, so that a node that hung is known
+    /// to be back as soon as it is.
     fn probe(&self) -> Probe;
 
     /// Opens nothing more; connections close as their calls end.

@@ -1,0 +1,53 @@
+//! `micro publish TOPIC JSON`.
+
+use std::time::Duration;
+
+use clap::Args;
+use micro::{ContentType, Context, broker::Event};
+use serde_json::json;
+
+use crate::{arguments, failure::Result, session::Session};
+
+/// Publish an event, and say how many received it
+#[derive(Args)]
+pub(crate) struct Publish {
+    /// The topic's name
+    topic: String,
+    /// The event
+    #[arg(value_name = "JSON")]
+    event: String,
+    /// Metadata to send along; may be given more than once
+    #[arg(long, value_name = "NAME=VALUE", value_parser = arguments::pair)]
+    metadata: Vec<(String, String)>,
+    /// Give up after this long; 5 s if unsaid
+    #[arg(long, value_name = "DURATION", value_parser = arguments::duration)]
+    timeout: Option<Duration>,
+}
+
+impl Publish {
+    pub(crate) fn run(self, session: &Session) -> Result {
+        arguments::json("the event", &self.event)?;
+        session.block_on(self.publish(session))
+    }
+
+    async fn publish(&self, session: &Session) -> Result {
+        let mut context = Context::new();
+        for (name, value) in &self.metadata {
+            context = context.with(name, value);
+        }
+        if let Some(timeout) = self.timeout {
+            context = context.with_timeout(timeout);
+        }
+        // As it was typed: a number keeps its digits.
+        let event = Event::new(ContentType::Json, self.event.clone()).with_context(context);
+        let client = session.plugins()?.client()?;
+        let received = client.publish_raw(&self.topic, event).await?;
+        if received == 0 {
+            session.say(&format!("nobody is subscribed to `{}`", self.topic));
+        }
+        if session.json() {
+            return session.print(json!({ "received": received }));
+        }
+        session.print(format_args!("received by {received}"))
+    }
+}

@@ -1,0 +1,82 @@
+//! What the library warns of, on stderr.
+
+use std::{
+    fmt::{self, Write as _},
+    io::{self, Write as _},
+};
+
+use tracing::{
+    Event, Level, Metadata, Subscriber,
+    field::{Field, Visit},
+    level_filters::LevelFilter,
+    span,
+};
+
+/// Shows warnings and errors of the library from now on.
+pub(crate) fn show() {
+    tracing::subscriber::set_global_default(Warnings).expect("it is set once, by `main`");
+}
+
+/// Takes events of these levels, and no spans.
+struct Warnings;
+
+impl Subscriber for Warnings {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.is_event() && *metadata.level() <= Level::WARN
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(LevelFilter::WARN)
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut words = Words::default();
+        event.record(&mut words);
+        let label = match *event.metadata().level() {
+            Level::ERROR => "error",
+            _ => "warning",
+        };
+        // Nobody is there to hear it when stderr is closed.
+        let _ = writeln!(io::stderr(), "{label}: {}{}", words.message, words.rest);
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        // Spans are not enabled; the number only must not be zero.
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+/// An event's message, and its other fields behind it.
+#[derive(Default)]
+struct Words {
+    message: String,
+    rest: String,
+}
+
+impl Words {
+    fn add(&mut self, field: &Field, value: fmt::Arguments<'_>) {
+        let written = match field.name() {
+            "message" => self.message.write_fmt(value),
+            name => write!(self.rest, "; {name}: {value}"),
+        };
+        written.expect("a string can be written to");
+    }
+}
+
+impl Visit for Words {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.add(field, format_args!("{value}"));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.add(field, format_args!("{value:?}"));
+    }
+}

@@ -1,0 +1,99 @@
+//! `publish` and `subscribe`, each a process of its own.
+
+use crate::house::{House, Started};
+use serde_json::json;
+
+/// Starts `subscribe` with these options; it is registered when this returns.
+fn subscribe(house: &House, options: &[&str]) -> Started {
+    let mut registered = house.start(&["watch", "topic:orders", "--json"]);
+    for _ in 0..nodes(house) {
+        registered.line();
+    }
+    let started = house.start(&[&["subscribe", "orders"], options].concat());
+    assert!(registered.line().contains("added"));
+    started
+}
+
+/// How many subscriptions the registry shows.
+fn nodes(house: &House) -> u64 {
+    let services = house.micro(&["list", "--json"]).json();
+    let nodes = services.as_array().into_iter().flatten();
+    nodes.filter_map(|service| service["nodes"].as_u64()).sum()
+}
+
+fn publish(house: &House, event: &str) -> serde_json::Value {
+    house.micro(&["publish", "orders", event, "--json"]).json()
+}
+
+#[test]
+fn an_event_is_a_line_of_each_subscriber() {
+    let house = House::new();
+    let mut all = [subscribe(&house, &[]), subscribe(&house, &[])];
+    assert_eq!(publish(&house, "{\n \"n\": 1 }"), json!({"received": 2}));
+    let said = house.micro(&["publish", "orders", "\"two\""]).ok();
+    assert_eq!(said, "received by 2\n");
+    for one in &mut all {
+        assert_eq!(one.line(), r#"{"n":1}"#);
+        assert_eq!(one.line(), r#""two""#);
+    }
+}
+
+#[test]
+fn a_queue_receives_an_event_once() {
+    let house = House::new();
+    let members = [(); 2].map(|()| subscribe(&house, &["--queue", "q", "--count", "1"]));
+    // A member that has its one event leaves; the other takes the second.
+    for n in 1..=2 {
+        assert_eq!(publish(&house, &n.to_string()), json!({"received": 1}));
+    }
+    let mut lines = members.map(|mut member| {
+        let line = member.line();
+        assert_eq!(member.end(), Some(0));
+        line
+    });
+    lines.sort();
+    assert_eq!(lines, ["1", "2"]);
+}
+
+#[test]
+fn a_count_ends_the_subscription_and_deregisters_it() {
+    let house = House::new();
+    let mut subscriber = subscribe(&house, &["--count", "2"]);
+    for n in 1..=2 {
+        assert_eq!(publish(&house, &n.to_string()), json!({"received": 1}));
+        assert_eq!(subscriber.line(), n.to_string());
+    }
+    assert_eq!(subscriber.end(), Some(0));
+    assert_eq!(nodes(&house), 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_the_subscription_and_deregisters_it() {
+    let house = House::new();
+    let mut subscriber = subscribe(&house, &[]);
+    publish(&house, "1");
+    assert_eq!(subscriber.line(), "1");
+    subscriber.interrupt();
+    assert_eq!(subscriber.end(), Some(0));
+    assert_eq!(nodes(&house), 0);
+}
+
+#[test]
+fn an_event_that_nobody_receives_is_no_error() {
+    let house = House::new();
+    let ran = house.micro(&["publish", "orders", "{}", "--json"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "{\"received\":0}\n"));
+    assert_eq!(ran.stderr, "nobody is subscribed to `orders`\n");
+}
+
+#[test]
+fn an_event_that_is_no_json_is_told_where() {
+    let said = House::new()
+        .micro(&["publish", "orders", "{\n\"n\": }"])
+        .failed(2);
+    assert!(
+        said.contains("the event is not JSON") && said.contains("line 2 column 6"),
+        "{said}"
+    );
+}
