@@ -11,6 +11,7 @@
 //! - [`transport`] carries requests to nodes, and listens.
 //! - [`server`] refuses or begins what comes, and finds its handler.
 //! - [`codec`] turns messages into bytes and back, by content type.
+//! - [`runtime`] gives each core its own, and each of them its own connections.
 //! - [`Plugins`] are the parts all of this is made of, each exchanged by one line.
 //!
 //! A [`Context`] travels with every call, an [`Error`] says what is known of the work, and the derive
@@ -54,7 +55,7 @@ pub mod middleware;
 mod nearest;
 mod plugins;
 pub mod registry;
-mod runtime;
+pub mod runtime;
 pub mod selector;
 pub mod server;
 mod service;
