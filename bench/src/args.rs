@@ -59,6 +59,9 @@ pub(crate) enum Side {
         /// Milliseconds.
         window: u64,
     },
+    /// Holds something, does nothing, and says what that takes.
+    #[command(hide = true, subcommand)]
+    Idle(Idle),
     /// Makes a number of calls and ends.
     #[command(hide = true)]
     Calls {
@@ -67,4 +70,15 @@ pub(crate) enum Side {
         port: u16,
         calls: u64,
     },
+}
+
+/// What a process holds whose memory is read.
+#[derive(Subcommand)]
+pub(crate) enum Idle {
+    /// A service as small as they come.
+    Greeter,
+    /// Connections to the server at `port`.
+    Connections { port: u16, count: usize },
+    /// Nodes of one service in a client's cache.
+    Nodes { count: usize },
 }

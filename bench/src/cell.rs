@@ -94,6 +94,9 @@ pub(crate) fn named(name: &str) -> Option<&'static Cell> {
 pub(crate) fn runs(kind: Kind, cell: &Cell) -> bool {
     match (kind, cell.load) {
         (Kind::Floor | Kind::Tarpc, Load::Stream { .. }) => false,
+        (Kind::MicroStealing, _) => cell.threads > 1,
+        (Kind::MicroTuned, _) => cell.name == "64kx16",
+        (Kind::MicroPoll, _) => cell.name == "32x1",
         (_, _) => true,
     }
 }

@@ -21,7 +21,14 @@ pub(crate) enum Measure {
     CallsPerCpuSecond,
     /// Start of a server's process to its listening socket.
     Start,
+    /// Start of a service's process to its record in the registry.
+    Registered,
     IdleMemory,
+    /// Of a process that holds no more than the cell's name says.
+    Resident,
+    /// Resident memory that one idle connection adds, on either side.
+    ClientConnection,
+    ServerConnection,
     Packages,
     ColdBuild,
     PerPick,
@@ -39,7 +46,11 @@ impl Measure {
             Self::CallsPerSecond => ("calls_per_second", "1/s"),
             Self::CallsPerCpuSecond => ("messages_per_cpu_second", "1/s"),
             Self::Start => ("start", "ms"),
+            Self::Registered => ("start_to_registered", "ms"),
             Self::IdleMemory => ("idle_memory", "MiB"),
+            Self::Resident => ("resident_memory", "MiB"),
+            Self::ClientConnection => ("client_memory_per_connection", "KiB"),
+            Self::ServerConnection => ("server_memory_per_connection", "KiB"),
             Self::Packages => ("packages", "1"),
             Self::ColdBuild => ("cold_build", "s"),
             Self::PerPick => ("per_pick", "ns"),

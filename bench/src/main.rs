@@ -18,7 +18,7 @@ mod run;
 mod system;
 mod targets;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use args::{Args, Side};
 use clap::Parser;
 use std::{io::stdout, net::SocketAddr, time::Duration};
@@ -39,15 +39,20 @@ fn main() -> Result<()> {
 }
 
 fn measure(args: &Args) -> Result<()> {
-    let mut figures = run::rounds(args)?;
+    let run::Outcome {
+        mut figures,
+        failed,
+    } = run::rounds(args)?;
     if args.only.is_empty() {
         footprint::read(args, &mut figures)?;
     }
     if args.json {
-        report::write_json(&figures, &mut stdout().lock())
+        report::write_json(&figures, &mut stdout().lock())?;
     } else {
-        report::write_table(&figures, &mut stdout().lock())
+        report::write_table(&figures, &mut stdout().lock())?;
     }
+    ensure!(failed.is_empty(), "failed twice: {}", failed.join("; "));
+    Ok(())
 }
 
 fn run_side(side: Side) -> Result<()> {
@@ -67,6 +72,7 @@ fn run_side(side: Side) -> Result<()> {
             Duration::from_millis(warm_up),
             Duration::from_millis(window),
         ),
+        Side::Idle(idle) => footprint::run(idle),
         Side::Calls {
             system,
             cell,

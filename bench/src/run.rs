@@ -7,10 +7,10 @@ use crate::{
     args::Args,
     cell::{self, CELLS, Cell, Load},
     figures::Figures,
-    process::visit,
+    process::{Sample, visit},
     system::Kind,
 };
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use std::time::Duration;
 
 /// How long and how often.
@@ -35,8 +35,16 @@ impl Plan {
     }
 }
 
+/// What came of a run.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    pub(crate) figures: Figures,
+    /// Visits that failed twice, in words.
+    pub(crate) failed: Vec<String>,
+}
+
 /// Runs them all, and tells of each round on standard error.
-pub(crate) fn rounds(args: &Args) -> Result<Figures> {
+pub(crate) fn rounds(args: &Args) -> Result<Outcome> {
     let plan = Plan::of(args);
     let systems = if args.systems.is_empty() {
         Kind::ALL
@@ -57,7 +65,7 @@ pub(crate) fn rounds(args: &Args) -> Result<Figures> {
             names()
         );
     }
-    let mut figures = Figures::default();
+    let mut outcome = Outcome::default();
     for round in 0..plan.rounds {
         eprintln!("round {} of {}", round + 1, plan.rounds);
         for cell in CELLS.iter().filter(|cell| wanted(args, cell, round)) {
@@ -70,14 +78,35 @@ pub(crate) fn rounds(args: &Args) -> Result<Figures> {
                 order.rotate_left(first);
             }
             for kind in order {
-                let sample = visit(*kind, cell, plan.warm_up, plan.window)
-                    .with_context(|| format!("`{}` in cell `{}`", kind.name(), cell.name))?;
-                let stream = matches!(cell.load, Load::Stream { .. });
-                figures.put_sample(round, cell.name, kind.name(), &sample, stream);
+                match visit_twice(*kind, cell, &plan) {
+                    Ok(sample) => {
+                        let stream = matches!(cell.load, Load::Stream { .. });
+                        let figures = &mut outcome.figures;
+                        figures.put_sample(round, cell.name, kind.name(), &sample, stream);
+                    }
+                    Err(error) => {
+                        let (system, cell) = (kind.name(), cell.name);
+                        let failed = format!("`{system}` in cell `{cell}`: {error:#}");
+                        eprintln!("{failed}");
+                        outcome.failed.push(failed);
+                    }
+                }
             }
         }
     }
-    Ok(figures)
+    Ok(outcome)
+}
+
+/// One visit, made once more if it fails: a machine may hiccup, a system may not.
+fn visit_twice(kind: Kind, cell: &Cell, plan: &Plan) -> Result<Sample> {
+    visit(kind, cell, plan.warm_up, plan.window).or_else(|error| {
+        eprintln!(
+            "`{}` in cell `{}`, once more: {error:#}",
+            kind.name(),
+            cell.name
+        );
+        visit(kind, cell, plan.warm_up, plan.window)
+    })
 }
 
 fn wanted(args: &Args, cell: &Cell, round: usize) -> bool {

@@ -13,6 +13,7 @@
 //! - [`broker`] publishes events by topic, and hands them to subscribers.
 //! - [`middleware`] is the user's own: layers around any of this.
 //! - [`codec`] turns messages into bytes and back, by content type.
+//! - [`runtime`] gives each core its own, and each of them its own connections.
 //! - [`Plugins`] are the parts all of this is made of, each exchanged by one line.
 //!
 //! A [`Context`] travels with every call, an [`Error`] says what is known of the work, and the derive
@@ -56,7 +57,7 @@ pub mod middleware;
 mod nearest;
 mod plugins;
 pub mod registry;
-mod runtime;
+pub mod runtime;
 pub mod selector;
 pub mod server;
 mod service;

@@ -12,9 +12,7 @@ use crate::{
     transport::worker,
 };
 
-/// Runs `main` on this thread, with a runtime on a thread of its own for every other core.
-///
-/// What `main` is given are all of them, this thread's first. They end when it does.
+/// The same as [`run_on`] with as many threads as there are cores.
 pub(crate) fn run<T, F>(main: impl FnOnce(Vec<Handle>) -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
@@ -23,8 +21,33 @@ where
     run_on(cores, main)
 }
 
-/// The same with a number of threads.
-pub(crate) fn run_on<T, F>(threads: usize, main: impl FnOnce(Vec<Handle>) -> F) -> Result<T>
+/// Runs `main` on this thread with a number of runtimes: this thread's own, and one on a thread of its
+/// own for each of the others.
+///
+/// What `main` is given are all of them, this thread's first. They end when it does.
+///
+/// Inside each of them a client keeps connections of its own, and
+/// [`Service::serve_on`](crate::Service::serve_on) hands a service's connections round them.
+///
+/// ```
+/// use micro::{Error, runtime};
+///
+/// let sum = runtime::run_on(2, |runtimes| async move {
+///     let mut sum = 0;
+///     for (number, runtime) in runtimes.iter().enumerate() {
+///         let part = runtime.spawn(async move { number + 1 });
+///         sum += part.await.map_err(|error| Error::internal("a part failed").with_source(error))?;
+///     }
+///     Ok(sum)
+/// })?;
+/// assert_eq!(sum, 3);
+/// # micro::Result::Ok(())
+/// ```
+///
+/// # Errors
+/// What `main` returns, or [`Code::Internal`](crate::Code::Internal) when a runtime or a thread could
+/// not be started.
+pub fn run_on<T, F>(threads: usize, main: impl FnOnce(Vec<Handle>) -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
 {

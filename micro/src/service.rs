@@ -215,6 +215,12 @@ impl Service {
         Running::start(self, Vec::new()).await
     }
 
+    /// Serves in the caller's runtime and hands connections round `runtimes`, such as those that
+    /// [`runtime::run_on`](crate::runtime::run_on) gives.
+    pub async fn serve_on(self, runtimes: Vec<Handle>) -> Result<Running> {
+        Running::start(self, runtimes).await
+    }
+
     /// Serves with a runtime a core until SIGTERM or SIGINT, then drains and returns.
     ///
     /// A second signal ends the process at once.

@@ -1,6 +1,6 @@
 //! The client's process: its main thread keeps the window, the others carry the load.
 
-use super::{CLIENT_CPU, pin, runtime, usage};
+use super::{CLIENT_CPU, pin, usage};
 use crate::{
     cell::{Cell, Load},
     load::{self, Recorder, Share},
@@ -41,7 +41,7 @@ pub(crate) fn run(
     if cell.pinned() {
         pin(CLIENT_CPU)?;
     }
-    let (recorder, _callers) = start(kind, cell, address, None);
+    let (recorder, _load) = start(kind, cell, address, None);
     thread::sleep(warm_up);
     let server = server_us()?;
     let client = usage::cpu_us()?;
@@ -81,10 +81,8 @@ pub(crate) fn run_for(
     address: SocketAddr,
     calls: u64,
 ) -> Result<()> {
-    let (recorder, callers) = start(kind, cell, address, Some(calls));
-    for caller in callers {
-        let _ended = caller.join();
-    }
+    let (recorder, load) = start(kind, cell, address, Some(calls));
+    let _ended = load.join();
     recorder.failure().map_or(Ok(()), Err)
 }
 
@@ -101,15 +99,15 @@ fn start(
     cell: &'static Cell,
     address: SocketAddr,
     calls: Option<u64>,
-) -> (Arc<Recorder>, Vec<JoinHandle<()>>) {
+) -> (Arc<Recorder>, JoinHandle<()>) {
     let recorder = Arc::new(Recorder::new(cell.threads));
-    let callers = kind.visit(Start {
+    let load = kind.visit(Start {
         cell,
         address,
         calls,
         recorder: recorder.clone(),
     });
-    (recorder, callers)
+    (recorder, load)
 }
 
 struct Start {
@@ -120,37 +118,43 @@ struct Start {
 }
 
 impl Visitor for Start {
-    type Output = Vec<JoinHandle<()>>;
+    type Output = JoinHandle<()>;
 
-    /// A runtime, a connection and an equal share of the load for each of the system's runtimes.
-    fn visit<S: System>(self, system: S) -> Vec<JoinHandle<()>> {
-        let runtimes = system.client_runtimes(self.cell.threads);
-        let threads = self.cell.threads / runtimes;
-        let in_flight = match self.cell.load {
+    /// An equal share of the load for each of the system's runtimes.
+    fn visit<S: System>(self, system: S) -> JoinHandle<()> {
+        let Start {
+            cell,
+            address,
+            calls,
+            recorder,
+        } = self;
+        let runtimes = system.client_runtimes(cell.threads);
+        let in_flight = match cell.load {
             Load::Closed { in_flight } => in_flight / runtimes,
             Load::Open { .. } | Load::Stream { .. } => 0,
         };
-        (0..runtimes)
-            .map(|shard| {
-                let (system, cell, address) = (system.clone(), self.cell, self.address);
-                let share = Share {
-                    recorder: self.recorder.clone(),
-                    shard,
-                    in_flight,
-                    calls: self.calls.map(|calls| calls / runtimes as u64),
-                };
-                thread::spawn(move || {
-                    let recorder = share.recorder.clone();
-                    let load = async {
-                        let client = system.connect(address).await?;
-                        load::run(client, cell, share).await
-                    };
-                    let ended = runtime(threads).and_then(|runtime| runtime.block_on(load));
-                    if let Err(error) = ended {
-                        recorder.fail(error);
-                    }
-                })
-            })
-            .collect()
+        let share = Share {
+            recorder: recorder.clone(),
+            shard: 0,
+            in_flight,
+            calls: calls.map(|calls| calls / runtimes as u64),
+        };
+        let load = move |client, shard| {
+            let share = Share {
+                shard,
+                ..share.clone()
+            };
+            async move {
+                let recorder = share.recorder.clone();
+                if let Err(error) = load::run(client, cell, share).await {
+                    recorder.fail(error);
+                }
+            }
+        };
+        thread::spawn(move || {
+            if let Err(error) = system.run_client(address, cell.threads, load) {
+                recorder.fail(error);
+            }
+        })
     }
 }

@@ -7,7 +7,8 @@ mod visit;
 
 pub(crate) use client::{Sample, run as run_client, run_for};
 pub(crate) use server::{run as run_server, serve_calls};
-pub(crate) use visit::{Server, visit};
+pub(crate) use usage::{raise_descriptors, resident_kib};
+pub(crate) use visit::{Process, Server, visit};
 
 use anyhow::Result;
 use nix::{

@@ -1,6 +1,6 @@
 //! The server's process: it says its port, then its CPU time whenever it is asked.
 
-use super::{SERVER_CPU, pin, usage};
+use super::{SERVER_CPU, pin, raise_descriptors, usage};
 use crate::{
     cell::Cell,
     system::{Kind, System, Visitor},
@@ -19,6 +19,7 @@ pub(crate) fn run(kind: Kind, cell: &'static Cell) -> Result<()> {
     if cell.pinned() {
         pin(SERVER_CPU)?;
     }
+    raise_descriptors()?;
     writeln!(stdout(), "{}", start(kind, cell)?)?;
     for _asked in stdin().lock().lines() {
         writeln!(stdout(), "{}", usage::cpu_us()?).context("the parent left")?;

@@ -1,8 +1,8 @@
-//! What a process has used: CPU time and memory.
+//! What a process has used: CPU time and memory; and what it may use.
 
 use anyhow::{Context as _, Result};
 use nix::sys::{
-    resource::{UsageWho, getrusage},
+    resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit},
     time::TimeValLike,
 };
 
@@ -13,11 +13,17 @@ pub(super) fn cpu_us() -> Result<i64> {
 }
 
 /// Resident memory of process `id`, in KiB.
-pub(super) fn resident_kib(id: u32) -> Result<u64> {
+pub(crate) fn resident_kib(id: u32) -> Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let size = line.and_then(|line| line.trim().strip_suffix(" kB"));
     Ok(size
         .context("no `VmRSS` in the process's status")?
         .parse()?)
+}
+
+/// Lets this process open as many descriptors as the system lets it ask for.
+pub(crate) fn raise_descriptors() -> Result<()> {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(setrlimit(Resource::RLIMIT_NOFILE, most, most)?)
 }

@@ -11,14 +11,14 @@ use std::{
 };
 
 /// A child and its two pipes; it is killed when dropped.
-struct Process {
+pub(crate) struct Process {
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
 }
 
 impl Process {
-    fn start(arguments: &[String]) -> Result<Self> {
+    pub(crate) fn start(arguments: &[String]) -> Result<Self> {
         let mut child = Command::new(env::current_exe()?)
             .args(arguments)
             .stdin(Stdio::piped())
@@ -33,12 +33,18 @@ impl Process {
         })
     }
 
-    fn read(&mut self) -> Result<String> {
+    /// A line of what it says.
+    pub(crate) fn read(&mut self) -> Result<String> {
         let mut line = String::new();
         if self.output.read_line(&mut line)? == 0 {
             bail!("a child of the benchmark ended early");
         }
         Ok(line.trim_end().to_owned())
+    }
+
+    /// Its resident memory, in KiB.
+    pub(crate) fn resident_kib(&self) -> Result<u64> {
+        usage::resident_kib(self.child.id())
     }
 
     fn write(&mut self, line: &str) -> Result<()> {
@@ -76,7 +82,7 @@ impl Server {
 
     /// Its resident memory, in KiB.
     pub(crate) fn resident_kib(&self) -> Result<u64> {
-        usage::resident_kib(self.process.child.id())
+        self.process.resident_kib()
     }
 }
 

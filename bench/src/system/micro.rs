@@ -6,6 +6,8 @@ use ::micro::{
     self as cx, Handler, Message, Plugins, Result as Answer, Service, Streaming,
     client::Method,
     registry::{Node, Registry, Update, Updates},
+    runtime,
+    transport::{Limits, Native, io::Sockets},
 };
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
@@ -22,11 +24,70 @@ const SERVICE: &str = "echo";
 
 /// Discovery, P2C, deadline, budget, ejection and counts on; `M` is the form of its messages.
 #[derive(Clone, Copy)]
-pub(super) struct Micro<M>(PhantomData<fn() -> M>);
+pub(super) struct Micro<M> {
+    /// Whether it is put inside a work-stealing runtime, instead of its own runtime a core.
+    stealing: bool,
+    /// Its `TCP_CONGESTION`; the system's without.
+    congestion: Option<&'static str>,
+    /// How long it polls before it sleeps.
+    poll: Option<Duration>,
+    form: PhantomData<fn() -> M>,
+}
 
 impl<M> Micro<M> {
+    /// As a user gets it by default.
     pub(super) fn new() -> Self {
-        Micro(PhantomData)
+        Micro {
+            stealing: false,
+            congestion: None,
+            poll: None,
+            form: PhantomData,
+        }
+    }
+
+    /// Inside a work-stealing runtime.
+    pub(super) fn stealing(self) -> Self {
+        Micro {
+            stealing: true,
+            ..self
+        }
+    }
+
+    /// With the socket options that suit large bodies over loopback.
+    pub(super) fn tuned(self) -> Self {
+        Micro {
+            congestion: Some("cubic"),
+            ..self
+        }
+    }
+
+    /// Polls for 50 µs before it sleeps: two wake-ups of a process on another CPU.
+    pub(super) fn polling(self) -> Self {
+        Micro {
+            poll: Some(Duration::from_micros(50)),
+            ..self
+        }
+    }
+
+    fn plugins(&self, node: Option<SocketAddr>) -> Plugins {
+        let sockets = Sockets {
+            congestion: self.congestion.map(str::to_owned),
+        };
+        let mut limits = Limits::default();
+        limits.poll = self.poll;
+        let native = Native::new().network(sockets).limits(limits);
+        Plugins::new().registry(One(node)).native(native)
+    }
+}
+
+impl<M: Form> Micro<M> {
+    fn service(&self, listener: TcpListener) -> Result<Service> {
+        let address = listener.local_addr()?;
+        Ok(Service::new(SERVICE)
+            .address(address.to_string())
+            .plugins(self.plugins(None))
+            .handle("Echo.Unary", echo::<M>.idempotent())
+            .handle("Echo.Bidi", bidi::<M>))
     }
 }
 
@@ -76,20 +137,58 @@ impl<M: Form> System for Micro<M> {
     type Client = Caller<M>;
 
     async fn serve(&self, listener: TcpListener) -> Result<()> {
-        let address = listener.local_addr()?;
-        drop(listener);
-        let _running = Service::new(SERVICE)
-            .address(address.to_string())
-            .plugins(Plugins::new().registry(One(None)))
-            .handle("Echo.Unary", echo::<M>.idempotent())
-            .handle("Echo.Bidi", bidi::<M>)
-            .serve()
-            .await?;
+        let _running = self.service(listener)?.serve().await?;
         std::future::pending().await
     }
 
+    fn run_server(&self, listener: TcpListener, threads: usize) -> Result<()> {
+        if self.stealing {
+            return crate::process::runtime(threads)?.block_on(self.serve(listener));
+        }
+        let service = self.service(listener)?;
+        Ok(runtime::run_on(threads, |runtimes| async move {
+            let _running = service.serve_on(runtimes).await?;
+            std::future::pending().await
+        })?)
+    }
+
+    fn client_runtimes(&self, threads: usize) -> usize {
+        if self.stealing { 1 } else { threads }
+    }
+
+    /// One client for all runtimes: it has a connection for each by itself.
+    fn run_client<L, F>(&self, address: SocketAddr, threads: usize, load: L) -> Result<()>
+    where
+        L: Fn(Caller<M>, usize) -> F + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        if self.stealing {
+            return crate::process::runtime(threads)?.block_on(async {
+                load(self.connect(address).await?, 0).await;
+                Ok(())
+            });
+        }
+        let connect = self.connect(address);
+        runtime::run_on(threads, |runtimes| async move {
+            let caller = match connect.await {
+                Ok(caller) => caller,
+                Err(error) => return Ok(Err(error)),
+            };
+            let loads: Vec<_> = (0..)
+                .zip(&runtimes)
+                .map(|(number, runtime)| runtime.spawn(load(caller.clone(), number)))
+                .collect();
+            for ended in loads {
+                if let Err(panicked) = ended.await {
+                    return Ok(Err(panicked.into()));
+                }
+            }
+            Ok(Ok(()))
+        })?
+    }
+
     async fn connect(&self, address: SocketAddr) -> Result<Caller<M>> {
-        let client = Plugins::new().registry(One(Some(address))).client()?;
+        let client = self.plugins(Some(address)).client()?;
         let caller = Caller {
             unary: client.method(SERVICE, "Echo.Unary").idempotent(),
             bidi: client.method(SERVICE, "Echo.Bidi"),

@@ -31,13 +31,28 @@ pub(crate) trait System: Clone + Send + Sync + 'static {
         crate::process::runtime(threads)?.block_on(self.serve(listener))
     }
 
-    /// How many runtimes the client's threads are split over, each with a connection of its own.
+    /// How many runtimes the client's threads are split over.
     fn client_runtimes(&self, _threads: usize) -> usize {
         1
     }
+
+    /// Connects, and runs `load` in each of the client's runtimes, with the runtime's number, until
+    /// all have ended.
+    ///
+    /// One work-stealing runtime unless a system overrides it together with `client_runtimes`.
+    fn run_client<L, F>(&self, address: SocketAddr, threads: usize, load: L) -> Result<()>
+    where
+        L: Fn(Self::Client, usize) -> F + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        crate::process::runtime(threads)?.block_on(async {
+            load(self.connect(address).await?, 0).await;
+            Ok(())
+        })
+    }
 }
 
-/// One connection, shared by however many tasks call through it.
+/// A way to the server, shared by however many tasks call through it: one connection a runtime.
 pub(crate) trait Client: Clone + Send + Sync + 'static {
     /// One unary call.
     fn call(&self, request: Echo) -> impl Future<Output = Result<Echo>> + Send;
@@ -54,12 +69,21 @@ pub(crate) trait Visitor {
     fn visit<S: System>(self, system: S) -> Self::Output;
 }
 
+/// Micro with its default codec.
+type Packed = micro::Micro<micro::Packed>;
+
 /// A system by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     Floor,
     Micro,
     MicroProst,
+    /// Inside a work-stealing runtime.
+    MicroStealing,
+    /// With socket options of its own.
+    MicroTuned,
+    /// Polls a while before it sleeps.
+    MicroPoll,
     Tonic,
     Tarpc,
 }
@@ -69,6 +93,9 @@ impl Kind {
         Self::Floor,
         Self::Micro,
         Self::MicroProst,
+        Self::MicroStealing,
+        Self::MicroTuned,
+        Self::MicroPoll,
         Self::Tonic,
         Self::Tarpc,
     ];
@@ -78,6 +105,9 @@ impl Kind {
             Self::Floor => "floor",
             Self::Micro => "micro",
             Self::MicroProst => "micro-prost",
+            Self::MicroStealing => "micro-stealing",
+            Self::MicroTuned => "micro-tuned",
+            Self::MicroPoll => "micro-poll",
             Self::Tonic => "tonic",
             Self::Tarpc => "tarpc",
         }
@@ -87,8 +117,11 @@ impl Kind {
     pub(crate) fn visit<V: Visitor>(self, visitor: V) -> V::Output {
         match self {
             Self::Floor => visitor.visit(floor::Floor),
-            Self::Micro => visitor.visit(micro::Micro::<micro::Packed>::new()),
+            Self::Micro => visitor.visit(Packed::new()),
             Self::MicroProst => visitor.visit(micro::Micro::<micro::Proto>::new()),
+            Self::MicroStealing => visitor.visit(Packed::new().stealing()),
+            Self::MicroTuned => visitor.visit(Packed::new().tuned()),
+            Self::MicroPoll => visitor.visit(Packed::new().polling()),
             Self::Tonic => visitor.visit(tonic::Tonic),
             Self::Tarpc => visitor.visit(tarpc::Tarpc),
         }

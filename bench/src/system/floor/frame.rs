@@ -42,11 +42,16 @@ pub(super) fn poll_write(
     Poll::Ready(Ok(()))
 }
 
+/// So little that it is sooner copied than read apart.
+const SHORT: usize = 1024;
+
 /// Bytes read and not yet taken: one buffer, compacted only when a frame is cut at its end.
 pub(super) struct Reader {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
+    /// Whether the last read left no room.
+    filled: bool,
 }
 
 impl Reader {
@@ -55,6 +60,7 @@ impl Reader {
             buffer: vec![0; SMALL],
             start: 0,
             end: 0,
+            filled: false,
         }
     }
 
@@ -71,6 +77,7 @@ impl Reader {
                 Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()))
             }
             Poll::Ready(Ok(())) => {
+                self.filled = into.remaining() == 0;
                 self.end += into.filled().len();
                 Poll::Ready(Ok(()))
             }
@@ -99,20 +106,23 @@ impl Reader {
         ))
     }
 
-    /// A full buffer means that more waits than it holds: larger then, up to a bound.
+    /// A cut frame stays where it is while its rest fits behind it: moving it would copy it twice.
+    /// A read that fills the buffer means that more waits than it holds: larger then, up to a bound.
     fn make_room(&mut self) {
-        if self.start == self.end {
+        let unread = self.end - self.start;
+        let frame = self.header().map_or(HEADER, |(_, length)| HEADER + length);
+        let cramped = unread < SHORT && self.buffer.len() - self.end < SHORT;
+        if unread == 0 {
             self.start = 0;
             self.end = 0;
-        } else if self.start > 0 {
+        } else if cramped || self.start + frame > self.buffer.len() {
             self.buffer.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
             self.start = 0;
+            self.end = unread;
         }
-        let frame = self.header().map_or(0, |(_, length)| HEADER + length);
-        if frame > self.buffer.len() || self.end > self.buffer.len() / 2 {
+        if frame > self.buffer.len() || (self.filled && self.buffer.len() < LARGE) {
             let size = (self.buffer.len() * 2).min(LARGE).max(frame);
-            self.buffer.resize(size.max(self.end + SMALL), 0);
+            self.buffer.resize(size, 0);
         }
     }
 }
@@ -136,5 +146,23 @@ mod tests {
         reader.buffer[reader.end] = bytes[cut];
         reader.end += 1;
         assert_eq!(reader.next(), Some((8, &b"second"[..])));
+    }
+
+    #[test]
+    fn a_cut_frame_moves_only_when_its_rest_does_not_fit_behind_it() {
+        let mut reader = Reader::new();
+        for (start, moves) in [(SHORT, false), (SMALL - 2 * SHORT, true)] {
+            let mut bytes = Vec::new();
+            put(&mut bytes, 7, &[1; 3 * SHORT]);
+            reader.start = start;
+            reader.end = start + SHORT;
+            reader.buffer[start..start + SHORT].copy_from_slice(&bytes[..SHORT]);
+            reader.make_room();
+            assert_eq!(reader.start, if moves { 0 } else { start });
+            let rest = reader.end;
+            reader.buffer[rest..rest + bytes.len() - SHORT].copy_from_slice(&bytes[SHORT..]);
+            reader.end += bytes.len() - SHORT;
+            assert_eq!(reader.next(), Some((7, &[1; 3 * SHORT][..])));
+        }
     }
 }

@@ -1,0 +1,105 @@
+//! What is read rather than loaded: start, memory at rest, the price of a pick, packages, build time.
+
+mod build;
+mod idle;
+mod pick;
+
+pub(crate) use idle::run;
+
+use crate::{
+    args::Args,
+    cell::{self, Cell},
+    figures::{Figures, Measure},
+    process::Server,
+    system::Kind,
+};
+use anyhow::{Context as _, Result};
+use std::{thread, time::Duration};
+
+/// Servers started a system; the median counts.
+const STARTS: usize = 3;
+
+/// A server's pages are all touched by then.
+const SETTLE: Duration = Duration::from_millis(50);
+
+/// Nodes a pick is made among.
+const NODES: [usize; 4] = [10, 100, 1_000, 10_000];
+
+/// Adds these figures to `figures`.
+pub(crate) fn read(args: &Args, figures: &mut Figures) -> Result<()> {
+    let cell = cell::named("32x1").context("the cells have lost `32x1`")?;
+    for round in 0..STARTS {
+        start(args, cell, round, figures)?;
+    }
+    if args.systems.is_empty() || args.systems.contains(&Kind::Micro) {
+        micro(cell, figures)?;
+    }
+    if args.cold_build {
+        figures.put(0, "build", Measure::ColdBuild, "micro", build::cold()?);
+    }
+    Ok(())
+}
+
+/// A server of each system, left alone.
+fn start(args: &Args, cell: &Cell, round: usize, figures: &mut Figures) -> Result<()> {
+    let systems = if args.systems.is_empty() {
+        Kind::ALL
+    } else {
+        &args.systems
+    };
+    for kind in systems.iter().filter(|kind| cell::runs(**kind, cell)) {
+        let server = Server::start(*kind, cell)?;
+        thread::sleep(SETTLE);
+        let memory = server.resident_kib()? as f64 / 1024.0;
+        let start = server.start.as_secs_f64() * 1e3;
+        figures.put(round, "idle", Measure::Start, kind.name(), start);
+        figures.put(round, "idle", Measure::IdleMemory, kind.name(), memory);
+    }
+    Ok(())
+}
+
+/// What only Micro is asked.
+fn micro(cell: &Cell, figures: &mut Figures) -> Result<()> {
+    let mut put = |round, cell: &str, measure, value| {
+        figures.put(round, cell, measure, "micro", value);
+    };
+    for round in 0..STARTS {
+        for nodes in NODES {
+            put(
+                round,
+                &format!("pick-{nodes}"),
+                Measure::PerPick,
+                pick::nanoseconds(nodes),
+            );
+        }
+        let greeter = idle::greeter()?;
+        put(
+            round,
+            "greeter",
+            Measure::Registered,
+            greeter.registered.as_secs_f64() * 1e3,
+        );
+        put(
+            round,
+            "greeter",
+            Measure::IdleMemory,
+            greeter.memory_kib / 1024.0,
+        );
+    }
+    let connections = idle::connections(Kind::Micro, cell)?;
+    put(
+        0,
+        "connections-10000",
+        Measure::ClientConnection,
+        connections.client_kib,
+    );
+    put(
+        0,
+        "connections-10000",
+        Measure::ServerConnection,
+        connections.server_kib,
+    );
+    put(0, "nodes-10000", Measure::Resident, idle::nodes()? / 1024.0);
+    put(0, "packages", Measure::Packages, build::packages()? as f64);
+    Ok(())
+}
