@@ -61,6 +61,7 @@ pub mod runtime;
 pub mod selector;
 pub mod server;
 mod service;
+pub mod settings;
 mod time;
 pub mod transport;
 
@@ -76,3 +77,4 @@ pub use nearest::nearest;
 pub use plugins::Plugins;
 pub use server::{Handler, Router, Routes};
 pub use service::{Lifecycle, Running, Service};
+pub use settings::Settings;

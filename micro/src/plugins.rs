@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use crate::{
     balance::{self, Balance},
     broker::{self, Broker},
-    client::Client,
+    client::{Client, Parts},
     codec::{Codec, Codecs},
     error::Result,
     middleware::{Layer, Layers},
@@ -19,12 +19,12 @@ use crate::{
 /// The parts a service or a client is made of; what is not said is the default.
 #[derive(Clone, Default)]
 pub struct Plugins {
-    registry: Option<Arc<dyn Registry>>,
-    transport: Option<Arc<dyn Transport>>,
-    broker: Option<Arc<dyn Broker>>,
+    pub(crate) registry: Option<Arc<dyn Registry>>,
+    pub(crate) transport: Option<Arc<dyn Transport>>,
+    pub(crate) broker: Option<Arc<dyn Broker>>,
     direct: broker::direct::Settings,
-    native: Native,
-    strategy: Option<Arc<dyn Strategy>>,
+    pub(crate) native: Native,
+    pub(crate) strategy: Option<Arc<dyn Strategy>>,
     balance: balance::Settings,
     discovery: selector::Options,
     codecs: Codecs,
@@ -104,9 +104,13 @@ impl Plugins {
 
     /// The registry, as chosen or the default.
     pub fn open_registry(&self) -> Result<Arc<dyn Registry>> {
+        Ok(self.chosen_registry())
+    }
+
+    fn chosen_registry(&self) -> Arc<dyn Registry> {
         match &self.registry {
-            Some(registry) => Ok(registry.clone()),
-            None => Ok(Arc::new(Local::new())),
+            Some(registry) => registry.clone(),
+            None => Arc::new(Local::new()),
         }
     }
 
@@ -127,6 +131,10 @@ impl Plugins {
 
     /// A client made of these parts, with connections and discovery of its own.
     pub fn client(&self) -> Result<Client> {
+        Ok(Client::of(self.parts()))
+    }
+
+    pub(crate) fn parts(&self) -> Parts {
         let rng = self.discovery.seed.map_or_else(Rng::new, Rng::seeded);
         let strategy = match &self.strategy {
             Some(strategy) => strategy.clone(),
@@ -134,7 +142,7 @@ impl Plugins {
         };
         let transport = self.open_transport(Vec::new());
         let opener = transport.clone();
-        let registry = self.open_registry()?;
+        let registry = self.chosen_registry();
         let cache = Cache::new(
             registry.clone(),
             strategy.clone(),
@@ -158,8 +166,11 @@ impl Plugins {
                 self.direct.clone(),
             )),
         };
-        let stack = self.layers.stack(Arc::new(balance.clone()));
-        let codecs = self.codecs.clone();
-        Ok(Client::balanced(stack, balance, broker, codecs))
+        Parts {
+            stack: self.layers.stack(Arc::new(balance.clone())),
+            balance: Some(balance),
+            broker,
+            codecs: self.codecs.clone(),
+        }
     }
 }

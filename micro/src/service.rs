@@ -1,10 +1,6 @@
 //! A service: its name, what it serves, and its life from listening to the last answer.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{runtime::Handle, task::JoinHandle};
 
@@ -16,6 +12,7 @@ use crate::{
     plugins::Plugins,
     registry::{Node, Registry},
     server::{Entrance, Handler, Router, Routes, Status, Subscribers, Topic},
+    settings::Settings,
     transport::Listener,
 };
 
@@ -44,7 +41,8 @@ pub struct Service {
     topics: Vec<Topic>,
     layers: Layers,
     plugins: Plugins,
-    client: OnceLock<Client>,
+    settings: Option<Settings>,
+    client: Client,
     lifecycle: Lifecycle,
 }
 
@@ -90,7 +88,8 @@ impl Service {
             topics: Vec::new(),
             layers: Layers::new(),
             plugins: Plugins::default(),
-            client: OnceLock::new(),
+            settings: None,
+            client: Client::late(Plugins::new()),
             lifecycle: Lifecycle::default(),
         }
     }
@@ -193,9 +192,16 @@ impl Service {
         self
     }
 
-    /// Uses these plugins instead of what the settings say.
+    /// Uses these plugins, unless the settings name others.
     pub fn plugins(mut self, plugins: Plugins) -> Self {
         self.plugins = plugins;
+        self
+    }
+
+    /// Lets these settings have their say, over all that is said in code; see
+    /// [`settings`](crate::settings).
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = Some(settings);
         self
     }
 
@@ -205,13 +211,23 @@ impl Service {
         self
     }
 
-    /// A client made of the same plugins, for its handlers; every call gives the same one.
+    /// A client for its handlers; every call gives the same one.
+    ///
+    /// It is made when it is first used, of the plugins that the service has by then: those it runs
+    /// with, settings and all, when the first call is made by a handler.
     pub fn client(&self) -> Result<Client> {
-        client(&self.client, &self.plugins)
+        self.client.settle(&self.plugins);
+        Ok(self.client.clone())
     }
 
     /// Serves in the caller's runtime until [`Running::stop`].
-    pub async fn serve(self) -> Result<Running> {
+    ///
+    /// Reads neither environment nor command line: whoever embeds a service has their own. What
+    /// [`Service::settings`] was given counts.
+    pub async fn serve(mut self) -> Result<Running> {
+        if let Some(settings) = self.settings.take() {
+            self.configure(&settings)?;
+        }
         Running::start(self, Vec::new()).await
     }
 
@@ -223,8 +239,15 @@ impl Service {
 
     /// Serves with a runtime a core until SIGTERM or SIGINT, then drains and returns.
     ///
-    /// A second signal ends the process at once.
-    pub fn run(self) -> Result<()> {
+    /// A second signal ends the process at once. The environment and the command line have their say
+    /// (see [`settings`](crate::settings)), unless what [`Service::settings`] was given has been read
+    /// from elsewhere.
+    ///
+    /// What it tells of itself it tells through `tracing`, and it installs no subscriber: without one
+    /// nothing is printed. `tracing_subscriber::fmt::init()`, first thing in `main`, prints it.
+    pub fn run(mut self) -> Result<()> {
+        let settings = self.settings.take().unwrap_or_default().complete()?;
+        self.configure(&settings)?;
         crate::runtime::run(|workers| async move {
             let running = Running::start(self, workers).await?;
             crate::runtime::signal().await?;
@@ -240,11 +263,42 @@ impl Service {
     }
 }
 
+impl Service {
+    /// Takes over what the settings say.
+    fn configure(&mut self, settings: &Settings) -> Result<()> {
+        self.plugins = settings.apply(std::mem::take(&mut self.plugins))?;
+        let text = |name| settings.text(name).map(str::to_owned);
+        if let Some(name) = text("server-name") {
+            self.name = name;
+        }
+        if let Some(version) = text("server-version") {
+            self.version = version;
+        }
+        self.id = text("server-id").or(self.id.take());
+        self.address = text("server-address").or(self.address.take());
+        self.advertise = text("server-advertise").or(self.advertise.take());
+        self.metadata.extend(settings.metadata()?);
+        let Lifecycle {
+            register_ttl,
+            register_interval,
+            ..
+        } = &mut self.lifecycle;
+        for (name, value) in [
+            ("register-ttl", register_ttl),
+            ("register-interval", register_interval),
+        ] {
+            if let Some(said) = settings.duration(name)? {
+                *value = said;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A service that is live.
 pub struct Running {
     node: Node,
-    plugins: Plugins,
-    client: OnceLock<Client>,
+    client: Client,
     registry: Arc<dyn Registry>,
     listener: Box<dyn Listener>,
     subscribers: Option<Subscribers>,
@@ -256,6 +310,7 @@ pub struct Running {
 impl Running {
     async fn start(service: Service, workers: Vec<Handle>) -> Result<Self> {
         let plugins = service.plugins;
+        service.client.settle(&plugins);
         let registry = plugins.open_registry()?;
         let transport = plugins.open_transport(workers.clone());
         let status = Arc::new(Status::new());
@@ -271,7 +326,7 @@ impl Running {
         let subscribers = match service.topics.is_empty() {
             true => None,
             false => {
-                let client = client(&service.client, &plugins)?;
+                let client = &service.client;
                 let (topics, name) = (service.topics, &service.name);
                 Some(Subscribers::start(client.broker(), topics, name, entrance, &workers).await?)
             }
@@ -316,7 +371,6 @@ impl Running {
         Ok(Running {
             node,
             client: service.client,
-            plugins,
             registry,
             listener,
             subscribers,
@@ -333,7 +387,7 @@ impl Running {
 
     /// A client made of the same plugins; the same one that [`Service::client`] gave.
     pub fn client(&self) -> Result<Client> {
-        client(&self.client, &self.plugins)
+        Ok(self.client.clone())
     }
 
     /// Ends it without losing a call: not ready, deregister, serve on for a moment, go away, drain, close.
@@ -371,15 +425,6 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.renewal.abort();
     }
-}
-
-/// The one client, made when it is first wanted.
-fn client(made: &OnceLock<Client>, plugins: &Plugins) -> Result<Client> {
-    if let Some(client) = made.get() {
-        return Ok(client.clone());
-    }
-    let fresh = plugins.client()?;
-    Ok(made.get_or_init(|| fresh).clone())
 }
 
 /// Registers again and again, sooner after a failure.

@@ -3,9 +3,11 @@
 mod call;
 mod publish;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub use call::{Method, RequestBuilder, Sending};
+
+use parking_lot::Mutex;
 
 use crate::{
     balance::{self, Balance},
@@ -13,45 +15,63 @@ use crate::{
     call::{Answer, Call},
     codec::{Codecs, Payload},
     message::{Request, Target},
+    plugins::Plugins,
 };
 
 /// Makes calls. Cheap to clone; every clone shares connections, discovery and budgets.
 #[derive(Clone)]
-pub struct Client(Arc<Inner>);
+pub struct Client(Arc<Late>);
 
-struct Inner {
+/// What a client is made of, from the time it is first used.
+struct Late {
+    parts: OnceLock<Parts>,
+    plugins: Mutex<Plugins>,
+}
+
+pub(crate) struct Parts {
     /// The user's layers, then the balance loop.
-    stack: Arc<dyn Call>,
+    pub(crate) stack: Arc<dyn Call>,
     /// What counts; absent over a stack of one's own.
-    balance: Option<Balance>,
-    broker: Arc<dyn Broker>,
-    codecs: Codecs,
+    pub(crate) balance: Option<Balance>,
+    pub(crate) broker: Arc<dyn Broker>,
+    pub(crate) codecs: Codecs,
 }
 
 impl Client {
     /// A client whose calls go to `stack`, such as a server's router in the same process; its events
     /// stay in the process too.
     pub fn new(stack: Arc<dyn Call>, codecs: Codecs) -> Self {
-        Client(Arc::new(Inner {
+        Client::of(Parts {
             stack,
             balance: None,
             broker: Arc::new(broker::Memory::new()),
             codecs,
+        })
+    }
+
+    pub(crate) fn of(parts: Parts) -> Self {
+        Client(Arc::new(Late {
+            parts: parts.into(),
+            plugins: Mutex::default(),
         }))
     }
 
-    pub(crate) fn balanced(
-        stack: Arc<dyn Call>,
-        balance: Balance,
-        broker: Arc<dyn Broker>,
-        codecs: Codecs,
-    ) -> Self {
-        Client(Arc::new(Inner {
-            stack,
-            balance: Some(balance),
-            broker,
-            codecs,
+    /// A client that is made of `plugins` when it is first used, unless it hears of others before.
+    pub(crate) fn late(plugins: Plugins) -> Self {
+        Client(Arc::new(Late {
+            parts: OnceLock::new(),
+            plugins: plugins.into(),
         }))
+    }
+
+    /// Has it made of these instead, if it was not used yet.
+    pub(crate) fn settle(&self, plugins: &Plugins) {
+        *self.0.plugins.lock() = plugins.clone();
+    }
+
+    fn parts(&self) -> &Parts {
+        let late = &*self.0;
+        late.parts.get_or_init(|| late.plugins.lock().parts())
     }
 
     /// A handle to one endpoint with typed request and response.
@@ -67,16 +87,16 @@ impl Client {
 
     /// Sends a request as it is, encoded by the caller.
     pub fn send(&self, request: Request) -> Answer {
-        self.0.stack.call(request)
+        self.parts().stack.call(request)
     }
 
     /// What was counted for a service; all zero for one that was never called.
     pub fn stats(&self, service: &str) -> balance::Stats {
-        let balance = self.0.balance.as_ref();
+        let balance = self.parts().balance.as_ref();
         balance.map_or_else(balance::Stats::default, |balance| balance.stats(service))
     }
 
     pub(crate) fn codecs(&self) -> &Codecs {
-        &self.0.codecs
+        &self.parts().codecs
     }
 }

@@ -36,6 +36,6 @@ impl Client {
 
     /// Where events go.
     pub fn broker(&self) -> &dyn Broker {
-        &*self.0.broker
+        &*self.parts().broker
     }
 }

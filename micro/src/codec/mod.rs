@@ -114,6 +114,24 @@ pub trait Codec: Send + Sync + 'static {
     ) -> Result<()>;
 }
 
+impl<C: Codec + ?Sized> Codec for Arc<C> {
+    fn content_type(&self) -> &str {
+        (**self).content_type()
+    }
+
+    fn encode(&self, value: &dyn erased_serde::Serialize) -> Result<Vec<u8>> {
+        (**self).encode(value)
+    }
+
+    fn decode(
+        &self,
+        bytes: &[u8],
+        read: &mut dyn FnMut(&mut dyn erased_serde::Deserializer<'_>) -> Result<()>,
+    ) -> Result<()> {
+        (**self).decode(bytes, read)
+    }
+}
+
 /// A user's own codecs by content type; cheap to clone.
 #[derive(Clone, Default)]
 pub struct Codecs(Option<Arc<ByName>>);

@@ -72,22 +72,25 @@ where
     type Error = Error;
     type Future = Fut;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request) -> Fut {
-        (self.function)(request, Next(self.inner.clone()))
+        // The one that is ready goes along; its clone has to be asked anew.
+        let again = self.inner.clone();
+        let ready = std::mem::replace(&mut self.inner, again);
+        (self.function)(request, Next(ready))
     }
 }
 
 /// The rooms further in.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Next(Seam);
 
 impl Next {
     /// Has the request answered there. Dropping the future cancels the work.
-    pub fn run(self, request: Request) -> Answer {
-        self.0.answer(request)
+    pub fn run(mut self, request: Request) -> Answer {
+        self.0.call(request)
     }
 }

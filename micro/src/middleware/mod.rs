@@ -26,6 +26,7 @@ use std::{fmt, sync::Arc};
 use tower_service::Service;
 
 pub use from_fn::{FromFn, Next, from_fn};
+use seam::Outermost;
 pub use seam::Seam;
 
 use crate::{
@@ -66,7 +67,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub trait Layer: Send + Sync + 'static {
     /// The layer around a call.
     #[doc(hidden)]
-    fn wrap(&self, inner: Arc<dyn Call>) -> Arc<dyn Call>;
+    fn wrap(&self, inner: Seam) -> Seam;
 }
 
 impl<L> Layer for L
@@ -76,8 +77,8 @@ where
     <L::Service as Service<Request>>::Error: Into<BoxError>,
     <L::Service as Service<Request>>::Future: Send + 'static,
 {
-    fn wrap(&self, inner: Arc<dyn Call>) -> Arc<dyn Call> {
-        seam::erase(self.layer(Seam::new(inner)))
+    fn wrap(&self, inner: Seam) -> Seam {
+        Seam::of(self.layer(inner))
     }
 }
 
@@ -104,8 +105,12 @@ impl Layers {
 
     /// The layers around `call`; without layers it is `call` itself.
     pub fn stack(&self, call: Arc<dyn Call>) -> Arc<dyn Call> {
+        if self.0.is_empty() {
+            return call;
+        }
         let inside_out = self.0.iter().rev();
-        inside_out.fold(call, |inner, layer| layer.wrap(inner))
+        let stack = inside_out.fold(Seam::around(call), |inner, layer| layer.wrap(inner));
+        Arc::new(Outermost(stack))
     }
 }
 

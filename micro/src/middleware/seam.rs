@@ -16,17 +16,38 @@ use crate::{
     message::{Request, Response},
 };
 
-/// What a layer is put around: the rooms further in, as a tower service that is always ready.
-#[derive(Clone)]
-pub struct Seam(Arc<dyn Call>);
+/// What a layer is put around: the layers and rooms further in, as one tower service.
+///
+/// It is ready when they are, so that a load shedding layer sees a concurrency limit inside it.
+pub struct Seam(Box<dyn Inner>);
+
+/// A tower service without its type.
+trait Inner: Send + Sync {
+    fn again(&self) -> Box<dyn Inner>;
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>>;
+    fn call(&mut self, request: Request) -> Answer;
+}
 
 impl Seam {
-    pub(super) fn new(call: Arc<dyn Call>) -> Self {
-        Seam(call)
+    /// The rooms themselves, which are always ready.
+    pub(super) fn around(call: Arc<dyn Call>) -> Self {
+        Seam(Box::new(Rooms(call)))
     }
 
-    pub(super) fn answer(&self, request: Request) -> Answer {
-        self.0.call(request)
+    /// A layer's service.
+    pub(super) fn of<S>(service: S) -> Self
+    where
+        S: Service<Request, Response = Response> + Clone + Send + Sync + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send + 'static,
+    {
+        Seam(Box::new(Layered(service)))
+    }
+}
+
+impl Clone for Seam {
+    fn clone(&self) -> Self {
+        Seam(self.0.again())
     }
 }
 
@@ -35,12 +56,12 @@ impl Service<Request> for Seam {
     type Error = Error;
     type Future = Answer;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.0.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request) -> Answer {
-        self.answer(request)
+        self.0.call(request)
     }
 }
 
@@ -50,32 +71,54 @@ impl fmt::Debug for Seam {
     }
 }
 
-/// The service as a call.
-pub(super) fn erase<S>(service: S) -> Arc<dyn Call>
-where
-    S: Service<Request, Response = Response> + Clone + Send + Sync + 'static,
-    S::Error: Into<BoxError>,
-    S::Future: Send + 'static,
-{
-    Arc::new(Erased(service))
-}
+/// The outermost layer of a stack.
+pub(super) struct Outermost(pub(super) Seam);
 
-struct Erased<S>(S);
-
-impl<S> Call for Erased<S>
-where
-    S: Service<Request, Response = Response> + Clone + Send + Sync + 'static,
-    S::Error: Into<BoxError>,
-    S::Future: Send + 'static,
-{
+impl Call for Outermost {
     fn call(&self, request: Request) -> Answer {
         // A clone a call: readiness, such as a permit, belongs to the one that was asked for it.
-        let mut service = self.0.clone();
+        let mut stack = self.0.clone();
         Box::pin(async move {
-            poll_fn(|cx| service.poll_ready(cx))
-                .await
-                .map_err(error::of)?;
-            service.call(request).await.map_err(error::of)
+            poll_fn(|cx| stack.poll_ready(cx)).await?;
+            stack.call(request).await
         })
+    }
+}
+
+struct Rooms(Arc<dyn Call>);
+
+impl Inner for Rooms {
+    fn again(&self) -> Box<dyn Inner> {
+        Box::new(Rooms(self.0.clone()))
+    }
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Answer {
+        self.0.call(request)
+    }
+}
+
+struct Layered<S>(S);
+
+impl<S> Inner for Layered<S>
+where
+    S: Service<Request, Response = Response> + Clone + Send + Sync + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send + 'static,
+{
+    fn again(&self) -> Box<dyn Inner> {
+        Box::new(Layered(self.0.clone()))
+    }
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.0.poll_ready(cx).map_err(error::of)
+    }
+
+    fn call(&mut self, request: Request) -> Answer {
+        let answer = self.0.call(request);
+        Box::pin(async { answer.await.map_err(error::of) })
     }
 }

@@ -60,6 +60,12 @@ impl Native {
         self
     }
 
+    /// The same with its limits changed.
+    pub fn limit(mut self, change: impl FnOnce(&mut Limits)) -> Self {
+        change(Arc::make_mut(&mut self.limits));
+        self
+    }
+
     /// The same, handing connections round these runtimes.
     pub(crate) fn runtimes(mut self, runtimes: Vec<Handle>) -> Self {
         self.runtimes = runtimes;

@@ -1,0 +1,130 @@
+//! What was said, put into the parts of a service or a client.
+
+use std::{collections::BTreeMap, str::FromStr, time::Duration};
+
+use super::{
+    Settings, Url,
+    flags::{Level, METADATA, Said},
+    value,
+};
+use crate::{
+    client::Client,
+    error::{Error, Result},
+    plugins::Plugins,
+};
+
+impl Settings {
+    /// These parts with what was said over them.
+    pub fn apply(&self, mut plugins: Plugins) -> Result<Plugins> {
+        if let Some(url) = self.plugin("registry")? {
+            plugins.registry = self.registries.open(&url)?;
+        }
+        if let Some(url) = self.plugin("transport")? {
+            plugins.transport = self.transports.open(&url)?;
+        }
+        if let Some(url) = self.plugin("broker")? {
+            plugins.broker = self.brokers.open(&url)?;
+        }
+        if let Some(url) = self.plugin("selector")? {
+            plugins.strategy = self.strategies.open(&url)?;
+        }
+        for codec in &self.codecs {
+            plugins = plugins.codec(codec.clone());
+        }
+        if let Some(timeout) = self.duration("client-request-timeout")? {
+            plugins = plugins.balance(|balance| balance.timeout = timeout);
+        }
+        if let Some(retries) = self.number::<u8>("client-retries")? {
+            plugins = plugins.balance(|balance| balance.attempts = retries.saturating_add(1));
+        }
+        if let Some(idle) = self.duration("client-pool-ttl")? {
+            plugins.native = plugins.native.limit(|limits| limits.idle = idle);
+        }
+        Ok(plugins)
+    }
+
+    /// A setting's text, if it was made.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.said.get(name).map(|said| said.text.as_str())
+    }
+
+    /// A setting's duration, if it was made.
+    pub(crate) fn duration(&self, name: &str) -> Result<Option<Duration>> {
+        let means = "is not a duration above zero such as `60s`, `1m30s` or `500ms`";
+        self.read_as(name, means, value::duration)
+    }
+
+    /// The metadata of the service's node that was said.
+    pub(crate) fn metadata(&self) -> Result<BTreeMap<String, String>> {
+        let means = "is not a list of pairs such as `zone=west,rack=7`";
+        let pairs = self.read_as(METADATA, means, value::pairs)?;
+        Ok(pairs.unwrap_or_default().into_iter().collect())
+    }
+
+    fn number<N: FromStr>(&self, name: &str) -> Result<Option<N>> {
+        self.read_as(name, "is not a number in range", |text| text.parse().ok())
+    }
+
+    fn read_as<T>(
+        &self,
+        name: &str,
+        means: &str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>> {
+        let Some(said) = self.said.get(name) else {
+            return Ok(None);
+        };
+        read(&said.text).map(Some).ok_or_else(|| {
+            let (spelled, text) = (said.level.spell(name), &said.text);
+            Error::invalid_argument(format!("`{spelled}`: `{text}` {means}"))
+        })
+    }
+
+    /// The plugin of a kind with its address, from one setting or from two.
+    fn plugin(&self, kind: &str) -> Result<Option<Url>> {
+        let address = self.said.get(&*format!("{kind}-address"));
+        let Some(said) = self.said.get(kind) else {
+            return match address {
+                None => Ok(None),
+                Some(Said { level, .. }) => Err(Error::invalid_argument(format!(
+                    "`{}` is given without a name; add `{}`",
+                    level.spell(&format!("{kind}-address")),
+                    Level::Flag.spell(&format!("{kind}=NAME"))
+                ))),
+            };
+        };
+        let url = Url::parse(&said.text);
+        let Some(address) = address else {
+            return Ok(Some(url));
+        };
+        if let Some(instead) = &said.instead
+            && address.level < said.level
+            && Url::parse(instead).name() != url.name()
+        {
+            // It is the address of the one that was not chosen.
+            return Ok(Some(url));
+        }
+        if url.address().is_empty() {
+            return Ok(Some(url.at(&address.text)));
+        }
+        // Whichever is closer to this run; two at the same distance contradict each other.
+        match address.level.cmp(&said.level) {
+            std::cmp::Ordering::Less => Ok(Some(url)),
+            std::cmp::Ordering::Greater => Ok(Some(url.at(&address.text))),
+            std::cmp::Ordering::Equal => Err(Error::invalid_argument(format!(
+                "`{url}` has an address, and `{}` gives another; leave one out",
+                address.level.spell(&format!("{kind}-address"))
+            ))),
+        }
+    }
+}
+
+impl Client {
+    /// A client made of what the environment says, and of defaults.
+    ///
+    /// A program with flags of ours, or plugins of its own, makes it in two steps:
+    /// `settings.apply(Plugins::new())?.client()`.
+    pub fn from_env() -> Result<Self> {
+        Settings::from_env()?.apply(Plugins::new())?.client()
+    }
+}

@@ -1,0 +1,204 @@
+//! What the environment and the command line say: `MICRO_*` and `--flags`, and the plugins they name.
+//!
+//! Each setting has one name: the flag `--registry-address` (underscores do as well) is the variable
+//! `MICRO_REGISTRY_ADDRESS`.
+//!
+//! | flag | says |
+//! |---|---|
+//! | `--registry`, `--registry-address` | where services are registered and found: `local`, `memory` or one's own |
+//! | `--transport`, `--transport-address` | how calls are carried: `native`, `memory` or one's own |
+//! | `--broker`, `--broker-address` | how events are published: `direct`, `memory` or one's own |
+//! | `--selector` | how nodes are picked: `p2c`, `random`, `round-robin`, `least-loaded`, `weighted` or one's own |
+//! | `--server-name`, `--server-version`, `--server-id` | who the service is |
+//! | `--server-address`, `--server-advertise` | where it listens, and which address it registers |
+//! | `--server-metadata k=v` | its metadata; repeated, or a list with commas |
+//! | `--register-ttl`, `--register-interval` | how long a registration lasts, how often it is renewed |
+//! | `--client-request-timeout` | the time for a call that comes without a deadline |
+//! | `--client-retries` | attempts after the first, in the whole tree of a call |
+//! | `--client-pool-ttl` | how long a connection without calls is kept |
+//!
+//! A **plugin** is a name, with its address in a flag of its own or behind a colon:
+//! `--registry=local:/run/fleet`, `MICRO_REGISTRY=etcd://10.0.0.1:2379`; see [`Url`]. A **duration** is
+//! `60s`, `1m30s` or `500ms`; a bare number is seconds.
+//!
+//! **Precedence**: a flag over the environment, the environment over what is said in code, and that over
+//! the defaults. What is in code is what the author thought right everywhere; who runs the program knows
+//! where it runs, and a flag is closer to this one run than the environment. (In go-micro too flags
+//! win over the environment; but options given after `Init` win over both, which an operator cannot see.)
+//!
+//! **Flags of one's own** pass: those not known here are left in [`Settings::rest`], except one that
+//! differs from a known one by a single slip, such as `--regitry`, which is an error. What comes after
+//! `--` is never looked at.
+
+mod apply;
+mod flags;
+mod table;
+mod url;
+mod value;
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+pub use url::Url;
+
+use crate::{
+    broker::Broker, codec::Codec, error::Result, registry::Registry, selector::Strategy,
+    transport::Transport,
+};
+use flags::Said;
+use table::Table;
+
+/// What the environment and the command line say, and the plugins that may be named there.
+///
+/// [`Service::run`](crate::Service::run) reads both by itself; make one to add plugins of one's own:
+///
+/// ```no_run
+/// use micro::{Result, Service, Settings, registry};
+///
+/// # fn main() -> Result<()> {
+/// let settings = Settings::new().with_registry("mine", |_| Ok(registry::Memory::new()));
+/// Service::new("greeter").settings(settings).run() // --registry=mine
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Settings {
+    said: BTreeMap<&'static str, Said>,
+    /// Whether the environment was read, or what a test gave instead.
+    read: bool,
+    rest: Vec<String>,
+    registries: Table<dyn Registry>,
+    transports: Table<dyn Transport>,
+    brokers: Table<dyn Broker>,
+    strategies: Table<dyn Strategy>,
+    codecs: Vec<Arc<dyn Codec>>,
+}
+
+impl Settings {
+    /// Nothing is said, and what is built in may be named.
+    pub fn new() -> Self {
+        Settings {
+            said: BTreeMap::new(),
+            read: false,
+            rest: Vec::new(),
+            registries: table::registries(),
+            transports: table::transports(),
+            brokers: table::brokers(),
+            strategies: table::strategies(),
+            codecs: Vec::new(),
+        }
+    }
+
+    /// What the environment says.
+    pub fn from_env() -> Result<Self> {
+        Self::new().env(environment())
+    }
+
+    /// What the environment and the command line say.
+    pub fn from_env_and_args() -> Result<Self> {
+        Self::new().env(environment())?.args(arguments())
+    }
+
+    /// The same, read from the environment and the command line unless anything was read before.
+    pub(crate) fn complete(self) -> Result<Self> {
+        match self.read {
+            true => Ok(self),
+            false => self.env(environment())?.args(arguments()),
+        }
+    }
+
+    /// The same with what these variables say.
+    pub fn env(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
+        flags::read_environment(variables, &mut self.said);
+        self.read = true;
+        Ok(self)
+    }
+
+    /// The same with what these arguments say, without the program's name.
+    pub fn args<S: Into<String>>(mut self, arguments: impl IntoIterator<Item = S>) -> Result<Self> {
+        let arguments = arguments.into_iter().map(Into::into);
+        self.rest = flags::read_arguments(arguments, &mut self.said)?;
+        self.read = true;
+        Ok(self)
+    }
+
+    /// The arguments that were not for us, in their order.
+    pub fn rest(&self) -> &[String] {
+        &self.rest
+    }
+
+    /// The same with a registry that may be named: `--registry=NAME`.
+    pub fn with_registry<R: Registry>(
+        mut self,
+        name: &str,
+        open: impl Fn(&Url) -> Result<R> + Send + Sync + 'static,
+    ) -> Self {
+        self.registries
+            .add(name, move |url| Ok(Arc::new(open(url)?)));
+        self
+    }
+
+    /// The same with a transport that may be named: `--transport=NAME`.
+    pub fn with_transport<T: Transport>(
+        mut self,
+        name: &str,
+        open: impl Fn(&Url) -> Result<T> + Send + Sync + 'static,
+    ) -> Self {
+        self.transports
+            .add(name, move |url| Ok(Arc::new(open(url)?)));
+        self
+    }
+
+    /// The same with a broker that may be named: `--broker=NAME`.
+    pub fn with_broker<B: Broker>(
+        mut self,
+        name: &str,
+        open: impl Fn(&Url) -> Result<B> + Send + Sync + 'static,
+    ) -> Self {
+        self.brokers.add(name, move |url| Ok(Arc::new(open(url)?)));
+        self
+    }
+
+    /// The same with a strategy that may be named: `--selector=NAME`.
+    pub fn with_strategy<S: Strategy>(
+        mut self,
+        name: &str,
+        open: impl Fn(&Url) -> Result<S> + Send + Sync + 'static,
+    ) -> Self {
+        self.strategies
+            .add(name, move |url| Ok(Arc::new(open(url)?)));
+        self
+    }
+
+    /// The same with a codec, which messages choose by its content type.
+    pub fn with_codec(mut self, codec: impl Codec) -> Self {
+        self.codecs.push(Arc::new(codec));
+        self
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Names only: values may hold secrets.
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("said", &self.said.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+fn environment() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+fn arguments() -> Vec<String> {
+    std::env::args_os()
+        .skip(1)
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect()
+}

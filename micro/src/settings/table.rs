@@ -1,0 +1,145 @@
+//! Plugins of one kind by the names they are chosen by.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::Url;
+use crate::{
+    broker::{self, Broker},
+    error::{Error, Result},
+    nearest,
+    registry::{self, Registry},
+    selector::{Rng, Strategy, strategy},
+    transport::{self, Transport},
+};
+
+type Open<T> = Arc<dyn Fn(&Url) -> Result<Arc<T>> + Send + Sync>;
+
+/// How each plugin of a kind is opened, by its name.
+pub(super) struct Table<T: ?Sized> {
+    /// What it is a table of, such as `registry`.
+    kind: &'static str,
+    /// What is made of other parts when nothing is chosen, and may be named all the same.
+    default: Option<&'static str>,
+    open: BTreeMap<String, Open<T>>,
+}
+
+impl<T: ?Sized> Clone for Table<T> {
+    fn clone(&self) -> Self {
+        Table {
+            kind: self.kind,
+            default: self.default,
+            open: self.open.clone(),
+        }
+    }
+}
+
+impl<T: ?Sized> Table<T> {
+    fn new(kind: &'static str) -> Self {
+        Table {
+            kind,
+            default: None,
+            open: BTreeMap::new(),
+        }
+    }
+
+    /// Adds a plugin, in place of one of the same name.
+    pub(super) fn add(
+        &mut self,
+        name: &str,
+        open: impl Fn(&Url) -> Result<Arc<T>> + Send + Sync + 'static,
+    ) {
+        self.open.insert(name.to_owned(), Arc::new(open));
+    }
+
+    /// Opens the plugin that a URL names; `None` is the default. An unknown name's error lists the
+    /// known ones.
+    pub(super) fn open(&self, url: &Url) -> Result<Option<Arc<T>>> {
+        let (kind, name) = (self.kind, url.name());
+        if name.contains(',') || url.address().contains("://") && url.address().contains(',') {
+            return Err(Error::invalid_argument(format!(
+                "more than one {kind} in `{url}`; lists are kept for later, name one"
+            )));
+        }
+        let opened = match self.open.get(name) {
+            Some(open) => open(url).map(Some),
+            None if self.default == Some(name) => without_address(url).map(|()| None),
+            None => return Err(self.unknown(name)),
+        };
+        opened.map_err(|error| error.context(format!("{kind} `{url}`")))
+    }
+
+    fn unknown(&self, name: &str) -> Error {
+        let kind = self.kind;
+        let known = self.open.keys().map(String::as_str).chain(self.default);
+        let hint = nearest::hint(name, known.clone());
+        let known: Vec<_> = known.map(|name| format!("`{name}`")).collect();
+        let known = known.join(", ");
+        Error::invalid_argument(format!(
+            "{kind} `{name}` is not known{hint}; those that are: {known}; another is added in code \
+             with `Settings::with_{kind}`"
+        ))
+    }
+}
+
+/// The registries that are built in.
+pub(super) fn registries() -> Table<dyn Registry> {
+    let mut table = Table::<dyn Registry>::new("registry");
+    table.add("local", |url| {
+        Ok(Arc::new(match url.address() {
+            "" => registry::Local::new(),
+            path => registry::Local::at(path),
+        }))
+    });
+    table.add("memory", |url| {
+        without_address(url)?;
+        Ok(Arc::new(registry::Memory::new()))
+    });
+    table
+}
+
+/// The transports that are built in.
+pub(super) fn transports() -> Table<dyn Transport> {
+    let mut table = Table::<dyn Transport>::new("transport");
+    table.default = Some("native");
+    table.add("memory", |url| {
+        without_address(url)?;
+        Ok(Arc::new(transport::Memory::new()))
+    });
+    table
+}
+
+/// The brokers that are built in.
+pub(super) fn brokers() -> Table<dyn Broker> {
+    let mut table = Table::<dyn Broker>::new("broker");
+    table.default = Some("direct");
+    table.add("memory", |url| {
+        without_address(url)?;
+        Ok(Arc::new(broker::Memory::new()))
+    });
+    table
+}
+
+/// The strategies that are built in, and go-micro's names for the usual one.
+pub(super) fn strategies() -> Table<dyn Strategy> {
+    let mut table = Table::<dyn Strategy>::new("strategy");
+    for name in strategy::NAMES {
+        table.add(name, move |url| {
+            without_address(url)?;
+            strategy::named(name, Rng::new())
+        });
+    }
+    for name in ["default", "cache"] {
+        table.add(name, |_| strategy::named(strategy::NAMES[0], Rng::new()));
+    }
+    table
+}
+
+fn without_address(url: &Url) -> Result<()> {
+    match url.address() {
+        "" => Ok(()),
+        _ => Err(Error::invalid_argument(format!(
+            "`{}` takes no address",
+            url.name()
+        ))),
+    }
+}

@@ -1,0 +1,329 @@
+//! What the environment and the command line say.
+
+#[path = "../../examples/own_plugin.rs"]
+mod own_plugin;
+
+use std::time::Duration;
+
+use micro::{
+    Code, Context, Error, Plugins, Result, Service, Settings, registry, transport::Memory,
+};
+
+fn said(environment: &[(&str, &str)], arguments: &[&str]) -> Result<Settings> {
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    Settings::new()
+        .env(environment.iter().map(owned))?
+        .args(arguments.iter().copied())
+}
+
+fn wrong(environment: &[(&str, &str)], arguments: &[&str]) -> Error {
+    let settings = match said(environment, arguments) {
+        Ok(settings) => settings,
+        Err(error) => return error,
+    };
+    let service = in_memory("wrong").settings(settings);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    match runtime.unwrap().block_on(service.serve()) {
+        Ok(_) => panic!("{environment:?} {arguments:?} are wrong"),
+        Err(error) => error,
+    }
+}
+
+fn in_memory(name: &str) -> Service {
+    Service::new(name)
+        .plugins(
+            Plugins::new()
+                .registry(registry::Memory::new())
+                .transport(Memory::new()),
+        )
+        .lifecycle(|lifecycle| lifecycle.propagation = Duration::ZERO)
+}
+
+#[tokio::test]
+async fn a_flag_is_over_the_environment_and_that_over_code() {
+    let environment = [
+        ("MICRO_SERVER_NAME", "of-environment"),
+        ("MICRO_SERVER_VERSION", "2"),
+        ("MICRO_SERVER_ID", ""),
+        ("MICRO_SERVER_METADATA", "zone=west,rack=7"),
+        ("MICRO_UNHEARD_OF", "x"),
+    ];
+    let arguments = [
+        "--server_version=3",
+        "--server-address",
+        "memory:place",
+        "--server-advertise=memory:elsewhere",
+    ];
+    let service = in_memory("of-code")
+        .id("code")
+        .version("1")
+        .metadata("zone", "east")
+        .metadata("row", "4")
+        .settings(said(&environment, &arguments).unwrap());
+    let running = service.serve().await.unwrap();
+    let node = running.node();
+    assert_eq!(node.service, "of-environment");
+    assert_eq!(node.version, "3");
+    assert_eq!(
+        node.id, "of-environment-code",
+        "an empty value says nothing"
+    );
+    assert_eq!(node.address, "memory:elsewhere");
+    let metadata = |name| node.metadata.get(name).map(String::as_str);
+    assert_eq!(
+        [metadata("zone"), metadata("rack"), metadata("row")],
+        [Some("west"), Some("7"), Some("4")]
+    );
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn flags_of_metadata_add_up_and_replace_the_environments() {
+    let settings = said(
+        &[("MICRO_SERVER_METADATA", "zone=west")],
+        &["--server-metadata=a=1", "--server_metadata", "b=2,c=3"],
+    );
+    let service = in_memory("a").settings(settings.unwrap());
+    let running = service.serve().await.unwrap();
+    let metadata = &running.node().metadata;
+    assert_eq!(
+        ["a", "b", "c"].map(|name| metadata[name].as_str()),
+        ["1", "2", "3"]
+    );
+    assert!(!metadata.contains_key("zone"));
+    running.stop().await;
+}
+
+#[test]
+fn flags_of_ones_own_are_left_and_slips_are_errors() {
+    let arguments = [
+        "serve",
+        "--name=x",
+        "--registry=memory",
+        "--verbose",
+        "--clients",
+        "3",
+        "--",
+        "--regitry=x",
+    ];
+    let settings = said(&[], &arguments).unwrap();
+    let rest = [
+        "serve",
+        "--name=x",
+        "--verbose",
+        "--clients",
+        "3",
+        "--",
+        "--regitry=x",
+    ];
+    assert_eq!(settings.rest(), rest);
+    let error = wrong(&[], &["--regitry=memory"]);
+    assert_eq!(error.code(), Code::InvalidArgument);
+    let message = error.message();
+    assert!(
+        message.contains("`--regitry`") && message.contains("`--registry`"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_wrong_value_names_its_setting_and_what_is_expected() {
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str], &'a [&'a str]);
+    let cases: [Case<'_>; 9] = [
+        (&[], &["--registry"], &["--registry", "needs a value"]),
+        (
+            &[],
+            &["--registry", "--verbose"],
+            &["--registry", "needs a value"],
+        ),
+        (
+            &[("MICRO_REGISTRY", "loacl")],
+            &[],
+            &[
+                "registry `loacl`",
+                "did you mean `local`",
+                "`memory`",
+                "with_registry",
+            ],
+        ),
+        (
+            &[],
+            &["--transport=carrier-pigeon"],
+            &["transport", "`native`"],
+        ),
+        (
+            &[],
+            &["--selector=best"],
+            &["strategy", "`p2c`", "`least-loaded`"],
+        ),
+        (
+            &[("MICRO_REGISTER_TTL", "soon")],
+            &[],
+            &["`MICRO_REGISTER_TTL`", "`soon`", "1m30s"],
+        ),
+        (
+            &[],
+            &["--client-retries=many"],
+            &["`--client-retries`", "number"],
+        ),
+        (
+            &[],
+            &["--server-metadata=zone"],
+            &["`--server-metadata`", "zone=west"],
+        ),
+        (
+            &[],
+            &["--registry=memory:x"],
+            &["`memory` takes no address"],
+        ),
+    ];
+    for (environment, arguments, expected) in cases {
+        let error = wrong(environment, arguments);
+        assert_eq!(error.code(), Code::InvalidArgument);
+        for part in expected {
+            assert!(error.message().contains(part), "{part}: {error}");
+        }
+    }
+}
+
+/// A registry under a name, which says at which address it was opened by failing.
+fn address_of(environment: &[(&str, &str)], arguments: &[&str]) -> String {
+    let settings = said(environment, arguments)
+        .unwrap()
+        .with_registry("mine", |url| -> Result<registry::Memory> {
+            Err(Error::aborted(url.address().to_owned()))
+        })
+        .with_registry("other", |url| -> Result<registry::Memory> {
+            Err(Error::aborted(format!("other {}", url.address())))
+        });
+    let error = settings.apply(Plugins::new()).err().unwrap();
+    error.message().rsplit(": ").next().unwrap().to_owned()
+}
+
+#[test]
+fn an_address_comes_with_the_name_or_by_itself() {
+    let name = ("MICRO_REGISTRY", "mine");
+    let address = ("MICRO_REGISTRY_ADDRESS", "10.0.0.1:80");
+    assert_eq!(
+        address_of(&[], &["--registry=mine://10.0.0.2:80"]),
+        "10.0.0.2:80"
+    );
+    assert_eq!(
+        address_of(&[], &["--registry=mine:/some/where"]),
+        "/some/where"
+    );
+    assert_eq!(address_of(&[name, address], &[]), "10.0.0.1:80");
+    assert_eq!(address_of(&[address], &["--registry=mine"]), "10.0.0.1:80");
+    assert_eq!(
+        address_of(&[name, address], &["--registry=mine"]),
+        "10.0.0.1:80"
+    );
+    let flag = ["--registry-address=10.0.0.3:80"];
+    assert_eq!(address_of(&[name, address], &flag), "10.0.0.3:80");
+    assert_eq!(
+        address_of(&[("MICRO_REGISTRY", "mine://10.0.0.2:80")], &flag),
+        "10.0.0.3:80"
+    );
+    assert_eq!(
+        address_of(&[name, address], &["--registry=other"]),
+        "other ",
+        "the address is that of the registry that was not chosen"
+    );
+    let twice = wrong(&[], &["--registry=local:/a", "--registry-address=/b"]);
+    assert!(twice.message().contains("leave one out"), "{twice}");
+    let alone = wrong(&[], &["--registry-address=/b"]);
+    assert!(alone.message().contains("without a name"), "{alone}");
+    let list = wrong(&[], &["--registry=local,memory"]);
+    assert!(list.message().contains("more than one"), "{list}");
+}
+
+#[test]
+fn secrets_of_an_address_are_not_in_errors_nor_in_debug_output() {
+    let secret = "--registry=mine://root:hunter2@10.0.0.1:80?token=abcdef";
+    let settings = said(&[], &[secret]).unwrap();
+    let settings = settings.with_registry("mine", |_| -> Result<registry::Memory> {
+        Err(Error::unavailable("it is down"))
+    });
+    let debugged = format!("{settings:?}");
+    let error = settings.apply(Plugins::new()).err().unwrap().to_string();
+    assert!(error.contains("10.0.0.1:80"), "{error}");
+    for shown in [debugged, error] {
+        assert!(
+            !shown.contains("hunter2") && !shown.contains("abcdef"),
+            "{shown}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_clients_timeout_and_retries_are_set() {
+    let settings = said(
+        &[("MICRO_CLIENT_REQUEST_TIMEOUT", "1500ms")],
+        &["--client-retries=0"],
+    );
+    let code = Plugins::new()
+        .registry(registry::Memory::new())
+        .transport(Memory::new());
+    let plugins = settings.unwrap().apply(code).unwrap();
+    let service = Service::new("slow").plugins(plugins.clone()).handle(
+        "Slow.Down",
+        async |cx: Context, (): ()| {
+            assert_eq!(cx.attempts_left(), Some(1));
+            std::future::pending::<Result<()>>().await
+        },
+    );
+    let running = service.serve().await.unwrap();
+    let slow = plugins.client().unwrap();
+    let slow = slow.method::<(), ()>("slow", "Slow.Down");
+    let began = tokio::time::Instant::now();
+    let error = slow.call(&Context::new(), ()).await.unwrap_err();
+    assert_eq!(error.code(), Code::DeadlineExceeded);
+    assert_eq!(began.elapsed().as_millis(), 1500);
+    drop(running);
+}
+
+#[tokio::test]
+async fn a_handlers_client_is_of_the_plugins_that_the_service_runs_with() {
+    let shared = registry::Memory::new();
+    let transport = Memory::new();
+    let plugins = Plugins::new()
+        .registry(shared.clone())
+        .transport(transport.clone());
+    let back = Service::new("back")
+        .plugins(plugins.clone())
+        .handle(
+            "Back.Name",
+            async |_: Context, (): ()| Ok("back".to_owned()),
+        )
+        .serve()
+        .await
+        .unwrap();
+    let settings = said(&[], &["--registry=shared", "--transport=shared"])
+        .unwrap()
+        .with_registry("shared", move |_| Ok(shared.clone()))
+        .with_transport("shared", move |_| Ok(transport.clone()));
+    let front = in_memory("front").settings(settings);
+    let name = front
+        .client()
+        .unwrap()
+        .method::<(), String>("back", "Back.Name");
+    let front = front.handle("Front.Name", move |cx: Context, (): ()| {
+        let name = name.clone();
+        async move { name.call(&cx, ()).await }
+    });
+    let front = front.serve().await.unwrap();
+    let client = plugins.client().unwrap();
+    let name = client.method::<(), String>("front", "Front.Name");
+    assert_eq!(name.call(&Context::new(), ()).await.unwrap(), "back");
+    drop((front, back));
+}
+
+#[tokio::test]
+async fn plugins_of_ones_own_are_chosen_by_the_same_flags() {
+    let flags = ["--registry=list", "--selector=first"];
+    let settings = own_plugin::settings().args(flags).unwrap();
+    let greeting = own_plugin::greet(settings).await.unwrap();
+    assert_eq!(greeting, "Hello John (picked by `first`)");
+}
