@@ -35,7 +35,9 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
         nanos += number * length;
         left = &left[unit.len()..];
     }
-    (nanos >= 1.0 && nanos <= LONGEST).then(|| Duration::from_nanos(nanos.round() as u64))
+    (1.0..=LONGEST)
+        .contains(&nanos)
+        .then(|| Duration::from_nanos(nanos.round() as u64))
 }
 
 /// Pairs `k=v` in a list with commas; `None` when one has no name or no `=`.

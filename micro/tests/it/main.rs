@@ -9,8 +9,6 @@ mod middleware;
 mod raw;
 mod readme;
 mod registry;
-mod registry;
-mod resilience;
 mod resilience;
 mod settings;
 mod transport;

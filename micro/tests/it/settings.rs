@@ -131,7 +131,7 @@ fn flags_of_ones_own_are_left_and_slips_are_errors() {
 #[test]
 fn a_wrong_value_names_its_setting_and_what_is_expected() {
     type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str], &'a [&'a str]);
-    let cases: [Case<'_>; 9] = [
+    let cases: [Case<'_>; 11] = [
         (&[], &["--registry"], &["--registry", "needs a value"]),
         (
             &[],
@@ -172,6 +172,16 @@ fn a_wrong_value_names_its_setting_and_what_is_expected() {
             &[],
             &["--server-metadata=zone"],
             &["`--server-metadata`", "zone=west"],
+        ),
+        (
+            &[],
+            &["--broker=dirct"],
+            &["broker `dirct`", "did you mean `direct`", "`memory`"],
+        ),
+        (
+            &[],
+            &["--transport=native:x"],
+            &["`native` takes no address"],
         ),
         (
             &[],

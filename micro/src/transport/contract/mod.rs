@@ -189,16 +189,15 @@ impl Drop for Dropped {
 
 /// Rooms that begin, say so and never answer; their requests say when they are broken off.
 struct Hanging {
-    begun: mpsc::UnboundedReceiver<oneshot::Receiver<()>>,
+    begun: mpsc::Receiver<oneshot::Receiver<()>>,
 }
 
 /// Such rooms, and what they tell.
 fn hanging() -> (Hanging, impl Fn(Request) -> Answer + Send + Sync + 'static) {
-    #[allow(clippy::disallowed_methods, reason = "a suite has a few calls")]
-    let (tell, begun) = mpsc::unbounded_channel();
+    let (tell, begun) = mpsc::channel(16);
     let rooms = move |request: Request| -> Answer {
         let (sender, dropped) = oneshot::channel();
-        let told = tell.send(dropped);
+        let told = tell.try_send(dropped);
         Box::pin(async move {
             let _held = (request, Dropped(Some(sender)), told);
             std::future::pending().await
