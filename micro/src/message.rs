@@ -11,7 +11,7 @@ use std::{
     fmt,
     hash::{Hash, Hasher},
     sync::{
-        Arc, OnceLock,
+        Arc, OnceLock, Weak,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -37,8 +37,9 @@ struct Names {
     latency: Latency,
     /// Where a server found its handler, as a hint.
     place: AtomicUsize,
-    /// What the first caller keeps for the service; found again without a look-up.
-    kept: OnceLock<Arc<dyn Any + Send + Sync>>,
+    /// What the first caller keeps for the service; found again without a look-up. Weak, since what it
+    /// keeps leads to connections, and those remember targets.
+    kept: OnceLock<Weak<dyn Any + Send + Sync>>,
 }
 
 impl Target {
@@ -69,7 +70,7 @@ impl Target {
     }
 
     /// What its first caller keeps for the service.
-    pub(crate) fn kept(&self) -> &OnceLock<Arc<dyn Any + Send + Sync>> {
+    pub(crate) fn kept(&self) -> &OnceLock<Weak<dyn Any + Send + Sync>> {
         &self.0.kept
     }
 

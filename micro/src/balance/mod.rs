@@ -13,7 +13,7 @@ mod record;
 
 use std::{
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -122,13 +122,16 @@ impl Call for Balance {
 impl Inner {
     /// What is kept for the target's service; looked up once a target, then found in it.
     fn lane(&self, target: &Target, now: Nanos) -> Arc<Lane> {
-        let kept = target
-            .kept()
-            .get_or_init(|| self.find_lane(target.service(), now));
-        match kept.clone().downcast::<Lane>() {
-            Ok(lane) if lane.owner == self.id => lane,
-            // The target was made for another client's calls.
-            _ => self.find_lane(target.service(), now),
+        let kept = target.kept().get().and_then(Weak::upgrade);
+        match kept.map(|kept| kept.downcast::<Lane>()) {
+            Some(Ok(lane)) if lane.owner == self.id => lane,
+            _ => {
+                let lane = self.find_lane(target.service(), now);
+                let weak: Weak<Lane> = Arc::downgrade(&lane);
+                // It stays what the first caller made it; a target seldom has two.
+                let _ = target.kept().set(weak);
+                lane
+            }
         }
     }
 
