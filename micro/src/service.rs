@@ -89,7 +89,7 @@ impl Service {
             layers: Layers::new(),
             plugins: Plugins::default(),
             settings: None,
-            client: Client::late(Plugins::new()),
+            client: Client::late(|| Plugins::new().parts()),
             lifecycle: Lifecycle::default(),
         }
     }
@@ -216,7 +216,8 @@ impl Service {
     /// It is made when it is first used, of the plugins that the service has by then: those it runs
     /// with, settings and all, when the first call is made by a handler.
     pub fn client(&self) -> Result<Client> {
-        self.client.settle(&self.plugins);
+        let plugins = self.plugins.clone();
+        self.client.settle(move || plugins.parts());
         Ok(self.client.clone())
     }
 
@@ -310,7 +311,8 @@ pub struct Running {
 impl Running {
     async fn start(service: Service, workers: Vec<Handle>) -> Result<Self> {
         let plugins = service.plugins;
-        service.client.settle(&plugins);
+        let parts = plugins.clone();
+        service.client.settle(move || parts.parts());
         let registry = plugins.open_registry()?;
         let transport = plugins.open_transport(workers.clone());
         let status = Arc::new(Status::new());

@@ -15,7 +15,6 @@ use crate::{
     call::{Answer, Call},
     codec::{Codecs, Payload},
     message::{Request, Target},
-    plugins::Plugins,
 };
 
 /// Makes calls. Cheap to clone; every clone shares connections, discovery and budgets.
@@ -25,8 +24,11 @@ pub struct Client(Arc<Late>);
 /// What a client is made of, from the time it is first used.
 struct Late {
     parts: OnceLock<Parts>,
-    plugins: Mutex<Plugins>,
+    make: Mutex<Option<Make>>,
 }
+
+/// Makes them.
+type Make = Box<dyn FnOnce() -> Parts + Send>;
 
 pub(crate) struct Parts {
     /// The user's layers, then the balance loop.
@@ -52,26 +54,30 @@ impl Client {
     pub(crate) fn of(parts: Parts) -> Self {
         Client(Arc::new(Late {
             parts: parts.into(),
-            plugins: Mutex::default(),
+            make: Mutex::default(),
         }))
     }
 
-    /// A client that is made of `plugins` when it is first used, unless it hears of others before.
-    pub(crate) fn late(plugins: Plugins) -> Self {
+    /// A client that is made when it is first used, unless it hears of another way before.
+    pub(crate) fn late(make: impl FnOnce() -> Parts + Send + 'static) -> Self {
+        let make: Make = Box::new(make);
         Client(Arc::new(Late {
             parts: OnceLock::new(),
-            plugins: plugins.into(),
+            make: Mutex::new(Some(make)),
         }))
     }
 
-    /// Has it made of these instead, if it was not used yet.
-    pub(crate) fn settle(&self, plugins: &Plugins) {
-        *self.0.plugins.lock() = plugins.clone();
+    /// Has it made so instead, if it was not used yet.
+    pub(crate) fn settle(&self, make: impl FnOnce() -> Parts + Send + 'static) {
+        *self.0.make.lock() = Some(Box::new(make));
     }
 
     fn parts(&self) -> &Parts {
         let late = &*self.0;
-        late.parts.get_or_init(|| late.plugins.lock().parts())
+        late.parts.get_or_init(|| {
+            let make = late.make.lock().take();
+            make.expect("a client without parts was given a way to make them")()
+        })
     }
 
     /// A handle to one endpoint with typed request and response.
