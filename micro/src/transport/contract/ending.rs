@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Pair, Subject, attempt, error, feed, hanging, next, request, response, soon};
+use super::{Pair, SOON, Subject, attempt, error, feed, hanging, next, request, response, soon};
 use crate::{
     Code, Context, Outcome,
     message::{Body, Request},
@@ -95,6 +95,7 @@ pub(super) async fn going_away_lets_calls_end_and_takes_no_more(subject: Subject
         }
     })
     .await;
+    let began = tokio::time::Instant::now();
     let slow = pair.call(request("Contract.Slow", vec![]));
     let leaving = async {
         let go_on = soon(begun.recv()).await;
@@ -114,6 +115,8 @@ pub(super) async fn going_away_lets_calls_end_and_takes_no_more(subject: Subject
     };
     let (answer, ()) = tokio::join!(slow, leaving);
     assert!(answer.is_ok(), "{answer:?}");
+    // Nothing else has to happen before the node may end.
+    assert!(began.elapsed() < SOON / 2, "drained with the last answer");
     pair.close().await;
 }
 

@@ -623,6 +623,10 @@ impl Connection for Handle {
             phase => {
                 let phase = std::mem::replace(phase, Phase::Free);
                 state.free(id as u32);
+                if state.is_done() {
+                    // A connection that takes no more calls ends with its last answer taken.
+                    wake_driver(state);
+                }
                 match phase {
                     Phase::Ready(answer) => Poll::Ready(answer),
                     _ => Poll::Ready(Err(Error::internal("a call was lost"))),
