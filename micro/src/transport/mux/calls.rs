@@ -623,6 +623,10 @@ impl Connection for Handle {
             phase => {
                 let phase = std::mem::replace(phase, Phase::Free);
                 state.free(id as u32);
+                if state.is_done() {
+                    // The driver has looked while this answer was not taken yet, and sleeps.
+                    wake_driver(state);
+                }
                 match phase {
                     Phase::Ready(answer) => Poll::Ready(answer),
                     _ => Poll::Ready(Err(Error::internal("a call was lost"))),
