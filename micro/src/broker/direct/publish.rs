@@ -150,20 +150,15 @@ impl Plans {
 
 impl Receiver {
     fn new(service: &str, who: Who) -> Self {
-        let mut options = Options {
+        let (endpoint, filter): (_, Arc<dyn Filter>) = match &who {
+            Who::Node(id) => (desk::of_node(id), Arc::new(Only::new(id))),
+            Who::Queue(queue) => (desk::of_queue(queue), filter::metadata("queue", queue)),
+        };
+        let options = Options {
+            filter: Some(filter),
             // Handlers of events take their time, and doing one again is the last resort.
             patient: true,
             ..Options::default()
-        };
-        let endpoint = match &who {
-            Who::Node(id) => {
-                options.filter = Some(Arc::new(Only::new(id)));
-                desk::of_node(id)
-            }
-            Who::Queue(queue) => {
-                options.filter = Some(filter::metadata("queue", queue));
-                desk::of_queue(queue)
-            }
         };
         Receiver {
             who,

@@ -1,7 +1,7 @@
 //! The subscriptions of a process in the registry: renewed, and taken out when they end.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     hash::{BuildHasher, Hasher, RandomState},
     sync::Arc,
     time::Duration,
@@ -32,7 +32,7 @@ pub(super) struct Registrations {
 struct Shared {
     registry: Arc<dyn Registry>,
     ttl: Duration,
-    nodes: Mutex<HashMap<String, Entry>>,
+    nodes: Mutex<BTreeMap<String, Entry>>,
     /// Told when one is not wanted any more.
     unwanted: Notify,
     /// Told when such are out of the registry.

@@ -125,10 +125,11 @@ impl Follower {
         // What is missing by now may have been lost with a directory that vanished.
         self.look(|records, directory| records.scan(directory, false))
             .await?;
-        if self.shown.stale.take().is_some() || self.sender.borrow().is_none() {
+        let is_news = self.shown.stale.take().is_some() || self.sender.borrow().is_none();
+        // In one step: a first view without what was found would be taken for an empty registry.
+        if self.update() || is_news {
             self.send();
         }
-        self.show();
         let mut resync = Instant::now() + RESYNC;
         loop {
             let cause = tokio::select! {
@@ -217,10 +218,15 @@ impl Follower {
 
     /// Shows what has changed.
     fn show(&mut self) {
-        let changed = self.records.take_changed();
-        if changed.is_empty() {
-            return;
+        if self.update() {
+            self.send();
         }
+    }
+
+    /// Takes over what has changed; whether anything has.
+    fn update(&mut self) -> bool {
+        let changed = self.records.take_changed();
+        let is_news = !changed.is_empty();
         for (service, by_rule) in changed {
             let nodes = self.records.nodes(&service);
             if nodes.is_empty() && by_rule {
@@ -234,7 +240,7 @@ impl Follower {
                 self.shown.services.insert(service, set);
             }
         }
-        self.send();
+        is_news
     }
 
     fn send(&self) {
@@ -295,6 +301,30 @@ mod tests {
             .await
             .expect("it is shown in time")
             .expect("the task runs");
+    }
+
+    #[tokio::test]
+    async fn the_first_view_is_whole() {
+        let path = std::env::temp_dir().join(format!("micro-first-{}", std::process::id()));
+        let registry = Local::at(&path);
+        let ttl = Some(Duration::from_secs(60));
+        let node = Node::new("a", "1", "h:1");
+        registry.register(&node, ttl).await.unwrap();
+        for _ in 0..100 {
+            let directory = Arc::new(Directory::new(path.clone(), false));
+            let watcher = Watcher::start(directory, |_| Ok(Events::Polled));
+            let view = watcher.view();
+            // Another thread looks all the time, so that it sees whatever is shown in between.
+            let looking = tokio::task::spawn_blocking(move || {
+                loop {
+                    if let Some(view) = &*view.borrow() {
+                        return view.services.contains_key("a");
+                    }
+                }
+            });
+            assert!(looking.await.unwrap(), "a first view without the node");
+        }
+        std::fs::remove_dir_all(&path).unwrap();
     }
 
     #[tokio::test]

@@ -43,11 +43,11 @@ async fn member() {
     });
     let broker = broker(directory);
     let mut subscription = broker.subscribe(TOPIC, Some("q")).await.unwrap();
-    println!("\nsubscribed");
+    say("subscribed");
     let mut work = JoinSet::new();
     while let Some(delivery) = subscription.next().await {
         if hangs {
-            println!("\ntaken");
+            say("taken");
             work.spawn(async move {
                 std::future::pending::<()>().await;
                 drop(delivery);
@@ -56,6 +56,13 @@ async fn member() {
             work.spawn(done(delivery, directory.join("done")));
         }
     }
+}
+
+/// Tells the test, on a line of its own among those of the test runner.
+fn say(what: &str) {
+    let mut output = std::io::stdout();
+    output.write_all(format!("\n{what}\n").as_bytes()).unwrap();
+    output.flush().unwrap();
 }
 
 async fn done(delivery: Delivery, log: std::path::PathBuf) {
@@ -156,6 +163,11 @@ async fn what_a_killed_member_was_handling_another_handles() {
     .await
     .unwrap();
     let _works = Member::start(place.path(), false);
+    // It is seen when another event has come to it, at the latest from the one that hangs.
+    let cx = Context::new().with_timeout(Duration::from_secs(1));
+    let probe = event("probe".into()).with_context(cx);
+    while broker.publish(TOPIC, probe.clone()).await.is_err() {}
+    assert!(logged(place.path()).contains("probe"));
     hangs.kill();
     assert_eq!(publishing.await.unwrap().unwrap(), 1);
     assert!(logged(place.path()).contains("7"));

@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use micro::{
-    Client, Context, Error, Plugins, Result, Running, Service, broker,
+    Client, Context, Error, Plugins, Request, Result, Running, Service, broker,
+    middleware::{Next, from_fn},
     registry::{Memory, Registry},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout},
+};
 
 use super::quick;
 
@@ -24,12 +28,14 @@ fn created(name: &str) -> Created {
 /// What handlers tell, each with its name.
 type Told = mpsc::Receiver<(&'static str, Created)>;
 type Tell = mpsc::Sender<(&'static str, Created)>;
+/// How a handler ends.
+type End = fn() -> Result<()>;
 
 /// A handler that tells what it receives, and then ends so.
 fn tells(
     tell: &Tell,
     who: &'static str,
-    end: fn() -> Result<()>,
+    end: End,
 ) -> impl Fn(Context, Created) -> std::pin::Pin<Box<dyn Future<Output = Result<()>> + Send>>
 + Clone
 + Send
@@ -127,7 +133,6 @@ async fn the_record_and_the_stats_name_the_subscriber() {
 async fn a_handler_that_fails_or_panics_is_followed_by_another() {
     let registry = Memory::new();
     let (tell, mut told) = mpsc::channel(64);
-    type End = fn() -> Result<()>;
     let ends: [(&str, End); 3] = [
         ("fails", || Err(Error::internal("no"))),
         ("panics", || panic!("no")),
@@ -169,7 +174,13 @@ async fn stopping_finishes_what_is_being_handled() {
     let client = plugins(&registry).client().unwrap();
     let (published, ()) = tokio::join!(publish(&client, "John"), async {
         beginning.recv().await.unwrap();
+        let began = Instant::now();
         running.stop().await;
+        let took = began.elapsed();
+        assert!(
+            took < Duration::from_secs(1),
+            "it waited {took:?} for nothing"
+        );
     });
     assert_eq!(published.unwrap(), 1);
     assert_eq!(publish(&client, "Jane").await.unwrap(), 0, "nobody is left");
@@ -203,4 +214,29 @@ async fn subscribing_twice_alike_is_told_at_the_start() {
         .subscribe("user.created", handler);
     let error = service.serve().await.err().unwrap();
     assert!(error.message().contains("`topic:user.created`"), "{error}");
+}
+
+#[tokio::test]
+async fn events_pass_the_services_layers() {
+    let registry = Memory::new();
+    let (tell, mut told) = mpsc::channel(64);
+    let guard = from_fn(|request: Request, next: Next| async move {
+        match request.context().metadata().get("tenant") {
+            Some(_) => next.run(request).await,
+            None => Err(Error::permission_denied("no `tenant` in the metadata")),
+        }
+    });
+    let service = Service::new("mailer")
+        .plugins(plugins(&registry))
+        .layer(guard)
+        .subscribe("user.created", tells(&tell, "each", || Ok(())));
+    let running = serve(service).await;
+    let client = running.client().unwrap();
+    let cx = Context::new().with("tenant", "acme");
+    let published = client.publish(&cx, "user.created", &created("John")).await;
+    assert_eq!(published.unwrap(), 1);
+    assert_eq!(next(&mut told).await.1, created("John"));
+    let error = publish(&client, "Jane").await.unwrap_err();
+    assert!(error.to_string().contains("`tenant`"), "{error}");
+    running.stop().await;
 }
