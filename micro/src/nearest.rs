@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn a_name_that_differs_in_case_alone_is_the_only_one_offered() {
-        let known = ["Greeter.Hello", "Greeter.Hallo", "Greeter.HelloAll"];
+        let known = ["Greeter.Hello", "Greeter.Hallo", "Greeter.Everyone"];
         assert_eq!(nearest("greeter.hello", known), ["Greeter.Hello"]);
         assert_eq!(
             nearest("greeter.helo", known),
