@@ -7,10 +7,7 @@ use std::{
 };
 
 use clap::Args;
-use micro::{
-    Plugins,
-    registry::{self, Registry},
-};
+use micro::{Plugins, Settings, registry::Registry};
 
 use crate::failure::{Failure, Result};
 
@@ -27,6 +24,12 @@ pub(crate) struct Flags {
     /// Transport to carry calls by
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) transport: Option<String>,
+    /// Broker to publish by and subscribe at
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) broker: Option<String>,
+    /// Strategy that picks among nodes
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) selector: Option<String>,
     /// Print JSON, for programs
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -42,26 +45,24 @@ impl Session {
         Session { flags }
     }
 
-    /// The plugins that the flags and the environment name.
+    /// The plugins that the flags, and under them the environment, name.
     pub(crate) fn plugins(&self) -> Result<Plugins> {
-        let plugins = Plugins::new();
-        if let Some(transport) = &self.flags.transport
-            && transport != "native"
-        {
-            return Err(unknown("transport", transport, "native"));
-        }
-        let Some(name) = &self.flags.registry else {
-            return Ok(plugins.registry(registry::Local::default()));
-        };
-        let (name, path) = name.split_once(':').unwrap_or((name, ""));
-        if name != "local" {
-            return Err(unknown("registry", name, "local"));
-        }
-        let path = self.flags.registry_address.as_deref().unwrap_or(path);
-        if path.is_empty() {
-            return Ok(plugins.registry(registry::Local::default()));
-        }
-        Ok(plugins.registry(registry::Local::at(path)))
+        let flags = &self.flags;
+        let given = [
+            ("registry", &flags.registry),
+            ("registry-address", &flags.registry_address),
+            ("transport", &flags.transport),
+            ("broker", &flags.broker),
+            ("selector", &flags.selector),
+        ];
+        let given = given.into_iter().filter_map(|(name, value)| {
+            let value = value.as_ref()?;
+            Some(format!("--{name}={value}"))
+        });
+        Settings::from_env()
+            .and_then(|settings| settings.args(given))
+            .and_then(|settings| settings.apply(Plugins::new()))
+            .map_err(|error| Failure::Usage(error.message().to_owned()))
     }
 
     /// The registry of these plugins.
@@ -124,10 +125,4 @@ impl Session {
 /// Whether the user asked for no colours, as no-color.org says.
 fn no_colour() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
-}
-
-fn unknown(kind: &str, name: &str, built_in: &str) -> Failure {
-    Failure::Usage(format!(
-        "{kind} `{name}` is not built in; there is `{built_in}`"
-    ))
 }

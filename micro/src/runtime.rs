@@ -41,7 +41,7 @@ where
 ///     Ok(sum)
 /// })?;
 /// assert_eq!(sum, 3);
-/// # micro::Result::Ok(())
+/// # Ok::<(), Error>(())
 /// ```
 ///
 /// # Errors

@@ -51,10 +51,12 @@ fn the_help_of_call_explains_its_options() {
 
 #[test]
 fn a_registry_that_cannot_be_reached_is_told_apart() {
-    let house = House::new();
     let said = |arguments: &[&str]| {
-        let arguments = [arguments, &["--registry-address", "/dev/null/x"]].concat();
-        house.micro(&arguments).failed(4)
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_micro"));
+        command.args(arguments).arg("--registry=local:/dev/null/x");
+        let output = command.output().expect("the command runs");
+        assert_eq!(output.status.code(), Some(4), "{arguments:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
     };
     for arguments in [
         &["list"][..],
