@@ -42,6 +42,27 @@ pub trait Call: Send + Sync + 'static {
     fn begin(&self, request: Request, _now: Nanos) -> Begun {
         Begun::poll(self.call(request))
     }
+
+    /// The shape of the endpoint of that name; `None` where there is none, or nothing is known.
+    ///
+    /// The native protocol says it in each request; HTTP's do not.
+    #[doc(hidden)]
+    fn shape(&self, _endpoint: &str) -> Option<Shape> {
+        None
+    }
+}
+
+/// Which sides of an endpoint are streams, and whether its work may be done twice without harm.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Shape {
+    /// The request is a stream of messages.
+    pub request_stream: bool,
+    /// The response is a stream of messages.
+    pub response_stream: bool,
+    /// It may be done twice without harm.
+    pub idempotent: bool,
 }
 
 /// A request that was polled once.
@@ -73,5 +94,9 @@ impl<C: Call + ?Sized> Call for std::sync::Arc<C> {
 
     fn begin(&self, request: Request, now: Nanos) -> Begun {
         (**self).begin(request, now)
+    }
+
+    fn shape(&self, endpoint: &str) -> Option<Shape> {
+        (**self).shape(endpoint)
     }
 }

@@ -1,5 +1,6 @@
 //! A node's record: where it listens, which version it is, what it serves.
 
+use crate::call::Shape;
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
@@ -105,6 +106,16 @@ impl Endpoint {
     /// Whether it takes or gives a stream.
     pub fn is_stream(&self) -> bool {
         self.metadata.get("stream").is_some_and(|v| v == "true")
+    }
+
+    /// Which of its sides are streams. A stream of unsaid shape is one both ways, as go-micro's are.
+    pub(crate) fn shape(&self) -> Shape {
+        let said = self.metadata.get("stream_shape").map(String::as_str);
+        Shape {
+            request_stream: self.is_stream() && said != Some("server"),
+            response_stream: self.is_stream() && said != Some("client"),
+            idempotent: self.is_idempotent(),
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use tokio::time::Sleep;
 
 use crate::{
-    call::{Answer, Begun, Call},
+    call::{Answer, Begun, Call, Shape},
     error::{Error, Outcome, Result},
     message::{Request, Response},
     server::{router::Table, stats::EndpointStats},
@@ -128,6 +128,10 @@ impl Call for Entrance {
                 deadline,
             ))),
         }
+    }
+
+    fn shape(&self, endpoint: &str) -> Option<Shape> {
+        self.table.shape(endpoint)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use crate::{
-    call::{Answer, Call},
+    call::{Answer, Call, Shape},
     codec::Codecs,
     error::{Error, Result},
     message::{Request, Target},
@@ -112,8 +112,8 @@ impl Router {
         }
         let mut records = Vec::new();
         let mut routes = Vec::new();
-        for (name, entry) in self.endpoints {
-            routes.push(Route::new(&name, entry.prepare, codecs));
+        for entry in self.endpoints.into_values() {
+            routes.push(Route::new(&entry.endpoint, entry.prepare, codecs));
             records.push(entry.endpoint);
         }
         let service = service.into();
@@ -138,6 +138,7 @@ pub(crate) struct Table {
 pub(crate) struct Route {
     pub(crate) name: Arc<str>,
     pub(crate) call: Arc<dyn Call>,
+    shape: Shape,
     pub(crate) stats: Arc<EndpointStats>,
 }
 
@@ -181,7 +182,7 @@ impl Table {
         for (name, entry) in debug.endpoints {
             if let Err(place) = self.position(&name) {
                 self.routes
-                    .insert(place, Route::new(&name, entry.prepare, codecs));
+                    .insert(place, Route::new(&entry.endpoint, entry.prepare, codecs));
             }
         }
         self
@@ -189,10 +190,11 @@ impl Table {
 }
 
 impl Route {
-    fn new(name: &str, prepare: Prepare, codecs: &Codecs) -> Self {
+    fn new(endpoint: &Endpoint, prepare: Prepare, codecs: &Codecs) -> Self {
         Route {
-            name: name.into(),
+            name: endpoint.name.as_str().into(),
             call: prepare(codecs),
+            shape: endpoint.shape(),
             stats: Arc::default(),
         }
     }
@@ -204,5 +206,10 @@ impl Call for Table {
             Ok(route) => route.call.call(request),
             Err(error) => Box::pin(async { Err(error) }),
         }
+    }
+
+    fn shape(&self, endpoint: &str) -> Option<Shape> {
+        let place = self.position(endpoint).ok()?;
+        Some(self.routes[place].shape)
     }
 }

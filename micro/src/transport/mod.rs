@@ -1,7 +1,17 @@
 //! Ways to a node and ways to be reached: the [`Transport`] and [`Peer`] traits.
 
+#[cfg(feature = "http")]
+#[allow(dead_code, reason = "its users come with each protocol")]
+pub(crate) mod adapter;
 #[doc(hidden)]
 pub mod contract;
+#[cfg(feature = "http")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "its users come with each protocol"
+)]
+pub(crate) mod http;
 pub mod io;
 mod limits;
 mod memory;

@@ -1,0 +1,240 @@
+//! A [`Connection`] made of an async function, for transports that need no more.
+
+use std::{
+    collections::HashMap,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+};
+
+use parking_lot::Mutex;
+use tokio::time::Sleep;
+
+use crate::{
+    call::Answer,
+    error::{Error, Outcome, Result},
+    message::{Request, Response},
+    time::{self, NEVER, Nanos},
+    transport::{Attempt, Connection},
+};
+
+/// Sends one request and gives its answer.
+pub(crate) trait SendOne: Send + Sync + 'static {
+    /// The answer to a request; `attempts` are lent to the tree of calls below. Says so through `sent`
+    /// before the first byte leaves that could make the other side begin the work. Dropping the future
+    /// cancels the call. Need not look at any deadline: the adapter does.
+    fn send(&self, request: Request, attempts: u8, sent: Sent) -> Answer;
+}
+
+/// Whether a request may have reached the other side.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sent(Arc<AtomicBool>);
+
+impl Sent {
+    /// From now on the work may be done.
+    pub(crate) fn set(&self) {
+        self.0.store(true, Relaxed);
+    }
+
+    /// The outcome of a failure at this moment.
+    pub(crate) fn outcome(&self) -> Outcome {
+        if self.0.load(Relaxed) {
+            Outcome::Unknown
+        } else {
+            Outcome::NotSent
+        }
+    }
+}
+
+/// The calls under way through one [`SendOne`].
+pub(crate) struct Adapter<S> {
+    sender: S,
+    next: AtomicU64,
+    waiting: Mutex<HashMap<u64, Waiting>>,
+}
+
+impl<S: SendOne> Adapter<S> {
+    pub(crate) fn new(sender: S) -> Self {
+        Adapter {
+            sender,
+            next: AtomicU64::new(0),
+            waiting: Mutex::default(),
+        }
+    }
+
+    /// What sends.
+    pub(crate) fn sender(&self) -> &S {
+        &self.sender
+    }
+}
+
+struct Waiting {
+    answer: Answer,
+    sent: Sent,
+    /// When to look whether it is given up.
+    look: Nanos,
+    deadline: Nanos,
+    repeatable: bool,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Waiting {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response>> {
+        if let Poll::Ready(answer) = self.answer.as_mut().poll(cx) {
+            return Poll::Ready(answer);
+        }
+        while self.look != NEVER {
+            let look = self.look;
+            let timer = self
+                .timer
+                .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(time::instant(look))));
+            if timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.timer = None;
+            let over = time::now() >= self.deadline;
+            let outcome = self.sent.outcome();
+            if over {
+                let error = Error::deadline_exceeded("no answer before the deadline");
+                return Poll::Ready(Err(error.with_outcome(outcome)));
+            }
+            if outcome == Outcome::NotSent || self.repeatable {
+                let error = Error::unavailable("no answer in the time other calls take");
+                return Poll::Ready(Err(error.with_outcome(outcome)));
+            }
+            // It may be at work and must not be asked for twice: waited for to the end.
+            self.look = self.deadline;
+        }
+        Poll::Pending
+    }
+}
+
+/// The request to send, leaving a whole body in place and taking a streaming one out.
+fn lent(request: &mut Request) -> Request {
+    request.duplicate().unwrap_or_else(|| {
+        let body = request.spend();
+        Request::new(
+            request.target().clone(),
+            request.content_type().clone(),
+            body,
+        )
+        .with_context(request.context().clone())
+        .idempotent(request.is_idempotent())
+    })
+}
+
+impl<S: SendOne> Connection for Adapter<S> {
+    fn start(
+        &self,
+        request: &mut Request,
+        attempt: &Attempt,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<u64>> {
+        let sent = Sent::default();
+        let deadline = request.context().deadline();
+        let answer = self
+            .sender
+            .send(lent(request), attempt.attempts, sent.clone());
+        let waiting = Waiting {
+            answer,
+            sent,
+            look: attempt.patience.min(deadline),
+            deadline,
+            repeatable: attempt.repeatable,
+            timer: None,
+        };
+        let call = self.next.fetch_add(1, Relaxed);
+        self.waiting.lock().insert(call, waiting);
+        // Polled for the first time when the answer is asked for.
+        cx.waker().wake_by_ref();
+        Poll::Ready(Ok(call))
+    }
+
+    fn answer(&self, call: u64, cx: &mut Context<'_>) -> Poll<Result<Response>> {
+        // Not under the lock: the future may start or end other calls.
+        let Some(mut waiting) = self.waiting.lock().remove(&call) else {
+            let error = Error::internal("an answer was asked for twice");
+            return Poll::Ready(Err(error.with_outcome(Outcome::Unknown)));
+        };
+        let polled = waiting.poll(cx);
+        if polled.is_pending() {
+            self.waiting.lock().insert(call, waiting);
+        }
+        polled
+    }
+
+    fn cancel(&self, call: u64) {
+        let cancelled = self.waiting.lock().remove(&call);
+        drop(cancelled);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        message::{ContentType, Target},
+        time::nanos,
+        transport::send,
+    };
+
+    /// Answers after a while, having sent the request at once or never.
+    struct After {
+        wait: Duration,
+        sends: bool,
+    }
+
+    impl SendOne for After {
+        fn send(&self, request: Request, _attempts: u8, sent: Sent) -> Answer {
+            let (wait, sends) = (self.wait, self.sends);
+            Box::pin(async move {
+                if sends {
+                    sent.set();
+                }
+                tokio::time::sleep(wait).await;
+                Ok(Response::new(ContentType::Bytes, request.into_parts().2))
+            })
+        }
+    }
+
+    async fn outcome(wait: u64, sends: bool, repeatable: bool) -> Result<Response> {
+        let wait = Duration::from_millis(wait);
+        let adapter: Arc<dyn Connection> = Arc::new(Adapter::new(After { wait, sends }));
+        let target = Target::new("echo", "Echo.Echo");
+        let context = crate::Context::new().with_timeout(Duration::from_millis(100));
+        let mut request =
+            Request::new(target, ContentType::Bytes, bytes::Bytes::from("x")).with_context(context);
+        let attempt = Attempt {
+            now: time::now(),
+            patience: time::now() + nanos(Duration::from_millis(10)),
+            repeatable,
+            attempts: 1,
+        };
+        send(adapter, &mut request, attempt).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn patience_ends_what_was_not_sent_or_may_be_repeated() {
+        let error = outcome(50, false, false).await.unwrap_err();
+        assert_eq!(error.outcome(), Outcome::NotSent);
+        let error = outcome(50, true, true).await.unwrap_err();
+        assert_eq!(error.outcome(), Outcome::Unknown);
+        let answer = outcome(50, true, false).await.unwrap();
+        assert_eq!(answer.body().as_bytes().unwrap(), "x");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_deadline_ends_everything() {
+        let began = tokio::time::Instant::now();
+        let error = outcome(5000, true, false).await.unwrap_err();
+        assert_eq!(error.code(), crate::Code::DeadlineExceeded);
+        assert_eq!(error.outcome(), Outcome::Unknown);
+        assert!(began.elapsed() < Duration::from_millis(110));
+    }
+}

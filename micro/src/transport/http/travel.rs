@@ -1,0 +1,176 @@
+//! What travels with a call, as HTTP headers: time and attempts left, criticality, trace, metadata.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::{
+    context::{Context, Criticality, Trace},
+    error::Error,
+    message::{Metadata, Response},
+    time::{NEVER, Nanos, nanos},
+};
+
+/// Attempts left in the tree of calls, decimal.
+pub(crate) const ATTEMPTS: HeaderName = HeaderName::from_static("micro-attempts");
+/// `critical`, `default` or `sheddable`.
+pub(crate) const CRITICALITY: HeaderName = HeaderName::from_static("micro-criticality");
+/// Thousandths of the server's concurrency limit in use, decimal; on answers.
+pub(crate) const LOAD: HeaderName = HeaderName::from_static("micro-load");
+/// The [`Outcome`](crate::Outcome) of an error that is not a handler's answer: `rejected`, `not sent`
+/// or `unknown`.
+pub(crate) const OUTCOME: HeaderName = HeaderName::from_static("micro-outcome");
+/// W3C trace context.
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// The context of a request: `timeout` is what its protocol said of the time left, counted from
+/// `received`. Every header but those of one hop becomes metadata, under its name as it came.
+pub(crate) fn context(headers: &HeaderMap, received: Nanos, timeout: Option<Duration>) -> Context {
+    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let deadline = timeout.map_or(NEVER, |timeout| received.saturating_add(nanos(timeout)));
+    let attempts = text(&ATTEMPTS).and_then(|text| text.parse().ok());
+    let criticality = match text(&CRITICALITY) {
+        Some("critical") => Criticality::Critical,
+        Some("sheddable") => Criticality::Sheddable,
+        _ => Criticality::Default,
+    };
+    let trace = text(&TRACEPARENT).and_then(read_trace).unwrap_or_default();
+    Context::received(deadline, attempts, criticality, trace, metadata(headers))
+}
+
+/// Headers as metadata. Values that are not text are taken by their readable part.
+pub(crate) fn metadata(headers: &HeaderMap) -> Metadata {
+    let mut metadata = Metadata::new();
+    for (name, value) in headers {
+        if name == ATTEMPTS || name == CRITICALITY || name == TRACEPARENT {
+            continue;
+        }
+        metadata.append(name.as_str(), &String::from_utf8_lossy(value.as_bytes()));
+    }
+    metadata
+}
+
+/// Writes what travels with a call into the headers of its request; the time left is the protocol's
+/// own to write. `attempts` are those lent to the tree of calls below.
+pub(crate) fn write(context: &Context, attempts: u8, headers: &mut HeaderMap) {
+    write_metadata(context.metadata(), headers);
+    headers.insert(ATTEMPTS, HeaderValue::from(u16::from(attempts)));
+    if context.criticality() != Criticality::Default {
+        let text = context.criticality().as_str();
+        headers.insert(CRITICALITY, HeaderValue::from_static(text));
+    }
+    if context.trace().is_some()
+        && let Ok(value) = HeaderValue::try_from(write_trace(context.trace()))
+    {
+        headers.insert(TRACEPARENT, value);
+    }
+}
+
+/// Adds metadata to headers. An entry that HTTP cannot carry is left out and told once.
+pub(crate) fn write_metadata(metadata: &Metadata, headers: &mut HeaderMap) {
+    for (name, value) in metadata.iter() {
+        let named = HeaderName::try_from(name);
+        let valued = HeaderValue::from_bytes(value.as_bytes());
+        match (named, valued) {
+            (Ok(named), Ok(valued)) => {
+                headers.append(named, valued);
+            }
+            _ => tracing::debug!(name, "an entry of metadata cannot be an HTTP header"),
+        }
+    }
+}
+
+/// Writes what an answer says beside its body: metadata and load.
+pub(crate) fn write_answer(response: &Response, headers: &mut HeaderMap) {
+    write_metadata(response.metadata(), headers);
+    if response.load > 0 {
+        headers.insert(LOAD, HeaderValue::from(response.load));
+    }
+}
+
+/// Writes what an error says beside code and message: details, outcome, pushback in seconds.
+pub(crate) fn write_error(error: &Error, headers: &mut HeaderMap) {
+    write_metadata(error.metadata(), headers);
+    if error.outcome() != crate::error::Outcome::Answered {
+        headers.insert(OUTCOME, HeaderValue::from_static(error.outcome().as_str()));
+    }
+    if let Some(after) = error.retry_after() {
+        headers.insert(
+            http::header::RETRY_AFTER,
+            HeaderValue::from(after.as_secs_f64().ceil() as u64),
+        );
+    }
+}
+
+/// `00-TRACE-SPAN-FLAGS` of <https://www.w3.org/TR/trace-context/#traceparent-header>, later versions read
+/// by their first fields.
+fn read_trace(text: &str) -> Option<Trace> {
+    let mut fields = text.trim().split('-');
+    let version = fields.next().filter(|version| version.len() == 2)?;
+    if version == "ff" {
+        return None;
+    }
+    let mut trace = Trace::default();
+    read_hex(fields.next()?, &mut trace.trace_id)?;
+    read_hex(fields.next()?, &mut trace.span_id)?;
+    let mut flags = [0];
+    read_hex(fields.next()?, &mut flags)?;
+    trace.flags = flags[0];
+    (trace.trace_id != [0; 16] && trace.span_id != [0; 8]).then_some(trace)
+}
+
+fn write_trace(trace: &Trace) -> String {
+    let hex = |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
+    let (trace_id, span_id) = (hex(&trace.trace_id), hex(&trace.span_id));
+    format!("00-{trace_id}-{span_id}-{:02x}", trace.flags)
+}
+
+/// Lower-case hexadecimal digits into exactly as many bytes.
+fn read_hex(text: &str, into: &mut [u8]) -> Option<()> {
+    let digits = text.as_bytes();
+    if digits.len() != into.len() * 2 || digits.iter().any(u8::is_ascii_uppercase) {
+        return None;
+    }
+    for (byte, pair) in into.iter_mut().zip(digits.chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_travels_comes_back_as_it_was() {
+        let trace = read_trace("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").unwrap();
+        let sent = Context::new()
+            .with("Tenant", "acme")
+            .with_criticality(Criticality::Critical)
+            .with_trace(trace);
+        let mut headers = HeaderMap::new();
+        write(&sent, 3, &mut headers);
+        let came = context(&headers, 7, Some(Duration::from_nanos(5)));
+        assert_eq!(came.deadline(), 12);
+        assert_eq!(came.attempts_left(), Some(3));
+        assert_eq!(came.criticality(), Criticality::Critical);
+        assert_eq!(*came.trace(), trace);
+        let entries: Vec<_> = came.metadata().iter().collect();
+        assert_eq!(entries, [("tenant", "acme")]);
+    }
+
+    #[test]
+    fn a_trace_that_is_not_one_is_none() {
+        for wrong in [
+            "",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
+            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+            "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+            "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319+-b7ad6b7169203331-01",
+        ] {
+            assert_eq!(read_trace(wrong), None, "{wrong}");
+        }
+    }
+}
