@@ -13,6 +13,9 @@ mod schema;
 mod standard;
 mod streaming;
 mod structured;
+#[cfg(feature = "http")]
+#[allow(dead_code, reason = "its users come with each protocol")]
+pub(crate) mod transcode;
 mod wrong;
 
 use std::{collections::HashMap, sync::Arc};

@@ -1,0 +1,88 @@
+//! A message from one encoding into another, without knowing its type.
+
+use bytes::Bytes;
+
+use crate::{
+    error::{Error, Result},
+    message::ContentType,
+};
+
+/// A message in JSON, of one in MessagePack with field names: what its type would have written itself.
+///
+/// Others know no MessagePack, and whoever encoded it did not know yet whom it goes to.
+pub(crate) fn msgpack_to_json(message: &[u8]) -> Result<Bytes> {
+    let mut json = Vec::with_capacity(message.len() * 2);
+    let mut from = rmp_serde::Deserializer::from_read_ref(message);
+    serde_transcode::transcode(&mut from, &mut serde_json::Serializer::new(&mut json)).map_err(
+        |error| {
+            Error::invalid_argument("the message has no form in JSON, which the node speaks")
+                .with_source(error)
+        },
+    )?;
+    Ok(json.into())
+}
+
+/// What a content type becomes on its way to those who know no MessagePack.
+pub(crate) fn understood(content_type: &ContentType) -> ContentType {
+    match content_type {
+        ContentType::MsgPack => ContentType::Json,
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::Serialize;
+
+    use super::*;
+
+    #[derive(Serialize)]
+    enum Colour {
+        Red,
+        Mixed { parts: Vec<u8> },
+        Named(String),
+    }
+
+    #[derive(Serialize)]
+    struct Everything {
+        text: String,
+        number: i64,
+        large: u64,
+        ratio: f64,
+        nothing: Option<u8>,
+        colours: Vec<Colour>,
+        by_number: BTreeMap<i32, bool>,
+        pair: (u8, String),
+    }
+
+    #[test]
+    fn a_message_becomes_what_its_type_writes_as_json() {
+        let everything = Everything {
+            text: "a \"quoted\" ü".into(),
+            number: -7,
+            large: u64::MAX,
+            ratio: 0.5,
+            nothing: None,
+            colours: vec![
+                Colour::Red,
+                Colour::Mixed { parts: vec![1, 2] },
+                Colour::Named("x".into()),
+            ],
+            by_number: BTreeMap::from([(-1, true), (2, false)]),
+            pair: (1, "y".into()),
+        };
+        let packed = rmp_serde::to_vec_named(&everything).unwrap();
+        let json = msgpack_to_json(&packed).unwrap();
+        assert_eq!(json, serde_json::to_vec(&everything).unwrap());
+    }
+
+    #[test]
+    fn what_is_cut_off_is_an_error() {
+        let packed = rmp_serde::to_vec_named("hello").unwrap();
+        let error = msgpack_to_json(&packed[..3]).unwrap_err();
+        assert_eq!(error.code(), crate::Code::InvalidArgument);
+    }
+}

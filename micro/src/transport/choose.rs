@@ -1,0 +1,92 @@
+//! Which protocol to speak to a node: what its record says, or what one was told.
+
+use crate::registry::Node;
+
+/// Node metadata that lists what a node speaks, such as `native/1,grpc,mucp`.
+pub(crate) const PROTOCOLS: &str = "protocols";
+
+/// A protocol that our clients speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spoken {
+    /// Our own.
+    Native,
+    /// gRPC over HTTP/2.
+    Grpc,
+    /// go-micro's over HTTP/1.1.
+    Mucp,
+    /// The same in the envelopes of go-micro before 2019, for nodes that do not say what they speak.
+    OldMucp,
+}
+
+impl Spoken {
+    /// The best that a node says it speaks: native, then gRPC, then mucp.
+    ///
+    /// go-micro's nodes say it in `protocol`, those before 2019 not at all; but they all say what
+    /// `server` they are. A node that says nothing is one of ours, registered by hand.
+    pub(crate) fn of(node: &Node) -> Self {
+        let said = |name: &str| node.metadata.get(name).map(String::as_str);
+        if let Some(protocols) = said(PROTOCOLS) {
+            let speaks = |name| protocols.split(',').any(|protocol| protocol.trim() == name);
+            if speaks("native/1") {
+                return Spoken::Native;
+            }
+            if speaks("grpc") {
+                return Spoken::Grpc;
+            }
+            if speaks("mucp") {
+                return Spoken::Mucp;
+            }
+        }
+        match said("protocol") {
+            Some("grpc") => Spoken::Grpc,
+            Some(_) => Spoken::Mucp,
+            None if said("server").is_some() || said("transport").is_some() => Spoken::OldMucp,
+            None => Spoken::Native,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(metadata: &[(&str, &str)]) -> Spoken {
+        let mut node = Node::new("greeter", "greeter-1", "127.0.0.1:1");
+        for (name, value) in metadata {
+            node = node.with_metadata(*name, *value);
+        }
+        Spoken::of(&node)
+    }
+
+    #[test]
+    fn the_best_of_what_a_node_lists_is_spoken() {
+        let ours = ("protocol", "mucp");
+        assert_eq!(
+            of(&[("protocols", "native/1,grpc,mucp"), ours]),
+            Spoken::Native
+        );
+        assert_eq!(
+            of(&[("protocols", "native/9, grpc,mucp"), ours]),
+            Spoken::Grpc
+        );
+        assert_eq!(of(&[("protocols", "mucp")]), Spoken::Mucp);
+        assert_eq!(of(&[("protocols", "smoke"), ours]), Spoken::Mucp);
+    }
+
+    #[test]
+    fn nodes_of_go_micro_are_told_by_protocol_and_old_ones_by_what_they_have_instead() {
+        assert_eq!(
+            of(&[("protocol", "grpc"), ("server", "grpc")]),
+            Spoken::Grpc
+        );
+        assert_eq!(
+            of(&[("protocol", "mucp"), ("server", "mucp")]),
+            Spoken::Mucp
+        );
+        assert_eq!(
+            of(&[("server", "rpc"), ("transport", "http")]),
+            Spoken::OldMucp
+        );
+        assert_eq!(of(&[]), Spoken::Native);
+    }
+}
