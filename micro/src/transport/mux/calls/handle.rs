@@ -74,11 +74,12 @@ impl Connection for Handle {
             return Poll::Ready(Err(error.with_outcome(Outcome::NotSent)));
         }
         let context = request.context();
-        let deadline = context.deadline();
+        let stream_deadline = context.deadline();
+        let deadline = attempt.deadline.min(stream_deadline);
         let name = state.names.name(request.target());
         let head = RequestHead {
             name,
-            left: frame::left(deadline, attempt.now),
+            left: frame::left(stream_deadline, attempt.now),
             attempts: attempt.attempts,
             content_type: request.content_type(),
             context,
@@ -103,14 +104,10 @@ impl Connection for Handle {
             None => {
                 let credit = Credit::new(state.window);
                 let pump = send_stream(calls, request.spend(), &credit, id, state.message_limit);
-                state.streams.insert(
-                    id,
-                    Streams {
-                        inbox: None,
-                        credit: Some(credit),
-                        pump: Some(pump),
-                    },
-                );
+                let mut streams = Streams::new(stream_deadline);
+                streams.credit = Some(credit);
+                streams.pump = Some(pump);
+                state.streams.insert(id, streams);
             }
         }
         let patience = attempt.patience.min(deadline);
@@ -123,6 +120,7 @@ impl Connection for Handle {
             end: state.queue.end(),
             patience,
             deadline,
+            stream_deadline,
             repeatable: attempt.repeatable,
         });
         state.nearest = state.nearest.min(patience);

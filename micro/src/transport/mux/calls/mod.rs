@@ -100,6 +100,8 @@ struct Waiting {
     /// When it is looked at next.
     patience: Nanos,
     deadline: Nanos,
+    /// When its streams end, if it has any.
+    stream_deadline: Nanos,
     repeatable: bool,
 }
 

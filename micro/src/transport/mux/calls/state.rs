@@ -13,6 +13,7 @@ use crate::{
             frame::{kind, write_bare},
             names::Names,
             preface::Preface,
+            stream,
         },
     },
 };
@@ -126,6 +127,24 @@ impl State {
             self.streams.remove(&id);
             self.complete(id, Err(error.with_outcome(outcome)), wakers);
         }
-        self.nearest = nearest;
+        self.nearest = nearest.min(self.sweep_streams(now));
+    }
+
+    /// Ends the streams whose time is over; when the next one's is.
+    fn sweep_streams(&mut self, now: Nanos) -> Nanos {
+        let mut nearest = NEVER;
+        let State { streams, queue, .. } = self;
+        streams.retain(|id, streams| {
+            if now < streams.deadline {
+                nearest = nearest.min(streams.deadline);
+                return true;
+            }
+            if let Some(inbox) = &streams.inbox {
+                inbox.end(Err(stream::cut_off()));
+            }
+            write_bare(queue.tail(), kind::CANCEL, *id, &[]);
+            false
+        });
+        nearest
     }
 }

@@ -10,6 +10,7 @@ use tokio::task::AbortHandle;
 use super::{Calls, Phase, Stage, State, wake_driver};
 use crate::{
     message::Body,
+    time::Nanos,
     transport::mux::{
         frame::{self, kind, write_bare},
         queue::Queue,
@@ -18,11 +19,23 @@ use crate::{
 };
 
 /// What a call streams each way.
-#[derive(Default)]
 pub(super) struct Streams {
+    /// When they end, whoever still reads or writes.
+    pub(super) deadline: Nanos,
     pub(super) inbox: Option<Arc<Inbox>>,
     pub(super) credit: Option<Arc<Credit>>,
     pub(super) pump: Option<AbortHandle>,
+}
+
+impl Streams {
+    pub(super) fn new(deadline: Nanos) -> Self {
+        Streams {
+            deadline,
+            inbox: None,
+            credit: None,
+            pump: None,
+        }
+    }
 }
 
 impl Drop for Streams {
@@ -38,9 +51,15 @@ impl State {
     pub(super) fn open_inbox(&mut self, calls: &Arc<Calls>, id: u64) -> Option<Body> {
         let window = calls.limits.window;
         // Nobody waits for it any more: the cancel is on its way.
-        matches!(self.slot(id)?.phase, Phase::Waiting(_)).then_some(())?;
+        let Phase::Waiting(waiting) = &self.slot(id)?.phase else {
+            return None;
+        };
+        let deadline = waiting.stream_deadline;
+        self.nearest = self.nearest.min(deadline);
         let inbox = Inbox::new(window);
-        self.streams.entry(id).or_default().inbox = Some(inbox.clone());
+        let streams = self.streams.entry(id);
+        let streams = streams.or_insert_with(|| Streams::new(deadline));
+        streams.inbox = Some(inbox.clone());
         let incoming = Incoming::new(inbox, calls.clone(), id, window);
         Some(Body::stream(incoming))
     }

@@ -1,7 +1,5 @@
 //! How requests are answered: refused, in place, or by a task of their own.
 
-use std::sync::Arc;
-
 use super::{
     session::Session,
     shared::{Running, Served},
@@ -10,11 +8,12 @@ use crate::{
     call::Answer,
     error::{Error, Outcome, Result},
     message::Response,
+    time::{self, Nanos},
     transport::mux::{
         frame::{self, Status, kind, write_status},
         preface::Preface,
         queue::Queue,
-        stream::{Credit, Outlet, pump},
+        stream::{self, Credit, Outlet, pump},
     },
 };
 
@@ -34,10 +33,16 @@ impl Session {
     }
 
     /// Queues an answer that came in place; one that streams goes on in a task.
-    pub(super) fn answer(&mut self, id: u64, answer: Result<Response>) -> Result<()> {
+    pub(super) fn answer(
+        &mut self,
+        id: u64,
+        answer: Result<Response>,
+        deadline: Nanos,
+    ) -> Result<()> {
         match answer {
             Ok(response) if response.body().is_stream() => {
-                self.run_on(id, Running::default(), Box::pin(async { Ok(response) }))
+                let answer = Box::pin(async { Ok(response) });
+                self.run_on(id, Running::default(), answer, deadline)
             }
             answer => {
                 write_answer(&mut self.own, id, &answer, &self.preface);
@@ -47,8 +52,14 @@ impl Session {
         }
     }
 
-    /// Gives a call a task of its own.
-    pub(super) fn run_on(&mut self, id: u64, mut running: Running, answer: Answer) -> Result<()> {
+    /// Gives a call a task of its own, which sends what it streams until `deadline`.
+    pub(super) fn run_on(
+        &mut self,
+        id: u64,
+        mut running: Running,
+        answer: Answer,
+        deadline: Nanos,
+    ) -> Result<()> {
         let credit = Credit::new(self.preface.window);
         running.credit = Some(credit.clone());
         let served = self.served.clone();
@@ -66,8 +77,17 @@ impl Session {
             self.full = queued > self.limits.queue as u64;
         }
         let task = tokio::spawn(async move {
-            finish(&served, id, answer.await, &credit, &preface).await;
-            served.state.lock().running.remove(&id);
+            let line = Line {
+                served: &served,
+                id,
+                credit: &credit,
+                preface: &preface,
+            };
+            line.finish(answer.await, deadline).await;
+            let ended = served.state.lock().running.remove(&id);
+            if let Some(running) = ended {
+                running.close("the call has ended");
+            }
         });
         match self.served.state.lock().running.get_mut(&id) {
             Some(running) => running.task = Some(task.abort_handle()),
@@ -78,49 +98,63 @@ impl Session {
     }
 }
 
-/// Sends an answer, and its stream if it has one.
-async fn finish(
-    served: &Arc<Served>,
+/// Where a call's answer goes, and how much of it may.
+struct Line<'a> {
+    served: &'a Served,
     id: u64,
-    answer: Result<Response>,
-    credit: &Credit,
-    preface: &Preface,
-) {
-    let mut stream = None;
-    let answer = answer.map(|mut response| {
-        if response.body().is_stream() {
-            stream = Some(response.body_mut().take().into_stream());
-        }
-        response
-    });
-    let Some(stream) = stream else {
-        served.write(&mut |queue| write_answer(queue, id, &answer, preface));
-        return;
-    };
-    let mut head = Ok(());
-    if let Ok(response) = &answer {
-        served.write(&mut |queue| {
+    credit: &'a Credit,
+    preface: &'a Preface,
+}
+
+impl Line<'_> {
+    /// Sends an answer, and its stream if it has one, which is dropped at the deadline.
+    async fn finish(&self, mut answer: Result<Response>, deadline: Nanos) {
+        let stream = match &mut answer {
+            Ok(response) if response.body().is_stream() => {
+                let stream = response.body_mut().take().into_stream();
+                self.begin_stream(response).map(|()| stream)
+            }
+            _ => return self.write_answer(&answer),
+        };
+        let stream = match stream {
+            Ok(stream) => stream,
+            Err(error) => return self.write_answer(&Err(error)),
+        };
+        let limit = self.preface.message as usize;
+        let pumping = pump(stream, self.served, self.credit, self.id, limit);
+        let end = time::until(deadline, pumping).await;
+        let end = end.unwrap_or_else(|| Err(stream::cut_off()));
+        self.served
+            .write(&mut |queue| frame::write_end(queue.tail(), self.id, end.as_ref().err()));
+    }
+
+    fn write_answer(&self, answer: &Result<Response>) {
+        self.served
+            .write(&mut |queue| write_answer(queue, self.id, answer, self.preface));
+    }
+
+    /// Sends the head of an answer whose messages follow.
+    fn begin_stream(&self, response: &Response) -> Result<()> {
+        let mut written = Ok(());
+        self.served.write(&mut |queue| {
             let status = Status::Fine {
                 content_type: response.content_type(),
                 metadata: response.metadata(),
                 load: response.load,
             };
-            head = write_status(
+            let limit = self.preface.head as usize;
+            written = write_status(
                 queue.tail(),
                 kind::RESPONSE,
                 frame::STREAM,
-                id,
+                self.id,
                 &status,
                 0,
-                preface.head as usize,
+                limit,
             );
         });
+        written
     }
-    if let Err(error) = head {
-        return served.write(&mut |queue| write_answer(queue, id, &Err(error.clone()), preface));
-    }
-    let end = pump(stream, &**served, credit, id, preface.message as usize).await;
-    served.write(&mut |queue| frame::write_end(queue.tail(), id, end.as_ref().err()));
 }
 
 /// Queues a whole answer, or why it cannot be sent.

@@ -131,7 +131,7 @@ impl Session {
             kind::CANCEL => {
                 let running = self.served.state.lock().running.remove(&id);
                 if let Some(running) = running {
-                    running.stop();
+                    running.stop("the caller gave the call up");
                 }
             }
             kind::PING => write_bare(self.own.tail(), kind::PONG, id, &[]),
@@ -214,9 +214,13 @@ impl Session {
         }
         let request = Request::build(target, context, content_type, body, false);
         match self.call.begin(request, now) {
-            Begun::Done(answer) if running.inbox.is_none() => self.answer(header.id, answer),
-            Begun::Done(answer) => self.run_on(header.id, running, Box::pin(async { answer })),
-            Begun::Running(answer) => self.run_on(header.id, running, answer),
+            Begun::Done(answer) if running.inbox.is_none() => {
+                self.answer(header.id, answer, deadline)
+            }
+            Begun::Done(answer) => {
+                self.run_on(header.id, running, Box::pin(async { answer }), deadline)
+            }
+            Begun::Running(answer) => self.run_on(header.id, running, answer, deadline),
         }
     }
 

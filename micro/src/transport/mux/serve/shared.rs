@@ -69,12 +69,7 @@ impl Served {
         drop(state);
         waiting.into_iter().for_each(Waker::wake);
         for running in running.into_values() {
-            running.stop();
-            if let Some(inbox) = &running.inbox {
-                inbox.end(Err(
-                    Error::cancelled("the connection ended").with_outcome(Outcome::Unknown)
-                ));
-            }
+            running.stop("the connection ended");
         }
     }
 }
@@ -108,9 +103,18 @@ impl Outlet for Served {
 }
 
 impl Running {
-    pub(super) fn stop(&self) {
+    /// Breaks the work off; what it left to others to read ends as well.
+    pub(super) fn stop(&self, why: &'static str) {
         if let Some(task) = &self.task {
             task.abort();
+        }
+        self.close(why);
+    }
+
+    /// Ends what comes from the caller.
+    pub(super) fn close(&self, why: &'static str) {
+        if let Some(inbox) = &self.inbox {
+            inbox.end(Err(Error::cancelled(why).with_outcome(Outcome::Unknown)));
         }
     }
 }
