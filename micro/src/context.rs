@@ -93,7 +93,7 @@ impl Context {
         Self::default()
     }
 
-    /// The same, ending at the latest in `timeout` from now.
+    /// The same, ending at the latest in `timeout` from now; so end its calls, and their streams.
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.limit(time::now().saturating_add(time::nanos(timeout)));
         self

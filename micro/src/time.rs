@@ -33,3 +33,11 @@ pub(crate) fn instant(at: Nanos) -> tokio::time::Instant {
     const FAR: u64 = 30 * 365 * 86_400 * 1_000_000_000;
     *EPOCH + Duration::from_nanos(at.min(FAR))
 }
+
+/// What a future gives, unless it is not ready at `at`: then it is dropped.
+pub(crate) async fn until<F: Future>(at: Nanos, future: F) -> Option<F::Output> {
+    if at == NEVER {
+        return Some(future.await);
+    }
+    tokio::time::timeout_at(instant(at), future).await.ok()
+}

@@ -62,12 +62,13 @@ impl Picked {
 }
 
 impl Inner {
-    /// Makes attempts until one is final.
+    /// Makes attempts until one is final, or there is no answer at `deadline`.
     pub(super) async fn attempts(
         &self,
         lane: &Lane,
         request: &mut Request,
         began: Nanos,
+        deadline: Nanos,
     ) -> Result<Response> {
         let context = request.context();
         let attempts = context.attempts_left().unwrap_or(self.settings.attempts);
@@ -75,7 +76,7 @@ impl Inner {
         let mut progress = Progress {
             lane,
             began,
-            deadline: context.deadline(),
+            deadline,
             retries: attempts.saturating_sub(1),
             made: 0,
             failed: None,
@@ -157,6 +158,7 @@ impl Inner {
         let patience = now.saturating_add(patience);
         let attempt = Attempt {
             now,
+            deadline: progress.deadline,
             patience: patience.min(progress.deadline),
             repeatable,
             attempts: lent + 1,

@@ -36,17 +36,18 @@ impl Direct {
         address: &str,
         request: &mut Request,
         began: Nanos,
+        deadline: Nanos,
     ) -> Result<Response> {
         let node = Node::new(request.service(), address, address);
         let peer = self.peer(&node)?;
         let recorder = request.extensions().get::<Recorder>().cloned();
-        let deadline = request.context().deadline();
         let attempts = request.context().attempts_left().unwrap_or(1);
         let mut backoff = Backoff::default();
         let mut now = began;
         loop {
             let attempt = Attempt {
                 now,
+                deadline,
                 patience: deadline,
                 repeatable: false,
                 attempts,

@@ -42,7 +42,8 @@ use lane::Lane;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Time for a call that comes without a deadline. 5 s, as go-micro's.
+    /// Time for a call that comes without a deadline; for a stream, until it begins. 5 s, as
+    /// go-micro's.
     pub timeout: Duration,
     /// Attempts in the whole tree of a call that begins here. 4.
     pub attempts: u8,
@@ -154,17 +155,23 @@ impl Inner {
 
     async fn run(&self, request: &mut Request) -> Result<Response> {
         let began = time::now();
+        let options = request.extensions().get::<Options>();
+        let address = options.and_then(|options| options.address.clone());
+        let streams = request.body().is_stream() || options.is_some_and(|options| options.stream);
         let context = request.context_mut();
-        if context.deadline() == NEVER {
-            context.limit(began + nanos(self.settings.timeout));
+        let deadline = match context.deadline() {
+            NEVER => began.saturating_add(nanos(self.settings.timeout)),
+            said => said,
+        };
+        if !streams {
+            context.limit(deadline);
         }
-        let address = request.extensions().get::<Options>();
-        if let Some(address) = address.and_then(|options| options.address.clone()) {
-            return Box::pin(self.direct.call(&address, request, began)).await;
+        if let Some(address) = address {
+            return Box::pin(self.direct.call(&address, request, began, deadline)).await;
         }
         let lane = self.lane(request.target(), began);
         lane.budget.deposit();
-        let answer = self.attempts(&lane, request, began).await;
+        let answer = self.attempts(&lane, request, began, deadline).await;
         if answer.is_err() {
             lane.failed.fetch_add(1, Relaxed);
         }

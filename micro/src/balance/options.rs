@@ -17,6 +17,9 @@ pub struct Options {
     /// Gives each attempt that may be repeated half the time that is left, however long answers
     /// usually take: for work whose time varies, and that is better not done twice.
     pub patient: bool,
+    /// Whether the answer is expected to stream: unless the call has a deadline of its own, time is
+    /// limited only until the stream begins. The same holds of any request that streams.
+    pub stream: bool,
 }
 
 /// What the loop has counted for one service.

@@ -69,11 +69,15 @@ impl<In: Payload, Out: Payload> Method<In, Out> {
     /// `cx` is the context the handler was given, or [`Context::new`] where a call begins.
     pub fn call(&self, cx: &Context, input: In) -> RequestBuilder<'_, In, Out> {
         let request = self.encode(cx, input);
-        RequestBuilder {
+        let call = RequestBuilder {
             client: &self.client,
             request,
             output: PhantomData,
+        };
+        if Out::STREAM {
+            return call.option(|options| options.stream = true);
         }
+        call
     }
 
     fn encode(&self, cx: &Context, input: In) -> Result<Request> {
@@ -105,7 +109,8 @@ impl<In, Out> RequestBuilder<'_, In, Out> {
         self
     }
 
-    /// Ends the call at the latest in `timeout` from now; never later than its context allows.
+    /// Ends the call at the latest in `timeout` from now, its streams included; never later than its
+    /// context allows.
     pub fn timeout(self, timeout: Duration) -> Self {
         self.with(|request| {
             let context = std::mem::take(request.context_mut());

@@ -113,6 +113,8 @@ pub trait Connection: Send + Sync + 'static {
 pub struct Attempt {
     /// The time now, as the caller read it.
     pub(crate) now: Nanos,
+    /// When the wait for the answer, or the head of one that streams, is over at the latest.
+    pub(crate) deadline: Nanos,
     /// When the attempt is given up if nothing was sent, or if it may be repeated.
     pub(crate) patience: Nanos,
     /// Whether another attempt may be made although this one may have been done.

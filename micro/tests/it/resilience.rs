@@ -15,4 +15,5 @@ mod ejection;
 mod life;
 mod registry;
 mod retries;
+mod streams;
 mod town;

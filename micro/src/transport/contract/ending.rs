@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
 use super::{Pair, SOON, Subject, attempt, error, feed, hanging, next, request, response, soon};
 use crate::{
-    Code, Context, Outcome,
-    message::{Body, Request},
+    Code, Context, Outcome, Result,
+    call::Answer,
+    message::{Body, BodyStream, Request, Response},
     time,
 };
 
@@ -21,6 +25,86 @@ pub(super) async fn the_deadline_ends_a_call_and_its_handler(subject: Subject) {
     let error = error(answer);
     assert_eq!(error.code(), Code::DeadlineExceeded);
     assert_eq!(error.outcome(), Outcome::Unknown);
+    dropped.await;
+    pair.close().await;
+}
+
+/// An answer that streams, and the end it is fed by.
+struct Ticking {
+    feeds: mpsc::Receiver<mpsc::Sender<Result<Bytes>>>,
+}
+
+/// Rooms that answer so.
+fn ticking() -> (Ticking, impl Fn(Request) -> Answer + Send + Sync + 'static) {
+    let (tell, feeds) = mpsc::channel(1);
+    let rooms = move |_: Request| -> Answer {
+        let (feed, body) = feed(1);
+        let told = tell.try_send(feed);
+        Box::pin(async move {
+            assert!(told.is_ok(), "the test waits for it");
+            Ok(response(body))
+        })
+    };
+    (Ticking { feeds }, rooms)
+}
+
+impl Ticking {
+    /// The stream of an answer that has begun, and its feed.
+    async fn begun(
+        &mut self,
+        answer: Result<Response>,
+    ) -> (BodyStream, mpsc::Sender<Result<Bytes>>) {
+        let answer = answer.unwrap_or_else(|error| panic!("an answer: {error}"));
+        let mut ticks = answer.into_parts().1.into_stream();
+        let feed = soon(self.feeds.recv()).await;
+        let feed = feed.unwrap_or_else(|| panic!("the rooms are gone"));
+        assert!(feed.send(Ok("tick".into())).await.is_ok());
+        assert!(matches!(next(&mut ticks).await, Some(Ok(_))));
+        (ticks, feed)
+    }
+}
+
+pub(super) async fn the_deadline_ends_a_stream_on_both_sides(subject: Subject) {
+    let (mut ticking, rooms) = ticking();
+    let pair = Pair::new(subject, rooms).await;
+    let (_requests, body) = feed(1);
+    for body in [Body::empty(), body] {
+        let context = Context::new().with_timeout(SHORT);
+        let request = request("Contract.Tick", body).with_context(context.clone());
+        let (mut ticks, feed) = ticking.begun(pair.call(request).await).await;
+        match next(&mut ticks).await {
+            Some(Err(error)) => assert_eq!(error.code(), Code::DeadlineExceeded, "{error}"),
+            _ => panic!("an error at the deadline"),
+        }
+        assert_eq!(context.time_left(), Some(Duration::ZERO), "not before");
+        soon(feed.closed()).await;
+        assert!(next(&mut ticks).await.is_none(), "nothing after an error");
+    }
+    pair.close().await;
+}
+
+pub(super) async fn an_attempt_s_own_deadline_is_for_the_head(subject: Subject) {
+    let (mut ticking, rooms) = ticking();
+    let pair = Pair::new(subject, rooms).await;
+    let mut attempt = attempt();
+    attempt.deadline = attempt.now + time::nanos(SHORT);
+    let answer = pair.attempt(request("Contract.Tick", vec![]), attempt);
+    let (mut ticks, feed) = ticking.begun(answer.await).await;
+    tokio::time::sleep(SHORT * 2).await;
+    assert!(feed.send(Ok("tock".into())).await.is_ok());
+    assert!(matches!(next(&mut ticks).await, Some(Ok(_))));
+    pair.close().await;
+}
+
+pub(super) async fn a_head_that_does_not_come_is_waited_for_to_the_attempt_s_end(subject: Subject) {
+    let (mut hanging, rooms) = hanging();
+    let pair = Pair::new(subject, rooms).await;
+    let mut attempt = attempt();
+    attempt.deadline = attempt.now + time::nanos(SHORT);
+    let (_requests, body) = feed(1);
+    let call = pair.attempt(request("Contract.Hang", body), attempt);
+    let (answer, dropped) = tokio::join!(call, hanging.begun());
+    assert_eq!(error(answer).code(), Code::DeadlineExceeded);
     dropped.await;
     pair.close().await;
 }

@@ -50,6 +50,9 @@ pub async fn all(make: impl AsyncFn(Limits) -> Subject) {
     ending::the_deadline_ends_a_call_and_its_handler(usual().await).await;
     ending::only_a_repeatable_attempt_runs_out_of_patience(usual().await).await;
     ending::dropping_a_call_cancels_its_handler(usual().await).await;
+    ending::the_deadline_ends_a_stream_on_both_sides(usual().await).await;
+    ending::an_attempt_s_own_deadline_is_for_the_head(usual().await).await;
+    ending::a_head_that_does_not_come_is_waited_for_to_the_attempt_s_end(usual().await).await;
     ending::dropping_an_answered_stream_cancels_it(usual().await).await;
     ending::going_away_lets_calls_end_and_takes_no_more(usual().await).await;
     ending::closing_breaks_calls_off(usual().await).await;
@@ -117,6 +120,7 @@ impl Pair {
 fn attempt() -> Attempt {
     Attempt {
         now: time::now(),
+        deadline: NEVER,
         patience: NEVER,
         repeatable: false,
         attempts: 4,

@@ -21,6 +21,7 @@ use crate::{
     call::{Answer, Begun},
     error::{Error, Outcome, Result},
     message::{Body, Request, Response},
+    time::{NEVER, Nanos},
     transport::{Attempt, Connection, Limits},
 };
 
@@ -67,13 +68,14 @@ impl Line {
     fn begin(&self, request: &mut Request, attempt: &Attempt, runtime: &Handle) -> Result<Waiting> {
         let place = self.served.place()?;
         let context = request.context().clone().with_attempts(attempt.attempts);
-        let mut waiting = Waiting::new(attempt, context.deadline());
+        let stream_deadline = context.deadline();
+        let mut waiting = Waiting::new(attempt, stream_deadline.min(attempt.deadline));
         let mut pump = AbortOnDrop::default();
         let body = match request.body().as_bytes() {
             Some(body) => Body::from(body.clone()),
             None => {
                 let (sender, body) = flow::channel();
-                let pumping = sender.pump(request.spend().into_stream(), self.message);
+                let pumping = sender.pump(request.spend().into_stream(), self.message, NEVER);
                 pump.0 = Some(runtime.spawn(pumping).abort_handle());
                 body
             }
@@ -91,7 +93,7 @@ impl Line {
         };
         let (sender, receiver) = oneshot::channel();
         let id = place.id();
-        let work = work(rest, sender, self.message, place, pump);
+        let work = work(rest, sender, self.message, stream_deadline, place, pump);
         let task = runtime.spawn(work).abort_handle();
         self.served.worked_by(id, task.clone());
         waiting.worked_by(task, receiver);
@@ -104,6 +106,7 @@ async fn work(
     answer: Answer,
     sender: oneshot::Sender<Result<Response>>,
     limit: usize,
+    deadline: Nanos,
     _place: Place,
     _pump: AbortOnDrop,
 ) {
@@ -121,7 +124,7 @@ async fn work(
     let (stream, body) = flow::channel();
     *response.body_mut() = body;
     if sender.send(answer).is_ok() {
-        stream.pump(messages, limit).await;
+        stream.pump(messages, limit, deadline).await;
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use crate::{
     error::{Error, Outcome, Result},
     message::{Body, BodyStream},
+    time::{self, Nanos},
 };
 
 /// Messages under way before the reader has taken them. A network's window counts bytes; here none are
@@ -36,9 +37,18 @@ pub(super) fn channel() -> (Sender, Body) {
 }
 
 impl Sender {
-    /// Sends every message. Ends early with an error, the stream's own or one of size, and when the
-    /// body has been dropped.
-    pub(super) async fn pump(self, mut messages: BodyStream, limit: usize) {
+    /// Sends every message. Ends early with an error, the stream's own, one of size or that of the
+    /// deadline, and when the body has been dropped.
+    pub(super) async fn pump(self, messages: BodyStream, limit: usize, deadline: Nanos) {
+        let pumped = time::until(deadline, self.send_all(messages, limit)).await;
+        if pumped.is_none() {
+            let error = Error::deadline_exceeded("the stream was cut off at the deadline")
+                .with_outcome(Outcome::Unknown);
+            let _ = self.0.send(Some(Err(error))).await;
+        }
+    }
+
+    async fn send_all(&self, mut messages: BodyStream, limit: usize) {
         loop {
             let next = poll_fn(|cx| messages.as_mut().poll_next(cx));
             let message = tokio::select! {

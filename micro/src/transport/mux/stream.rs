@@ -17,7 +17,7 @@ use super::{
     queue::Queue,
 };
 use crate::{
-    error::{Error, Result},
+    error::{Error, Outcome, Result},
     message::BodyStream,
 };
 
@@ -261,6 +261,12 @@ fn write_header(queue: &mut Queue, id: u64, length: usize) {
         id,
     };
     queue.tail().extend_from_slice(&header.bytes());
+}
+
+/// The error for a stream whose time is over.
+pub(super) fn cut_off() -> Error {
+    Error::deadline_exceeded("the stream was cut off at the deadline")
+        .with_outcome(Outcome::Unknown)
 }
 
 /// The error for a message over the other side's limit, found before it was sent.

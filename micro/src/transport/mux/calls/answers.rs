@@ -1,0 +1,104 @@
+//! What comes from the server, frame by frame.
+
+use std::sync::Arc;
+
+use super::{Calls, State, Wakers};
+use crate::{
+    error::{Error, Result},
+    message::{Body, Response},
+    time::Nanos,
+    transport::mux::{
+        frame::{self, StatusRead, kind, write_bare},
+        reader::Frame,
+    },
+};
+
+impl State {
+    /// Takes a frame from the server in.
+    pub(crate) fn frame(
+        &mut self,
+        calls: &Arc<Calls>,
+        frame: Frame<'_>,
+        received: Nanos,
+        wakers: &mut Wakers,
+    ) -> Result<()> {
+        let id = frame.header.id;
+        match frame.header.kind {
+            kind::RESPONSE => {
+                let status = frame::read_status(frame.head()).ok_or_else(damaged)?;
+                let flags = frame.header.flags;
+                let answer = match status {
+                    StatusRead::Failed(error) => Err(error),
+                    StatusRead::Fine {
+                        content_type,
+                        metadata,
+                        load,
+                    } => {
+                        let body = if flags & frame::STREAM == 0 {
+                            Body::from(frame.body())
+                        } else {
+                            match self.open_inbox(calls, id) {
+                                Some(body) => body,
+                                None => return Ok(()),
+                            }
+                        };
+                        let mut response = Response::new(content_type, body);
+                        *response.metadata_mut() = metadata;
+                        response.load = load;
+                        response.received = received;
+                        Ok(response)
+                    }
+                };
+                if !self.streams.is_empty() && flags & frame::STREAM == 0 {
+                    // Whole answers end the call; what the request still streams is of no use.
+                    self.streams.remove(&id);
+                }
+                self.complete(id, answer, wakers);
+            }
+            kind::DATA => {
+                if let Some(inbox) = self.streams.get(&id).and_then(|s| s.inbox.clone()) {
+                    inbox.push(frame.body())?;
+                }
+            }
+            kind::END => {
+                let end = match frame::read_status(frame.head()).ok_or_else(damaged)? {
+                    StatusRead::Fine { .. } => Ok(()),
+                    StatusRead::Failed(error) => Err(error),
+                };
+                if let Some(streams) = self.streams.remove(&id)
+                    && let Some(inbox) = &streams.inbox
+                {
+                    inbox.end(end);
+                }
+            }
+            kind::CREDIT => {
+                let granted = frame.tail().try_into().map_err(|_| damaged())?;
+                if let Some(credit) = self.streams.get(&id).and_then(|s| s.credit.as_ref()) {
+                    credit.grant(u32::from_le_bytes(granted));
+                }
+            }
+            kind::PING => write_bare(self.queue.tail(), kind::PONG, id, &[]),
+            kind::PONG => {
+                if let Some(place) = self.pings.iter().position(|(ping, _)| *ping == id) {
+                    let _ = self.pings.swap_remove(place).1.send(());
+                }
+            }
+            kind::GO_AWAY => {
+                // Without a head it is a goodbye; with one, why the connection ends.
+                if let Some(StatusRead::Failed(why)) = frame::read_status(frame.head()) {
+                    return Err(Error::unavailable(format!(
+                        "it ended the connection: {}",
+                        why.message()
+                    )));
+                }
+                self.go_away();
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn damaged() -> Error {
+    Error::data_loss("a frame could not be read")
+}

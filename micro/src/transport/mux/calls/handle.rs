@@ -1,0 +1,179 @@
+//! A connection as callers hold it: a call is begun, answered or given up.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use super::{
+    Calls, Phase, Slot, Stage, Waiting,
+    streams::{Streams, send_stream},
+    wake_driver,
+};
+use crate::{
+    error::{Code, Error, Outcome, Result},
+    message::{Request, Response},
+    transport::{
+        Attempt, Connection,
+        mux::{
+            frame::{self, Name, RequestHead, kind, write_bare, write_request},
+            stream::{Credit, too_large},
+        },
+    },
+};
+
+/// A connection as callers hold it.
+pub(crate) struct Handle(pub(crate) Arc<Calls>);
+
+impl Connection for Handle {
+    fn start(
+        &self,
+        request: &mut Request,
+        attempt: &Attempt,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<u64>> {
+        let calls = &self.0;
+        let mut guard = calls.lock();
+        let state = &mut *guard;
+        match &state.stage {
+            Stage::Open => {}
+            Stage::Draining => return Poll::Ready(Err(going_away())),
+            Stage::Gone(error) => {
+                return Poll::Ready(Err(error.clone().with_outcome(Outcome::NotSent)));
+            }
+        }
+        let start = state.queue.end();
+        if !calls.has_room(state) {
+            state.waiting.push(cx.waker().clone());
+            return Poll::Pending;
+        }
+        let index = match state.free.last() {
+            Some(index) => *index,
+            None if state.slots.len() < calls.limits.calls => {
+                state.slots.push(Slot {
+                    generation: 0,
+                    phase: Phase::Free,
+                });
+                let index = (state.slots.len() - 1) as u32;
+                state.free.push(index);
+                index
+            }
+            None => {
+                return Poll::Ready(Err(Error::resource_exhausted(format!(
+                    "{0} calls are under way on one connection, over the limit `calls` of {0}",
+                    calls.limits.calls
+                ))
+                .with_outcome(Outcome::NotSent)));
+            }
+        };
+        let id = u64::from(state.slots[index as usize].generation) << 32 | u64::from(index);
+        let whole = request.body().as_bytes();
+        let length = whole.map_or(0, |body| body.len());
+        if length > state.message_limit {
+            let error = too_large(length, state.message_limit);
+            return Poll::Ready(Err(error.with_outcome(Outcome::NotSent)));
+        }
+        let context = request.context();
+        let stream_deadline = context.deadline();
+        let deadline = attempt.deadline.min(stream_deadline);
+        let name = state.names.name(request.target());
+        let head = RequestHead {
+            name,
+            left: frame::left(stream_deadline, attempt.now),
+            attempts: attempt.attempts,
+            content_type: request.content_type(),
+            context,
+        };
+        let flags = if whole.is_some() { 0 } else { frame::STREAM };
+        let written = write_request(
+            state.queue.tail(),
+            id,
+            flags,
+            &head,
+            length,
+            state.head_limit,
+        );
+        if let Err(error) = written {
+            if matches!(name, Name::New { .. }) {
+                state.names.forget(request.target());
+            }
+            return Poll::Ready(Err(error.with_outcome(Outcome::NotSent)));
+        }
+        match whole {
+            Some(body) => state.queue.push_body(body),
+            None => {
+                let credit = Credit::new(state.window);
+                let pump = send_stream(calls, request.spend(), &credit, id, state.message_limit);
+                let mut streams = Streams::new(stream_deadline);
+                streams.credit = Some(credit);
+                streams.pump = Some(pump);
+                state.streams.insert(id, streams);
+            }
+        }
+        let patience = attempt.patience.min(deadline);
+        state.free.pop();
+        state.begun += 1;
+        state.last = attempt.now;
+        state.slots[index as usize].phase = Phase::Waiting(Waiting {
+            waker: cx.waker().clone(),
+            start,
+            end: state.queue.end(),
+            patience,
+            deadline,
+            stream_deadline,
+            repeatable: attempt.repeatable,
+        });
+        state.nearest = state.nearest.min(patience);
+        wake_driver(guard);
+        Poll::Ready(Ok(id))
+    }
+
+    fn answer(&self, id: u64, cx: &mut Context<'_>) -> Poll<Result<Response>> {
+        let mut state = self.0.lock();
+        let Some(slot) = state.slot(id) else {
+            let error = Error::internal("an answer was asked for twice");
+            return Poll::Ready(Err(error.with_outcome(Outcome::Unknown)));
+        };
+        match &mut slot.phase {
+            Phase::Waiting(waiting) => {
+                if !waiting.waker.will_wake(cx.waker()) {
+                    waiting.waker = cx.waker().clone();
+                }
+                Poll::Pending
+            }
+            phase => {
+                let phase = std::mem::replace(phase, Phase::Free);
+                state.free(id as u32);
+                if state.is_done() {
+                    // A connection that takes no more calls ends with its last answer taken.
+                    wake_driver(state);
+                }
+                match phase {
+                    Phase::Ready(answer) => Poll::Ready(answer),
+                    _ => Poll::Ready(Err(Error::internal("a call was lost"))),
+                }
+            }
+        }
+    }
+
+    fn cancel(&self, id: u64) {
+        let mut guard = self.0.lock();
+        let state = &mut *guard;
+        let Some(slot) = state.slot(id) else { return };
+        let phase = std::mem::replace(&mut slot.phase, Phase::Free);
+        state.free(id as u32);
+        let streams = state.streams.remove(&id);
+        if let Phase::Waiting(waiting) = &phase
+            && !state.queue.erase(waiting.start)
+        {
+            write_bare(state.queue.tail(), kind::CANCEL, id, &[]);
+        }
+        wake_driver(guard);
+        // These may hold the connection's own streams, whose ends lock it again.
+        drop((phase, streams));
+    }
+}
+
+fn going_away() -> Error {
+    Error::new(Code::Unavailable, "the node is going away").with_outcome(Outcome::NotSent)
+}

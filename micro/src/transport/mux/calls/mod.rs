@@ -1,0 +1,250 @@
+//! The calls of one connection, as their callers and the connection's task share them.
+
+mod answers;
+mod handle;
+mod state;
+mod streams;
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    task::Waker,
+};
+
+use parking_lot::{Mutex, MutexGuard};
+use tokio::sync::oneshot;
+
+use super::{
+    frame::{kind, write_bare},
+    names::Names,
+    preface::UNSAID,
+    queue::Queue,
+};
+use crate::{
+    error::{Error, Outcome, Result},
+    message::Response,
+    time::{self, NEVER, Nanos},
+    transport::{limits::Limits, pool::Pooled},
+};
+pub(super) use handle::Handle;
+use streams::Streams;
+
+/// One connection's calls.
+pub(super) struct Calls {
+    state: Mutex<State>,
+    /// Whether a new call may be begun here; follows the stage.
+    open: Arc<AtomicBool>,
+    /// Bytes that have left for the socket, of all ever queued.
+    flushed: AtomicU64,
+    limits: Arc<Limits>,
+}
+
+pub(super) struct State {
+    pub(super) queue: Queue,
+    slots: Vec<Slot>,
+    /// Slots that wait for a call.
+    free: Vec<u32>,
+    /// Calls whose head came, or whose request streams: by their id, until both sides have ended.
+    streams: BTreeMap<u64, Streams>,
+    names: Names,
+    /// The connection's task, and whether it sleeps.
+    driver: Option<Waker>,
+    asleep: bool,
+    stage: Stage,
+    /// Whether the stage is open, for who does not hold the lock.
+    open: Arc<AtomicBool>,
+    /// Callers that wait for room in the queue.
+    waiting: Vec<Waker>,
+    /// Who waits for a sign of life, by the number of its PING.
+    pings: Vec<(u64, oneshot::Sender<()>)>,
+    /// The earliest time at which a call must be looked at.
+    pub(super) nearest: Nanos,
+    /// Calls begun so far.
+    pub(super) begun: u64,
+    /// When the last was begun.
+    last: Nanos,
+    /// The largest message the other side takes.
+    message_limit: usize,
+    /// The largest head it takes.
+    head_limit: usize,
+    /// The credit a stream begins with, as the other side said; 0 until it has.
+    window: u32,
+}
+
+enum Stage {
+    Open,
+    /// The other side takes no more; those begun go on.
+    Draining,
+    Gone(Error),
+}
+
+struct Slot {
+    generation: u32,
+    phase: Phase,
+}
+
+enum Phase {
+    Free,
+    Waiting(Waiting),
+    Ready(Result<Response>),
+}
+
+struct Waiting {
+    waker: Waker,
+    /// Where its frame begins and ends among all bytes ever queued.
+    start: u64,
+    end: u64,
+    /// When it is looked at next.
+    patience: Nanos,
+    deadline: Nanos,
+    /// When its streams end, if it has any.
+    stream_deadline: Nanos,
+    repeatable: bool,
+}
+
+/// Wakers to be woken once the lock is free.
+pub(super) type Wakers = Vec<Waker>;
+
+impl Calls {
+    pub(super) fn new(limits: Arc<Limits>) -> Arc<Self> {
+        let open = Arc::new(AtomicBool::new(true));
+        Arc::new(Calls {
+            state: Mutex::new(State {
+                queue: Queue::default(),
+                slots: Vec::new(),
+                free: Vec::new(),
+                streams: BTreeMap::new(),
+                names: Names::new(0),
+                driver: None,
+                asleep: false,
+                stage: Stage::Open,
+                open: open.clone(),
+                waiting: Vec::new(),
+                pings: Vec::new(),
+                nearest: NEVER,
+                begun: 0,
+                last: time::now(),
+                message_limit: (limits.message_u32() as usize).min(UNSAID.message as usize),
+                head_limit: (limits.head_u32() as usize).min(UNSAID.head as usize),
+                window: 0,
+            }),
+            open,
+            flushed: AtomicU64::new(0),
+            limits,
+        })
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Notes bytes that have left; callers that waited for room are woken.
+    pub(super) fn flushed(&self, bytes: usize) {
+        let flushed = self.flushed.fetch_add(bytes as u64, Ordering::Release) + bytes as u64;
+        let mut state = self.lock();
+        if !state.waiting.is_empty() && state.queue.end() - flushed < self.limits.queue as u64 / 2 {
+            let waiting = std::mem::take(&mut state.waiting);
+            drop(state);
+            waiting.into_iter().for_each(Waker::wake);
+        }
+    }
+
+    /// Whether less than its limit is queued.
+    fn has_room(&self, state: &State) -> bool {
+        let flushed = self.flushed.load(Ordering::Relaxed);
+        state.queue.end().saturating_sub(flushed) <= self.limits.queue as u64
+    }
+
+    /// Whether a new call may be begun here.
+    pub(super) fn is_open(&self) -> bool {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// Takes no new calls; the task ends when the last one has.
+    pub(super) fn drain(&self) {
+        let mut state = self.lock();
+        state.go_away();
+        wake_driver(state);
+    }
+
+    /// Asks for a sign of life; what it gives fails when the connection ends.
+    pub(super) fn ping(&self) -> oneshot::Receiver<()> {
+        let (sender, receiver) = oneshot::channel();
+        let mut state = self.lock();
+        if !matches!(state.stage, Stage::Gone(_)) {
+            state.begun += 1;
+            let ping = state.begun;
+            state.pings.push((ping, sender));
+            write_bare(state.queue.tail(), kind::PING, ping, &[]);
+            wake_driver(state);
+        }
+        receiver
+    }
+
+    /// Ends every call: *not sent* or *unknown*, by where its frame stands against what was flushed.
+    pub(super) fn gone(&self, error: &Error) {
+        let flushed = self.flushed.load(Ordering::Acquire);
+        let mut wakers = Wakers::new();
+        let mut state = self.lock();
+        if matches!(state.stage, Stage::Gone(_)) {
+            return;
+        }
+        state.stage = Stage::Gone(error.clone());
+        state.open.store(false, Ordering::Relaxed);
+        for slot in &mut state.slots {
+            let Phase::Waiting(waiting) = &slot.phase else {
+                continue;
+            };
+            let outcome = if waiting.end > flushed {
+                Outcome::NotSent
+            } else {
+                Outcome::Unknown
+            };
+            let ended = Phase::Ready(Err(error.clone().with_outcome(outcome)));
+            if let Phase::Waiting(waiting) = std::mem::replace(&mut slot.phase, ended) {
+                wakers.push(waiting.waker);
+            }
+        }
+        let streams = std::mem::take(&mut state.streams);
+        wakers.append(&mut state.waiting);
+        state.pings.clear();
+        drop(state);
+        for streams in streams.into_values() {
+            if let Some(inbox) = &streams.inbox {
+                inbox.end(Err(error.clone().with_outcome(Outcome::Unknown)));
+            }
+        }
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// Wakes the connection's task if it sleeps, after the lock is free.
+fn wake_driver(mut state: MutexGuard<'_, State>) {
+    if !state.asleep {
+        return;
+    }
+    state.asleep = false;
+    let driver = state.driver.clone();
+    drop(state);
+    if let Some(driver) = driver {
+        driver.wake();
+    }
+}
+
+impl Pooled for Calls {
+    fn idle_since(&self) -> Option<Nanos> {
+        let state = self.lock();
+        (state.is_idle() && state.pings.is_empty()).then_some(state.last)
+    }
+
+    fn retire(&self) {
+        self.drain();
+    }
+}

@@ -1,0 +1,55 @@
+//! The server's side of a connection: its task, what is known of the other side, what is answered.
+
+mod answer;
+mod driver;
+mod session;
+mod shared;
+
+use std::sync::Arc;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::preface::{Preface, Read};
+use crate::{
+    call::Call,
+    error::{Error, Result},
+    transport::{Limits, io::Io, protocol::Accepted},
+};
+use driver::Driver;
+use session::Session;
+use shared::Served;
+
+/// Serves one connection until it ends.
+pub(super) async fn serve(accepted: Accepted, call: Arc<dyn Call>, limits: Arc<Limits>) {
+    let Accepted {
+        mut io,
+        mut first,
+        seat,
+    } = accepted;
+    let preface =
+        match tokio::time::timeout(limits.handshake, greet(&mut io, &mut first, &limits)).await {
+            Ok(Ok(preface)) => preface,
+            Ok(Err(error)) => return tracing::debug!(%error, "a connection was not begun"),
+            Err(_) => return tracing::debug!("a connection did not introduce itself in time"),
+        };
+    let served = Served::new(limits.queue as u64);
+    let session = Session::new(preface, limits, served, call, seat);
+    let error = Driver::new(io, first, session).run().await;
+    tracing::trace!(%error, "a connection ended");
+}
+
+async fn greet(io: &mut Io, first: &mut Vec<u8>, limits: &Limits) -> Result<Preface> {
+    let mut out = Vec::with_capacity(64);
+    Preface::of(limits).write(&mut out);
+    io.write_all(&out).await?;
+    loop {
+        if let Read::Done(preface, length) = Preface::read(first)? {
+            preface.version()?;
+            first.drain(..length);
+            return Ok(preface);
+        }
+        if io.read_buf(first).await? == 0 {
+            return Err(Error::unavailable("the other side closed it"));
+        }
+    }
+}

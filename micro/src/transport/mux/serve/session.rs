@@ -1,0 +1,235 @@
+//! What a server knows of the other side, and what becomes of its frames.
+
+use std::{collections::VecDeque, sync::Arc, task::Waker};
+
+use super::shared::{Running, Served};
+use crate::{
+    call::{Begun, Call},
+    context::Context as CallContext,
+    error::{Error, Result},
+    message::{Body, ContentType, Request, Target},
+    time::{NEVER, Nanos},
+    transport::{
+        Limits,
+        mux::{
+            frame::{self, kind, write_bare},
+            names::{self, Known},
+            preface::Preface,
+            queue::{Queue, Writer},
+            reader::Frame,
+            stream::{self, Inbox, Incoming},
+        },
+        protocol::Seat,
+    },
+};
+
+/// What is known of the other side and done for it.
+pub(super) struct Session {
+    pub(super) served: Arc<Served>,
+    /// What the connection's own task queues, without a lock.
+    pub(super) own: Queue,
+    pub(super) limits: Arc<Limits>,
+    pub(super) preface: Preface,
+    names: Known,
+    call: Arc<dyn Call>,
+    pub(super) seat: Seat,
+    /// Whether more is queued than the limit: nothing is begun until it is written.
+    pub(super) full: bool,
+    /// Frames read in one batch with what filled the queue, to be looked at when it is written.
+    parked: VecDeque<Frame<'static>>,
+    /// Whether as many calls as may be were at work when the last was begun.
+    pub(super) crowded: bool,
+}
+
+impl Session {
+    pub(super) fn new(
+        preface: Preface,
+        limits: Arc<Limits>,
+        served: Arc<Served>,
+        call: Arc<dyn Call>,
+        seat: Seat,
+    ) -> Self {
+        Session {
+            names: Known::new(limits.names),
+            own: Queue::default(),
+            preface,
+            limits,
+            served,
+            call,
+            seat,
+            full: false,
+            parked: VecDeque::new(),
+            crowded: false,
+        }
+    }
+
+    /// Hands the writer, which must be empty, what is queued; whether there was anything.
+    pub(super) fn hand_over(&mut self, writer: &mut Writer) -> bool {
+        if self.own.hand_over(writer) {
+            return true;
+        }
+        let mut state = self.served.state.lock();
+        let handed = state.queue.hand_over(writer);
+        if handed && !state.waiting.is_empty() {
+            let waiting = std::mem::take(&mut state.waiting);
+            drop(state);
+            waiting.into_iter().for_each(Waker::wake);
+        }
+        handed
+    }
+
+    /// Looks at frames that were parked, now that what was queued has been written.
+    pub(super) fn resume(&mut self, now: Nanos) -> Result<()> {
+        self.full = false;
+        while !self.full
+            && let Some(frame) = self.parked.pop_front()
+        {
+            self.frame(frame, now)?;
+        }
+        self.full |= !self.parked.is_empty();
+        Ok(())
+    }
+
+    pub(super) fn frame(&mut self, frame: Frame<'_>, now: Nanos) -> Result<()> {
+        if self.full {
+            self.parked.push_back(frame.keep());
+            return Ok(());
+        }
+        let id = frame.header.id;
+        match frame.header.kind {
+            kind::REQUEST if !frame.cancelled => self.request(frame, now)?,
+            kind::REQUEST | kind::WITHDRAWN => {
+                let read = frame::read_request(frame.head()).ok_or_else(damaged)?;
+                self.target(&read)?;
+            }
+            kind::DATA => {
+                let inbox = {
+                    let state = self.served.state.lock();
+                    state.running.get(&id).and_then(|r| r.inbox.clone())
+                };
+                if let Some(inbox) = inbox {
+                    inbox.push(frame.body())?;
+                }
+            }
+            kind::END => {
+                let end = match frame::read_status(frame.head()).ok_or_else(damaged)? {
+                    frame::StatusRead::Fine { .. } => Ok(()),
+                    frame::StatusRead::Failed(error) => Err(error),
+                };
+                let state = self.served.state.lock();
+                if let Some(inbox) = state.running.get(&id).and_then(|r| r.inbox.as_ref()) {
+                    inbox.end(end);
+                }
+            }
+            kind::CREDIT => {
+                let granted = frame.tail().try_into().map_err(|_| damaged())?;
+                let state = self.served.state.lock();
+                if let Some(credit) = state.running.get(&id).and_then(|r| r.credit.as_ref()) {
+                    credit.grant(u32::from_le_bytes(granted));
+                }
+            }
+            kind::CANCEL => {
+                let running = self.served.state.lock().running.remove(&id);
+                if let Some(running) = running {
+                    running.stop("the caller gave the call up");
+                }
+            }
+            kind::PING => write_bare(self.own.tail(), kind::PONG, id, &[]),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The endpoint that a request's head names.
+    fn target(&mut self, read: &frame::RequestRead<'_>) -> Result<Target> {
+        match (read.service, read.endpoint) {
+            (Some(service), Some(endpoint)) => {
+                let target = Target::new(service, endpoint);
+                if let Some(number) = read.define
+                    && !self.names.define(number, &target)
+                {
+                    return Err(Error::resource_exhausted(format!(
+                        "name {number} of {} bytes is over the limit `names` of {} names of {} bytes",
+                        service.len() + endpoint.len(),
+                        self.limits.names,
+                        names::LONGEST
+                    )));
+                }
+                Ok(target)
+            }
+            _ => self.names.get(read.number).cloned().ok_or_else(damaged),
+        }
+    }
+
+    fn request(&mut self, frame: Frame<'_>, now: Nanos) -> Result<()> {
+        let header = frame.header;
+        let read = frame::read_request(frame.head()).ok_or_else(damaged)?;
+        let target = self.target(&read)?;
+        let deadline = match read.left {
+            NEVER => NEVER,
+            left => now.saturating_add(left),
+        };
+        let context = CallContext::received(
+            deadline,
+            (read.attempts != 0).then_some(read.attempts),
+            read.criticality,
+            read.trace,
+            read.metadata,
+        );
+        let content_type = read.content_type.unwrap_or(ContentType::Bytes);
+        if frame.body_length() > self.limits.message {
+            let error = stream::too_large(frame.body_length(), self.limits.message);
+            self.refuse(header.id, &error);
+            return Ok(());
+        }
+        if usize::from(header.head) > self.limits.head {
+            let error = Error::invalid_argument(format!(
+                "metadata and names take {} bytes, over the limit `head` of {}",
+                header.head, self.limits.head
+            ));
+            self.refuse(header.id, &error);
+            return Ok(());
+        }
+        let mut running = Running::default();
+        let body = if header.flags & frame::STREAM == 0 {
+            Body::from(frame.body())
+        } else {
+            let window = self.limits.window;
+            let inbox = Inbox::new(window);
+            running.inbox = Some(inbox.clone());
+            Body::stream(Incoming::new(inbox, self.served.clone(), header.id, window))
+        };
+        if self.seat.is_refusing() {
+            let error = Error::unavailable("the node is going away");
+            self.refuse(header.id, &error);
+            return Ok(());
+        }
+        if self.crowded && self.is_crowded() {
+            let error = Error::resource_exhausted(format!(
+                "{0} calls are at work on one connection, over the limit `calls` of {0}",
+                self.limits.calls
+            ));
+            self.refuse(header.id, &error);
+            return Ok(());
+        }
+        let request = Request::build(target, context, content_type, body, false);
+        match self.call.begin(request, now) {
+            Begun::Done(answer) if running.inbox.is_none() => {
+                self.answer(header.id, answer, deadline)
+            }
+            Begun::Done(answer) => {
+                self.run_on(header.id, running, Box::pin(async { answer }), deadline)
+            }
+            Begun::Running(answer) => self.run_on(header.id, running, answer, deadline),
+        }
+    }
+
+    fn is_crowded(&mut self) -> bool {
+        self.crowded = self.served.state.lock().running.len() >= self.limits.calls;
+        self.crowded
+    }
+}
+
+fn damaged() -> Error {
+    Error::data_loss("a frame could not be read")
+}
