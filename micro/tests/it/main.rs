@@ -11,5 +11,6 @@ mod readme;
 mod registry;
 mod resilience;
 mod settings;
+mod signals;
 mod transport;
 mod ui;
