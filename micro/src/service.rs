@@ -363,8 +363,9 @@ impl Running {
         .with_version(service.version)
         .with_endpoints(endpoints);
         node.metadata = service.metadata;
+        let protocols = transport.protocols().join(",");
         let own = [
-            ("protocols", "native/1"),
+            ("protocols", &*protocols),
             ("transport", transport.name()),
             ("registry", registry.name()),
             ("broker", plugins.broker_name()),
