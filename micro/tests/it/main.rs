@@ -6,6 +6,7 @@ mod codec;
 mod golden;
 mod limits;
 mod middleware;
+mod process;
 mod raw;
 mod readme;
 mod registry;

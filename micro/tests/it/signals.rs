@@ -1,12 +1,7 @@
 //! Signals to a service that is a process of its own.
 #![cfg(unix)]
-#![allow(clippy::print_stdout, reason = "the process is heard over a pipe")]
 
-use std::{
-    io::{BufRead, BufReader, Read, Write},
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
-    time::Duration,
-};
+use std::{ffi::OsStr, time::Duration};
 
 use async_trait::async_trait;
 use micro::{
@@ -15,17 +10,15 @@ use micro::{
 };
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::process::{Process, say, when_unwanted};
+
 const HANGS: &str = "MICRO_TEST_HANGS";
 
 /// Not a test of its own: the service that the tests below start.
 #[test]
 #[ignore = "a service's process, started by the tests beside it"]
 fn service() {
-    std::thread::spawn(|| {
-        // Ends with the test that started it.
-        let _ = std::io::stdin().read_to_end(&mut Vec::new());
-        std::process::exit(1);
-    });
+    when_unwanted(|| std::process::exit(1));
     let registry = Telling {
         registry: Memory::new(),
         hangs: std::env::var_os(HANGS).is_some(),
@@ -78,81 +71,35 @@ impl Registry for Telling {
     }
 }
 
-/// Tells the test, on a line of its own among those of the test runner.
-fn say(what: &str) {
-    let mut output = std::io::stdout();
-    output.write_all(format!("\n{what}\n").as_bytes()).unwrap();
-    output.flush().unwrap();
+fn start(hangs: bool) -> Process {
+    let hangs = hangs.then_some((HANGS, OsStr::new("1")));
+    Process::start("signals::service", hangs.as_slice())
 }
 
-/// The service's process, killed when dropped.
-struct Process {
-    child: Child,
-    output: BufReader<ChildStdout>,
-    /// Open until the process has ended.
-    _input: ChildStdin,
-}
-
-impl Process {
-    fn start(hangs: bool) -> Self {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command
-            .args(["signals::service", "--exact", "--ignored", "--nocapture"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped());
-        if hangs {
-            command.env(HANGS, "1");
-        }
-        let mut child = command.spawn().unwrap();
-        Process {
-            output: BufReader::new(child.stdout.take().unwrap()),
-            _input: child.stdin.take().unwrap(),
-            child,
-        }
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
-    /// Waits until it says so.
-    fn until(&mut self, what: &str) {
-        let mut line = String::new();
-        while line.trim() != what {
-            line.clear();
-            let read = self.output.read_line(&mut line).unwrap();
-            assert_ne!(read, 0, "the process ended before it said `{what}`");
-        }
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn signal(process: &Process, signal: Signal) {
+    kill_process(Pid::from_child(process.child()), signal).unwrap();
 }
 
 #[test]
 fn a_signal_while_it_registers_takes_back_what_the_registry_may_know() {
-    for signal in [Signal::TERM, Signal::INT] {
-        let mut process = Process::start(true);
+    for which in [Signal::TERM, Signal::INT] {
+        let mut process = start(true);
         process.until("registering");
-        process.signal(signal);
+        signal(&process, which);
         process.until("deregistered");
         process.until("ended");
-        assert!(process.child.wait().unwrap().success());
+        assert!(process.ends_well());
     }
 }
 
 #[test]
 fn a_signal_ends_a_service_in_order() {
-    for signal in [Signal::TERM, Signal::INT] {
-        let mut process = Process::start(false);
+    for which in [Signal::TERM, Signal::INT] {
+        let mut process = start(false);
         process.until("registered");
-        process.signal(signal);
+        signal(&process, which);
         process.until("deregistered");
         process.until("ended");
-        assert!(process.child.wait().unwrap().success());
+        assert!(process.ends_well());
     }
 }
