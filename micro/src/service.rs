@@ -11,6 +11,7 @@ use crate::{
     middleware::{Layer, Layers},
     plugins::Plugins,
     registry::{Node, Registry},
+    runtime::Signals,
     server::{Entrance, Handler, Router, Routes, Status, Subscribers, Topic},
     settings::Settings,
     transport::Listener,
@@ -238,7 +239,8 @@ impl Service {
         Running::start(self, runtimes).await
     }
 
-    /// Serves with a runtime a core until SIGTERM or SIGINT, then drains and returns.
+    /// Serves with a runtime a core until SIGTERM or SIGINT, then drains and returns; one that comes while
+    /// it starts ends it in the same order.
     ///
     /// A second signal ends the process at once. The environment and the command line have their say
     /// (see [`settings`](crate::settings)), unless what [`Service::settings`] was given has been read
@@ -250,12 +252,23 @@ impl Service {
         let settings = self.settings.take().unwrap_or_default().complete()?;
         self.configure(&settings)?;
         crate::runtime::run(|workers| async move {
-            let running = Running::start(self, workers).await?;
-            crate::runtime::signal().await?;
+            // Before there is anything that a signal could cut off.
+            let mut signals = Signals::listen()?;
+            let mut running = tokio::select! {
+                opened = Running::open(self, workers) => opened?,
+                () = signals.next() => return Ok(()),
+            };
+            tokio::select! {
+                registered = running.register() => {
+                    registered?;
+                    signals.next().await;
+                }
+                // The registry may have heard of it already: `stop` deregisters it.
+                () = signals.next() => {}
+            }
             tokio::select! {
                 () = running.stop() => Ok(()),
-                signal = crate::runtime::signal() => {
-                    signal?;
+                () = signals.next() => {
                     tracing::warn!("a second signal: ending at once");
                     std::process::exit(130);
                 }
@@ -303,13 +316,21 @@ pub struct Running {
     registry: Arc<dyn Registry>,
     listener: Box<dyn Listener>,
     subscribers: Option<Subscribers>,
-    renewal: JoinHandle<()>,
+    /// Once it is registered.
+    renewal: Option<JoinHandle<()>>,
     lifecycle: Lifecycle,
     status: Arc<Status>,
 }
 
 impl Running {
     async fn start(service: Service, workers: Vec<Handle>) -> Result<Self> {
+        let mut running = Self::open(service, workers).await?;
+        running.register().await?;
+        Ok(running)
+    }
+
+    /// Listens and subscribes; the registry does not know of it yet.
+    async fn open(service: Service, workers: Vec<Handle>) -> Result<Self> {
         let plugins = service.plugins;
         let parts = plugins.clone();
         service.client.settle(move || parts.parts());
@@ -342,8 +363,9 @@ impl Running {
         .with_version(service.version)
         .with_endpoints(endpoints);
         node.metadata = service.metadata;
+        let protocols = transport.protocols().join(",");
         let own = [
-            ("protocols", "native/1"),
+            ("protocols", &*protocols),
             ("transport", transport.name()),
             ("registry", registry.name()),
             ("broker", plugins.broker_name()),
@@ -352,34 +374,38 @@ impl Running {
         for (name, value) in own {
             node.metadata.entry(name.into()).or_insert(value.into());
         }
-        let lifecycle = service.lifecycle;
-        registry
-            .register(&node, Some(lifecycle.register_ttl))
-            .await?;
-        status.registered(Ok(()));
-        let renewal = renew(
-            registry.clone(),
-            node.clone(),
-            lifecycle.clone(),
-            status.clone(),
-        );
-        let renewal = tokio::spawn(renewal);
-        tracing::info!(
-            service = node.service,
-            address = node.address,
-            id = node.id,
-            "serving"
-        );
         Ok(Running {
             node,
             client: service.client,
             registry,
             listener,
             subscribers,
-            renewal,
-            lifecycle,
+            renewal: None,
+            lifecycle: service.lifecycle,
             status,
         })
+    }
+
+    /// Registers it, and goes on doing so.
+    async fn register(&mut self) -> Result<()> {
+        let (node, lifecycle) = (&self.node, &self.lifecycle);
+        let ttl = Some(lifecycle.register_ttl);
+        self.registry.register(node, ttl).await?;
+        self.status.registered(Ok(()));
+        let renewal = renew(
+            self.registry.clone(),
+            node.clone(),
+            lifecycle.clone(),
+            self.status.clone(),
+        );
+        tracing::info!(
+            service = node.service,
+            address = node.address,
+            id = node.id,
+            "serving"
+        );
+        self.renewal = Some(tokio::spawn(renewal));
+        Ok(())
     }
 
     /// Its record, with the address that was bound.
@@ -395,8 +421,10 @@ impl Running {
     /// Ends it without losing a call: not ready, deregister, serve on for a moment, go away, drain, close.
     pub async fn stop(mut self) {
         self.status.leaving();
-        self.renewal.abort();
-        let _ = (&mut self.renewal).await;
+        if let Some(renewal) = &mut self.renewal {
+            renewal.abort();
+            let _ = renewal.await;
+        }
         let subscribers = self.subscribers.take();
         let patience = self.lifecycle.propagation + self.lifecycle.drain;
         tokio::join!(
@@ -425,7 +453,9 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.renewal.abort();
+        if let Some(renewal) = &self.renewal {
+            renewal.abort();
+        }
     }
 }
 

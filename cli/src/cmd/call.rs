@@ -65,17 +65,17 @@ impl Call {
         } else {
             call.await
         };
-        session.print(reply.map_err(|error| failure(target, error))?)
+        session.print(reply.map_err(failure)?)
     }
 }
 
-/// A call's failure. That a handler did not find something says nothing about the names given here.
-pub(super) fn failure(target: &Target, error: Error) -> Failure {
-    // A server says so of itself; with an address nobody looked the endpoint up before.
-    let no_endpoint = format!("has no endpoint `{}`", target.endpoint);
-    let wrong_name = error.outcome() == Outcome::NotSent || error.message().contains(&no_endpoint);
-    match error.code() {
-        Code::NotFound if wrong_name => Failure::NotFound(error.to_string()),
+/// A call's failure. That a handler did not find something says nothing about the names given here: only
+/// what never reached one does.
+pub(super) fn failure(error: Error) -> Failure {
+    match (error.code(), error.outcome()) {
+        (Code::NotFound, Outcome::NotSent | Outcome::Rejected) => {
+            Failure::NotFound(error.to_string())
+        }
         _ => Failure::Failed(error.to_string()),
     }
 }

@@ -1,7 +1,7 @@
 //! `micro list`.
 
 use clap::Args;
-use micro::selector::WEIGHTS;
+use micro::{broker::direct::TOPICS, selector::WEIGHTS};
 use serde_json::json;
 
 use crate::{
@@ -13,7 +13,11 @@ use crate::{
 
 /// List the services
 #[derive(Args)]
-pub(crate) struct List;
+pub(crate) struct List {
+    /// Show what else the registry keeps under a name as well: topics that are subscribed to, weights
+    #[arg(long)]
+    all: bool,
+}
 
 impl List {
     pub(crate) fn run(self, session: &Session) -> Result {
@@ -22,9 +26,12 @@ impl List {
             let mut table = Table::new(["NAME", "VERSIONS", "NODES"], session.coloured());
             let mut services = Vec::new();
             for name in registry.list().await.map_err(Failure::Registry)? {
+                if !self.all && !is_service(&name) {
+                    continue;
+                }
                 let nodes = registry.get(&name).await.map_err(Failure::Registry)?;
-                // What the command keeps there itself is no service; one may have left meanwhile.
-                if nodes.is_empty() || name == WEIGHTS {
+                // One may have left meanwhile.
+                if nodes.is_empty() {
                     continue;
                 }
                 let count = nodes.len();
@@ -43,4 +50,9 @@ impl List {
             session.print(table)
         })
     }
+}
+
+/// Whether a name is that of a service: neither a topic's subscriptions nor what `weight` keeps.
+fn is_service(name: &str) -> bool {
+    name != WEIGHTS && !name.starts_with(TOPICS)
 }

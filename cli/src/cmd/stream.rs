@@ -67,7 +67,7 @@ impl Stream {
         if found.shape == Some(Shape::Requests) {
             let (sender, requests) = Streaming::channel(1);
             let sent = sender.send(request).await;
-            sent.map_err(|error| failure(&self.target, error))?;
+            sent.map_err(failure)?;
             drop(sender);
             return self.receive(session, &client, requests).await;
         }
@@ -95,10 +95,9 @@ impl Stream {
         let method = client.method::<In, Streaming<Value>>(service, endpoint);
         let call = self.target.options(method.call(&Context::new(), input));
         let timeout = self.timeout.unwrap_or(FOR_EVER);
-        let failed = |error| failure(&self.target, error);
-        let mut replies = call.timeout(timeout).await.map_err(failed)?;
+        let mut replies = call.timeout(timeout).await.map_err(failure)?;
         while let Some(reply) = replies.next().await {
-            session.print(reply.map_err(failed)?)?;
+            session.print(reply.map_err(failure)?)?;
         }
         Ok(())
     }

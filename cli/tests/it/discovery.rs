@@ -19,6 +19,26 @@ fn list_counts_nodes_and_versions() {
 }
 
 #[test]
+fn topics_and_weights_are_listed_only_when_all_is_asked_for() {
+    let house = House::new();
+    let record = r#"{"service":"topic:orders","id":"topic:orders-1","address":"h:1"}"#;
+    assert_eq!(house.micro(&["register", record]).code, 0);
+    house.serve(greeter());
+    assert_eq!(house.micro(&["weight", "greeter", "1.0.0=1"]).code, 0);
+    let names = |arguments: &[&str]| {
+        let services = house.micro(arguments).json();
+        let names = services.as_array().expect("it is a list").iter();
+        names.map(|service| service["name"].clone()).collect()
+    };
+    let services: Vec<_> = names(&["list", "--json"]);
+    assert_eq!(services, ["greeter"]);
+    let all: Vec<_> = names(&["list", "--all", "--json"]);
+    assert_eq!(all, ["greeter", "micro.weights", "topic:orders"]);
+    let text = house.micro(&["list"]).ok();
+    assert!(!text.contains("topic:orders"), "{text}");
+}
+
+#[test]
 fn an_empty_registry_is_an_empty_list() {
     let house = House::new();
     assert_eq!(house.micro(&["list", "--json"]).ok(), "[]\n");

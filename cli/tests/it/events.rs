@@ -16,7 +16,7 @@ fn subscribe(house: &House, options: &[&str]) -> Started {
 
 /// How many subscriptions the registry shows.
 fn nodes(house: &House) -> u64 {
-    let services = house.micro(&["list", "--json"]).json();
+    let services = house.micro(&["list", "--all", "--json"]).json();
     let nodes = services.as_array().into_iter().flatten();
     nodes.filter_map(|service| service["nodes"].as_u64()).sum()
 }

@@ -409,29 +409,19 @@ fn is_local(error: &Error) -> bool {
     is_harmless(error)
         && matches!(
             error.code(),
-            Code::InvalidArgument | Code::FailedPrecondition | Code::Unimplemented
+            Code::InvalidArgument | Code::FailedPrecondition | Code::NotFound | Code::Unimplemented
         )
 }
 
 /// What the end of an attempt says about its node.
 fn verdict(answer: &Result<Response>) -> Verdict {
-    let error = match answer {
-        Ok(response) => {
-            return Verdict::Answered {
-                server_load: response.load,
-            };
-        }
-        Err(error) => error,
-    };
-    let retry_after = error.retry_after().map(time::nanos);
-    match (error.outcome(), error.code()) {
-        (Outcome::Answered, Code::Unavailable) => Verdict::Failed,
-        (Outcome::Answered, Code::ResourceExhausted) => Verdict::Overloaded { retry_after },
-        (Outcome::Answered, _) => Verdict::Answered { server_load: 0 },
-        (Outcome::Rejected, Code::DeadlineExceeded) => Verdict::Answered { server_load: 0 },
-        (Outcome::Rejected, _) => Verdict::Overloaded { retry_after },
-        _ if is_local(error) => Verdict::Cancelled,
-        _ => Verdict::Failed,
+    match answer {
+        Ok(response) => Verdict::Answered {
+            server_load: response.load,
+        },
+        // It failed here, before there was anything to send.
+        Err(error) if error.outcome() == Outcome::NotSent && is_local(error) => Verdict::Cancelled,
+        Err(error) => Verdict::of(Some(error)),
     }
 }
 

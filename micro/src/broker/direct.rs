@@ -123,9 +123,12 @@ impl Direct {
     }
 }
 
+/// What the names begin with that subscriptions are registered under: `topic:NAME`.
+pub const TOPICS: &str = "topic:";
+
 /// The name that subscriptions to a topic are registered under.
 fn service(topic: &str) -> String {
-    format!("topic:{topic}")
+    format!("{TOPICS}{topic}")
 }
 
 #[async_trait]
@@ -179,7 +182,7 @@ impl Inner {
         let address = self.settings.advertise.as_deref().unwrap_or(bound);
         let mut node = Node::new(service, id, address)
             .with_metadata("broker", "direct")
-            .with_metadata("protocols", "native/1")
+            .with_metadata("protocols", self.transport.protocols().join(","))
             .with_metadata("transport", self.transport.name())
             .with_metadata("topic", topic);
         if let Some(queue) = queue {

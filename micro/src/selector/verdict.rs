@@ -34,6 +34,10 @@ impl Verdict {
             retry_after: error.retry_after().map(time::nanos),
         };
         match (error.outcome(), error.code()) {
+            // It came too late, or asked for what the node does not have: no fault of the node's.
+            (Outcome::Rejected, Code::DeadlineExceeded | Code::NotFound) => {
+                Verdict::Answered { server_load: 0 }
+            }
             (Outcome::Rejected, _) | (Outcome::Answered, Code::ResourceExhausted) => overloaded,
             (Outcome::NotSent | Outcome::Unknown, Code::Cancelled) => Verdict::Cancelled,
             (Outcome::NotSent | Outcome::Unknown, _) => Verdict::Failed,

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use crate::{
     call::{Answer, Call, Shape},
     codec::Codecs,
-    error::{Error, Result},
+    error::{Error, Outcome, Result},
     message::{Request, Target},
     registry::Endpoint,
     server::{
@@ -143,7 +143,8 @@ pub(crate) struct Route {
 }
 
 impl Table {
-    /// The handler of an endpoint; an error with the nearest names.
+    /// The handler of an endpoint; an error with the nearest names, [`Outcome::Rejected`]: a handler's own
+    /// [`Code::NotFound`](crate::Code::NotFound) is answered, and so another.
     ///
     /// Where it was found is noted in the target, which later requests of a connection share.
     pub(crate) fn find(&self, target: &Target) -> Result<&Route> {
@@ -162,9 +163,8 @@ impl Table {
                 let known = self.routes.iter().map(|route| &*route.name);
                 let hint = crate::nearest::hint(endpoint, known);
                 let service = &self.service;
-                Err(Error::not_found(format!(
-                    "service `{service}` has no endpoint `{endpoint}`{hint}"
-                )))
+                let text = format!("service `{service}` has no endpoint `{endpoint}`{hint}");
+                Err(Error::not_found(text).with_outcome(Outcome::Rejected))
             }
         }
     }

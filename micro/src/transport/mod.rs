@@ -57,6 +57,12 @@ pub trait Transport: Send + Sync + 'static {
     /// The name it is chosen by, such as `native`.
     fn name(&self) -> &str;
 
+    /// What it speaks with whoever calls here, such as `native/1`: a service's record lists it under
+    /// `protocols`. Its name alone unless it says otherwise.
+    fn protocols(&self) -> Vec<String> {
+        vec![self.name().to_owned()]
+    }
+
     /// Where to listen when nothing is said.
     fn default_address(&self) -> &str {
         "127.0.0.1:0"

@@ -79,6 +79,10 @@ impl Transport for Native {
         "native"
     }
 
+    fn protocols(&self) -> Vec<String> {
+        mux::protocols()
+    }
+
     fn open(&self, node: &Node) -> Result<Arc<dyn Peer>> {
         Ok(Arc::new(mux::Node::new(
             &node.address,

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use micro::transport::{Limits, Memory, Native, contract};
+use micro::{
+    Plugins, Service,
+    registry::Memory as Registered,
+    transport::{Limits, Memory, Native, contract},
+};
 
 #[tokio::test]
 async fn memory_keeps_the_contract() {
@@ -86,4 +90,16 @@ async fn a_name_in_memory_is_given_once_and_only_to_its_own_handle() {
     let wrong = memory.listen("127.0.0.1:0", Arc::new(Nobody)).await;
     let wrong = wrong.err().unwrap().to_string();
     assert!(wrong.contains("memory:NAME"), "{wrong}");
+}
+
+#[tokio::test]
+async fn a_record_says_what_its_transport_speaks() {
+    let plugins = || Plugins::new().registry(Registered::new());
+    let native = Service::new("a").plugins(plugins()).serve().await.unwrap();
+    let memory = plugins().transport(Memory::new());
+    let memory = Service::new("a").plugins(memory).serve().await.unwrap();
+    let spoken = |service: &micro::Running| service.node().metadata["protocols"].clone();
+    let native = spoken(&native);
+    assert!(native.split(',').any(|one| one == "native/1"), "{native}");
+    assert_eq!(spoken(&memory), "memory");
 }

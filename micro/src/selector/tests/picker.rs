@@ -67,6 +67,8 @@ fn errors_say_of_the_node_what_they_say_of_the_work() {
     let of = |error: Error, outcome| Verdict::of(Some(&error.with_outcome(outcome)));
     assert_eq!(Verdict::of(None), WELL);
     assert_eq!(of(Error::not_found("x"), Outcome::Answered), WELL);
+    assert_eq!(of(Error::not_found("x"), Outcome::Rejected), WELL);
+    assert_eq!(of(Error::deadline_exceeded("x"), Outcome::Rejected), WELL);
     assert_eq!(
         of(Error::unavailable("x"), Outcome::Answered),
         Verdict::Failed

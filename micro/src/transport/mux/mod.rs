@@ -33,6 +33,15 @@ use crate::{
 };
 use calls::{Calls, Handle};
 
+/// What this release speaks, as records list it: `native/1`.
+pub(crate) fn protocols() -> Vec<String> {
+    let (lowest, highest) = preface::VERSIONS;
+    let versions = lowest..=highest;
+    versions
+        .map(|version| format!("native/{version}"))
+        .collect()
+}
+
 /// The server's side of the native protocol.
 #[derive(Debug)]
 pub(crate) struct Native {

@@ -1,12 +1,11 @@
 //! Members of a queue as processes of their own, killed while they work.
-#![allow(clippy::print_stdout, reason = "the processes are heard over pipes")]
 
 use std::{
     collections::BTreeSet,
+    ffi::OsStr,
     fs::{self, OpenOptions},
-    io::{BufRead, BufReader, Read, Write},
+    io::Write,
     path::Path,
-    process::{Child, ChildStdout, Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -22,6 +21,7 @@ use micro::{
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use super::{Directory, direct};
+use crate::process::{Process, say, when_unwanted};
 
 const TOPIC: &str = "orders";
 const DIRECTORY: &str = "MICRO_TEST_DIRECTORY";
@@ -36,11 +36,7 @@ async fn member() {
     };
     let hangs = std::env::var_os(HANGS).is_some();
     let directory = Path::new(&directory);
-    std::thread::spawn(|| {
-        // Ends with the test that started it.
-        let _ = std::io::stdin().read_to_end(&mut Vec::new());
-        std::process::exit(0);
-    });
+    when_unwanted(|| std::process::exit(0));
     let broker = broker(directory);
     let mut subscription = broker.subscribe(TOPIC, Some("q")).await.unwrap();
     say("subscribed");
@@ -56,13 +52,6 @@ async fn member() {
             work.spawn(done(delivery, directory.join("done")));
         }
     }
-}
-
-/// Tells the test, on a line of its own among those of the test runner.
-fn say(what: &str) {
-    let mut output = std::io::stdout();
-    output.write_all(format!("\n{what}\n").as_bytes()).unwrap();
-    output.flush().unwrap();
 }
 
 async fn done(delivery: Delivery, log: std::path::PathBuf) {
@@ -81,54 +70,15 @@ fn broker(directory: &Path) -> Arc<dyn Broker> {
     direct(Plugins::new().registry(Local::at(directory.join("registry"))))
 }
 
-/// A member's process, killed when dropped.
-struct Member(Child, BufReader<ChildStdout>);
-
-impl Member {
-    fn start(directory: &Path, hangs: bool) -> Self {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command
-            .args([
-                "broker::processes::member",
-                "--exact",
-                "--ignored",
-                "--nocapture",
-            ])
-            .env(DIRECTORY, directory)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped());
-        if hangs {
-            command.env(HANGS, "1");
-        }
-        let mut child = command.spawn().unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        let mut member = Member(child, output);
-        member.until("subscribed");
-        member
+/// A member's process, once it has subscribed.
+fn start(directory: &Path, hangs: bool) -> Process {
+    let mut variables = vec![(DIRECTORY, directory.as_os_str())];
+    if hangs {
+        variables.push((HANGS, OsStr::new("1")));
     }
-
-    /// Waits until it says so.
-    fn until(&mut self, what: &str) {
-        let mut line = String::new();
-        while line.trim() != what {
-            line.clear();
-            let read = self.1.read_line(&mut line).unwrap();
-            assert_ne!(read, 0, "the process ended before it said `{what}`");
-        }
-    }
-
-    /// Kills it as the kernel does.
-    fn kill(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
-impl Drop for Member {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+    let mut member = Process::start("broker::processes::member", &variables);
+    member.until("subscribed");
+    member
 }
 
 fn event(body: String) -> Event {
@@ -144,7 +94,7 @@ fn logged(directory: &Path) -> BTreeSet<String> {
 async fn what_a_killed_member_was_handling_another_handles() {
     let place = Directory::new();
     fs::create_dir_all(place.path()).unwrap();
-    let mut hangs = Member::start(place.path(), true);
+    let mut hangs = start(place.path(), true);
     let broker = broker(place.path());
     let publishing = tokio::spawn({
         let broker = broker.clone();
@@ -162,7 +112,7 @@ async fn what_a_killed_member_was_handling_another_handles() {
     })
     .await
     .unwrap();
-    let _works = Member::start(place.path(), false);
+    let _works = start(place.path(), false);
     // It is seen when another event has come to it, at the latest from the one that hangs.
     let cx = Context::new().with_timeout(Duration::from_secs(1));
     let probe = event("probe".into()).with_context(cx);
@@ -178,7 +128,7 @@ async fn of_a_thousand_events_none_is_lost_while_members_are_killed() {
     const EVENTS: usize = 1000;
     let place = Directory::new();
     fs::create_dir_all(place.path()).unwrap();
-    let mut members: Vec<_> = (0..3).map(|_| Member::start(place.path(), false)).collect();
+    let mut members: Vec<_> = (0..3).map(|_| start(place.path(), false)).collect();
     let broker = broker(place.path());
     let acknowledged = Arc::new(AtomicUsize::new(0));
     let at_once = Arc::new(Semaphore::new(16));
@@ -201,8 +151,8 @@ async fn of_a_thousand_events_none_is_lost_while_members_are_killed() {
             let mut victim = members.remove(0);
             victim.kill();
             // Two serve until the third is back.
-            let start = move || Member::start(&directory, false);
-            members.push(tokio::task::spawn_blocking(start).await.unwrap());
+            let again = move || start(&directory, false);
+            members.push(tokio::task::spawn_blocking(again).await.unwrap());
             kills += 1;
         }
     }

@@ -6,13 +6,13 @@
 
 use std::{
     path::Path,
-    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
 use micro::registry::{Local, Node, Registry, Update};
 
 use super::{ids, local::Place, next, next_set, until};
+use crate::process::{Process, when_unwanted};
 
 const TTL: Option<Duration> = Some(Duration::from_secs(60));
 const ROLE: &str = "MICRO_TEST_ROLE";
@@ -21,44 +21,13 @@ const ID: &str = "MICRO_TEST_ID";
 /// The nodes that are there as long as others come and go.
 const STEADY: [&str; 2] = ["steady-0", "steady-1"];
 
-/// A child process, killed with the test.
-struct Process(Child);
-
-impl Process {
-    fn start(role: &str, id: &str, directory: &Path) -> Self {
-        let child = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "registry::processes::child",
-                "--exact",
-                "--ignored",
-                "--nocapture",
-            ])
-            .env(ROLE, role)
-            .env(ID, id)
-            .env(DIRECTORY, directory)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn();
-        Process(child.unwrap())
-    }
-
-    /// SIGKILL.
-    fn kill(&mut self) {
-        self.0.kill().unwrap();
-    }
-
-    /// Asks it to end, and says whether it found all as it should be.
-    fn finish(mut self) -> bool {
-        drop(self.0.stdin.take());
-        self.0.wait().unwrap().success()
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+fn start(role: &str, id: &str, directory: &Path) -> Process {
+    let variables = [
+        (ROLE, role.as_ref()),
+        (ID, id.as_ref()),
+        (DIRECTORY, directory.as_os_str()),
+    ];
+    Process::start("registry::processes::child", &variables)
 }
 
 /// Not a test: what the processes of the tests here run, until their standard input ends.
@@ -73,10 +42,7 @@ fn child() {
         return;
     };
     let (ended, mut end) = tokio::sync::watch::channel(());
-    std::thread::spawn(move || {
-        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-        drop(ended);
-    });
+    when_unwanted(move || drop(ended));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -131,7 +97,7 @@ async fn a_killed_process_is_gone_for_watches_within_50_ms() {
     until(&mut updates, &[]).await;
     let mut took = Vec::new();
     for _ in 0..3 {
-        let mut process = Process::start("hold", "greeter-1", place.path());
+        let mut process = start("hold", "greeter-1", place.path());
         until(&mut updates, &["greeter-1"]).await;
         let begun = Instant::now();
         process.kill();
@@ -150,10 +116,9 @@ async fn a_killed_process_is_gone_for_watches_within_50_ms() {
 async fn what_was_killed_unwatched_is_gone_for_the_next_reader() {
     let place = Place::new();
     let reader = place.registry();
-    let mut process = Process::start("hold", "greeter-1", place.path());
+    let mut process = start("hold", "greeter-1", place.path());
     while reader.get("greeter").await.unwrap().is_empty() {}
     process.kill();
-    process.0.wait().unwrap();
     assert!(reader.get("greeter").await.unwrap().is_empty());
     assert_eq!(place.files().len(), 0);
 }
@@ -162,9 +127,9 @@ async fn what_was_killed_unwatched_is_gone_for_the_next_reader() {
 async fn a_process_that_is_told_to_end_does_not_take_its_successor_along() {
     let place = Place::new();
     let reader = place.registry();
-    let older = Process::start("hold", "greeter-1", place.path());
+    let older = start("hold", "greeter-1", place.path());
     while reader.get("greeter").await.unwrap().is_empty() {}
-    let newer = Process::start("hold", "greeter-1", place.path());
+    let newer = start("hold", "greeter-1", place.path());
     while place.files().iter().filter(|file| is_record(file)).count() < 2 {
         tokio::task::yield_now().await;
     }
@@ -179,18 +144,14 @@ async fn a_process_that_is_told_to_end_does_not_take_its_successor_along() {
 async fn under_churn_no_living_node_is_ever_shown_dead() {
     let place = Place::new();
     let mut processes = vec![
-        Process::start("hold", STEADY[0], place.path()),
-        Process::start("change", STEADY[1], place.path()),
+        start("hold", STEADY[0], place.path()),
+        start("change", STEADY[1], place.path()),
     ];
     let registry = place.registry();
     let mut updates = registry.watch(Some("greeter")).await.unwrap();
     until(&mut updates, &STEADY).await;
     for number in 0..3 {
-        processes.push(Process::start(
-            "churn",
-            &format!("churn-{number}"),
-            place.path(),
-        ));
+        processes.push(start("churn", &format!("churn-{number}"), place.path()));
     }
     let end = Instant::now() + Duration::from_secs(3);
     let reading = async {
@@ -205,7 +166,7 @@ async fn under_churn_no_living_node_is_ever_shown_dead() {
     let watching = async {
         let (mut sets, mut kills) = (0, 0);
         while Instant::now() < end {
-            let mut victim = Process::start("hold", "victim", place.path());
+            let mut victim = start("hold", "victim", place.path());
             let mut is_killed = false;
             loop {
                 let Update::Set {

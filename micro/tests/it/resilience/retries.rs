@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use micro::{Context, Error, Handler, Outcome};
+use micro::{Code, Context, Error, Handler, Outcome};
 use tokio::time::{Instant, sleep};
 
 use super::town::{Count, Town, call, echo, millis};
@@ -135,4 +135,30 @@ async fn a_call_that_could_not_be_sent_goes_elsewhere_though_it_must_not_be_repe
         client.stats("text").retries > 0,
         "none met the node that is gone"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_a_service_has_not_is_rejected_once_and_answered_by_who_passes_it_on() {
+    let town = Town::new();
+    let (_one, _) = town.echo("one").await;
+    let (_two, _) = town.echo("two").await;
+    let relay = town.service("relay", "relay");
+    let wrong = relay.client().unwrap();
+    let wrong = wrong.method::<String, String>("text", "Text.Eco");
+    let pass = move |cx: Context, text: String| {
+        let wrong = wrong.clone();
+        async move { wrong.call(&cx, text).await }
+    };
+    let _relay = relay.handle("Relay.Pass", pass).serve().await.unwrap();
+
+    let client = town.client();
+    let error = call(&client.method("text", "Text.Eco")).await.unwrap_err();
+    assert_eq!(error.code(), Code::NotFound, "{error}");
+    assert_eq!(error.outcome(), Outcome::Rejected, "{error}");
+    assert_eq!(client.stats("text").retries, 0);
+
+    let error = call(&client.method("relay", "Relay.Pass")).await;
+    let error = error.unwrap_err();
+    assert_eq!(error.code(), Code::NotFound, "{error}");
+    assert_eq!(error.outcome(), Outcome::Answered, "{error}");
 }
