@@ -7,16 +7,18 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
+use bytes::Bytes;
+use futures_core::Stream;
 use parking_lot::Mutex;
 use tokio::time::Sleep;
 
 use crate::{
     call::Answer,
     error::{Error, Outcome, Result},
-    message::{Request, Response},
+    message::{Body, BodyStream, Request, Response},
     time::{self, NEVER, Nanos},
     transport::{Attempt, Connection},
 };
@@ -77,6 +79,8 @@ struct Waiting {
     /// When to look whether it is given up.
     look: Nanos,
     deadline: Nanos,
+    /// When a stream that is the answer ends at the latest.
+    stream_deadline: Nanos,
     repeatable: bool,
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -84,7 +88,7 @@ struct Waiting {
 impl Waiting {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response>> {
         if let Poll::Ready(answer) = self.answer.as_mut().poll(cx) {
-            return Poll::Ready(answer);
+            return Poll::Ready(answer.map(|answer| until(self.stream_deadline, answer)));
         }
         while self.look != NEVER {
             let look = self.look;
@@ -112,6 +116,44 @@ impl Waiting {
     }
 }
 
+/// The same answer, whose stream is cut off at the deadline if it has one.
+fn until(deadline: Nanos, mut answer: Response) -> Response {
+    if deadline != NEVER && answer.body().is_stream() {
+        let messages = answer.body_mut().take().into_stream();
+        *answer.body_mut() = Body::stream(Until {
+            messages: Some(messages),
+            timer: Box::pin(tokio::time::sleep_until(time::instant(deadline))),
+        });
+    }
+    answer
+}
+
+/// Messages until a deadline.
+struct Until {
+    messages: Option<BodyStream>,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Stream for Until {
+    type Item = Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Some(messages) = &mut self.messages else {
+            return Poll::Ready(None);
+        };
+        if let Poll::Ready(message) = messages.as_mut().poll_next(cx) {
+            return Poll::Ready(message);
+        }
+        ready!(self.timer.as_mut().poll(cx));
+        // Dropped at once, which cancels the call.
+        self.messages = None;
+        Poll::Ready(Some(Err(Error::deadline_exceeded(
+            "the stream was cut off at the deadline",
+        )
+        .with_outcome(Outcome::Unknown))))
+    }
+}
+
 /// The request to send, leaving a whole body in place and taking a streaming one out.
 fn lent(request: &mut Request) -> Request {
     request.duplicate().unwrap_or_else(|| {
@@ -134,7 +176,8 @@ impl<S: SendOne> Connection for Adapter<S> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<u64>> {
         let sent = Sent::default();
-        let deadline = request.context().deadline();
+        let stream_deadline = request.context().deadline();
+        let deadline = stream_deadline.min(attempt.deadline);
         let answer = self
             .sender
             .send(lent(request), attempt.attempts, sent.clone());
@@ -143,6 +186,7 @@ impl<S: SendOne> Connection for Adapter<S> {
             sent,
             look: attempt.patience.min(deadline),
             deadline,
+            stream_deadline,
             repeatable: attempt.repeatable,
             timer: None,
         };
@@ -212,6 +256,7 @@ mod tests {
             Request::new(target, ContentType::Bytes, bytes::Bytes::from("x")).with_context(context);
         let attempt = Attempt {
             now: time::now(),
+            deadline: NEVER,
             patience: time::now() + nanos(Duration::from_millis(10)),
             repeatable,
             attempts: 1,
