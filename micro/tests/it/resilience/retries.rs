@@ -162,3 +162,30 @@ async fn an_endpoint_that_a_service_has_not_is_rejected_once_and_answered_by_who
     assert_eq!(error.code(), Code::NotFound, "{error}");
     assert_eq!(error.outcome(), Outcome::Answered, "{error}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_call_for_which_there_is_no_room_ends_at_its_deadline() {
+    let town = Town::new();
+    let (_far, asked) = town.echo("far").await;
+    town.internet.cut("edge", "far", true);
+    let client = town.client();
+    let method = echo(&client);
+    // More than is queued for a connection, which is 8 MiB, while none comes about.
+    let calls: Vec<_> = (0..12)
+        .map(|_| {
+            let method = method.clone();
+            tokio::spawn(async move {
+                let began = Instant::now();
+                let call = method.call(&Context::new(), "x".repeat(1_000_000));
+                let error = call.timeout(millis(200)).await.unwrap_err();
+                (began.elapsed(), error)
+            })
+        })
+        .collect();
+    for call in calls {
+        let (took, error) = call.await.unwrap();
+        assert!(took <= millis(210), "it took {took:?}: {error}");
+        assert_eq!(error.outcome(), Outcome::NotSent);
+    }
+    assert_eq!(asked.get(), 0);
+}

@@ -7,12 +7,14 @@ use std::{
 
 use super::{
     Calls, Phase, Slot, Stage, Waiting,
+    state::no_answer,
     streams::{Streams, send_stream},
     wake_driver,
 };
 use crate::{
     error::{Code, Error, Outcome, Result},
     message::{Request, Response},
+    time,
     transport::{
         Attempt, Connection,
         mux::{
@@ -43,8 +45,19 @@ impl Connection for Handle {
             }
         }
         let start = state.queue.end();
+        let stream_deadline = request.context().deadline();
+        let deadline = attempt.deadline.min(stream_deadline);
+        let patience = attempt.patience.min(deadline);
         if !calls.has_room(state) {
+            let now = time::now();
+            if now >= patience {
+                let error = no_answer(now >= deadline);
+                return Poll::Ready(Err(error.with_outcome(Outcome::NotSent)));
+            }
             state.waiting.push(cx.waker().clone());
+            state.waited = state.waited.min(patience);
+            state.nearest = state.nearest.min(patience);
+            wake_driver(guard);
             return Poll::Pending;
         }
         let index = match state.free.last() {
@@ -74,8 +87,6 @@ impl Connection for Handle {
             return Poll::Ready(Err(error.with_outcome(Outcome::NotSent)));
         }
         let context = request.context();
-        let stream_deadline = context.deadline();
-        let deadline = attempt.deadline.min(stream_deadline);
         let name = state.names.name(request.target());
         let head = RequestHead {
             name,
@@ -110,7 +121,6 @@ impl Connection for Handle {
                 state.streams.insert(id, streams);
             }
         }
-        let patience = attempt.patience.min(deadline);
         state.free.pop();
         state.begun += 1;
         state.last = attempt.now;

@@ -58,6 +58,8 @@ pub(super) struct State {
     open: Arc<AtomicBool>,
     /// Callers that wait for room in the queue.
     waiting: Vec<Waker>,
+    /// When the first of those that wait for room has waited long enough.
+    waited: Nanos,
     /// Who waits for a sign of life, by the number of its PING.
     pings: Vec<(u64, oneshot::Sender<()>)>,
     /// The earliest time at which a call must be looked at.
@@ -123,6 +125,7 @@ impl Calls {
                 stage: Stage::Open,
                 open: open.clone(),
                 waiting: Vec::new(),
+                waited: NEVER,
                 pings: Vec::new(),
                 nearest: NEVER,
                 begun: 0,
@@ -151,6 +154,7 @@ impl Calls {
         let mut state = self.lock();
         if !state.waiting.is_empty() && state.queue.end() - flushed < self.limits.queue as u64 / 2 {
             let waiting = std::mem::take(&mut state.waiting);
+            state.waited = NEVER;
             drop(state);
             waiting.into_iter().for_each(Waker::wake);
         }

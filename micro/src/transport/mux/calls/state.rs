@@ -95,7 +95,12 @@ impl State {
 
     /// Ends the waits that are over, and finds the next time to look.
     pub(crate) fn sweep(&mut self, now: Nanos, wakers: &mut Wakers) {
-        let mut nearest = NEVER;
+        if self.waited <= now {
+            // Each sees for itself whether its time has come.
+            wakers.append(&mut self.waiting);
+            self.waited = NEVER;
+        }
+        let mut nearest = self.waited;
         for index in 0..self.slots.len() {
             let id = u64::from(self.slots[index].generation) << 32 | index as u64;
             let Phase::Waiting(waiting) = &mut self.slots[index].phase else {
@@ -119,13 +124,9 @@ impl State {
                 write_bare(self.queue.tail(), kind::CANCEL, id, &[]);
                 Outcome::Unknown
             };
-            let error = if over {
-                Error::deadline_exceeded("no answer before the deadline")
-            } else {
-                Error::unavailable("no answer in the time other calls take")
-            };
+            let error = no_answer(over).with_outcome(outcome);
             self.streams.remove(&id);
-            self.complete(id, Err(error.with_outcome(outcome)), wakers);
+            self.complete(id, Err(error), wakers);
         }
         self.nearest = nearest.min(self.sweep_streams(now));
     }
@@ -146,5 +147,13 @@ impl State {
             false
         });
         nearest
+    }
+}
+
+/// What a call is told whose time, or patience, is over.
+pub(super) fn no_answer(over: bool) -> Error {
+    match over {
+        true => Error::deadline_exceeded("no answer before the deadline"),
+        false => Error::unavailable("no answer in the time other calls take"),
     }
 }
