@@ -206,6 +206,10 @@ impl Inner {
         delay: Duration,
     ) -> Result<Response> {
         let lane = progress.lane;
+        if progress.retries == 0 {
+            // The only attempt that is left in this tree of calls.
+            return self.attempt(progress, picked, request, now).await;
+        }
         let Some(mut copy) = request.duplicate() else {
             return self.attempt(progress, picked, request, now).await;
         };
@@ -218,12 +222,14 @@ impl Inner {
         };
         beside.failed().tried.add(picked.member());
         let (beside, copy) = (&mut beside, &mut copy);
+        let mut hedged = false;
         let second = || {
             let now = time::now();
             picked.set.snapshot().touch(now);
             let index = self.strategy.pick(picked.set.snapshot(), beside.tried())?;
             lane.budget.withdraw(now).then_some(())?;
             lane.hedges.fetch_add(1, Relaxed);
+            hedged = true;
             beside.note(format_args!("hedged after {delay:?}"));
             let set = picked.set.clone();
             Some(async move {
@@ -231,7 +237,13 @@ impl Inner {
                 self.attempt(beside, &other, copy, now).await
             })
         };
-        hedge::race(self.attempt(progress, picked, request, now), delay, second).await
+        let first = self.attempt(progress, picked, request, now);
+        let answer = hedge::race(first, delay, second).await;
+        if hedged {
+            // It was one of those that the tree of calls may make.
+            progress.retries = progress.retries.saturating_sub(1);
+        }
+        answer
     }
 
     /// The error to end the call with, unless another attempt may be made.
@@ -400,7 +412,7 @@ fn is_idempotent(request: &Request, picked: &Picked) -> bool {
 }
 
 /// Whether nothing can have been done.
-fn is_harmless(error: &Error) -> bool {
+pub(super) fn is_harmless(error: &Error) -> bool {
     matches!(error.outcome(), Outcome::NotSent | Outcome::Rejected)
 }
 

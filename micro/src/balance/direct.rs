@@ -9,6 +9,7 @@ use crate::{
     error::{Outcome, Result},
     message::{Request, Response},
     registry::Node,
+    selector::Rng,
     time::{self, Nanos},
     transport::{Attempt, Peer, Transport, send},
 };
@@ -37,6 +38,7 @@ impl Direct {
         request: &mut Request,
         began: Nanos,
         deadline: Nanos,
+        rng: &Rng,
     ) -> Result<Response> {
         let node = Node::new(request.service(), address, address);
         let peer = self.peer(&node)?;
@@ -65,7 +67,7 @@ impl Direct {
             }
             let again = matches!(&answer, Err(error) if error.outcome() == Outcome::NotSent
                 && error.is_retryable(false) && !request.is_spent());
-            let wait = backoff.next(ended);
+            let wait = backoff.next(rng.number());
             now = ended.saturating_add(time::nanos(wait));
             if !again || now >= deadline {
                 return answer.map_err(|error| error.with_origin(request.target().to_string()));

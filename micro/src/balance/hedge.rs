@@ -5,6 +5,7 @@
 
 use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 
+use super::attempt::is_harmless;
 use crate::{
     error::{Error, Result},
     message::Response,
@@ -35,15 +36,19 @@ where
         if !first_ended && let Poll::Ready(answer) = first.as_mut().poll(cx) {
             match answer {
                 Ok(answer) => return Poll::Ready(Ok(answer)),
-                Err(error) => failed = Some(error),
+                Err(error) => {
+                    failed = Some(match failed.take() {
+                        None => error,
+                        Some(second) => worse(Some(error), second),
+                    });
+                }
             }
             first_ended = true;
         }
         if !second_ended && let Poll::Ready(answer) = second.as_mut().poll(cx) {
             match answer {
                 Ok(answer) => return Poll::Ready(Ok(answer)),
-                // The first one's error says more: it had the time.
-                Err(error) => failed = failed.take().or(Some(error)),
+                Err(error) => failed = Some(worse(failed.take(), error)),
             }
             second_ended = true;
         }
@@ -56,4 +61,12 @@ where
         }
     })
     .await
+}
+
+/// The error of both: the first attempt's, which had the time, unless only the second may have been done.
+fn worse(first: Option<Error>, second: Error) -> Error {
+    match first {
+        Some(first) if !is_harmless(&first) || is_harmless(&second) => first,
+        _ => second,
+    }
 }

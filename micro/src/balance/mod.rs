@@ -167,7 +167,9 @@ impl Inner {
             context.limit(deadline);
         }
         if let Some(address) = address {
-            return Box::pin(self.direct.call(&address, request, began, deadline)).await;
+            let direct = &self.direct;
+            let call = direct.call(&address, request, began, deadline, &self.rng);
+            return Box::pin(call).await;
         }
         let lane = self.lane(request.target(), began);
         lane.budget.deposit();

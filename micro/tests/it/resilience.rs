@@ -12,6 +12,7 @@ mod random;
 
 mod chain;
 mod ejection;
+mod hedges;
 mod life;
 mod registry;
 mod retries;
