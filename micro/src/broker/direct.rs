@@ -6,7 +6,10 @@ mod registrations;
 
 use std::{
     fmt,
-    sync::{Arc, OnceLock, Weak},
+    sync::{
+        Arc, OnceLock, Weak,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -65,6 +68,9 @@ pub struct Settings {
     pub address: String,
     /// The address to register, where that differs from the one it listens at.
     pub advertise: Option<String>,
+    /// What tells this process's subscriptions from others' in the registry, as a service's id does.
+    /// Random for each.
+    pub id: Option<String>,
     /// Events that a subscription holds unacknowledged before more are rejected. 64.
     pub concurrency: usize,
     /// For how long a registration lasts unrenewed. 60 s, as a service's.
@@ -80,6 +86,7 @@ impl Default for Settings {
         Settings {
             address: "127.0.0.1:0".into(),
             advertise: None,
+            id: None,
             concurrency: 64,
             register_ttl: Duration::from_secs(60),
             register_interval: Duration::from_secs(30),
@@ -96,6 +103,8 @@ struct Inner {
     /// Open while there are subscriptions.
     port: Mutex<Weak<Port>>,
     registrations: OnceLock<Registrations>,
+    /// Subscriptions so far.
+    count: AtomicU64,
 }
 
 /// Where this process is reached.
@@ -119,6 +128,7 @@ impl Direct {
             plans: Plans::new(balance),
             port: Mutex::default(),
             registrations: OnceLock::new(),
+            count: AtomicU64::new(0),
         }))
     }
 }
@@ -178,7 +188,10 @@ impl Inner {
 
     fn node(&self, topic: &str, queue: Option<&str>, bound: &str) -> Node {
         let service = service(topic);
-        let id = format!("{service}-{}", registrations::random_id());
+        let id = match &self.settings.id {
+            Some(id) => format!("{service}-{id}-{}", self.count.fetch_add(1, Relaxed)),
+            None => format!("{service}-{}", registrations::random_id()),
+        };
         let address = self.settings.advertise.as_deref().unwrap_or(bound);
         let mut node = Node::new(service, id, address)
             .with_metadata("broker", "direct")

@@ -106,6 +106,10 @@ impl Worker {
         let (mut ended, mut closing, mut closed) = (false, false, false);
         while !(ended && self.tasks.is_empty() && (closed || !closing)) {
             tokio::select! {
+                // In this order, that what comes without a pause does not keep it from ending.
+                biased;
+                _ = leave.wait_for(|leave| *leave), if !closing => closing = true,
+                () = &mut close, if closing && !closed => closed = true,
                 Some(_) = self.tasks.join_next() => {}
                 delivery = next(&mut deliveries), if !ended && self.tasks.len() < AT_WORK => {
                     match delivery {
@@ -113,8 +117,6 @@ impl Worker {
                         None => ended = true,
                     }
                 }
-                _ = leave.wait_for(|leave| *leave), if !closing => closing = true,
-                () = &mut close, if closing && !closed => closed = true,
             }
         }
         if !closing {

@@ -12,6 +12,7 @@ mod random;
 
 mod chain;
 mod ejection;
+mod events;
 mod hedges;
 mod life;
 mod registry;

@@ -117,6 +117,7 @@ impl Plans {
         };
         let nothing_done = matches!(error.outcome(), Outcome::NotSent | Outcome::Rejected);
         let died = matches!(receiver.who, Who::Node(_)) && error.outcome() == Outcome::Unknown;
+        tally.begun |= !nothing_done;
         if (nothing_done || died) && !self.balance.any(service, |node| receiver.who.is(node)) {
             return;
         }
@@ -223,6 +224,8 @@ impl Filter for Only {
 struct Tally {
     acknowledged: usize,
     failed: usize,
+    /// Whether one that has not acknowledged may have begun.
+    begun: bool,
     /// The first failure.
     error: Option<(Who, Error)>,
 }
@@ -232,14 +235,15 @@ impl Tally {
         let Tally {
             acknowledged,
             failed,
+            begun,
             error,
         } = self;
         let Some((who, error)) = error else {
             return Ok(acknowledged);
         };
-        // To publish again would be to deliver again to those.
+        // To publish again may be to deliver again to others.
         let outcome = match error.outcome() {
-            Outcome::NotSent | Outcome::Rejected if acknowledged > 0 => Outcome::Unknown,
+            Outcome::NotSent | Outcome::Rejected if begun || acknowledged > 0 => Outcome::Unknown,
             outcome => outcome,
         };
         let all = acknowledged + failed;
