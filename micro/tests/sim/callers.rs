@@ -6,37 +6,38 @@ use micro::{Client, Context, Streaming, client::Method};
 use tokio::time::Instant;
 
 use super::{
-    ledger::{Ended, LATE},
-    nodes::{Done, Fails, Scene, Work, leaf_method},
+    ledger::Ended,
+    nodes::{Done, Fails, LEAVES, Scene, TOPIC, Work, leaf_method},
     random::Random,
 };
 
-/// A stream's deadline is for its head; keepalive ends one that stands still within this much more.
-const STREAM: Duration = Duration::from_secs(5);
 /// Calls of one caller have ids of their own.
 const EACH: u64 = 1_000_000;
 
-impl Scene {
-    fn check_head(&self, id: u64, began: Instant, limit: Duration) {
-        let took = began.elapsed();
-        if took > limit + LATE {
-            let late = format!("stream {id} began after {took:?}, its limit was {limit:?}");
-            self.ledger.violation(late);
-        }
-    }
-}
-
 /// One task that makes calls, one after the other.
 pub struct Caller {
-    scene: Scene,
-    random: Random,
+    pub(super) scene: Scene,
+    pub(super) random: Random,
+    client: Client,
     next: u64,
     leaf_put: Method<Work, Done>,
     leaf_get: Method<Work, Done>,
     relay_put: Method<Work, Done>,
     relay_get: Method<Work, Done>,
-    list: Method<Work, Streaming<Done>>,
-    chat: Method<Streaming<Work>, Streaming<Done>>,
+    pub(super) list: Method<Work, Streaming<Done>>,
+    pub(super) sum: Method<Streaming<Work>, Done>,
+    pub(super) chat: Method<Streaming<Work>, Streaming<Done>>,
+}
+
+/// How a unary call is made.
+struct Way {
+    method: Method<Work, Done>,
+    /// The service.
+    what: &'static str,
+    idempotent: bool,
+    hedge: Option<Duration>,
+    /// The host to call, where that is not left to discovery.
+    at: Option<&'static str>,
 }
 
 impl Caller {
@@ -44,12 +45,14 @@ impl Caller {
         Caller {
             scene: scene.clone(),
             random: random.fork(),
+            client: client.clone(),
             next: (number + 1) * EACH,
             leaf_put: leaf_method(client, "Leaf.Put"),
             leaf_get: leaf_method(client, "Leaf.Get"),
             relay_put: client.method("relay", "Relay.Put"),
             relay_get: client.method("relay", "Relay.Get"),
             list: client.method("leaf", "Leaf.List"),
+            sum: client.method("leaf", "Leaf.Sum"),
             chat: client.method("leaf", "Leaf.Chat"),
         }
     }
@@ -69,29 +72,40 @@ impl Caller {
             true => self.random.millis(0..120),
             false => Duration::from_secs(60),
         };
-        match self.random.within(0..10) {
+        match self.random.within(0..17) {
             0 => self.chat(limit, patience).await,
-            1 => self.list(limit, patience).await,
-            2..=3 => {
-                let method = self.leaf_get.clone();
-                self.unary(method, "leaf", true, limit, patience).await;
-            }
-            4..=6 => {
-                let method = self.leaf_put.clone();
-                self.unary(method, "leaf", false, limit, patience).await;
-            }
-            7 => {
-                let method = self.relay_get.clone();
-                self.unary(method, "relay", true, limit, patience).await;
-            }
+            1 => self.talk(limit, patience).await,
+            2 => self.list(limit, patience).await,
+            3 => self.sum(limit, patience).await,
+            4..=5 => self.publish(limit, patience).await,
             _ => {
-                let method = self.relay_put.clone();
-                self.unary(method, "relay", false, limit, patience).await;
+                let way = self.way();
+                self.unary(way, limit, patience).await;
             }
         }
     }
 
-    fn work(&mut self) -> Work {
+    fn way(&mut self) -> Way {
+        let (method, what, idempotent) = match self.random.within(0..8) {
+            0..=1 => (&self.leaf_get, "leaf", true),
+            2..=4 => (&self.leaf_put, "leaf", false),
+            5 => (&self.relay_get, "relay", true),
+            _ => (&self.relay_put, "relay", false),
+        };
+        let method = method.clone();
+        let hedge = self.random.chance(20).then(|| self.random.millis(1..60));
+        let at = (what == "leaf" && self.random.chance(15)).then(|| *self.random.one_of(&LEAVES));
+        Way {
+            method,
+            what,
+            // At one address nothing is done again.
+            idempotent: idempotent && at.is_none(),
+            hedge,
+            at,
+        }
+    }
+
+    pub(super) fn work(&mut self) -> Work {
         self.next += 1;
         let length = match self.random.within(0..20) {
             0 => self.random.within(0..40_000),
@@ -115,129 +129,57 @@ impl Caller {
         }
     }
 
-    async fn unary(
-        &mut self,
-        method: Method<Work, Done>,
-        what: &'static str,
-        idempotent: bool,
-        limit: Duration,
-        patience: Duration,
-    ) {
+    async fn unary(&mut self, way: Way, limit: Duration, patience: Duration) {
         let work = self.work();
-        let expected = Done {
-            id: work.id,
-            place: 0,
-            payload: work.payload.clone(),
-        };
+        let (id, payload) = (work.id, work.payload.clone());
         let began = Instant::now();
-        let call = method.call(&Context::new(), work).timeout(limit);
-        let call = tokio::time::timeout(patience, call.into_future());
-        let ended = match call.await {
+        let mut call = way.method.call(&Context::new(), work).timeout(limit);
+        if let Some(delay) = way.hedge {
+            call = call.hedge(delay);
+        }
+        if let Some(host) = way.at {
+            call = call.address(&format!("{host}:80"));
+        }
+        let ended = match tokio::time::timeout(patience, call.into_future()).await {
             Ok(Ok(done)) => {
-                if done != expected {
-                    self.wrong(expected.id, "another call's answer");
+                if (done.id, done.place, done.payload) != (id, 0, payload) {
+                    self.wrong(id, "another call's answer");
+                }
+                if way.at.is_some_and(|host| host != done.by) {
+                    self.wrong(
+                        id,
+                        &format!("an answer of {}, not of {:?}", done.by, way.at),
+                    );
                 }
                 Ended::Fine
             }
             Ok(Err(error)) => Ended::Failed(error),
             Err(_) => Ended::Dropped,
         };
-        self.ended(expected.id, what, idempotent, ended, began, limit);
+        self.ended(id, way.what, way.idempotent, ended, began, limit);
     }
 
-    async fn list(&mut self, limit: Duration, patience: Duration) {
+    async fn publish(&mut self, limit: Duration, patience: Duration) {
         let work = self.work();
-        let (id, count, payload) = (work.id, work.count, work.payload.clone());
         let began = Instant::now();
-        let scene = self.scene.clone();
-        let listing = async {
-            let call = self.list.call(&Context::new(), work).timeout(limit);
-            let head = call.await;
-            scene.check_head(id, began, limit);
-            let mut answers = head?;
-            let mut place = 0;
-            while let Some(done) = answers.next().await {
-                let done = done?;
-                if done.id != id || done.place != place || done.payload != payload {
-                    scene.ledger.violation(format!(
-                        "stream {id} gave ({}, {}) for ({id}, {place})",
-                        done.id, done.place
-                    ));
-                }
-                place += 1;
+        let context = Context::new().with_timeout(limit);
+        let publishing = self.client.publish(&context, TOPIC, &work);
+        let ended = match tokio::time::timeout(patience, publishing).await {
+            Ok(told) => {
+                let ended = told.as_ref().err().cloned();
+                self.scene.events.published(work.id, told);
+                ended.map_or(Ended::Fine, Ended::Failed)
             }
-            if place != count {
-                scene.ledger.violation(format!(
-                    "stream {id} ended in order after {place} messages of {count}"
-                ));
-            }
-            Ok(())
-        };
-        let ended = match tokio::time::timeout(patience, listing).await {
-            Ok(Ok(())) => Ended::Fine,
-            Ok(Err(error)) => Ended::Failed(error),
             Err(_) => Ended::Dropped,
         };
-        self.ended(id, "list", false, ended, began, limit + STREAM);
-    }
-
-    async fn chat(&mut self, limit: Duration, patience: Duration) {
-        let began = Instant::now();
-        let works: Vec<Work> = (0..self.random.within(1..12))
-            .map(|_| self.work())
-            .collect();
-        let first = works[0].id;
-        let (sender, requests) = Streaming::channel(4);
-        let sent = works.clone();
-        let feeding = tokio::spawn(async move {
-            for work in sent {
-                if sender.send(work).await.is_err() {
-                    return;
-                }
-            }
-        });
-        let call = self.chat.call(&Context::new(), requests).timeout(limit);
-        let scene = self.scene.clone();
-        let chatting = async {
-            let head = call.await;
-            scene.check_head(first, began, limit);
-            let mut answers = head?;
-            let mut expected = works.iter();
-            while let Some(done) = answers.next().await {
-                let done = done?;
-                let work = expected.next();
-                if work.is_none_or(|work| work.id != done.id || work.payload != done.payload) {
-                    let id = done.id;
-                    scene
-                        .ledger
-                        .violation(format!("a chat gave {id} out of order"));
-                }
-            }
-            let missing = expected.count();
-            if missing > 0 {
-                scene
-                    .ledger
-                    .violation(format!("a chat ended in order, {missing} answers short"));
-            }
-            Ok(())
-        };
-        let ended = match tokio::time::timeout(patience, chatting).await {
-            Ok(Ok(())) => Ended::Fine,
-            Ok(Err(error)) => Ended::Failed(error),
-            Err(_) => Ended::Dropped,
-        };
-        feeding.abort();
-        for work in &works {
-            let ended = ended.clone();
-            self.ended(work.id, "chat", false, ended, began, limit + STREAM);
-        }
+        self.ended(work.id, "event", false, ended, began, limit);
     }
 
     fn wrong(&self, id: u64, what: &str) {
         self.scene.ledger.violation(format!("call {id} got {what}"));
     }
 
-    fn ended(
+    pub(super) fn ended(
         &self,
         id: u64,
         what: &'static str,

@@ -115,6 +115,8 @@ impl Ledger {
         for call in &book.calls {
             let places: &[&'static str] = match call.what {
                 "relay" => &["relay", "leaf"],
+                // Its receivers are in a book of their own.
+                "event" => &[],
                 _ => &["leaf"],
             };
             for place in places {

@@ -11,12 +11,14 @@
 
 mod callers;
 mod directory;
+mod events;
 mod faults;
 mod ledger;
 mod network;
 mod nodes;
 mod random;
 mod run;
+mod streams;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -50,6 +52,7 @@ fn whatever_fails_each_call_is_answered_once_and_in_time() {
     let seeds = from_environment("MICRO_SIM_SEEDS").unwrap_or(SEEDS);
     let next = AtomicU64::new(0);
     let (calls, fine) = (AtomicU64::new(0), AtomicU64::new(0));
+    let (redelivered, hedged) = (AtomicU64::new(0), AtomicU64::new(0));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {
@@ -62,6 +65,8 @@ fn whatever_fails_each_call_is_answered_once_and_in_time() {
                     let report = run(seed, false);
                     calls.fetch_add(report.calls as u64, Relaxed);
                     fine.fetch_add(report.fine as u64, Relaxed);
+                    redelivered.fetch_add(report.redelivered as u64, Relaxed);
+                    hedged.fetch_add(report.hedged, Relaxed);
                     check(seed, &report);
                 }
             });
@@ -71,6 +76,9 @@ fn whatever_fails_each_call_is_answered_once_and_in_time() {
     assert!(calls > seeds * 100, "only {calls} calls were made");
     assert!(fine * 2 > calls, "only {fine} of {calls} calls went well");
     assert!(fine < calls, "no call failed: the faults do nothing");
+    let (redelivered, hedged) = (redelivered.into_inner(), hedged.into_inner());
+    assert!(redelivered > 0, "no event was delivered again");
+    assert!(hedged > 0, "no call was hedged");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The services of the simulation: leaves that do the work, and relays that call them.
 
-use std::time::Duration;
+use std::{pin::Pin, time::Duration};
 
 use micro::{
     Client, Context, Error, Handler, Message, Plugins, Result, Running, Service, Streaming,
@@ -9,7 +9,20 @@ use micro::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{directory::Directory, ledger::Ledger, network::Internet, random::Random};
+use super::{
+    directory::Directory,
+    events::{Events, Who},
+    ledger::Ledger,
+    network::Internet,
+    random::Random,
+};
+
+/// The hosts of the leaves.
+pub const LEAVES: [&str; 3] = ["leaf-1", "leaf-2", "leaf-3"];
+/// The hosts of the relays.
+pub const RELAYS: [&str; 2] = ["relay-1", "relay-2"];
+/// What events are published to: a queue of leaves takes them, one of relays, and each relay besides.
+pub const TOPIC: &str = "done";
 
 /// What is asked for.
 #[derive(Clone, Debug, Serialize, Deserialize, Message)]
@@ -36,6 +49,8 @@ pub enum Fails {
 pub struct Done {
     pub id: u64,
     pub place: u64,
+    /// The host that did it.
+    pub by: String,
     pub payload: String,
 }
 
@@ -45,11 +60,12 @@ pub struct Scene {
     pub internet: Internet,
     pub directory: Directory,
     pub ledger: Ledger,
+    pub events: Events,
 }
 
 impl Scene {
     /// The parts of a process on one host.
-    pub fn plugins(&self, host: &str, random: &mut Random) -> Plugins {
+    pub fn plugins(&self, host: &str, id: &str, random: &mut Random) -> Plugins {
         let mut limits = Limits::default();
         limits.message = 64 * 1024;
         limits.window = 4 * 1024;
@@ -69,6 +85,13 @@ impl Scene {
                     .limits(limits),
             )
             .discovery(|options| options.seed = Some(seed))
+            .direct(|direct| {
+                direct.address = format!("{host}:81");
+                direct.id = Some(id.to_owned());
+                direct.register_ttl = Duration::from_millis(900);
+                direct.register_interval = Duration::from_millis(300);
+                direct.propagation = Duration::from_millis(60);
+            })
     }
 }
 
@@ -100,9 +123,10 @@ impl Node {
             return Ok(());
         }
         self.starts += 1;
-        let plugins = self.scene.plugins(&self.host, &mut self.random);
+        let id = format!("{}-{}", self.host, self.starts);
+        let plugins = self.scene.plugins(&self.host, &id, &mut self.random);
         let service = Service::new(self.service)
-            .id(format!("{}-{}", self.host, self.starts))
+            .id(&id)
             .address(format!("{}:80", self.host))
             .lifecycle(|life| {
                 life.register_ttl = Duration::from_millis(900);
@@ -113,8 +137,8 @@ impl Node {
             })
             .plugins(plugins);
         let service = match self.service {
-            "leaf" => leaf(service, &self.scene.ledger),
-            _ => relay(service, &self.scene.ledger)?,
+            "leaf" => leaf(service, &self.host, &self.scene),
+            _ => relay(service, &id, &self.scene)?,
         };
         self.running = Some(service.serve().await?);
         Ok(())
@@ -134,75 +158,129 @@ impl Node {
     }
 }
 
-fn leaf(service: Service, ledger: &Ledger) -> Service {
-    let (put, get, list, chat) = (
-        ledger.clone(),
-        ledger.clone(),
-        ledger.clone(),
-        ledger.clone(),
-    );
+/// One host's way to do work.
+#[derive(Clone)]
+struct Worker {
+    ledger: Ledger,
+    host: String,
+}
+
+fn leaf(service: Service, host: &str, scene: &Scene) -> Service {
+    let worker = Worker {
+        ledger: scene.ledger.clone(),
+        host: host.to_owned(),
+    };
+    let (put, get, list) = (worker.clone(), worker.clone(), worker.clone());
+    let (sum, chat) = (worker.clone(), worker);
     service
         .handle("Leaf.Put", move |_: Context, work: Work| {
-            do_work(put.clone(), work)
+            put.clone().work(work)
         })
         .handle(
             "Leaf.Get",
-            (move |_: Context, work: Work| do_work(get.clone(), work)).idempotent(),
+            (move |_: Context, work: Work| get.clone().work(work)).idempotent(),
         )
         .handle("Leaf.List", move |_: Context, work: Work| {
-            let ledger = list.clone();
+            let worker = list.clone();
             async move {
-                let _working = ledger.begin("leaf", work.id);
-                Ok(answers(work))
+                let _working = worker.ledger.begin("leaf", work.id);
+                Ok(worker.answers(work))
             }
         })
-        .handle("Leaf.Chat", move |_: Context, works: Streaming<Work>| {
-            let ledger = chat.clone();
-            async move { Ok(Streaming::new(Echo { works, ledger })) }
+        .handle("Leaf.Sum", move |_: Context, works: Streaming<Work>| {
+            sum.clone().sum(works)
         })
+        .handle("Leaf.Chat", move |_: Context, works: Streaming<Work>| {
+            let worker = chat.clone();
+            async move { Ok(Streaming::new(Echo { works, worker })) }
+        })
+        .subscribe_queue(TOPIC, "leaves", receive(Who::Queue("leaves"), scene))
 }
 
-async fn do_work(ledger: Ledger, work: Work) -> Result<Done> {
-    let _working = ledger.begin("leaf", work.id);
+/// A handler of events on behalf of a receiver.
+fn receive(
+    who: Who,
+    scene: &Scene,
+) -> impl Fn(Context, Work) -> Pin<Box<dyn Future<Output = Result<()>> + Send>>
++ Clone
++ Send
++ Sync
++ 'static {
+    let events = scene.events.clone();
+    move |_, work| {
+        let (events, who) = (events.clone(), who.clone());
+        Box::pin(async move {
+            events.begun(&who, work.id);
+            fate(&work).await?;
+            events.handled(&who, work.id);
+            Ok(())
+        })
+    }
+}
+
+/// The time that work takes, and how it ends.
+async fn fate(work: &Work) -> Result<()> {
     if work.millis > 0 {
         tokio::time::sleep(Duration::from_millis(work.millis)).await;
     }
     match work.fails {
-        None => Ok(Done {
-            id: work.id,
-            place: 0,
-            payload: work.payload,
-        }),
+        None => Ok(()),
         Some(Fails::Busy) => Err(Error::unavailable("too busy")),
         Some(Fails::Wrong) => Err(Error::invalid_argument("no such thing")),
     }
 }
 
-/// `count` messages, each after a moment.
-fn answers(work: Work) -> Streaming<Done> {
-    let (sender, answers) = Streaming::channel(4);
-    tokio::spawn(async move {
-        for place in 0..work.count {
-            if work.millis > 0 {
-                tokio::time::sleep(Duration::from_millis(work.millis)).await;
-            }
-            let done = Done {
-                id: work.id,
-                place,
-                payload: work.payload.clone(),
-            };
-            if sender.send(done).await.is_err() {
-                return;
-            }
+impl Worker {
+    fn done(&self, work: Work, place: u64) -> Done {
+        Done {
+            id: work.id,
+            place,
+            by: self.host.clone(),
+            payload: work.payload,
         }
-    });
-    answers
+    }
+
+    async fn work(self, work: Work) -> Result<Done> {
+        let _working = self.ledger.begin("leaf", work.id);
+        fate(&work).await?;
+        Ok(self.done(work, 0))
+    }
+
+    /// All that comes, answered by the first with their count.
+    async fn sum(self, mut works: Streaming<Work>) -> Result<Done> {
+        let mut sum: Option<Done> = None;
+        while let Some(work) = works.next().await {
+            let work = work?;
+            let _working = self.ledger.begin("leaf", work.id);
+            tokio::time::sleep(Duration::from_millis(work.millis / 8)).await;
+            let sum = sum.get_or_insert_with(|| self.done(work, 0));
+            sum.place += 1;
+        }
+        sum.ok_or_else(|| Error::invalid_argument("nothing came"))
+    }
+
+    /// `count` messages, each after a moment.
+    fn answers(self, work: Work) -> Streaming<Done> {
+        let (sender, answers) = Streaming::channel(4);
+        tokio::spawn(async move {
+            for place in 0..work.count {
+                if work.millis > 0 {
+                    tokio::time::sleep(Duration::from_millis(work.millis)).await;
+                }
+                let done = self.done(work.clone(), place);
+                if sender.send(done).await.is_err() {
+                    return;
+                }
+            }
+        });
+        answers
+    }
 }
 
 /// Each piece of work answered as it comes.
 struct Echo {
     works: Streaming<Work>,
-    ledger: Ledger,
+    worker: Worker,
 }
 
 impl futures_core::Stream for Echo {
@@ -218,19 +296,17 @@ impl futures_core::Stream for Echo {
             .map(|next| {
                 next.map(|work| {
                     work.map(|work| {
-                        drop(this.ledger.begin("leaf", work.id));
-                        Done {
-                            id: work.id,
-                            place: work.count,
-                            payload: work.payload,
-                        }
+                        drop(this.worker.ledger.begin("leaf", work.id));
+                        let place = work.count;
+                        this.worker.done(work, place)
                     })
                 })
             })
     }
 }
 
-fn relay(service: Service, ledger: &Ledger) -> Result<Service> {
+fn relay(service: Service, id: &str, scene: &Scene) -> Result<Service> {
+    let ledger = &scene.ledger;
     let client = service.client()?;
     let put = leaf_method(&client, "Leaf.Put");
     let get = leaf_method(&client, "Leaf.Get");
@@ -243,7 +319,9 @@ fn relay(service: Service, ledger: &Ledger) -> Result<Service> {
             "Relay.Get",
             (move |cx: Context, work: Work| pass_on(get_ledger.clone(), get.clone(), cx, work))
                 .idempotent(),
-        ))
+        )
+        .subscribe_queue(TOPIC, "relays", receive(Who::Queue("relays"), scene))
+        .subscribe(TOPIC, receive(Who::Alone(id.to_owned()), scene)))
 }
 
 /// A handle on one of the leaf's endpoints.

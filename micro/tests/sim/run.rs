@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, time::Duration};
 
-use micro::Context;
+use micro::{Client, Context};
 use tokio::{
     runtime::Builder,
     sync::Mutex,
@@ -13,10 +13,11 @@ use tokio::{
 use super::{
     callers::Caller,
     directory::Directory,
+    events::Events,
     faults::{Stage, demon},
     ledger::Ledger,
     network::Internet,
-    nodes::{Node, Scene, Work, leaf_method},
+    nodes::{LEAVES, Node, RELAYS, Scene, TOPIC, Work, leaf_method},
     random::Random,
 };
 
@@ -32,6 +33,10 @@ pub struct Report {
     pub lines: Vec<String>,
     pub calls: usize,
     pub fine: usize,
+    /// Events that came to a queue again and were handled.
+    pub redelivered: usize,
+    /// Second attempts made beside a first.
+    pub hedged: u64,
 }
 
 /// Plays the run of a seed.
@@ -58,16 +63,13 @@ async fn play(seed: u64, keep_lines: bool) -> Report {
         internet: Internet::new(random.fork(), keep_lines),
         directory: Directory::new(random.fork(), Duration::from_millis(30)),
         ledger: Ledger::default(),
+        events: Events::default(),
     };
     let mut hosts = Vec::new();
     let mut nodes = Vec::new();
-    for (host, service) in [
-        ("leaf-1", "leaf"),
-        ("leaf-2", "leaf"),
-        ("leaf-3", "leaf"),
-        ("relay-1", "relay"),
-        ("relay-2", "relay"),
-    ] {
+    let leaves = LEAVES.iter().map(|host| (*host, "leaf"));
+    let relays = RELAYS.iter().map(|host| (*host, "relay"));
+    for (host, service) in leaves.chain(relays) {
         let mut node = Node::new(host, service, &scene, &mut random);
         node.start().await.expect("nothing is harmed yet");
         nodes.push(Mutex::new(node));
@@ -77,7 +79,7 @@ async fn play(seed: u64, keep_lines: bool) -> Report {
     hosts.extend(edges.map(str::to_owned));
     let clients: Vec<_> = edges
         .iter()
-        .map(|host| scene.plugins(host, &mut random).client())
+        .map(|host| scene.plugins(host, host, &mut random).client())
         .collect::<micro::Result<_>>()
         .expect("a client needs nothing but its parts");
     let stage = Rc::new(Stage {
@@ -109,20 +111,12 @@ async fn play(seed: u64, keep_lines: bool) -> Report {
     }
     sleep(RECOVERY).await;
     for (number, client) in clients.iter().enumerate() {
-        let work = Work {
-            id: number as u64,
-            millis: 0,
-            fails: None,
-            count: 0,
-            payload: String::new(),
-        };
-        let method = leaf_method(client, "Leaf.Put");
-        let call = method.call(&Context::new(), work);
-        if let Err(error) = call.timeout(Duration::from_secs(1)).await {
-            let violation = format!("a call fails when all is well again: {error}");
-            scene.ledger.violation(violation);
-        }
+        all_is_well(&scene, client, number as u64).await;
     }
+    let hedged = clients
+        .iter()
+        .map(|client| client.stats("leaf").hedges + client.stats("relay").hedges);
+    let hedged = hedged.sum();
     drop(clients);
     let (calls, fine) = scene.ledger.calls();
     let stage = Rc::into_inner(stage).expect("the demons have ended");
@@ -136,11 +130,40 @@ async fn play(seed: u64, keep_lines: bool) -> Report {
         let left = format!("{open} connections are left when everything is gone");
         scene.ledger.violation(left);
     }
+    let mut violations = scene.ledger.violations();
+    violations.extend(scene.events.violations());
     Report {
         hash: scene.internet.hash(),
-        violations: scene.ledger.violations(),
+        violations,
         lines: scene.internet.lines(),
         calls,
         fine,
+        redelivered: scene.events.redelivered(),
+        hedged,
     }
+}
+
+/// Nothing is harmed any more: a call succeeds, and an event reaches everyone, once.
+async fn all_is_well(scene: &Scene, client: &Client, id: u64) {
+    let work = Work {
+        id,
+        millis: 0,
+        fails: None,
+        count: 0,
+        payload: String::new(),
+    };
+    let context = Context::new().with_timeout(Duration::from_secs(1));
+    let method = leaf_method(client, "Leaf.Put");
+    if let Err(error) = method.call(&context, work.clone()).await {
+        let violation = format!("a call fails when all is well again: {error}");
+        scene.ledger.violation(violation);
+    }
+    let told = client.publish(&context, TOPIC, &work).await;
+    // Two queues, and each relay besides.
+    let expected = 2 + RELAYS.len();
+    if !matches!(told, Ok(receivers) if receivers == expected) {
+        let violation = format!("an event is not received by {expected} at the end: {told:?}");
+        scene.ledger.violation(violation);
+    }
+    scene.events.published(id, told);
 }
