@@ -8,8 +8,11 @@ use std::{
     time::Duration,
 };
 
-use micro::{Context, Error, Outcome};
-use tokio::time::sleep;
+use micro::{Context, Error, Handler, Outcome, client::Method};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep},
+};
 
 use super::town::{Count, Town, call, echo, millis};
 
@@ -142,4 +145,63 @@ async fn a_refusal_for_want_of_room_goes_to_another_node() {
         "who found no room is told that nothing was done"
     );
     assert_eq!(done.get(), 14);
+}
+
+/// Calls with a text, one every so often, until `until` says so; how long that took.
+async fn call_until(
+    method: &Method<String, String>,
+    text: &str,
+    pause: Duration,
+    until: impl Fn() -> bool,
+) -> Duration {
+    let began = Instant::now();
+    let mut calls = JoinSet::new();
+    while !until() {
+        let (method, text) = (method.clone(), text.to_owned());
+        calls.spawn(async move { method.call(&Context::new(), text).await });
+        sleep(pause).await;
+        while let Some(answer) = calls.try_join_next() {
+            answer.unwrap().unwrap();
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "it never came");
+    }
+    began.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_hung_is_trusted_as_soon_as_it_goes_on() {
+    // An ejection ends after one or two seconds; from then on only a sign of life is missing, for
+    // which the probe waits as long as its connection lasts.
+    for seconds in [3, 5] {
+        let town = Town::new();
+        let (_well, _) = town.echo("well").await;
+        let asked = Count::default();
+        let counted = asked.clone();
+        let answer = move |_: Context, text: String| {
+            // What came while it hung it does when it goes on, trusted or not.
+            if text != "hung" {
+                counted.add();
+            }
+            async move { Ok(text) }
+        };
+        let service = town
+            .service("hung", "text")
+            .handle("Text.Echo", answer.idempotent());
+        let _hung = service.serve().await.unwrap();
+        let client = town.client();
+        let method = echo(&client);
+        call_until(&method, "well", millis(20), || asked.get() > 20).await;
+        town.internet.freeze("hung", true);
+        let ejected = || client.stats("text").ejections > 0;
+        call_until(&method, "hung", millis(20), ejected).await;
+        let end = Instant::now() + Duration::from_secs(seconds);
+        call_until(&method, "hung", millis(20), || Instant::now() >= end).await;
+        town.internet.freeze("hung", false);
+        let before = asked.get();
+        let took = call_until(&method, "again", millis(2), || asked.get() > before).await;
+        assert!(took < Duration::from_secs(1), "hung {seconds} s: {took:?}");
+        // Its share is half of five hundred calls a second.
+        let took = call_until(&method, "again", millis(2), || asked.get() >= before + 100).await;
+        assert!(took < Duration::from_secs(1), "hung {seconds} s: {took:?}");
+    }
 }
