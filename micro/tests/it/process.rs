@@ -18,7 +18,13 @@ pub(crate) struct Process {
 impl Process {
     /// Runs an ignored test, with these variables.
     pub(crate) fn start(test: &str, variables: &[(&str, &OsStr)]) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
+        let own = Command::new(std::env::current_exe().unwrap());
+        Process::start_by(own, test, variables)
+    }
+
+    /// The same, by a command that ends in this binary, such as for another user.
+    pub(crate) fn start_by(mut command: Command, test: &str, variables: &[(&str, &OsStr)]) -> Self {
+        let mut child = command
             .args([test, "--exact", "--ignored", "--nocapture"])
             .envs(variables.iter().copied())
             .stdin(Stdio::piped())

@@ -91,7 +91,9 @@ impl Local {
         Local::open(Directory::new(place::of_user(), true))
     }
 
-    /// A registry in a directory of choice, made if it is missing; whoever may write there takes part.
+    /// A registry in a directory of choice, made private if it is missing; whoever may write there takes
+    /// part, users and containers alike, and reads the records (as far as each one's umask allows). With
+    /// the sticky bit nobody can remove another's.
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Local::open(Directory::new(path.into(), false))
     }

@@ -100,7 +100,7 @@ fn write_once(directory: &Path, name: &str, hold: Hold, json: &[u8]) -> io::Resu
     let file = OpenOptions::new()
         .write(true)
         .create_new(true)
-        .mode(0o600)
+        .mode(readers(fs::metadata(directory)?.mode()))
         .open(&new)?;
     match fill(&file, json, hold).and_then(|()| fs::rename(&new, directory.join(name))) {
         Ok(()) => Ok(file),
@@ -110,6 +110,11 @@ fn write_once(directory: &Path, name: &str, hold: Hold, json: &[u8]) -> io::Resu
             Err(error)
         }
     }
+}
+
+/// The mode of a record in a directory of this mode: who may write there takes part, and so reads.
+fn readers(directory: u32) -> u32 {
+    0o600 | ((directory & 0o022) << 1)
 }
 
 fn is_swept(error: &io::Error) -> bool {

@@ -5,6 +5,8 @@ mod local;
 mod memory;
 #[cfg(unix)]
 mod processes;
+#[cfg(target_os = "linux")]
+mod strangers;
 
 use std::{future::poll_fn, time::Duration};
 

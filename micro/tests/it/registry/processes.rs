@@ -6,6 +6,7 @@
 
 use std::{
     path::Path,
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -19,15 +20,21 @@ const ROLE: &str = "MICRO_TEST_ROLE";
 const DIRECTORY: &str = "MICRO_TEST_DIRECTORY";
 const ID: &str = "MICRO_TEST_ID";
 /// The nodes that are there as long as others come and go.
-const STEADY: [&str; 2] = ["steady-0", "steady-1"];
+pub(super) const STEADY: [&str; 2] = ["steady-0", "steady-1"];
 
 fn start(role: &str, id: &str, directory: &Path) -> Process {
+    let own = Command::new(std::env::current_exe().unwrap());
+    start_by(own, role, id, directory)
+}
+
+/// Started by a command that ends in this test binary, or is it.
+pub(super) fn start_by(command: Command, role: &str, id: &str, directory: &Path) -> Process {
     let variables = [
         (ROLE, role.as_ref()),
         (ID, id.as_ref()),
         (DIRECTORY, directory.as_os_str()),
     ];
-    Process::start("registry::processes::child", &variables)
+    Process::start_by(command, "registry::processes::child", &variables)
 }
 
 /// Not a test: what the processes of the tests here run, until their standard input ends.
@@ -48,13 +55,18 @@ fn child() {
         .build()
         .unwrap();
     runtime.block_on(async {
-        let registry = Local::at(directory);
+        // The user's own, where none is given.
+        let registry = match directory.is_empty() {
+            true => Local::new(),
+            false => Local::at(directory),
+        };
         let node = Node::new("greeter", &*id, "127.0.0.1:1");
         registry.register(&node, TTL).await.unwrap();
         let work = async {
             match &*role {
                 "hold" => std::future::pending().await,
                 "change" => change(&registry, &node).await,
+                "meet" => meet(&registry, &node).await,
                 "churn" => churn(&registry, &node).await,
                 other => panic!("no role `{other}`"),
             }
@@ -71,6 +83,19 @@ async fn change(registry: &Local, node: &Node) {
     for weight in 0u64.. {
         let changed = node.clone().with_metadata("weight", weight.to_string());
         registry.register(&changed, TTL).await.unwrap();
+    }
+}
+
+/// Waits for the other of two, says that it has met it, and goes on reading.
+async fn meet(registry: &Local, node: &Node) {
+    let mut updates = registry.watch(Some("greeter")).await.unwrap();
+    until(&mut updates, &STEADY).await;
+    let met = node.clone().with_metadata("met", "true");
+    registry.register(&met, TTL).await.unwrap();
+    loop {
+        let nodes = registry.get("greeter").await.unwrap();
+        assert!(nodes.contains(&met), "it was taken out: {nodes:?}");
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 
@@ -203,7 +228,7 @@ async fn under_churn_no_living_node_is_ever_shown_dead() {
     }
 }
 
-fn has_all(nodes: &[Node], expected: &[&str]) -> bool {
+pub(super) fn has_all(nodes: &[Node], expected: &[&str]) -> bool {
     let ids = ids(nodes);
     expected.iter().all(|id| ids.contains(id))
 }
