@@ -12,7 +12,7 @@ use super::{
 };
 
 /// Whether a stream, and not only its head, ends at its deadline.
-const STREAMS_END_AT_THEIR_DEADLINE: bool = false;
+const STREAMS_END_AT_THEIR_DEADLINE: bool = true;
 /// What keepalive allows a stream that stands still, where its deadline is for its head alone.
 const STANDSTILL: Duration = Duration::from_secs(5);
 
