@@ -4,6 +4,8 @@
 //! global flags name, and where to write. Data goes to stdout, words to stderr.
 
 mod arguments;
+#[cfg(feature = "cert")]
+mod authority;
 mod check;
 mod cmd;
 mod failure;

@@ -33,6 +33,32 @@ pub(crate) struct Flags {
     /// Print JSON, for programs
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) tls: Tls,
+}
+
+/// TLS, for the commands that call.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "TLS")]
+pub(crate) struct Tls {
+    /// File of the authorities that servers are trusted by, instead of the system's
+    #[arg(long, global = true, value_name = "FILE")]
+    tls_ca: Option<String>,
+    /// File of the certificate to show
+    #[arg(long, global = true, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<String>,
+    /// File of its key
+    #[arg(long, global = true, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<String>,
+    /// Name that servers' certificates must be for, instead of their host
+    #[arg(long, global = true, value_name = "NAME")]
+    tls_server_name: Option<String>,
+    /// Speak TLS to every node, not only to those that ask for it
+    #[arg(long, global = true)]
+    tls_always: bool,
+    /// Take any certificate of a server
+    #[arg(long, global = true)]
+    tls_insecure: bool,
 }
 
 /// What a command works with besides its arguments.
@@ -48,17 +74,25 @@ impl Session {
     /// The plugins that the flags, and under them the environment, name.
     pub(crate) fn plugins(&self) -> Result<Plugins> {
         let flags = &self.flags;
+        let tls = &flags.tls;
+        let yes = "true".to_owned();
+        let switch = |on: bool| if on { Some(&yes) } else { None };
         let given = [
-            ("registry", &flags.registry),
-            ("registry-address", &flags.registry_address),
-            ("transport", &flags.transport),
-            ("broker", &flags.broker),
-            ("selector", &flags.selector),
+            ("tls-ca", tls.tls_ca.as_ref()),
+            ("tls-cert", tls.tls_cert.as_ref()),
+            ("tls-key", tls.tls_key.as_ref()),
+            ("tls-server-name", tls.tls_server_name.as_ref()),
+            ("tls-always", switch(tls.tls_always)),
+            ("tls-insecure", switch(tls.tls_insecure)),
+            ("registry", flags.registry.as_ref()),
+            ("registry-address", flags.registry_address.as_ref()),
+            ("transport", flags.transport.as_ref()),
+            ("broker", flags.broker.as_ref()),
+            ("selector", flags.selector.as_ref()),
         ];
-        let given = given.into_iter().filter_map(|(name, value)| {
-            let value = value.as_ref()?;
-            Some(format!("--{name}={value}"))
-        });
+        let given = given
+            .into_iter()
+            .filter_map(|(name, value)| Some(format!("--{name}={}", value?)));
         Settings::from_env()
             .and_then(|settings| settings.args(given))
             .and_then(|settings| settings.apply(Plugins::new()))

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
+#[cfg(feature = "tls")]
+use crate::transport::Tls;
 use crate::{
     balance::{self, Balance},
     broker::{self, Broker},
@@ -46,6 +48,13 @@ impl Plugins {
     /// Carries calls by the native protocol so configured.
     pub fn native(mut self, native: Native) -> Self {
         self.native = native;
+        self
+    }
+
+    /// Carries calls by the native protocol with this TLS, on both sides.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.native = self.native.tls(tls);
         self
     }
 

@@ -193,6 +193,13 @@ impl Service {
         self
     }
 
+    /// Listens and calls with this TLS; it is [`Plugins::tls`], so say it after [`Service::plugins`].
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: crate::transport::Tls) -> Self {
+        self.plugins = self.plugins.tls(tls);
+        self
+    }
+
     /// Uses these plugins, unless the settings name others.
     pub fn plugins(mut self, plugins: Plugins) -> Self {
         self.plugins = plugins;
@@ -371,7 +378,7 @@ impl Running {
             ("broker", plugins.broker_name()),
             ("server", "micro"),
         ];
-        for (name, value) in own {
+        for (name, value) in own.iter().chain(transport.metadata()).copied() {
             node.metadata.entry(name.into()).or_insert(value.into());
         }
         Ok(Running {

@@ -4,6 +4,8 @@
 
 mod bench;
 mod call;
+#[cfg(feature = "cert")]
+mod cert;
 mod completions;
 mod demo;
 mod deregister;
@@ -42,6 +44,8 @@ pub(crate) enum Command {
     Weight(weight::Weight),
     Bench(bench::Bench),
     New(new::New),
+    #[cfg(feature = "cert")]
+    Cert(cert::Cert),
     Completions(completions::Completions),
     Man(man::Man),
     #[command(hide = true)]
@@ -66,6 +70,8 @@ impl Command {
             Command::Weight(command) => command.run(session),
             Command::Bench(command) => command.run(session),
             Command::New(command) => command.run(session),
+            #[cfg(feature = "cert")]
+            Command::Cert(command) => command.run(session),
             Command::Completions(command) => command.run(session),
             Command::Man(command) => command.run(session),
             Command::Sample(command) => command.run(session),

@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-use micro::{Plugins, Running, Service, registry::Local};
+use micro::{Plugins, Running, Service, registry::Local, transport::Tls};
 use tokio::runtime::Runtime;
 
 /// Where services and commands of one test meet.
@@ -60,8 +60,13 @@ impl House {
 
     /// Starts a service, and gives its address.
     pub(crate) fn serve(&self, service: Service) -> String {
+        self.serve_over(Tls::new(), service)
+    }
+
+    /// The same with TLS.
+    pub(crate) fn serve_over(&self, tls: Tls, service: Service) -> String {
         let registry = Local::at(self.directory.join("registry"));
-        let service = service.plugins(Plugins::new().registry(registry));
+        let service = service.plugins(Plugins::new().registry(registry).tls(tls));
         let running = self.runtime.block_on(service.serve());
         let running = running.expect("the service starts");
         let address = running.node().address.clone();

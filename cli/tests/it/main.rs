@@ -5,6 +5,8 @@
 )]
 
 mod calls;
+#[cfg(feature = "cert")]
+mod certificates;
 mod demo;
 mod discovery;
 mod events;

@@ -24,6 +24,8 @@ fn every_command_says_in_a_line_what_it_does() {
         "deregister",
         "weight",
         "new",
+        #[cfg(feature = "cert")]
+        "cert",
         "completions",
         "man",
     ] {

@@ -198,6 +198,9 @@ impl Inner {
             .with_metadata("protocols", self.transport.protocols().join(","))
             .with_metadata("transport", self.transport.name())
             .with_metadata("topic", topic);
+        for (name, value) in self.transport.metadata() {
+            node = node.with_metadata(*name, *value);
+        }
         if let Some(queue) = queue {
             node = node.with_metadata("queue", queue);
         }

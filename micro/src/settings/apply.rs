@@ -40,7 +40,7 @@ impl Settings {
         if let Some(idle) = self.duration("client-pool-ttl")? {
             plugins.native = plugins.native.limit(|limits| limits.idle = idle);
         }
-        Ok(plugins)
+        self.secure(plugins)
     }
 
     /// A setting's text, if it was made.
@@ -65,7 +65,7 @@ impl Settings {
         self.read_as(name, "is not a number in range", |text| text.parse().ok())
     }
 
-    fn read_as<T>(
+    pub(super) fn read_as<T>(
         &self,
         name: &str,
         means: &str,

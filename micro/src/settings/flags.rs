@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::error::{Error, Result};
 
 /// Every setting, spelled as its flag without the hyphens before it.
-pub(super) const NAMES: [&str; 18] = [
+pub(super) const NAMES: [&str; 27] = [
     "broker",
     "broker-address",
     "client-pool-ttl",
@@ -22,8 +22,34 @@ pub(super) const NAMES: [&str; 18] = [
     "server-metadata",
     "server-name",
     "server-version",
+    "tls-always",
+    "tls-ca",
+    "tls-cert",
+    "tls-client-ca",
+    "tls-client-optional",
+    "tls-insecure",
+    "tls-key",
+    "tls-require",
+    "tls-server-name",
     "transport",
     "transport-address",
+];
+
+/// Settings by other names: go-micro's.
+const OTHER_NAMES: [(&str, &str); 5] = [
+    ("enable-tls", "tls-require"),
+    ("tls-ca-file", "tls-ca"),
+    ("tls-cert-file", "tls-cert"),
+    ("tls-client-ca-file", "tls-client-ca"),
+    ("tls-key-file", "tls-key"),
+];
+
+/// Those that say yes when they are given without a value.
+const SWITCHES: [&str; 4] = [
+    "tls-always",
+    "tls-client-optional",
+    "tls-insecure",
+    "tls-require",
 ];
 
 /// The one that may be said more than once.
@@ -65,7 +91,13 @@ pub(super) fn read_environment(
     said: &mut BTreeMap<&'static str, Said>,
 ) {
     for (variable_name, text) in variables {
-        let known = NAMES.iter().find(|name| variable(name) == variable_name);
+        let other = OTHER_NAMES
+            .iter()
+            .find(|(other, _)| variable(other) == variable_name);
+        let known = NAMES.iter().find(|name| match other {
+            Some((_, own)) => *name == own,
+            None => variable(name) == variable_name,
+        });
         if let Some(name) = known.filter(|_| !text.is_empty()) {
             let level = Level::Environment;
             said.entry(name).or_insert(Said {
@@ -99,6 +131,8 @@ pub(super) fn read_arguments(
             None => (flag, None),
         };
         let plain = spelled.replace('_', "-");
+        let other = OTHER_NAMES.iter().find(|(other, _)| *other == plain);
+        let plain = other.map_or(plain, |(_, own)| (*own).to_owned());
         let Some(name) = NAMES.iter().find(|name| **name == plain) else {
             if let Some(meant) = NAMES.iter().find(|name| is_slip(&plain, name)) {
                 return Err(Error::invalid_argument(format!(
@@ -108,7 +142,10 @@ pub(super) fn read_arguments(
             rest.push(argument);
             continue;
         };
-        let value = value.or_else(|| arguments.next_if(|next| !next.starts_with("--")));
+        let value = value.or_else(|| match SWITCHES.contains(name) {
+            true => Some("true".to_owned()),
+            false => arguments.next_if(|next| !next.starts_with("--")),
+        });
         let text = value.filter(|value| !value.is_empty()).ok_or_else(|| {
             Error::invalid_argument(format!(
                 "flag `--{name}` needs a value, as in `--{name}=VALUE`"

@@ -16,10 +16,22 @@
 //! | `--client-request-timeout` | the time for a call that comes without a deadline |
 //! | `--client-retries` | attempts after the first, in the whole tree of a call |
 //! | `--client-pool-ttl` | how long a connection without calls is kept |
+//! | `--tls-cert`, `--tls-key` | files of the certificate that is shown, to clients and to servers that ask |
+//! | `--tls-ca` | a file of the authorities that servers are trusted by, in place of the system's |
+//! | `--tls-client-ca` | a file of the authorities that clients must have a certificate of |
+//! | `--tls-client-optional` | clients without a certificate are taken all the same |
+//! | `--tls-require` | plaintext connections are refused |
+//! | `--tls-always` | TLS is spoken to every node, not only to those that ask for it |
+//! | `--tls-server-name` | the name that servers' certificates must be for, in place of their host |
+//! | `--tls-insecure` | servers' certificates are not verified |
 //!
 //! A **plugin** is a name, with its address in a flag of its own or behind a colon:
 //! `--registry=local:/run/fleet`, `MICRO_REGISTRY=etcd://10.0.0.1:2379`; see [`Url`]. A **duration** is
-//! `60s`, `1m30s` or `500ms`; a bare number is seconds.
+//! `60s`, `1m30s` or `500ms`; a bare number is seconds. A **switch** such as `--tls-require` says yes by
+//! itself, and `--tls-require=no` says no.
+//!
+//! go-micro's names do as well: `MICRO_ENABLE_TLS` (`--tls-require`), `MICRO_TLS_CERT_FILE`,
+//! `MICRO_TLS_KEY_FILE`, `MICRO_TLS_CA_FILE` and `MICRO_TLS_CLIENT_CA_FILE`, and their flags.
 //!
 //! **Precedence**: a flag over the environment, the environment over what is said in code, and that over
 //! the defaults. What is in code is what the author thought right everywhere; who runs the program knows
@@ -33,6 +45,7 @@
 mod apply;
 mod flags;
 mod table;
+mod tls;
 mod url;
 mod value;
 

@@ -40,6 +40,16 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
         .then(|| Duration::from_nanos(nanos.round() as u64))
 }
 
+/// Yes or no.
+#[cfg(feature = "tls")]
+pub(super) fn switch(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Some(true),
+        "false" | "no" | "off" | "0" => Some(false),
+        _ => None,
+    }
+}
+
 /// Pairs `k=v` in a list with commas; `None` when one has no name or no `=`.
 pub(super) fn pairs(text: &str) -> Option<Vec<(String, String)>> {
     text.split(',')

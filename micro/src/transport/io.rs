@@ -1,4 +1,4 @@
-//! Byte streams under the socket protocols: TCP, Unix sockets, or any other a test supplies.
+//! Byte streams under the socket protocols: TCP, Unix sockets, TLS over them, or any other a test supplies.
 
 use std::{
     fmt,
@@ -17,6 +17,9 @@ use tokio::{
 #[cfg(unix)]
 use tokio::net::{UnixListener, UnixStream};
 
+#[cfg(feature = "tls")]
+pub use super::tls::Secured;
+
 /// A byte stream between two sides.
 #[non_exhaustive]
 pub enum Io {
@@ -25,6 +28,9 @@ pub enum Io {
     /// A Unix socket.
     #[cfg(unix)]
     Unix(UnixStream),
+    /// TLS over one of the others.
+    #[cfg(feature = "tls")]
+    Tls(Box<Secured>),
     /// Anything else, such as a simulated connection.
     Other(Box<dyn Stream>),
 }
@@ -40,6 +46,8 @@ macro_rules! each {
             Io::Tcp($io) => $body,
             #[cfg(unix)]
             Io::Unix($io) => $body,
+            #[cfg(feature = "tls")]
+            Io::Tls($io) => $body,
             Io::Other($io) => $body,
         }
     };
@@ -219,6 +227,8 @@ impl fmt::Debug for Io {
             Io::Tcp(_) => "tcp",
             #[cfg(unix)]
             Io::Unix(_) => "unix",
+            #[cfg(feature = "tls")]
+            Io::Tls(_) => "tls",
             Io::Other(_) => "other",
         })
     }

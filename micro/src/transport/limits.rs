@@ -20,7 +20,7 @@ pub struct Limits {
     pub queue: usize,
     /// Calls at work on one connection before more are refused. 10,000.
     pub calls: usize,
-    /// How long a new connection may take to introduce itself. 5 s.
+    /// How long a new connection may take to introduce itself, the TLS handshake included. 5 s.
     pub handshake: Duration,
     /// How long a frame once begun may take to come whole. 15 s.
     pub frame: Duration,
@@ -30,7 +30,7 @@ pub struct Limits {
     pub keepalive_timeout: Duration,
     /// How long a connection without calls is kept by a client. 90 s.
     pub idle: Duration,
-    /// How long a client waits to be connected and greeted. 1 s.
+    /// How long a client waits to be connected and greeted, the TLS handshake included. 1 s.
     pub connect: Duration,
     /// For how long after a write a thread stays awake for what comes back, while few calls are out
     /// and answers come that soon. `None`, the default, always sleeps: staying awake pays where the

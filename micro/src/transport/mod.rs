@@ -23,6 +23,8 @@ mod native;
 mod pool;
 mod port;
 pub mod protocol;
+#[cfg(feature = "tls")]
+mod tls;
 pub(crate) mod worker;
 
 use std::{
@@ -50,6 +52,10 @@ pub use mux::fuzz::frames as fuzz_frames;
 pub use limits::Limits;
 pub use memory::Memory;
 pub use native::Native;
+#[cfg(feature = "tls")]
+pub(crate) use tls::Identity;
+#[cfg(feature = "tls")]
+pub use tls::Tls;
 
 /// A way to send requests to nodes and to receive them.
 #[async_trait]
@@ -66,6 +72,11 @@ pub trait Transport: Send + Sync + 'static {
     /// Where to listen when nothing is said.
     fn default_address(&self) -> &str {
         "127.0.0.1:0"
+    }
+
+    /// What nodes that listen by it say of themselves in their record's metadata.
+    fn metadata(&self) -> &[(&'static str, &'static str)] {
+        &[]
     }
 
     /// A way to a node; connects no sooner than the first request needs it.

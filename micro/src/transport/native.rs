@@ -5,6 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::runtime::Handle;
 
+#[cfg(feature = "tls")]
+use super::tls::{self, Tls};
 use crate::{
     call::Call,
     error::Result,
@@ -15,6 +17,7 @@ use crate::{
         mux,
         pool::Pool,
         port::Port,
+        protocol::Protocol,
     },
 };
 
@@ -27,6 +30,13 @@ pub struct Native {
     limits: Arc<Limits>,
     pool: Arc<Pool>,
     runtimes: Vec<Handle>,
+    #[cfg(feature = "tls")]
+    tls: (Tls, Arc<tls::Client>),
+}
+
+/// Whether a node's record says that it refuses plaintext.
+pub(crate) fn asks_for_tls(node: &Node) -> bool {
+    node.metadata.get("tls").is_some_and(|tls| tls == "true")
 }
 
 impl Default for Native {
@@ -44,6 +54,8 @@ impl Native {
             pool: Pool::new(limits.connections),
             limits: Arc::new(limits),
             runtimes: Vec::new(),
+            #[cfg(feature = "tls")]
+            tls: of(Tls::new()),
         }
     }
 
@@ -66,11 +78,56 @@ impl Native {
         self
     }
 
+    /// The same with TLS: what it shows, whom it trusts, and what it refuses.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = of(tls);
+        self
+    }
+
+    /// Its TLS, to be changed and given back.
+    #[cfg(feature = "tls")]
+    pub(crate) fn own_tls(&self) -> Tls {
+        self.tls.0.clone()
+    }
+
+    /// What connections to a node are made by.
+    #[cfg(feature = "tls")]
+    fn network_to(&self, node: &Node) -> Result<SharedNetwork> {
+        let (tls, client) = &self.tls;
+        if !tls.is_for(node) {
+            return Ok(self.network.clone());
+        }
+        Ok(Arc::new(tls::Over {
+            network: self.network.clone(),
+            client: client.clone(),
+        }))
+    }
+
+    /// What connections to a node are made by.
+    #[cfg(not(feature = "tls"))]
+    fn network_to(&self, node: &Node) -> Result<SharedNetwork> {
+        if asks_for_tls(node) {
+            return Err(crate::Error::failed_precondition(format!(
+                "node `{}` takes TLS only, which is not built in; enable the `tls` feature",
+                node.id
+            ))
+            .with_outcome(crate::Outcome::NotSent));
+        }
+        Ok(self.network.clone())
+    }
+
     /// The same, handing connections round these runtimes.
     pub(crate) fn runtimes(mut self, runtimes: Vec<Handle>) -> Self {
         self.runtimes = runtimes;
         self
     }
+}
+
+#[cfg(feature = "tls")]
+fn of(tls: Tls) -> (Tls, Arc<tls::Client>) {
+    let client = tls::Client::new(&tls, &mux::ALPN);
+    (tls, Arc::new(client))
 }
 
 #[async_trait]
@@ -83,21 +140,38 @@ impl Transport for Native {
         mux::protocols()
     }
 
+    #[cfg(feature = "tls")]
+    fn metadata(&self) -> &[(&'static str, &'static str)] {
+        match self.tls.0.require {
+            true => &[("tls", "true")],
+            false => &[],
+        }
+    }
+
     fn open(&self, node: &Node) -> Result<Arc<dyn Peer>> {
         Ok(Arc::new(mux::Node::new(
             &node.address,
-            self.network.clone(),
+            self.network_to(node)?,
             self.limits.clone(),
             self.pool.clone(),
         )))
     }
 
     async fn listen(&self, address: &str, call: Arc<dyn Call>) -> Result<Box<dyn Listener>> {
+        let protocols: Vec<Arc<dyn Protocol>> = vec![Arc::new(mux::Native {
+            limits: self.limits.clone(),
+        })];
+        #[cfg(feature = "tls")]
+        let alpn: Vec<&str> = protocols
+            .iter()
+            .flat_map(|protocol| protocol.alpn())
+            .copied()
+            .collect();
         let port = Port {
             network: self.network.clone(),
-            protocols: vec![Arc::new(mux::Native {
-                limits: self.limits.clone(),
-            })],
+            #[cfg(feature = "tls")]
+            tls: tls::Server::new(&self.tls.0, &alpn)?.map(Arc::new),
+            protocols,
             limits: self.limits.clone(),
             runtimes: self.runtimes.clone(),
         };

@@ -11,6 +11,8 @@ use tokio::{
     task::{AbortHandle, JoinHandle},
 };
 
+#[cfg(feature = "tls")]
+use super::tls;
 use crate::{
     call::Call,
     error::{Error, Result},
@@ -31,6 +33,9 @@ pub(crate) struct Port {
     pub(crate) network: SharedNetwork,
     pub(crate) protocols: Vec<Arc<dyn Protocol>>,
     pub(crate) limits: Arc<Limits>,
+    /// TLS, where there is a certificate for it.
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<Arc<tls::Server>>,
     /// The runtimes that connections are handed round; empty for the current one.
     pub(crate) runtimes: Vec<Handle>,
 }
@@ -80,12 +85,13 @@ impl Port {
                 seat,
             };
             turn += 1;
-            let serving = serve(
-                accepted,
-                protocols.clone(),
-                call.clone(),
-                self.limits.handshake,
-            );
+            let door = Door {
+                protocols: protocols.clone(),
+                #[cfg(feature = "tls")]
+                tls: self.tls.clone(),
+                handshake: self.limits.handshake,
+            };
+            let serving = door.serve(accepted, call.clone());
             let task = match self.runtimes.get(turn % self.runtimes.len().max(1)) {
                 None => tokio::spawn(serving),
                 Some(runtime) => runtime.spawn(serving),
@@ -95,22 +101,37 @@ impl Port {
     }
 }
 
-async fn serve(
-    mut accepted: Accepted,
+/// What a connection meets first.
+struct Door {
     protocols: Arc<[Arc<dyn Protocol>]>,
-    call: Arc<dyn Call>,
+    #[cfg(feature = "tls")]
+    tls: Option<Arc<tls::Server>>,
     handshake: Duration,
-) {
-    let home = Handle::current();
-    accepted.io = match at_home(accepted.io, &home) {
-        Ok(io) => io,
-        Err(error) => return tracing::debug!(%error, "a connection could not be moved"),
-    };
-    let told = tokio::time::timeout(handshake, tell(&mut accepted, &protocols)).await;
-    match told {
-        Ok(Some(protocol)) => protocol.serve(accepted, call).await,
-        Ok(None) => tracing::debug!("a connection spoke no known protocol"),
-        Err(_) => tracing::debug!("a connection said nothing in time"),
+}
+
+impl Door {
+    async fn serve(self, mut accepted: Accepted, call: Arc<dyn Call>) {
+        let home = Handle::current();
+        accepted.io = match at_home(accepted.io, &home) {
+            Ok(io) => io,
+            Err(error) => return tracing::debug!(%error, "a connection could not be moved"),
+        };
+        let limit = self.handshake;
+        match tokio::time::timeout(limit, self.open(accepted)).await {
+            Ok(Ok((accepted, protocol))) => protocol.serve(accepted, call).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a connection was not begun"),
+            Err(_) => tracing::debug!(?limit, "a connection did not introduce itself in time"),
+        }
+    }
+
+    /// The connection without TLS, and what it speaks.
+    async fn open(self, mut accepted: Accepted) -> Result<(Accepted, Arc<dyn Protocol>)> {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            accepted = tls.pass(accepted).await?;
+        }
+        let protocol = tell(&mut accepted, &self.protocols).await?;
+        Ok((accepted, protocol))
     }
 }
 
@@ -127,21 +148,24 @@ fn at_home(io: Io, _home: &Handle) -> std::io::Result<Io> {
 async fn tell(
     accepted: &mut Accepted,
     protocols: &[Arc<dyn Protocol>],
-) -> Option<Arc<dyn Protocol>> {
+) -> Result<Arc<dyn Protocol>> {
+    let unknown = || Error::unimplemented("it speaks no protocol that is known here");
     loop {
-        if accepted.io.read_buf(&mut accepted.first).await.ok()? == 0 {
-            return None;
-        }
-        let mut more = false;
-        for protocol in protocols {
-            match protocol.detect(&accepted.first) {
-                Detect::Yes => return Some(protocol.clone()),
-                Detect::No => {}
-                Detect::More => more = true,
+        let mut more = accepted.first.is_empty();
+        if !more {
+            for protocol in protocols {
+                match protocol.detect(&accepted.first) {
+                    Detect::Yes => return Ok(protocol.clone()),
+                    Detect::No => {}
+                    Detect::More => more = true,
+                }
             }
         }
         if !more || accepted.first.len() >= TELLING {
-            return None;
+            return Err(unknown());
+        }
+        if accepted.io.read_buf(&mut accepted.first).await? == 0 {
+            return Err(Error::unavailable("the other side closed it"));
         }
     }
 }

@@ -15,6 +15,11 @@ pub trait Protocol: Send + Sync + 'static {
     /// Whether a connection that begins with these bytes speaks it. Bytes come in any portions.
     fn detect(&self, first: &[u8]) -> Detect;
 
+    /// What it is called in TLS's negotiation (ALPN), those preferred first; nothing if unsaid.
+    fn alpn(&self) -> &[&'static str] {
+        &[]
+    }
+
     /// Serves a connection until it ends. Dropping the future ends it at once.
     async fn serve(&self, connection: Accepted, call: Arc<dyn Call>);
 }

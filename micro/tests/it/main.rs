@@ -13,5 +13,7 @@ mod registry;
 mod resilience;
 mod settings;
 mod signals;
+#[cfg(feature = "tls")]
+mod tls;
 mod transport;
 mod ui;

@@ -5,10 +5,10 @@
 mod directory;
 #[path = "../sim/network.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared with the simulation")]
-mod network;
+pub(crate) mod network;
 #[path = "../sim/random.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared with the simulation")]
-mod random;
+pub(crate) mod random;
 
 mod chain;
 mod ejection;

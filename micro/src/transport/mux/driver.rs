@@ -93,7 +93,9 @@ async fn introduce(io: &mut Io, calls: &Calls) -> Result<Vec<u8>> {
     bytes.clear();
     loop {
         if io.read_buf(&mut bytes).await.map_err(lost)? == 0 {
-            return Err(Error::unavailable("it closed the connection at once"));
+            return Err(Error::unavailable(
+                "it closed the connection at once; perhaps it takes TLS only (see `--tls-always`)",
+            ));
         }
         if let Read::Done(preface, length) = Preface::read(&bytes)? {
             preface.version()?;

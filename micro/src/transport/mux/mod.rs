@@ -42,6 +42,9 @@ pub(crate) fn protocols() -> Vec<String> {
         .collect()
 }
 
+/// The native protocol's name in TLS's negotiation.
+pub(crate) const ALPN: [&str; 1] = ["micro/1"];
+
 /// The server's side of the native protocol.
 #[derive(Debug)]
 pub(crate) struct Native {
@@ -56,6 +59,10 @@ impl Protocol for Native {
 
     fn detect(&self, first: &[u8]) -> Detect {
         Detect::prefix(first, &preface::MAGIC)
+    }
+
+    fn alpn(&self) -> &[&'static str] {
+        &ALPN
     }
 
     async fn serve(&self, connection: Accepted, call: Arc<dyn Call>) {

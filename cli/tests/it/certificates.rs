@@ -1,0 +1,110 @@
+//! `cert`, and calls over TLS with what it makes.
+
+use std::fs;
+
+use micro::{Context, Service, transport::Tls};
+
+use crate::house::House;
+
+fn made(house: &House, arguments: &[&str]) -> String {
+    let ran = house.micro(&[&["cert"], arguments].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    ran.stdout
+}
+
+fn greeter(house: &House, tls: Tls) {
+    let hello = async |_: Context, name: String| Ok(format!("Hello {name}"));
+    let service = Service::new("greeter").handle("Greeter.Hello", hello);
+    house.serve_over(tls, service);
+}
+
+#[test]
+fn an_authority_is_made_once_and_its_certificates_serve_and_call() {
+    let house = House::new();
+    let files = made(&house, &[]);
+    assert_eq!(
+        files.lines().collect::<Vec<_>>(),
+        [
+            "certs/ca.pem",
+            "certs/ca-key.pem",
+            "certs/cert.pem",
+            "certs/key.pem"
+        ]
+    );
+    let authority = fs::read(house.directory().join("certs/ca.pem")).expect("it is there");
+    assert_eq!(made(&house, &[]), "certs/cert.pem\ncerts/key.pem\n");
+    assert_eq!(
+        made(&house, &["--client", "web"]),
+        "certs/web.pem\ncerts/web-key.pem\n"
+    );
+    let again = fs::read(house.directory().join("certs/ca.pem")).expect("it is there");
+    assert!(authority == again, "another authority");
+
+    let path = |name: &str| house.directory().join("certs").join(name);
+    let tls = Tls::new().certificate(path("cert.pem"), path("key.pem"));
+    greeter(&house, tls.clients(path("ca.pem")).require());
+    let call = [
+        "call",
+        "greeter",
+        "Greeter.Hello",
+        "\"John\"",
+        "--tls-ca=certs/ca.pem",
+    ];
+    let shown = ["--tls-cert=certs/web.pem", "--tls-key=certs/web-key.pem"];
+    assert_eq!(
+        house.micro(&[&call[..], &shown[..]].concat()).ok().trim(),
+        "\"Hello John\""
+    );
+    let without = house
+        .micro(&[&call[..], &["--timeout=1s"]].concat())
+        .failed(1);
+    assert!(
+        without.contains("only clients with a certificate"),
+        "{without}"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn only_the_owner_can_read_keys() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let house = House::new();
+    made(&house, &["--out", "here"]);
+    for (name, expected) in [("ca-key.pem", 0o600), ("key.pem", 0o600)] {
+        let about = fs::metadata(house.directory().join("here").join(name)).expect("it is there");
+        assert_eq!(about.permissions().mode() & 0o777, expected, "{name}");
+    }
+}
+
+#[test]
+fn names_are_those_asked_for_and_programs_are_told_all() {
+    let house = House::new();
+    let told = made(
+        &house,
+        &["--json", "--name", "a.example", "10.0.0.1", "--days", "7"],
+    );
+    let told: serde_json::Value = serde_json::from_str(&told).expect("it is JSON");
+    assert_eq!(told["names"], serde_json::json!(["a.example", "10.0.0.1"]));
+    assert_eq!(told["authority_made"], true);
+    assert_eq!(told["days"], 7);
+    let wrong = house.micro(&["cert", "--client", "../x"]).failed(2);
+    assert!(wrong.contains("`../x` cannot name a client"), "{wrong}");
+}
+
+#[test]
+fn another_authority_is_left_alone() {
+    let house = House::new();
+    made(&house, &["--out", "one"]);
+    made(&house, &["--out", "two"]);
+    let path = |name: &str| house.directory().join(name);
+    fs::copy(path("one/ca.pem"), path("two/ca.pem")).expect("it can be copied");
+    let said = house.micro(&["cert", "--out", "two"]).failed(1);
+    assert!(
+        said.contains("not the certificate that `micro cert` made"),
+        "{said}"
+    );
+    fs::remove_file(path("two/ca.pem")).expect("it is there");
+    let said = house.micro(&["cert", "--out", "two"]).failed(1);
+    assert!(said.contains("without its `ca.pem`"), "{said}");
+}

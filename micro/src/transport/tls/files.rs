@@ -1,0 +1,146 @@
+//! What is made of files: read when first needed, and again when they have changed.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use parking_lot::Mutex;
+use rustls::{
+    RootCertStore,
+    pki_types::{CertificateDer, PrivateKeyDer, pem, pem::PemObject},
+};
+
+use super::Identity;
+use crate::{
+    error::{Error, Result},
+    time::{self, Nanos, nanos},
+};
+
+/// How often files are looked at, while connections come.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A value made of files. Looking at them is a call of the system a file; they are read only when
+/// their time or length has changed.
+pub(super) struct Made<T> {
+    files: Vec<PathBuf>,
+    make: Box<dyn Fn() -> Result<T> + Send + Sync>,
+    state: Mutex<State<T>>,
+}
+
+struct State<T> {
+    value: Option<Arc<T>>,
+    stamps: Vec<Option<Stamp>>,
+    looked: Nanos,
+}
+
+/// By what a file is known to have changed.
+type Stamp = (SystemTime, u64);
+
+impl<T> Made<T> {
+    pub(super) fn of(
+        files: Vec<PathBuf>,
+        make: impl Fn() -> Result<T> + Send + Sync + 'static,
+    ) -> Self {
+        Made {
+            files,
+            make: Box::new(make),
+            state: Mutex::new(State {
+                value: None,
+                stamps: Vec::new(),
+                looked: 0,
+            }),
+        }
+    }
+
+    /// The value of the files as they were when last looked at. When they cannot be used any more, it
+    /// is still what it was, and one warning tells why.
+    pub(super) fn get(&self) -> Result<Arc<T>> {
+        let now = time::now();
+        let mut state = self.state.lock();
+        if let Some(value) = &state.value {
+            if now < state.looked + nanos(LOOK) {
+                return Ok(value.clone());
+            }
+            state.looked = now;
+        }
+        // Before they are read: a change meanwhile is then seen the next time.
+        let stamps: Vec<_> = self.files.iter().map(|file| stamp(file)).collect();
+        if let Some(value) = &state.value
+            && stamps == state.stamps
+        {
+            return Ok(value.clone());
+        }
+        state.stamps = stamps;
+        let before = state.value.clone();
+        match ((self.make)(), before) {
+            (Ok(value), before) => {
+                if before.is_some() {
+                    tracing::info!(files = ?self.files, "certificates were read again");
+                }
+                let value = Arc::new(value);
+                state.value = Some(value.clone());
+                state.looked = now;
+                Ok(value)
+            }
+            (Err(error), Some(before)) => {
+                tracing::warn!(%error, "changed certificates cannot be used; keeping those from before");
+                Ok(before)
+            }
+            (Err(error), None) => Err(error),
+        }
+    }
+}
+
+fn stamp(file: &Path) -> Option<Stamp> {
+    let about = fs::metadata(file).ok()?;
+    Some((about.modified().ok()?, about.len()))
+}
+
+/// The certificate to show and its key.
+pub(super) fn identity(
+    identity: &Identity,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
+    let chain = certificates(&identity.certificate)?;
+    let key = PrivateKeyDer::from_pem_slice(&read(&identity.key)?).map_err(|error| {
+        let hint = match error {
+            pem::Error::NoItemsFound => "there is no private key in it",
+            _ => "it is not PEM",
+        };
+        unusable(&identity.key, hint)
+    })?;
+    Ok((chain, key))
+}
+
+/// The authorities in a file.
+pub(super) fn authorities(file: &Path) -> Result<RootCertStore> {
+    let mut store = RootCertStore::empty();
+    for certificate in certificates(file)? {
+        store.add(certificate).map_err(|error| {
+            unusable(file, "one of its certificates is damaged").with_source(error)
+        })?;
+    }
+    Ok(store)
+}
+
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let text = read(file)?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    let certificates = certificates.map_err(|_| unusable(file, "it is not PEM"))?;
+    if certificates.is_empty() {
+        return Err(unusable(file, "there is no certificate in it"));
+    }
+    Ok(certificates)
+}
+
+fn read(file: &Path) -> Result<Vec<u8>> {
+    fs::read(file).map_err(|error| unusable(file, "it cannot be read").with_source(error))
+}
+
+/// What a file is not.
+pub(super) fn unusable(file: &Path, why: &str) -> Error {
+    let name = file.display();
+    Error::failed_precondition(format!("TLS cannot use `{name}`: {why}"))
+}

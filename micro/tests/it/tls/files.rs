@@ -1,0 +1,182 @@
+//! Certificates in files: read again when they change, and named when they are wrong.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use micro::{
+    Plugins, Result, Service, Settings,
+    registry::Memory,
+    transport::{Native, Tls},
+};
+
+use super::{
+    certificates::{Authority, House},
+    greeter_at, hello,
+};
+use crate::resilience::{network::Internet, random::Random};
+
+/// Keeps what is warned of.
+#[derive(Clone, Default)]
+struct Warnings(Arc<Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Warnings {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() <= tracing::Level::WARN
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Text(String);
+        impl tracing::field::Visit for Text {
+            fn record_debug(&mut self, _: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                self.0 += &format!("{value:?} ");
+            }
+        }
+        let mut text = Text(String::new());
+        event.record(&mut text);
+        self.0.lock().unwrap().push(text.0);
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+/// A call on a connection of its own.
+async fn fresh(internet: &Internet, registry: &Memory, tls: Tls) -> Result<()> {
+    let native = Native::new().network(internet.host("b")).tls(tls);
+    let plugins = Plugins::new().registry(registry.clone()).native(native);
+    hello(&plugins.client()?).await.map(drop)
+}
+
+#[tokio::test(start_paused = true)]
+async fn new_certificates_are_used_without_a_restart_and_broken_ones_are_not() {
+    let warnings = Warnings::default();
+    let _guard = tracing::subscriber::set_default(warnings.clone());
+    let internet = Internet::new(Random::new(1), false);
+    let (house, registry) = (House::of("a"), Memory::new());
+    let _running = greeter_at(&registry, internet.host("a"), house.server().require()).await;
+    fresh(&internet, &registry, house.client()).await.unwrap();
+
+    let next = Authority::new("next");
+    next.certify(&house.files, "server", "a");
+    let trusts_next = Tls::new().trust(next.write(&house.files, "next.pem"));
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    fresh(&internet, &registry, trusts_next.clone())
+        .await
+        .unwrap();
+    fresh(&internet, &registry, house.client())
+        .await
+        .unwrap_err();
+    assert_eq!(warnings.0.lock().unwrap().len(), 0);
+
+    house.files.write("server.pem", "broken");
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        fresh(&internet, &registry, trusts_next.clone())
+            .await
+            .unwrap();
+    }
+    let warned = std::mem::take(&mut *warnings.0.lock().unwrap());
+    assert_eq!(warned.len(), 1, "{warned:?}");
+    assert!(warned[0].contains("server.pem"), "{warned:?}");
+
+    house.authority.certify(&house.files, "server", "a");
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    fresh(&internet, &registry, house.client()).await.unwrap();
+}
+
+/// Why a service does not start with these flags.
+async fn refusal(arguments: &[String]) -> String {
+    let started = with(arguments).await;
+    started.err().expect("it must not start").to_string()
+}
+
+async fn with(arguments: &[String]) -> Result<micro::Running> {
+    let settings = Settings::new().args(arguments.iter().cloned())?;
+    let plugins = Plugins::new().registry(Memory::new());
+    Service::new("any")
+        .plugins(plugins)
+        .settings(settings)
+        .serve()
+        .await
+}
+
+#[tokio::test]
+async fn settings_give_files_and_switches() {
+    let house = House::new();
+    let (certificate, key) = house.certificate();
+    let shown = |path: &std::path::Path| path.display().to_string();
+    let environment = [
+        ("MICRO_TLS_CERT_FILE", shown(certificate)),
+        ("MICRO_TLS_KEY_FILE", shown(key)),
+        ("MICRO_TLS_CA", shown(&house.ca)),
+        ("MICRO_ENABLE_TLS", "true".to_owned()),
+    ];
+    let environment = environment.map(|(name, value)| (name.to_owned(), value));
+    let settings = Settings::new().env(environment).unwrap();
+    let registry = Memory::new();
+    let service = Service::new("greeter")
+        .plugins(Plugins::new().registry(registry))
+        .settings(settings)
+        .lifecycle(|life| life.propagation = Duration::ZERO)
+        .handle(
+            "Greeter.Hello",
+            async |_: micro::Context, name: bytes::Bytes| Ok(name),
+        );
+    let running = service.serve().await.unwrap();
+    assert_eq!(running.node().metadata["tls"], "true");
+    assert_eq!(hello(&running.client().unwrap()).await.unwrap(), "John");
+}
+
+#[tokio::test]
+async fn a_switch_takes_no_value_behind_it() {
+    let settings = Settings::new()
+        .args(["--tls-insecure", "rest", "--tls_always=no"])
+        .unwrap();
+    assert_eq!(settings.rest(), ["rest"]);
+    let why = refusal(&["--tls-always=perhaps".to_owned()]).await;
+    assert!(
+        why.contains("`--tls-always`: `perhaps` is neither"),
+        "{why}"
+    );
+}
+
+#[tokio::test]
+async fn wrong_files_fail_the_start_and_are_named() {
+    let house = House::new();
+    let (certificate, key) = house.certificate();
+    let flag = |name: &str, path: &std::path::Path| format!("--tls-{name}={}", path.display());
+    let (nothing, empty) = (
+        house.files.path("nothing.pem"),
+        house.files.write("empty.pem", ""),
+    );
+    let alone = refusal(&[flag("cert", certificate)]).await;
+    assert!(
+        alone.contains("`--tls-cert` is given without `--tls-key`"),
+        "{alone}"
+    );
+    let missing = refusal(&[flag("ca", &nothing)]).await;
+    assert!(
+        missing.contains("nothing.pem`: it cannot be read"),
+        "{missing}"
+    );
+    let no_key = refusal(&[flag("cert", certificate), flag("key", &empty)]).await;
+    assert!(
+        no_key.contains("empty.pem`: there is no private key"),
+        "{no_key}"
+    );
+    let no_certificate = refusal(&[flag("cert", &empty), flag("key", key)]).await;
+    assert!(
+        no_certificate.contains("empty.pem`: there is no certificate"),
+        "{no_certificate}"
+    );
+    let (_, other) = house.authority.certify(&house.files, "other", "other");
+    let unfit = refusal(&[flag("cert", certificate), flag("key", &other)]).await;
+    assert!(unfit.contains("server.pem"), "{unfit}");
+    let required = refusal(&["--tls-require".to_owned()]).await;
+    assert!(required.contains("no certificate to show"), "{required}");
+}

@@ -1,0 +1,132 @@
+//! TLS: on the one port and to nodes, with certificates made for each test.
+
+mod certificates;
+mod files;
+mod port;
+mod trust;
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use micro::{
+    Client, Context, Outcome, Plugins, Result, Running, Service,
+    registry::Memory,
+    transport::{Limits, Native, Tls, contract, io::Network},
+};
+
+use certificates::House;
+
+/// A greeter over the machine's own network.
+async fn greeter(registry: &Memory, tls: Tls) -> Running {
+    serve(registry, Native::new().tls(tls), "127.0.0.1:0").await
+}
+
+/// A greeter on a host of a network.
+async fn greeter_at(registry: &Memory, network: impl Network, tls: Tls) -> Running {
+    serve(registry, Native::new().network(network).tls(tls), "a:80").await
+}
+
+async fn serve(registry: &Memory, native: Native, address: &str) -> Running {
+    Service::new("greeter")
+        .address(address)
+        .plugins(Plugins::new().registry(registry.clone()).native(native))
+        .lifecycle(|life| life.propagation = Duration::ZERO)
+        .handle("Greeter.Hello", async |_: Context, name: Bytes| Ok(name))
+        .serve()
+        .await
+        .unwrap()
+}
+
+fn client(registry: &Memory, tls: Tls) -> Client {
+    let plugins = Plugins::new().registry(registry.clone()).tls(tls);
+    plugins.client().unwrap()
+}
+
+async fn hello(client: &Client) -> Result<Bytes> {
+    let hello = client.method("greeter", "Greeter.Hello");
+    hello.call(&Context::new(), Bytes::from("John")).await
+}
+
+/// The error of a call that cannot be made, after a few attempts; it is known to have done nothing.
+async fn not_sent(client: &Client, address: Option<&str>) -> String {
+    let hello = client.method::<Bytes, Bytes>("greeter", "Greeter.Hello");
+    loop {
+        let context = Context::new().with_timeout(Duration::from_millis(500));
+        let mut call = hello.call(&context, Bytes::new());
+        if let Some(address) = address {
+            call = call.address(address);
+        }
+        let error = call.await.unwrap_err();
+        assert_eq!(error.outcome(), Outcome::NotSent, "{error}");
+        // Otherwise its time ended amid an attempt, which had not failed yet.
+        if error.to_string().contains("node at ") {
+            return error.to_string();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_requires_tls_is_found_and_spoken_to_by_it() {
+    let (house, registry) = (House::new(), Memory::new());
+    let running = greeter(&registry, house.server().require()).await;
+    assert_eq!(running.node().metadata["tls"], "true");
+    assert_eq!(
+        hello(&client(&registry, house.client())).await.unwrap(),
+        "John"
+    );
+}
+
+#[tokio::test]
+async fn native_keeps_the_contract_over_tls() {
+    let house = House::new();
+    contract::all(async |limits: Limits| {
+        let tls = house.server().trust(&house.ca).require().always();
+        let transport = Native::new().limits(limits).tls(tls);
+        (Arc::new(transport) as _, "127.0.0.1:0".to_owned())
+    })
+    .await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn unix_sockets_are_verified_as_localhost() {
+    let (house, registry) = (House::of("localhost"), Memory::new());
+    let native = Native::new().tls(house.server().require());
+    let path = format!("unix:{}", house.files.path("socket").display());
+    let _running = serve(&registry, native, &path).await;
+    assert_eq!(
+        hello(&client(&registry, house.client())).await.unwrap(),
+        "John"
+    );
+}
+
+#[tokio::test]
+async fn one_line_gives_a_service_tls_for_listening_and_for_calling() {
+    let house = House::new();
+    let service = Service::new("echo")
+        .plugins(Plugins::new().registry(Memory::new()))
+        .tls(house.server().trust(&house.ca).require())
+        .lifecycle(|life| life.propagation = Duration::ZERO)
+        .handle("Echo.Say", async |_: Context, text: Bytes| Ok(text));
+    let running = service.serve().await.unwrap();
+    let say = running.client().unwrap().method("echo", "Echo.Say");
+    let said: Bytes = say.call(&Context::new(), Bytes::from("x")).await.unwrap();
+    assert_eq!(said, "x");
+}
+
+#[tokio::test]
+async fn events_reach_a_subscriber_that_requires_tls() {
+    let (house, registry) = (House::new(), Memory::new());
+    let heard = async |_: Context, _: Bytes| Ok(());
+    let mails = Service::new("mails")
+        .plugins(Plugins::new().registry(registry.clone()))
+        .tls(house.server().require())
+        .lifecycle(|life| life.propagation = Duration::ZERO)
+        .subscribe("user.created", heard);
+    let _running = mails.serve().await.unwrap();
+    let publisher = client(&registry, house.client());
+    let message = Bytes::from("John");
+    let context = Context::new();
+    let received = publisher.publish(&context, "user.created", &message);
+    assert_eq!(received.await.unwrap(), 1);
+}

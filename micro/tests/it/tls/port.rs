@@ -1,0 +1,147 @@
+//! What the one port does with TLS, with plaintext, and with what is neither.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use micro::{
+    Context, Plugins, Service,
+    registry::Memory,
+    transport::{Native, Tls, io::Network},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::Notify,
+    time::Instant,
+};
+
+use super::{certificates::House, client, greeter, greeter_at, hello, not_sent};
+use crate::{
+    raw::{Raw, preface},
+    resilience::{network::Internet, random::Random},
+};
+
+fn internet() -> Internet {
+    Internet::new(Random::new(1), false)
+}
+
+/// Why no call to a node at this address is made, which is known to have done nothing.
+async fn refusal(address: &str, tls: Tls) -> String {
+    not_sent(&client(&Memory::new(), tls), Some(address)).await
+}
+
+#[tokio::test]
+async fn plaintext_and_tls_share_the_port() {
+    let (house, registry) = (House::new(), Memory::new());
+    let running = greeter(&registry, house.server()).await;
+    assert!(!running.node().metadata.contains_key("tls"));
+    assert_eq!(hello(&client(&registry, Tls::new())).await.unwrap(), "John");
+    let always = client(&registry, house.client().always());
+    assert_eq!(hello(&always).await.unwrap(), "John");
+    // It was TLS: with another authority it fails.
+    let why = refusal(&running.node().address, House::new().client().always()).await;
+    assert!(why.contains("no authority that is trusted"), "{why}");
+}
+
+#[tokio::test]
+async fn where_tls_is_required_plaintext_is_closed_without_a_word() {
+    let (house, registry) = (House::new(), Memory::new());
+    let running = greeter(&registry, house.server().require()).await;
+    let mut raw = Raw::connect(&running.node().address).await;
+    raw.send(&preface(1024)).await;
+    let mut said = Vec::new();
+    // What it has not read may have it end by a reset.
+    let _ = raw.0.read_to_end(&mut said).await;
+    assert!(said.is_empty(), "{said:?}");
+    refusal(&running.node().address, Tls::new()).await;
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_found_out_by_a_client_that_insists_on_it() {
+    let registry = Memory::new();
+    let running = greeter(&registry, Tls::new()).await;
+    let why = refusal(&running.node().address, Tls::new().insecure().always()).await;
+    assert!(why.contains("does not speak TLS"), "{why}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handshake_that_stalls_is_closed_after_its_limit() {
+    let (house, internet) = (House::of("a"), internet());
+    let _running = greeter_at(&Memory::new(), internet.host("a"), house.server()).await;
+    for begun in [
+        &[][..],
+        &[0x16],
+        &[0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00],
+    ] {
+        let mut io = internet.host("b").connect("a:80").await.unwrap();
+        io.write_all(begun).await.unwrap();
+        let began = Instant::now();
+        assert_eq!(io.read(&mut [0; 64]).await.unwrap_or(0), 0, "{begun:?}");
+        let lasted = began.elapsed().as_secs_f64();
+        assert!((4.9..5.1).contains(&lasted), "{begun:?}: {lasted}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_begins_like_tls_and_is_not_is_closed_at_once() {
+    let (house, internet) = (House::of("a"), internet());
+    let _running = greeter_at(&Memory::new(), internet.host("a"), house.server()).await;
+    let mut io = internet.host("b").connect("a:80").await.unwrap();
+    io.write_all(&[0x16, 0x03, 0x01, 0, 4, 1, 2, 3, 4, 5, 6, 7])
+        .await
+        .unwrap();
+    let began = Instant::now();
+    let mut said = Vec::new();
+    let _ = io.read_to_end(&mut said).await;
+    assert!(began.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_messages_pass_a_network_that_takes_little_at_a_time() {
+    let (house, internet, registry) = (House::of("a"), internet(), Memory::new());
+    let _running = greeter_at(&registry, internet.host("a"), house.server().require()).await;
+    let native = Native::new()
+        .network(internet.host("b"))
+        .tls(house.client());
+    let plugins = Plugins::new().registry(registry).native(native);
+    let hello = plugins.client().unwrap().method("greeter", "Greeter.Hello");
+    let message: Bytes = (0..1 << 20).map(|byte| byte as u8).collect();
+    for _ in 0..3 {
+        let answer: Bytes = hello.call(&Context::new(), message.clone()).await.unwrap();
+        assert!(answer == message);
+    }
+}
+
+#[tokio::test]
+async fn a_call_under_way_ends_well_when_its_node_leaves() {
+    let (house, registry) = (House::new(), Memory::new());
+    let (begun, may_end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let tell = (begun.clone(), may_end.clone());
+    let wait = move |_: Context, name: Bytes| {
+        let (begun, may_end) = tell.clone();
+        async move {
+            begun.notify_one();
+            may_end.notified().await;
+            Ok(name)
+        }
+    };
+    let service = Service::new("greeter")
+        .plugins(Plugins::new().registry(registry.clone()))
+        .tls(house.server().require())
+        .lifecycle(|life| life.propagation = Duration::ZERO)
+        .handle("Greeter.Wait", wait);
+    let running = service.serve().await.unwrap();
+    let client = client(&registry, house.client());
+    let wait = client.method::<Bytes, Bytes>("greeter", "Greeter.Wait");
+    let waiting = tokio::spawn(async move { wait.call(&Context::new(), "x".into()).await });
+    begun.notified().await;
+    let address = running.node().address.clone();
+    let stopping = tokio::spawn(running.stop());
+    // It tells its clients to go once it takes no more of them.
+    while TcpStream::connect(&address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    may_end.notify_one();
+    assert_eq!(waiting.await.unwrap().unwrap(), "x");
+    stopping.await.unwrap();
+}

@@ -1,0 +1,72 @@
+//! Who is trusted, on both sides, and what is said to those who are not.
+
+use micro::{registry::Memory, transport::Tls};
+
+use super::{
+    certificates::{Authority, House},
+    client, greeter, hello, not_sent,
+};
+
+/// Why a client with this TLS cannot call a greeter that has another. It is known to have done nothing.
+async fn refusal(server: Tls, caller: Tls) -> String {
+    let registry = Memory::new();
+    let _running = greeter(&registry, server.require()).await;
+    not_sent(&client(&registry, caller), None).await
+}
+
+#[tokio::test]
+async fn a_server_of_an_unknown_authority_is_refused_by_default() {
+    let why = refusal(House::new().server(), Tls::new()).await;
+    assert!(why.contains("`--tls-ca`"), "{why}");
+    let other = House::new();
+    let why = refusal(House::new().server(), other.client()).await;
+    assert!(why.contains("no authority that is trusted"), "{why}");
+    assert!(why.contains("`--tls-ca`"), "{why}");
+}
+
+#[tokio::test]
+async fn a_server_of_another_name_is_refused_unless_the_name_is_given() {
+    let house = House::of("greeter.example");
+    let why = refusal(house.server(), house.client()).await;
+    assert!(why.contains("not for `127.0.0.1`"), "{why}");
+    assert!(why.contains("`--tls-server-name`"), "{why}");
+    let registry = Memory::new();
+    let _running = greeter(&registry, house.server().require()).await;
+    let named = house.client().server_name("greeter.example");
+    assert!(hello(&client(&registry, named)).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_insecure_client_takes_any_certificate() {
+    let (house, registry) = (House::of("elsewhere"), Memory::new());
+    let _running = greeter(&registry, house.server().require()).await;
+    let insecure = client(&registry, Tls::new().insecure());
+    assert_eq!(hello(&insecure).await.unwrap(), "John");
+}
+
+#[tokio::test]
+async fn a_client_is_taken_with_a_certificate_of_the_right_authority_only() {
+    let house = House::new();
+    let server = house.server().clients(&house.ca);
+    let why = refusal(server.clone(), house.client()).await;
+    assert!(why.contains("only clients with a certificate"), "{why}");
+    assert!(why.contains("`--tls-cert`"), "{why}");
+    let stranger = house.client_of(&Authority::new("house"));
+    let why = refusal(server.clone(), stranger).await;
+    assert!(why.contains("refused the client's certificate"), "{why}");
+    let registry = Memory::new();
+    let _running = greeter(&registry, server.require()).await;
+    let known = client(&registry, house.client_of(&house.authority));
+    assert_eq!(hello(&known).await.unwrap(), "John");
+}
+
+#[tokio::test]
+async fn an_optional_certificate_is_verified_if_it_is_shown() {
+    let (house, registry) = (House::new(), Memory::new());
+    let server = house.server().clients(&house.ca).clients_optional();
+    let _running = greeter(&registry, server.clone().require()).await;
+    assert!(hello(&client(&registry, house.client())).await.is_ok());
+    let stranger = house.client_of(&Authority::new("other"));
+    let why = refusal(server, stranger).await;
+    assert!(why.contains("refused the client's certificate"), "{why}");
+}
