@@ -8,6 +8,8 @@ pub(crate) mod adapter;
 mod choose;
 #[doc(hidden)]
 pub mod contract;
+#[cfg(feature = "grpc")]
+pub(crate) mod grpc;
 #[cfg(feature = "http")]
 #[allow(
     dead_code,

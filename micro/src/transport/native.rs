@@ -5,6 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::runtime::Handle;
 
+#[cfg(feature = "grpc")]
+use crate::transport::{grpc, http};
 use crate::{
     call::Call,
     error::Result,
@@ -15,6 +17,7 @@ use crate::{
         mux,
         pool::Pool,
         port::Port,
+        protocol::Protocol,
     },
 };
 
@@ -66,6 +69,19 @@ impl Native {
         self
     }
 
+    /// What a port speaks.
+    fn protocols(&self) -> Vec<Arc<dyn Protocol>> {
+        let limits = self.limits.clone();
+        vec![
+            Arc::new(mux::Native { limits }),
+            #[cfg(feature = "grpc")]
+            Arc::new(http::h2::Http2 {
+                limits: self.limits.clone(),
+                dialects: Arc::new([Arc::new(grpc::Grpc)]),
+            }),
+        ]
+    }
+
     /// The same, handing connections round these runtimes.
     pub(crate) fn runtimes(mut self, runtimes: Vec<Handle>) -> Self {
         self.runtimes = runtimes;
@@ -95,9 +111,7 @@ impl Transport for Native {
     async fn listen(&self, address: &str, call: Arc<dyn Call>) -> Result<Box<dyn Listener>> {
         let port = Port {
             network: self.network.clone(),
-            protocols: vec![Arc::new(mux::Native {
-                limits: self.limits.clone(),
-            })],
+            protocols: self.protocols(),
             limits: self.limits.clone(),
             runtimes: self.runtimes.clone(),
         };

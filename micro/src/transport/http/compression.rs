@@ -95,7 +95,9 @@ impl Compression {
                 // A frame may ask for a window of any size: no more than what a message may have.
                 let mut decoder = zstd::stream::read::Decoder::new(message).map_err(damaged)?;
                 let window = usize::BITS - most.max(1024).leading_zeros();
-                decoder.window_log_max(window.clamp(10, 27)).map_err(damaged)?;
+                decoder
+                    .window_log_max(window.clamp(10, 27))
+                    .map_err(damaged)?;
                 read(decoder, most)
             }
         }

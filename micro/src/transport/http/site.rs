@@ -149,10 +149,25 @@ mod tests {
     fn a_path_names_service_and_endpoint() {
         let split = |path| split(path).map(|(service, endpoint)| (service, endpoint));
         let named = |service, endpoint: &str| Some((service, endpoint.to_owned()));
-        assert_eq!(split("/greeter.Greeter/Hello"), named("greeter", "Greeter.Hello"));
-        assert_eq!(split("/go.micro.srv.say.Say/Hello"), named("go.micro.srv.say", "Say.Hello"));
+        assert_eq!(
+            split("/greeter.Greeter/Hello"),
+            named("greeter", "Greeter.Hello")
+        );
+        assert_eq!(
+            split("/go.micro.srv.say.Say/Hello"),
+            named("go.micro.srv.say", "Say.Hello")
+        );
         assert_eq!(split("/Greeter/Hello"), named("Greeter", "Greeter.Hello"));
-        for wrong in ["", "/", "*", "/Hello", "//Hello", "/a./Hello", "/a.B/", "a.B/C"] {
+        for wrong in [
+            "",
+            "/",
+            "*",
+            "/Hello",
+            "//Hello",
+            "/a./Hello",
+            "/a.B/",
+            "a.B/C",
+        ] {
             assert_eq!(split(wrong), None, "{wrong}");
         }
     }

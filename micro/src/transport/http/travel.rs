@@ -104,7 +104,7 @@ pub(crate) fn write_error(error: &Error, headers: &mut HeaderMap) {
 
 /// `00-TRACE-SPAN-FLAGS` of <https://www.w3.org/TR/trace-context/#traceparent-header>, later versions read
 /// by their first fields.
-fn read_trace(text: &str) -> Option<Trace> {
+pub(crate) fn read_trace(text: &str) -> Option<Trace> {
     let mut fields = text.trim().split('-');
     let version = fields.next().filter(|version| version.len() == 2)?;
     if version == "ff" {

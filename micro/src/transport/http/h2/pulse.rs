@@ -1,10 +1,6 @@
 //! Whether the other side of an HTTP/2 connection is alive and keeps up.
 
-use std::{
-    pin::Pin,
-    task::Context,
-    time::Duration,
-};
+use std::{pin::Pin, task::Context, time::Duration};
 
 use h2::{Ping, PingPong};
 use tokio::time::Sleep;
@@ -62,7 +58,12 @@ impl Pulse {
     ///
     /// # Errors
     /// Why the connection is to be given up.
-    pub(super) fn poll(&mut self, traffic: &Traffic, asks: bool, cx: &mut Context<'_>) -> Result<()> {
+    pub(super) fn poll(
+        &mut self,
+        traffic: &Traffic,
+        asks: bool,
+        cx: &mut Context<'_>,
+    ) -> Result<()> {
         if self.waiting
             && let Some(pings) = &mut self.pings
             && pings.poll_pong(cx).is_ready()
@@ -101,13 +102,25 @@ impl Pulse {
     /// When to look again.
     fn look(&mut self, traffic: &Traffic, asks: bool, now: Nanos) -> Result<Nanos> {
         let frame = nanos(self.frame);
-        if is_stuck(&mut self.amid, traffic.is_amid(), traffic.frames(), now, frame) {
+        if is_stuck(
+            &mut self.amid,
+            traffic.is_amid(),
+            traffic.frames(),
+            now,
+            frame,
+        ) {
             return Err(Error::deadline_exceeded(format!(
                 "a frame did not come whole within {:?}",
                 self.frame
             )));
         }
-        if is_stuck(&mut self.blocked, traffic.is_blocked(), traffic.written(), now, frame) {
+        if is_stuck(
+            &mut self.blocked,
+            traffic.is_blocked(),
+            traffic.written(),
+            now,
+            frame,
+        ) {
             return Err(Error::deadline_exceeded(format!(
                 "the other side took nothing for {:?}",
                 self.frame
@@ -144,7 +157,13 @@ impl Pulse {
 }
 
 /// Whether something has been so, at the same count, for `long`.
-fn is_stuck(since: &mut Option<(u64, Nanos)>, is: bool, count: u64, now: Nanos, long: Nanos) -> bool {
+fn is_stuck(
+    since: &mut Option<(u64, Nanos)>,
+    is: bool,
+    count: u64,
+    now: Nanos,
+    long: Nanos,
+) -> bool {
     match since {
         _ if !is => *since = None,
         Some((seen, at)) if *seen == count => return now.saturating_sub(*at) >= long,
