@@ -49,6 +49,8 @@ use crate::{
 #[doc(hidden)]
 pub use mux::fuzz::frames as fuzz_frames;
 
+#[cfg(feature = "grpc")]
+pub use grpc::Grpc;
 pub use limits::Limits;
 pub use memory::Memory;
 pub use native::Native;

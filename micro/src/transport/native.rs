@@ -69,6 +69,13 @@ impl Native {
         self
     }
 
+    /// A way to a node that speaks gRPC.
+    #[cfg(feature = "grpc")]
+    pub(super) fn grpc(&self, node: &Node) -> grpc::Node {
+        let (network, limits) = (self.network.clone(), self.limits.clone());
+        grpc::Node::new(node, network, limits, self.pool.clone())
+    }
+
     /// What a port speaks.
     fn protocols(&self) -> Vec<Arc<dyn Protocol>> {
         let limits = self.limits.clone();
@@ -77,7 +84,7 @@ impl Native {
             #[cfg(feature = "grpc")]
             Arc::new(http::h2::Http2 {
                 limits: self.limits.clone(),
-                dialects: Arc::new([Arc::new(grpc::Grpc)]),
+                dialects: Arc::new([Arc::new(grpc::Server)]),
             }),
         ]
     }

@@ -24,9 +24,9 @@ use crate::{
 
 /// gRPC over HTTP/2: unary calls and streams, health and reflection.
 #[derive(Debug, Default)]
-pub(crate) struct Grpc;
+pub(crate) struct Server;
 
-impl Dialect for Grpc {
+impl Dialect for Server {
     fn speaks(&self, head: &Parts) -> bool {
         let content_type = head.headers.get(header::CONTENT_TYPE);
         content_type.is_some_and(head::is_grpc) && head.version == http::Version::HTTP_2

@@ -16,9 +16,6 @@ use crate::{
 pub(super) const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 pub(super) const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 pub(super) const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
-/// The content type as go-micro's callers name it.
-pub(super) const X_CONTENT_TYPE: HeaderName = HeaderName::from_static("x-content-type");
-
 /// A request's head, read.
 pub(super) struct Head {
     pub(super) context: Context,
@@ -41,7 +38,10 @@ pub(super) fn is_grpc(content_type: &HeaderValue) -> bool {
 
 /// What messages are encoded in, by the content type and what go-micro says beside it; `None` when the
 /// content type is none of gRPC.
-fn content_type(named: &HeaderValue, beside: Option<&HeaderValue>) -> Option<ContentType> {
+pub(super) fn content_type(
+    named: &HeaderValue,
+    beside: Option<&HeaderValue>,
+) -> Option<ContentType> {
     let rest = named.to_str().ok()?.strip_prefix("application/grpc")?;
     let (subtype, parameters) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
     Some(match (subtype.trim_end(), parameters) {

@@ -3,6 +3,7 @@
 
 mod answer;
 mod builtin;
+mod client;
 mod dialect;
 mod go_micro;
 mod head;
@@ -10,11 +11,15 @@ mod health;
 mod messages;
 mod metadata;
 mod percent;
+mod read;
 mod reflection;
 mod status;
 mod timeout;
+mod transport;
 
-pub(crate) use dialect::Grpc;
+pub(crate) use client::Node;
+pub(crate) use dialect::Server;
+pub use transport::Grpc;
 
 #[cfg(doc)]
 use crate::transport::http::Dialect;

@@ -53,15 +53,16 @@ pub(crate) struct Envelopes {
 
 impl Envelopes {
     pub(crate) fn new(body: HttpBody, most: usize) -> Self {
-        let (piece, body) = match body {
-            HttpBody::Whole(data) => (data, HttpBody::empty()),
-            body => (Bytes::new(), body),
+        let (piece, trailers, body) = match body {
+            HttpBody::Whole(data) => (data, None, HttpBody::empty()),
+            HttpBody::Trailed(data, trailers) => (data, Some(*trailers), HttpBody::empty()),
+            body => (Bytes::new(), None, body),
         };
         Envelopes {
             body,
             piece,
             begun: BytesMut::new(),
-            trailers: None,
+            trailers,
             ended: false,
             most,
         }

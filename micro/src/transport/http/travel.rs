@@ -119,7 +119,7 @@ pub(crate) fn read_trace(text: &str) -> Option<Trace> {
     (trace.trace_id != [0; 16] && trace.span_id != [0; 8]).then_some(trace)
 }
 
-fn write_trace(trace: &Trace) -> String {
+pub(crate) fn write_trace(trace: &Trace) -> String {
     let hex = |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
     let (trace_id, span_id) = (hex(&trace.trace_id), hex(&trace.span_id));
     format!("00-{trace_id}-{span_id}-{:02x}", trace.flags)

@@ -1,6 +1,7 @@
 //! The body of a message that comes in.
 
 use std::{
+    collections::VecDeque,
     pin::Pin,
     task::{Context, Poll, Waker, ready},
 };
@@ -9,6 +10,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use h2::RecvStream;
 
+use super::upload::Upload;
 use crate::{
     error::{Error, Outcome, Result},
     transport::http::{HttpBody, Piece},
@@ -19,34 +21,73 @@ pub(super) fn body(mut stream: RecvStream) -> HttpBody {
     if stream.is_end_stream() {
         return HttpBody::empty();
     }
-    let mut incoming = Incoming {
-        ahead: None,
-        stage: Stage::Data,
-        stream: None,
-    };
     // Whoever takes the body polls again, with a waker.
-    let first = stream.poll_data(&mut Context::from_waker(Waker::noop()));
-    match first {
-        Poll::Ready(Some(Ok(data))) => {
-            let released = stream.flow_control().release_capacity(data.len());
-            if stream.is_end_stream() {
-                return HttpBody::Whole(data);
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut ahead = VecDeque::new();
+    let mut stage = Stage::Data;
+    loop {
+        match stream.poll_data(&mut cx) {
+            Poll::Pending => break,
+            Poll::Ready(Some(Err(error))) => {
+                ahead.push_back(Err(broken(error)));
+                stage = Stage::Ended;
+                break;
             }
-            incoming.ahead = Some(released.map(|()| data).map_err(broken));
+            Poll::Ready(Some(Ok(data))) => {
+                let released = stream.flow_control().release_capacity(data.len());
+                if ahead.is_empty() && stream.is_end_stream() {
+                    return HttpBody::Whole(data);
+                }
+                ahead.push_back(released.map(|()| data).map_err(broken));
+            }
+            Poll::Ready(None) => {
+                stage = Stage::Trailers;
+                break;
+            }
         }
-        Poll::Ready(Some(Err(error))) => incoming.ahead = Some(Err(broken(error))),
-        Poll::Ready(None) => incoming.stage = Stage::Trailers,
-        Poll::Pending => {}
+        if ahead.len() > 1 {
+            break;
+        }
     }
-    incoming.stream = Some(stream);
-    HttpBody::stream(incoming)
+    if matches!(stage, Stage::Trailers)
+        && ahead.len() <= 1
+        && let Poll::Ready(trailers) = stream.poll_trailers(&mut cx)
+    {
+        let data = ahead.pop_front().and_then(Result::ok).unwrap_or_default();
+        match trailers {
+            Ok(Some(trailers)) => return HttpBody::Trailed(data, Box::new(trailers)),
+            Ok(None) => return HttpBody::Whole(data),
+            Err(error) => {
+                ahead = [Ok(data), Err(broken(error))].into();
+                stage = Stage::Ended;
+            }
+        }
+    }
+    HttpBody::stream(Incoming {
+        ahead,
+        stage,
+        stream: Some(stream),
+        _upload: None,
+    })
+}
+
+/// The body of an answer to a request whose own body is still on its way.
+pub(super) fn with_upload(stream: RecvStream, upload: Upload) -> HttpBody {
+    HttpBody::stream(Incoming {
+        ahead: VecDeque::new(),
+        stage: Stage::Data,
+        stream: Some(stream),
+        _upload: Some(upload),
+    })
 }
 
 struct Incoming {
     /// What was taken already.
-    ahead: Option<Result<Bytes>>,
+    ahead: VecDeque<Result<Bytes>>,
     stage: Stage,
     stream: Option<RecvStream>,
+    /// Goes on for as long as the answer is read.
+    _upload: Option<Upload>,
 }
 
 enum Stage {
@@ -60,7 +101,7 @@ impl Stream for Incoming {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        if let Some(ahead) = this.ahead.take() {
+        if let Some(ahead) = this.ahead.pop_front() {
             return Poll::Ready(Some(ahead.map(Piece::Data)));
         }
         let Some(stream) = &mut this.stream else {
@@ -88,6 +129,7 @@ impl Stream for Incoming {
             }
         }
         this.stream = None;
+        this._upload = None;
         Poll::Ready(None)
     }
 }

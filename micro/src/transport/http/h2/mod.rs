@@ -3,12 +3,15 @@
 //! `h2` keeps the state of the protocol; what is ours is who runs what when, and what a peer may
 //! cost ([`guard`]).
 
+pub(crate) mod client;
 mod guard;
 mod incoming;
+pub(crate) mod node;
 mod pulse;
 mod respond;
 mod send;
 mod serve;
+mod upload;
 
 use std::sync::Arc;
 
