@@ -3,6 +3,7 @@
 use std::{
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
 
@@ -50,6 +51,27 @@ pub trait Call: Send + Sync + 'static {
     fn shape(&self, _endpoint: &str) -> Option<Shape> {
         None
     }
+
+    /// What there is to call; `None` where nothing is known.
+    #[doc(hidden)]
+    fn listing(&self) -> Option<Listing> {
+        None
+    }
+}
+
+/// What a server says of itself to those who ask for it by health and reflection services.
+#[doc(hidden)]
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Listing {
+    /// The service's name.
+    pub service: String,
+    /// The names of its endpoints, such as `Greeter.Hello`.
+    pub endpoints: Vec<Arc<str>>,
+    /// Encoded `google.protobuf.FileDescriptorSet`s, for endpoints that come from `.proto` files.
+    pub descriptors: Vec<&'static [u8]>,
+    /// Whether it wants requests.
+    pub ready: bool,
 }
 
 /// Which sides of an endpoint are streams, and whether its work may be done twice without harm.
@@ -87,7 +109,7 @@ impl Begun {
     }
 }
 
-impl<C: Call + ?Sized> Call for std::sync::Arc<C> {
+impl<C: Call + ?Sized> Call for Arc<C> {
     fn call(&self, request: Request) -> Answer {
         (**self).call(request)
     }
@@ -98,5 +120,9 @@ impl<C: Call + ?Sized> Call for std::sync::Arc<C> {
 
     fn shape(&self, endpoint: &str) -> Option<Shape> {
         (**self).shape(endpoint)
+    }
+
+    fn listing(&self) -> Option<Listing> {
+        (**self).listing()
     }
 }

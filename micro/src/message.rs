@@ -125,7 +125,20 @@ pub struct Request {
     body: Body,
     idempotent: bool,
     spent: bool,
+    expected: Expected,
     extensions: Extensions,
+}
+
+/// What a caller takes for an answer: some protocols do not say what they bring.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Expected {
+    /// Nothing was said.
+    #[default]
+    Unsaid,
+    /// One message.
+    Message,
+    /// A stream of them.
+    Stream,
 }
 
 impl Request {
@@ -150,6 +163,7 @@ impl Request {
             body,
             idempotent,
             spent: false,
+            expected: Expected::Unsaid,
             extensions: Extensions::default(),
         }
     }
@@ -163,6 +177,16 @@ impl Request {
     /// Declares whether it may be done twice without harm.
     pub fn set_idempotent(&mut self, idempotent: bool) {
         self.idempotent = idempotent;
+    }
+
+    /// What the caller takes for an answer.
+    pub(crate) fn expected(&self) -> Expected {
+        self.expected
+    }
+
+    /// Says what the caller takes for an answer.
+    pub(crate) fn expect(&mut self, expected: Expected) {
+        self.expected = expected;
     }
 
     /// The same in another context.
@@ -214,9 +238,10 @@ impl Request {
     /// The same request once more, without what rooms passed each other; `None` where a stream is its body.
     pub(crate) fn duplicate(&self) -> Option<Self> {
         let body = self.body.as_bytes()?.clone();
-        let copy = Request::new(self.target.clone(), self.content_type.clone(), body)
+        let mut copy = Request::new(self.target.clone(), self.content_type.clone(), body)
             .with_context(self.context.clone())
             .idempotent(self.idempotent);
+        copy.expected = self.expected;
         Some(copy)
     }
 

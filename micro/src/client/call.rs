@@ -16,7 +16,7 @@ use crate::{
     codec::{Codecs, Payload},
     context::Context,
     error::{Error, Result},
-    message::{ContentType, Request, Target},
+    message::{ContentType, Expected, Request, Target},
     selector::{Filter, filter},
 };
 
@@ -82,13 +82,18 @@ impl<In: Payload, Out: Payload> Method<In, Out> {
 
     fn encode(&self, cx: &Context, input: In) -> Result<Request> {
         let body = input.into_body(&self.content_type, self.client.codecs())?;
-        Ok(Request::build(
+        let mut request = Request::build(
             self.target.clone(),
             cx.child(),
             self.content_type.clone(),
             body,
             self.idempotent,
-        ))
+        );
+        request.expect(match Out::STREAM {
+            true => Expected::Stream,
+            false => Expected::Message,
+        });
+        Ok(request)
     }
 }
 

@@ -51,11 +51,16 @@ impl Status {
         self.leaving.store(true, Relaxed);
     }
 
+    /// Whether it wants requests.
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.leaving.load(Relaxed)
+    }
+
     fn health(&self) -> Value {
         let unregistered = self.unregistered.lock().clone();
         json!({
             "status": "ok",
-            "ready": !self.leaving.load(Relaxed),
+            "ready": self.is_ready(),
             "registered": unregistered.is_none(),
             "reason": unregistered,
         })

@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use tokio::time::Sleep;
 
 use crate::{
-    call::{Answer, Begun, Call, Shape},
+    call::{Answer, Begun, Call, Listing, Shape},
     error::{Error, Outcome, Result},
     message::{Request, Response},
     server::{router::Table, stats::EndpointStats},
@@ -132,6 +132,10 @@ impl Call for Entrance {
 
     fn shape(&self, endpoint: &str) -> Option<Shape> {
         self.table.shape(endpoint)
+    }
+
+    fn listing(&self) -> Option<Listing> {
+        self.table.listing()
     }
 }
 

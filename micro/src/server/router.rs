@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use crate::{
-    call::{Answer, Call, Shape},
+    call::{Answer, Call, Listing, Shape},
     codec::Codecs,
     error::{Error, Outcome, Result},
     message::{Request, Target},
@@ -23,6 +23,7 @@ use crate::{
 pub struct Router {
     endpoints: BTreeMap<String, Entry>,
     twice: Option<String>,
+    descriptors: Vec<&'static [u8]>,
 }
 
 struct Entry {
@@ -66,6 +67,20 @@ impl Router {
         self.add(endpoint, prepare(handler))
     }
 
+    /// The same with the descriptors of the `.proto` files that endpoints come from: an encoded
+    /// `google.protobuf.FileDescriptorSet` with all it imports. Adding one twice does nothing.
+    pub fn with_descriptors(mut self, set: &'static [u8]) -> Self {
+        if !self.descriptors.contains(&set) {
+            self.descriptors.push(set);
+        }
+        self
+    }
+
+    /// What [`with_descriptors`](Self::with_descriptors) was given, for whoever serves reflection.
+    pub fn descriptors(&self) -> &[&'static [u8]] {
+        &self.descriptors
+    }
+
     /// The same with a handler for the events of a topic.
     pub(crate) fn subscribe<Args: 'static>(
         self,
@@ -88,6 +103,9 @@ impl Router {
     pub fn merge(mut self, other: impl Routes) -> Self {
         let other = other.routes();
         self.twice = self.twice.or(other.twice);
+        for set in other.descriptors {
+            self = self.with_descriptors(set);
+        }
         for entry in other.endpoints.into_values() {
             self = self.add(entry.endpoint, entry.prepare);
         }
@@ -116,8 +134,13 @@ impl Router {
             routes.push(Route::new(&entry.endpoint, entry.prepare, codecs));
             records.push(entry.endpoint);
         }
-        let service = service.into();
-        Ok((Table { service, routes }, records))
+        let table = Table {
+            service: service.into(),
+            routes,
+            descriptors: self.descriptors,
+            status: None,
+        };
+        Ok((table, records))
     }
 }
 
@@ -132,6 +155,8 @@ pub(crate) struct Table {
     service: String,
     /// Sorted by name.
     routes: Vec<Route>,
+    descriptors: Vec<&'static [u8]>,
+    status: Option<Arc<Status>>,
 }
 
 /// One endpoint of it.
@@ -179,6 +204,7 @@ impl Table {
         let stats = self.routes.iter();
         let stats = stats.map(|route| (route.name.clone(), route.stats.clone()));
         let debug = debug::routes(status.clone(), stats.collect());
+        self.status = Some(status.clone());
         for (name, entry) in debug.endpoints {
             if let Err(place) = self.position(&name) {
                 self.routes
@@ -211,5 +237,14 @@ impl Call for Table {
     fn shape(&self, endpoint: &str) -> Option<Shape> {
         let place = self.position(endpoint).ok()?;
         Some(self.routes[place].shape)
+    }
+
+    fn listing(&self) -> Option<Listing> {
+        let mut listing = Listing::default();
+        listing.service.clone_from(&self.service);
+        listing.endpoints = self.routes.iter().map(|route| route.name.clone()).collect();
+        listing.descriptors.clone_from(&self.descriptors);
+        listing.ready = self.status.as_ref().is_none_or(|status| status.is_ready());
+        Some(listing)
     }
 }

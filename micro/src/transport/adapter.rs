@@ -158,13 +158,12 @@ impl Stream for Until {
 fn lent(request: &mut Request) -> Request {
     request.duplicate().unwrap_or_else(|| {
         let body = request.spend();
-        Request::new(
-            request.target().clone(),
-            request.content_type().clone(),
-            body,
-        )
-        .with_context(request.context().clone())
-        .idempotent(request.is_idempotent())
+        let target = request.target().clone();
+        let mut lent = Request::new(target, request.content_type().clone(), body)
+            .with_context(request.context().clone())
+            .idempotent(request.is_idempotent());
+        lent.expect(request.expected());
+        lent
     })
 }
 

@@ -20,6 +20,9 @@ pub struct Limits {
     pub queue: usize,
     /// Calls at work on one connection before more are refused. 10,000.
     pub calls: usize,
+    /// Requests at work on one HTTP/2 connection; a caller holds more back. 1,000: ten times what
+    /// RFC 9113 holds to be the least.
+    pub streams: u32,
     /// How long a new connection may take to introduce itself, the TLS handshake included. 5 s.
     pub handshake: Duration,
     /// How long a frame once begun may take to come whole. 15 s.
@@ -52,6 +55,7 @@ impl Default for Limits {
             window: 256 << 10,
             queue: 8 << 20,
             calls: 10_000,
+            streams: 1_000,
             handshake: Duration::from_secs(5),
             frame: Duration::from_secs(15),
             keepalive: Duration::from_secs(10),
@@ -70,6 +74,13 @@ impl Limits {
         // A frame's length is a u32 and counts the head too.
         const MOST: u32 = u32::MAX - u16::MAX as u32;
         u32::try_from(self.message).map_or(MOST, |message| message.min(MOST))
+    }
+
+    /// The queue as a window of HTTP/2, which has 31 bits.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn queue_u32(&self) -> u32 {
+        const MOST: u32 = (1 << 31) - 1;
+        u32::try_from(self.queue).map_or(MOST, |queue| queue.min(MOST))
     }
 
     pub(crate) fn head_u32(&self) -> u32 {

@@ -8,6 +8,8 @@ pub(crate) mod adapter;
 mod choose;
 #[doc(hidden)]
 pub mod contract;
+#[cfg(feature = "grpc")]
+pub(crate) mod grpc;
 #[cfg(feature = "http")]
 #[allow(
     dead_code,
@@ -49,6 +51,8 @@ use crate::{
 #[doc(hidden)]
 pub use mux::fuzz::frames as fuzz_frames;
 
+#[cfg(feature = "grpc")]
+pub use grpc::Grpc;
 pub use limits::Limits;
 pub use memory::Memory;
 pub use native::Native;

@@ -7,6 +7,8 @@ use tokio::runtime::Handle;
 
 #[cfg(feature = "tls")]
 use super::tls::{self, Tls};
+#[cfg(feature = "grpc")]
+use crate::transport::{grpc, http};
 use crate::{
     call::Call,
     error::Result,
@@ -117,6 +119,26 @@ impl Native {
         Ok(self.network.clone())
     }
 
+    /// A way to a node that speaks gRPC.
+    #[cfg(feature = "grpc")]
+    pub(super) fn grpc(&self, node: &Node) -> Result<grpc::Node> {
+        let (network, limits) = (self.network_to(node)?, self.limits.clone());
+        Ok(grpc::Node::new(node, network, limits, self.pool.clone()))
+    }
+
+    /// What a port speaks.
+    fn protocols(&self) -> Vec<Arc<dyn Protocol>> {
+        let limits = self.limits.clone();
+        vec![
+            Arc::new(mux::Native { limits }),
+            #[cfg(feature = "grpc")]
+            Arc::new(http::h2::Http2 {
+                limits: self.limits.clone(),
+                dialects: Arc::new([Arc::new(grpc::Server)]),
+            }),
+        ]
+    }
+
     /// The same, handing connections round these runtimes.
     pub(crate) fn runtimes(mut self, runtimes: Vec<Handle>) -> Self {
         self.runtimes = runtimes;
@@ -158,9 +180,7 @@ impl Transport for Native {
     }
 
     async fn listen(&self, address: &str, call: Arc<dyn Call>) -> Result<Box<dyn Listener>> {
-        let protocols: Vec<Arc<dyn Protocol>> = vec![Arc::new(mux::Native {
-            limits: self.limits.clone(),
-        })];
+        let protocols = self.protocols();
         #[cfg(feature = "tls")]
         let alpn: Vec<&str> = protocols
             .iter()

@@ -1,6 +1,6 @@
 //! Prost types in every content type: Protobuf itself, and Protobuf's JSON form for all others.
 
-mod base64;
+pub(crate) mod base64;
 mod enumeration;
 mod kind;
 mod map;

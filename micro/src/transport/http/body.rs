@@ -119,10 +119,11 @@ impl std::fmt::Debug for HttpBody {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    struct Parts(Vec<Piece>);
+    /// A body of these pieces, each there at once.
+    pub(crate) struct Parts(pub(crate) Vec<Piece>);
 
     impl Stream for Parts {
         type Item = Result<Piece>;

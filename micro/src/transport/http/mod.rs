@@ -2,15 +2,21 @@
 //! answers them, and each dialect of it (gRPC, Connect, plain JSON, …) is a [`Dialect`].
 
 mod body;
-mod travel;
+pub(crate) mod compression;
+pub(crate) mod envelope;
+#[cfg(feature = "grpc")]
+pub(crate) mod h2;
+mod site;
+pub(crate) mod travel;
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, pin::Pin};
 
 use http::{Request, Response, request::Parts};
 
-use crate::{call::Call, transport::Limits};
+use crate::time::Nanos;
 
 pub(crate) use body::{HttpBody, Piece, Pieces, too_large};
+pub(crate) use site::{HttpBegun, Place, Site};
 
 /// A boxed future of the answer to an HTTP request.
 pub(crate) type HttpAnswer = Pin<Box<dyn Future<Output = Response<HttpBody>> + Send>>;
@@ -22,29 +28,10 @@ pub(crate) trait Dialect: Send + Sync + 'static {
 
     /// Answers a request; errors are answers too. Dropping the future cancels the work.
     fn answer(&self, request: Request<HttpBody>, site: &Site) -> HttpAnswer;
-}
 
-/// What answers the HTTP requests of a port.
-pub(crate) struct Site {
-    /// The server's rooms.
-    pub(crate) call: Arc<dyn Call>,
-    pub(crate) limits: Arc<Limits>,
-    /// In the order in which they are asked; the last one takes what no other wants.
-    pub(crate) dialects: Arc<[Arc<dyn Dialect>]>,
-}
-
-impl Site {
-    /// Answers a request by the first dialect that it is of; 404 where there is none.
-    pub(crate) fn answer(&self, request: Request<HttpBody>) -> HttpAnswer {
-        let (head, body) = request.into_parts();
-        let dialect = self.dialects.iter().find(|dialect| dialect.speaks(&head));
-        match dialect {
-            Some(dialect) => dialect.answer(Request::from_parts(head, body), self),
-            None => Box::pin(async {
-                let mut response = Response::new(HttpBody::empty());
-                *response.status_mut() = http::StatusCode::NOT_FOUND;
-                response
-            }),
-        }
+    /// Answers a request in place if that takes no waiting, else hands back what is left to do. `now` is
+    /// when it was read.
+    fn begin(&self, request: Request<HttpBody>, site: &Site, _now: Nanos) -> HttpBegun {
+        HttpBegun::poll(self.answer(request, site))
     }
 }

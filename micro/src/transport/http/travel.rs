@@ -104,7 +104,7 @@ pub(crate) fn write_error(error: &Error, headers: &mut HeaderMap) {
 
 /// `00-TRACE-SPAN-FLAGS` of <https://www.w3.org/TR/trace-context/#traceparent-header>, later versions read
 /// by their first fields.
-fn read_trace(text: &str) -> Option<Trace> {
+pub(crate) fn read_trace(text: &str) -> Option<Trace> {
     let mut fields = text.trim().split('-');
     let version = fields.next().filter(|version| version.len() == 2)?;
     if version == "ff" {
@@ -119,7 +119,7 @@ fn read_trace(text: &str) -> Option<Trace> {
     (trace.trace_id != [0; 16] && trace.span_id != [0; 8]).then_some(trace)
 }
 
-fn write_trace(trace: &Trace) -> String {
+pub(crate) fn write_trace(trace: &Trace) -> String {
     let hex = |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
     let (trace_id, span_id) = (hex(&trace.trace_id), hex(&trace.span_id));
     format!("00-{trace_id}-{span_id}-{:02x}", trace.flags)

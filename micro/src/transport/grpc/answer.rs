@@ -1,0 +1,106 @@
+//! The answer to a request, as HTTP.
+
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+
+use super::{
+    head::{ACCEPT_ENCODING, ENCODING},
+    messages::{End, Sealed, sealed},
+    metadata, status,
+};
+use crate::{
+    error::{Code, Error, Result},
+    message::Response as Answer,
+    time::Nanos,
+    transport::http::{
+        HttpBody,
+        compression::{ACCEPTED, Compression},
+        travel,
+    },
+};
+
+/// How a request is to be answered.
+pub(super) struct Reply {
+    /// The content type of the answer.
+    pub(super) named: HeaderValue,
+    /// How its messages are compressed.
+    pub(super) encoding: Option<Compression>,
+    pub(super) to_go_micro: bool,
+    pub(super) deadline: Nanos,
+}
+
+impl Reply {
+    /// A head with the headers that every answer has.
+    fn head(&self) -> Response<HttpBody> {
+        let mut response = Response::new(HttpBody::empty());
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, self.named.clone());
+        response
+    }
+
+    /// An answer, or the error in its stead.
+    pub(super) fn write(self, answer: Result<Answer>) -> Response<HttpBody> {
+        match answer.and_then(|answer| self.fine(answer)) {
+            Ok(response) => response,
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    fn fine(&self, answer: Answer) -> Result<Response<HttpBody>> {
+        let mut response = self.head();
+        let mut trailers = HeaderMap::new();
+        let encoding = self.encoding;
+        let headers = response.headers_mut();
+        if let Some(encoding) = encoding {
+            headers.insert(ENCODING, HeaderValue::from_static(encoding.as_str()));
+        }
+        if !answer.metadata().is_empty() {
+            metadata::write_both(answer.metadata(), headers, &mut trailers);
+        }
+        if answer.load > 0 {
+            trailers.insert(travel::LOAD, HeaderValue::from(answer.load));
+        }
+        let (_, body) = answer.into_parts();
+        *response.body_mut() = match body.as_bytes() {
+            Some(message) => {
+                let sealed = sealed(message, encoding)?;
+                trailers.insert(status::STATUS, status::FINE);
+                HttpBody::Trailed(sealed, Box::new(trailers))
+            }
+            None => {
+                let end = End::Status {
+                    trailers,
+                    to_go_micro: self.to_go_micro,
+                };
+                let messages = body.into_stream();
+                HttpBody::stream(Sealed::new(messages, encoding, end, self.deadline))
+            }
+        };
+        Ok(response)
+    }
+
+    /// An error before any message: the trailers are all there is.
+    pub(super) fn failed(&self, error: &Error) -> Response<HttpBody> {
+        let mut response = self.head();
+        let headers = response.headers_mut();
+        if error.code() == Code::Unimplemented {
+            // In case it is for an encoding that is not known.
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(ACCEPTED));
+        }
+        status::write(error, self.to_go_micro, headers);
+        response
+    }
+}
+
+/// An answer without gRPC, to a request that is none.
+pub(super) fn refused(
+    status: StatusCode,
+    name: header::HeaderName,
+    value: &'static str,
+) -> Response<HttpBody> {
+    let mut response = Response::new(HttpBody::empty());
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(name, HeaderValue::from_static(value));
+    response
+}

@@ -1,0 +1,197 @@
+//! The server's side: requests of gRPC into calls, answers back.
+
+use std::{
+    future::poll_fn,
+    sync::Arc,
+    task::{Context as TaskContext, Poll, Waker},
+};
+
+use http::{HeaderValue, Method, Request as HttpRequest, StatusCode, header, request::Parts};
+
+use super::{
+    answer::{Reply, refused},
+    builtin,
+    head::{self, Head},
+    messages::Messages,
+};
+use crate::{
+    call::{Begun, Call, Shape},
+    error::{Code, Error, Outcome, Result},
+    message::{Body, Request},
+    time::{self, NEVER, Nanos},
+    transport::http::{Dialect, HttpAnswer, HttpBegun, HttpBody, Place, Site},
+};
+
+/// gRPC over HTTP/2: unary calls and streams, health and reflection.
+#[derive(Debug, Default)]
+pub(crate) struct Server;
+
+impl Dialect for Server {
+    fn speaks(&self, head: &Parts) -> bool {
+        let content_type = head.headers.get(header::CONTENT_TYPE);
+        content_type.is_some_and(head::is_grpc) && head.version == http::Version::HTTP_2
+    }
+
+    fn answer(&self, request: HttpRequest<HttpBody>, site: &Site) -> HttpAnswer {
+        match self.begin(request, site, time::now()) {
+            HttpBegun::Done(response) => Box::pin(async { response }),
+            HttpBegun::Running(answer) => answer,
+        }
+    }
+
+    fn begin(&self, request: HttpRequest<HttpBody>, site: &Site, now: Nanos) -> HttpBegun {
+        let (parts, body) = request.into_parts();
+        let head = match head::read(&parts.headers, now) {
+            Some(head) => head,
+            None => {
+                let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+                let known = "application/grpc, application/grpc+proto, application/grpc+json";
+                return HttpBegun::Done(refused(status, header::ACCEPT, known));
+            }
+        };
+        if parts.method != Method::POST {
+            let status = StatusCode::METHOD_NOT_ALLOWED;
+            return HttpBegun::Done(refused(status, header::ALLOW, "POST"));
+        }
+        let head = match head {
+            Ok(head) => head,
+            Err(error) => {
+                let named = parts.headers.get(header::CONTENT_TYPE).cloned();
+                let reply = Reply {
+                    named: named.unwrap_or(HeaderValue::from_static("application/grpc")),
+                    encoding: None,
+                    to_go_micro: false,
+                    deadline: NEVER,
+                };
+                return HttpBegun::Done(reply.failed(&error));
+            }
+        };
+        let reply = Reply {
+            named: head.named.clone(),
+            // What came compressed is answered so too; who sends plain messages need not unpack any.
+            encoding: head.encoding,
+            to_go_micro: head.of_go_micro,
+            deadline: head.context.deadline(),
+        };
+        let path = parts.uri.path();
+        let Some(place) = site.place(path) else {
+            let path = path.escape_debug();
+            let error = format!("malformed method name `{path}`; it is `/package.Type/Method`");
+            return HttpBegun::Done(reply.failed(&Error::unimplemented(error)));
+        };
+        let builtin = match place.shape {
+            Some(_) => None,
+            None => builtin::of(place.target.service(), &site.call),
+        };
+        let (call, place) = match builtin {
+            None => (site.call.clone(), place),
+            Some(builtin) => {
+                let shape = builtin.shape(place.target.endpoint());
+                (builtin, Place { shape, ..place })
+            }
+        };
+        Exchange {
+            call,
+            place,
+            reply,
+            most: site.limits.message,
+        }
+        .begin(head, body, now)
+    }
+}
+
+/// One request on its way.
+struct Exchange {
+    call: Arc<dyn Call>,
+    place: Place,
+    reply: Reply,
+    most: usize,
+}
+
+impl Exchange {
+    fn begin(self, head: Head, body: HttpBody, now: Nanos) -> HttpBegun {
+        let is_whole = matches!(body, HttpBody::Whole(_));
+        let mut messages = Messages::new(body, head.encoding, self.most);
+        let streams = match self.place.shape {
+            Some(shape) => shape.request_stream,
+            // Nothing is known: what is not there yet comes as a stream.
+            None => !is_whole,
+        };
+        if streams {
+            return self.call(head, Body::stream(messages), now);
+        }
+        let mut first = None;
+        let mut cx = TaskContext::from_waker(Waker::noop());
+        match messages.poll_only(&mut first, &mut cx) {
+            Poll::Ready(Ok(message)) => self.call(head, message.into(), now),
+            Poll::Ready(Err(error)) => HttpBegun::Done(self.reply.failed(&rejected(error))),
+            Poll::Pending => HttpBegun::Running(Box::pin(async move {
+                let only = poll_fn(|cx| messages.poll_only(&mut first, cx));
+                match before(self.reply.deadline, only).await {
+                    Err(error) => self.reply.failed(&rejected(error)),
+                    Ok(message) => match self.call(head, message.into(), time::now()) {
+                        HttpBegun::Done(response) => response,
+                        HttpBegun::Running(answer) => answer.await,
+                    },
+                }
+            })),
+        }
+    }
+
+    /// Calls with all that is known of the request.
+    fn call(self, head: Head, body: Body, now: Nanos) -> HttpBegun {
+        let Exchange {
+            call, place, reply, ..
+        } = self;
+        let Shape { idempotent, .. } = place.shape.unwrap_or_default();
+        let known = place.shape.is_some();
+        let target = place.target.clone();
+        let request = Request::build(target, head.context, head.content_type, body, idempotent);
+        match call.begin(request, now) {
+            Begun::Done(answer) => {
+                HttpBegun::Done(reply.write(
+                    answer.map_err(|error| if known { error } else { unknown(error, &place) }),
+                ))
+            }
+            Begun::Running(answer) => {
+                HttpBegun::Running(Box::pin(async move { reply.write(answer.await) }))
+            }
+        }
+    }
+}
+
+/// An error for a request of which nothing was done.
+fn rejected(error: Error) -> Error {
+    match error.code() {
+        Code::Cancelled | Code::DeadlineExceeded => error,
+        _ => error.with_outcome(Outcome::Answered),
+    }
+}
+
+/// Says that there is no such endpoint as gRPC says it, which has a code of its own for it.
+fn unknown(error: Error, place: &Place) -> Error {
+    if error.code() != Code::NotFound {
+        return error;
+    }
+    let (kind, method) = place.target.endpoint().rsplit_once('.').unwrap_or_default();
+    let service = place.target.service();
+    Error::unimplemented(format!(
+        "unknown service {service}.{kind} or unknown method {method} for it: {}",
+        error.message()
+    ))
+    .with_outcome(error.outcome())
+}
+
+/// What a future gives before a deadline.
+async fn before<T>(deadline: Nanos, future: impl Future<Output = Result<T>>) -> Result<T> {
+    if deadline == NEVER {
+        return future.await;
+    }
+    tokio::time::timeout_at(time::instant(deadline), future)
+        .await
+        .unwrap_or_else(|_| {
+            Err(Error::deadline_exceeded(
+                "the time ran out before the request had come whole",
+            ))
+        })
+}

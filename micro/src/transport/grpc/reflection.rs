@@ -1,0 +1,120 @@
+//! The standard reflection service, as `grpcurl` asks it:
+//! <https://github.com/grpc/grpc/blob/master/doc/server-reflection.md>.
+//!
+//! It knows what routers were given descriptors of. A service without a `.proto` is listed by the types of
+//! its endpoints, but has no descriptors: its messages have no form in Protobuf either.
+
+mod files;
+mod own;
+mod wire;
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use prost::Message;
+
+use self::{
+    files::Files,
+    wire::{Answered, Asked, Extensions, Failed, Found, Question, Service, Services, Told},
+};
+use super::builtin::{decode, no_method};
+use crate::{
+    call::{Answer, Call, Shape},
+    error::{Code, Result},
+    message::{Body, BodyStream, ContentType, Request, Response},
+};
+
+/// Answers for a server.
+pub(super) struct Reflection(pub(super) Arc<dyn Call>);
+
+const ENDPOINT: &str = "ServerReflection.ServerReflectionInfo";
+
+impl Call for Reflection {
+    fn call(&self, request: Request) -> Answer {
+        let files = Files::new(self.0.listing().unwrap_or_default());
+        let endpoint = request.endpoint().to_owned();
+        let (_, content_type, body) = request.into_parts();
+        Box::pin(async move {
+            if endpoint != ENDPOINT {
+                return Err(no_method(&endpoint));
+            }
+            let answers = Answers {
+                files,
+                content_type,
+                questions: body.into_stream(),
+            };
+            Ok(Response::new(ContentType::Protobuf, Body::stream(answers)))
+        })
+    }
+
+    fn shape(&self, endpoint: &str) -> Option<Shape> {
+        let shape = Shape {
+            request_stream: true,
+            response_stream: true,
+            idempotent: true,
+        };
+        (endpoint == ENDPOINT).then_some(shape)
+    }
+}
+
+struct Answers {
+    files: Files,
+    content_type: ContentType,
+    questions: BodyStream,
+}
+
+impl Stream for Answers {
+    type Item = Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.questions.as_mut().poll_next(cx).map(|question| {
+            question.map(|bytes| {
+                let question: Question = decode(&self.content_type, &bytes?)?;
+                Ok(answer(&self.files, question).encode_to_vec().into())
+            })
+        })
+    }
+}
+
+fn answer(files: &Files, question: Question) -> Told {
+    let found = |found: Option<Vec<Bytes>>, what: &str| match found {
+        Some(files) => Answered::Files(Found { files }),
+        None => Answered::Failed(Failed {
+            code: Code::NotFound.number().into(),
+            message: format!("`{}` is not known here", what.escape_debug()),
+        }),
+    };
+    let answered = match &question.asked {
+        Some(Asked::FileByName(name)) => found(files.named(name), name),
+        Some(Asked::FileContaining(symbol)) => found(files.containing(symbol), symbol),
+        Some(Asked::FileContainingExtension(extension)) => {
+            let of = (&*extension.containing_type, extension.number);
+            found(files.extension(of.0, of.1), of.0)
+        }
+        Some(Asked::ExtensionsOf(base)) => Answered::Extensions(Extensions {
+            base: base.clone(),
+            numbers: files.extensions(base),
+        }),
+        Some(Asked::Services(_)) => Answered::Services(Services {
+            services: files
+                .services()
+                .into_iter()
+                .map(|name| Service { name })
+                .collect(),
+        }),
+        None => Answered::Failed(Failed {
+            code: Code::InvalidArgument.number().into(),
+            message: "nothing was asked".to_owned(),
+        }),
+    };
+    Told {
+        host: question.host.clone(),
+        question: Some(question),
+        answered: Some(answered),
+    }
+}

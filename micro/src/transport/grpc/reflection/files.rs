@@ -1,0 +1,234 @@
+//! The `.proto` files that a server knows, by what is in them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use prost::Message;
+use prost_types::{
+    DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto,
+};
+
+use super::own;
+use crate::call::Listing;
+
+/// An encoded `google.protobuf.FileDescriptorSet`, its files left as they are.
+#[derive(Clone, PartialEq, Message)]
+struct Set {
+    #[prost(bytes = "bytes", repeated, tag = "1")]
+    files: Vec<Bytes>,
+}
+
+/// What is known.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    /// By name: the file as it came, and what it imports.
+    files: BTreeMap<String, (Bytes, Vec<String>)>,
+    /// Names of everything in them, and the file it is in.
+    symbols: BTreeMap<String, String>,
+    /// By the type extended and the number: the file.
+    extensions: BTreeMap<(String, i32), String>,
+    services: BTreeSet<String>,
+}
+
+impl Files {
+    /// What a server says of itself, and the services that every server has.
+    pub(super) fn new(listing: Listing) -> Self {
+        let mut files = Files::default();
+        for file in own::files() {
+            let bytes = file.encode_to_vec().into();
+            files.add(file, bytes);
+        }
+        for set in &listing.descriptors {
+            match Set::decode(*set) {
+                Ok(set) => set.files.into_iter().for_each(|bytes| files.read(bytes)),
+                Err(error) => tracing::warn!(%error, "descriptors given to a router are damaged"),
+            }
+        }
+        // What has no descriptors is listed all the same, but for what every service of ours has.
+        for endpoint in &listing.endpoints {
+            let kind = endpoint.split('.').next().unwrap_or_default();
+            let dotted = format!(".{kind}");
+            let described = |name: &String| name == kind || name.ends_with(&dotted);
+            if kind != "Debug" && !files.services.iter().any(described) {
+                files.services.insert(format!("{}.{kind}", listing.service));
+            }
+        }
+        files
+    }
+
+    fn read(&mut self, bytes: Bytes) {
+        match FileDescriptorProto::decode(&*bytes) {
+            Ok(file) => self.add(file, bytes),
+            Err(error) => tracing::warn!(%error, "descriptors given to a router are damaged"),
+        }
+    }
+
+    fn add(&mut self, file: FileDescriptorProto, bytes: Bytes) {
+        let name = file.name().to_owned();
+        if self.files.contains_key(&name) {
+            return;
+        }
+        let package = file.package();
+        for service in &file.service {
+            let service_name = joined(package, service.name());
+            for method in &service.method {
+                self.symbol(joined(&service_name, method.name()), &name);
+            }
+            self.symbol(service_name.clone(), &name);
+            self.services.insert(service_name);
+        }
+        file.message_type
+            .iter()
+            .for_each(|message| self.message(package, message, &name));
+        file.enum_type
+            .iter()
+            .for_each(|enumeration| self.enumeration(package, enumeration, &name));
+        file.extension
+            .iter()
+            .for_each(|extension| self.extends(package, extension, &name));
+        self.files.insert(name, (bytes, file.dependency));
+    }
+
+    fn symbol(&mut self, symbol: String, file: &str) {
+        self.symbols.insert(symbol, file.to_owned());
+    }
+
+    fn message(&mut self, scope: &str, message: &DescriptorProto, file: &str) {
+        let name = joined(scope, message.name());
+        for field in &message.field {
+            self.symbol(joined(&name, field.name()), file);
+        }
+        for oneof in &message.oneof_decl {
+            self.symbol(joined(&name, oneof.name()), file);
+        }
+        for nested in &message.nested_type {
+            self.message(&name, nested, file);
+        }
+        for enumeration in &message.enum_type {
+            self.enumeration(&name, enumeration, file);
+        }
+        for extension in &message.extension {
+            self.extends(&name, extension, file);
+        }
+        self.symbol(name, file);
+    }
+
+    fn enumeration(&mut self, scope: &str, enumeration: &EnumDescriptorProto, file: &str) {
+        // Its values belong to the scope that it is in.
+        for value in &enumeration.value {
+            self.symbol(joined(scope, value.name()), file);
+        }
+        self.symbol(joined(scope, enumeration.name()), file);
+    }
+
+    fn extends(&mut self, scope: &str, extension: &FieldDescriptorProto, file: &str) {
+        let of = extension.extendee().trim_start_matches('.').to_owned();
+        self.extensions
+            .insert((of, extension.number()), file.to_owned());
+        self.symbol(joined(scope, extension.name()), file);
+    }
+
+    /// Every service's name.
+    pub(super) fn services(&self) -> Vec<String> {
+        self.services.iter().cloned().collect()
+    }
+
+    /// A file and all that it imports, itself first.
+    pub(super) fn named(&self, name: &str) -> Option<Vec<Bytes>> {
+        let mut wanted = vec![name];
+        let mut found = Vec::new();
+        let mut next = 0;
+        while let Some(name) = wanted.get(next) {
+            next += 1;
+            let Some((bytes, imports)) = self.files.get(*name) else {
+                continue;
+            };
+            found.push(bytes.clone());
+            for import in imports {
+                if !wanted.contains(&&**import) {
+                    wanted.push(import);
+                }
+            }
+        }
+        (!found.is_empty()).then_some(found)
+    }
+
+    /// The file that defines a symbol.
+    pub(super) fn containing(&self, symbol: &str) -> Option<Vec<Bytes>> {
+        let symbol = symbol.trim_start_matches('.');
+        self.named(self.symbols.get(symbol)?)
+    }
+
+    /// The file that extends a type by a number.
+    pub(super) fn extension(&self, of: &str, number: i32) -> Option<Vec<Bytes>> {
+        self.named(self.extensions.get(&(of.to_owned(), number))?)
+    }
+
+    /// The numbers by which a type is extended.
+    pub(super) fn extensions(&self, of: &str) -> Vec<i32> {
+        let numbers = self.extensions.keys().filter(|(base, _)| base == of);
+        numbers.map(|(_, number)| *number).collect()
+    }
+}
+
+/// A name within a scope, which may be none.
+fn joined(scope: &str, name: &str) -> String {
+    match scope {
+        "" => name.to_owned(),
+        scope => format!("{scope}.{name}"),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_every_server_has_describes_itself() {
+        let files = Files::new(Listing::default());
+        let names = [
+            "grpc.health.v1.Health",
+            "grpc.reflection.v1.ServerReflection",
+            "grpc.reflection.v1alpha.ServerReflection",
+        ];
+        assert_eq!(files.services(), names);
+        for name in names {
+            let found = files.containing(name).unwrap();
+            let file = FileDescriptorProto::decode(&*found[0]).unwrap();
+            assert!(name.starts_with(file.package()), "{name}");
+            assert_eq!(files.named(file.name()).unwrap(), found);
+        }
+        assert!(files.containing("grpc.health.v1.Health.Watch").is_some());
+        assert!(files.containing("grpc.health.v1.Nothing").is_none());
+    }
+
+    #[test]
+    fn imports_come_with_the_file_and_a_service_without_a_file_is_listed() {
+        let file = |name: &str, imports: &[&str]| FileDescriptorProto {
+            name: Some(name.to_owned()),
+            dependency: imports.iter().map(|import| (*import).to_owned()).collect(),
+            message_type: vec![DescriptorProto {
+                name: Some(format!("In{}", &name[..1])),
+                ..DescriptorProto::default()
+            }],
+            ..FileDescriptorProto::default()
+        };
+        let all = [
+            file("a", &["b", "c"]),
+            file("b", &["a", "c"]),
+            file("c", &[]),
+        ];
+        let set = Set {
+            files: all.iter().map(|file| file.encode_to_vec().into()).collect(),
+        };
+        let mut listing = Listing::default();
+        listing.service = "shop".to_owned();
+        listing.endpoints = vec!["Orders.Place".into(), "Debug.Health".into()];
+        listing.descriptors = vec![set.encode_to_vec().leak()];
+        let files = Files::new(listing);
+        assert_eq!(files.containing("Ina").unwrap().len(), 3);
+        assert_eq!(files.containing(".Inc").unwrap().len(), 1);
+        assert!(files.services().contains(&"shop.Orders".to_owned()));
+    }
+}

@@ -1,0 +1,165 @@
+//! How a message is compressed, by the names that gRPC and Connect use.
+
+use std::io::Read;
+
+use bytes::Bytes;
+
+use super::too_large;
+use crate::error::{Error, Result};
+
+/// A way of compressing single messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compression {
+    /// Gzip, RFC 1952.
+    #[cfg(feature = "gzip")]
+    Gzip,
+    /// Zstandard, RFC 8878.
+    #[cfg(feature = "zstd")]
+    Zstd,
+}
+
+/// What is understood, as `grpc-accept-encoding` lists it.
+pub(crate) const ACCEPTED: &str = match (cfg!(feature = "gzip"), cfg!(feature = "zstd")) {
+    (true, true) => "gzip,zstd,identity",
+    (true, false) => "gzip,identity",
+    (false, true) => "zstd,identity",
+    (false, false) => "identity",
+};
+
+impl Compression {
+    /// The one of that name; `None` for `identity`, and an error for one that is not known here.
+    pub(crate) fn named(name: &str) -> Result<Option<Self>> {
+        match name.trim() {
+            "" | "identity" => Ok(None),
+            #[cfg(feature = "gzip")]
+            "gzip" => Ok(Some(Compression::Gzip)),
+            #[cfg(feature = "zstd")]
+            "zstd" => Ok(Some(Compression::Zstd)),
+            other => Err(Error::unimplemented(format!(
+                "compression `{other}` is not known here; use one of {ACCEPTED}"
+            ))),
+        }
+    }
+
+    /// The first one known of a list separated by commas.
+    pub(crate) fn chosen(accepted: &str) -> Option<Self> {
+        accepted
+            .split(',')
+            .find_map(|name| Self::named(name).ok().flatten())
+    }
+
+    /// Its name.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            #[cfg(feature = "gzip")]
+            Compression::Gzip => "gzip",
+            #[cfg(feature = "zstd")]
+            Compression::Zstd => "zstd",
+        }
+    }
+
+    /// A message compressed, as fast as may be: it is sent once.
+    pub(crate) fn compress(self, message: &[u8]) -> Result<Bytes> {
+        let failed = |error: std::io::Error| {
+            Error::internal("a message could not be compressed").with_source(error)
+        };
+        match self {
+            #[cfg(feature = "gzip")]
+            Compression::Gzip => {
+                let level = flate2::Compression::fast();
+                let mut encoder = flate2::read::GzEncoder::new(message, level);
+                let mut compressed = Vec::with_capacity(message.len() / 2 + 32);
+                encoder.read_to_end(&mut compressed).map_err(failed)?;
+                Ok(compressed.into())
+            }
+            #[cfg(feature = "zstd")]
+            Compression::Zstd => {
+                const FAST: i32 = 1;
+                let compressed = zstd::stream::encode_all(message, FAST).map_err(failed)?;
+                Ok(compressed.into())
+            }
+        }
+    }
+
+    /// A message as it was before.
+    ///
+    /// # Errors
+    /// `ResourceExhausted` as soon as it is over `most` bytes, `Internal` when it is damaged: as
+    /// other implementations of gRPC have it.
+    pub(crate) fn decompress(self, message: &[u8], most: usize) -> Result<Bytes> {
+        match self {
+            #[cfg(feature = "gzip")]
+            Compression::Gzip => read(flate2::read::MultiGzDecoder::new(message), most),
+            #[cfg(feature = "zstd")]
+            Compression::Zstd => {
+                // A frame may ask for a window of any size: no more than what a message may have.
+                let mut decoder = zstd::stream::read::Decoder::new(message).map_err(damaged)?;
+                let window = usize::BITS - most.max(1024).leading_zeros();
+                decoder
+                    .window_log_max(window.clamp(10, 27))
+                    .map_err(damaged)?;
+                read(decoder, most)
+            }
+        }
+    }
+}
+
+#[cfg(any(feature = "gzip", feature = "zstd"))]
+fn read(decoder: impl Read, most: usize) -> Result<Bytes> {
+    let mut plain = Vec::new();
+    let mut bounded = decoder.take(most as u64 + 1);
+    bounded.read_to_end(&mut plain).map_err(damaged)?;
+    if plain.len() > most {
+        return Err(too_large(most));
+    }
+    Ok(plain.into())
+}
+
+#[cfg(any(feature = "gzip", feature = "zstd"))]
+fn damaged(error: std::io::Error) -> Error {
+    Error::internal("a compressed message is damaged").with_source(error)
+}
+
+#[cfg(all(test, feature = "gzip"))]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
+mod tests {
+    use super::*;
+    use crate::error::Code;
+
+    fn all() -> Vec<Compression> {
+        let named = ACCEPTED.split(',').map(Compression::named);
+        named.filter_map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn a_message_comes_back_as_it_was() {
+        let message = b"hello, ".repeat(1000);
+        for compression in all() {
+            let compressed = compression.compress(&message).unwrap();
+            assert!(compressed.len() < message.len() / 10, "{compression:?}");
+            let plain = compression.decompress(&compressed, message.len());
+            assert_eq!(plain.unwrap(), message, "{compression:?}");
+        }
+    }
+
+    #[test]
+    fn what_grows_over_the_limit_or_is_damaged_is_refused() {
+        let message = vec![0; 1 << 20];
+        for compression in all() {
+            let compressed = compression.compress(&message).unwrap();
+            let error = compression.decompress(&compressed, 1 << 16).unwrap_err();
+            assert_eq!(error.code(), Code::ResourceExhausted, "{compression:?}");
+            let cut = &compressed[..compressed.len() / 2];
+            let error = compression.decompress(cut, 1 << 20).unwrap_err();
+            assert_eq!(error.code(), Code::Internal, "{compression:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_known_of_a_list_is_chosen() {
+        assert_eq!(Compression::chosen("br, gzip"), Some(Compression::Gzip));
+        assert_eq!(Compression::chosen("identity"), None);
+        let error = Compression::named("br").unwrap_err();
+        assert_eq!(error.code(), Code::Unimplemented);
+    }
+}

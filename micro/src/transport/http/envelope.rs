@@ -1,0 +1,229 @@
+//! Enveloped messages: a byte of flags, four of length (big endian), the message. gRPC, gRPC-Web and
+//! the streams of Connect are made of them.
+
+use std::{
+    future::poll_fn,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use http::HeaderMap;
+
+use super::{HttpBody, Piece, too_large};
+use crate::error::{Error, Result};
+
+/// Bytes in front of each message.
+pub(crate) const PREFIX: usize = 5;
+/// The flag of a message that is compressed.
+pub(crate) const COMPRESSED: u8 = 1;
+
+/// One message as it came.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Envelope {
+    pub(crate) flags: u8,
+    pub(crate) message: Bytes,
+}
+
+/// A message in its envelope.
+///
+/// # Errors
+/// `ResourceExhausted` for a message of 4 GiB or more.
+pub(crate) fn seal(flags: u8, message: &[u8]) -> Result<Bytes> {
+    let length = u32::try_from(message.len()).map_err(|_| too_large(u32::MAX as usize))?;
+    let mut sealed = BytesMut::with_capacity(PREFIX + message.len());
+    sealed.put_u8(flags);
+    sealed.put_u32(length);
+    sealed.put_slice(message);
+    Ok(sealed.freeze())
+}
+
+/// Reads the messages of a body.
+#[derive(Debug)]
+pub(crate) struct Envelopes {
+    body: HttpBody,
+    /// What came and was not read yet.
+    piece: Bytes,
+    /// The beginning of a message that came in several pieces.
+    begun: BytesMut,
+    trailers: Option<HeaderMap>,
+    ended: bool,
+    /// The largest message, in bytes.
+    most: usize,
+}
+
+impl Envelopes {
+    pub(crate) fn new(body: HttpBody, most: usize) -> Self {
+        let (piece, trailers, body) = match body {
+            HttpBody::Whole(data) => (data, None, HttpBody::empty()),
+            HttpBody::Trailed(data, trailers) => (data, Some(*trailers), HttpBody::empty()),
+            body => (Bytes::new(), None, body),
+        };
+        Envelopes {
+            body,
+            piece,
+            begun: BytesMut::new(),
+            trailers,
+            ended: false,
+            most,
+        }
+    }
+
+    /// The next message; `None` at the end.
+    ///
+    /// # Errors
+    /// `ResourceExhausted` for a message over the limit, as soon as its length is known; `Internal` when
+    /// the body ends within one; the body's own errors.
+    pub(crate) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Envelope>>> {
+        loop {
+            match self.take() {
+                Ok(None) => {}
+                Ok(Some(envelope)) => return Poll::Ready(Some(Ok(envelope))),
+                Err(error) => return Poll::Ready(Some(Err(error))),
+            }
+            if self.ended {
+                if self.begun.is_empty() {
+                    return Poll::Ready(None);
+                }
+                self.begun.clear();
+                let error = Error::internal("the body ended within a message");
+                return Poll::Ready(Some(Err(error)));
+            }
+            match ready!(self.body.poll_piece(cx)) {
+                Some(Ok(Piece::Data(data))) => self.piece = data,
+                Some(Ok(Piece::Trailers(trailers))) => self.trailers = Some(trailers),
+                Some(Err(error)) => {
+                    self.ended = true;
+                    self.begun.clear();
+                    return Poll::Ready(Some(Err(error)));
+                }
+                None => self.ended = true,
+            }
+        }
+    }
+
+    /// The next message; `None` at the end.
+    pub(crate) async fn message(&mut self) -> Option<Result<Envelope>> {
+        poll_fn(|cx| self.poll_message(cx)).await
+    }
+
+    /// What came after the last message.
+    pub(crate) fn trailers(&mut self) -> Option<HeaderMap> {
+        self.trailers.take()
+    }
+
+    /// A message of what has come, if there is a whole one.
+    fn take(&mut self) -> Result<Option<Envelope>> {
+        if self.begun.is_empty() {
+            let Some(length) = self.length(&self.piece)? else {
+                self.begun.extend_from_slice(&self.piece);
+                self.piece = Bytes::new();
+                return Ok(None);
+            };
+            if self.piece.len() >= PREFIX + length {
+                let flags = self.piece.get_u8();
+                self.piece.advance(PREFIX - 1);
+                let message = self.piece.split_to(length);
+                return Ok(Some(Envelope { flags, message }));
+            }
+            self.begun.reserve(PREFIX + length);
+        }
+        self.fill(PREFIX);
+        let Some(length) = self.length(&self.begun)? else {
+            return Ok(None);
+        };
+        self.fill(PREFIX + length);
+        if self.begun.len() < PREFIX + length {
+            return Ok(None);
+        }
+        let mut whole = std::mem::take(&mut self.begun).freeze();
+        let flags = whole.get_u8();
+        whole.advance(PREFIX - 1);
+        Ok(Some(Envelope {
+            flags,
+            message: whole,
+        }))
+    }
+
+    /// Moves bytes that came to the message begun, until it has so many.
+    fn fill(&mut self, length: usize) {
+        let lacking = length.saturating_sub(self.begun.len());
+        let more = self.piece.split_to(lacking.min(self.piece.len()));
+        self.begun.extend_from_slice(&more);
+    }
+
+    /// The length a prefix tells; `None` while it has not come whole.
+    fn length(&self, bytes: &[u8]) -> Result<Option<usize>> {
+        let Some((_, length)) = bytes
+            .first_chunk::<PREFIX>()
+            .and_then(|prefix| prefix.split_first_chunk::<1>())
+        else {
+            return Ok(None);
+        };
+        let length = length
+            .iter()
+            .fold(0, |length, byte| length << 8 | usize::from(*byte));
+        if length > self.most {
+            return Err(too_large(self.most));
+        }
+        Ok(Some(length))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
+mod tests {
+    use super::*;
+    use crate::{error::Code, transport::http::body::tests::Parts};
+
+    /// What comes of bytes cut in pieces of so many.
+    async fn read(bytes: &[u8], by: usize, most: usize) -> Vec<Result<Envelope>> {
+        let pieces = bytes
+            .chunks(by)
+            .map(|piece| Piece::Data(Bytes::copy_from_slice(piece)))
+            .collect();
+        let mut envelopes = Envelopes::new(HttpBody::stream(Parts(pieces)), most);
+        let mut all = Vec::new();
+        while let Some(envelope) = envelopes.message().await {
+            let failed = envelope.is_err();
+            all.push(envelope);
+            if failed {
+                break;
+            }
+        }
+        all
+    }
+
+    #[tokio::test]
+    async fn messages_come_as_they_were_however_the_bytes_are_cut() {
+        let mut bytes = Vec::new();
+        for (flags, message) in [(0, "hello"), (1, ""), (0, "a longer one")] {
+            bytes.extend_from_slice(&seal(flags, message.as_bytes()).unwrap());
+        }
+        for by in 1..=bytes.len() {
+            let all = read(&bytes, by, 12).await;
+            let all: Vec<_> = all.into_iter().map(Result::unwrap).collect();
+            let flat: Vec<_> = all.iter().map(|e| (e.flags, &e.message[..])).collect();
+            let expected: [(u8, &[u8]); 3] = [(0, b"hello"), (1, b""), (0, b"a longer one")];
+            assert_eq!(flat, expected, "cut by {by}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_over_the_limit_is_refused_by_its_prefix() {
+        for by in [1, 5] {
+            let all = read(&[0, 0, 0, 0, 13], by, 12).await;
+            let error = all.into_iter().next().unwrap().unwrap_err();
+            assert_eq!(error.code(), Code::ResourceExhausted);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_ends_within_a_message_is_an_error() {
+        for cut in 1..7 {
+            let sealed = seal(0, b"hello").unwrap();
+            let all = read(&sealed[..cut], 3, 12).await;
+            let error = all.into_iter().next().unwrap().unwrap_err();
+            assert_eq!(error.code(), Code::Internal, "cut at {cut}");
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! What answers the HTTP requests of a connection, and what it remembers of them.
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use http::{Request, Response, StatusCode};
+use parking_lot::Mutex;
+
+use super::{Dialect, HttpAnswer, HttpBody};
+use crate::{
+    call::{Call, Shape},
+    message::Target,
+    time::Nanos,
+    transport::Limits,
+};
+
+/// What answers the HTTP requests of one connection.
+pub(crate) struct Site {
+    /// The server's rooms.
+    pub(crate) call: Arc<dyn Call>,
+    pub(crate) limits: Arc<Limits>,
+    /// In the order in which they are asked; the last one takes what no other wants.
+    pub(crate) dialects: Arc<[Arc<dyn Dialect>]>,
+    places: Mutex<Places>,
+}
+
+/// Where requests of one path go.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) target: Target,
+    /// `None` where there is no such endpoint, or nothing is known.
+    pub(crate) shape: Option<Shape>,
+}
+
+#[derive(Default)]
+struct Places {
+    /// What the last request asked for, as the next one mostly does too.
+    last: Option<(Box<str>, Place)>,
+    known: HashMap<Box<str>, Place>,
+}
+
+/// An HTTP request that was polled once.
+pub(crate) enum HttpBegun {
+    /// It is answered.
+    Done(Response<HttpBody>),
+    /// It waits for something; to be polled again by whoever takes it on.
+    Running(HttpAnswer),
+}
+
+impl HttpBegun {
+    /// Polls once, without asking to be woken: who takes on what is left polls it again.
+    pub(crate) fn poll(mut answer: HttpAnswer) -> Self {
+        let mut cx = Context::from_waker(Waker::noop());
+        match answer.as_mut().poll(&mut cx) {
+            Poll::Ready(response) => HttpBegun::Done(response),
+            Poll::Pending => HttpBegun::Running(answer),
+        }
+    }
+}
+
+impl Site {
+    pub(crate) fn new(
+        call: Arc<dyn Call>,
+        limits: Arc<Limits>,
+        dialects: Arc<[Arc<dyn Dialect>]>,
+    ) -> Self {
+        Site {
+            call,
+            limits,
+            dialects,
+            places: Mutex::default(),
+        }
+    }
+
+    /// Answers a request by the first dialect that it is of; 404 where there is none.
+    pub(crate) fn answer(&self, request: Request<HttpBody>) -> HttpAnswer {
+        let (head, body) = request.into_parts();
+        match self.dialects.iter().find(|dialect| dialect.speaks(&head)) {
+            Some(dialect) => dialect.answer(Request::from_parts(head, body), self),
+            None => Box::pin(async { no_dialect() }),
+        }
+    }
+
+    /// The same, in place if that takes no waiting. `now` is when the request was read.
+    pub(crate) fn begin(&self, request: Request<HttpBody>, now: Nanos) -> HttpBegun {
+        let (head, body) = request.into_parts();
+        match self.dialects.iter().find(|dialect| dialect.speaks(&head)) {
+            Some(dialect) => dialect.begin(Request::from_parts(head, body), self, now),
+            None => HttpBegun::Done(no_dialect()),
+        }
+    }
+
+    /// Where a path of the form `/package.Type/Method` goes; `None` for one of another form.
+    ///
+    /// The endpoint is `Type.Method`. The service is what stands before the type; it is not checked,
+    /// since go-micro's callers put the service's name there and others the package of its `.proto`.
+    pub(crate) fn place(&self, path: &str) -> Option<Place> {
+        let mut places = self.places.lock();
+        if let Some((last, place)) = &places.last
+            && **last == *path
+        {
+            return Some(place.clone());
+        }
+        let place = match places.known.get(path) {
+            Some(place) => place.clone(),
+            None => {
+                let (service, endpoint) = split(path)?;
+                let place = Place {
+                    shape: self.call.shape(&endpoint),
+                    target: Target::new(service, endpoint),
+                };
+                // Paths that lead nowhere would let a stranger fill it.
+                if place.shape.is_some() && places.known.len() < usize::from(self.limits.names) {
+                    places.known.insert(path.into(), place.clone());
+                }
+                place
+            }
+        };
+        places.last = Some((path.into(), place.clone()));
+        Some(place)
+    }
+}
+
+/// The service and the endpoint that a path names.
+fn split(path: &str) -> Option<(&str, String)> {
+    let (left, method) = path.strip_prefix('/')?.rsplit_once('/')?;
+    let (service, kind) = left.rsplit_once('.').unwrap_or((left, left));
+    if kind.is_empty() || method.is_empty() {
+        return None;
+    }
+    Some((service, format!("{kind}.{method}")))
+}
+
+fn no_dialect() -> Response<HttpBody> {
+    let mut response = Response::new(HttpBody::empty());
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_names_service_and_endpoint() {
+        let split = |path| split(path).map(|(service, endpoint)| (service, endpoint));
+        let named = |service, endpoint: &str| Some((service, endpoint.to_owned()));
+        assert_eq!(
+            split("/greeter.Greeter/Hello"),
+            named("greeter", "Greeter.Hello")
+        );
+        assert_eq!(
+            split("/go.micro.srv.say.Say/Hello"),
+            named("go.micro.srv.say", "Say.Hello")
+        );
+        assert_eq!(split("/Greeter/Hello"), named("Greeter", "Greeter.Hello"));
+        for wrong in [
+            "",
+            "/",
+            "*",
+            "/Hello",
+            "//Hello",
+            "/a./Hello",
+            "/a.B/",
+            "a.B/C",
+        ] {
+            assert_eq!(split(wrong), None, "{wrong}");
+        }
+    }
+}
