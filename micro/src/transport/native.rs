@@ -8,7 +8,9 @@ use tokio::runtime::Handle;
 #[cfg(feature = "tls")]
 use super::tls::{self, Tls};
 #[cfg(feature = "grpc")]
-use crate::transport::{grpc, http};
+use crate::transport::grpc;
+#[cfg(feature = "http")]
+use crate::transport::http;
 use crate::{
     call::Call,
     error::Result,
@@ -127,16 +129,14 @@ impl Native {
     }
 
     /// What a port speaks.
-    fn protocols(&self) -> Vec<Arc<dyn Protocol>> {
-        let limits = self.limits.clone();
-        vec![
-            Arc::new(mux::Native { limits }),
-            #[cfg(feature = "grpc")]
-            Arc::new(http::h2::Http2 {
-                limits: self.limits.clone(),
-                dialects: Arc::new([Arc::new(grpc::Server)]),
-            }),
-        ]
+    fn spoken(&self) -> Vec<Arc<dyn Protocol>> {
+        let native = mux::Native {
+            limits: self.limits.clone(),
+        };
+        let mut all: Vec<Arc<dyn Protocol>> = vec![Arc::new(native)];
+        #[cfg(feature = "http")]
+        all.extend(http::protocols(&self.limits));
+        all
     }
 
     /// The same, handing connections round these runtimes.
@@ -180,7 +180,7 @@ impl Transport for Native {
     }
 
     async fn listen(&self, address: &str, call: Arc<dyn Call>) -> Result<Box<dyn Listener>> {
-        let protocols = self.protocols();
+        let protocols = self.spoken();
         #[cfg(feature = "tls")]
         let alpn: Vec<&str> = protocols
             .iter()
