@@ -20,6 +20,9 @@ pub(crate) mod http;
 pub mod io;
 mod limits;
 mod memory;
+#[cfg(feature = "http")]
+#[allow(unused_imports, reason = "its users come with each protocol")]
+pub(crate) mod mucp;
 mod mux;
 mod native;
 mod pool;
@@ -47,6 +50,9 @@ use crate::{
 };
 
 /// Reads any bytes as frames of the native protocol; for fuzzing.
+#[cfg(all(fuzzing, feature = "http"))]
+#[doc(hidden)]
+pub use mucp::fuzz_messages;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use mux::fuzz::frames as fuzz_frames;
@@ -55,6 +61,8 @@ pub use mux::fuzz::frames as fuzz_frames;
 pub use grpc::Grpc;
 pub use limits::Limits;
 pub use memory::Memory;
+#[cfg(feature = "http")]
+pub use mucp::Mucp;
 pub use native::Native;
 #[cfg(feature = "tls")]
 pub(crate) use tls::Identity;

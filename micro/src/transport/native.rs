@@ -10,7 +10,7 @@ use super::tls::{self, Tls};
 #[cfg(feature = "grpc")]
 use crate::transport::grpc;
 #[cfg(feature = "http")]
-use crate::transport::http;
+use crate::transport::{http, mucp};
 use crate::{
     call::Call,
     error::Result,
@@ -126,6 +126,19 @@ impl Native {
     pub(super) fn grpc(&self, node: &Node) -> Result<grpc::Node> {
         let (network, limits) = (self.network_to(node)?, self.limits.clone());
         Ok(grpc::Node::new(node, network, limits, self.pool.clone()))
+    }
+
+    /// A way to a node that speaks go-micro's protocol; `old` is for one that wants its envelopes.
+    #[cfg(feature = "http")]
+    pub(super) fn mucp(&self, node: &Node, old: bool) -> Result<mucp::Node> {
+        let (network, limits) = (self.network_to(node)?, self.limits.clone());
+        Ok(mucp::Node::new(
+            node,
+            old,
+            network,
+            limits,
+            self.pool.clone(),
+        ))
     }
 
     /// What a port speaks.

@@ -7,6 +7,7 @@ mod map;
 mod message;
 mod number;
 mod scalar;
+mod snake;
 
 use bytes::Bytes;
 
@@ -39,6 +40,7 @@ pub fn encode<T: prost::Message + Serde>(
 ) -> Result<Bytes> {
     match content_type {
         ContentType::Protobuf => Ok(message.encode_to_vec().into()),
+        ContentType::GoJson => snake::encode(message),
         _ => structured::encode(message, content_type, codecs),
     }
 }

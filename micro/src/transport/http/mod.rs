@@ -50,7 +50,7 @@ pub(crate) fn protocols(limits: &Arc<Limits>) -> Vec<Arc<dyn Protocol>> {
         Arc::new(h1::H1 {
             limits: limits.clone(),
             dialects: Arc::new([ops.clone(), plain.clone()]),
-            hijackers: Vec::new(),
+            hijackers: vec![Arc::new(super::mucp::Server)],
         }),
         #[cfg(feature = "grpc")]
         Arc::new(h2::Http2 {

@@ -1,0 +1,83 @@
+//! Any bytes as what a client or a server sends, framing, envelopes and all.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Method;
+
+use super::{envelope::Envelope, fault, names};
+use crate::transport::{
+    Limits,
+    http::h1::{Body, Reader},
+};
+
+/// Reads bytes as a server does, as a client does, and as each envelope. Nothing may panic, and what is read
+/// must be written and read as the same.
+pub fn messages(bytes: &[u8]) {
+    requests(bytes);
+    responses(bytes);
+    let bytes = Bytes::copy_from_slice(bytes);
+    for envelope in [Envelope::Json, Envelope::Proto] {
+        if let Ok(Some(asked)) = envelope.read_request(&bytes) {
+            let again = envelope.write_request(&asked.endpoint, 7, asked.body.clone());
+            let read = envelope.read_request(&again).ok().flatten();
+            let read = read.expect("what was written is read");
+            assert_eq!(
+                (read.endpoint, read.body),
+                (asked.endpoint.clone(), asked.body.clone())
+            );
+            let reply = envelope.write_reply(&asked.endpoint, &asked.id, Ok(asked.body));
+            let told = envelope
+                .read_reply(reply)
+                .expect("what was written is read");
+            assert_eq!(told.error, None);
+        }
+        let _ = envelope.read_reply(bytes.clone());
+    }
+    let error = fault::read(&String::from_utf8_lossy(&bytes));
+    assert_eq!(
+        fault::read(&fault::write(&error)).message(),
+        error.message()
+    );
+}
+
+fn reader(bytes: &[u8]) -> Reader {
+    Reader::new(bytes, Arc::new(Limits::default()))
+}
+
+fn requests(bytes: &[u8]) {
+    let mut reader = reader(bytes);
+    while let Ok(Some((head, _))) = reader.take_request() {
+        let (envelope, _) = names::form(&head.headers);
+        let _ = names::is_ours(&head);
+        let Some(body) = body(&mut reader) else {
+            return;
+        };
+        let _ = envelope.read_request(&body);
+    }
+}
+
+fn responses(bytes: &[u8]) {
+    let mut reader = reader(bytes);
+    while let Ok(Some(_)) = reader.take_response(&Method::POST) {
+        let Some(body) = body(&mut reader) else {
+            return;
+        };
+        let _ = Envelope::Json.read_reply(body);
+    }
+}
+
+/// A body, if it is there to its end.
+fn body(reader: &mut Reader) -> Option<Bytes> {
+    let mut whole = Vec::new();
+    loop {
+        match reader.take_body().ok()? {
+            Body::Done => return Some(whole.into()),
+            Body::More => return None,
+            Body::Piece(crate::transport::http::Piece::Data(data)) => {
+                whole.extend_from_slice(&data)
+            }
+            Body::Piece(_) => {}
+        }
+    }
+}
