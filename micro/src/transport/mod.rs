@@ -4,7 +4,6 @@
 #[allow(dead_code, reason = "its users come with each protocol")]
 pub(crate) mod adapter;
 #[cfg(feature = "http")]
-#[allow(dead_code, reason = "its users come with each protocol")]
 mod choose;
 #[doc(hidden)]
 pub mod contract;

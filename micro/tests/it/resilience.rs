@@ -2,7 +2,7 @@
 
 #[path = "../sim/clock.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared with the simulation")]
-mod clock;
+pub(crate) mod clock;
 #[path = "../sim/directory.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared with the simulation")]
 mod directory;

@@ -4,16 +4,22 @@
 mod body;
 pub(crate) mod compression;
 pub(crate) mod envelope;
+pub(crate) mod h1;
 #[cfg(feature = "grpc")]
 pub(crate) mod h2;
+pub(crate) mod ops;
+pub(crate) mod plain;
 mod site;
 pub(crate) mod travel;
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, sync::Arc};
 
 use http::{Request, Response, request::Parts};
 
-use crate::time::Nanos;
+use crate::{
+    time::Nanos,
+    transport::{Limits, protocol::Protocol},
+};
 
 pub(crate) use body::{HttpBody, Piece, Pieces, too_large};
 pub(crate) use site::{HttpBegun, Place, Site};
@@ -34,4 +40,29 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     fn begin(&self, request: Request<HttpBody>, site: &Site, _now: Nanos) -> HttpBegun {
         HttpBegun::poll(self.answer(request, site))
     }
+}
+
+/// What a port speaks by HTTP, as records list it.
+#[cfg(feature = "grpc")]
+pub(crate) const NAMES: [&str; 2] = ["grpc", "http"];
+/// What a port speaks by HTTP, as records list it.
+#[cfg(not(feature = "grpc"))]
+pub(crate) const NAMES: [&str; 1] = ["http"];
+
+/// What a port speaks by HTTP. Of the dialects the first that speaks a request answers it.
+pub(crate) fn protocols(limits: &Arc<Limits>) -> Vec<Arc<dyn Protocol>> {
+    let ops: Arc<dyn Dialect> = Arc::new(ops::Ops::new());
+    let plain: Arc<dyn Dialect> = Arc::new(plain::Plain);
+    vec![
+        Arc::new(h1::H1 {
+            limits: limits.clone(),
+            dialects: Arc::new([ops.clone(), plain.clone()]),
+            hijackers: Vec::new(),
+        }),
+        #[cfg(feature = "grpc")]
+        Arc::new(h2::Http2 {
+            limits: limits.clone(),
+            dialects: Arc::new([Arc::new(super::grpc::Server), ops, plain]),
+        }),
+    ]
 }

@@ -95,7 +95,8 @@ impl Site {
         }
     }
 
-    /// Where a path of the form `/package.Type/Method` goes; `None` for one of another form.
+    /// Where a path of the form `/package.Type/Method` or `/Type.Method` goes; `None` for one of another
+    /// form.
     ///
     /// The endpoint is `Type.Method`. The service is what stands before the type; it is not checked,
     /// since go-micro's callers put the service's name there and others the package of its `.proto`.
@@ -128,7 +129,11 @@ impl Site {
 
 /// The service and the endpoint that a path names.
 fn split(path: &str) -> Option<(&str, String)> {
-    let (left, method) = path.strip_prefix('/')?.rsplit_once('/')?;
+    let path = path.strip_prefix('/')?;
+    let Some((left, method)) = path.rsplit_once('/') else {
+        let (kind, method) = path.rsplit_once('.')?;
+        return (!kind.is_empty() && !method.is_empty()).then(|| ("", path.to_owned()));
+    };
     let (service, kind) = left.rsplit_once('.').unwrap_or((left, left));
     if kind.is_empty() || method.is_empty() {
         return None;
@@ -158,7 +163,6 @@ mod tests {
 
     #[test]
     fn a_path_names_service_and_endpoint() {
-        let split = |path| split(path).map(|(service, endpoint)| (service, endpoint));
         let named = |service, endpoint: &str| Some((service, endpoint.to_owned()));
         assert_eq!(
             split("/greeter.Greeter/Hello"),
@@ -169,11 +173,14 @@ mod tests {
             named("go.micro.srv.say", "Say.Hello")
         );
         assert_eq!(split("/Greeter/Hello"), named("Greeter", "Greeter.Hello"));
+        assert_eq!(split("/Greeter.Hello"), named("", "Greeter.Hello"));
         for wrong in [
             "",
             "/",
             "*",
             "/Hello",
+            "/.Hello",
+            "/Greeter.",
             "//Hello",
             "/a./Hello",
             "/a.B/",

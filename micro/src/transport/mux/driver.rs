@@ -128,13 +128,13 @@ fn mind_calls(calls: &Calls, timer: &mut Timer, other: Nanos, cx: &mut Context<'
 }
 
 /// One timer, moved only when something nearer comes or when it fires.
-pub(super) struct Timer {
+pub(in crate::transport) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
     armed: Nanos,
 }
 
 impl Timer {
-    pub(super) fn new() -> Self {
+    pub(in crate::transport) fn new() -> Self {
         Timer {
             sleep: None,
             armed: NEVER,
@@ -142,7 +142,7 @@ impl Timer {
     }
 
     /// Whether `at` may have passed; otherwise wakes `cx` no later than then.
-    pub(super) fn poll(&mut self, at: Nanos, cx: &mut Context<'_>) -> bool {
+    pub(in crate::transport) fn poll(&mut self, at: Nanos, cx: &mut Context<'_>) -> bool {
         if at == NEVER && self.armed == NEVER {
             return false;
         }

@@ -1,0 +1,69 @@
+//! Why a connection of HTTP/1.1 cannot go on.
+
+use std::{borrow::Cow, io};
+
+use http::StatusCode;
+
+use crate::error::{Code, Error, Outcome};
+
+/// Why nothing more can be read off a connection.
+#[derive(Debug)]
+pub(crate) enum Broken {
+    /// What came is not HTTP as it must be, or over a limit: the status that says so, and why. Where the
+    /// next message would begin is not known, so the connection is closed after the answer.
+    Refused(StatusCode, Cow<'static, str>),
+    /// The connection ended amid a message or failed.
+    Gone(io::Error),
+}
+
+impl Broken {
+    /// A message that breaks the rules: 400.
+    pub(super) fn bad(why: impl Into<Cow<'static, str>>) -> Self {
+        Broken::Refused(StatusCode::BAD_REQUEST, why.into())
+    }
+
+    /// A message that came too slowly: 408.
+    pub(super) fn slow(what: &str, limit: &str, most: std::time::Duration) -> Self {
+        let why = format!("{what} did not come whole within the limit `{limit}` of {most:?}");
+        Broken::Refused(StatusCode::REQUEST_TIMEOUT, why.into())
+    }
+
+    /// A body over the limit: 413.
+    pub(super) fn too_large(most: usize) -> Self {
+        let why = format!("the body is over the limit `message` of {most} bytes");
+        Broken::Refused(StatusCode::PAYLOAD_TOO_LARGE, why.into())
+    }
+
+    /// The connection ended amid a message.
+    pub(super) fn cut_off() -> Self {
+        Broken::Gone(io::ErrorKind::UnexpectedEof.into())
+    }
+}
+
+impl From<io::Error> for Broken {
+    fn from(error: io::Error) -> Self {
+        Broken::Gone(error)
+    }
+}
+
+/// Its outcome is [`Outcome::Unknown`]: what had been asked for may have been begun.
+impl From<Broken> for Error {
+    fn from(broken: Broken) -> Self {
+        let error = match broken {
+            Broken::Refused(status, why) => {
+                let code = match status {
+                    StatusCode::REQUEST_TIMEOUT => Code::DeadlineExceeded,
+                    StatusCode::PAYLOAD_TOO_LARGE
+                    | StatusCode::URI_TOO_LONG
+                    | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Code::ResourceExhausted,
+                    _ => Code::DataLoss,
+                };
+                Error::new(code, why)
+            }
+            Broken::Gone(error) => {
+                Error::unavailable("the connection ended amid a message").with_source(error)
+            }
+        };
+        error.with_outcome(Outcome::Unknown)
+    }
+}

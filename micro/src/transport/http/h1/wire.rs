@@ -1,0 +1,108 @@
+//! The bytes of one connection in both directions, and how long it may stall.
+
+use std::{
+    future::poll_fn,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::{Broken, Outbox, Reader};
+use crate::{
+    time::{self, NEVER, Nanos, nanos},
+    transport::{io::Io, mux::Timer},
+};
+
+/// Bytes read ahead of what is answered: pipelined requests beyond wait in the socket.
+const AHEAD: usize = 64 * 1024;
+/// How long what is still under way from a connection given up is read, so that it is not reset before
+/// the other side has read why; and how much of it.
+const LINGER: (Duration, usize) = (Duration::from_secs(1), 1 << 20);
+
+/// A connection.
+pub(super) struct Wire {
+    pub(super) io: Io,
+    pub(super) reader: Reader,
+    pub(super) outbox: Outbox,
+    timer: Timer,
+    /// Since when the other side has taken nothing of what waits.
+    stalled: Option<Nanos>,
+    /// How long it may do so.
+    patience: Duration,
+}
+
+impl Wire {
+    pub(super) fn new(io: Io, reader: Reader, patience: Duration) -> Self {
+        Wire {
+            io,
+            reader,
+            outbox: Outbox::default(),
+            timer: Timer::new(),
+            stalled: None,
+            patience,
+        }
+    }
+
+    /// Writes until nothing waits; an error when the other side takes nothing for too long.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        if self.outbox.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        let before = self.outbox.length();
+        match self.outbox.poll_flush(&mut self.io, cx) {
+            Poll::Ready(flushed) => {
+                self.stalled = None;
+                return Poll::Ready(flushed.map_err(Broken::from));
+            }
+            Poll::Pending if self.outbox.length() < before => self.stalled = Some(time::now()),
+            Poll::Pending => {}
+        }
+        let since = *self.stalled.get_or_insert_with(time::now);
+        match self.is_past(since.saturating_add(nanos(self.patience)), cx) {
+            true => Poll::Ready(Err(Broken::Gone(std::io::ErrorKind::TimedOut.into()))),
+            false => Poll::Pending,
+        }
+    }
+
+    /// Reads more, unless much has been read ahead; `Ok(0)` at the end.
+    pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Broken>> {
+        if self.reader.buffered() >= AHEAD {
+            return Poll::Pending;
+        }
+        self.reader
+            .poll_fill(&mut self.io, cx)
+            .map_err(Broken::from)
+    }
+
+    /// Whether the time has come; otherwise `cx` is woken then.
+    pub(super) fn is_past(&mut self, at: Nanos, cx: &mut Context<'_>) -> bool {
+        while at != NEVER && self.timer.poll(at, cx) {
+            if time::now() >= at {
+                return true;
+            }
+        }
+        false
+    }
+
+    pub(super) async fn flush(&mut self) -> Result<(), Broken> {
+        poll_fn(|cx| self.poll_flush(cx)).await
+    }
+
+    /// Writes what waits and closes, letting the other side read it first.
+    pub(super) async fn close(mut self) {
+        let farewell = async {
+            self.flush().await.ok()?;
+            self.io.shutdown().await.ok()?;
+            let (mut rest, mut read) = ([0; 4096], 0);
+            while read < LINGER.1 {
+                match self.io.read(&mut rest).await {
+                    Ok(0) | Err(_) => break,
+                    Ok(more) => read += more,
+                }
+            }
+            Some(())
+        };
+        let _ = tokio::time::timeout(LINGER.0, farewell).await;
+    }
+}

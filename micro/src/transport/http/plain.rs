@@ -1,0 +1,243 @@
+//! Plain HTTP: `POST /Greeter.Hello` with a body of any content type the endpoint knows, JSON mostly.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header,
+    request::Parts,
+};
+
+use super::{Dialect, HttpAnswer, HttpBegun, HttpBody, Piece, Place, Site, travel};
+use crate::{
+    call::{Begun, Shape},
+    error::{Code, Error, Result},
+    message::{self, Body, BodyStream, ContentType},
+    time::{self, Nanos},
+};
+
+/// Nanoseconds that are left for the call, decimal; go-micro's name for it.
+pub(crate) const TIMEOUT: HeaderName = HeaderName::from_static("timeout");
+
+/// Messages of a stream, one JSON value a line.
+const LINES: &str = "application/x-ndjson";
+
+/// The dialect that takes what no other wants.
+pub(crate) struct Plain;
+
+impl Dialect for Plain {
+    fn speaks(&self, _: &Parts) -> bool {
+        true
+    }
+
+    fn answer(&self, request: Request<HttpBody>, site: &Site) -> HttpAnswer {
+        match self.begin(request, site, time::now()) {
+            HttpBegun::Done(response) => Box::pin(async { response }),
+            HttpBegun::Running(answer) => answer,
+        }
+    }
+
+    fn begin(&self, request: Request<HttpBody>, site: &Site, now: Nanos) -> HttpBegun {
+        let (head, body) = request.into_parts();
+        if is_too_large(&head, &body, site.limits.message) {
+            return HttpBegun::Done(over(super::too_large(site.limits.message)));
+        }
+        let (place, content_type) = match asked(&head, site) {
+            Ok(asked) => asked,
+            Err(response) => return HttpBegun::Done(*response),
+        };
+        let context = travel::context(&head.headers, now, timeout(&head.headers));
+        let is_json = content_type == ContentType::Json;
+        let request = move |data: Bytes| {
+            let data = match (&content_type, data.is_empty()) {
+                (ContentType::Json, true) => Bytes::from_static(b"{}"),
+                _ => data,
+            };
+            let shape = place.shape.unwrap_or_default();
+            let body = Body::from(data);
+            message::Request::build(place.target, context, content_type, body, shape.idempotent)
+        };
+        match body {
+            HttpBody::Whole(data) | HttpBody::Trailed(data, _) => {
+                match site.call.begin(request(data), now) {
+                    Begun::Done(answer) => HttpBegun::Done(said(answer, is_json)),
+                    Begun::Running(answer) => {
+                        HttpBegun::Running(Box::pin(async move { said(answer.await, is_json) }))
+                    }
+                }
+            }
+            body => {
+                let (call, most) = (site.call.clone(), site.limits.message);
+                HttpBegun::Running(Box::pin(async move {
+                    match body.collect(most).await {
+                        Ok((data, _)) => said(call.call(request(data)).await, is_json),
+                        Err(error) => over(error),
+                    }
+                }))
+            }
+        }
+    }
+}
+
+/// Where a request goes and how its body is encoded, or why it goes nowhere.
+fn asked(head: &Parts, site: &Site) -> Result<(Place, ContentType), Box<Response<HttpBody>>> {
+    let place = site.place(head.uri.path());
+    if head.method != Method::POST {
+        let shape = place.and_then(|place| place.shape);
+        return Err(Box::new(not_posted(head, shape)));
+    }
+    let place = place.ok_or_else(|| Box::new(failed(&nowhere(head), StatusCode::NOT_FOUND)))?;
+    let content_type = match head.headers.get(header::CONTENT_TYPE) {
+        None => ContentType::Json,
+        Some(said) => ContentType::parse(&String::from_utf8_lossy(said.as_bytes())),
+    };
+    if let ContentType::Other(name) = &content_type
+        && (name.starts_with("text/")
+            || name.starts_with("multipart/")
+            || **name == *"application/x-www-form-urlencoded")
+    {
+        // What a page of another site may post unasked is never taken for a message.
+        let error = Error::unimplemented(format!(
+            "content type `{name}` is not taken; send `content-type: application/json`"
+        ));
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Err(Box::new(failed(&error, status)));
+    }
+    Ok((place, content_type))
+}
+
+/// Whether a body is known to be over the limit before it is read.
+fn is_too_large(head: &Parts, body: &HttpBody, most: usize) -> bool {
+    match body {
+        HttpBody::Whole(data) | HttpBody::Trailed(data, _) => data.len() > most,
+        HttpBody::Stream(_) => {
+            let length = head.headers.get(header::CONTENT_LENGTH);
+            let length = length.and_then(|length| length.to_str().ok());
+            length
+                .is_some_and(|length| length.parse().is_ok_and(|length: u64| length > most as u64))
+        }
+    }
+}
+
+fn nowhere(head: &Parts) -> Error {
+    Error::not_found(format!(
+        "there is nothing at `{}`; an endpoint is called by `POST /Type.Method`",
+        head.uri.path()
+    ))
+}
+
+/// The answer to a method that calls nothing.
+fn not_posted(head: &Parts, shape: Option<Shape>) -> Response<HttpBody> {
+    let anything = head.uri.path() == "*";
+    if shape.is_none() && !anything {
+        return failed(&nowhere(head), StatusCode::NOT_FOUND);
+    }
+    let mut response = if head.method == Method::OPTIONS {
+        let mut response = Response::new(HttpBody::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        response
+    } else {
+        let error = Error::unimplemented(format!(
+            "endpoints are called by `POST`, not by `{}`",
+            head.method
+        ));
+        failed(&error, StatusCode::METHOD_NOT_ALLOWED)
+    };
+    let allowed = HeaderValue::from_static("POST, OPTIONS");
+    response.headers_mut().insert(header::ALLOW, allowed);
+    response
+}
+
+/// The time left that a caller gave; what is no number above zero was not said.
+pub(crate) fn timeout(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(TIMEOUT)?.to_str().ok()?;
+    let nanos = text.parse().ok().filter(|nanos| *nanos > 0)?;
+    Some(Duration::from_nanos(nanos))
+}
+
+/// An answer as an HTTP response. What an endpoint does not do with a body that is no JSON, it may do with
+/// JSON: 415.
+fn said(answer: Result<message::Response>, is_json: bool) -> Response<HttpBody> {
+    match answer {
+        Ok(answer) => fine(answer),
+        Err(error) => {
+            let status = match error.code() {
+                Code::Unimplemented if !is_json => 415,
+                code => code.http_status(),
+            };
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            failed(&error, status)
+        }
+    }
+}
+
+fn fine(mut answer: message::Response) -> Response<HttpBody> {
+    let mut response = Response::new(HttpBody::empty());
+    let headers = response.headers_mut();
+    travel::write_answer(&answer, headers);
+    let is_stream = answer.body().is_stream();
+    let content_type = match (is_stream, answer.content_type()) {
+        (true, ContentType::Json) => HeaderValue::from_static(LINES),
+        (_, ContentType::Json) => HeaderValue::from_static("application/json"),
+        (_, other) => HeaderValue::try_from(other.as_str())
+            .unwrap_or(HeaderValue::from_static("application/octet-stream")),
+    };
+    headers.insert(header::CONTENT_TYPE, content_type);
+    let body = answer.body_mut().take();
+    *response.body_mut() = match body.as_bytes() {
+        Some(data) => HttpBody::Whole(data.clone()),
+        None => HttpBody::stream(Lines {
+            messages: body.into_stream(),
+            ends: false,
+        }),
+    };
+    response
+}
+
+/// Messages of a stream, each followed by a line's end.
+struct Lines {
+    messages: BodyStream,
+    /// Whether a line is to be ended next.
+    ends: bool,
+}
+
+impl Stream for Lines {
+    type Item = Result<Piece>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if std::mem::take(&mut self.ends) {
+            return Poll::Ready(Some(Ok(Piece::Data(Bytes::from_static(b"\n")))));
+        }
+        self.messages.as_mut().poll_next(cx).map(|message| {
+            self.ends = true;
+            message.map(|message| message.map(Piece::Data))
+        })
+    }
+}
+
+/// A body that is too large: 413.
+fn over(error: Error) -> Response<HttpBody> {
+    let status = match error.code() {
+        Code::ResourceExhausted => StatusCode::PAYLOAD_TOO_LARGE,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    failed(&error, status)
+}
+
+/// An error in the form that Connect gave it: `{"code":"not_found","message":"…"}`.
+pub(super) fn failed(error: &Error, status: StatusCode) -> Response<HttpBody> {
+    let code = error.code().as_str();
+    let body = serde_json::json!({ "code": code, "message": error.message() });
+    let mut response = Response::new(HttpBody::Whole(body.to_string().into()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    travel::write_error(error, headers);
+    let json = HeaderValue::from_static("application/json");
+    headers.insert(header::CONTENT_TYPE, json);
+    response
+}

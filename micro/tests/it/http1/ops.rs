@@ -1,0 +1,93 @@
+//! `/health`, `/ready` and `/metrics`.
+
+use super::{connect, field, greeter, post, read_one, send, status};
+
+async fn get(socket: &mut tokio::net::TcpStream, path: &str) -> (String, String) {
+    send(socket, format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")).await;
+    read_one(socket).await
+}
+
+#[tokio::test]
+async fn health_and_readiness_are_told_by_status_and_json() {
+    let running = greeter(|_| {}).await;
+    let mut socket = connect(&running).await;
+    for path in ["/health", "/ready", "/ready?verbose"] {
+        let (head, body) = get(&mut socket, path).await;
+        assert_eq!(status(&head), 200, "{body}");
+        let health: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(
+            (&health["status"], &health["ready"]),
+            (&"ok".into(), &true.into())
+        );
+    }
+    send(&mut socket, post("/health", "{}")).await;
+    let (head, _) = read_one(&mut socket).await;
+    assert_eq!(
+        (status(&head), field(&head, "allow")),
+        (405, Some("GET, HEAD"))
+    );
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_service_that_leaves_is_healthy_and_not_ready() {
+    use std::time::Duration;
+    let service = micro::Service::new("greeter")
+        .plugins(micro::Plugins::new().registry(micro::registry::Memory::new()))
+        .lifecycle(|life| life.propagation = Duration::from_millis(500));
+    let running = service.serve().await.unwrap();
+    let mut socket = connect(&running).await;
+    assert_eq!(status(&get(&mut socket, "/ready").await.0), 200);
+    let asked = async {
+        loop {
+            let (head, _) = get(&mut socket, "/ready").await;
+            if status(&head) == 503 {
+                break;
+            }
+        }
+        assert_eq!(status(&get(&mut socket, "/health").await.0), 200);
+    };
+    tokio::join!(running.stop(), asked);
+}
+
+#[tokio::test]
+async fn metrics_are_in_prometheus_text() {
+    let running = greeter(|_| {}).await;
+    let mut socket = connect(&running).await;
+    for name in ["John", "nobody", "Ann"] {
+        let body = format!("{{\"name\":\"{name}\"}}");
+        send(&mut socket, post("/Greeter.Hello", &body)).await;
+        read_one(&mut socket).await;
+    }
+    let (head, text) = get(&mut socket, "/metrics").await;
+    let content_type = field(&head, "content-type").unwrap();
+    assert_eq!(content_type, "text/plain; version=0.0.4; charset=utf-8");
+    for line in [
+        "# TYPE micro_requests_total counter",
+        "micro_requests_total{endpoint=\"Greeter.Hello\",result=\"ok\"} 2",
+        "micro_requests_total{endpoint=\"Greeter.Hello\",result=\"error\"} 1",
+        "micro_requests_in_flight{endpoint=\"Greeter.Hello\"} 0",
+        "# TYPE micro_uptime_seconds gauge",
+    ] {
+        assert!(
+            text.lines().any(|said| said == line),
+            "{line} is not in {text}"
+        );
+    }
+    let quantile = "micro_request_duration_seconds{endpoint=\"Greeter.Hello\",quantile=\"0.99\"} ";
+    let said = text
+        .lines()
+        .find_map(|line| line.strip_prefix(quantile))
+        .unwrap();
+    assert!(said.parse::<f64>().unwrap() > 0.0, "{said}");
+    // Each line is a comment or a sample.
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (name, value) = line.rsplit_once(' ').unwrap();
+        assert!(
+            name.starts_with("micro_") || name.starts_with("process_"),
+            "{line}"
+        );
+        assert!(value.parse::<f64>().is_ok(), "{line}");
+    }
+    running.stop().await;
+}
