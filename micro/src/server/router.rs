@@ -23,6 +23,7 @@ use crate::{
 pub struct Router {
     endpoints: BTreeMap<String, Entry>,
     twice: Option<String>,
+    descriptors: Vec<&'static [u8]>,
 }
 
 struct Entry {
@@ -66,6 +67,20 @@ impl Router {
         self.add(endpoint, prepare(handler))
     }
 
+    /// The same with the descriptors of the `.proto` files that endpoints come from: an encoded
+    /// `google.protobuf.FileDescriptorSet` with all it imports. Adding one twice does nothing.
+    pub fn with_descriptors(mut self, set: &'static [u8]) -> Self {
+        if !self.descriptors.contains(&set) {
+            self.descriptors.push(set);
+        }
+        self
+    }
+
+    /// What [`with_descriptors`](Self::with_descriptors) was given, for whoever serves reflection.
+    pub fn descriptors(&self) -> &[&'static [u8]] {
+        &self.descriptors
+    }
+
     /// The same with a handler for the events of a topic.
     pub(crate) fn subscribe<Args: 'static>(
         self,
@@ -88,6 +103,9 @@ impl Router {
     pub fn merge(mut self, other: impl Routes) -> Self {
         let other = other.routes();
         self.twice = self.twice.or(other.twice);
+        for set in other.descriptors {
+            self = self.with_descriptors(set);
+        }
         for entry in other.endpoints.into_values() {
             self = self.add(entry.endpoint, entry.prepare);
         }
