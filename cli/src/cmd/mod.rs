@@ -9,6 +9,7 @@ mod cert;
 mod completions;
 mod demo;
 mod deregister;
+mod generate;
 mod get;
 mod health;
 mod list;
@@ -46,6 +47,8 @@ pub(crate) enum Command {
     New(new::New),
     #[cfg(feature = "cert")]
     Cert(cert::Cert),
+    #[command(name = "gen")]
+    Generate(generate::Generate),
     Completions(completions::Completions),
     Man(man::Man),
     #[command(hide = true)]
@@ -72,6 +75,7 @@ impl Command {
             Command::New(command) => command.run(session),
             #[cfg(feature = "cert")]
             Command::Cert(command) => command.run(session),
+            Command::Generate(command) => command.run(session),
             Command::Completions(command) => command.run(session),
             Command::Man(command) => command.run(session),
             Command::Sample(command) => command.run(session),

@@ -7,6 +7,7 @@
 mod calls;
 #[cfg(feature = "cert")]
 mod certificates;
+mod contracts;
 mod demo;
 mod discovery;
 mod events;
