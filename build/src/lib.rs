@@ -1,7 +1,7 @@
 //! Contracts from `.proto` files, in pure Rust: no `protoc`.
 //!
 //! A file becomes one module of Rust as a person would write it: a struct a message, which speaks Protobuf
-//! and Protobuf's JSON form, and for each service the trait that [`#[micro::service]`] makes a server and
+//! and Protobuf's JSON form, and for each service the trait that `#[micro::service]` makes a server and
 //! a client of. The `micro gen` command writes the same text, to be committed; here it is written as part of
 //! a build. The crate that has the module needs `micro-rs`, `prost`, and `prost-types` if it uses well-known types.
 //!
@@ -26,8 +26,6 @@
 //! - `service` writes the traits.
 //! - `polish` makes the text readable.
 //! - `tree` puts the packages into modules.
-//!
-//! [`#[micro::service]`]: https://docs.rs/micro-rs/latest/micro/attr.service.html
 
 mod builder;
 mod descriptors;

@@ -9,6 +9,7 @@ mod cert;
 mod completions;
 mod demo;
 mod deregister;
+#[cfg(feature = "gen")]
 mod generate;
 mod get;
 mod health;
@@ -47,6 +48,7 @@ pub(crate) enum Command {
     New(new::New),
     #[cfg(feature = "cert")]
     Cert(cert::Cert),
+    #[cfg(feature = "gen")]
     #[command(name = "gen")]
     Generate(generate::Generate),
     Completions(completions::Completions),
@@ -75,6 +77,7 @@ impl Command {
             Command::New(command) => command.run(session),
             #[cfg(feature = "cert")]
             Command::Cert(command) => command.run(session),
+            #[cfg(feature = "gen")]
             Command::Generate(command) => command.run(session),
             Command::Completions(command) => command.run(session),
             Command::Man(command) => command.run(session),

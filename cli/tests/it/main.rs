@@ -7,6 +7,7 @@
 mod calls;
 #[cfg(feature = "cert")]
 mod certificates;
+#[cfg(feature = "gen")]
 mod contracts;
 mod demo;
 mod discovery;
