@@ -12,11 +12,17 @@ pub(crate) struct Findings {
     pub(crate) errors: Vec<String>,
     /// What the server would most likely ignore.
     pub(crate) warnings: Vec<String>,
+    protobuf: bool,
 }
 
 /// Holds a request against its field tree. What the tree does not say is not checked.
-pub(crate) fn check(schema: &Schema, request: &Value) -> Findings {
-    let mut findings = Findings::default();
+///
+/// In Protobuf's JSON form numbers may be text, an enumeration's values numbers, and names in snake case.
+pub(crate) fn check(schema: &Schema, request: &Value, protobuf: bool) -> Findings {
+    let mut findings = Findings {
+        protobuf,
+        ..Findings::default()
+    };
     findings.value(schema, request, "");
     findings
 }
@@ -27,6 +33,14 @@ impl Findings {
         if value.is_null() && kind.len() < schema.kind.len() {
             return;
         }
+        let number;
+        let value = match self.protobuf.then(|| as_number(kind, value)).flatten() {
+            Some(read) => {
+                number = read;
+                &number
+            }
+            None => value,
+        };
         let fits = match kind {
             "string" => value.is_string(),
             "bool" => value.is_boolean(),
@@ -37,6 +51,7 @@ impl Findings {
             "object" if schema.values.is_empty() => value.is_object() || value.is_null(),
             "object" => value.is_object(),
             "map" => value.is_object(),
+            "enum" if self.protobuf && value.is_i64() => return,
             "enum" => value.is_object() || value.is_string(),
             _ if kind.starts_with("[]") => value.is_array(),
             _ => match bounds(kind) {
@@ -75,6 +90,14 @@ impl Findings {
     }
 
     fn object(&mut self, schema: &Schema, fields: &serde_json::Map<String, Value>, path: &str) {
+        let renamed;
+        let fields = match self.protobuf {
+            true => {
+                renamed = in_camel_case(fields);
+                &renamed
+            }
+            false => fields,
+        };
         let known = || schema.values.iter().map(|field| field.name.as_str());
         let unknown: Vec<&str> = fields
             .keys()
@@ -179,6 +202,43 @@ fn bounds(kind: &str) -> Option<(i128, i128)> {
     })
 }
 
+/// A number that stands as text where a number is wanted.
+fn as_number(kind: &str, value: &Value) -> Option<Value> {
+    let text = value.as_str()?;
+    if bounds(kind).is_some() {
+        let whole = text.parse::<i64>().map(Value::from);
+        return whole.or_else(|_| text.parse::<u64>().map(Value::from)).ok();
+    }
+    match kind {
+        "f32" | "f64" if matches!(text, "NaN" | "Infinity" | "-Infinity") => Some(0.0.into()),
+        "f32" | "f64" => text.parse::<f64>().ok().map(Value::from),
+        _ => None,
+    }
+}
+
+/// The same fields under the names that trees have: `first_name` is `firstName`.
+fn in_camel_case(fields: &serde_json::Map<String, Value>) -> serde_json::Map<String, Value> {
+    let camel = |name: &str| {
+        let mut text = String::with_capacity(name.len());
+        let mut capital = false;
+        for letter in name.chars() {
+            match letter {
+                '_' => capital = !text.is_empty(),
+                letter if capital => {
+                    text.extend(letter.to_uppercase());
+                    capital = false;
+                }
+                letter => text.push(letter),
+            }
+        }
+        text
+    };
+    let fields = fields.iter();
+    fields
+        .map(|(name, value)| (camel(name), value.clone()))
+        .collect()
+}
+
 fn whole(value: &Value) -> Option<i128> {
     let signed = value.as_i64().map(i128::from);
     signed.or_else(|| value.as_u64().map(i128::from))
@@ -214,7 +274,7 @@ mod tests {
                 field("rest", "any", vec![]),
             ],
         );
-        let findings = check(&schema, &request);
+        let findings = check(&schema, &request, false);
         findings
             .errors
             .into_iter()
@@ -286,6 +346,37 @@ mod tests {
             [
                 "field `name` (string) is missing; it has `nmae`",
                 "`Order` has no field `nmae`; did you mean `name`?"
+            ]
+        );
+    }
+
+    #[test]
+    fn protobufs_json_form_has_names_numbers_and_values_in_two_ways() {
+        let schema = field(
+            "Order",
+            "object",
+            vec![
+                field("orderNumber", "i64?", vec![]),
+                field("price", "f64?", vec![]),
+                field("state", "enum?", vec![field("OPEN", "string", vec![])]),
+            ],
+        );
+        let said = |request: Value| {
+            let findings = check(&schema, &request, true);
+            [findings.errors, findings.warnings].concat()
+        };
+        let none = Vec::<String>::new();
+        for request in [
+            json!({"orderNumber": 5, "price": 1.5, "state": "OPEN"}),
+            json!({"order_number": "-5", "price": "NaN", "state": 7}),
+        ] {
+            assert_eq!(said(request), none);
+        }
+        assert_eq!(
+            said(json!({"order_number": "x", "state": "SHUT"})),
+            [
+                "field `orderNumber` must be i64?, not \"x\"",
+                "field `state` is `SHUT`, which is not one of `OPEN`"
             ]
         );
     }

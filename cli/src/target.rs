@@ -47,6 +47,8 @@ pub(crate) enum Shape {
 pub(crate) struct Found {
     pub(crate) shape: Option<Shape>,
     request: Option<Schema>,
+    /// Whether requests are in Protobuf's JSON form.
+    protobuf: bool,
 }
 
 impl Target {
@@ -71,7 +73,11 @@ impl Target {
             None => None,
         };
         let request = endpoint.request.clone().filter(|_| !self.unchecked);
-        Ok(Found { shape, request })
+        Ok(Found {
+            shape,
+            request,
+            protobuf: endpoint.metadata.contains_key("path"),
+        })
     }
 
     /// The call with the options given.
@@ -98,7 +104,7 @@ impl Found {
         let Some(schema) = &self.request else {
             return Ok(());
         };
-        let findings = check::check(schema, request);
+        let findings = check::check(schema, request, self.protobuf);
         if !findings.errors.is_empty() {
             return Err(Failure::Failed(findings.errors.join("\n       ")));
         }

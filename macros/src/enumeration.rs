@@ -6,8 +6,14 @@ use syn::{DataEnum, DeriveInput, Path, Result, ext::IdentExt};
 
 use crate::{case::snake, options::Options, schema};
 
-/// The two functions that prost's generated code has and its derive lacks, and the field tree.
-pub(crate) fn expand(input: &DeriveInput, data: &DataEnum, krate: &Path) -> Result<TokenStream> {
+/// The two functions that prost's generated code has and its derive lacks, unless it is `named` by them
+/// already, and the field tree.
+pub(crate) fn expand(
+    input: &DeriveInput,
+    data: &DataEnum,
+    named: bool,
+    krate: &Path,
+) -> Result<TokenStream> {
     let derived = schema::derived(krate);
     let name = &input.ident;
     let type_name = name.unraw().to_string();
@@ -22,29 +28,40 @@ pub(crate) fn expand(input: &DeriveInput, data: &DataEnum, krate: &Path) -> Resu
         })
         .collect::<Result<Vec<String>>>()?;
 
-    Ok(quote! {
-        impl #name {
-            /// The name of this value in Protobuf's JSON form.
-            pub fn as_str_name(&self) -> &'static str {
-                match self {
-                    #(Self::#idents => #names,)*
+    let functions = (!named).then(|| {
+        quote! {
+            impl #name {
+                /// The name of this value in Protobuf's JSON form.
+                pub fn as_str_name(&self) -> &'static str {
+                    match self {
+                        #(Self::#idents => #names,)*
+                    }
                 }
-            }
 
-            /// The value of a name.
-            pub fn from_str_name(name: &str) -> ::core::option::Option<Self> {
-                match name {
-                    #(#names => ::core::option::Option::Some(Self::#idents),)*
-                    _ => ::core::option::Option::None,
+                /// The value of a name.
+                pub fn from_str_name(name: &str) -> ::core::option::Option<Self> {
+                    match name {
+                        #(#names => ::core::option::Option::Some(Self::#idents),)*
+                        _ => ::core::option::Option::None,
+                    }
                 }
             }
         }
+    });
+    Ok(quote! {
+        #functions
 
         #[automatically_derived]
+        #[allow(deprecated)]
         impl #derived::Describe for #name {
             fn describe(depth: u8) -> #derived::Value {
                 #derived::choice(#type_name, depth.max(#derived::OBJECT), |_, values| {
-                    #(#derived::field(values, #names, false, #derived::Value::new("", "string"));)*
+                    #(#derived::field(
+                        values,
+                        Self::#idents.as_str_name(),
+                        false,
+                        #derived::Value::new("", "string"),
+                    );)*
                 })
             }
         }

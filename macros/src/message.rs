@@ -17,7 +17,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     match (&input.data, options.prost || has_prost_fields(&input.data)) {
         (Data::Struct(data), true) => prost::message(input, data, &krate),
         (Data::Enum(data), true) if data.variants.iter().all(|v| v.fields == Fields::Unit) => {
-            enumeration::expand(input, data, &krate)
+            enumeration::expand(input, data, options.named, &krate)
         }
         (Data::Enum(data), true) => prost::oneof(input, data, &krate),
         _ => structured(input, &krate),

@@ -12,8 +12,12 @@ pub(crate) struct Options {
     pub(crate) krate: Option<Path>,
     /// The type is one of prost's, though no field says so.
     pub(crate) prost: bool,
+    /// The type is an enumeration of prost's generator, which has the functions of its names already.
+    pub(crate) named: bool,
     /// The name in Protobuf's JSON form.
     pub(crate) name: Option<String>,
+    /// The field's name in the `.proto`.
+    pub(crate) original: Option<String>,
 }
 
 impl Options {
@@ -25,11 +29,15 @@ impl Options {
                     options.krate = Some(meta.value()?.parse::<LitStr>()?.parse()?);
                 } else if meta.path.is_ident("prost") {
                     options.prost = true;
+                } else if meta.path.is_ident("named") {
+                    options.named = true;
+                } else if meta.path.is_ident("original") {
+                    options.original = Some(meta.value()?.parse::<LitStr>()?.value());
                 } else if meta.path.is_ident("name") {
                     options.name = Some(meta.value()?.parse::<LitStr>()?.value());
                 } else {
                     return Err(meta.error(
-                        "unknown option; there are `prost`, `name = \"…\"` and `crate = \"…\"`",
+                        "unknown option; there are `prost`, `named`, `name = \"…\"`, `original = \"…\"` and `crate = \"…\"`",
                     ));
                 }
                 Ok(())

@@ -7,7 +7,7 @@ mod server;
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{
-    Error, Ident, ItemTrait, LitStr, Path, Result, Token, TraitItem,
+    Error, Expr, Ident, ItemTrait, LitStr, Path, Result, Token, TraitItem,
     ext::IdentExt,
     parse::{Parse, ParseStream},
     parse_quote,
@@ -21,6 +21,10 @@ pub(crate) struct Options {
     krate: Path,
     /// The first part of the endpoints' names, if not the trait's own name.
     name: Option<String>,
+    /// The Protobuf package, which makes up the endpoints' gRPC paths.
+    package: Option<String>,
+    /// What reflection tells of it: a `&'static [u8]`.
+    descriptors: Option<Expr>,
 }
 
 impl Parse for Options {
@@ -28,16 +32,20 @@ impl Parse for Options {
         let mut options = Options {
             krate: parse_quote!(::micro),
             name: None,
+            package: None,
+            descriptors: None,
         };
         while !input.is_empty() {
             let key = input.call(Ident::parse_any)?;
             input.parse::<Token![=]>()?;
-            let value: LitStr = input.parse()?;
+            let text = || input.parse::<LitStr>();
             match key.to_string().as_str() {
-                "name" => options.name = Some(value.value()),
-                "crate" => options.krate = value.parse()?,
+                "name" => options.name = Some(text()?.value()),
+                "package" => options.package = Some(text()?.value()),
+                "descriptors" => options.descriptors = Some(input.parse()?),
+                "crate" => options.krate = text()?.parse()?,
                 _ => {
-                    let text = "unknown option; there are `name = \"…\"` and `crate = \"…\"`";
+                    let text = "unknown option; there are `name = \"…\"`, `package = \"…\"`, `descriptors = …` and `crate = \"…\"`";
                     return Err(Error::new(key.span(), text));
                 }
             }
@@ -59,7 +67,11 @@ pub(crate) fn expand(options: &Options, mut input: ItemTrait) -> Result<TokenStr
     let mut endpoints = Vec::new();
     for item in &mut input.items {
         match item {
-            TraitItem::Fn(function) => endpoints.push(Endpoint::take(function, prefix)?),
+            TraitItem::Fn(function) => endpoints.push(Endpoint::take(
+                function,
+                prefix,
+                options.package.as_deref(),
+            )?),
             other => return Err(error(other, FORM)),
         }
     }
@@ -69,7 +81,7 @@ pub(crate) fn expand(options: &Options, mut input: ItemTrait) -> Result<TokenStr
 
     let krate = &options.krate;
     let checks = endpoints.iter().map(|endpoint| endpoint.check(krate));
-    let server = server::expand(krate, &input, &endpoints);
+    let server = server::expand(options, &input, &endpoints);
     let client = client::expand(krate, &input, &endpoints);
     Ok(quote! {
         #input

@@ -34,7 +34,13 @@
 ///
 /// The names of an enumeration's values are those that prost's generated code has; one written by hand gets
 /// them from this derive with `#[message(prost)]`, in upper snake case or as `#[message(name = "…")]` says. Without
-/// either its values are written as numbers. On a field, `#[message(name = "…")]` is Protobuf's `json_name`.
+/// either its values are written as numbers. Beside prost's generated functions, `#[message(prost, named)]` adds
+/// the values to the field tree. On a field, `#[message(name = "…")]` is Protobuf's `json_name`, and
+/// `#[message(original = "…")]` its name in the `.proto` if Rust has it otherwise.
+///
+/// Fields may also have the types of [`prost_types`] and the wrapped values that prost has for Protobuf's
+/// [well-known types]: a `Timestamp` or `Duration` is text in JSON, a `Struct` or `Value` JSON as it is. Of an
+/// `Any`, JSON can only show well-known types; others stand in it as `@value`, their bytes in Base64.
 ///
 /// ```
 /// use micro::{Codecs, ContentType, Message};
@@ -62,6 +68,7 @@
 ///
 /// Where `micro` has another name, `#[message(crate = "…")]` says which.
 ///
+/// [well-known types]: https://protobuf.dev/reference/protobuf/google.protobuf/
 /// [Protobuf's JSON form]: https://protobuf.dev/programming-guides/json/
 pub use micro_rs_macros::Message;
 
@@ -79,8 +86,14 @@ pub use micro_rs_macros::Message;
 ///
 /// `#[idempotent]` on a method says, to both sides, that its work may be done twice without harm. The first
 /// line of a method's documentation is registered as the endpoint's `description`.
+/// `#[name = "GetURL"]` on a method gives it a name that its own in upper camel case is not.
 /// `#[micro::service(name = "Say")]` gives the endpoints another first name; `crate = "…"` says where
 /// `micro` is, if not at `::micro`.
+///
+/// A service of a `.proto` file, which `micro gen` and the crate `micro-rs-build` write as such a trait, says
+/// two things more. `package = "greeter"` is its Protobuf package, which gives each endpoint its gRPC path, in the
+/// registry as `path=/greeter.Greeter/SayHello`. `descriptors = FILE_DESCRIPTOR_SET` names the encoded
+/// descriptors of its files, which the router keeps for reflection.
 ///
 /// ```
 /// use micro::{Client, Context, Result, Router, Streaming};

@@ -13,7 +13,13 @@ use crate::{
     system::Client,
 };
 use anyhow::{Result, ensure};
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Instant,
+};
 
 /// One runtime's share of a cell's load.
 #[derive(Clone)]
@@ -37,6 +43,7 @@ pub(crate) async fn run<C: Client>(client: C, cell: &Cell, share: Share) -> Resu
             let load = Stream {
                 outstanding,
                 message,
+                received: AtomicU64::new(0),
                 share,
             };
             client.stream(load).await
@@ -49,18 +56,21 @@ pub(crate) struct Stream {
     /// Messages sent and not yet echoed, to be held at this number.
     pub(crate) outstanding: usize,
     pub(crate) message: Echo,
+    received: AtomicU64,
     share: Share,
 }
 
 impl Stream {
     /// Whether to go on.
     pub(crate) fn wants_more(&self) -> bool {
-        !self.share.recorder.stopped()
+        let calls = self.share.calls.unwrap_or(u64::MAX);
+        self.received.load(Relaxed) < calls && !self.share.recorder.stopped()
     }
 
     /// Counts one echo. Streams are judged by CPU a message, so no latency is kept.
     pub(crate) fn received(&self, answer: &Echo) -> Result<()> {
         check(answer, &self.message)?;
+        self.received.fetch_add(1, Relaxed);
         self.share.recorder.count(self.share.shard);
         Ok(())
     }

@@ -9,6 +9,8 @@ mod cert;
 mod completions;
 mod demo;
 mod deregister;
+#[cfg(feature = "gen")]
+mod generate;
 mod get;
 mod health;
 mod list;
@@ -46,6 +48,9 @@ pub(crate) enum Command {
     New(new::New),
     #[cfg(feature = "cert")]
     Cert(cert::Cert),
+    #[cfg(feature = "gen")]
+    #[command(name = "gen")]
+    Generate(generate::Generate),
     Completions(completions::Completions),
     Man(man::Man),
     #[command(hide = true)]
@@ -72,6 +77,8 @@ impl Command {
             Command::New(command) => command.run(session),
             #[cfg(feature = "cert")]
             Command::Cert(command) => command.run(session),
+            #[cfg(feature = "gen")]
+            Command::Generate(command) => command.run(session),
             Command::Completions(command) => command.run(session),
             Command::Man(command) => command.run(session),
             Command::Sample(command) => command.run(session),

@@ -7,6 +7,8 @@
 mod calls;
 #[cfg(feature = "cert")]
 mod certificates;
+#[cfg(feature = "gen")]
+mod contracts;
 mod demo;
 mod discovery;
 mod events;

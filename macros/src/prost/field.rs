@@ -98,9 +98,9 @@ impl Scope {
         attributes: &[Attribute],
         prost: &[Item],
     ) -> Result<Entry> {
-        let json = Options::read(attributes)?
-            .name
-            .unwrap_or_else(|| lower_camel(&plain));
+        let options = Options::read(attributes)?;
+        let plain = options.original.unwrap_or(plain);
+        let json = options.name.unwrap_or_else(|| lower_camel(&plain));
         let form = self.form(&ident, prost)?;
         Ok(Entry {
             ident,
@@ -132,6 +132,7 @@ impl Scope {
                     let given = item.value.as_ref();
                     let listed = item.inner.first().map(|inner| &inner.name);
                     match given.or(listed) {
+                        Some(path) if is_null(path) => Some(quote!(#derived::proto::Null)),
                         Some(path) => Some(self.enumeration(&syn::parse_str(path)?)),
                         None => None,
                     }
@@ -166,6 +167,10 @@ impl Scope {
             .strip_prefix("enumeration")
             .map(|rest| rest.trim_matches(|c: char| "()=\" ".contains(c)));
         match inner {
+            Some(path) if is_null(path) => {
+                let derived = &self.derived;
+                Ok(quote!(#derived::proto::Null))
+            }
             Some(path) => Ok(self.enumeration(&syn::parse_str(path)?)),
             None => scalar(text, &self.derived)
                 .ok_or_else(|| error(ident, &format!("`{text}` is no Protobuf type"))),
@@ -203,6 +208,11 @@ impl Scope {
         });
         quote!(#derived::proto::Enumeration<#names>)
     }
+}
+
+/// Whether a path is that of `google.protobuf.NullValue`.
+fn is_null(path: &str) -> bool {
+    path.trim_start_matches("::") == "prost_types::NullValue"
 }
 
 /// The kind of a type that needs no more than its name.

@@ -42,6 +42,8 @@ pub(crate) fn message(input: &DeriveInput, data: &DataStruct, krate: &Path) -> R
     let serde = serde_impls(name, &proto);
     let message = message_impl(name, krate, derived, &proto);
     Ok(quote! {
+        // Fields may be deprecated; this is not their use.
+        #[allow(deprecated)]
         const _: () = {
             #(#names)*
             #fields

@@ -47,6 +47,7 @@ pub(crate) fn oneof(input: &DeriveInput, data: &DataEnum, krate: &Path) -> Resul
         });
     }
     Ok(quote! {
+        #[allow(deprecated)]
         const _: () = {
             #(#names)*
 

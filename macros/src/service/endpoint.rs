@@ -19,6 +19,8 @@ pub(super) struct Endpoint {
     pub(super) function: Ident,
     /// Such as `Greeter.Hello`.
     pub(super) name: String,
+    /// Such as `/greeter.Greeter/Hello`, if its Protobuf package is known.
+    pub(super) path: Option<String>,
     pub(super) idempotent: bool,
     pub(super) docs: Vec<Attribute>,
     /// Whether it is there at all.
@@ -30,7 +32,11 @@ pub(super) struct Endpoint {
 
 impl Endpoint {
     /// Reads a method, and leaves one in its place that anybody can write with `async fn`.
-    pub(super) fn take(function: &mut TraitItemFn, prefix: &str) -> Result<Self> {
+    pub(super) fn take(
+        function: &mut TraitItemFn,
+        prefix: &str,
+        package: Option<&str>,
+    ) -> Result<Self> {
         let signature = &mut function.sig;
         if signature.asyncness.take().is_none() {
             return Err(error(
@@ -62,13 +68,19 @@ impl Endpoint {
         }
 
         let idempotent = named(&function.attrs, "idempotent").next().is_some();
-        function
-            .attrs
-            .retain(|attribute| !attribute.path().is_ident("idempotent"));
+        let method = given_name(function)?
+            .unwrap_or_else(|| upper_camel(&function.sig.ident.unraw().to_string()));
+        function.attrs.retain(|attribute| {
+            !attribute.path().is_ident("idempotent") && !attribute.path().is_ident("name")
+        });
         let attributes = |name| named(&function.attrs, name).cloned().collect();
         let ident = function.sig.ident.clone();
         Ok(Endpoint {
-            name: format!("{prefix}.{}", upper_camel(&ident.unraw().to_string())),
+            name: format!("{prefix}.{method}"),
+            path: package.map(|package| match package {
+                "" => format!("/{prefix}/{method}"),
+                package => format!("/{package}.{prefix}/{method}"),
+            }),
             function: ident,
             idempotent,
             docs: attributes("doc"),
@@ -107,19 +119,38 @@ impl Endpoint {
     /// The first line of its documentation.
     pub(super) fn description(&self) -> Option<String> {
         self.docs.iter().find_map(|attribute| {
-            let Meta::NameValue(pair) = &attribute.meta else {
-                return None;
-            };
-            let Expr::Lit(literal) = &pair.value else {
-                return None;
-            };
-            let Lit::Str(text) = &literal.lit else {
-                return None;
-            };
-            let line = text.value().trim().to_string();
+            let line = text(attribute)?.trim().to_string();
             (!line.is_empty()).then_some(line)
         })
     }
+}
+
+/// What `#[name = "…"]` says.
+fn given_name(function: &TraitItemFn) -> Result<Option<String>> {
+    let Some(attribute) = named(&function.attrs, "name").next() else {
+        return Ok(None);
+    };
+    match text(attribute) {
+        Some(name) if !name.is_empty() => Ok(Some(name)),
+        _ => Err(error(
+            attribute,
+            "write the method's name as `#[name = \"GetURL\"]`",
+        )),
+    }
+}
+
+/// The `text` of `#[attribute = "text"]`.
+fn text(attribute: &Attribute) -> Option<String> {
+    let Meta::NameValue(pair) = &attribute.meta else {
+        return None;
+    };
+    let Expr::Lit(literal) = &pair.value else {
+        return None;
+    };
+    let Lit::Str(text) = &literal.lit else {
+        return None;
+    };
+    Some(text.value())
 }
 
 /// The types of context and request.

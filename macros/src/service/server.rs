@@ -2,11 +2,16 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
-use syn::{ItemTrait, Path, ext::IdentExt};
+use syn::{ItemTrait, ext::IdentExt};
 
-use crate::service::endpoint::Endpoint;
+use crate::service::{Options, endpoint::Endpoint};
 
-pub(super) fn expand(krate: &Path, input: &ItemTrait, endpoints: &[Endpoint]) -> TokenStream {
+pub(super) fn expand(options: &Options, input: &ItemTrait, endpoints: &[Endpoint]) -> TokenStream {
+    let krate = &options.krate;
+    let descriptors = options
+        .descriptors
+        .as_ref()
+        .map(|set| quote!(let router = router.with_descriptors(#set);));
     let service = &input.ident;
     let visibility = &input.vis;
     let server = format_ident!("{}Server", service.unraw());
@@ -18,6 +23,7 @@ pub(super) fn expand(krate: &Path, input: &ItemTrait, endpoints: &[Endpoint]) ->
         let Endpoint {
             function,
             name,
+            path,
             conditions,
             request,
             ..
@@ -25,11 +31,17 @@ pub(super) fn expand(krate: &Path, input: &ItemTrait, endpoints: &[Endpoint]) ->
         let idempotent = endpoint
             .idempotent
             .then(|| quote!(let handler = #krate::Handler::idempotent(handler);));
-        let description = endpoint.description().map(|text| {
-            quote!((
-                ::std::string::String::from("description"),
-                ::std::string::String::from(#text),
-            ))
+        let description = endpoint.description();
+        let properties = [
+            ("description", description.as_ref()),
+            ("path", path.as_ref()),
+        ];
+        let properties = properties.into_iter().filter_map(|(name, value)| {
+            let value = value?;
+            Some(quote!((
+                ::std::string::String::from(#name),
+                ::std::string::String::from(#value),
+            )))
         });
         quote! {
             #(#conditions)*
@@ -40,7 +52,7 @@ pub(super) fn expand(krate: &Path, input: &ItemTrait, endpoints: &[Endpoint]) ->
                     async move { #service::#function(&*service, cx, request).await }
                 };
                 #idempotent
-                router.handle_with(#name, handler, [#description])
+                router.handle_with(#name, handler, [#(#properties),*])
             };
         }
     });
@@ -70,6 +82,7 @@ pub(super) fn expand(krate: &Path, input: &ItemTrait, endpoints: &[Endpoint]) ->
         impl<T: #service> #krate::Routes for #server<T> {
             fn routes(self) -> #krate::Router {
                 let router = #krate::Router::new();
+                #descriptors
                 #(#routes)*
                 router
             }

@@ -1,6 +1,7 @@
 //! Messages as bytes: the [`Message`] trait that `#[derive(micro::Message)]` implements, and codecs by content type.
 
 mod buffer;
+mod channel;
 #[doc(hidden)]
 pub mod derived;
 mod json;

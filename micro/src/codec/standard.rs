@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    codec::{Codecs, Message, schema, structured},
+    codec::{Codecs, Message, proto, schema, structured},
     error::Result,
     message::ContentType,
     registry::Value,
@@ -47,7 +47,40 @@ macro_rules! plain {
 }
 
 // Not `u8`: a `Vec` of it is bytes as they are.
-plain!(MsgPack: String, bool, char, i8, i16, i32, i64, u16, u32, u64, f32, f64);
+plain!(MsgPack: char, i8, i16, u16);
+
+/// What Protobuf has a wrapper for, such as `google.protobuf.StringValue`, and prost a plain type.
+macro_rules! wrapped {
+    ($($type:ty),*) => {$(
+        impl Message for $type {
+            fn content_type() -> ContentType {
+                ContentType::MsgPack
+            }
+
+            #[inline]
+            fn encode(&self, content_type: &ContentType, codecs: &Codecs) -> Result<Bytes> {
+                match content_type {
+                    ContentType::Protobuf => Ok(proto::to_bytes(self)),
+                    _ => structured::encode(self, content_type, codecs),
+                }
+            }
+
+            #[inline]
+            fn decode(content_type: &ContentType, codecs: &Codecs, bytes: Bytes) -> Result<Self> {
+                match content_type {
+                    ContentType::Protobuf => proto::from_bytes(bytes),
+                    _ => structured::decode(content_type, codecs, &bytes),
+                }
+            }
+
+            fn schema() -> Value {
+                schema::root::<Self>()
+            }
+        }
+    )*};
+}
+
+wrapped!(String, bool, i32, i64, u32, u64, f32, f64);
 
 // Whoever calls with a value without type wants to read the answer.
 plain!(Json: serde_json::Value);

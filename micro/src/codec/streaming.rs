@@ -1,6 +1,7 @@
 //! A stream of messages, on either side of a call.
 
 use std::{
+    fmt,
     future::poll_fn,
     pin::Pin,
     task::{Context, Poll},
@@ -8,10 +9,12 @@ use std::{
 
 use bytes::Bytes;
 use futures_core::Stream;
-use tokio::sync::mpsc;
 
 use crate::{
-    codec::{Codecs, Message},
+    codec::{
+        Codecs, Message,
+        channel::{self, Receiver, channel},
+    },
     error::{Error, Result},
     message::{Body, BodyStream, ContentType},
 };
@@ -33,7 +36,7 @@ pub struct Streaming<T>(Source<T>);
 
 enum Source<T> {
     Typed(Pin<Box<dyn Stream<Item = Result<T>> + Send>>),
-    Channel(mpsc::Receiver<Result<T>>),
+    Channel(Receiver<Result<T>>),
     Encoded(BodyStream, ContentType, Codecs),
 }
 
@@ -45,7 +48,7 @@ impl<T: Send + 'static> Streaming<T> {
 
     /// A stream and the end to feed it by; at most `capacity` messages wait between them.
     pub fn channel(capacity: usize) -> (Sender<T>, Self) {
-        let (sender, receiver) = mpsc::channel(capacity.max(1));
+        let (sender, receiver) = channel(capacity.max(1));
         (Sender(sender), Streaming(Source::Channel(receiver)))
     }
 }
@@ -79,7 +82,7 @@ impl<T: Message> Stream for Streaming<T> {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         match &mut self.0 {
             Source::Typed(stream) => stream.as_mut().poll_next(cx),
-            Source::Channel(receiver) => receiver.poll_recv(cx),
+            Source::Channel(receiver) => receiver.poll_next(cx),
             Source::Encoded(stream, content_type, codecs) => {
                 stream.as_mut().poll_next(cx).map(|next| {
                     next.map(|piece| piece.and_then(|bytes| T::decode(content_type, codecs, bytes)))
@@ -110,8 +113,7 @@ impl<T: Message> Stream for Encode<T> {
 }
 
 /// The feeding end of [`Streaming::channel`]; dropping it ends the stream.
-#[derive(Debug)]
-pub struct Sender<T>(mpsc::Sender<Result<T>>);
+pub struct Sender<T>(channel::Sender<Result<T>>);
 
 impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
@@ -122,12 +124,18 @@ impl<T> Clone for Sender<T> {
 impl<T> Sender<T> {
     /// Sends a message, waiting while the receiver is behind; an error when it has gone.
     pub async fn send(&self, message: T) -> Result<()> {
-        self.0.send(Ok(message)).await.map_err(|_| gone())
+        self.0.send(Ok(message)).await.ok_or_else(gone)
     }
 
     /// Ends the stream with an error.
     pub async fn fail(self, error: Error) -> Result<()> {
-        self.0.send(Err(error)).await.map_err(|_| gone())
+        self.0.send(Err(error)).await.ok_or_else(gone)
+    }
+}
+
+impl<T> fmt::Debug for Sender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sender")
     }
 }
 

@@ -225,9 +225,16 @@ fn endpoints_carry_shape_description_and_trees() {
     }));
 }
 
-#[crate::service(name = "Other")]
+#[crate::service(
+    name = "Other",
+    package = "of.others",
+    descriptors = b"what reflection tells"
+)]
 trait Renamed {
     async fn r#match(&self, cx: Context, request: ()) -> Result<()>;
+
+    #[name = "GetURL"]
+    async fn get_url(&self, cx: Context, request: ()) -> Result<()>;
 }
 
 struct Nothing;
@@ -236,15 +243,44 @@ impl Renamed for Nothing {
     async fn r#match(&self, _: Context, (): ()) -> Result<()> {
         Ok(())
     }
+
+    async fn get_url(&self, _: Context, (): ()) -> Result<()> {
+        Ok(())
+    }
 }
 
 #[tokio::test]
 async fn a_service_may_have_another_name_than_its_trait() {
     let (client, endpoints, _) = served(RenamedServer::new(Nothing));
-    assert_eq!(endpoints[0].name, "Other.Match");
+    assert_eq!(endpoints[1].name, "Other.Match");
     let renamed = RenamedClient::new(&client, "speech");
     renamed
         .r#match(&Context::new(), ())
         .await
         .expect("an answer");
+}
+
+#[tokio::test]
+async fn a_method_may_have_another_name_than_its_function() {
+    let (client, endpoints, _) = served(RenamedServer::new(Nothing));
+    assert_eq!(endpoints[0].name, "Other.GetURL");
+    let renamed = RenamedClient::new(&client, "speech");
+    renamed
+        .get_url(&Context::new(), ())
+        .await
+        .expect("an answer");
+}
+
+#[test]
+fn a_package_gives_endpoints_their_grpc_path() {
+    let router = RenamedServer::new(Nothing).routes();
+    assert_eq!(router.descriptors(), [b"what reflection tells"]);
+    let (_, endpoints, _) = served(router);
+    let paths: Vec<_> = endpoints
+        .iter()
+        .map(|endpoint| endpoint.metadata["path"].as_str())
+        .collect();
+    assert_eq!(paths, ["/of.others.Other/GetURL", "/of.others.Other/Match"]);
+    let (_, endpoints, _) = served(SpeechServer::new(Mouth));
+    assert!(!endpoints[0].metadata.contains_key("path"));
 }

@@ -84,7 +84,8 @@ pub struct Endpoint {
     /// The response's fields.
     #[serde(default)]
     pub response: Option<Value>,
-    /// Properties: `idempotent=true`, `stream=true` with `stream_shape=server|client|bidi`, `topic`, and a user's own.
+    /// Properties: `idempotent=true`, `stream=true` with `stream_shape=server|client|bidi`, `topic`, gRPC's `path`
+    /// such as `/greeter.Greeter/Hello`, and a user's own.
     #[serde(default, deserialize_with = "null_is_empty")]
     pub metadata: BTreeMap<String, String>,
 }

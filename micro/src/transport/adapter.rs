@@ -31,6 +31,10 @@ pub(crate) trait SendOne: Send + Sync + 'static {
     fn send(&self, request: Request, attempts: u8, sent: Sent) -> Answer;
 }
 
+/// How long an attempt is given to be sent, though its patience be over when it begins: the bytes leave
+/// when the connection's task has its turn.
+const AT_LEAST: Nanos = 5_000_000;
+
 /// Whether a request may have reached the other side.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sent(Arc<AtomicBool>);
@@ -183,7 +187,7 @@ impl<S: SendOne> Connection for Adapter<S> {
         let waiting = Waiting {
             answer,
             sent,
-            look: attempt.patience.min(deadline),
+            look: attempt.patience.max(time::now() + AT_LEAST).min(deadline),
             deadline,
             stream_deadline,
             repeatable: attempt.repeatable,

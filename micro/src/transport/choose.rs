@@ -1,6 +1,9 @@
 //! Which protocol to speak to a node: what its record says, or what one was told.
 
-use crate::registry::Node;
+use crate::{
+    error::{Error, Outcome, Result},
+    registry::Node,
+};
 
 /// Node metadata that lists what a node speaks, such as `native/1,grpc,mucp`.
 pub(crate) const PROTOCOLS: &str = "protocols";
@@ -18,7 +21,36 @@ pub(crate) enum Spoken {
     OldMucp,
 }
 
+/// By the names that `--transport` takes.
+const NAMED: [(&str, Spoken); 3] = [
+    ("native", Spoken::Native),
+    ("grpc", Spoken::Grpc),
+    ("mucp", Spoken::Mucp),
+];
+
 impl Spoken {
+    /// The protocol of that name; an error with all names.
+    pub(crate) fn named(name: &str) -> Result<Self> {
+        let found = NAMED.iter().find(|(known, _)| *known == name);
+        found.map(|(_, spoken)| *spoken).ok_or_else(|| {
+            let names = NAMED.map(|(name, _)| format!("`{name}`")).join(", ");
+            Error::invalid_argument(format!("protocol `{name}` is not one of {names}"))
+        })
+    }
+
+    #[cfg_attr(
+        feature = "grpc",
+        allow(dead_code, reason = "all that is known is then built in")
+    )]
+    /// The error for a node of which nothing that is built in speaks the protocol.
+    pub(crate) fn unknown(self, node: &Node) -> Error {
+        let id = &node.id;
+        Error::failed_precondition(format!(
+            "node `{id}` speaks {self:?}, which is not built in; enable its feature"
+        ))
+        .with_outcome(Outcome::NotSent)
+    }
+
     /// The best that a node says it speaks: native, then gRPC, then mucp.
     ///
     /// go-micro's nodes say it in `protocol`, those before 2019 not at all; but they all say what

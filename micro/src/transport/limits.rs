@@ -76,6 +76,13 @@ impl Limits {
         u32::try_from(self.message).map_or(MOST, |message| message.min(MOST))
     }
 
+    /// The head as HTTP/2 counts it: 32 bytes more for each field, and fields of its own.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn head_list_u32(&self) -> u32 {
+        const OWN: u32 = 4 << 10;
+        self.head_u32() * 2 + OWN
+    }
+
     /// The queue as a window of HTTP/2, which has 31 bits.
     #[cfg(feature = "grpc")]
     pub(crate) fn queue_u32(&self) -> u32 {

@@ -4,7 +4,6 @@
 #[allow(dead_code, reason = "its users come with each protocol")]
 pub(crate) mod adapter;
 #[cfg(feature = "http")]
-#[allow(dead_code, reason = "its users come with each protocol")]
 mod choose;
 #[doc(hidden)]
 pub mod contract;
@@ -61,8 +60,6 @@ pub use mux::fuzz::frames as fuzz_frames;
 pub use grpc::Grpc;
 pub use limits::Limits;
 pub use memory::Memory;
-#[cfg(feature = "http")]
-pub use mucp::Mucp;
 pub use native::Native;
 #[cfg(feature = "tls")]
 pub(crate) use tls::Identity;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::runtime::Handle;
 
+#[cfg(feature = "grpc")]
+use super::grpc;
 #[cfg(feature = "tls")]
 use super::tls::{self, Tls};
-#[cfg(feature = "grpc")]
-use crate::transport::grpc;
 #[cfg(feature = "http")]
-use crate::transport::{http, mucp};
+use super::{choose::Spoken, http, mucp};
 use crate::{
     call::Call,
     error::Result,
@@ -34,8 +34,11 @@ pub struct Native {
     limits: Arc<Limits>,
     pool: Arc<Pool>,
     runtimes: Vec<Handle>,
+    /// What is spoken whatever a node says; what the node says where unsaid.
+    #[cfg(feature = "http")]
+    only: Option<Spoken>,
     #[cfg(feature = "tls")]
-    tls: (Tls, Arc<tls::Client>),
+    tls: tls::Ways,
 }
 
 /// Whether a node's record says that it refuses plaintext.
@@ -58,8 +61,10 @@ impl Native {
             pool: Pool::new(limits.connections),
             limits: Arc::new(limits),
             runtimes: Vec::new(),
+            #[cfg(feature = "http")]
+            only: None,
             #[cfg(feature = "tls")]
-            tls: of(Tls::new()),
+            tls: tls::Ways::new(Tls::new()),
         }
     }
 
@@ -85,32 +90,31 @@ impl Native {
     /// The same with TLS: what it shows, whom it trusts, and what it refuses.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: Tls) -> Self {
-        self.tls = of(tls);
+        self.tls = tls::Ways::new(tls);
         self
     }
 
     /// Its TLS, to be changed and given back.
     #[cfg(feature = "tls")]
     pub(crate) fn own_tls(&self) -> Tls {
-        self.tls.0.clone()
+        self.tls.said().clone()
     }
 
-    /// What connections to a node are made by.
+    /// What connections to a node are made by; `alpn` names what will be spoken.
     #[cfg(feature = "tls")]
-    fn network_to(&self, node: &Node) -> Result<SharedNetwork> {
-        let (tls, client) = &self.tls;
-        if !tls.is_for(node) {
+    fn network_to(&self, node: &Node, alpn: &'static str) -> Result<SharedNetwork> {
+        if !self.tls.said().is_for(node) {
             return Ok(self.network.clone());
         }
         Ok(Arc::new(tls::Over {
             network: self.network.clone(),
-            client: client.clone(),
+            client: self.tls.to(alpn),
         }))
     }
 
     /// What connections to a node are made by.
     #[cfg(not(feature = "tls"))]
-    fn network_to(&self, node: &Node) -> Result<SharedNetwork> {
+    fn network_to(&self, node: &Node, _: &'static str) -> Result<SharedNetwork> {
         if asks_for_tls(node) {
             return Err(crate::Error::failed_precondition(format!(
                 "node `{}` takes TLS only, which is not built in; enable the `tls` feature",
@@ -124,14 +128,14 @@ impl Native {
     /// A way to a node that speaks gRPC.
     #[cfg(feature = "grpc")]
     pub(super) fn grpc(&self, node: &Node) -> Result<grpc::Node> {
-        let (network, limits) = (self.network_to(node)?, self.limits.clone());
+        let (network, limits) = (self.network_to(node, "h2")?, self.limits.clone());
         Ok(grpc::Node::new(node, network, limits, self.pool.clone()))
     }
 
     /// A way to a node that speaks go-micro's protocol; `old` is for one that wants its envelopes.
     #[cfg(feature = "http")]
-    pub(super) fn mucp(&self, node: &Node, old: bool) -> Result<mucp::Node> {
-        let (network, limits) = (self.network_to(node)?, self.limits.clone());
+    fn mucp(&self, node: &Node, old: bool) -> Result<mucp::Node> {
+        let (network, limits) = (self.network_to(node, "http/1.1")?, self.limits.clone());
         Ok(mucp::Node::new(
             node,
             old,
@@ -152,17 +156,18 @@ impl Native {
         all
     }
 
+    /// The same, speaking `protocol` to every node, whatever their records say: `native`, `grpc`, …
+    #[cfg(feature = "http")]
+    pub fn speaking(mut self, protocol: &str) -> Result<Self> {
+        self.only = Some(Spoken::named(protocol)?);
+        Ok(self)
+    }
+
     /// The same, handing connections round these runtimes.
     pub(crate) fn runtimes(mut self, runtimes: Vec<Handle>) -> Self {
         self.runtimes = runtimes;
         self
     }
-}
-
-#[cfg(feature = "tls")]
-fn of(tls: Tls) -> (Tls, Arc<tls::Client>) {
-    let client = tls::Client::new(&tls, &mux::ALPN);
-    (tls, Arc::new(client))
 }
 
 #[async_trait]
@@ -172,21 +177,38 @@ impl Transport for Native {
     }
 
     fn protocols(&self) -> Vec<String> {
-        mux::protocols()
+        let mut all = mux::protocols();
+        #[cfg(feature = "http")]
+        all.extend(http::NAMES.map(str::to_owned));
+        all
     }
 
     #[cfg(feature = "tls")]
     fn metadata(&self) -> &[(&'static str, &'static str)] {
-        match self.tls.0.require {
+        match self.tls.said().require {
             true => &[("tls", "true")],
             false => &[],
         }
     }
 
     fn open(&self, node: &Node) -> Result<Arc<dyn Peer>> {
+        #[cfg(feature = "http")]
+        match self.only.unwrap_or_else(|| Spoken::of(node)) {
+            Spoken::Native => {}
+            Spoken::Mucp => {
+                // Who is told to speak it still speaks as a node of before 2019 wants it.
+                let old = Spoken::of(node) == Spoken::OldMucp;
+                return Ok(Arc::new(self.mucp(node, old)?));
+            }
+            Spoken::OldMucp => return Ok(Arc::new(self.mucp(node, true)?)),
+            #[cfg(feature = "grpc")]
+            Spoken::Grpc => return Ok(Arc::new(self.grpc(node)?)),
+            #[cfg(not(feature = "grpc"))]
+            Spoken::Grpc => return Err(Spoken::Grpc.unknown(node)),
+        }
         Ok(Arc::new(mux::Node::new(
             &node.address,
-            self.network_to(node)?,
+            self.network_to(node, mux::ALPN)?,
             self.limits.clone(),
             self.pool.clone(),
         )))
@@ -203,7 +225,7 @@ impl Transport for Native {
         let port = Port {
             network: self.network.clone(),
             #[cfg(feature = "tls")]
-            tls: tls::Server::new(&self.tls.0, &alpn)?.map(Arc::new),
+            tls: tls::Server::new(self.tls.said(), &alpn)?.map(Arc::new),
             protocols,
             limits: self.limits.clone(),
             runtimes: self.runtimes.clone(),

@@ -1,5 +1,8 @@
 //! What the library promises when things fail, on virtual time over simulated connections.
 
+#[path = "../sim/clock.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with the simulation")]
+pub(crate) mod clock;
 #[path = "../sim/directory.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared with the simulation")]
 mod directory;

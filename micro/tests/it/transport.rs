@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "grpc")]
+use micro::transport::Grpc;
 use micro::{
     Plugins, Service,
     registry::Memory as Registered,
@@ -39,6 +41,26 @@ async fn native_keeps_the_contract_over_tcp() {
 async fn native_keeps_the_contract_on_two_threads() {
     contract::all(async |limits: Limits| {
         let transport = Native::new().limits(limits);
+        (Arc::new(transport) as _, "127.0.0.1:0".to_owned())
+    })
+    .await;
+}
+
+#[cfg(feature = "grpc")]
+#[tokio::test]
+async fn grpc_keeps_the_contract() {
+    contract::all(async |limits: Limits| {
+        let transport = Grpc::new().limits(limits);
+        (Arc::new(transport) as _, "127.0.0.1:0".to_owned())
+    })
+    .await;
+}
+
+#[cfg(feature = "grpc")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn grpc_keeps_the_contract_on_two_threads() {
+    contract::all(async |limits: Limits| {
+        let transport = Grpc::new().limits(limits);
         (Arc::new(transport) as _, "127.0.0.1:0".to_owned())
     })
     .await;

@@ -14,18 +14,19 @@ use micro::{
     Error, Result,
     registry::{Node, Registry, Update, Updates},
 };
-use tokio::{sync::Notify, time::Instant};
+use tokio::sync::Notify;
 
-use super::random::Random;
+use super::{clock::Clock, random::Random};
 
 /// The registry; clones are the same one.
 #[derive(Clone)]
 pub struct Directory(Arc<Shared>);
 
 /// Nodes and when they expire, by service and id.
-type Records = BTreeMap<(String, String), (Node, Option<Instant>)>;
+type Records = BTreeMap<(String, String), (Node, Option<Duration>)>;
 
 struct Shared {
+    clock: Clock,
     nodes: Mutex<Records>,
     random: Mutex<Random>,
     state: Mutex<State>,
@@ -46,8 +47,9 @@ struct State {
 }
 
 impl Directory {
-    pub fn new(random: Random, delay: Duration) -> Self {
+    pub fn new(random: Random, clock: &Clock, delay: Duration) -> Self {
         Directory(Arc::new(Shared {
+            clock: clock.clone(),
             nodes: Mutex::default(),
             random: Mutex::new(random),
             state: Mutex::default(),
@@ -126,9 +128,9 @@ impl Directory {
     }
 
     /// The nodes now, and when the next one expires.
-    fn nodes(&self, service: Option<&str>) -> (Vec<Node>, Option<Instant>) {
+    fn nodes(&self, service: Option<&str>) -> (Vec<Node>, Option<Duration>) {
         let mut all = self.lock();
-        let now = Instant::now();
+        let now = self.0.clock.now();
         all.retain(|_, (_, expires)| expires.is_none_or(|at| at > now));
         let nodes = all.values().map(|(node, _)| node);
         let nodes = nodes.filter(|node| service.is_none_or(|name| node.service == name));
@@ -146,7 +148,7 @@ impl Registry for Directory {
     async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {
         self.reach().await?;
         let key = (node.service.clone(), node.id.clone());
-        let expires = ttl.map(|ttl| Instant::now() + ttl);
+        let expires = ttl.map(|ttl| self.0.clock.now() + ttl);
         let before = self.lock().insert(key, (node.clone(), expires));
         if before.is_none_or(|(before, _)| before != *node) {
             self.changed();
@@ -191,7 +193,7 @@ struct Watching {
     service: Option<String>,
     /// The version that was told last.
     seen: Option<u64>,
-    expires: Option<Instant>,
+    expires: Option<Duration>,
 }
 
 impl Watching {
@@ -201,7 +203,10 @@ impl Watching {
             let told = shared.told.notified();
             if self.seen == Some(self.directory.state().version) {
                 match self.expires {
-                    Some(at) => drop(tokio::time::timeout_at(at, told).await),
+                    Some(at) => {
+                        let at = self.directory.0.clock.own(at);
+                        drop(tokio::time::timeout_at(at, told).await);
+                    }
                     None => told.await,
                 }
             }

@@ -37,7 +37,7 @@ async fn harm(stage: &Stage, random: &mut Random) {
         true => random.millis(500..2_500),
         false => random.millis(10..500),
     };
-    let which = random.within(0..12);
+    let which = random.within(0..14);
     internet.note(&format!("harm {which} of {host} and {other} for {lasts:?}"));
     match which {
         0 => {
@@ -69,14 +69,13 @@ async fn harm(stage: &Stage, random: &mut Random) {
         7 | 8 => {
             if let Ok(mut node) = node.try_lock() {
                 node.stop().await;
+                node.end();
                 let _ = node.start().await;
             }
         }
         9 => {
             // A caller that stands still cannot keep a deadline.
-            let servers = stage.hosts.iter().filter(|host| !host.starts_with("edge"));
-            let servers: Vec<_> = servers.cloned().collect();
-            let host = random.one_of(&servers).clone();
+            let host = host_of(stage, random);
             internet.freeze(&host, true);
             sleep(lasts).await;
             internet.freeze(&host, false);
@@ -94,10 +93,25 @@ async fn harm(stage: &Stage, random: &mut Random) {
             }
             _ => directory.forget(),
         },
+        11 | 12 => {
+            // The whole process, and not its network alone.
+            let host = host_of(stage, random);
+            let machines = &stage.scene.machines;
+            machines.freeze(&host, true);
+            sleep(lasts).await;
+            machines.freeze(&host, false);
+        }
         _ => {
             internet.set_latency(random.millis(10..120));
             sleep(lasts).await;
             internet.set_latency(Duration::from_millis(2));
         }
     }
+}
+
+/// A host that serves.
+fn host_of(stage: &Stage, random: &mut Random) -> String {
+    let servers = stage.hosts.iter().filter(|host| !host.starts_with("edge"));
+    let servers: Vec<_> = servers.cloned().collect();
+    random.one_of(&servers).clone()
 }

@@ -17,10 +17,10 @@ use micro::transport::io::{Acceptor, Io, Network};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     sync::mpsc,
-    time::{Instant, Sleep},
+    time::Sleep,
 };
 
-use super::random::Random;
+use super::{clock::Clock, random::Random};
 
 /// Bytes that one direction of a connection holds before its writer waits.
 const BUFFER: usize = 32 * 1024;
@@ -30,6 +30,7 @@ const BUFFER: usize = 32 * 1024;
 pub struct Internet(Arc<Mutex<World>>);
 
 struct World {
+    clock: Clock,
     random: Random,
     pipes: BTreeMap<u64, Pipe>,
     listeners: BTreeMap<String, (u64, mpsc::Sender<End>)>,
@@ -48,17 +49,18 @@ struct World {
 /// What happened, as a number that two equal runs share.
 struct Trace {
     hash: u64,
-    began: Instant,
     lines: Option<Vec<String>>,
 }
 
 /// One direction of a connection.
 struct Pipe {
+    /// Its own, so that what happens to one connection leaves the others as they are.
+    random: Random,
     from: String,
     to: String,
-    queue: VecDeque<(Instant, Vec<u8>)>,
+    queue: VecDeque<(Duration, Vec<u8>)>,
     queued: usize,
-    last: Instant,
+    last: Duration,
     /// The largest portion that is written or read at once.
     portion: u64,
     reader: Option<Waker>,
@@ -83,8 +85,9 @@ impl Pipe {
 
 impl Internet {
     /// A network whose every delay and portion follows from the random source.
-    pub fn new(random: Random, keep_lines: bool) -> Self {
+    pub fn new(random: Random, clock: &Clock, keep_lines: bool) -> Self {
         Internet(Arc::new(Mutex::new(World {
+            clock: clock.clone(),
             random,
             pipes: BTreeMap::new(),
             listeners: BTreeMap::new(),
@@ -95,7 +98,6 @@ impl Internet {
             next: 0,
             trace: Trace {
                 hash: 0xcbf2_9ce4_8422_2325,
-                began: Instant::now(),
                 lines: keep_lines.then(Vec::new),
             },
         })))
@@ -115,7 +117,7 @@ impl Internet {
 
     /// Notes an event in the trace.
     pub fn note(&self, event: &str) {
-        self.lock().trace.note(event);
+        self.lock().note(event);
     }
 
     /// A number that stands for all that happened so far.
@@ -209,15 +211,14 @@ impl World {
         !self.cuts.is_empty() && self.cuts.contains(&(from.to_owned(), to.to_owned()))
     }
 
-    fn delay(&mut self) -> Duration {
-        let most = self.latency.as_micros() as u64;
-        Duration::from_micros(self.random.within(most / 10..most + 1))
+    fn note(&mut self, event: &str) {
+        self.trace.note(self.clock.now(), event);
     }
 }
 
 impl Trace {
-    fn note(&mut self, event: &str) {
-        let at = self.began.elapsed().as_micros() as u64;
+    fn note(&mut self, at: Duration, event: &str) {
+        let at = at.as_micros() as u64;
         for byte in at.to_le_bytes().into_iter().chain(event.bytes()) {
             self.hash = (self.hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
@@ -231,6 +232,12 @@ impl Trace {
 fn portion(random: &mut Random, most: u64) -> usize {
     let most = if random.chance(20) { 64_000 } else { most };
     random.within(1..most + 1) as usize
+}
+
+/// How long bytes are under way, where it takes `most` at the longest.
+fn delay(random: &mut Random, most: Duration) -> Duration {
+    let most = most.as_micros() as u64;
+    Duration::from_micros(random.within(most / 10..most + 1))
 }
 
 fn host_of(address: &str) -> &str {
@@ -250,7 +257,9 @@ impl Network for Host {
         let there = host_of(address);
         let delay = {
             let mut world = self.internet.lock();
-            world.delay() * 2
+            world.note(&format!("{} tries {address}", self.name));
+            let latency = world.latency;
+            delay(&mut world.random, latency) * 2
         };
         tokio::time::sleep(delay).await;
         while {
@@ -302,11 +311,12 @@ impl Internet {
         let (out, back) = (world.next * 2, world.next * 2 + 1);
         for (id, from, to) in [(out, here, there), (back, there, here)] {
             let pipe = Pipe {
+                random: world.random.fork(),
                 from: from.to_owned(),
                 to: to.to_owned(),
                 queue: VecDeque::new(),
                 queued: 0,
-                last: Instant::now(),
+                last: world.clock.now(),
                 portion,
                 reader: None,
                 writer: None,
@@ -316,7 +326,7 @@ impl Internet {
             };
             world.pipes.insert(id, pipe);
         }
-        world.trace.note(&format!("{here} connects to {there}"));
+        world.note(&format!("{here} connects to {there}"));
         (self.end(back, out), self.end(out, back))
     }
 
@@ -404,7 +414,8 @@ impl AsyncRead for End {
             return Poll::Pending;
         };
         let at = *at;
-        if at > Instant::now() {
+        if at > world.clock.now() {
+            let at = world.clock.own(at);
             pipe.reader = Some(cx.waker().clone());
             let timer = this
                 .timer
@@ -416,7 +427,7 @@ impl AsyncRead for End {
                 return Poll::Pending;
             }
         }
-        let portion = portion(&mut world.random, pipe.portion);
+        let portion = portion(&mut pipe.random, pipe.portion);
         let count = bytes.len().min(buffer.remaining()).min(portion);
         buffer.put_slice(&bytes[..count]);
         bytes.drain(..count);
@@ -425,10 +436,10 @@ impl AsyncRead for End {
         }
         pipe.queued -= count;
         let event = format!("{} has {count} bytes from {}", pipe.to, pipe.from);
-        world.trace.note(&event);
         if let Some(writer) = pipe.writer.take() {
             writer.wake();
         }
+        world.note(&event);
         Poll::Ready(Ok(()))
     }
 }
@@ -450,7 +461,7 @@ impl AsyncWrite for End {
         let this = self.get_mut();
         let mut guard = this.internet.lock();
         let world = &mut *guard;
-        let delay = world.delay();
+        let (now, latency) = (world.clock.now(), world.latency);
         let pipe = world.pipes.get_mut(&this.write).expect("it is open");
         if pipe.reset || pipe.finished {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
@@ -460,7 +471,7 @@ impl AsyncWrite for End {
             pipe.writer = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        let portion = portion(&mut world.random, pipe.portion);
+        let portion = portion(&mut pipe.random, pipe.portion);
         let mut left = room.min(portion);
         let mut written = Vec::new();
         for slice in slices {
@@ -471,14 +482,14 @@ impl AsyncWrite for End {
         let count = written.len();
         if !pipe.unread {
             // Never before what was written earlier.
-            pipe.last = pipe.last.max(Instant::now() + delay);
+            pipe.last = pipe.last.max(now + delay(&mut pipe.random, latency));
             pipe.queued += count;
             pipe.queue.push_back((pipe.last, written));
             let event = format!("{} to {}: {count} bytes", pipe.from, pipe.to);
             if let Some(reader) = pipe.reader.take() {
                 reader.wake();
             }
-            world.trace.note(&event);
+            world.note(&event);
         } else {
             // The other side has gone; the next write will be told.
             pipe.reset = true;

@@ -3,16 +3,18 @@
 use std::{pin::Pin, time::Duration};
 
 use micro::{
-    Client, Context, Error, Handler, Message, Plugins, Result, Running, Service, Streaming,
+    Client, Context, Error, Handler, Message, Plugins, Result, Service, Streaming,
     client::Method,
     transport::{Limits, Native},
 };
 use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
 
 use super::{
     directory::Directory,
     events::{Events, Who},
     ledger::Ledger,
+    machines::Machines,
     network::Internet,
     random::Random,
 };
@@ -61,6 +63,7 @@ pub struct Scene {
     pub directory: Directory,
     pub ledger: Ledger,
     pub events: Events,
+    pub machines: Machines,
 }
 
 impl Scene {
@@ -101,7 +104,8 @@ pub struct Node {
     service: &'static str,
     scene: Scene,
     random: Random,
-    running: Option<Running>,
+    /// What ends it in order, and tells when it has.
+    process: Option<(oneshot::Sender<()>, oneshot::Receiver<()>)>,
     starts: u32,
 }
 
@@ -112,14 +116,14 @@ impl Node {
             service,
             scene: scene.clone(),
             random: random.fork(),
-            running: None,
+            process: None,
             starts: 0,
         }
     }
 
     /// Starts it unless it runs; it may fail to, as a process may while the registry is down.
     pub async fn start(&mut self) -> Result<()> {
-        if self.running.is_some() {
+        if self.process.is_some() {
             return Ok(());
         }
         self.starts += 1;
@@ -140,21 +144,46 @@ impl Node {
             "leaf" => leaf(service, &self.host, &self.scene),
             _ => relay(service, &id, &self.scene)?,
         };
-        self.running = Some(service.serve().await?);
-        Ok(())
+        let (stop, stopping) = oneshot::channel();
+        let (ending, ended) = oneshot::channel();
+        let (starting, started) = oneshot::channel();
+        self.scene.machines.start(&self.host, async move {
+            match service.serve().await {
+                Ok(running) => {
+                    let _ = starting.send(Ok(()));
+                    let _ = stopping.await;
+                    running.stop().await;
+                    let _ = ending.send(());
+                }
+                Err(error) => drop(starting.send(Err(error))),
+            }
+        });
+        let started = started.await.expect("nobody kills what starts");
+        match &started {
+            Ok(()) => self.process = Some((stop, ended)),
+            Err(_) => self.end(),
+        }
+        started
     }
 
     /// Ends it as SIGKILL does.
     pub fn kill(&mut self) {
-        self.running = None;
-        self.scene.internet.kill(&self.host);
+        self.process = None;
+        self.end();
     }
 
     /// Ends it as SIGTERM does.
     pub async fn stop(&mut self) {
-        if let Some(running) = self.running.take() {
-            running.stop().await;
+        if let Some((stop, ended)) = self.process.take() {
+            let _ = stop.send(());
+            ended.await.expect("nobody kills what stops");
         }
+    }
+
+    /// What the kernel does when a process has ended.
+    pub fn end(&mut self) {
+        self.scene.machines.kill(&self.host);
+        self.scene.internet.kill(&self.host);
     }
 }
 

@@ -1,21 +1,22 @@
 //! One run: everything is set up, harmed for a while, made good, and must work again.
 
-use std::{rc::Rc, time::Duration};
+use std::{cell::Cell, rc::Rc, time::Duration};
 
 use micro::{Client, Context};
 use tokio::{
-    runtime::Builder,
     sync::Mutex,
     task::LocalSet,
-    time::{Instant, sleep},
+    time::{Instant, sleep, sleep_until},
 };
 
 use super::{
     callers::Caller,
+    clock::Clock,
     directory::Directory,
     events::Events,
     faults::{Stage, demon},
     ledger::Ledger,
+    machines::{Machines, runtime},
     network::Internet,
     nodes::{LEAVES, Node, RELAYS, Scene, TOPIC, Work, leaf_method},
     random::Random,
@@ -39,16 +40,47 @@ pub struct Report {
     pub hedged: u64,
 }
 
+/// The turns of processes, while things happen …
+const TURN: Duration = Duration::from_millis(1);
+/// … and while nothing but time passes.
+const LONG_TURN: Duration = Duration::from_millis(20);
+
 /// Plays the run of a seed.
 pub fn run(seed: u64, keep_lines: bool) -> Report {
-    let runtime = Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .expect("a runtime without I/O needs nothing of the system");
+    let runtime = runtime();
     let local = LocalSet::new();
-    let mut report = local.block_on(&runtime, play(seed, keep_lines));
-    drop(local);
+    let (clock, machines) = {
+        let _inside = runtime.enter();
+        let clock = Clock::new();
+        (clock.clone(), Machines::new(&clock))
+    };
+    let anchor = clock.anchor();
+    let turn = Rc::new(Cell::new(TURN));
+    let playing = play(
+        seed,
+        keep_lines,
+        clock.clone(),
+        machines.clone(),
+        turn.clone(),
+    );
+    let mut playing = Box::pin(playing);
+    let mut time = Duration::ZERO;
+    let mut report = loop {
+        time += turn.get();
+        clock.enter(anchor);
+        let turn = async {
+            tokio::select! {
+                biased;
+                report = &mut playing => Some(report),
+                () = sleep_until(anchor.own(time)) => None,
+            }
+        };
+        if let Some(report) = local.block_on(&runtime, turn) {
+            break report;
+        }
+        machines.run_until(time);
+    };
+    drop((playing, local));
     let left = runtime.metrics().num_alive_tasks();
     if left > 0 {
         let left = format!("{left} tasks are left when everything is gone");
@@ -57,13 +89,20 @@ pub fn run(seed: u64, keep_lines: bool) -> Report {
     report
 }
 
-async fn play(seed: u64, keep_lines: bool) -> Report {
+async fn play(
+    seed: u64,
+    keep_lines: bool,
+    clock: Clock,
+    machines: Machines,
+    turn: Rc<Cell<Duration>>,
+) -> Report {
     let mut random = Random::new(seed);
     let scene = Scene {
-        internet: Internet::new(random.fork(), keep_lines),
-        directory: Directory::new(random.fork(), Duration::from_millis(30)),
+        internet: Internet::new(random.fork(), &clock, keep_lines),
+        directory: Directory::new(random.fork(), &clock, Duration::from_millis(30)),
         ledger: Ledger::default(),
         events: Events::default(),
+        machines,
     };
     let mut hosts = Vec::new();
     let mut nodes = Vec::new();
@@ -82,6 +121,12 @@ async fn play(seed: u64, keep_lines: bool) -> Report {
         .map(|host| scene.plugins(host, host, &mut random).client())
         .collect::<micro::Result<_>>()
         .expect("a client needs nothing but its parts");
+    for (number, client) in clients.iter().enumerate() {
+        // What waits for the first word of version weights is woken in any order: so only one does.
+        let method = leaf_method(client, "Leaf.Put");
+        let first = method.call(&Context::new(), idle(200 + number as u64));
+        first.await.expect("nothing is harmed yet");
+    }
     let stage = Rc::new(Stage {
         scene: scene.clone(),
         hosts,
@@ -109,7 +154,9 @@ async fn play(seed: u64, keep_lines: bool) -> Report {
             sleep(Duration::from_millis(100)).await;
         }
     }
+    turn.set(LONG_TURN);
     sleep(RECOVERY).await;
+    turn.set(TURN);
     for (number, client) in clients.iter().enumerate() {
         all_is_well(&scene, client, number as u64).await;
     }
@@ -120,11 +167,20 @@ async fn play(seed: u64, keep_lines: bool) -> Report {
     drop(clients);
     let (calls, fine) = scene.ledger.calls();
     let stage = Rc::into_inner(stage).expect("the demons have ended");
-    for node in stage.nodes {
-        node.into_inner().stop().await;
+    let mut nodes: Vec<_> = stage.nodes.into_iter().map(Mutex::into_inner).collect();
+    for node in &mut nodes {
+        node.stop().await;
     }
     // What was aborted goes at its next turn.
     sleep(Duration::from_secs(2)).await;
+    for node in &mut nodes {
+        let (left, host) = (scene.machines.tasks(&node.host), &node.host);
+        if left > 0 {
+            let left = format!("{left} tasks are left of {host} when it has stopped");
+            scene.ledger.violation(left);
+        }
+        node.end();
+    }
     if scene.internet.connections() > 0 {
         let open = scene.internet.connections();
         let left = format!("{open} connections are left when everything is gone");
@@ -145,13 +201,7 @@ async fn play(seed: u64, keep_lines: bool) -> Report {
 
 /// Nothing is harmed any more: a call succeeds, and an event reaches everyone, once.
 async fn all_is_well(scene: &Scene, client: &Client, id: u64) {
-    let work = Work {
-        id,
-        millis: 0,
-        fails: None,
-        count: 0,
-        payload: String::new(),
-    };
+    let work = idle(id);
     let context = Context::new().with_timeout(Duration::from_secs(1));
     let method = leaf_method(client, "Leaf.Put");
     if let Err(error) = method.call(&context, work.clone()).await {
@@ -166,4 +216,15 @@ async fn all_is_well(scene: &Scene, client: &Client, id: u64) {
         scene.ledger.violation(violation);
     }
     scene.events.published(id, told);
+}
+
+/// Work that is none.
+fn idle(id: u64) -> Work {
+    Work {
+        id,
+        millis: 0,
+        fails: None,
+        count: 0,
+        payload: String::new(),
+    }
 }

@@ -3,14 +3,17 @@
 use std::{fmt, marker::PhantomData};
 
 use serde::{
-    Deserializer, Serializer,
-    de::{Error, Visitor},
+    Deserialize, Deserializer, Serializer,
+    de::{Error, IgnoredAny, Visitor},
 };
 
 use crate::{
-    codec::proto::{
-        kind::Kind,
-        number::{Integer, Whole},
+    codec::{
+        proto::{
+            kind::Kind,
+            number::{Integer, Whole},
+        },
+        schema,
     },
     registry::Value,
 };
@@ -52,6 +55,33 @@ impl<N: Names> Kind<i32> for Enumeration<N> {
             "any" => <Integer as Kind<i32>>::describe(depth),
             _ => value,
         }
+    }
+}
+
+/// `google.protobuf.NullValue`, whose one value is JSON's `null`.
+pub struct Null;
+
+impl Kind<i32> for Null {
+    const NULL: bool = true;
+
+    fn write<S: Serializer>(_: &i32, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_unit()
+    }
+
+    fn read<'de, D: Deserializer<'de>>(from: D) -> Result<i32, D::Error> {
+        let read: Option<IgnoredAny> = Option::deserialize(from)?;
+        match read {
+            None => Ok(0),
+            Some(_) => Err(D::Error::custom("expected `null`")),
+        }
+    }
+
+    fn is_default(value: &i32) -> bool {
+        *value == 0
+    }
+
+    fn describe(_: u8) -> Value {
+        schema::any()
     }
 }
 

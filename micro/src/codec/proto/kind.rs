@@ -3,17 +3,20 @@
 use std::{fmt, marker::PhantomData};
 
 use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
+    Deserializer, Serialize, Serializer,
     de::{DeserializeSeed, SeqAccess, Visitor},
 };
 
 use crate::{
-    codec::schema::{self, Describe},
+    codec::{proto::embedded::Embedded, schema},
     registry::Value,
 };
 
 /// A way to write and read values of type `V`.
 pub trait Kind<V> {
+    /// Whether JSON's `null` is a value, and not its absence.
+    const NULL: bool = false;
+
     /// Writes a value.
     fn write<S: Serializer>(value: &V, to: S) -> Result<S::Ok, S::Error>;
 
@@ -56,13 +59,15 @@ impl<'de, K: Kind<V>, V> DeserializeSeed<'de> for Reading<K, V> {
 /// Another message.
 pub struct Nested;
 
-impl<V: Serialize + for<'de> Deserialize<'de> + Describe> Kind<V> for Nested {
+impl<V: Embedded> Kind<V> for Nested {
+    const NULL: bool = V::NULL;
+
     fn write<S: Serializer>(value: &V, to: S) -> Result<S::Ok, S::Error> {
-        value.serialize(to)
+        value.write(to)
     }
 
     fn read<'de, D: Deserializer<'de>>(from: D) -> Result<V, D::Error> {
-        V::deserialize(from)
+        V::read(from)
     }
 
     fn is_default(_: &V) -> bool {
@@ -78,6 +83,8 @@ impl<V: Serialize + for<'de> Deserialize<'de> + Describe> Kind<V> for Nested {
 pub struct Boxed<K>(PhantomData<K>);
 
 impl<K: Kind<V>, V> Kind<Box<V>> for Boxed<K> {
+    const NULL: bool = K::NULL;
+
     fn write<S: Serializer>(value: &Box<V>, to: S) -> Result<S::Ok, S::Error> {
         K::write(value, to)
     }
@@ -99,6 +106,8 @@ impl<K: Kind<V>, V> Kind<Box<V>> for Boxed<K> {
 pub struct Optional<K>(PhantomData<K>);
 
 impl<K: Kind<V>, V> Kind<Option<V>> for Optional<K> {
+    const NULL: bool = K::NULL;
+
     fn write<S: Serializer>(value: &Option<V>, to: S) -> Result<S::Ok, S::Error> {
         match value {
             Some(value) => K::write(value, to),

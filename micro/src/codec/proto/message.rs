@@ -129,13 +129,18 @@ pub fn write<K: Kind<V>, V, S: SerializeStruct>(
     to.serialize_field(name, &Written::<K, V>(value, PhantomData))
 }
 
-/// Reads a field; `null` is as if it were absent. An error names the field.
+/// Reads a field; `null` is as if it were absent, unless it is a value of the field's type. An error names
+/// the field.
 pub fn read<'de, K: Kind<V>, V, A: MapAccess<'de>>(
     from: &mut A,
     name: &str,
 ) -> Result<Option<V>, A::Error> {
-    from.next_value_seed(OrNull(Reading::<K, V>::new()))
-        .map_err(|error| in_field(name, error))
+    let reading = Reading::<K, V>::new();
+    match K::NULL {
+        true => from.next_value_seed(reading).map(Some),
+        false => from.next_value_seed(OrNull(reading)),
+    }
+    .map_err(|error| in_field(name, error))
 }
 
 fn in_field<E: serde::de::Error>(name: &str, error: impl Display) -> E {

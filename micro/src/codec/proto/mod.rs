@@ -1,8 +1,10 @@
 //! Prost types in every content type: Protobuf itself, and Protobuf's JSON form for all others.
 
 pub(crate) mod base64;
+mod embedded;
 mod enumeration;
 mod kind;
+mod known;
 mod map;
 mod message;
 mod number;
@@ -11,7 +13,8 @@ mod snake;
 
 use bytes::Bytes;
 
-pub use enumeration::{Enumeration, Names, Unnamed};
+pub use embedded::Embedded;
+pub use enumeration::{Enumeration, Names, Null, Unnamed};
 pub use kind::{Boxed, Kind, List, Nested, Optional};
 pub use map::{Key, Map};
 pub use message::{Fields, Oneof, OneofField, deserialize, is_default, read, serialize, write};
@@ -39,7 +42,7 @@ pub fn encode<T: prost::Message + Serde>(
     codecs: &Codecs,
 ) -> Result<Bytes> {
     match content_type {
-        ContentType::Protobuf => Ok(message.encode_to_vec().into()),
+        ContentType::Protobuf => Ok(to_bytes(message)),
         ContentType::GoJson => snake::encode(message),
         _ => structured::encode(message, content_type, codecs),
     }
@@ -56,9 +59,19 @@ pub fn decode<T: prost::Message + Default + Serde>(
     bytes: Bytes,
 ) -> Result<T> {
     match content_type {
-        ContentType::Protobuf => {
-            T::decode(bytes).map_err(|error| wrong::read::<T>(content_type, error))
-        }
+        ContentType::Protobuf => from_bytes(bytes),
         _ => structured::decode(content_type, codecs, &bytes),
     }
+}
+
+/// Protobuf itself.
+#[inline]
+pub(super) fn to_bytes(message: &impl prost::Message) -> Bytes {
+    message.encode_to_vec().into()
+}
+
+/// Protobuf itself.
+#[inline]
+pub(super) fn from_bytes<T: prost::Message + Default>(bytes: Bytes) -> Result<T> {
+    T::decode(bytes).map_err(|error| wrong::read::<T>(&ContentType::Protobuf, error))
 }

@@ -3,13 +3,13 @@
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use super::{
-    head::{ACCEPT_ENCODING, ENCODING},
+    head::{self, ACCEPT_ENCODING, ENCODING},
     messages::{End, Sealed, sealed},
     metadata, status,
 };
 use crate::{
     error::{Code, Error, Result},
-    message::Response as Answer,
+    message::{ContentType, Response as Answer},
     time::Nanos,
     transport::http::{
         HttpBody,
@@ -20,7 +20,8 @@ use crate::{
 
 /// How a request is to be answered.
 pub(super) struct Reply {
-    /// The content type of the answer.
+    /// The content type of the request, and its name.
+    pub(super) content_type: ContentType,
     pub(super) named: HeaderValue,
     /// How its messages are compressed.
     pub(super) encoding: Option<Compression>,
@@ -53,6 +54,12 @@ impl Reply {
         if let Some(encoding) = encoding {
             headers.insert(ENCODING, HeaderValue::from_static(encoding.as_str()));
         }
+        if *answer.content_type() != self.content_type {
+            headers.insert(header::CONTENT_TYPE, head::name(answer.content_type()));
+        }
+        if answer.body().is_stream() {
+            headers.insert(travel::BODY, HeaderValue::from_static("stream"));
+        }
         if !answer.metadata().is_empty() {
             metadata::write_both(answer.metadata(), headers, &mut trailers);
         }
@@ -72,7 +79,13 @@ impl Reply {
                     to_go_micro: self.to_go_micro,
                 };
                 let messages = body.into_stream();
-                HttpBody::stream(Sealed::new(messages, encoding, end, self.deadline))
+                HttpBody::stream(Sealed::new(
+                    messages,
+                    encoding,
+                    usize::MAX,
+                    end,
+                    self.deadline,
+                ))
             }
         };
         Ok(response)

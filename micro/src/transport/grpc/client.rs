@@ -9,8 +9,8 @@ use http::{
 use parking_lot::Mutex;
 
 use super::{
-    head::{ACCEPT_ENCODING, TIMEOUT},
-    messages::{End, Sealed, sealed},
+    head::{self, ACCEPT_ENCODING, TIMEOUT},
+    messages::{End, Feeding, Sealed, fits, sealed},
     metadata, read, timeout,
 };
 use crate::{
@@ -143,7 +143,19 @@ impl About {
     }
 
     /// A request as HTTP.
-    fn write(&self, mut request: Request, attempts: u8) -> Result<HttpRequest<HttpBody>> {
+    fn write(
+        &self,
+        mut request: Request,
+        feeding: Option<&Arc<Feeding>>,
+        attempts: u8,
+    ) -> Result<HttpRequest<HttpBody>> {
+        let head = request.context().metadata().as_block().len();
+        if head > self.limits.head {
+            return Err(Error::invalid_argument(format!(
+                "metadata takes {head} bytes, over the limit `head` of {}",
+                self.limits.head
+            )));
+        }
         let mut uri = http::uri::Parts::default();
         uri.scheme = Some(Scheme::HTTP);
         uri.authority = Some(self.authority.clone());
@@ -161,20 +173,29 @@ impl About {
             (content_type, _) => (content_type.clone(), body),
         };
         let body = match body.as_bytes() {
-            Some(message) => HttpBody::Whole(sealed(message, None)?),
+            Some(message) => {
+                fits(message, self.limits.message)?;
+                HttpBody::Whole(sealed(message, None)?)
+            }
             None => {
                 let transcodes = content_type == ContentType::MsgPack;
                 let messages = match transcodes {
                     true => Box::pin(read::AsJson(body.into_stream())),
                     false => body.into_stream(),
                 };
-                HttpBody::stream(Sealed::new(messages, None, End::Bare, NEVER))
+                let end = End::Request(feeding.cloned().unwrap_or_default());
+                let most = self.limits.message;
+                HttpBody::stream(Sealed::new(messages, None, most, end, NEVER))
             }
         };
         let mut http = HttpRequest::new(body);
         *http.method_mut() = Method::POST;
         *http.uri_mut() = uri;
         *http.version_mut() = Version::HTTP_2;
+        if matches!(http.body(), HttpBody::Stream(_)) {
+            let stream = HeaderValue::from_static("stream");
+            http.headers_mut().insert(travel::BODY, stream);
+        }
         write_head(
             &request,
             &transcode::understood(&content_type),
@@ -205,17 +226,7 @@ fn write_head(
     headers: &mut HeaderMap,
 ) {
     let context = request.context();
-    let named = match content_type {
-        ContentType::Protobuf => HeaderValue::from_static("application/grpc+proto"),
-        ContentType::Json => HeaderValue::from_static("application/grpc+json"),
-        ContentType::Bytes => HeaderValue::from_static("application/grpc+bytes"),
-        other => {
-            let subtype = other.as_str().split('/').nth(1).unwrap_or_default();
-            HeaderValue::try_from(format!("application/grpc+{subtype}"))
-                .unwrap_or(HeaderValue::from_static("application/grpc"))
-        }
-    };
-    headers.insert(header::CONTENT_TYPE, named);
+    headers.insert(header::CONTENT_TYPE, head::name(content_type));
     headers.insert(header::TE, HeaderValue::from_static("trailers"));
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(ACCEPTED));
     metadata::write(context.metadata(), headers);
@@ -243,11 +254,19 @@ impl SendOne for Sender {
         let (channel, about) = (self.channel.clone(), self.about.clone());
         Box::pin(async move {
             let expected = request.expected();
+            let feeding = request.body().is_stream().then(Arc::default);
             let http = about
-                .write(request, attempts)
+                .write(request, feeding.as_ref(), attempts)
                 .map_err(|error| error.with_outcome(Outcome::NotSent))?;
-            let (response, busy) = channel.exchange(http, sent).await?;
-            read::answer(response, busy, expected, about.limits.message).await
+            let answer = async {
+                let (response, busy) = channel.exchange(http, sent).await?;
+                let most = about.limits.message;
+                read::answer(response, busy, expected, feeding.clone(), most).await
+            };
+            answer.await.map_err(|error| match &feeding {
+                Some(feeding) => feeding.cause(error),
+                None => error,
+            })
         })
     }
 }

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     call::{Begun, Call, Shape},
     error::{Code, Error, Outcome, Result},
-    message::{Body, Request},
+    message::{Body, ContentType, Request},
     time::{self, NEVER, Nanos},
     transport::http::{Dialect, HttpAnswer, HttpBegun, HttpBody, Place, Site},
 };
@@ -58,6 +58,7 @@ impl Dialect for Server {
             Err(error) => {
                 let named = parts.headers.get(header::CONTENT_TYPE).cloned();
                 let reply = Reply {
+                    content_type: ContentType::Protobuf,
                     named: named.unwrap_or(HeaderValue::from_static("application/grpc")),
                     encoding: None,
                     to_go_micro: false,
@@ -67,6 +68,7 @@ impl Dialect for Server {
             }
         };
         let reply = Reply {
+            content_type: head.content_type.clone(),
             named: head.named.clone(),
             // What came compressed is answered so too; who sends plain messages need not unpack any.
             encoding: head.encoding,
@@ -110,12 +112,11 @@ struct Exchange {
 
 impl Exchange {
     fn begin(self, head: Head, body: HttpBody, now: Nanos) -> HttpBegun {
-        let is_whole = matches!(body, HttpBody::Whole(_));
         let mut messages = Messages::new(body, head.encoding, self.most);
         let streams = match self.place.shape {
             Some(shape) => shape.request_stream,
-            // Nothing is known: what is not there yet comes as a stream.
-            None => !is_whole,
+            // There is no such endpoint, which may be said before anything comes; or nothing is known.
+            None => head.streams || self.call.listing().is_some(),
         };
         if streams {
             return self.call(head, Body::stream(messages), now);
@@ -144,14 +145,12 @@ impl Exchange {
             call, place, reply, ..
         } = self;
         let Shape { idempotent, .. } = place.shape.unwrap_or_default();
-        let known = place.shape.is_some();
         let target = place.target.clone();
         let request = Request::build(target, head.context, head.content_type, body, idempotent);
         match call.begin(request, now) {
             Begun::Done(answer) => {
-                HttpBegun::Done(reply.write(
-                    answer.map_err(|error| if known { error } else { unknown(error, &place) }),
-                ))
+                let answer = answer.map_err(|error| unknown(error, &*call, &place));
+                HttpBegun::Done(reply.write(answer))
             }
             Begun::Running(answer) => {
                 HttpBegun::Running(Box::pin(async move { reply.write(answer.await) }))
@@ -169,8 +168,8 @@ fn rejected(error: Error) -> Error {
 }
 
 /// Says that there is no such endpoint as gRPC says it, which has a code of its own for it.
-fn unknown(error: Error, place: &Place) -> Error {
-    if error.code() != Code::NotFound {
+fn unknown(error: Error, call: &dyn Call, place: &Place) -> Error {
+    if error.code() != Code::NotFound || place.shape.is_some() || call.listing().is_none() {
         return error;
     }
     let (kind, method) = place.target.endpoint().rsplit_once('.').unwrap_or_default();

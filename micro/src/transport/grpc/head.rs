@@ -24,6 +24,8 @@ pub(super) struct Head {
     pub(super) named: HeaderValue,
     /// How compressed messages of the request are.
     pub(super) encoding: Option<Compression>,
+    /// Whether it says that its body is a stream, which only our own clients do.
+    pub(super) streams: bool,
     /// Whether the caller is of go-micro.
     pub(super) of_go_micro: bool,
 }
@@ -56,6 +58,20 @@ pub(super) fn content_type(
     })
 }
 
+/// How gRPC names a content type.
+pub(super) fn name(content_type: &ContentType) -> HeaderValue {
+    match content_type {
+        ContentType::Protobuf => HeaderValue::from_static("application/grpc+proto"),
+        ContentType::Json => HeaderValue::from_static("application/grpc+json"),
+        ContentType::Bytes => HeaderValue::from_static("application/grpc+bytes"),
+        other => {
+            let subtype = other.as_str().split('/').nth(1).unwrap_or_default();
+            HeaderValue::try_from(format!("application/grpc+{subtype}"))
+                .unwrap_or(HeaderValue::from_static("application/grpc"))
+        }
+    }
+}
+
 /// A content type by go-micro's names, of which some are its own.
 fn of_go_micro(name: &str) -> ContentType {
     match name {
@@ -77,6 +93,7 @@ pub(super) fn read(headers: &HeaderMap, received: Nanos) -> Option<Result<Head>>
     let mut encoding = Ok(None);
     let mut wrong = None;
     let mut of_go_micro = false;
+    let mut streams = false;
     let mut attempts = None;
     let mut criticality = Criticality::Default;
     let mut trace = Trace::default();
@@ -112,6 +129,7 @@ pub(super) fn read(headers: &HeaderMap, received: Nanos) -> Option<Result<Head>>
                     _ => Criticality::Default,
                 }
             }
+            "micro-body" => streams = true,
             "traceparent" => trace = travel::read_trace(text()).unwrap_or_default(),
             other => metadata.append(other, &String::from_utf8_lossy(value.as_bytes())),
         }
@@ -125,6 +143,7 @@ pub(super) fn read(headers: &HeaderMap, received: Nanos) -> Option<Result<Head>>
             content_type,
             named: named.clone(),
             encoding,
+            streams,
             of_go_micro,
         }),
     })

@@ -2,12 +2,17 @@
 
 use std::{
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
 use futures_core::Stream;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
+use parking_lot::Mutex;
 use tokio::time::Sleep;
 
 use super::status;
@@ -95,11 +100,20 @@ impl Messages {
     }
 }
 
+/// The messages of a request.
 impl Stream for Messages {
     type Item = Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.poll_message(cx)
+        let message = ready!(self.poll_message(cx));
+        if message.is_none()
+            && let Some(trailers) = self.trailers()
+            && trailers.contains_key(status::STATUS)
+        {
+            // One of our clients says that what it sent is not all.
+            return Poll::Ready(status::read(&trailers, StatusCode::OK).err().map(Err));
+        }
+        Poll::Ready(message)
     }
 }
 
@@ -113,10 +127,23 @@ pub(super) fn sealed(message: &[u8], encoding: Option<Compression>) -> Result<By
     }
 }
 
+/// An error for a message that is larger than `most`.
+pub(super) fn fits(message: &[u8], most: usize) -> Result<()> {
+    if message.len() <= most {
+        return Ok(());
+    }
+    Err(Error::invalid_argument(format!(
+        "a message of {} bytes is over the limit `message` of {most}; send it as a stream",
+        message.len()
+    )))
+}
+
 /// Messages of a stream as the pieces of a body.
 pub(super) struct Sealed {
     messages: BodyStream,
     encoding: Option<Compression>,
+    /// The largest that is sent, in bytes.
+    most: usize,
     end: End,
     /// Ends it when nobody waits for more.
     deadline: Option<Pin<Box<Sleep>>>,
@@ -125,8 +152,8 @@ pub(super) struct Sealed {
 
 /// What follows the last message.
 pub(super) enum End {
-    /// Nothing, as in a request; an error breaks it off.
-    Bare,
+    /// Nothing, as in a request; an error breaks it off, where the other side cannot be told.
+    Request(Arc<Feeding>),
     /// How the call ended, with these trailers if it went well.
     Status {
         trailers: HeaderMap,
@@ -134,10 +161,31 @@ pub(super) enum End {
     },
 }
 
+/// A request's stream, as the call that it belongs to sees it.
+#[derive(Debug, Default)]
+pub(super) struct Feeding {
+    /// Whether the other side is known to read how the stream ended, as no other gRPC does.
+    pub(super) to_ours: AtomicBool,
+    /// What broke it off.
+    pub(super) failed: Mutex<Option<Error>>,
+}
+
+impl Feeding {
+    /// The error that a call ends with: what broke its request's stream off, if something did.
+    pub(super) fn cause(&self, error: Error) -> Error {
+        let failed = self.failed.lock().take();
+        match failed {
+            Some(failed) => failed.with_outcome(error.outcome()),
+            None => error,
+        }
+    }
+}
+
 impl Sealed {
     pub(super) fn new(
         messages: BodyStream,
         encoding: Option<Compression>,
+        most: usize,
         end: End,
         deadline: Nanos,
     ) -> Self {
@@ -146,6 +194,7 @@ impl Sealed {
         Sealed {
             messages,
             encoding,
+            most,
             end,
             deadline,
             ended: false,
@@ -155,7 +204,16 @@ impl Sealed {
     fn end(&mut self, ended: Result<()>) -> Option<Result<Piece>> {
         self.ended = true;
         match &mut self.end {
-            End::Bare => ended.err().map(Err),
+            End::Request(feeding) => {
+                let error = ended.err()?;
+                *feeding.failed.lock() = Some(error.clone());
+                if !feeding.to_ours.load(Relaxed) {
+                    return Some(Err(error));
+                }
+                let mut trailers = HeaderMap::new();
+                status::write(&error, false, &mut trailers);
+                Some(Ok(Piece::Trailers(trailers)))
+            }
             End::Status {
                 trailers,
                 to_go_micro,
@@ -186,7 +244,11 @@ impl Stream for Sealed {
             return Poll::Ready(this.end(Err(error)));
         }
         let next = ready!(this.messages.as_mut().poll_next(cx));
-        let sealed = next.map(|message| message.and_then(|m| sealed(&m, this.encoding)));
+        let sealed = next.map(|message| {
+            let message = message?;
+            fits(&message, this.most)?;
+            sealed(&message, this.encoding)
+        });
         Poll::Ready(match sealed {
             Some(Ok(sealed)) => Some(Ok(Piece::Data(sealed))),
             Some(Err(error)) => this.end(Err(error)),

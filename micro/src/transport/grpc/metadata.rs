@@ -10,6 +10,9 @@ use crate::{
 /// Entries under a name that begins so come after the last message, without it: as Connect names them.
 pub(super) const TRAILER: &str = "trailer-";
 
+/// What our own servers say beside metadata.
+const OURS: [HeaderName; 4] = [travel::LOAD, travel::OUTCOME, travel::ORIGIN, travel::BODY];
+
 /// Whether a header is gRPC's own, or that of one hop, so that no metadata may be written there.
 pub(super) fn is_reserved(name: &HeaderName) -> bool {
     match name.as_str() {
@@ -53,8 +56,7 @@ fn write_entry(name: &str, value: &str, headers: &mut HeaderMap) {
 /// Headers as metadata, each name with `prefix` before it, but those that are gRPC's own or ours.
 pub(super) fn read(headers: &HeaderMap, prefix: &str, into: &mut Metadata) {
     for (name, value) in headers {
-        let ours = *name == travel::LOAD || *name == travel::OUTCOME;
-        if ours || is_reserved(name) {
+        if OURS.contains(name) || is_reserved(name) {
             continue;
         }
         let text = String::from_utf8_lossy(value.as_bytes());

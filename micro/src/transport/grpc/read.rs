@@ -3,6 +3,7 @@
 use std::{
     future::poll_fn,
     pin::Pin,
+    sync::{Arc, atomic::Ordering::Relaxed},
     task::{Context, Poll, ready},
 };
 
@@ -12,7 +13,7 @@ use http::{HeaderMap, Response as HttpResponse, StatusCode, header};
 
 use super::{
     head::{self, ENCODING},
-    messages::Messages,
+    messages::{Feeding, Messages},
     metadata, status,
 };
 use crate::{
@@ -27,6 +28,7 @@ pub(super) async fn answer(
     response: HttpResponse<HttpBody>,
     busy: Busy,
     expected: Expected,
+    feeding: Option<Arc<Feeding>>,
     most: usize,
 ) -> Result<Response> {
     let (parts, body) = response.into_parts();
@@ -48,13 +50,22 @@ pub(super) async fn answer(
         // The other side was told what is known here.
         Error::internal(error.message().to_owned()).with_outcome(Outcome::Unknown)
     })?;
+    let of_ours = parts.headers.contains_key(travel::BODY);
+    if let Some(feeding) = &feeding {
+        feeding.to_ours.store(of_ours, Relaxed);
+    }
     let messages = Messages::new(body, encoding, most);
     let mut received = Received {
         messages,
         ahead: Vec::new(),
         ended: false,
         told,
+        feeding,
         _busy: busy,
+    };
+    let expected = match expected {
+        Expected::Unsaid if of_ours => Expected::Stream,
+        expected => expected,
     };
     let mut response = match expected {
         Expected::Stream => Response::new(content_type, Body::stream(received)),
@@ -99,6 +110,7 @@ struct Received {
     ended: bool,
     /// Whether it was said beforehand that it went well.
     told: bool,
+    feeding: Option<Arc<Feeding>>,
     _busy: Busy,
 }
 
@@ -164,7 +176,11 @@ impl Stream for Received {
             Some(Ok(message)) => Poll::Ready(Some(Ok(message))),
             Some(Err(error)) => {
                 this.ended = true;
-                Poll::Ready(Some(Err(unknown(error))))
+                let error = unknown(error);
+                Poll::Ready(Some(Err(match &this.feeding {
+                    Some(feeding) => feeding.cause(error),
+                    None => error,
+                })))
             }
             None => {
                 this.ended = true;
@@ -174,9 +190,12 @@ impl Stream for Received {
     }
 }
 
-/// What goes wrong while an answer comes says nothing of the work.
+/// What goes wrong while an answer comes says nothing of the work, unless that it is too large.
 fn unknown(error: Error) -> Error {
-    error.with_outcome(Outcome::Unknown)
+    match error.code() {
+        Code::ResourceExhausted => error.with_outcome(Outcome::Answered),
+        _ => error.with_outcome(Outcome::Unknown),
+    }
 }
 
 /// Messages in JSON, of those in MessagePack.

@@ -38,6 +38,9 @@ pub(super) fn write(error: &Error, to_go_micro: bool, trailers: &mut HeaderMap) 
         let outcome = HeaderValue::from_static(error.outcome().as_str());
         trailers.insert(travel::OUTCOME, outcome);
     }
+    if !error.origin().is_empty() && !to_go_micro {
+        trailers.insert(travel::ORIGIN, percent::encode(error.origin()));
+    }
     if let Some(after) = error.retry_after() {
         let millis = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
         trailers.insert(PUSHBACK, HeaderValue::from(millis));
@@ -70,6 +73,9 @@ pub(super) fn read(trailers: &HeaderMap, http: StatusCode) -> Result<()> {
         _ => Outcome::Answered,
     };
     error = error.with_outcome(outcome);
+    if let Some(origin) = trailers.get(travel::ORIGIN) {
+        error = error.with_origin(percent::decode(origin.as_bytes()));
+    }
     if let Some(millis) = said(&PUSHBACK).and_then(|text| text.parse().ok()) {
         error = error.with_retry_after(Duration::from_millis(millis));
     }
@@ -85,6 +91,8 @@ fn of_http(status: StatusCode) -> Error {
         403 => Code::PermissionDenied,
         404 => Code::Unimplemented,
         429 | 502..=504 => Code::Unavailable,
+        // The head was too large.
+        431 => Code::ResourceExhausted,
         _ => Code::Unknown,
     };
     match status {
@@ -109,6 +117,7 @@ mod tests {
         let mut sent = Error::resource_exhausted("full: 100 %")
             .with_outcome(Outcome::Rejected)
             .with_retry_after(Duration::from_millis(250));
+        sent = sent.with_origin("shop/Orders.Place");
         sent.metadata_mut().insert("reason", "tenant");
         let mut trailers = HeaderMap::new();
         write(&sent, false, &mut trailers);
@@ -116,6 +125,7 @@ mod tests {
         assert_eq!(came.code(), sent.code());
         assert_eq!(came.message(), sent.message());
         assert_eq!(came.outcome(), sent.outcome());
+        assert_eq!(came.origin(), sent.origin());
         assert_eq!(came.retry_after(), sent.retry_after());
         assert_eq!(came.metadata(), sent.metadata());
     }

@@ -42,6 +42,13 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     }
 }
 
+/// What a port speaks by HTTP, as records list it.
+#[cfg(feature = "grpc")]
+pub(crate) const NAMES: [&str; 3] = ["grpc", "mucp", "http"];
+/// What a port speaks by HTTP, as records list it.
+#[cfg(not(feature = "grpc"))]
+pub(crate) const NAMES: [&str; 2] = ["mucp", "http"];
+
 /// What a port speaks by HTTP. Of the dialects the first that speaks a request answers it.
 pub(crate) fn protocols(limits: &Arc<Limits>) -> Vec<Arc<dyn Protocol>> {
     let ops: Arc<dyn Dialect> = Arc::new(ops::Ops::new());

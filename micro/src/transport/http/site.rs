@@ -7,7 +7,8 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use http::{Request, Response, StatusCode};
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use parking_lot::Mutex;
 
 use super::{Dialect, HttpAnswer, HttpBody};
@@ -81,7 +82,7 @@ impl Site {
         let (head, body) = request.into_parts();
         match self.dialects.iter().find(|dialect| dialect.speaks(&head)) {
             Some(dialect) => dialect.answer(Request::from_parts(head, body), self),
-            None => Box::pin(async { no_dialect() }),
+            None => no_dialect(body, self.limits.message),
         }
     }
 
@@ -90,7 +91,7 @@ impl Site {
         let (head, body) = request.into_parts();
         match self.dialects.iter().find(|dialect| dialect.speaks(&head)) {
             Some(dialect) => dialect.begin(Request::from_parts(head, body), self, now),
-            None => HttpBegun::Done(no_dialect()),
+            None => HttpBegun::poll(no_dialect(body, self.limits.message)),
         }
     }
 
@@ -140,11 +141,21 @@ fn split(path: &str) -> Option<(&str, String)> {
     Some((service, format!("{kind}.{method}")))
 }
 
-fn no_dialect() -> Response<HttpBody> {
-    let mut response = Response::new(HttpBody::empty());
-    *response.status_mut() = StatusCode::NOT_FOUND;
-    response
+/// The answer to what no dialect wants, when all of it has come: it counts as under way until then.
+fn no_dialect(body: HttpBody, most: usize) -> HttpAnswer {
+    Box::pin(async move {
+        // Whether it came whole changes nothing.
+        let _ = body.collect(most).await;
+        let mut response = Response::new(HttpBody::Whole(Bytes::from_static(NOT_FOUND)));
+        *response.status_mut() = StatusCode::NOT_FOUND;
+        let text = HeaderValue::from_static("text/plain; charset=utf-8");
+        response.headers_mut().insert(header::CONTENT_TYPE, text);
+        response
+    })
 }
+
+/// What is said then.
+const NOT_FOUND: &[u8] = b"no protocol spoken here has such requests\n";
 
 #[cfg(test)]
 mod tests {

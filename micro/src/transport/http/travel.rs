@@ -20,6 +20,11 @@ pub(crate) const LOAD: HeaderName = HeaderName::from_static("micro-load");
 /// The [`Outcome`](crate::Outcome) of an error that is not a handler's answer: `rejected`, `not sent`
 /// or `unknown`.
 pub(crate) const OUTCOME: HeaderName = HeaderName::from_static("micro-outcome");
+/// Who made an error, percent-encoded as `grpc-message` is.
+pub(crate) const ORIGIN: HeaderName = HeaderName::from_static("micro-origin");
+/// `stream`, where the body of a request or an answer is one: protocols that go by the endpoint need not
+/// know it then.
+pub(crate) const BODY: HeaderName = HeaderName::from_static("micro-body");
 /// W3C trace context.
 pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 

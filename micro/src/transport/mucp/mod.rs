@@ -13,10 +13,8 @@ mod json_rpc;
 mod names;
 mod proto_rpc;
 mod serve;
-mod transport;
 
 pub(crate) use client::{Exchange, Lane, Node};
 #[cfg(fuzzing)]
 pub use fuzz::messages as fuzz_messages;
 pub(crate) use serve::Server;
-pub use transport::Mucp;

@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::{
-    calls::{Calls, Wakers},
+    calls::{Batch, Calls, State, Wakers},
     frame::{kind, write_bare},
     polling::Polling,
     preface::{Preface, Read},
@@ -174,7 +174,7 @@ struct Driver<'a> {
     writer: Writer,
     timer: Timer,
     /// Kept for its room.
-    wakers: Wakers,
+    batch: Batch,
     polling: Option<Polling>,
     last_read: Nanos,
     /// When a sign of life was asked for.
@@ -195,7 +195,7 @@ impl<'a> Driver<'a> {
             reader: Reader::new(limits.message + usize::from(u16::MAX), first),
             writer: Writer::default(),
             timer: Timer::new(),
-            wakers: Wakers::new(),
+            batch: Batch::default(),
             polling: Polling::new(limits.poll),
             last_read: time::now(),
             pinged: None,
@@ -206,12 +206,12 @@ impl<'a> Driver<'a> {
     /// Why it ended.
     async fn run(mut self) -> Error {
         let (calls, now) = (self.calls, self.last_read);
-        let mut wakers = Wakers::new();
+        let mut batch = Batch::default();
         let first = self
             .reader
-            .first_frames(&mut |frame| calls.lock().frame(calls, frame, now, &mut wakers));
-        wakers.into_iter().for_each(|waker| waker.wake());
-        if let Err(error) = first {
+            .first_frames(&mut |frame| calls.lock().frame(calls, frame, now, &mut batch));
+        let finished = batch.finish();
+        if let Err(error) = first.and(finished) {
             return error;
         }
         poll_fn(|cx| match self.poll(cx) {
@@ -222,11 +222,11 @@ impl<'a> Driver<'a> {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Result<()> {
-        let mut wakers = std::mem::take(&mut self.wakers);
-        let read = self.read(cx, &mut wakers);
-        wakers.drain(..).for_each(|waker| waker.wake());
-        self.wakers = wakers;
-        read?;
+        let mut batch = std::mem::take(&mut self.batch);
+        let read = self.read(cx, &mut batch);
+        let finished = batch.finish();
+        self.batch = batch;
+        read.and(finished)?;
         self.write(cx)?;
         loop {
             let check = self.check(cx)?;
@@ -249,15 +249,15 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
-    fn read(&mut self, cx: &mut Context<'_>, wakers: &mut Wakers) -> Result<()> {
+    fn read(&mut self, cx: &mut Context<'_>, batch: &mut Batch) -> Result<()> {
         for _ in 0..READS {
-            let mut batch: Option<(Nanos, parking_lot::MutexGuard<'_, super::calls::State>)> = None;
+            let mut locked: Option<(Nanos, parking_lot::MutexGuard<'_, State>)> = None;
             let calls = self.calls;
             let read = self.reader.poll_frames(&mut self.io, cx, &mut |frame| {
-                let (received, state) = batch.get_or_insert_with(|| (time::now(), calls.lock()));
-                state.frame(calls, frame, *received, wakers)
+                let (received, state) = locked.get_or_insert_with(|| (time::now(), calls.lock()));
+                state.frame(calls, frame, *received, batch)
             });
-            if let Some((received, state)) = batch {
+            if let Some((received, state)) = locked {
                 drop(state);
                 self.last_read = received;
                 self.pinged = None;

@@ -45,7 +45,7 @@ pub(crate) fn protocols() -> Vec<String> {
 }
 
 /// The native protocol's name in TLS's negotiation.
-pub(crate) const ALPN: [&str; 1] = ["micro/1"];
+pub(crate) const ALPN: &str = "micro/1";
 
 /// The server's side of the native protocol.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl Protocol for Native {
     }
 
     fn alpn(&self) -> &[&'static str] {
-        &ALPN
+        &[ALPN]
     }
 
     async fn serve(&self, connection: Accepted, call: Arc<dyn Call>) {

@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
 
-use super::frame::{HEADER, kind};
+use super::frame::{HEADER, Header, kind};
 
 /// From this size a body is queued as it is; below, copying is cheaper than another piece to write.
 const WHOLE: usize = 8 * 1024;
@@ -62,6 +62,7 @@ impl Queue {
     }
 
     /// Queues the body of the frame whose header was just written.
+    #[inline]
     pub(super) fn push_body(&mut self, body: &Bytes) {
         if body.len() < WHOLE {
             self.tail.extend_from_slice(body);
@@ -71,6 +72,13 @@ impl Queue {
         let frames = std::mem::take(&mut self.tail);
         self.pieces.push_back(Piece::Frames(frames));
         self.pieces.push_back(Piece::Body(body.clone()));
+    }
+
+    /// Queues a frame that has no head.
+    pub(super) fn push_frame(&mut self, header: &Header, body: &Bytes) {
+        self.tail.reserve(HEADER + body.len().min(WHOLE));
+        self.tail.extend_from_slice(&header.bytes());
+        self.push_body(body);
     }
 
     /// Turns the request that starts at `start` into one taken back, if it has not been handed to

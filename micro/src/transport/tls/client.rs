@@ -31,15 +31,15 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Nothing is read before the first connection. `alpn` names the protocols that will be spoken.
-    pub(crate) fn new(tls: &Tls, alpn: &'static [&'static str]) -> Self {
+    /// Nothing is read before the first connection. `alpn` names the protocol that will be spoken.
+    pub(crate) fn new(tls: &Tls, alpn: &'static str) -> Self {
         let identity = tls.identity.iter();
         let own = identity.flat_map(|identity| [&identity.certificate, &identity.key]);
         let watched = own.chain(&tls.trust).cloned().collect();
         let server_name = tls.server_name.clone();
         let tls = tls.clone();
         Client {
-            config: Made::of(watched, move || config(&tls, alpn).map(Arc::new)),
+            config: Made::of(watched, move || config(&tls, &[alpn]).map(Arc::new)),
             server_name,
         }
     }

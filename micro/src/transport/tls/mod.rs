@@ -14,6 +14,7 @@ mod explain;
 mod files;
 mod server;
 mod stream;
+mod ways;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -23,6 +24,7 @@ use crate::{error::Result, registry::Node, transport::native::asks_for_tls};
 pub(crate) use client::{Client, Over};
 pub(crate) use server::Server;
 pub use stream::Secured;
+pub(crate) use ways::Ways;
 
 /// TLS of a service and of its client, by files: they are read again when they change, at most once a
 /// second, and connections made from then on use what is new.

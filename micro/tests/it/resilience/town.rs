@@ -12,7 +12,7 @@ use micro::{
     Client, Context, Plugins, Result, Running, Service, client::Method, transport::Native,
 };
 
-use super::{directory::Directory, network::Internet, random::Random};
+use super::{clock::Clock, directory::Directory, network::Internet, random::Random};
 
 /// What every test is played in.
 pub(super) struct Town {
@@ -22,9 +22,10 @@ pub(super) struct Town {
 
 impl Town {
     pub(super) fn new() -> Self {
+        let clock = Clock::new();
         Town {
-            internet: Internet::new(Random::new(1), false),
-            directory: Directory::new(Random::new(2), Duration::ZERO),
+            internet: Internet::new(Random::new(1), &clock, false),
+            directory: Directory::new(Random::new(2), &clock, Duration::ZERO),
         }
     }
 

@@ -15,7 +15,7 @@ use super::{
     certificates::{Authority, House},
     greeter_at, hello,
 };
-use crate::resilience::{network::Internet, random::Random};
+use crate::resilience::{clock::Clock, network::Internet, random::Random};
 
 /// Keeps what is warned of.
 #[derive(Clone, Default)]
@@ -56,7 +56,7 @@ async fn fresh(internet: &Internet, registry: &Memory, tls: Tls) -> Result<()> {
 async fn new_certificates_are_used_without_a_restart_and_broken_ones_are_not() {
     let warnings = Warnings::default();
     let _guard = tracing::subscriber::set_default(warnings.clone());
-    let internet = Internet::new(Random::new(1), false);
+    let internet = Internet::new(Random::new(1), &Clock::new(), false);
     let (house, registry) = (House::of("a"), Memory::new());
     let _running = greeter_at(&registry, internet.host("a"), house.server().require()).await;
     fresh(&internet, &registry, house.client()).await.unwrap();

@@ -18,11 +18,11 @@ use tokio::{
 use super::{certificates::House, client, greeter, greeter_at, hello, not_sent};
 use crate::{
     raw::{Raw, preface},
-    resilience::{network::Internet, random::Random},
+    resilience::{clock::Clock, network::Internet, random::Random},
 };
 
 fn internet() -> Internet {
-    Internet::new(Random::new(1), false)
+    Internet::new(Random::new(1), &Clock::new(), false)
 }
 
 /// Why no call to a node at this address is made, which is known to have done nothing.

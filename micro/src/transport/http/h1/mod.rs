@@ -62,6 +62,10 @@ impl Protocol for H1 {
         detect::detect(first)
     }
 
+    fn alpn(&self) -> &[&'static str] {
+        &["http/1.1"]
+    }
+
     async fn serve(&self, connection: Accepted, call: Arc<dyn Call>) {
         let site = Site::new(call, self.limits.clone(), self.dialects.clone());
         serve::serve(connection, site, &self.hijackers).await;

@@ -105,9 +105,15 @@ impl Channel {
         request: Request<HttpBody>,
         sent: Sent,
     ) -> Result<(Response<HttpBody>, Busy)> {
-        self.busy.fetch_add(1, Relaxed);
-        let busy = Busy(self.clone());
         let not_sent = |error: Error| error.with_outcome(Outcome::NotSent);
+        let others = self.busy.fetch_add(1, Relaxed);
+        let busy = Busy(self.clone());
+        if others >= self.limits.calls {
+            return Err(not_sent(Error::resource_exhausted(format!(
+                "{0} calls are at work on one connection, over the limit `calls` of {0}",
+                self.limits.calls
+            ))));
+        }
         let mut sender = self.sender().await.map_err(not_sent)?;
         let (head, body) = request.into_parts();
         let ends = matches!(&body, HttpBody::Whole(data) if data.is_empty());
@@ -290,7 +296,7 @@ fn builder(limits: &Limits) -> Builder {
     let mut builder = Builder::new();
     builder
         .enable_push(false)
-        .max_header_list_size(limits.head_u32())
+        .max_header_list_size(limits.head_list_u32())
         .initial_window_size(limits.window)
         .initial_connection_window_size(limits.queue_u32())
         .initial_max_send_streams(limits.streams as usize)

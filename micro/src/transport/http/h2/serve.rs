@@ -69,7 +69,7 @@ fn builder(limits: &Limits) -> Builder {
     let mut builder = Builder::new();
     builder
         .max_concurrent_streams(limits.streams)
-        .max_header_list_size(limits.head_u32())
+        .max_header_list_size(limits.head_list_u32())
         .initial_window_size(limits.window)
         .initial_connection_window_size(limits.queue_u32())
         .max_pending_accept_reset_streams(RESET_UNSEEN)

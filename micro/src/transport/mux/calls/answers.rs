@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Calls, State, Wakers};
+use super::{Batch, Calls, State};
 use crate::{
     error::{Error, Result},
     message::{Body, Response},
@@ -20,8 +20,13 @@ impl State {
         calls: &Arc<Calls>,
         frame: Frame<'_>,
         received: Nanos,
-        wakers: &mut Wakers,
+        batch: &mut Batch,
     ) -> Result<()> {
+        if frame.header.kind == kind::DATA {
+            let find = |id| self.streams.get(&id).and_then(|s| s.inbox.clone());
+            return batch.run.add(frame, find);
+        }
+        batch.run.deliver()?;
         let id = frame.header.id;
         match frame.header.kind {
             kind::RESPONSE => {
@@ -53,12 +58,7 @@ impl State {
                     // Whole answers end the call; what the request still streams is of no use.
                     self.streams.remove(&id);
                 }
-                self.complete(id, answer, wakers);
-            }
-            kind::DATA => {
-                if let Some(inbox) = self.streams.get(&id).and_then(|s| s.inbox.clone()) {
-                    inbox.push(frame.body())?;
-                }
+                self.complete(id, answer, &mut batch.wakers);
             }
             kind::END => {
                 let end = match frame::read_status(frame.head()).ok_or_else(damaged)? {

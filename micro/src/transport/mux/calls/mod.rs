@@ -22,6 +22,7 @@ use super::{
     names::Names,
     preface::UNSAID,
     queue::Queue,
+    stream::Run,
 };
 use crate::{
     error::{Error, Outcome, Result},
@@ -109,6 +110,21 @@ struct Waiting {
 
 /// Wakers to be woken once the lock is free.
 pub(super) type Wakers = Vec<Waker>;
+
+/// What the frames of one read leave to be done once the lock is free.
+#[derive(Default)]
+pub(super) struct Batch {
+    wakers: Wakers,
+    run: Run,
+}
+
+impl Batch {
+    /// Hands messages over and wakes callers.
+    pub(super) fn finish(&mut self) -> Result<()> {
+        self.wakers.drain(..).for_each(Waker::wake);
+        self.run.deliver()
+    }
+}
 
 impl Calls {
     pub(super) fn new(limits: Arc<Limits>) -> Arc<Self> {

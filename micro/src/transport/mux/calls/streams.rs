@@ -74,14 +74,18 @@ impl Outlet for Calls {
         }
     }
 
-    fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_write(&self, cx: &mut Context<'_>, write: &mut dyn FnMut(&mut Queue)) -> Poll<()> {
         let mut state = self.lock();
-        let gone = matches!(state.stage, Stage::Gone(_));
-        if gone || self.has_room(&state) {
+        if matches!(state.stage, Stage::Gone(_)) {
             return Poll::Ready(());
         }
-        state.waiting.push(cx.waker().clone());
-        Poll::Pending
+        if !self.has_room(&state) {
+            state.waiting.push(cx.waker().clone());
+            return Poll::Pending;
+        }
+        write(&mut state.queue);
+        wake_driver(state);
+        Poll::Ready(())
     }
 
     fn give_up(&self, id: u64) {

@@ -78,7 +78,8 @@ impl Driver {
         let session = &mut self.session;
         let first = self
             .reader
-            .first_frames(&mut |frame| session.frame(frame, now));
+            .first_frames(&mut |frame| session.frame(frame, now))
+            .and_then(|()| session.deliver());
         if let Err(error) = first {
             return self.give_up(error).await;
         }
@@ -190,6 +191,7 @@ impl Driver {
                 session.frame(frame, now)
             });
             if let Some(received) = received {
+                session.deliver()?;
                 self.last_read = received;
                 self.pinged = None;
                 self.amid_since = None;

@@ -17,7 +17,7 @@ use crate::{
             preface::Preface,
             queue::{Queue, Writer},
             reader::Frame,
-            stream::{self, Inbox, Incoming},
+            stream::{self, Inbox, Incoming, Run},
         },
         protocol::Seat,
     },
@@ -37,6 +37,8 @@ pub(super) struct Session {
     pub(super) full: bool,
     /// Frames read in one batch with what filled the queue, to be looked at when it is written.
     parked: VecDeque<Frame<'static>>,
+    /// Messages of a stream, to be handed over together.
+    run: Run,
     /// Whether as many calls as may be were at work when the last was begun.
     pub(super) crowded: bool,
 }
@@ -59,6 +61,7 @@ impl Session {
             seat,
             full: false,
             parked: VecDeque::new(),
+            run: Run::default(),
             crowded: false,
         }
     }
@@ -78,6 +81,11 @@ impl Session {
         handed
     }
 
+    /// Hands over what a batch ended with.
+    pub(super) fn deliver(&mut self) -> Result<()> {
+        self.run.deliver()
+    }
+
     /// Looks at frames that were parked, now that what was queued has been written.
     pub(super) fn resume(&mut self, now: Nanos) -> Result<()> {
         self.full = false;
@@ -87,10 +95,18 @@ impl Session {
             self.frame(frame, now)?;
         }
         self.full |= !self.parked.is_empty();
-        Ok(())
+        self.run.deliver()
     }
 
     pub(super) fn frame(&mut self, frame: Frame<'_>, now: Nanos) -> Result<()> {
+        if frame.header.kind == kind::DATA && !self.full {
+            let served = &self.served;
+            return self.run.add(frame, |id| {
+                let state = served.state.lock();
+                state.running.get(&id).and_then(|r| r.inbox.clone())
+            });
+        }
+        self.run.deliver()?;
         if self.full {
             self.parked.push_back(frame.keep());
             return Ok(());
@@ -101,15 +117,6 @@ impl Session {
             kind::REQUEST | kind::WITHDRAWN => {
                 let read = frame::read_request(frame.head()).ok_or_else(damaged)?;
                 self.target(&read)?;
-            }
-            kind::DATA => {
-                let inbox = {
-                    let state = self.served.state.lock();
-                    state.running.get(&id).and_then(|r| r.inbox.clone())
-                };
-                if let Some(inbox) = inbox {
-                    inbox.push(frame.body())?;
-                }
             }
             kind::END => {
                 let end = match frame::read_status(frame.head()).ok_or_else(damaged)? {
@@ -161,6 +168,7 @@ impl Session {
         }
     }
 
+    #[inline(always)]
     fn request(&mut self, frame: Frame<'_>, now: Nanos) -> Result<()> {
         let header = frame.header;
         let read = frame::read_request(frame.head()).ok_or_else(damaged)?;

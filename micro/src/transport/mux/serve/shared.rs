@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::task::AbortHandle;
 
 use crate::{
@@ -77,29 +77,38 @@ impl Served {
 impl Outlet for Served {
     fn write(&self, write: &mut dyn FnMut(&mut Queue)) {
         let mut state = self.state.lock();
-        if state.gone {
-            return;
-        }
-        write(&mut state.queue);
-        let driver = state.asleep.then(|| state.driver.clone()).flatten();
-        state.asleep = false;
-        drop(state);
-        if let Some(driver) = driver {
-            driver.wake();
+        if !state.gone {
+            write(&mut state.queue);
+            wake_driver(state);
         }
     }
 
-    fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_write(&self, cx: &mut Context<'_>, write: &mut dyn FnMut(&mut Queue)) -> Poll<()> {
         let mut state = self.state.lock();
-        if state.gone || state.queue.length() <= self.queue {
+        if state.gone {
             return Poll::Ready(());
         }
-        state.waiting.push(cx.waker().clone());
-        Poll::Pending
+        if state.queue.length() > self.queue {
+            state.waiting.push(cx.waker().clone());
+            return Poll::Pending;
+        }
+        write(&mut state.queue);
+        wake_driver(state);
+        Poll::Ready(())
     }
 
     /// Nothing to say: a handler may leave the rest of a stream unread and answer all the same.
     fn give_up(&self, _: u64) {}
+}
+
+/// Wakes the connection's task if it sleeps, after the lock is free.
+fn wake_driver(mut state: MutexGuard<'_, State>) {
+    let driver = state.asleep.then(|| state.driver.clone()).flatten();
+    state.asleep = false;
+    drop(state);
+    if let Some(driver) = driver {
+        driver.wake();
+    }
 }
 
 impl Running {

@@ -1,0 +1,264 @@
+//! What may be chosen, and the way from files to files.
+
+use std::{
+    env, fs, io,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use prost_build::{Config, Module};
+use prost_types::FileDescriptorSet;
+
+use crate::{Error, descriptors, names, polish::polish, service::Traits, tree};
+
+/// Compiles `.proto` files, as it is told.
+///
+/// Paths of Protobuf are those of `prost-build`: `.` is everything, `.greeter.Hello` a message, `.greeter.Hello.name`
+/// a field, and what does not begin with a dot is an ending.
+///
+/// ```no_run
+/// micro_build::Builder::new()
+///     .include("proto")
+///     .btree_map(".")
+///     .type_attribute(".greeter.Reply", "#[derive(Eq)]")
+///     .compile(&["proto/greeter.proto"])?;
+/// # Ok::<(), micro_build::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "it does nothing before `compile` or `generate`"]
+pub struct Builder {
+    includes: Vec<PathBuf>,
+    out: Option<PathBuf>,
+    btree_maps: Vec<String>,
+    bytes: Vec<String>,
+    attributes: Vec<(String, String)>,
+    externs: Vec<(String, String)>,
+    descriptors: bool,
+}
+
+/// A file to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Generated {
+    /// Its name, such as `greeter.rs`.
+    pub name: String,
+    /// What is in it.
+    pub text: String,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Builder {
+            includes: Vec::new(),
+            out: None,
+            btree_maps: Vec::new(),
+            bytes: Vec::new(),
+            attributes: Vec::new(),
+            externs: Vec::new(),
+            descriptors: true,
+        }
+    }
+}
+
+impl Builder {
+    /// Nothing chosen yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Looks for files and their imports in a directory too. Without any, a file's own directory is looked
+    /// in. Protobuf's own files, such as `google/protobuf/timestamp.proto`, are always found.
+    pub fn include(mut self, directory: impl AsRef<Path>) -> Self {
+        self.includes.push(directory.as_ref().to_owned());
+        self
+    }
+
+    /// Writes into a directory and not into `OUT_DIR`.
+    pub fn out_dir(mut self, directory: impl AsRef<Path>) -> Self {
+        self.out = Some(directory.as_ref().to_owned());
+        self
+    }
+
+    /// Has the maps at a path as `BTreeMap`, and not as `HashMap`.
+    pub fn btree_map(mut self, path: impl Into<String>) -> Self {
+        self.btree_maps.push(path.into());
+        self
+    }
+
+    /// Has the bytes at a path as `Bytes`, which are cheap to share, and not as `Vec<u8>`.
+    pub fn bytes(mut self, path: impl Into<String>) -> Self {
+        self.bytes.push(path.into());
+        self
+    }
+
+    /// Adds an attribute to the types at a path.
+    pub fn type_attribute(mut self, path: impl Into<String>, attribute: impl Into<String>) -> Self {
+        self.attributes.push((path.into(), attribute.into()));
+        self
+    }
+
+    /// Takes the types at a path, such as `.shop.v1`, from a Rust module, such as `::shop::v1`, and does not
+    /// generate them.
+    pub fn extern_path(mut self, path: impl Into<String>, rust: impl Into<String>) -> Self {
+        self.externs.push((path.into(), rust.into()));
+        self
+    }
+
+    /// Whether modules with services have the constant `FILE_DESCRIPTOR_SET` for reflection; they do
+    /// unless told otherwise.
+    pub fn descriptors(mut self, wanted: bool) -> Self {
+        self.descriptors = wanted;
+        self
+    }
+
+    /// Compiles files, and writes those whose text is new; gives the paths of all, written or not. Without
+    /// [`out_dir`](Self::out_dir) it also tells cargo to watch the sources.
+    ///
+    /// # Errors
+    /// What is wrong in a file, with its place; and what cannot be read or written.
+    pub fn compile(&self, protos: &[impl AsRef<Path>]) -> Result<Vec<PathBuf>, Error> {
+        let protos = owned(protos);
+        let set = self.read(&protos)?;
+        let out = match &self.out {
+            Some(out) => out.clone(),
+            None => env::var_os("OUT_DIR").map(PathBuf::from).ok_or_else(|| {
+                Error::new("`OUT_DIR` is not set; call this from a build script or give `out_dir`")
+            })?,
+        };
+        fs::create_dir_all(&out).map_err(|error| Error::of_file(&out, &error))?;
+        let mut paths = Vec::new();
+        for file in self.write(&set, &protos)? {
+            let path = out.join(&file.name);
+            if fs::read_to_string(&path).map_or(true, |text| text != file.text) {
+                fs::write(&path, file.text).map_err(|error| Error::of_file(&path, &error))?;
+            }
+            paths.push(path);
+        }
+        if self.out.is_none() {
+            let watched = descriptors::sources(&set, &self.includes_of(&protos));
+            tell_cargo(&watched).map_err(|error| Error::of_file(Path::new("stdout"), &error))?;
+        }
+        Ok(paths)
+    }
+
+    /// What [`compile`](Self::compile) would write, sorted by name.
+    ///
+    /// # Errors
+    /// As for [`compile`](Self::compile).
+    pub fn generate(&self, protos: &[impl AsRef<Path>]) -> Result<Vec<Generated>, Error> {
+        let protos = owned(protos);
+        self.write(&self.read(&protos)?, &protos)
+    }
+
+    fn read(&self, protos: &[PathBuf]) -> Result<FileDescriptorSet, Error> {
+        descriptors::read(protos, &self.includes_of(protos))
+    }
+
+    fn includes_of(&self, protos: &[PathBuf]) -> Vec<PathBuf> {
+        if !self.includes.is_empty() {
+            return self.includes.clone();
+        }
+        let mut directories: Vec<PathBuf> = Vec::new();
+        for proto in protos {
+            let directory = match proto.parent() {
+                Some(parent) if parent != Path::new("") => parent.to_owned(),
+                _ => PathBuf::from("."),
+            };
+            if !directories.contains(&directory) {
+                directories.push(directory);
+            }
+        }
+        directories
+    }
+
+    fn write(&self, set: &FileDescriptorSet, protos: &[PathBuf]) -> Result<Vec<Generated>, Error> {
+        let requests = set.file.iter().map(|file| {
+            let module = Module::from_protobuf_package_name(file.package());
+            (module, file.clone())
+        });
+        let modules = self
+            .config(set)
+            .generate(requests.collect())
+            .map_err(|error| Error::new(error.to_string()))?;
+        let mut modules: Vec<_> = modules.into_iter().collect();
+        modules.sort();
+
+        let without_package = protos
+            .first()
+            .map_or("proto", |proto| descriptors::stem(proto));
+        let mut files = Vec::new();
+        let mut tree = Vec::new();
+        for (module, code) in modules {
+            let name = module.to_file_name_or(without_package);
+            let text = self.module(set, &module, &code)?;
+            tree.push((module, name.clone()));
+            files.push(Generated { name, text });
+        }
+        if let Some(text) = tree::modules(&tree) {
+            let text = format!("// @generated by micro-rs-build.\n\n{text}");
+            files.push(Generated {
+                name: "mod.rs".to_owned(),
+                text,
+            });
+        }
+        Ok(files)
+    }
+
+    /// The text of a package's module.
+    fn module(
+        &self,
+        set: &FileDescriptorSet,
+        module: &Module,
+        code: &str,
+    ) -> Result<String, Error> {
+        let files = set
+            .file
+            .iter()
+            .filter(|file| Module::from_protobuf_package_name(file.package()) == *module);
+        let names: Vec<_> = files
+            .clone()
+            .map(|file| format!("`{}`", file.name()))
+            .collect();
+        let names = names.join(", ");
+        let code = polish(code)?;
+        let mut text = format!(
+            "// @generated by micro-rs-build from {names}: change that, and generate this again.\n\n{code}"
+        );
+        let mut with_services = files.filter(|file| !file.service.is_empty());
+        if self.descriptors
+            && let Some(file) = with_services.next()
+        {
+            text.push('\n');
+            text.push_str(&descriptors::constant(set, file.package()));
+        }
+        Ok(text)
+    }
+
+    fn config(&self, set: &FileDescriptorSet) -> Config {
+        let mut config = Config::new();
+        config.service_generator(Box::new(Traits {
+            descriptors: self.descriptors,
+        }));
+        config.btree_map(&self.btree_maps).bytes(&self.bytes);
+        for (path, attribute) in &self.attributes {
+            config.type_attribute(path, attribute);
+        }
+        for (path, rust) in &self.externs {
+            config.extern_path(path, rust);
+        }
+        names::tell(set, &mut config);
+        config
+    }
+}
+
+fn owned(paths: &[impl AsRef<Path>]) -> Vec<PathBuf> {
+    paths.iter().map(|path| path.as_ref().to_owned()).collect()
+}
+
+/// The build script runs again when a source has changed, and only then.
+fn tell_cargo(watched: &[PathBuf]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    watched
+        .iter()
+        .try_for_each(|path| writeln!(stdout, "cargo:rerun-if-changed={}", path.display()))
+}

@@ -1,0 +1,167 @@
+//! Generated code as a person would write it: short paths, one list of derives, lines between items.
+
+use std::collections::BTreeSet;
+
+use syn::{
+    Attribute, Ident, ItemEnum, ItemMod, ItemStruct, Path, PathSegment, Token, parse_quote,
+    punctuated::Punctuated,
+    visit::Visit,
+    visit_mut::{self, VisitMut},
+};
+
+use crate::Error;
+
+/// The same code, formatted, with the derive that makes its types messages.
+pub(crate) fn polish(code: &str) -> Result<String, Error> {
+    let mut file = syn::parse_file(code).map_err(|error| {
+        Error::new(format!(
+            "generated code is not Rust ({error}); please report the file"
+        ))
+    })?;
+    let mut names = Names::default();
+    names.visit_file(&file);
+    Polish { names }.visit_file_mut(&mut file);
+    Ok(spaced(&prettyplease::unparse(&file)))
+}
+
+/// The types and modules of a file, which may hide others of the same name.
+#[derive(Default)]
+struct Names(BTreeSet<String>);
+
+impl Names {
+    fn add(&mut self, ident: &Ident) {
+        self.0.insert(ident.to_string());
+    }
+}
+
+impl<'ast> Visit<'ast> for Names {
+    fn visit_item_struct(&mut self, item: &'ast ItemStruct) {
+        self.add(&item.ident);
+    }
+
+    fn visit_item_enum(&mut self, item: &'ast ItemEnum) {
+        self.add(&item.ident);
+    }
+
+    fn visit_item_mod(&mut self, item: &'ast ItemMod) {
+        self.add(&item.ident);
+        syn::visit::visit_item_mod(self, item);
+    }
+
+    fn visit_item_trait(&mut self, item: &'ast syn::ItemTrait) {
+        self.add(&item.ident);
+    }
+}
+
+struct Polish {
+    names: Names,
+}
+
+/// Paths that are in every module's prelude.
+const PRELUDE: [&str; 4] = [
+    "prost::alloc::string::String",
+    "prost::alloc::vec::Vec",
+    "prost::alloc::boxed::Box",
+    "core::option::Option",
+];
+
+const CRATES: [&str; 4] = ["micro", "prost", "prost_types", "std"];
+
+impl Polish {
+    fn free(&self, name: &str) -> bool {
+        !self.names.0.contains(name)
+    }
+
+    /// Adds ours to the derives, if prost's are among them, and what the derive needs to be told.
+    fn message(&self, attributes: &mut Vec<Attribute>, told: impl Fn(&str) -> Option<Attribute>) {
+        let Some(place) = attributes
+            .iter()
+            .position(|one| one.path().is_ident("derive"))
+        else {
+            return;
+        };
+        let list =
+            attributes[place].parse_args_with(Punctuated::<Path, Token![,]>::parse_terminated);
+        let Ok(mut list) = list else { return };
+        let Some(prost) = list.iter().find(|path| path.segments[0].ident == "prost") else {
+            return;
+        };
+        let kind = prost.segments.last().map(|last| last.ident.to_string());
+        let told = told(&kind.unwrap_or_default());
+        list.push(parse_quote!(::micro::Message));
+        for path in &mut list {
+            self.shorten(path);
+        }
+        attributes[place] = parse_quote!(#[derive(#list)]);
+        if let Some(told) = told {
+            attributes.insert(place + 1, told);
+        }
+    }
+
+    fn shorten(&self, path: &mut Path) {
+        if path.leading_colon.is_none() {
+            return;
+        }
+        let names: Vec<_> = path
+            .segments
+            .iter()
+            .map(|segment| segment.ident.to_string())
+            .collect();
+        let text = names.join("::");
+        let last = path.segments.len() - 1;
+        if PRELUDE.contains(&text.as_str()) && self.free(&names[last]) {
+            let segment = path.segments[last].clone();
+            path.segments = Punctuated::from_iter([segment]);
+            path.leading_colon = None;
+        } else if text == "prost::alloc::collections::BTreeMap" && self.free("std") {
+            let segment: PathSegment = path.segments[last].clone();
+            *path = parse_quote!(std::collections::#segment);
+        } else if CRATES.contains(&names[0].as_str()) && self.free(&names[0]) {
+            path.leading_colon = None;
+        }
+    }
+}
+
+impl VisitMut for Polish {
+    fn visit_path_mut(&mut self, path: &mut Path) {
+        visit_mut::visit_path_mut(self, path);
+        self.shorten(path);
+    }
+
+    fn visit_item_struct_mut(&mut self, item: &mut ItemStruct) {
+        let empty = item.fields.is_empty();
+        self.message(&mut item.attrs, |_| {
+            empty.then(|| parse_quote!(#[message(prost)]))
+        });
+        visit_mut::visit_item_struct_mut(self, item);
+    }
+
+    fn visit_item_enum_mut(&mut self, item: &mut ItemEnum) {
+        self.message(&mut item.attrs, |kind| {
+            (kind == "Enumeration").then(|| parse_quote!(#[message(prost, named)]))
+        });
+        visit_mut::visit_item_enum_mut(self, item);
+    }
+}
+
+/// With an empty line between one item and the next.
+fn spaced(code: &str) -> String {
+    let mut text = String::with_capacity(code.len() + code.len() / 16);
+    let mut before = "";
+    for line in code.lines() {
+        let ends = matches!(before.trim_start(), "}") || before.ends_with(';');
+        let begins =
+            !matches!(line.trim_start(), "}" | "") && indentation(line) == indentation(before);
+        if ends && begins {
+            text.push('\n');
+        }
+        text.push_str(line);
+        text.push('\n');
+        before = line;
+    }
+    text
+}
+
+fn indentation(line: &str) -> usize {
+    line.len() - line.trim_start().len()
+}

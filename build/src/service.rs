@@ -1,0 +1,78 @@
+//! Services as the traits that `#[micro::service]` takes.
+
+use std::fmt::Write;
+
+use prost_build::{Method, Service, ServiceGenerator};
+use prost_types::method_options::IdempotencyLevel;
+
+use crate::names::upper_camel;
+
+/// Writes a trait for each service.
+pub(crate) struct Traits {
+    /// Whether the module has a constant with the descriptors.
+    pub(crate) descriptors: bool,
+}
+
+impl ServiceGenerator for Traits {
+    fn generate(&mut self, service: Service, text: &mut String) {
+        service.comments.append_with_indent(0, text);
+        let name = (upper_camel(&service.name) != service.proto_name)
+            .then(|| format!("name = {:?}", service.proto_name));
+        let package = Some(format!("package = {:?}", service.package));
+        let descriptors = self
+            .descriptors
+            .then(|| "descriptors = FILE_DESCRIPTOR_SET".to_owned());
+        let options: Vec<_> = [name, package, descriptors].into_iter().flatten().collect();
+        write(
+            text,
+            format_args!("#[::micro::service({})]\n", options.join(", ")),
+        );
+        if service.options.deprecated() {
+            text.push_str("#[deprecated]\n");
+        }
+        write(text, format_args!("pub trait {} {{\n", service.name));
+        for method in &service.methods {
+            self::method(method, text);
+        }
+        text.push_str("}\n");
+    }
+}
+
+fn method(method: &Method, text: &mut String) {
+    method.comments.append_with_indent(1, text);
+    let idempotent = [
+        IdempotencyLevel::Idempotent,
+        IdempotencyLevel::NoSideEffects,
+    ];
+    if idempotent.contains(&method.options.idempotency_level()) {
+        text.push_str("#[idempotent]\n");
+    }
+    let name = match method.name.as_str() {
+        // The client has a function of that name.
+        "new" => "new_",
+        name => name,
+    };
+    if upper_camel(name.trim_start_matches("r#")) != method.proto_name {
+        write(text, format_args!("#[name = {:?}]\n", method.proto_name));
+    }
+    let request = payload(&method.input_type, method.client_streaming);
+    let response = payload(&method.output_type, method.server_streaming);
+    write(
+        text,
+        format_args!(
+            "async fn {name}(&self, cx: ::micro::Context, request: {request}) -> ::micro::Result<{response}>;\n"
+        ),
+    );
+}
+
+fn payload(message: &str, streaming: bool) -> String {
+    match streaming {
+        true => format!("::micro::Streaming<{message}>"),
+        false => message.to_owned(),
+    }
+}
+
+fn write(text: &mut String, what: std::fmt::Arguments<'_>) {
+    text.write_fmt(what)
+        .expect("a string takes all that is written");
+}

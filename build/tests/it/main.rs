@@ -1,0 +1,9 @@
+//! What is generated, and that it works.
+#![allow(clippy::unwrap_used, missing_docs, reason = "these are tests")]
+
+mod calls;
+mod generated;
+mod golden;
+mod json;
+mod known;
+mod script;

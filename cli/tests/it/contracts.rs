@@ -1,0 +1,114 @@
+//! `gen`, and what is made of a `.proto` under the other commands.
+
+use std::{fs, path::Path};
+
+use crate::house::House;
+
+/// The example itself.
+#[allow(dead_code, reason = "its `main` is not run here")]
+#[path = "../../../micro/examples/contract/main.rs"]
+mod example;
+
+/// The example's directory.
+fn example() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../micro/examples/contract")
+}
+
+fn house() -> House {
+    let house = House::new();
+    house.serve(example::station());
+    house
+}
+
+fn latest(request: &str) -> [&str; 4] {
+    ["call", "weather", "Station.Latest", request]
+}
+
+#[test]
+fn the_example_is_written_again_as_it_is() {
+    let house = House::new();
+    let file = example().join("weather.proto");
+    let file = file.to_str().expect("the path is Unicode");
+    let written = house.micro(&["gen", file, "--out", "made"]).ok();
+    assert_eq!(written, "made/weather.rs\n");
+    let made = fs::read_to_string(house.directory().join("made/weather.rs"));
+    let committed = fs::read_to_string(example().join("weather.rs"));
+    assert_eq!(made.expect("it is there"), committed.expect("it is there"));
+
+    let json = house.micro(&["gen", file, "--out", "made", "--json"]).ok();
+    assert_eq!(json, "[\"made/weather.rs\"]\n");
+}
+
+#[test]
+fn imports_are_found_where_they_are_said_to_be() {
+    let house = House::new();
+    let write = |name: &str, text: &str| {
+        let path = house.directory().join(name);
+        fs::create_dir_all(path.parent().expect("it has one")).expect("a directory can be made");
+        fs::write(path, text).expect("a file can be written");
+    };
+    write(
+        "shared/money.proto",
+        "syntax = \"proto3\"; package money; message Money {}",
+    );
+    write(
+        "shop/shop.proto",
+        "syntax = \"proto3\"; package shop; import \"money.proto\"; message Order { money.Money price = 1; }",
+    );
+    let shop = ["gen", "shop/shop.proto", "--out", "rust"];
+    let missing = house.micro(&shop).failed(1);
+    assert!(missing.contains("money.proto"), "{missing}");
+    let found = [&shop[..], &["--include", "shop", "--include", "shared"]].concat();
+    let written = house.micro(&found).ok();
+    assert_eq!(written, "rust/money.rs\nrust/shop.rs\nrust/mod.rs\n");
+}
+
+#[test]
+fn a_mistake_is_told_with_its_place() {
+    let house = House::new();
+    let path = house.directory().join("wrong.proto");
+    fs::write(
+        path,
+        "syntax = \"proto3\";\nmessage A {\n  Nothing b = 1;\n}\n",
+    )
+    .expect("a file can be written");
+    let error = house.micro(&["gen", "wrong.proto"]).failed(1);
+    assert!(
+        error.contains("wrong.proto:3:3") && error.contains("Nothing"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_call_goes_and_comes_in_protobufs_json_form() {
+    let reply = house().micro(&latest(r#"{"place":"Cape Town"}"#)).ok();
+    let reply: serde_json::Value = serde_json::from_str(&reply).expect("a reply is JSON");
+    assert_eq!(reply["degreesCelsius"], 21.5);
+    assert_eq!(reply["sky"], "SKY_CLOUDED");
+    assert_eq!(reply["rainMm"], 0.2);
+    assert!(
+        reply["at"].as_str().is_some_and(|at| at.ends_with('Z')),
+        "{reply}"
+    );
+}
+
+#[test]
+fn a_request_is_held_against_the_contract() {
+    let house = house();
+    let wrong = house.micro(&latest(r#"{"place":5}"#)).failed(1);
+    assert!(
+        wrong.contains("field `place` must be string?, not 5"),
+        "{wrong}"
+    );
+    let history = r#"{"place":"x","interval":"60s","count":"2"}"#;
+    let readings = house
+        .micro(&["stream", "weather", "Station.History", history])
+        .ok();
+    assert_eq!(readings.lines().count(), 2);
+}
+
+#[test]
+fn the_record_shows_where_grpc_finds_it() {
+    let shown = house().micro(&["get", "weather"]).ok();
+    assert!(shown.contains("path=/weather.Station/Latest"), "{shown}");
+}

@@ -1,0 +1,256 @@
+//! A bounded channel from many senders to one receiver: one lock a message each side, and nothing else.
+//!
+//! A message of a stream passes one on its way out. A general channel of semaphores and linked blocks
+//! costs four times as much a message as this queue behind a lock that is hardly ever contended.
+
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use parking_lot::Mutex;
+
+/// Messages received in a row before other tasks of the thread have their turn.
+const TURN: u32 = 128;
+
+struct Shared<T>(Mutex<State<T>>);
+
+struct State<T> {
+    messages: VecDeque<T>,
+    capacity: usize,
+    senders: usize,
+    /// Whether the receiver has gone.
+    closed: bool,
+    receiver: Option<Waker>,
+    /// Those who wait for room. All are woken by any: who was woken may have given up.
+    waiting: Vec<Waker>,
+}
+
+/// A channel for at most `capacity` messages, which is not 0.
+pub(super) fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
+    let shared = Arc::new(Shared(Mutex::new(State {
+        messages: VecDeque::new(),
+        capacity,
+        senders: 1,
+        closed: false,
+        receiver: None,
+        waiting: Vec::new(),
+    })));
+    let receiver = Receiver {
+        shared: shared.clone(),
+        in_a_row: 0,
+    };
+    (Sender(shared), receiver)
+}
+
+/// A sending end.
+pub(super) struct Sender<T>(Arc<Shared<T>>);
+
+impl<T> Sender<T> {
+    /// Sends a message when there is room; `None` when the receiver has gone.
+    pub(super) fn send(&self, message: T) -> Send<'_, T> {
+        Send {
+            shared: &self.0,
+            message: Some(message),
+        }
+    }
+}
+
+impl<T> Clone for Sender<T> {
+    fn clone(&self) -> Self {
+        self.0.0.lock().senders += 1;
+        Sender(self.0.clone())
+    }
+}
+
+impl<T> Drop for Sender<T> {
+    fn drop(&mut self) {
+        let mut state = self.0.0.lock();
+        state.senders -= 1;
+        if state.senders > 0 {
+            return;
+        }
+        let receiver = state.receiver.take();
+        drop(state);
+        if let Some(receiver) = receiver {
+            receiver.wake();
+        }
+    }
+}
+
+/// A message on its way in.
+#[must_use = "futures do nothing unless polled"]
+pub(super) struct Send<'a, T> {
+    shared: &'a Shared<T>,
+    message: Option<T>,
+}
+
+/// The message is never pinned.
+impl<T> Unpin for Send<'_, T> {}
+
+impl<T> Future for Send<'_, T> {
+    type Output = Option<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<()>> {
+        let mut state = self.shared.0.lock();
+        if state.closed {
+            return Poll::Ready(None);
+        }
+        if state.messages.len() >= state.capacity {
+            let known = |waiting: &Waker| waiting.will_wake(cx.waker());
+            if !state.waiting.iter().any(known) {
+                state.waiting.push(cx.waker().clone());
+            }
+            return Poll::Pending;
+        }
+        if let Some(message) = self.message.take() {
+            state.messages.push_back(message);
+        }
+        let receiver = state.receiver.take();
+        drop(state);
+        if let Some(receiver) = receiver {
+            receiver.wake();
+        }
+        Poll::Ready(Some(()))
+    }
+}
+
+/// The receiving end.
+pub(super) struct Receiver<T> {
+    shared: Arc<Shared<T>>,
+    /// Messages received since the task last waited.
+    in_a_row: u32,
+}
+
+impl<T> Receiver<T> {
+    /// The next message; `None` when every sender has gone.
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        if self.in_a_row >= TURN {
+            self.in_a_row = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let mut state = self.shared.0.lock();
+        let Some(message) = state.messages.pop_front() else {
+            if state.senders == 0 {
+                return Poll::Ready(None);
+            }
+            self.in_a_row = 0;
+            state.receiver = Some(cx.waker().clone());
+            return Poll::Pending;
+        };
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        self.in_a_row += 1;
+        waiting.into_iter().for_each(Waker::wake);
+        Poll::Ready(Some(message))
+    }
+}
+
+impl<T> Drop for Receiver<T> {
+    fn drop(&mut self) {
+        let mut state = self.shared.0.lock();
+        state.closed = true;
+        let waiting = std::mem::take(&mut state.waiting);
+        let messages = std::mem::take(&mut state.messages);
+        drop(state);
+        waiting.into_iter().for_each(Waker::wake);
+        // Not under the lock: what they hold may send here.
+        drop(messages);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    /// Polls once.
+    async fn once<T>(future: impl Future<Output = T>) -> Poll<T> {
+        let mut future = std::pin::pin!(future);
+        poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
+    }
+
+    async fn next<T>(receiver: &mut Receiver<T>) -> Option<T> {
+        poll_fn(|cx| receiver.poll_next(cx)).await
+    }
+
+    #[tokio::test]
+    async fn a_full_channel_makes_senders_wait_until_one_is_received() {
+        let (sender, mut receiver) = channel(2);
+        assert_eq!(sender.send(1).await, Some(()));
+        assert_eq!(sender.send(2).await, Some(()));
+        let mut third = sender.send(3);
+        for _ in 0..9 {
+            assert!(once(&mut third).await.is_pending());
+        }
+        let waiting = sender.0.0.lock().waiting.len();
+        assert_eq!(waiting, 1, "asking again takes no more room");
+        let receiving = async { (next(&mut receiver).await, next(&mut receiver).await) };
+        let (sent, received) = tokio::join!(third, receiving);
+        assert_eq!((sent, received), (Some(()), (Some(1), Some(2))));
+        assert_eq!(next(&mut receiver).await, Some(3));
+    }
+
+    #[tokio::test]
+    async fn a_sender_that_gives_up_takes_nobody_s_turn() {
+        let (sender, mut receiver) = channel(1);
+        assert_eq!(sender.send(0).await, Some(()));
+        let mut tasks = Vec::new();
+        for number in 1..=8 {
+            let sender = sender.clone();
+            let sending = async move { sender.send(number).await };
+            tasks.push(tokio::spawn(sending));
+        }
+        tokio::task::yield_now().await;
+        for task in tasks.drain(..4) {
+            task.abort();
+        }
+        drop(sender);
+        let mut received = Vec::new();
+        while let Some(number) = next(&mut receiver).await {
+            received.push(number);
+        }
+        received.sort_unstable();
+        assert_eq!(received, [0, 5, 6, 7, 8]);
+    }
+
+    #[tokio::test]
+    async fn what_was_sent_is_received_after_the_last_sender_has_gone() {
+        let (sender, mut receiver) = channel(4);
+        let other = sender.clone();
+        assert_eq!(sender.send("one").await, Some(()));
+        drop(sender);
+        assert_eq!(next(&mut receiver).await, Some("one"));
+        let ending = async { drop(other) };
+        let (end, ()) = tokio::join!(next(&mut receiver), ending);
+        assert_eq!(end, None);
+    }
+
+    #[tokio::test]
+    async fn a_waiting_sender_hears_that_the_receiver_has_gone() {
+        let (sender, receiver) = channel(1);
+        assert_eq!(sender.send(1).await, Some(()));
+        let leaving = async { drop(receiver) };
+        let (sent, ()) = tokio::join!(sender.send(2), leaving);
+        assert_eq!(sent, None);
+        assert_eq!(sender.send(3).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_receiver_that_never_waits_gives_others_their_turn() {
+        let (sender, mut receiver) = channel(2 * TURN as usize);
+        for number in 0..2 * TURN {
+            assert_eq!(sender.send(number).await, Some(()));
+        }
+        let mut received = 0;
+        while once(next(&mut receiver)).await.is_ready() {
+            received += 1;
+        }
+        assert_eq!(received, TURN);
+        assert_eq!(next(&mut receiver).await, Some(TURN));
+    }
+}

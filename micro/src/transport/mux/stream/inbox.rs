@@ -1,0 +1,178 @@
+//! The reading end of a stream: what has come, and the credit given back for what was taken.
+
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use parking_lot::Mutex;
+
+use super::{Outlet, cost};
+use crate::{
+    error::{Error, Result},
+    transport::mux::frame::{kind, write_bare},
+};
+
+/// Messages that have come and were not taken yet; at most a window of them.
+pub(crate) struct Inbox(Mutex<Inner>);
+
+struct Inner {
+    messages: VecDeque<Bytes>,
+    end: Option<Result<()>>,
+    waker: Option<Waker>,
+    /// Bytes that may still come before the reader grants more.
+    open: u32,
+}
+
+impl Inner {
+    /// Charges a message; an error when the other side sent more than it was granted.
+    fn charge(&mut self, message: &Bytes) -> Result<()> {
+        // One message may overdraw the credit, whatever its size; the next may not.
+        if self.open == 0 {
+            return Err(Error::resource_exhausted(
+                "a stream sent more than it was granted",
+            ));
+        }
+        self.open = self.open.saturating_sub(cost(message.len()));
+        Ok(())
+    }
+}
+
+impl Inbox {
+    pub(crate) fn new(window: u32) -> Arc<Self> {
+        Arc::new(Inbox(Mutex::new(Inner {
+            messages: VecDeque::new(),
+            end: None,
+            waker: None,
+            open: window,
+        })))
+    }
+
+    /// Takes messages in, leaving their buffer empty; those that come after the end are dropped.
+    pub(super) fn push(&self, messages: &mut Vec<Bytes>) -> Result<()> {
+        let mut inner = self.0.lock();
+        for message in &*messages {
+            inner.charge(message)?;
+        }
+        if inner.end.is_none() {
+            inner.messages.extend(messages.drain(..));
+        }
+        let waker = inner.waker.take();
+        drop(inner);
+        messages.clear();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        Ok(())
+    }
+
+    /// Ends the stream after what has come.
+    pub(crate) fn end(&self, end: Result<()>) {
+        let mut inner = self.0.lock();
+        inner.end.get_or_insert(end);
+        let waker = inner.waker.take();
+        drop(inner);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        self.0.lock().end.is_some()
+    }
+}
+
+/// The reader of an [`Inbox`]: grants credit as it goes, gives the stream up when dropped.
+pub(crate) struct Incoming<O: Outlet> {
+    inbox: Arc<Inbox>,
+    outlet: Arc<O>,
+    id: u64,
+    window: u32,
+    /// Bytes taken since credit was granted last.
+    taken: u32,
+    /// Messages taken out together, so that the lock is touched once a batch.
+    batch: VecDeque<Bytes>,
+    ended: bool,
+}
+
+impl<O: Outlet> Incoming<O> {
+    pub(crate) fn new(inbox: Arc<Inbox>, outlet: Arc<O>, id: u64, window: u32) -> Self {
+        Incoming {
+            inbox,
+            outlet,
+            id,
+            window,
+            taken: 0,
+            batch: VecDeque::new(),
+            ended: false,
+        }
+    }
+
+    fn grant(&mut self, cost: u32) {
+        self.taken = self.taken.saturating_add(cost);
+        if self.taken < self.window / 2 {
+            return;
+        }
+        let taken = std::mem::take(&mut self.taken);
+        let granted = {
+            let mut inner = self.inbox.0.lock();
+            if inner.end.is_some() {
+                return;
+            }
+            // A message that overdrew the credit was charged only what there was: no more is given
+            // back, or the other side would believe in more than a window.
+            let granted = taken.min(self.window.saturating_sub(inner.open));
+            inner.open += granted;
+            granted
+        };
+        let id = self.id;
+        self.outlet.write(&mut |queue| {
+            write_bare(queue.tail(), kind::CREDIT, id, &granted.to_le_bytes());
+        });
+    }
+}
+
+impl<O: Outlet> Stream for Incoming<O> {
+    type Item = Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        if this.batch.is_empty() {
+            if this.ended {
+                return Poll::Ready(None);
+            }
+            let mut inner = this.inbox.0.lock();
+            std::mem::swap(&mut inner.messages, &mut this.batch);
+            if this.batch.is_empty() {
+                match &inner.end {
+                    None => {
+                        inner.waker = Some(cx.waker().clone());
+                        return Poll::Pending;
+                    }
+                    Some(end) => {
+                        this.ended = true;
+                        return Poll::Ready(end.clone().err().map(Err));
+                    }
+                }
+            }
+        }
+        let message = this.batch.pop_front();
+        if let Some(message) = &message {
+            this.grant(cost(message.len()));
+        }
+        Poll::Ready(message.map(Ok))
+    }
+}
+
+impl<O: Outlet> Drop for Incoming<O> {
+    fn drop(&mut self) {
+        if !self.ended && !self.inbox.has_ended() {
+            self.inbox.end(Ok(()));
+            self.outlet.give_up(self.id);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The sending end of a stream: messages go as far as credit and the connection's queue allow.
+
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    sync::Arc,
+    task::{Context, Poll, Waker, ready},
+};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use super::{Outlet, cost, too_large};
+use crate::{
+    error::Result,
+    message::BodyStream,
+    transport::mux::{
+        frame::{Header, kind},
+        queue::Queue,
+    },
+};
+
+/// Messages that go together at most: the locks of credit and queue are taken once for them.
+const TOGETHER: usize = 64;
+/// Bytes of messages from which nothing more is taken from the stream before they have gone.
+const AHEAD: usize = 16 * 1024;
+
+/// How much may still be sent on a stream.
+pub(crate) struct Credit(Mutex<Grant>);
+
+struct Grant {
+    left: u32,
+    waker: Option<Waker>,
+}
+
+impl Credit {
+    pub(crate) fn new(window: u32) -> Arc<Self> {
+        Arc::new(Credit(Mutex::new(Grant {
+            left: window,
+            waker: None,
+        })))
+    }
+
+    /// Adds what the reader granted.
+    pub(crate) fn grant(&self, bytes: u32) {
+        let mut grant = self.0.lock();
+        grant.left = grant.left.saturating_add(bytes);
+        let waker = grant.waker.take();
+        drop(grant);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Takes the cost of as many of the messages as may go now, one at least.
+    fn poll_take(&self, messages: &VecDeque<Bytes>, cx: &mut Context<'_>) -> Poll<usize> {
+        let mut grant = self.0.lock();
+        if grant.left == 0 {
+            grant.waker = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        let mut count = 0;
+        for message in messages {
+            if grant.left == 0 {
+                break;
+            }
+            grant.left = grant.left.saturating_sub(cost(message.len()));
+            count += 1;
+        }
+        Poll::Ready(count)
+    }
+}
+
+/// Sends every message of a stream as credit allows; the result is how the stream ended.
+pub(crate) async fn pump<O: Outlet>(
+    messages: BodyStream,
+    outlet: &O,
+    credit: &Credit,
+    id: u64,
+    limit: usize,
+) -> Result<()> {
+    let mut taken = Taken {
+        from: messages,
+        limit,
+        messages: VecDeque::new(),
+        paid: 0,
+        end: None,
+    };
+    poll_fn(|cx| {
+        loop {
+            if taken.paid == 0 {
+                taken.poll_fill(cx);
+                if taken.messages.is_empty() {
+                    return taken.end.take().map_or(Poll::Pending, Poll::Ready);
+                }
+                taken.paid = ready!(credit.poll_take(&taken.messages, cx));
+            }
+            ready!(outlet.poll_write(cx, &mut |queue| {
+                taken.write(queue, id);
+            }));
+        }
+    })
+    .await
+}
+
+/// What was taken from a stream and not sent yet.
+struct Taken {
+    from: BodyStream,
+    /// The largest message the other side takes.
+    limit: usize,
+    messages: VecDeque<Bytes>,
+    /// How many of them the credit was taken for.
+    paid: usize,
+    /// How the stream ended, after those messages.
+    end: Option<Result<()>>,
+}
+
+impl Taken {
+    /// Takes what is ready, a few at most.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) {
+        let mut bytes: usize = self.messages.iter().map(Bytes::len).sum();
+        while self.end.is_none() && self.messages.len() < TOGETHER && bytes < AHEAD {
+            match self.from.as_mut().poll_next(cx) {
+                Poll::Pending => return,
+                Poll::Ready(None) => self.end = Some(Ok(())),
+                Poll::Ready(Some(Err(error))) => self.end = Some(Err(error)),
+                Poll::Ready(Some(Ok(message))) if message.len() > self.limit => {
+                    self.end = Some(Err(too_large(message.len(), self.limit)));
+                }
+                Poll::Ready(Some(Ok(message))) => {
+                    bytes += message.len();
+                    self.messages.push_back(message);
+                }
+            }
+        }
+    }
+
+    /// Queues what was paid for.
+    fn write(&mut self, queue: &mut Queue, id: u64) {
+        for message in self.messages.drain(..self.paid) {
+            let header = Header {
+                length: message.len() as u32,
+                kind: kind::DATA,
+                flags: 0,
+                head: 0,
+                id,
+            };
+            queue.push_frame(&header, &message);
+        }
+        self.paid = 0;
+    }
+}

@@ -1,0 +1,40 @@
+//! The TLS of one transport: what was said of it, and a client for each protocol inside it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use parking_lot::Mutex;
+
+use super::{Client, Tls};
+
+/// What was said of TLS, and the clients made of it; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Ways(Arc<Inner>);
+
+struct Inner {
+    said: Tls,
+    /// By the protocol that they ask for. A server may end a handshake that asks for none it speaks.
+    clients: Mutex<BTreeMap<&'static str, Arc<Client>>>,
+}
+
+impl Ways {
+    pub(crate) fn new(said: Tls) -> Self {
+        Ways(Arc::new(Inner {
+            said,
+            clients: Mutex::default(),
+        }))
+    }
+
+    /// What was said.
+    pub(crate) fn said(&self) -> &Tls {
+        &self.0.said
+    }
+
+    /// The client for the protocol of this ALPN name.
+    pub(crate) fn to(&self, alpn: &'static str) -> Arc<Client> {
+        let mut clients = self.0.clients.lock();
+        let client = clients
+            .entry(alpn)
+            .or_insert_with(|| Arc::new(Client::new(&self.0.said, alpn)));
+        client.clone()
+    }
+}
