@@ -78,18 +78,22 @@ impl Written {
                     .with_outcome(Outcome::NotSent)
             })
         };
-        let content_type = name(self.content_type.as_str())?;
-        headers.insert(header::ACCEPT, content_type.clone());
+        // As go-micro's later clients call its oldest servers: by the names of the envelopes, which every
+        // version knows for what they are, and with the names of before and after beside them.
+        let content_type = match self.envelope {
+            Envelope::Bare => name(self.content_type.as_str())?,
+            Envelope::Json => HeaderValue::from_static("application/json-rpc"),
+            Envelope::Proto => HeaderValue::from_static("application/proto-rpc"),
+        };
+        headers.insert(header::ACCEPT, name(self.content_type.as_str())?);
         headers.insert(header::CONTENT_TYPE, content_type);
         let ours = HeaderValue::from_static(concat!("micro-rs/", env!("CARGO_PKG_VERSION")));
         headers.insert(header::USER_AGENT, ours);
         let endpoint = name(request.endpoint())?;
-        if self.envelope == Envelope::Bare {
-            headers.insert(SERVICE, name(request.service())?);
-            headers.insert(METHOD, endpoint.clone());
-            headers.insert(ENDPOINT, endpoint);
-            headers.insert(ID, HeaderValue::from(self.number));
-        }
+        headers.insert(SERVICE, name(request.service())?);
+        headers.insert(METHOD, endpoint.clone());
+        headers.insert(ENDPOINT, endpoint);
+        headers.insert(ID, HeaderValue::from(self.number));
         if let Some(left) = context.time_left() {
             let nanos = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX);
             headers.insert(TIMEOUT, HeaderValue::from(nanos.max(1)));
