@@ -20,6 +20,8 @@ pub(super) struct Table<T: ?Sized> {
     kind: &'static str,
     /// What is made of other parts when nothing is chosen, and may be named all the same.
     default: Option<&'static str>,
+    /// Others that are made of other parts, of which whoever opens them takes care.
+    made: &'static [&'static str],
     open: BTreeMap<String, Open<T>>,
 }
 
@@ -28,6 +30,7 @@ impl<T: ?Sized> Clone for Table<T> {
         Table {
             kind: self.kind,
             default: self.default,
+            made: self.made,
             open: self.open.clone(),
         }
     }
@@ -38,6 +41,7 @@ impl<T: ?Sized> Table<T> {
         Table {
             kind,
             default: None,
+            made: &[],
             open: BTreeMap::new(),
         }
     }
@@ -63,6 +67,7 @@ impl<T: ?Sized> Table<T> {
         let opened = match self.open.get(name) {
             Some(open) => open(url).map(Some),
             None if self.default == Some(name) => without_address(url).map(|()| None),
+            None if self.made.contains(&name) => Ok(None),
             None => return Err(self.unknown(name)),
         };
         opened.map_err(|error| error.context(format!("{kind} `{url}`")))
@@ -71,6 +76,7 @@ impl<T: ?Sized> Table<T> {
     fn unknown(&self, name: &str) -> Error {
         let kind = self.kind;
         let known = self.open.keys().map(String::as_str).chain(self.default);
+        let known = known.chain(self.made.iter().copied());
         let hint = nearest::hint(name, known.clone());
         let known: Vec<_> = known.map(|name| format!("`{name}`")).collect();
         let known = known.join(", ");
@@ -112,6 +118,9 @@ pub(super) fn transports() -> Table<dyn Transport> {
 pub(super) fn brokers() -> Table<dyn Broker> {
     let mut table = Table::<dyn Broker>::new("broker");
     table.default = Some("direct");
+    if cfg!(feature = "http") {
+        table.made = &["http"];
+    }
     table.add("memory", |url| {
         without_address(url)?;
         Ok(Arc::new(broker::Memory::new()))

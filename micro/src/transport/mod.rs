@@ -31,6 +31,13 @@ pub mod protocol;
 mod tls;
 pub(crate) mod worker;
 
+#[cfg(feature = "http")]
+pub(crate) use adapter::Sent;
+#[cfg(feature = "http")]
+pub(crate) use http::{Dialect, HttpAnswer, HttpBody, Site, travel};
+#[cfg(feature = "http")]
+pub(crate) use mucp::{Exchange, Lane, fault};
+
 use std::{
     fmt,
     pin::Pin,

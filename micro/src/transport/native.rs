@@ -145,6 +145,39 @@ impl Native {
         ))
     }
 
+    /// Connections to a node, for whoever speaks HTTP/1.1 to it; `secure` says that it takes TLS only.
+    #[cfg(feature = "http")]
+    pub(crate) fn lane(&self, node: &Node, secure: bool) -> Result<Arc<mucp::Lane>> {
+        let network = match secure {
+            true => self.network_to(&node.clone().with_metadata("tls", "true"), "http/1.1")?,
+            false => self.network_to(node, "http/1.1")?,
+        };
+        let (limits, pool) = (self.limits.clone(), self.pool.clone());
+        Ok(mucp::Lane::new(&node.address, network, limits, pool))
+    }
+
+    /// Answers plain HTTP/1.1 at an address.
+    #[cfg(feature = "http")]
+    pub(crate) async fn listen_http(
+        &self,
+        address: &str,
+        dialect: Arc<dyn http::Dialect>,
+    ) -> Result<Box<dyn Listener>> {
+        let port = Port {
+            network: self.network.clone(),
+            #[cfg(feature = "tls")]
+            tls: None,
+            protocols: vec![Arc::new(http::h1::H1 {
+                limits: self.limits.clone(),
+                dialects: Arc::new([dialect]),
+                hijackers: Vec::new(),
+            })],
+            limits: self.limits.clone(),
+            runtimes: self.runtimes.clone(),
+        };
+        port.listen(address, Arc::new(Nobody)).await
+    }
+
     /// What a port speaks.
     fn spoken(&self) -> Vec<Arc<dyn Protocol>> {
         let native = mux::Native {
@@ -167,6 +200,18 @@ impl Native {
     pub(crate) fn runtimes(mut self, runtimes: Vec<Handle>) -> Self {
         self.runtimes = runtimes;
         self
+    }
+}
+
+/// Has no endpoints.
+#[cfg(feature = "http")]
+struct Nobody;
+
+#[cfg(feature = "http")]
+impl Call for Nobody {
+    fn call(&self, request: crate::message::Request) -> crate::call::Answer {
+        let error = crate::Error::not_found(format!("there is no `{}` here", request.endpoint()));
+        Box::pin(async { Err(error) })
     }
 }
 

@@ -24,7 +24,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 /// What is registered, and the task that keeps it so; one task, so that a renewal cannot pass the
 /// end of a registration on its way.
-pub(super) struct Registrations {
+pub(in crate::broker) struct Registrations {
     shared: Arc<Shared>,
     task: JoinHandle<()>,
 }
@@ -45,13 +45,17 @@ struct Entry {
 }
 
 /// A registered subscription; taken out when it is dropped or ended.
-pub(super) struct Registered {
+pub(in crate::broker) struct Registered {
     shared: Arc<Shared>,
     id: String,
 }
 
 impl Registrations {
-    pub(super) fn start(registry: Arc<dyn Registry>, ttl: Duration, interval: Duration) -> Self {
+    pub(in crate::broker) fn start(
+        registry: Arc<dyn Registry>,
+        ttl: Duration,
+        interval: Duration,
+    ) -> Self {
         let shared = Arc::new(Shared {
             registry,
             ttl,
@@ -64,7 +68,7 @@ impl Registrations {
     }
 
     /// Registers a subscription.
-    pub(super) async fn add(&self, node: Node) -> Result<Registered> {
+    pub(in crate::broker) async fn add(&self, node: Node) -> Result<Registered> {
         let entry = Entry {
             node: node.clone(),
             wanted: true,
@@ -88,7 +92,7 @@ impl Drop for Registrations {
 
 impl Registered {
     /// Takes it out, and waits until it is.
-    pub(super) async fn end(self) {
+    pub(in crate::broker) async fn end(self) {
         self.shared.unwant(&self.id);
         loop {
             let gone = self.shared.gone.notified();
@@ -163,7 +167,7 @@ async fn run(shared: Arc<Shared>, interval: Duration) {
 }
 
 /// A random id of 32 hexadecimal digits.
-pub(super) fn random_id() -> String {
+pub(in crate::broker) fn random_id() -> String {
     // Each `RandomState` has fresh keys from the system's random numbers.
     let random = || RandomState::new().build_hasher().finish();
     format!("{:016x}{:016x}", random(), random())

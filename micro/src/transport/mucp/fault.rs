@@ -16,7 +16,7 @@ struct Told {
 }
 
 /// The text of an error: one line of ASCII, so that it can stand in a header.
-pub(super) fn write(error: &Error) -> String {
+pub(crate) fn write(error: &Error) -> String {
     let code = error.code().http_status();
     let status = StatusCode::from_u16(code).ok();
     let status = status.and_then(|status| status.canonical_reason());

@@ -33,6 +33,10 @@ fn part(whole: &Bytes, value: &RawValue) -> Bytes {
 }
 
 pub(super) fn read_request(bytes: &Bytes) -> Result<Asked> {
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        // A list would be taken for the fields in their order.
+        return Err(Error::invalid_argument("the envelope is no object of JSON"));
+    }
     let read: RequestRead<'_> = serde_json::from_slice(bytes)
         .map_err(|error| Error::invalid_argument(format!("cannot read the envelope: {error}")))?;
     let body = match read.params.as_deref() {
@@ -72,6 +76,9 @@ pub(super) fn write_request(endpoint: &str, number: u64, body: &[u8]) -> Bytes {
 }
 
 pub(super) fn read_reply(bytes: &Bytes) -> Result<Told> {
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err(Error::internal("the reply's envelope is no object of JSON"));
+    }
     let read: ReplyRead<'_> = serde_json::from_slice(bytes)
         .map_err(|error| Error::internal(format!("cannot read the reply's envelope: {error}")))?;
     let error = match read.error.map(RawValue::get) {
