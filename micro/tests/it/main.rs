@@ -8,6 +8,8 @@ mod golden;
 mod http1;
 mod limits;
 mod middleware;
+#[cfg(feature = "http")]
+mod mucp;
 mod process;
 mod raw;
 mod readme;

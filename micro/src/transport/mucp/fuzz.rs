@@ -13,6 +13,10 @@ use crate::transport::{
 
 /// Reads bytes as a server does, as a client does, and as each envelope. Nothing may panic, and what is read
 /// must be written and read as the same.
+#[cfg_attr(
+    not(fuzzing),
+    allow(unreachable_pub, reason = "the fuzz target calls it")
+)]
 pub fn messages(bytes: &[u8]) {
     requests(bytes);
     responses(bytes);
@@ -79,5 +83,46 @@ fn body(reader: &mut Reader) -> Option<Bytes> {
             }
             Body::Piece(_) => {}
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn the_corpus_and_its_neighbours_are_read_without_a_panic() {
+        let corpus = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/mucp");
+        let mut state = 7_u64;
+        let mut random = || {
+            // Numerical Recipes' generator: the same each time.
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (state >> 33) as usize
+        };
+        let mut files = 0;
+        for file in std::fs::read_dir(corpus).unwrap() {
+            let bytes = std::fs::read(file.unwrap().path()).unwrap();
+            messages(&bytes);
+            for _ in 0..200 {
+                let mut near = bytes.clone();
+                for _ in 0..1 + random() % 4 {
+                    let at = random() % near.len().max(1);
+                    match random() % 4 {
+                        0 => near.truncate(at),
+                        1 => near.insert(at.min(near.len()), random() as u8),
+                        2 if at < near.len() => near[at] = random() as u8,
+                        _ => near.drain(..at.min(near.len())).for_each(drop),
+                    }
+                }
+                messages(&near);
+            }
+            files += 1;
+        }
+        assert_eq!(files, 19);
     }
 }

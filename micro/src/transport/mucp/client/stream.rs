@@ -30,6 +30,7 @@ use super::{
     connection::{Connection, Frames, lost},
     head::{self, Said, Written},
     lane::Lane,
+    unary::too_large,
 };
 use crate::{
     error::{Error, Outcome, Result},
@@ -37,10 +38,7 @@ use crate::{
     time::{self, Nanos, nanos},
     transport::{
         adapter::Sent,
-        http::{
-            h1::{BodyFraming, Outbox, Reader, write_request},
-            too_large,
-        },
+        http::h1::{BodyFraming, Outbox, Reader, write_request},
         io::Io,
         pool::Place,
     },

@@ -8,7 +8,7 @@ use super::{
     lane::{Exchange, Lane},
 };
 use crate::{
-    error::{Outcome, Result},
+    error::{Error, Outcome, Result},
     message::{Request, Response},
     time,
     transport::{adapter::Sent, http::travel},
@@ -21,12 +21,10 @@ pub(super) async fn call(
     sent: Sent,
 ) -> Result<Response> {
     let written = Written::of(&request, &about)?;
-    let not_sent = |error: crate::Error| error.with_outcome(Outcome::NotSent);
+    let not_sent = |error: Error| error.with_outcome(Outcome::NotSent);
     let message = request.body_mut().take().into_bytes().map_err(not_sent)?;
     if message.len() > about.limits.message {
-        return Err(not_sent(crate::transport::http::too_large(
-            about.limits.message,
-        )));
+        return Err(not_sent(too_large(about.limits.message)));
     }
     // As servers of 2016 and their clients have it: the number of a single call is 0.
     let body = written.message(message, 0).map_err(not_sent)?;
@@ -50,4 +48,11 @@ pub(super) async fn call(
         .unwrap_or(0);
     response.received = time::now();
     Ok(response)
+}
+
+/// The error for a message that is not sent, as it would be refused.
+pub(super) fn too_large(most: usize) -> Error {
+    Error::invalid_argument(format!(
+        "the message is over the limit `message` of {most} bytes; send it as a stream"
+    ))
 }
