@@ -4,21 +4,21 @@ use std::{fs, path::Path};
 
 /// One connection.
 #[derive(Debug)]
-pub struct Section {
+pub(crate) struct Section {
     /// What the file says of it.
-    pub name: String,
-    pub steps: Vec<Step>,
+    pub(crate) name: String,
+    pub(crate) steps: Vec<Step>,
 }
 
 /// What went one way without a pause.
 #[derive(Debug)]
-pub enum Step {
+pub(crate) enum Step {
     ToServer(Vec<u8>),
     FromServer(Vec<u8>),
 }
 
 /// The connections of a file.
-pub fn read(file: &str) -> Vec<Section> {
+pub(crate) fn read(file: &str) -> Vec<Section> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../captures");
     let text = fs::read_to_string(directory.join(format!("{file}.txt"))).unwrap();
     let mut sections = vec![Section {

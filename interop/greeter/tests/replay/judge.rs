@@ -8,7 +8,7 @@ use crate::wire::Message;
 
 /// What a body is wrapped in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Envelope {
+pub(crate) enum Envelope {
     Bare,
     Json,
     Proto,
@@ -26,15 +26,15 @@ struct Head {
 
 /// A message out of its envelope.
 #[derive(Clone, Debug, Default)]
-pub struct Content {
-    pub endpoint: String,
-    pub id: Value,
-    pub error: String,
-    pub body: Vec<u8>,
+pub(crate) struct Content {
+    pub(crate) endpoint: String,
+    pub(crate) id: Value,
+    pub(crate) error: String,
+    pub(crate) body: Vec<u8>,
 }
 
 /// The envelope of a request and its reply.
-pub fn envelope(request: &Message) -> Envelope {
+pub(crate) fn envelope(request: &Message) -> Envelope {
     let content_type = request
         .header("content-type")
         .unwrap_or("application/protobuf");
@@ -51,7 +51,7 @@ pub fn envelope(request: &Message) -> Envelope {
 }
 
 /// A request or reply out of its envelope; one that has no body has none either.
-pub fn content(message: &Message, envelope: Envelope) -> Content {
+pub(crate) fn content(message: &Message, envelope: Envelope) -> Content {
     let mut content = Content {
         endpoint: message
             .micro("endpoint")
@@ -106,7 +106,7 @@ fn part(bytes: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// That a reply of ours is one that the recorded client takes for the recorded one.
-pub fn reply(name: &str, request: &Message, recorded: &Message, ours: &Message) {
+pub(crate) fn reply(name: &str, request: &Message, recorded: &Message, ours: &Message) {
     assert_eq!(ours.first, "HTTP/1.1 200 OK", "{name}");
     for header in ["content-type", "micro-stream"] {
         if recorded.headers.contains_key(header) {
@@ -158,7 +158,7 @@ pub fn reply(name: &str, request: &Message, recorded: &Message, ours: &Message) 
 }
 
 /// That two errors say the same. What go-micro's framework says as text, we say as its JSON.
-pub fn error(name: &str, recorded: &str, ours: &str) {
+pub(crate) fn error(name: &str, recorded: &str, ours: &str) {
     if recorded.is_empty() || recorded == "EOS" {
         return assert_eq!(ours, recorded, "{name}");
     }
@@ -185,7 +185,13 @@ pub fn error(name: &str, recorded: &str, ours: &str) {
 }
 
 /// That two bodies say the same.
-pub fn body(name: &str, endpoint: &str, content_type: Option<&str>, recorded: &[u8], ours: &[u8]) {
+pub(crate) fn body(
+    name: &str,
+    endpoint: &str,
+    content_type: Option<&str>,
+    recorded: &[u8],
+    ours: &[u8],
+) {
     let json = content_type.is_some_and(|content_type| content_type.contains("json"));
     if !json || recorded.is_empty() {
         return assert_eq!(

@@ -12,7 +12,7 @@ use crate::{
     wire::{self, Incoming, Message},
 };
 
-pub async fn greeter() -> Running {
+pub(crate) async fn greeter() -> Running {
     let service = Service::new("greeter")
         .plugins(Plugins::new().registry(Memory::new()))
         .lifecycle(|life| life.propagation = Duration::ZERO);
@@ -72,7 +72,7 @@ async fn clients_of_every_version_get_the_replies_they_got() {
     running.stop().await;
 }
 
-pub async fn replay(running: &Running, section: &Section) {
+pub(crate) async fn replay(running: &Running, section: &Section) {
     let socket = TcpStream::connect(&running.node().address).await.unwrap();
     let (read, mut write) = socket.into_split();
     let mut incoming = Incoming::new(read);

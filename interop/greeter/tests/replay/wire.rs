@@ -11,31 +11,31 @@ const LONG: Duration = Duration::from_secs(20);
 
 /// A request or response.
 #[derive(Clone, Debug)]
-pub struct Message {
-    pub first: String,
+pub(crate) struct Message {
+    pub(crate) first: String,
     /// By name in lower case.
-    pub headers: BTreeMap<String, String>,
-    pub body: Vec<u8>,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Message {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
     }
 
     /// A name of go-micro's, with or without `X-` in front.
-    pub fn micro(&self, name: &str) -> Option<&str> {
+    pub(crate) fn micro(&self, name: &str) -> Option<&str> {
         self.header(&format!("micro-{name}"))
             .or_else(|| self.header(&format!("x-micro-{name}")))
     }
 
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
 }
 
 /// Every message in some bytes.
-pub fn all(bytes: &[u8]) -> Vec<Message> {
+pub(crate) fn all(bytes: &[u8]) -> Vec<Message> {
     let mut rest = bytes;
     let mut messages = Vec::new();
     while let Some((message, length)) = one(rest) {
@@ -80,13 +80,13 @@ fn one(bytes: &[u8]) -> Option<(Message, usize)> {
 }
 
 /// Messages off a connection, one after another.
-pub struct Incoming<I> {
+pub(crate) struct Incoming<I> {
     io: I,
     read: Vec<u8>,
 }
 
 impl<I: AsyncRead + Unpin> Incoming<I> {
-    pub fn new(io: I) -> Self {
+    pub(crate) fn new(io: I) -> Self {
         Incoming {
             io,
             read: Vec::new(),
@@ -94,7 +94,7 @@ impl<I: AsyncRead + Unpin> Incoming<I> {
     }
 
     /// The next message; `None` when the connection has ended.
-    pub async fn next(&mut self) -> Option<Message> {
+    pub(crate) async fn next(&mut self) -> Option<Message> {
         loop {
             if let Some((message, length)) = one(&self.read) {
                 self.read.drain(..length);

@@ -39,10 +39,10 @@ pub fn messages(bytes: &[u8]) {
         let _ = envelope.read_reply(bytes.clone());
     }
     let error = fault::read(&String::from_utf8_lossy(&bytes));
-    assert_eq!(
-        fault::read(&fault::write(&error)).message(),
-        error.message()
-    );
+    if !error.message().is_empty() {
+        let again = fault::read(&fault::write(&error));
+        assert_eq!(again.message(), error.message());
+    }
 }
 
 fn reader(bytes: &[u8]) -> Reader {

@@ -33,15 +33,15 @@ struct Pair {
     running: Running,
     client: Client,
     /// Told when a handler of `Wait.Forever` begins, and when it is dropped.
-    waits: mpsc::UnboundedReceiver<&'static str>,
+    waits: mpsc::Receiver<&'static str>,
 }
 
 /// Says when it is dropped.
-struct Dropped(mpsc::UnboundedSender<&'static str>);
+struct Dropped(mpsc::Sender<&'static str>);
 
 impl Drop for Dropped {
     fn drop(&mut self) {
-        let _ = self.0.send("dropped");
+        let _ = self.0.try_send("dropped");
     }
 }
 
@@ -53,7 +53,7 @@ impl Pair {
     /// `old` says that the client writes the envelopes of before 2019.
     async fn with(change: impl Fn(&mut Limits), old: bool) -> Self {
         let registry = Memory::new();
-        let (told, waits) = mpsc::unbounded_channel();
+        let (told, waits) = mpsc::channel(16);
         let service = Service::new("text")
             .plugins(
                 Plugins::new()
@@ -70,7 +70,7 @@ impl Pair {
             .handle("Wait.Forever", move |_: Context, _: Text| {
                 let told = told.clone();
                 async move {
-                    let _ = told.send("begun");
+                    let _ = told.try_send("begun");
                     let _dropped = Dropped(told);
                     std::future::pending::<()>().await;
                     Ok(Text::default())

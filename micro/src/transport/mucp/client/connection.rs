@@ -31,6 +31,8 @@ pub(crate) struct Connection {
     pub(super) seen: Arc<Seen>,
     /// Whether a call was made over it before.
     pub(super) reused: bool,
+    /// Whether the last message ended with it.
+    pub(super) spent: bool,
     pub(super) place: Place,
 }
 
@@ -109,17 +111,15 @@ impl Connection {
             return Ok(None);
         };
         let (body, _) = reader.whole(io, most).await?;
-        // One that ends with the connection is not followed by another.
         self.reused = true;
-        if framing == BodyFraming::UntilClose {
-            self.outbox = Outbox::default();
-        }
+        self.spent = framing == BodyFraming::UntilClose;
         Ok(Some((head, body)))
     }
 
     /// Whether another call may be made over it after this reply.
     pub(super) fn is_kept(&self, head: &Parts) -> bool {
-        head.status == StatusCode::OK
+        !self.spent
+            && head.status == StatusCode::OK
             && is_kept(head.version, &head.headers)
             && self.outbox.is_empty()
             && self.reader.buffered() == 0

@@ -165,6 +165,7 @@ impl Lane {
             outbox: Outbox::default(),
             seen,
             reused: false,
+            spent: false,
             place,
         })
     }

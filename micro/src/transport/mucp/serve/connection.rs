@@ -10,6 +10,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, Version, request::Parts};
+use tokio::io::AsyncWriteExt;
 
 use super::super::{
     fault,
@@ -129,11 +130,16 @@ impl Connection {
     /// Serves it until it ends. What is at work when it breaks is cancelled.
     pub(super) async fn run(mut self) {
         match poll_fn(|cx| self.poll(cx)).await {
+            // It was idle: nothing is under way that a close could overtake.
+            Ok(()) if self.kept => {
+                let _ = self.wire.io.shutdown().await;
+                return;
+            }
             Ok(()) => {}
             Err(Broken::Refused(status, why)) => {
                 tracing::debug!(%status, %why, "a message was refused");
                 self.kept = false;
-                self.write(Reply::broken(&why));
+                self.write(Reply::broken(&why), false);
             }
             Err(Broken::Gone(error)) => return tracing::trace!(%error, "a connection ended"),
         }
@@ -150,7 +156,8 @@ impl Connection {
                 // There was more than fits into one go.
                 continue;
             }
-            if !self.kept {
+            // A stream's opening message may ask for a close, too, and means the one at the stream's end.
+            if !self.kept && self.streams.iter().all(Stream::is_ended) {
                 if self.is_idle() && self.wire.outbox.is_empty() {
                     return Poll::Ready(Ok(()));
                 }
@@ -179,7 +186,7 @@ impl Connection {
         while let Some(Turn::Ready(_)) = self.turns.front()
             && let Some(Turn::Ready(reply)) = self.turns.pop_front()
         {
-            self.write(reply);
+            self.write(reply, false);
         }
         let mut more = false;
         let mut streams = std::mem::take(&mut self.streams);
@@ -189,7 +196,7 @@ impl Connection {
                 let Poll::Ready(Some(reply)) = stream.poll_reply(cx) else {
                     break;
                 };
-                self.write(reply);
+                self.write(reply, true);
                 taken += 1;
             }
             more |= taken == TURN || self.wire.outbox.length() >= GATHER;
@@ -199,13 +206,15 @@ impl Connection {
         more
     }
 
+    /// Whether nothing is at work.
     fn is_idle(&self) -> bool {
-        self.turns.is_empty() && self.streams.iter().all(Stream::is_ended)
+        self.turns.is_empty() && self.streams.iter().all(Stream::is_idle)
     }
 
-    fn write(&mut self, reply: Reply) {
+    /// Writes a reply, or a message of a stream, which says nothing of the connection.
+    fn write(&mut self, reply: Reply, streams: bool) {
         let length = BodyFraming::Length(reply.body.len() as u64);
-        let kept = self.kept && !self.seat.is_leaving();
+        let kept = streams || (self.kept && !self.seat.is_leaving());
         let out = self.wire.outbox.tail();
         write_response(
             out,
@@ -274,7 +283,7 @@ impl Connection {
                     stream.deadline = NEVER;
                 }
             }
-            late.into_iter().for_each(|reply| self.write(reply));
+            late.into_iter().for_each(|reply| self.write(reply, true));
             cx.waker().wake_by_ref();
         }
         Poll::Pending

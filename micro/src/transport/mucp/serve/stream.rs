@@ -124,6 +124,11 @@ impl Stream {
         matches!(self.work, Work::Ended)
     }
 
+    /// Whether nothing is at work for it.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.work, Work::Opened(_) | Work::Ended)
+    }
+
     /// Whether another message may be read.
     pub(super) fn has_room(&self, cx: &Context<'_>) -> bool {
         self.inbox.as_ref().is_none_or(|inbox| inbox.has_room(cx))
