@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header, response::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, response::Parts};
 
 use super::{
     super::{
@@ -59,6 +59,15 @@ impl Written {
             number,
         };
         written.head(request)?;
+        let length = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();
+        let length: usize = written.headers.iter().map(length).sum();
+        let most = about.limits.head;
+        if length > most {
+            return Err(Error::invalid_argument(format!(
+                "metadata and names take {length} bytes, over the limit `head` of {most}"
+            ))
+            .with_outcome(Outcome::NotSent));
+        }
         Ok(written)
     }
 

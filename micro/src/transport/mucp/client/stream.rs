@@ -143,8 +143,6 @@ impl Writer {
     fn open(&mut self) {
         let body = self.written.nothing();
         self.queue(body);
-        // The deadline is the stream's, and counted from its beginning.
-        self.written.headers.remove(header::ACCEPT);
     }
 
     fn queue(&mut self, body: Bytes) {
