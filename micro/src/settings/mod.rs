@@ -44,6 +44,8 @@
 
 mod apply;
 mod flags;
+mod known;
+mod list;
 mod table;
 mod tls;
 mod url;
