@@ -57,6 +57,6 @@ pub fn decode<T: prost::Message + Default + Serde>(
         ContentType::Protobuf => {
             T::decode(bytes).map_err(|error| wrong::read::<T>(content_type, error))
         }
-        _ => structured::decode(content_type, codecs, &bytes),
+        _ => structured::decode(content_type, codecs, bytes),
     }
 }
