@@ -1,7 +1,7 @@
 //! micro: the full stack as a user gets it by default.
 
 use super::{Client, System};
-use crate::{load::Stream, message::Echo};
+use crate::{load::stream::Stream, message::Echo};
 use ::micro::{
     self as cx, Handler, Message, Plugins, Result as Answer, Service, Streaming,
     client::Method,
