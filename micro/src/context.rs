@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use crate::{
     error::{Error, Result},
-    message::Metadata,
+    metadata::Metadata,
     time::{self, NEVER, Nanos},
 };
 

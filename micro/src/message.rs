@@ -1,10 +1,9 @@
-//! What is sent and what comes back: [`Request`], [`Response`], their [`Body`] and [`Metadata`].
+//! What is sent and what comes back: [`Request`], [`Response`] and their [`Body`].
 
 mod body;
 mod content_type;
 mod extensions;
 mod latency;
-mod metadata;
 
 use std::{
     any::Any,
@@ -20,9 +19,8 @@ pub use body::{Body, BodyStream};
 pub use content_type::ContentType;
 pub use extensions::Extensions;
 pub(crate) use latency::Latency;
-pub use metadata::Metadata;
 
-use crate::{context::Context, time::Nanos};
+use crate::{context::Context, metadata::Metadata, time::Nanos};
 
 /// Where a request goes: an endpoint of a service.
 ///

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use crate::{
     context::{Context, Criticality, Trace},
     error::{Code, Error, Outcome},
-    message::{ContentType, Metadata},
+    message::ContentType,
+    metadata::Metadata,
     time::{NEVER, Nanos},
 };
 
