@@ -70,9 +70,8 @@ impl<M> Micro<M> {
     }
 
     fn plugins(&self, node: Option<SocketAddr>) -> Plugins {
-        let sockets = Sockets {
-            congestion: self.congestion.map(str::to_owned),
-        };
+        let mut sockets = Sockets::default();
+        sockets.congestion = self.congestion.map(str::to_owned);
         let mut limits = Limits::default();
         limits.poll = self.poll;
         let native = Native::new().network(sockets).limits(limits);
