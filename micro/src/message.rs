@@ -1,4 +1,4 @@
-//! What is sent and what comes back: [`Request`], [`Response`] and their [`Body`].
+//! What is sent and what comes back: [`Request`], [`Response`], their [`Body`] and [`Metadata`].
 
 mod body;
 mod content_type;
@@ -20,7 +20,8 @@ pub use content_type::ContentType;
 pub use extensions::Extensions;
 pub(crate) use latency::Latency;
 
-use crate::{context::Context, metadata::Metadata, time::Nanos};
+pub(crate) use crate::metadata::Metadata;
+use crate::{context::Context, time::Nanos};
 
 /// Where a request goes: an endpoint of a service.
 ///
