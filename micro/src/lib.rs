@@ -15,6 +15,7 @@
 //! - [`codec`] turns messages into bytes and back, by content type.
 //! - [`runtime`] gives each core its own, and each of them its own connections.
 //! - [`Plugins`] are the parts all of this is made of, each exchanged by one line.
+//! - [`settings`] are flags and `MICRO_*` variables, by which whoever runs a program chooses them.
 //!
 //! A [`Context`] travels with every call, an [`Error`] says what is known of the work, and the derive
 //! [`Message`](macro@Message) and the attribute [`service`](macro@service) write what is tedious.
