@@ -1,6 +1,6 @@
 //! The targets, as data. Ratios are of one interleaved run; a machine's microseconds are no target.
 
-use crate::figures::Measure::{self, *};
+use crate::measure::Measure::{self, *};
 
 /// Which side of the bound is good.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -4,7 +4,6 @@ mod body;
 mod content_type;
 mod extensions;
 mod latency;
-mod metadata;
 
 use std::{
     any::Any,
@@ -20,8 +19,8 @@ pub use body::{Body, BodyStream};
 pub use content_type::ContentType;
 pub use extensions::Extensions;
 pub(crate) use latency::Latency;
-pub use metadata::Metadata;
 
+pub(crate) use crate::metadata::Metadata;
 use crate::{context::Context, time::Nanos};
 
 /// Where a request goes: an endpoint of a service.

@@ -1,7 +1,7 @@
 //! micro: the full stack as a user gets it by default.
 
 use super::{Client, System};
-use crate::{load::Stream, message::Echo};
+use crate::{load::stream::Stream, message::Echo};
 use ::micro::{
     self as cx, Handler, Message, Plugins, Result as Answer, Service, Streaming,
     client::Method,
@@ -70,9 +70,8 @@ impl<M> Micro<M> {
     }
 
     fn plugins(&self, node: Option<SocketAddr>) -> Plugins {
-        let sockets = Sockets {
-            congestion: self.congestion.map(str::to_owned),
-        };
+        let mut sockets = Sockets::default();
+        sockets.congestion = self.congestion.map(str::to_owned);
         let mut limits = Limits::default();
         limits.poll = self.poll;
         let native = Native::new().network(sockets).limits(limits);

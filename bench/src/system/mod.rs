@@ -10,7 +10,7 @@ mod micro;
 mod tarpc;
 mod tonic;
 
-use crate::{load::Stream, message::Echo};
+use crate::{load::stream::Stream, message::Echo};
 use anyhow::{Result, bail};
 use std::{net::SocketAddr, net::TcpListener, str::FromStr};
 

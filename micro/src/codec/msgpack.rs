@@ -15,10 +15,9 @@ use crate::{
 
 #[inline]
 pub(super) fn encode<T: Serialize>(value: &T) -> Result<Bytes> {
-    let mut buffer = Buffer::new();
-    rmp_serde::encode::write_named(&mut buffer, value)
-        .map_err(|error| wrong::write::<T>(&ContentType::MsgPack, error))?;
-    Ok(buffer.finish())
+    Buffer::filled::<T, _>(&ContentType::MsgPack, |buffer| {
+        rmp_serde::encode::write_named(buffer, value)
+    })
 }
 
 #[inline]

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, str::FromStr, time::Duration};
 
 use super::{
     Settings, Url,
-    flags::{Level, METADATA, Said},
+    flags::{Level, Said},
+    list::METADATA,
     value,
 };
 use crate::{

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::Url;
+use super::{Url, known};
 use crate::{
     broker::{self, Broker},
     error::{Error, Result},
@@ -70,14 +70,20 @@ impl<T: ?Sized> Table<T> {
 
     fn unknown(&self, name: &str) -> Error {
         let kind = self.kind;
-        let known = self.open.keys().map(String::as_str).chain(self.default);
-        let hint = nearest::hint(name, known.clone());
-        let known: Vec<_> = known.map(|name| format!("`{name}`")).collect();
-        let known = known.join(", ");
+        let names = self.names();
+        let hint = nearest::hint(name, [names.clone(), known::addable(kind)].concat());
+        let wrong = known::wrong(kind, name, &hint);
+        let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+        let names = names.join(", ");
         Error::invalid_argument(format!(
-            "{kind} `{name}` is not known{hint}; those that are: {known}; another is added in code \
-             with `Settings::with_{kind}`"
+            "{wrong}; built in are: {names}; another is added in code with `Settings::with_{kind}`"
         ))
+    }
+
+    /// The names that may be chosen, the default first.
+    pub(super) fn names(&self) -> Vec<&str> {
+        let names = self.open.keys().map(String::as_str);
+        self.default.into_iter().chain(names).collect()
     }
 }
 
