@@ -244,6 +244,13 @@ impl Request {
         Some(copy)
     }
 
+    /// The request itself, leaving an empty one to the same endpoint behind.
+    pub(crate) fn take(&mut self) -> Self {
+        let (target, content_type) = (self.target.clone(), self.content_type.clone());
+        let empty = Self::build(target, Context::new(), content_type, Body::empty(), false);
+        std::mem::replace(self, empty)
+    }
+
     /// Whether its body was a stream that an attempt has taken, so that there is nothing to send again.
     pub(crate) fn is_spent(&self) -> bool {
         self.spent

@@ -42,7 +42,12 @@ impl Buffer {
     }
 
     #[inline]
-    fn append(&mut self, bytes: &[u8]) {
+    pub(super) fn push(&mut self, byte: u8) {
+        self.0.push(byte);
+    }
+
+    #[inline]
+    pub(super) fn append(&mut self, bytes: &[u8]) {
         if bytes.len() > AHEAD {
             self.0.reserve(bytes.len() + AHEAD);
         }
