@@ -6,6 +6,8 @@ mod codec;
 mod golden;
 #[cfg(feature = "http")]
 mod http1;
+#[cfg(feature = "grpc")]
+mod grpc;
 mod limits;
 mod middleware;
 mod process;
