@@ -132,6 +132,13 @@ impl Native {
         Ok(grpc::Node::new(node, network, limits, self.pool.clone()))
     }
 
+    /// A way to a node that takes plain JSON over HTTP.
+    #[cfg(feature = "http")]
+    pub(in crate::transport) fn plain(&self, node: &Node) -> http::plain::Node {
+        let (network, limits) = (self.network.clone(), self.limits.clone());
+        http::plain::Node::new(&node.address, network, limits, self.pool.clone())
+    }
+
     /// What a port speaks.
     fn spoken(&self) -> Vec<Arc<dyn Protocol>> {
         let native = mux::Native {

@@ -4,11 +4,15 @@ mod broken;
 mod date;
 mod decoder;
 mod detect;
+mod exchange;
 mod framing;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzz;
 mod head;
 mod hijack;
 mod inbox;
 mod outbox;
+mod pooled;
 mod reader;
 mod respond;
 mod serve;
@@ -37,6 +41,7 @@ pub(crate) use framing::BodyFraming;
 pub(crate) use head::{expects_continue, is_kept};
 pub(crate) use hijack::{Hijack, Taken};
 pub(crate) use outbox::Outbox;
+pub(crate) use pooled::Node;
 pub(crate) use reader::{Body, Reader};
 pub(crate) use writer::{
     write_chunk_size, write_continue, write_last_chunk, write_request, write_response,
