@@ -57,8 +57,6 @@ pub use http::h1::fuzz::http1 as fuzz_http1;
 
 #[cfg(feature = "grpc")]
 pub use grpc::Grpc;
-#[cfg(feature = "http")]
-pub use http::plain::Http;
 pub use limits::Limits;
 pub use memory::Memory;
 pub use native::Native;

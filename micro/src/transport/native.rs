@@ -134,9 +134,10 @@ impl Native {
 
     /// A way to a node that takes plain JSON over HTTP.
     #[cfg(feature = "http")]
-    pub(in crate::transport) fn plain(&self, node: &Node) -> http::plain::Node {
-        let (network, limits) = (self.network.clone(), self.limits.clone());
-        http::plain::Node::new(&node.address, network, limits, self.pool.clone())
+    fn plain(&self, node: &Node) -> Result<http::plain::Node> {
+        let network = self.network_to(node, http::h1::ALPN)?;
+        let (limits, pool) = (self.limits.clone(), self.pool.clone());
+        Ok(http::plain::Node::new(&node.address, network, limits, pool))
     }
 
     /// What a port speaks.
@@ -191,6 +192,7 @@ impl Transport for Native {
             Spoken::Native => {}
             #[cfg(feature = "grpc")]
             Spoken::Grpc => return Ok(Arc::new(self.grpc(node)?)),
+            Spoken::Http => return Ok(Arc::new(self.plain(node)?)),
             other => return Err(other.unknown(node)),
         }
         Ok(Arc::new(mux::Node::new(

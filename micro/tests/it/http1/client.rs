@@ -5,7 +5,7 @@ use std::time::Duration;
 use micro::{
     Client, Code, Context, Outcome, Plugins, Streaming,
     registry::{Memory, Node, Registry},
-    transport::Http,
+    transport::Native,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -21,7 +21,7 @@ async fn client(address: &str) -> Client {
     registry.register(&node, None).await.unwrap();
     Plugins::new()
         .registry(registry)
-        .transport(Http::new())
+        .transport(Native::new().speaking("http").unwrap())
         .balance(|balance| {
             balance.attempts = 1;
             balance.timeout = Duration::from_secs(2);

@@ -47,6 +47,9 @@ pub(crate) use writer::{
     write_chunk_size, write_continue, write_last_chunk, write_request, write_response,
 };
 
+/// What it is called in TLS's negotiation.
+pub(crate) const ALPN: &str = "http/1.1";
+
 /// The server's side of HTTP/1.1.
 pub(crate) struct H1 {
     pub(crate) limits: Arc<Limits>,
@@ -67,7 +70,7 @@ impl Protocol for H1 {
     }
 
     fn alpn(&self) -> &[&'static str] {
-        &["http/1.1"]
+        &[ALPN]
     }
 
     async fn serve(&self, connection: Accepted, call: Arc<dyn Call>) {

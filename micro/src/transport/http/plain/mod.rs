@@ -5,13 +5,11 @@ mod client;
 mod dialect;
 mod lines;
 mod read;
-mod transport;
 
 use http::HeaderName;
 
 pub(crate) use client::Node;
 pub(crate) use dialect::{Plain, failed};
-pub use transport::Http;
 
 /// Nanoseconds that are left for the call, decimal; go-micro's name for it.
 const TIMEOUT: HeaderName = HeaderName::from_static("timeout");
