@@ -17,15 +17,18 @@ pub(crate) enum Spoken {
     Grpc,
     /// go-micro's over HTTP/1.1.
     Mucp,
-    /// The same in the envelopes of go-micro before 2019, for nodes that do not say what they speak.
+    /// Plain JSON over HTTP/1.1.
+    Http,
+    /// The same as mucp in the envelopes of go-micro before 2019, for nodes that do not say what they speak.
     OldMucp,
 }
 
 /// By the names that `--transport` takes.
-const NAMED: [(&str, Spoken); 3] = [
+const NAMED: [(&str, Spoken); 4] = [
     ("native", Spoken::Native),
     ("grpc", Spoken::Grpc),
     ("mucp", Spoken::Mucp),
+    ("http", Spoken::Http),
 ];
 
 impl Spoken {
@@ -47,7 +50,8 @@ impl Spoken {
         .with_outcome(Outcome::NotSent)
     }
 
-    /// The best that a node says it speaks: native, then gRPC, then mucp.
+    /// The best that a node says it speaks: native, then gRPC, then mucp, then plain
+    /// HTTP.
     ///
     /// go-micro's nodes say it in `protocol`, those before 2019 not at all; but they all say what
     /// `server` they are. A node that says nothing is one of ours, registered by hand.
@@ -63,6 +67,9 @@ impl Spoken {
             }
             if speaks("mucp") {
                 return Spoken::Mucp;
+            }
+            if speaks("http") {
+                return Spoken::Http;
             }
         }
         match said("protocol") {
@@ -98,6 +105,7 @@ mod tests {
             Spoken::Grpc
         );
         assert_eq!(of(&[("protocols", "mucp")]), Spoken::Mucp);
+        assert_eq!(of(&[("protocols", "http")]), Spoken::Http);
         assert_eq!(of(&[("protocols", "smoke"), ours]), Spoken::Mucp);
     }
 

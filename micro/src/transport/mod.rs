@@ -50,6 +50,11 @@ use crate::{
 #[doc(hidden)]
 pub use mux::fuzz::frames as fuzz_frames;
 
+/// Reads any bytes as messages of HTTP/1.1; for fuzzing.
+#[cfg(all(fuzzing, feature = "http"))]
+#[doc(hidden)]
+pub use http::h1::fuzz::http1 as fuzz_http1;
+
 #[cfg(feature = "grpc")]
 pub use grpc::Grpc;
 pub use limits::Limits;

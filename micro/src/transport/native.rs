@@ -132,6 +132,14 @@ impl Native {
         Ok(grpc::Node::new(node, network, limits, self.pool.clone()))
     }
 
+    /// A way to a node that takes plain JSON over HTTP.
+    #[cfg(feature = "http")]
+    fn plain(&self, node: &Node) -> Result<http::plain::Node> {
+        let network = self.network_to(node, http::h1::ALPN)?;
+        let (limits, pool) = (self.limits.clone(), self.pool.clone());
+        Ok(http::plain::Node::new(&node.address, network, limits, pool))
+    }
+
     /// What a port speaks.
     fn spoken(&self) -> Vec<Arc<dyn Protocol>> {
         let native = mux::Native {
@@ -184,6 +192,7 @@ impl Transport for Native {
             Spoken::Native => {}
             #[cfg(feature = "grpc")]
             Spoken::Grpc => return Ok(Arc::new(self.grpc(node)?)),
+            Spoken::Http => return Ok(Arc::new(self.plain(node)?)),
             other => return Err(other.unknown(node)),
         }
         Ok(Arc::new(mux::Node::new(
