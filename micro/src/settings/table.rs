@@ -9,7 +9,7 @@ use crate::{
     nearest,
     registry::{self, Registry},
     selector::{Rng, Strategy, strategy},
-    transport::{self, Transport},
+    transport::{self, Native, Transport},
 };
 
 type Open<T> = Arc<dyn Fn(&Url) -> Result<Arc<T>> + Send + Sync>;
@@ -18,8 +18,8 @@ type Open<T> = Arc<dyn Fn(&Url) -> Result<Arc<T>> + Send + Sync>;
 pub(super) struct Table<T: ?Sized> {
     /// What it is a table of, such as `registry`.
     kind: &'static str,
-    /// What is made of other parts when nothing is chosen, and may be named all the same.
-    default: Option<&'static str>,
+    /// What is made of other parts: the default, and variants of it. They may be named all the same.
+    made: &'static [&'static str],
     open: BTreeMap<String, Open<T>>,
 }
 
@@ -27,7 +27,7 @@ impl<T: ?Sized> Clone for Table<T> {
     fn clone(&self) -> Self {
         Table {
             kind: self.kind,
-            default: self.default,
+            made: self.made,
             open: self.open.clone(),
         }
     }
@@ -37,7 +37,7 @@ impl<T: ?Sized> Table<T> {
     fn new(kind: &'static str) -> Self {
         Table {
             kind,
-            default: None,
+            made: &[],
             open: BTreeMap::new(),
         }
     }
@@ -51,7 +51,7 @@ impl<T: ?Sized> Table<T> {
         self.open.insert(name.to_owned(), Arc::new(open));
     }
 
-    /// Opens the plugin that a URL names; `None` is the default. An unknown name's error lists the
+    /// Opens the plugin that a URL names; `None` is the default or a variant of it. An unknown name's error lists the
     /// known ones.
     pub(super) fn open(&self, url: &Url) -> Result<Option<Arc<T>>> {
         let (kind, name) = (self.kind, url.name());
@@ -62,7 +62,7 @@ impl<T: ?Sized> Table<T> {
         }
         let opened = match self.open.get(name) {
             Some(open) => open(url).map(Some),
-            None if self.default == Some(name) => without_address(url).map(|()| None),
+            None if self.made.contains(&name) => without_address(url).map(|()| None),
             None => return Err(self.unknown(name)),
         };
         opened.map_err(|error| error.context(format!("{kind} `{url}`")))
@@ -83,7 +83,7 @@ impl<T: ?Sized> Table<T> {
     /// The names that may be chosen, the default first.
     pub(super) fn names(&self) -> Vec<&str> {
         let names = self.open.keys().map(String::as_str);
-        self.default.into_iter().chain(names).collect()
+        self.made.iter().copied().chain(names).collect()
     }
 }
 
@@ -106,7 +106,7 @@ pub(super) fn registries() -> Table<dyn Registry> {
 /// The transports that are built in.
 pub(super) fn transports() -> Table<dyn Transport> {
     let mut table = Table::<dyn Transport>::new("transport");
-    table.default = Some("native");
+    table.made = &Native::SPEAKS;
     table.add("memory", |url| {
         without_address(url)?;
         Ok(Arc::new(transport::Memory::new()))
@@ -117,7 +117,7 @@ pub(super) fn transports() -> Table<dyn Transport> {
 /// The brokers that are built in.
 pub(super) fn brokers() -> Table<dyn Broker> {
     let mut table = Table::<dyn Broker>::new("broker");
-    table.default = Some("direct");
+    table.made = &["direct"];
     table.add("memory", |url| {
         without_address(url)?;
         Ok(Arc::new(broker::Memory::new()))

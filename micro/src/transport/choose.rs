@@ -23,20 +23,31 @@ pub(crate) enum Spoken {
     OldMucp,
 }
 
-/// By the names that `--transport` takes.
-const NAMED: [(&str, Spoken); 4] = [
-    ("native", Spoken::Native),
-    ("grpc", Spoken::Grpc),
-    ("mucp", Spoken::Mucp),
-    ("http", Spoken::Http),
-];
-
 impl Spoken {
-    /// The protocol of that name; an error with all names.
-    pub(crate) fn named(name: &str) -> Result<Self> {
-        let found = NAMED.iter().find(|(known, _)| *known == name);
+    /// By the names that `--transport` takes; the first is the default, which asks the node's record.
+    pub(crate) const NAMED: [(&str, Option<Self>); 4] = [
+        ("native", None),
+        ("grpc", Some(Spoken::Grpc)),
+        ("mucp", Some(Spoken::Mucp)),
+        ("http", Some(Spoken::Http)),
+    ];
+
+    /// The names.
+    pub(crate) const fn names() -> [&'static str; Self::NAMED.len()] {
+        let mut names = [""; Self::NAMED.len()];
+        let mut at = 0;
+        while at < names.len() {
+            names[at] = Self::NAMED[at].0;
+            at += 1;
+        }
+        names
+    }
+
+    /// The protocol of that name, `None` for the default; an error with all names.
+    pub(crate) fn named(name: &str) -> Result<Option<Self>> {
+        let found = Self::NAMED.iter().find(|(known, _)| *known == name);
         found.map(|(_, spoken)| *spoken).ok_or_else(|| {
-            let names = NAMED.map(|(name, _)| format!("`{name}`")).join(", ");
+            let names = Self::NAMED.map(|(name, _)| format!("`{name}`")).join(", ");
             Error::invalid_argument(format!("protocol `{name}` is not one of {names}"))
         })
     }

@@ -3,7 +3,6 @@
 #[cfg(feature = "http")]
 #[allow(dead_code, reason = "its users come with each protocol")]
 pub(crate) mod adapter;
-#[cfg(feature = "http")]
 mod choose;
 #[doc(hidden)]
 pub mod contract;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::runtime::Handle;
 
+use super::choose::Spoken;
 #[cfg(feature = "grpc")]
 use super::grpc;
+#[cfg(feature = "http")]
+use super::http;
 #[cfg(feature = "tls")]
 use super::tls::{self, Tls};
-#[cfg(feature = "http")]
-use super::{choose::Spoken, http};
 use crate::{
     call::Call,
     error::Result,
@@ -35,7 +36,6 @@ pub struct Native {
     pool: Arc<Pool>,
     runtimes: Vec<Handle>,
     /// What is spoken whatever a node says; what the node says where unsaid.
-    #[cfg(feature = "http")]
     only: Option<Spoken>,
     #[cfg(feature = "tls")]
     tls: tls::Ways,
@@ -53,6 +53,9 @@ impl Default for Native {
 }
 
 impl Native {
+    /// The protocols that its clients can be told to speak.
+    pub const SPEAKS: [&str; Spoken::NAMED.len()] = Spoken::names();
+
     /// Over the machine's own network, with the default limits.
     pub fn new() -> Self {
         let limits = Limits::default();
@@ -61,7 +64,6 @@ impl Native {
             pool: Pool::new(limits.connections),
             limits: Arc::new(limits),
             runtimes: Vec::new(),
-            #[cfg(feature = "http")]
             only: None,
             #[cfg(feature = "tls")]
             tls: tls::Ways::new(Tls::new()),
@@ -142,19 +144,19 @@ impl Native {
 
     /// What a port speaks.
     fn spoken(&self) -> Vec<Arc<dyn Protocol>> {
-        let native = mux::Native {
-            limits: self.limits.clone(),
-        };
-        let mut all: Vec<Arc<dyn Protocol>> = vec![Arc::new(native)];
+        let limits = self.limits.clone();
+        let native: Arc<dyn Protocol> = Arc::new(mux::Native { limits });
         #[cfg(feature = "http")]
-        all.extend(http::protocols(&self.limits));
-        all
+        let others = http::protocols(&self.limits);
+        #[cfg(not(feature = "http"))]
+        let others = Vec::new();
+        [vec![native], others].concat()
     }
 
-    /// The same, speaking `protocol` to every node, whatever their records say: `native`, `grpc`, …
-    #[cfg(feature = "http")]
+    /// The same, speaking `protocol` to every node, whatever their records say; one of
+    /// [`SPEAKS`](Self::SPEAKS), of which `native` is the default: the best of what a node says.
     pub fn speaking(mut self, protocol: &str) -> Result<Self> {
-        self.only = Some(Spoken::named(protocol)?);
+        self.only = Spoken::named(protocol)?;
         Ok(self)
     }
 
@@ -172,10 +174,11 @@ impl Transport for Native {
     }
 
     fn protocols(&self) -> Vec<String> {
-        let mut all = mux::protocols();
         #[cfg(feature = "http")]
-        all.extend(http::NAMES.map(str::to_owned));
-        all
+        let others = http::NAMES.map(str::to_owned);
+        #[cfg(not(feature = "http"))]
+        let others = [];
+        mux::protocols().into_iter().chain(others).collect()
     }
 
     #[cfg(feature = "tls")]
@@ -187,20 +190,19 @@ impl Transport for Native {
     }
 
     fn open(&self, node: &Node) -> Result<Arc<dyn Peer>> {
-        #[cfg(feature = "http")]
-        match self.only.unwrap_or_else(|| Spoken::of(node)) {
-            Spoken::Native => {}
+        Ok(match self.only.unwrap_or_else(|| Spoken::of(node)) {
+            Spoken::Native => Arc::new(mux::Node::new(
+                &node.address,
+                self.network_to(node, mux::ALPN)?,
+                self.limits.clone(),
+                self.pool.clone(),
+            )),
             #[cfg(feature = "grpc")]
-            Spoken::Grpc => return Ok(Arc::new(self.grpc(node)?)),
-            Spoken::Http => return Ok(Arc::new(self.plain(node)?)),
+            Spoken::Grpc => Arc::new(self.grpc(node)?),
+            #[cfg(feature = "http")]
+            Spoken::Http => Arc::new(self.plain(node)?),
             other => return Err(other.unknown(node)),
-        }
-        Ok(Arc::new(mux::Node::new(
-            &node.address,
-            self.network_to(node, mux::ALPN)?,
-            self.limits.clone(),
-            self.pool.clone(),
-        )))
+        })
     }
 
     async fn listen(&self, address: &str, call: Arc<dyn Call>) -> Result<Box<dyn Listener>> {

@@ -4,10 +4,10 @@
 mod broker;
 mod codec;
 mod golden;
-#[cfg(feature = "http")]
-mod http1;
 #[cfg(feature = "grpc")]
 mod grpc;
+#[cfg(feature = "http")]
+mod http1;
 mod limits;
 mod middleware;
 mod process;

@@ -52,10 +52,6 @@ impl Protocol for Http2 {
         Detect::prefix(first, PREFACE)
     }
 
-    fn alpn(&self) -> &[&'static str] {
-        &["h2"]
-    }
-
     async fn serve(&self, connection: Accepted, call: Arc<dyn Call>) {
         let site = Site::new(call, self.limits.clone(), self.dialects.clone());
         serve::serve(connection, site).await;
