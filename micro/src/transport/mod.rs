@@ -54,6 +54,11 @@ pub use mux::fuzz::frames as fuzz_frames;
 #[doc(hidden)]
 pub use http::h1::fuzz::http1 as fuzz_http1;
 
+/// Reads any bytes as messages and headers of gRPC; for fuzzing.
+#[cfg(all(fuzzing, feature = "grpc"))]
+#[doc(hidden)]
+pub use grpc::fuzz::body as fuzz_grpc;
+
 #[cfg(feature = "grpc")]
 pub use grpc::Grpc;
 pub use limits::Limits;

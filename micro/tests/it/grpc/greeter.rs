@@ -2,6 +2,7 @@
 
 use std::{pin::Pin, task::Poll, time::Duration};
 
+use micro::transport::{Limits, Native};
 use micro::{
     Code, Context, Error, Handler, Plugins, Result, Router, Running, Service, Streaming,
     registry::Memory,
@@ -54,6 +55,12 @@ impl Drop for Told {
 
 /// Starts it.
 pub(super) async fn serve() -> Greeter {
+    serve_with(|_| {}).await
+}
+
+/// Starts it with other limits.
+pub(super) async fn serve_with(change: impl FnOnce(&mut Limits)) -> Greeter {
+    let native = Native::new().limit(change);
     let (tell_dropped, dropped) = mpsc::unbounded_channel();
     let (tell_begun, begun) = mpsc::unbounded_channel();
     let hang = move |_: Context, _: Hello| {
@@ -66,7 +73,7 @@ pub(super) async fn serve() -> Greeter {
     };
     let described = Router::new().with_descriptors(descriptors());
     let service = Service::new("greeter")
-        .plugins(Plugins::new().registry(Memory::new()))
+        .plugins(Plugins::new().registry(Memory::new()).native(native))
         .lifecycle(|life| life.propagation = Duration::ZERO)
         .routes(described)
         .handle("Greeter.Hello", one.idempotent())
