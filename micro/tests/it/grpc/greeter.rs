@@ -33,8 +33,8 @@ pub(super) fn greeting(msg: impl Into<String>) -> Greeting {
 /// The service, and what it tells of calls that were dropped unanswered.
 pub(super) struct Greeter {
     pub(super) running: Running,
-    pub(super) dropped: mpsc::UnboundedReceiver<()>,
-    pub(super) begun: mpsc::UnboundedReceiver<()>,
+    pub(super) dropped: mpsc::Receiver<()>,
+    pub(super) begun: mpsc::Receiver<()>,
 }
 
 impl Greeter {
@@ -45,11 +45,11 @@ impl Greeter {
 }
 
 /// Says that it was dropped.
-struct Told(mpsc::UnboundedSender<()>);
+struct Told(mpsc::Sender<()>);
 
 impl Drop for Told {
     fn drop(&mut self) {
-        let _ = self.0.send(());
+        let _ = self.0.try_send(());
     }
 }
 
@@ -61,11 +61,11 @@ pub(super) async fn serve() -> Greeter {
 /// Starts it with other limits.
 pub(super) async fn serve_with(change: impl FnOnce(&mut Limits)) -> Greeter {
     let native = Native::new().limit(change);
-    let (tell_dropped, dropped) = mpsc::unbounded_channel();
-    let (tell_begun, begun) = mpsc::unbounded_channel();
+    let (tell_dropped, dropped) = mpsc::channel(1000);
+    let (tell_begun, begun) = mpsc::channel(1000);
     let hang = move |_: Context, _: Hello| {
         let told = Told(tell_dropped.clone());
-        let _ = tell_begun.send(());
+        let _ = tell_begun.try_send(());
         async move {
             let _told = told;
             std::future::pending::<Result<Greeting>>().await
@@ -196,7 +196,7 @@ fn descriptors() -> &'static [u8] {
 
 /// A stream of what a function gives until it gives nothing, or an error.
 pub(super) fn from_fn<T>(
-    mut next: impl FnMut() -> Option<Result<T>> + Send + Unpin + 'static,
+    next: impl FnMut() -> Option<Result<T>> + Send + Unpin + 'static,
 ) -> impl Stream<Item = Result<T>> + Send + 'static
 where
     T: Send + 'static,
@@ -216,5 +216,5 @@ where
             Poll::Ready(next)
         }
     }
-    Next(move || next(), false)
+    Next(next, false)
 }
