@@ -19,7 +19,7 @@ use crate::{
     context::Criticality,
     error::{Error, Outcome, Result},
     message::{ContentType, Request, Target},
-    registry,
+    registry::Node as Record,
     time::NEVER,
     transport::{
         Connection, Limits, Peer, Probe,
@@ -66,7 +66,7 @@ struct Sender {
 
 impl Node {
     pub(crate) fn new(
-        node: &registry::Node,
+        node: &Record,
         network: SharedNetwork,
         limits: Arc<Limits>,
         pool: Arc<Pool>,
