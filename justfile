@@ -43,3 +43,7 @@ bench *arguments:
 # Licences, duplicates and advisories of dependencies; needs cargo-deny
 deny:
     cargo deny check
+
+# One fuzz target until it is interrupted, such as `just fuzz frames`; needs cargo-fuzz and a nightly toolchain
+fuzz target:
+    cargo +nightly fuzz run --target-dir target/fuzz {{target}}

@@ -10,6 +10,7 @@ mod cell;
 mod figures;
 mod footprint;
 mod load;
+mod measure;
 mod message;
 mod one;
 mod process;

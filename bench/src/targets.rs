@@ -1,6 +1,6 @@
 //! The targets, as data. Ratios are of one interleaved run; a machine's microseconds are no target.
 
-use crate::figures::Measure::{self, *};
+use crate::measure::Measure::{self, *};
 
 /// Which side of the bound is good.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -58,6 +58,9 @@ const fn two_threads(system: &'static str, target: f64) -> Target {
 pub(crate) const TARGETS: &[Target] = &[
     at_most("32x64", CpuPerCall, "micro", 1.7, "floor"),
     at_most("32x64", CpuPerCall, "micro", 1.0 / 6.0, "tonic"),
+    at_most("32x64", CpuPerCall, "micro-grpc", 1.0, "tonic"),
+    at_most("32x64", CpuPerCall, "micro-grpc-server", 1.0, "tonic"),
+    at_most("32x64", CpuPerCall, "micro-grpc-client", 1.0, "tonic"),
     at_most("32x64", CpuPerCall, "micro", 0.6, "tarpc"),
     at_most("32x16", CpuPerCall, "micro", 1.25, "floor"),
     at_most("32x256", CpuPerCall, "micro", 2.3, "floor"),

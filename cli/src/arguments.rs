@@ -6,25 +6,10 @@ use serde_json::Value;
 
 use crate::failure::{Failure, Result};
 
-/// A duration such as `250ms`, `5s`, `2m` or `1h`; a bare number is seconds.
+/// A duration as the settings take it, such as `250ms`, `5s` or `1m30s`; a bare number is seconds.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let end = text
-        .find(|character: char| !character.is_ascii_digit() && character != '.')
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let scale = match unit {
-        "us" | "µs" => 1e-6,
-        "ms" => 1e-3,
-        "s" | "" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => return Err(format!("no unit `{unit}`; use `us`, `ms`, `s`, `m` or `h`")),
-    };
-    number
-        .parse::<f64>()
-        .ok()
-        .and_then(|number| Duration::try_from_secs_f64(number * scale).ok())
-        .ok_or_else(|| "write a duration such as `250ms`, `5s` or `2m`".to_owned())
+    micro::settings::duration(text)
+        .ok_or_else(|| "write a duration above zero such as `250ms`, `5s` or `1m30s`".to_owned())
 }
 
 /// A name and a value with `=` between them.
@@ -54,17 +39,6 @@ pub(crate) fn json(what: &str, text: &str) -> Result<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_have_a_unit_or_are_seconds() {
-        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
-        assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
-        assert_eq!(duration("60"), Ok(Duration::from_secs(60)));
-        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
-        for wrong in ["", "s", "-1s", "1.2.3s", "5 parsecs", "1e400s"] {
-            assert!(duration(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn a_pair_is_split_at_the_first_sign() {

@@ -1,10 +1,8 @@
 //! Why a command ends with another exit code than 0.
 
-use std::{io, process::ExitCode};
+use std::{fmt, io};
 
 use micro::{Code, Error};
-
-use crate::session::Session;
 
 /// The result of every command.
 pub(crate) type Result<T = (), E = Failure> = std::result::Result<T, E>;
@@ -25,24 +23,33 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// Says it on stderr, and gives the exit code.
-    pub(crate) fn report(&self, session: &Session) -> ExitCode {
-        let (code, text) = match self {
-            Failure::Failed(text) => (1, text.clone()),
-            Failure::Usage(text) => (2, text.clone()),
-            Failure::NotFound(text) => (3, text.clone()),
-            Failure::Registry(error) => (4, error.to_string()),
-            Failure::Closed => return ExitCode::SUCCESS,
-        };
-        session.say_error(&text);
-        ExitCode::from(code)
+    /// The exit code it stands for.
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            Failure::Failed(_) => 1,
+            Failure::Usage(_) => 2,
+            Failure::NotFound(_) => 3,
+            Failure::Registry(_) => 4,
+            Failure::Closed => 0,
+        }
+    }
+
+    /// What could not be done, and why; for `map_err`.
+    pub(crate) fn because<E: fmt::Display>(what: &str) -> impl FnOnce(E) -> Self {
+        move |why| Failure::Failed(format!("{what}: {why}"))
     }
 }
 
-impl Failure {
-    /// What could not be done, and why; for `map_err`.
-    pub(crate) fn because<E: std::fmt::Display>(what: &str) -> impl FnOnce(E) -> Self {
-        move |why| Failure::Failed(format!("{what}: {why}"))
+/// What is said of it on stderr; nothing, where nobody is left to hear it.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Failed(text) | Failure::Usage(text) | Failure::NotFound(text) => {
+                f.write_str(text)
+            }
+            Failure::Registry(error) => error.fmt(f),
+            Failure::Closed => Ok(()),
+        }
     }
 }
 

@@ -24,6 +24,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use cmd::Command;
+use failure::Failure;
 use session::{Flags, Session};
 
 /// Find, call and watch services
@@ -42,7 +43,11 @@ fn main() -> ExitCode {
     let session = Session::new(flags);
     match command.run(&session) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(&session),
+        Err(Failure::Closed) => ExitCode::SUCCESS,
+        Err(failure) => {
+            session.say_error(&failure.to_string());
+            ExitCode::from(failure.code())
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 module micro/interop/h2spec
 
-go 1.24
+go 1.26.0
 
 require (
 	github.com/fatih/color v1.19.0

@@ -2,6 +2,7 @@
 
 mod case;
 mod enumeration;
+mod implementation;
 mod message;
 mod options;
 mod prost;

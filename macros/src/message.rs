@@ -5,7 +5,7 @@ use quote::quote;
 use syn::{Data, DeriveInput, Fields, GenericParam, Path, Result, parse_quote};
 
 use crate::{
-    enumeration,
+    enumeration, implementation,
     options::{Options, error, named},
     prost, schema,
 };
@@ -40,8 +40,7 @@ fn structured(input: &DeriveInput, krate: &Path) -> Result<TokenStream> {
         .make_where_clause()
         .predicates
         .push(parse_quote!(Self: #derived::Serde));
-    let (sent, _, sent_where) = whole.split_for_impl();
-
+    let message = implementation::message(name, &whole, krate, &quote!(MsgPack), &derived);
     Ok(quote! {
         #[automatically_derived]
         impl #described #derived::Describe for #name #parameters #describe_where {
@@ -51,34 +50,7 @@ fn structured(input: &DeriveInput, krate: &Path) -> Result<TokenStream> {
             }
         }
 
-        #[automatically_derived]
-        impl #sent #krate::Message for #name #parameters #sent_where {
-            fn content_type() -> #derived::ContentType {
-                #derived::ContentType::MsgPack
-            }
-
-            #[inline]
-            fn encode(
-                &self,
-                content_type: &#derived::ContentType,
-                codecs: &#derived::Codecs,
-            ) -> #derived::Result<#derived::Bytes> {
-                #derived::encode(self, content_type, codecs)
-            }
-
-            #[inline]
-            fn decode(
-                content_type: &#derived::ContentType,
-                codecs: &#derived::Codecs,
-                bytes: #derived::Bytes,
-            ) -> #derived::Result<Self> {
-                #derived::decode(content_type, codecs, &bytes)
-            }
-
-            fn schema() -> #derived::Value {
-                #derived::root::<Self>()
-            }
-        }
+        #message
     })
 }
 

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use crate::{
     error::{Error, Result},
-    message::Metadata,
+    metadata::Metadata,
     time::{self, NEVER, Nanos},
 };
 
@@ -71,6 +71,7 @@ impl Criticality {
 
 /// A W3C trace context: trace id, parent span id and flags; all zero means there is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Trace {
     /// 16 bytes, the same for the whole call tree.
     pub trace_id: [u8; 16],
@@ -81,6 +82,15 @@ pub struct Trace {
 }
 
 impl Trace {
+    /// The trace of an id, the span in it that calls, and the flags.
+    pub fn new(trace_id: [u8; 16], span_id: [u8; 8], flags: u8) -> Self {
+        Trace {
+            trace_id,
+            span_id,
+            flags,
+        }
+    }
+
     /// Whether there is a trace.
     pub fn is_some(&self) -> bool {
         self.trace_id != [0; 16]

@@ -15,6 +15,7 @@
 //! - [`codec`] turns messages into bytes and back, by content type.
 //! - [`runtime`] gives each core its own, and each of them its own connections.
 //! - [`Plugins`] are the parts all of this is made of, each exchanged by one line.
+//! - [`settings`] are flags and `MICRO_*` variables, by which whoever runs a program chooses them.
 //!
 //! A [`Context`] travels with every call, an [`Error`] says what is known of the work, and the derive
 //! [`Message`](macro@Message) and the attribute [`service`](macro@service) write what is tedious.
@@ -53,6 +54,7 @@ mod context;
 mod error;
 mod macros;
 mod message;
+mod metadata;
 pub mod middleware;
 mod nearest;
 mod plugins;
@@ -72,7 +74,8 @@ pub use codec::{Codec, Codecs, Message, Payload, Streaming};
 pub use context::{Context, Criticality, Trace};
 pub use error::{Code, Error, Outcome, Result};
 pub use macros::{Message, service};
-pub use message::{Body, BodyStream, ContentType, Extensions, Metadata, Request, Response, Target};
+pub use message::{Body, BodyStream, ContentType, Extensions, Request, Response, Target};
+pub use metadata::Metadata;
 pub use nearest::nearest;
 pub use plugins::Plugins;
 pub use server::{Handler, Router, Routes};

@@ -4,7 +4,6 @@ mod body;
 mod content_type;
 mod extensions;
 mod latency;
-mod metadata;
 
 use std::{
     any::Any,
@@ -20,8 +19,8 @@ pub use body::{Body, BodyStream};
 pub use content_type::ContentType;
 pub use extensions::Extensions;
 pub(crate) use latency::Latency;
-pub use metadata::Metadata;
 
+pub(crate) use crate::metadata::Metadata;
 use crate::{context::Context, time::Nanos};
 
 /// Where a request goes: an endpoint of a service.
@@ -180,6 +179,7 @@ impl Request {
     }
 
     /// What the caller takes for an answer.
+    #[cfg(feature = "http")]
     pub(crate) fn expected(&self) -> Expected {
         self.expected
     }
@@ -243,6 +243,13 @@ impl Request {
             .idempotent(self.idempotent);
         copy.expected = self.expected;
         Some(copy)
+    }
+
+    /// The request itself, leaving an empty one to the same endpoint behind.
+    pub(crate) fn take(&mut self) -> Self {
+        let (target, content_type) = (self.target.clone(), self.content_type.clone());
+        let empty = Self::build(target, Context::new(), content_type, Body::empty(), false);
+        std::mem::replace(self, empty)
     }
 
     /// Whether its body was a stream that an attempt has taken, so that there is nothing to send again.

@@ -361,7 +361,7 @@ impl Running {
                 Some(Subscribers::start(client.broker(), topics, name, entrance, &workers).await?)
             }
         };
-        let id = service.id.unwrap_or_else(random_id);
+        let id = service.id.unwrap_or_else(Node::random_id);
         let mut node = Node::new(
             &service.name,
             format!("{}-{id}", service.name),
@@ -485,20 +485,4 @@ async fn renew(registry: Arc<dyn Registry>, node: Node, lifecycle: Lifecycle, st
         failing = registered.is_err();
         status.registered(registered);
     }
-}
-
-/// A random id in the form of a version 4 UUID.
-fn random_id() -> String {
-    use std::hash::{BuildHasher, Hasher, RandomState};
-    // Each `RandomState` has fresh keys from the system's random numbers.
-    let random = || RandomState::new().build_hasher().finish();
-    let (a, b) = (random(), random());
-    format!(
-        "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
-        a >> 32,
-        a >> 16 & 0xffff,
-        a & 0xfff,
-        b >> 48 & 0x3fff | 0x8000,
-        b & 0xffff_ffff_ffff
-    )
 }

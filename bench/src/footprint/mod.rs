@@ -9,7 +9,8 @@ pub(crate) use idle::run;
 use crate::{
     args::Args,
     cell::{self, Cell},
-    figures::{Figures, Measure},
+    figures::Figures,
+    measure::Measure,
     process::Server,
     system::Kind,
 };

@@ -1,7 +1,8 @@
 //! The figures by cell, then the targets with their verdicts.
 
 use crate::{
-    figures::{Figures, Measure},
+    figures::Figures,
+    measure::Measure,
     targets::{Bound, TARGETS},
 };
 use anyhow::Result;

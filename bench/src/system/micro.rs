@@ -1,13 +1,13 @@
 //! micro: the full stack as a user gets it by default.
 
 use super::{Client, System};
-use crate::{load::Stream, message::Echo};
+use crate::{load::stream::Stream, message::Echo};
 use ::micro::{
     self as cx, Handler, Message, Plugins, Result as Answer, Service, Streaming,
     client::Method,
     registry::{Node, Registry, Update, Updates},
     runtime,
-    transport::{Limits, Native, io::Sockets},
+    transport::{Grpc, Limits, Native, io::Sockets},
 };
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
@@ -20,7 +20,8 @@ use std::{
     time::Duration,
 };
 
-const SERVICE: &str = "echo";
+/// As tonic has it: then each may call the other.
+const SERVICE: &str = "bench";
 
 /// Discovery, P2C, deadline, budget, ejection and counts on; `M` is the form of its messages.
 #[derive(Clone, Copy)]
@@ -31,6 +32,8 @@ pub(super) struct Micro<M> {
     congestion: Option<&'static str>,
     /// How long it polls before it sleeps.
     poll: Option<Duration>,
+    /// Whether its calls go by gRPC.
+    grpc: bool,
     form: PhantomData<fn() -> M>,
 }
 
@@ -41,6 +44,7 @@ impl<M> Micro<M> {
             stealing: false,
             congestion: None,
             poll: None,
+            grpc: false,
             form: PhantomData,
         }
     }
@@ -69,14 +73,21 @@ impl<M> Micro<M> {
         }
     }
 
+    /// Calling by gRPC.
+    pub(super) fn grpc(self) -> Self {
+        Micro { grpc: true, ..self }
+    }
+
     fn plugins(&self, node: Option<SocketAddr>) -> Plugins {
-        let sockets = Sockets {
-            congestion: self.congestion.map(str::to_owned),
-        };
+        let mut sockets = Sockets::default();
+        sockets.congestion = self.congestion.map(str::to_owned);
         let mut limits = Limits::default();
         limits.poll = self.poll;
-        let native = Native::new().network(sockets).limits(limits);
-        Plugins::new().registry(One(node)).native(native)
+        let plugins = Plugins::new().registry(One(node));
+        if self.grpc {
+            return plugins.transport(Grpc::new().network(sockets).limits(limits));
+        }
+        plugins.native(Native::new().network(sockets).limits(limits))
     }
 }
 

@@ -7,10 +7,12 @@
 
 mod floor;
 mod micro;
+mod mixed;
 mod tarpc;
 mod tonic;
 
-use crate::{load::Stream, message::Echo};
+use self::mixed::Mixed;
+use crate::{load::stream::Stream, message::Echo};
 use anyhow::{Result, bail};
 use std::{net::SocketAddr, net::TcpListener, str::FromStr};
 
@@ -72,6 +74,9 @@ pub(crate) trait Visitor {
 /// Micro with its default codec.
 type Packed = micro::Micro<micro::Packed>;
 
+/// Micro with messages in Protobuf.
+type Proto = micro::Micro<micro::Proto>;
+
 /// A system by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
@@ -84,6 +89,12 @@ pub(crate) enum Kind {
     MicroTuned,
     /// Polls a while before it sleeps.
     MicroPoll,
+    /// Calling by gRPC.
+    MicroGrpc,
+    /// Its server called by tonic.
+    MicroGrpcServer,
+    /// Calling a server of tonic's.
+    MicroGrpcClient,
     Tonic,
     Tarpc,
 }
@@ -96,6 +107,9 @@ impl Kind {
         Self::MicroStealing,
         Self::MicroTuned,
         Self::MicroPoll,
+        Self::MicroGrpc,
+        Self::MicroGrpcServer,
+        Self::MicroGrpcClient,
         Self::Tonic,
         Self::Tarpc,
     ];
@@ -108,6 +122,9 @@ impl Kind {
             Self::MicroStealing => "micro-stealing",
             Self::MicroTuned => "micro-tuned",
             Self::MicroPoll => "micro-poll",
+            Self::MicroGrpc => "micro-grpc",
+            Self::MicroGrpcServer => "micro-grpc-server",
+            Self::MicroGrpcClient => "micro-grpc-client",
             Self::Tonic => "tonic",
             Self::Tarpc => "tarpc",
         }
@@ -118,10 +135,19 @@ impl Kind {
         match self {
             Self::Floor => visitor.visit(floor::Floor),
             Self::Micro => visitor.visit(Packed::new()),
-            Self::MicroProst => visitor.visit(micro::Micro::<micro::Proto>::new()),
+            Self::MicroProst => visitor.visit(Proto::new()),
             Self::MicroStealing => visitor.visit(Packed::new().stealing()),
             Self::MicroTuned => visitor.visit(Packed::new().tuned()),
             Self::MicroPoll => visitor.visit(Packed::new().polling()),
+            Self::MicroGrpc => visitor.visit(Proto::new().grpc()),
+            Self::MicroGrpcServer => visitor.visit(Mixed {
+                server: Proto::new(),
+                client: tonic::Tonic,
+            }),
+            Self::MicroGrpcClient => visitor.visit(Mixed {
+                server: tonic::Tonic,
+                client: Proto::new().grpc(),
+            }),
             Self::Tonic => visitor.visit(tonic::Tonic),
             Self::Tarpc => visitor.visit(tarpc::Tarpc),
         }

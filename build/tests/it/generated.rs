@@ -71,3 +71,44 @@ fn the_example_is_what_its_file_gives() {
         .unwrap();
     expect(&example, &files);
 }
+
+#[test]
+fn what_is_chosen_is_done() {
+    let chosen = Builder::new().include(here("tests/proto"));
+    let text = |builder: Builder, file: &str| {
+        let files = builder.generate(&[here("tests/proto").join(file)]).unwrap();
+        let texts: Vec<_> = files.into_iter().map(|file| file.text).collect();
+        texts.concat()
+    };
+    let everything = |builder| text(builder, "everything.proto");
+    assert!(everything(chosen.clone().btree_map(".")).contains("std::collections::BTreeMap<"));
+    assert!(everything(chosen.clone().bytes(".")).contains("pub some_bytes: prost::bytes::Bytes"));
+    assert!(!everything(chosen.clone().descriptors(false)).contains("FILE_DESCRIPTOR_SET"));
+
+    let orders = |builder| text(builder, "shop/orders.proto");
+    let hidden = chosen
+        .clone()
+        .type_attribute(".shop.Money", "#[doc(hidden)]");
+    assert!(orders(hidden).contains("#[doc(hidden)]"));
+    let elsewhere = orders(chosen.extern_path(".shop.Money", "::money::Money"));
+    assert!(elsewhere.contains("Option<::money::Money>"), "{elsewhere}");
+    assert!(!elsewhere.contains("struct Money"), "{elsewhere}");
+}
+
+#[test]
+fn a_package_without_a_name_is_called_as_its_file() {
+    let directory = std::env::temp_dir().join(format!("micro-nameless-{}", std::process::id()));
+    fs::create_dir_all(&directory).unwrap();
+    let file = directory.join("nameless.proto");
+    let text = "syntax = \"proto3\";\nmessage A {}\nservice S { rpc B(A) returns (A); }\n";
+    fs::write(&file, text).unwrap();
+    let files = Builder::new().generate(&[file]).unwrap();
+    assert_eq!(files.len(), 1);
+    assert_eq!(files[0].name, "nameless.rs");
+    assert!(
+        files[0].text.contains("package = \"\""),
+        "{}",
+        files[0].text
+    );
+    fs::remove_dir_all(directory).unwrap();
+}

@@ -5,6 +5,7 @@ use quote::quote;
 use syn::{DataStruct, DeriveInput, Ident, Path, Result, ext::IdentExt, parse_quote};
 
 use crate::{
+    implementation,
     options::error,
     prost::field::{Entry, Form, Scope},
 };
@@ -40,7 +41,7 @@ pub(crate) fn message(input: &DeriveInput, data: &DataStruct, krate: &Path) -> R
     let fields = parts.fields_impl(name, &text, &proto);
     let describe = parts.describe_impl(name, &text, derived);
     let serde = serde_impls(name, &proto);
-    let message = message_impl(name, krate, derived, &proto);
+    let message = implementation::message(name, &input.generics, krate, &quote!(Protobuf), &proto);
     Ok(quote! {
         // Fields may be deprecated; this is not their use.
         #[allow(deprecated)]
@@ -217,39 +218,6 @@ fn serde_impls(name: &Ident, proto: &Path) -> TokenStream {
                 from: D,
             ) -> ::core::result::Result<Self, D::Error> {
                 #proto::deserialize(from)
-            }
-        }
-    }
-}
-
-fn message_impl(name: &Ident, krate: &Path, derived: &Path, proto: &Path) -> TokenStream {
-    quote! {
-        #[automatically_derived]
-        impl #krate::Message for #name {
-            fn content_type() -> #derived::ContentType {
-                #derived::ContentType::Protobuf
-            }
-
-            #[inline]
-            fn encode(
-                &self,
-                content_type: &#derived::ContentType,
-                codecs: &#derived::Codecs,
-            ) -> #derived::Result<#derived::Bytes> {
-                #proto::encode(self, content_type, codecs)
-            }
-
-            #[inline]
-            fn decode(
-                content_type: &#derived::ContentType,
-                codecs: &#derived::Codecs,
-                bytes: #derived::Bytes,
-            ) -> #derived::Result<Self> {
-                #proto::decode(content_type, codecs, bytes)
-            }
-
-            fn schema() -> #derived::Value {
-                #derived::root::<Self>()
             }
         }
     }

@@ -1,89 +1,140 @@
 //! The attempts of one call: which node, for how long, and whether there is another after it.
 
 use std::{
+    future::poll_fn,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
 use arc_swap::Guard;
 
-use super::{Backoff, Inner, Options, Recorder, hedge, lane::Lane};
+use super::{
+    Inner, Options, Recorder, hedge,
+    lane::Lane,
+    outcome::{is_harmless, is_local},
+    progress::{NONE, Progress},
+    trying::Trying,
+};
 use crate::{
-    error::{Code, Error, Outcome, Result},
+    error::{Error, Outcome, Result},
     message::{Request, Response},
-    selector::{Set, Tried, Verdict},
+    selector::{Member, Set},
     time::{self, Nanos},
-    transport::{Attempt, Peer, send},
+    transport::{Attempt, Peer},
 };
 
-/// A call on its way through its attempts.
-struct Progress<'a> {
-    lane: &'a Lane,
-    began: Nanos,
-    deadline: Nanos,
-    /// Attempts that may still be made, here or below, although one before may have been done.
-    retries: u8,
-    /// How many were made here after the first.
-    made: u32,
-    /// What only a call that failed once needs; most do not.
-    failed: Option<Box<Failed>>,
-    recorder: Option<Recorder>,
-    /// Whether each attempt is given half the time that is left.
-    patient: bool,
-}
-
-/// What is known of the attempts that failed.
-#[derive(Clone, Default)]
-struct Failed {
-    tried: Tried,
-    /// Whether one of them may have been done.
-    maybe_done: bool,
-    /// How the last one ended.
-    last: Option<Error>,
-    backoff: Backoff,
-}
-
-static NONE: Tried = Tried::new();
-
 /// A picked node.
-struct Picked {
+#[derive(Clone)]
+pub(super) struct Picked {
     set: Arc<Set<Arc<dyn Peer>>>,
     index: usize,
 }
 
+/// A first attempt that failed.
+pub(super) struct Failure {
+    pub(super) picked: Picked,
+    pub(super) attempt: Attempt,
+    pub(super) error: Error,
+}
+
 impl Picked {
-    fn peer(&self) -> &Arc<dyn Peer> {
+    pub(super) fn peer(&self) -> &Arc<dyn Peer> {
         &self.set.slots()[self.index]
     }
 
-    fn member(&self) -> &crate::selector::Member {
+    pub(super) fn member(&self) -> &Member {
         self.set.snapshot().get(self.index)
     }
 }
 
 impl Inner {
-    /// Makes attempts until one is final, or there is no answer at `deadline`.
+    /// Begins the first attempt of a call that asks for nothing special. The lane comes back when that
+    /// takes waiting, or there is no node to be had.
+    pub(super) fn first(
+        &self,
+        lane: Arc<Lane>,
+        request: &Request,
+        began: Nanos,
+        deadline: Nanos,
+    ) -> Result<Trying, Arc<Lane>> {
+        let set = lane.entry.load();
+        if began >= deadline || set.snapshot().is_empty() {
+            return Err(lane);
+        }
+        set.snapshot().touch(began);
+        let Some(index) = self.strategy.pick(set.snapshot(), &NONE) else {
+            return Err(lane);
+        };
+        let set = Guard::into_inner(set);
+        let picked = Picked { set, index };
+        let retries = self.attempts_of(request) - 1;
+        let patience = request.target().latency().patience(0);
+        let terms = terms(request, &picked, retries, patience, began, deadline);
+        Ok(Trying::begin(lane, picked, terms))
+    }
+
+    /// Attempts that the tree of a call may make, from here on; at least 1.
+    fn attempts_of(&self, request: &Request) -> u8 {
+        let said = request.context().attempts_left();
+        said.unwrap_or(self.settings.attempts).max(1)
+    }
+
+    /// Makes attempts until one is final, or there is no answer at `deadline`; after the first, if that
+    /// was made already.
     pub(super) async fn attempts(
         &self,
-        lane: &Lane,
+        lane: &Arc<Lane>,
         request: &mut Request,
         began: Nanos,
         deadline: Nanos,
+        first: Option<Failure>,
     ) -> Result<Response> {
-        let context = request.context();
-        let attempts = context.attempts_left().unwrap_or(self.settings.attempts);
         let options = request.extensions().get::<Options>();
         let mut progress = Progress {
             lane,
             began,
             deadline,
-            retries: attempts.saturating_sub(1),
+            retries: self.attempts_of(request) - 1,
             made: 0,
             failed: None,
             recorder: request.extensions().get::<Recorder>().cloned(),
             patient: options.is_some_and(|options| options.patient),
         };
         let mut now = began;
+        let mut ended = first.map(|first| {
+            progress.spend(&first.attempt, &first.error);
+            (first.picked, Err(first.error))
+        });
+        loop {
+            let (picked, answer) = match ended.take() {
+                Some(ended) => ended,
+                None => self.next(&mut progress, request, now).await?,
+            };
+            let error = match answer {
+                Ok(response) => return Ok(response),
+                Err(error) => error,
+            };
+            now = time::now();
+            if let Some(error) = self.is_final(&mut progress, &picked, request, error, now) {
+                return Err(error);
+            }
+            drop(picked);
+            if !self.is_one_left(&progress, request) {
+                Box::pin(self.wait(&mut progress)).await;
+                now = time::now();
+            }
+            lane.retries.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Makes an attempt at a node not yet tried; an error when there is none, or no time.
+    async fn next(
+        &self,
+        progress: &mut Progress<'_>,
+        request: &mut Request,
+        mut now: Nanos,
+    ) -> Result<(Picked, Result<Response>)> {
+        let lane = progress.lane;
         loop {
             if now >= progress.deadline {
                 let last = progress
@@ -108,31 +159,18 @@ impl Inner {
                     return Err(progress.end(request, none_available(request)));
                 }
                 // The set is another than a moment ago, and what is left of it has been tried.
-                Box::pin(self.wait(&mut progress)).await;
+                Box::pin(self.wait(progress)).await;
                 now = time::now();
                 continue;
             };
             let picked = Picked { set, index };
             let answer = match hedge {
                 Some(delay) if progress.made == 0 && is_idempotent(request, &picked) => {
-                    Box::pin(self.hedged(&mut progress, &picked, request, now, delay)).await
+                    Box::pin(self.hedged(progress, &picked, request, now, delay)).await
                 }
-                _ => self.attempt(&mut progress, &picked, request, now).await,
+                _ => self.attempt(progress, &picked, request, now).await,
             };
-            let error = match answer {
-                Ok(response) => return Ok(response),
-                Err(error) => error,
-            };
-            now = time::now();
-            if let Some(error) = self.is_final(&mut progress, &picked, request, error, now) {
-                return Err(error);
-            }
-            drop(picked);
-            if !self.is_one_left(&progress, request) {
-                Box::pin(self.wait(&mut progress)).await;
-                now = time::now();
-            }
-            lane.retries.fetch_add(1, Relaxed);
+            return Ok((picked, answer));
         }
     }
 
@@ -143,55 +181,23 @@ impl Inner {
         request: &mut Request,
         now: Nanos,
     ) -> Result<Response> {
-        let member = picked.member();
-        let repeatable = progress.retries > 0 && is_idempotent(request, picked);
-        let lent = if repeatable {
-            progress.retries / 2
-        } else {
-            progress.retries
-        };
-        let latency = request.target().latency();
         let patience = match progress.patient {
             true => progress.deadline.saturating_sub(now) / 2,
-            false => latency.patience(progress.made),
+            false => request.target().latency().patience(progress.made),
         };
-        let patience = now.saturating_add(patience);
-        let attempt = Attempt {
-            now,
-            deadline: progress.deadline,
-            patience: patience.min(progress.deadline),
-            repeatable,
-            attempts: lent + 1,
-        };
+        let (retries, deadline) = (progress.retries, progress.deadline);
+        let terms = terms(request, picked, retries, patience, now, deadline);
         if let Some(recorder) = &progress.recorder {
-            let why = self.strategy.name();
-            recorder.write(|record| record.begin(&member.node, why, progress.began, &attempt));
+            let (why, node) = (self.strategy.name(), &picked.member().node);
+            recorder.write(|record| record.begin(node, why, progress.began, &terms));
         }
-        let mut marker = Marker {
-            lane: progress.lane,
-            picked,
-            started: now,
-            armed: true,
-        };
-        member.load.begin(now);
-        let answer = match picked.peer().connection() {
-            Ok(connection) => send(connection, request, attempt).await,
-            Err(error) => Err(error),
-        };
-        let ended = match &answer {
-            Ok(response) if response.received != 0 => response.received,
-            _ => time::now(),
-        };
-        marker.end(ended, verdict(&answer));
-        if answer.is_ok() {
-            request.target().latency().record(ended.saturating_sub(now));
-        }
+        let mut trying = Trying::begin(progress.lane.clone(), picked.clone(), terms);
+        let answer = poll_fn(|cx| trying.poll(request, cx)).await;
         if let Some(recorder) = &progress.recorder {
-            recorder.write(|record| record.end(&answer, progress.began, now, ended));
+            recorder.write(|record| record.end(&answer, progress.began, now, trying.ended()));
         }
-        if repeatable && matches!(&answer, Err(error) if !is_harmless(error)) {
-            // What was lent may have been spent.
-            progress.retries -= lent;
+        if let Err(error) = &answer {
+            progress.spend(&terms, error);
         }
         answer
     }
@@ -316,88 +322,23 @@ fn filtered(set: Arc<Set<Arc<dyn Peer>>>, request: &Request) -> Arc<Set<Arc<dyn 
     }
 }
 
-impl Progress<'_> {
-    fn tried(&self) -> &Tried {
-        self.failed.as_ref().map_or(&NONE, |failed| &failed.tried)
-    }
-
-    fn failed(&mut self) -> &mut Failed {
-        self.failed.get_or_insert_default()
-    }
-
-    fn maybe_done(&self) -> bool {
-        self.failed.as_ref().is_some_and(|failed| failed.maybe_done)
-    }
-
-    fn note(&self, note: impl std::fmt::Display) {
-        if let Some(recorder) = &self.recorder {
-            recorder.write(|record| record.notes.push(note.to_string()));
-        }
-    }
-
-    /// Writes down what was known before the first attempt.
-    fn describe(&self, request: &Request, kept: &Set<Arc<dyn Peer>>) {
-        if let Some(recorder) = &self.recorder {
-            let all = self.lane.entry.load();
-            let age = self.lane.entry.age();
-            recorder.write(|record| {
-                if record.attempts.is_empty() {
-                    record.age_us = age.as_micros() as u64;
-                    record.describe(request, self.began, self.deadline, &all, kept);
-                }
-            });
-        }
-    }
-
-    fn end(&self, request: &Request, error: Error) -> Error {
-        let error = match error.outcome() {
-            Outcome::NotSent | Outcome::Rejected if self.maybe_done() => {
-                error.with_outcome(Outcome::Unknown)
-            }
-            _ => error,
-        };
-        if error.origin().is_empty() {
-            error.with_origin(request.target().to_string())
-        } else {
-            error
-        }
-    }
-
-    fn out_of_time(&self, request: &Request, last: Option<Error>) -> Error {
-        let spent = Duration::from_nanos(self.deadline.saturating_sub(self.began));
-        let error = Error::deadline_exceeded(format!("no answer within {spent:?}"));
-        let error = match last {
-            Some(last) => {
-                let outcome = last.outcome();
-                error.with_source(last).with_outcome(outcome)
-            }
-            None => error.with_outcome(Outcome::NotSent),
-        };
-        self.end(request, error)
-    }
-}
-
-/// Sees to it that a begun attempt is ended at its node, also when its future is dropped.
-struct Marker<'a> {
-    lane: &'a Lane,
-    picked: &'a Picked,
-    started: Nanos,
-    armed: bool,
-}
-
-impl Marker<'_> {
-    fn end(&mut self, now: Nanos, verdict: Verdict) {
-        self.armed = false;
-        let (member, peer) = (self.picked.member(), self.picked.peer());
-        self.lane.mark(member, peer, now, self.started, verdict);
-    }
-}
-
-impl Drop for Marker<'_> {
-    fn drop(&mut self) {
-        if self.armed {
-            self.end(time::now(), Verdict::Cancelled);
-        }
+/// What an attempt is given, when `retries` may follow it or be made below it.
+fn terms(
+    request: &Request,
+    picked: &Picked,
+    retries: u8,
+    patience: Nanos,
+    now: Nanos,
+    deadline: Nanos,
+) -> Attempt {
+    let repeatable = retries > 0 && is_idempotent(request, picked);
+    let lent = if repeatable { retries / 2 } else { retries };
+    Attempt {
+        now,
+        deadline,
+        patience: now.saturating_add(patience).min(deadline),
+        repeatable,
+        attempts: lent.saturating_add(1),
     }
 }
 
@@ -409,32 +350,6 @@ fn is_idempotent(request: &Request, picked: &Picked) -> bool {
             .node
             .endpoint(request.endpoint())
             .is_some_and(|endpoint| endpoint.is_idempotent())
-}
-
-/// Whether nothing can have been done.
-pub(super) fn is_harmless(error: &Error) -> bool {
-    matches!(error.outcome(), Outcome::NotSent | Outcome::Rejected)
-}
-
-/// Whether every node would say the same.
-fn is_local(error: &Error) -> bool {
-    is_harmless(error)
-        && matches!(
-            error.code(),
-            Code::InvalidArgument | Code::FailedPrecondition | Code::NotFound | Code::Unimplemented
-        )
-}
-
-/// What the end of an attempt says about its node.
-fn verdict(answer: &Result<Response>) -> Verdict {
-    match answer {
-        Ok(response) => Verdict::Answered {
-            server_load: response.load,
-        },
-        // It failed here, before there was anything to send.
-        Err(error) if error.outcome() == Outcome::NotSent && is_local(error) => Verdict::Cancelled,
-        Err(error) => Verdict::of(Some(error)),
-    }
 }
 
 fn none_available(request: &Request) -> Error {

@@ -5,7 +5,7 @@
 
 use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 
-use super::attempt::is_harmless;
+use super::outcome::is_harmless;
 use crate::{
     error::{Error, Result},
     message::Response,

@@ -4,12 +4,16 @@
 mod attempt;
 mod backoff;
 mod budget;
+mod calling;
 mod direct;
 mod hedge;
 mod lane;
 mod nodes;
 mod options;
+mod outcome;
+mod progress;
 mod record;
+mod trying;
 
 use std::{
     sync::{
@@ -28,13 +32,13 @@ pub(crate) use record::Recorder;
 
 use crate::{
     call::{Answer, Call},
-    error::Result,
-    message::{Request, Response, Target},
+    message::{Request, Target},
     selector::{Cache, Names, Rng, Strategy},
-    time::{self, NEVER, Nanos, nanos},
+    time::Nanos,
     transport::{Peer, Transport},
 };
 use backoff::Backoff;
+use calling::Calling;
 use direct::Direct;
 use lane::Lane;
 
@@ -119,10 +123,8 @@ impl Balance {
 }
 
 impl Call for Balance {
-    fn call(&self, mut request: Request) -> Answer {
-        let inner = self.0.clone();
-        // The block uses what it captures in place; an async function would move it once more.
-        Box::pin(async move { inner.run(&mut request).await })
+    fn call(&self, request: Request) -> Answer {
+        Box::pin(Calling::new(self.0.clone(), request))
     }
 }
 
@@ -157,32 +159,5 @@ impl Inner {
             lanes
         });
         self.lanes.load().get(service).cloned().unwrap_or(fresh)
-    }
-
-    async fn run(&self, request: &mut Request) -> Result<Response> {
-        let began = time::now();
-        let options = request.extensions().get::<Options>();
-        let address = options.and_then(|options| options.address.clone());
-        let streams = request.body().is_stream() || options.is_some_and(|options| options.stream);
-        let context = request.context_mut();
-        let deadline = match context.deadline() {
-            NEVER => began.saturating_add(nanos(self.settings.timeout)),
-            said => said,
-        };
-        if !streams {
-            context.limit(deadline);
-        }
-        if let Some(address) = address {
-            let direct = &self.direct;
-            let call = direct.call(&address, request, began, deadline, &self.rng);
-            return Box::pin(call).await;
-        }
-        let lane = self.lane(request.target(), began);
-        lane.budget.deposit();
-        let answer = self.attempts(&lane, request, began, deadline).await;
-        if answer.is_err() {
-            lane.failed.fetch_add(1, Relaxed);
-        }
-        answer
     }
 }

@@ -190,7 +190,7 @@ impl Inner {
         let service = service(topic);
         let id = match &self.settings.id {
             Some(id) => format!("{service}-{id}-{}", self.count.fetch_add(1, Relaxed)),
-            None => format!("{service}-{}", registrations::random_id()),
+            None => format!("{service}-{}", Node::random_id()),
         };
         let address = self.settings.advertise.as_deref().unwrap_or(bound);
         let mut node = Node::new(service, id, address)

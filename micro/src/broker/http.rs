@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 
 use super::{
     Broker, Event, Subscription,
-    direct::registrations::{Registered, Registrations, random_id},
+    direct::registrations::{Registered, Registrations},
 };
 use crate::{
     balance::Balance,
@@ -136,7 +136,7 @@ impl Broker for Http {
     async fn subscribe(&self, topic: &str, queue: Option<&str>) -> Result<Subscription> {
         let inner = &self.0;
         let port = inner.port().await?;
-        let id = random_id();
+        let id = Node::random_id();
         let mut registered = Vec::new();
         let nodes = inner.nodes(topic, queue, &id, &port.listener.address());
         let ids = nodes.iter().map(|node| node.id.clone()).collect();

@@ -11,10 +11,9 @@ use crate::{
 
 #[inline]
 pub(super) fn encode<T: Serialize>(value: &T) -> Result<Bytes> {
-    let mut buffer = Buffer::new();
-    serde_json::to_writer(&mut buffer, value)
-        .map_err(|error| wrong::write::<T>(&ContentType::Json, error))?;
-    Ok(buffer.finish())
+    Buffer::filled::<T, _>(&ContentType::Json, |buffer| {
+        serde_json::to_writer(buffer, value)
+    })
 }
 
 /// The error says line and column.

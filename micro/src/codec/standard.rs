@@ -25,7 +25,7 @@ macro_rules! by_serde {
 
         #[inline]
         fn decode(content_type: &ContentType, codecs: &Codecs, bytes: Bytes) -> Result<Self> {
-            structured::decode(content_type, codecs, &bytes)
+            structured::decode(content_type, codecs, bytes)
         }
     };
 }
@@ -69,7 +69,7 @@ macro_rules! wrapped {
             fn decode(content_type: &ContentType, codecs: &Codecs, bytes: Bytes) -> Result<Self> {
                 match content_type {
                     ContentType::Protobuf => proto::from_bytes(bytes),
-                    _ => structured::decode(content_type, codecs, &bytes),
+                    _ => structured::decode(content_type, codecs, bytes),
                 }
             }
 

@@ -41,16 +41,16 @@ pub fn encode<T: Serde>(value: &T, content_type: &ContentType, codecs: &Codecs) 
 /// # Errors
 /// `InvalidArgument` when the bytes are wrong; `Unimplemented` as for [`encode`].
 #[inline]
-pub fn decode<T: Serde>(content_type: &ContentType, codecs: &Codecs, bytes: &[u8]) -> Result<T> {
+pub fn decode<T: Serde>(content_type: &ContentType, codecs: &Codecs, bytes: Bytes) -> Result<T> {
     match content_type {
-        ContentType::MsgPack => msgpack::decode(bytes),
-        ContentType::Json | ContentType::GoJson => json::decode(bytes),
+        ContentType::MsgPack => msgpack::decode(&bytes),
+        ContentType::Json | ContentType::GoJson => json::decode(&bytes),
         ContentType::Protobuf | ContentType::Bytes => {
             Err(wrong::unsupported::<T>(content_type, INSTEAD))
         }
         ContentType::Other(_) => {
             let mut value = None;
-            codecs.get(content_type)?.decode(bytes, &mut |from| {
+            codecs.get(content_type)?.decode(&bytes, &mut |from| {
                 let read = erased_serde::deserialize(from)
                     .map_err(|error| wrong::read::<T>(content_type, error))?;
                 value = Some(read);

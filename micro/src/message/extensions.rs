@@ -15,6 +15,11 @@ use std::{
 pub struct Extensions(Option<Box<BTreeMap<TypeId, Box<dyn Any + Send + Sync>>>>);
 
 impl Extensions {
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Puts a value in, in place of one of the same type.
     pub fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
         self.0

@@ -1,4 +1,10 @@
 //! How long the calls to an endpoint take, for how long to be patient with one.
+//!
+//! Only the loop in `balance` writes and reads it. It stands here because it lives in the [`Target`]
+//! itself, as long as the handle that callers share: kept behind a type of the loop's own, each call
+//! would pay a pointer and a downcast for it.
+//!
+//! [`Target`]: super::Target
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 

@@ -1,7 +1,11 @@
 //! A node's record: where it listens, which version it is, what it serves.
 
 use crate::call::Shape;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    hash::{BuildHasher, Hasher, RandomState},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +42,21 @@ impl Node {
             metadata: BTreeMap::new(),
             endpoints: Arc::from([]),
         }
+    }
+
+    /// A random id in the form of a version 4 UUID.
+    pub(crate) fn random_id() -> String {
+        // Each `RandomState` has fresh keys from the system's random numbers.
+        let random = || RandomState::new().build_hasher().finish();
+        let (a, b) = (random(), random());
+        format!(
+            "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+            a >> 32,
+            a >> 16 & 0xffff,
+            a & 0xfff,
+            b >> 48 & 0x3fff | 0x8000,
+            b & 0xffff_ffff_ffff
+        )
     }
 
     /// The same with another version.

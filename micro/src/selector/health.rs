@@ -201,6 +201,7 @@ impl Health {
 
 /// What came of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Probed {
     /// The node takes calls again.
     Returned,

@@ -7,6 +7,7 @@ use crate::{
 
 /// How a call ended, as far as it says something about the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Verdict {
     /// It was answered, be it with an application's error: the node is well.
     Answered {

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, str::FromStr, time::Duration};
 
 use super::{
     Settings, Url,
-    flags::{Level, METADATA, Said},
+    flags::{Level, Said},
+    list::METADATA,
     value,
 };
 use crate::{
@@ -21,6 +22,9 @@ impl Settings {
         }
         if let Some(url) = self.plugin("transport")? {
             plugins.transport = self.transports.open(&url)?;
+            if plugins.transport.is_none() {
+                plugins.native = plugins.native.speaking(url.name())?;
+            }
         }
         if let Some(url) = self.plugin("broker")? {
             plugins.broker = self.brokers.open(&url)?;

@@ -2,58 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::list::{self, METADATA};
 use crate::error::{Error, Result};
-
-/// Every setting, spelled as its flag without the hyphens before it.
-pub(super) const NAMES: [&str; 27] = [
-    "broker",
-    "broker-address",
-    "client-pool-ttl",
-    "client-request-timeout",
-    "client-retries",
-    "register-interval",
-    "register-ttl",
-    "registry",
-    "registry-address",
-    "selector",
-    "server-address",
-    "server-advertise",
-    "server-id",
-    "server-metadata",
-    "server-name",
-    "server-version",
-    "tls-always",
-    "tls-ca",
-    "tls-cert",
-    "tls-client-ca",
-    "tls-client-optional",
-    "tls-insecure",
-    "tls-key",
-    "tls-require",
-    "tls-server-name",
-    "transport",
-    "transport-address",
-];
-
-/// Settings by other names: go-micro's.
-const OTHER_NAMES: [(&str, &str); 5] = [
-    ("enable-tls", "tls-require"),
-    ("tls-ca-file", "tls-ca"),
-    ("tls-cert-file", "tls-cert"),
-    ("tls-client-ca-file", "tls-client-ca"),
-    ("tls-key-file", "tls-key"),
-];
-
-/// Those that say yes when they are given without a value.
-const SWITCHES: [&str; 4] = [
-    "tls-always",
-    "tls-client-optional",
-    "tls-insecure",
-    "tls-require",
-];
-
-/// The one that may be said more than once.
-pub(super) const METADATA: &str = "server-metadata";
 
 /// Who said it; the later wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,7 +31,8 @@ impl Level {
     }
 }
 
-fn variable(name: &str) -> String {
+/// How it is spelled in the environment.
+pub(super) fn variable(name: &str) -> String {
     format!("MICRO_{}", name.to_uppercase().replace('-', "_"))
 }
 
@@ -91,13 +42,7 @@ pub(super) fn read_environment(
     said: &mut BTreeMap<&'static str, Said>,
 ) {
     for (variable_name, text) in variables {
-        let other = OTHER_NAMES
-            .iter()
-            .find(|(other, _)| variable(other) == variable_name);
-        let known = NAMES.iter().find(|name| match other {
-            Some((_, own)) => *name == own,
-            None => variable(name) == variable_name,
-        });
+        let known = list::spelled(|name| variable(name) == variable_name);
         if let Some(name) = known.filter(|_| !text.is_empty()) {
             let level = Level::Environment;
             said.entry(name).or_insert(Said {
@@ -131,10 +76,8 @@ pub(super) fn read_arguments(
             None => (flag, None),
         };
         let plain = spelled.replace('_', "-");
-        let other = OTHER_NAMES.iter().find(|(other, _)| *other == plain);
-        let plain = other.map_or(plain, |(_, own)| (*own).to_owned());
-        let Some(name) = NAMES.iter().find(|name| **name == plain) else {
-            if let Some(meant) = NAMES.iter().find(|name| is_slip(&plain, name)) {
+        let Some(name) = list::spelled(|name| name == plain) else {
+            if let Some(meant) = list::named(|name| is_slip(&plain, name)) {
                 return Err(Error::invalid_argument(format!(
                     "unknown flag `--{spelled}`; did you mean `--{meant}`? (put it after `--` if not)"
                 )));
@@ -142,7 +85,7 @@ pub(super) fn read_arguments(
             rest.push(argument);
             continue;
         };
-        let value = value.or_else(|| match SWITCHES.contains(name) {
+        let value = value.or_else(|| match list::is_switch(name) {
             true => Some("true".to_owned()),
             false => arguments.next_if(|next| !next.starts_with("--")),
         });
@@ -153,7 +96,7 @@ pub(super) fn read_arguments(
         })?;
         let level = Level::Flag;
         match said.get_mut(name) {
-            Some(before) if *name == METADATA && before.level == level => {
+            Some(before) if name == METADATA && before.level == level => {
                 before.text = format!("{},{text}", before.text);
             }
             before => {

@@ -44,6 +44,8 @@
 
 mod apply;
 mod flags;
+mod known;
+mod list;
 mod table;
 mod tls;
 mod url;
@@ -52,6 +54,7 @@ mod value;
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 pub use url::Url;
+pub use value::duration;
 
 use crate::{
     broker::Broker, codec::Codec, error::Result, registry::Registry, selector::Strategy,

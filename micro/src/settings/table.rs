@@ -2,14 +2,14 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::Url;
+use super::{Url, known};
 use crate::{
     broker::{self, Broker},
     error::{Error, Result},
     nearest,
     registry::{self, Registry},
     selector::{Rng, Strategy, strategy},
-    transport::{self, Transport},
+    transport::{self, Native, Transport},
 };
 
 type Open<T> = Arc<dyn Fn(&Url) -> Result<Arc<T>> + Send + Sync>;
@@ -18,9 +18,7 @@ type Open<T> = Arc<dyn Fn(&Url) -> Result<Arc<T>> + Send + Sync>;
 pub(super) struct Table<T: ?Sized> {
     /// What it is a table of, such as `registry`.
     kind: &'static str,
-    /// What is made of other parts when nothing is chosen, and may be named all the same.
-    default: Option<&'static str>,
-    /// Others that are made of other parts, of which whoever opens them takes care.
+    /// What is made of other parts: the default, and variants of it. They may be named all the same.
     made: &'static [&'static str],
     open: BTreeMap<String, Open<T>>,
 }
@@ -29,7 +27,6 @@ impl<T: ?Sized> Clone for Table<T> {
     fn clone(&self) -> Self {
         Table {
             kind: self.kind,
-            default: self.default,
             made: self.made,
             open: self.open.clone(),
         }
@@ -40,7 +37,6 @@ impl<T: ?Sized> Table<T> {
     fn new(kind: &'static str) -> Self {
         Table {
             kind,
-            default: None,
             made: &[],
             open: BTreeMap::new(),
         }
@@ -55,7 +51,7 @@ impl<T: ?Sized> Table<T> {
         self.open.insert(name.to_owned(), Arc::new(open));
     }
 
-    /// Opens the plugin that a URL names; `None` is the default. An unknown name's error lists the
+    /// Opens the plugin that a URL names; `None` is the default or a variant of it. An unknown name's error lists the
     /// known ones.
     pub(super) fn open(&self, url: &Url) -> Result<Option<Arc<T>>> {
         let (kind, name) = (self.kind, url.name());
@@ -66,8 +62,11 @@ impl<T: ?Sized> Table<T> {
         }
         let opened = match self.open.get(name) {
             Some(open) => open(url).map(Some),
-            None if self.default == Some(name) => without_address(url).map(|()| None),
-            None if self.made.contains(&name) => Ok(None),
+            // Whoever makes it of other parts takes the address.
+            None if self.kind == "broker" && name == "http" && self.made.contains(&name) => {
+                Ok(None)
+            }
+            None if self.made.contains(&name) => without_address(url).map(|()| None),
             None => return Err(self.unknown(name)),
         };
         opened.map_err(|error| error.context(format!("{kind} `{url}`")))
@@ -75,15 +74,20 @@ impl<T: ?Sized> Table<T> {
 
     fn unknown(&self, name: &str) -> Error {
         let kind = self.kind;
-        let known = self.open.keys().map(String::as_str).chain(self.default);
-        let known = known.chain(self.made.iter().copied());
-        let hint = nearest::hint(name, known.clone());
-        let known: Vec<_> = known.map(|name| format!("`{name}`")).collect();
-        let known = known.join(", ");
+        let names = self.names();
+        let hint = nearest::hint(name, [names.clone(), known::addable(kind)].concat());
+        let wrong = known::wrong(kind, name, &hint);
+        let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+        let names = names.join(", ");
         Error::invalid_argument(format!(
-            "{kind} `{name}` is not known{hint}; those that are: {known}; another is added in code \
-             with `Settings::with_{kind}`"
+            "{wrong}; built in are: {names}; another is added in code with `Settings::with_{kind}`"
         ))
+    }
+
+    /// The names that may be chosen, the default first.
+    pub(super) fn names(&self) -> Vec<&str> {
+        let names = self.open.keys().map(String::as_str);
+        self.made.iter().copied().chain(names).collect()
     }
 }
 
@@ -106,7 +110,7 @@ pub(super) fn registries() -> Table<dyn Registry> {
 /// The transports that are built in.
 pub(super) fn transports() -> Table<dyn Transport> {
     let mut table = Table::<dyn Transport>::new("transport");
-    table.default = Some("native");
+    table.made = &Native::SPEAKS;
     table.add("memory", |url| {
         without_address(url)?;
         Ok(Arc::new(transport::Memory::new()))
@@ -117,10 +121,10 @@ pub(super) fn transports() -> Table<dyn Transport> {
 /// The brokers that are built in.
 pub(super) fn brokers() -> Table<dyn Broker> {
     let mut table = Table::<dyn Broker>::new("broker");
-    table.default = Some("direct");
-    if cfg!(feature = "http") {
-        table.made = &["http"];
-    }
+    table.made = match cfg!(feature = "http") {
+        true => &["direct", "http"],
+        false => &["direct"],
+    };
     table.add("memory", |url| {
         without_address(url)?;
         Ok(Arc::new(broker::Memory::new()))

@@ -14,9 +14,18 @@ const UNITS: [(&str, f64); 8] = [
     ("h", 3600e9),
 ];
 
-/// A duration above zero as Go writes it, such as `60s`, `1m30s`, `1.5h` or `500ms`; a bare number is
-/// seconds. `None` for anything else, or over a hundred years.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+/// A duration above zero as Go writes it, such as `60s`, `1m30s`, `1.5h` or `500ms`.
+///
+/// A bare number is seconds. `None` for anything else, or over a hundred years. For flags of one's own.
+///
+/// ```
+/// use std::time::Duration;
+/// use micro::settings;
+///
+/// assert_eq!(settings::duration("1m30s"), Some(Duration::from_secs(90)));
+/// assert_eq!(settings::duration("soon"), None);
+/// ```
+pub fn duration(text: &str) -> Option<Duration> {
     const LONGEST: f64 = 100.0 * 365.0 * 86_400e9;
     let mut left = text;
     let mut nanos = 0.0;

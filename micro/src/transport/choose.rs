@@ -17,23 +17,37 @@ pub(crate) enum Spoken {
     Grpc,
     /// go-micro's over HTTP/1.1.
     Mucp,
-    /// The same in the envelopes of go-micro before 2019, for nodes that do not say what they speak.
+    /// Plain JSON over HTTP/1.1.
+    Http,
+    /// The same as mucp in the envelopes of go-micro before 2019, for nodes that do not say what they speak.
     OldMucp,
 }
 
-/// By the names that `--transport` takes.
-const NAMED: [(&str, Spoken); 3] = [
-    ("native", Spoken::Native),
-    ("grpc", Spoken::Grpc),
-    ("mucp", Spoken::Mucp),
-];
-
 impl Spoken {
-    /// The protocol of that name; an error with all names.
-    pub(crate) fn named(name: &str) -> Result<Self> {
-        let found = NAMED.iter().find(|(known, _)| *known == name);
+    /// By the names that `--transport` takes; the first is the default, which asks the node's record.
+    pub(crate) const NAMED: [(&str, Option<Self>); 4] = [
+        ("native", None),
+        ("grpc", Some(Spoken::Grpc)),
+        ("mucp", Some(Spoken::Mucp)),
+        ("http", Some(Spoken::Http)),
+    ];
+
+    /// The names.
+    pub(crate) const fn names() -> [&'static str; Self::NAMED.len()] {
+        let mut names = [""; Self::NAMED.len()];
+        let mut at = 0;
+        while at < names.len() {
+            names[at] = Self::NAMED[at].0;
+            at += 1;
+        }
+        names
+    }
+
+    /// The protocol of that name, `None` for the default; an error with all names.
+    pub(crate) fn named(name: &str) -> Result<Option<Self>> {
+        let found = Self::NAMED.iter().find(|(known, _)| *known == name);
         found.map(|(_, spoken)| *spoken).ok_or_else(|| {
-            let names = NAMED.map(|(name, _)| format!("`{name}`")).join(", ");
+            let names = Self::NAMED.map(|(name, _)| format!("`{name}`")).join(", ");
             Error::invalid_argument(format!("protocol `{name}` is not one of {names}"))
         })
     }
@@ -51,7 +65,8 @@ impl Spoken {
         .with_outcome(Outcome::NotSent)
     }
 
-    /// The best that a node says it speaks: native, then gRPC, then mucp.
+    /// The best that a node says it speaks: native, then gRPC, then mucp, then plain
+    /// HTTP.
     ///
     /// go-micro's nodes say it in `protocol`, those before 2019 not at all; but they all say what
     /// `server` they are. A node that says nothing is one of ours, registered by hand.
@@ -67,6 +82,9 @@ impl Spoken {
             }
             if speaks("mucp") {
                 return Spoken::Mucp;
+            }
+            if speaks("http") {
+                return Spoken::Http;
             }
         }
         match said("protocol") {
@@ -102,6 +120,7 @@ mod tests {
             Spoken::Grpc
         );
         assert_eq!(of(&[("protocols", "mucp")]), Spoken::Mucp);
+        assert_eq!(of(&[("protocols", "http")]), Spoken::Http);
         assert_eq!(of(&[("protocols", "smoke"), ours]), Spoken::Mucp);
     }
 

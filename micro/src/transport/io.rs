@@ -115,6 +115,7 @@ pub trait Acceptor: Send + Sync {
 
 /// The machine's own network.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Sockets {
     /// `TCP_CONGESTION` of TCP connections, such as `cubic`; the system's default when unsaid.
     pub congestion: Option<String>,

@@ -3,7 +3,6 @@
 #[cfg(feature = "http")]
 #[allow(dead_code, reason = "its users come with each protocol")]
 pub(crate) mod adapter;
-#[cfg(feature = "http")]
 mod choose;
 #[doc(hidden)]
 pub mod contract;
@@ -62,6 +61,16 @@ pub use mucp::fuzz_messages;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use mux::fuzz::frames as fuzz_frames;
+
+/// Reads any bytes as messages of HTTP/1.1; for fuzzing.
+#[cfg(all(fuzzing, feature = "http"))]
+#[doc(hidden)]
+pub use http::h1::fuzz::http1 as fuzz_http1;
+
+/// Reads any bytes as messages and headers of gRPC; for fuzzing.
+#[cfg(all(fuzzing, feature = "grpc"))]
+#[doc(hidden)]
+pub use grpc::fuzz::body as fuzz_grpc;
 
 #[cfg(feature = "grpc")]
 pub use grpc::Grpc;

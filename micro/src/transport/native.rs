@@ -5,12 +5,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::runtime::Handle;
 
+use super::choose::Spoken;
 #[cfg(feature = "grpc")]
 use super::grpc;
 #[cfg(feature = "tls")]
 use super::tls::{self, Tls};
 #[cfg(feature = "http")]
-use super::{choose::Spoken, http, mucp};
+use super::{http, mucp};
 use crate::{
     call::Call,
     error::Result,
@@ -35,7 +36,6 @@ pub struct Native {
     pool: Arc<Pool>,
     runtimes: Vec<Handle>,
     /// What is spoken whatever a node says; what the node says where unsaid.
-    #[cfg(feature = "http")]
     only: Option<Spoken>,
     #[cfg(feature = "tls")]
     tls: tls::Ways,
@@ -53,6 +53,9 @@ impl Default for Native {
 }
 
 impl Native {
+    /// The protocols that its clients can be told to speak.
+    pub const SPEAKS: [&str; Spoken::NAMED.len()] = Spoken::names();
+
     /// Over the machine's own network, with the default limits.
     pub fn new() -> Self {
         let limits = Limits::default();
@@ -61,7 +64,6 @@ impl Native {
             pool: Pool::new(limits.connections),
             limits: Arc::new(limits),
             runtimes: Vec::new(),
-            #[cfg(feature = "http")]
             only: None,
             #[cfg(feature = "tls")]
             tls: tls::Ways::new(Tls::new()),
@@ -135,7 +137,7 @@ impl Native {
     /// A way to a node that speaks go-micro's protocol; `old` is for one that wants its envelopes.
     #[cfg(feature = "http")]
     fn mucp(&self, node: &Node, old: bool) -> Result<mucp::Node> {
-        let (network, limits) = (self.network_to(node, "http/1.1")?, self.limits.clone());
+        let (network, limits) = (self.network_to(node, http::h1::ALPN)?, self.limits.clone());
         Ok(mucp::Node::new(
             node,
             old,
@@ -149,8 +151,8 @@ impl Native {
     #[cfg(feature = "http")]
     pub(crate) fn lane(&self, node: &Node, secure: bool) -> Result<Arc<mucp::Lane>> {
         let network = match secure {
-            true => self.network_to(&node.clone().with_metadata("tls", "true"), "http/1.1")?,
-            false => self.network_to(node, "http/1.1")?,
+            true => self.network_to(&node.clone().with_metadata("tls", "true"), http::h1::ALPN)?,
+            false => self.network_to(node, http::h1::ALPN)?,
         };
         let (limits, pool) = (self.limits.clone(), self.pool.clone());
         Ok(mucp::Lane::new(&node.address, network, limits, pool))
@@ -178,21 +180,29 @@ impl Native {
         port.listen(address, Arc::new(Nobody)).await
     }
 
-    /// What a port speaks.
-    fn spoken(&self) -> Vec<Arc<dyn Protocol>> {
-        let native = mux::Native {
-            limits: self.limits.clone(),
-        };
-        let mut all: Vec<Arc<dyn Protocol>> = vec![Arc::new(native)];
-        #[cfg(feature = "http")]
-        all.extend(http::protocols(&self.limits));
-        all
+    /// A way to a node that takes plain JSON over HTTP.
+    #[cfg(feature = "http")]
+    fn plain(&self, node: &Node) -> Result<http::plain::Node> {
+        let network = self.network_to(node, http::h1::ALPN)?;
+        let (limits, pool) = (self.limits.clone(), self.pool.clone());
+        Ok(http::plain::Node::new(&node.address, network, limits, pool))
     }
 
-    /// The same, speaking `protocol` to every node, whatever their records say: `native`, `grpc`, …
-    #[cfg(feature = "http")]
+    /// What a port speaks.
+    fn spoken(&self) -> Vec<Arc<dyn Protocol>> {
+        let limits = self.limits.clone();
+        let native: Arc<dyn Protocol> = Arc::new(mux::Native { limits });
+        #[cfg(feature = "http")]
+        let others = http::protocols(&self.limits);
+        #[cfg(not(feature = "http"))]
+        let others = Vec::new();
+        [vec![native], others].concat()
+    }
+
+    /// The same, speaking `protocol` to every node, whatever their records say; one of
+    /// [`SPEAKS`](Self::SPEAKS), of which `native` is the default: the best of what a node says.
     pub fn speaking(mut self, protocol: &str) -> Result<Self> {
-        self.only = Some(Spoken::named(protocol)?);
+        self.only = Spoken::named(protocol)?;
         Ok(self)
     }
 
@@ -222,10 +232,11 @@ impl Transport for Native {
     }
 
     fn protocols(&self) -> Vec<String> {
-        let mut all = mux::protocols();
         #[cfg(feature = "http")]
-        all.extend(http::NAMES.map(str::to_owned));
-        all
+        let others = http::NAMES.map(str::to_owned);
+        #[cfg(not(feature = "http"))]
+        let others = [];
+        mux::protocols().into_iter().chain(others).collect()
     }
 
     #[cfg(feature = "tls")]
@@ -237,26 +248,28 @@ impl Transport for Native {
     }
 
     fn open(&self, node: &Node) -> Result<Arc<dyn Peer>> {
-        #[cfg(feature = "http")]
-        match self.only.unwrap_or_else(|| Spoken::of(node)) {
-            Spoken::Native => {}
+        Ok(match self.only.unwrap_or_else(|| Spoken::of(node)) {
+            Spoken::Native => Arc::new(mux::Node::new(
+                &node.address,
+                self.network_to(node, mux::ALPN)?,
+                self.limits.clone(),
+                self.pool.clone(),
+            )),
+            #[cfg(feature = "grpc")]
+            Spoken::Grpc => Arc::new(self.grpc(node)?),
+            #[cfg(feature = "http")]
+            Spoken::Http => Arc::new(self.plain(node)?),
+            #[cfg(feature = "http")]
             Spoken::Mucp => {
                 // Who is told to speak it still speaks as a node of before 2019 wants it.
                 let old = Spoken::of(node) == Spoken::OldMucp;
-                return Ok(Arc::new(self.mucp(node, old)?));
+                Arc::new(self.mucp(node, old)?)
             }
-            Spoken::OldMucp => return Ok(Arc::new(self.mucp(node, true)?)),
-            #[cfg(feature = "grpc")]
-            Spoken::Grpc => return Ok(Arc::new(self.grpc(node)?)),
-            #[cfg(not(feature = "grpc"))]
-            Spoken::Grpc => return Err(Spoken::Grpc.unknown(node)),
-        }
-        Ok(Arc::new(mux::Node::new(
-            &node.address,
-            self.network_to(node, mux::ALPN)?,
-            self.limits.clone(),
-            self.pool.clone(),
-        )))
+            #[cfg(feature = "http")]
+            Spoken::OldMucp => Arc::new(self.mucp(node, true)?),
+            #[allow(unreachable_patterns, reason = "it depends on what is built in")]
+            other => return Err(other.unknown(node)),
+        })
     }
 
     async fn listen(&self, address: &str, call: Arc<dyn Call>) -> Result<Box<dyn Listener>> {

@@ -4,6 +4,8 @@
 mod broker;
 mod codec;
 mod golden;
+#[cfg(feature = "grpc")]
+mod grpc;
 #[cfg(feature = "http")]
 mod http1;
 mod limits;

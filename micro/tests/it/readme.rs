@@ -30,6 +30,7 @@ fn every_page_that_is_linked_is_there() {
         "CONTRIBUTING.md",
         "CHANGELOG.md",
         "docs/resilience.md",
+        "docs/settings.md",
         "docs/tls.md",
     ] {
         let text = read(&format!("../{page}"));

@@ -131,7 +131,7 @@ fn flags_of_ones_own_are_left_and_slips_are_errors() {
 #[test]
 fn a_wrong_value_names_its_setting_and_what_is_expected() {
     type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str], &'a [&'a str]);
-    let cases: [Case<'_>; 11] = [
+    let cases: [Case<'_>; 13] = [
         (&[], &["--registry"], &["--registry", "needs a value"]),
         (
             &[],
@@ -149,9 +149,19 @@ fn a_wrong_value_names_its_setting_and_what_is_expected() {
             ],
         ),
         (
+            &[("MICRO_REGISTRY", "zookeeper")],
+            &[],
+            &["registry `zookeeper`", "built in are: `local`, `memory`;"],
+        ),
+        (
+            &[],
+            &["--broker=rabbitmq://root@here"],
+            &["broker `rabbitmq`", "built in are: `direct`, `memory`;"],
+        ),
+        (
             &[],
             &["--transport=carrier-pigeon"],
-            &["transport", "`native`"],
+            &["transport `carrier-pigeon` is not known", "`native`"],
         ),
         (
             &[],
@@ -336,4 +346,49 @@ async fn plugins_of_ones_own_are_chosen_by_the_same_flags() {
     let settings = own_plugin::settings().args(flags).unwrap();
     let greeting = own_plugin::greet(settings).await.unwrap();
     assert_eq!(greeting, "Hello John (picked by `first`)");
+}
+
+/// The default that `docs/settings.md` shows for a setting.
+fn shown(name: &str) -> String {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/settings.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let row = page
+        .lines()
+        .find(|row| row.starts_with(&format!("| `--{name}` ")))
+        .unwrap();
+    let default = row.split(" | ").nth(2).unwrap();
+    default.trim_matches('`').to_owned()
+}
+
+#[test]
+fn the_defaults_on_the_page_are_those_of_the_code() {
+    let seconds = |duration: Duration| format!("{}s", duration.as_secs_f64());
+    let life = micro::Lifecycle::default();
+    assert_eq!(shown("register-ttl"), seconds(life.register_ttl));
+    assert_eq!(shown("register-interval"), seconds(life.register_interval));
+    let calls = micro::balance::Settings::default();
+    assert_eq!(shown("client-request-timeout"), seconds(calls.timeout));
+    assert_eq!(shown("client-retries"), (calls.attempts - 1).to_string());
+    let limits = micro::transport::Limits::default();
+    assert_eq!(shown("client-pool-ttl"), seconds(limits.idle));
+}
+
+#[tokio::test]
+async fn the_default_plugins_on_the_page_are_those_of_a_service() {
+    let directory = std::env::temp_dir().join(format!("micro-settings-{}", std::process::id()));
+    let plugins = Plugins::new().registry(registry::Local::at(&directory));
+    let running = Service::new("plain")
+        .plugins(plugins)
+        .serve()
+        .await
+        .unwrap();
+    let node = running.node();
+    for kind in ["registry", "transport", "broker"] {
+        assert_eq!(node.metadata[kind], shown(kind));
+    }
+    assert_eq!(node.version, shown("server-version"));
+    let (host, _) = node.address.rsplit_once(':').unwrap();
+    assert_eq!(format!("{host}:0"), shown("server-address"));
+    running.stop().await;
+    std::fs::remove_dir_all(&directory).unwrap();
 }

@@ -1,11 +1,6 @@
 //! The subscriptions of a process in the registry: renewed, and taken out when they end.
 
-use std::{
-    collections::BTreeMap,
-    hash::{BuildHasher, Hasher, RandomState},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use tokio::{
@@ -164,11 +159,4 @@ async fn run(shared: Arc<Shared>, interval: Duration) {
         }
         shared.deregister().await;
     }
-}
-
-/// A random id of 32 hexadecimal digits.
-pub(in crate::broker) fn random_id() -> String {
-    // Each `RandomState` has fresh keys from the system's random numbers.
-    let random = || RandomState::new().build_hasher().finish();
-    format!("{:016x}{:016x}", random(), random())
 }

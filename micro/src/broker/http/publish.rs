@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     balance::Balance,
-    broker::{Event, direct::registrations::random_id},
+    broker::Event,
     error::{Code, Error, Outcome, Result},
     registry::Node,
     transport::{Exchange, Lane, Native, Sent, worker},
@@ -80,7 +80,7 @@ impl Publisher {
 
     async fn post_all(&self, topic: &str, event: &Event) -> Result<usize> {
         let groups = self.groups(topic, event).await?;
-        let body = envelope::write(topic, &random_id(), event);
+        let body = envelope::write(topic, &Node::random_id(), event);
         // They end with this call, if it is given up.
         let mut posts = JoinSet::new();
         for group in groups {

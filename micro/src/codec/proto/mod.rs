@@ -60,7 +60,7 @@ pub fn decode<T: prost::Message + Default + Serde>(
 ) -> Result<T> {
     match content_type {
         ContentType::Protobuf => from_bytes(bytes),
-        _ => structured::decode(content_type, codecs, &bytes),
+        _ => structured::decode(content_type, codecs, bytes),
     }
 }
 

@@ -4,6 +4,7 @@ pub(super) mod disk;
 mod entry;
 mod follow;
 mod names;
+mod state;
 mod task;
 mod weights;
 

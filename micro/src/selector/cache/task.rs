@@ -6,8 +6,8 @@ use tokio::time::{Instant, timeout};
 
 use super::{
     disk,
-    entry::Inner,
     follow::{Follow, Said, at},
+    state::Inner,
 };
 use crate::selector::Rng;
 

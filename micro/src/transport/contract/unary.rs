@@ -10,11 +10,7 @@ use crate::{
 };
 
 pub(super) async fn a_request_and_its_answer_arrive_whole(subject: Subject) {
-    let trace = Trace {
-        trace_id: [7; 16],
-        span_id: [9; 8],
-        flags: 1,
-    };
+    let trace = Trace::new([7; 16], [9; 8], 1);
     let pair = Pair::new(subject, move |request: Request| async move {
         assert_eq!(request.service(), "contract");
         assert_eq!(request.endpoint(), "Contract.Whole");

@@ -19,7 +19,7 @@ use crate::{
     context::Criticality,
     error::{Error, Outcome, Result},
     message::{ContentType, Request, Target},
-    registry,
+    registry::Node as Record,
     time::NEVER,
     transport::{
         Connection, Limits, Peer, Probe,
@@ -66,7 +66,7 @@ struct Sender {
 
 impl Node {
     pub(crate) fn new(
-        node: &registry::Node,
+        node: &Record,
         network: SharedNetwork,
         limits: Arc<Limits>,
         pool: Arc<Pool>,
@@ -230,13 +230,16 @@ fn write_head(
     headers.insert(header::TE, HeaderValue::from_static("trailers"));
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(ACCEPTED));
     metadata::write(context.metadata(), headers);
-    if !headers.contains_key(header::USER_AGENT) {
+    if context.metadata().get("user-agent").is_none() {
         let ours = HeaderValue::from_static(concat!("micro-rs/", env!("CARGO_PKG_VERSION")));
         headers.insert(header::USER_AGENT, ours);
     }
     headers.insert(travel::ATTEMPTS, HeaderValue::from(u16::from(attempts)));
     if let Some(left) = context.time_left() {
-        headers.insert(TIMEOUT, timeout::write(left));
+        let mut timeout = timeout::write(left);
+        // It is another each time: kept out of the table of headers, which it would wear out.
+        timeout.set_sensitive(true);
+        headers.insert(TIMEOUT, timeout);
     }
     if context.criticality() != Criticality::Default {
         let text = context.criticality().as_str();

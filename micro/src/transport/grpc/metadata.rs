@@ -56,14 +56,24 @@ fn write_entry(name: &str, value: &str, headers: &mut HeaderMap) {
 /// Headers as metadata, each name with `prefix` before it, but those that are gRPC's own or ours.
 pub(super) fn read(headers: &HeaderMap, prefix: &str, into: &mut Metadata) {
     for (name, value) in headers {
-        if OURS.contains(name) || is_reserved(name) {
-            continue;
-        }
-        let text = String::from_utf8_lossy(value.as_bytes());
-        if prefix.is_empty() {
-            into.append(name.as_str(), &text);
-        } else {
-            into.append(&format!("{prefix}{name}"), &text);
-        }
+        read_entry(name, value, prefix, into);
+    }
+}
+
+/// A header as an entry of metadata, unless it is gRPC's own or ours.
+pub(super) fn read_entry(
+    name: &HeaderName,
+    value: &HeaderValue,
+    prefix: &str,
+    into: &mut Metadata,
+) {
+    if OURS.contains(name) || is_reserved(name) {
+        return;
+    }
+    let text = String::from_utf8_lossy(value.as_bytes());
+    if prefix.is_empty() {
+        into.append(name.as_str(), &text);
+    } else {
+        into.append(&format!("{prefix}{name}"), &text);
     }
 }

@@ -5,6 +5,8 @@ mod answer;
 mod builtin;
 mod client;
 mod dialect;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzz;
 mod go_micro;
 mod head;
 mod health;

@@ -8,7 +8,7 @@ use http::HeaderValue;
 pub(super) fn encode(text: &str) -> HeaderValue {
     let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'%';
     if let Ok(value) = HeaderValue::from_str(text)
-        && text.as_bytes().iter().all(|byte| is_plain(byte))
+        && text.as_bytes().iter().all(is_plain)
     {
         return value;
     }

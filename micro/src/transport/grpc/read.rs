@@ -19,7 +19,7 @@ use super::{
 use crate::{
     codec::transcode,
     error::{Code, Error, Outcome, Result},
-    message::{Body, BodyStream, Expected, Response},
+    message::{Body, BodyStream, ContentType, Expected, Metadata, Response},
     transport::http::{HttpBody, compression::Compression, h2::client::Busy, travel},
 };
 
@@ -32,25 +32,24 @@ pub(super) async fn answer(
     most: usize,
 ) -> Result<Response> {
     let (parts, body) = response.into_parts();
-    let told = parts.headers.contains_key(status::STATUS);
+    let Said {
+        told,
+        content_type,
+        encoding,
+        of_ours,
+        metadata,
+    } = Said::read(&parts.headers);
     if told {
         // The trailers are all there is.
         status::read(&parts.headers, parts.status)?;
     }
-    let named = parts.headers.get(header::CONTENT_TYPE);
-    let content_type = named
-        .filter(|_| parts.status == StatusCode::OK)
-        .and_then(|named| head::content_type(named, None));
-    let Some(content_type) = content_type else {
+    let Some(content_type) = content_type.filter(|_| parts.status == StatusCode::OK) else {
         return Err(not_grpc(&parts.headers, parts.status));
     };
-    let encoding = parts.headers.get(ENCODING);
-    let encoding = encoding.and_then(|encoding| encoding.to_str().ok());
-    let encoding = Compression::named(encoding.unwrap_or_default()).map_err(|error| {
+    let encoding = encoding.map_err(|error| {
         // The other side was told what is known here.
         Error::internal(error.message().to_owned()).with_outcome(Outcome::Unknown)
     })?;
-    let of_ours = parts.headers.contains_key(travel::BODY);
     if let Some(feeding) = &feeding {
         feeding.to_ours.store(of_ours, Relaxed);
     }
@@ -81,8 +80,54 @@ pub(super) async fn answer(
             None => Response::new(content_type, Body::stream(received)),
         },
     };
-    metadata::read(&parts.headers, "", response.metadata_mut());
+    match response.metadata().is_empty() {
+        true => *response.metadata_mut() = metadata,
+        false => {
+            for (name, value) in metadata.iter() {
+                response.metadata_mut().append(name, value);
+            }
+        }
+    }
     Ok(response)
+}
+
+/// What the head of an answer says.
+struct Said {
+    /// Whether it says how the call ended.
+    told: bool,
+    /// `None` when it is none of gRPC.
+    content_type: Option<ContentType>,
+    encoding: Result<Option<Compression>>,
+    /// Whether it says that its body is a stream, as our servers do.
+    of_ours: bool,
+    metadata: Metadata,
+}
+
+impl Said {
+    /// Reads a head in one go over its headers.
+    fn read(headers: &HeaderMap) -> Self {
+        let mut said = Said {
+            told: false,
+            content_type: None,
+            encoding: Ok(None),
+            of_ours: false,
+            metadata: Metadata::new(),
+        };
+        for (name, value) in headers {
+            if *name == header::CONTENT_TYPE {
+                said.content_type = head::content_type(value, None);
+            } else if *name == status::STATUS {
+                said.told = true;
+            } else if *name == ENCODING {
+                said.encoding = Compression::named(value.to_str().unwrap_or_default());
+            } else if *name == travel::BODY {
+                said.of_ours = true;
+            } else {
+                metadata::read_entry(name, value, "", &mut said.metadata);
+            }
+        }
+        said
+    }
 }
 
 fn not_grpc(headers: &HeaderMap, http: StatusCode) -> Error {

@@ -1,5 +1,6 @@
 //! How a message is compressed, by the names that gRPC and Connect use.
 
+#[cfg(any(feature = "gzip", feature = "zstd"))]
 use std::io::Read;
 
 use bytes::Bytes;
@@ -26,6 +27,10 @@ pub(crate) const ACCEPTED: &str = match (cfg!(feature = "gzip"), cfg!(feature = 
     (false, false) => "identity",
 };
 
+#[cfg_attr(
+    not(any(feature = "gzip", feature = "zstd")),
+    allow(unused_variables, reason = "there is nothing to compress with")
+)]
 impl Compression {
     /// The one of that name; `None` for `identity`, and an error for one that is not known here.
     pub(crate) fn named(name: &str) -> Result<Option<Self>> {

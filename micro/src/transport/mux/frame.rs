@@ -7,7 +7,8 @@ use bytes::Bytes;
 use crate::{
     context::{Context, Criticality, Trace},
     error::{Code, Error, Outcome},
-    message::{ContentType, Metadata},
+    message::ContentType,
+    metadata::Metadata,
     time::{NEVER, Nanos},
 };
 
@@ -345,11 +346,7 @@ pub(super) fn read_request(head: &[u8]) -> Option<RequestRead<'_>> {
             field::TRACE => {
                 let (trace_id, rest) = value.split_first_chunk::<16>()?;
                 let (span_id, rest) = rest.split_first_chunk::<8>()?;
-                read.trace = Trace {
-                    trace_id: *trace_id,
-                    span_id: *span_id,
-                    flags: *rest.first()?,
-                };
+                read.trace = Trace::new(*trace_id, *span_id, *rest.first()?);
             }
             field::METADATA => read.metadata = Metadata::from_block(value)?,
             _ => {}

@@ -1,5 +1,6 @@
 //! HTTP/1.1 spoken by hand, to say what no client would, and by clients that others wrote.
 
+mod client;
 mod clients;
 mod connection;
 mod ops;

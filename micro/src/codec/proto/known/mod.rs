@@ -59,7 +59,7 @@ macro_rules! messages {
             ) -> Result<Self> {
                 match content_type {
                     ContentType::Protobuf => proto::from_bytes(bytes),
-                    _ => structured::decode::<WellKnown<Self>>(content_type, codecs, &bytes)
+                    _ => structured::decode::<WellKnown<Self>>(content_type, codecs, bytes)
                         .map(|known| known.0),
                 }
             }

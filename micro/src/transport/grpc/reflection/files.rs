@@ -222,10 +222,12 @@ mod tests {
         let set = Set {
             files: all.iter().map(|file| file.encode_to_vec().into()).collect(),
         };
-        let mut listing = Listing::default();
-        listing.service = "shop".to_owned();
-        listing.endpoints = vec!["Orders.Place".into(), "Debug.Health".into()];
-        listing.descriptors = vec![set.encode_to_vec().leak()];
+        let listing = Listing {
+            service: "shop".to_owned(),
+            endpoints: vec!["Orders.Place".into(), "Debug.Health".into()],
+            descriptors: vec![set.encode_to_vec().leak()],
+            ..Listing::default()
+        };
         let files = Files::new(listing);
         assert_eq!(files.containing("Ina").unwrap().len(), 3);
         assert_eq!(files.containing(".Inc").unwrap().len(), 1);

@@ -35,6 +35,15 @@ struct State {
     connection: Option<Waker>,
 }
 
+/// What a piece takes of the window: chunks of one byte are not to be had for nothing.
+fn cost(piece: &Piece) -> usize {
+    const BESIDE: usize = 64;
+    match piece {
+        Piece::Data(data) => data.len() + BESIDE,
+        Piece::Trailers(_) => BESIDE,
+    }
+}
+
 impl Inbox {
     pub(super) fn new(window: usize) -> Arc<Self> {
         Arc::new(Inbox {
@@ -49,9 +58,7 @@ impl Inbox {
             if state.dropped {
                 return;
             }
-            if let Piece::Data(data) = &piece {
-                state.held += data.len();
-            }
+            state.held += cost(&piece);
             state.pieces.push_back(Ok(piece));
         });
     }
@@ -100,8 +107,8 @@ impl Stream for Incoming {
         let mut state = self.0.state.lock();
         let began = !std::mem::replace(&mut state.wanted, true);
         let piece = state.pieces.pop_front();
-        if let Some(Ok(Piece::Data(data))) = &piece {
-            state.held -= data.len();
+        if let Some(Ok(piece)) = &piece {
+            state.held -= cost(piece);
         }
         let polled = match piece {
             Some(piece) => Poll::Ready(Some(piece)),

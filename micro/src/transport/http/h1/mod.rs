@@ -4,11 +4,15 @@ mod broken;
 mod date;
 mod decoder;
 mod detect;
+mod exchange;
 mod framing;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzz;
 mod head;
 mod hijack;
 mod inbox;
 mod outbox;
+mod pooled;
 mod reader;
 mod respond;
 mod serve;
@@ -37,11 +41,15 @@ pub(crate) use framing::BodyFraming;
 pub(crate) use head::{expects_continue, is_kept};
 pub(crate) use hijack::{Hijack, Taken};
 pub(crate) use outbox::Outbox;
+pub(crate) use pooled::Node;
 pub(crate) use reader::{Body, Reader};
 pub(crate) use wire::Wire;
 pub(crate) use writer::{
     write_chunk_size, write_continue, write_last_chunk, write_request, write_response,
 };
+
+/// What it is called in TLS's negotiation.
+pub(crate) const ALPN: &str = "http/1.1";
 
 /// The server's side of HTTP/1.1.
 pub(crate) struct H1 {
@@ -63,7 +71,7 @@ impl Protocol for H1 {
     }
 
     fn alpn(&self) -> &[&'static str] {
-        &["http/1.1"]
+        &[ALPN]
     }
 
     async fn serve(&self, connection: Accepted, call: Arc<dyn Call>) {

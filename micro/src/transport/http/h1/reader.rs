@@ -20,7 +20,10 @@ use super::{
     decoder::{Decoder, Step},
     head,
 };
-use crate::transport::{Limits, http::Piece};
+use crate::transport::{
+    Limits,
+    http::{HttpBody, Piece},
+};
 
 /// Room made for a read, at first and once reads fill it.
 const READ: (usize, usize) = (8 * 1024, 64 * 1024);
@@ -54,6 +57,14 @@ pub(crate) enum Body {
     More,
     /// It is read to its end.
     Done,
+}
+
+/// What has come of a body.
+pub(super) enum Gathered {
+    /// All of it.
+    Whole(HttpBody),
+    /// Its beginning.
+    Begun(Vec<Piece>),
 }
 
 impl Reader {
@@ -110,6 +121,12 @@ impl Reader {
         polled
     }
 
+    /// Adds bytes as if they had been read.
+    #[cfg(any(fuzzing, test))]
+    pub(super) fn feed(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
     async fn fill<I: AsyncRead + Unpin>(&mut self, io: &mut I) -> std::io::Result<usize> {
         std::future::poll_fn(|cx| self.poll_fill(io, cx)).await
     }
@@ -159,6 +176,18 @@ impl Reader {
         }
         self.body = Decoder::done();
         Some(self.buffer.split_to(left).freeze())
+    }
+
+    /// As much of the body as has come.
+    pub(super) fn take_all(&mut self) -> Result<Gathered, Broken> {
+        let mut pieces = Vec::new();
+        loop {
+            match self.take_body()? {
+                Body::Piece(piece) => pieces.push(piece),
+                Body::More => return Ok(Gathered::Begun(pieces)),
+                Body::Done => return Ok(Gathered::Whole(joined(pieces))),
+            }
+        }
     }
 
     /// The connection has ended: an error amid a message, unless its body ends so.
@@ -353,5 +382,29 @@ impl Reader {
             None if self.buffer.len() > head::TARGET + 64 => Err(head::too_long()),
             None => Ok(()),
         }
+    }
+}
+
+/// The pieces of a body that came at once, as one.
+fn joined(pieces: Vec<Piece>) -> HttpBody {
+    let mut data = BytesMut::new();
+    let mut whole = Bytes::new();
+    let mut trailers = None;
+    for piece in pieces {
+        match piece {
+            Piece::Trailers(last) => trailers = Some(Box::new(last)),
+            Piece::Data(piece) if whole.is_empty() && data.is_empty() => whole = piece,
+            Piece::Data(piece) => {
+                data.extend_from_slice(&std::mem::take(&mut whole));
+                data.extend_from_slice(&piece);
+            }
+        }
+    }
+    if !data.is_empty() {
+        whole = data.freeze();
+    }
+    match trailers {
+        Some(trailers) => HttpBody::Trailed(whole, trailers),
+        None => HttpBody::Whole(whole),
     }
 }

@@ -14,6 +14,7 @@ use super::{
     Body, BodyFraming, Broken, Hijack, Reader, Taken, expects_continue,
     inbox::{Inbox, Incoming, lost},
     is_kept,
+    reader::Gathered,
     wire::Wire,
     write_continue,
 };
@@ -22,7 +23,7 @@ use crate::{
     time::{self, NEVER, Nanos, nanos},
     transport::{
         Limits,
-        http::{HttpAnswer, HttpBegun, HttpBody, Piece, Site, travel},
+        http::{HttpAnswer, HttpBegun, HttpBody, Site, travel},
         protocol::{Accepted, Seat},
     },
 };
@@ -225,17 +226,13 @@ impl Connection {
             return Ok(HttpBody::Whole(whole));
         }
         let inbox = Inbox::new(self.limits.window as usize);
-        let mut first = Vec::new();
-        loop {
-            match self.wire.reader.take_body()? {
-                Body::Piece(piece) => first.push(piece),
-                Body::More => break,
-                Body::Done => {
-                    asked.waits = false;
-                    return Ok(joined(first));
-                }
+        let first = match self.wire.reader.take_all()? {
+            Gathered::Begun(first) => first,
+            Gathered::Whole(whole) => {
+                asked.waits = false;
+                return Ok(whole);
             }
-        }
+        };
         first.into_iter().for_each(|piece| inbox.push(piece));
         asked.inbox = Some(inbox.clone());
         Ok(HttpBody::stream(Incoming(inbox)))
@@ -348,30 +345,6 @@ impl Connection {
             _ => "invalid_argument",
         };
         self.queue_whole(said(status, code, why), &Method::POST, Version::HTTP_11);
-    }
-}
-
-/// The pieces of a body that came at once, as one.
-fn joined(pieces: Vec<Piece>) -> HttpBody {
-    let mut data = bytes::BytesMut::new();
-    let mut whole = bytes::Bytes::new();
-    let mut trailers = None;
-    for piece in pieces {
-        match piece {
-            Piece::Trailers(last) => trailers = Some(Box::new(last)),
-            Piece::Data(piece) if whole.is_empty() && data.is_empty() => whole = piece,
-            Piece::Data(piece) => {
-                data.extend_from_slice(&std::mem::take(&mut whole));
-                data.extend_from_slice(&piece);
-            }
-        }
-    }
-    if !data.is_empty() {
-        whole = data.freeze();
-    }
-    match trailers {
-        Some(trailers) => HttpBody::Trailed(whole, trailers),
-        None => HttpBody::Whole(whole),
     }
 }
 

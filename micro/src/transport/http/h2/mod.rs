@@ -29,6 +29,9 @@ use crate::{
 /// What a client says first: RFC 9113, section 3.4.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/// Its name in the negotiation of TLS.
+pub(crate) const ALPN: [&str; 1] = ["h2"];
+
 /// The server's side of HTTP/2.
 pub(crate) struct Http2 {
     pub(crate) limits: Arc<Limits>,
@@ -41,12 +44,12 @@ impl Protocol for Http2 {
         "http/2"
     }
 
-    fn detect(&self, first: &[u8]) -> Detect {
-        Detect::prefix(first, PREFACE)
+    fn alpn(&self) -> &[&'static str] {
+        &ALPN
     }
 
-    fn alpn(&self) -> &[&'static str] {
-        &["h2"]
+    fn detect(&self, first: &[u8]) -> Detect {
+        Detect::prefix(first, PREFACE)
     }
 
     async fn serve(&self, connection: Accepted, call: Arc<dyn Call>) {

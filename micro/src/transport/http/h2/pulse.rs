@@ -16,6 +16,9 @@ use crate::{
 /// connections that ask more often than every 5 minutes.
 const SPARING: Duration = Duration::from_secs(310);
 
+/// Timers fire by the millisecond.
+const SLACK: Nanos = 1_000_000;
+
 /// Looks from time to time whether bytes come and go, and asks for a sign of life when none do.
 pub(super) struct Pulse {
     pings: Option<PingPong>,
@@ -89,7 +92,8 @@ impl Pulse {
         if self.waiting {
             let now = time::now();
             self.asked = Some((now, traffic.frames()));
-            self.sleep.as_mut().reset(time::instant(now + self.timeout));
+            let next = now + self.timeout.min(nanos(self.frame));
+            self.sleep.as_mut().reset(time::instant(next));
         }
         self.waiting
     }
@@ -130,18 +134,25 @@ impl Pulse {
         if read != self.seen.0 {
             self.seen = (read, now);
         } else if self.waiting {
-            return Err(Error::unavailable(format!(
-                "no sign of life for {:?}",
-                Duration::from_nanos(self.timeout)
-            )));
+            let asked = self.asked.map_or(0, |(at, _)| at);
+            if now.saturating_sub(asked) >= self.timeout {
+                return Err(Error::unavailable(format!(
+                    "no sign of life for {:?}",
+                    Duration::from_nanos(self.timeout)
+                )));
+            }
         } else if asks
-            && now.saturating_sub(self.seen.1) + frame.min(1_000_000) >= self.keepalive.min(frame)
+            && now.saturating_sub(self.seen.1) + SLACK >= self.keepalive
             && self.may_ask(traffic, now)
-            && self.ask(traffic)
         {
-            return Ok(now + self.timeout);
+            self.ask(traffic);
         }
-        Ok(now + self.keepalive.min(frame))
+        let next = if self.waiting {
+            self.timeout
+        } else {
+            self.keepalive
+        };
+        Ok(now + next.min(frame))
     }
 
     /// Whether a server of gRPC would bear it: the first time, after frames other than the answer to the

@@ -11,7 +11,7 @@ use h2::{
     Reason, RecvStream,
     server::{Builder, Connection, SendResponse},
 };
-use http::Request;
+use http::{Method, Request, Response};
 use tokio::task::JoinSet;
 
 use super::{
@@ -25,7 +25,7 @@ use crate::{
     time,
     transport::{
         Limits,
-        http::{HttpBegun, Site},
+        http::{HttpBegun, HttpBody, Site},
         protocol::{Accepted, Seat},
     },
 };
@@ -52,7 +52,7 @@ pub(super) async fn serve(accepted: Accepted, site: Site) {
     let pulse = Pulse::new(connection.ping_pong(), &limits, false);
     let mut serving = Serving {
         connection,
-        site,
+        site: Arc::new(site),
         traffic,
         pulse,
         seat,
@@ -79,7 +79,7 @@ fn builder(limits: &Limits) -> Builder {
 
 struct Serving {
     connection: Connection<Guard, Bytes>,
-    site: Site,
+    site: Arc<Site>,
     traffic: Arc<Traffic>,
     pulse: Pulse,
     seat: Seat,
@@ -156,7 +156,11 @@ impl Serving {
         }
         let request = request.map(incoming::body);
         let patience = self.site.limits.frame;
-        match self.site.begin(request, now) {
+        let begun = match is_odd(&request) {
+            true => HttpBegun::Running(Box::pin(whole(request, self.site.clone()))),
+            false => self.site.begin(request, now),
+        };
+        match begun {
             HttpBegun::Done(response) => {
                 if let Some(rest) = respond::start(&mut respond, response) {
                     let sending = respond::stream(rest, self.traffic.clone(), patience);
@@ -183,4 +187,19 @@ impl Serving {
             self.seat.listen(cx.waker());
         }
     }
+}
+
+/// Whether it has a body that none expects, which may be made to last for ever.
+fn is_odd(request: &Request<HttpBody>) -> bool {
+    let bodiless = matches!(*request.method(), Method::GET | Method::HEAD);
+    bodiless && matches!(request.body(), HttpBody::Stream(_))
+}
+
+/// Answers a request once all of it has come: until then it counts as under way.
+async fn whole(request: Request<HttpBody>, site: Arc<Site>) -> Response<HttpBody> {
+    let (head, body) = request.into_parts();
+    // Whether it came whole changes nothing.
+    let _ = body.collect(site.limits.message).await;
+    let request = Request::from_parts(head, HttpBody::empty());
+    site.answer(request).await
 }

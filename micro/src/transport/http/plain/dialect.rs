@@ -1,31 +1,20 @@
-//! Plain HTTP: `POST /Greeter.Hello` with a body of any content type the endpoint knows, JSON mostly.
+//! The server's side of plain HTTP.
 
-use std::{
-    pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures_core::Stream;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header,
-    request::Parts,
-};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 
-use super::{Dialect, HttpAnswer, HttpBegun, HttpBody, Piece, Place, Site, travel};
+use super::{LINES, TIMEOUT, lines::Lines};
+use crate::transport::http::{
+    Dialect, HttpAnswer, HttpBegun, HttpBody, Place, Site, too_large, travel,
+};
 use crate::{
     call::{Begun, Shape},
     error::{Code, Error, Result},
-    message::{self, Body, BodyStream, ContentType},
+    message::{self, Body, ContentType},
     time::{self, Nanos},
 };
-
-/// Nanoseconds that are left for the call, decimal; go-micro's name for it.
-pub(crate) const TIMEOUT: HeaderName = HeaderName::from_static("timeout");
-
-/// Messages of a stream, one JSON value a line.
-const LINES: &str = "application/x-ndjson";
 
 /// The dialect that takes what no other wants.
 pub(crate) struct Plain;
@@ -45,7 +34,7 @@ impl Dialect for Plain {
     fn begin(&self, request: Request<HttpBody>, site: &Site, now: Nanos) -> HttpBegun {
         let (head, body) = request.into_parts();
         if is_too_large(&head, &body, site.limits.message) {
-            return HttpBegun::Done(over(super::too_large(site.limits.message)));
+            return HttpBegun::Done(over(too_large(site.limits.message)));
         }
         let (place, content_type) = match asked(&head, site) {
             Ok(asked) => asked,
@@ -191,33 +180,9 @@ fn fine(mut answer: message::Response) -> Response<HttpBody> {
     let body = answer.body_mut().take();
     *response.body_mut() = match body.as_bytes() {
         Some(data) => HttpBody::Whole(data.clone()),
-        None => HttpBody::stream(Lines {
-            messages: body.into_stream(),
-            ends: false,
-        }),
+        None => HttpBody::stream(Lines::new(body.into_stream())),
     };
     response
-}
-
-/// Messages of a stream, each followed by a line's end.
-struct Lines {
-    messages: BodyStream,
-    /// Whether a line is to be ended next.
-    ends: bool,
-}
-
-impl Stream for Lines {
-    type Item = Result<Piece>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if std::mem::take(&mut self.ends) {
-            return Poll::Ready(Some(Ok(Piece::Data(Bytes::from_static(b"\n")))));
-        }
-        self.messages.as_mut().poll_next(cx).map(|message| {
-            self.ends = true;
-            message.map(|message| message.map(Piece::Data))
-        })
-    }
 }
 
 /// A body that is too large: 413.
@@ -230,7 +195,7 @@ fn over(error: Error) -> Response<HttpBody> {
 }
 
 /// An error in the form that Connect gave it: `{"code":"not_found","message":"…"}`.
-pub(super) fn failed(error: &Error, status: StatusCode) -> Response<HttpBody> {
+pub(crate) fn failed(error: &Error, status: StatusCode) -> Response<HttpBody> {
     let code = error.code().as_str();
     let body = serde_json::json!({ "code": code, "message": error.message() });
     let mut response = Response::new(HttpBody::Whole(body.to_string().into()));

@@ -1,0 +1,6 @@
+//! Any bytes as messages and headers of gRPC: `cargo +nightly fuzz run grpc`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| micro::transport::fuzz_grpc(bytes));

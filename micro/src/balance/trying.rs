@@ -1,0 +1,126 @@
+//! One attempt at one node: begun, sent, answered, and what that says of the node noted.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use super::{
+    attempt::{Failure, Picked},
+    lane::Lane,
+    outcome,
+};
+use crate::{
+    error::{Error, Result},
+    message::{Request, Response},
+    selector::Verdict,
+    time::{self, NEVER, Nanos},
+    transport::{Attempt, Connection},
+};
+
+/// An attempt under way. It is lent the request, so that the next can send it again; dropping it
+/// cancels the call at the node.
+///
+/// Poll-shaped and in one piece, as nearly every call is one attempt and no more.
+pub(super) struct Trying {
+    lane: Arc<Lane>,
+    picked: Picked,
+    attempt: Attempt,
+    connection: Option<Arc<dyn Connection>>,
+    /// What the connection calls it, once it was started.
+    call: Option<u64>,
+    /// When it ended; [`NEVER`] as long as it has not.
+    ended: Nanos,
+}
+
+impl Trying {
+    /// Counts the attempt at its node.
+    pub(super) fn begin(lane: Arc<Lane>, picked: Picked, attempt: Attempt) -> Self {
+        picked.member().load.begin(attempt.now);
+        Trying {
+            lane,
+            picked,
+            attempt,
+            connection: None,
+            call: None,
+            ended: NEVER,
+        }
+    }
+
+    /// Its terms.
+    pub(super) fn attempt(&self) -> &Attempt {
+        &self.attempt
+    }
+
+    /// When it ended; [`NEVER`] as long as it has not.
+    pub(super) fn ended(&self) -> Nanos {
+        self.ended
+    }
+
+    /// What the loop has to know of it when it failed.
+    pub(super) fn failed(&self, error: Error) -> Failure {
+        Failure {
+            picked: self.picked.clone(),
+            attempt: self.attempt,
+            error,
+        }
+    }
+
+    /// The service it was made for.
+    pub(super) fn lane(&self) -> &Arc<Lane> {
+        &self.lane
+    }
+
+    #[inline]
+    pub(super) fn poll(
+        &mut self,
+        request: &mut Request,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response>> {
+        let answer = match (&self.connection, self.call) {
+            (Some(connection), Some(call)) => ready!(connection.answer(call, cx)),
+            _ => match ready!(self.start(request, cx)) {
+                // The connection keeps the waker: asking at once would only take its lock again.
+                Ok(()) => return Poll::Pending,
+                Err(error) => Err(error),
+            },
+        };
+        let ended = match &answer {
+            Ok(response) if response.received != 0 => response.received,
+            _ => time::now(),
+        };
+        self.end(ended, outcome::verdict(&answer));
+        if answer.is_ok() {
+            let took = ended.saturating_sub(self.attempt.now);
+            request.target().latency().record(took);
+        }
+        Poll::Ready(answer)
+    }
+
+    fn start(&mut self, request: &mut Request, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let connection = match &self.connection {
+            Some(connection) => connection,
+            None => self.connection.insert(self.picked.peer().connection()?),
+        };
+        self.call = Some(ready!(connection.start(request, &self.attempt, cx))?);
+        Poll::Ready(Ok(()))
+    }
+
+    fn end(&mut self, now: Nanos, verdict: Verdict) {
+        self.ended = now;
+        let (member, peer) = (self.picked.member(), self.picked.peer());
+        self.lane.mark(member, peer, now, self.attempt.now, verdict);
+    }
+}
+
+impl Drop for Trying {
+    fn drop(&mut self) {
+        if self.ended != NEVER {
+            return;
+        }
+        if let (Some(connection), Some(call)) = (&self.connection, self.call) {
+            connection.cancel(call);
+        }
+        self.end(time::now(), Verdict::Cancelled);
+    }
+}

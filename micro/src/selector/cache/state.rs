@@ -1,0 +1,212 @@
+//! What an entry and its task share: the set of one service, and what is known of it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::{ArcSwap, Guard};
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::{Shared, disk::Saved};
+use crate::{
+    error::Error,
+    registry::Node,
+    selector::{Fleet, Rng, Set, VersionWeights},
+    time::{self, NEVER, Nanos},
+};
+
+/// Warnings about one service: one a minute.
+const WARNING: Nanos = 60_000_000_000;
+
+/// The state of one service.
+pub(super) struct Inner<P: Clone> {
+    pub(super) shared: Arc<Shared<P>>,
+    pub(super) service: String,
+    set: ArcSwap<Set<P>>,
+    /// Version weights set in this process. Held while the set is replaced.
+    weights: Mutex<VersionWeights>,
+    known: Mutex<Known>,
+    /// Told of each change of `known`; wakes those who wait in their order, as a `watch` does not.
+    told: Notify,
+    /// Since when the set may be out of date; [`NEVER`] while it is up to date.
+    stale_since: AtomicU64,
+    /// How much older than that it is: the age of a set read from disk.
+    older_by: AtomicU64,
+    warned: AtomicU64,
+}
+
+/// What the registry has said of the service.
+#[derive(Clone, Debug)]
+pub(super) enum Known {
+    Nothing,
+    Nodes,
+    Failure(Error),
+}
+
+impl<P: Clone> Inner<P> {
+    /// Without nodes, and nothing known.
+    pub(super) fn new(service: &str, shared: Arc<Shared<P>>) -> Self {
+        let now = time::now();
+        let fleet = Arc::new(Fleet::new(Rng::seeded(shared.rng.number())));
+        Inner {
+            shared,
+            service: service.to_owned(),
+            set: ArcSwap::from_pointee(Set::empty(&fleet, now)),
+            weights: Mutex::default(),
+            known: Mutex::new(Known::Nothing),
+            told: Notify::new(),
+            stale_since: AtomicU64::new(now),
+            older_by: AtomicU64::new(0),
+            warned: AtomicU64::new(0),
+        }
+    }
+
+    /// The set as it is now.
+    pub(super) fn load(&self) -> Guard<Arc<Set<P>>> {
+        self.set.load()
+    }
+
+    /// What is known, once anything is.
+    pub(super) async fn something(&self) -> Known {
+        loop {
+            let told = self.told.notified();
+            let known = self.known.lock().clone();
+            if !matches!(known, Known::Nothing) {
+                return known;
+            }
+            told.await;
+        }
+    }
+
+    /// Waits until a node of this id is in the set.
+    pub(super) async fn see(&self, id: &str) {
+        loop {
+            let told = self.told.notified();
+            let set = Guard::into_inner(self.load());
+            let mut members = set.snapshot().members().iter();
+            if members.any(|member| member.node.id == id) {
+                return;
+            }
+            told.await;
+        }
+    }
+
+    /// For how long the set may have been out of date: zero while the registry is heard.
+    pub(super) fn age(&self) -> Duration {
+        match self.stale_since.load(Ordering::Relaxed) {
+            NEVER => Duration::ZERO,
+            since => {
+                let older_by = self.older_by.load(Ordering::Relaxed);
+                let age = time::now().saturating_sub(since).saturating_add(older_by);
+                Duration::from_nanos(age)
+            }
+        }
+    }
+
+    fn tell(&self, known: Known) {
+        *self.known.lock() = known;
+        self.told.notify_waiters();
+    }
+
+    /// Takes the registry's word for the nodes there are.
+    pub(super) fn replace(&self, nodes: Vec<Node>) {
+        self.put(nodes);
+        self.stale_since.store(NEVER, Ordering::Relaxed);
+        self.older_by.store(0, Ordering::Relaxed);
+        self.tell(Known::Nodes);
+    }
+
+    /// Takes what was kept on disk, unless something newer is known.
+    pub(super) fn restore(&self, saved: Saved) {
+        if !self.is_empty() || matches!(*self.known.lock(), Known::Nodes) {
+            return;
+        }
+        self.put(saved.nodes);
+        self.stale_since.store(time::now(), Ordering::Relaxed);
+        self.older_by
+            .store(time::nanos(saved.age), Ordering::Relaxed);
+        self.tell(Known::Nodes);
+        self.warn(&format_args!(
+            "using nodes kept on disk {:?} ago",
+            saved.age
+        ));
+    }
+
+    /// Notes that the registry is not heard, which changes nothing in a set that has nodes.
+    pub(super) fn fail(&self, since: Nanos, error: Error) {
+        if self.stale_since.load(Ordering::Relaxed) == NEVER {
+            self.stale_since.store(since, Ordering::Relaxed);
+        }
+        self.warn(&error);
+        if self.is_empty() {
+            self.tell(Known::Failure(error));
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.set.load().snapshot().is_empty()
+    }
+
+    /// The records of the set as it is now.
+    pub(super) fn nodes(&self) -> Vec<Arc<Node>> {
+        let set = self.set.load();
+        let members = set.snapshot().members();
+        members.iter().map(|member| member.node.clone()).collect()
+    }
+
+    fn put(&self, nodes: Vec<Node>) {
+        let replacing = self.weights.lock();
+        let next = self.set.load().next(nodes, time::now(), &self.shared.fill);
+        self.set.store(Arc::new(next.set));
+        drop(replacing);
+        for (node, error) in next.refused {
+            self.warn(&format_args!("node `{}` is left out: {error}", node.id));
+        }
+        for slot in next.retired {
+            (self.shared.retire)(slot);
+        }
+    }
+
+    /// Sets the version weights of this process.
+    pub(super) fn set_weights(&self, weights: VersionWeights) {
+        *self.weights.lock() = weights;
+        self.reweigh();
+    }
+
+    /// Applies the version weights as they are now.
+    pub(super) fn reweigh(&self) {
+        let own = self.weights.lock();
+        let all = self.shared.weights.borrow().clone();
+        let weights = all.as_ref().and_then(|all| all.get(&self.service));
+        let weights = weights.unwrap_or(&own).clone();
+        let set = self.set.load().weighed(Arc::new(weights), time::now());
+        self.set.store(Arc::new(set));
+    }
+
+    pub(super) fn warn(&self, what: &dyn std::fmt::Display) {
+        let now = time::now();
+        let last = self.warned.load(Ordering::Relaxed);
+        if last == 0 || now.saturating_sub(last) >= WARNING {
+            self.warned.store(now, Ordering::Relaxed);
+            tracing::warn!(
+                service = self.service,
+                registry = self.shared.registry.name(),
+                "discovery: {what}"
+            );
+        }
+    }
+}
+
+impl<P: Clone> Drop for Inner<P> {
+    fn drop(&mut self) {
+        let set = self.set.load();
+        for slot in set.slots() {
+            (self.shared.retire)(slot.clone());
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Every setting there is. `docs/settings.md` shows the same rows, held against these by a test.
+
+/// A setting, by its flag without the hyphens before it.
+pub(super) struct Setting {
+    pub(super) name: &'static str,
+    /// What holds when nothing is said, as the page shows it.
+    #[cfg_attr(not(test), allow(dead_code, reason = "the page shows it"))]
+    pub(super) default: &'static str,
+    /// What it says, as the page shows it.
+    #[cfg_attr(not(test), allow(dead_code, reason = "the page shows it"))]
+    pub(super) means: &'static str,
+}
+
+const fn setting(name: &'static str, default: &'static str, means: &'static str) -> Setting {
+    Setting {
+        name,
+        default,
+        means,
+    }
+}
+
+/// The one that may be said more than once.
+pub(super) const METADATA: &str = "server-metadata";
+
+/// Every setting, in the order of the page.
+pub(super) const SETTINGS: [Setting; 27] = [
+    setting(
+        "registry",
+        "`local`",
+        "where services are registered and found",
+    ),
+    setting(
+        "registry-address",
+        "its own",
+        "the address of the registry that is named",
+    ),
+    setting("transport", "`native`", "how calls are carried"),
+    setting(
+        "transport-address",
+        "its own",
+        "the address of the transport that is named",
+    ),
+    setting("broker", "`direct`", "how events are published"),
+    setting(
+        "broker-address",
+        "its own",
+        "the address of the broker that is named",
+    ),
+    setting("selector", "`p2c`", "how a node is picked for a call"),
+    setting("server-name", "the code's", "the service's name"),
+    setting("server-version", "`latest`", "the version it registers as"),
+    setting(
+        "server-id",
+        "random",
+        "its node's id, after its name and a hyphen",
+    ),
+    setting(
+        "server-address",
+        "`127.0.0.1:0`",
+        "where it listens: `host:port`, port 0 for any free one, or `unix:PATH`",
+    ),
+    setting(
+        "server-advertise",
+        "where it listens",
+        "the address it registers, where others reach it by another",
+    ),
+    setting(
+        METADATA,
+        "none",
+        "pairs `k=v` of its node's metadata, with commas between them; a flag may be repeated",
+    ),
+    setting(
+        "register-ttl",
+        "`60s`",
+        "how long a registration lasts unrenewed",
+    ),
+    setting("register-interval", "`30s`", "how often it is renewed"),
+    setting(
+        "client-request-timeout",
+        "`5s`",
+        "the time for a call that comes without a deadline",
+    ),
+    setting(
+        "client-retries",
+        "`3`",
+        "attempts after the first, in the whole tree of a call",
+    ),
+    setting(
+        "client-pool-ttl",
+        "`90s`",
+        "how long a connection without calls is kept",
+    ),
+    setting(
+        "tls-cert",
+        "none",
+        "the file of the certificate that is shown, to clients and to servers that ask; takes `--tls-key` too",
+    ),
+    setting("tls-key", "none", "the file of its private key"),
+    setting(
+        "tls-ca",
+        "the system's",
+        "a file of the authorities that servers are trusted by",
+    ),
+    setting(
+        "tls-client-ca",
+        "none",
+        "a file of the authorities that clients must have a certificate of",
+    ),
+    setting(
+        "tls-client-optional",
+        "`no`",
+        "clients without a certificate are taken all the same",
+    ),
+    setting("tls-require", "`no`", "plaintext connections are refused"),
+    setting(
+        "tls-always",
+        "`no`",
+        "TLS is spoken to every node, not only to those that ask for it",
+    ),
+    setting(
+        "tls-server-name",
+        "their host",
+        "the name that servers' certificates must be for",
+    ),
+    setting(
+        "tls-insecure",
+        "`no`",
+        "servers' certificates are not verified",
+    ),
+];
+
+/// Settings by other names: go-micro's.
+pub(super) const OTHER_NAMES: [(&str, &str); 5] = [
+    ("enable-tls", "tls-require"),
+    ("tls-ca-file", "tls-ca"),
+    ("tls-cert-file", "tls-cert"),
+    ("tls-client-ca-file", "tls-client-ca"),
+    ("tls-key-file", "tls-key"),
+];
+
+/// Those that say yes when they are given without a value.
+const SWITCHES: [&str; 4] = [
+    "tls-always",
+    "tls-client-optional",
+    "tls-insecure",
+    "tls-require",
+];
+
+/// Whether a setting says yes when it is given without a value.
+pub(super) fn is_switch(name: &str) -> bool {
+    SWITCHES.contains(&name)
+}
+
+/// The setting of a name or of its other name, if there is one.
+pub(super) fn spelled(is_it: impl Fn(&str) -> bool) -> Option<&'static str> {
+    let other = OTHER_NAMES.iter().find(|(other, _)| is_it(other));
+    named(|name| match other {
+        Some((_, own)) => name == *own,
+        None => is_it(name),
+    })
+}
+
+/// The setting of a name, if there is one.
+pub(super) fn named(is_it: impl Fn(&str) -> bool) -> Option<&'static str> {
+    let mut names = SETTINGS.iter().map(|setting| setting.name);
+    names.find(|name| is_it(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        selector::strategy,
+        settings::{flags, known, table},
+    };
+
+    fn file(path: &str) -> String {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+        std::fs::read_to_string(path).unwrap()
+    }
+
+    /// The rows of four cells that are about a flag.
+    fn rows(page: &str) -> Vec<&str> {
+        let rows = page.lines().filter(|line| line.starts_with("| `--"));
+        rows.filter(|row| row.matches(" | ").count() == 3).collect()
+    }
+
+    #[test]
+    fn the_page_has_every_setting_and_no_other() {
+        let expected: Vec<_> = SETTINGS
+            .iter()
+            .map(|setting| {
+                let Setting {
+                    name,
+                    default,
+                    means,
+                } = setting;
+                let variable = flags::variable(name);
+                format!("| `--{name}` | `{variable}` | {default} | {means} |")
+            })
+            .collect();
+        assert_eq!(rows(&file("../docs/settings.md")), expected);
+    }
+
+    #[test]
+    fn the_page_has_every_plugin_that_is_built_in() {
+        let row = |kind: &str, names: Vec<&str>| {
+            let by_feature = known::addable(kind);
+            let always = names.iter().filter(|name| !by_feature.contains(name));
+            let names: Vec<_> = always.map(|name| format!("`{name}`")).collect();
+            format!("| {kind} | {} |", names.join(", "))
+        };
+        let page = file("../docs/settings.md");
+        for row in [
+            row("registry", table::registries().names()),
+            row("transport", table::transports().names()),
+            row("broker", table::brokers().names()),
+            row("selector", strategy::NAMES.to_vec()),
+        ] {
+            assert!(page.contains(&row), "{row}");
+        }
+    }
+
+    #[test]
+    fn the_page_has_every_other_name() {
+        let page = file("../docs/settings.md");
+        for (other, own) in OTHER_NAMES {
+            let row = format!("| `--{other}` | `{}` | `--{own}` |", flags::variable(other));
+            assert!(page.contains(&row), "{row}");
+        }
+    }
+
+    #[test]
+    fn a_switch_is_a_setting_that_is_off() {
+        for switch in SWITCHES {
+            let setting = SETTINGS.iter().find(|setting| setting.name == switch);
+            assert_eq!(
+                setting.map(|setting| setting.default),
+                Some("`no`"),
+                "{switch}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_rooms_own_docs_name_every_setting() {
+        let docs = file("src/settings/mod.rs");
+        for Setting { name, .. } in SETTINGS {
+            assert!(docs.contains(&format!("`--{name}")), "{name}");
+        }
+    }
+}
