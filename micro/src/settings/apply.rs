@@ -28,13 +28,8 @@ impl Settings {
         }
         if let Some(url) = self.plugin("broker")? {
             plugins.broker = self.brokers.open(&url)?;
-            #[cfg(feature = "http")]
             if url.name() == "http" && plugins.broker.is_none() {
-                plugins = plugins.http_broker(|settings| {
-                    if !url.address().is_empty() {
-                        url.address().clone_into(&mut settings.address);
-                    }
-                });
+                plugins = by_http(plugins, &url)?;
             }
         }
         if let Some(url) = self.plugin("selector")? {
@@ -129,6 +124,24 @@ impl Settings {
             ))),
         }
     }
+}
+
+/// With go-micro's HTTP broker, which listens at the address of `url`.
+#[cfg(feature = "http")]
+fn by_http(plugins: Plugins, url: &Url) -> Result<Plugins> {
+    Ok(plugins.http_broker(|settings| {
+        if !url.address().is_empty() {
+            url.address().clone_into(&mut settings.address);
+        }
+    }))
+}
+
+/// With go-micro's HTTP broker, which is not built in.
+#[cfg(not(feature = "http"))]
+fn by_http(_: Plugins, url: &Url) -> Result<Plugins> {
+    Err(Error::invalid_argument(format!(
+        "broker `{url}` is not built in; enable the `http` feature"
+    )))
 }
 
 impl Client {

@@ -28,7 +28,7 @@ const fn broker(name: &'static str, feature: Option<&'static str>) -> Known {
 }
 
 /// All of them. A plugin behind a feature is a row here, and a line in [`super::table`].
-const KNOWN: [Known; 14] = [
+const KNOWN: [Known; 13] = [
     registry("consul", None),
     registry("dns", None),
     registry("etcd", None),
@@ -37,7 +37,6 @@ const KNOWN: [Known; 14] = [
     registry("nats", None),
     registry("static", None),
     registry("zookeeper", None),
-    broker("http", Some("http")),
     broker("kafka", None),
     broker("mqtt", None),
     broker("nats", None),

@@ -121,10 +121,7 @@ pub(super) fn transports() -> Table<dyn Transport> {
 /// The brokers that are built in.
 pub(super) fn brokers() -> Table<dyn Broker> {
     let mut table = Table::<dyn Broker>::new("broker");
-    table.made = match cfg!(feature = "http") {
-        true => &["direct", "http"],
-        false => &["direct"],
-    };
+    table.made = &["direct", "http"];
     table.add("memory", |url| {
         without_address(url)?;
         Ok(Arc::new(broker::Memory::new()))

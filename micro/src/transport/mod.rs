@@ -19,7 +19,6 @@ pub mod io;
 mod limits;
 mod memory;
 #[cfg(feature = "http")]
-#[allow(unused_imports, reason = "its users come with each protocol")]
 pub(crate) mod mucp;
 mod mux;
 mod native;

@@ -17,7 +17,7 @@ use crate::{
     error::{Error, Result},
     time::Nanos,
     transport::{
-        http::h1::{Body, BodyFraming, Broken, Outbox, Reader, is_kept, write_request},
+        http::h1::{BodyFraming, Broken, Outbox, Reader, is_kept, write_request},
         io::Io,
         pool::{Place, Pooled},
     },
@@ -124,79 +124,6 @@ impl Connection {
             && self.outbox.is_empty()
             && self.reader.buffered() == 0
             && self.reader.is_body_done()
-    }
-}
-
-/// What has come of the next message, polled: for streams, that read while another task writes.
-pub(super) struct Frames {
-    /// The message whose body comes in.
-    head: Option<Parts>,
-    data: bytes::BytesMut,
-}
-
-impl Frames {
-    pub(super) fn new() -> Self {
-        Frames {
-            head: None,
-            data: bytes::BytesMut::new(),
-        }
-    }
-
-    /// The next message, whole; `None` when the connection has ended after the one before.
-    pub(super) fn poll<I: tokio::io::AsyncRead + Unpin>(
-        &mut self,
-        reader: &mut Reader,
-        io: &mut I,
-        most: usize,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<(Parts, Bytes)>, Broken>> {
-        loop {
-            if self.head.is_none() {
-                self.head = reader.take_response(&Method::POST)?.map(|(head, _)| head);
-            }
-            if self.head.is_some() {
-                loop {
-                    match reader.take_body()? {
-                        Body::More => break,
-                        Body::Piece(crate::transport::http::Piece::Trailers(_)) => {}
-                        Body::Piece(crate::transport::http::Piece::Data(data)) => {
-                            if self.data.len() + data.len() > most {
-                                let why = format!(
-                                    "a message is over the limit `message` of {most} bytes"
-                                );
-                                return Poll::Ready(Err(Broken::Refused(
-                                    StatusCode::PAYLOAD_TOO_LARGE,
-                                    why.into(),
-                                )));
-                            }
-                            self.data.extend_from_slice(&data);
-                        }
-                        Body::Done => {
-                            let head = self.head.take();
-                            let data = std::mem::take(&mut self.data).freeze();
-                            match head {
-                                Some(head) if head.status.is_informational() => break,
-                                Some(head) => return Poll::Ready(Ok(Some((head, data)))),
-                                None => break,
-                            }
-                        }
-                    }
-                }
-                if self.head.is_none() {
-                    continue;
-                }
-            }
-            let amid = self.head.is_some() || reader.is_amid();
-            match reader.poll_fill(io, cx)? {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(0) if amid => {
-                    let error = std::io::ErrorKind::UnexpectedEof;
-                    return Poll::Ready(Err(Broken::Gone(error.into())));
-                }
-                Poll::Ready(0) => return Poll::Ready(Ok(None)),
-                Poll::Ready(_) => {}
-            }
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! A way to a node that speaks go-micro's protocol.
 
 mod connection;
+mod frames;
 mod head;
 mod lane;
 mod stream;
@@ -14,7 +15,7 @@ use crate::{
     call::Answer,
     error::{Error, Outcome, Result},
     message::{Expected, Request},
-    registry,
+    registry::Node as Record,
     transport::{
         Connection, Limits, Peer, Probe,
         adapter::{Adapter, SendOne, Sent},
@@ -61,7 +62,7 @@ struct Sender {
 impl Node {
     /// A way to a node; `old` says that it wants the envelopes of before 2019.
     pub(crate) fn new(
-        node: &registry::Node,
+        node: &Record,
         old: bool,
         network: SharedNetwork,
         limits: Arc<Limits>,

@@ -4,6 +4,7 @@ mod connection;
 mod inbox;
 mod reply;
 mod stream;
+mod take;
 
 use async_trait::async_trait;
 use http::request::Parts;
