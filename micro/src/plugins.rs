@@ -25,6 +25,9 @@ pub struct Plugins {
     pub(crate) transport: Option<Arc<dyn Transport>>,
     pub(crate) broker: Option<Arc<dyn Broker>>,
     direct: broker::direct::Settings,
+    /// Of go-micro's broker, where that is chosen.
+    #[cfg(feature = "http")]
+    http_broker: Option<broker::http::Settings>,
     pub(crate) native: Native,
     pub(crate) strategy: Option<Arc<dyn Strategy>>,
     balance: balance::Settings,
@@ -73,6 +76,15 @@ impl Plugins {
     /// Changes the settings of the default broker, which calls subscribers directly.
     pub fn direct(mut self, change: impl FnOnce(&mut broker::direct::Settings)) -> Self {
         change(&mut self.direct);
+        self
+    }
+
+    /// Publishes and subscribes as go-micro's HTTP broker does, in place of the default one; changes its
+    /// settings.
+    #[cfg(feature = "http")]
+    pub fn http_broker(mut self, change: impl FnOnce(&mut broker::http::Settings)) -> Self {
+        change(self.http_broker.get_or_insert_default());
+        self.broker = None;
         self
     }
 
@@ -133,6 +145,10 @@ impl Plugins {
 
     /// The name of the broker.
     pub(crate) fn broker_name(&self) -> &str {
+        #[cfg(feature = "http")]
+        if self.broker.is_none() && self.http_broker.is_some() {
+            return "http";
+        }
         self.broker
             .as_ref()
             .map_or("direct", |broker| broker.name())
@@ -166,8 +182,15 @@ impl Plugins {
             rng,
             transport.clone(),
         );
-        let broker = match &self.broker {
+        let broker: Arc<dyn Broker> = match &self.broker {
             Some(broker) => broker.clone(),
+            #[cfg(feature = "http")]
+            None if self.http_broker.is_some() => Arc::new(broker::Http::new(
+                registry,
+                self.native.clone(),
+                balance.clone(),
+                self.http_broker.clone().unwrap_or_default(),
+            )),
             None => Arc::new(broker::Direct::new(
                 registry,
                 transport,

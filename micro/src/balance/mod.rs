@@ -107,6 +107,12 @@ impl Balance {
         }))
     }
 
+    /// A random number, of the source that all its choices have.
+    #[cfg(feature = "http")]
+    pub(crate) fn random(&self) -> u64 {
+        self.0.rng.number()
+    }
+
     /// What was counted for a service; all zero for one that was never called.
     pub(crate) fn stats(&self, service: &str) -> Stats {
         let lanes = self.0.lanes.load();

@@ -2,7 +2,7 @@
 
 mod desk;
 mod publish;
-mod registrations;
+pub(super) mod registrations;
 
 use std::{
     fmt,

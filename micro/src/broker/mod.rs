@@ -1,12 +1,14 @@
 //! Events by topic: the [`Broker`] trait, what is published and what is delivered.
 //!
-//! [`Direct`] needs no server and is the default; [`Memory`] is for one process.
+//! [`Direct`] needs no server and is the default; [`Memory`] is for one process; `Http` is go-micro's.
 
 #[doc(hidden)]
 pub mod contract;
 mod delivery;
 pub mod direct;
 mod event;
+#[cfg(feature = "http")]
+pub mod http;
 mod in_hand;
 mod memory;
 
@@ -16,6 +18,8 @@ pub(crate) use delivery::Deliveries;
 pub use delivery::{Delivery, Subscription};
 pub use direct::Direct;
 pub use event::Event;
+#[cfg(feature = "http")]
+pub use http::Http;
 pub use memory::Memory;
 
 use crate::error::Result;

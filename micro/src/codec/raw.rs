@@ -55,7 +55,7 @@ impl Message for () {
 
     fn encode(&self, content_type: &ContentType, codecs: &Codecs) -> Result<Bytes> {
         Ok(match content_type {
-            ContentType::Json => Bytes::from_static(b"{}"),
+            ContentType::Json | ContentType::GoJson => Bytes::from_static(b"{}"),
             ContentType::MsgPack => Bytes::from_static(&[EMPTY_MAP]),
             ContentType::Protobuf | ContentType::Bytes => Bytes::new(),
             ContentType::Other(_) => codecs.get(content_type)?.encode(&())?.into(),

@@ -28,7 +28,7 @@ const INSTEAD: &str = "application/msgpack or application/json";
 pub fn encode<T: Serde>(value: &T, content_type: &ContentType, codecs: &Codecs) -> Result<Bytes> {
     match content_type {
         ContentType::MsgPack => msgpack::encode(value),
-        ContentType::Json => json::encode(value),
+        ContentType::Json | ContentType::GoJson => json::encode(value),
         ContentType::Protobuf | ContentType::Bytes => {
             Err(wrong::unsupported::<T>(content_type, INSTEAD))
         }
@@ -44,7 +44,7 @@ pub fn encode<T: Serde>(value: &T, content_type: &ContentType, codecs: &Codecs) 
 pub fn decode<T: Serde>(content_type: &ContentType, codecs: &Codecs, bytes: Bytes) -> Result<T> {
     match content_type {
         ContentType::MsgPack => msgpack::decode(&bytes),
-        ContentType::Json => json::decode(&bytes),
+        ContentType::Json | ContentType::GoJson => json::decode(&bytes),
         ContentType::Protobuf | ContentType::Bytes => {
             Err(wrong::unsupported::<T>(content_type, INSTEAD))
         }

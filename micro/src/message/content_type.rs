@@ -8,6 +8,9 @@ use std::{fmt, sync::Arc};
 pub enum ContentType {
     /// `application/json`.
     Json,
+    /// `application/json` of which every go-micro reads what it says: names of Protobuf fields as they
+    /// stand in the `.proto`, integers and enumerations as numbers. Anything is read.
+    GoJson,
     /// `application/msgpack`: MessagePack with field names.
     MsgPack,
     /// `application/protobuf`.
@@ -22,7 +25,7 @@ impl ContentType {
     /// The media type.
     pub fn as_str(&self) -> &str {
         match self {
-            ContentType::Json => "application/json",
+            ContentType::Json | ContentType::GoJson => "application/json",
             ContentType::MsgPack => "application/msgpack",
             ContentType::Protobuf => "application/protobuf",
             ContentType::Bytes => "application/octet-stream",
@@ -48,7 +51,7 @@ impl ContentType {
     pub(crate) fn number(&self) -> u8 {
         match self {
             ContentType::Other(_) => 0,
-            ContentType::Json => 1,
+            ContentType::Json | ContentType::GoJson => 1,
             ContentType::MsgPack => 2,
             ContentType::Protobuf => 3,
             ContentType::Bytes => 4,

@@ -28,6 +28,14 @@ impl Settings {
         }
         if let Some(url) = self.plugin("broker")? {
             plugins.broker = self.brokers.open(&url)?;
+            #[cfg(feature = "http")]
+            if url.name() == "http" && plugins.broker.is_none() {
+                plugins = plugins.http_broker(|settings| {
+                    if !url.address().is_empty() {
+                        url.address().clone_into(&mut settings.address);
+                    }
+                });
+            }
         }
         if let Some(url) = self.plugin("selector")? {
             plugins.strategy = self.strategies.open(&url)?;

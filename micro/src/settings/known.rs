@@ -37,7 +37,7 @@ const KNOWN: [Known; 14] = [
     registry("nats", None),
     registry("static", None),
     registry("zookeeper", None),
-    broker("http", None),
+    broker("http", Some("http")),
     broker("kafka", None),
     broker("mqtt", None),
     broker("nats", None),

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `--registry`, `--registry-address` | where services are registered and found: `local`, `memory` or one's own |
 //! | `--transport`, `--transport-address` | how calls are carried: `native`, `memory` or one's own |
-//! | `--broker`, `--broker-address` | how events are published: `direct`, `memory` or one's own |
+//! | `--broker`, `--broker-address` | how events are published: `direct`, `http` (go-micro's; the address is where to listen), `memory` or one's own |
 //! | `--selector` | how nodes are picked: `p2c`, `random`, `round-robin`, `least-loaded`, `weighted` or one's own |
 //! | `--server-name`, `--server-version`, `--server-id` | who the service is |
 //! | `--server-address`, `--server-advertise` | where it listens, and which address it registers |

@@ -62,6 +62,10 @@ impl<T: ?Sized> Table<T> {
         }
         let opened = match self.open.get(name) {
             Some(open) => open(url).map(Some),
+            // Whoever makes it of other parts takes the address.
+            None if self.kind == "broker" && name == "http" && self.made.contains(&name) => {
+                Ok(None)
+            }
             None if self.made.contains(&name) => without_address(url).map(|()| None),
             None => return Err(self.unknown(name)),
         };
@@ -117,7 +121,10 @@ pub(super) fn transports() -> Table<dyn Transport> {
 /// The brokers that are built in.
 pub(super) fn brokers() -> Table<dyn Broker> {
     let mut table = Table::<dyn Broker>::new("broker");
-    table.made = &["direct"];
+    table.made = match cfg!(feature = "http") {
+        true => &["direct", "http"],
+        false => &["direct"],
+    };
     table.add("memory", |url| {
         without_address(url)?;
         Ok(Arc::new(broker::Memory::new()))

@@ -52,6 +52,10 @@ impl Spoken {
         })
     }
 
+    #[cfg_attr(
+        feature = "grpc",
+        allow(dead_code, reason = "all that is known is then built in")
+    )]
     /// The error for a node of which nothing that is built in speaks the protocol.
     pub(crate) fn unknown(self, node: &Node) -> Error {
         let id = &node.id;

@@ -18,6 +18,9 @@ pub(crate) mod http;
 pub mod io;
 mod limits;
 mod memory;
+#[cfg(feature = "http")]
+#[allow(unused_imports, reason = "its users come with each protocol")]
+pub(crate) mod mucp;
 mod mux;
 mod native;
 mod pool;
@@ -26,6 +29,13 @@ pub mod protocol;
 #[cfg(feature = "tls")]
 mod tls;
 pub(crate) mod worker;
+
+#[cfg(feature = "http")]
+pub(crate) use adapter::Sent;
+#[cfg(feature = "http")]
+pub(crate) use http::{Dialect, HttpAnswer, HttpBody, Site, travel};
+#[cfg(feature = "http")]
+pub(crate) use mucp::{Exchange, Lane, fault};
 
 use std::{
     fmt,
@@ -45,6 +55,9 @@ use crate::{
 };
 
 /// Reads any bytes as frames of the native protocol; for fuzzing.
+#[cfg(all(fuzzing, feature = "http"))]
+#[doc(hidden)]
+pub use mucp::fuzz_messages;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use mux::fuzz::frames as fuzz_frames;

@@ -8,10 +8,10 @@ use tokio::runtime::Handle;
 use super::choose::Spoken;
 #[cfg(feature = "grpc")]
 use super::grpc;
-#[cfg(feature = "http")]
-use super::http;
 #[cfg(feature = "tls")]
 use super::tls::{self, Tls};
+#[cfg(feature = "http")]
+use super::{http, mucp};
 use crate::{
     call::Call,
     error::Result,
@@ -134,6 +134,52 @@ impl Native {
         Ok(grpc::Node::new(node, network, limits, self.pool.clone()))
     }
 
+    /// A way to a node that speaks go-micro's protocol; `old` is for one that wants its envelopes.
+    #[cfg(feature = "http")]
+    fn mucp(&self, node: &Node, old: bool) -> Result<mucp::Node> {
+        let (network, limits) = (self.network_to(node, http::h1::ALPN)?, self.limits.clone());
+        Ok(mucp::Node::new(
+            node,
+            old,
+            network,
+            limits,
+            self.pool.clone(),
+        ))
+    }
+
+    /// Connections to a node, for whoever speaks HTTP/1.1 to it; `secure` says that it takes TLS only.
+    #[cfg(feature = "http")]
+    pub(crate) fn lane(&self, node: &Node, secure: bool) -> Result<Arc<mucp::Lane>> {
+        let network = match secure {
+            true => self.network_to(&node.clone().with_metadata("tls", "true"), http::h1::ALPN)?,
+            false => self.network_to(node, http::h1::ALPN)?,
+        };
+        let (limits, pool) = (self.limits.clone(), self.pool.clone());
+        Ok(mucp::Lane::new(&node.address, network, limits, pool))
+    }
+
+    /// Answers plain HTTP/1.1 at an address.
+    #[cfg(feature = "http")]
+    pub(crate) async fn listen_http(
+        &self,
+        address: &str,
+        dialect: Arc<dyn http::Dialect>,
+    ) -> Result<Box<dyn Listener>> {
+        let port = Port {
+            network: self.network.clone(),
+            #[cfg(feature = "tls")]
+            tls: None,
+            protocols: vec![Arc::new(http::h1::H1 {
+                limits: self.limits.clone(),
+                dialects: Arc::new([dialect]),
+                hijackers: Vec::new(),
+            })],
+            limits: self.limits.clone(),
+            runtimes: self.runtimes.clone(),
+        };
+        port.listen(address, Arc::new(Nobody)).await
+    }
+
     /// A way to a node that takes plain JSON over HTTP.
     #[cfg(feature = "http")]
     fn plain(&self, node: &Node) -> Result<http::plain::Node> {
@@ -164,6 +210,18 @@ impl Native {
     pub(crate) fn runtimes(mut self, runtimes: Vec<Handle>) -> Self {
         self.runtimes = runtimes;
         self
+    }
+}
+
+/// Has no endpoints.
+#[cfg(feature = "http")]
+struct Nobody;
+
+#[cfg(feature = "http")]
+impl Call for Nobody {
+    fn call(&self, request: crate::message::Request) -> crate::call::Answer {
+        let error = crate::Error::not_found(format!("there is no `{}` here", request.endpoint()));
+        Box::pin(async { Err(error) })
     }
 }
 
@@ -201,6 +259,15 @@ impl Transport for Native {
             Spoken::Grpc => Arc::new(self.grpc(node)?),
             #[cfg(feature = "http")]
             Spoken::Http => Arc::new(self.plain(node)?),
+            #[cfg(feature = "http")]
+            Spoken::Mucp => {
+                // Who is told to speak it still speaks as a node of before 2019 wants it.
+                let old = Spoken::of(node) == Spoken::OldMucp;
+                Arc::new(self.mucp(node, old)?)
+            }
+            #[cfg(feature = "http")]
+            Spoken::OldMucp => Arc::new(self.mucp(node, true)?),
+            #[allow(unreachable_patterns, reason = "it depends on what is built in")]
             other => return Err(other.unknown(node)),
         })
     }

@@ -10,6 +10,8 @@ mod grpc;
 mod http1;
 mod limits;
 mod middleware;
+#[cfg(feature = "http")]
+mod mucp;
 mod process;
 mod raw;
 mod readme;

@@ -19,7 +19,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 /// What is registered, and the task that keeps it so; one task, so that a renewal cannot pass the
 /// end of a registration on its way.
-pub(super) struct Registrations {
+pub(in crate::broker) struct Registrations {
     shared: Arc<Shared>,
     task: JoinHandle<()>,
 }
@@ -40,13 +40,17 @@ struct Entry {
 }
 
 /// A registered subscription; taken out when it is dropped or ended.
-pub(super) struct Registered {
+pub(in crate::broker) struct Registered {
     shared: Arc<Shared>,
     id: String,
 }
 
 impl Registrations {
-    pub(super) fn start(registry: Arc<dyn Registry>, ttl: Duration, interval: Duration) -> Self {
+    pub(in crate::broker) fn start(
+        registry: Arc<dyn Registry>,
+        ttl: Duration,
+        interval: Duration,
+    ) -> Self {
         let shared = Arc::new(Shared {
             registry,
             ttl,
@@ -59,7 +63,7 @@ impl Registrations {
     }
 
     /// Registers a subscription.
-    pub(super) async fn add(&self, node: Node) -> Result<Registered> {
+    pub(in crate::broker) async fn add(&self, node: Node) -> Result<Registered> {
         let entry = Entry {
             node: node.clone(),
             wanted: true,
@@ -83,7 +87,7 @@ impl Drop for Registrations {
 
 impl Registered {
     /// Takes it out, and waits until it is.
-    pub(super) async fn end(self) {
+    pub(in crate::broker) async fn end(self) {
         self.shared.unwant(&self.id);
         loop {
             let gone = self.shared.gone.notified();

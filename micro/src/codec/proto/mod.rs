@@ -9,6 +9,7 @@ mod map;
 mod message;
 mod number;
 mod scalar;
+mod snake;
 
 use bytes::Bytes;
 
@@ -42,6 +43,7 @@ pub fn encode<T: prost::Message + Serde>(
 ) -> Result<Bytes> {
     match content_type {
         ContentType::Protobuf => Ok(to_bytes(message)),
+        ContentType::GoJson => snake::encode(message),
         _ => structured::encode(message, content_type, codecs),
     }
 }

@@ -44,10 +44,10 @@ pub(crate) trait Dialect: Send + Sync + 'static {
 
 /// What a port speaks by HTTP, as records list it.
 #[cfg(feature = "grpc")]
-pub(crate) const NAMES: [&str; 2] = ["grpc", "http"];
+pub(crate) const NAMES: [&str; 3] = ["grpc", "mucp", "http"];
 /// What a port speaks by HTTP, as records list it.
 #[cfg(not(feature = "grpc"))]
-pub(crate) const NAMES: [&str; 1] = ["http"];
+pub(crate) const NAMES: [&str; 2] = ["mucp", "http"];
 
 /// What a port speaks by HTTP. Of the dialects the first that speaks a request answers it.
 pub(crate) fn protocols(limits: &Arc<Limits>) -> Vec<Arc<dyn Protocol>> {
@@ -57,7 +57,7 @@ pub(crate) fn protocols(limits: &Arc<Limits>) -> Vec<Arc<dyn Protocol>> {
         Arc::new(h1::H1 {
             limits: limits.clone(),
             dialects: Arc::new([ops.clone(), plain.clone()]),
-            hijackers: Vec::new(),
+            hijackers: vec![Arc::new(super::mucp::Server)],
         }),
         #[cfg(feature = "grpc")]
         Arc::new(h2::Http2 {

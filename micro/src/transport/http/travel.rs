@@ -60,6 +60,11 @@ pub(crate) fn metadata(headers: &HeaderMap) -> Metadata {
 pub(crate) fn write(context: &Context, attempts: u8, headers: &mut HeaderMap) {
     write_metadata(context.metadata(), headers);
     headers.insert(ATTEMPTS, HeaderValue::from(u16::from(attempts)));
+    write_travel(context, headers);
+}
+
+/// Writes what travels with a call beside metadata, time and attempts.
+pub(crate) fn write_travel(context: &Context, headers: &mut HeaderMap) {
     if context.criticality() != Criticality::Default {
         let text = context.criticality().as_str();
         headers.insert(CRITICALITY, HeaderValue::from_static(text));

@@ -1,6 +1,8 @@
 //! Brokers: the contract that all keep, and what is special in each.
 
 mod direct;
+#[cfg(feature = "http")]
+mod http;
 mod memory;
 #[cfg(unix)]
 mod processes;

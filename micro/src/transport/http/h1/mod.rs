@@ -43,6 +43,7 @@ pub(crate) use hijack::{Hijack, Taken};
 pub(crate) use outbox::Outbox;
 pub(crate) use pooled::Node;
 pub(crate) use reader::{Body, Reader};
+pub(crate) use wire::Wire;
 pub(crate) use writer::{
     write_chunk_size, write_continue, write_last_chunk, write_request, write_response,
 };

@@ -21,10 +21,10 @@ const AHEAD: usize = 64 * 1024;
 const LINGER: (Duration, usize) = (Duration::from_secs(1), 1 << 20);
 
 /// A connection.
-pub(super) struct Wire {
-    pub(super) io: Io,
-    pub(super) reader: Reader,
-    pub(super) outbox: Outbox,
+pub(crate) struct Wire {
+    pub(crate) io: Io,
+    pub(crate) reader: Reader,
+    pub(crate) outbox: Outbox,
     timer: Timer,
     /// Since when the other side has taken nothing of what waits.
     stalled: Option<Nanos>,
@@ -33,7 +33,7 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(io: Io, reader: Reader, patience: Duration) -> Self {
+    pub(crate) fn new(io: Io, reader: Reader, patience: Duration) -> Self {
         Wire {
             io,
             reader,
@@ -45,7 +45,7 @@ impl Wire {
     }
 
     /// Writes until nothing waits; an error when the other side takes nothing for too long.
-    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         if self.outbox.is_empty() {
             return Poll::Ready(Ok(()));
         }
@@ -66,7 +66,7 @@ impl Wire {
     }
 
     /// Reads more, unless much has been read ahead; `Ok(0)` at the end.
-    pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Broken>> {
+    pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Broken>> {
         if self.reader.buffered() >= AHEAD {
             return Poll::Pending;
         }
@@ -76,7 +76,7 @@ impl Wire {
     }
 
     /// Whether the time has come; otherwise `cx` is woken then.
-    pub(super) fn is_past(&mut self, at: Nanos, cx: &mut Context<'_>) -> bool {
+    pub(crate) fn is_past(&mut self, at: Nanos, cx: &mut Context<'_>) -> bool {
         while at != NEVER && self.timer.poll(at, cx) {
             if time::now() >= at {
                 return true;
@@ -85,12 +85,12 @@ impl Wire {
         false
     }
 
-    pub(super) async fn flush(&mut self) -> Result<(), Broken> {
+    pub(crate) async fn flush(&mut self) -> Result<(), Broken> {
         poll_fn(|cx| self.poll_flush(cx)).await
     }
 
     /// Writes what waits and closes, letting the other side read it first.
-    pub(super) async fn close(mut self) {
+    pub(crate) async fn close(mut self) {
         let farewell = async {
             self.flush().await.ok()?;
             self.io.shutdown().await.ok()?;

@@ -143,7 +143,7 @@ fn not_posted(head: &Parts, shape: Option<Shape>) -> Response<HttpBody> {
 }
 
 /// The time left that a caller gave; what is no number above zero was not said.
-fn timeout(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn timeout(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(TIMEOUT)?.to_str().ok()?;
     let nanos = text.parse().ok().filter(|nanos| *nanos > 0)?;
     Some(Duration::from_nanos(nanos))

@@ -9,10 +9,10 @@ mod read;
 use http::HeaderName;
 
 pub(crate) use client::Node;
-pub(crate) use dialect::{Plain, failed};
+pub(crate) use dialect::{Plain, failed, timeout};
 
 /// Nanoseconds that are left for the call, decimal; go-micro's name for it.
-const TIMEOUT: HeaderName = HeaderName::from_static("timeout");
+pub(crate) const TIMEOUT: HeaderName = HeaderName::from_static("timeout");
 
 /// Messages of a stream, one JSON value a line.
 const LINES: &str = "application/x-ndjson";

@@ -1,0 +1,222 @@
+//! go-micro's HTTP broker: publishers post events to subscribers, found in the registry.
+
+mod desk;
+mod envelope;
+mod publish;
+mod style;
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock, Weak},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+
+use super::{
+    Broker, Event, Subscription,
+    direct::registrations::{Registered, Registrations},
+};
+use crate::{
+    balance::Balance,
+    error::Result,
+    registry::{Node, Registry},
+    transport::{Listener, Native},
+};
+use desk::{Desk, Feed};
+use publish::Publisher;
+pub use style::Style;
+
+/// How long a subscriber waits until publishers of its own process see it.
+const SEEN: Duration = Duration::from_secs(1);
+
+/// The broker of go-micro: an event is a `POST` to each subscriber.
+///
+/// A process that subscribes listens once, on a port of its own, and registers each subscription under the
+/// name that its [`Style`] gives. Chosen by [`Plugins::http_broker`](crate::Plugins::http_broker) or
+/// `--broker=http`, where `--broker-address` says where to listen.
+///
+/// # What it promises
+/// - An event is delivered **at most once** to each subscription without a queue and to one member of each
+///   queue. A queue's next member is tried only where the one before was not reached, or refused.
+/// - When `publish` gives a number, so many hold the event in memory. What becomes of it there nobody hears:
+///   one that a handler fails, or whose process dies, is lost. [`Direct`](super::Direct) does better.
+/// - Metadata, criticality and trace reach the handler.
+///
+/// # What it does not
+/// - A subscriber that is registered and cannot be connected to is passed over, and no error.
+/// - Processes of go-micro see each other only within one [`Style`]; so do we, but that several may be said.
+#[derive(Clone)]
+pub struct Http(Arc<Inner>);
+
+/// Numbers of the HTTP broker, each with its default.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Where a process that subscribes listens. Any free port of `127.0.0.1`; other machines need another.
+    pub address: String,
+    /// The address to register, where that differs from the one it listens at.
+    pub advertise: Option<String>,
+    /// The versions of go-micro whose publishers are to find us. v2.5 and later.
+    pub register: Vec<Style>,
+    /// The versions of go-micro whose subscribers we publish to. v2.5 and later.
+    pub discover: Vec<Style>,
+    /// Events that a subscription holds before more are refused. 1,024.
+    pub capacity: usize,
+    /// For how long a registration lasts unrenewed. 60 s, as go-micro's.
+    pub register_ttl: Duration,
+    /// How often it is renewed. 30 s, as go-micro's.
+    pub register_interval: Duration,
+    /// How long a subscription that was closed takes events on, until every publisher has heard. 1 s.
+    pub propagation: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            address: "127.0.0.1:0".into(),
+            advertise: None,
+            register: vec![Style::V2],
+            discover: vec![Style::V2],
+            capacity: 1024,
+            register_ttl: Duration::from_secs(60),
+            register_interval: Duration::from_secs(30),
+            propagation: Duration::from_secs(1),
+        }
+    }
+}
+
+struct Inner {
+    native: Native,
+    registry: Arc<dyn Registry>,
+    settings: Settings,
+    publisher: Publisher,
+    /// Open while there are subscriptions.
+    port: Mutex<Weak<Port>>,
+    registrations: OnceLock<Registrations>,
+}
+
+/// Where this process is reached.
+struct Port {
+    listener: Box<dyn Listener>,
+    desk: Arc<Desk>,
+}
+
+impl Http {
+    /// A broker whose subscribers are found in `registry`, by what `balance` knows of it.
+    pub(crate) fn new(
+        registry: Arc<dyn Registry>,
+        native: Native,
+        balance: Balance,
+        settings: Settings,
+    ) -> Self {
+        let publisher = Publisher::new(balance, native.clone(), settings.discover.clone());
+        Http(Arc::new(Inner {
+            native,
+            registry,
+            settings,
+            publisher,
+            port: Mutex::default(),
+            registrations: OnceLock::new(),
+        }))
+    }
+}
+
+#[async_trait]
+impl Broker for Http {
+    fn name(&self) -> &str {
+        "http"
+    }
+
+    async fn publish(&self, topic: &str, event: Event) -> Result<usize> {
+        self.0.publisher.publish(topic, event).await
+    }
+
+    async fn subscribe(&self, topic: &str, queue: Option<&str>) -> Result<Subscription> {
+        let inner = &self.0;
+        let port = inner.port().await?;
+        let id = Node::random_id();
+        let mut registered = Vec::new();
+        let nodes = inner.nodes(topic, queue, &id, &port.listener.address());
+        let ids = nodes.iter().map(|node| node.id.clone()).collect();
+        let feed = port.desk.open(topic, ids, inner.settings.capacity);
+        for node in nodes {
+            registered.push(inner.registrations().add(node.clone()).await?);
+            let seen = inner.publisher.see(&node);
+            let _ = tokio::time::timeout(SEEN, seen).await;
+        }
+        Ok(inner.subscription(feed, port, registered))
+    }
+}
+
+impl Inner {
+    /// The port of this process, opened for its first subscription.
+    async fn port(&self) -> Result<Arc<Port>> {
+        if let Some(port) = self.port.lock().upgrade() {
+            return Ok(port);
+        }
+        let desk = Arc::new(Desk::default());
+        let address = &self.settings.address;
+        let listener = self.native.listen_http(address, desk.clone()).await?;
+        let fresh = Arc::new(Port { listener, desk });
+        let mut port = self.port.lock();
+        if let Some(other) = port.upgrade() {
+            // Another subscription was faster; this listener ends as it is dropped.
+            return Ok(other);
+        }
+        *port = Arc::downgrade(&fresh);
+        Ok(fresh)
+    }
+
+    /// The records of a subscription, one for each style.
+    fn nodes(&self, topic: &str, queue: Option<&str>, id: &str, bound: &str) -> Vec<Node> {
+        let address = self.settings.advertise.as_deref().unwrap_or(bound);
+        let styles = self.settings.register.iter();
+        styles
+            .map(|style| style.node(topic, queue, id, address))
+            .collect()
+    }
+
+    fn registrations(&self) -> &Registrations {
+        self.registrations.get_or_init(|| {
+            let Settings {
+                register_ttl,
+                register_interval,
+                ..
+            } = self.settings;
+            Registrations::start(self.registry.clone(), register_ttl, register_interval)
+        })
+    }
+
+    fn subscription(
+        self: &Arc<Self>,
+        feed: Feed,
+        port: Arc<Port>,
+        registered: Vec<Registered>,
+    ) -> Subscription {
+        let inner = self.clone();
+        let inbox = feed.inbox().clone();
+        Subscription::new(feed, async move {
+            for one in registered {
+                one.end().await;
+            }
+            if inbox.is_open() {
+                tokio::time::sleep(inner.settings.propagation).await;
+            }
+            inbox.close();
+            inbox.settled().await;
+            if let Some(port) = Arc::into_inner(port) {
+                port.listener.close().await;
+            }
+        })
+    }
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http")
+            .field("settings", &self.0.settings)
+            .finish_non_exhaustive()
+    }
+}

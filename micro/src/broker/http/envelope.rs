@@ -1,0 +1,141 @@
+//! An event as go-micro's brokers send it: JSON with the headers, and the body in Base64.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    broker::Event,
+    codec::base64,
+    context::{Context, Criticality},
+    error::{Error, Result},
+    message::{ContentType, Metadata},
+    time::NEVER,
+    transport::travel,
+};
+
+/// The envelope; its keys are Go's field names.
+#[derive(Serialize, Deserialize)]
+struct Envelope {
+    #[serde(rename = "Header", alias = "header", default)]
+    header: Option<BTreeMap<String, String>>,
+    #[serde(rename = "Body", alias = "body", default)]
+    body: Option<String>,
+}
+
+/// The topic's name in v0.22 and later, and up to v1.18.
+const TOPICS: [&str; 2] = ["Micro-Topic", ":topic"];
+/// Since 2019 by the first, in 2018 by the second.
+const X_TOPIC: &str = "X-Micro-Topic";
+
+/// An event for a topic; `id` tells it from others.
+pub(super) fn write(topic: &str, id: &str, event: &Event) -> Bytes {
+    let context = event.context();
+    let mut metadata = context.metadata().clone();
+    metadata.strip_hop_by_hop();
+    let mut header: BTreeMap<String, String> = metadata
+        .iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    if context.criticality() != Criticality::Default {
+        let text = context.criticality().as_str().to_owned();
+        header.insert(travel::CRITICALITY.to_string(), text);
+    }
+    if context.trace().is_some() {
+        let trace = travel::write_trace(context.trace());
+        header.insert(travel::TRACEPARENT.to_string(), trace);
+    }
+    let content_type = event.content_type().as_str().to_owned();
+    header.insert("Content-Type".to_owned(), content_type);
+    header.insert("Micro-Id".to_owned(), id.to_owned());
+    for name in TOPICS {
+        header.insert(name.to_owned(), topic.to_owned());
+    }
+    let envelope = Envelope {
+        header: Some(header),
+        body: Some(base64::encode(event.body())),
+    };
+    serde_json::to_vec(&envelope).expect("text is JSON").into()
+}
+
+/// The topic and the event of an envelope.
+///
+/// # Errors
+/// What is not JSON of that form, has no topic, or a body that is not Base64.
+pub(super) fn read(bytes: &[u8]) -> Result<(String, Event)> {
+    let envelope: Envelope = serde_json::from_slice(bytes)
+        .map_err(|error| Error::internal(format!("cannot read the event: {error}")))?;
+    let header = envelope.header.unwrap_or_default();
+    let value = |name: &str| {
+        let mut found = header
+            .iter()
+            .filter(|(key, _)| key.eq_ignore_ascii_case(name));
+        found.next().map(|(_, value)| value.as_str())
+    };
+    let [micro, colon] = TOPICS.map(value);
+    let topic = micro.or(colon).or_else(|| value(X_TOPIC));
+    let topic = topic.ok_or_else(|| Error::internal("the event has no topic"))?;
+    let body = base64::decode(envelope.body.as_deref().unwrap_or_default())
+        .ok_or_else(|| Error::internal("the body of the event is not Base64"))?;
+    let content_type = match value("Content-Type") {
+        // go-micro's default on that side.
+        None | Some("") => ContentType::Protobuf,
+        Some(text) => ContentType::parse(text),
+    };
+    let criticality = match value(travel::CRITICALITY.as_str()) {
+        Some("critical") => Criticality::Critical,
+        Some("sheddable") => Criticality::Sheddable,
+        _ => Criticality::Default,
+    };
+    let trace = value(travel::TRACEPARENT.as_str()).and_then(travel::read_trace);
+    let own = [travel::CRITICALITY, travel::TRACEPARENT];
+    let metadata: Metadata = header
+        .iter()
+        .filter(|(name, _)| {
+            !own.iter()
+                .any(|own| name.eq_ignore_ascii_case(own.as_str()))
+        })
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    let trace = trace.unwrap_or_default();
+    let context = Context::received(NEVER, None, criticality, trace, metadata);
+    let event = Event::new(content_type, body).with_context(context);
+    Ok((topic.to_owned(), event))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_comes_back_whole() {
+        let context = Context::new()
+            .with("Tenant", "acme")
+            .with("Timeout", "1")
+            .with_criticality(Criticality::Sheddable);
+        let event = Event::new(ContentType::Json, "{}").with_context(context);
+        let (topic, read) = read(&write("a b", "7", &event)).unwrap();
+        assert_eq!(topic, "a b");
+        assert_eq!(read.body(), "{}");
+        assert_eq!(*read.content_type(), ContentType::Json);
+        let context = read.context();
+        assert_eq!(context.metadata().get("tenant"), Some("acme"));
+        assert_eq!(context.metadata().get("timeout"), None);
+        assert_eq!(context.criticality(), Criticality::Sheddable);
+    }
+
+    #[test]
+    fn every_name_of_the_topic_is_known_and_none_is_an_error() {
+        for name in [":topic", "Micro-Topic", "micro-topic", "X-Micro-Topic"] {
+            let text = format!(r#"{{"Header":{{"{name}":"t"}},"Body":null}}"#);
+            let (topic, event) = read(text.as_bytes()).unwrap();
+            assert_eq!((&*topic, event.body().len()), ("t", 0));
+            assert_eq!(*event.content_type(), ContentType::Protobuf);
+        }
+        for wrong in ["", "{}", "[]", r#"{"Header":{":topic":"t"},"Body":"*"}"#] {
+            assert!(read(wrong.as_bytes()).is_err(), "{wrong}");
+        }
+    }
+}
