@@ -378,7 +378,7 @@ impl Running {
             ("broker", plugins.broker_name()),
             ("server", "micro"),
         ];
-        for (name, value) in own.iter().chain(transport.metadata()).copied() {
+        for (name, value) in transport.metadata().into_iter().chain(own) {
             node.metadata.entry(name.into()).or_insert(value.into());
         }
         Ok(Running {

@@ -199,7 +199,7 @@ impl Inner {
             .with_metadata("transport", self.transport.name())
             .with_metadata("topic", topic);
         for (name, value) in self.transport.metadata() {
-            node = node.with_metadata(*name, *value);
+            node = node.with_metadata(name, value);
         }
         if let Some(queue) = queue {
             node = node.with_metadata("queue", queue);

@@ -8,6 +8,15 @@ use crate::{
 /// Node metadata that lists what a node speaks, such as `native/1,grpc,mucp`.
 pub(crate) const PROTOCOLS: &str = "protocols";
 
+/// What go-micro's clients must read in the record of a node to call it as it is best called: without
+/// `protocol` they take it for one of before 2019.
+#[cfg(feature = "http")]
+pub(crate) const TO_GO_MICRO: [(&str, &str); 3] = [
+    ("protocol", "mucp"),
+    ("server", "mucp"),
+    ("transport", "http"),
+];
+
 /// A protocol that our clients speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Spoken {

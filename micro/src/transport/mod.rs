@@ -99,8 +99,8 @@ pub trait Transport: Send + Sync + 'static {
     }
 
     /// What nodes that listen by it say of themselves in their record's metadata.
-    fn metadata(&self) -> &[(&'static str, &'static str)] {
-        &[]
+    fn metadata(&self) -> Vec<(&'static str, &'static str)> {
+        Vec::new()
     }
 
     /// A way to a node; connects no sooner than the first request needs it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::runtime::Handle;
 
-use super::choose::Spoken;
+use super::choose::{self, Spoken};
 #[cfg(feature = "grpc")]
 use super::grpc;
 #[cfg(feature = "tls")]
@@ -41,9 +41,12 @@ pub struct Native {
     tls: tls::Ways,
 }
 
+/// What a node's record says where it refuses plaintext.
+const TLS: (&str, &str) = ("tls", "true");
+
 /// Whether a node's record says that it refuses plaintext.
 pub(crate) fn asks_for_tls(node: &Node) -> bool {
-    node.metadata.get("tls").is_some_and(|tls| tls == "true")
+    node.metadata.get(TLS.0).is_some_and(|tls| tls == TLS.1)
 }
 
 impl Default for Native {
@@ -239,12 +242,16 @@ impl Transport for Native {
         mux::protocols().into_iter().chain(others).collect()
     }
 
-    #[cfg(feature = "tls")]
-    fn metadata(&self) -> &[(&'static str, &'static str)] {
-        match self.tls.said().require {
-            true => &[("tls", "true")],
-            false => &[],
+    fn metadata(&self) -> Vec<(&'static str, &'static str)> {
+        #[cfg(feature = "http")]
+        let mut metadata = choose::TO_GO_MICRO.to_vec();
+        #[cfg(not(feature = "http"))]
+        let mut metadata = Vec::new();
+        #[cfg(feature = "tls")]
+        if self.tls.said().require {
+            metadata.push(TLS);
         }
+        metadata
     }
 
     fn open(&self, node: &Node) -> Result<Arc<dyn Peer>> {

@@ -11,7 +11,7 @@ use h2::{
     Reason, RecvStream,
     server::{Builder, Connection, SendResponse},
 };
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode, header};
 use tokio::task::JoinSet;
 
 use super::{
@@ -189,17 +189,26 @@ impl Serving {
     }
 }
 
-/// Whether it has a body that none expects, which may be made to last for ever.
+/// Whether its body has not all come, and nothing says what it is: no dialect that streams has such.
 fn is_odd(request: &Request<HttpBody>) -> bool {
     let bodiless = matches!(*request.method(), Method::GET | Method::HEAD);
-    bodiless && matches!(request.body(), HttpBody::Stream(_))
+    let unsaid = bodiless || !request.headers().contains_key(header::CONTENT_TYPE);
+    unsaid && matches!(request.body(), HttpBody::Stream(_))
 }
 
 /// Answers a request once all of it has come: until then it counts as under way.
 async fn whole(request: Request<HttpBody>, site: Arc<Site>) -> Response<HttpBody> {
     let (head, body) = request.into_parts();
-    // Whether it came whole changes nothing.
-    let _ = body.collect(site.limits.message).await;
-    let request = Request::from_parts(head, HttpBody::empty());
-    site.answer(request).await
+    match body.collect(site.limits.message).await {
+        Ok((data, _)) => {
+            let request = Request::from_parts(head, HttpBody::Whole(data));
+            site.answer(request).await
+        }
+        // Too large; where it broke off, nobody hears this.
+        Err(_) => {
+            let mut response = Response::new(HttpBody::empty());
+            *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
+            response
+        }
+    }
 }
