@@ -148,6 +148,9 @@ impl fmt::Display for Outcome {
     }
 }
 
+/// Metadata of an error whose HTTP status is not its code's.
+const HTTP_STATUS: &str = "http-status";
+
 /// Why a call, a publish or a registration failed.
 ///
 /// One pointer in size, cheap to move. Built by a constructor a code:
@@ -252,6 +255,14 @@ impl Error {
         &mut self.0.metadata
     }
 
+    /// The HTTP status that protocols with statuses tell it by, and that go-micro calls the code: what
+    /// [`Error::with_http_status`] said, or the code's own.
+    pub fn http_status(&self) -> u16 {
+        let said = self.0.metadata.get(HTTP_STATUS);
+        let said = said.and_then(|status| status.parse().ok());
+        said.unwrap_or_else(|| self.0.code.http_status())
+    }
+
     /// Whether another attempt may be made: always when nothing was done, only for
     /// repeatable calls when something may have been, and by code when it was answered.
     pub fn is_retryable(&self, idempotent: bool) -> bool {
@@ -286,6 +297,17 @@ impl Error {
     /// The same error, asking callers to stay away for `after`.
     pub fn with_retry_after(mut self, after: Duration) -> Self {
         self.0.retry_after = Some(after);
+        self
+    }
+
+    /// The same error, told by an HTTP status that no code has, such as 418; it travels as metadata
+    /// `http-status`.
+    pub fn with_http_status(mut self, status: u16) -> Self {
+        if self.0.code.http_status() == status {
+            self.0.metadata.remove(HTTP_STATUS);
+        } else {
+            self.0.metadata.insert(HTTP_STATUS, &status.to_string());
+        }
         self
     }
 
@@ -351,6 +373,16 @@ mod tests {
             assert_eq!(code.as_str(), name);
         }
         assert_eq!(Code::from_number(99), Code::Unknown);
+    }
+
+    #[test]
+    fn a_status_of_its_own_is_kept_beside_the_code() {
+        let teapot = Error::unknown("short and stout").with_http_status(418);
+        assert_eq!((teapot.code(), teapot.http_status()), (Code::Unknown, 418));
+        let plain = teapot.with_http_status(500);
+        assert_eq!(plain.http_status(), 500);
+        assert!(plain.metadata().is_empty());
+        assert_eq!(Error::not_found("x").http_status(), 404);
     }
 
     #[test]

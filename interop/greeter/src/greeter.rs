@@ -106,7 +106,6 @@ fn failure(kind: &str) -> Option<Error> {
         "notfound" => (Code::NotFound, "no such thing"),
         "conflict" => (Code::AlreadyExists, "twice"),
         "internal" => (Code::Internal, "broken"),
-        // There is no code that says 418.
         "teapot" => (Code::Unknown, "short and stout"),
         "plain" => return Some(Error::unknown("plain failure")),
         "newline" => return Some(Error::unknown("line one\nline two")),
@@ -116,7 +115,11 @@ fn failure(kind: &str) -> Option<Error> {
             )));
         }
     };
-    Some(Error::new(code, text).with_origin("greeter.fail"))
+    let error = Error::new(code, text).with_origin("greeter.fail");
+    Some(match kind {
+        "teapot" => error.with_http_status(418),
+        _ => error,
+    })
 }
 
 async fn echo(cx: Context, _: Empty) -> Result<EchoReply> {

@@ -70,7 +70,10 @@ impl Direct {
             let wait = backoff.next(rng.number());
             now = ended.saturating_add(time::nanos(wait));
             if !again || now >= deadline {
-                return answer.map_err(|error| error.with_origin(request.target().to_string()));
+                return answer.map_err(|error| match error.origin() {
+                    "" => error.with_origin(request.target().to_string()),
+                    _ => error,
+                });
             }
             tokio::time::sleep_until(time::instant(now)).await;
         }

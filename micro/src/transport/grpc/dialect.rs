@@ -122,12 +122,13 @@ impl Exchange {
             return self.call(head, Body::stream(messages), now);
         }
         let mut first = None;
+        let whole = !self.place.shape.is_some_and(|shape| shape.response_stream);
         let mut cx = TaskContext::from_waker(Waker::noop());
-        match messages.poll_only(&mut first, &mut cx) {
+        match messages.poll_only(&mut first, whole, &mut cx) {
             Poll::Ready(Ok(message)) => self.call(head, message.into(), now),
             Poll::Ready(Err(error)) => HttpBegun::Done(self.reply.failed(&rejected(error))),
             Poll::Pending => HttpBegun::Running(Box::pin(async move {
-                let only = poll_fn(|cx| messages.poll_only(&mut first, cx));
+                let only = poll_fn(|cx| messages.poll_only(&mut first, whole, cx));
                 match before(self.reply.deadline, only).await {
                     Err(error) => self.reply.failed(&rejected(error)),
                     Ok(message) => match self.call(head, message.into(), time::now()) {

@@ -48,7 +48,7 @@ struct Status {
 
 /// The text of the status, and the value of `grpc-status-details-bin`.
 pub(super) fn write(error: &Error) -> (String, String) {
-    let code = error.code().http_status();
+    let code = error.http_status();
     let status = StatusCode::from_u16(code).ok();
     let status = status.and_then(|status| status.canonical_reason());
     let told = Told {
@@ -82,6 +82,7 @@ pub(super) fn read(code: Code, text: &str) -> Option<Error> {
     if told.code == 0 && told.detail.is_empty() {
         return None;
     }
+    let status = u16::try_from(told.code).ok();
     let code = match (code, told.code) {
         (Code::Unknown, 400) => Code::InvalidArgument,
         (Code::Unknown, 401) => Code::Unauthenticated,
@@ -96,7 +97,12 @@ pub(super) fn read(code: Code, text: &str) -> Option<Error> {
         (Code::Unknown, 502 | 503) => Code::Unavailable,
         (code, _) => code,
     };
-    Some(Error::new(code, told.detail).with_origin(told.id))
+    let error = Error::new(code, told.detail).with_origin(told.id);
+    Some(match status {
+        // Errors of Protobuf's bare text have none.
+        None | Some(0) => error,
+        Some(status) => error.with_http_status(status),
+    })
 }
 
 #[cfg(test)]
@@ -119,6 +125,15 @@ mod tests {
         let back = read(Code::NotFound, &text).unwrap();
         assert_eq!(back.code(), Code::NotFound);
         assert_eq!((back.origin(), back.message()), ("greeter", "no such name"));
+    }
+
+    #[test]
+    fn a_status_that_no_code_has_comes_back() {
+        let teapot = Error::unknown("short and stout").with_http_status(418);
+        let (text, _) = write(&teapot);
+        assert!(text.contains(r#""code":418"#), "{text}");
+        let back = read(Code::Unknown, &text).unwrap();
+        assert_eq!((back.code(), back.http_status()), (Code::Unknown, 418));
     }
 
     #[test]

@@ -75,15 +75,26 @@ impl Messages {
 
     /// The only message of a body that has one.
     ///
+    /// Where it need not be `whole` it is taken once it is there, though the end is not: go-micro v2's clients
+    /// leave a request open for as long as they read the stream that answers it.
+    ///
     /// # Errors
     /// `Unimplemented` when there is none or more than one, as gRPC has it.
     pub(super) fn poll_only(
         &mut self,
         first: &mut Option<Bytes>,
+        whole: bool,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Bytes>> {
         loop {
-            match ready!(self.poll_message(cx)).transpose()? {
+            let next = match self.poll_message(cx) {
+                Poll::Ready(next) => next.transpose()?,
+                Poll::Pending if whole => return Poll::Pending,
+                Poll::Pending => {
+                    return first.take().map_or(Poll::Pending, |it| Poll::Ready(Ok(it)));
+                }
+            };
+            match next {
                 Some(_) if first.is_some() => {
                     return Poll::Ready(Err(Error::unimplemented(
                         "a second message came where one was expected",

@@ -85,6 +85,23 @@ async fn a_call_of_each_shape_is_answered() {
 }
 
 #[tokio::test]
+async fn a_stream_is_begun_though_the_request_is_left_open() {
+    let (mut client, _greeter) = begin().await;
+    client.ready().await.unwrap();
+    let (feed, names) = tokio::sync::mpsc::channel(1);
+    feed.send(hello("2")).await.unwrap();
+    let names = tokio_stream::wrappers::ReceiverStream::new(names);
+    let counted = client.streaming(Request::new(names), path("Count"), codec());
+    let mut counted = soon(counted).await.unwrap().into_inner();
+    for number in 1..=2 {
+        let next = soon(counted.message()).await.unwrap();
+        assert_eq!(next, Some(greeting(number.to_string())));
+    }
+    assert_eq!(soon(counted.message()).await.unwrap(), None);
+    drop(feed);
+}
+
+#[tokio::test]
 async fn an_error_comes_with_code_text_details_and_pushback() {
     let (mut client, _greeter) = begin().await;
     for number in 1..=16 {

@@ -1,0 +1,22 @@
+//! The parts that the command line names.
+
+use micro::{Plugins, Result, Settings, transport::Native};
+
+use crate::arguments::Arguments;
+
+/// Its settings.
+pub(crate) fn settings(arguments: &Arguments) -> Result<Settings> {
+    Settings::new().args(arguments.settings.iter().cloned())
+}
+
+/// Its plugins, of which the settings are not yet taken.
+pub(crate) fn plugins(arguments: &Arguments) -> Result<Plugins> {
+    let native = match &arguments.protocol {
+        Some(protocol) => Native::new().speaking(protocol)?,
+        None => Native::new(),
+    };
+    // A case is about one answer: a second attempt would hide the first.
+    Ok(Plugins::new()
+        .native(native)
+        .balance(|balance| balance.attempts = 1))
+}
