@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::runtime::Handle;
 
-use super::choose::{self, Spoken};
+use super::choose::Spoken;
 #[cfg(feature = "grpc")]
 use super::grpc;
 #[cfg(feature = "tls")]
@@ -244,14 +244,14 @@ impl Transport for Native {
 
     fn metadata(&self) -> Vec<(&'static str, &'static str)> {
         #[cfg(feature = "http")]
-        let mut metadata = choose::TO_GO_MICRO.to_vec();
+        let always = super::choose::TO_GO_MICRO.to_vec();
         #[cfg(not(feature = "http"))]
-        let mut metadata = Vec::new();
+        let always = Vec::new();
         #[cfg(feature = "tls")]
-        if self.tls.said().require {
-            metadata.push(TLS);
-        }
-        metadata
+        let tls = self.tls.said().require.then_some(TLS);
+        #[cfg(not(feature = "tls"))]
+        let tls = None;
+        always.into_iter().chain(tls).collect()
     }
 
     fn open(&self, node: &Node) -> Result<Arc<dyn Peer>> {
