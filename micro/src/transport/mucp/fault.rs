@@ -17,7 +17,7 @@ struct Told {
 
 /// The text of an error: one line of ASCII, so that it can stand in a header.
 pub(crate) fn write(error: &Error) -> String {
-    let code = error.code().http_status();
+    let code = error.http_status();
     let status = StatusCode::from_u16(code).ok();
     let status = status.and_then(|status| status.canonical_reason());
     let id = match error.origin() {
@@ -68,11 +68,16 @@ pub(super) fn read(text: &str) -> Error {
         return plain(text);
     }
     let code = code(told.code);
-    match told.detail.is_empty() {
-        true => Error::new(code, told.status),
-        false => Error::new(code, told.detail),
+    let text = match told.detail.is_empty() {
+        true => told.status,
+        false => told.detail,
+    };
+    let error = Error::new(code, text).with_origin(told.id);
+    match u16::try_from(told.code) {
+        // A status that no code stands for is kept beside it.
+        Ok(status @ 100..) if status != code.http_status() => error.with_http_status(status),
+        _ => error,
     }
-    .with_origin(told.id)
 }
 
 /// What go-micro's framework says as text means that nothing was begun.
@@ -166,7 +171,9 @@ mod tests {
             let error = read(text);
             assert_eq!((error.code(), error.message()), (code, text));
         }
-        assert_eq!(read(r#"{"code":418,"detail":"short"}"#).message(), "short");
+        let teapot = read(r#"{"code":418,"detail":"short"}"#);
+        assert_eq!((teapot.message(), teapot.http_status()), ("short", 418));
+        assert!(write(&teapot).contains("\"code\":418"));
         assert_eq!(read(r#"{"detail":"late"}"#).message(), "late");
     }
 }

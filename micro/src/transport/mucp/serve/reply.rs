@@ -100,7 +100,7 @@ impl Form {
     pub(super) fn failure(&self, error: &Error) -> Reply {
         let mut reply = self.end(&fault::write(error));
         travel::write_error(error, &mut reply.headers);
-        if fault::code(error.code().http_status().into()) != error.code() {
+        if fault::code(error.http_status().into()) != error.code() {
             let number = u16::from(error.code().number());
             reply.headers.insert(names::CODE, HeaderValue::from(number));
         }
