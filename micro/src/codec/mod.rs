@@ -10,6 +10,7 @@ mod payload;
 #[doc(hidden)]
 pub mod proto;
 mod raw;
+mod reply;
 mod schema;
 mod standard;
 mod streaming;
@@ -27,6 +28,7 @@ use std::{collections::HashMap, sync::Arc};
 use bytes::Bytes;
 
 pub use payload::Payload;
+pub use reply::Reply;
 pub use streaming::{Sender, Streaming};
 
 use crate::{
