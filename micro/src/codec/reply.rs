@@ -54,6 +54,14 @@ impl<T> Reply<T> {
         &mut self.metadata
     }
 
+    /// The same with something else in place of what is answered.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Reply<U> {
+        Reply {
+            value: change(self.value),
+            metadata: self.metadata,
+        }
+    }
+
     /// What is answered.
     pub fn into_inner(self) -> T {
         self.value

@@ -47,7 +47,7 @@ impl Error {
             type_url: type_url.into(),
             value: value.to_vec(),
         });
-        let encoded = base64::encode(&status.encode_to_vec());
+        let encoded = base64::unpadded(&status.encode_to_vec());
         self.metadata_mut().insert(DETAILS, &encoded);
         self
     }

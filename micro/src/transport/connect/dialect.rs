@@ -10,7 +10,6 @@ use bytes::Bytes;
 use http::{Method, Request as HttpRequest, Response, StatusCode, header, request::Parts};
 
 use super::{
-    code,
     head::{self, Form, Head, TIMEOUT, VERSION},
     messages::Messages,
     query, stream, unary,

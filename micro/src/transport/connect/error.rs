@@ -18,8 +18,7 @@ pub(super) fn write(error: &Error) -> Value {
     if !details.is_empty() {
         let details = details.iter().map(|(url, value)| {
             let kind = url.rsplit_once('/').map_or(&**url, |(_, kind)| kind);
-            let value = base64::encode(value);
-            json!({ "type": kind, "value": value.trim_end_matches('=') })
+            json!({ "type": kind, "value": base64::unpadded(value) })
         });
         told["details"] = details.collect();
     }

@@ -52,7 +52,7 @@ pub(super) fn write(error: &Error) -> (String, String) {
             value: told.encode_to_vec(),
         }],
     };
-    (message, base64::encode(&details.encode_to_vec()))
+    (message, base64::unpadded(&details.encode_to_vec()))
 }
 
 /// The error that a status' text tells, if it is one of go-micro's; `code` is the status' own, which is

@@ -57,7 +57,7 @@ fn details(error: &Error) -> Option<HeaderValue> {
     let mut status = error.status().filter(|status| status.code == 0)?;
     status.code = error.code().number().into();
     error.message().clone_into(&mut status.message);
-    HeaderValue::try_from(base64::encode(&prost::Message::encode_to_vec(&status))).ok()
+    HeaderValue::try_from(base64::unpadded(&prost::Message::encode_to_vec(&status))).ok()
 }
 
 /// How a call ended: by its trailers, or by the status of HTTP where there are none that say it.

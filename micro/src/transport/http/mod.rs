@@ -56,18 +56,19 @@ pub(crate) fn protocols(limits: &Arc<Limits>) -> Vec<Arc<dyn Protocol>> {
     others.push(Arc::new(super::grpc::web::Server));
     others.push(Arc::new(super::connect::Server));
     others.push(Arc::new(plain::Plain));
+    // Of the two versions a client that speaks both is given the first.
     vec![
-        Arc::new(h1::H1 {
-            limits: limits.clone(),
-            dialects: others.clone().into(),
-            hijackers: vec![Arc::new(super::mucp::Server)],
-        }),
         #[cfg(feature = "grpc")]
         Arc::new(h2::Http2 {
             limits: limits.clone(),
             dialects: std::iter::once(Arc::new(super::grpc::Server) as Arc<dyn Dialect>)
-                .chain(others)
+                .chain(others.iter().cloned())
                 .collect(),
+        }),
+        Arc::new(h1::H1 {
+            limits: limits.clone(),
+            dialects: others.into(),
+            hijackers: vec![Arc::new(super::mucp::Server)],
         }),
     ]
 }
