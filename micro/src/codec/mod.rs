@@ -20,9 +20,6 @@ mod structured;
 pub(crate) mod transcode;
 mod wrong;
 
-#[cfg(feature = "http")]
-pub(crate) use proto::base64;
-
 use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
