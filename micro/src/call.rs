@@ -85,6 +85,8 @@ pub struct Shape {
     pub response_stream: bool,
     /// It may be done twice without harm.
     pub idempotent: bool,
+    /// It changes nothing, so that whoever only looks may ask for it.
+    pub read_only: bool,
 }
 
 /// A request that was polled once.

@@ -1,5 +1,7 @@
 //! One error for everything: what went wrong ([`Code`]), and whether the work may have been done ([`Outcome`]).
 
+pub(crate) mod details;
+
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use crate::metadata::Metadata;

@@ -46,6 +46,7 @@
 extern crate self as micro;
 
 pub mod balance;
+mod base64;
 pub mod broker;
 mod call;
 pub mod client;
@@ -70,7 +71,7 @@ pub mod transport;
 pub use broker::Broker;
 pub use call::{Answer, Call};
 pub use client::Client;
-pub use codec::{Codec, Codecs, Message, Payload, Streaming};
+pub use codec::{Codec, Codecs, Message, Payload, Reply, Streaming};
 pub use context::{Context, Criticality, Trace};
 pub use error::{Code, Error, Outcome, Result};
 pub use macros::{Message, service};

@@ -26,7 +26,7 @@ pub struct Metadata {
 const LENGTHS: usize = 6;
 
 /// Names that belong to one hop. Their `X-` twins count too.
-const HOP_BY_HOP: [&str; 24] = [
+const HOP_BY_HOP: [&str; 25] = [
     "content-type",
     "content-length",
     "accept",
@@ -42,6 +42,7 @@ const HOP_BY_HOP: [&str; 24] = [
     "local",
     "remote",
     ":path",
+    ":method",
     "micro-id",
     "micro-service",
     "micro-method",

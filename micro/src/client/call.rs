@@ -226,7 +226,10 @@ impl<Out: Payload> Future for Sending<'_, Out> {
     }
 }
 
-fn decode<Out: Payload>(codecs: &Codecs, response: crate::message::Response) -> Result<Out> {
+fn decode<Out: Payload>(codecs: &Codecs, mut response: crate::message::Response) -> Result<Out> {
+    let metadata = std::mem::take(response.metadata_mut());
     let (content_type, body) = response.into_parts();
-    Out::from_body(&content_type, codecs, body)
+    let mut output = Out::from_body(&content_type, codecs, body)?;
+    output.set_metadata(&metadata);
+    Ok(output)
 }

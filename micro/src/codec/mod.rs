@@ -10,6 +10,7 @@ mod payload;
 #[doc(hidden)]
 pub mod proto;
 mod raw;
+mod reply;
 mod schema;
 mod standard;
 mod streaming;
@@ -19,14 +20,12 @@ mod structured;
 pub(crate) mod transcode;
 mod wrong;
 
-#[cfg(feature = "http")]
-pub(crate) use proto::base64;
-
 use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 
 pub use payload::Payload;
+pub use reply::Reply;
 pub use streaming::{Sender, Streaming};
 
 use crate::{

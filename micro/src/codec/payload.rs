@@ -4,6 +4,7 @@ use crate::{
     codec::{Codecs, Message, Streaming},
     error::Result,
     message::{Body, ContentType},
+    metadata::Metadata,
     registry::Value,
 };
 
@@ -28,6 +29,14 @@ pub trait Payload: Sized + Send + 'static {
 
     /// The field tree of a message.
     fn schema() -> Value;
+
+    /// What is said beside it, taken out; only a [`Reply`](crate::Reply) has any.
+    fn take_metadata(&mut self) -> Metadata {
+        Metadata::new()
+    }
+
+    /// Takes note of what was said beside it; only a [`Reply`](crate::Reply) does.
+    fn set_metadata(&mut self, _: &Metadata) {}
 }
 
 impl<T: Message> Payload for T {

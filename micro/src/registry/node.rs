@@ -103,7 +103,7 @@ pub struct Endpoint {
     /// The response's fields.
     #[serde(default)]
     pub response: Option<Value>,
-    /// Properties: `idempotent=true`, `stream=true` with `stream_shape=server|client|bidi`, `topic`, gRPC's `path`
+    /// Properties: `idempotent=true`, `read_only=true`, `stream=true` with `stream_shape=server|client|bidi`, `topic`, gRPC's `path`
     /// such as `/greeter.Greeter/Hello`, and a user's own.
     #[serde(default, deserialize_with = "null_is_empty")]
     pub metadata: BTreeMap<String, String>,
@@ -135,6 +135,7 @@ impl Endpoint {
             request_stream: self.is_stream() && said != Some("server"),
             response_stream: self.is_stream() && said != Some("client"),
             idempotent: self.is_idempotent(),
+            read_only: self.metadata.get("read_only").is_some_and(|v| v == "true"),
         }
     }
 }

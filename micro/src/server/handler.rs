@@ -52,6 +52,12 @@ pub trait Handler<Args>: Clone + Send + Sync + Sized + 'static {
         Idempotent(self)
     }
 
+    /// The same handler, which changes nothing: it is idempotent, and browsers and caches may ask for it by
+    /// Connect's GET.
+    fn read_only(self) -> ReadOnly<Self> {
+        ReadOnly(self)
+    }
+
     /// The same handler, run on the blocking pool: for work that computes long between awaits.
     fn blocking(self) -> Blocking<Self> {
         Blocking(self)
@@ -87,9 +93,12 @@ where
         Box::pin(async move {
             let (context, content_type, body) = request.into_parts();
             let input = In::from_body(&content_type, &codecs, body)?;
-            let output = function(context, input).await.map_err(Error::answered)?;
+            let mut output = function(context, input).await.map_err(Error::answered)?;
+            let metadata = output.take_metadata();
             let body = output.into_body(&content_type, &codecs)?;
-            Ok(Response::new(content_type, body))
+            let mut response = Response::new(content_type, body);
+            *response.metadata_mut() = metadata;
+            Ok(response)
         })
     }
 }
@@ -102,6 +111,23 @@ impl<Args, H: Handler<Args>> Handler<(Idempotent<()>, Args)> for Idempotent<H> {
     fn describe(&self, name: &str) -> Endpoint {
         let mut endpoint = self.0.describe(name);
         endpoint.metadata.insert("idempotent".into(), "true".into());
+        endpoint
+    }
+
+    fn handle(&self, request: Request, codecs: &Codecs) -> Answer {
+        self.0.handle(request, codecs)
+    }
+}
+
+/// A handler that changes nothing; see [`Handler::read_only`].
+#[derive(Clone, Debug)]
+pub struct ReadOnly<H>(H);
+
+impl<Args, H: Handler<Args>> Handler<(ReadOnly<()>, Args)> for ReadOnly<H> {
+    fn describe(&self, name: &str) -> Endpoint {
+        let mut endpoint = self.0.describe(name);
+        endpoint.metadata.insert("idempotent".into(), "true".into());
+        endpoint.metadata.insert("read_only".into(), "true".into());
         endpoint
     }
 

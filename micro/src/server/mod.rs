@@ -7,7 +7,7 @@ mod router;
 mod stats;
 mod subscriber;
 
-pub use handler::{Blocking, Handler, Idempotent};
+pub use handler::{Blocking, Handler, Idempotent, ReadOnly};
 pub use router::{Router, Routes};
 pub use stats::EndpointStats;
 

@@ -4,6 +4,8 @@
 #[allow(dead_code, reason = "its users come with each protocol")]
 pub(crate) mod adapter;
 mod choose;
+#[cfg(feature = "http")]
+pub(crate) mod connect;
 #[doc(hidden)]
 pub mod contract;
 #[cfg(feature = "grpc")]

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    base64,
     broker::Event,
-    codec::base64,
     context::{Context, Criticality},
     error::{Error, Result},
     message::{ContentType, Metadata},

@@ -1,6 +1,5 @@
 //! Prost types in every content type: Protobuf itself, and Protobuf's JSON form for all others.
 
-pub(crate) mod base64;
 mod embedded;
 mod enumeration;
 mod kind;

@@ -8,10 +8,8 @@ use serde::{
 };
 
 use crate::{
-    codec::{
-        proto::{base64, kind::Kind},
-        schema,
-    },
+    base64,
+    codec::{proto::kind::Kind, schema},
     registry::Value,
 };
 

@@ -10,7 +10,7 @@ use serde::{
     ser::{Error, Impossible, SerializeMap, SerializeSeq, SerializeStruct},
 };
 
-use super::base64;
+use crate::base64;
 use crate::{
     codec::{buffer::Buffer, wrong},
     error::Result,

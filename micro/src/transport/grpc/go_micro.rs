@@ -5,8 +5,11 @@ use prost::Message;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    codec::proto::base64,
-    error::{Code, Error},
+    base64,
+    error::{
+        Code, Error,
+        details::{Any, Status},
+    },
 };
 
 /// An error as go-micro has it: its JSON is the text of the status, its Protobuf a detail.
@@ -24,26 +27,6 @@ struct Told {
     #[prost(string, tag = "4")]
     #[serde(default)]
     status: String,
-}
-
-/// `google.protobuf.Any`.
-#[derive(Clone, PartialEq, Message)]
-struct Any {
-    #[prost(string, tag = "1")]
-    type_url: String,
-    #[prost(bytes = "vec", tag = "2")]
-    value: Vec<u8>,
-}
-
-/// `google.rpc.Status`.
-#[derive(Clone, PartialEq, Message)]
-struct Status {
-    #[prost(int32, tag = "1")]
-    code: i32,
-    #[prost(string, tag = "2")]
-    message: String,
-    #[prost(message, repeated, tag = "3")]
-    details: Vec<Any>,
 }
 
 /// The text of the status, and the value of `grpc-status-details-bin`.
@@ -69,7 +52,7 @@ pub(super) fn write(error: &Error) -> (String, String) {
             value: told.encode_to_vec(),
         }],
     };
-    (message, base64::encode(&details.encode_to_vec()))
+    (message, base64::unpadded(&details.encode_to_vec()))
 }
 
 /// The error that a status' text tells, if it is one of go-micro's; `code` is the status' own, which is

@@ -42,6 +42,17 @@ pub(super) fn write_both(metadata: &Metadata, headers: &mut HeaderMap, trailers:
     }
 }
 
+/// Adds the metadata of an error, which all comes after the messages.
+pub(super) fn write_bare(metadata: &Metadata, trailers: &mut HeaderMap) {
+    for (name, value) in metadata.iter() {
+        let bare = match name.split_at_checked(TRAILER.len()) {
+            Some((prefix, bare)) if prefix.eq_ignore_ascii_case(TRAILER) => bare,
+            _ => name,
+        };
+        write_entry(bare, value, trailers);
+    }
+}
+
 fn write_entry(name: &str, value: &str, headers: &mut HeaderMap) {
     let named = HeaderName::try_from(name);
     let valued = HeaderValue::from_bytes(value.as_bytes());

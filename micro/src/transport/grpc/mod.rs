@@ -18,9 +18,11 @@ mod reflection;
 mod status;
 mod timeout;
 mod transport;
+pub(crate) mod web;
 
 pub(crate) use client::Node;
 pub(crate) use dialect::Server;
+pub(crate) use status::STATUS;
 pub use transport::Grpc;
 
 #[cfg(doc)]

@@ -57,6 +57,7 @@ impl Call for Reflection {
             request_stream: true,
             response_stream: true,
             idempotent: true,
+            ..Shape::default()
         };
         (endpoint == ENDPOINT).then_some(shape)
     }

@@ -6,13 +6,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::{go_micro, metadata, percent};
 use crate::{
-    error::{Code, Error, Outcome, Result},
+    base64,
+    error::{Code, Error, Outcome, Result, details},
     transport::http::travel,
 };
 
-pub(super) const STATUS: HeaderName = HeaderName::from_static("grpc-status");
+pub(crate) const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 pub(super) const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
-const DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
+const DETAILS: HeaderName = HeaderName::from_static(details::DETAILS);
 /// How long callers are asked to stay away, in milliseconds.
 const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 
@@ -21,7 +22,10 @@ pub(super) const FINE: HeaderValue = HeaderValue::from_static("0");
 
 /// Writes an error, so that a peer of go-micro reads it if it is one.
 pub(super) fn write(error: &Error, to_go_micro: bool, trailers: &mut HeaderMap) {
-    metadata::write(error.metadata(), trailers);
+    metadata::write_bare(error.metadata(), trailers);
+    if let Some(details) = details(error) {
+        trailers.insert(DETAILS, details);
+    }
     trailers.insert(STATUS, HeaderValue::from(u16::from(error.code().number())));
     if to_go_micro {
         let (message, details) = go_micro::write(error);
@@ -45,6 +49,15 @@ pub(super) fn write(error: &Error, to_go_micro: bool, trailers: &mut HeaderMap) 
         let millis = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
         trailers.insert(PUSHBACK, HeaderValue::from(millis));
     }
+}
+
+/// The details of an error with its code and text, which readers take before those of the headers; `None`
+/// where there are none, or where they say of which error they are.
+fn details(error: &Error) -> Option<HeaderValue> {
+    let mut status = error.status().filter(|status| status.code == 0)?;
+    status.code = error.code().number().into();
+    error.message().clone_into(&mut status.message);
+    HeaderValue::try_from(base64::unpadded(&prost::Message::encode_to_vec(&status))).ok()
 }
 
 /// How a call ended: by its trailers, or by the status of HTTP where there are none that say it.

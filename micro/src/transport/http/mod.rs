@@ -44,25 +44,38 @@ pub(crate) trait Dialect: Send + Sync + 'static {
 
 /// What a port speaks by HTTP, as records list it.
 #[cfg(feature = "grpc")]
-pub(crate) const NAMES: [&str; 3] = ["grpc", "mucp", "http"];
+pub(crate) const NAMES: [&str; 5] = ["grpc", "mucp", "grpc-web", "connect", "http"];
 /// What a port speaks by HTTP, as records list it.
 #[cfg(not(feature = "grpc"))]
-pub(crate) const NAMES: [&str; 2] = ["mucp", "http"];
+pub(crate) const NAMES: [&str; 3] = ["mucp", "connect", "http"];
 
 /// What a port speaks by HTTP. Of the dialects the first that speaks a request answers it.
 pub(crate) fn protocols(limits: &Arc<Limits>) -> Vec<Arc<dyn Protocol>> {
-    let ops: Arc<dyn Dialect> = Arc::new(ops::Ops::new());
-    let plain: Arc<dyn Dialect> = Arc::new(plain::Plain);
+    let mut others: Vec<Arc<dyn Dialect>> = vec![Arc::new(ops::Ops::new())];
+    #[cfg(feature = "grpc")]
+    others.push(Arc::new(super::grpc::web::Server));
+    others.push(Arc::new(super::connect::Server));
+    others.push(Arc::new(plain::Plain));
+    // Of the two versions a client that speaks both is given the first.
     vec![
-        Arc::new(h1::H1 {
-            limits: limits.clone(),
-            dialects: Arc::new([ops.clone(), plain.clone()]),
-            hijackers: vec![Arc::new(super::mucp::Server)],
-        }),
         #[cfg(feature = "grpc")]
         Arc::new(h2::Http2 {
             limits: limits.clone(),
-            dialects: Arc::new([Arc::new(super::grpc::Server), ops, plain]),
+            dialects: std::iter::once(Arc::new(super::grpc::Server) as Arc<dyn Dialect>)
+                .chain(others.iter().cloned())
+                .collect(),
+        }),
+        Arc::new(h1::H1 {
+            limits: limits.clone(),
+            dialects: others.into(),
+            hijackers: vec![Arc::new(super::mucp::Server)],
         }),
     ]
+}
+
+/// A body of these pieces.
+#[cfg(test)]
+pub(crate) fn body_of(pieces: Vec<bytes::Bytes>) -> HttpBody {
+    let pieces = pieces.into_iter().map(Piece::Data).collect();
+    HttpBody::stream(body::tests::Parts(pieces))
 }

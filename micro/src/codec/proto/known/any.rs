@@ -14,7 +14,8 @@ use serde::{
 use serde_json::{Map, Value as Json};
 
 use crate::{
-    codec::proto::{base64, embedded::Embedded, known::WellKnown},
+    base64,
+    codec::proto::{embedded::Embedded, known::WellKnown},
     registry::Value,
 };
 

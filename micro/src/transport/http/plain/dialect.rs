@@ -94,8 +94,7 @@ fn asked(head: &Parts, site: &Site) -> Result<(Place, ContentType), Box<Response
         let error = Error::unimplemented(format!(
             "content type `{name}` is not taken; send `content-type: application/json`"
         ));
-        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        return Err(Box::new(failed(&error, status)));
+        return Err(Box::new(not_taken(&error)));
     }
     Ok((place, content_type))
 }
@@ -154,15 +153,21 @@ pub(crate) fn timeout(headers: &HeaderMap) -> Option<Duration> {
 fn said(answer: Result<message::Response>, is_json: bool) -> Response<HttpBody> {
     match answer {
         Ok(answer) => fine(answer),
+        Err(error) if error.code() == Code::Unimplemented && !is_json => not_taken(&error),
         Err(error) => {
-            let status = match error.code() {
-                Code::Unimplemented if !is_json => 415,
-                code => code.http_status(),
-            };
-            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            failed(&error, status)
+            let status = StatusCode::from_u16(error.code().http_status());
+            failed(&error, status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
         }
     }
+}
+
+/// The answer to a content type that is not taken: who sent it may not read JSON either.
+fn not_taken(error: &Error) -> Response<HttpBody> {
+    let mut response = failed(error, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    *response.body_mut() = HttpBody::Whole(format!("{}\n", error.message()).into());
+    let text = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, text);
+    response
 }
 
 fn fine(mut answer: message::Response) -> Response<HttpBody> {

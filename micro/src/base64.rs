@@ -19,6 +19,13 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     text
 }
 
+/// Without padding, as the headers of gRPC have it.
+pub(crate) fn unpadded(bytes: &[u8]) -> String {
+    let mut text = encode(bytes);
+    text.truncate(text.trim_end_matches('=').len());
+    text
+}
+
 /// `None` when `text` is not Base64.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     let text = text.trim_end_matches('=').as_bytes();
