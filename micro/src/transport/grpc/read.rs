@@ -19,14 +19,14 @@ use super::{
 use crate::{
     codec::transcode,
     error::{Code, Error, Outcome, Result},
-    message::{Body, BodyStream, ContentType, Expected, Metadata, Response},
-    transport::http::{HttpBody, compression::Compression, h2::client::Busy, travel},
+    message::{Body, BodyStream, ContentType, Expected, Metadata, Response, Trailers},
+    transport::http::{HttpBody, client::Held, compression::Compression, travel},
 };
 
 /// The answer that an HTTP response brings.
 pub(super) async fn answer(
     response: HttpResponse<HttpBody>,
-    busy: Busy,
+    held: Held,
     expected: Expected,
     feeding: Option<Arc<Feeding>>,
     most: usize,
@@ -54,21 +54,29 @@ pub(super) async fn answer(
         feeding.to_ours.store(of_ours, Relaxed);
     }
     let messages = Messages::new(body, encoding, most);
+    let trailers = Trailers::default();
     let mut received = Received {
         messages,
         ahead: Vec::new(),
         ended: false,
         told,
         feeding,
-        _busy: busy,
+        trailers: trailers.clone(),
+        _held: held,
     };
     let expected = match expected {
         Expected::Unsaid if of_ours => Expected::Stream,
         expected => expected,
     };
     let mut response = match expected {
-        Expected::Stream => Response::new(content_type, Body::stream(received)),
-        expected => match received.whole(expected).await? {
+        Expected::Stream => streaming(content_type, received, trailers),
+        expected => match received.whole(expected).await.map_err(|mut error| {
+            // What came before is the error's too.
+            for (name, value) in metadata.iter() {
+                error.metadata_mut().append(name, value);
+            }
+            error
+        })? {
             Some((message, trailers)) => {
                 let mut response = Response::new(content_type, message);
                 if let Some(load) = trailers.get(&travel::LOAD) {
@@ -77,7 +85,7 @@ pub(super) async fn answer(
                 metadata::read(&trailers, metadata::TRAILER, response.metadata_mut());
                 response
             }
-            None => Response::new(content_type, Body::stream(received)),
+            None => streaming(content_type, received, trailers),
         },
     };
     match response.metadata().is_empty() {
@@ -89,6 +97,12 @@ pub(super) async fn answer(
         }
     }
     Ok(response)
+}
+
+fn streaming(content_type: ContentType, received: Received, trailers: Trailers) -> Response {
+    let mut response = Response::new(content_type, Body::stream(received));
+    response.follow(trailers);
+    response
 }
 
 /// What the head of an answer says.
@@ -156,7 +170,8 @@ struct Received {
     /// Whether it was said beforehand that it went well.
     told: bool,
     feeding: Option<Arc<Feeding>>,
-    _busy: Busy,
+    trailers: Trailers,
+    _held: Held,
 }
 
 impl Received {
@@ -229,7 +244,15 @@ impl Stream for Received {
             }
             None => {
                 this.ended = true;
-                Poll::Ready(this.end().err().map(Err))
+                Poll::Ready(match this.end() {
+                    Ok(told) => {
+                        let mut trailers = Metadata::new();
+                        metadata::read(&told, "", &mut trailers);
+                        this.trailers.set(trailers);
+                        None
+                    }
+                    Err(error) => Some(Err(error)),
+                })
             }
         }
     }
