@@ -148,7 +148,7 @@ async fn client(asked: &ClientCompatRequest, files: &Files) -> Result<Client, Fa
     registry.register(&node, None).await?;
     let plugins = plugins.registry(registry).balance(|settings| {
         settings.attempts = 1;
-        settings.timeout = Duration::from_secs(3600);
+        settings.timeout = Duration::MAX;
     });
     Ok(plugins.client()?)
 }
@@ -309,6 +309,15 @@ impl Case {
         self.result.response_trailers.extend(trailers);
     }
 
+    /// What failed before its answer had begun: gRPC has headers and trailers in one then.
+    fn refuse(&mut self, error: &Error) {
+        if self.asked.protocol() != Protocol::Connect {
+            let (both, _) = said::split(error.metadata());
+            self.result.response_headers.extend(both);
+        }
+        self.fail(error);
+    }
+
     fn fail(&mut self, error: &Error) {
         let (bare, trailers) = said::split(error.metadata());
         // gRPC has an error's metadata after the messages, Connect before them.
@@ -386,7 +395,7 @@ impl Case {
     fn answered<Out: Answer>(&mut self, answer: Option<micro::Result<Reply<Out>>>) {
         match answer {
             None => self.cancelled(),
-            Some(Err(error)) => self.fail(&error),
+            Some(Err(error)) => self.refuse(&error),
             Some(Ok(reply)) => {
                 self.head(reply.metadata());
                 self.result.payloads.extend(reply.into_inner().payload());
@@ -410,7 +419,7 @@ impl Case {
             return Ok(());
         };
         match answer {
-            Err(error) => self.fail(&error),
+            Err(error) => self.refuse(&error),
             Ok(mut reply) => {
                 self.head(reply.metadata());
                 self.read(&mut reply, patience).await;
@@ -471,7 +480,7 @@ impl Case {
                         }
                         Err(error) => {
                             self.result.num_unsent_requests = left as i32;
-                            self.fail(&error);
+                            self.refuse(&error);
                             return Ok(());
                         }
                     },
@@ -492,7 +501,7 @@ impl Case {
                     }
                     Err(error) => {
                         self.result.num_unsent_requests = left as i32;
-                        self.fail(&error);
+                        self.refuse(&error);
                         return Ok(());
                     }
                 }
@@ -531,7 +540,7 @@ impl Case {
                     return Ok(());
                 }
                 Some(Err(error)) => {
-                    self.fail(&error);
+                    self.refuse(&error);
                     return Ok(());
                 }
                 Some(Ok(reply)) => {

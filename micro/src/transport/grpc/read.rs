@@ -55,6 +55,10 @@ pub(super) async fn answer(
     }
     let messages = Messages::new(body, encoding, most);
     let trailers = Trailers::default();
+    if told {
+        // The head has the trailers in it.
+        trailers.set(metadata.clone());
+    }
     let mut received = Received {
         messages,
         ahead: Vec::new(),
@@ -245,6 +249,7 @@ impl Stream for Received {
             None => {
                 this.ended = true;
                 Poll::Ready(match this.end() {
+                    Ok(_) if this.told => None,
                     Ok(told) => {
                         let mut trailers = Metadata::new();
                         metadata::read(&told, "", &mut trailers);

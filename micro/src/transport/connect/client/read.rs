@@ -83,11 +83,14 @@ pub(super) async fn answer(
             };
             let mut response = match expected {
                 Expected::Message => {
-                    let message = received.only().await;
-                    Response::new(
-                        content_type,
-                        message.map_err(|error| beside(headers, error))?,
-                    )
+                    let only = received.only().await;
+                    let only = only.map_err(|error| beside(headers, error))?;
+                    let mut response = Response::new(content_type, only);
+                    for (name, value) in trailers.get().iter() {
+                        let name = format!("{}{name}", metadata::TRAILER);
+                        response.metadata_mut().append(&name, value);
+                    }
+                    response
                 }
                 _ => Response::new(content_type, Body::stream(received)),
             };

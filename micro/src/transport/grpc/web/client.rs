@@ -10,12 +10,17 @@ use futures_core::Stream;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 
 use super::{
+    super::head::ENCODING,
     dialect::{BINARY, GRPC},
     trailers::TRAILERS,
 };
 use crate::{
     error::{Error, Result},
-    transport::http::{HttpBody, Piece, envelope::PREFIX},
+    transport::http::{
+        HttpBody, Piece,
+        compression::Compression,
+        envelope::{COMPRESSED, PREFIX},
+    },
 };
 
 /// A request of gRPC as one of gRPC-Web.
@@ -30,9 +35,14 @@ pub(crate) fn request(mut request: Request<HttpBody>) -> Request<HttpBody> {
 /// An answer of gRPC-Web as one of gRPC, with trailers of at most `most` bytes.
 pub(crate) fn response(mut response: Response<HttpBody>, most: usize) -> Response<HttpBody> {
     rename(response.headers_mut(), BINARY, GRPC);
+    let encoding = response.headers().get(ENCODING);
+    let encoding = encoding.and_then(|encoding| encoding.to_str().ok());
+    // One that is not known is told by whoever reads the messages.
+    let encoding = encoding.and_then(|encoding| Compression::named(encoding).ok()?);
     response.map(|body| {
         HttpBody::stream(Split {
             body,
+            encoding,
             buffer: BytesMut::new(),
             left: 0,
             most,
@@ -59,6 +69,7 @@ fn rename(headers: &mut HeaderMap, from: &str, to: &str) {
 /// A body with its trailers taken out of it.
 struct Split {
     body: HttpBody,
+    encoding: Option<Compression>,
     /// What came and was not passed on.
     buffer: BytesMut,
     /// Bytes of the message that is being passed on, its prefix included.
@@ -89,15 +100,22 @@ impl Split {
             if whole > 0 {
                 break;
             }
-            if length > self.most || prefix[0] != TRAILERS {
+            let is_compressed = prefix[0] & COMPRESSED != 0;
+            if length > self.most || prefix[0] & !(TRAILERS | COMPRESSED) != 0 {
                 return Err(Error::internal("the trailers cannot be read"));
             }
             if rest.len() < PREFIX + length {
                 return Ok(None);
             }
             self.buffer.advance(PREFIX);
-            let lines = self.buffer.split_to(length);
+            let mut lines = self.buffer.split_to(length).freeze();
             self.ended = true;
+            if is_compressed {
+                let encoding = self.encoding.ok_or_else(|| {
+                    Error::internal("the trailers are compressed, and `grpc-encoding` is missing")
+                })?;
+                lines = encoding.decompress(&lines, self.most)?;
+            }
             return Ok(Some(Piece::Trailers(read(&lines)?)));
         }
         let data: Bytes = self.buffer.split_to(whole).freeze();
