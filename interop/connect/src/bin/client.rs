@@ -170,14 +170,14 @@ fn endpoint(asked: &ClientCompatRequest) -> Result<(String, String, String), Fai
 
 /// What a response has; every one of the suite's has it.
 trait Answer: Message {
-    fn payload(self) -> Option<ConformancePayload>;
+    fn payload(self) -> ConformancePayload;
 }
 
 macro_rules! answers {
     ($($type:ty),*) => {$(
         impl Answer for $type {
-            fn payload(self) -> Option<ConformancePayload> {
-                self.payload
+            fn payload(self) -> ConformancePayload {
+                self.payload.unwrap_or_default()
             }
         }
     )*};
@@ -192,8 +192,8 @@ answers!(
 );
 
 impl Answer for UnimplementedResponse {
-    fn payload(self) -> Option<ConformancePayload> {
-        None
+    fn payload(self) -> ConformancePayload {
+        ConformancePayload::default()
     }
 }
 
@@ -398,7 +398,7 @@ impl Case {
             Some(Err(error)) => self.refuse(&error),
             Some(Ok(reply)) => {
                 self.head(reply.metadata());
-                self.result.payloads.extend(reply.into_inner().payload());
+                self.result.payloads.push(reply.into_inner().payload());
             }
         }
     }
@@ -443,7 +443,7 @@ impl Case {
             }
             match within(patience, reply.get_mut().next()).await {
                 None => return self.cancelled(),
-                Some(Some(Ok(answer))) => self.result.payloads.extend(answer.payload()),
+                Some(Some(Ok(answer))) => self.result.payloads.push(answer.payload()),
                 Some(Some(Err(error))) => return self.fail(&error),
                 Some(None) => break,
             }
@@ -508,7 +508,7 @@ impl Case {
             }
             let Some(reply) = &mut reply else { continue };
             match reply.get_mut().next().await {
-                Some(Ok(answer)) => self.result.payloads.extend(answer.payload()),
+                Some(Ok(answer)) => self.result.payloads.push(answer.payload()),
                 Some(Err(error)) => {
                     self.result.num_unsent_requests = left as i32;
                     self.fail(&error);

@@ -195,6 +195,7 @@ impl SendOne for Sender {
         let (line, about) = (self.line.clone(), self.about.clone());
         Box::pin(async move {
             let expected = request.expected();
+            let asked = transcode::understood(request.content_type());
             let feeding = request.body().is_stream().then(Arc::default);
             let http = about
                 .write(request, feeding.as_ref(), attempts)
@@ -208,7 +209,7 @@ impl SendOne for Sender {
                     }
                 };
                 let most = about.limits.message;
-                read::answer(response, held, expected, feeding.clone(), most).await
+                read::answer(response, held, &asked, expected, feeding.clone(), most).await
             };
             answer.await.map_err(|error| match &feeding {
                 Some(feeding) => feeding.cause(error),

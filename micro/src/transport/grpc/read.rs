@@ -20,25 +20,29 @@ use crate::{
     codec::transcode,
     error::{Code, Error, Outcome, Result},
     message::{Body, BodyStream, ContentType, Expected, Metadata, Response, Trailers},
-    transport::http::{HttpBody, client::Held, compression::Compression, travel},
+    transport::http::{HttpBody, Piece, client::Held, compression::Compression, travel},
 };
 
 /// The answer that an HTTP response brings.
 pub(super) async fn answer(
     response: HttpResponse<HttpBody>,
     held: Held,
+    asked: &ContentType,
     expected: Expected,
     feeding: Option<Arc<Feeding>>,
     most: usize,
 ) -> Result<Response> {
-    let (parts, body) = response.into_parts();
+    let (parts, mut body) = response.into_parts();
     let Said {
-        told,
+        mut told,
         content_type,
         encoding,
         of_ours,
         metadata,
     } = Said::read(&parts.headers);
+    if told {
+        (told, body) = ahead(body).await?;
+    }
     if told {
         // The trailers are all there is.
         status::read(&parts.headers, parts.status)?;
@@ -46,6 +50,15 @@ pub(super) async fn answer(
     let Some(content_type) = content_type.filter(|_| parts.status == StatusCode::OK) else {
         return Err(not_grpc(&parts.headers, parts.status));
     };
+    let common = |kind: &ContentType| matches!(kind, ContentType::Json | ContentType::Protobuf);
+    if common(&content_type)
+        && common(asked)
+        && content_type != *asked
+        && !of_go_micro(&parts.headers)
+    {
+        let error = format!("the answer is in {content_type}, which was not asked for");
+        return Err(Error::internal(error).with_outcome(Outcome::Unknown));
+    }
     let encoding = encoding.map_err(|error| {
         // The other side was told what is known here.
         Error::internal(error.message().to_owned()).with_outcome(Outcome::Unknown)
@@ -101,6 +114,39 @@ pub(super) async fn answer(
         }
     }
     Ok(response)
+}
+
+/// Whether a content type leaves the encoding unsaid, which go-micro then says elsewhere.
+fn of_go_micro(headers: &HeaderMap) -> bool {
+    let named = headers.get(header::CONTENT_TYPE);
+    !named.is_some_and(|named| named.as_bytes().contains(&b'+'))
+}
+
+/// Whether a body is empty, so that a status in the head is the call's; and the body as it was.
+async fn ahead(mut body: HttpBody) -> Result<(bool, HttpBody)> {
+    loop {
+        match body.piece().await.transpose().map_err(unknown)? {
+            None => return Ok((true, HttpBody::empty())),
+            Some(Piece::Data(data)) if data.is_empty() => {}
+            Some(first) => {
+                return Ok((false, HttpBody::stream(Ahead(Some(first), body))));
+            }
+        }
+    }
+}
+
+/// A body of which the first piece was taken already.
+struct Ahead(Option<Piece>, HttpBody);
+
+impl Stream for Ahead {
+    type Item = Result<Piece>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match self.0.take() {
+            Some(first) => Poll::Ready(Some(Ok(first))),
+            None => self.1.poll_piece(cx),
+        }
+    }
 }
 
 fn streaming(content_type: ContentType, received: Received, trailers: Trailers) -> Response {
@@ -203,7 +249,7 @@ impl Received {
                             // To be taken from the end.
                             self.ahead.reverse();
                             return Poll::Ready(match expected {
-                                Expected::Message => Err(Error::internal(
+                                Expected::Message => Err(Error::unimplemented(
                                     "the answer has a second message where one was expected",
                                 )),
                                 _ => Ok(None),
@@ -214,7 +260,7 @@ impl Received {
                         self.ended = true;
                         let trailers = self.end()?;
                         let message = self.ahead.pop().ok_or_else(|| {
-                            Error::internal("the answer went well and has no message")
+                            Error::unimplemented("the answer went well and has no message")
                         })?;
                         return Poll::Ready(Ok(Some((message, trailers))));
                     }

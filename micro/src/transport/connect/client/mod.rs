@@ -94,13 +94,13 @@ impl SendOne for Sender {
         Box::pin(async move {
             let expected = request.expected();
             let unsent = |error: Error| error.with_outcome(Outcome::NotSent);
-            let (http, failed) = about.write(request, attempts).map_err(unsent)?;
+            let (http, asked, failed) = about.write(request, attempts).map_err(unsent)?;
             let (response, held) = match line.exchange(http, sent).await {
                 Ok(answered) => answered,
                 Err(error) => return Err(failed.cause(error)),
             };
             let most = about.limits.message;
-            read::answer(response, held, failed, expected, most).await
+            read::answer(response, held, failed, asked, expected, most).await
         })
     }
 }

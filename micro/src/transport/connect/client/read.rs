@@ -38,6 +38,7 @@ pub(super) async fn answer(
     response: HttpResponse<HttpBody>,
     held: Held,
     failed: Failed,
+    asked: (Form, ContentType),
     expected: Expected,
     most: usize,
 ) -> Result<Response> {
@@ -56,6 +57,11 @@ pub(super) async fn answer(
         let error = format!("the answer has content type `{named}`, which is none of Connect");
         Error::unknown(error).with_outcome(Outcome::Unknown)
     })?;
+    if (form, &content_type) != (asked.0, &asked.1) {
+        let named = head::name(form, &content_type);
+        let error = format!("the answer is in {named:?}, which was not asked for");
+        return Err(Error::internal(error).with_outcome(Outcome::Unknown));
+    }
     let encoding = match form {
         Form::Unary => header::CONTENT_ENCODING,
         Form::Stream => STREAM_ENCODING,
@@ -150,7 +156,7 @@ async fn told(
         Ok(text) if is_json => serde_json::from_slice::<Value>(&text).ok(),
         _ => None,
     };
-    let told = told.filter(|told| told.get("code").is_some_and(Value::is_string));
+    let told = told.filter(Value::is_object);
     let error = match told {
         Some(told) => error::read(&told, otherwise),
         None => Error::new(otherwise, format!("the answer is HTTP status {status}")),

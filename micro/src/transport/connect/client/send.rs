@@ -46,12 +46,12 @@ impl Failed {
 }
 
 impl About {
-    /// A request as HTTP, and what will have broken its stream off.
+    /// A request as HTTP, the form and encoding of it, and what will have broken its stream off.
     pub(super) fn write(
         &self,
         mut request: Request,
         attempts: u8,
-    ) -> Result<(HttpRequest<HttpBody>, Failed)> {
+    ) -> Result<(HttpRequest<HttpBody>, (Form, ContentType), Failed)> {
         let head = request.context().metadata().as_block().len();
         if head > self.limits.head {
             return Err(Error::invalid_argument(format!(
@@ -76,7 +76,7 @@ impl About {
         *http.uri_mut() = uri;
         self.write_head(&request, form, &content_type, attempts, http.headers_mut());
         let message = match body.as_bytes() {
-            Some(message) if transcodes => Some(transcode::msgpack_to_json(message)?.into()),
+            Some(message) if transcodes => Some(transcode::msgpack_to_json(message)?),
             message => message.cloned(),
         };
         let encoding = self.compression;
@@ -105,7 +105,7 @@ impl About {
                 failed: failed.clone(),
             }),
         };
-        Ok((http, failed))
+        Ok((http, (form, content_type), failed))
     }
 
     fn is_read_only(&self, request: &Request) -> bool {
