@@ -4,6 +4,11 @@ mod body;
 mod content_type;
 mod extensions;
 mod latency;
+#[cfg_attr(
+    not(feature = "http"),
+    allow(dead_code, reason = "no protocol has them")
+)]
+mod trailers;
 
 use std::{
     any::Any,
@@ -19,6 +24,7 @@ pub use body::{Body, BodyStream};
 pub use content_type::ContentType;
 pub use extensions::Extensions;
 pub(crate) use latency::Latency;
+pub(crate) use trailers::Trailers;
 
 pub(crate) use crate::metadata::Metadata;
 use crate::{context::Context, time::Nanos};
@@ -290,6 +296,8 @@ pub struct Response {
     content_type: ContentType,
     body: Body,
     metadata: Metadata,
+    /// What comes after the last message of a stream, where the protocol has such.
+    trailers: Option<Trailers>,
     /// Thousandths of the server's concurrency limit in use; 0 when unsaid.
     pub(crate) load: u16,
     /// When the bytes were read, so that nobody reads the clock again; 0 when unsaid.
@@ -303,6 +311,7 @@ impl Response {
             content_type,
             body: body.into(),
             metadata: Metadata::new(),
+            trailers: None,
             load: 0,
             received: 0,
         }
@@ -331,6 +340,28 @@ impl Response {
     /// What the server says beside the body, to change.
     pub fn metadata_mut(&mut self) -> &mut Metadata {
         &mut self.metadata
+    }
+
+    /// What the server said after the last message of a stream, once that has ended; what follows a single
+    /// message is in its metadata, under `trailer-`.
+    pub fn trailers(&self) -> Metadata {
+        self.trailers
+            .as_ref()
+            .map_or(Metadata::new(), Trailers::get)
+    }
+
+    /// Where that will be.
+    pub(crate) fn follower(&self) -> Option<Trailers> {
+        self.trailers.clone()
+    }
+
+    /// Says where that will be.
+    #[cfg_attr(
+        not(feature = "http"),
+        allow(dead_code, reason = "no protocol has them")
+    )]
+    pub(crate) fn follow(&mut self, trailers: Trailers) {
+        self.trailers = Some(trailers);
     }
 
     /// Content type and body.

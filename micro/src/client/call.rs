@@ -227,9 +227,8 @@ impl<Out: Payload> Future for Sending<'_, Out> {
 }
 
 fn decode<Out: Payload>(codecs: &Codecs, mut response: crate::message::Response) -> Result<Out> {
-    let metadata = std::mem::take(response.metadata_mut());
-    let (content_type, body) = response.into_parts();
-    let mut output = Out::from_body(&content_type, codecs, body)?;
-    output.set_metadata(&metadata);
+    let body = response.body_mut().take();
+    let mut output = Out::from_body(response.content_type(), codecs, body)?;
+    output.note(&response);
     Ok(output)
 }

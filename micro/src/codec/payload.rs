@@ -3,7 +3,7 @@
 use crate::{
     codec::{Codecs, Message, Streaming},
     error::Result,
-    message::{Body, ContentType},
+    message::{Body, ContentType, Response},
     metadata::Metadata,
     registry::Value,
 };
@@ -36,7 +36,7 @@ pub trait Payload: Sized + Send + 'static {
     }
 
     /// Takes note of what was said beside it; only a [`Reply`](crate::Reply) does.
-    fn set_metadata(&mut self, _: &Metadata) {}
+    fn note(&mut self, _: &Response) {}
 }
 
 impl<T: Message> Payload for T {

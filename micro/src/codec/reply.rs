@@ -3,7 +3,7 @@
 use crate::{
     codec::{Codecs, Payload},
     error::Result,
-    message::{Body, ContentType},
+    message::{Body, ContentType, Response, Trailers},
     metadata::Metadata,
     registry::Value,
 };
@@ -27,6 +27,7 @@ use crate::{
 pub struct Reply<T> {
     value: T,
     metadata: Metadata,
+    trailers: Option<Trailers>,
 }
 
 impl<T> Reply<T> {
@@ -35,6 +36,7 @@ impl<T> Reply<T> {
         Reply {
             value,
             metadata: Metadata::new(),
+            trailers: None,
         }
     }
 
@@ -59,12 +61,26 @@ impl<T> Reply<T> {
         Reply {
             value: change(self.value),
             metadata: self.metadata,
+            trailers: self.trailers,
         }
     }
 
     /// What is answered.
     pub fn into_inner(self) -> T {
         self.value
+    }
+
+    /// What is answered, to be read on.
+    pub fn get_mut(&mut self) -> &mut T {
+        &mut self.value
+    }
+
+    /// What the server said after the last message of a stream, for callers, once that has ended. What
+    /// follows a single message is in its metadata, under `trailer-`.
+    pub fn trailers(&self) -> Metadata {
+        self.trailers
+            .as_ref()
+            .map_or(Metadata::new(), Trailers::get)
     }
 }
 
@@ -91,7 +107,8 @@ impl<T: Payload> Payload for Reply<T> {
         std::mem::take(&mut self.metadata)
     }
 
-    fn set_metadata(&mut self, metadata: &Metadata) {
-        self.metadata = metadata.clone();
+    fn note(&mut self, response: &Response) {
+        self.metadata = response.metadata().clone();
+        self.trailers = response.follower();
     }
 }

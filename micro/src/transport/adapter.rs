@@ -17,7 +17,7 @@ use tokio::time::Sleep;
 
 use crate::{
     call::Answer,
-    error::{Error, Outcome, Result},
+    error::{Code, Error, Outcome, Result},
     message::{Body, BodyStream, Request, Response},
     time::{self, NEVER, Nanos},
     transport::{Attempt, Connection},
@@ -34,6 +34,21 @@ pub(crate) trait SendOne: Send + Sync + 'static {
 /// How long an attempt is given to be sent, though its patience be over when it begins: the bytes leave
 /// when the connection's task has its turn.
 const AT_LEAST: Nanos = 5_000_000;
+
+/// A server that cancels a call so long before its deadline has done so because of it: its clock began when
+/// the request had come, of a time cut to what its protocol can say.
+const NEAR: Nanos = 20_000_000;
+
+/// An error as the caller is to see it: what was cancelled at its deadline ran out of time.
+fn at_deadline(error: Error, deadline: Nanos) -> Error {
+    if error.code() != Code::Cancelled || time::now().saturating_add(NEAR) < deadline {
+        return error;
+    }
+    let outcome = error.outcome();
+    Error::deadline_exceeded("the node gave the call up at its deadline")
+        .with_outcome(outcome)
+        .with_source(error)
+}
 
 /// Whether a request may have reached the other side.
 #[derive(Clone, Debug, Default)]
@@ -92,7 +107,8 @@ struct Waiting {
 impl Waiting {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response>> {
         if let Poll::Ready(answer) = self.answer.as_mut().poll(cx) {
-            return Poll::Ready(answer.map(|answer| until(self.stream_deadline, answer)));
+            let answer = answer.map(|answer| until(self.stream_deadline, answer));
+            return Poll::Ready(answer.map_err(|error| at_deadline(error, self.deadline)));
         }
         while self.look != NEVER {
             let look = self.look;
@@ -127,6 +143,7 @@ fn until(deadline: Nanos, mut answer: Response) -> Response {
         *answer.body_mut() = Body::stream(Until {
             messages: Some(messages),
             timer: Box::pin(tokio::time::sleep_until(time::instant(deadline))),
+            deadline,
         });
     }
     answer
@@ -136,6 +153,7 @@ fn until(deadline: Nanos, mut answer: Response) -> Response {
 struct Until {
     messages: Option<BodyStream>,
     timer: Pin<Box<Sleep>>,
+    deadline: Nanos,
 }
 
 impl Stream for Until {
@@ -146,7 +164,9 @@ impl Stream for Until {
             return Poll::Ready(None);
         };
         if let Poll::Ready(message) = messages.as_mut().poll_next(cx) {
-            return Poll::Ready(message);
+            let deadline = self.deadline;
+            let told = |message: Result<Bytes>| message.map_err(|e| at_deadline(e, deadline));
+            return Poll::Ready(message.map(told));
         }
         ready!(self.timer.as_mut().poll(cx));
         // Dropped at once, which cancels the call.

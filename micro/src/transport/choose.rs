@@ -28,17 +28,29 @@ pub(crate) enum Spoken {
     Mucp,
     /// Plain JSON over HTTP/1.1.
     Http,
+    /// Connect over HTTP/1.1.
+    Connect,
+    /// Connect over HTTP/2.
+    Connect2,
+    /// gRPC-Web over HTTP/1.1.
+    GrpcWeb,
+    /// gRPC-Web over HTTP/2.
+    GrpcWeb2,
     /// The same as mucp in the envelopes of go-micro before 2019, for nodes that do not say what they speak.
     OldMucp,
 }
 
 impl Spoken {
     /// By the names that `--transport` takes; the first is the default, which asks the node's record.
-    pub(crate) const NAMED: [(&str, Option<Self>); 4] = [
+    pub(crate) const NAMED: [(&str, Option<Self>); 8] = [
         ("native", None),
         ("grpc", Some(Spoken::Grpc)),
         ("mucp", Some(Spoken::Mucp)),
         ("http", Some(Spoken::Http)),
+        ("connect", Some(Spoken::Connect)),
+        ("connect-h2", Some(Spoken::Connect2)),
+        ("grpc-web", Some(Spoken::GrpcWeb)),
+        ("grpc-web-h2", Some(Spoken::GrpcWeb2)),
     ];
 
     /// The names.

@@ -11,7 +11,11 @@ use super::grpc;
 #[cfg(feature = "tls")]
 use super::tls::{self, Tls};
 #[cfg(feature = "http")]
-use super::{http, mucp};
+use super::{
+    connect,
+    http::{self, client::Version, compression::Compression},
+    mucp,
+};
 use crate::{
     call::Call,
     error::Result,
@@ -37,6 +41,9 @@ pub struct Native {
     runtimes: Vec<Handle>,
     /// What is spoken whatever a node says; what the node says where unsaid.
     only: Option<Spoken>,
+    /// How requests of gRPC and Connect are compressed.
+    #[cfg(feature = "http")]
+    compression: Option<Compression>,
     #[cfg(feature = "tls")]
     tls: tls::Ways,
 }
@@ -68,6 +75,8 @@ impl Native {
             limits: Arc::new(limits),
             runtimes: Vec::new(),
             only: None,
+            #[cfg(feature = "http")]
+            compression: None,
             #[cfg(feature = "tls")]
             tls: tls::Ways::new(Tls::new()),
         }
@@ -133,8 +142,38 @@ impl Native {
     /// A way to a node that speaks gRPC.
     #[cfg(feature = "grpc")]
     pub(super) fn grpc(&self, node: &Node) -> Result<grpc::Node> {
-        let (network, limits) = (self.network_to(node, "h2")?, self.limits.clone());
-        Ok(grpc::Node::new(node, network, limits, self.pool.clone()))
+        self.of_grpc(node, Version::Two, false)
+    }
+
+    /// The same, or gRPC-Web.
+    #[cfg(feature = "grpc")]
+    fn of_grpc(&self, node: &Node, version: Version, on_web: bool) -> Result<grpc::Node> {
+        let (network, limits) = (self.network_to(node, version.alpn())?, self.limits.clone());
+        let (pool, compression) = (self.pool.clone(), self.compression);
+        Ok(grpc::Node::new(
+            node,
+            version,
+            on_web,
+            compression,
+            network,
+            limits,
+            pool,
+        ))
+    }
+
+    /// A way to a node that speaks Connect.
+    #[cfg(feature = "http")]
+    fn connect(&self, node: &Node, version: Version) -> Result<connect::Node> {
+        let (network, limits) = (self.network_to(node, version.alpn())?, self.limits.clone());
+        let (pool, compression) = (self.pool.clone(), self.compression);
+        Ok(connect::Node::new(
+            node,
+            version,
+            compression,
+            network,
+            limits,
+            pool,
+        ))
     }
 
     /// A way to a node that speaks go-micro's protocol; `old` is for one that wants its envelopes.
@@ -209,6 +248,14 @@ impl Native {
         Ok(self)
     }
 
+    /// The same, compressing requests of gRPC and Connect: `gzip`, `zstd` where it is built in, or
+    /// `identity`, the default. Answers are compressed as servers see fit.
+    #[cfg(feature = "http")]
+    pub fn compressing(mut self, name: &str) -> Result<Self> {
+        self.compression = Compression::named(name)?;
+        Ok(self)
+    }
+
     /// The same, handing connections round these runtimes.
     pub(crate) fn runtimes(mut self, runtimes: Vec<Handle>) -> Self {
         self.runtimes = runtimes;
@@ -266,6 +313,14 @@ impl Transport for Native {
             Spoken::Grpc => Arc::new(self.grpc(node)?),
             #[cfg(feature = "http")]
             Spoken::Http => Arc::new(self.plain(node)?),
+            #[cfg(feature = "http")]
+            Spoken::Connect => Arc::new(self.connect(node, Version::One)?),
+            #[cfg(feature = "grpc")]
+            Spoken::Connect2 => Arc::new(self.connect(node, Version::Two)?),
+            #[cfg(feature = "grpc")]
+            Spoken::GrpcWeb => Arc::new(self.of_grpc(node, Version::One, true)?),
+            #[cfg(feature = "grpc")]
+            Spoken::GrpcWeb2 => Arc::new(self.of_grpc(node, Version::Two, true)?),
             #[cfg(feature = "http")]
             Spoken::Mucp => {
                 // Who is told to speak it still speaks as a node of before 2019 wants it.

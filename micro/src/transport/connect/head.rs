@@ -47,6 +47,15 @@ pub(super) fn codec(name: &str) -> Option<ContentType> {
     }
 }
 
+/// The name that Connect gives an encoding; `None` where it does not know it.
+pub(super) fn codec_name(content_type: &ContentType) -> Option<&'static str> {
+    match content_type {
+        ContentType::Json => Some("json"),
+        ContentType::Protobuf => Some("proto"),
+        _ => None,
+    }
+}
+
 /// How Connect names a content type; what it does not know it does not send.
 pub(super) fn name(form: Form, content_type: &ContentType) -> HeaderValue {
     HeaderValue::from_static(match (form, content_type) {

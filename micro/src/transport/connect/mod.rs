@@ -1,6 +1,8 @@
 //! Connect, as <https://connectrpc.com/docs/protocol> has it: calls by plain HTTP posts (or GETs of what
-//! changes nothing), streams of enveloped messages; the server's [`Dialect`](super::http::Dialect).
+//! changes nothing), streams of enveloped messages: the server's [`Dialect`](super::http::Dialect), and a client's way to a
+//! node.
 
+mod client;
 mod code;
 mod dialect;
 mod end;
@@ -12,4 +14,9 @@ mod query;
 mod stream;
 mod unary;
 
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
+mod tests;
+
+pub(crate) use client::Node;
 pub(crate) use dialect::Server;

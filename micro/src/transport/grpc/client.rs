@@ -1,33 +1,30 @@
 //! A way to a node that speaks gRPC.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
-use http::{
-    HeaderMap, HeaderValue, Method, Request as HttpRequest, Uri, Version, header,
-    uri::{Authority, PathAndQuery, Scheme},
-};
-use parking_lot::Mutex;
+use http::{HeaderMap, HeaderValue, Method, Request as HttpRequest, header};
 
 use super::{
-    head::{self, ACCEPT_ENCODING, TIMEOUT},
+    head::{self, ACCEPT_ENCODING, ENCODING, TIMEOUT},
     messages::{End, Feeding, Sealed, fits, sealed},
-    metadata, read, timeout,
+    metadata, read, timeout, web,
 };
 use crate::{
     call::Answer,
     codec::transcode,
     context::Criticality,
     error::{Error, Outcome, Result},
-    message::{ContentType, Request, Target},
+    message::{ContentType, Request},
     registry::Node as Record,
     time::NEVER,
     transport::{
         Connection, Limits, Peer, Probe,
-        adapter::{Adapter, SendOne, Sent},
+        adapter::{SendOne, Sent},
         http::{
             HttpBody,
-            compression::ACCEPTED,
-            h2::{client::Channel, node::Connections},
+            client::{Line, Version, Ways},
+            compression::{ACCEPTED, Compression},
+            paths::Paths,
             travel,
         },
         io::SharedNetwork,
@@ -35,113 +32,71 @@ use crate::{
     },
 };
 
-/// A way to one node: a connection of HTTP/2 for each thread that calls.
-pub(crate) struct Node {
-    connections: Connections<Adapter<Sender>>,
-    about: Arc<About>,
-}
+/// A way to one node: over HTTP/2, or as gRPC-Web over either version.
+pub(crate) struct Node(Ways<Sender>);
 
 /// What every connection to a node knows of it.
 struct About {
-    authority: Authority,
+    paths: Paths,
     limits: Arc<Limits>,
-    /// By endpoint, where the node's record says another path than its name gives.
-    said: HashMap<String, PathAndQuery>,
-    paths: Mutex<Paths>,
+    /// How requests are compressed.
+    compression: Option<Compression>,
+    /// Whether trailers are to come in the body.
+    on_web: bool,
 }
 
-/// The paths of endpoints called before.
-#[derive(Default)]
-struct Paths {
-    /// That of the last call, as the next one mostly goes there too.
-    last: Option<(Target, PathAndQuery)>,
-    known: HashMap<Target, PathAndQuery>,
-}
-
-/// Sends requests over one connection.
+/// Sends requests by one line.
 struct Sender {
-    channel: Arc<Channel>,
+    line: Line,
     about: Arc<About>,
 }
 
 impl Node {
     pub(crate) fn new(
         node: &Record,
+        version: Version,
+        on_web: bool,
+        compression: Option<Compression>,
         network: SharedNetwork,
         limits: Arc<Limits>,
         pool: Arc<Pool>,
     ) -> Self {
-        let address = &*node.address;
-        // A Unix socket has no name that HTTP knows.
-        let authority = Authority::try_from(address).ok();
-        let said = node.endpoints.iter().filter_map(|endpoint| {
-            let path = PathAndQuery::try_from(endpoint.metadata.get("path")?.as_str()).ok()?;
-            Some((endpoint.name.clone(), path))
-        });
-        let about = About {
-            authority: authority.unwrap_or(Authority::from_static("localhost")),
-            said: said.collect(),
-            paths: Mutex::default(),
+        let about = Arc::new(About {
+            paths: Paths::new(node, limits.names),
             limits: limits.clone(),
+            compression,
+            on_web,
+        });
+        let make = move |line| Sender {
+            line,
+            about: about.clone(),
         };
-        Node {
-            connections: Connections::new(address, network, limits, pool),
-            about: Arc::new(about),
-        }
-    }
-
-    fn current(&self) -> Result<Arc<Adapter<Sender>>> {
-        self.connections.current(|channel| {
-            Adapter::new(Sender {
-                channel,
-                about: self.about.clone(),
-            })
-        })
+        Node(Ways::new(
+            version,
+            &node.address,
+            network,
+            limits,
+            pool,
+            make,
+        ))
     }
 }
 
 impl Peer for Node {
     fn connection(&self) -> Result<Arc<dyn Connection>> {
-        Ok(self.current()?)
+        self.0.connection()
     }
 
     fn probe(&self) -> Probe {
-        let channel = self
-            .current()
-            .map(|current| current.sender().channel.clone());
-        self.connections.probe(channel)
+        self.0.probe()
     }
 
     fn close(&self) {
-        self.connections.close();
+        self.0.close();
     }
 }
 
 impl About {
-    fn path(&self, target: &Target) -> Result<PathAndQuery> {
-        let mut paths = self.paths.lock();
-        if let Some((last, path)) = &paths.last
-            && (last.address() == target.address() || last == target)
-        {
-            return Ok(path.clone());
-        }
-        let path = match paths.known.get(target) {
-            Some(path) => path.clone(),
-            None => {
-                let path = match self.said.get(target.endpoint()) {
-                    Some(said) => said.clone(),
-                    None => path(target)?,
-                };
-                if paths.known.len() < usize::from(self.limits.names) {
-                    paths.known.insert(target.clone(), path.clone());
-                }
-                path
-            }
-        };
-        paths.last = Some((target.clone(), path.clone()));
-        Ok(path)
-    }
-
     /// A request as HTTP.
     fn write(
         &self,
@@ -156,14 +111,7 @@ impl About {
                 self.limits.head
             )));
         }
-        let mut uri = http::uri::Parts::default();
-        uri.scheme = Some(Scheme::HTTP);
-        uri.authority = Some(self.authority.clone());
-        uri.path_and_query = Some(self.path(request.target())?);
-        let uri = Uri::from_parts(uri).map_err(|error| {
-            Error::invalid_argument(format!("`{}` is no path of HTTP", request.target()))
-                .with_source(error)
-        })?;
+        let uri = self.paths.uri(request.target())?;
         let body = request.body_mut().take();
         let (content_type, body) = match (request.content_type(), body.as_bytes()) {
             (ContentType::MsgPack, Some(message)) => {
@@ -175,7 +123,7 @@ impl About {
         let body = match body.as_bytes() {
             Some(message) => {
                 fits(message, self.limits.message)?;
-                HttpBody::Whole(sealed(message, None)?)
+                HttpBody::Whole(sealed(message, self.compression)?)
             }
             None => {
                 let transcodes = content_type == ContentType::MsgPack;
@@ -185,13 +133,12 @@ impl About {
                 };
                 let end = End::Request(feeding.cloned().unwrap_or_default());
                 let most = self.limits.message;
-                HttpBody::stream(Sealed::new(messages, None, most, end, NEVER))
+                HttpBody::stream(Sealed::new(messages, self.compression, most, end, NEVER))
             }
         };
         let mut http = HttpRequest::new(body);
         *http.method_mut() = Method::POST;
         *http.uri_mut() = uri;
-        *http.version_mut() = Version::HTTP_2;
         if matches!(http.body(), HttpBody::Stream(_)) {
             let stream = HeaderValue::from_static("stream");
             http.headers_mut().insert(travel::BODY, stream);
@@ -202,21 +149,12 @@ impl About {
             attempts,
             http.headers_mut(),
         );
+        if let Some(compression) = self.compression {
+            let named = HeaderValue::from_static(compression.as_str());
+            http.headers_mut().insert(ENCODING, named);
+        }
         Ok(http)
     }
-}
-
-/// The path of an endpoint: one that begins with `/` is it; else as go-micro has it.
-fn path(target: &Target) -> Result<PathAndQuery> {
-    let (service, endpoint) = (target.service(), target.endpoint());
-    let text = match endpoint.rsplit_once('.') {
-        _ if endpoint.starts_with('/') => endpoint.to_owned(),
-        Some((kind, method)) => format!("/{service}.{kind}/{method}"),
-        None => format!("/{service}/{endpoint}"),
-    };
-    PathAndQuery::try_from(text).map_err(|error| {
-        Error::invalid_argument(format!("`{target}` cannot be a path of HTTP")).with_source(error)
-    })
 }
 
 fn write_head(
@@ -254,17 +192,24 @@ fn write_head(
 
 impl SendOne for Sender {
     fn send(&self, request: Request, attempts: u8, sent: Sent) -> Answer {
-        let (channel, about) = (self.channel.clone(), self.about.clone());
+        let (line, about) = (self.line.clone(), self.about.clone());
         Box::pin(async move {
             let expected = request.expected();
+            let asked = transcode::understood(request.content_type());
             let feeding = request.body().is_stream().then(Arc::default);
             let http = about
                 .write(request, feeding.as_ref(), attempts)
                 .map_err(|error| error.with_outcome(Outcome::NotSent))?;
             let answer = async {
-                let (response, busy) = channel.exchange(http, sent).await?;
+                let (response, held) = match about.on_web {
+                    false => line.exchange(http, sent).await?,
+                    true => {
+                        let (response, held) = line.exchange(web::request(http), sent).await?;
+                        (web::response(response, about.limits.head), held)
+                    }
+                };
                 let most = about.limits.message;
-                read::answer(response, busy, expected, feeding.clone(), most).await
+                read::answer(response, held, &asked, expected, feeding.clone(), most).await
             };
             answer.await.map_err(|error| match &feeding {
                 Some(feeding) => feeding.cause(error),

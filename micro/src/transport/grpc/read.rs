@@ -19,26 +19,30 @@ use super::{
 use crate::{
     codec::transcode,
     error::{Code, Error, Outcome, Result},
-    message::{Body, BodyStream, ContentType, Expected, Metadata, Response},
-    transport::http::{HttpBody, compression::Compression, h2::client::Busy, travel},
+    message::{Body, BodyStream, ContentType, Expected, Metadata, Response, Trailers},
+    transport::http::{HttpBody, Piece, client::Held, compression::Compression, travel},
 };
 
 /// The answer that an HTTP response brings.
 pub(super) async fn answer(
     response: HttpResponse<HttpBody>,
-    busy: Busy,
+    held: Held,
+    asked: &ContentType,
     expected: Expected,
     feeding: Option<Arc<Feeding>>,
     most: usize,
 ) -> Result<Response> {
-    let (parts, body) = response.into_parts();
+    let (parts, mut body) = response.into_parts();
     let Said {
-        told,
+        mut told,
         content_type,
         encoding,
         of_ours,
         metadata,
     } = Said::read(&parts.headers);
+    if told {
+        (told, body) = ahead(body).await?;
+    }
     if told {
         // The trailers are all there is.
         status::read(&parts.headers, parts.status)?;
@@ -46,6 +50,15 @@ pub(super) async fn answer(
     let Some(content_type) = content_type.filter(|_| parts.status == StatusCode::OK) else {
         return Err(not_grpc(&parts.headers, parts.status));
     };
+    let common = |kind: &ContentType| matches!(kind, ContentType::Json | ContentType::Protobuf);
+    if common(&content_type)
+        && common(asked)
+        && content_type != *asked
+        && !of_go_micro(&parts.headers)
+    {
+        let error = format!("the answer is in {content_type}, which was not asked for");
+        return Err(Error::internal(error).with_outcome(Outcome::Unknown));
+    }
     let encoding = encoding.map_err(|error| {
         // The other side was told what is known here.
         Error::internal(error.message().to_owned()).with_outcome(Outcome::Unknown)
@@ -54,21 +67,33 @@ pub(super) async fn answer(
         feeding.to_ours.store(of_ours, Relaxed);
     }
     let messages = Messages::new(body, encoding, most);
+    let trailers = Trailers::default();
+    if told {
+        // The head has the trailers in it.
+        trailers.set(metadata.clone());
+    }
     let mut received = Received {
         messages,
         ahead: Vec::new(),
         ended: false,
         told,
         feeding,
-        _busy: busy,
+        trailers: trailers.clone(),
+        _held: held,
     };
     let expected = match expected {
         Expected::Unsaid if of_ours => Expected::Stream,
         expected => expected,
     };
     let mut response = match expected {
-        Expected::Stream => Response::new(content_type, Body::stream(received)),
-        expected => match received.whole(expected).await? {
+        Expected::Stream => streaming(content_type, received, trailers),
+        expected => match received.whole(expected).await.map_err(|mut error| {
+            // What came before is the error's too.
+            for (name, value) in metadata.iter() {
+                error.metadata_mut().append(name, value);
+            }
+            error
+        })? {
             Some((message, trailers)) => {
                 let mut response = Response::new(content_type, message);
                 if let Some(load) = trailers.get(&travel::LOAD) {
@@ -77,7 +102,7 @@ pub(super) async fn answer(
                 metadata::read(&trailers, metadata::TRAILER, response.metadata_mut());
                 response
             }
-            None => Response::new(content_type, Body::stream(received)),
+            None => streaming(content_type, received, trailers),
         },
     };
     match response.metadata().is_empty() {
@@ -89,6 +114,45 @@ pub(super) async fn answer(
         }
     }
     Ok(response)
+}
+
+/// Whether a content type leaves the encoding unsaid, which go-micro then says elsewhere.
+fn of_go_micro(headers: &HeaderMap) -> bool {
+    let named = headers.get(header::CONTENT_TYPE);
+    !named.is_some_and(|named| named.as_bytes().contains(&b'+'))
+}
+
+/// Whether a body is empty, so that a status in the head is the call's; and the body as it was.
+async fn ahead(mut body: HttpBody) -> Result<(bool, HttpBody)> {
+    loop {
+        match body.piece().await.transpose().map_err(unknown)? {
+            None => return Ok((true, HttpBody::empty())),
+            Some(Piece::Data(data)) if data.is_empty() => {}
+            Some(first) => {
+                return Ok((false, HttpBody::stream(Ahead(Some(first), body))));
+            }
+        }
+    }
+}
+
+/// A body of which the first piece was taken already.
+struct Ahead(Option<Piece>, HttpBody);
+
+impl Stream for Ahead {
+    type Item = Result<Piece>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match self.0.take() {
+            Some(first) => Poll::Ready(Some(Ok(first))),
+            None => self.1.poll_piece(cx),
+        }
+    }
+}
+
+fn streaming(content_type: ContentType, received: Received, trailers: Trailers) -> Response {
+    let mut response = Response::new(content_type, Body::stream(received));
+    response.follow(trailers);
+    response
 }
 
 /// What the head of an answer says.
@@ -156,7 +220,8 @@ struct Received {
     /// Whether it was said beforehand that it went well.
     told: bool,
     feeding: Option<Arc<Feeding>>,
-    _busy: Busy,
+    trailers: Trailers,
+    _held: Held,
 }
 
 impl Received {
@@ -184,7 +249,7 @@ impl Received {
                             // To be taken from the end.
                             self.ahead.reverse();
                             return Poll::Ready(match expected {
-                                Expected::Message => Err(Error::internal(
+                                Expected::Message => Err(Error::unimplemented(
                                     "the answer has a second message where one was expected",
                                 )),
                                 _ => Ok(None),
@@ -195,7 +260,7 @@ impl Received {
                         self.ended = true;
                         let trailers = self.end()?;
                         let message = self.ahead.pop().ok_or_else(|| {
-                            Error::internal("the answer went well and has no message")
+                            Error::unimplemented("the answer went well and has no message")
                         })?;
                         return Poll::Ready(Ok(Some((message, trailers))));
                     }
@@ -229,7 +294,16 @@ impl Stream for Received {
             }
             None => {
                 this.ended = true;
-                Poll::Ready(this.end().err().map(Err))
+                Poll::Ready(match this.end() {
+                    Ok(_) if this.told => None,
+                    Ok(told) => {
+                        let mut trailers = Metadata::new();
+                        metadata::read(&told, "", &mut trailers);
+                        this.trailers.set(trailers);
+                        None
+                    }
+                    Err(error) => Some(Err(error)),
+                })
             }
         }
     }

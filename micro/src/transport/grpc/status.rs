@@ -104,8 +104,6 @@ fn of_http(status: StatusCode) -> Error {
         403 => Code::PermissionDenied,
         404 => Code::Unimplemented,
         429 | 502..=504 => Code::Unavailable,
-        // The head was too large.
-        431 => Code::ResourceExhausted,
         _ => Code::Unknown,
     };
     match status {

@@ -2,12 +2,14 @@
 //! answers them, and each dialect of it (gRPC, Connect, plain JSON, …) is a [`Dialect`].
 
 mod body;
+pub(crate) mod client;
 pub(crate) mod compression;
 pub(crate) mod envelope;
 pub(crate) mod h1;
 #[cfg(feature = "grpc")]
 pub(crate) mod h2;
 pub(crate) mod ops;
+pub(crate) mod paths;
 pub(crate) mod plain;
 mod site;
 pub(crate) mod travel;

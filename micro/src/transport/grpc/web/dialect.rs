@@ -42,8 +42,8 @@ impl Dialect for Server {
     }
 }
 
-const GRPC: &str = "application/grpc";
-const BINARY: &str = "application/grpc-web";
+pub(super) const GRPC: &str = "application/grpc";
+pub(super) const BINARY: &str = "application/grpc-web";
 const TEXT: &str = "application/grpc-web-text";
 
 /// Gives a request the content type of gRPC; whether its body is in Base64.

@@ -1,0 +1,21 @@
+//! What a server says after the last message of a stream.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::metadata::Metadata;
+
+/// Metadata that is there once a stream has ended; clones see the same.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Trailers(Arc<Mutex<Metadata>>);
+
+impl Trailers {
+    pub(crate) fn set(&self, metadata: Metadata) {
+        *self.0.lock() = metadata;
+    }
+
+    pub(crate) fn get(&self) -> Metadata {
+        self.0.lock().clone()
+    }
+}

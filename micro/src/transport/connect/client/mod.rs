@@ -1,0 +1,106 @@
+//! A way to a node that speaks Connect.
+
+mod read;
+mod send;
+
+use std::sync::Arc;
+
+use crate::{
+    call::Answer,
+    error::{Error, Outcome, Result},
+    message::Request,
+    registry::Node as Record,
+    transport::{
+        Connection, Limits, Peer, Probe,
+        adapter::{SendOne, Sent},
+        http::{
+            client::{Line, Version, Ways},
+            compression::Compression,
+            paths::Paths,
+        },
+        io::SharedNetwork,
+        pool::Pool,
+    },
+};
+
+/// A way to one node, over either version of HTTP.
+pub(crate) struct Node(Ways<Sender>);
+
+/// What every connection to a node knows of it.
+struct About {
+    paths: Paths,
+    limits: Arc<Limits>,
+    /// How requests are compressed.
+    compression: Option<Compression>,
+    /// Endpoints that the node's record says change nothing, which are asked for by GET.
+    read_only: Vec<String>,
+}
+
+/// Sends requests by one line.
+struct Sender {
+    line: Line,
+    about: Arc<About>,
+}
+
+impl Node {
+    pub(crate) fn new(
+        node: &Record,
+        version: Version,
+        compression: Option<Compression>,
+        network: SharedNetwork,
+        limits: Arc<Limits>,
+        pool: Arc<Pool>,
+    ) -> Self {
+        let read_only = node.endpoints.iter();
+        let read_only = read_only.filter(|endpoint| endpoint.shape().read_only);
+        let about = Arc::new(About {
+            paths: Paths::new(node, limits.names),
+            limits: limits.clone(),
+            compression,
+            read_only: read_only.map(|endpoint| endpoint.name.clone()).collect(),
+        });
+        let make = move |line| Sender {
+            line,
+            about: about.clone(),
+        };
+        Node(Ways::new(
+            version,
+            &node.address,
+            network,
+            limits,
+            pool,
+            make,
+        ))
+    }
+}
+
+impl Peer for Node {
+    fn connection(&self) -> Result<Arc<dyn Connection>> {
+        self.0.connection()
+    }
+
+    fn probe(&self) -> Probe {
+        self.0.probe()
+    }
+
+    fn close(&self) {
+        self.0.close();
+    }
+}
+
+impl SendOne for Sender {
+    fn send(&self, request: Request, attempts: u8, sent: Sent) -> Answer {
+        let (line, about) = (self.line.clone(), self.about.clone());
+        Box::pin(async move {
+            let expected = request.expected();
+            let unsent = |error: Error| error.with_outcome(Outcome::NotSent);
+            let (http, asked, failed) = about.write(request, attempts).map_err(unsent)?;
+            let (response, held) = match line.exchange(http, sent).await {
+                Ok(answered) => answered,
+                Err(error) => return Err(failed.cause(error)),
+            };
+            let most = about.limits.message;
+            read::answer(response, held, failed, asked, expected, most).await
+        })
+    }
+}

@@ -1,0 +1,163 @@
+//! A way to one node over either version of HTTP, for protocols that are spoken over both.
+
+use std::sync::Arc;
+
+use http::{Request, Response};
+
+#[cfg(feature = "grpc")]
+use super::h2::{
+    client::{Busy, Channel},
+    node::Connections,
+};
+use super::{HttpBody, h1};
+use crate::{
+    error::Result,
+    transport::{
+        Connection, Limits, Probe,
+        adapter::{Adapter, SendOne, Sent},
+        io::SharedNetwork,
+        pool::Pool,
+    },
+};
+
+/// Which version is spoken to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// HTTP/1.1: a connection for each request under way.
+    One,
+    /// HTTP/2: a connection for each thread that calls.
+    #[cfg(feature = "grpc")]
+    Two,
+}
+
+impl Version {
+    /// What is offered in the negotiation of TLS.
+    pub(crate) fn alpn(self) -> &'static str {
+        match self {
+            Version::One => h1::ALPN,
+            #[cfg(feature = "grpc")]
+            Version::Two => "h2",
+        }
+    }
+}
+
+/// What requests are sent by.
+#[derive(Clone)]
+pub(crate) enum Line {
+    One(Arc<h1::Node>),
+    #[cfg(feature = "grpc")]
+    Two(Arc<Channel>),
+}
+
+/// Kept until an answer is read.
+#[derive(Debug)]
+pub(crate) enum Held {
+    Nothing,
+    #[cfg(feature = "grpc")]
+    Stream {
+        _busy: Busy,
+    },
+}
+
+impl Line {
+    /// Sends a request; gives the head of its answer, whose body comes as it comes.
+    pub(crate) async fn exchange(
+        &self,
+        mut request: Request<HttpBody>,
+        sent: Sent,
+    ) -> Result<(Response<HttpBody>, Held)> {
+        match self {
+            Line::One(node) => {
+                *request.version_mut() = http::Version::HTTP_11;
+                Ok((node.send(request, &sent).await?, Held::Nothing))
+            }
+            #[cfg(feature = "grpc")]
+            Line::Two(channel) => {
+                *request.version_mut() = http::Version::HTTP_2;
+                let (response, busy) = channel.clone().exchange(request, sent).await?;
+                Ok((response, Held::Stream { _busy: busy }))
+            }
+        }
+    }
+}
+
+/// The connections to one node.
+pub(crate) enum Ways<S> {
+    One(Arc<h1::Node>, Arc<Adapter<S>>),
+    #[cfg(feature = "grpc")]
+    Two {
+        connections: Connections<(Line, Arc<Adapter<S>>)>,
+        make: Box<dyn Fn(Line) -> S + Send + Sync>,
+    },
+}
+
+impl<S: SendOne> Ways<S> {
+    /// Ways over a version; `make` makes what sends by a line.
+    pub(crate) fn new(
+        version: Version,
+        address: &str,
+        network: SharedNetwork,
+        limits: Arc<Limits>,
+        pool: Arc<Pool>,
+        make: impl Fn(Line) -> S + Send + Sync + 'static,
+    ) -> Self {
+        match version {
+            Version::One => {
+                let node = h1::Node::new(address, network, limits, pool);
+                let sender = make(Line::One(node.clone()));
+                Ways::One(node, Arc::new(Adapter::new(sender)))
+            }
+            #[cfg(feature = "grpc")]
+            Version::Two => Ways::Two {
+                connections: Connections::new(address, network, limits, pool),
+                make: Box::new(make),
+            },
+        }
+    }
+
+    /// The connection of the calling thread.
+    pub(crate) fn connection(&self) -> Result<Arc<dyn Connection>> {
+        match self {
+            Ways::One(_, adapter) => Ok(adapter.clone()),
+            #[cfg(feature = "grpc")]
+            Ways::Two { .. } => Ok(self.current()?.1.clone()),
+        }
+    }
+
+    #[cfg(feature = "grpc")]
+    fn current(&self) -> Result<Arc<(Line, Arc<Adapter<S>>)>> {
+        let Ways::Two { connections, make } = self else {
+            return Err(crate::Error::internal("HTTP/1.1 has no such connections"));
+        };
+        connections.current(|channel| {
+            let line = Line::Two(channel);
+            (line.clone(), Arc::new(Adapter::new(make(line))))
+        })
+    }
+
+    /// A sign of life of the node.
+    pub(crate) fn probe(&self) -> Probe {
+        match self {
+            Ways::One(node, _) => {
+                let node = node.clone();
+                Box::pin(async move { node.knock().await })
+            }
+            #[cfg(feature = "grpc")]
+            Ways::Two { connections, .. } => {
+                connections.probe(self.current().and_then(|current| match &current.0 {
+                    Line::Two(channel) => Ok(channel.clone()),
+                    Line::One(_) => Err(crate::Error::internal("this is no HTTP/2")),
+                }))
+            }
+        }
+    }
+
+    /// Opens nothing more; connections close as their calls end.
+    pub(crate) fn close(&self) {
+        match self {
+            Ways::One(node, _) => node.close(),
+            #[cfg(feature = "grpc")]
+            Ways::Two { connections, .. } => connections.close(),
+        }
+    }
+}

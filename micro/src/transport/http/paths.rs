@@ -1,0 +1,98 @@
+//! Where the endpoints of a node are, as URIs of HTTP.
+
+use std::collections::HashMap;
+
+use http::{
+    Uri,
+    uri::{Authority, PathAndQuery, Scheme},
+};
+use parking_lot::Mutex;
+
+use crate::{
+    error::{Error, Result},
+    message::Target,
+    registry::Node,
+};
+
+/// The paths of a node's endpoints.
+pub(crate) struct Paths {
+    authority: Authority,
+    /// By endpoint, where the node's record says another path than its name gives.
+    said: HashMap<String, PathAndQuery>,
+    seen: Mutex<Seen>,
+    /// How many are remembered.
+    most: usize,
+}
+
+/// The paths of endpoints called before.
+#[derive(Default)]
+struct Seen {
+    /// That of the last call, as the next one mostly goes there too.
+    last: Option<(Target, PathAndQuery)>,
+    known: HashMap<Target, PathAndQuery>,
+}
+
+impl Paths {
+    pub(crate) fn new(node: &Node, most: u16) -> Self {
+        // A Unix socket has no name that HTTP knows.
+        let authority = Authority::try_from(&*node.address).ok();
+        let said = node.endpoints.iter().filter_map(|endpoint| {
+            let path = PathAndQuery::try_from(endpoint.metadata.get("path")?.as_str()).ok()?;
+            Some((endpoint.name.clone(), path))
+        });
+        Paths {
+            authority: authority.unwrap_or(Authority::from_static("localhost")),
+            said: said.collect(),
+            seen: Mutex::default(),
+            most: most.into(),
+        }
+    }
+
+    /// The whole URI of an endpoint.
+    pub(crate) fn uri(&self, target: &Target) -> Result<Uri> {
+        let mut uri = http::uri::Parts::default();
+        uri.scheme = Some(Scheme::HTTP);
+        uri.authority = Some(self.authority.clone());
+        uri.path_and_query = Some(self.path(target)?);
+        Uri::from_parts(uri).map_err(|error| {
+            Error::invalid_argument(format!("`{target}` is no path of HTTP")).with_source(error)
+        })
+    }
+
+    fn path(&self, target: &Target) -> Result<PathAndQuery> {
+        let mut seen = self.seen.lock();
+        if let Some((last, path)) = &seen.last
+            && (last.address() == target.address() || last == target)
+        {
+            return Ok(path.clone());
+        }
+        let path = match seen.known.get(target) {
+            Some(path) => path.clone(),
+            None => {
+                let path = match self.said.get(target.endpoint()) {
+                    Some(said) => said.clone(),
+                    None => path(target)?,
+                };
+                if seen.known.len() < self.most {
+                    seen.known.insert(target.clone(), path.clone());
+                }
+                path
+            }
+        };
+        seen.last = Some((target.clone(), path.clone()));
+        Ok(path)
+    }
+}
+
+/// The path of an endpoint: one that begins with `/` is it; else as go-micro has it.
+fn path(target: &Target) -> Result<PathAndQuery> {
+    let (service, endpoint) = (target.service(), target.endpoint());
+    let text = match endpoint.rsplit_once('.') {
+        _ if endpoint.starts_with('/') => endpoint.to_owned(),
+        Some((kind, method)) => format!("/{service}.{kind}/{method}"),
+        None => format!("/{service}/{endpoint}"),
+    };
+    PathAndQuery::try_from(text).map_err(|error| {
+        Error::invalid_argument(format!("`{target}` cannot be a path of HTTP")).with_source(error)
+    })
+}
