@@ -17,7 +17,7 @@ struct Told {
 
 /// The text of an error: one line of ASCII, so that it can stand in a header.
 pub(crate) fn write(error: &Error) -> String {
-    let code = error.code().http_status();
+    let code = error.http_status();
     let status = StatusCode::from_u16(code).ok();
     let status = status.and_then(|status| status.canonical_reason());
     let id = match error.origin() {
@@ -67,12 +67,15 @@ pub(super) fn read(text: &str) -> Error {
     if told.code == 0 && told.detail.is_empty() {
         return plain(text);
     }
-    let code = code(told.code);
-    match told.detail.is_empty() {
-        true => Error::new(code, told.status),
-        false => Error::new(code, told.detail),
+    let text = match told.detail.is_empty() {
+        true => told.status,
+        false => told.detail,
+    };
+    let error = Error::new(code(told.code), text).with_origin(told.id);
+    match u16::try_from(told.code) {
+        Err(_) | Ok(0) => error,
+        Ok(status) => error.with_http_status(status),
     }
-    .with_origin(told.id)
 }
 
 /// What go-micro's framework says as text means that nothing was begun.
@@ -167,6 +170,8 @@ mod tests {
             assert_eq!((error.code(), error.message()), (code, text));
         }
         assert_eq!(read(r#"{"code":418,"detail":"short"}"#).message(), "short");
+        let teapot = read(&write(&Error::unknown("short").with_http_status(418)));
+        assert_eq!((teapot.code(), teapot.http_status()), (Code::Unknown, 418));
         assert_eq!(read(r#"{"detail":"late"}"#).message(), "late");
     }
 }

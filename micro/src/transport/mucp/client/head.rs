@@ -172,6 +172,7 @@ pub(super) fn read(envelope: Envelope, head: &Parts, body: Bytes) -> Result<Said
 /// The error of a text and what our own servers say beside it.
 pub(super) fn error(text: &str, head: &Parts) -> Error {
     let told = fault::read(text);
+    let status = told.http_status();
     let headers = &head.headers;
     let number = headers
         .get(CODE)
@@ -189,6 +190,7 @@ pub(super) fn error(text: &str, head: &Parts) -> Error {
         error = error.with_retry_after(std::time::Duration::from_secs(seconds));
     }
     *error.metadata_mut() = metadata(headers);
+    error = error.with_http_status(status);
     error
 }
 
