@@ -190,8 +190,7 @@ pub(super) fn error(text: &str, head: &Parts) -> Error {
         error = error.with_retry_after(std::time::Duration::from_secs(seconds));
     }
     *error.metadata_mut() = metadata(headers);
-    error = error.with_http_status(status);
-    error
+    error.with_http_status(status)
 }
 
 fn outcome(headers: &HeaderMap) -> Option<Outcome> {
