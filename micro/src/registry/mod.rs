@@ -1,6 +1,7 @@
 //! Which nodes serve which service: the [`Registry`] trait and what it stores.
 //!
-//! [`Memory`] is for one process; [`Local`] for the processes of one machine, and needs no server.
+//! [`Memory`] is for one process; [`Local`] for the processes of one machine, and needs no server; no more does
+//! `Mdns`, for those of one network (feature `mdns`).
 //! [`encoding`] is the JSON that registries store.
 
 #[doc(hidden)]
@@ -8,6 +9,8 @@ pub mod contract;
 pub mod encoding;
 #[cfg(unix)]
 mod local;
+#[cfg(feature = "mdns")]
+mod mdns;
 mod memory;
 mod node;
 mod view;
@@ -19,6 +22,8 @@ use futures_core::Stream;
 
 #[cfg(unix)]
 pub use local::Local;
+#[cfg(feature = "mdns")]
+pub use mdns::Mdns;
 pub use memory::Memory;
 pub use node::{Endpoint, Node, Value};
 

@@ -33,7 +33,7 @@ const KNOWN: [Known; 13] = [
     registry("dns", None),
     registry("etcd", None),
     registry("kubernetes", None),
-    registry("mdns", None),
+    registry("mdns", Some("mdns")),
     registry("nats", None),
     registry("static", None),
     registry("zookeeper", None),

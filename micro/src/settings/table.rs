@@ -104,6 +104,13 @@ pub(super) fn registries() -> Table<dyn Registry> {
         without_address(url)?;
         Ok(Arc::new(registry::Memory::new()))
     });
+    #[cfg(feature = "mdns")]
+    table.add("mdns", |url| {
+        Ok(Arc::new(match url.address() {
+            "" => registry::Mdns::new(),
+            domains => registry::Mdns::domains(domains.split(',').map(str::trim)),
+        }))
+    });
     table
 }
 

@@ -2,6 +2,8 @@
 
 #[cfg(unix)]
 mod local;
+#[cfg(all(feature = "mdns", target_os = "linux"))]
+mod mdns;
 mod memory;
 #[cfg(unix)]
 mod processes;

@@ -1,0 +1,190 @@
+//! What goes on while nobody calls: questions answered, announcements heard, time passing.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use parking_lot::Mutex;
+use tokio::{sync::Notify, time::sleep_until};
+
+use super::{
+    entry,
+    message::{A, AAAA, ANY, Data, Message, PTR, Question, Record, SRV, TXT},
+    sockets::{From, Sockets},
+    state::{Due, State},
+};
+use crate::{error::Result, registry::Node};
+
+/// What a handle shares with its task.
+pub(super) struct Shared {
+    pub(super) domains: Vec<String>,
+    pub(super) state: Mutex<State>,
+    /// Something may be due sooner than it was.
+    pub(super) sooner: Notify,
+}
+
+impl Shared {
+    /// Tells everyone of a node, for so many seconds; of its end with 0, and then twice, as nobody repeats it.
+    pub(super) fn announce(
+        &self,
+        sockets: &Sockets,
+        node: &Node,
+        ttl: u32,
+        dismissed: bool,
+    ) -> Result<()> {
+        for domain in &self.domains {
+            let message = Message {
+                response: true,
+                questions: Vec::new(),
+                records: entry::records(node, domain, ttl, dismissed)?,
+            };
+            let bytes = message.write();
+            for _ in 0..if ttl == 0 { 2 } else { 1 } {
+                sockets.tell(From::Group, &bytes);
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks everyone for the nodes of a service.
+    pub(super) fn ask(&self, sockets: &Sockets, service: &str) {
+        for domain in &self.domains {
+            for name in entry::service_names(service, domain) {
+                query(sockets, name);
+            }
+        }
+    }
+
+    /// Asks everyone for their services.
+    pub(super) fn list(&self, sockets: &Sockets) {
+        for domain in &self.domains {
+            for odd in [false, true] {
+                query(sockets, entry::list_name(domain, odd));
+            }
+        }
+    }
+
+    /// Runs until it is dropped, or its sockets fail.
+    pub(super) async fn run(self: Arc<Self>, sockets: Arc<Sockets>) -> io::Result<()> {
+        let mut buffer = Vec::new();
+        loop {
+            let (due, next) = self.state.lock().due();
+            self.tend(&sockets, &due);
+            tokio::select! {
+                from = sockets.hear(&mut buffer) => {
+                    let from = from?;
+                    if let Some(message) = Message::read(&buffer) {
+                        self.take(&sockets, &message, from);
+                    }
+                }
+                () = sleep_until(next) => {}
+                () = self.sooner.notified() => {}
+            }
+        }
+    }
+
+    fn tend(&self, sockets: &Sockets, due: &Due) {
+        if due.round {
+            sockets.join();
+        }
+        for (node, ttl) in &due.announce {
+            // It has been announced before, so it can be.
+            let _ = self.announce(sockets, node, *ttl, false);
+        }
+        for service in &due.ask {
+            self.ask(sockets, service);
+        }
+        if due.list {
+            self.list(sockets);
+        }
+    }
+
+    fn take(&self, sockets: &Sockets, message: &Message, from: SocketAddr) {
+        if message.response {
+            return self.learn(sockets, message);
+        }
+        for question in &message.questions {
+            for records in self.answers(question) {
+                let answer = Message {
+                    response: true,
+                    // go-micro takes only what repeats its question.
+                    questions: vec![question.clone()],
+                    records,
+                };
+                sockets.answer(from, question.unicast, &answer.write());
+            }
+        }
+    }
+
+    fn learn(&self, sockets: &Sockets, message: &Message) {
+        for domain in &self.domains {
+            let (nodes, services) = entry::read(&message.records, domain);
+            for heard in nodes {
+                let dismissed = self.state.lock().hear(heard);
+                if let Some(node) = dismissed {
+                    // It has been announced before, so it can be.
+                    let _ = self.announce(sockets, &node, 0, false);
+                }
+            }
+            for service in services {
+                let ask = self.state.lock().list(service.clone());
+                if ask {
+                    self.ask(sockets, &service);
+                }
+            }
+        }
+    }
+
+    /// What answers a question, of each node or service by itself: go-micro reads one of a message.
+    fn answers(&self, question: &Question) -> Vec<Vec<Record>> {
+        if ![PTR, ANY, SRV, TXT, A, AAAA].contains(&question.kind) {
+            return Vec::new();
+        }
+        let state = self.state.lock();
+        let mut answers = Vec::new();
+        for domain in &self.domains {
+            if [false, true]
+                .map(|odd| entry::list_name(domain, odd))
+                .contains(&question.name)
+            {
+                let mut last = None;
+                for (node, ttl) in state.own() {
+                    if last != Some(&node.service) {
+                        let records = entry::listing(&node.service, domain, ttl);
+                        answers.extend((records[0].name == question.name).then_some(records));
+                        last = Some(&node.service);
+                    }
+                }
+                continue;
+            }
+            for (node, ttl) in state.own() {
+                let (service, instance) = entry::names(node, domain);
+                let of_service = question.name.eq_ignore_ascii_case(&service);
+                if !of_service && !question.name.eq_ignore_ascii_case(&instance) {
+                    continue;
+                }
+                // It has been announced before, so it can be.
+                let Ok(mut records) = entry::records(node, domain, ttl, false) else {
+                    continue;
+                };
+                if of_service {
+                    let pointer = Record {
+                        name: service,
+                        ttl,
+                        data: Data::Ptr(instance),
+                    };
+                    records.insert(0, pointer);
+                }
+                answers.push(records);
+            }
+        }
+        answers
+    }
+}
+
+fn query(sockets: &Sockets, name: String) {
+    let message = Message {
+        response: false,
+        questions: vec![Question::new(name)],
+        records: Vec::new(),
+    };
+    sockets.tell(From::Own, &message.write());
+}
