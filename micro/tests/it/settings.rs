@@ -156,7 +156,10 @@ fn a_wrong_value_names_its_setting_and_what_is_expected() {
         (
             &[],
             &["--broker=rabbitmq://root@here"],
-            &["broker `rabbitmq`", "built in are: `direct`, `http`, `memory`;"],
+            &[
+                "broker `rabbitmq`",
+                "built in are: `direct`, `http`, `memory`;",
+            ],
         ),
         (
             &[],
