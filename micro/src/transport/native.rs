@@ -5,7 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::runtime::Handle;
 
-use super::choose::{self, Spoken};
+use super::choose::Spoken;
+#[cfg(feature = "http")]
+use super::choose::TO_GO_MICRO;
 #[cfg(feature = "grpc")]
 use super::grpc;
 #[cfg(feature = "tls")]
@@ -244,12 +246,12 @@ impl Transport for Native {
 
     fn metadata(&self) -> Vec<(&'static str, &'static str)> {
         #[cfg(feature = "http")]
-        let mut metadata = choose::TO_GO_MICRO.to_vec();
+        let metadata = TO_GO_MICRO.to_vec();
         #[cfg(not(feature = "http"))]
-        let mut metadata = Vec::new();
+        let metadata = Vec::new();
         #[cfg(feature = "tls")]
         if self.tls.said().require {
-            metadata.push(TLS);
+            return [metadata, vec![TLS]].concat();
         }
         metadata
     }
