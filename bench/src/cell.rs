@@ -97,6 +97,9 @@ pub(crate) fn runs(kind: Kind, cell: &Cell) -> bool {
         (Kind::MicroStealing, _) => cell.threads > 1,
         (Kind::MicroTuned, _) => cell.name == "64kx16",
         (Kind::MicroPoll, _) => cell.name == "32x1",
+        (Kind::MicroPlain | Kind::Axum | Kind::MicroMucp | Kind::GoMicro, _) => {
+            cell.name == "32x64"
+        }
         (_, _) => true,
     }
 }

@@ -51,6 +51,7 @@ pub(crate) fn rounds(args: &Args) -> Result<Outcome> {
     } else {
         &args.systems
     };
+    let systems: Vec<_> = systems.iter().filter(|kind| prepared(**kind)).collect();
     for name in &args.only {
         let names = || {
             CELLS
@@ -71,6 +72,7 @@ pub(crate) fn rounds(args: &Args) -> Result<Outcome> {
         for cell in CELLS.iter().filter(|cell| wanted(args, cell, round)) {
             let mut order: Vec<_> = systems
                 .iter()
+                .copied()
                 .filter(|kind| cell::runs(**kind, cell))
                 .collect();
             if !order.is_empty() {
@@ -95,6 +97,15 @@ pub(crate) fn rounds(args: &Args) -> Result<Outcome> {
         }
     }
     Ok(outcome)
+}
+
+/// Whether it can be measured here; if not, why is told.
+fn prepared(kind: Kind) -> bool {
+    let prepared = kind.prepare();
+    if let Err(why) = &prepared {
+        eprintln!("skip: `{}`: {why:#}", kind.name());
+    }
+    prepared.is_ok()
 }
 
 /// One visit, made once more if it fails: a machine may hiccup, a system may not.

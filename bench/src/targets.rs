@@ -62,6 +62,8 @@ pub(crate) const TARGETS: &[Target] = &[
     at_most("32x64", CpuPerCall, "micro-grpc-server", 1.0, "tonic"),
     at_most("32x64", CpuPerCall, "micro-grpc-client", 1.0, "tonic"),
     at_most("32x64", CpuPerCall, "micro", 0.6, "tarpc"),
+    at_most("32x64", ServerCpuPerCall, "micro-plain", 1.0, "axum"),
+    at_most("32x64", ServerCpuPerCall, "micro-mucp", 0.5, "go-micro"),
     at_most("32x16", CpuPerCall, "micro", 1.25, "floor"),
     at_most("32x256", CpuPerCall, "micro", 2.3, "floor"),
     at_most("1kx64", CpuPerCall, "micro", 1.5, "floor"),
@@ -81,5 +83,5 @@ pub(crate) const TARGETS: &[Target] = &[
     absolute("pick-1000", PerPick, 100.0),
     // Flat from 10 to 10,000 nodes: the same bound holds at the far end.
     absolute("pick-10000", PerPick, 100.0),
-    absolute("packages", Packages, 110.0),
+    absolute("packages", Packages, 150.0),
 ];

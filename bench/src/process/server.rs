@@ -6,6 +6,10 @@ use crate::{
     system::{Kind, System, Visitor},
 };
 use anyhow::{Context as _, Result, ensure};
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::getpgrp,
+};
 use std::{
     env,
     io::{BufRead, Write, stdin, stdout},
@@ -14,7 +18,7 @@ use std::{
     thread,
 };
 
-/// Serves until its standard input ends.
+/// Serves until its standard input ends, and then ends with whatever it started.
 pub(crate) fn run(kind: Kind, cell: &'static Cell) -> Result<()> {
     if cell.pinned() {
         pin(SERVER_CPU)?;
@@ -24,7 +28,7 @@ pub(crate) fn run(kind: Kind, cell: &'static Cell) -> Result<()> {
     for _asked in stdin().lock().lines() {
         writeln!(stdout(), "{}", usage::cpu_us()?).context("the parent left")?;
     }
-    Ok(())
+    Ok(killpg(getpgrp(), Signal::SIGKILL)?)
 }
 
 /// Serves `calls` calls of a client in a child, and ends: what a profiler is put on.

@@ -1,15 +1,37 @@
 //! What a process has used: CPU time and memory; and what it may use.
 
 use anyhow::{Context as _, Result};
-use nix::sys::{
-    resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit},
-    time::TimeValLike,
+use nix::{
+    sys::{
+        resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit},
+        time::TimeValLike,
+    },
+    time::clock_getcpuclockid,
+    unistd::Pid,
 };
 
-/// User and system time of this process so far, in microseconds.
+/// User and system time of this process and its living children so far, in microseconds.
 pub(super) fn cpu_us() -> Result<i64> {
     let usage = getrusage(UsageWho::RUSAGE_SELF)?;
-    Ok(usage.user_time().num_microseconds() + usage.system_time().num_microseconds())
+    let own = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+    let mut all = own;
+    for child in children()? {
+        let clock = clock_getcpuclockid(child)?;
+        all += clock.now()?.num_microseconds();
+    }
+    Ok(all)
+}
+
+/// The children of any thread of this process: a server of another language is one.
+fn children() -> Result<Vec<Pid>> {
+    let mut children = Vec::new();
+    for thread in std::fs::read_dir("/proc/self/task")? {
+        let listed = std::fs::read_to_string(thread?.path().join("children"))?;
+        for id in listed.split_whitespace() {
+            children.push(Pid::from_raw(id.parse()?));
+        }
+    }
+    Ok(children)
 }
 
 /// Resident memory of process `id`, in KiB.

@@ -3,14 +3,19 @@
 use super::{Sample, usage};
 use crate::{cell::Cell, system::Kind};
 use anyhow::{Context as _, Result, bail};
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
 use std::{
     env,
     io::{BufRead, BufReader, Write},
+    os::unix::process::CommandExt,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     time::{Duration, Instant},
 };
 
-/// A child and its two pipes; it is killed when dropped.
+/// A child, leader of a process group, and its two pipes; the group is killed when this is dropped.
 pub(crate) struct Process {
     child: Child,
     input: ChildStdin,
@@ -23,6 +28,7 @@ impl Process {
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .process_group(0)
             .spawn()?;
         let input = child.stdin.take().context("the child has no input")?;
         let output = child.stdout.take().context("the child has no output")?;
@@ -54,8 +60,9 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Fails only for a child that has ended by itself.
-        let _ended = self.child.kill();
+        // Fails only for a child that has ended by itself, with all that it started.
+        let group = Pid::from_raw(self.child.id().cast_signed());
+        let _ended = killpg(group, Signal::SIGKILL);
         let _status = self.child.wait();
     }
 }

@@ -6,6 +6,7 @@
 //! for each.
 
 mod floor;
+mod greeter;
 mod micro;
 mod mixed;
 mod tarpc;
@@ -97,6 +98,13 @@ pub(crate) enum Kind {
     MicroGrpcClient,
     Tonic,
     Tarpc,
+    /// Its server called by plain JSON.
+    MicroPlain,
+    Axum,
+    /// go-micro's protocol.
+    MicroMucp,
+    /// go-micro's server called by ours.
+    GoMicro,
 }
 
 impl Kind {
@@ -112,6 +120,10 @@ impl Kind {
         Self::MicroGrpcClient,
         Self::Tonic,
         Self::Tarpc,
+        Self::MicroPlain,
+        Self::Axum,
+        Self::MicroMucp,
+        Self::GoMicro,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -127,6 +139,18 @@ impl Kind {
             Self::MicroGrpcClient => "micro-grpc-client",
             Self::Tonic => "tonic",
             Self::Tarpc => "tarpc",
+            Self::MicroPlain => "micro-plain",
+            Self::Axum => "axum",
+            Self::MicroMucp => "micro-mucp",
+            Self::GoMicro => "go-micro",
+        }
+    }
+
+    /// Makes what it needs and cargo does not build; an error says why it cannot be measured here.
+    pub(crate) fn prepare(self) -> Result<()> {
+        match self {
+            Self::GoMicro => greeter::go::build(),
+            _ => Ok(()),
         }
     }
 
@@ -150,6 +174,10 @@ impl Kind {
             }),
             Self::Tonic => visitor.visit(tonic::Tonic),
             Self::Tarpc => visitor.visit(tarpc::Tarpc),
+            Self::MicroPlain => visitor.visit(greeter::plain::Plain),
+            Self::Axum => visitor.visit(greeter::axum::Axum),
+            Self::MicroMucp => visitor.visit(greeter::mucp::Mucp),
+            Self::GoMicro => visitor.visit(greeter::go::Go),
         }
     }
 }

@@ -27,6 +27,7 @@ mod native;
 mod pool;
 mod port;
 pub mod protocol;
+mod sniff;
 #[cfg(feature = "tls")]
 mod tls;
 pub(crate) mod worker;
@@ -56,12 +57,19 @@ use crate::{
 };
 
 /// Reads any bytes as frames of the native protocol; for fuzzing.
-#[cfg(all(fuzzing, feature = "http"))]
-#[doc(hidden)]
-pub use mucp::fuzz_messages;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use mux::fuzz::frames as fuzz_frames;
+
+/// Tells what any bytes speak; for fuzzing.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use sniff::sniff as fuzz_sniff;
+
+/// Reads any bytes as messages of go-micro's protocol; for fuzzing.
+#[cfg(all(fuzzing, feature = "http"))]
+#[doc(hidden)]
+pub use mucp::fuzz_messages;
 
 /// Reads any bytes as messages of HTTP/1.1; for fuzzing.
 #[cfg(all(fuzzing, feature = "http"))]

@@ -231,7 +231,7 @@ impl Native {
     }
 
     /// What a port speaks.
-    fn spoken(&self) -> Vec<Arc<dyn Protocol>> {
+    pub(super) fn spoken(&self) -> Vec<Arc<dyn Protocol>> {
         let limits = self.limits.clone();
         let native: Arc<dyn Protocol> = Arc::new(mux::Native { limits });
         #[cfg(feature = "http")]

@@ -6,7 +6,6 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::{
-    io::AsyncReadExt,
     runtime::Handle,
     task::{AbortHandle, JoinHandle},
 };
@@ -19,12 +18,11 @@ use crate::{
     transport::{
         Limits, Listener,
         io::{Acceptor, Io, SharedNetwork},
-        protocol::{Accepted, Detect, Protocol, Seats},
+        protocol::{Accepted, Protocol, Seats},
+        sniff,
     },
 };
 
-/// The most bytes any protocol needs to be told.
-const TELLING: usize = 64;
 /// How long accepting rests when the process has no descriptors left.
 const BREATH: Duration = Duration::from_millis(20);
 
@@ -130,7 +128,7 @@ impl Door {
         if let Some(tls) = &self.tls {
             accepted = tls.pass(accepted).await?;
         }
-        let protocol = tell(&mut accepted, &self.protocols).await?;
+        let protocol = sniff::tell(&mut accepted, &self.protocols).await?;
         Ok((accepted, protocol))
     }
 }
@@ -143,31 +141,6 @@ fn at_home(io: Io, _home: &Handle) -> std::io::Result<Io> {
         Io::Unix(socket) => Io::Unix(tokio::net::UnixStream::from_std(socket.into_std()?)?),
         other => other,
     })
-}
-
-async fn tell(
-    accepted: &mut Accepted,
-    protocols: &[Arc<dyn Protocol>],
-) -> Result<Arc<dyn Protocol>> {
-    let unknown = || Error::unimplemented("it speaks no protocol that is known here");
-    loop {
-        let mut more = accepted.first.is_empty();
-        if !more {
-            for protocol in protocols {
-                match protocol.detect(&accepted.first) {
-                    Detect::Yes => return Ok(protocol.clone()),
-                    Detect::No => {}
-                    Detect::More => more = true,
-                }
-            }
-        }
-        if !more || accepted.first.len() >= TELLING {
-            return Err(unknown());
-        }
-        if accepted.io.read_buf(&mut accepted.first).await? == 0 {
-            return Err(Error::unavailable("the other side closed it"));
-        }
-    }
 }
 
 struct Open {

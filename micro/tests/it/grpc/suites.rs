@@ -2,9 +2,9 @@
 //!
 //! They are built with the Go toolchain, or installed by pip, into the target directory by the first slow
 //! run (`MICRO_TEST_SLOW=1`, as `./test --all` sets it). What is not there is skipped with a line.
-#![allow(clippy::print_stdout, reason = "a skip is told")]
 
 use std::{
+    io::Write,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
@@ -22,10 +22,15 @@ fn own(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
 }
 
+/// Not by `println!`, which is heard of failed tests only.
+fn skip(what: &str) {
+    writeln!(std::io::stderr(), "skip: {what}").expect("stderr is open");
+}
+
 /// Runs what installs a program; whether it is there then.
 fn installed(name: &str, program: &Path, install: &mut Command) -> bool {
     if std::env::var_os("MICRO_TEST_SLOW").is_none() {
-        println!("skip: {name}: only `./test --all` runs it");
+        skip(&format!("{name}: only `./test --all` runs it"));
         return false;
     }
     if program.exists() {
@@ -42,7 +47,7 @@ fn installed(name: &str, program: &Path, install: &mut Command) -> bool {
         std::env::var_os("CI").is_none(),
         "{name} cannot be had: {why}"
     );
-    println!("skip: {name} cannot be had: {why}");
+    skip(&format!("{name} cannot be had: {why}"));
     false
 }
 

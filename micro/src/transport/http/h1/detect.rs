@@ -26,7 +26,7 @@ pub(super) fn detect(first: &[u8]) -> Detect {
     match (token.count(), line) {
         (length, line) if length == line.len() && length < LONGEST => Detect::More,
         (LONGEST.., _) => Detect::Yes,
-        (1.., line) if line.iter().any(u8::is_ascii_whitespace) => Detect::Yes,
+        (length @ 1.., line) if line[length].is_ascii_whitespace() => Detect::Yes,
         _ => Detect::No,
     }
 }
@@ -54,6 +54,7 @@ mod tests {
             (" GET", Detect::No),
             ("{\"a\":", Detect::No),
             ("GET\u{1}", Detect::No),
+            ("GET: what follows is the same", Detect::No),
         ] {
             assert_eq!(detect(first.as_bytes()), expected, "{first:?}");
         }

@@ -1,0 +1,8 @@
+//! Any bytes as the beginning of a connection: `cargo +nightly fuzz run sniff`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    micro::transport::fuzz_sniff(bytes);
+});
