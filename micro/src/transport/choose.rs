@@ -86,7 +86,7 @@ impl Spoken {
         .with_outcome(Outcome::NotSent)
     }
 
-    /// The best that a node says it speaks: native, then gRPC, then mucp, then plain
+    /// The best that a node says it speaks: native, then gRPC, mucp, Connect, and plain
     /// HTTP.
     ///
     /// go-micro's nodes say it in `protocol`, those before 2019 not at all; but they all say what
@@ -103,6 +103,9 @@ impl Spoken {
             }
             if speaks("mucp") {
                 return Spoken::Mucp;
+            }
+            if speaks("connect") {
+                return Spoken::Connect;
             }
             if speaks("http") {
                 return Spoken::Http;

@@ -3,6 +3,8 @@
 
 mod broker;
 mod codec;
+#[cfg(feature = "http")]
+mod connect;
 mod golden;
 #[cfg(feature = "grpc")]
 mod grpc;

@@ -66,6 +66,16 @@ async fn grpc_keeps_the_contract_on_two_threads() {
     .await;
 }
 
+#[cfg(feature = "grpc")]
+#[tokio::test]
+async fn grpc_web_keeps_the_contract() {
+    contract::all(async |limits: Limits| {
+        let transport = Native::new().limits(limits).speaking("grpc-web-h2");
+        (Arc::new(transport.unwrap()) as _, "127.0.0.1:0".to_owned())
+    })
+    .await;
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn native_keeps_the_contract_over_unix_sockets() {
