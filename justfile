@@ -40,6 +40,10 @@ micro *arguments:
 bench *arguments:
     cargo run --release -p micro-rs-bench -- {{arguments}}
 
+# The conformance suite of Connect, gRPC and gRPC-Web: `server` or `client` for one side; needs Go
+conformance *arguments:
+    interop/connect/run {{arguments}}
+
 # Licences, duplicates and advisories of dependencies; needs cargo-deny
 deny:
     cargo deny check

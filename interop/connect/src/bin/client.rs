@@ -31,7 +31,7 @@ use tokio::{sync::Semaphore, task::JoinSet, time};
 type Failed = Box<dyn StdError + Send + Sync>;
 
 /// Calls made at once.
-const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 8;
 
 fn main() -> Result<(), Failed> {
     tokio::runtime::Runtime::new()?.block_on(run())
