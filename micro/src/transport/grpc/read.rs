@@ -18,20 +18,36 @@ use super::{
 };
 use crate::{
     codec::transcode,
+    context::Wire,
     error::{Code, Error, Outcome, Result},
     message::{Body, BodyStream, ContentType, Expected, Metadata, Response, Trailers},
     transport::http::{HttpBody, Piece, client::Held, compression::Compression, travel},
 };
 
+/// What is known of the call that an answer is for.
+pub(super) struct Of {
+    /// How the answer is to be encoded.
+    pub(super) asked: ContentType,
+    pub(super) expected: Expected,
+    pub(super) feeding: Option<Arc<Feeding>>,
+    pub(super) wire: Option<Wire>,
+    /// The largest message, in bytes.
+    pub(super) most: usize,
+}
+
 /// The answer that an HTTP response brings.
 pub(super) async fn answer(
     response: HttpResponse<HttpBody>,
     held: Held,
-    asked: &ContentType,
-    expected: Expected,
-    feeding: Option<Arc<Feeding>>,
-    most: usize,
+    of: Of,
 ) -> Result<Response> {
+    let Of {
+        asked,
+        expected,
+        feeding,
+        wire,
+        most,
+    } = of;
     let (parts, mut body) = response.into_parts();
     let Said {
         mut told,
@@ -52,8 +68,8 @@ pub(super) async fn answer(
     };
     let common = |kind: &ContentType| matches!(kind, ContentType::Json | ContentType::Protobuf);
     if common(&content_type)
-        && common(asked)
-        && content_type != *asked
+        && common(&asked)
+        && content_type != asked
         && !of_go_micro(&parts.headers)
     {
         let error = format!("the answer is in {content_type}, which was not asked for");
@@ -66,7 +82,7 @@ pub(super) async fn answer(
     if let Some(feeding) = &feeding {
         feeding.to_ours.store(of_ours, Relaxed);
     }
-    let messages = Messages::new(body, encoding, most);
+    let messages = Messages::new(body, encoding, most, wire);
     let trailers = Trailers::default();
     if told {
         // The head has the trailers in it.

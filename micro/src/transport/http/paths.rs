@@ -16,6 +16,7 @@ use crate::{
 
 /// The paths of a node's endpoints.
 pub(crate) struct Paths {
+    scheme: Scheme,
     authority: Authority,
     /// By endpoint, where the node's record says another path than its name gives.
     said: HashMap<String, PathAndQuery>,
@@ -33,7 +34,8 @@ struct Seen {
 }
 
 impl Paths {
-    pub(crate) fn new(node: &Node, most: u16) -> Self {
+    /// The paths of a node; `secure` says that TLS is spoken to it.
+    pub(crate) fn new(node: &Node, secure: bool, most: u16) -> Self {
         // A Unix socket has no name that HTTP knows.
         let authority = Authority::try_from(&*node.address).ok();
         let said = node.endpoints.iter().filter_map(|endpoint| {
@@ -41,6 +43,7 @@ impl Paths {
             Some((endpoint.name.clone(), path))
         });
         Paths {
+            scheme: if secure { Scheme::HTTPS } else { Scheme::HTTP },
             authority: authority.unwrap_or(Authority::from_static("localhost")),
             said: said.collect(),
             seen: Mutex::default(),
@@ -51,7 +54,7 @@ impl Paths {
     /// The whole URI of an endpoint.
     pub(crate) fn uri(&self, target: &Target) -> Result<Uri> {
         let mut uri = http::uri::Parts::default();
-        uri.scheme = Some(Scheme::HTTP);
+        uri.scheme = Some(self.scheme.clone());
         uri.authority = Some(self.authority.clone());
         uri.path_and_query = Some(self.path(target)?);
         Uri::from_parts(uri).map_err(|error| {
