@@ -23,7 +23,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let known = ["port", "use_tls", "tls_cert_file", "tls_key_file"];
     let flags = Flags::parse(std::env::args().skip(1), &known)?;
     let mut terminated = signal(SignalKind::terminate())?;
-    let mut plugins = Plugins::new().registry(Memory::new()).native(Native::new());
+    // As the official ones have it.
+    let native = Native::new().limit(|limits| limits.message = 16 << 20);
+    let mut plugins = Plugins::new().registry(Memory::new()).native(native);
     if flags.is_set("use_tls") {
         let certificate = flags.get("tls_cert_file");
         let certificate = certificate.ok_or("`--use_tls` needs `--tls_cert_file`")?;

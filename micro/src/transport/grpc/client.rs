@@ -203,24 +203,29 @@ impl SendOne for Sender {
         Box::pin(async move {
             let expected = request.expected();
             let wire = request.context().wire().cloned();
+            let deadline = request.context().deadline();
             let asked = transcode::understood(request.content_type());
             let feeding = request.body().is_stream().then(Arc::default);
             let http = about
                 .write(request, feeding.as_ref(), attempts)
                 .map_err(|error| error.with_outcome(Outcome::NotSent))?;
             let answer = async {
-                let (response, held) = match about.on_web {
-                    false => line.exchange(http, sent).await?,
-                    true => {
-                        let (response, held) = line.exchange(web::request(http), sent).await?;
-                        (web::response(response, about.limits.head), held)
-                    }
+                let http = if about.on_web {
+                    web::request(http)
+                } else {
+                    http
                 };
+                let exchanged = line.exchange(http, sent).await;
+                let (mut response, held) = exchanged.map_err(|e| read::in_time(e, deadline))?;
+                if about.on_web {
+                    response = web::response(response, about.limits.head);
+                }
                 let of = read::Of {
                     asked,
                     expected,
                     feeding: feeding.clone(),
                     wire,
+                    deadline,
                     most: about.limits.message,
                 };
                 read::answer(response, held, of).await

@@ -21,6 +21,7 @@ use crate::{
     context::Wire,
     error::{Code, Error, Outcome, Result},
     message::{Body, BodyStream, ContentType, Expected, Metadata, Response, Trailers},
+    time::{self, Nanos},
     transport::http::{HttpBody, Piece, client::Held, compression::Compression, travel},
 };
 
@@ -31,6 +32,7 @@ pub(super) struct Of {
     pub(super) expected: Expected,
     pub(super) feeding: Option<Arc<Feeding>>,
     pub(super) wire: Option<Wire>,
+    pub(super) deadline: Nanos,
     /// The largest message, in bytes.
     pub(super) most: usize,
 }
@@ -46,6 +48,7 @@ pub(super) async fn answer(
         expected,
         feeding,
         wire,
+        deadline,
         most,
     } = of;
     let (parts, mut body) = response.into_parts();
@@ -94,6 +97,7 @@ pub(super) async fn answer(
         ended: false,
         told,
         feeding,
+        deadline,
         trailers: trailers.clone(),
         _held: held,
     };
@@ -236,6 +240,7 @@ struct Received {
     /// Whether it was said beforehand that it went well.
     told: bool,
     feeding: Option<Arc<Feeding>>,
+    deadline: Nanos,
     trailers: Trailers,
     _held: Held,
 }
@@ -257,7 +262,7 @@ impl Received {
             loop {
                 match ready!(self.messages.poll_message(cx))
                     .transpose()
-                    .map_err(unknown)?
+                    .map_err(|error| in_time(unknown(error), self.deadline))?
                 {
                     Some(message) => {
                         self.ahead.push(message);
@@ -302,7 +307,7 @@ impl Stream for Received {
             Some(Ok(message)) => Poll::Ready(Some(Ok(message))),
             Some(Err(error)) => {
                 this.ended = true;
-                let error = unknown(error);
+                let error = in_time(unknown(error), this.deadline);
                 Poll::Ready(Some(Err(match &this.feeding {
                     Some(feeding) => feeding.cause(error),
                     None => error,
@@ -323,6 +328,17 @@ impl Stream for Received {
             }
         }
     }
+}
+
+/// Servers break a call off once its time is over, and that may be known here before the time is over here.
+pub(super) fn in_time(error: Error, deadline: Nanos) -> Error {
+    if error.code() != Code::Cancelled || time::now() < deadline {
+        return error;
+    }
+    let outcome = error.outcome();
+    Error::deadline_exceeded("the server gave up as the time was over")
+        .with_outcome(outcome)
+        .with_source(error)
 }
 
 /// What goes wrong while an answer comes says nothing of the work, unless that it is too large.

@@ -1,6 +1,6 @@
 //! Metadata both ways.
 
-use micro::{Metadata, Reply, Streaming, Wire};
+use micro::{Metadata, Reply, Streaming};
 use micro_rs_interop_grpc::{
     ECHO_INITIAL, ECHO_TRAILING,
     messages::{Payload, SimpleRequest, SimpleResponse},
@@ -36,18 +36,15 @@ pub(super) async fn custom(subject: &Subject) -> Checked {
     let (sender, requests) = Streaming::channel(1);
     sender.send(streams::request(1, 1)).await?;
     drop(sender);
-    let wire = Wire::new();
     let call = subject.call::<_, Reply<Answers>>("FullDuplexCall", requests);
-    let reply = call
+    let mut reply = call
         .metadata(ECHO_INITIAL, INITIAL)
         .metadata(ECHO_TRAILING, TRAILING)
-        .wire(&wire)
         .await?;
     is(reply.metadata(), ECHO_INITIAL, INITIAL)?;
-    let mut answers = reply.into_inner();
-    streams::answer(&mut answers, 1).await?;
-    streams::end(&mut answers).await?;
-    is(&wire.trailers(), ECHO_TRAILING, TRAILING)
+    streams::answer(reply.get_mut(), 1).await?;
+    streams::end(reply.get_mut()).await?;
+    is(&reply.trailers(), ECHO_TRAILING, TRAILING)
 }
 
 fn is(metadata: &Metadata, name: &str, should: &str) -> Checked {
