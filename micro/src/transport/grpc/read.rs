@@ -360,3 +360,20 @@ impl Stream for AsJson {
         Poll::Ready(next.map(|message| transcode::msgpack_to_json(&message?)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_is_broken_off_after_its_deadline_has_exceeded_it() {
+        let now = time::now();
+        let code = |error, deadline| in_time(error, deadline).code();
+        let cancelled = || Error::cancelled("the other side cancelled the call");
+        assert_eq!(code(cancelled(), now), Code::DeadlineExceeded);
+        assert_eq!(code(cancelled(), Nanos::MAX), Code::Cancelled);
+        assert_eq!(code(Error::unavailable("it broke"), now), Code::Unavailable);
+        let outcome = in_time(cancelled().with_outcome(Outcome::Unknown), now).outcome();
+        assert_eq!(outcome, Outcome::Unknown);
+    }
+}

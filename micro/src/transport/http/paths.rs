@@ -99,3 +99,20 @@ fn path(target: &Target) -> Result<PathAndQuery> {
         Error::invalid_argument(format!("`{target}` cannot be a path of HTTP")).with_source(error)
     })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_where_its_name_or_its_node_says_and_tls_is_in_the_scheme() {
+        let node = Node::new("greeter", "greeter-1", "127.0.0.1:7");
+        let hello = Target::new("greeter", "Greeter.Hello");
+        for (secure, scheme) in [(false, "http"), (true, "https")] {
+            let uri = Paths::new(&node, secure, 1).uri(&hello).unwrap();
+            let expected = format!("{scheme}://127.0.0.1:7/greeter.Greeter/Hello");
+            assert_eq!(uri.to_string(), expected);
+        }
+    }
+}
