@@ -1,5 +1,7 @@
 //! What travels with a call: time left, attempts left, criticality, trace, metadata.
 
+mod wire;
+
 use std::{fmt, time::Duration};
 
 use crate::{
@@ -7,6 +9,7 @@ use crate::{
     metadata::Metadata,
     time::{self, NEVER, Nanos},
 };
+pub use wire::Wire;
 
 /// What travels with a call, from the edge through every service it reaches.
 ///
@@ -26,6 +29,7 @@ pub struct Context {
     criticality: Criticality,
     trace: Trace,
     metadata: Metadata,
+    wire: Option<Wire>,
 }
 
 #[derive(Clone, Copy)]
@@ -188,7 +192,18 @@ impl Context {
             criticality,
             trace,
             metadata,
+            wire: None,
         }
+    }
+
+    /// The call on the wire; `None` where nobody compresses, or the protocol says nothing of it.
+    pub fn wire(&self) -> Option<&Wire> {
+        self.wire.as_ref()
+    }
+
+    /// Lets a call be seen on the wire.
+    pub(crate) fn set_wire(&mut self, wire: Wire) {
+        self.wire = Some(wire);
     }
 
     pub(crate) fn deadline(&self) -> Nanos {
@@ -204,6 +219,7 @@ impl Context {
     pub(crate) fn child(&self) -> Self {
         let mut child = self.clone();
         child.metadata.strip_hop_by_hop();
+        child.wire = None;
         child
     }
 }

@@ -72,7 +72,7 @@ pub use broker::Broker;
 pub use call::{Answer, Call};
 pub use client::Client;
 pub use codec::{Codec, Codecs, Message, Payload, Reply, Streaming};
-pub use context::{Context, Criticality, Trace};
+pub use context::{Context, Criticality, Trace, Wire};
 pub use error::{Code, Error, Outcome, Result};
 pub use macros::{Message, service};
 pub use message::{Body, BodyStream, ContentType, Extensions, Request, Response, Target};

@@ -14,7 +14,7 @@ use crate::{
     call::Answer,
     client::Client,
     codec::{Codecs, Payload},
-    context::Context,
+    context::{Context, Wire},
     error::{Error, Result},
     message::{ContentType, Expected, Request, Target},
     selector::{Filter, filter},
@@ -126,6 +126,11 @@ impl<In, Out> RequestBuilder<'_, In, Out> {
     /// Adds an entry of metadata.
     pub fn metadata(self, name: &str, value: &str) -> Self {
         self.with(|request| request.context_mut().metadata_mut().insert(name, value))
+    }
+
+    /// Shows how the call looks on the wire, and has a say in it.
+    pub fn wire(self, wire: &Wire) -> Self {
+        self.with(|request| request.context_mut().set_wire(wire.clone()))
     }
 
     /// Declares that doing the work twice does no harm, or that it does.

@@ -101,6 +101,11 @@ pub trait Network: Send + Sync + 'static {
 
     /// Listens at `host:port` (port 0: any free one) or `unix:PATH`.
     async fn bind(&self, address: &str) -> io::Result<Box<dyn Acceptor>>;
+
+    /// Whether what is sent over its connections is secret, as by TLS.
+    fn is_secure(&self) -> bool {
+        false
+    }
 }
 
 /// Takes connections that come in.

@@ -4,10 +4,11 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use super::{
     head::{self, ACCEPT_ENCODING, ENCODING},
-    messages::{End, Sealed, sealed},
+    messages::{Compress, End, Sealed},
     metadata, status,
 };
 use crate::{
+    context::Wire,
     error::{Code, Error, Result},
     message::{ContentType, Response as Answer},
     time::Nanos,
@@ -25,6 +26,10 @@ pub(super) struct Reply {
     pub(super) named: HeaderValue,
     /// How its messages are compressed.
     pub(super) encoding: Option<Compression>,
+    /// How those of the answer may be, if the handler wants it.
+    pub(super) accepted: Option<Compression>,
+    /// By which the handler says so.
+    pub(super) wire: Option<Wire>,
     pub(super) to_go_micro: bool,
     pub(super) deadline: Nanos,
 }
@@ -49,7 +54,11 @@ impl Reply {
     fn fine(&self, answer: Answer) -> Result<Response<HttpBody>> {
         let mut response = self.head();
         let mut trailers = HeaderMap::new();
-        let encoding = self.encoding;
+        let encoding = match self.wire.as_ref().and_then(Wire::compresses) {
+            Some(_) => self.accepted.or(self.encoding),
+            None => self.encoding,
+        };
+        let compress = Compress::new(encoding, self.wire.clone());
         let headers = response.headers_mut();
         if let Some(encoding) = encoding {
             headers.insert(ENCODING, HeaderValue::from_static(encoding.as_str()));
@@ -69,7 +78,7 @@ impl Reply {
         let (_, body) = answer.into_parts();
         *response.body_mut() = match body.as_bytes() {
             Some(message) => {
-                let sealed = sealed(message, encoding)?;
+                let sealed = compress.sealed(message)?;
                 trailers.insert(status::STATUS, status::FINE);
                 HttpBody::Trailed(sealed, Box::new(trailers))
             }
@@ -81,7 +90,7 @@ impl Reply {
                 let messages = body.into_stream();
                 HttpBody::stream(Sealed::new(
                     messages,
-                    encoding,
+                    compress,
                     usize::MAX,
                     end,
                     self.deadline,

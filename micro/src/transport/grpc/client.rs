@@ -6,13 +6,13 @@ use http::{HeaderMap, HeaderValue, Method, Request as HttpRequest, header};
 
 use super::{
     head::{self, ACCEPT_ENCODING, ENCODING, TIMEOUT},
-    messages::{End, Feeding, Sealed, fits, sealed},
+    messages::{Compress, End, Feeding, Sealed, fits},
     metadata, read, timeout, web,
 };
 use crate::{
     call::Answer,
     codec::transcode,
-    context::Criticality,
+    context::{Criticality, Wire},
     error::{Error, Outcome, Result},
     message::{ContentType, Request},
     registry::Node as Record,
@@ -62,7 +62,7 @@ impl Node {
         pool: Arc<Pool>,
     ) -> Self {
         let about = Arc::new(About {
-            paths: Paths::new(node, limits.names),
+            paths: Paths::new(node, network.is_secure(), limits.names),
             limits: limits.clone(),
             compression,
             on_web,
@@ -120,10 +120,16 @@ impl About {
             }
             (content_type, _) => (content_type.clone(), body),
         };
+        let wire = request.context().wire();
+        let wanted = wire.and_then(Wire::compresses);
+        let encoding = self
+            .compression
+            .or_else(|| wanted.and_then(|_| Compression::chosen(ACCEPTED)));
+        let compress = Compress::new(encoding, wire.cloned());
         let body = match body.as_bytes() {
             Some(message) => {
                 fits(message, self.limits.message)?;
-                HttpBody::Whole(sealed(message, self.compression)?)
+                HttpBody::Whole(compress.sealed(message)?)
             }
             None => {
                 let transcodes = content_type == ContentType::MsgPack;
@@ -133,7 +139,7 @@ impl About {
                 };
                 let end = End::Request(feeding.cloned().unwrap_or_default());
                 let most = self.limits.message;
-                HttpBody::stream(Sealed::new(messages, self.compression, most, end, NEVER))
+                HttpBody::stream(Sealed::new(messages, compress, most, end, NEVER))
             }
         };
         let mut http = HttpRequest::new(body);
@@ -149,8 +155,9 @@ impl About {
             attempts,
             http.headers_mut(),
         );
-        if let Some(compression) = self.compression {
-            let named = HeaderValue::from_static(compression.as_str());
+        if encoding.is_some() || wire.is_some() {
+            let named = encoding.map_or("identity", Compression::as_str);
+            let named = HeaderValue::from_static(named);
             http.headers_mut().insert(ENCODING, named);
         }
         Ok(http)
@@ -195,21 +202,33 @@ impl SendOne for Sender {
         let (line, about) = (self.line.clone(), self.about.clone());
         Box::pin(async move {
             let expected = request.expected();
+            let wire = request.context().wire().cloned();
+            let deadline = request.context().deadline();
             let asked = transcode::understood(request.content_type());
             let feeding = request.body().is_stream().then(Arc::default);
             let http = about
                 .write(request, feeding.as_ref(), attempts)
                 .map_err(|error| error.with_outcome(Outcome::NotSent))?;
             let answer = async {
-                let (response, held) = match about.on_web {
-                    false => line.exchange(http, sent).await?,
-                    true => {
-                        let (response, held) = line.exchange(web::request(http), sent).await?;
-                        (web::response(response, about.limits.head), held)
-                    }
+                let http = if about.on_web {
+                    web::request(http)
+                } else {
+                    http
                 };
-                let most = about.limits.message;
-                read::answer(response, held, &asked, expected, feeding.clone(), most).await
+                let exchanged = line.exchange(http, sent).await;
+                let (mut response, held) = exchanged.map_err(|e| read::in_time(e, deadline))?;
+                if about.on_web {
+                    response = web::response(response, about.limits.head);
+                }
+                let of = read::Of {
+                    asked,
+                    expected,
+                    feeding: feeding.clone(),
+                    wire,
+                    deadline,
+                    most: about.limits.message,
+                };
+                read::answer(response, held, of).await
             };
             answer.await.map_err(|error| match &feeding {
                 Some(feeding) => feeding.cause(error),

@@ -61,6 +61,8 @@ impl Dialect for Server {
                     content_type: ContentType::Protobuf,
                     named: named.unwrap_or(HeaderValue::from_static("application/grpc")),
                     encoding: None,
+                    accepted: None,
+                    wire: None,
                     to_go_micro: false,
                     deadline: NEVER,
                 };
@@ -72,6 +74,8 @@ impl Dialect for Server {
             named: head.named.clone(),
             // What came compressed is answered so too; who sends plain messages need not unpack any.
             encoding: head.encoding,
+            accepted: head.accepted,
+            wire: head.context.wire().cloned(),
             to_go_micro: head.of_go_micro,
             deadline: head.context.deadline(),
         };
@@ -112,7 +116,7 @@ struct Exchange {
 
 impl Exchange {
     fn begin(self, head: Head, body: HttpBody, now: Nanos) -> HttpBegun {
-        let mut messages = Messages::new(body, head.encoding, self.most);
+        let mut messages = Messages::new(body, head.encoding, self.most, self.reply.wire.clone());
         let streams = match self.place.shape {
             Some(shape) => shape.request_stream,
             // There is no such endpoint, which may be said before anything comes; or nothing is known.

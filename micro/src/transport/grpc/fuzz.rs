@@ -26,7 +26,7 @@ pub fn body(bytes: &[u8]) {
     let encoding = Compression::named(encoding).unwrap_or_default();
     let pieces = rest.chunks(portion).map(Bytes::copy_from_slice).collect();
     let body = HttpBody::stream(Pieces(pieces));
-    let mut messages = Messages::new(body, encoding, MESSAGE);
+    let mut messages = Messages::new(body, encoding, MESSAGE, None);
     let mut cx = Context::from_waker(Waker::noop());
     let mut total = 0;
     while let Poll::Ready(Some(Ok(message))) = messages.poll_message(&mut cx) {

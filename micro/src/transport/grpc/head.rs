@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::timeout;
 use crate::{
-    context::{Context, Criticality, Trace},
+    context::{Context, Criticality, Trace, Wire},
     error::{Error, Result},
     message::{ContentType, Metadata},
     time::{NEVER, Nanos, nanos},
@@ -24,6 +24,8 @@ pub(super) struct Head {
     pub(super) named: HeaderValue,
     /// How compressed messages of the request are.
     pub(super) encoding: Option<Compression>,
+    /// How messages of the answer may be compressed, if the handler wants it.
+    pub(super) accepted: Option<Compression>,
     /// Whether it says that its body is a stream, which only our own clients do.
     pub(super) streams: bool,
     /// Whether the caller is of go-micro.
@@ -91,6 +93,8 @@ pub(super) fn read(headers: &HeaderMap, received: Nanos) -> Option<Result<Head>>
     let mut beside = None;
     let mut left: Option<Duration> = None;
     let mut encoding = Ok(None);
+    let mut says_encoding = false;
+    let mut accepted = None;
     let mut wrong = None;
     let mut of_go_micro = false;
     let mut streams = false;
@@ -101,7 +105,8 @@ pub(super) fn read(headers: &HeaderMap, received: Nanos) -> Option<Result<Head>>
     for (name, value) in headers {
         let text = || value.to_str().unwrap_or_default();
         match name.as_str() {
-            "te" | "content-type" | "grpc-accept-encoding" => {}
+            "te" | "content-type" => {}
+            "grpc-accept-encoding" => accepted = Compression::chosen(text()),
             "grpc-timeout" => match timeout::read(text()) {
                 Some(told) => left = Some(left.map_or(told, |left| left.min(told))),
                 None => {
@@ -120,7 +125,10 @@ pub(super) fn read(headers: &HeaderMap, received: Nanos) -> Option<Result<Head>>
                 beside = Some(value);
                 of_go_micro = true;
             }
-            "grpc-encoding" => encoding = Compression::named(text()),
+            "grpc-encoding" => {
+                encoding = Compression::named(text());
+                says_encoding = true;
+            }
             "micro-attempts" => attempts = text().parse().ok(),
             "micro-criticality" => {
                 criticality = match text() {
@@ -136,13 +144,19 @@ pub(super) fn read(headers: &HeaderMap, received: Nanos) -> Option<Result<Head>>
     }
     let content_type = content_type(named, beside)?;
     let deadline = left.map_or(NEVER, |left| received.saturating_add(nanos(left)));
+    let mut context = Context::received(deadline, attempts, criticality, trace, metadata);
+    // Our own callers, who always say what they understand, say what they use where anybody looks.
+    if says_encoding || accepted.is_some() && attempts.is_none() {
+        context.set_wire(Wire::new());
+    }
     Some(match (wrong, encoding) {
         (Some(error), _) | (None, Err(error)) => Err(error),
         (None, Ok(encoding)) => Ok(Head {
-            context: Context::received(deadline, attempts, criticality, trace, metadata),
+            context,
             content_type,
             named: named.clone(),
             encoding,
+            accepted,
             streams,
             of_go_micro,
         }),

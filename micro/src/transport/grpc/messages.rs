@@ -17,6 +17,7 @@ use tokio::time::Sleep;
 
 use super::status;
 use crate::{
+    context::Wire,
     error::{Error, Result},
     message::BodyStream,
     time::{self, NEVER, Nanos},
@@ -36,15 +37,23 @@ pub(super) struct Messages {
     envelopes: Envelopes,
     encoding: Option<Compression>,
     most: usize,
+    /// Who is told whether each came compressed.
+    wire: Option<Wire>,
 }
 
 impl Messages {
     /// Messages of at most `most` bytes, compressed ones in `encoding`.
-    pub(super) fn new(body: HttpBody, encoding: Option<Compression>, most: usize) -> Self {
+    pub(super) fn new(
+        body: HttpBody,
+        encoding: Option<Compression>,
+        most: usize,
+        wire: Option<Wire>,
+    ) -> Self {
         Messages {
             envelopes: Envelopes::new(body, most),
             encoding,
             most,
+            wire,
         }
     }
 
@@ -61,6 +70,9 @@ impl Messages {
 
     fn open(&self, envelope: Envelope) -> Result<Bytes> {
         let Envelope { flags, message } = envelope;
+        if let Some(wire) = &self.wire {
+            wire.came(flags == COMPRESSED);
+        }
         match (flags, self.encoding) {
             (0, _) => Ok(message),
             (COMPRESSED, Some(encoding)) => encoding.decompress(&message, self.most),
@@ -128,13 +140,29 @@ impl Stream for Messages {
     }
 }
 
-/// A message as it is sent.
-pub(super) fn sealed(message: &[u8], encoding: Option<Compression>) -> Result<Bytes> {
-    match encoding {
-        Some(encoding) if message.len() >= WORTH_IT => {
-            seal(COMPRESSED, &encoding.compress(message)?)
+/// How messages are compressed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Compress {
+    encoding: Option<Compression>,
+    /// Who has a say in it.
+    wire: Option<Wire>,
+}
+
+impl Compress {
+    /// In `encoding`, where they are large enough and nobody says otherwise.
+    pub(super) fn new(encoding: Option<Compression>, wire: Option<Wire>) -> Self {
+        Compress { encoding, wire }
+    }
+
+    /// A message as it is sent.
+    pub(super) fn sealed(&self, message: &[u8]) -> Result<Bytes> {
+        let wanted = self.wire.as_ref().and_then(Wire::compresses);
+        match self.encoding {
+            Some(encoding) if wanted.unwrap_or(message.len() >= WORTH_IT) => {
+                seal(COMPRESSED, &encoding.compress(message)?)
+            }
+            _ => seal(0, message),
         }
-        _ => seal(0, message),
     }
 }
 
@@ -152,7 +180,7 @@ pub(super) fn fits(message: &[u8], most: usize) -> Result<()> {
 /// Messages of a stream as the pieces of a body.
 pub(super) struct Sealed {
     messages: BodyStream,
-    encoding: Option<Compression>,
+    compress: Compress,
     /// The largest that is sent, in bytes.
     most: usize,
     end: End,
@@ -195,7 +223,7 @@ impl Feeding {
 impl Sealed {
     pub(super) fn new(
         messages: BodyStream,
-        encoding: Option<Compression>,
+        compress: Compress,
         most: usize,
         end: End,
         deadline: Nanos,
@@ -204,7 +232,7 @@ impl Sealed {
             .then(|| Box::pin(tokio::time::sleep_until(time::instant(deadline))));
         Sealed {
             messages,
-            encoding,
+            compress,
             most,
             end,
             deadline,
@@ -258,7 +286,7 @@ impl Stream for Sealed {
         let sealed = next.map(|message| {
             let message = message?;
             fits(&message, this.most)?;
-            sealed(&message, this.encoding)
+            this.compress.sealed(&message)
         });
         Poll::Ready(match sealed {
             Some(Ok(sealed)) => Some(Ok(Piece::Data(sealed))),

@@ -18,20 +18,39 @@ use super::{
 };
 use crate::{
     codec::transcode,
+    context::Wire,
     error::{Code, Error, Outcome, Result},
     message::{Body, BodyStream, ContentType, Expected, Metadata, Response, Trailers},
+    time::{self, Nanos},
     transport::http::{HttpBody, Piece, client::Held, compression::Compression, travel},
 };
+
+/// What is known of the call that an answer is for.
+pub(super) struct Of {
+    /// How the answer is to be encoded.
+    pub(super) asked: ContentType,
+    pub(super) expected: Expected,
+    pub(super) feeding: Option<Arc<Feeding>>,
+    pub(super) wire: Option<Wire>,
+    pub(super) deadline: Nanos,
+    /// The largest message, in bytes.
+    pub(super) most: usize,
+}
 
 /// The answer that an HTTP response brings.
 pub(super) async fn answer(
     response: HttpResponse<HttpBody>,
     held: Held,
-    asked: &ContentType,
-    expected: Expected,
-    feeding: Option<Arc<Feeding>>,
-    most: usize,
+    of: Of,
 ) -> Result<Response> {
+    let Of {
+        asked,
+        expected,
+        feeding,
+        wire,
+        deadline,
+        most,
+    } = of;
     let (parts, mut body) = response.into_parts();
     let Said {
         mut told,
@@ -52,8 +71,8 @@ pub(super) async fn answer(
     };
     let common = |kind: &ContentType| matches!(kind, ContentType::Json | ContentType::Protobuf);
     if common(&content_type)
-        && common(asked)
-        && content_type != *asked
+        && common(&asked)
+        && content_type != asked
         && !of_go_micro(&parts.headers)
     {
         let error = format!("the answer is in {content_type}, which was not asked for");
@@ -66,7 +85,7 @@ pub(super) async fn answer(
     if let Some(feeding) = &feeding {
         feeding.to_ours.store(of_ours, Relaxed);
     }
-    let messages = Messages::new(body, encoding, most);
+    let messages = Messages::new(body, encoding, most, wire);
     let trailers = Trailers::default();
     if told {
         // The head has the trailers in it.
@@ -78,6 +97,7 @@ pub(super) async fn answer(
         ended: false,
         told,
         feeding,
+        deadline,
         trailers: trailers.clone(),
         _held: held,
     };
@@ -220,6 +240,7 @@ struct Received {
     /// Whether it was said beforehand that it went well.
     told: bool,
     feeding: Option<Arc<Feeding>>,
+    deadline: Nanos,
     trailers: Trailers,
     _held: Held,
 }
@@ -241,7 +262,7 @@ impl Received {
             loop {
                 match ready!(self.messages.poll_message(cx))
                     .transpose()
-                    .map_err(unknown)?
+                    .map_err(|error| in_time(unknown(error), self.deadline))?
                 {
                     Some(message) => {
                         self.ahead.push(message);
@@ -286,7 +307,7 @@ impl Stream for Received {
             Some(Ok(message)) => Poll::Ready(Some(Ok(message))),
             Some(Err(error)) => {
                 this.ended = true;
-                let error = unknown(error);
+                let error = in_time(unknown(error), this.deadline);
                 Poll::Ready(Some(Err(match &this.feeding {
                     Some(feeding) => feeding.cause(error),
                     None => error,
@@ -309,6 +330,17 @@ impl Stream for Received {
     }
 }
 
+/// Servers break a call off once its time is over, and that may be known here before the time is over here.
+pub(super) fn in_time(error: Error, deadline: Nanos) -> Error {
+    if error.code() != Code::Cancelled || time::now() < deadline {
+        return error;
+    }
+    let outcome = error.outcome();
+    Error::deadline_exceeded("the server gave up as the time was over")
+        .with_outcome(outcome)
+        .with_source(error)
+}
+
 /// What goes wrong while an answer comes says nothing of the work, unless that it is too large.
 fn unknown(error: Error) -> Error {
     match error.code() {
@@ -326,5 +358,22 @@ impl Stream for AsJson {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let next = ready!(self.0.as_mut().poll_next(cx));
         Poll::Ready(next.map(|message| transcode::msgpack_to_json(&message?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_is_broken_off_after_its_deadline_has_exceeded_it() {
+        let now = time::now();
+        let code = |error, deadline| in_time(error, deadline).code();
+        let cancelled = || Error::cancelled("the other side cancelled the call");
+        assert_eq!(code(cancelled(), now), Code::DeadlineExceeded);
+        assert_eq!(code(cancelled(), Nanos::MAX), Code::Cancelled);
+        assert_eq!(code(Error::unavailable("it broke"), now), Code::Unavailable);
+        let outcome = in_time(cancelled().with_outcome(Outcome::Unknown), now).outcome();
+        assert_eq!(outcome, Outcome::Unknown);
     }
 }

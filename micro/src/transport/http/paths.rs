@@ -16,6 +16,7 @@ use crate::{
 
 /// The paths of a node's endpoints.
 pub(crate) struct Paths {
+    scheme: Scheme,
     authority: Authority,
     /// By endpoint, where the node's record says another path than its name gives.
     said: HashMap<String, PathAndQuery>,
@@ -33,7 +34,8 @@ struct Seen {
 }
 
 impl Paths {
-    pub(crate) fn new(node: &Node, most: u16) -> Self {
+    /// The paths of a node; `secure` says that TLS is spoken to it.
+    pub(crate) fn new(node: &Node, secure: bool, most: u16) -> Self {
         // A Unix socket has no name that HTTP knows.
         let authority = Authority::try_from(&*node.address).ok();
         let said = node.endpoints.iter().filter_map(|endpoint| {
@@ -41,6 +43,7 @@ impl Paths {
             Some((endpoint.name.clone(), path))
         });
         Paths {
+            scheme: if secure { Scheme::HTTPS } else { Scheme::HTTP },
             authority: authority.unwrap_or(Authority::from_static("localhost")),
             said: said.collect(),
             seen: Mutex::default(),
@@ -51,7 +54,7 @@ impl Paths {
     /// The whole URI of an endpoint.
     pub(crate) fn uri(&self, target: &Target) -> Result<Uri> {
         let mut uri = http::uri::Parts::default();
-        uri.scheme = Some(Scheme::HTTP);
+        uri.scheme = Some(self.scheme.clone());
         uri.authority = Some(self.authority.clone());
         uri.path_and_query = Some(self.path(target)?);
         Uri::from_parts(uri).map_err(|error| {
@@ -95,4 +98,21 @@ fn path(target: &Target) -> Result<PathAndQuery> {
     PathAndQuery::try_from(text).map_err(|error| {
         Error::invalid_argument(format!("`{target}` cannot be a path of HTTP")).with_source(error)
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_where_its_name_or_its_node_says_and_tls_is_in_the_scheme() {
+        let node = Node::new("greeter", "greeter-1", "127.0.0.1:7");
+        let hello = Target::new("greeter", "Greeter.Hello");
+        for (secure, scheme) in [(false, "http"), (true, "https")] {
+            let uri = Paths::new(&node, secure, 1).uri(&hello).unwrap();
+            let expected = format!("{scheme}://127.0.0.1:7/greeter.Greeter/Hello");
+            assert_eq!(uri.to_string(), expected);
+        }
+    }
 }

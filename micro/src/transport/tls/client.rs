@@ -88,6 +88,10 @@ impl Network for Over {
     async fn bind(&self, address: &str) -> io::Result<Box<dyn Acceptor>> {
         self.network.bind(address).await
     }
+
+    fn is_secure(&self) -> bool {
+        true
+    }
 }
 
 /// What a client does with TLS, by its files as they are now.

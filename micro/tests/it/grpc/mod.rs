@@ -6,6 +6,7 @@ mod our_client;
 mod our_server;
 mod suites;
 mod their_server;
+mod wire;
 
 use std::time::Duration;
 

@@ -2,6 +2,8 @@
 
 mod certificates;
 mod files;
+#[cfg(feature = "grpc")]
+mod grpc;
 mod port;
 mod trust;
 

@@ -54,7 +54,7 @@ impl Node {
         let read_only = node.endpoints.iter();
         let read_only = read_only.filter(|endpoint| endpoint.shape().read_only);
         let about = Arc::new(About {
-            paths: Paths::new(node, limits.names),
+            paths: Paths::new(node, network.is_secure(), limits.names),
             limits: limits.clone(),
             compression,
             read_only: read_only.map(|endpoint| endpoint.name.clone()).collect(),
