@@ -81,6 +81,12 @@ fn every_case_passes_over_grpc() {
 }
 
 #[test]
+fn every_case_passes_over_mucp() {
+    assert_eq!(run("mucp", "application/json"), "33 passed, 0 failed");
+    assert_eq!(run("mucp", "application/protobuf"), "32 passed, 0 failed");
+}
+
+#[test]
 fn a_client_without_a_server_fails_every_case_and_says_so() {
     let client = Command::new(PEER)
         .args([

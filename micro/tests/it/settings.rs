@@ -151,7 +151,13 @@ fn a_wrong_value_names_its_setting_and_what_is_expected() {
         (
             &[("MICRO_REGISTRY", "zookeeper")],
             &[],
-            &["registry `zookeeper`", "built in are: `local`, `memory`;"],
+            &[
+                "registry `zookeeper`",
+                match cfg!(feature = "mdns") {
+                    true => "built in are: `local`, `mdns`, `memory`;",
+                    false => "built in are: `local`, `memory`",
+                },
+            ],
         ),
         (
             &[],

@@ -6,10 +6,11 @@ mod streams;
 mod subject;
 mod unary;
 
-use std::{pin::Pin, time::Instant};
+use std::pin::Pin;
 
 use micro::Result;
 use subject::{Checked, Subject, Verdict};
+use tokio::time::Instant;
 
 use crate::{arguments::Arguments, say};
 

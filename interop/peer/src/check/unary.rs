@@ -1,14 +1,12 @@
 //! One message each way.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use micro::{Code, ContentType, Context, Metadata, Result};
 use micro_rs_interop_greeter::messages::{
     Color, EchoReply, Empty, HelloReply, HelloRequest, Inner, Plain, Sleep, Types,
 };
+use tokio::time::Instant;
 
 use super::subject::{Checked, Subject, Verdict, same};
 

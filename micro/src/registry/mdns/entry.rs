@@ -84,7 +84,9 @@ pub(super) fn list_name(domain: &str, odd: bool) -> String {
 /// An address that records of DNS can say.
 fn plain_address(node: &Node) -> Option<SocketAddr> {
     let address: SocketAddr = node.address.parse().ok()?;
-    (address.port() != 0 && address.to_string() == node.address).then_some(address)
+    // A zone, as in `[fe80::1%2]:80`, is of one machine and cannot be said to others.
+    let same = SocketAddr::new(address.ip(), address.port()).to_string() == node.address;
+    (address.port() != 0 && same).then_some(address)
 }
 
 /// A node's own names: of its service, and of itself.

@@ -9,7 +9,7 @@ mod sockets;
 mod state;
 mod task;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -62,7 +62,7 @@ struct Inner {
 
 struct Task {
     sockets: Arc<Sockets>,
-    handle: JoinHandle<io::Result<()>>,
+    handle: JoinHandle<()>,
 }
 
 impl Mdns {

@@ -1,9 +1,12 @@
 //! What goes on while nobody calls: questions answered, announcements heard, time passing.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
-use tokio::{sync::Notify, time::sleep_until};
+use tokio::{
+    sync::Notify,
+    time::{sleep, sleep_until},
+};
 
 use super::{
     entry,
@@ -12,6 +15,9 @@ use super::{
     state::{Due, State},
 };
 use crate::{error::Result, registry::Node};
+
+/// How long to leave sockets alone that could not be read.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What a handle shares with its task.
 pub(super) struct Shared {
@@ -62,19 +68,25 @@ impl Shared {
         }
     }
 
-    /// Runs until it is dropped, or its sockets fail.
-    pub(super) async fn run(self: Arc<Self>, sockets: Arc<Sockets>) -> io::Result<()> {
+    /// Runs until it is dropped.
+    pub(super) async fn run(self: Arc<Self>, sockets: Arc<Sockets>) {
         let mut buffer = Vec::new();
         loop {
             let (due, next) = self.state.lock().due();
             self.tend(&sockets, &due);
             tokio::select! {
-                from = sockets.hear(&mut buffer) => {
-                    let from = from?;
-                    if let Some(message) = Message::read(&buffer) {
-                        self.take(&sockets, &message, from);
+                from = sockets.hear(&mut buffer) => match from {
+                    Ok(from) => {
+                        if let Some(message) = Message::read(&buffer) {
+                            self.take(&sockets, &message, from);
+                        }
                     }
-                }
+                    // An interface that has gone, say: another may do.
+                    Err(error) => {
+                        tracing::warn!(%error, "registry `mdns` could not read a message");
+                        sleep(PAUSE).await;
+                    }
+                },
                 () = sleep_until(next) => {}
                 () = self.sooner.notified() => {}
             }
