@@ -118,7 +118,10 @@ impl Channel {
         let (head, body) = request.into_parts();
         let ends = matches!(&body, HttpBody::Whole(data) if data.is_empty());
         let begun = sender.send_request(Request::from_parts(head, ()), ends);
-        let (mut response, mut stream) = begun.map_err(|error| not_sent(broken(error)))?;
+        let (response, mut stream) = begun.map_err(|error| not_sent(broken(error)))?;
+        // What h2 has queued it sends even for a caller that gave up, and only then the reset: nobody may
+        // ask for the work elsewhere now, unless the connection ends with it unsent.
+        sent.set();
         let id = response.stream_id().as_u32();
         let mut upload = None;
         if !ends {
@@ -127,13 +130,7 @@ impl Channel {
                 upload = Some(Upload::begin(stream, body));
             }
         }
-        let answer = poll_fn(|cx| {
-            if self.traffic.may_have_begun(id) {
-                sent.set();
-            }
-            Pin::new(&mut response).poll(cx)
-        });
-        let response = answer.await.map_err(|error| {
+        let response = response.await.map_err(|error| {
             let refused = error.reason() == Some(Reason::REFUSED_STREAM);
             let outcome = if refused || !self.traffic.may_have_begun(id) {
                 Outcome::NotSent
