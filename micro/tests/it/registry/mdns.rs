@@ -6,28 +6,43 @@ use micro::registry::{Mdns, Node, Registry, contract};
 
 use super::until;
 
-/// Runs the tests below that are ignored here in a network namespace; says so where that is not permitted.
-#[test]
-fn mdns_keeps_the_contract_in_a_network_of_its_own() {
-    // Loopback is no multicast interface by itself.
-    let script = "ip link set lo up multicast on && ip route add 224.0.0.0/4 dev lo && exec \"$@\"";
-    let permitted = Command::new("unshare")
-        .args(["-rn", "sh", "-c", script, "-", "true"])
-        .output();
-    if !permitted.is_ok_and(|output| output.status.success()) {
-        eprintln!("skip: mDNS: this system permits no network namespaces");
+/// Loopback alone, which is no multicast interface by itself.
+const LOOPBACK: &str = "ip link set lo up multicast on && ip route add 224.0.0.0/4 dev lo";
+/// A pair of interfaces with IPv6 alone.
+const IPV6: &str = "ip link add v0 type veth peer name v1 && ip link set v0 addrgenmode none up && \
+    ip link set v1 addrgenmode none up && ip -6 addr add fe80::1/64 dev v0 nodad";
+
+/// Runs those of the tests below that begin so in a network of their own, which `network` sets up; says so where
+/// that is not permitted.
+fn inside(network: &str, tests: &str, passed: &str) {
+    let script = format!("{network} && exec \"$@\"");
+    let run = |program: &str, arguments: &[&str]| {
+        Command::new("unshare")
+            .args(["-rn", "sh", "-c", &script, "-", program])
+            .args(arguments)
+            .output()
+    };
+    if !run("true", &[]).is_ok_and(|output| output.status.success()) {
+        eprintln!("skip: mDNS: this system permits no such network namespace");
         return;
     }
     let own = std::env::current_exe().unwrap();
-    let output = Command::new("unshare")
-        .args(["-rn", "sh", "-c", script, "-"])
-        .arg(own)
-        .args(["--ignored", "--test-threads=1", "registry::mdns::inside"])
-        .output()
-        .unwrap();
+    let tests = format!("registry::mdns::{tests}");
+    let arguments = ["--ignored", "--test-threads=1", &tests];
+    let output = run(own.to_str().unwrap(), &arguments).unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}");
-    assert!(said.contains("4 passed"), "{said}");
+    assert!(said.contains(passed), "{said}");
+}
+
+#[test]
+fn mdns_keeps_the_contract_in_a_network_of_its_own() {
+    inside(LOOPBACK, "inside", "4 passed");
+}
+
+#[test]
+fn mdns_needs_no_ipv4() {
+    inside(IPV6, "inside_nodes_leave", "1 passed");
 }
 
 async fn make() -> Arc<dyn Registry> {
