@@ -4,10 +4,12 @@
 //! - [`flags`] reads command lines in the form that the official programs take.
 //! - [`service`] is `grpc.testing.TestService`.
 //! - [`answers`] makes a stream of what a handler sends, each message compressed or not.
+//! - [`base64`] writes bytes as metadata carries them.
 //!
 //! What a case is to do stands in <https://github.com/grpc/grpc/blob/master/doc/interop-test-descriptions.md>.
 
 pub mod answers;
+pub mod base64;
 pub mod flags;
 pub mod messages;
 pub mod service;

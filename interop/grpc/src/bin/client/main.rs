@@ -79,9 +79,13 @@ fn case<'a>(
         "empty_unary" => Box::pin(unary::empty(subject)),
         "large_unary" => Box::pin(unary::large(subject)),
         "pick_first_unary" => Box::pin(unary::pick_first(subject)),
-        "client_compressed_unary" => Box::pin(compression::client_unary(subject)),
+        "client_compressed_unary" => Box::pin(compression::client_unary(subject, true)),
+        "client_compressed_unary_noprobe" => Box::pin(compression::client_unary(subject, false)),
         "server_compressed_unary" => Box::pin(compression::server_unary(subject)),
-        "client_compressed_streaming" => Box::pin(compression::client_streaming(subject)),
+        "client_compressed_streaming" => Box::pin(compression::client_streaming(subject, true)),
+        "client_compressed_streaming_noprobe" => {
+            Box::pin(compression::client_streaming(subject, false))
+        }
         "server_compressed_streaming" => Box::pin(compression::server_streaming(subject)),
         "client_streaming" => Box::pin(streams::client(subject)),
         "server_streaming" => Box::pin(streams::server(subject)),

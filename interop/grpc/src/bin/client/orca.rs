@@ -5,11 +5,11 @@ use std::{collections::BTreeMap, time::Duration};
 use micro::{Reply, Streaming};
 use micro_rs_interop_grpc::{
     ORCA,
+    base64::base64,
     messages::{
         Interval, OrcaLoadReport, OrcaLoadReportRequest, SimpleRequest, SimpleResponse,
         StreamingOutputCallRequest, TestOrcaReport,
     },
-    service::base64,
 };
 use prost::Message as _;
 
