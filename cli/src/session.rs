@@ -73,7 +73,24 @@ impl Session {
 
     /// The plugins that the flags, and under them the environment, name.
     pub(crate) fn plugins(&self) -> Result<Plugins> {
-        let flags = &self.flags;
+        Self::plugins_of(&self.flags)
+    }
+
+    /// The same with another transport.
+    pub(crate) fn plugins_over(&self, transport: &str) -> Result<Plugins> {
+        let mut flags = self.flags.clone();
+        flags.transport = Some(transport.to_owned());
+        Self::plugins_of(&flags)
+    }
+
+    /// Whether calls go by gRPC whatever a node's record says.
+    pub(crate) fn is_grpc(&self) -> bool {
+        let said = || std::env::var("MICRO_TRANSPORT").ok();
+        let transport = self.flags.transport.clone().or_else(said);
+        transport.is_some_and(|transport| transport == "grpc")
+    }
+
+    fn plugins_of(flags: &Flags) -> Result<Plugins> {
         let tls = &flags.tls;
         let yes = "true".to_owned();
         let switch = |on: bool| if on { Some(&yes) } else { None };

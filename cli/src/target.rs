@@ -1,13 +1,19 @@
 //! What `call` and `stream` have in common: whom to call, and what the registry says about it.
 
 use clap::Args;
-use micro::{Plugins, client::RequestBuilder, registry::Value as Schema};
+use micro::{
+    Error, Plugins,
+    client::{Client, RequestBuilder},
+    registry::Value as Schema,
+};
+use prost_reflect::MethodDescriptor;
 use serde_json::Value;
 
 use crate::{
     arguments, check,
     failure::{Failure, Result},
     lookup,
+    reflection::Reflection,
     session::Session,
 };
 
@@ -24,7 +30,7 @@ pub(crate) struct Target {
     /// Call only nodes of this version
     #[arg(long, value_name = "VERSION", conflicts_with = "address")]
     version: Option<String>,
-    /// Call this address, without discovery; the request is then not checked
+    /// Call this address, without discovery; by gRPC, its reflection says what messages are like
     #[arg(long, value_name = "ADDRESS")]
     address: Option<String>,
     /// Send what the registry's record of the endpoint speaks against
@@ -78,6 +84,50 @@ impl Target {
             request,
             protobuf: endpoint.metadata.contains_key("path"),
         })
+    }
+
+    /// What the server at the address given says of the endpoint, if calls go by gRPC and it does.
+    pub(crate) async fn reflected(
+        &self,
+        session: &Session,
+        client: &Client,
+    ) -> Result<Option<MethodDescriptor>> {
+        let Some(address) = self.address.as_ref().filter(|_| session.is_grpc()) else {
+            return Ok(None);
+        };
+        let Some((service, method)) = self.full_name() else {
+            return Ok(None);
+        };
+        let failed = |error: Error| Failure::Failed(error.to_string());
+        let reflection = Reflection::open(client, address).await.map_err(failed)?;
+        let Some(mut reflection) = reflection else {
+            return Ok(None);
+        };
+        let Some(described) = reflection.service(&service).await.map_err(failed)? else {
+            return Ok(None);
+        };
+        let found = described.methods().find(|known| known.name() == method);
+        if found.is_none() {
+            let known: Vec<_> = described
+                .methods()
+                .map(|one| one.name().to_owned())
+                .collect();
+            let hint = lookup::hint(&method, known.iter().map(String::as_str));
+            return Err(Failure::NotFound(format!(
+                "service `{service}` has no method `{method}`{hint}"
+            )));
+        }
+        Ok(found)
+    }
+
+    /// The service and the method as gRPC names them: by the path, if the endpoint is one.
+    fn full_name(&self) -> Option<(String, String)> {
+        if let Some(path) = self.endpoint.strip_prefix('/') {
+            let (service, method) = path.split_once('/')?;
+            return Some((service.to_owned(), method.to_owned()));
+        }
+        let (kind, method) = self.endpoint.rsplit_once('.')?;
+        Some((format!("{}.{kind}", self.service), method.to_owned()))
     }
 
     /// The call with the options given.

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use clap::Args;
-use micro::{Code, Context, Error, Outcome};
+use micro::{Code, ContentType, Context, Error, Outcome, Payload, client::RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::{
     arguments,
     failure::{Failure, Result},
+    reflection::Form,
     session::Session,
     target::{Shape, Target},
 };
@@ -40,17 +41,42 @@ impl Call {
         let found = self.target.find(session, &plugins).await?;
         let target = &self.target;
         if found.shape.is_some_and(|shape| shape != Shape::Unary) {
-            let Target {
-                service, endpoint, ..
-            } = target;
-            return Err(Failure::Usage(format!(
-                "endpoint `{endpoint}` streams; use `micro stream {service} {endpoint}`"
-            )));
+            return Err(self.streams());
         }
         found.check(session, &request)?;
         let client = plugins.client()?;
-        let method = client.method::<Value, Value>(&target.service, &target.endpoint);
-        let mut call = target.options(method.call(&Context::new(), request));
+        let Some(reflected) = target.reflected(session, &client).await? else {
+            let method = client.method::<Value, Value>(&target.service, &target.endpoint);
+            let call = method.call(&Context::new(), request);
+            return session.print(self.made(session, call).await?);
+        };
+        if reflected.is_client_streaming() || reflected.is_server_streaming() {
+            return Err(self.streams());
+        }
+        let form = Form::of(&reflected);
+        let method = client
+            .method::<Vec<u8>, Vec<u8>>(&target.service, &target.endpoint)
+            .content_type(ContentType::Protobuf);
+        let call = method.call(&Context::new(), form.encode(request)?);
+        session.print(form.decode(&self.made(session, call).await?)?)
+    }
+
+    fn streams(&self) -> Failure {
+        let Target {
+            service, endpoint, ..
+        } = &self.target;
+        Failure::Usage(format!(
+            "endpoint `{endpoint}` streams; use `micro stream {service} {endpoint}`"
+        ))
+    }
+
+    /// Makes a call with the options given, and gives the reply.
+    async fn made<In, Out: Payload>(
+        &self,
+        session: &Session,
+        call: RequestBuilder<'_, In, Out>,
+    ) -> Result<Out> {
+        let mut call = self.target.options(call);
         if let Some(timeout) = self.timeout {
             call = call.timeout(timeout);
         }
@@ -65,7 +91,7 @@ impl Call {
         } else {
             call.await
         };
-        session.print(reply.map_err(failure)?)
+        reply.map_err(failure)
     }
 }
 

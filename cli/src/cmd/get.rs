@@ -1,4 +1,4 @@
-//! `micro get SERVICE`.
+//! `micro get SERVICE`, and `micro get --address ADDRESS`.
 
 use clap::Args;
 use micro::registry::{Endpoint, Node, Value};
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     failure::Result,
-    lookup,
+    lookup, offered,
     session::Session,
     table::{Cell, Colour, Table},
 };
@@ -15,14 +15,22 @@ use crate::{
 #[derive(Args)]
 pub(crate) struct Get {
     /// The service's name
-    service: String,
+    #[arg(required_unless_present = "address")]
+    service: Option<String>,
+    /// Show what the gRPC server at this address offers, by its reflection
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "service")]
+    address: Option<String>,
 }
 
 impl Get {
     pub(crate) fn run(self, session: &Session) -> Result {
+        if let Some(address) = &self.address {
+            return session.block_on(offered::print(session, address));
+        }
+        let service = self.service.unwrap_or_default();
         let nodes = session.block_on(async {
             let registry = session.registry()?;
-            lookup::nodes(&*registry, &self.service).await
+            lookup::nodes(&*registry, &service).await
         })?;
         let versions = lookup::versions(nodes);
         if session.json() {

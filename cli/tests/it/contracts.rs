@@ -7,7 +7,7 @@ use crate::house::House;
 /// The example itself.
 #[allow(dead_code, reason = "its `main` is not run here")]
 #[path = "../../../micro/examples/contract/main.rs"]
-mod example;
+pub(crate) mod example;
 
 /// The example's directory.
 fn example() -> std::path::PathBuf {

@@ -18,5 +18,6 @@ mod house;
 mod nodes;
 mod output;
 mod projects;
+mod reflection;
 mod streams;
 mod weights;

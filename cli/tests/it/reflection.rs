@@ -1,0 +1,207 @@
+//! Servers that are known by their reflection only: tonic's here, which takes nothing but Protobuf.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use tokio::runtime::Runtime;
+use tonic::{
+    Request, Response, Status,
+    body::Body,
+    codegen::{Service, http},
+    server::{NamedService, UnaryService},
+    transport::{Server, server::TcpIncoming},
+};
+use tonic_prost::ProstCodec;
+
+use crate::house::House;
+
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "a service of the library's own is not made here"
+)]
+#[path = "../../../micro/examples/contract/weather.rs"]
+#[rustfmt::skip]
+mod weather;
+
+use weather::{LatestRequest, Reading, Sky};
+
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+#[derive(Clone)]
+struct Station;
+
+impl NamedService for Station {
+    const NAME: &'static str = "weather.Station";
+}
+
+impl Service<http::Request<Body>> for Station {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        Box::pin(async move {
+            if request.uri().path() != "/weather.Station/Latest" {
+                return Ok(Status::unimplemented("no such method").into_http());
+            }
+            let mut grpc = tonic::server::Grpc::new(ProstCodec::default());
+            Ok(grpc.unary(Latest, request).await)
+        })
+    }
+}
+
+struct Latest;
+
+impl UnaryService<LatestRequest> for Latest {
+    type Response = Reading;
+    type Future = BoxFuture<Result<Response<Reading>, Status>>;
+
+    fn call(&mut self, request: Request<LatestRequest>) -> Self::Future {
+        Box::pin(async move {
+            let place = request.into_inner().place;
+            if place.is_empty() {
+                return Err(Status::invalid_argument("`place` is missing"));
+            }
+            Ok(Response::new(Reading {
+                place,
+                degrees_celsius: 21.5,
+                sky: Sky::Clouded.into(),
+                ..Reading::default()
+            }))
+        })
+    }
+}
+
+/// A server of tonic's, and its address; with reflection if it has something to describe.
+fn tonic(described: Option<&[u8]>) -> (Runtime, String) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime can be started");
+    let _inside = runtime.enter();
+    let any = "127.0.0.1:0".parse().expect("it is an address");
+    let incoming = TcpIncoming::bind(any).expect("a port is free");
+    let address = incoming.local_addr().expect("it is bound").to_string();
+    let reflection = described.map(|set| {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(set)
+            .build_v1()
+            .expect("the descriptors are good")
+    });
+    let server = Server::builder()
+        .add_service(Station)
+        .add_optional_service(reflection);
+    runtime.spawn(server.serve_with_incoming(incoming));
+    drop(_inside);
+    (runtime, address)
+}
+
+fn described() -> (Runtime, String) {
+    tonic(Some(weather::FILE_DESCRIPTOR_SET))
+}
+
+fn latest<'a>(address: &'a str, request: &'a str) -> Vec<&'a str> {
+    let target = ["call", "--transport=grpc", "--address", address];
+    [&target[..], &["weather", "Station.Latest", request]].concat()
+}
+
+#[test]
+fn json_is_made_protobuf_by_what_the_server_says_of_it() {
+    let (_runtime, address) = described();
+    let house = House::new();
+    let request = r#"{"place":"Cape Town"}"#;
+    let reply = house.micro(&latest(&address, request)).json();
+    let expected = serde_json::json!(
+        {"place": "Cape Town", "degreesCelsius": 21.5, "sky": "SKY_CLOUDED"}
+    );
+    assert_eq!(reply, expected);
+
+    let mut by_path = latest(&address, request);
+    by_path[5] = "/weather.Station/Latest";
+    assert_eq!(house.micro(&by_path).json(), expected);
+}
+
+#[test]
+fn a_field_that_is_not_there_is_told_before_the_call() {
+    let (_runtime, address) = described();
+    let error = House::new().micro(&latest(&address, r#"{"town":"Cape Town"}"#));
+    let error = error.failed(1);
+    assert!(
+        error.contains("does not fit the endpoint") && error.contains("`town`"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_the_server_refuses_is_its_own_error() {
+    let (_runtime, address) = described();
+    let error = House::new().micro(&latest(&address, "{}")).failed(1);
+    assert!(error.contains("`place` is missing"), "{error}");
+}
+
+#[test]
+fn a_method_that_is_not_there_is_answered_with_the_nearest() {
+    let (_runtime, address) = described();
+    let mut wrong = latest(&address, "{}");
+    wrong[5] = "Station.Lates";
+    let error = House::new().micro(&wrong).failed(3);
+    assert!(error.contains("did you mean `Latest`?"), "{error}");
+
+    wrong[5] = "Station.History";
+    let error = House::new().micro(&wrong).failed(2);
+    assert!(error.contains("streams; use `micro stream"), "{error}");
+}
+
+#[test]
+fn get_shows_what_an_address_offers() {
+    let (_runtime, address) = described();
+    let house = House::new();
+    let shown = house.micro(&["get", "--address", &address]).ok();
+    assert!(
+        shown.contains("service weather.Station\n")
+            && shown.contains("Station.Latest")
+            && shown.contains("{place: string}")
+            && shown.contains("stream of {place: string, at: google.protobuf.Timestamp"),
+        "{shown}"
+    );
+    let told = house
+        .micro(&["get", "--address", &address, "--json"])
+        .json();
+    let services = told.as_array().expect("it is a list");
+    let station = services
+        .iter()
+        .find(|one| one["service"] == "weather.Station");
+    let endpoints = &station.expect("it is listed")["endpoints"];
+    assert_eq!(endpoints[0]["name"], "Station.Latest");
+    assert_eq!(endpoints[1]["response_stream"], true);
+}
+
+#[cfg(feature = "gen")]
+#[test]
+fn a_server_of_ours_is_called_so_too() {
+    let house = House::new();
+    let address = house.serve(crate::contracts::example::station());
+    let reply = house.micro(&latest(&address, r#"{"place":"Cape Town"}"#));
+    assert_eq!(reply.json()["degreesCelsius"], 21.5);
+    let plain = house.serve(crate::house::greeter());
+    let hello = ["call", "--transport=grpc", "--address", &plain, "greeter"];
+    let hello = [&hello[..], &["Greeter.Hello", r#"{"name":"John"}"#]].concat();
+    assert_eq!(house.micro(&hello).ok(), "{\"msg\":\"Hello John\"}\n");
+}
+
+#[test]
+fn a_server_without_reflection_has_nothing_to_show() {
+    let (_runtime, address) = tonic(None);
+    let error = House::new().micro(&["get", "--address", &address]);
+    let error = error.failed(1);
+    assert!(error.contains("has no gRPC reflection"), "{error}");
+}
