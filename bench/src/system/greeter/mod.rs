@@ -69,8 +69,8 @@ fn run_ours(service: Service, threads: usize) -> Result<()> {
     .context("the service ended")
 }
 
-/// Our greeter, without its handler.
-fn ours(listener: &TcpListener) -> Result<Service> {
+/// Our greeter, without its handler, at the address of a listener, which is closed.
+fn ours(listener: TcpListener) -> Result<Service> {
     let address = listener.local_addr()?.to_string();
     let plugins = ::micro::Plugins::new().registry(::micro::registry::Memory::new());
     Ok(Service::new(SERVICE).address(address).plugins(plugins))

@@ -27,13 +27,13 @@ impl System for Mucp {
     type Client = Caller;
 
     async fn serve(&self, listener: TcpListener) -> Result<()> {
-        let service = ours(&listener)?.handle(HELLO, hello.idempotent());
+        let service = ours(listener)?.handle(HELLO, hello.idempotent());
         let _running = service.serve().await?;
         std::future::pending().await
     }
 
     fn run_server(&self, listener: TcpListener, threads: usize) -> Result<()> {
-        run_ours(ours(&listener)?.handle(HELLO, hello.idempotent()), threads)
+        run_ours(ours(listener)?.handle(HELLO, hello.idempotent()), threads)
     }
 
     async fn connect(&self, address: SocketAddr) -> Result<Caller> {

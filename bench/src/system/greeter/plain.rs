@@ -31,12 +31,12 @@ impl System for Plain {
     type Client = Caller;
 
     async fn serve(&self, listener: TcpListener) -> Result<()> {
-        let _running = ours(&listener)?.handle(HELLO, hello).serve().await?;
+        let _running = ours(listener)?.handle(HELLO, hello).serve().await?;
         std::future::pending().await
     }
 
     fn run_server(&self, listener: TcpListener, threads: usize) -> Result<()> {
-        run_ours(ours(&listener)?.handle(HELLO, hello), threads)
+        run_ours(ours(listener)?.handle(HELLO, hello), threads)
     }
 
     async fn connect(&self, address: SocketAddr) -> Result<Caller> {
