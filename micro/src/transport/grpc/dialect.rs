@@ -126,7 +126,8 @@ impl Exchange {
             return self.call(head, Body::stream(messages), now);
         }
         let mut first = None;
-        let whole = !self.place.shape.is_some_and(|shape| shape.response_stream);
+        let answers_by_stream = self.place.shape.is_some_and(|shape| shape.response_stream);
+        let whole = !(answers_by_stream && head.of_go_micro);
         let mut cx = TaskContext::from_waker(Waker::noop());
         match messages.poll_only(&mut first, whole, &mut cx) {
             Poll::Ready(Ok(message)) => self.call(head, message.into(), now),

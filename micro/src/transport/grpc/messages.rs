@@ -87,7 +87,7 @@ impl Messages {
 
     /// The only message of a body that has one.
     ///
-    /// Where it need not be `whole` it is taken once it is there, though the end is not: go-micro v2's clients
+    /// Where the body need not be `whole` the message is taken once it is there: go-micro v2's clients
     /// leave a request open for as long as they read the stream that answers it.
     ///
     /// # Errors

@@ -85,13 +85,17 @@ async fn a_call_of_each_shape_is_answered() {
 }
 
 #[tokio::test]
-async fn a_stream_is_begun_though_the_request_is_left_open() {
+async fn a_stream_to_go_micro_is_begun_though_the_request_is_left_open() {
     let (mut client, _greeter) = begin().await;
     client.ready().await.unwrap();
     let (feed, names) = tokio::sync::mpsc::channel(1);
     feed.send(hello("2")).await.unwrap();
     let names = tokio_stream::wrappers::ReceiverStream::new(names);
-    let counted = client.streaming(Request::new(names), path("Count"), codec());
+    let mut request = Request::new(names);
+    // Its clients are known by this.
+    let told = "application/protobuf".parse().unwrap();
+    request.metadata_mut().insert("x-content-type", told);
+    let counted = client.streaming(request, path("Count"), codec());
     let mut counted = soon(counted).await.unwrap().into_inner();
     for number in 1..=2 {
         let next = soon(counted.message()).await.unwrap();
