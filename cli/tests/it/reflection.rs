@@ -21,7 +21,8 @@ use crate::house::House;
 #[allow(
     dead_code,
     unreachable_pub,
-    reason = "a service of the library's own is not made here"
+    clippy::duplicate_mod,
+    reason = "only its messages are wanted here; the example beside has it whole"
 )]
 #[path = "../../../micro/examples/contract/weather.rs"]
 #[rustfmt::skip]
