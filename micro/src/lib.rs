@@ -67,6 +67,7 @@ mod service;
 pub mod settings;
 mod time;
 pub mod transport;
+mod url;
 
 pub use broker::Broker;
 pub use call::{Answer, Call};

@@ -13,6 +13,7 @@ mod local;
 mod mdns;
 mod memory;
 mod node;
+pub mod remote;
 mod view;
 
 use std::{pin::Pin, time::Duration};

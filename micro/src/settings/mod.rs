@@ -48,12 +48,11 @@ mod known;
 mod list;
 mod table;
 mod tls;
-mod url;
 mod value;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-pub use url::Url;
+pub use crate::url::Url;
 pub use value::duration;
 
 use crate::{

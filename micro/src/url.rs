@@ -84,6 +84,28 @@ impl Url {
             .map(|(_, value)| decode(value))
     }
 
+    /// The keys after the `?`.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        let (_, _, _, query) = self.parts();
+        let pairs = query.split('&').filter(|pair| !pair.is_empty());
+        pairs.map(|pair| pair.split_once('=').map_or(pair, |(key, _)| key))
+    }
+
+    /// The same with a value for a key after the `?`, unless it has one there.
+    pub fn with_query(mut self, key: &str, value: &str) -> Self {
+        if self.keys().all(|said| said != key) {
+            let sign = if self.address.contains('?') { '&' } else { '?' };
+            self.address = format!("{}{sign}{key}={}", self.address, encode(value));
+            self.slashes |= self.address.starts_with('?');
+        }
+        self
+    }
+
+    /// Whether the address has a scheme of its own, which is `https`.
+    pub fn is_https(&self) -> bool {
+        self.address.starts_with("https://")
+    }
+
     /// Userinfo, hosts, path and query.
     fn parts(&self) -> (&str, &str, &str, &str) {
         let (before, query) = self.address.split_once('?').unwrap_or((&self.address, ""));
@@ -120,6 +142,20 @@ impl fmt::Debug for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Url({self})")
     }
+}
+
+/// A text in which nothing can be taken for a sign between keys and values.
+fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'/' | b':' => {
+                encoded.push(char::from(byte));
+            }
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
 }
 
 /// The text that percent signs encode; one that encodes nothing stands for itself.
@@ -166,6 +202,19 @@ mod tests {
         }
         let careless = Url::parse("consul://ops:pass/word@host:8500").to_string();
         assert_eq!(careless, "consul://***@host:8500");
+    }
+
+    #[test]
+    fn a_value_that_is_added_reads_back_and_the_first_said_stands() {
+        let url = Url::parse("etcd").with_query("token", "a&b=c %");
+        assert_eq!(url.query("token").as_deref(), Some("a&b=c %"));
+        assert_eq!(url.hosts().count(), 0);
+        let url = Url::parse("etcd://h:1?token=x")
+            .with_query("token", "y")
+            .with_query("tls", "true");
+        assert_eq!(url.query("token").as_deref(), Some("x"));
+        assert_eq!(url.keys().collect::<Vec<_>>(), ["token", "tls"]);
+        assert_eq!(url.to_string(), "etcd://h:1?***");
     }
 
     #[test]

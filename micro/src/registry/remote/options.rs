@@ -1,0 +1,221 @@
+//! What a registry's URL says: where it is, who we are, which part of it is ours.
+
+use std::path::PathBuf;
+
+use crate::{
+    error::{Error, Result},
+    url::Url,
+};
+
+/// Keys that every registry takes after the `?`.
+const COMMON: [&str; 9] = [
+    "namespace",
+    "token",
+    "user",
+    "password",
+    "tls",
+    "tls-ca",
+    "tls-cert",
+    "tls-key",
+    "tls-insecure",
+];
+
+/// What a URL says of a server: `etcd://USER:PASSWORD@HOST:PORT,HOST:PORT?namespace=N&tls=true&tls-ca=FILE`.
+///
+/// Settings such as `--registry-namespace` are put into the URL before it comes here. Not printed, as it has secrets.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// `host:port` of each server, at least one; each with the default port unless it says another.
+    pub hosts: Vec<String>,
+    /// User and password.
+    pub user: Option<(String, String)>,
+    /// A token, where the server takes one.
+    pub token: Option<String>,
+    /// Set when TLS is spoken.
+    pub tls: Option<TlsFiles>,
+    /// What sets a fleet apart from others that share the server; empty for none.
+    pub namespace: String,
+    /// The URL, for what only one registry knows.
+    pub url: Url,
+}
+
+/// Files of certificates, all of them optional.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TlsFiles {
+    /// Authorities that the server is trusted by, in place of the system's.
+    pub ca: Option<PathBuf>,
+    /// The certificate that is shown to a server that asks …
+    pub certificate: Option<PathBuf>,
+    /// … and its key.
+    pub key: Option<PathBuf>,
+    /// Whether the server's certificate is not verified.
+    pub insecure: bool,
+}
+
+impl Options {
+    /// What `url` says; a host without a port gets `port`, and no host is `127.0.0.1`. `own` are the keys after
+    /// the `?` that only this registry knows.
+    ///
+    /// # Errors
+    /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for a key that nobody knows, a port that is none,
+    /// a certificate without a key, and a namespace of other characters than letters, digits, `-`, `_` and `.`.
+    pub fn of(url: &Url, port: u16, own: &[&str]) -> Result<Self> {
+        for key in url.keys() {
+            if !COMMON.contains(&key) && !own.contains(&key) {
+                let known: Vec<_> = COMMON
+                    .iter()
+                    .chain(own)
+                    .map(|key| format!("`{key}`"))
+                    .collect();
+                return Err(Error::invalid_argument(format!(
+                    "unknown key `{key}` after the `?`; known are: {}",
+                    known.join(", ")
+                )));
+            }
+        }
+        let mut hosts = Vec::new();
+        for host in url.hosts() {
+            hosts.push(with_port(host, port)?);
+        }
+        if hosts.is_empty() {
+            hosts.push(format!("127.0.0.1:{port}"));
+        }
+        let user = url.user().or_else(|| {
+            Some((
+                url.query("user")?,
+                url.query("password").unwrap_or_default(),
+            ))
+        });
+        let file = |key| {
+            url.query(key)
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from)
+        };
+        let files = TlsFiles {
+            ca: file("tls-ca"),
+            certificate: file("tls-cert"),
+            key: file("tls-key"),
+            insecure: switch(url, "tls-insecure")?.unwrap_or(false),
+        };
+        if files.certificate.is_some() != files.key.is_some() {
+            return Err(Error::invalid_argument(
+                "`tls-cert` and `tls-key` are given together or not at all",
+            ));
+        }
+        let secure = switch(url, "tls")?.unwrap_or(files != TlsFiles::default() || url.is_https());
+        let namespace = url.query("namespace").unwrap_or_default();
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if !namespace.chars().all(plain) || namespace.starts_with('.') {
+            return Err(Error::invalid_argument(format!(
+                "namespace `{namespace}`: only letters, digits, `-`, `_` and, not in front, `.`"
+            )));
+        }
+        Ok(Options {
+            hosts,
+            user,
+            token: url.query("token").filter(|token| !token.is_empty()),
+            tls: secure.then_some(files),
+            namespace,
+            url: url.clone(),
+        })
+    }
+
+    /// The hosts, for errors.
+    pub fn place(&self) -> String {
+        self.hosts.join(",")
+    }
+}
+
+fn with_port(host: &str, port: u16) -> Result<String> {
+    // More than one colon without brackets is an IPv6 address by itself.
+    if host.matches(':').count() > 1 && !host.starts_with('[') {
+        return Ok(format!("[{host}]:{port}"));
+    }
+    match host.rsplit_once(':') {
+        Some((_, said)) if !said.ends_with(']') => match said.parse::<u16>() {
+            Ok(number) if number > 0 => Ok(host.to_owned()),
+            _ => Err(Error::invalid_argument(format!(
+                "`{said}` of host `{host}` is not a port"
+            ))),
+        },
+        _ => Ok(format!("{host}:{port}")),
+    }
+}
+
+fn switch(url: &Url, key: &str) -> Result<Option<bool>> {
+    match url.query(key).as_deref() {
+        None => Ok(None),
+        Some("" | "true" | "yes" | "1") => Ok(Some(true)),
+        Some("false" | "no" | "0") => Ok(Some(false)),
+        Some(other) => Err(Error::invalid_argument(format!(
+            "`{key}={other}` is neither `true` nor `false`"
+        ))),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
+mod tests {
+    use super::*;
+
+    fn options(url: &str) -> Result<Options> {
+        Options::of(&Url::parse(url), 2379, &["prefix"])
+    }
+
+    #[test]
+    fn hosts_get_the_default_port_where_they_say_none() {
+        let hosts = options("etcd://10.0.0.1,db:99,[::1],fe80::1,[::1]:7")
+            .unwrap()
+            .hosts;
+        assert_eq!(
+            hosts,
+            [
+                "10.0.0.1:2379",
+                "db:99",
+                "[::1]:2379",
+                "[fe80::1]:2379",
+                "[::1]:7"
+            ]
+        );
+        assert_eq!(options("etcd").unwrap().hosts, ["127.0.0.1:2379"]);
+    }
+
+    #[test]
+    fn tls_is_spoken_when_it_or_a_file_of_it_is_named() {
+        assert_eq!(options("etcd://h").unwrap().tls, None);
+        assert_eq!(
+            options("etcd://h?tls=yes").unwrap().tls,
+            Some(TlsFiles::default())
+        );
+        let files = options("etcd://h?tls-ca=/a%20b.pem").unwrap().tls.unwrap();
+        assert_eq!(files.ca.unwrap(), PathBuf::from("/a b.pem"));
+        assert!(options("etcd:https://h:1").unwrap().tls.is_some());
+        assert_eq!(options("etcd:http://h:1").unwrap().tls, None);
+    }
+
+    #[test]
+    fn a_wrong_url_says_what_is_wrong() {
+        for (url, reason) in [
+            ("etcd://h?tokn=x", "unknown key `tokn`"),
+            ("etcd://h:x", "`x` of host `h:x` is not a port"),
+            ("etcd://h?tls-cert=a", "given together"),
+            ("etcd://h?namespace=a/b", "namespace `a/b`"),
+            ("etcd://h?tls=maybe", "`tls=maybe` is neither"),
+        ] {
+            let error = options(url).err().unwrap().to_string();
+            assert!(error.contains(reason), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_user_may_stand_in_front_or_behind() {
+        let expected = Some(("root".to_owned(), "s/e".to_owned()));
+        assert_eq!(options("etcd://root:s%2Fe@h").unwrap().user, expected);
+        assert_eq!(
+            options("etcd://h?user=root&password=s%2Fe").unwrap().user,
+            expected
+        );
+    }
+}

@@ -1,0 +1,395 @@
+//! What is believed of what a server says.
+//!
+//! A record that is taken out before our eyes is gone. One that is merely missing may be so because the server
+//! forgot it (it was restarted empty), let it expire while nobody could renew it, or was asked too early; such a
+//! node is in doubt, and shown on: calls find out in a millisecond whether it lives, while a live one that is
+//! hidden takes no load until it has registered again.
+
+use std::{
+    collections::{BTreeMap, btree_map},
+    sync::Arc,
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use tokio::{sync::Notify, time::Instant};
+
+use super::admit;
+use crate::{
+    error::Error,
+    registry::{
+        Node,
+        view::{Set, View},
+    },
+};
+
+/// How long a node is shown that a server lacks: longer than nodes take to register again, which is 30 s.
+const GRACE: Duration = Duration::from_secs(45);
+/// How long after a node expired its fellows may have done so too: then it was the server that failed.
+const SETTLE: Duration = Duration::from_secs(3);
+
+/// What a driver says of one service, or of all, on one watch.
+pub struct Shown {
+    registry: String,
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    view: View,
+    doubts: BTreeMap<(String, String), Doubt>,
+    /// Whether the server was heard since it was last asked.
+    heard: bool,
+}
+
+/// A node that the server lacks and that is shown all the same.
+struct Doubt {
+    until: Instant,
+    /// Whether it expired before our eyes, so that its fellows can tell on whom the fault lay.
+    expired: bool,
+}
+
+impl Shown {
+    pub(super) fn new(registry: &str) -> Self {
+        Shown {
+            registry: registry.to_owned(),
+            state: Mutex::default(),
+            changed: Notify::new(),
+        }
+    }
+
+    /// These are all the nodes there are, at the start or after a loss. Nodes shown before that are not among
+    /// them are in doubt.
+    pub fn whole(&self, nodes: impl IntoIterator<Item = Node>) {
+        let mut sets: BTreeMap<String, Vec<Node>> = BTreeMap::new();
+        for node in nodes {
+            if admit::admit(&self.registry, &node) {
+                sets.entry(node.service.clone()).or_default().push(node);
+            }
+        }
+        self.change(|state| {
+            let until = Instant::now() + GRACE;
+            let mut empty = Vec::new();
+            for (service, set) in &state.view.services {
+                if set.nodes.is_empty() && !sets.contains_key(service) {
+                    empty.push(service.clone());
+                }
+                for node in &set.nodes {
+                    let found = sets
+                        .get(service)
+                        .is_some_and(|nodes| nodes.iter().any(|n| n.id == node.id));
+                    let key = (service.clone(), node.id.clone());
+                    if found {
+                        state.doubts.remove(&key);
+                    } else {
+                        let expired = false;
+                        state.doubts.entry(key).or_insert(Doubt { until, expired });
+                        sets.entry(service.clone()).or_default().push(node.clone());
+                    }
+                }
+            }
+            for service in empty {
+                state.view.services.remove(&service);
+            }
+            for (service, nodes) in sets {
+                state.put_set(service, nodes);
+            }
+        });
+    }
+
+    /// These are all the nodes of one service, as the server, heard all along, now has it: others were taken
+    /// out. `expired` are those that it still has and that were not renewed in time.
+    pub fn set(
+        &self,
+        service: &str,
+        nodes: impl IntoIterator<Item = Node>,
+        expired: impl IntoIterator<Item = Node>,
+    ) {
+        let admitted = |node: &Node| admit::admit(&self.registry, node);
+        let nodes: Vec<_> = nodes.into_iter().filter(admitted).collect();
+        let expired: Vec<_> = expired.into_iter().filter(admitted).collect();
+        self.change(|state| {
+            let mut shown = nodes;
+            for node in &shown {
+                state.doubts.remove(&(service.to_owned(), node.id.clone()));
+            }
+            let before = state
+                .view
+                .services
+                .get(service)
+                .cloned()
+                .unwrap_or_default();
+            for node in expired {
+                // One that was never seen alive is not shown.
+                if before.nodes.iter().any(|known| known.id == node.id) {
+                    state.doubt(service, &node.id);
+                    shown.push(node);
+                }
+            }
+            for node in &before.nodes {
+                if !shown.iter().any(|left| left.id == node.id) {
+                    state.doubts.remove(&(service.to_owned(), node.id.clone()));
+                }
+            }
+            match shown.is_empty() {
+                true => drop(state.view.services.remove(service)),
+                false => state.put_set(service.to_owned(), shown),
+            }
+        });
+    }
+
+    /// A node was registered, or registered again.
+    pub fn put(&self, node: Node) {
+        if !admit::admit(&self.registry, &node) {
+            return;
+        }
+        self.change(|state| {
+            state
+                .doubts
+                .remove(&(node.service.clone(), node.id.clone()));
+            let service = node.service.clone();
+            let mut nodes = state.nodes(&service);
+            match nodes.iter_mut().find(|known| known.id == node.id) {
+                Some(known) => *known = node,
+                None => nodes.push(node),
+            }
+            state.put_set(service, nodes);
+        });
+    }
+
+    /// A node was taken out by someone.
+    pub fn gone(&self, service: &str, id: &str) {
+        self.change(|state| {
+            state.doubts.remove(&(service.to_owned(), id.to_owned()));
+            let mut nodes = state.nodes(service);
+            nodes.retain(|node| node.id != id);
+            match nodes.is_empty() {
+                true => drop(state.view.services.remove(service)),
+                false => state.put_set(service.to_owned(), nodes),
+            }
+        });
+    }
+
+    /// A node was not renewed in time. It goes if others of its service were, within 3 s; else the server may
+    /// be at fault, and the node stays for 45 s.
+    pub fn expired(&self, service: &str, id: &str) {
+        self.change(|state| {
+            if state.nodes(service).iter().any(|node| node.id == id) {
+                state.doubt(service, id);
+            }
+        });
+    }
+
+    /// Whether the server has said anything since it was asked.
+    pub(super) fn is_heard(&self) -> bool {
+        self.state.lock().heard
+    }
+
+    /// The server is asked.
+    pub(super) fn ask(&self) {
+        self.state.lock().heard = false;
+    }
+
+    /// The server is lost.
+    pub(super) fn lose(&self, since: Instant, error: Error) {
+        self.state.lock().view.stale = Some((since, error));
+    }
+
+    pub(super) fn look(&self, with: impl FnOnce(&View)) {
+        with(&self.state.lock().view);
+    }
+
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Ends the doubts that are due, and says when the next one is.
+    pub(super) fn settle(&self) -> Option<Instant> {
+        let mut state = self.state.lock();
+        let now = Instant::now();
+        let due = state.doubts.iter().filter(|(_, doubt)| doubt.until <= now);
+        let due: Vec<(String, String)> = due.map(|(key, _)| key.clone()).collect();
+        for (service, id) in &due {
+            let nodes = state.nodes(service);
+            let is_doubted = |node: &Node| {
+                state
+                    .doubts
+                    .contains_key(&(service.clone(), node.id.clone()))
+            };
+            let renewed = nodes.iter().any(|node| !is_doubted(node));
+            let key = (service.clone(), id.clone());
+            if let Some(doubt) = state.doubts.get_mut(&key)
+                && std::mem::take(&mut doubt.expired)
+                && !renewed
+            {
+                doubt.until = now + GRACE;
+                continue;
+            }
+            state.doubts.remove(&key);
+            let nodes = nodes.into_iter().filter(|node| node.id != *id).collect();
+            state.put_set(service.clone(), nodes);
+        }
+        let next = state.doubts.values().map(|doubt| doubt.until).min();
+        drop(state);
+        if !due.is_empty() {
+            self.changed.notify_one();
+        }
+        next
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.state.lock();
+        state.heard = true;
+        state.view.stale = None;
+        change(&mut state);
+        drop(state);
+        self.changed.notify_one();
+    }
+}
+
+impl State {
+    fn nodes(&self, service: &str) -> Vec<Node> {
+        self.view
+            .services
+            .get(service)
+            .map(|set| set.nodes.clone())
+            .unwrap_or_default()
+    }
+
+    fn doubt(&mut self, service: &str, id: &str) {
+        let key = (service.to_owned(), id.to_owned());
+        let until = Instant::now() + SETTLE;
+        self.doubts.entry(key).or_insert(Doubt {
+            until,
+            expired: true,
+        });
+    }
+
+    /// A set that differs from what is shown; an empty one is not to be believed.
+    fn put_set(&mut self, service: String, mut nodes: Vec<Node>) {
+        nodes.sort_by(|a, b| a.id.cmp(&b.id));
+        nodes.dedup_by(|later, first| later.id == first.id);
+        share_endpoints(&mut nodes);
+        let set = Set {
+            authoritative: !nodes.is_empty(),
+            nodes,
+        };
+        match self.view.services.entry(service) {
+            btree_map::Entry::Occupied(mut entry) if **entry.get() != set => {
+                drop(entry.insert(Arc::new(set)))
+            }
+            btree_map::Entry::Occupied(_) => {}
+            btree_map::Entry::Vacant(entry) => drop(entry.insert(Arc::new(set))),
+        }
+    }
+}
+
+/// Nodes of one version serve the same: one list for all.
+fn share_endpoints(nodes: &mut [Node]) {
+    for index in 1..nodes.len() {
+        let (before, node) = nodes.split_at_mut(index);
+        let (last, node) = (&before[index - 1].endpoints, &mut node[0].endpoints);
+        if !Arc::ptr_eq(last, node) && last == node {
+            *node = last.clone();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(id: &str) -> Node {
+        Node::new("a", id, "h:1")
+    }
+
+    fn shown(ids: &[&str]) -> Shown {
+        let shown = Shown::new("test");
+        shown.whole(ids.iter().map(|id| node(id)));
+        shown
+    }
+
+    /// The ids of service `a`, and whether the set is authoritative; `gone` when it is not in the view.
+    fn ids(shown: &Shown) -> String {
+        shown.settle();
+        let mut said = String::from("gone");
+        shown.look(|view| {
+            if let Some(set) = view.services.get("a") {
+                let ids: Vec<_> = set.nodes.iter().map(|node| node.id.as_str()).collect();
+                said = format!("{} {}", ids.join(","), set.authoritative);
+            }
+        });
+        said
+    }
+
+    async fn after(shown: &Shown, seconds: u64) -> String {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        ids(shown)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_taken_out_is_gone_at_once_and_believed() {
+        let shown = shown(&["1", "2"]);
+        shown.gone("a", "1");
+        assert_eq!(ids(&shown), "2 true");
+        shown.gone("a", "2");
+        assert_eq!(ids(&shown), "gone");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_forgot_is_given_time_to_hear_from_all_again() {
+        let shown = shown(&["1", "2"]);
+        shown.whole([]);
+        assert_eq!(ids(&shown), "1,2 true");
+        shown.put(node("2"));
+        assert_eq!(after(&shown, 44).await, "1,2 true");
+        assert_eq!(after(&shown, 2).await, "2 true");
+        shown.whole([]);
+        assert_eq!(after(&shown, 46).await, " false");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_expires_among_others_that_renew_is_gone() {
+        let shown = shown(&["1", "2"]);
+        shown.expired("a", "1");
+        assert_eq!(after(&shown, 1).await, "1,2 true");
+        assert_eq!(after(&shown, 3).await, "2 true");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nodes_that_expire_all_at_once_are_doubted() {
+        let shown = shown(&["1", "2"]);
+        shown.set("a", [], [node("1"), node("2")]);
+        assert_eq!(after(&shown, 4).await, "1,2 true");
+        assert_eq!(after(&shown, 36).await, "1,2 true");
+        shown.put(node("1"));
+        assert_eq!(after(&shown, 10).await, "1 true");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_set_takes_out_what_it_lacks_and_shows_nothing_dead_from_the_start() {
+        let shown = shown(&["1", "2"]);
+        shown.set("a", [node("2")], [node("3")]);
+        assert_eq!(ids(&shown), "2 true");
+        shown.set("a", [], []);
+        assert_eq!(ids(&shown), "gone");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_doubted_node_that_is_taken_out_is_gone() {
+        let shown = shown(&["1"]);
+        shown.whole([]);
+        shown.gone("a", "1");
+        assert_eq!(ids(&shown), "gone");
+        assert_eq!(shown.settle(), None);
+    }
+
+    #[test]
+    fn a_hostile_record_is_left_out_and_its_neighbour_is_not() {
+        let shown = Shown::new("test");
+        shown.whole([node("1"), Node::new("a", "2", "0.0.0.0:0")]);
+        shown.put(Node::new("a", "3\0", "h:1"));
+        assert_eq!(ids(&shown), "1 true");
+    }
+}
