@@ -1,5 +1,6 @@
 //! Registries: the contract that all keep, and what is special in each.
 
+pub(crate) mod backend;
 #[cfg(unix)]
 mod local;
 #[cfg(all(feature = "mdns", target_os = "linux"))]
