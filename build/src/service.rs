@@ -40,13 +40,11 @@ impl ServiceGenerator for Traits {
 
 fn method(method: &Method, text: &mut String) {
     method.comments.append_with_indent(1, text);
-    let idempotent = [
-        IdempotencyLevel::Idempotent,
-        IdempotencyLevel::NoSideEffects,
-    ];
-    if idempotent.contains(&method.options.idempotency_level()) {
-        text.push_str("#[idempotent]\n");
-    }
+    text.push_str(match method.options.idempotency_level() {
+        IdempotencyLevel::IdempotencyUnknown => "",
+        IdempotencyLevel::Idempotent => "#[idempotent]\n",
+        IdempotencyLevel::NoSideEffects => "#[read_only]\n",
+    });
     let name = match method.name.as_str() {
         // The client has a function of that name.
         "new" => "new_",

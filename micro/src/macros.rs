@@ -84,7 +84,8 @@ pub use micro_rs_macros::Message;
 /// - `GreeterClient::new(&client, "service")`, a method an endpoint, each giving a
 ///   [`RequestBuilder`](crate::client::RequestBuilder) to set options on and await.
 ///
-/// `#[idempotent]` on a method says, to both sides, that its work may be done twice without harm. The first
+/// `#[idempotent]` on a method says, to both sides, that its work may be done twice without harm, and
+/// `#[read_only]` that it changes nothing: browsers and caches may ask for it by Connect's GET. The first
 /// line of a method's documentation is registered as the endpoint's `description`.
 /// `#[name = "GetURL"]` on a method gives it a name that its own in upper camel case is not.
 /// `#[micro::service(name = "Say")]` gives the endpoints another first name; `crate = "…"` says where

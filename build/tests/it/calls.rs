@@ -5,6 +5,10 @@ use micro::{
     registry::Memory,
 };
 use prost_types::Timestamp;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::golden::everything::{
     All, Colour, EveryThingApi, EveryThingApiClient, EveryThingApiServer, FILE_DESCRIPTOR_SET,
@@ -156,7 +160,12 @@ async fn the_record_says_what_the_file_says() {
         property("EveryThing_API.Echo", "idempotent").as_deref(),
         Some("true")
     );
+    assert_eq!(property("EveryThing_API.Echo", "read_only"), None);
     assert_eq!(property("EveryThing_API.New", "idempotent"), None);
+    for name in ["idempotent", "read_only"] {
+        let said = property("EveryThing_API.GetURL", name);
+        assert_eq!(said.as_deref(), Some("true"), "{name}");
+    }
     assert_eq!(
         property("EveryThing_API.Echo", "description").as_deref(),
         Some("Gives it back.")
@@ -181,6 +190,30 @@ async fn the_record_says_what_the_file_says() {
     assert_eq!(kind("structure"), Some("map?"));
     assert_eq!(kind("wrappedInt64"), Some("i64?"));
     assert_eq!(kind("displayed"), Some("string?"));
+}
+
+/// The first line and the body of the answer to a GET, asked as a browser does.
+async fn get(running: &Running, target: &str) -> (String, String) {
+    let mut socket = TcpStream::connect(&running.node().address).await.unwrap();
+    let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.lines().next().unwrap().to_owned(), body.to_owned())
+}
+
+#[tokio::test]
+async fn only_what_has_no_side_effects_is_answered_to_a_get() {
+    let (running, _) = served().await;
+    let query = "connect=v1&encoding=json&message=%22micro%22";
+    let target = format!("/everything.EveryThing_API/GetURL?{query}");
+    let (status, body) = get(&running, &target).await;
+    assert_eq!(status, "HTTP/1.1 200 OK", "{body}");
+    assert_eq!(body, "{}");
+    let target = "/everything.EveryThing_API/Echo?connect=v1&encoding=json&message=%7B%7D";
+    let (status, _) = get(&running, target).await;
+    assert_eq!(status, "HTTP/1.1 405 Method Not Allowed");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::{ItemTrait, Path, ext::IdentExt};
 
-use crate::service::endpoint::Endpoint;
+use crate::service::endpoint::{Endpoint, Repeats};
 
 pub(super) fn expand(krate: &Path, input: &ItemTrait, endpoints: &[Endpoint]) -> TokenStream {
     let service = &input.ident;
@@ -28,7 +28,7 @@ pub(super) fn expand(krate: &Path, input: &ItemTrait, endpoints: &[Endpoint]) ->
             conditions,
             ..
         } = endpoint;
-        let idempotent = endpoint.idempotent.then(|| quote!(.idempotent()));
+        let idempotent = (endpoint.repeats != Repeats::Unsafe).then(|| quote!(.idempotent()));
         quote!(#(#conditions)* #function: client.method(service, #name) #idempotent)
     });
     let methods = endpoints.iter().map(|endpoint| {

@@ -14,6 +14,17 @@ use crate::{
 
 pub(super) const FORM: &str = "an endpoint has the form `async fn name(&self, cx: Context, request: Request) -> Result<Response>`";
 
+/// What doing the work of a method twice does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Repeats {
+    /// It may do harm.
+    Unsafe,
+    /// `#[idempotent]`: no harm.
+    Idempotent,
+    /// `#[read_only]`: nothing, as doing it once does.
+    ReadOnly,
+}
+
 /// One method of the trait.
 pub(super) struct Endpoint {
     pub(super) function: Ident,
@@ -21,7 +32,7 @@ pub(super) struct Endpoint {
     pub(super) name: String,
     /// Such as `/greeter.Greeter/Hello`, if its Protobuf package is known.
     pub(super) path: Option<String>,
-    pub(super) idempotent: bool,
+    pub(super) repeats: Repeats,
     pub(super) docs: Vec<Attribute>,
     /// Whether it is there at all.
     pub(super) conditions: Vec<Attribute>,
@@ -67,11 +78,17 @@ impl Endpoint {
             *body = parse_quote!({ async move #body });
         }
 
-        let idempotent = named(&function.attrs, "idempotent").next().is_some();
+        let says = |name| named(&function.attrs, name).next().is_some();
+        let repeats = match (says("read_only"), says("idempotent")) {
+            (true, _) => Repeats::ReadOnly,
+            (false, true) => Repeats::Idempotent,
+            (false, false) => Repeats::Unsafe,
+        };
         let method = given_name(function)?
             .unwrap_or_else(|| upper_camel(&function.sig.ident.unraw().to_string()));
         function.attrs.retain(|attribute| {
-            !attribute.path().is_ident("idempotent") && !attribute.path().is_ident("name")
+            let ours = ["idempotent", "read_only", "name"];
+            !ours.iter().any(|name| attribute.path().is_ident(name))
         });
         let attributes = |name| named(&function.attrs, name).cloned().collect();
         let ident = function.sig.ident.clone();
@@ -82,7 +99,7 @@ impl Endpoint {
                 package => format!("/{package}.{prefix}/{method}"),
             }),
             function: ident,
-            idempotent,
+            repeats,
             docs: attributes("doc"),
             conditions: attributes("cfg"),
             context,

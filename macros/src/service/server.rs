@@ -4,7 +4,10 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::{ItemTrait, ext::IdentExt};
 
-use crate::service::{Options, endpoint::Endpoint};
+use crate::service::{
+    Options,
+    endpoint::{Endpoint, Repeats},
+};
 
 pub(super) fn expand(options: &Options, input: &ItemTrait, endpoints: &[Endpoint]) -> TokenStream {
     let krate = &options.krate;
@@ -28,9 +31,12 @@ pub(super) fn expand(options: &Options, input: &ItemTrait, endpoints: &[Endpoint
             request,
             ..
         } = endpoint;
-        let idempotent = endpoint
-            .idempotent
-            .then(|| quote!(let handler = #krate::Handler::idempotent(handler);));
+        let declared = match endpoint.repeats {
+            Repeats::Unsafe => None,
+            Repeats::Idempotent => Some(quote!(#krate::Handler::idempotent(handler))),
+            Repeats::ReadOnly => Some(quote!(#krate::Handler::read_only(handler))),
+        };
+        let declared = declared.map(|declared| quote!(let handler = #declared;));
         let description = endpoint.description();
         let properties = [
             ("description", description.as_ref()),
@@ -51,7 +57,7 @@ pub(super) fn expand(options: &Options, input: &ItemTrait, endpoints: &[Endpoint
                     let service = ::std::sync::Arc::clone(&service);
                     async move { #service::#function(&*service, cx, request).await }
                 };
-                #idempotent
+                #declared
                 router.handle_with(#name, handler, [#(#properties),*])
             };
         }

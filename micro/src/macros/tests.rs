@@ -20,6 +20,12 @@ trait Speech {
 
     async fn joined(&self, cx: Context, words: Streaming<String>) -> Result<String>;
 
+    /// Says nothing new.
+    #[read_only]
+    async fn repeat(&self, _: Context, text: String) -> Result<String> {
+        Ok(text)
+    }
+
     /// Says every word as it comes.
     async fn echo(&self, cx: Context, words: Streaming<String>) -> Result<Streaming<String>> {
         let _ = cx;
@@ -155,17 +161,21 @@ async fn an_error_of_the_method_reaches_the_caller() {
 #[tokio::test]
 async fn both_sides_know_what_may_be_repeated() {
     let (client, endpoints, seen) = served(SpeechServer::new(Mouth).clone());
-    let idempotent: Vec<_> = endpoints
+    let declared: Vec<_> = endpoints
         .iter()
-        .map(|endpoint| (endpoint.name.as_str(), endpoint.is_idempotent()))
+        .map(|endpoint| {
+            let shape = endpoint.shape();
+            (endpoint.name.as_str(), shape.idempotent, shape.read_only)
+        })
         .collect();
     assert_eq!(
-        idempotent,
+        declared,
         [
-            ("Speech.Echo", false),
-            ("Speech.Joined", false),
-            ("Speech.Letters", false),
-            ("Speech.SayLoudly", true),
+            ("Speech.Echo", false, false),
+            ("Speech.Joined", false, false),
+            ("Speech.Letters", false, false),
+            ("Speech.Repeat", true, true),
+            ("Speech.SayLoudly", true, false),
         ]
     );
 
@@ -178,6 +188,10 @@ async fn both_sides_know_what_may_be_repeated() {
         .letters(&Context::new(), "a".into())
         .await
         .expect("a stream");
+    speech
+        .repeat(&Context::new(), "a".into())
+        .await
+        .expect("an answer");
     assert_eq!(
         *seen.lock().expect("nobody else holds it"),
         [
@@ -189,6 +203,11 @@ async fn both_sides_know_what_may_be_repeated() {
             (
                 "mouth/Speech.Letters".to_string(),
                 false,
+                ContentType::MsgPack
+            ),
+            (
+                "mouth/Speech.Repeat".to_string(),
+                true,
                 ContentType::MsgPack
             ),
         ]

@@ -286,6 +286,7 @@ pub trait EveryThingApi {
     #[idempotent]
     async fn echo(&self, cx: micro::Context, request: All) -> micro::Result<All>;
 
+    #[read_only]
     #[name = "GetURL"]
     async fn get_url(&self, cx: micro::Context, request: String) -> micro::Result<()>;
 
@@ -347,7 +348,7 @@ oogle.Protobuf.WellKnownTypesb\x06proto3\x0a\x86\x04\x0a\x1egoogle/protobuf/wrap
 \x20\x01(\x09R\x05value\"\"\x0a\x0aBytesValue\x12\x14\x0a\x05value\x18\x01 \x01(\x0cR\x05valueB\
 \x83\x01\x0a\x13com.google.protobufB\x0dWrappersProtoP\x01Z1google.golang.org/protobuf/types/kno\
 wn/wrapperspb\xf8\x01\x01\xa2\x02\x03GPB\xaa\x02\x1eGoogle.Protobuf.WellKnownTypesb\x06proto3\
-\x0a\xc7(\x0a\x10everything.proto\x12\x0aeverything\x1a\x19google/protobuf/any.proto\x1a\x1egoog\
+\x0a\xcc(\x0a\x10everything.proto\x12\x0aeverything\x1a\x19google/protobuf/any.proto\x1a\x1egoog\
 le/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.pro\
 to\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1egoogle/prot\
 obuf/wrappers.proto\"\x09\x0a\x07Nothing\"\xc7#\x0a\x03All\x12\x19\x0a\x08a_double\x18\x01 \x01(\
@@ -432,8 +433,9 @@ nner.KindR\x04kind\"=\x0a\x04Kind\x12\x14\x0a\x10KIND_UNSPECIFIED\x10\x00\x12\x0
 OD\x10\x01\x12\x10\x0a\x08KIND_BAD\x10\x02\x1a\x02\x08\x01B\x08\x0a\x06choiceB\x0f\x0a\x0d_maybe\
 _numberB\x0d\x0a\x0b_maybe_textB\x0f\x0a\x0d_maybe_colour*E\x0a\x06Colour\x12\x16\x0a\x12COLOUR_\
 UNSPECIFIED\x10\x00\x12\x13\x0a\x0fCOLOUR_DARK_RED\x10\x01\x12\x0e\x0a\x0aPLAIN_BLUE\x10\x022\
-\xa9\x02\x0a\x0eEveryThing_API\x12-\x0a\x04Echo\x12\x0f.everything.All\x1a\x0f.everything.All\"\
-\x03\x90\x02\x02\x12>\x0a\x06GetURL\x12\x1c.google.protobuf.StringValue\x1a\x16.google.protobuf.\
-Empty\x122\x0a\x03New\x12\x16.google.protobuf.Empty\x1a\x13.everything.Nothing\x127\x0a\x05Match\
-\x12\x15.everything.All.Inner\x1a\x13.everything.Nothing(\x010\x01\x12;\x0a\x03Old\x12\x13.every\
-thing.Nothing\x1a\x1a.google.protobuf.Timestamp\"\x03\x88\x02\x01b\x06proto3";
+\xae\x02\x0a\x0eEveryThing_API\x12-\x0a\x04Echo\x12\x0f.everything.All\x1a\x0f.everything.All\"\
+\x03\x90\x02\x02\x12C\x0a\x06GetURL\x12\x1c.google.protobuf.StringValue\x1a\x16.google.protobuf.\
+Empty\"\x03\x90\x02\x01\x122\x0a\x03New\x12\x16.google.protobuf.Empty\x1a\x13.everything.Nothing\
+\x127\x0a\x05Match\x12\x15.everything.All.Inner\x1a\x13.everything.Nothing(\x010\x01\x12;\x0a\
+\x03Old\x12\x13.everything.Nothing\x1a\x1a.google.protobuf.Timestamp\"\x03\x88\x02\x01b\x06proto\
+3";

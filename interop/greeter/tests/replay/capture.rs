@@ -53,7 +53,8 @@ pub(crate) fn read(file: &str) -> Vec<Section> {
     sections
 }
 
-fn unescaped(line: &str) -> Vec<u8> {
+/// The bytes that a line stands for.
+pub(crate) fn unescaped(line: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut rest = line.bytes();
     while let Some(byte) = rest.next() {

@@ -222,7 +222,7 @@ pub(crate) fn body(
 }
 
 /// The metadata that the handler saw: names without case, and not what Go says of the connection.
-fn echo(name: &str, recorded: &Value, ours: &Value) {
+pub(crate) fn echo(name: &str, recorded: &Value, ours: &Value) {
     let ours_by_name = |name: &str| {
         let all = ours["metadata"].as_object().unwrap();
         let mut found = all.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));

@@ -5,6 +5,7 @@
 mod broker;
 mod capture;
 mod client;
+mod grpc;
 mod judge;
 mod odd;
 mod server;
