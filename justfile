@@ -51,3 +51,7 @@ deny:
 # One fuzz target until it is interrupted, such as `just fuzz frames`; needs cargo-fuzz and a nightly toolchain
 fuzz target:
     cargo +nightly fuzz run --target-dir target/fuzz {{target}}
+
+# Real servers for tests, such as `just backends up etcd consul3`
+backends *arguments:
+    tests/backends {{arguments}}

@@ -8,17 +8,19 @@ PATH=$PATH:/usr/sbin
 # apt FILE PACKAGE…: installs packages where there is no such file or command.
 # Where systemd runs, a package may start a server of its own at its usual port.
 apt() {
-    local file=$1 install=(apt-get install -y --no-install-recommends)
+    local file=$1 root=() install=(apt-get install -y --no-install-recommends)
     shift
     if [ -e "$file" ] || command -v "$file" >/dev/null; then return 0; fi
     command -v apt-get >/dev/null || { say "\`$file\` is missing; install $*"; return 3; }
     if [ "$(id -u)" -ne 0 ]; then
+        root=(sudo -n)
         sudo -n true 2>/dev/null || { say "\`$file\` is missing; run: sudo ${install[*]} $*"; return 4; }
-        install=(sudo -n "${install[@]}")
     fi
     say "installing $*"
-    DEBIAN_FRONTEND=noninteractive "${install[@]}" "$@" >>"$dir/apt.log" 2>&1 9>&- ||
-        { say "$* cannot be installed; see $dir/apt.log, and try: apt-get update"; return 3; }
+    root+=(env DEBIAN_FRONTEND=noninteractive)
+    # The lists of packages may be old, or not there at all.
+    { "${root[@]}" "${install[@]}" "$@" || { "${root[@]}" apt-get update && "${root[@]}" "${install[@]}" "$@"; }; } \
+        >>"$dir/apt.log" 2>&1 9>&- || { say "$* cannot be installed; see $dir/apt.log"; return 3; }
 }
 
 # program NAME: where what `built` builds is kept.

@@ -80,6 +80,9 @@ func publish(s *subject) error {
 		return err
 	}
 	defer stop()
+	// v5 over NATS does not wait until others can see its registration, and a server that looks before they can
+	// believes for five seconds that there is none.
+	time.Sleep(100 * time.Millisecond)
 	for begun := time.Now(); time.Since(begun) < patience; {
 		// Until the server's broker knows of the subscription.
 		if err := s.call("Greeter.Publish", &PublishRequest{Topic: topic, Name: name}, &Empty{}); err != nil {

@@ -4,6 +4,7 @@ package greeter
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/signal"
@@ -16,6 +17,8 @@ type Library struct {
 	Serve func(*Flags) (address string, stop func() error, err error)
 	// Client makes the calling side.
 	Client func(*Flags) (Client, error)
+	// Get is what the registry has of the service.
+	Get func(*Flags) (any, error)
 }
 
 // Client is the calling side of a version of go-micro.
@@ -39,34 +42,45 @@ type Stream interface {
 
 // Main is the program.
 func Main(library Library) {
-	if len(os.Args) < 2 || os.Args[1] != "server" && os.Args[1] != "client" {
-		fail(fmt.Errorf("usage: peer server|client [flags]"))
+	usage := fmt.Errorf("usage: peer server|client|get [flags]")
+	if len(os.Args) < 2 {
+		fail(usage)
 	}
 	flags, err := parse(os.Args[2:])
 	if err != nil {
 		fail(err)
 	}
-	if os.Args[1] == "client" {
-		client, err := library.Client(flags)
-		if err != nil {
-			fail(err)
-		}
-		if !check(flags, client) {
+	switch os.Args[1] {
+	case "server":
+		err = serve(library, flags)
+	case "client":
+		var client Client
+		if client, err = library.Client(flags); err == nil && !check(flags, client) {
 			os.Exit(1)
 		}
-		return
+	case "get":
+		var found any
+		if found, err = library.Get(flags); err == nil {
+			err = json.NewEncoder(os.Stdout).Encode(found)
+		}
+	default:
+		err = usage
 	}
+	if err != nil {
+		fail(err)
+	}
+}
+
+func serve(library Library, flags *Flags) error {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	address, stop, err := library.Serve(flags)
 	if err != nil {
-		fail(err)
+		return err
 	}
 	fmt.Println("ready", address)
 	<-signals
-	if err := stop(); err != nil {
-		fail(err)
-	}
+	return stop()
 }
 
 func fail(err error) {

@@ -56,3 +56,12 @@ func open(f *greeter.Flags) (p parts, err error) {
 	}
 	return p, nil
 }
+
+// get is what the registry has of the service.
+func get(f *greeter.Flags) (any, error) {
+	p, err := open(f)
+	if err != nil {
+		return nil, err
+	}
+	return p.registry.GetService(f.Name)
+}

@@ -7,7 +7,6 @@ import (
 
 	"go-micro.dev/v5/broker"
 	"go-micro.dev/v5/client"
-	"go-micro.dev/v5/client/grpc"
 	"go-micro.dev/v5/errors"
 	"go-micro.dev/v5/metadata"
 	"go-micro.dev/v5/selector"
@@ -33,7 +32,7 @@ func dial(f *greeter.Flags, p parts) (client.Client, error) {
 	case "mucp":
 		return client.NewClient(options...), nil
 	case "grpc":
-		return grpc.NewClient(options...), nil
+		return newGRPCClient(options...)
 	}
 	return nil, fmt.Errorf("protocol `%s` is not built", f.Protocol)
 }

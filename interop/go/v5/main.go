@@ -4,5 +4,5 @@ package main
 import "micro.test/greeter"
 
 func main() {
-	greeter.Main(greeter.Library{Serve: serve, Client: newClient})
+	greeter.Main(greeter.Library{Serve: serve, Client: newClient, Get: get})
 }

@@ -9,7 +9,6 @@ import (
 	"go-micro.dev/v5/errors"
 	"go-micro.dev/v5/metadata"
 	"go-micro.dev/v5/server"
-	"go-micro.dev/v5/server/grpc"
 	"micro.test/greeter"
 )
 
@@ -65,7 +64,9 @@ func serve(f *greeter.Flags) (string, func() error, error) {
 	case "mucp":
 		s = server.NewRPCServer(options...)
 	case "grpc":
-		s = grpc.NewServer(options...)
+		if s, err = newGRPCServer(options...); err != nil {
+			return "", nil, err
+		}
 	default:
 		return "", nil, fmt.Errorf("protocol `%s` is not built", f.Protocol)
 	}
