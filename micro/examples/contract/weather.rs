@@ -103,7 +103,7 @@ impl Sky {
 #[micro::service(package = "weather", descriptors = FILE_DESCRIPTOR_SET)]
 pub trait Station {
     /// The last reading of a place.
-    #[idempotent]
+    #[read_only]
     async fn latest(
         &self,
         cx: micro::Context,
