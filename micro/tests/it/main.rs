@@ -10,6 +10,8 @@ mod golden;
 mod grpc;
 #[cfg(feature = "http")]
 mod http1;
+#[cfg(feature = "grpc")]
+mod http2;
 mod limits;
 mod middleware;
 #[cfg(feature = "http")]

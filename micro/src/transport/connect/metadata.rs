@@ -45,7 +45,7 @@ pub(super) fn write(metadata: &Metadata, trailers: bool, headers: &mut HeaderMap
             continue;
         }
         let named = HeaderName::try_from(name);
-        let valued = HeaderValue::from_bytes(value.as_bytes());
+        let valued = HeaderValue::from_bytes(value.trim_matches(travel::PADDING).as_bytes());
         match (named, valued) {
             (Ok(named), Ok(valued)) if !is_reserved(named.as_str()) => {
                 headers.append(named, valued);

@@ -55,7 +55,7 @@ pub(super) fn write_bare(metadata: &Metadata, trailers: &mut HeaderMap) {
 
 fn write_entry(name: &str, value: &str, headers: &mut HeaderMap) {
     let named = HeaderName::try_from(name);
-    let valued = HeaderValue::from_bytes(value.as_bytes());
+    let valued = HeaderValue::from_bytes(value.trim_matches(travel::PADDING).as_bytes());
     match (named, valued) {
         (Ok(named), Ok(valued)) if !is_reserved(&named) => {
             headers.append(named, valued);

@@ -25,6 +25,9 @@ pub(crate) const ORIGIN: HeaderName = HeaderName::from_static("micro-origin");
 /// `stream`, where the body of a request or an answer is one: protocols that go by the endpoint need not
 /// know it then.
 pub(crate) const BODY: HeaderName = HeaderName::from_static("micro-body");
+/// What no value of a header begins or ends with (RFC 9110, section 5.5): nobody would read it, and HTTP/2
+/// refuses the message.
+pub(crate) const PADDING: [char; 2] = [' ', '\t'];
 /// W3C trace context.
 pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
@@ -80,7 +83,7 @@ pub(crate) fn write_travel(context: &Context, headers: &mut HeaderMap) {
 pub(crate) fn write_metadata(metadata: &Metadata, headers: &mut HeaderMap) {
     for (name, value) in metadata.iter() {
         let named = HeaderName::try_from(name);
-        let valued = HeaderValue::from_bytes(value.as_bytes());
+        let valued = HeaderValue::from_bytes(value.trim_matches(PADDING).as_bytes());
         match (named, valued) {
             (Ok(named), Ok(valued)) => {
                 headers.append(named, valued);

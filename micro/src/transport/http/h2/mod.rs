@@ -5,6 +5,7 @@
 
 pub(crate) mod client;
 mod guard;
+mod head;
 mod incoming;
 pub(crate) mod node;
 mod pulse;

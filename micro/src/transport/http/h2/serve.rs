@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use super::{
     guard::{Guard, Traffic},
-    incoming,
+    head, incoming,
     pulse::Pulse,
     respond, send,
 };
@@ -153,6 +153,16 @@ impl Serving {
     ) {
         if self.seat.is_refusing() {
             return respond.send_reset(Reason::REFUSED_STREAM);
+        }
+        if head::is_malformed(&request) {
+            return respond.send_reset(Reason::PROTOCOL_ERROR);
+        }
+        if *request.method() == Method::CONNECT {
+            // There is nothing behind us, and its stream would stay open.
+            let mut refusal = Response::new(HttpBody::empty());
+            *refusal.status_mut() = StatusCode::NOT_IMPLEMENTED;
+            respond::start(&mut respond, refusal);
+            return;
         }
         let request = request.map(incoming::body);
         let patience = self.site.limits.frame;
