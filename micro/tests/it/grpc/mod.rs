@@ -2,6 +2,7 @@
 
 mod attack;
 mod greeter;
+mod once;
 mod our_client;
 mod our_server;
 mod suites;
