@@ -47,6 +47,11 @@ impl Settings {
         if let Some(idle) = self.duration("client-pool-ttl")? {
             plugins.native = plugins.native.limit(|limits| limits.idle = idle);
         }
+        let origins = "server-cors-origins";
+        if let Some(said) = self.said.get(origins) {
+            let named = |error: Error| error.context(format!("`{}`", said.level.spell(origins)));
+            plugins = let_in(plugins, &said.text).map_err(named)?;
+        }
         self.secure(plugins)
     }
 
@@ -124,6 +129,21 @@ impl Settings {
             ))),
         }
     }
+}
+
+/// With pages of these origins let in.
+#[cfg(feature = "http")]
+fn let_in(mut plugins: Plugins, origins: &str) -> Result<Plugins> {
+    plugins.native = plugins.native.cors_origins(origins)?;
+    Ok(plugins)
+}
+
+/// With pages let in, by protocols that are not built in.
+#[cfg(not(feature = "http"))]
+fn let_in(_: Plugins, _: &str) -> Result<Plugins> {
+    Err(Error::invalid_argument(
+        "nothing that pages speak is built in; enable the `http` feature",
+    ))
 }
 
 /// With go-micro's HTTP broker, which listens at the address of `url`.

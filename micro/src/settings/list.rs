@@ -23,7 +23,7 @@ const fn setting(name: &'static str, default: &'static str, means: &'static str)
 pub(super) const METADATA: &str = "server-metadata";
 
 /// Every setting, in the order of the page.
-pub(super) const SETTINGS: [Setting; 27] = [
+pub(super) const SETTINGS: [Setting; 28] = [
     setting(
         "registry",
         "`local`",
@@ -63,6 +63,11 @@ pub(super) const SETTINGS: [Setting; 27] = [
         "server-advertise",
         "where it listens",
         "the address it registers, where others reach it by another",
+    ),
+    setting(
+        "server-cors-origins",
+        "none",
+        "whose pages may call by Connect and gRPC-Web: origins with commas between them, or `*`",
     ),
     setting(
         METADATA,

@@ -11,6 +11,7 @@
 //! | `--selector` | how nodes are picked: `p2c`, `random`, `round-robin`, `least-loaded`, `weighted` or one's own |
 //! | `--server-name`, `--server-version`, `--server-id` | who the service is |
 //! | `--server-address`, `--server-advertise` | where it listens, and which address it registers |
+//! | `--server-cors-origins` | whose pages may call by Connect and gRPC-Web, such as `https://shop.example`; `*` for all |
 //! | `--server-metadata k=v` | its metadata; repeated, or a list with commas |
 //! | `--register-ttl`, `--register-interval` | how long a registration lasts, how often it is renewed |
 //! | `--client-request-timeout` | the time for a call that comes without a deadline |

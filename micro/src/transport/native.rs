@@ -13,7 +13,7 @@ use super::tls::{self, Tls};
 #[cfg(feature = "http")]
 use super::{
     connect,
-    http::{self, client::Version, compression::Compression},
+    http::{self, client::Version, compression::Compression, cors::Origins},
     mucp,
 };
 use crate::{
@@ -44,6 +44,9 @@ pub struct Native {
     /// How requests of gRPC and Connect are compressed.
     #[cfg(feature = "http")]
     compression: Option<Compression>,
+    /// Whose pages may call.
+    #[cfg(feature = "http")]
+    origins: Option<Origins>,
     #[cfg(feature = "tls")]
     tls: tls::Ways,
 }
@@ -77,6 +80,8 @@ impl Native {
             only: None,
             #[cfg(feature = "http")]
             compression: None,
+            #[cfg(feature = "http")]
+            origins: None,
             #[cfg(feature = "tls")]
             tls: tls::Ways::new(Tls::new()),
         }
@@ -235,7 +240,7 @@ impl Native {
         let limits = self.limits.clone();
         let native: Arc<dyn Protocol> = Arc::new(mux::Native { limits });
         #[cfg(feature = "http")]
-        let others = http::protocols(&self.limits);
+        let others = http::protocols(&self.limits, self.origins.as_ref());
         #[cfg(not(feature = "http"))]
         let others = Vec::new();
         [vec![native], others].concat()
@@ -253,6 +258,17 @@ impl Native {
     #[cfg(feature = "http")]
     pub fn compressing(mut self, name: &str) -> Result<Self> {
         self.compression = Compression::named(name)?;
+        Ok(self)
+    }
+
+    /// The same, whose port lets in pages of these origins, with commas between them, or of all by `*`.
+    /// Otherwise only a page's own origin calls: browsers see to that.
+    ///
+    /// # Errors
+    /// `InvalidArgument` where one is no origin, such as `https://shop.example`.
+    #[cfg(feature = "http")]
+    pub fn cors_origins(mut self, origins: &str) -> Result<Self> {
+        self.origins = Some(Origins::parse(origins)?);
         Ok(self)
     }
 

@@ -4,6 +4,7 @@
 mod body;
 pub(crate) mod client;
 pub(crate) mod compression;
+pub(crate) mod cors;
 pub(crate) mod envelope;
 pub(crate) mod h1;
 #[cfg(feature = "grpc")]
@@ -51,13 +52,24 @@ pub(crate) const NAMES: [&str; 5] = ["grpc", "mucp", "grpc-web", "connect", "htt
 #[cfg(not(feature = "grpc"))]
 pub(crate) const NAMES: [&str; 3] = ["mucp", "connect", "http"];
 
-/// What a port speaks by HTTP. Of the dialects the first that speaks a request answers it.
-pub(crate) fn protocols(limits: &Arc<Limits>) -> Vec<Arc<dyn Protocol>> {
+/// What a port speaks by HTTP. Of the dialects the first that speaks a request answers it; pages of other
+/// origins may call if `origins` has theirs.
+pub(crate) fn protocols(
+    limits: &Arc<Limits>,
+    origins: Option<&cors::Origins>,
+) -> Vec<Arc<dyn Protocol>> {
     let mut others: Vec<Arc<dyn Dialect>> = vec![Arc::new(ops::Ops::new())];
     #[cfg(feature = "grpc")]
     others.push(Arc::new(super::grpc::web::Server));
     others.push(Arc::new(super::connect::Server));
     others.push(Arc::new(plain::Plain));
+    if let Some(origins) = origins {
+        let cors = cors::Cors {
+            origins: origins.clone(),
+            dialects: others.clone(),
+        };
+        others.insert(0, Arc::new(cors));
+    }
     // Of the two versions a client that speaks both is given the first.
     vec![
         #[cfg(feature = "grpc")]

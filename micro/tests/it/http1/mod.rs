@@ -3,6 +3,7 @@
 mod client;
 mod clients;
 mod connection;
+mod cors;
 mod ops;
 mod plain;
 mod refused;
