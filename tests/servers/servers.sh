@@ -52,6 +52,7 @@ etcd_command() {
     if [ "$name" = etcd-auth ]; then
         [ -s "$folder/certificate.pem" ] || openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
             -days 3650 -subj /CN=etcd -addext subjectAltName=IP:127.0.0.1,DNS:localhost \
+            -addext basicConstraints=critical,CA:FALSE \
             -keyout "$folder/key.pem" -out "$folder/certificate.pem" 2>>"$folder/log" || return
         command+=(--cert-file=certificate.pem --key-file=key.pem)
     fi

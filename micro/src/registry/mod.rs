@@ -1,12 +1,14 @@
 //! Which nodes serve which service: the [`Registry`] trait and what it stores.
 //!
 //! [`Memory`] is for one process; [`Local`] for the processes of one machine, and needs no server; no more does
-//! `Mdns`, for those of one network (feature `mdns`).
+//! `Mdns`, for those of one network (feature `mdns`). `Etcd` keeps records on a server (feature `etcd`).
 //! [`encoding`] is the JSON that registries store.
 
 #[doc(hidden)]
 pub mod contract;
 pub mod encoding;
+#[cfg(feature = "etcd")]
+mod etcd;
 #[cfg(unix)]
 mod local;
 #[cfg(feature = "mdns")]
@@ -21,6 +23,8 @@ use std::{pin::Pin, time::Duration};
 use async_trait::async_trait;
 use futures_core::Stream;
 
+#[cfg(feature = "etcd")]
+pub use etcd::Etcd;
 #[cfg(unix)]
 pub use local::Local;
 #[cfg(feature = "mdns")]

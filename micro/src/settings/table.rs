@@ -104,6 +104,8 @@ pub(super) fn registries() -> Table<dyn Registry> {
         without_address(url)?;
         Ok(Arc::new(registry::Memory::new()))
     });
+    #[cfg(feature = "etcd")]
+    table.add("etcd", |url| Ok(Arc::new(registry::Etcd::open(url)?)));
     #[cfg(feature = "mdns")]
     table.add("mdns", |url| {
         Ok(Arc::new(match url.address() {

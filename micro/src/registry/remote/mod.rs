@@ -10,8 +10,17 @@
 //! ```
 
 mod admit;
+#[cfg(any(feature = "consul", feature = "kubernetes"))]
+pub(crate) mod http;
 mod options;
 mod shown;
+#[cfg(any(
+    feature = "consul",
+    feature = "etcd",
+    feature = "kubernetes",
+    feature = "zookeeper"
+))]
+pub(super) mod tls;
 mod watch;
 
 use std::{sync::Arc, time::Duration};
@@ -19,8 +28,10 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use tokio::time::timeout;
 
+#[cfg(any(feature = "etcd", feature = "nats", feature = "zookeeper"))]
+pub(super) use admit::left_out;
 pub use options::{Options, TlsFiles};
-pub use shown::Shown;
+pub use shown::{Change, Shown};
 
 use super::{Node, Registry, Updates};
 use crate::error::{Error, Result};

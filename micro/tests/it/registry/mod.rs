@@ -1,11 +1,14 @@
 //! Registries: the contract that all keep, and what is special in each.
 
 pub(crate) mod backend;
+#[cfg(feature = "etcd")]
+mod etcd;
 #[cfg(unix)]
 mod local;
 #[cfg(all(feature = "mdns", target_os = "linux"))]
 mod mdns;
 mod memory;
+pub(crate) mod process;
 #[cfg(unix)]
 mod processes;
 #[cfg(target_os = "linux")]

@@ -1,0 +1,299 @@
+//! What this handle has registered, and the leases that keep it.
+//!
+//! A renewal keeps the lease alive and looks whether the record is still there: at rest nothing is written, and
+//! nobody is told anything. Once between two renewals, after a third of the time to live and whenever the connection
+//! was lost, a task does so too, so that a server that hung does not let the lease expire, and one that forgot it is
+//! told the record again within a second. It never does twice without a renewal: a node that is not renewed expires,
+//! after four thirds of its time at the latest.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep, sleep_until},
+};
+
+use super::{
+    failure::Failure,
+    key,
+    link::Link,
+    message::{Delete, Grant, KeepAlive, Put, Range},
+    shared::Task,
+};
+
+/// Between two attempts to keep a lease alive.
+const AGAIN: Duration = Duration::from_secs(1);
+/// How long after a connection was lost leases are looked after, at most; so that many do not come as one.
+const SPREAD_MILLIS: u64 = 500;
+
+/// The leases of one handle; its task ends with it.
+pub(super) struct Leases {
+    held: Arc<Held>,
+    task: Mutex<Option<Task>>,
+}
+
+struct Held {
+    link: Arc<Link>,
+    records: Mutex<HashMap<Bytes, Record>>,
+    changed: Notify,
+}
+
+/// A record as it was written last.
+#[derive(Clone)]
+struct Record {
+    value: Bytes,
+    /// In seconds.
+    ttl: Option<i64>,
+    lease: i64,
+    /// The revision that wrote it; 0 when that is not known.
+    revision: i64,
+    /// When the task is to look after it, and until when it may.
+    due: Option<Instant>,
+    until: Option<Instant>,
+}
+
+impl Leases {
+    pub(super) fn new(link: Arc<Link>) -> Self {
+        Leases {
+            held: Arc::new(Held {
+                link,
+                records: Mutex::default(),
+                changed: Notify::new(),
+            }),
+            task: Mutex::new(None),
+        }
+    }
+
+    /// Writes a record, unless it is there as it should be, and begins its time anew.
+    pub(super) async fn register(
+        &self,
+        key: Bytes,
+        value: Bytes,
+        ttl: Option<Duration>,
+    ) -> Result<(), Failure> {
+        let begun = Instant::now();
+        let seconds = ttl.map(seconds);
+        let before = self.held.records.lock().get(&key).cloned();
+        let mut record = match before {
+            Some(record) if record.ttl == seconds => record,
+            _ => Record {
+                value: value.clone(),
+                ttl: seconds,
+                lease: 0,
+                revision: 0,
+                due: None,
+                until: None,
+            },
+        };
+        let is_kept = self.held.keep(&mut record).await?;
+        let is_there = is_kept && record.value == value && self.held.has(&key, &record).await?;
+        if !is_there {
+            (record.value, record.revision) = (value, 0);
+            self.held.records.lock().insert(key.clone(), record.clone());
+            self.held.write(&key, &mut record).await?;
+        }
+        if let Some(ttl) = ttl {
+            record.until = Some(begun + ttl);
+            record.due = Some(begun + ttl / 3);
+        }
+        self.held.records.lock().insert(key, record);
+        if ttl.is_some() {
+            self.held.changed.notify_one();
+            self.run();
+        }
+        Ok(())
+    }
+
+    /// Looks after a record no more.
+    pub(super) fn forget(&self, key: &Bytes) {
+        self.held.records.lock().remove(key);
+    }
+
+    /// Sees to it that the task runs.
+    fn run(&self) {
+        let mut task = self.task.lock();
+        if task.as_ref().is_none_or(Task::is_finished) {
+            *task = Some(Task::spawn(self.held.clone().look_after()));
+        }
+    }
+}
+
+impl Held {
+    /// Whether the record's lease lives, which it now does for all of its time again.
+    async fn keep(&self, record: &mut Record) -> Result<bool, Failure> {
+        if record.ttl.is_none() {
+            return Ok(true);
+        }
+        if record.lease == 0 {
+            return Ok(false);
+        }
+        let lease = self.link.ask(&KeepAlive { id: record.lease }).await?;
+        if lease.ttl <= 0 {
+            record.lease = 0;
+        }
+        Ok(lease.ttl > 0)
+    }
+
+    /// Whether the record is still there as it was written.
+    async fn has(&self, key: &Bytes, record: &Record) -> Result<bool, Failure> {
+        if record.revision == 0 {
+            return Ok(false);
+        }
+        let range = Range {
+            key: key.clone(),
+            end: key::after(key),
+            limit: 1,
+            revision: 0,
+            serializable: false,
+            keys_only: true,
+        };
+        let found = self.link.ask(&range).await?;
+        let is_same =
+            |kv: &super::KeyValue| kv.modified == record.revision && kv.lease == record.lease;
+        Ok(found.kvs.first().is_some_and(is_same))
+    }
+
+    /// Writes the record, with a new lease where it has none that lives.
+    async fn write(&self, key: &Bytes, record: &mut Record) -> Result<(), Failure> {
+        if record.lease != 0 {
+            match self.put(key, record).await {
+                // It expired since it was looked at.
+                Err(failure) if failure.says("lease not found") => {}
+                written => return written,
+            }
+        }
+        if let Some(ttl) = record.ttl {
+            record.lease = self.link.ask(&Grant { ttl }).await?.id;
+            // Noted before the record is written: should that fail, the next attempt uses it.
+            if let Some(kept) = self.records.lock().get_mut(key) {
+                (kept.lease, kept.revision) = (record.lease, 0);
+            }
+        }
+        self.put(key, record).await
+    }
+
+    async fn put(&self, key: &Bytes, record: &mut Record) -> Result<(), Failure> {
+        let put = Put {
+            key: key.clone(),
+            value: record.value.clone(),
+            lease: record.lease,
+        };
+        let written = self.link.ask(&put).await?;
+        record.revision = written.header.unwrap_or_default().revision;
+        Ok(())
+    }
+
+    async fn look_after(self: Arc<Self>) {
+        loop {
+            let due = self
+                .records
+                .lock()
+                .values()
+                .filter_map(|record| record.due)
+                .min();
+            let connection = self.link.now().filter(|connection| connection.is_alive());
+            tokio::select! {
+                () = at(due) => {}
+                () = self.changed.notified() => continue,
+                () = ended(connection.as_deref()), if due.is_some() => {
+                    let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), ());
+                    sleep(Duration::from_millis(random % SPREAD_MILLIS)).await;
+                    self.all_due();
+                }
+            }
+            self.beat().await;
+        }
+    }
+
+    /// The connection was lost: each record that may be looked after is to be, now.
+    fn all_due(&self) {
+        let now = Instant::now();
+        for record in self.records.lock().values_mut() {
+            record.due = record.until.filter(|until| now < *until).map(|_| now);
+        }
+    }
+
+    /// Looks after all that is due.
+    async fn beat(&self) {
+        let now = Instant::now();
+        let mut due: HashSet<Bytes> = HashSet::new();
+        for (key, record) in &mut *self.records.lock() {
+            if record.until.is_some_and(|until| until <= now) {
+                // Not renewed in time: it is to expire.
+                (record.due, record.until) = (None, None);
+            } else if record.due.is_some_and(|due| due <= now) {
+                due.insert(key.clone());
+            }
+        }
+        for key in due {
+            let Some(record) = self.records.lock().get(&key).cloned() else {
+                continue;
+            };
+            let looked = self.look(&key, record.clone()).await;
+            let is_down = looked.is_err();
+            let mut records = self.records.lock();
+            // Registered anew or forgotten meanwhile: then this was for nothing.
+            if let Some(kept) = records.get_mut(&key)
+                && kept.due == record.due
+            {
+                match looked {
+                    Ok(looked) => *kept = looked,
+                    Err(_) => kept.due = Some(Instant::now() + AGAIN),
+                }
+            }
+            if is_down {
+                return;
+            }
+        }
+    }
+
+    /// Keeps a record's lease alive, or writes the record with a new one where the server has lost it.
+    async fn look(&self, key: &Bytes, mut record: Record) -> Result<Record, Failure> {
+        if !self.keep(&mut record).await? {
+            self.write(key, &mut record).await?;
+            if !self.records.lock().contains_key(key) {
+                self.link.ask(&Delete { key: key.clone() }).await?;
+            }
+        }
+        record.due = None;
+        Ok(record)
+    }
+}
+
+/// Whole seconds, rounded up: etcd refuses 0.
+fn seconds(ttl: Duration) -> i64 {
+    let up = u64::from(ttl.subsec_nanos() > 0);
+    i64::try_from(ttl.as_secs() + up).unwrap_or(i64::MAX).max(1)
+}
+
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn ended(connection: Option<&super::connection::Connection>) {
+    match connection {
+        Some(connection) => connection.ended().await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_to_live_is_never_none() {
+        for (millis, expected) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (60_000, 60)] {
+            assert_eq!(seconds(Duration::from_millis(millis)), expected);
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What one makes for all who ask at the same time.
+
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::{sync::watch, task::JoinHandle, time::Instant};
+
+use super::failure::Failure;
+
+/// A task that ends with its owner.
+pub(super) struct Task(JoinHandle<()>);
+
+impl Task {
+    /// On the runtime of the caller.
+    pub(super) fn spawn(work: impl Future<Output = ()> + Send + 'static) -> Self {
+        Task(tokio::spawn(work))
+    }
+
+    /// Whether it ended, be it with its runtime.
+    pub(super) fn is_finished(&self) -> bool {
+        self.0.is_finished()
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// A value that is made when it is first asked for, and again when it is no good any more.
+///
+/// Made in a task, so that it goes on when the first who asked gives up.
+pub(super) struct Shared<T>(Mutex<Option<Making<T>>>);
+
+struct Making<T> {
+    made: watch::Receiver<Option<Result<T, Failure>>>,
+    since: Instant,
+    task: Task,
+}
+
+/// Longer than anything is made: after that the task's runtime is taken to stand still.
+const STUCK: Duration = Duration::from_secs(6);
+
+impl<T: Clone + Send + Sync + 'static> Shared<T> {
+    pub(super) fn new() -> Self {
+        Shared(Mutex::new(None))
+    }
+
+    /// The value if there is one.
+    pub(super) fn now(&self) -> Option<T> {
+        let making = self.0.lock();
+        let made = making.as_ref()?.made.borrow();
+        made.as_ref()?.as_ref().ok().cloned()
+    }
+
+    /// The value, if it is good; else the one that is being made, or that `make` makes. Neither may ask this for its
+    /// value.
+    pub(super) async fn get<F>(
+        &self,
+        is_good: impl Fn(&T) -> bool,
+        make: impl Fn() -> F,
+    ) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Failure>> + Send + 'static,
+    {
+        loop {
+            let mut made = match self.begun(&is_good, &make) {
+                Ok(value) => return Ok(value),
+                Err(made) => made,
+            };
+            // An error is that its runtime has ended: the next round begins anew.
+            if let Ok(value) = made.wait_for(Option::is_some).await
+                && let Some(value) = value.clone()
+            {
+                return value;
+            }
+        }
+    }
+
+    fn begun<F>(
+        &self,
+        is_good: impl Fn(&T) -> bool,
+        make: impl Fn() -> F,
+    ) -> Result<T, watch::Receiver<Option<Result<T, Failure>>>>
+    where
+        F: Future<Output = Result<T, Failure>> + Send + 'static,
+    {
+        let mut making = self.0.lock();
+        if let Some(Making { made, since, task }) = &*making {
+            match &*made.borrow() {
+                Some(Ok(value)) if is_good(value) => return Ok(value.clone()),
+                Some(_) => {}
+                None if task.is_finished() || since.elapsed() > STUCK => {}
+                None => return Err(made.clone()),
+            }
+        }
+        let (tell, made) = watch::channel(None);
+        let work = make();
+        let task = Task::spawn(async move {
+            let value = work.await;
+            tell.send_replace(Some(value));
+        });
+        let since = Instant::now();
+        let others = made.clone();
+        *making = Some(Making { made, since, task });
+        Err(others)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn many_who_ask_at_once_get_what_one_made() {
+        let shared = Shared::new();
+        let count = Arc::new(AtomicU32::new(0));
+        let make = || {
+            let count = count.clone();
+            async move {
+                tokio::task::yield_now().await;
+                Ok(count.fetch_add(1, Ordering::Relaxed))
+            }
+        };
+        let (a, b) = tokio::join!(shared.get(|_| true, make), shared.get(|_| true, make));
+        assert_eq!((a.unwrap(), b.unwrap()), (0, 0));
+        assert_eq!(shared.get(|value| *value > 0, make).await.unwrap(), 1);
+        assert_eq!(shared.now(), Some(1));
+    }
+
+    #[test]
+    fn what_was_begun_on_a_runtime_that_ended_is_begun_again() {
+        let runtime = || {
+            tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .build()
+                .unwrap()
+        };
+        let shared = Shared::<u32>::new();
+        runtime().block_on(async {
+            let never = || std::future::pending();
+            let asked = shared.get(|_| true, never);
+            let waited = tokio::time::timeout(Duration::from_millis(1), asked).await;
+            assert!(waited.is_err());
+        });
+        let made = runtime().block_on(shared.get(|_| true, || async { Ok(7) }));
+        assert_eq!(made.unwrap(), 7);
+    }
+}

@@ -1,0 +1,124 @@
+//! Reading etcd's store a page at a time.
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::time::{Duration, timeout};
+
+use super::{
+    failure::Failure,
+    key,
+    link::Link,
+    message::{Header, KeyValue, Range},
+};
+
+/// Records in a page: 1 MB or so of usual ones.
+const PAGE: i64 = 500;
+/// Keys in a page, where values are not read.
+const KEYS: i64 = 10_000;
+/// How long the leader's word is waited for before a member without one may answer.
+const LEADER: Duration = Duration::from_millis(2400);
+
+/// What is in a range of keys as of one revision.
+pub(super) struct Whole {
+    pub(super) header: Header,
+    pub(super) kvs: Vec<KeyValue>,
+}
+
+/// The newest that was read, so that a member that has fallen behind is not believed.
+pub(super) struct Seen(Mutex<Header>);
+
+impl Seen {
+    pub(super) fn new() -> Self {
+        Seen(Mutex::new(Header::default()))
+    }
+
+    /// All of a range, or only its keys.
+    ///
+    /// As the leader has it; where there is none, as the member that is asked has it, unless something newer was
+    /// seen before.
+    pub(super) async fn read(
+        &self,
+        link: &Link,
+        (key, end): (Bytes, Bytes),
+        keys_only: bool,
+    ) -> Result<Whole, Failure> {
+        let limit = if keys_only { KEYS } else { PAGE };
+        let mut range = Range {
+            key,
+            end,
+            limit,
+            revision: 0,
+            serializable: false,
+            keys_only,
+        };
+        let mut whole = Whole {
+            header: Header::default(),
+            kvs: Vec::new(),
+        };
+        loop {
+            let asked = timeout(LEADER, link.ask(&range)).await;
+            let late = |_| {
+                link.doubt();
+                Err(Failure::Lost(format!("no answer in {LEADER:?}")))
+            };
+            let page = match asked.unwrap_or_else(late) {
+                Err(Failure::TooLarge) if range.limit > 1 => {
+                    range.limit = (range.limit / 8).max(1);
+                    continue;
+                }
+                Err(failure) if failure.is_passing() && !range.serializable => {
+                    // Where there is no connection at all, there is nothing else to ask.
+                    if link.now().is_none() {
+                        return Err(failure);
+                    }
+                    range.serializable = true;
+                    continue;
+                }
+                page => page?,
+            };
+            let header = page.header.unwrap_or_default();
+            if range.revision == 0 {
+                self.see(header, range.serializable)?;
+                whole.header = header;
+                range.revision = header.revision;
+            } else if header.cluster != whole.header.cluster {
+                return Err(Failure::lost("another cluster answers"));
+            }
+            let last = page.kvs.last().map(|kv| key::after(&kv.key));
+            whole.kvs.extend(page.kvs);
+            match last {
+                Some(next) if page.more => range.key = next,
+                _ => return Ok(whole),
+            }
+        }
+    }
+
+    fn see(&self, header: Header, may_lag: bool) -> Result<(), Failure> {
+        let mut newest = self.0.lock();
+        let behind = header.cluster == newest.cluster && header.revision < newest.revision;
+        if may_lag && behind {
+            return Err(Failure::lost(
+                "the cluster has no leader, and the member that answers is behind; are most members up?",
+            ));
+        }
+        *newest = header;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_that_is_behind_is_not_believed_unless_its_leader_says_so() {
+        let seen = Seen::new();
+        let at = |cluster, revision| Header { cluster, revision };
+        assert!(seen.see(at(1, 7), false).is_ok());
+        assert!(seen.see(at(1, 6), true).is_err());
+        assert!(seen.see(at(1, 8), true).is_ok());
+        assert!(seen.see(at(2, 1), true).is_ok());
+        assert!(seen.see(at(2, 5), false).is_ok());
+        assert!(seen.see(at(2, 1), false).is_ok(), "restored from a backup");
+    }
+}

@@ -1,0 +1,202 @@
+//! What happens to watchers and registered nodes when the server is killed, emptied, hung or loses its leader.
+
+use tokio::time::Instant;
+
+use super::*;
+use crate::registry::process::Server;
+
+const SOON: Duration = Duration::from_secs(10);
+
+async fn started() -> Option<Server> {
+    let mut server = own::alone(&[])?;
+    server.start(own::is_ready).await;
+    Some(server)
+}
+
+#[tokio::test]
+async fn a_restart_is_survived_by_watches_and_nodes() {
+    let Some(mut server) = started().await else {
+        return;
+    };
+    let registry = open(&server.address());
+    registry.register(&node("restart", 1), TTL).await.unwrap();
+    let mut updates = registry.watch(Some("restart")).await.unwrap();
+    until(&mut updates, &["restart-1"]).await;
+    server.kill();
+    let error = stale(&mut updates, SOON).await;
+    assert!(
+        error.contains(&format!("registry `etcd` at {}", server.address())),
+        "{error}"
+    );
+    let error = registry.get("restart").await.unwrap_err();
+    assert_eq!(error.code(), Code::Unavailable, "{error}");
+    server.start(own::is_ready).await;
+    registry.register(&node("restart", 2), TTL).await.unwrap();
+    comes(&mut updates, &["restart-1", "restart-2"], SOON).await;
+    registry.deregister(&node("restart", 1)).await.unwrap();
+    comes(&mut updates, &["restart-2"], SOON).await;
+}
+
+#[tokio::test]
+async fn a_server_that_forgot_all_is_told_again_without_a_renewal() {
+    let Some(mut server) = started().await else {
+        return;
+    };
+    let (mine, other) = (open(&server.address()), open(&server.address()));
+    mine.register(&node("empty", 1), TTL).await.unwrap();
+    let mut updates = other.watch(Some("empty")).await.unwrap();
+    until(&mut updates, &["empty-1"]).await;
+    server.kill();
+    server.empty();
+    server.start(own::is_ready).await;
+    let begun = Instant::now();
+    while other.get("empty").await.unwrap().is_empty() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(5),
+            "it is not there again"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // Shown all the while: a set without it would have been the next to come.
+    mine.register(&node("empty", 2), TTL).await.unwrap();
+    comes(&mut updates, &["empty-1", "empty-2"], SOON).await;
+    mine.deregister(&node("empty", 1)).await.unwrap();
+    comes(&mut updates, &["empty-2"], SOON).await;
+}
+
+#[tokio::test]
+async fn a_node_that_left_while_the_server_was_down_stays_away() {
+    let Some(mut server) = started().await else {
+        return;
+    };
+    let registry = open(&server.address());
+    registry.register(&node("left", 1), TTL).await.unwrap();
+    server.kill();
+    let error = registry.deregister(&node("left", 1)).await.unwrap_err();
+    assert_eq!(error.code(), Code::Unavailable, "{error}");
+    server.empty();
+    server.start(own::is_ready).await;
+    // Whatever would tell the server again comes within a second of the connection.
+    registry.register(&node("left", 2), TTL).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(ids(&registry.get("left").await.unwrap()), ["left-2"]);
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_is_noticed_and_taken_up_again() {
+    let Some(server) = started().await else {
+        return;
+    };
+    let registry = open(&server.address());
+    registry.register(&node("hung", 1), TTL).await.unwrap();
+    let mut updates = registry.watch(Some("hung")).await.unwrap();
+    until(&mut updates, &["hung-1"]).await;
+    server.hang();
+    let begun = Instant::now();
+    stale(&mut updates, Duration::from_secs(15)).await;
+    assert!(
+        begun.elapsed() > Duration::from_secs(3),
+        "not at the first delay"
+    );
+    let error = registry.get("hung").await.unwrap_err();
+    assert!(error.to_string().contains("registry `etcd` at"), "{error}");
+    server.go_on();
+    registry.register(&node("hung", 2), TTL).await.unwrap();
+    comes(&mut updates, &["hung-1", "hung-2"], SOON).await;
+}
+
+#[tokio::test]
+async fn a_watch_may_begin_before_the_server_does() {
+    let Some(mut server) = own::alone(&[]) else {
+        return;
+    };
+    let registry = open(&server.address());
+    let mut updates = registry.watch(Some("early")).await.unwrap();
+    stale(&mut updates, SOON).await;
+    let begun = Instant::now();
+    let error = registry.register(&node("early", 1), TTL).await.unwrap_err();
+    assert_eq!(error.code(), Code::Unavailable, "{error}");
+    assert!(
+        begun.elapsed() < Duration::from_secs(1),
+        "at once, as it refuses"
+    );
+    server.start(own::is_ready).await;
+    registry.register(&node("early", 1), TTL).await.unwrap();
+    comes(&mut updates, &["early-1"], SOON).await;
+}
+
+/// The address of the member that leads.
+fn leader(members: &[Server]) -> usize {
+    let status = |member: &Server| {
+        own::post(
+            &member.address(),
+            "/v3/maintenance/status",
+            serde_json::json!({}),
+        )
+    };
+    let id = |answer: &serde_json::Value| answer["header"]["member_id"].clone();
+    let is_leader = |member: &Server| {
+        let answer = status(member);
+        answer["leader"] == id(&answer)
+    };
+    members.iter().position(is_leader).unwrap()
+}
+
+#[tokio::test]
+async fn a_leader_that_is_killed_or_hangs_is_replaced_unnoticed() {
+    let Some(mut members) = own::cluster() else {
+        return;
+    };
+    let [one, two, three] = &mut members;
+    tokio::join!(
+        one.start(own::is_ready),
+        two.start(own::is_ready),
+        three.start(own::is_ready)
+    );
+    let addresses = members.each_ref().map(Server::address).join(",");
+    // As many handles that each member has some of their connections.
+    let handles: Vec<_> = (0..6).map(|_| open(&addresses)).collect();
+    let mut watches = Vec::new();
+    let mut expected = Vec::new();
+    for (number, handle) in (1..).zip(&handles) {
+        let node = node("leaderless", number);
+        handle.register(&node, TTL).await.unwrap();
+        expected.push(node.id);
+        watches.push(handle.watch(Some("leaderless")).await.unwrap());
+    }
+    for round in 7..9 {
+        let ids: Vec<_> = expected.iter().map(String::as_str).collect();
+        for updates in &mut watches {
+            comes(updates, &ids, SOON).await;
+        }
+        let leader = leader(&members);
+        match round {
+            7 => members[leader].kill(),
+            _ => members[leader].hang(),
+        }
+        // Services renew, and try again each second where that fails.
+        for (number, handle) in (1..).zip(&handles) {
+            let begun = Instant::now();
+            while let Err(error) = handle.register(&node("leaderless", number), TTL).await {
+                assert!(begun.elapsed() < Duration::from_secs(15), "{error}");
+            }
+        }
+        let more = node("leaderless", round);
+        handles[0].register(&more, TTL).await.unwrap();
+        expected.push(more.id);
+        let ids: Vec<_> = expected.iter().map(String::as_str).collect();
+        for updates in &mut watches {
+            comes(updates, &ids, Duration::from_secs(20)).await;
+        }
+        match round {
+            7 => members[leader].start(own::is_ready).await,
+            _ => members[leader].go_on(),
+        }
+        handles[1]
+            .register(&node("leaderless", round + 10), TTL)
+            .await
+            .unwrap();
+        expected.push(node("leaderless", round + 10).id);
+        expected.sort();
+    }
+}
