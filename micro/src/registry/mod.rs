@@ -4,6 +4,8 @@
 //! `Mdns`, for those of one network (feature `mdns`).
 //! [`encoding`] is the JSON that registries store.
 
+#[cfg(feature = "consul")]
+mod consul;
 #[doc(hidden)]
 pub mod contract;
 pub mod encoding;
@@ -21,6 +23,8 @@ use std::{pin::Pin, time::Duration};
 use async_trait::async_trait;
 use futures_core::Stream;
 
+#[cfg(feature = "consul")]
+pub use consul::Consul;
 #[cfg(unix)]
 pub use local::Local;
 #[cfg(feature = "mdns")]

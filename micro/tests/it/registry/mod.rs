@@ -1,11 +1,15 @@
 //! Registries: the contract that all keep, and what is special in each.
 
 pub(crate) mod backend;
+#[cfg(all(feature = "consul", unix))]
+mod consul;
 #[cfg(unix)]
 mod local;
 #[cfg(all(feature = "mdns", target_os = "linux"))]
 mod mdns;
 mod memory;
+#[cfg(unix)]
+pub(crate) mod process;
 #[cfg(unix)]
 mod processes;
 #[cfg(target_os = "linux")]
