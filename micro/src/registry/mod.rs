@@ -1,7 +1,7 @@
 //! Which nodes serve which service: the [`Registry`] trait and what it stores.
 //!
 //! [`Memory`] is for one process; [`Local`] for the processes of one machine, and needs no server; no more does
-//! `Mdns`, for those of one network (feature `mdns`).
+//! `Mdns`, for those of one network (feature `mdns`). `Consul` is a server's (feature `consul`).
 //! [`encoding`] is the JSON that registries store.
 
 #[cfg(feature = "consul")]
@@ -25,6 +25,10 @@ use futures_core::Stream;
 
 #[cfg(feature = "consul")]
 pub use consul::Consul;
+/// Reads any bytes as what Consul shows of a service; for fuzzing.
+#[cfg(all(fuzzing, feature = "consul"))]
+#[doc(hidden)]
+pub use consul::fuzz::records as fuzz_consul;
 #[cfg(unix)]
 pub use local::Local;
 #[cfg(feature = "mdns")]

@@ -65,17 +65,23 @@ impl Server {
         let same = before
             .as_ref()
             .filter(|held| held.told == told && ttl.is_some());
-        if let Some(held) = same
-            && self.pass(first, &told).await.unwrap_or(false)
-        {
-            if !held.is_shown {
-                self.shown(first, &told).await?;
-            }
-            return Ok(());
-        }
         let count = self.http.hosts().len();
         let mut last = None;
-        for turn in 0..count {
+        let mut skipped = 0;
+        if let Some(held) = same {
+            match self.pass(first, &told).await {
+                Ok(true) if held.is_shown => return Ok(()),
+                Ok(true) => return self.shown(first, &told).await,
+                // It has lost it.
+                Ok(false) => {}
+                Err(error) if !error.is_retryable(true) => return Err(error),
+                Err(error) => {
+                    last = Some(error);
+                    skipped = 1;
+                }
+            }
+        }
+        for turn in skipped..count {
             let host = (first + turn) % count;
             match self.put(host, &told).await {
                 Ok(()) => {
@@ -102,7 +108,11 @@ impl Server {
     async fn pass(&self, host: usize, told: &Registration) -> Result<bool> {
         let path = format!("/v1/agent/check/pass/service:{}?note=", escape(&told.id));
         let answer = self.http.ask_host(host, &self.put_to(path)).await?;
-        Ok(answer.status.is_success())
+        match answer.status.as_u16() {
+            // A check that is not there, which some versions say by 500.
+            404 | 500 => Ok(false),
+            _ => self.understood(answer).map(|_| true),
+        }
     }
 
     async fn put(&self, host: usize, told: &Registration) -> Result<()> {

@@ -76,6 +76,10 @@ impl Server {
         let mut catalog = Query::new(self, "/v1/catalog/services?stale=".to_owned());
         let mut state = Query::new(self, "/v1/health/state/any?stale=".to_owned());
         let mut names = names(&catalog.next().await?, &random)?;
+        if names.is_empty() {
+            // Consul itself should be there.
+            self.all_names().await?;
+        }
         let mut checks = checks(&state.next().await?, &random)?;
         let mut reader = Reader::default();
         let mut whole = Vec::new();

@@ -10,6 +10,8 @@ mod all;
 #[cfg(test)]
 mod captures;
 mod environment;
+#[cfg(any(fuzzing, test))]
+pub(super) mod fuzz;
 mod one;
 mod pulse;
 mod query;
@@ -133,6 +135,7 @@ impl Driver for Server {
 
     async fn get(&self, service: &str) -> Result<Vec<Node>> {
         let answer = self.ask(&self.health_of(service)).await?;
+        self.permitted(&answer).await?;
         let health = self.health(service, &answer, &mut Reader::default())?;
         Ok(health.nodes)
     }
@@ -173,16 +176,27 @@ impl Server {
     async fn all_names(&self) -> Result<BTreeSet<String>> {
         let answer = self.ask("/v1/catalog/services?stale=").await?;
         let names: BTreeMap<String, IgnoredAny> = answer.json()?;
+        // There is Consul itself, at least.
+        if names.is_empty() && denies(&answer) {
+            return Err(hidden());
+        }
         Ok(names.into_keys().collect())
+    }
+
+    /// Fails where an empty answer means that there is no token: to those without one Consul shows nothing, and does
+    /// not say so.
+    async fn permitted(&self, answer: &Answer) -> Result<()> {
+        if self.identity.is_none() && is_empty(answer) && denies(answer) {
+            self.all_names().await?;
+        }
+        Ok(())
     }
 
     /// An answer of success; that of one who may not read is none, though Consul merely shows nothing to him.
     fn understood(&self, answer: Answer) -> Result<Answer> {
-        let hidden = answer.headers.get("x-consul-results-filtered-by-acls");
-        if hidden.is_some_and(|hidden| hidden == "true") && answer.body.len() < 3 {
-            return Err(Error::permission_denied(
-                "Consul hides the services from this token; give one with `service:read` and `node:read` by `token=`",
-            ));
+        let filtered = answer.headers.get("x-consul-results-filtered-by-acls");
+        if filtered.is_some_and(|filtered| filtered == "true") && is_empty(&answer) {
+            return Err(hidden());
         }
         answer.success().map_err(|error| match error.code() {
             Code::PermissionDenied => {
@@ -195,4 +209,21 @@ impl Server {
             _ => error,
         })
     }
+}
+
+/// Whether an answer's list or map has nothing in it.
+fn is_empty(answer: &Answer) -> bool {
+    answer.body.trim_ascii().len() <= 2
+}
+
+/// Whether those without a token may do nothing.
+fn denies(answer: &Answer) -> bool {
+    let policy = answer.headers.get("x-consul-default-acl-policy");
+    policy.is_some_and(|policy| policy == "deny")
+}
+
+fn hidden() -> Error {
+    Error::permission_denied(
+        "Consul hides the services; name a token with `service:read` and `node:read` by `token=`",
+    )
 }

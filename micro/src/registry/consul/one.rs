@@ -40,6 +40,7 @@ impl Server {
             let mut reader = Reader::default();
             let mut query = Query::new(self, self.health_of(service));
             let answer = query.next().await?;
+            self.permitted(&answer).await?;
             let health = self.health(service, &answer, &mut reader)?;
             shown.whole(health.nodes);
             loop {

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::sleep;
+use tokio::{sync::Notify, time::sleep};
 
 use crate::{
     error::Error,
@@ -18,9 +18,9 @@ use crate::{
 };
 
 /// After so long without a word the question is asked. …
-const BEAT: Duration = Duration::from_secs(4);
-/// … How long its answer is waited for: two beats and this is when a hung server is left.
-const PATIENCE: Duration = Duration::from_secs(5);
+const BEAT: Duration = Duration::from_secs(5);
+/// … How long its answer is waited for: both together are when a hung server is left.
+const PATIENCE: Duration = Duration::from_secs(6);
 
 /// When each host was last heard.
 pub(super) struct Pulse {
@@ -32,6 +32,8 @@ struct Host {
     heard: AtomicU64,
     /// Whether somebody is asking.
     asked: AtomicBool,
+    /// Tells the others that there was no answer.
+    lost: Notify,
 }
 
 /// The turn of the one who asks.
@@ -51,23 +53,34 @@ impl Pulse {
     pub(super) async fn silence(&self, http: &Http, host: usize) -> Error {
         let state = &self.hosts[host];
         let silent = || time::now().saturating_sub(state.heard.load(Ordering::Relaxed));
+        let lost = || Error::unavailable("it has gone silent");
         loop {
-            sleep(BEAT).await;
-            if silent() < nanos(BEAT) {
+            let rest = nanos(BEAT).saturating_sub(silent());
+            if rest > 0 {
+                tokio::select! {
+                    () = sleep(Duration::from_nanos(rest)) => {}
+                    () = state.lost.notified() => return lost(),
+                }
                 continue;
-            }
-            if silent() > nanos(2 * BEAT + PATIENCE) {
-                return Error::unavailable("it has gone silent");
             }
             if state.asked.swap(true, Ordering::Relaxed) {
+                // Whoever asks may be dropped; it is looked after again.
+                tokio::select! {
+                    () = sleep(BEAT) => {}
+                    () = state.lost.notified() => return lost(),
+                }
                 continue;
             }
-            let _turn = Turn(&state.asked);
+            let turn = Turn(&state.asked);
             // Needs no permission, and is answered without a leader as well.
             let question = Request::get("/v1/status/leader").within(PATIENCE);
             match http.ask_host(host, &question).await {
                 Ok(_) => self.hear(host),
-                Err(error) => return error.context("it has gone silent"),
+                Err(error) => {
+                    drop(turn);
+                    state.lost.notify_waiters();
+                    return error.context("it has gone silent");
+                }
             }
         }
     }

@@ -5,16 +5,17 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Server, turns::TURN};
 use crate::{
-    error::{Error, Result},
+    error::{Code, Error, Result},
     registry::remote::http::{Answer, Request},
 };
 
-/// How long Consul may wait; it adds a sixteenth at random. No longer than load balancers let a connection rest.
-const WAIT: Duration = Duration::from_secs(300);
+/// How long Consul may wait; it adds a sixteenth at random. Less than load balancers let a connection rest, and how
+/// long a watch may be blind when an agent's servers, unseen by us, lose their data: they wait for an index that is past.
+const WAIT: Duration = Duration::from_secs(50);
 /// How much longer than it waits an answer may take.
 const MARGIN: Duration = Duration::from_secs(10);
 /// Bytes a second that are read at most from one question, so that a burst of changes is read as a few …
@@ -31,18 +32,21 @@ pub(super) struct Query<'a> {
     path: String,
     /// Of the last answer; 0 before the first.
     index: u64,
+    /// How many connections had been lost then. One more, and the server may be another, whose indexes are lower.
+    lost: u64,
     /// Of the next question, so that it does not come too soon.
     due: Instant,
 }
 
 impl<'a> Query<'a> {
-    /// Asks the host that is asked first now, and only that. `path` has a `?`.
+    /// Asks the host that is asked first now, and only that. `path` ends in `?stale=`.
     pub(super) fn new(server: &'a Server, path: String) -> Self {
         Query {
             server,
             host: server.http.current(),
             path,
             index: 0,
+            lost: 0,
             due: Instant::now(),
         }
     }
@@ -60,47 +64,49 @@ impl<'a> Query<'a> {
 
     async fn changed(&mut self) -> Result<Answer> {
         loop {
-            tokio::time::sleep_until(self.due).await;
-            if self.index == 0 {
-                let answer = self.ask(&self.server.get(&self.path)).await?;
-                self.index = index(&answer).max(1);
-                self.pace(&answer);
-                return Ok(answer);
-            }
-            let Some(answer) = self.wait().await? else {
+            sleep_until(self.due).await;
+            let before = self.index;
+            let lost = self.server.http.lost(self.host);
+            let answer = match before > 0 && lost == self.lost {
+                true => self.wait().await?,
+                false => Some(self.ask(&self.server.get(&self.path)).await?),
+            };
+            let Some(answer) = answer else {
                 continue;
             };
-            let (before, now) = (self.index, index(&answer));
-            if now == before {
-                continue;
-            }
+            let now = index(&answer).max(1);
             if now < before {
                 self.confirm().await?;
                 continue;
             }
-            self.index = now;
-            self.pace(&answer);
-            return Ok(answer);
+            self.lost = lost;
+            if now > before {
+                self.index = now;
+                self.pace(&answer);
+                return Ok(answer);
+            }
         }
     }
 
-    /// The answer once it has changed, or when the wait is over; `None` when the turn is.
+    /// The answer once it has changed, or when the wait is over; `None` when the turn is, or a connection was lost.
     async fn wait(&mut self) -> Result<Option<Answer>> {
         let turns = &self.server.turns;
         let _turn = turns.take().await;
         let wait = if turns.is_crowded() { TURN } else { WAIT };
-        let path = format!(
-            "{}&index={}&wait={}ms",
-            self.path,
-            self.index,
-            wait.as_millis()
-        );
-        let question = self.server.get(&path).within(wait + wait / 16 + MARGIN);
+        let millis = wait.as_millis();
+        let path = format!("{}&index={}&wait={millis}ms", self.path, self.index);
+        let question = self.server.get(&path).unless_lost(self.lost);
+        let question = question.within(wait + wait / 16 + MARGIN);
         let asked = Instant::now();
         let answer = tokio::select! {
-            answer = self.ask(&question) => answer?,
+            answer = self.ask(&question) => answer,
             error = self.server.pulse.silence(&self.server.http, self.host) => return Err(error),
-            () = turns.over() => return Ok(None),
+            // One that is short ends by itself.
+            () = turns.over(), if wait == WAIT => return Ok(None),
+        };
+        let answer = match answer {
+            Err(error) if error.code() == Code::Aborted => return Ok(None),
+            answer => answer?,
         };
         if index(&answer) == self.index && asked.elapsed() < wait / 2 {
             self.due = Instant::now() + IDLE;
@@ -117,7 +123,7 @@ impl<'a> Query<'a> {
     /// After an index that went back: asks the leader, whose index does so only when data is lost.
     async fn confirm(&mut self) -> Result<()> {
         sleep(IDLE).await;
-        let path = self.path.replace("stale", "consistent");
+        let path = self.path.trim_end_matches("stale=").to_owned() + "consistent=";
         let answer = self.ask(&self.server.get(&path)).await?;
         match index(&answer) < self.index {
             true => Err(Error::unavailable(

@@ -21,13 +21,27 @@ const FRESH: Duration = Duration::from_secs(60);
 /// TLS as a URL says; files are read at the first connection.
 pub(crate) struct Tls {
     files: TlsFiles,
+    /// What is offered by ALPN.
+    protocol: Option<&'static [u8]>,
     config: Mutex<Option<(Instant, Arc<ClientConfig>)>>,
 }
 
 impl Tls {
     pub(crate) fn new(files: TlsFiles) -> Self {
         let config = Mutex::new(None);
-        Tls { files, config }
+        let protocol = None;
+        Tls {
+            files,
+            protocol,
+            config,
+        }
+    }
+
+    /// The same, offering a protocol by ALPN.
+    #[cfg(feature = "etcd")]
+    pub(crate) fn speaking(mut self, protocol: &'static [u8]) -> Self {
+        self.protocol = Some(protocol);
+        self
     }
 
     /// TLS over a connection to `host:port`, once the server is verified.
@@ -64,7 +78,10 @@ impl Tls {
             None => None,
         };
         let config = match (config(&self.files), before) {
-            (Ok(config), _) => Arc::new(config),
+            (Ok(mut config), _) => {
+                config.alpn_protocols = self.protocol.iter().map(|name| name.to_vec()).collect();
+                Arc::new(config)
+            }
             // They may just be in the making.
             (Err(_), Some(before)) => before,
             (Err(error), None) => return Err(error),
