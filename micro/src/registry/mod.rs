@@ -1,9 +1,11 @@
 //! Which nodes serve which service: the [`Registry`] trait and what it stores.
 //!
 //! [`Memory`] is for one process; [`Local`] for the processes of one machine, and needs no server; no more does
-//! `Mdns`, for those of one network (feature `mdns`). `Etcd` keeps records on a server (feature `etcd`).
+//! `Mdns`, for those of one network. Most others keep records on a server, and each is a feature.
 //! [`encoding`] is the JSON that registries store.
 
+#[cfg(feature = "consul")]
+mod consul;
 #[doc(hidden)]
 pub mod contract;
 pub mod encoding;
@@ -25,6 +27,12 @@ use futures_core::Stream;
 
 #[cfg(feature = "etcd")]
 pub use etcd::Etcd;
+#[cfg(feature = "consul")]
+pub use consul::Consul;
+/// Reads any bytes as what Consul shows of a service; for fuzzing.
+#[cfg(all(fuzzing, feature = "consul"))]
+#[doc(hidden)]
+pub use consul::fuzz::records as fuzz_consul;
 #[cfg(unix)]
 pub use local::Local;
 #[cfg(feature = "mdns")]

@@ -37,6 +37,8 @@ pub(super) struct Teller {
     said: BTreeMap<String, Arc<Set>>,
     pending: VecDeque<Update>,
     begun: bool,
+    /// Whether the last that was said is that the registry cannot be reached.
+    lost: bool,
 }
 
 impl Teller {
@@ -46,6 +48,7 @@ impl Teller {
             said: BTreeMap::new(),
             pending: VecDeque::new(),
             begun: false,
+            lost: false,
         }
     }
 
@@ -54,15 +57,17 @@ impl Teller {
         self.pending.pop_front()
     }
 
-    /// Notes what `view` says that was not said yet.
+    /// Notes what `view` says that was not said yet; all of it after an outage, which so is over.
     pub(super) fn look(&mut self, view: &View) {
         if let Some((since, error)) = &view.stale {
             self.pending.push_back(Update::Stale {
                 since: since.elapsed(),
                 error: error.clone(),
             });
+            self.lost = true;
             return;
         }
+        let again = std::mem::take(&mut self.lost);
         let gone: Vec<String> = self
             .said
             .keys()
@@ -86,22 +91,22 @@ impl Teller {
         }
         match self.service.clone() {
             Some(name) => match view.services.get(&name) {
-                Some(set) => self.compare(&name, set),
-                None if !self.begun => self.say(name, &Set::default()),
+                Some(set) => self.compare(&name, set, again),
+                None if again || !self.begun => self.say(name, &Set::default()),
                 None => {}
             },
             None => {
                 for (name, set) in &view.services {
-                    self.compare(name, set);
+                    self.compare(name, set, again);
                 }
             }
         }
         self.begun = true;
     }
 
-    fn compare(&mut self, name: &str, set: &Arc<Set>) {
+    fn compare(&mut self, name: &str, set: &Arc<Set>, again: bool) {
         let said = self.said.get(name);
-        if said.is_some_and(|said| Arc::ptr_eq(said, set) || said == set) {
+        if !again && said.is_some_and(|said| Arc::ptr_eq(said, set) || said == set) {
             return;
         }
         self.said.insert(name.to_owned(), set.clone());
@@ -224,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stale_view_says_so_and_keeps_what_was_said() {
+    fn a_stale_view_says_so_and_what_comes_after_is_said_though_it_is_the_same() {
         let mut teller = Teller::new(None);
         teller.look(&view(&[("a", &["1"])]));
         let stale = View {
@@ -232,7 +237,9 @@ mod tests {
             ..View::default()
         };
         teller.look(&stale);
-        teller.look(&view(&[("a", &["1"])]));
-        assert_eq!(said(&mut teller), ["a 1 true", "no disk"]);
+        for _ in 0..2 {
+            teller.look(&view(&[("a", &["1"])]));
+        }
+        assert_eq!(said(&mut teller), ["a 1 true", "no disk", "a 1 true"]);
     }
 }

@@ -94,6 +94,8 @@ impl<T: ?Sized> Table<T> {
 /// The registries that are built in.
 pub(super) fn registries() -> Table<dyn Registry> {
     let mut table = Table::<dyn Registry>::new("registry");
+    #[cfg(feature = "consul")]
+    table.add("consul", |url| Ok(Arc::new(registry::Consul::open(url)?)));
     table.add("local", |url| {
         Ok(Arc::new(match url.address() {
             "" => registry::Local::new(),

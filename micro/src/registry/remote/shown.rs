@@ -6,7 +6,7 @@
 //! hidden takes no load until it has registered again.
 
 use std::{
-    collections::{BTreeMap, btree_map},
+    collections::{BTreeMap, HashSet, btree_map},
     sync::Arc,
     time::Duration,
 };
@@ -97,10 +97,12 @@ impl Shown {
                 if set.nodes.is_empty() && !sets.contains_key(service) {
                     empty.push(service.clone());
                 }
+                let found: HashSet<String> = sets
+                    .get(service)
+                    .map(|nodes| nodes.iter().map(|node| node.id.clone()).collect())
+                    .unwrap_or_default();
                 for node in &set.nodes {
-                    let found = sets
-                        .get(service)
-                        .is_some_and(|nodes| nodes.iter().any(|n| n.id == node.id));
+                    let found = found.contains(&node.id);
                     let key = (service.clone(), node.id.clone());
                     if found {
                         state.doubts.remove(&key);
@@ -142,15 +144,17 @@ impl Shown {
                 .get(service)
                 .cloned()
                 .unwrap_or_default();
+            let known: HashSet<&str> = before.nodes.iter().map(|node| &*node.id).collect();
             for node in expired {
                 // One that was never seen alive is not shown.
-                if before.nodes.iter().any(|known| known.id == node.id) {
+                if known.contains(&*node.id) {
                     state.doubt(service, &node.id);
                     shown.push(node);
                 }
             }
+            let left: HashSet<&str> = shown.iter().map(|node| &*node.id).collect();
             for node in &before.nodes {
-                if !shown.iter().any(|left| left.id == node.id) {
+                if !left.contains(&*node.id) {
                     state.doubts.remove(&(service.to_owned(), node.id.clone()));
                 }
             }

@@ -3,6 +3,8 @@
 pub(crate) mod backend;
 #[cfg(feature = "etcd")]
 mod etcd;
+#[cfg(all(feature = "consul", unix))]
+mod consul;
 #[cfg(unix)]
 mod local;
 #[cfg(all(feature = "mdns", target_os = "linux"))]

@@ -3,6 +3,10 @@
 use std::{
     future::poll_fn,
     pin::{Pin, pin},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -43,6 +47,8 @@ pub(super) struct Link {
     pub(super) runtime: Id,
     /// When its last answer was whole.
     pub(super) used: Instant,
+    /// Counts the connections to its host that are no more.
+    lost: Arc<AtomicU64>,
 }
 
 /// What moves the bytes, while it lasts.
@@ -50,7 +56,12 @@ pub(super) struct Driven(Option<Connection<TokioIo<Box<dyn Stream>>, Full<Bytes>
 
 impl Link {
     /// Connects to the host of number `host`, at `address`.
-    pub(super) async fn open(host: usize, address: &str, tls: Option<&Tls>) -> Result<Self> {
+    pub(super) async fn open(
+        host: usize,
+        address: &str,
+        tls: Option<&Tls>,
+        lost: Arc<AtomicU64>,
+    ) -> Result<Self> {
         let io = timeout(CONNECT, open(address, tls)).await;
         let io = io.unwrap_or_else(|_| {
             Err(Error::unavailable(format!(
@@ -66,6 +77,7 @@ impl Link {
             host,
             runtime: Handle::current().id(),
             used: Instant::now(),
+            lost,
         })
     }
 
@@ -85,6 +97,12 @@ impl Link {
     /// Moves bytes until `wanted` has come.
     pub(super) async fn during<T>(&mut self, wanted: impl Future<Output = T>) -> T {
         self.driven.during(wanted).await
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.lost.fetch_add(1, Ordering::Relaxed);
     }
 }
 

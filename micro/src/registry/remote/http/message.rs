@@ -24,6 +24,8 @@ pub(crate) struct Request {
     body: Bytes,
     /// How long its answer is waited for at one host; `None` as long as is usual.
     pub(super) within: Option<Duration>,
+    /// The number of lost connections at which it still makes sense.
+    pub(super) unless_lost: Option<u64>,
 }
 
 impl Request {
@@ -34,6 +36,7 @@ impl Request {
             headers: HeaderMap::new(),
             body: Bytes::new(),
             within: None,
+            unless_lost: None,
         }
     }
 
@@ -63,6 +66,14 @@ impl Request {
     /// The same with another patience: for the whole answer, or for the head of one that is read in lines.
     pub(crate) fn within(mut self, patience: Duration) -> Self {
         self.within = Some(patience);
+        self
+    }
+
+    /// The same, not to be sent once a connection was lost since [`Http::lost`](super::Http::lost) said `lost`: for
+    /// what refers to what the server said before, as it may have begun anew. It then fails with
+    /// [`Code::Aborted`](crate::Code::Aborted).
+    pub(crate) fn unless_lost(mut self, lost: u64) -> Self {
+        self.unless_lost = Some(lost);
         self
     }
 

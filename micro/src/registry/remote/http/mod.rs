@@ -14,7 +14,7 @@ mod message;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -54,6 +54,8 @@ pub(crate) struct Http {
     current: AtomicUsize,
     idle: Mutex<Vec<Link>>,
     free: Arc<Semaphore>,
+    /// Of each host, how many connections to it are no more.
+    lost: Vec<Arc<AtomicU64>>,
 }
 
 /// A connection that one request has to itself.
@@ -71,12 +73,18 @@ impl Http {
             current: AtomicUsize::new(0),
             idle: Mutex::default(),
             free: Arc::new(Semaphore::new(CONNECTIONS)),
+            lost: options.hosts.iter().map(|_| Arc::default()).collect(),
         }
     }
 
     /// The address of each host, by its number.
     pub(crate) fn hosts(&self) -> &[String] {
         &self.hosts
+    }
+
+    /// How many connections to a host are no more, for whichever reason.
+    pub(crate) fn lost(&self, host: usize) -> u64 {
+        self.lost[host].load(Ordering::Relaxed)
     }
 
     /// The number of the host that is asked first.
@@ -196,7 +204,14 @@ impl Http {
                 return Ok((Taken { link, permit }, response));
             }
         }
-        let mut link = Link::open(host, address, self.tls.as_ref()).await?;
+        if request
+            .unless_lost
+            .is_some_and(|lost| lost != self.lost(host))
+        {
+            return Err(Error::aborted("a connection was lost meanwhile"));
+        }
+        let lost = self.lost[host].clone();
+        let mut link = Link::open(host, address, self.tls.as_ref(), lost).await?;
         let response = link.send(request.to(address)?).await.map_err(|error| {
             Error::unavailable("it closed the connection instead of an answer").with_source(error)
         })?;
