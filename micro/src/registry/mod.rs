@@ -1,7 +1,7 @@
 //! Which nodes serve which service: the [`Registry`] trait and what it stores.
 //!
 //! [`Memory`] is for one process; [`Local`] for the processes of one machine, and needs no server; no more does
-//! `Mdns`, for those of one network (feature `mdns`).
+//! `Mdns`, for those of one network (feature `mdns`). [`Static`] is a list of nodes that are known beforehand.
 //! [`encoding`] is the JSON that registries store.
 
 #[doc(hidden)]
@@ -14,6 +14,7 @@ mod mdns;
 mod memory;
 mod node;
 pub mod remote;
+mod static_list;
 mod view;
 
 use std::{pin::Pin, time::Duration};
@@ -27,6 +28,7 @@ pub use local::Local;
 pub use mdns::Mdns;
 pub use memory::Memory;
 pub use node::{Endpoint, Node, Value};
+pub use static_list::Static;
 
 use crate::error::{Error, Result};
 

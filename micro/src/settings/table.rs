@@ -104,6 +104,7 @@ pub(super) fn registries() -> Table<dyn Registry> {
         without_address(url)?;
         Ok(Arc::new(registry::Memory::new()))
     });
+    table.add("static", |url| Ok(Arc::new(registry::Static::open(url)?)));
     #[cfg(feature = "mdns")]
     table.add("mdns", |url| {
         Ok(Arc::new(match url.address() {

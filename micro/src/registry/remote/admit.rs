@@ -33,7 +33,7 @@ pub(super) fn admit(registry: &str, node: &Node) -> bool {
 }
 
 /// What is wrong with a record, if anything: sizes, characters, an address that leads nowhere.
-pub(super) fn check(node: &Node) -> Result<()> {
+pub(in crate::registry) fn check(node: &Node) -> Result<()> {
     for (part, text) in [
         ("service", &node.service),
         ("id", &node.id),

@@ -26,6 +26,8 @@ use tokio::time::timeout;
 pub use options::{Options, TlsFiles};
 pub use shown::Shown;
 
+pub(super) use admit::check;
+
 use super::{Node, Registry, Updates};
 use crate::error::{Error, Result};
 use watch::Watch;

@@ -8,6 +8,7 @@ mod mdns;
 mod memory;
 #[cfg(unix)]
 mod processes;
+mod static_list;
 #[cfg(target_os = "linux")]
 mod strangers;
 
