@@ -6,6 +6,8 @@
 
 #[doc(hidden)]
 pub mod contract;
+#[cfg(feature = "dns")]
+mod dns;
 pub mod encoding;
 #[cfg(unix)]
 mod local;
@@ -22,6 +24,8 @@ use std::{pin::Pin, time::Duration};
 use async_trait::async_trait;
 use futures_core::Stream;
 
+#[cfg(feature = "dns")]
+pub use dns::Dns;
 #[cfg(unix)]
 pub use local::Local;
 #[cfg(feature = "mdns")]

@@ -105,6 +105,8 @@ pub(super) fn registries() -> Table<dyn Registry> {
         Ok(Arc::new(registry::Memory::new()))
     });
     table.add("static", |url| Ok(Arc::new(registry::Static::open(url)?)));
+    #[cfg(feature = "dns")]
+    table.add("dns", |url| Ok(Arc::new(registry::Dns::open(url)?)));
     #[cfg(feature = "mdns")]
     table.add("mdns", |url| {
         Ok(Arc::new(match url.address() {

@@ -1,6 +1,8 @@
 //! Registries: the contract that all keep, and what is special in each.
 
 pub(crate) mod backend;
+#[cfg(all(feature = "dns", unix))]
+mod dns;
 #[cfg(unix)]
 mod local;
 #[cfg(all(feature = "mdns", target_os = "linux"))]
