@@ -9,6 +9,8 @@ pub mod contract;
 #[cfg(feature = "dns")]
 mod dns;
 pub mod encoding;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
 #[cfg(unix)]
 mod local;
 #[cfg(feature = "mdns")]
@@ -26,6 +28,8 @@ use futures_core::Stream;
 
 #[cfg(feature = "dns")]
 pub use dns::Dns;
+#[cfg(feature = "kubernetes")]
+pub use kubernetes::Kubernetes;
 #[cfg(unix)]
 pub use local::Local;
 #[cfg(feature = "mdns")]

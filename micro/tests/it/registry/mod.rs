@@ -3,6 +3,8 @@
 pub(crate) mod backend;
 #[cfg(all(feature = "dns", unix))]
 mod dns;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
 #[cfg(unix)]
 mod local;
 #[cfg(all(feature = "mdns", target_os = "linux"))]
