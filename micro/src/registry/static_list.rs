@@ -284,7 +284,7 @@ fn node_of(service: &str, text: &str, common: &BTreeMap<String, String>) -> Resu
     let port = address
         .rsplit_once(':')
         .map(|(_, port)| port.parse::<u16>());
-    if !address.starts_with("unix:") && !port.is_some_and(|port| port.is_ok()) {
+    if !address.starts_with("unix:") && port.is_none_or(|port| port.is_err()) {
         return Err(Error::invalid_argument(format!(
             "`{address}` of service `{service}` is not of the form `HOST:PORT`"
         )));

@@ -22,6 +22,8 @@ const SILENCE: Duration = Duration::from_secs(8);
 const GATHER: Duration = Duration::from_millis(5);
 /// … and at most, if they do not cease.
 const GATHERED: Duration = Duration::from_millis(50);
+/// A watch that ends sooner is followed by a pause, so that a server which does not want any is not pestered.
+const SHORT: Duration = Duration::from_millis(500);
 /// Between two questions for a service that has no watch of its own.
 const TURN: Duration = Duration::from_secs(15);
 
@@ -66,7 +68,9 @@ pub(super) async fn watch(server: &Server, service: Option<&str>, shown: &Shown)
         return error;
     }
     loop {
+        let begun = Instant::now();
         match feed.changes(&path).await {
+            End::Usual if begun.elapsed() < SHORT => sleep(SHORT).await,
             End::Usual => {}
             End::Forgotten => {
                 if let Err(error) = feed.list(&path).await {

@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    io::Write,
     net::UdpSocket,
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -53,7 +52,7 @@ impl Server {
             let slow = std::env::var_os("MICRO_TEST_SLOW").is_some();
             let told = "skip: needs dnsmasq: `apt-get install dnsmasq-base`";
             assert!(!(complete && slow), "{told}");
-            writeln!(std::io::stderr(), "{told}").unwrap();
+            eprintln!("{told}");
             return None;
         }
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -73,6 +72,10 @@ impl Server {
     }
 
     /// Begins, or begins again with other records, and waits until it answers.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "nothing else is to be done meanwhile"
+    )]
     fn begin(&mut self, more: &[&str]) {
         self.stop();
         let config = self.folder.join("dnsmasq.conf");

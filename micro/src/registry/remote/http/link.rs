@@ -45,8 +45,10 @@ pub(super) struct Link {
     pub(super) used: Instant,
 }
 
+type Moving = Connection<TokioIo<Box<dyn Stream>>, Full<Bytes>>;
+
 /// What moves the bytes, while it lasts.
-pub(super) struct Driven(Option<Connection<TokioIo<Box<dyn Stream>>, Full<Bytes>>>);
+pub(super) struct Driven(Option<Moving>);
 
 impl Link {
     /// Connects to the host of number `host`, at `address`.

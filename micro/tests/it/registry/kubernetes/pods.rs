@@ -41,7 +41,8 @@ async fn a_pod_has_the_labels_and_annotations_of_go_micro() {
     assert_eq!(pod["metadata"]["labels"][label], "service");
     let annotation = "micro.mu/service-greeter";
     let json = pod["metadata"]["annotations"][annotation].as_str().unwrap();
-    assert_eq!(encoding::decode(json.as_bytes()).unwrap(), [full.clone()]);
+    let written = encoding::decode(json.as_bytes()).unwrap();
+    assert_eq!(written, std::slice::from_ref(&full));
 
     // Again, it is not written again: each write would be told to all who watch.
     let version = pod["metadata"]["resourceVersion"].clone();
