@@ -159,7 +159,7 @@ fn encode(text: &str) -> String {
 }
 
 /// The text that percent signs encode; one that encodes nothing stands for itself.
-fn decode(text: &str) -> String {
+pub(crate) fn decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut left = text.as_bytes();
     while let [first, rest @ ..] = left {

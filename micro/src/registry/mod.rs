@@ -1,16 +1,21 @@
 //! Which nodes serve which service: the [`Registry`] trait and what it stores.
 //!
 //! [`Memory`] is for one process; [`Local`] for the processes of one machine, and needs no server; no more does
-//! `Mdns`, for those of one network. Most others keep records on a server, and each is a feature.
+//! `Mdns`, for those of one network. [`Static`] is a list of nodes that are known beforehand. The others keep records
+//! on a server; each is a feature.
 //! [`encoding`] is the JSON that registries store.
 
 #[cfg(feature = "consul")]
 mod consul;
 #[doc(hidden)]
 pub mod contract;
+#[cfg(feature = "dns")]
+mod dns;
 pub mod encoding;
 #[cfg(feature = "etcd")]
 mod etcd;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
 #[cfg(unix)]
 mod local;
 #[cfg(feature = "mdns")]
@@ -18,6 +23,7 @@ mod mdns;
 mod memory;
 mod node;
 pub mod remote;
+mod static_list;
 mod view;
 
 use std::{pin::Pin, time::Duration};
@@ -25,20 +31,25 @@ use std::{pin::Pin, time::Duration};
 use async_trait::async_trait;
 use futures_core::Stream;
 
-#[cfg(feature = "etcd")]
-pub use etcd::Etcd;
 #[cfg(feature = "consul")]
 pub use consul::Consul;
 /// Reads any bytes as what Consul shows of a service; for fuzzing.
 #[cfg(all(fuzzing, feature = "consul"))]
 #[doc(hidden)]
 pub use consul::fuzz::records as fuzz_consul;
+#[cfg(feature = "dns")]
+pub use dns::Dns;
+#[cfg(feature = "etcd")]
+pub use etcd::Etcd;
+#[cfg(feature = "kubernetes")]
+pub use kubernetes::Kubernetes;
 #[cfg(unix)]
 pub use local::Local;
 #[cfg(feature = "mdns")]
 pub use mdns::Mdns;
 pub use memory::Memory;
 pub use node::{Endpoint, Node, Value};
+pub use static_list::Static;
 
 use crate::error::{Error, Result};
 

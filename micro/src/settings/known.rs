@@ -28,14 +28,13 @@ const fn broker(name: &'static str, feature: Option<&'static str>) -> Known {
 }
 
 /// All of them. A plugin behind a feature is a row here, and a line in [`super::table`].
-const KNOWN: [Known; 13] = [
+const KNOWN: [Known; 12] = [
     registry("consul", Some("consul")),
     registry("dns", Some("dns")),
     registry("etcd", Some("etcd")),
     registry("kubernetes", Some("kubernetes")),
     registry("mdns", Some("mdns")),
     registry("nats", Some("nats")),
-    registry("static", None),
     registry("zookeeper", Some("zookeeper")),
     broker("kafka", None),
     broker("mqtt", None),

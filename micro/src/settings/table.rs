@@ -108,6 +108,13 @@ pub(super) fn registries() -> Table<dyn Registry> {
     });
     #[cfg(feature = "etcd")]
     table.add("etcd", |url| Ok(Arc::new(registry::Etcd::open(url)?)));
+    table.add("static", |url| Ok(Arc::new(registry::Static::open(url)?)));
+    #[cfg(feature = "dns")]
+    table.add("dns", |url| Ok(Arc::new(registry::Dns::open(url)?)));
+    #[cfg(feature = "kubernetes")]
+    table.add("kubernetes", |url| {
+        Ok(Arc::new(registry::Kubernetes::open(url)?))
+    });
     #[cfg(feature = "mdns")]
     table.add("mdns", |url| {
         Ok(Arc::new(match url.address() {

@@ -155,7 +155,8 @@ fn a_wrong_value_names_its_setting_and_what_is_expected() {
                 "registry `zookeeper`",
                 "built in are: ",
                 "`local`, ",
-                "`memory`",
+                "`memory`, ",
+                "`static`;",
             ],
         ),
         (

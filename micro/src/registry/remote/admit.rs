@@ -38,7 +38,7 @@ pub(in crate::registry) fn left_out(registry: &str, error: &Error) {
 }
 
 /// What is wrong with a record, if anything: sizes, characters, an address that leads nowhere.
-pub(super) fn check(node: &Node) -> Result<()> {
+pub(in crate::registry) fn check(node: &Node) -> Result<()> {
     for (part, text) in [
         ("service", &node.service),
         ("id", &node.id),

@@ -33,6 +33,8 @@ pub(super) use admit::left_out;
 pub use options::{Options, TlsFiles};
 pub use shown::{Change, Shown};
 
+pub(super) use admit::check;
+
 use super::{Node, Registry, Updates};
 use crate::error::{Error, Result};
 use watch::Watch;

@@ -73,7 +73,7 @@ struct Doubt {
 }
 
 impl Shown {
-    pub(super) fn new(registry: &str) -> Self {
+    pub(in crate::registry) fn new(registry: &str) -> Self {
         Shown {
             registry: registry.to_owned(),
             state: Mutex::default(),
@@ -219,7 +219,7 @@ impl Shown {
         self.state.lock().view.stale = Some((since, error));
     }
 
-    pub(super) fn look(&self, with: impl FnOnce(&View)) {
+    pub(in crate::registry) fn look(&self, with: impl FnOnce(&View)) {
         with(&self.state.lock().view);
     }
 

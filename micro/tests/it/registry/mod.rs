@@ -1,10 +1,14 @@
 //! Registries: the contract that all keep, and what is special in each.
 
 pub(crate) mod backend;
-#[cfg(feature = "etcd")]
-mod etcd;
 #[cfg(all(feature = "consul", unix))]
 mod consul;
+#[cfg(all(feature = "dns", unix))]
+mod dns;
+#[cfg(feature = "etcd")]
+mod etcd;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
 #[cfg(unix)]
 mod local;
 #[cfg(all(feature = "mdns", target_os = "linux"))]
@@ -13,6 +17,7 @@ mod memory;
 pub(crate) mod process;
 #[cfg(unix)]
 mod processes;
+mod static_list;
 #[cfg(target_os = "linux")]
 mod strangers;
 

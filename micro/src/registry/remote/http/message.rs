@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use http_body_util::Full;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     base64,
@@ -118,11 +118,20 @@ impl Answer {
     }
 }
 
+/// What Kubernetes says about a failure, among other things.
+#[derive(Deserialize)]
+struct Said {
+    message: String,
+}
+
 /// The error that a status stands for, with what the server says about it.
 pub(super) fn failure(status: StatusCode, body: &[u8]) -> Error {
-    let text = String::from_utf8_lossy(&body[..body.len().min(4 * EXCERPT)]);
-    let text: String = text.trim().chars().take(EXCERPT).collect();
-    let text = text.escape_debug();
+    let text = match serde_json::from_slice::<Said>(body) {
+        Ok(said) => said.message,
+        Err(_) => String::from_utf8_lossy(&body[..body.len().min(4 * EXCERPT)]).into_owned(),
+    };
+    let printable = |c: char| if c.is_control() { ' ' } else { c };
+    let text: String = text.trim().chars().take(EXCERPT).map(printable).collect();
     let said = match body.is_empty() {
         true => format!("it answered {status}"),
         false => format!("it answered {status}: {text}"),

@@ -1,0 +1,214 @@
+//! Which cluster, which part of it, and who we are there: from the URL or from the pod that this runs in.
+
+use std::{env, fs, path::Path, sync::Arc};
+
+use super::{credentials::Credentials, slices::Port};
+use crate::{
+    error::{Error, Result},
+    registry::remote::Options,
+    url::Url,
+};
+
+/// Where a pod has what it needs to speak to its cluster.
+const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+/// Keys that only this registry knows.
+const OWN: [&str; 6] = [
+    "pod",
+    "kind",
+    "endpoint-slices",
+    "port",
+    "protocol",
+    "token-file",
+];
+
+/// What a URL and the pod say.
+pub(super) struct Place {
+    pub(super) options: Options,
+    /// The Kubernetes namespace.
+    pub(super) namespace: String,
+    /// The pod that is registered, if one is known.
+    pub(super) pod: Option<String>,
+    pub(super) kind: Kind,
+    pub(super) credentials: Arc<Credentials>,
+}
+
+/// Which objects are nodes.
+pub(super) enum Kind {
+    /// Pods that say so.
+    Pods,
+    /// The endpoints of plain services.
+    Slices(Port),
+}
+
+impl Place {
+    pub(super) fn of(url: &Url) -> Result<Self> {
+        let mut options = Options::of(url, 443, &OWN)?;
+        if url.hosts().next().is_none() {
+            options.hosts = vec![own_cluster()?];
+        }
+        let is_plain = url.address().starts_with("http://")
+            || matches!(url.query("tls").as_deref(), Some("false" | "no" | "0"));
+        if !is_plain {
+            let files = options.tls.get_or_insert_default();
+            let own = Path::new(ACCOUNT).join("ca.crt");
+            if files.ca.is_none() && own.exists() {
+                files.ca = Some(own);
+            }
+        }
+        let namespace = match &*options.namespace {
+            "" => account("namespace").unwrap_or_else(|| "default".into()),
+            said => said.to_owned(),
+        };
+        if !is_label(&namespace) {
+            return Err(Error::invalid_argument(format!(
+                "namespace `{namespace}` is none of Kubernetes: at most 63 small letters, digits and `-`"
+            )));
+        }
+        let pod = url.query("pod").or_else(|| env::var("HOSTNAME").ok());
+        let pod = pod.filter(|pod| !pod.is_empty());
+        if let Some(pod) = &pod
+            && !pod.split('.').all(is_label)
+            && url.query("pod").is_some()
+        {
+            return Err(Error::invalid_argument(format!(
+                "`{pod}` is no name of a pod"
+            )));
+        }
+        let token_file = url.query("token-file").map(Into::into);
+        let token_file = token_file.or_else(|| {
+            let own = Path::new(ACCOUNT).join("token");
+            own.exists().then_some(own)
+        });
+        let credentials = Credentials::new(options.token.clone(), token_file, options.user.clone());
+        let credentials = Arc::new(credentials);
+        let kind = kind(url)?;
+        Ok(Place {
+            options,
+            namespace,
+            pod,
+            kind,
+            credentials,
+        })
+    }
+}
+
+/// Whether a text is a label of a domain name as Kubernetes demands it (RFC 1123).
+pub(super) fn is_label(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (1..=63).contains(&text.len())
+        && text.chars().all(fits)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
+fn kind(url: &Url) -> Result<Kind> {
+    let by_switch = match url.query("endpoint-slices").as_deref() {
+        Some("" | "true" | "yes" | "1") => Some("endpointslices"),
+        Some("false" | "no" | "0") | None => None,
+        Some(other) => {
+            return Err(Error::invalid_argument(format!(
+                "`endpoint-slices={other}` is neither `true` nor `false`"
+            )));
+        }
+    };
+    let said = url.query("kind");
+    match by_switch.or(said.as_deref()) {
+        None | Some("pods") => match url.keys().find(|key| ["port", "protocol"].contains(key)) {
+            None => Ok(Kind::Pods),
+            Some(key) => Err(Error::invalid_argument(format!(
+                "`{key}` is for `kind=endpointslices`: a pod says it itself"
+            ))),
+        },
+        Some("endpointslices") => Ok(Kind::Slices(Port {
+            port: url.query("port"),
+            protocol: url.query("protocol"),
+        })),
+        Some(other) => Err(Error::invalid_argument(format!(
+            "`kind={other}` is neither `pods` nor `endpointslices`"
+        ))),
+    }
+}
+
+/// The API server of the cluster that this process runs in.
+fn own_cluster() -> Result<String> {
+    let variable = |name| env::var(name).ok().filter(|text| !text.is_empty());
+    let host = variable("KUBERNETES_SERVICE_HOST").ok_or_else(|| {
+        Error::invalid_argument(
+            "this is no pod of a cluster; name the API server: `kubernetes:https://HOST:PORT`",
+        )
+    })?;
+    let port = variable("KUBERNETES_SERVICE_PORT").unwrap_or_else(|| "443".into());
+    Ok(match host.contains(':') {
+        true => format!("[{host}]:{port}"),
+        false => format!("{host}:{port}"),
+    })
+}
+
+fn account(file: &str) -> Option<String> {
+    let text = fs::read_to_string(Path::new(ACCOUNT).join(file)).ok()?;
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
+mod tests {
+    use super::*;
+
+    fn place(url: &str) -> Result<Place> {
+        Place::of(&Url::parse(url))
+    }
+
+    #[test]
+    fn a_cluster_is_spoken_to_by_tls_unless_it_is_said_otherwise() {
+        let place = place("kubernetes://10.0.0.1?namespace=prod&pod=a-1").unwrap();
+        assert_eq!(place.options.hosts, ["10.0.0.1:443"]);
+        assert!(place.options.tls.is_some());
+        assert_eq!(
+            (&*place.namespace, place.pod.as_deref()),
+            ("prod", Some("a-1"))
+        );
+        for plain in ["kubernetes:http://127.0.0.1:8001", "kubernetes://h?tls=no"] {
+            assert!(
+                super::Place::of(&Url::parse(plain))
+                    .unwrap()
+                    .options
+                    .tls
+                    .is_none()
+            );
+        }
+    }
+
+    #[test]
+    fn which_objects_are_meant_is_said_in_either_way() {
+        for slices in ["kind=endpointslices&port=grpc", "endpoint-slices=true"] {
+            let kind = place(&format!("kubernetes://h?{slices}")).unwrap().kind;
+            assert!(matches!(kind, Kind::Slices(_)), "{slices}");
+        }
+        assert!(matches!(
+            place("kubernetes://h?kind=pods").unwrap().kind,
+            Kind::Pods
+        ));
+    }
+
+    #[test]
+    fn what_is_wrong_is_quoted() {
+        for (url, reason) in [
+            ("kubernetes://h?kind=services", "`kind=services` is neither"),
+            (
+                "kubernetes://h?endpoint-slices=maybe",
+                "`endpoint-slices=maybe`",
+            ),
+            (
+                "kubernetes://h?port=80",
+                "`port` is for `kind=endpointslices`",
+            ),
+            ("kubernetes://h?namespace=Prod", "namespace `Prod` is none"),
+            ("kubernetes://h?pod=A/b", "`A/b` is no name of a pod"),
+            ("kubernetes://h?pdo=a", "unknown key `pdo`"),
+        ] {
+            let error = place(url).err().unwrap().to_string();
+            assert!(error.contains(reason), "{url}: {error}");
+        }
+    }
+}
