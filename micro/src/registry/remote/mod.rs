@@ -10,8 +10,12 @@
 //! ```
 
 mod admit;
+#[cfg(any(feature = "consul", feature = "kubernetes"))]
+pub(crate) mod http;
 mod options;
 mod shown;
+#[cfg(any(feature = "consul", feature = "kubernetes"))]
+mod tls;
 mod watch;
 
 use std::{sync::Arc, time::Duration};

@@ -1,0 +1,122 @@
+//! One connection of HTTP/1.1, driven by whoever waits for its answer: no task of its own, so none to end.
+
+use std::{
+    future::poll_fn,
+    pin::{Pin, pin},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{
+    body::Incoming,
+    client::conn::http1::{self, Connection, SendRequest},
+};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    runtime::{Handle, Id},
+    time::{Instant, timeout},
+};
+
+use crate::{
+    error::{Error, Result},
+    registry::remote::tls::Tls,
+};
+
+/// How long a connection may take: those that refuse do so at once, those that are not there never.
+const CONNECT: Duration = Duration::from_secs(2);
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// A connection to one host, used by one request at a time.
+pub(super) struct Link {
+    sender: SendRequest<Full<Bytes>>,
+    driven: Driven,
+    /// Which of the hosts it leads to.
+    pub(super) host: usize,
+    /// Whose reactor it hangs on: it is of no use to others.
+    pub(super) runtime: Id,
+    /// When its last answer was whole.
+    pub(super) used: Instant,
+}
+
+/// What moves the bytes, while it lasts.
+pub(super) struct Driven(Option<Connection<TokioIo<Box<dyn Stream>>, Full<Bytes>>>);
+
+impl Link {
+    /// Connects to the host of number `host`, at `address`.
+    pub(super) async fn open(host: usize, address: &str, tls: Option<&Tls>) -> Result<Self> {
+        let io = timeout(CONNECT, open(address, tls)).await;
+        let io = io.unwrap_or_else(|_| {
+            Err(Error::unavailable(format!(
+                "no connection within {CONNECT:?}"
+            )))
+        })?;
+        let handshake = http1::handshake(TokioIo::new(io)).await;
+        let (sender, connection) =
+            handshake.map_err(|error| Error::unavailable("no connection").with_source(error))?;
+        Ok(Link {
+            sender,
+            driven: Driven(Some(connection)),
+            host,
+            runtime: Handle::current().id(),
+            used: Instant::now(),
+        })
+    }
+
+    /// Sends a request, and waits for the head of its answer.
+    pub(super) async fn send(
+        &mut self,
+        request: http::Request<Full<Bytes>>,
+    ) -> hyper::Result<http::Response<Incoming>> {
+        let Link { sender, driven, .. } = self;
+        let answered = async {
+            sender.ready().await?;
+            sender.send_request(request).await
+        };
+        driven.during(answered).await
+    }
+
+    /// Moves bytes until `wanted` has come.
+    pub(super) async fn during<T>(&mut self, wanted: impl Future<Output = T>) -> T {
+        self.driven.during(wanted).await
+    }
+}
+
+impl Driven {
+    async fn during<T>(&mut self, wanted: impl Future<Output = T>) -> T {
+        let mut wanted = pin!(wanted);
+        poll_fn(|cx| {
+            self.advance(cx);
+            wanted.as_mut().poll(cx)
+        })
+        .await
+    }
+
+    fn advance(&mut self, cx: &mut Context<'_>) {
+        if let Some(connection) = &mut self.0 {
+            // What failed is said to the request as well.
+            if let Poll::Ready(_ended) = Pin::new(connection).poll(cx) {
+                self.0 = None;
+            }
+        }
+    }
+}
+
+async fn open(address: &str, tls: Option<&Tls>) -> Result<Box<dyn Stream>> {
+    let stream = TcpStream::connect(address).await.map_err(|error| {
+        Error::unavailable("no connection; does it run, and is this its address?")
+            .with_source(error)
+    })?;
+    // An answer does not depend on it.
+    let _ = stream.set_nodelay(true);
+    Ok(match tls {
+        None => Box::new(stream),
+        Some(tls) => Box::new(tls.connect(stream, address).await?),
+    })
+}

@@ -1,0 +1,160 @@
+//! What is asked over HTTP, and what is answered.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http_body_util::Full;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    base64,
+    error::{Error, Result},
+};
+
+/// How much of what a server says about a failure is told on.
+const EXCERPT: usize = 300;
+
+/// One request. It may be sent twice, so it must not matter if it is.
+#[derive(Clone)]
+pub(crate) struct Request {
+    method: Method,
+    path: String,
+    headers: HeaderMap,
+    body: Bytes,
+    /// How long its answer is waited for at one host; `None` as long as is usual.
+    pub(super) within: Option<Duration>,
+}
+
+impl Request {
+    pub(crate) fn new(method: Method, path: impl Into<String>) -> Self {
+        Request {
+            method,
+            path: path.into(),
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            within: None,
+        }
+    }
+
+    /// `path` begins with `/` and has its query, both escaped: see [`escape`].
+    pub(crate) fn get(path: impl Into<String>) -> Self {
+        Request::new(Method::GET, path)
+    }
+
+    pub(crate) fn put(path: impl Into<String>) -> Self {
+        Request::new(Method::PUT, path)
+    }
+
+    pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// The same with a body of JSON, whose content type a header may say otherwise.
+    pub(crate) fn json(mut self, body: &impl Serialize) -> Self {
+        let body = serde_json::to_vec(body).expect("our own records are always JSON");
+        self.body = body.into();
+        let json = HeaderValue::from_static("application/json");
+        self.headers.entry(header::CONTENT_TYPE).or_insert(json);
+        self
+    }
+
+    /// The same with another patience: for the whole answer, or for the head of one that is read in lines.
+    pub(crate) fn within(mut self, patience: Duration) -> Self {
+        self.within = Some(patience);
+        self
+    }
+
+    pub(super) fn to(&self, host: &str) -> Result<http::Request<Full<Bytes>>> {
+        let built = http::Request::builder()
+            .method(self.method.clone())
+            .uri(&self.path)
+            .header(header::HOST, host)
+            .header(header::USER_AGENT, "micro-rs");
+        let mut request = built.body(Full::new(self.body.clone())).map_err(|error| {
+            Error::invalid_argument(format!("`{}` cannot be asked for", self.path))
+                .with_source(error)
+        })?;
+        request.headers_mut().extend(self.headers.clone());
+        Ok(request)
+    }
+}
+
+/// One whole answer.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    /// Which of the hosts it is from.
+    pub(crate) host: usize,
+}
+
+impl Answer {
+    /// The same if its status is one of success, or what it means.
+    pub(crate) fn success(self) -> Result<Self> {
+        match self.status.is_success() {
+            true => Ok(self),
+            false => Err(failure(self.status, &self.body)),
+        }
+    }
+
+    /// What its JSON says.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            Error::data_loss("the answer is not the JSON that was expected").with_source(error)
+        })
+    }
+}
+
+/// The error that a status stands for, with what the server says about it.
+pub(super) fn failure(status: StatusCode, body: &[u8]) -> Error {
+    let text = String::from_utf8_lossy(&body[..body.len().min(4 * EXCERPT)]);
+    let text: String = text.trim().chars().take(EXCERPT).collect();
+    let text = text.escape_debug();
+    let said = match body.is_empty() {
+        true => format!("it answered {status}"),
+        false => format!("it answered {status}: {text}"),
+    };
+    match status.as_u16() {
+        401 => Error::unauthenticated(said),
+        403 => Error::permission_denied(said),
+        404 => Error::not_found(said),
+        409 | 412 => Error::aborted(said),
+        410 => Error::out_of_range(said),
+        400..=428 => Error::invalid_argument(said),
+        429 => Error::resource_exhausted(said),
+        _ => Error::unavailable(said),
+    }
+}
+
+/// A text as one part of a path, or one value of a query.
+pub(crate) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'~' | b'.' => {
+                escaped.push(char::from(byte));
+            }
+            _ => escaped.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    escaped
+}
+
+/// The value of a header that is never printed.
+///
+/// Fails with [`Code::InvalidArgument`](crate::Code::InvalidArgument) for characters that no header can carry.
+pub(crate) fn secret(text: &str) -> Result<HeaderValue> {
+    let mut value = HeaderValue::try_from(text).map_err(|_| {
+        Error::invalid_argument("the token or password has a character that no header can carry")
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// The value of `authorization` for a user.
+pub(crate) fn basic(user: &str, password: &str) -> Result<HeaderValue> {
+    let both = base64::encode(format!("{user}:{password}").as_bytes());
+    secret(&format!("Basic {both}"))
+}
