@@ -15,6 +15,8 @@ mod memory;
 mod node;
 pub mod remote;
 mod view;
+#[cfg(feature = "zookeeper")]
+mod zookeeper;
 
 use std::{pin::Pin, time::Duration};
 
@@ -27,6 +29,8 @@ pub use local::Local;
 pub use mdns::Mdns;
 pub use memory::Memory;
 pub use node::{Endpoint, Node, Value};
+#[cfg(feature = "zookeeper")]
+pub use zookeeper::ZooKeeper;
 
 use crate::error::{Error, Result};
 

@@ -24,12 +24,17 @@ pub(super) fn admit(registry: &str, node: &Node) -> bool {
     let Err(error) = check(node) else {
         return true;
     };
+    left_out(registry, &error);
+    false
+}
+
+/// Warns of a record that is not shown, once a minute.
+pub(in crate::registry) fn left_out(registry: &str, error: &Error) {
     let (now, last) = (time::now(), WARNED.load(Ordering::Relaxed));
     if last == 0 || now.saturating_sub(last) >= WARNING {
         WARNED.store(now, Ordering::Relaxed);
         tracing::warn!(registry, %error, "a record is left out");
     }
-    false
 }
 
 /// What is wrong with a record, if anything: sizes, characters, an address that leads nowhere.

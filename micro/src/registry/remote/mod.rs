@@ -14,8 +14,8 @@ mod admit;
 pub(crate) mod http;
 mod options;
 mod shown;
-#[cfg(any(feature = "consul", feature = "kubernetes"))]
-mod tls;
+#[cfg(any(feature = "consul", feature = "kubernetes", feature = "zookeeper"))]
+pub(super) mod tls;
 mod watch;
 
 use std::{sync::Arc, time::Duration};
@@ -23,8 +23,10 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use tokio::time::timeout;
 
+#[cfg(any(feature = "nats", feature = "zookeeper"))]
+pub(super) use admit::left_out;
 pub use options::{Options, TlsFiles};
-pub use shown::Shown;
+pub use shown::{Change, Shown};
 
 use super::{Node, Registry, Updates};
 use crate::error::{Error, Result};

@@ -35,6 +35,28 @@ pub struct Shown {
     changed: Notify,
 }
 
+/// What became of one node.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Change {
+    /// It was registered, or registered again.
+    Put(Node),
+    /// It was taken out by someone.
+    Gone {
+        /// Its service.
+        service: String,
+        /// Its id.
+        id: String,
+    },
+    /// It was not renewed in time.
+    Expired {
+        /// Its service.
+        service: String,
+        /// Its id.
+        id: String,
+    },
+}
+
 #[derive(Default)]
 struct State {
     view: View,
@@ -141,42 +163,39 @@ impl Shown {
 
     /// A node was registered, or registered again.
     pub fn put(&self, node: Node) {
-        if !admit::admit(&self.registry, &node) {
-            return;
-        }
-        self.change(|state| {
-            state
-                .doubts
-                .remove(&(node.service.clone(), node.id.clone()));
-            let service = node.service.clone();
-            let mut nodes = state.nodes(&service);
-            match nodes.iter_mut().find(|known| known.id == node.id) {
-                Some(known) => *known = node,
-                None => nodes.push(node),
-            }
-            state.put_set(service, nodes);
-        });
+        self.apply([Change::Put(node)]);
     }
 
     /// A node was taken out by someone.
     pub fn gone(&self, service: &str, id: &str) {
-        self.change(|state| {
-            state.doubts.remove(&(service.to_owned(), id.to_owned()));
-            let mut nodes = state.nodes(service);
-            nodes.retain(|node| node.id != id);
-            match nodes.is_empty() {
-                true => drop(state.view.services.remove(service)),
-                false => state.put_set(service.to_owned(), nodes),
-            }
-        });
+        let (service, id) = (service.to_owned(), id.to_owned());
+        self.apply([Change::Gone { service, id }]);
     }
 
     /// A node was not renewed in time. It goes if others of its service were, within 3 s; else the server may
     /// be at fault, and the node stays for 45 s.
     pub fn expired(&self, service: &str, id: &str) {
+        let (service, id) = (service.to_owned(), id.to_owned());
+        self.apply([Change::Expired { service, id }]);
+    }
+
+    /// Many changes at once, in their order: each service is copied once for all of its own.
+    pub fn apply(&self, changes: impl IntoIterator<Item = Change>) {
+        let mut services: BTreeMap<String, Vec<Change>> = BTreeMap::new();
+        for change in changes {
+            let service = match &change {
+                Change::Put(node) if !admit::admit(&self.registry, node) => continue,
+                Change::Put(node) => &node.service,
+                Change::Gone { service, .. } | Change::Expired { service, .. } => service,
+            };
+            services.entry(service.clone()).or_default().push(change);
+        }
+        if services.is_empty() {
+            return;
+        }
         self.change(|state| {
-            if state.nodes(service).iter().any(|node| node.id == id) {
-                state.doubt(service, id);
+            for (service, changes) in services {
+                state.apply(service, changes);
             }
         });
     }
@@ -255,6 +274,33 @@ impl State {
             .get(service)
             .map(|set| set.nodes.clone())
             .unwrap_or_default()
+    }
+
+    fn apply(&mut self, service: String, changes: Vec<Change>) {
+        let before = self.nodes(&service).into_iter();
+        let mut nodes: BTreeMap<String, Node> =
+            before.map(|node| (node.id.clone(), node)).collect();
+        let mut is_emptied = false;
+        for change in changes {
+            match change {
+                Change::Put(node) => {
+                    self.doubts.remove(&(service.clone(), node.id.clone()));
+                    nodes.insert(node.id.clone(), node);
+                }
+                Change::Gone { id, .. } => {
+                    nodes.remove(&id);
+                    is_emptied = nodes.is_empty();
+                    self.doubts.remove(&(service.clone(), id));
+                }
+                Change::Expired { id, .. } if nodes.contains_key(&id) => self.doubt(&service, &id),
+                Change::Expired { .. } => {}
+            }
+        }
+        if !nodes.is_empty() {
+            self.put_set(service, nodes.into_values().collect());
+        } else if is_emptied {
+            self.view.services.remove(&service);
+        }
     }
 
     fn doubt(&mut self, service: &str, id: &str) {
@@ -383,6 +429,29 @@ mod tests {
         shown.gone("a", "1");
         assert_eq!(ids(&shown), "gone");
         assert_eq!(shown.settle(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_changes_at_once_count_in_their_order() {
+        let shown = shown(&["1", "2", "3"]);
+        let (gone, expired) = (
+            |id: &str| Change::Gone {
+                service: "a".into(),
+                id: id.into(),
+            },
+            |id: &str| Change::Expired {
+                service: "a".into(),
+                id: id.into(),
+            },
+        );
+        let changes = [gone("1"), Change::Put(node("4")), gone("4"), expired("2")];
+        shown.apply(changes);
+        assert_eq!(ids(&shown), "2,3 true");
+        assert_eq!(after(&shown, 4).await, "3 true");
+        shown.apply([gone("3"), Change::Put(node("3"))]);
+        assert_eq!(ids(&shown), "3 true");
+        shown.apply([gone("3"), gone("5")]);
+        assert_eq!(ids(&shown), "gone");
     }
 
     #[test]

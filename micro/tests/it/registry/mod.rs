@@ -7,9 +7,13 @@ mod local;
 mod mdns;
 mod memory;
 #[cfg(unix)]
+pub(crate) mod process;
+#[cfg(unix)]
 mod processes;
 #[cfg(target_os = "linux")]
 mod strangers;
+#[cfg(all(feature = "zookeeper", unix))]
+mod zookeeper;
 
 use std::{future::poll_fn, time::Duration};
 
