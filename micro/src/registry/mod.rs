@@ -25,6 +25,8 @@ mod node;
 pub mod remote;
 mod static_list;
 mod view;
+#[cfg(feature = "zookeeper")]
+mod zookeeper;
 
 use std::{pin::Pin, time::Duration};
 
@@ -50,6 +52,8 @@ pub use mdns::Mdns;
 pub use memory::Memory;
 pub use node::{Endpoint, Node, Value};
 pub use static_list::Static;
+#[cfg(feature = "zookeeper")]
+pub use zookeeper::ZooKeeper;
 
 use crate::error::{Error, Result};
 

@@ -122,6 +122,10 @@ pub(super) fn registries() -> Table<dyn Registry> {
             domains => registry::Mdns::domains(domains.split(',').map(str::trim)),
         }))
     });
+    #[cfg(feature = "zookeeper")]
+    table.add("zookeeper", |url| {
+        Ok(Arc::new(registry::ZooKeeper::open(url)?))
+    });
     table
 }
 

@@ -16,10 +16,14 @@ mod mdns;
 mod memory;
 pub(crate) mod process;
 #[cfg(unix)]
+pub(crate) mod process;
+#[cfg(unix)]
 mod processes;
 mod static_list;
 #[cfg(target_os = "linux")]
 mod strangers;
+#[cfg(all(feature = "zookeeper", unix))]
+mod zookeeper;
 
 use std::{future::poll_fn, time::Duration};
 

@@ -1,0 +1,252 @@
+//! Requests to ZooKeeper and their answers; a task carries them, begun with the first and again when its runtime
+//! has ended.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinHandle,
+    time::Instant,
+};
+
+use super::{
+    packet::{self, Found, Happened, Reader, op},
+    session,
+};
+use crate::{
+    error::{Error, Result},
+    registry::remote::tls::Tls,
+};
+
+/// Requests that wait to be sent.
+const ASKS: usize = 256;
+/// Events that a watch may be behind by; one that is further behind begins anew.
+const EVENTS: usize = 4096;
+
+/// What there is nothing of at a path.
+pub(super) const NO_NODE: i32 = -101;
+/// What there is something of already.
+pub(super) const NODE_EXISTS: i32 = -110;
+/// What was changed in between.
+pub(super) const BAD_VERSION: i32 = -103;
+/// What still has something below it.
+pub(super) const NOT_EMPTY: i32 = -111;
+
+/// Why there is no answer.
+#[derive(Clone, Debug)]
+pub(super) enum Fault {
+    /// ZooKeeper said no, by this number.
+    Refused(i32),
+    /// It is not reached, or the connection was lost.
+    Lost(Error),
+}
+
+impl Fault {
+    /// The same, for people: what is wrong at this path.
+    pub(super) fn into_error(self, path: &str) -> Error {
+        let number = match self {
+            Fault::Lost(error) => return error,
+            Fault::Refused(number) => number,
+        };
+        match number {
+            -102 => Error::permission_denied(format!(
+                "not authorized at `{path}`; give a user and a password that the access list there knows"
+            )),
+            -115 | -124 => Error::unauthenticated("the user or password is refused"),
+            -125 => Error::resource_exhausted(format!("the quota at `{path}` is used up")),
+            -6 => Error::failed_precondition(
+                "it knows no recursive watches; ZooKeeper 3.6 or later is needed",
+            ),
+            NO_NODE | NODE_EXISTS | BAD_VERSION => {
+                Error::aborted(format!("others change `{path}` all the time; try again"))
+            }
+            number => Error::unavailable(format!("error {number} at `{path}`")),
+        }
+    }
+
+    pub(super) fn is(&self, number: i32) -> bool {
+        matches!(self, Fault::Refused(refused) if *refused == number)
+    }
+}
+
+/// An answer, with the session that it was given in.
+pub(super) struct Answer {
+    pub(super) body: Bytes,
+    pub(super) session: i64,
+}
+
+pub(super) type Answered = oneshot::Receiver<Result<Answer, Fault>>;
+
+/// What happened, when it was heard.
+pub(super) struct Event {
+    pub(super) happened: Happened,
+    pub(super) path: String,
+    pub(super) at: Instant,
+}
+
+/// Where the events at a path and below go.
+pub(super) struct Watch {
+    pub(super) path: String,
+    /// None once they were not taken.
+    pub(super) events: Option<mpsc::Sender<Event>>,
+}
+
+/// A request on its way to the task.
+pub(super) struct Ask {
+    pub(super) op: i32,
+    pub(super) body: Vec<u8>,
+    pub(super) watch: Option<Watch>,
+    pub(super) answer: oneshot::Sender<Result<Answer, Fault>>,
+}
+
+/// What the task and those who ask have in common.
+pub(super) struct Shared {
+    pub(super) hosts: Vec<String>,
+    pub(super) tls: Option<Tls>,
+    /// `user:password`, for the scheme `digest`.
+    pub(super) secret: Option<String>,
+    /// How long a session lives on without a word of ours.
+    pub(super) timeout: Duration,
+    /// The session's id and password, kept over connections; 0 for none.
+    pub(super) session: Mutex<(i64, Bytes)>,
+    /// Counts lost connections.
+    pub(super) losses: watch::Sender<u64>,
+    /// Why the last one was.
+    pub(super) reason: Mutex<Option<Error>>,
+}
+
+impl Shared {
+    pub(super) fn lose(&self, error: Error) {
+        *self.reason.lock() = Some(error);
+        self.losses.send_modify(|losses| *losses += 1);
+    }
+}
+
+/// One session with ZooKeeper, over one connection at a time.
+pub(super) struct Client {
+    pub(super) shared: Arc<Shared>,
+    running: Mutex<Option<(mpsc::Sender<Ask>, JoinHandle<()>)>>,
+}
+
+impl Client {
+    pub(super) fn new(shared: Shared) -> Self {
+        Client {
+            shared: Arc::new(shared),
+            running: Mutex::default(),
+        }
+    }
+
+    /// Sends a request, behind those sent before; its answer is awaited apart.
+    pub(super) async fn ask(&self, op: i32, body: Vec<u8>) -> Answered {
+        self.send(op, body, None).await
+    }
+
+    /// Sends a request and awaits the answer.
+    pub(super) async fn answer(&self, op: i32, body: Vec<u8>) -> Result<Answer, Fault> {
+        let asked = self.ask(op, body).await;
+        self.awaited(asked).await
+    }
+
+    pub(super) async fn awaited(&self, asked: Answered) -> Result<Answer, Fault> {
+        asked
+            .await
+            .unwrap_or_else(|_| Err(Fault::Lost(self.lost())))
+    }
+
+    /// What is at a path, with the id of our session.
+    pub(super) async fn read(&self, path: &str) -> Result<(Found, i64), Fault> {
+        let asked = self.ask(op::GET_DATA, packet::read(path)).await;
+        self.found(asked).await
+    }
+
+    pub(super) async fn found(&self, asked: Answered) -> Result<(Found, i64), Fault> {
+        let answer = self.awaited(asked).await?;
+        let found = Found::read(answer.body).ok_or_else(garbled)?;
+        Ok((found, answer.session))
+    }
+
+    /// The names of what is right below a path; none where there is no such path.
+    pub(super) async fn children(&self, path: &str) -> Result<Vec<String>, Fault> {
+        let asked = self.ask(op::GET_CHILDREN, packet::read(path)).await;
+        self.names(asked).await
+    }
+
+    pub(super) async fn names(&self, asked: Answered) -> Result<Vec<String>, Fault> {
+        match self.awaited(asked).await {
+            Ok(answer) => Reader(answer.body).texts().ok_or_else(garbled),
+            Err(fault) if fault.is(NO_NODE) => Ok(Vec::new()),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Does all of these or none.
+    pub(super) async fn together(&self, requests: &[(i32, Vec<u8>)]) -> Result<(), Fault> {
+        let answer = self.answer(op::MULTI, packet::multi(requests)).await?;
+        match packet::multi_error(answer.body) {
+            None => Ok(()),
+            Some(error) => Err(Fault::Refused(error)),
+        }
+    }
+
+    /// Events at a path and below, from now on; they end when the connection does, or when they are not fetched.
+    pub(super) async fn watch(&self, path: &str) -> Result<mpsc::Receiver<Event>, Fault> {
+        let (events, received) = mpsc::channel(EVENTS);
+        let watch = Watch {
+            path: path.to_owned(),
+            events: Some(events),
+        };
+        let asked = self.send(op::ADD_WATCH, packet::watch_below(path), Some(watch));
+        let asked = asked.await;
+        self.awaited(asked).await?;
+        Ok(received)
+    }
+
+    /// Why the last connection was lost.
+    pub(super) fn lost(&self) -> Error {
+        let reason = self.shared.reason.lock().clone();
+        reason.unwrap_or_else(|| Error::unavailable("the connection was closed"))
+    }
+
+    async fn send(&self, op: i32, body: Vec<u8>, watch: Option<Watch>) -> Answered {
+        let (answer, answered) = oneshot::channel();
+        let asks = self.asks();
+        let ask = Ask {
+            op,
+            body,
+            watch,
+            answer,
+        };
+        // If the task ends just now, so does what waits for the answer.
+        let _ = asks.send(ask).await;
+        answered
+    }
+
+    fn asks(&self) -> mpsc::Sender<Ask> {
+        let mut running = self.running.lock();
+        if let Some((asks, task)) = &*running
+            && !task.is_finished()
+        {
+            return asks.clone();
+        }
+        let (asks, asked) = mpsc::channel(ASKS);
+        let task = tokio::spawn(session::run(self.shared.clone(), asked));
+        *running = Some((asks.clone(), task));
+        asks
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        if let Some((_, task)) = self.running.get_mut().take() {
+            task.abort();
+        }
+    }
+}
+
+pub(super) fn garbled() -> Fault {
+    Fault::Lost(Error::unavailable(
+        "what was answered is not of ZooKeeper's protocol; check the address",
+    ))
+}
