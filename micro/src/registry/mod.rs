@@ -2,9 +2,10 @@
 //!
 //! [`Memory`] is for one process; [`Local`] for the processes of one machine, and needs no server; no more does
 //! `Mdns`, for those of one network. [`Static`] is a list of nodes that are known beforehand. The others keep records
-//! on a server; each is a feature.
+//! on a server; each is a feature. [`Several`] makes one of many.
 //! [`encoding`] is the JSON that registries store.
 
+mod admit;
 #[cfg(feature = "consul")]
 mod consul;
 #[doc(hidden)]
@@ -16,6 +17,8 @@ pub mod encoding;
 mod etcd;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
+#[cfg(any(test, fuzzing))]
+mod fuzz;
 #[cfg(unix)]
 mod local;
 #[cfg(feature = "mdns")]
@@ -23,12 +26,18 @@ mod mdns;
 mod memory;
 mod node;
 pub mod remote;
+mod several;
 mod static_list;
 mod view;
 #[cfg(feature = "zookeeper")]
 mod zookeeper;
 
 use std::{pin::Pin, time::Duration};
+
+#[cfg(fuzzing)]
+pub use fuzz::records as fuzz_records;
+#[cfg(all(fuzzing, feature = "mdns"))]
+pub use mdns::fuzz_messages;
 
 use async_trait::async_trait;
 use futures_core::Stream;
@@ -51,6 +60,7 @@ pub use local::Local;
 pub use mdns::Mdns;
 pub use memory::Memory;
 pub use node::{Endpoint, Node, Value};
+pub use several::Several;
 pub use static_list::Static;
 #[cfg(feature = "zookeeper")]
 pub use zookeeper::ZooKeeper;
@@ -68,6 +78,12 @@ pub type Updates = Pin<Box<dyn Stream<Item = Update> + Send>>;
 pub trait Registry: Send + Sync + 'static {
     /// The name it is chosen by, such as `local`.
     fn name(&self) -> &str;
+
+    /// Whether it is a server elsewhere, that may come up later than who uses it: a service starts all the same while
+    /// it is [`Unavailable`](crate::Code::Unavailable). `false` unless it says otherwise.
+    fn is_remote(&self) -> bool {
+        false
+    }
 
     /// Registers a node or renews it. With a `ttl` it goes when that passes unrenewed or, where the
     /// registry can tell, when this process ends; without one it stays until it is deregistered.

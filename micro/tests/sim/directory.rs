@@ -145,6 +145,10 @@ impl Registry for Directory {
         "simulated"
     }
 
+    fn is_remote(&self) -> bool {
+        true
+    }
+
     async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {
         self.reach().await?;
         let key = (node.service.clone(), node.id.clone());

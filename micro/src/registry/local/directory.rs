@@ -27,6 +27,8 @@ pub(super) struct Directory {
     path: PathBuf,
     /// Whether it is the user's own by rule, not by choice of a path.
     private: bool,
+    /// The one that it is within by rule, which has to be ours as well.
+    above: Option<PathBuf>,
     /// The corrupt files warned about, until they are mended or gone.
     warned: Mutex<HashSet<String>>,
 }
@@ -36,7 +38,16 @@ impl Directory {
         Directory {
             path,
             private,
+            above: None,
             warned: Mutex::default(),
+        }
+    }
+
+    /// A directory within this one.
+    pub(super) fn within(&self, name: &str) -> Self {
+        Directory {
+            above: Some(self.path.clone()),
+            ..Directory::new(self.path.join(name), self.private)
         }
     }
 
@@ -47,6 +58,10 @@ impl Directory {
     /// Makes sure that it exists and is ours.
     pub(super) fn open(&self) -> Result<()> {
         if !self.exists()? {
+            if let Some(above) = &self.above {
+                place::create(above)?;
+                place::check(above, self.private)?;
+            }
             place::create(&self.path)?;
             self.exists()?;
         }
@@ -55,6 +70,11 @@ impl Directory {
 
     /// Whether it exists; fails if it is another's.
     pub(super) fn exists(&self) -> Result<bool> {
+        if let Some(above) = &self.above
+            && !place::check(above, self.private)?
+        {
+            return Ok(false);
+        }
         place::check(&self.path, self.private)
     }
 

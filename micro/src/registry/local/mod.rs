@@ -38,7 +38,8 @@ use tokio::time::sleep;
 
 use self::{directory::Directory, events::Events, held::Held, records::Records, watcher::Watcher};
 use super::{
-    Node, Registry, Updates,
+    Node, Registry, Updates, admit,
+    remote::check_namespace,
     view::{Teller, updates},
 };
 use crate::error::{Error, Result};
@@ -98,6 +99,19 @@ impl Local {
         Local::open(Directory::new(path.into(), false))
     }
 
+    /// The same in a directory within: one of a fleet's own, which those of other names do not see.
+    ///
+    /// # Errors
+    /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for a name of other characters than letters, digits,
+    /// `-`, `_` and, not in front, `.`.
+    pub fn namespace(&self, name: &str) -> Result<Self> {
+        check_namespace(name)?;
+        Ok(match name {
+            "" => self.clone(),
+            name => Local::open(self.0.directory.within(name)),
+        })
+    }
+
     /// The directory.
     pub fn path(&self) -> &Path {
         self.0.directory.path()
@@ -144,6 +158,7 @@ impl Registry for Local {
     }
 
     async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {
+        admit::check_here(node).map_err(|error| error.context("registry `local`"))?;
         let (inner, node) = (self.0.clone(), node.clone());
         blocking(move || inner.held.register(&inner.directory, node, ttl)).await
     }

@@ -15,7 +15,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::file_name;
-use crate::registry::{Node, encoding};
+use crate::registry::{Node, admit, encoding};
 
 /// The most bytes of a record, so that a file that is none does not fill the memory.
 const LARGEST: u64 = 4 << 20;
@@ -167,6 +167,9 @@ fn read_once(path: &Path) -> io::Result<Found> {
         Ok(decoded) => decoded,
         Err(reason) => return Ok(Found::Corrupt(reason)),
     };
+    if let Err(error) = admit::check_here(&node.0) {
+        return Ok(Found::Corrupt(error.message().to_owned()));
+    }
     Ok(match node {
         (_, Hold::Mortal) if !is_locked(&file)? => {
             // Its process ended, or it has put another record in its place and freed this one.

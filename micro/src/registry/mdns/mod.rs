@@ -4,10 +4,15 @@
 #[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
 mod captures;
 mod entry;
+#[cfg(any(test, fuzzing))]
+mod fuzz;
 mod message;
 mod sockets;
 mod state;
 mod task;
+
+#[cfg(fuzzing)]
+pub use fuzz::messages as fuzz_messages;
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,7 +24,7 @@ use tokio::{
 };
 
 use super::{
-    Node, Registry, Updates,
+    Node, Registry, Updates, admit,
     view::{Teller, updates},
 };
 use crate::error::{Error, Result};
@@ -157,6 +162,7 @@ impl Registry for Mdns {
     }
 
     async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {
+        admit::check(node).map_err(|error| error.context("registry `mdns`"))?;
         let (sockets, shared) = (self.0.sockets()?, &self.0.shared);
         for domain in &shared.domains {
             // Before anybody is told of it: whether it can be told of.

@@ -14,7 +14,10 @@ use super::{
     sockets::{From, Sockets},
     state::{Due, State},
 };
-use crate::{error::Result, registry::Node};
+use crate::{
+    error::Result,
+    registry::{Node, admit},
+};
 
 /// How long to leave sockets alone that could not be read.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -130,6 +133,9 @@ impl Shared {
         for domain in &self.domains {
             let (nodes, services) = entry::read(&message.records, domain);
             for heard in nodes {
+                if !admit::admit("mdns", &heard.node) {
+                    continue;
+                }
                 let dismissed = self.state.lock().hear(heard);
                 if let Some(node) = dismissed {
                     // It has been announced before, so it can be.

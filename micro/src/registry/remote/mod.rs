@@ -9,7 +9,6 @@
 //!                                                └─ Shown: sets, doubts ──► Teller ──► Update
 //! ```
 
-mod admit;
 #[cfg(any(feature = "consul", feature = "kubernetes"))]
 pub(crate) mod http;
 mod options;
@@ -29,13 +28,15 @@ use async_trait::async_trait;
 use tokio::time::timeout;
 
 #[cfg(any(feature = "etcd", feature = "nats", feature = "zookeeper"))]
-pub(super) use admit::left_out;
+pub(super) use super::admit::left_out;
+#[cfg(unix)]
+pub(super) use options::check_namespace;
 pub use options::{Options, TlsFiles};
 pub use shown::{Change, Shown};
 
-pub(super) use admit::check;
+pub(super) use super::admit::check;
 
-use super::{Node, Registry, Updates};
+use super::{Node, Registry, Updates, admit};
 use crate::error::{Error, Result};
 use watch::Watch;
 
@@ -115,6 +116,10 @@ impl<D> Clone for Remote<D> {
 impl<D: Driver> Registry for Remote<D> {
     fn name(&self) -> &str {
         self.driver.name()
+    }
+
+    fn is_remote(&self) -> bool {
+        true
     }
 
     async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {

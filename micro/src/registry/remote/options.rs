@@ -106,12 +106,7 @@ impl Options {
         }
         let secure = switch(url, "tls")?.unwrap_or(files != TlsFiles::default() || url.is_https());
         let namespace = url.query("namespace").unwrap_or_default();
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        if !namespace.chars().all(plain) || namespace.starts_with('.') {
-            return Err(Error::invalid_argument(format!(
-                "namespace `{namespace}`: only letters, digits, `-`, `_` and, not in front, `.`"
-            )));
-        }
+        check_namespace(&namespace)?;
         Ok(Options {
             hosts,
             user,
@@ -125,6 +120,17 @@ impl Options {
     /// The hosts, for errors.
     pub fn place(&self) -> String {
         self.hosts.join(",")
+    }
+}
+
+/// Whether a namespace is of letters, digits, `-`, `_` and, not in front, `.`: what every registry can hold.
+pub(in crate::registry) fn check_namespace(name: &str) -> Result<()> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    match name.chars().all(plain) && !name.starts_with('.') {
+        true => Ok(()),
+        false => Err(Error::invalid_argument(format!(
+            "namespace `{name}`: only letters, digits, `-`, `_` and, not in front, `.`"
+        ))),
     }
 }
 

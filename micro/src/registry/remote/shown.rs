@@ -14,11 +14,10 @@ use std::{
 use parking_lot::Mutex;
 use tokio::{sync::Notify, time::Instant};
 
-use super::admit;
 use crate::{
     error::Error,
     registry::{
-        Node,
+        Node, admit,
         view::{Set, View},
     },
 };

@@ -60,6 +60,28 @@ async fn local_keeps_the_contract() {
 }
 
 #[tokio::test]
+async fn namespaces_of_one_directory_do_not_see_each_other() {
+    let place = Place::new();
+    let within = |name| place.registry().namespace(name).unwrap();
+    let (blue, green) = (within("blue"), within("green.2"));
+    assert!(blue.list().await.unwrap().is_empty());
+    assert!(!place.path().exists());
+    blue.register(&node("1"), TTL).await.unwrap();
+    green.register(&node("2"), TTL).await.unwrap();
+    let mut updates = place.registry().watch(None).await.unwrap();
+    for (registry, id) in [(within("blue"), "1"), (within("green.2"), "2")] {
+        assert_eq!(ids(&registry.get("greeter").await.unwrap()), [id]);
+    }
+    let kept = place.registry();
+    kept.register(&node("3"), TTL).await.unwrap();
+    until(&mut updates, &["3"]).await;
+    for wrong in ["../up", "a/b", ".hidden"] {
+        let error = place.registry().namespace(wrong).unwrap_err();
+        assert_eq!(error.code(), Code::InvalidArgument);
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_made_before_it_is_used() {
     let place = Place::new();
     let registry = place.registry();

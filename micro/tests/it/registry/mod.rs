@@ -14,11 +14,12 @@ mod local;
 #[cfg(all(feature = "mdns", target_os = "linux"))]
 mod mdns;
 mod memory;
-pub(crate) mod process;
 #[cfg(unix)]
 pub(crate) mod process;
 #[cfg(unix)]
 mod processes;
+#[cfg(unix)]
+mod several;
 mod static_list;
 #[cfg(target_os = "linux")]
 mod strangers;

@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::Node;
 use crate::{
     error::{Error, Result},
-    registry::Node,
     time::{self, Nanos},
 };
 
@@ -38,7 +38,21 @@ pub(in crate::registry) fn left_out(registry: &str, error: &Error) {
 }
 
 /// What is wrong with a record, if anything: sizes, characters, an address that leads nowhere.
-pub(in crate::registry) fn check(node: &Node) -> Result<()> {
+pub(super) fn check(node: &Node) -> Result<()> {
+    if leads_nowhere(&node.address) {
+        let address = &node.address;
+        return Err(refused(
+            node,
+            format_args!(
+                "nothing can be reached at `{address}`; `--server-advertise` says where it can"
+            ),
+        ));
+    }
+    check_here(node)
+}
+
+/// The same among the processes of one machine, where an unspecified address is this machine's.
+pub(super) fn check_here(node: &Node) -> Result<()> {
     for (part, text) in [
         ("service", &node.service),
         ("id", &node.id),
@@ -62,12 +76,8 @@ pub(in crate::registry) fn check(node: &Node) -> Result<()> {
     if node.id.is_empty() || node.service.is_empty() {
         return Err(refused(node, format_args!("it needs a service and an id")));
     }
-    if leads_nowhere(&node.address) {
-        let address = &node.address;
-        return Err(refused(
-            node,
-            format_args!("nothing can be reached at `{address}`"),
-        ));
+    if node.address.ends_with(":0") && node.address.parse::<std::net::SocketAddr>().is_ok() {
+        return Err(refused(node, format_args!("its address has port 0")));
     }
     let metadata = node.metadata.iter();
     let metadata: usize = metadata.map(|(name, value)| name.len() + value.len()).sum();
@@ -87,11 +97,9 @@ pub(in crate::registry) fn check(node: &Node) -> Result<()> {
     Ok(())
 }
 
-/// An address without a host, the unspecified one, or with port 0.
+/// An address without a host, the unspecified one, or with port 0. One that is empty is of a record that is no node's,
+/// such as that of weights.
 fn leads_nowhere(address: &str) -> bool {
-    if address.is_empty() {
-        return true;
-    }
     match address.parse::<std::net::SocketAddr>() {
         Ok(address) => address.ip().is_unspecified() || address.port() == 0,
         Err(_) => address.starts_with(':'),
@@ -159,6 +167,14 @@ mod tests {
     }
 
     #[test]
+    fn on_one_machine_the_unspecified_address_is_its_own() {
+        let at = |address| Node::new("greeter", "a", address);
+        assert!(check(&at("0.0.0.0:80")).is_err() && check_here(&at("0.0.0.0:80")).is_ok());
+        assert!(check_here(&at("0.0.0.0:0")).is_err());
+        assert!(check_here(&at("[::]:0")).is_err());
+    }
+
+    #[test]
     fn ordinary_records_are_let_in() {
         for address in [
             "10.0.0.1:80",
@@ -167,6 +183,7 @@ mod tests {
             "unix:/run/a.sock",
             "memory:a",
             "subject",
+            "",
         ] {
             assert!(
                 check(&Node::new("greeter", "a", address)).is_ok(),

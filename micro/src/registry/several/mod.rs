@@ -1,0 +1,228 @@
+//! Several registries as one: a fleet that moves from one to another is in both on the way.
+
+mod each;
+mod retry;
+mod union;
+
+use std::{fmt, future::poll_fn, sync::Arc, task::Poll, time::Duration};
+
+use async_trait::async_trait;
+
+use self::{each::each, retry::Retry, union::Union};
+use super::{Node, Registry, Update, Updates, view::updates};
+use crate::error::{Code, Error, Result};
+
+/// Several registries as one: a service is in all of them, and finds who is in any.
+///
+/// | asked | does |
+/// |---|---|
+/// | register, deregister | in all, at once; fails if any does, which keeps no other from it |
+/// | get, list | what any of them has; fails if all do, and warns if some do |
+/// | watch | what any of them has; stale when all are |
+///
+/// A registration that failed in one is so made good by the next, which a service tries each second; those that
+/// took it are meanwhile left in peace. A node that several have is shown once, as the last of those that can be
+/// reached has it: name the one to move *to* last. A set that is emptied is authoritative if each that had nodes
+/// says so and all can be reached.
+///
+/// ```
+/// use std::sync::Arc;
+/// use micro::registry::{Memory, Node, Registry, Several};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> micro::Result<()> {
+/// let (old, new) = (Memory::new(), Memory::new());
+/// let both = Several::new([Arc::new(old.clone()) as Arc<dyn Registry>, Arc::new(new.clone())]);
+/// both.register(&Node::new("greeter", "greeter-1", "memory:one"), None).await?;
+/// assert_eq!(old.list().await?, new.list().await?);
+/// assert_eq!(both.get("greeter").await?.len(), 1);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Several(Arc<Inner>);
+
+struct Inner {
+    /// The names of all, with commas between them.
+    name: String,
+    registries: Vec<Arc<dyn Registry>>,
+    retry: Retry,
+}
+
+impl Several {
+    /// These registries; of two records of one node that of the later counts.
+    pub fn new(registries: impl IntoIterator<Item = Arc<dyn Registry>>) -> Self {
+        let registries: Vec<_> = registries.into_iter().collect();
+        let names: Vec<_> = registries.iter().map(|one| one.name()).collect();
+        Several(Arc::new(Inner {
+            name: names.join(","),
+            retry: Retry::default(),
+            registries,
+        }))
+    }
+
+    /// The registries it is made of.
+    pub fn registries(&self) -> &[Arc<dyn Registry>] {
+        &self.0.registries
+    }
+
+    /// Asks each; the answers there are, and what went wrong in the others. An error if there is no answer.
+    async fn answers<'a, T, F>(&'a self, ask: impl Fn(&'a dyn Registry) -> F) -> Result<Vec<T>>
+    where
+        F: Future<Output = Result<T>> + Send + 'a,
+        T: Send + 'a,
+    {
+        let asked = each(self.registries().iter().map(|one| ask(&**one))).await;
+        let registries = self.registries().iter();
+        let failed = registries.zip(&asked);
+        let failed = failed.filter_map(|(one, answer)| Some((one.name(), answer.as_ref().err()?)));
+        let failed = joined(failed);
+        let answers: Vec<_> = asked.into_iter().filter_map(Result::ok).collect();
+        match failed {
+            Some(error) if answers.is_empty() => return Err(error),
+            Some(error) => self.0.retry.warn(&error),
+            None => {}
+        }
+        Ok(answers)
+    }
+}
+
+impl fmt::Debug for Several {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Several").field(&self.0.name).finish()
+    }
+}
+
+#[async_trait]
+impl Registry for Several {
+    fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    fn is_remote(&self) -> bool {
+        self.registries().iter().any(|one| one.is_remote())
+    }
+
+    async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {
+        let due = self.0.retry.due(node, ttl, self.registries().len());
+        let registries = self.registries().iter().zip(&due);
+        let registered = each(registries.map(|(one, due)| async move {
+            match due {
+                true => one.register(node, ttl).await,
+                false => Ok(()),
+            }
+        }))
+        .await;
+        let went: Vec<_> = registered.iter().map(Result::is_ok).collect();
+        self.0.retry.note(node, ttl, &due, &went);
+        all(self.registries(), registered)
+    }
+
+    async fn deregister(&self, node: &Node) -> Result<()> {
+        self.0.retry.forget(node);
+        let registries = self.registries().iter();
+        let deregistered = each(registries.map(|one| one.deregister(node))).await;
+        all(self.registries(), deregistered)
+    }
+
+    async fn get(&self, service: &str) -> Result<Vec<Node>> {
+        let sets = self.answers(|one| one.get(service)).await?;
+        Ok(union::of(sets.iter().map(Vec::as_slice)))
+    }
+
+    async fn list(&self) -> Result<Vec<String>> {
+        let mut names = self.answers(|one| one.list()).await?.concat();
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
+    async fn watch(&self, service: Option<&str>) -> Result<Updates> {
+        let registries = self.registries().iter();
+        let watches: Vec<_> = registries
+            .map(|one| retry::watch(one.clone(), service))
+            .collect();
+        let names = self.registries().iter().map(|one| one.name().to_owned());
+        let union = Union::new(service, names);
+        Ok(updates(
+            (watches, union, 0),
+            |(mut watches, mut union, mut first)| async move {
+                loop {
+                    if let Some(update) = union.next() {
+                        return ((watches, union, first), update);
+                    }
+                    let (index, update) = heard(&mut watches, &mut first).await;
+                    union.hear(index, update);
+                }
+            },
+        ))
+    }
+}
+
+/// The next word of any of these watches, and whose it is. None is listened to twice before the others were.
+async fn heard(watches: &mut [Updates], first: &mut usize) -> (usize, Update) {
+    poll_fn(|cx| {
+        let count = watches.len();
+        for index in (0..count).map(|step| (*first + step) % count) {
+            // They do not end.
+            if let Poll::Ready(Some(update)) = watches[index].as_mut().poll_next(cx) {
+                *first = index + 1;
+                return Poll::Ready((index, update));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// All went well, or what did not.
+fn all(registries: &[Arc<dyn Registry>], results: Vec<Result<()>>) -> Result<()> {
+    let results = registries.iter().zip(&results);
+    let failed = results.filter_map(|(one, result)| Some((one.name(), result.as_ref().err()?)));
+    joined(failed).map_or(Ok(()), Err)
+}
+
+/// What went wrong with registries of these names, in one error. Its code is that of what will not pass by itself, if
+/// there is such.
+fn joined<'a>(failures: impl Iterator<Item = (&'a str, &'a Error)>) -> Option<Error> {
+    let (mut code, mut words) = (None, Vec::new());
+    for (name, error) in failures {
+        if code.is_none_or(|code| code == Code::Unavailable) {
+            code = Some(error.code());
+        }
+        // Errors of servers name theirs by themselves.
+        let (named, message) = (error.message().starts_with("registry `"), error.message());
+        let mut text = match named {
+            true => message.to_owned(),
+            false => format!("registry `{name}`: {message}"),
+        };
+        if let Some(source) = std::error::Error::source(error) {
+            text += &format!(": {source}");
+        }
+        words.push(text);
+    }
+    Some(Error::new(code?, words.join("; ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_will_not_pass_by_itself_gives_the_code() {
+        let errors = [
+            (
+                "a",
+                &Error::unavailable("it is down").with_source("cut off".to_owned()),
+            ),
+            ("b", &Error::permission_denied("registry `b` at h: no")),
+            ("c", &Error::unavailable("it is down")),
+        ];
+        let error = joined(errors.into_iter()).expect("three errors make one");
+        assert_eq!(error.code(), Code::PermissionDenied);
+        let expected =
+            "registry `a`: it is down: cut off; registry `b` at h: no; registry `c`: it is down";
+        assert_eq!(error.message(), expected);
+        assert!(joined([].into_iter()).is_none());
+    }
+}
