@@ -17,8 +17,8 @@ use crate::{
 impl Settings {
     /// These parts with what was said over them.
     pub fn apply(&self, mut plugins: Plugins) -> Result<Plugins> {
-        if let Some(url) = self.plugin("registry")? {
-            plugins.registry = self.registries.open(&url)?;
+        if let Some(registry) = self.registry(plugins.registry.is_some())? {
+            plugins.registry = Some(registry);
         }
         if let Some(url) = self.plugin("transport")? {
             plugins.transport = self.transports.open(&url)?;
@@ -93,7 +93,7 @@ impl Settings {
     }
 
     /// The plugin of a kind with its address, from one setting or from two.
-    fn plugin(&self, kind: &str) -> Result<Option<Url>> {
+    pub(super) fn plugin(&self, kind: &str) -> Result<Option<Url>> {
         let address = self.said.get(&*format!("{kind}-address"));
         let Some(said) = self.said.get(kind) else {
             return match address {

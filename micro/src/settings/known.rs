@@ -49,6 +49,12 @@ pub(super) fn wrong(kind: &str, name: &str, hint: &str) -> String {
     wrong_of(&KNOWN, kind, name, hint)
 }
 
+/// The registries that have a name, built in or not.
+pub(super) fn registries() -> impl Iterator<Item = &'static str> {
+    let known = KNOWN.iter().filter(|known| known.kind == "registry");
+    known.map(|known| known.name)
+}
+
 /// The names that a feature would build in, for hints.
 pub(super) fn addable(kind: &str) -> Vec<&'static str> {
     let known = KNOWN.iter().filter(|known| known.kind == kind);

@@ -23,16 +23,53 @@ const fn setting(name: &'static str, default: &'static str, means: &'static str)
 pub(super) const METADATA: &str = "server-metadata";
 
 /// Every setting, in the order of the page.
-pub(super) const SETTINGS: [Setting; 28] = [
+pub(super) const SETTINGS: [Setting; 37] = [
     setting(
         "registry",
         "`local`",
-        "where services are registered and found",
+        "where services are registered and found; several with commas between them",
     ),
     setting(
         "registry-address",
         "its own",
         "the address of the registry that is named",
+    ),
+    setting(
+        "registry-namespace",
+        "none",
+        "what keeps a fleet apart from others in the same registry",
+    ),
+    setting("registry-user", "none", "who we are to the registry"),
+    setting(
+        "registry-password",
+        "none",
+        "the password of that user; it is shown nowhere",
+    ),
+    setting(
+        "registry-token",
+        "none",
+        "a token, where the registry takes one; it is shown nowhere",
+    ),
+    setting(
+        "registry-tls",
+        "`no`",
+        "TLS is spoken to the registry, as it is when one of its files is named",
+    ),
+    setting(
+        "registry-tls-ca",
+        "the system's",
+        "a file of the authorities that the registry is trusted by",
+    ),
+    setting(
+        "registry-tls-cert",
+        "none",
+        "the file of the certificate that the registry is shown; takes `--registry-tls-key` too",
+    ),
+    setting("registry-tls-key", "none", "the file of its private key"),
+    setting(
+        "registry-tls-insecure",
+        "`no`",
+        "the registry's certificate is not verified",
     ),
     setting("transport", "`native`", "how calls are carried"),
     setting(
@@ -144,7 +181,9 @@ pub(super) const OTHER_NAMES: [(&str, &str); 5] = [
 ];
 
 /// Those that say yes when they are given without a value.
-const SWITCHES: [&str; 4] = [
+const SWITCHES: [&str; 6] = [
+    "registry-tls",
+    "registry-tls-insecure",
     "tls-always",
     "tls-client-optional",
     "tls-insecure",

@@ -5,7 +5,11 @@
 //!
 //! | flag | says |
 //! |---|---|
-//! | `--registry`, `--registry-address` | where services are registered and found: `local`, `memory` or one's own |
+//! | `--registry`, `--registry-address` | where services are registered and found: `local`, `memory` or one's own; several with commas |
+//! | `--registry-namespace` | what keeps a fleet apart from others in one registry |
+//! | `--registry-user`, `--registry-password`, `--registry-token` | who we are to the registry |
+//! | `--registry-tls`, `--registry-tls-insecure` | TLS to the registry; its certificate is not verified |
+//! | `--registry-tls-ca`, `--registry-tls-cert`, `--registry-tls-key` | files of TLS to the registry |
 //! | `--transport`, `--transport-address` | how calls are carried: `native`, `memory` or one's own |
 //! | `--broker`, `--broker-address` | how events are published: `direct`, `http` (go-micro's; the address is where to listen), `memory` or one's own |
 //! | `--selector` | how nodes are picked: `p2c`, `random`, `round-robin`, `least-loaded`, `weighted` or one's own |
@@ -47,6 +51,7 @@ mod apply;
 mod flags;
 mod known;
 mod list;
+mod registry;
 mod table;
 mod tls;
 mod value;

@@ -55,9 +55,11 @@ impl<T: ?Sized> Table<T> {
     /// known ones.
     pub(super) fn open(&self, url: &Url) -> Result<Option<Arc<T>>> {
         let (kind, name) = (self.kind, url.name());
-        if name.contains(',') || url.address().contains("://") && url.address().contains(',') {
+        let listed =
+            name.contains(',') || url.address().contains("://") && url.address().contains(',');
+        if kind != "registry" && listed {
             return Err(Error::invalid_argument(format!(
-                "more than one {kind} in `{url}`; lists are kept for later, name one"
+                "more than one {kind} in `{url}`; name one"
             )));
         }
         let opened = match self.open.get(name) {
@@ -97,9 +99,19 @@ pub(super) fn registries() -> Table<dyn Registry> {
     #[cfg(feature = "consul")]
     table.add("consul", |url| Ok(Arc::new(registry::Consul::open(url)?)));
     table.add("local", |url| {
-        Ok(Arc::new(match url.address() {
+        if let Some(key) = url.keys().find(|key| *key != "namespace") {
+            return Err(Error::invalid_argument(format!(
+                "unknown key `{key}` after the `?`; known is: `namespace`"
+            )));
+        }
+        let (path, _) = url.address().split_once('?').unwrap_or((url.address(), ""));
+        let registry = match path {
             "" => registry::Local::new(),
             path => registry::Local::at(path),
+        };
+        Ok(Arc::new(match url.query("namespace") {
+            Some(name) => registry.namespace(&name)?,
+            None => registry,
         }))
     });
     table.add("memory", |url| {

@@ -50,7 +50,6 @@ pub fn duration(text: &str) -> Option<Duration> {
 }
 
 /// Yes or no.
-#[cfg(feature = "tls")]
 pub(super) fn switch(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" | "1" => Some(true),

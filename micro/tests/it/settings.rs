@@ -264,8 +264,9 @@ fn an_address_comes_with_the_name_or_by_itself() {
     assert!(twice.message().contains("leave one out"), "{twice}");
     let alone = wrong(&[], &["--registry-address=/b"]);
     assert!(alone.message().contains("without a name"), "{alone}");
-    let list = wrong(&[], &["--registry=local,memory"]);
-    assert!(list.message().contains("more than one"), "{list}");
+    let both = ["--registry=local:/a,memory", "--registry-address=/b"];
+    let list = wrong(&[], &both);
+    assert!(list.message().contains("behind its name"), "{list}");
 }
 
 #[test]
@@ -284,6 +285,141 @@ fn secrets_of_an_address_are_not_in_errors_nor_in_debug_output() {
             "{shown}"
         );
     }
+}
+
+#[tokio::test]
+async fn several_registries_are_named_with_commas() {
+    let (one, other) = (registry::Memory::new(), registry::Memory::new());
+    let handles = (one.clone(), other.clone());
+    let settings = said(&[], &["--registry=one:x,other"]).unwrap();
+    let settings = settings
+        .with_registry("one", move |_| Ok(handles.0.clone()))
+        .with_registry("other", move |_| Ok(handles.1.clone()));
+    let opened = settings.registries().unwrap();
+    let urls: Vec<_> = opened.iter().map(|(url, _)| url.to_string()).collect();
+    assert_eq!(urls, ["one:x", "other"]);
+    let running = in_memory("both").settings(settings).serve().await.unwrap();
+    assert_eq!(running.node().metadata["registry"], "memory,memory");
+    for registry in [one, other] {
+        let nodes = micro::registry::Registry::get(&registry, "both")
+            .await
+            .unwrap();
+        assert_eq!(nodes, [running.node().clone()]);
+    }
+    running.stop().await;
+}
+
+/// What a registry `mine` finds under these keys of its URL.
+fn keys_of(environment: &[(&str, &str)], arguments: &[&str]) -> Vec<(String, String)> {
+    let settings = said(environment, arguments).unwrap();
+    let settings = settings.with_registry("mine", |url| -> Result<registry::Memory> {
+        let keys = url
+            .keys()
+            .map(|key| format!("{key}={}", url.query(key).unwrap_or_default()));
+        Err(Error::aborted(keys.collect::<Vec<_>>().join("&")))
+    });
+    let error = settings.apply(Plugins::new()).err().unwrap();
+    let keys = error.message().rsplit(": ").next().unwrap();
+    let pairs = keys.split('&').filter_map(|pair| pair.split_once('='));
+    pairs
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+}
+
+#[test]
+fn what_belongs_to_a_registry_is_put_into_its_url() {
+    let pairs = |pairs: &[(&str, &str)]| -> Vec<_> {
+        let pairs = pairs.iter();
+        pairs
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect()
+    };
+    let environment = [
+        ("MICRO_REGISTRY_TOKEN", "abc"),
+        ("MICRO_REGISTRY_TLS_CA", "/a b"),
+    ];
+    assert_eq!(
+        keys_of(
+            &environment,
+            &[
+                "--registry=mine",
+                "--registry-namespace=blue",
+                "--registry-tls"
+            ]
+        ),
+        pairs(&[
+            ("namespace", "blue"),
+            ("tls", "true"),
+            ("tls-ca", "/a b"),
+            ("token", "abc")
+        ])
+    );
+    assert_eq!(
+        keys_of(
+            &environment,
+            &[
+                "--registry=mine://h?token=own",
+                "--registry-tls-insecure=no"
+            ]
+        ),
+        pairs(&[
+            ("token", "own"),
+            ("tls-ca", "/a b"),
+            ("tls-insecure", "false")
+        ])
+    );
+    assert_eq!(
+        keys_of(
+            &[],
+            &[
+                "--registry=local,mine",
+                "--registry-user=u",
+                "--registry-password=p"
+            ]
+        ),
+        pairs(&[("password", "p"), ("user", "u")]),
+        "`local` has no users"
+    );
+}
+
+#[test]
+fn what_a_registry_does_not_take_is_an_error() {
+    for (arguments, expected) in [
+        (
+            &["--registry=memory", "--registry-token=abc"][..],
+            "`--registry-token`: registry `memory` is no server",
+        ),
+        (
+            &["--registry=memory", "--registry-namespace=a"],
+            "registry `memory` has no namespaces",
+        ),
+        (&["--registry=local:/a?namespace=b/c"], "namespace `b/c`"),
+        (&["--registry=local:/a?color=red"], "unknown key `color`"),
+        (&["--registry-token=abc"], "add `--registry=NAME`"),
+        (
+            &["--registry=mine://a,mine://b", "--registry-token=abc"],
+            "put it behind each name",
+        ),
+        (
+            &["--registry=mine", "--registry-password=abc"],
+            "without a user",
+        ),
+        (
+            &["--registry=mine", "--registry-tls=maybe"],
+            "`--registry-tls`: `maybe` is neither",
+        ),
+    ] {
+        let settings = said(&[], arguments).unwrap();
+        let settings = settings.with_registry("mine", |_| Ok(registry::Memory::new()));
+        let error = settings.apply(Plugins::new()).err().unwrap();
+        assert_eq!(error.code(), Code::InvalidArgument);
+        assert!(error.message().contains(expected), "{arguments:?}: {error}");
+        assert!(!error.message().contains("abc"), "{error}");
+    }
+    // It is for other runs.
+    let environment = [("MICRO_REGISTRY_TOKEN", "abc")];
+    let settings = said(&environment, &["--registry=memory"]).unwrap();
+    assert!(settings.apply(Plugins::new()).is_ok());
 }
 
 #[tokio::test(start_paused = true)]
