@@ -122,6 +122,17 @@ impl Balance {
     }
 }
 
+impl Balance {
+    /// For how long the set of each service in use may have been out of date.
+    pub(crate) fn ages(&self) -> Vec<(String, Duration)> {
+        let entries = self.0.cache.entries();
+        let ages = entries
+            .iter()
+            .map(|entry| (entry.service().to_owned(), entry.age()));
+        ages.collect()
+    }
+}
+
 impl Call for Balance {
     fn call(&self, request: Request) -> Answer {
         Box::pin(Calling::new(self.0.clone(), request))

@@ -3,7 +3,10 @@
 mod call;
 mod publish;
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 pub use call::{Method, RequestBuilder, Sending};
 
@@ -100,6 +103,14 @@ impl Client {
     pub fn stats(&self, service: &str) -> balance::Stats {
         let balance = self.parts().balance.as_ref();
         balance.map_or_else(balance::Stats::default, |balance| balance.stats(service))
+    }
+
+    /// For how long what is known of each service in use may have been out of date, by name; zero while the registry
+    /// is heard.
+    pub fn discovery_ages(&self) -> Vec<(String, Duration)> {
+        // One that was never used has discovered nothing.
+        let balance = self.0.parts.get().and_then(|parts| parts.balance.as_ref());
+        balance.map_or_else(Vec::new, Balance::ages)
     }
 
     pub(crate) fn codecs(&self) -> &Codecs {

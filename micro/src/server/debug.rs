@@ -2,10 +2,10 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use parking_lot::Mutex;
@@ -18,8 +18,10 @@ use crate::{
     time::{self, Nanos},
 };
 
+/// Tells how old what is known of other services is, by name.
+type Ages = Box<dyn Fn() -> Vec<(String, Duration)> + Send + Sync>;
+
 /// Where a service stands in its life.
-#[derive(Debug)]
 pub(crate) struct Status {
     began: Nanos,
     /// Seconds of Unix time.
@@ -27,6 +29,7 @@ pub(crate) struct Status {
     leaving: AtomicBool,
     /// Why the last registration failed.
     unregistered: Mutex<Option<String>>,
+    ages: OnceLock<Ages>,
 }
 
 impl Status {
@@ -38,7 +41,16 @@ impl Status {
                 .map_or(0, |since| since.as_secs()),
             leaving: AtomicBool::new(false),
             unregistered: Mutex::new(Some("not registered yet".to_owned())),
+            ages: OnceLock::new(),
         }
+    }
+
+    /// How to learn of the age of what is known of other services; the first way counts.
+    pub(crate) fn discovers(
+        &self,
+        ages: impl Fn() -> Vec<(String, Duration)> + Send + Sync + 'static,
+    ) {
+        let _ = self.ages.set(Box::new(ages));
     }
 
     /// Notes how the last registration went.
@@ -97,6 +109,10 @@ fn stats(status: &Status, endpoints: &Endpoints) -> Value {
             "p999_us": stats.latency_us(0.999),
         })
     });
+    let ages = status.ages.get().map(|ages| ages()).unwrap_or_default();
+    let ages = ages
+        .into_iter()
+        .map(|(service, age)| json!({"service": service, "age_seconds": age.as_secs_f64()}));
     let sum = |of: fn(&EndpointStats) -> u64| endpoints.iter().map(|(_, s)| of(s)).sum::<u64>();
     json!({
         "timestamp": status.started + (time::now() - status.began) / 1_000_000_000,
@@ -106,6 +122,8 @@ fn stats(status: &Status, endpoints: &Endpoints) -> Value {
         "threads": std::thread::available_parallelism().map_or(1, usize::from),
         "requests": sum(EndpointStats::executed),
         "errors": sum(EndpointStats::failed),
+        "registered": status.unregistered.lock().is_none(),
+        "discovery": ages.collect::<Vec<_>>(),
         "endpoints": rows.collect::<Vec<_>>(),
     })
 }

@@ -1,6 +1,13 @@
 //! The subscriptions of a process in the registry: renewed, and taken out when they end.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use tokio::{
@@ -10,7 +17,7 @@ use tokio::{
 };
 
 use crate::{
-    error::Result,
+    error::{Code, Result},
     registry::{Node, Registry},
 };
 
@@ -28,7 +35,9 @@ struct Shared {
     registry: Arc<dyn Registry>,
     ttl: Duration,
     nodes: Mutex<BTreeMap<String, Entry>>,
-    /// Told when one is not wanted any more.
+    /// Whether one could not be registered, and is to be soon.
+    late: AtomicBool,
+    /// Told when one is not wanted any more, or is late.
     unwanted: Notify,
     /// Told when such are out of the registry.
     gone: Notify,
@@ -55,6 +64,7 @@ impl Registrations {
             registry,
             ttl,
             nodes: Mutex::default(),
+            late: AtomicBool::new(false),
             unwanted: Notify::new(),
             gone: Notify::new(),
         });
@@ -62,7 +72,7 @@ impl Registrations {
         Registrations { shared, task }
     }
 
-    /// Registers a subscription.
+    /// Registers a subscription; with a registry elsewhere that is away, when it is back.
     pub(in crate::broker) async fn add(&self, node: Node) -> Result<Registered> {
         let entry = Entry {
             node: node.clone(),
@@ -74,7 +84,14 @@ impl Registrations {
         // Takes it out again if registering fails or is given up half way.
         let registered = Registered { shared, id };
         let shared = &self.shared;
-        shared.registry.register(&node, Some(shared.ttl)).await?;
+        match shared.registry.register(&node, Some(shared.ttl)).await {
+            Err(error) if error.code() == Code::Unavailable && shared.registry.is_remote() => {
+                tracing::warn!(%error, id = node.id, "a subscription is not registered yet");
+                shared.late.store(true, Ordering::Relaxed);
+                shared.unwanted.notify_one();
+            }
+            registered => registered?,
+        }
         Ok(registered)
     }
 }
@@ -156,6 +173,10 @@ async fn run(shared: Arc<Shared>, interval: Duration) {
                 } else {
                     interval
                 };
+        }
+        if shared.late.swap(false, Ordering::Relaxed) && !failing {
+            failing = true;
+            next = Instant::now() + interval.min(AGAIN);
         }
         shared.deregister().await;
     }

@@ -102,7 +102,7 @@ fn metrics(stats: &Value) -> Response<HttpBody> {
     for endpoint in endpoints {
         let (executed, failed) = (number(endpoint, "executed"), number(endpoint, "failed"));
         for (result, count) in [("ok", executed - failed), ("error", failed)] {
-            text.sample(endpoint, &[("result", result)], count.max(0.0));
+            text.sample("endpoint", endpoint, &[("result", result)], count.max(0.0));
         }
     }
     text.family(
@@ -111,7 +111,7 @@ fn metrics(stats: &Value) -> Response<HttpBody> {
         "Requests that wait for something.",
     );
     for endpoint in endpoints {
-        text.sample(endpoint, &[], number(endpoint, "in_flight"));
+        text.sample("endpoint", endpoint, &[], number(endpoint, "in_flight"));
     }
     text.family(
         "micro_request_duration_seconds",
@@ -121,9 +121,25 @@ fn metrics(stats: &Value) -> Response<HttpBody> {
     for endpoint in endpoints {
         for (quantile, field) in [("0.5", "p50_us"), ("0.99", "p99_us"), ("0.999", "p999_us")] {
             let seconds = number(endpoint, field) / 1e6;
-            text.sample(endpoint, &[("quantile", quantile)], seconds);
+            text.sample("endpoint", endpoint, &[("quantile", quantile)], seconds);
         }
     }
+    text.family(
+        "micro_discovery_age_seconds",
+        "gauge",
+        "For how long what is known of a service may have been out of date.",
+    );
+    let services = stats.get("discovery").and_then(Value::as_array);
+    for service in services.map_or(&[][..], Vec::as_slice) {
+        text.sample("service", service, &[], number(service, "age_seconds"));
+    }
+    let registered = stats.get("registered").and_then(Value::as_bool);
+    text.family(
+        "micro_registered",
+        "gauge",
+        "Whether the service is in its registry.",
+    );
+    text.0 += &format!("micro_registered {}\n", u8::from(registered == Some(true)));
     for (name, kind, help, field) in [
         (
             "micro_uptime_seconds",
@@ -164,14 +180,15 @@ impl Text {
         self.1 = name;
     }
 
-    fn sample(&mut self, endpoint: &Value, labels: &[(&str, &str)], value: f64) {
-        let name = endpoint.get("name").and_then(Value::as_str);
+    /// Of what is named in `of`: an endpoint under `name`, another thing under its kind.
+    fn sample(&mut self, kind: &str, of: &Value, labels: &[(&str, &str)], value: f64) {
+        let name = of.get("name").or(of.get(kind)).and_then(Value::as_str);
         let escaped = name
             .unwrap_or_default()
             .replace('\\', r"\\")
             .replace('"', r#"\""#)
             .replace('\n', r"\n");
-        self.0 += &format!("{}{{endpoint=\"{escaped}\"", self.1);
+        self.0 += &format!("{}{{{kind}=\"{escaped}\"", self.1);
         for (label, said) in labels {
             self.0 += &format!(",{label}=\"{said}\"");
         }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use micro::{Code, Outcome};
+use micro::{Client, Code, Context, Outcome};
+use serde_json::Value;
 use tokio::time::sleep;
 
 use super::town::{Town, call, echo};
@@ -68,4 +69,48 @@ async fn a_registry_that_lost_its_memory_costs_no_call() {
         call(&echo(&client)).await.unwrap();
     }
     assert_eq!(count.get(), 61);
+}
+
+/// What the node says of its health.
+async fn health(client: &Client) -> Value {
+    let health = client.method::<Value, Value>("text", "Debug.Health");
+    let asked = health.call(&Context::new(), Value::Null).address("node:80");
+    asked.await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_starts_while_the_registry_is_down_serves_and_registers_when_it_is_back() {
+    let town = Town::new();
+    town.directory.set_down(true);
+    let (running, _) = town.echo("node").await;
+    let client = town.client();
+    let said = health(&client).await;
+    assert_eq!(
+        (&said["ready"], &said["registered"]),
+        (&true.into(), &false.into())
+    );
+    assert!(said["reason"].is_string(), "{said}");
+    sleep(Duration::from_secs(100)).await;
+    town.directory.set_down(false);
+    sleep(Duration::from_millis(1_300)).await;
+    assert_eq!(health(&client).await["registered"], true);
+    call(&echo(&client)).await.unwrap();
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_age_of_what_is_known_is_told_until_the_registry_is_heard_again() {
+    let town = Town::new();
+    let (_node, _) = town.echo("node").await;
+    let client = town.client();
+    assert!(client.discovery_ages().is_empty());
+    call(&echo(&client)).await.unwrap();
+    let age = || client.discovery_ages()[0].clone();
+    assert_eq!(age(), ("text".to_owned(), Duration::ZERO));
+    town.directory.set_down(true);
+    sleep(Duration::from_secs(60)).await;
+    assert!(age().1 >= Duration::from_secs(59), "{:?}", age());
+    town.directory.set_down(false);
+    sleep(Duration::from_secs(20)).await;
+    assert_eq!(age().1, Duration::ZERO);
 }
