@@ -8,11 +8,14 @@ mod arguments;
 mod authority;
 mod check;
 mod cmd;
+mod copy;
+mod doctor;
 mod failure;
 mod load;
 mod lookup;
 mod nodes;
 mod offered;
+mod quiet;
 mod record;
 mod reflection;
 mod session;
@@ -37,6 +40,14 @@ struct Micro {
     flags: Flags,
     #[command(subcommand)]
     command: Command,
+}
+
+#[cfg(test)]
+impl Micro {
+    /// What its command would work with.
+    fn session(self) -> Session {
+        Session::new(self.flags)
+    }
 }
 
 fn main() -> ExitCode {

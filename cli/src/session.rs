@@ -1,13 +1,14 @@
 //! What every command has: the plugins that the global flags name, and where to write.
 
 use std::{
+    fmt,
     future::Future,
     io::{self, IsTerminal, Write},
     sync::Arc,
 };
 
 use clap::Args;
-use micro::{Plugins, Settings, registry::Registry};
+use micro::{Plugins, Settings, registry::Registry, settings::Url};
 
 use crate::failure::{Failure, Result};
 
@@ -15,7 +16,7 @@ use crate::failure::{Failure, Result};
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Flags {
-    /// Registry to find services in, by name or as a URL such as `local:PATH`
+    /// Registry to find services in, by name or as a URL such as `local:PATH`; several with commas between them
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) registry: Option<String>,
     /// Where the registry is
@@ -34,7 +35,58 @@ pub(crate) struct Flags {
     #[arg(long, global = true)]
     pub(crate) json: bool,
     #[command(flatten)]
+    access: Access,
+    #[command(flatten)]
     pub(crate) tls: Tls,
+}
+
+/// What a registry that is a server is told.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Registry")]
+struct Access {
+    /// What keeps this fleet apart from others in the same registry
+    #[arg(long, global = true, value_name = "NAME", visible_alias = "namespace")]
+    registry_namespace: Option<String>,
+    /// Who we are to the registry
+    #[arg(long, global = true, value_name = "NAME")]
+    registry_user: Option<String>,
+    /// The password of that user; `MICRO_REGISTRY_PASSWORD` keeps it out of the list of processes
+    #[arg(long, global = true, value_name = "PASSWORD")]
+    registry_password: Option<Secret>,
+    /// A token for the registry; `MICRO_REGISTRY_TOKEN` keeps it out of the list of processes
+    #[arg(long, global = true, value_name = "TOKEN")]
+    registry_token: Option<Secret>,
+    /// Speak TLS to the registry
+    #[arg(long, global = true)]
+    registry_tls: bool,
+    /// File of the authorities that the registry is trusted by
+    #[arg(long, global = true, value_name = "FILE")]
+    registry_tls_ca: Option<String>,
+    /// File of the certificate to show to the registry
+    #[arg(long, global = true, value_name = "FILE")]
+    registry_tls_cert: Option<String>,
+    /// File of its key
+    #[arg(long, global = true, value_name = "FILE")]
+    registry_tls_key: Option<String>,
+    /// Take any certificate of the registry
+    #[arg(long, global = true)]
+    registry_tls_insecure: bool,
+}
+
+/// A text that is not printed.
+#[derive(Clone)]
+struct Secret(String);
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Secret(text)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
 }
 
 /// TLS, for the commands that call.
@@ -91,9 +143,34 @@ impl Session {
     }
 
     fn plugins_of(flags: &Flags) -> Result<Plugins> {
+        Self::settings(flags)?
+            .apply(Plugins::new())
+            .map_err(|error| Failure::Usage(error.message().to_owned()))
+    }
+
+    /// Each registry by itself that the flags and the environment name, with its URL.
+    pub(crate) fn registries(&self) -> Result<Vec<(Url, Arc<dyn Registry>)>> {
+        Self::settings(&self.flags)?
+            .registries()
+            .map_err(|error| Failure::Usage(error.message().to_owned()))
+    }
+
+    /// The registry that a URL names, whatever the flags and the environment say.
+    pub(crate) fn registry_at(url: &str) -> Result<Arc<dyn Registry>> {
+        Settings::new()
+            .args([format!("--registry={url}")])
+            .and_then(|settings| settings.apply(Plugins::new()))
+            .and_then(|plugins| plugins.open_registry())
+            .map_err(|error| Failure::Usage(error.message().to_owned()))
+    }
+
+    fn settings(flags: &Flags) -> Result<Settings> {
+        let (access, secret) = (&flags.access, |text: &Secret| text.0.clone());
         let tls = &flags.tls;
         let yes = "true".to_owned();
         let switch = |on: bool| if on { Some(&yes) } else { None };
+        let password = access.registry_password.as_ref().map(secret);
+        let token = access.registry_token.as_ref().map(secret);
         let given = [
             ("tls-ca", tls.tls_ca.as_ref()),
             ("tls-cert", tls.tls_cert.as_ref()),
@@ -103,6 +180,18 @@ impl Session {
             ("tls-insecure", switch(tls.tls_insecure)),
             ("registry", flags.registry.as_ref()),
             ("registry-address", flags.registry_address.as_ref()),
+            ("registry-namespace", access.registry_namespace.as_ref()),
+            ("registry-user", access.registry_user.as_ref()),
+            ("registry-password", password.as_ref()),
+            ("registry-token", token.as_ref()),
+            ("registry-tls", switch(access.registry_tls)),
+            ("registry-tls-ca", access.registry_tls_ca.as_ref()),
+            ("registry-tls-cert", access.registry_tls_cert.as_ref()),
+            ("registry-tls-key", access.registry_tls_key.as_ref()),
+            (
+                "registry-tls-insecure",
+                switch(access.registry_tls_insecure),
+            ),
             ("transport", flags.transport.as_ref()),
             ("broker", flags.broker.as_ref()),
             ("selector", flags.selector.as_ref()),
@@ -112,7 +201,6 @@ impl Session {
             .filter_map(|(name, value)| Some(format!("--{name}={}", value?)));
         Settings::from_env()
             .and_then(|settings| settings.args(given))
-            .and_then(|settings| settings.apply(Plugins::new()))
             .map_err(|error| Failure::Usage(error.message().to_owned()))
     }
 

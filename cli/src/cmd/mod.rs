@@ -9,6 +9,7 @@ mod cert;
 mod completions;
 mod demo;
 mod deregister;
+mod doctor;
 #[cfg(feature = "gen")]
 mod generate;
 mod get;
@@ -18,6 +19,7 @@ mod man;
 mod new;
 mod publish;
 mod register;
+mod registry;
 mod sample;
 mod stats;
 mod stream;
@@ -43,6 +45,8 @@ pub(crate) enum Command {
     Stats(stats::Stats),
     Register(register::Register),
     Deregister(deregister::Deregister),
+    Registry(registry::Registry),
+    Doctor(doctor::Doctor),
     Weight(weight::Weight),
     Bench(bench::Bench),
     New(new::New),
@@ -72,6 +76,8 @@ impl Command {
             Command::Stats(command) => command.run(session),
             Command::Register(command) => command.run(session),
             Command::Deregister(command) => command.run(session),
+            Command::Registry(command) => command.run(session),
+            Command::Doctor(command) => command.run(session),
             Command::Weight(command) => command.run(session),
             Command::Bench(command) => command.run(session),
             Command::New(command) => command.run(session),

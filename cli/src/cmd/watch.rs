@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::{
     failure::{Failure, Result},
+    quiet::Quiet,
     session::Session,
 };
 
@@ -27,12 +28,16 @@ impl Watch {
             let registry = session.registry()?;
             let updates = registry.watch(self.service.as_deref()).await;
             let mut updates = updates.map_err(Failure::Registry)?;
+            let mut stale = Quiet::default();
             let mut known: BTreeMap<String, BTreeMap<String, Node>> = BTreeMap::new();
             while let Some(update) = poll_fn(|cx| updates.as_mut().poll_next(cx)).await {
                 match update {
                     Update::Set { service, .. } if service == WEIGHTS && self.service.is_none() => {
                     }
                     Update::Set { service, nodes, .. } => {
+                        if stale.end() {
+                            session.say("the registry is reached again");
+                        }
                         let before = known.entry(service).or_default();
                         let now = nodes
                             .into_iter()
@@ -43,9 +48,12 @@ impl Watch {
                         }
                         *before = now;
                     }
-                    Update::Stale { since, error } => session.say(&format!(
-                        "warning: the registry cannot be reached for {since:?}: {error}"
-                    )),
+                    Update::Stale { since, error } => stale.say(
+                        session,
+                        &format!(
+                            "warning: the registry cannot be reached for {since:.1?}: {error}"
+                        ),
+                    ),
                     _ => {}
                 }
             }

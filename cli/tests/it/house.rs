@@ -54,7 +54,7 @@ impl House {
     }
 
     /// The registry of this house, as the flag takes it.
-    fn registry(&self) -> String {
+    pub(crate) fn registry(&self) -> String {
         format!("local:{}", self.directory.join("registry").display())
     }
 
@@ -79,10 +79,15 @@ impl House {
 
     /// The command with these arguments, not yet run.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
+        self.command_at(&self.registry(), arguments)
+    }
+
+    /// The same with another registry.
+    fn command_at<S: AsRef<OsStr>>(&self, registry: &str, arguments: &[S]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_micro"));
         command.args(arguments).current_dir(&self.directory);
         command.env("XDG_RUNTIME_DIR", &self.directory);
-        command.arg("--registry").arg(self.registry());
+        command.arg("--registry").arg(registry);
         command
     }
 
@@ -91,9 +96,17 @@ impl House {
         self.micro_with(arguments, "")
     }
 
+    /// Runs the command to its end with another registry.
+    pub(crate) fn micro_at<S: AsRef<OsStr>>(&self, registry: &str, arguments: &[S]) -> Ran {
+        Self::run(self.command_at(registry, arguments), "")
+    }
+
     /// Runs the command to its end with this on stdin.
     pub(crate) fn micro_with<S: AsRef<OsStr>>(&self, arguments: &[S], stdin: &str) -> Ran {
-        let mut command = self.command(arguments);
+        Self::run(self.command(arguments), stdin)
+    }
+
+    fn run(mut command: Command, stdin: &str) -> Ran {
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -114,7 +127,12 @@ impl House {
 
     /// Starts the command, to be read line by line.
     pub(crate) fn start<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Started {
-        let mut command = self.command(arguments);
+        self.start_at(&self.registry(), arguments)
+    }
+
+    /// The same with another registry.
+    pub(crate) fn start_at<S: AsRef<OsStr>>(&self, registry: &str, arguments: &[S]) -> Started {
+        let mut command = self.command_at(registry, arguments);
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -19,5 +19,6 @@ mod nodes;
 mod output;
 mod projects;
 mod reflection;
+mod registries;
 mod streams;
 mod weights;

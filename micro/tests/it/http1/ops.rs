@@ -59,6 +59,11 @@ async fn metrics_are_in_prometheus_text() {
         send(&mut socket, post("/Greeter.Hello", &body)).await;
         read_one(&mut socket).await;
     }
+    // It has looked for itself.
+    let client = running.client().unwrap();
+    let health = client.method::<serde_json::Value, serde_json::Value>("greeter", "Debug.Health");
+    let asked = health.call(&micro::Context::new(), serde_json::json!({}));
+    asked.await.unwrap();
     let (head, text) = get(&mut socket, "/metrics").await;
     let content_type = field(&head, "content-type").unwrap();
     assert_eq!(content_type, "text/plain; version=0.0.4; charset=utf-8");
@@ -68,6 +73,8 @@ async fn metrics_are_in_prometheus_text() {
         "micro_requests_total{endpoint=\"Greeter.Hello\",result=\"error\"} 1",
         "micro_requests_in_flight{endpoint=\"Greeter.Hello\"} 0",
         "# TYPE micro_uptime_seconds gauge",
+        "micro_discovery_age_seconds{service=\"greeter\"} 0",
+        "micro_registered 1",
     ] {
         assert!(
             text.lines().any(|said| said == line),

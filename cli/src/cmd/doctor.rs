@@ -1,0 +1,55 @@
+//! `micro doctor`.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Args;
+use serde_json::json;
+
+use crate::{
+    arguments,
+    doctor::{self, Report, snapshots},
+    failure::{Failure, Result},
+    session::Session,
+};
+
+/// Check the registry and the broker: reached, how fast, what is permitted, how old the data is, what to do
+///
+/// Registers a node `micro-doctor-…` for some seconds and sends an event on a topic of such a name.
+#[derive(Args)]
+pub(crate) struct Doctor {
+    /// How long to wait for each answer
+    #[arg(long, value_name = "DURATION", value_parser = arguments::duration, default_value = "5s")]
+    timeout: Duration,
+    /// Also look at the sets that a client keeps in this directory for a start without its registry
+    #[arg(long, value_name = "DIRECTORY")]
+    snapshots: Option<PathBuf>,
+}
+
+impl Doctor {
+    pub(crate) fn run(self, session: &Session) -> Result {
+        let (mut reports, snapshots) = session.block_on(async {
+            let mut reports = Vec::new();
+            for (url, registry) in session.registries()? {
+                reports.push(doctor::registry(&url, &*registry, self.timeout).await);
+            }
+            reports.push(doctor::broker(&session.plugins()?.client()?, self.timeout).await);
+            Ok((reports, self.snapshots.as_deref().map(snapshots::look)))
+        })?;
+        reports.extend(snapshots);
+        let ill = reports.iter().filter(|report| !report.is_well()).count();
+        if session.json() {
+            session.print(json!(reports.iter().map(Report::json).collect::<Vec<_>>()))?;
+        } else {
+            for report in &reports {
+                session.print(report.text(session.coloured()))?;
+            }
+        }
+        match ill {
+            0 => Ok(()),
+            _ => Err(Failure::Failed(format!(
+                "{ill} of {} are not well",
+                reports.len()
+            ))),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! `micro registry copy FROM TO`.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use crate::{
+    arguments,
+    copy::{self, Copy},
+    failure::{Failure, Result},
+    session::Session,
+    signals,
+};
+
+/// Move a fleet's records between registries
+#[derive(Args)]
+pub(crate) struct Registry {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Copy(CopyOf),
+}
+
+/// Copy all records of one registry to another, with metadata, versions and endpoints
+///
+/// Both are named by URL, credentials and all: `etcd://USER:PASSWORD@HOST?namespace=N&tls=true`. Records that are
+/// there already, and the same, are left alone. What is copied stays until it is deregistered, unless there is a
+/// `--ttl`.
+#[derive(Args)]
+struct CopyOf {
+    /// The registry to read, such as `consul://HOST`
+    from: String,
+    /// The registry to write to, such as `etcd://HOST`
+    to: String,
+    /// Records go when this has passed; with `--watch` they are renewed
+    #[arg(long, value_name = "DURATION", value_parser = arguments::duration)]
+    ttl: Option<Duration>,
+    /// Go on copying what comes, changes and goes, until Ctrl-C
+    #[arg(long, conflicts_with = "dry_run")]
+    watch: bool,
+    /// Write nothing, and say what would be written
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Registry {
+    pub(crate) fn run(self, session: &Session) -> Result {
+        let Command::Copy(copy) = self.command;
+        copy.run(session)
+    }
+}
+
+impl CopyOf {
+    fn run(self, session: &Session) -> Result {
+        session.block_on(async {
+            // From before the first record is written, so that no signal cuts the counts off.
+            let end = signals::end()?;
+            let (from, to) = (
+                Session::registry_at(&self.from)?,
+                Session::registry_at(&self.to)?,
+            );
+            if to.name() == "mdns" && !self.watch && !self.dry_run {
+                return Err(Failure::Usage(
+                    "registry `mdns` has records only while they are announced; add `--watch`"
+                        .to_owned(),
+                ));
+            }
+            let mut copy = Copy::new(to, self.ttl, self.dry_run);
+            if self.watch {
+                tokio::select! {
+                    followed = copy::follow(session, &*from, &mut copy) => followed?,
+                    () = end => {}
+                }
+            } else {
+                copy.read(&*from).await?;
+                copy.write(session).await.map_err(Failure::Registry)?;
+            }
+            copy.print(session)
+        })
+    }
+}

@@ -1,0 +1,66 @@
+//! A broker: an event that is sent to oneself.
+
+use std::time::Duration;
+
+use micro::{Client, ContentType, Context, Error, Result, broker::Event};
+
+use super::{Found, Report, advice, timed};
+
+/// Sends an event to itself, as who subscribes and publishes does.
+pub(crate) async fn broker(client: &Client, limit: Duration) -> Report {
+    let name = client.broker().name().to_owned();
+    let mut report = Report::new("broker", name.clone());
+    let topic = format!("micro-doctor-{}", std::process::id());
+    let ill = |error: &Error| match name.as_str() {
+        // It has no server of its own: subscribers are in the registry.
+        "direct" | "http" => Found::ill(
+            error,
+            "it finds subscribers in the registry: see what is wrong there first",
+        ),
+        name => Found::ill(error, advice(name, error)),
+    };
+    let (subscribed, took) = timed(limit, client.subscribe(&topic, None)).await;
+    let mut events = match subscribed {
+        Ok(events) => {
+            report.add(
+                "subscribes",
+                Found::Well(format!("to `{topic}`")),
+                Some(took),
+            );
+            events
+        }
+        Err(error) => {
+            report.add("subscribes", ill(&error), Some(took));
+            return report;
+        }
+    };
+    let (sent, took) = timed(limit, async {
+        let context = Context::new().with_timeout(limit);
+        let event = Event::new(ContentType::Json, "{}").with_context(context);
+        let published = async { client.publish_raw(&topic, event).await.map(drop) };
+        let received = async {
+            let delivery = events.next().await;
+            delivery.map(|delivery| delivery.ack()).ok_or_else(ended)
+        };
+        both(published, received).await
+    })
+    .await;
+    let said = match &sent {
+        Ok(()) => Found::Well("an event came back".to_owned()),
+        Err(error) => ill(error),
+    };
+    report.add("publishes", said, Some(took));
+    events.close().await;
+    report
+}
+
+fn ended() -> Error {
+    Error::unavailable("the broker ended the subscription")
+}
+
+async fn both(
+    one: impl Future<Output = Result<()>>,
+    other: impl Future<Output = Result<()>>,
+) -> Result<()> {
+    tokio::try_join!(one, other).map(drop)
+}

@@ -1,0 +1,257 @@
+//! `registry copy`, `doctor`, and the flags of registries.
+
+use crate::house::{House, Started, greeter};
+use serde_json::{Value, json};
+
+/// A registry of its own in the house, as the flag takes it.
+fn place(house: &House, name: &str) -> String {
+    format!("local:{}", house.directory().join(name).display())
+}
+
+fn record(id: &str, version: &str) -> String {
+    json!({"service": "x", "id": id, "address": "10.0.0.1:80", "version": version, "metadata": {"zone": "west"},
+        "endpoints": [{"name": "X.Y", "request": {"name": "Z", "type": "string"}, "metadata": {"idempotent": "true"}}]})
+    .to_string()
+}
+
+/// What another registry has of a service.
+fn there(house: &House, registry: &str, service: &str) -> Value {
+    house.micro_at(registry, &["get", service, "--json"]).json()
+}
+
+#[test]
+fn a_copy_has_all_versions_metadata_and_endpoints_and_is_made_once() {
+    let house = House::new();
+    house.serve(greeter());
+    for (id, version) in [("x-1", "1"), ("x-2", "2")] {
+        assert_eq!(house.micro(&["register", &record(id, version)]).code, 0);
+    }
+    let (from, to) = (house.registry(), place(&house, "to"));
+    let copy = |arguments: &[&str]| {
+        let all = [&["registry", "copy", &from, &to, "--json"], arguments].concat();
+        house.micro(&all).json()
+    };
+    let dry = copy(&["--dry-run"]);
+    assert_eq!((&dry["copied"], &dry["dry_run"]), (&json!(3), &json!(true)));
+    assert_eq!(house.micro_at(&to, &["list", "--json"]).json(), json!([]));
+    let copied = copy(&[]);
+    let counts = |of: &Value| ["services", "copied", "present"].map(|name| of[name].as_u64());
+    assert_eq!(counts(&copied), [Some(2), Some(3), Some(0)]);
+    for service in ["x", "greeter"] {
+        assert_eq!(there(&house, &to, service), there(&house, &from, service));
+    }
+    assert_eq!(counts(&copy(&[])), [Some(2), Some(0), Some(3)]);
+    let text = house.micro(&["registry", "copy", &from, &to]).ok();
+    let expected = "copied 0 nodes; 3 were there, 0 taken out again, 0 refused; services: 2\n";
+    assert_eq!(text, expected);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_copy_that_watches_carries_over_what_comes_changes_and_goes() {
+    let house = House::new();
+    let (from, to) = (house.registry(), place(&house, "to"));
+    // One that is there by itself, and stays.
+    assert_eq!(
+        house
+            .micro_at(&to, &["register", &record("x-own", "1")])
+            .code,
+        0
+    );
+    assert_eq!(house.micro(&["register", &record("x-own", "1")]).code, 0);
+    let mut watch = house.start_at(&to, &["watch", "--json"]);
+    let event = |watch: &mut Started| {
+        let event: Value = serde_json::from_str(&watch.line()).expect("it prints JSON");
+        let field = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+        format!("{} {} {}", field("action"), field("node"), field("version"))
+    };
+    assert_eq!(event(&mut watch), "added x-own 1");
+    let mut copy = house.start(&["registry", "copy", &from, &to, "--watch", "--json"]);
+    house.micro(&["register", &record("x-1", "1")]);
+    assert_eq!(event(&mut watch), "added x-1 1");
+    house.micro(&["register", &record("x-1", "2")]);
+    assert_eq!(event(&mut watch), "changed x-1 2");
+    for id in ["x-own", "x-1"] {
+        house.micro(&["deregister", &json!({"service": "x", "id": id}).to_string()]);
+    }
+    assert_eq!(event(&mut watch), "removed x-1 2");
+    copy.interrupt();
+    let counts: Value = serde_json::from_str(&copy.line()).expect("it prints JSON");
+    assert_eq!(
+        (&counts["copied"], &counts["removed"]),
+        (&json!(2), &json!(1))
+    );
+    assert_eq!(copy.end(), Some(0));
+    assert_eq!(
+        house.micro_at(&to, &["list", "--json"]).json()[0]["nodes"],
+        1
+    );
+}
+
+#[test]
+fn a_copy_from_or_to_what_is_no_registry_is_wrong_usage() {
+    let house = House::new();
+    let copy = |from: &str, to: &str| house.micro(&["registry", "copy", from, to]).failed(2);
+    assert!(copy(&house.registry(), "memory:x").contains("`memory` takes no address"));
+    assert!(copy("loacl", &house.registry()).contains("did you mean `local`"));
+}
+
+#[test]
+fn the_doctor_finds_a_registry_well_and_leaves_nothing() {
+    let house = House::new();
+    let reports = house.micro(&["doctor", "--json"]).json();
+    let [registry, broker] = [&reports[0], &reports[1]];
+    assert_eq!(
+        (&registry["well"], &broker["well"]),
+        (&json!(true), &json!(true)),
+        "{reports}"
+    );
+    let checks = |of: &Value| -> Vec<_> {
+        let checks = of["checks"].as_array().expect("a list").iter();
+        checks
+            .map(|check| check["check"].as_str().unwrap_or_default().to_owned())
+            .collect()
+    };
+    assert_eq!(
+        checks(registry),
+        [
+            "reads",
+            "watches",
+            "registers",
+            "finds",
+            "tells",
+            "deregisters"
+        ]
+    );
+    assert_eq!(checks(broker), ["subscribes", "publishes"]);
+    assert!(registry["checks"][0]["ms"].is_number());
+    assert_eq!(house.micro(&["list", "--all", "--json"]).json(), json!([]));
+    let text = house.micro(&["doctor"]).ok();
+    assert!(
+        text.starts_with("registry local:") && text.contains("\nbroker direct\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_doctor_says_of_each_registry_what_is_wrong_and_what_to_do() {
+    let house = House::new();
+    let file = house.directory().join("file");
+    std::fs::write(&file, b"in the way").expect("it can be written");
+    let both = format!("{},local:{}", house.registry(), file.display());
+    let ran = house.micro_at(&both, &["doctor", "--json"]);
+    assert_eq!(ran.code, 1);
+    let reports: Value = serde_json::from_str(&ran.stdout).expect("it prints JSON");
+    assert_eq!(
+        (&reports[0]["well"], &reports[1]["well"]),
+        (&json!(true), &json!(false))
+    );
+    let check = &reports[1]["checks"][0];
+    assert_eq!(
+        (&check["check"], &check["result"]),
+        (&json!("reads"), &json!("failed"))
+    );
+    assert!(
+        check["found"]
+            .as_str()
+            .is_some_and(|why| why.contains("is not a directory")),
+        "{check}"
+    );
+    assert!(check["advice"].is_string(), "{check}");
+}
+
+#[test]
+fn the_doctor_tells_the_age_of_snapshots() {
+    let house = House::new();
+    let kept = house.directory().join("kept");
+    std::fs::create_dir(&kept).expect("it can be made");
+    let look = || {
+        house
+            .micro(&["doctor", "--json", "--snapshots", "kept"])
+            .json()[2]
+            .clone()
+    };
+    assert_eq!(look()["checks"][0]["result"], "none");
+    std::fs::write(kept.join("greeter.json"), b"{}").expect("it can be written");
+    let found = look()["checks"][0]["found"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    assert!(found.starts_with("1 services, "), "{found}");
+    let ran = house.micro(&["doctor", "--snapshots", "nowhere"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.stdout.contains("cannot be read"), "{}", ran.stdout);
+}
+
+#[test]
+fn several_registries_are_listed_as_one_and_registered_in_each() {
+    let house = House::new();
+    let (one, other) = (place(&house, "one"), place(&house, "other"));
+    let both = format!("{one},{other}");
+    assert_eq!(
+        house
+            .micro_at(&one, &["register", &record("x-1", "1")])
+            .code,
+        0
+    );
+    assert_eq!(
+        house
+            .micro_at(&both, &["register", &record("x-2", "1")])
+            .code,
+        0
+    );
+    let nodes =
+        |registry: &str| house.micro_at(registry, &["list", "--json"]).json()[0]["nodes"].clone();
+    assert_eq!(
+        [nodes(&one), nodes(&other), nodes(&both)],
+        [json!(2), json!(1), json!(2)]
+    );
+    for id in ["x-1", "x-2"] {
+        let record = json!({"service": "x", "id": id}).to_string();
+        assert_eq!(house.micro_at(&both, &["deregister", &record]).code, 0);
+    }
+    assert_eq!(house.micro_at(&both, &["list", "--json"]).json(), json!([]));
+}
+
+#[test]
+fn fleets_of_two_namespaces_do_not_see_each_other() {
+    let house = House::new();
+    assert_eq!(
+        house
+            .micro(&["register", &record("x-1", "1"), "--namespace", "blue"])
+            .code,
+        0
+    );
+    let list = |namespace: &str| {
+        house
+            .micro(&["list", "--json", "--registry-namespace", namespace])
+            .json()
+    };
+    assert_eq!(list("blue")[0]["nodes"], 1);
+    assert_eq!(list("green"), json!([]));
+    assert_eq!(house.micro(&["list", "--json"]).json(), json!([]));
+}
+
+#[test]
+fn secrets_are_in_no_help_and_no_error() {
+    let house = House::new();
+    let arguments = [
+        "list",
+        "--registry-token",
+        "hunter2",
+        "--registry-user",
+        "root",
+    ];
+    let said = house.micro_at("memory", &arguments).failed(2);
+    assert!(
+        said.contains("`--registry-token`") || said.contains("`--registry-user`"),
+        "{said}"
+    );
+    assert!(!said.contains("hunter2"), "{said}");
+    let mut help = house.command(&["list", "--help"]);
+    let help = help
+        .env("MICRO_REGISTRY_TOKEN", "hunter2")
+        .output()
+        .expect("it runs");
+    assert!(!String::from_utf8_lossy(&help.stdout).contains("hunter2"));
+}
