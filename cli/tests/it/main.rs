@@ -20,5 +20,6 @@ mod output;
 mod projects;
 mod reflection;
 mod registries;
+mod servers;
 mod streams;
 mod weights;

@@ -1,0 +1,180 @@
+//! The command with registries that are servers: those it was built with, where `MICRO_TEST_…` says where they are.
+
+use std::{
+    env,
+    io::{Write, stderr},
+};
+
+use serde_json::{Value, json};
+
+use crate::house::{House, greeter};
+
+const SERVERS: [&str; 4] = ["consul", "etcd", "nats", "zookeeper"];
+
+/// The URL of each server at hand, with a namespace of its own for a test; says which are not.
+fn servers(house: &House, test: &str) -> Vec<String> {
+    let urls = SERVERS.into_iter().filter_map(|name| {
+        let variable = format!("MICRO_TEST_{}", name.to_uppercase());
+        let address = env::var(&variable)
+            .ok()
+            .filter(|address| !address.is_empty());
+        if !is_built_in(house, name) {
+            say(&format!("{name} is not built in"));
+            return None;
+        }
+        if address.is_none() {
+            let told =
+                format!("needs {name}: `tests/backends up {name}` and its `env` set `{variable}`");
+            let complete = env::var("CI").is_ok_and(|ci| ci == "true")
+                && env::var_os("MICRO_TEST_SLOW").is_some();
+            assert!(!complete, "{told}");
+            say(&told);
+        }
+        let namespace = format!("{test}-{}", std::process::id());
+        Some(format!("{name}://{}?namespace={namespace}", address?))
+    });
+    urls.collect()
+}
+
+fn say(told: &str) {
+    writeln!(stderr(), "skip: {told}").expect("stderr is open");
+}
+
+fn is_built_in(house: &House, name: &str) -> bool {
+    // Nothing listens at this port.
+    let ran = house.micro_at(&format!("{name}://127.0.0.1:1"), &["list"]);
+    !ran.stderr.contains("needs the feature")
+}
+
+fn record(id: &str) -> String {
+    json!({"service": "x", "id": id, "address": "10.0.0.1:80", "version": "1", "metadata": {"zone": "west"}}).to_string()
+}
+
+fn deregister(house: &House, registry: &str, service: &str, id: &str) {
+    let record = json!({"service": service, "id": id}).to_string();
+    let ran = house.micro_at(registry, &["deregister", &record]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+}
+
+#[test]
+fn the_doctor_finds_each_server_well() {
+    let house = House::new();
+    for url in servers(&house, "doctor") {
+        let ran = house.micro_at(&url, &["doctor", "--json"]);
+        assert_eq!(ran.code, 0, "{url}: {}{}", ran.stdout, ran.stderr);
+        let reports: Value = serde_json::from_str(&ran.stdout).expect("it prints JSON");
+        assert_eq!(
+            reports[0]["checks"].as_array().map(Vec::len),
+            Some(6),
+            "{reports}"
+        );
+        assert_eq!(
+            house.micro_at(&url, &["list", "--all", "--json"]).json(),
+            json!([])
+        );
+    }
+}
+
+#[test]
+fn the_doctor_says_what_to_do_about_a_server_that_is_away() {
+    let house = House::new();
+    for name in SERVERS.into_iter().filter(|name| is_built_in(&house, name)) {
+        let url = format!("{name}://127.0.0.1:1?token=hunter2");
+        let ran = house.micro_at(&url, &["doctor"]);
+        assert_eq!(ran.code, 1, "{}", ran.stderr);
+        assert!(
+            ran.stdout.contains("FAILED  reads") && ran.stdout.contains("127.0.0.1:1"),
+            "{}",
+            ran.stdout
+        );
+        assert!(ran.stdout.contains("check that it runs"), "{}", ran.stdout);
+        assert!(!ran.stdout.contains("hunter2") && !ran.stderr.contains("hunter2"));
+    }
+}
+
+#[test]
+fn a_server_that_refuses_us_is_told_apart_from_one_that_is_away() {
+    let house = House::new();
+    for name in ["consul-acl", "nats-auth", "etcd-auth"] {
+        let (kind, variable) = (
+            name.split('-').next().unwrap_or(name),
+            name.to_uppercase().replace('-', "_"),
+        );
+        let Some(address) = env::var(format!("MICRO_TEST_{variable}"))
+            .ok()
+            .filter(|_| is_built_in(&house, kind))
+        else {
+            say(&format!("needs {name}, and `{kind}` built in"));
+            continue;
+        };
+        let authority = env::var(format!("MICRO_TEST_{variable}_CA"));
+        let tls = authority.map_or_else(|_| String::new(), |file| format!("&tls-ca={file}"));
+        let url = format!("{kind}://{address}?user=nobody&password=hunter2&token=hunter2{tls}");
+        let ran = house.micro_at(&url, &["doctor"]);
+        assert_eq!(ran.code, 1, "{name}: {}", ran.stderr);
+        let said = ran.stdout;
+        assert!(
+            said.contains("--registry-token") || said.contains("grant it"),
+            "{name}: {said}"
+        );
+        assert!(!said.contains("hunter2"), "{name}: {said}");
+    }
+}
+
+#[test]
+fn a_fleet_is_copied_to_each_server_and_back() {
+    let house = House::new();
+    house.serve(greeter());
+    assert_eq!(house.micro(&["register", &record("x-1")]).code, 0);
+    for url in servers(&house, "copy") {
+        let copy = |from: &str, to: &str| {
+            let ran = house.micro(&["registry", "copy", from, to, "--json"]);
+            assert_eq!(ran.code, 0, "{url}: {}", ran.stderr);
+            serde_json::from_str::<Value>(&ran.stdout).expect("it prints JSON")
+        };
+        let back = format!("local:{}", house.directory().join("back").display());
+        assert_eq!(copy(&house.registry(), &url)["copied"], 2, "{url}");
+        assert_eq!(copy(&house.registry(), &url)["present"], 2, "{url}");
+        assert_eq!(copy(&url, &back)["copied"], 2, "{url}");
+        for service in ["greeter", "x"] {
+            let get = |registry: &str| house.micro_at(registry, &["get", service, "--json"]).json();
+            assert_eq!(get(&back), get(&house.registry()), "{url}");
+        }
+        for registry in [&url, &back] {
+            deregister(&house, registry, "x", "x-1");
+            deregister(&house, registry, "greeter", "greeter-1");
+        }
+    }
+}
+
+#[test]
+fn commands_do_the_same_with_each_server() {
+    let house = House::new();
+    for url in servers(&house, "commands") {
+        let mut watch = house.start_at(&url, &["watch", "x"]);
+        let ran = house.micro_at(&url, &["register", &record("x-1")]);
+        assert_eq!(ran.code, 0, "{url}: {}", ran.stderr);
+        assert_eq!(watch.line(), "added    x  x-1  1  10.0.0.1:80", "{url}");
+        let list = |registry: &str| house.micro_at(registry, &["list", "--json"]).json();
+        let expected = json!([{"name": "x", "versions": ["1"], "nodes": 1}]);
+        assert_eq!(list(&url), expected, "{url}");
+        let both = format!("{},{url}", house.registry());
+        assert_eq!(list(&both), expected, "{url}");
+        let other = format!("{}-other", url);
+        assert_eq!(list(&other), json!([]), "{url}: another namespace");
+        assert_eq!(
+            house.micro_at(&url, &["weight", "x", "1=7"]).code,
+            0,
+            "{url}"
+        );
+        let weights = house.micro_at(&url, &["weight", "x", "--json"]).json();
+        assert_eq!(weights["weights"], json!({"1": 7}), "{url}");
+        assert_eq!(
+            house.micro_at(&url, &["weight", "x", "--clear"]).code,
+            0,
+            "{url}"
+        );
+        deregister(&house, &url, "x", "x-1");
+        assert_eq!(watch.line(), "removed  x  x-1  1  10.0.0.1:80", "{url}");
+    }
+}
