@@ -32,7 +32,9 @@ impl Doctor {
             for (url, registry) in session.registries()? {
                 reports.push(doctor::registry(&url, &*registry, self.timeout).await);
             }
-            reports.push(doctor::broker(&session.plugins()?.client()?, self.timeout).await);
+            let found = reports.is_empty() || reports.iter().any(Report::is_well);
+            let client = session.plugins()?.client()?;
+            reports.push(doctor::broker(&client, found, self.timeout).await);
             Ok((reports, self.snapshots.as_deref().map(snapshots::look)))
         })?;
         reports.extend(snapshots);

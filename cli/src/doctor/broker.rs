@@ -6,16 +6,22 @@ use micro::{Client, ContentType, Context, Error, Result, broker::Event};
 
 use super::{Found, Report, advice, timed};
 
-/// Sends an event to itself, as who subscribes and publishes does.
-pub(crate) async fn broker(client: &Client, limit: Duration) -> Report {
+/// Sends an event to itself, as who subscribes and publishes does; `found` is whether a registry is well, without which
+/// some brokers find nobody.
+pub(crate) async fn broker(client: &Client, found: bool, limit: Duration) -> Report {
     let name = client.broker().name().to_owned();
     let mut report = Report::new("broker", name.clone());
+    if !found && ["direct", "http"].contains(&name.as_str()) {
+        let why = "not tried: it finds subscribers in the registry, which is not well";
+        report.add("subscribes", Found::Without(why.to_owned()), None);
+        return report;
+    }
     let topic = format!("micro-doctor-{}", std::process::id());
     let ill = |error: &Error| match name.as_str() {
         // It has no server of its own: subscribers are in the registry.
         "direct" | "http" => Found::ill(
             error,
-            "it finds subscribers in the registry: see what is wrong there first",
+            "it finds subscribers in the registry, and calls them: check that they can be reached from here",
         ),
         name => Found::ill(error, advice(name, error)),
     };

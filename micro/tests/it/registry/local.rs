@@ -172,6 +172,50 @@ async fn a_corrupt_or_half_written_file_harms_no_other() {
 }
 
 #[tokio::test]
+async fn a_hostile_record_is_left_out_and_harms_no_other() {
+    let place = Place::new();
+    let registry = place.registry();
+    registry.register(&node("1"), TTL).await.unwrap();
+    let endpoints = vec![r#"{"name":"E"}"#; 10_000].join(",");
+    let hostile = [
+        (
+            "nowhere",
+            r#"{"id":"2","address":"0.0.0.0:0"}"#.to_owned(),
+            String::new(),
+        ),
+        (
+            "control",
+            r#"{"id":"3\u0007","address":"h:1"}"#.to_owned(),
+            String::new(),
+        ),
+        (
+            "large",
+            format!(
+                r#"{{"id":"4","address":"h:1","metadata":{{"k":"{}"}}}}"#,
+                "x".repeat(2_000_000)
+            ),
+            String::new(),
+        ),
+        (
+            "many",
+            r#"{"id":"5","address":"h:1"}"#.to_owned(),
+            endpoints,
+        ),
+    ];
+    for (name, nodes, endpoints) in hostile {
+        let json = format!(r#"{{"name":"greeter","endpoints":[{endpoints}],"nodes":[{nodes}]}}"#);
+        fs::write(place.path().join(format!("{name}.json")), json).unwrap();
+    }
+    assert_eq!(ids(&registry.get("greeter").await.unwrap()), ["1"]);
+    let mut updates = place.registry().watch(None).await.unwrap();
+    until(&mut updates, &["1"]).await;
+    let at = Node::new("greeter", "6", "127.0.0.1:0");
+    let error = registry.register(&at, TTL).await.unwrap_err();
+    assert_eq!(error.code(), Code::InvalidArgument);
+    assert!(error.message().contains("port 0"), "{error}");
+}
+
+#[tokio::test]
 async fn a_record_written_by_hand_counts_and_is_followed() {
     let place = Place::new();
     let registry = place.registry();
