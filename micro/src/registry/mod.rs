@@ -15,10 +15,10 @@ mod dns;
 pub mod encoding;
 #[cfg(feature = "etcd")]
 mod etcd;
-#[cfg(feature = "kubernetes")]
-mod kubernetes;
 #[cfg(any(test, fuzzing))]
 mod fuzz;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
 #[cfg(unix)]
 mod local;
 #[cfg(feature = "mdns")]
