@@ -5,7 +5,7 @@ pub(crate) mod backend;
 mod consul;
 #[cfg(all(feature = "dns", unix))]
 mod dns;
-#[cfg(feature = "etcd")]
+#[cfg(all(feature = "etcd", unix))]
 mod etcd;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
@@ -14,7 +14,6 @@ mod local;
 #[cfg(all(feature = "mdns", target_os = "linux"))]
 mod mdns;
 mod memory;
-pub(crate) mod process;
 #[cfg(unix)]
 pub(crate) mod process;
 #[cfg(unix)]
