@@ -199,3 +199,55 @@ async fn together<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     .await;
     done.into_iter().flatten().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::message::Header;
+    use super::*;
+
+    fn watched(revision: i64) -> Watched {
+        let cluster = 1;
+        Watched {
+            header: Some(Header { cluster, revision }),
+            events: vec![Event::default()],
+            ..Watched::default()
+        }
+    }
+
+    #[test]
+    fn a_watch_goes_on_only_in_the_same_history() {
+        let mut revision = 5;
+        assert!(check(&watched(7), 1, &mut revision).is_ok());
+        assert_eq!(revision, 7);
+        let backwards = check(&watched(6), 1, &mut revision);
+        assert!(matches!(backwards, Err(End::Behind)));
+        let elsewhere = check(&watched(8), 2, &mut revision);
+        assert!(matches!(elsewhere, Err(End::Lost(_))));
+        let compacted = Watched {
+            canceled: true,
+            compacted: 9,
+            ..watched(8)
+        };
+        let compacted = check(&compacted, 1, &mut revision);
+        assert!(matches!(compacted, Err(End::Behind)));
+        let ended = Watched {
+            canceled: true,
+            reason: "etcdserver: no leader".into(),
+            ..watched(8)
+        };
+        let Err(End::Lost(failure)) = check(&ended, 1, &mut revision) else {
+            panic!("a watch that was ended goes on");
+        };
+        assert!(failure.says("no leader"));
+    }
+
+    #[tokio::test]
+    async fn futures_that_run_together_wait_for_each_other() {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let both: Vec<Pin<Box<dyn Future<Output = bool>>>> = vec![
+            Box::pin(async move { told.await.is_ok() }),
+            Box::pin(async move { tell.send(()).is_ok() }),
+        ];
+        assert_eq!(together(both).await, [true, true]);
+    }
+}

@@ -3,11 +3,12 @@
 //! A renewal keeps the lease alive and looks whether the record is still there: at rest nothing is written, and
 //! nobody is told anything. Once between two renewals, after a third of the time to live and whenever the connection
 //! was lost, a task does so too, so that a server that hung does not let the lease expire, and one that forgot it is
-//! told the record again within a second. It never does twice without a renewal: a node that is not renewed expires,
-//! after four thirds of its time at the latest.
+//! told the record again within a second. Nothing is looked after once its time is over unrenewed: such a node expires,
+//! after four thirds of its time, or twice that time where the connection was lost as well.
 
 use std::{
     collections::{HashMap, HashSet},
+    hash::{BuildHasher, RandomState},
     sync::Arc,
     time::Duration,
 };
@@ -191,24 +192,26 @@ impl Held {
 
     async fn look_after(self: Arc<Self>) {
         loop {
-            let due = self
-                .records
-                .lock()
-                .values()
-                .filter_map(|record| record.due)
-                .min();
+            let (due, may) = self.plans();
             let connection = self.link.now().filter(|connection| connection.is_alive());
             tokio::select! {
                 () = at(due) => {}
                 () = self.changed.notified() => continue,
-                () = ended(connection.as_deref()), if due.is_some() => {
-                    let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), ());
+                () = ended(connection.as_deref()), if may => {
+                    let random = RandomState::new().hash_one(());
                     sleep(Duration::from_millis(random % SPREAD_MILLIS)).await;
                     self.all_due();
                 }
             }
             self.beat().await;
         }
+    }
+
+    /// When the next record is to be looked after, and whether any may be.
+    fn plans(&self) -> (Option<Instant>, bool) {
+        let records = self.records.lock();
+        let due = records.values().filter_map(|record| record.due).min();
+        (due, records.values().any(|record| record.until.is_some()))
     }
 
     /// The connection was lost: each record that may be looked after is to be, now.

@@ -5,7 +5,7 @@ pub(crate) mod backend;
 mod consul;
 #[cfg(all(feature = "dns", unix))]
 mod dns;
-#[cfg(feature = "etcd")]
+#[cfg(all(feature = "etcd", unix))]
 mod etcd;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
