@@ -52,6 +52,6 @@ pub(crate) fn nodes(text: &str) -> Result<Vec<Node>> {
     let mut node = Node::new(flat.service, flat.id, flat.address)
         .with_version(flat.version)
         .with_endpoints(flat.endpoints);
-    node.metadata = flat.metadata;
+    *node.metadata_mut() = flat.metadata;
     Ok(vec![node])
 }

@@ -69,7 +69,7 @@ impl Registry for List {
                     let nodes = of(&service, &nodes);
                     let update = Update::Set {
                         service,
-                        nodes,
+                        nodes: nodes.into_iter().map(Arc::new).collect(),
                         authoritative: true,
                     };
                     if sender.send(update).await.is_err() {

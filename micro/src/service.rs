@@ -377,7 +377,7 @@ impl Running {
         )
         .with_version(service.version)
         .with_endpoints(endpoints);
-        node.metadata = service.metadata;
+        *node.metadata_mut() = service.metadata;
         let protocols = transport.protocols().join(",");
         let own = [
             ("protocols", &*protocols),
@@ -387,7 +387,9 @@ impl Running {
             ("server", "micro"),
         ];
         for (name, value) in transport.metadata().into_iter().chain(own) {
-            node.metadata.entry(name.into()).or_insert(value.into());
+            node.metadata_mut()
+                .entry(name.into())
+                .or_insert(value.into());
         }
         Ok(Running {
             node,

@@ -12,6 +12,7 @@ use ::micro::{
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use std::{
     marker::PhantomData,
     net::{SocketAddr, TcpListener},
@@ -268,7 +269,7 @@ impl Registry for One {
     async fn watch(&self, _: Option<&str>) -> Answer<Updates> {
         let update = Update::Set {
             service: SERVICE.into(),
-            nodes: self.set(),
+            nodes: self.set().into_iter().map(Arc::new).collect(),
             authoritative: true,
         };
         Ok(Box::pin(Once(Some(update))))

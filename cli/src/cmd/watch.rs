@@ -1,6 +1,6 @@
 //! `micro watch [SERVICE]`.
 
-use std::{collections::BTreeMap, future::poll_fn};
+use std::{collections::BTreeMap, future::poll_fn, sync::Arc};
 
 use clap::Args;
 use micro::{
@@ -29,7 +29,7 @@ impl Watch {
             let updates = registry.watch(self.service.as_deref()).await;
             let mut updates = updates.map_err(Failure::Registry)?;
             let mut stale = Quiet::default();
-            let mut known: BTreeMap<String, BTreeMap<String, Node>> = BTreeMap::new();
+            let mut known: BTreeMap<String, BTreeMap<String, Arc<Node>>> = BTreeMap::new();
             while let Some(update) = poll_fn(|cx| updates.as_mut().poll_next(cx)).await {
                 match update {
                     Update::Set { service, .. } if service == WEIGHTS && self.service.is_none() => {
@@ -85,14 +85,14 @@ fn print(session: &Session, action: &str, node: &Node) -> Result {
 
 /// What makes `now` of `before`.
 fn changes<'a>(
-    before: &'a BTreeMap<String, Node>,
-    now: &'a BTreeMap<String, Node>,
+    before: &'a BTreeMap<String, Arc<Node>>,
+    now: &'a BTreeMap<String, Arc<Node>>,
 ) -> Vec<(&'static str, &'a Node)> {
     let removed = before.iter().filter(|(id, _)| !now.contains_key(*id));
-    let removed = removed.map(|(_, node)| ("removed", node));
+    let removed = removed.map(|(_, node)| ("removed", &**node));
     let rest = now.iter().filter_map(|(id, node)| match before.get(id) {
-        None => Some(("added", node)),
-        Some(old) if old != node => Some(("changed", node)),
+        None => Some(("added", &**node)),
+        Some(old) if old != node => Some(("changed", &**node)),
         Some(_) => None,
     });
     removed.chain(rest).collect()
@@ -108,7 +108,9 @@ mod tests {
             let nodes = nodes
                 .iter()
                 .map(|(id, address)| Node::new("greeter", *id, *address));
-            nodes.map(|node| (node.id.clone(), node)).collect()
+            nodes
+                .map(|node| (node.id.clone(), Arc::new(node)))
+                .collect()
         };
         let before = set(&[("a", "h:1"), ("b", "h:2"), ("c", "h:3")]);
         let now = set(&[("b", "h:2"), ("c", "h:4"), ("d", "h:5")]);

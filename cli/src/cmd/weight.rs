@@ -17,6 +17,9 @@ use crate::{
     table::Table,
 };
 
+/// The address of a record that is no node: where everything is discarded.
+const NOWHERE: &str = "127.0.0.1:9";
+
 /// Show or set how the versions of a service share its calls
 ///
 /// Shares are between versions, whatever the number of nodes of each: `v1=90 v2=10` sends a tenth of
@@ -52,12 +55,12 @@ impl Weight {
 
     /// The record that the callers' selectors watch.
     fn record(&self) -> Node {
-        let mut record = Node::new(WEIGHTS, format!("{WEIGHTS}-{}", self.service), "");
+        let id = format!("{WEIGHTS}-{}", self.service);
         let weights = self.weights.iter();
-        record.metadata = weights
-            .map(|(version, weight)| (version.clone(), weight.to_string()))
-            .collect();
-        record
+        weights.fold(
+            Node::new(WEIGHTS, id, NOWHERE),
+            |record, (version, weight)| record.with_metadata(version, weight.to_string()),
+        )
     }
 
     /// Says which versions named have no node: they may be about to come.
@@ -83,8 +86,8 @@ impl Weight {
         let metadata = record.map(|record| record.metadata).unwrap_or_default();
         // What is no number is not about weights.
         let weights: BTreeMap<String, u32> = metadata
-            .into_iter()
-            .filter_map(|(version, weight)| Some((version, weight.parse().ok()?)))
+            .iter()
+            .filter_map(|(version, weight)| Some((version.clone(), weight.parse().ok()?)))
             .collect();
         if weights.is_empty() {
             lookup::nodes(registry, &self.service).await?;

@@ -1,6 +1,6 @@
 //! A copy that is kept up.
 
-use std::{future::poll_fn, time::Duration};
+use std::{future::poll_fn, sync::Arc, time::Duration};
 
 use micro::{
     Code,
@@ -38,7 +38,9 @@ pub(crate) async fn follow(session: &Session, from: &dyn Registry, copy: &mut Co
                 authoritative: false,
                 ..
             })) if nodes.is_empty() => continue,
-            Some(Some(Update::Set { service, nodes, .. })) => copy.want(&service, nodes),
+            Some(Some(Update::Set { service, nodes, .. })) => {
+                copy.want(&service, nodes.into_iter().map(Arc::unwrap_or_clone));
+            }
             Some(Some(Update::Stale { error, .. })) => {
                 stale.say(
                     session,

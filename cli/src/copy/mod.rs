@@ -63,7 +63,7 @@ impl Copy {
     }
 
     /// These are the nodes of a service.
-    fn want(&mut self, service: &str, nodes: Vec<Node>) {
+    fn want(&mut self, service: &str, nodes: impl IntoIterator<Item = Node>) {
         self.wanted.retain(|(of, _), _| of != service);
         let nodes = nodes.into_iter().map(|node| (key(&node), node));
         self.wanted.extend(nodes);

@@ -276,7 +276,7 @@ async fn until(
     updates: &mut Updates,
     service: &str,
     is_expected: impl Fn(&[&str], bool) -> bool,
-) -> Vec<Node> {
+) -> Vec<Arc<Node>> {
     let mut last = String::from("nothing");
     let waited = tokio::time::timeout(SOON, async {
         loop {

@@ -103,6 +103,7 @@ impl Service {
                 let address = instance.joined_address();
                 let mut metadata = common.clone();
                 metadata.extend(instance.metadata);
+                let metadata = Arc::new(metadata);
                 Node {
                     id: instance.id,
                     service: name.clone(),
@@ -122,7 +123,7 @@ impl Instance {
             id: node.id.clone(),
             address: node.address.clone(),
             port: 0,
-            metadata: node.metadata.clone(),
+            metadata: (*node.metadata).clone(),
         }
     }
 

@@ -84,10 +84,9 @@ impl Registry for Memory {
     async fn get(&self, service: &str) -> Result<Vec<Node>> {
         self.0.change(|_| None);
         let view = self.0.view.borrow();
-        Ok(view
-            .services
-            .get(service)
-            .map_or_else(Vec::new, |set| set.nodes.clone()))
+        let nodes = view.services.get(service).map(|set| set.nodes.iter());
+        let nodes = nodes.into_iter().flatten();
+        Ok(nodes.map(|node| Node::clone(node)).collect())
     }
 
     async fn list(&self) -> Result<Vec<String>> {
@@ -193,9 +192,9 @@ impl State {
 
     fn set(&self, service: &str) -> Option<Set> {
         let nodes = self.services.get(service)?;
-        Some(Set {
-            nodes: nodes.values().map(|record| record.node.clone()).collect(),
-            authoritative: true,
-        })
+        Some(Set::new(
+            nodes.values().map(|record| record.node.clone()),
+            true,
+        ))
     }
 }

@@ -32,7 +32,7 @@ mod view;
 #[cfg(feature = "zookeeper")]
 mod zookeeper;
 
-use std::{pin::Pin, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 #[cfg(fuzzing)]
 pub use fuzz::records as fuzz_records;
@@ -113,7 +113,7 @@ pub enum Update {
         /// Whose nodes.
         service: String,
         /// All of them.
-        nodes: Vec<Node>,
+        nodes: Vec<Arc<Node>>,
         /// Whether an empty set is to be believed: `true` when its last node deregistered or died,
         /// `false` when a registry merely shows none, as one does that was restarted empty.
         authoritative: bool,

@@ -21,8 +21,9 @@ pub struct Node {
     pub version: String,
     /// `host:port`, `unix:PATH` or `memory:NAME`.
     pub address: String,
-    /// Free text by name; go-micro's own keys (`protocol`, `transport`, …) among it.
-    pub metadata: BTreeMap<String, String>,
+    /// Free text by name; go-micro's own keys (`protocol`, `transport`, …) among it. Shared among nodes where
+    /// it is the same; [`Node::metadata_mut`] changes one node's.
+    pub metadata: Arc<BTreeMap<String, String>>,
     /// What it serves; shared among the nodes of one version.
     pub endpoints: Arc<[Endpoint]>,
 }
@@ -39,7 +40,7 @@ impl Node {
             service: service.into(),
             version: "latest".into(),
             address: address.into(),
-            metadata: BTreeMap::new(),
+            metadata: Arc::default(),
             endpoints: Arc::from([]),
         }
     }
@@ -67,8 +68,13 @@ impl Node {
 
     /// The same with one more entry of metadata.
     pub fn with_metadata(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.metadata.insert(name.into(), value.into());
+        self.metadata_mut().insert(name.into(), value.into());
         self
+    }
+
+    /// Its metadata, to be changed.
+    pub fn metadata_mut(&mut self) -> &mut BTreeMap<String, String> {
+        Arc::make_mut(&mut self.metadata)
     }
 
     /// The same serving these endpoints.

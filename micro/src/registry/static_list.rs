@@ -11,7 +11,7 @@ use async_trait::async_trait;
 
 use super::{
     Node, Registry, Updates,
-    remote::check,
+    admit::check,
     view::{Set, Teller, View, updates},
 };
 use crate::{
@@ -123,7 +123,7 @@ impl Static {
                     "node `{id}` of service `{service}` is listed twice"
                 )));
             }
-            set.nodes.push(node);
+            set.nodes.push(Arc::new(node));
         }
         let services = sets.into_iter().map(|(name, set)| (name, Arc::new(set)));
         let view = View {
@@ -167,7 +167,7 @@ impl Registry for Static {
 
     async fn get(&self, service: &str) -> Result<Vec<Node>> {
         Ok(match self.0.view.services.get(service) {
-            Some(set) => set.nodes.clone(),
+            Some(set) => set.nodes.iter().map(|node| Node::clone(node)).collect(),
             None => self.0.unlisted_node(service).into_iter().collect(),
         })
     }
@@ -182,10 +182,7 @@ impl Registry for Static {
             Some(node) if !self.0.view.services.contains_key(&node.service) => {
                 let mut view = View::default();
                 let service = node.service.clone();
-                let set = Set {
-                    nodes: vec![node],
-                    authoritative: true,
-                };
+                let set = Set::new([node], true);
                 view.services.insert(service, Arc::new(set));
                 teller.look(&view);
             }
@@ -304,8 +301,8 @@ fn node_of(service: &str, text: &str, common: &BTreeMap<String, String>) -> Resu
 /// A node of a service at an address, which is its id as well.
 pub(super) fn node_at(service: &str, address: &str, metadata: &BTreeMap<String, String>) -> Node {
     let mut node = Node::new(service, format!("{service}-{address}"), address);
-    node.metadata = metadata.clone();
-    if let Some(version) = node.metadata.remove("version") {
+    *node.metadata_mut() = metadata.clone();
+    if let Some(version) = node.metadata_mut().remove("version") {
         node.version = version;
     }
     node

@@ -24,8 +24,41 @@ pub(super) struct View {
 /// The nodes of one service. One that is emptied is left out of the view when that is to be believed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Set {
-    pub(super) nodes: Vec<Node>,
+    pub(super) nodes: Vec<Arc<Node>>,
     pub(super) authoritative: bool,
+}
+
+impl Set {
+    /// Nodes that share what is the same for several of them.
+    pub(super) fn new(nodes: impl IntoIterator<Item = Node>, authoritative: bool) -> Self {
+        let nodes = nodes.into_iter().map(Arc::new);
+        Set::shared(nodes.collect(), authoritative)
+    }
+
+    /// The same of nodes that are known elsewhere too.
+    pub(super) fn shared(mut nodes: Vec<Arc<Node>>, authoritative: bool) -> Self {
+        for index in 1..nodes.len() {
+            let (before, node) = nodes.split_at_mut(index);
+            // One that is known elsewhere has been looked at before.
+            if let Some(node) = Arc::get_mut(&mut node[0]) {
+                share(&before[index - 1], node);
+            }
+        }
+        Set {
+            nodes,
+            authoritative,
+        }
+    }
+}
+
+/// Nodes of one version mostly serve the same and say the same of themselves: one list, one map for all.
+fn share(known: &Node, node: &mut Node) {
+    if !Arc::ptr_eq(&known.endpoints, &node.endpoints) && known.endpoints == node.endpoints {
+        node.endpoints = known.endpoints.clone();
+    }
+    if !Arc::ptr_eq(&known.metadata, &node.metadata) && known.metadata == node.metadata {
+        node.metadata = known.metadata.clone();
+    }
 }
 
 /// One watch: what it has said, and what it has still to say.
@@ -176,11 +209,7 @@ mod tests {
     fn view(sets: &[(&str, &[&str])]) -> View {
         let mut view = View::default();
         for (name, ids) in sets {
-            let nodes = ids.iter().map(|id| Node::new(*name, *id, "h:1")).collect();
-            let set = Set {
-                nodes,
-                authoritative: true,
-            };
+            let set = Set::new(ids.iter().map(|id| Node::new(*name, *id, "h:1")), true);
             view.services.insert((*name).to_owned(), Arc::new(set));
         }
         view
@@ -218,6 +247,15 @@ mod tests {
         assert_eq!(said(&mut teller), ["a 1 true", "b 2,3 true"]);
         teller.look(&view(&[("a", &["1"])]));
         assert_eq!(said(&mut teller), ["b  true"]);
+    }
+
+    #[test]
+    fn nodes_share_what_is_the_same() {
+        let node = |id: &str, zone: &str| Node::new("a", id, "h:1").with_metadata("zone", zone);
+        let set = Set::new([node("1", "x"), node("2", "x"), node("3", "y")], true);
+        let shared =
+            |a: usize, b: usize| Arc::ptr_eq(&set.nodes[a].metadata, &set.nodes[b].metadata);
+        assert!(shared(0, 1) && !shared(1, 2));
     }
 
     #[test]

@@ -135,7 +135,7 @@ impl<P: Clone> Set<P> {
     /// The set of `nodes`; one whose id, address and version are as before keeps its load and slot.
     pub(super) fn next(
         &self,
-        nodes: Vec<Node>,
+        nodes: impl IntoIterator<Item = impl Into<Arc<Node>>>,
         now: u64,
         fill: &dyn Fn(&Arc<Node>) -> Result<P>,
     ) -> Next<P> {
@@ -149,6 +149,7 @@ impl<P: Clone> Set<P> {
         let mut retired = Vec::new();
         let mut after: BTreeMap<String, Part<P>> = BTreeMap::new();
         for node in nodes {
+            let node = node.into();
             let old = match before.remove(&node.id) {
                 // An id said twice: the first stands.
                 None if after.contains_key(&node.id) => continue,
@@ -156,15 +157,14 @@ impl<P: Clone> Set<P> {
             };
             if let Some(mut part) = old {
                 if part.node.address == node.address && part.node.version == node.version {
-                    if *part.node != node {
-                        part.node = Arc::new(node);
+                    if !Arc::ptr_eq(&part.node, &node) && part.node != node {
+                        part.node = node;
                     }
                     after.insert(part.node.id.clone(), part);
                     continue;
                 }
                 retired.push(part.slot);
             }
-            let node = Arc::new(node);
             match fill(&node) {
                 Ok(slot) => {
                     let load = Arc::new(Load::new(fleet, now));

@@ -231,7 +231,7 @@ impl Watching {
             let update = Update::Set {
                 service: self.service.clone().unwrap_or_default(),
                 authoritative: !state.amnesiac,
-                nodes,
+                nodes: nodes.into_iter().map(Arc::new).collect(),
             };
             return (update, self);
         }

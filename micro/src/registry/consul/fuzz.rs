@@ -25,7 +25,7 @@ pub fn records(bytes: &[u8]) {
     let tags: Vec<_> = text.lines().map(str::to_owned).collect();
     let said = reader.read(&tags);
     let mut node = Node::new("greeter", "greeter-1", "h:1").with_version(said.version);
-    node.metadata = said.metadata;
+    *node.metadata_mut() = said.metadata;
     node.endpoints = said.endpoints;
     again(&names, &node, &mut reader);
 }
@@ -34,7 +34,7 @@ fn again(names: &Names, node: &Node, reader: &mut Reader) {
     let told = names.registration(node, None);
     let said = reader.read(&told.tags);
     assert_eq!(said.version, node.version);
-    assert_eq!(said.metadata, node.metadata);
+    assert_eq!(said.metadata, *node.metadata);
     assert_eq!(said.endpoints, node.endpoints);
 }
 

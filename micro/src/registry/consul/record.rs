@@ -178,7 +178,7 @@ impl Names {
         let id = self.inner_id(service, &instance.id);
         let mut node = Node::new(service, id, join(host, instance.port));
         node.version = said.version;
-        node.metadata = said.metadata;
+        *node.metadata_mut() = said.metadata;
         node.endpoints = said.endpoints;
         node
     }

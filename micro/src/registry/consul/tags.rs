@@ -38,7 +38,7 @@ pub(super) struct Reader {
 /// The tags of a node: metadata, endpoints, version.
 pub(super) fn write(node: &Node) -> Vec<String> {
     let mut tags = Vec::with_capacity(node.metadata.len() + node.endpoints.len() + 1);
-    for pair in &node.metadata {
+    for pair in &*node.metadata {
         let pair = BTreeMap::from([pair]);
         tags.push(tag("t-", &json(&pair)));
     }
@@ -160,7 +160,7 @@ mod tests {
             .with_endpoints([hello, Endpoint::new("Greeter.Bye")]);
         let said = Reader::default().read(&write(&node));
         assert_eq!(
-            (said.version, said.metadata, said.endpoints),
+            (said.version, Arc::new(said.metadata), said.endpoints),
             (node.version, node.metadata, node.endpoints)
         );
     }

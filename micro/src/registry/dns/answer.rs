@@ -143,7 +143,8 @@ async fn targets(
 fn node(place: &Place, service: &str, address: SocketAddr, weight: Option<u16>) -> Node {
     let mut node = static_list::node_at(service, &address.to_string(), &place.metadata);
     if let Some(weight) = weight {
-        node.metadata.insert("weight".into(), weight.to_string());
+        node.metadata_mut()
+            .insert("weight".into(), weight.to_string());
     }
     node
 }

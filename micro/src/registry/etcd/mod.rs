@@ -35,8 +35,10 @@ use self::{
     store::Seen,
 };
 use super::{
-    Node, encoding,
-    remote::{Driver, Options, Remote, Shown, left_out},
+    Node,
+    admit::left_out,
+    encoding,
+    remote::{Driver, Options, Remote, Shown},
 };
 use crate::{
     error::{Error, Result},

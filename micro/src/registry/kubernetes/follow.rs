@@ -305,7 +305,9 @@ mod tests {
         let ids = || {
             let mut ids = Vec::new();
             let of = |view: &View| view.services.get("a").map(|set| set.nodes.clone());
-            shown.look(|view| ids.extend(of(view).into_iter().flatten().map(|node| node.id)));
+            shown.look(|view| {
+                ids.extend(of(view).into_iter().flatten().map(|node| node.id.clone()))
+            });
             ids.join(",")
         };
         for (line, version, expected) in [

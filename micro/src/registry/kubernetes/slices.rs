@@ -56,9 +56,9 @@ pub(super) fn entries(slice: &Object, said: &Port) -> Vec<Entry> {
             _ => format!("{service}-{address}"),
         };
         let mut node = Node::new(service, id, address);
-        node.metadata.extend(protocol.clone());
+        node.metadata_mut().extend(protocol.clone());
         if let Some(zone) = &endpoint.zone {
-            node.metadata.insert("zone".into(), zone.clone());
+            node.metadata_mut().insert("zone".into(), zone.clone());
         }
         let is_ready = conditions.ready != Some(false);
         entries.push(Entry { node, is_ready });

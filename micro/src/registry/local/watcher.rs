@@ -233,11 +233,8 @@ impl Follower {
                 self.shown.services.remove(&service);
             } else {
                 let authoritative = !nodes.is_empty();
-                let set = Arc::new(Set {
-                    nodes,
-                    authoritative,
-                });
-                self.shown.services.insert(service, set);
+                let set = Set::new(nodes, authoritative);
+                self.shown.services.insert(service, Arc::new(set));
             }
         }
         is_news

@@ -109,7 +109,7 @@ pub(super) fn records(node: &Node, domain: &str, ttl: u32, dismissed: bool) -> R
     let odd = service != format!("{}.{domain}", node.service);
     let address = plain_address(node).filter(|_| !odd);
     let text = Text {
-        metadata: node.metadata.clone(),
+        metadata: (*node.metadata).clone(),
         service: node.service.clone(),
         version: node.version.clone(),
         endpoints: node.endpoints.to_vec(),
@@ -217,7 +217,7 @@ fn node(of: &Record, text: Text, records: &[Record], domain: &str) -> Option<Hea
             service: text.service,
             version: text.version,
             address,
-            metadata: text.metadata,
+            metadata: text.metadata.into(),
             endpoints: Arc::from(text.endpoints),
         },
     })

@@ -270,10 +270,7 @@ impl State {
         if nodes.is_empty() {
             view.services.remove(service);
         } else {
-            let set = Set {
-                nodes,
-                authoritative: true,
-            };
+            let set = Set::new(nodes, true);
             view.services.insert(service.to_owned(), Arc::new(set));
         }
         self.view.send_replace(Arc::new(view));

@@ -27,14 +27,10 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use tokio::time::timeout;
 
-#[cfg(any(feature = "etcd", feature = "nats", feature = "zookeeper"))]
-pub(super) use super::admit::left_out;
 #[cfg(unix)]
 pub(super) use options::check_namespace;
 pub use options::{Options, TlsFiles};
 pub use shown::{Change, Shown};
-
-pub(super) use super::admit::check;
 
 use super::{Node, Registry, Updates, admit};
 use crate::error::{Error, Result};

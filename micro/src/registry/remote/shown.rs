@@ -83,10 +83,11 @@ impl Shown {
     /// These are all the nodes there are, at the start or after a loss. Nodes shown before that are not among
     /// them are in doubt.
     pub fn whole(&self, nodes: impl IntoIterator<Item = Node>) {
-        let mut sets: BTreeMap<String, Vec<Node>> = BTreeMap::new();
+        let mut sets: BTreeMap<String, Vec<Arc<Node>>> = BTreeMap::new();
         for node in nodes {
             if admit::admit(&self.registry, &node) {
-                sets.entry(node.service.clone()).or_default().push(node);
+                let set = sets.entry(node.service.clone()).or_default();
+                set.push(Arc::new(node));
             }
         }
         self.change(|state| {
@@ -130,7 +131,7 @@ impl Shown {
         expired: impl IntoIterator<Item = Node>,
     ) {
         let admitted = |node: &Node| admit::admit(&self.registry, node);
-        let nodes: Vec<_> = nodes.into_iter().filter(admitted).collect();
+        let nodes: Vec<_> = nodes.into_iter().filter(admitted).map(Arc::new).collect();
         let expired: Vec<_> = expired.into_iter().filter(admitted).collect();
         self.change(|state| {
             let mut shown = nodes;
@@ -148,7 +149,7 @@ impl Shown {
                 // One that was never seen alive is not shown.
                 if known.contains(&*node.id) {
                     state.doubt(service, &node.id);
-                    shown.push(node);
+                    shown.push(Arc::new(node));
                 }
             }
             let left: HashSet<&str> = shown.iter().map(|node| &*node.id).collect();
@@ -271,7 +272,7 @@ impl Shown {
 }
 
 impl State {
-    fn nodes(&self, service: &str) -> Vec<Node> {
+    fn nodes(&self, service: &str) -> Vec<Arc<Node>> {
         self.view
             .services
             .get(service)
@@ -281,14 +282,14 @@ impl State {
 
     fn apply(&mut self, service: String, changes: Vec<Change>) {
         let before = self.nodes(&service).into_iter();
-        let mut nodes: BTreeMap<String, Node> =
+        let mut nodes: BTreeMap<String, Arc<Node>> =
             before.map(|node| (node.id.clone(), node)).collect();
         let mut is_emptied = false;
         for change in changes {
             match change {
                 Change::Put(node) => {
                     self.doubts.remove(&(service.clone(), node.id.clone()));
-                    nodes.insert(node.id.clone(), node);
+                    nodes.insert(node.id.clone(), Arc::new(node));
                 }
                 Change::Gone { id, .. } => {
                     nodes.remove(&id);
@@ -316,31 +317,17 @@ impl State {
     }
 
     /// A set that differs from what is shown; an empty one is not to be believed.
-    fn put_set(&mut self, service: String, mut nodes: Vec<Node>) {
+    fn put_set(&mut self, service: String, mut nodes: Vec<Arc<Node>>) {
         nodes.sort_by(|a, b| a.id.cmp(&b.id));
         nodes.dedup_by(|later, first| later.id == first.id);
-        share_endpoints(&mut nodes);
-        let set = Set {
-            authoritative: !nodes.is_empty(),
-            nodes,
-        };
+        let authoritative = !nodes.is_empty();
+        let set = Set::shared(nodes, authoritative);
         match self.view.services.entry(service) {
             btree_map::Entry::Occupied(mut entry) if **entry.get() != set => {
                 drop(entry.insert(Arc::new(set)))
             }
             btree_map::Entry::Occupied(_) => {}
             btree_map::Entry::Vacant(entry) => drop(entry.insert(Arc::new(set))),
-        }
-    }
-}
-
-/// Nodes of one version serve the same: one list for all.
-fn share_endpoints(nodes: &mut [Node]) {
-    for index in 1..nodes.len() {
-        let (before, node) = nodes.split_at_mut(index);
-        let (last, node) = (&before[index - 1].endpoints, &mut node[0].endpoints);
-        if !Arc::ptr_eq(last, node) && last == node {
-            *node = last.clone();
         }
     }
 }

@@ -1,6 +1,10 @@
 //! What several watches say, as one.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    borrow::Borrow,
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use tokio::time::Instant;
 
@@ -15,7 +19,7 @@ pub(super) struct Union {
     /// `None` watches all.
     service: Option<String>,
     parts: Vec<Part>,
-    said: BTreeMap<String, (Vec<Node>, bool)>,
+    said: BTreeMap<String, (Vec<Arc<Node>>, bool)>,
     /// Whether the last word was that nothing can be known.
     lost: bool,
     pending: VecDeque<Update>,
@@ -34,7 +38,7 @@ struct Part {
 /// The nodes of one service, as one registry has them.
 #[derive(Default)]
 struct Said {
-    nodes: Vec<Node>,
+    nodes: Vec<Arc<Node>>,
     authoritative: bool,
     /// Whether there was ever a node that an empty set takes away.
     had: bool,
@@ -87,7 +91,7 @@ impl Union {
         }
     }
 
-    fn take(&mut self, index: usize, service: &str, nodes: Vec<Node>, authoritative: bool) {
+    fn take(&mut self, index: usize, service: &str, nodes: Vec<Arc<Node>>, authoritative: bool) {
         let part = &mut self.parts[index];
         part.heard = true;
         part.stale = None;
@@ -189,8 +193,8 @@ impl Union {
 }
 
 /// Each node once, by id; of two records that of the later set.
-pub(super) fn of<'a>(sets: impl Iterator<Item = &'a [Node]>) -> Vec<Node> {
-    let nodes = sets.flatten().map(|node| (node.id.as_str(), node));
+pub(super) fn of<'a, N: Borrow<Node> + Clone + 'a>(sets: impl Iterator<Item = &'a [N]>) -> Vec<N> {
+    let nodes = sets.flatten().map(|node| (node.borrow().id.as_str(), node));
     let nodes: BTreeMap<_, _> = nodes.collect();
     nodes.into_values().cloned().collect()
 }
@@ -206,7 +210,7 @@ mod tests {
     fn set(ids: &[&str], authoritative: bool) -> Update {
         let nodes = ids
             .iter()
-            .map(|id| Node::new("a", &id[..1], format!("h:{id}")));
+            .map(|id| Arc::new(Node::new("a", &id[..1], format!("h:{id}"))));
         Update::Set {
             service: "a".into(),
             nodes: nodes.collect(),

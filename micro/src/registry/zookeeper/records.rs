@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    registry::{Node, encoding, remote},
+    registry::{Node, admit, encoding},
 };
 
 /// How often something is begun anew that others got in the way of.
@@ -245,7 +245,7 @@ impl Records {
         };
         if node.is_none() {
             let text = format!("`{path}` has no record of its node");
-            remote::left_out("zookeeper", &Error::invalid_argument(text));
+            admit::left_out("zookeeper", &Error::invalid_argument(text));
         }
         Some(Record {
             path: path.to_owned(),

@@ -106,7 +106,7 @@ impl File {
                 id: node.id.clone(),
                 version: node.version.clone(),
                 address: node.address.clone(),
-                metadata: node.metadata.clone(),
+                metadata: (*node.metadata).clone(),
                 endpoints: known.unwrap_or_else(|| {
                     endpoints.push(node.endpoints.clone());
                     endpoints.len() - 1
@@ -132,7 +132,7 @@ impl File {
                 service: service.to_owned(),
                 version: record.version,
                 address: record.address,
-                metadata: record.metadata,
+                metadata: record.metadata.into(),
                 endpoints: self.endpoints.get(record.endpoints)?.clone(),
             })
         });

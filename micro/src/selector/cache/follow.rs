@@ -25,7 +25,7 @@ const BEGIN: Duration = Duration::from_secs(10);
 /// What is to be believed of a service.
 pub(super) enum Said {
     /// These are its nodes.
-    Nodes(Vec<Node>),
+    Nodes(Vec<Arc<Node>>),
     /// Nothing new can be known, since a time.
     Stale(Nanos, Error),
 }

@@ -114,7 +114,7 @@ impl<P: Clone> Inner<P> {
     }
 
     /// Takes the registry's word for the nodes there are.
-    pub(super) fn replace(&self, nodes: Vec<Node>) {
+    pub(super) fn replace(&self, nodes: Vec<Arc<Node>>) {
         self.put(nodes);
         self.stale_since.store(NEVER, Ordering::Relaxed);
         self.older_by.store(0, Ordering::Relaxed);
@@ -126,7 +126,7 @@ impl<P: Clone> Inner<P> {
         if !self.is_empty() || matches!(*self.known.lock(), Known::Nodes) {
             return;
         }
-        self.put(saved.nodes);
+        self.put(saved.nodes.into_iter().map(Arc::new).collect());
         self.stale_since.store(time::now(), Ordering::Relaxed);
         self.older_by
             .store(time::nanos(saved.age), Ordering::Relaxed);
@@ -159,7 +159,7 @@ impl<P: Clone> Inner<P> {
         members.iter().map(|member| member.node.clone()).collect()
     }
 
-    fn put(&self, nodes: Vec<Node>) {
+    fn put(&self, nodes: Vec<Arc<Node>>) {
         let replacing = self.weights.lock();
         let next = self.set.load().next(nodes, time::now(), &self.shared.fill);
         self.set.store(Arc::new(next.set));

@@ -39,7 +39,7 @@ pub(super) async fn run<P: Send + Sync + 'static>(shared: Arc<Shared<P>>) {
             });
             continue;
         };
-        let all: AllWeights = nodes.iter().filter_map(weights).collect();
+        let all: AllWeights = nodes.iter().filter_map(|node| weights(node)).collect();
         shared.weights.send_if_modified(|current| {
             let changed = current.as_deref() != Some(&all);
             *current = Some(Arc::new(all));

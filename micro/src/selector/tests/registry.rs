@@ -37,7 +37,7 @@ impl Fed {
         let mut state = self.0.lock();
         let update = Update::Set {
             service: service.into(),
-            nodes: nodes.clone(),
+            nodes: nodes.iter().cloned().map(Arc::new).collect(),
             authoritative,
         };
         state.sets.insert(service.into(), (nodes, authoritative));
@@ -145,7 +145,7 @@ impl Registry for Fed {
         let (nodes, authoritative) = state.sets.get(service).cloned().unwrap_or_default();
         let _ = sender.send(Update::Set {
             service: service.into(),
-            nodes,
+            nodes: nodes.into_iter().map(Arc::new).collect(),
             authoritative,
         });
         state

@@ -80,7 +80,7 @@ impl Pair {
         let running = service.serve().await.unwrap();
         let mut node = running.node().clone();
         let registry = Memory::new();
-        node.metadata.clear();
+        node.metadata_mut().clear();
         node = match old {
             true => node.with_metadata("server", "rpc"),
             false => node.with_metadata("protocol", "mucp"),

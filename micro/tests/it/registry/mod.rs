@@ -26,7 +26,7 @@ mod strangers;
 #[cfg(all(feature = "zookeeper", unix))]
 mod zookeeper;
 
-use std::{future::poll_fn, time::Duration};
+use std::{borrow::Borrow, future::poll_fn, sync::Arc, time::Duration};
 
 use micro::registry::{Node, Update, Updates};
 
@@ -48,7 +48,10 @@ async fn next_set(updates: &mut Updates) -> (Vec<Node>, bool) {
             nodes,
             authoritative,
             ..
-        } => (nodes, authoritative),
+        } => (
+            nodes.into_iter().map(Arc::unwrap_or_clone).collect(),
+            authoritative,
+        ),
         other => panic!("a set was expected, not {other:?}"),
     }
 }
@@ -63,8 +66,8 @@ async fn until(updates: &mut Updates, expected: &[&str]) -> bool {
     }
 }
 
-fn ids(nodes: &[Node]) -> Vec<&str> {
-    let mut ids: Vec<_> = nodes.iter().map(|node| node.id.as_str()).collect();
+fn ids(nodes: &[impl Borrow<Node>]) -> Vec<&str> {
+    let mut ids: Vec<_> = nodes.iter().map(|node| node.borrow().id.as_str()).collect();
     ids.sort_unstable();
     ids
 }

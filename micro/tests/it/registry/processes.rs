@@ -5,6 +5,7 @@
 )]
 
 use std::{
+    borrow::Borrow,
     path::Path,
     process::Command,
     time::{Duration, Instant},
@@ -228,7 +229,7 @@ async fn under_churn_no_living_node_is_ever_shown_dead() {
     }
 }
 
-pub(super) fn has_all(nodes: &[Node], expected: &[&str]) -> bool {
+pub(super) fn has_all(nodes: &[impl Borrow<Node>], expected: &[&str]) -> bool {
     let ids = ids(nodes);
     expected.iter().all(|id| ids.contains(id))
 }
