@@ -127,6 +127,34 @@ impl Shown {
         });
     }
 
+    /// These are all the nodes of one service after a loss, as [`Shown::whole`] has it of all services.
+    pub fn again(&self, service: &str, nodes: impl IntoIterator<Item = Node>) {
+        let admitted = |node: &Node| admit::admit(&self.registry, node);
+        let mut nodes: Vec<_> = nodes.into_iter().filter(admitted).collect();
+        self.change(|state| {
+            let until = Instant::now() + GRACE;
+            let found: HashSet<String> = nodes.iter().map(|node| node.id.clone()).collect();
+            for node in state.nodes(service) {
+                let key = (service.to_owned(), node.id.clone());
+                if found.contains(&node.id) {
+                    state.doubts.remove(&key);
+                    continue;
+                }
+                let doubt = state.doubts.entry(key).or_insert(Doubt {
+                    until,
+                    expired: false,
+                    missing: true,
+                });
+                doubt.missing = true;
+                nodes.push(node);
+            }
+            match nodes.is_empty() {
+                true => drop(state.view.services.remove(service)),
+                false => state.put_set(service.to_owned(), nodes),
+            }
+        });
+    }
+
     /// These are all the nodes of one service, as the server, heard all along, now has it: others were taken
     /// out, but for those that it did not have to begin with. `expired` are those that it still has and that were not renewed in time.
     pub fn set(
@@ -441,7 +469,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_first_that_is_back_does_not_take_the_place_of_the_others() {
         let shown = shown(&["1", "2", "3"]);
-        shown.whole([]);
+        shown.again("a", []);
         shown.set("a", [node("1")], []);
         assert_eq!(ids(&shown), "1,2,3 true");
         shown.set("a", [node("2")], []);
