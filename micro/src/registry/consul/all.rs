@@ -8,7 +8,10 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     convert::Infallible,
     hash::{BuildHasher, Hash, RandomState},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -20,7 +23,12 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use super::{Server, query::Query, record::Health, tags::Reader};
+use super::{
+    Server,
+    query::{Changed, Query},
+    record::Health,
+    tags::Reader,
+};
 use crate::{
     error::{Error, Result},
     registry::remote::{Shown, http::Answer},
@@ -56,6 +64,8 @@ struct Due {
     more: Notify,
     /// When all are.
     all: Mutex<Option<Instant>>,
+    /// Whether a connection was lost, so that what the server now lacks was not taken out.
+    doubtful: AtomicBool,
 }
 
 /// A number for each service by which a change is told.
@@ -75,12 +85,12 @@ impl Server {
         let random = RandomState::new();
         let mut catalog = Query::new(self, "/v1/catalog/services?stale=".to_owned());
         let mut state = Query::new(self, "/v1/health/state/any?stale=".to_owned());
-        let mut names = names(&catalog.next().await?, &random)?;
+        let mut names = names(&catalog.next().await?.answer, &random)?;
         if names.is_empty() {
             // Consul itself should be there.
             self.all_names().await?;
         }
-        let mut checks = checks(&state.next().await?, &random)?;
+        let mut checks = checks(&state.next().await?.answer, &random)?;
         let mut reader = Reader::default();
         let mut whole = Vec::new();
         let read = |_: &str, health: Health| whole.extend(health.nodes);
@@ -90,7 +100,9 @@ impl Server {
         let due = Due::default();
         let by_name = async {
             loop {
-                let now = self::names(&catalog.next().await?, &random)?;
+                let changed = catalog.next().await?;
+                due.hear(&changed);
+                let now = self::names(&changed.answer, &random)?;
                 if !due.differ(&names, &now) {
                     due.all.lock().get_or_insert(Instant::now() + SWEEP);
                     due.more.notify_one();
@@ -100,7 +112,9 @@ impl Server {
         };
         let by_check = async {
             loop {
-                let now = self::checks(&state.next().await?, &random)?;
+                let changed = state.next().await?;
+                due.hear(&changed);
+                let now = self::checks(&changed.answer, &random)?;
                 due.differ(&checks, &now);
                 // A check without a service is one of a Consul node, with all that it has.
                 if checks.get("") != now.get("") {
@@ -112,8 +126,10 @@ impl Server {
         let reading = async {
             loop {
                 let services = due.next(self).await?;
-                let set = |service: &str, health: Health| {
-                    shown.set(service, health.nodes, health.expired);
+                let doubtful = due.doubtful.swap(false, Ordering::Relaxed);
+                let set = |service: &str, health: Health| match doubtful {
+                    true => shown.again(service, health.nodes),
+                    false => shown.set(service, health.nodes, health.expired),
                 };
                 self.read(services, &mut reader, set).await?;
                 sleep(GATHER).await;
@@ -159,6 +175,12 @@ impl Server {
 }
 
 impl Due {
+    fn hear(&self, changed: &Changed) {
+        if !changed.heard_all_along {
+            self.doubtful.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// Notes the services that differ; whether there are any.
     fn differ(&self, before: &Prints, now: &Prints) -> bool {
         let new = now

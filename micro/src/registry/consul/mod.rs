@@ -71,8 +71,8 @@ pub struct Server {
 }
 
 impl Consul {
-    /// The registry at `consul://TOKEN_OPTIONS@HOST:PORT,HOST:PORT?token=…&namespace=…&connections=24`; the address of
-    /// an agent on this machine where it says none. Nothing is connected before the first use.
+    /// The registry at `consul://HOST:PORT,HOST:PORT?token=…&namespace=…&connections=24`; that of the agent on this
+    /// machine where the URL has no address. Nothing is connected before the first use.
     ///
     /// What the URL does not say is taken from `CONSUL_HTTP_ADDR`, `CONSUL_HTTP_TOKEN`, `CONSUL_HTTP_TOKEN_FILE`,
     /// `CONSUL_HTTP_AUTH` and, for TLS, `CONSUL_HTTP_SSL`, `CONSUL_CACERT`, `CONSUL_CLIENT_CERT`, `CONSUL_CLIENT_KEY` and

@@ -39,14 +39,17 @@ impl Server {
         let followed = async {
             let mut reader = Reader::default();
             let mut query = Query::new(self, self.health_of(service));
-            let answer = query.next().await?;
+            let answer = query.next().await?.answer;
             self.permitted(&answer).await?;
             let health = self.health(service, &answer, &mut reader)?;
             shown.whole(health.nodes);
             loop {
-                let answer = query.next().await?;
-                let health = self.health(service, &answer, &mut reader)?;
-                shown.set(service, health.nodes, health.expired);
+                let changed = query.next().await?;
+                let health = self.health(service, &changed.answer, &mut reader)?;
+                match changed.heard_all_along {
+                    true => shown.set(service, health.nodes, health.expired),
+                    false => shown.again(service, health.nodes),
+                }
             }
         };
         let followed: Result<std::convert::Infallible> = followed.await;

@@ -25,6 +25,14 @@ const LONGEST: Duration = Duration::from_millis(200);
 /// Between two answers that do not differ, which is for servers that do not wait as they were told.
 const IDLE: Duration = Duration::from_secs(1);
 
+/// An answer that may differ from the one before.
+pub(super) struct Changed {
+    pub(super) answer: Answer,
+    /// Whether no connection was lost since that one. Else it may be that of a server without data, and what it lacks
+    /// was not taken out.
+    pub(super) heard_all_along: bool,
+}
+
 /// A question at one host, with what is known of its answer.
 pub(super) struct Query<'a> {
     server: &'a Server,
@@ -54,7 +62,7 @@ impl<'a> Query<'a> {
     /// The first answer at once, and then each that may differ from the one before. Nothing is lost if it is dropped.
     ///
     /// Fails when the host is lost, refuses, or has lost its data; another is then asked first, where there is one.
-    pub(super) async fn next(&mut self) -> Result<Answer> {
+    pub(super) async fn next(&mut self) -> Result<Changed> {
         let answer = self.changed().await;
         if answer.is_err() {
             self.server.http.leave(self.host);
@@ -62,7 +70,7 @@ impl<'a> Query<'a> {
         answer
     }
 
-    async fn changed(&mut self) -> Result<Answer> {
+    async fn changed(&mut self) -> Result<Changed> {
         loop {
             sleep_until(self.due).await;
             let before = self.index;
@@ -79,11 +87,14 @@ impl<'a> Query<'a> {
                 self.confirm().await?;
                 continue;
             }
-            self.lost = lost;
+            let heard_all_along = lost == std::mem::replace(&mut self.lost, lost);
             if now > before {
                 self.index = now;
                 self.pace(&answer);
-                return Ok(answer);
+                return Ok(Changed {
+                    answer,
+                    heard_all_along,
+                });
             }
         }
     }

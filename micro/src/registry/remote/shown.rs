@@ -69,6 +69,8 @@ struct Doubt {
     until: Instant,
     /// Whether it expired before our eyes, so that its fellows can tell on whom the fault lay.
     expired: bool,
+    /// Whether the server has not had it since it was asked anew: that it lacks it says nothing more.
+    missing: bool,
 }
 
 impl Shown {
@@ -107,8 +109,12 @@ impl Shown {
                     if found {
                         state.doubts.remove(&key);
                     } else {
-                        let expired = false;
-                        state.doubts.entry(key).or_insert(Doubt { until, expired });
+                        let doubt = state.doubts.entry(key).or_insert(Doubt {
+                            until,
+                            expired: false,
+                            missing: true,
+                        });
+                        doubt.missing = true;
                         sets.entry(service.clone()).or_default().push(node.clone());
                     }
                 }
@@ -122,8 +128,36 @@ impl Shown {
         });
     }
 
+    /// These are all the nodes of one service after a loss, as [`Shown::whole`] has it of all services.
+    pub fn again(&self, service: &str, nodes: impl IntoIterator<Item = Node>) {
+        let admitted = |node: &Node| admit::admit(&self.registry, node);
+        let mut nodes: Vec<_> = nodes.into_iter().filter(admitted).collect();
+        self.change(|state| {
+            let until = Instant::now() + GRACE;
+            let found: HashSet<String> = nodes.iter().map(|node| node.id.clone()).collect();
+            for node in state.nodes(service) {
+                let key = (service.to_owned(), node.id.clone());
+                if found.contains(&node.id) {
+                    state.doubts.remove(&key);
+                    continue;
+                }
+                let doubt = state.doubts.entry(key).or_insert(Doubt {
+                    until,
+                    expired: false,
+                    missing: true,
+                });
+                doubt.missing = true;
+                nodes.push(node);
+            }
+            match nodes.is_empty() {
+                true => drop(state.view.services.remove(service)),
+                false => state.put_set(service.to_owned(), nodes),
+            }
+        });
+    }
+
     /// These are all the nodes of one service, as the server, heard all along, now has it: others were taken
-    /// out. `expired` are those that it still has and that were not renewed in time.
+    /// out, but for those that it did not have to begin with. `expired` are those that it still has and that were not renewed in time.
     pub fn set(
         &self,
         service: &str,
@@ -153,11 +187,16 @@ impl Shown {
                 }
             }
             let left: HashSet<&str> = shown.iter().map(|node| &*node.id).collect();
+            let mut missing = Vec::new();
             for node in &before.nodes {
-                if !left.contains(&*node.id) {
-                    state.doubts.remove(&(service.to_owned(), node.id.clone()));
+                let key = (service.to_owned(), node.id.clone());
+                match state.doubts.get(&key) {
+                    _ if left.contains(&*node.id) => {}
+                    Some(doubt) if doubt.missing => missing.push(node.clone()),
+                    _ => drop(state.doubts.remove(&key)),
                 }
             }
+            shown.extend(missing);
             match shown.is_empty() {
                 true => drop(state.view.services.remove(service)),
                 false => state.put_set(service.to_owned(), shown),
@@ -310,10 +349,12 @@ impl State {
     fn doubt(&mut self, service: &str, id: &str) {
         let key = (service.to_owned(), id.to_owned());
         let until = Instant::now() + SETTLE;
-        self.doubts.entry(key).or_insert(Doubt {
+        let doubt = self.doubts.entry(key).or_insert(Doubt {
             until,
             expired: true,
+            missing: false,
         });
+        doubt.missing = false;
     }
 
     /// A set that differs from what is shown; an empty one is not to be believed.
@@ -410,6 +451,17 @@ mod tests {
         assert_eq!(ids(&shown), "2 true");
         shown.set("a", [], []);
         assert_eq!(ids(&shown), "gone");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_that_is_back_does_not_take_the_place_of_the_others() {
+        let shown = shown(&["1", "2", "3"]);
+        shown.again("a", []);
+        shown.set("a", [node("1")], []);
+        assert_eq!(ids(&shown), "1,2,3 true");
+        shown.set("a", [node("2")], []);
+        assert_eq!(ids(&shown), "2,3 true");
+        assert_eq!(after(&shown, 46).await, "2 true");
     }
 
     #[tokio::test(start_paused = true)]

@@ -52,7 +52,9 @@ pub(super) struct Link {
 }
 
 /// What moves the bytes, while it lasts.
-pub(super) struct Driven(Option<Connection<TokioIo<Box<dyn Stream>>, Full<Bytes>>>);
+pub(super) struct Driven(Option<Moving>);
+
+type Moving = Connection<TokioIo<Box<dyn Stream>>, Full<Bytes>>;
 
 impl Link {
     /// Connects to the host of number `host`, at `address`.

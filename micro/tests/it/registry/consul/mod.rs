@@ -33,21 +33,26 @@ fn node(id: &str) -> Node {
     Node::new("greeter", id, "127.0.0.1:80")
 }
 
-/// A port that is free now.
+/// Ports that are free now, each another.
+fn ports<const COUNT: usize>() -> [u16; COUNT] {
+    let listeners = [(); COUNT].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
+}
+
 fn port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+    ports::<1>()[0]
 }
 
 /// A Consul of this test's own, with these settings more; nothing where none is built.
 fn own(more: &serde_json::Value) -> Option<Server> {
     let program = process::built("consul")?;
     let server = Server::new(|folder, http| {
+        let [server, lan, wan] = ports();
         let mut settings = serde_json::json!({
             "node_name": format!("node-{http}"), "data_dir": folder.join("data"),
             "server": true, "bootstrap_expect": 1,
             "bind_addr": "127.0.0.1", "client_addr": "127.0.0.1", "performance": { "raft_multiplier": 1 },
-            "ports": { "http": http, "server": port(), "serf_lan": port(), "serf_wan": port(),
+            "ports": { "http": http, "server": server, "serf_lan": lan, "serf_wan": wan,
                        "dns": -1, "grpc": -1, "grpc_tls": -1 },
         });
         for (key, value) in more.as_object().into_iter().flatten() {
@@ -181,7 +186,7 @@ async fn the_largest_record_that_is_let_in_is_kept_whole() {
         .with_metadata("b", &value)
         .with_endpoints((0..1000).map(endpoint).collect::<Vec<_>>());
     registry.register(&node, TTL).await.unwrap();
-    assert_eq!(registry.get("large").await.unwrap(), [node.clone()]);
+    assert!(registry.get("large").await.unwrap().contains(&node));
     registry.deregister(&node).await.unwrap();
     let error = registry
         .register(&node.with_metadata("c", value), TTL)

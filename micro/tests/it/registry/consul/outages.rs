@@ -75,13 +75,21 @@ async fn a_watch_survives_a_restart_and_the_loss_of_all_data() {
     // It shows none now, which is not believed.
     assert_eq!(after_outage(&mut updates).await, three);
     assert!(registry.get("greeter").await.unwrap().is_empty());
-    registry.register(&node("greeter-1"), TTL).await.unwrap();
+    // The first that is back does not stand alone.
+    let changed = node("greeter-1").with_metadata("weight", "5");
+    registry.register(&changed, TTL).await.unwrap();
     assert_eq!(ids(&registry.get("greeter").await.unwrap()), ["greeter-1"]);
-    registry.deregister(&node("greeter-1")).await.unwrap();
-    while !matches!(next(&mut updates).await, Update::Set { nodes, .. } if ids(&nodes) == three[1..])
-    {
-    }
-    assert_eq!(after_outage(&mut all).await.len(), 3);
+    let seen = |update: Update, expected: &[&str], weight: u32| match update {
+        Update::Set { nodes, .. } => ids(&nodes) == expected && nodes[0].weight() == weight,
+        _ => false,
+    };
+    while !seen(next(&mut updates).await, &three, 5) {}
+    registry.deregister(&changed).await.unwrap();
+    while !seen(next(&mut updates).await, &three[1..], 100) {}
+    // Nobody looked at this one meanwhile: it believes no loss, and goes on.
+    registry.register(&node("greeter-4"), TTL).await.unwrap();
+    let expected = ["greeter-1", "greeter-2", "greeter-4"];
+    while !seen(next(&mut all).await, &expected, 100) {}
 }
 
 #[tokio::test]
