@@ -15,7 +15,7 @@ use micro::{
     settings::Url,
 };
 
-use super::{ids, next, next_set, until};
+use super::{backend, ids, next, next_set, until};
 
 /// What every server here has besides: a service with two nodes, one with a port known otherwise, one of Kubernetes.
 const ZONE: [&str; 14] = [
@@ -333,6 +333,22 @@ fn a_handle_serves_several_runtimes_one_after_the_other() {
             assert_eq!(found(&registry, "users").await.len(), 1);
         });
     }
+}
+
+/// The zone that `tests/backends` has.
+#[tokio::test]
+async fn another_make_of_server_is_read_as_well() {
+    let Some(server) = backend::server("dns") else {
+        return;
+    };
+    let registry = open(&format!("dns://{server}/micro.test"));
+    let expected = ["127.0.0.1:20001 10", "127.0.0.2:20002 30"];
+    assert_eq!(found(&registry, "greeter").await, expected);
+    assert_eq!(found(&registry, "many").await.len(), 100);
+    let registry = open(&format!("dns://{server}/micro.test?port=80"));
+    let both = ["127.0.0.1:80 100", "127.0.0.2:80 100"];
+    assert_eq!(found(&registry, "alias").await, both);
+    assert_eq!(found(&registry, "six").await, ["[::1]:80 100"]);
 }
 
 #[tokio::test]
