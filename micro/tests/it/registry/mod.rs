@@ -14,7 +14,6 @@ mod local;
 #[cfg(all(feature = "mdns", target_os = "linux"))]
 mod mdns;
 mod memory;
-pub(crate) mod process;
 #[cfg(unix)]
 pub(crate) mod process;
 #[cfg(unix)]
