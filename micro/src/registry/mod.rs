@@ -1,8 +1,9 @@
 //! Which nodes serve which service: the [`Registry`] trait and what it stores.
 //!
 //! [`Memory`] is for one process; [`Local`] for the processes of one machine, and needs no server; no more does
-//! `Mdns`, for those of one network. [`Static`] is a list of nodes that are known beforehand. The others keep records
-//! on a server; each is a feature. [`Several`] makes one of many.
+//! `Mdns`, for those of one network. [`Static`] is a list of nodes that are known beforehand; `Dns` reads a zone, and
+//! `Kubernetes` pods or plain services. The others keep records on a server. Each but the first three and the list is
+//! a feature. [`Several`] makes one of many.
 //! [`encoding`] is the JSON that registries store.
 
 mod admit;

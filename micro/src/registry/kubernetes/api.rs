@@ -71,6 +71,13 @@ impl Api {
         }
     }
 
+    /// The version that the objects at a path have now.
+    pub(super) async fn version(&self, path: &str) -> Result<String> {
+        let request = Request::get(format!("{path}&limit=1"));
+        let page: Page = self.ask("list", request).await?.json()?;
+        Ok(page.metadata.resource_version)
+    }
+
     /// What changes at a path from a version on, a line each.
     pub(super) async fn watch(&self, path: &str, version: &str) -> Result<Lines> {
         let version = escape(version);

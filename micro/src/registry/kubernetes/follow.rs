@@ -129,6 +129,12 @@ impl Feed<'_> {
             Ok(lines) => lines,
             Err(error) => return ending(error),
         };
+        // A server that was restarted empty has lower versions, and would be silent until it reaches ours.
+        match self.server.api.version(path).await {
+            Ok(version) if is_before(&version, &self.version) => return End::Forgotten,
+            Ok(_) => {}
+            Err(error) => return End::Lost(error),
+        }
         // A server that answers, but not here, has lost this connection.
         let latest = Instant::now() + Duration::from_secs(api::WATCH + 15);
         let mut patience = SILENCE;
@@ -248,6 +254,14 @@ fn is_of(entry: &Entry, service: Option<&str>) -> bool {
     service.is_none_or(|service| entry.node.service == service)
 }
 
+/// Whether one version is older than another: they are numbers that grow.
+fn is_before(one: &str, other: &str) -> bool {
+    match (one.parse::<u64>(), other.parse::<u64>()) {
+        (Ok(one), Ok(other)) => one < other,
+        _ => false,
+    }
+}
+
 /// What a watch that was refused means.
 fn ending(error: Error) -> End {
     match error.code() {
@@ -289,6 +303,12 @@ mod tests {
             },
         }});
         pod.to_string()
+    }
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        assert!(is_before("99", "100") && !is_before("100", "100"));
+        assert!(!is_before("", "100") && !is_before("100", "99"));
     }
 
     #[test]

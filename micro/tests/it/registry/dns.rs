@@ -15,7 +15,7 @@ use micro::{
     settings::Url,
 };
 
-use super::{ids, next, next_set, until};
+use super::{backend, ids, next, next_set, until};
 
 /// What every server here has besides: a service with two nodes, one with a port known otherwise, one of Kubernetes.
 const ZONE: [&str; 14] = [
@@ -284,6 +284,41 @@ async fn a_server_that_refuses_fails_or_hangs_is_an_error_that_names_it() {
     assert_eq!(found(&registry, "users").await.len(), 1);
 }
 
+#[tokio::test]
+async fn a_service_of_many_nodes_is_found_whole_and_leaves_nothing_behind() {
+    let records: Vec<_> = (1..=150)
+        .map(|number| {
+            let srv = format!("srv-host=many.micro.test,node-{number}.micro.test,{number}");
+            format!("{srv}\nhost-record=node-{number}.micro.test,10.2.0.{number}")
+        })
+        .collect();
+    let records: Vec<_> = records.iter().map(String::as_str).collect();
+    let Some(server) = Server::start(&records) else {
+        return;
+    };
+    let registry = server.registry("micro.test");
+    let sockets = || fs::read_dir("/proc/self/fd").unwrap().count();
+    let before = sockets();
+    for _ in 0..3 {
+        // More than a datagram holds.
+        assert_eq!(found(&registry, "many").await.len(), 150);
+    }
+    let tasks = || {
+        tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks()
+    };
+    let gone = async {
+        while tasks() > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(10), gone).await;
+    assert!(waited.is_ok(), "{} tasks are left", tasks());
+    // Other tests of this process open some as well, but not as many as were asked for.
+    assert!(sockets() < before + 150, "{before}, {}", sockets());
+}
+
 #[test]
 fn a_handle_serves_several_runtimes_one_after_the_other() {
     let Some(server) = Server::start(&[]) else {
@@ -298,6 +333,22 @@ fn a_handle_serves_several_runtimes_one_after_the_other() {
             assert_eq!(found(&registry, "users").await.len(), 1);
         });
     }
+}
+
+/// The zone that `tests/backends` has.
+#[tokio::test]
+async fn another_make_of_server_is_read_as_well() {
+    let Some(server) = backend::server("dns") else {
+        return;
+    };
+    let registry = open(&format!("dns://{server}/micro.test"));
+    let expected = ["127.0.0.1:20001 10", "127.0.0.2:20002 30"];
+    assert_eq!(found(&registry, "greeter").await, expected);
+    assert_eq!(found(&registry, "many").await.len(), 100);
+    let registry = open(&format!("dns://{server}/micro.test?port=80"));
+    let both = ["127.0.0.1:80 100", "127.0.0.2:80 100"];
+    assert_eq!(found(&registry, "alias").await, both);
+    assert_eq!(found(&registry, "six").await, ["[::1]:80 100"]);
 }
 
 #[tokio::test]

@@ -19,10 +19,6 @@ pub(crate) struct Lines {
     searched: usize,
 }
 
-#[cfg_attr(
-    not(feature = "kubernetes"),
-    allow(dead_code, reason = "Consul has no such answers")
-)]
 impl Lines {
     pub(super) fn new(taken: Taken, body: Incoming) -> Self {
         let unread = BytesMut::new();

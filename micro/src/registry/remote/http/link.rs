@@ -51,10 +51,10 @@ pub(super) struct Link {
     lost: Arc<AtomicU64>,
 }
 
+type Moving = Connection<TokioIo<Box<dyn Stream>>, Full<Bytes>>;
+
 /// What moves the bytes, while it lasts.
 pub(super) struct Driven(Option<Moving>);
-
-type Moving = Connection<TokioIo<Box<dyn Stream>>, Full<Bytes>>;
 
 impl Link {
     /// Connects to the host of number `host`, at `address`.

@@ -6,6 +6,13 @@
 //!
 //! There is no task behind it: a connection moves while somebody waits for its answer, and one whose answer is not
 //! wanted any more is closed. So nothing hangs on a runtime that has ended, and a dropped handle leaves nothing.
+#![cfg_attr(
+    not(all(feature = "consul", feature = "kubernetes")),
+    allow(
+        dead_code,
+        reason = "each of the two uses a part that the other does not"
+    )
+)]
 
 mod lines;
 mod link;
@@ -144,10 +151,6 @@ impl Http {
     /// Asks the hosts in turn for an answer without an end, which is read line by line.
     ///
     /// Fails as [`Http::ask`], and with what a status other than success means.
-    #[cfg_attr(
-        not(feature = "kubernetes"),
-        allow(dead_code, reason = "Consul has no such answers")
-    )]
     pub(crate) async fn lines(&self, request: &Request) -> Result<Lines> {
         let host = self.current();
         let head = async {

@@ -37,6 +37,11 @@ impl Cluster {
         let url = backend::server("kubernetes")?;
         let token = backend::detail("kubernetes", "token")?;
         let authority = backend::detail("kubernetes", "ca")?;
+        Some(Cluster::at(url, token, authority))
+    }
+
+    /// A new namespace of this API server, with the files of an administrator's token and of its authority.
+    pub(super) fn at(url: String, token: String, authority: String) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
@@ -48,9 +53,14 @@ impl Cluster {
             authority,
             namespace,
         };
-        let body = json!({"metadata": {"name": cluster.namespace}});
-        cluster.ask("POST", "/api/v1/namespaces", &body);
-        Some(cluster)
+        cluster.make();
+        cluster
+    }
+
+    /// Makes the namespace, at first or in a server that forgot it.
+    pub(super) fn make(&self) {
+        let body = json!({"metadata": {"name": self.namespace}});
+        self.ask("POST", "/api/v1/namespaces", &body);
     }
 
     /// Asks the API server; panics if it refuses.

@@ -1,6 +1,6 @@
 //! An API server that is lost, hangs or has forgotten.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::poll_fn, sync::Arc, time::Duration};
 
 use micro::registry::{Registry, Update, Updates};
 use tokio::time::timeout;
@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use super::cluster::{Cluster, Proxy, Way, node, open};
 use crate::registry::{ids, next, until};
 
-async fn stale(updates: &mut Updates) -> String {
+pub(super) async fn stale(updates: &mut Updates) -> String {
     loop {
         if let Update::Stale { error, .. } = next(updates).await {
             return error.to_string();
@@ -17,14 +17,21 @@ async fn stale(updates: &mut Updates) -> String {
 }
 
 /// Waits for this set through whatever else is said.
-async fn at_last(updates: &mut Updates, expected: &[&str]) {
-    loop {
-        if let Update::Set { nodes, .. } = next(updates).await
-            && ids(&nodes) == expected
-        {
-            return;
+pub(super) async fn at_last(updates: &mut Updates, expected: &[&str]) {
+    let mut last = String::from("nothing");
+    let waited = timeout(Duration::from_secs(30), async {
+        loop {
+            last = match poll_fn(|cx| updates.as_mut().poll_next(cx)).await {
+                Some(Update::Set { nodes, .. }) if ids(&nodes) == expected => return,
+                other => format!("{other:?}"),
+            }
         }
-    }
+    });
+    let waited = waited.await;
+    assert!(
+        waited.is_ok(),
+        "{expected:?} never came, but at last {last}"
+    );
 }
 
 #[tokio::test]

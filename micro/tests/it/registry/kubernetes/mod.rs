@@ -4,4 +4,5 @@ mod cluster;
 mod losses;
 mod permissions;
 mod pods;
+mod restarts;
 mod slices;
