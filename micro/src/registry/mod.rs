@@ -24,6 +24,8 @@ mod local;
 #[cfg(feature = "mdns")]
 mod mdns;
 mod memory;
+#[cfg(feature = "nats")]
+mod nats;
 mod node;
 pub mod remote;
 mod several;
@@ -59,6 +61,8 @@ pub use local::Local;
 #[cfg(feature = "mdns")]
 pub use mdns::Mdns;
 pub use memory::Memory;
+#[cfg(feature = "nats")]
+pub use nats::Nats;
 pub use node::{Endpoint, Node, Value};
 pub use several::Several;
 pub use static_list::Static;

@@ -14,7 +14,10 @@ mod local;
 #[cfg(all(feature = "mdns", target_os = "linux"))]
 mod mdns;
 mod memory;
+#[cfg(all(feature = "nats", unix))]
+mod nats;
 #[cfg(unix)]
+pub(crate) mod process;
 pub(crate) mod process;
 #[cfg(unix)]
 mod processes;

@@ -115,13 +115,17 @@ async fn until_stale(updates: &mut Updates) -> String {
 
 /// Waits for exactly these ids, whatever else is said before.
 async fn until_again(updates: &mut Updates, expected: &[&str]) {
-    loop {
-        if let Update::Set { nodes, .. } = next(updates).await
-            && ids(&nodes) == expected
-        {
-            return;
+    let found = timeout(Duration::from_secs(20), async {
+        loop {
+            if let Update::Set { nodes, .. } = next(updates).await
+                && ids(&nodes) == expected
+            {
+                return;
+            }
         }
-    }
+    });
+    let found = found.await;
+    found.unwrap_or_else(|_| panic!("{expected:?} were never said"));
 }
 
 /// Waits until `get` finds these ids.
@@ -229,8 +233,13 @@ async fn a_restart_is_survived_with_and_without_data() {
     server.start(is_ready).await;
     // By itself: nobody registers again here.
     until_found(&reader, "restart", &["restart-1", "restart-3"]).await;
+    let fourth = Node::new("restart", "restart-4", "10.0.0.1:83");
+    registrant.register(&fourth, TTL).await.unwrap();
+    // What a server lacks that was lost is shown on for a while.
+    let all = ["restart-1", "restart-2", "restart-3", "restart-4"];
+    until_again(&mut updates, &all).await;
     registrant.deregister(&third).await.unwrap();
-    until_again(&mut updates, &["restart-1", "restart-2"]).await;
+    until_again(&mut updates, &["restart-1", "restart-2", "restart-4"]).await;
 }
 
 #[tokio::test]
@@ -314,8 +323,11 @@ fn a_handle_is_used_from_two_runtimes() {
     let second = runtime();
     second.block_on(async {
         until_stale(&mut updates).await;
-        registry.register(&node, TTL).await.unwrap();
-        assert_eq!(registry.get("runtimes").await.unwrap(), [node.clone()]);
+        let second = Node::new("runtimes", "runtimes-2", "10.0.0.1:81");
+        registry.register(&second, TTL).await.unwrap();
+        until_again(&mut updates, &["runtimes-1", "runtimes-2"]).await;
+        registry.deregister(&second).await.unwrap();
+        until_again(&mut updates, &["runtimes-1"]).await;
         registry.deregister(&node).await.unwrap();
         until_again(&mut updates, &[]).await;
     });
