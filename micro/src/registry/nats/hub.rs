@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    registry::Node,
+    registry::{Node, remote},
 };
 
 /// Waits between two tries double from here …
@@ -276,7 +276,7 @@ impl Shared {
     fn pass_on(&self, message: &Message) {
         let Some(said) = Said::read(&message.payload) else {
             let what = format!("a message on `{}` is not of a registry", message.subject);
-            crate::registry::remote::left_out("nats", &Error::invalid_argument(what));
+            remote::left_out("nats", &Error::invalid_argument(what));
             return;
         };
         let is_gone = said.action == "delete";

@@ -68,7 +68,9 @@ impl Link {
                 Event::ServerError(error) => {
                     let said = error.to_string();
                     let denied = said.to_lowercase().contains("permissions violation");
-                    denied.then(|| Error::permission_denied(said))
+                    denied.then(|| {
+                        Error::permission_denied(format!("the server says: {said}; permit it"))
+                    })
                 }
                 _ => None,
             };

@@ -296,7 +296,7 @@ async fn what_is_not_permitted_is_said() {
         }
     });
     let error = denied.await.unwrap();
-    assert!(error.contains("micro.nats.query"), "{error}");
+    assert!(error.contains("micro.nats.watch"), "{error}");
 }
 
 #[tokio::test]
