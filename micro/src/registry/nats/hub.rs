@@ -152,7 +152,7 @@ impl Hub {
 
     fn run(&self) {
         let mut running = self.running.lock();
-        if !running.as_ref().is_some_and(|task| !task.is_finished()) {
+        if running.as_ref().is_none_or(JoinHandle::is_finished) {
             self.shared.state.send_replace(State::Connecting);
             *running = Some(tokio::spawn(self.shared.clone().run()));
         }
@@ -303,7 +303,7 @@ impl Shared {
             };
             watches.retain(|watch| {
                 let service = watch.service.as_deref();
-                !service.is_none_or(|service| service == name)
+                service.is_some_and(|service| service != name)
                     || watch.heard.try_send(heard.clone()).is_ok()
             });
         }

@@ -25,6 +25,7 @@ const HOST: Duration = Duration::from_millis(1500);
 const ONLY_HOST: Duration = Duration::from_secs(4);
 /// For how long after a failure nobody else is made to wait for another.
 const PAUSE: Duration = Duration::from_millis(200);
+
 /// Says that the connection is lost however the task ends.
 struct Ending(Arc<Shared>);
 

@@ -58,6 +58,7 @@ async fn started() -> Option<Server> {
 fn said(address: &str, command: &str) -> String {
     let mut said = String::new();
     if let Ok(mut stream) = TcpStream::connect(address) {
+        let _ = stream.set_read_timeout(Some(Duration::from_secs(2)));
         let _ = stream.write_all(command.as_bytes());
         let _ = stream.read_to_string(&mut said);
     }
@@ -397,7 +398,7 @@ async fn tls_is_spoken_and_the_server_verified() {
         fs::write(path.join("store.pem"), format!("{key}{certificate}")).unwrap();
         fs::write(path.join("ca.pem"), &certificate).unwrap();
         folder = Some(path.to_owned());
-        let secure = port.checked_add(1).unwrap_or(port - 1);
+        let secure = port + 1;
         format!(
             "secureClientPort={secure}\nserverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory\n\
              ssl.keyStore.location=store.pem\nssl.keyStore.type=PEM\nssl.trustStore.location=ca.pem\n\
@@ -406,10 +407,7 @@ async fn tls_is_spoken_and_the_server_verified() {
     });
     let Some(mut server) = server else { return };
     server.start(is_ready).await;
-    let secure = format!(
-        "127.0.0.1:{}",
-        server.port().checked_add(1).unwrap_or(server.port() - 1)
-    );
+    let secure = format!("127.0.0.1:{}", server.port() + 1);
     let ca = folder.unwrap().join("ca.pem");
     let registry = open(&secure, &format!("?tls-ca={}", ca.display()));
     let node = Node::new("tls", "tls-1", "10.0.0.1:80");
