@@ -55,12 +55,14 @@ pub(super) struct Hub {
     running: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// Our nodes by service and id, each with the time that it is to be renewed by.
+type Own = BTreeMap<(String, String), (Node, Option<Instant>)>;
+
 struct Shared {
     link: Link,
     subjects: Subjects,
     state: watch::Sender<State>,
-    /// Our nodes, each with the time that it is to be renewed by.
-    own: Mutex<BTreeMap<(String, String), (Node, Option<Instant>)>>,
+    own: Mutex<Own>,
     sooner: Notify,
     watches: Mutex<Vec<Watch>>,
 }

@@ -16,8 +16,6 @@ mod mdns;
 mod memory;
 #[cfg(all(feature = "nats", unix))]
 mod nats;
-#[cfg(unix)]
-pub(crate) mod process;
 pub(crate) mod process;
 #[cfg(unix)]
 mod processes;

@@ -314,7 +314,10 @@ async fn a_token_is_taken_and_tls_verified() {
     let node = Node::new("tls", "tls-1", "10.0.0.1:80");
     let registry = open(&server.address(), &trusts);
     registry.register(&node, TTL).await.unwrap();
-    assert_eq!(registry.get("tls").await.unwrap(), [node.clone()]);
+    assert_eq!(
+        registry.get("tls").await.unwrap(),
+        std::slice::from_ref(&node)
+    );
     open(&server.address(), "?token=abc&tls-insecure=true")
         .get("tls")
         .await
