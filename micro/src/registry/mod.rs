@@ -25,6 +25,8 @@ mod local;
 #[cfg(feature = "mdns")]
 mod mdns;
 mod memory;
+#[cfg(feature = "nats")]
+mod nats;
 mod node;
 pub mod remote;
 mod several;
@@ -60,6 +62,8 @@ pub use local::Local;
 #[cfg(feature = "mdns")]
 pub use mdns::Mdns;
 pub use memory::Memory;
+#[cfg(feature = "nats")]
+pub use nats::Nats;
 pub use node::{Endpoint, Node, Value};
 pub use several::Several;
 pub use static_list::Static;

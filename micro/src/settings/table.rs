@@ -134,6 +134,8 @@ pub(super) fn registries() -> Table<dyn Registry> {
             domains => registry::Mdns::domains(domains.split(',').map(str::trim)),
         }))
     });
+    #[cfg(feature = "nats")]
+    table.add("nats", |url| Ok(Arc::new(registry::Nats::open(url)?)));
     #[cfg(feature = "zookeeper")]
     table.add("zookeeper", |url| {
         Ok(Arc::new(registry::ZooKeeper::open(url)?))

@@ -149,10 +149,10 @@ fn a_wrong_value_names_its_setting_and_what_is_expected() {
             ],
         ),
         (
-            &[("MICRO_REGISTRY", "zookeeper")],
+            &[("MICRO_REGISTRY", "eureka")],
             &[],
             &[
-                "registry `zookeeper`",
+                "registry `eureka`",
                 "built in are: ",
                 "`local`, ",
                 "`memory`, ",

@@ -17,6 +17,7 @@ mod shown;
     feature = "consul",
     feature = "etcd",
     feature = "kubernetes",
+    feature = "nats",
     feature = "zookeeper"
 ))]
 pub(super) mod tls;

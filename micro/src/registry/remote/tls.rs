@@ -69,7 +69,8 @@ impl Tls {
         })
     }
 
-    fn config(&self) -> Result<Arc<ClientConfig>> {
+    /// The same for a client that connects by itself.
+    pub(crate) fn config(&self) -> Result<Arc<ClientConfig>> {
         let mut kept = self.config.lock();
         let now = Instant::now();
         let before = match &*kept {

@@ -92,7 +92,7 @@ impl Keeper {
 
     fn run(&self) {
         let mut running = self.running.lock();
-        if !running.as_ref().is_some_and(|task| !task.is_finished()) {
+        if running.as_ref().is_none_or(JoinHandle::is_finished) {
             *running = Some(tokio::spawn(self.state.clone().run()));
         }
     }

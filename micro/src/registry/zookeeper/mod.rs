@@ -1,7 +1,7 @@
 //! A registry in ZooKeeper, as go-micro has it: a leaf of the tree for each node.
 //!
 //! ```text
-//! Server ── Records ── Client ──► session: the task that has the connection
+//! Server ── Records ── Client ──► session: the task that has the Connection
 //!    └───── Keeper: writes again what a lost session took along
 //! ```
 //!
@@ -9,6 +9,7 @@
 //! keep the rules of this house.
 
 mod client;
+mod connection;
 mod follow;
 mod keeper;
 mod packet;

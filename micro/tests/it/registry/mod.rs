@@ -14,7 +14,8 @@ mod local;
 #[cfg(all(feature = "mdns", target_os = "linux"))]
 mod mdns;
 mod memory;
-#[cfg(unix)]
+#[cfg(all(feature = "nats", unix))]
+mod nats;
 pub(crate) mod process;
 #[cfg(unix)]
 mod processes;

@@ -29,9 +29,7 @@ impl Server {
         let (process, number) = (std::process::id(), NEXT.fetch_add(1, Relaxed));
         let folder = std::env::temp_dir().join(format!("micro-server-{process}-{number}"));
         fs::create_dir_all(folder.join("data")).unwrap();
-        // Given back at once: it may be taken before the server has it, though hardly.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = port.local_addr().unwrap().port();
+        let port = free_port(process.wrapping_mul(97).wrapping_add(number));
         Server {
             command: command(&folder, port),
             folder,
@@ -106,6 +104,16 @@ impl Drop for Server {
         self.kill();
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// A port that is free, as is the one above it. Below those that Linux gives to clients: whoever connects again and
+/// again to one of those, where nobody listens, is connected to itself in the end.
+fn free_port(seed: u32) -> u16 {
+    let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    let ports = (0..2000).map(|tried| (seed + tried) % 2000 * 2 + 26_000);
+    let mut ports = ports.filter_map(|port| u16::try_from(port).ok());
+    let port = ports.find(|port| is_free(*port) && is_free(port + 1));
+    port.expect("a port is free")
 }
 
 /// Whether something listens there.

@@ -1,0 +1,144 @@
+//! The connection to NATS: how it is opened, and how its loss is heard.
+
+use std::time::Duration;
+
+use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, Event};
+use tokio::sync::watch;
+
+use crate::{
+    error::{Error, Result},
+    registry::remote::{Options, tls::Tls},
+};
+
+/// A server that answers two of them not is lost.
+const PING: Duration = Duration::from_secs(5);
+/// How long one server is tried.
+const CONNECT: Duration = Duration::from_millis(1500);
+/// Messages that a subscription may be behind by.
+const BEHIND: usize = 16 * 1024;
+
+/// How to connect, and as whom.
+pub(super) struct Link {
+    servers: Vec<String>,
+    user: Option<(String, String)>,
+    token: Option<String>,
+    /// Files, read at each connection.
+    credentials: Option<String>,
+    nkey: Option<String>,
+    tls: Option<Tls>,
+}
+
+/// A connection, and why it was lost once it is.
+pub(super) struct Linked {
+    pub(super) client: Client,
+    pub(super) lost: watch::Receiver<Option<Error>>,
+}
+
+impl Link {
+    pub(super) fn of(options: &Options) -> Self {
+        let said = |key: &str, variable: &str| {
+            let said = options.url.query(key);
+            said.or_else(|| std::env::var(variable).ok())
+                .filter(|value| !value.is_empty())
+        };
+        let user = options.user.clone().or_else(|| {
+            let user = std::env::var("NATS_USER").ok()?;
+            Some((user, std::env::var("NATS_PASSWORD").unwrap_or_default()))
+        });
+        let token = options.token.clone();
+        let token = token.or_else(|| std::env::var("NATS_TOKEN").ok());
+        Link {
+            servers: options.hosts.clone(),
+            user,
+            token,
+            credentials: said("creds", "NATS_CREDS"),
+            nkey: said("nkey", "NATS_NKEY"),
+            tls: options.tls.clone().map(Tls::new),
+        }
+    }
+
+    /// A connection to the first server that takes us.
+    pub(super) async fn open(&self) -> Result<Linked> {
+        let (losing, lost) = watch::channel(None);
+        let options = self.options()?.event_callback(move |event| {
+            let error = match event {
+                Event::Disconnected | Event::Closed => {
+                    Some(Error::unavailable("the connection was lost"))
+                }
+                Event::ServerError(error) => {
+                    let said = error.to_string();
+                    let denied = said.to_lowercase().contains("permissions violation");
+                    denied.then(|| {
+                        Error::permission_denied(format!("the server says: {said}; permit it"))
+                    })
+                }
+                _ => None,
+            };
+            if let Some(error) = error {
+                losing.send_if_modified(|lost| {
+                    let is_first = lost.is_none();
+                    lost.get_or_insert(error);
+                    is_first
+                });
+            }
+            std::future::ready(())
+        });
+        let servers: Result<Vec<async_nats::ServerAddr>, _> =
+            self.servers.iter().map(|server| server.parse()).collect();
+        let servers = servers.map_err(|error| {
+            Error::invalid_argument("not the address of a NATS server").with_source(error)
+        })?;
+        let client = options.connect(servers).await.map_err(explain)?;
+        Ok(Linked { client, lost })
+    }
+
+    fn options(&self) -> Result<ConnectOptions> {
+        let mut options = ConnectOptions::new()
+            .name("micro")
+            .ping_interval(PING)
+            .connection_timeout(CONNECT)
+            .subscription_capacity(BEHIND)
+            // A lost connection is given up, and another begun by whoever had it.
+            .max_reconnects(1);
+        if let Some((user, password)) = &self.user {
+            options = options.user_and_password(user.clone(), password.clone());
+        }
+        if let Some(token) = &self.token {
+            options = options.token(token.clone());
+        }
+        if let Some(file) = &self.credentials {
+            let text = read(file)?;
+            options = options.credentials(&text).map_err(|error| {
+                Error::failed_precondition(format!("`{file}` holds no credentials of NATS"))
+                    .with_source(error)
+            })?;
+        }
+        if let Some(file) = &self.nkey {
+            options = options.nkey(read(file)?.trim().to_owned());
+        }
+        if let Some(tls) = &self.tls {
+            let config = (*tls.config()?).clone();
+            options = options.tls_client_config(config).require_tls(true);
+        }
+        Ok(options)
+    }
+}
+
+fn read(file: &str) -> Result<String> {
+    std::fs::read_to_string(file).map_err(|error| {
+        Error::failed_precondition(format!("`{file}` cannot be read")).with_source(error)
+    })
+}
+
+fn explain(error: ConnectError) -> Error {
+    let explained = match error.kind() {
+        ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
+            Error::unauthenticated("the user, token or key is refused, or one is needed")
+        }
+        ConnectErrorKind::Tls => Error::unavailable(
+            "the TLS handshake failed; is it the right port, and `tls-ca` the authority of its certificate?",
+        ),
+        _ => Error::unavailable("cannot be reached"),
+    };
+    explained.with_source(error)
+}

@@ -1,0 +1,135 @@
+//! A registry over NATS, as go-micro has it: nothing is stored, each process answers for its own nodes.
+//!
+//! ```text
+//! Server ── Hub: the task that has the connection ── Link
+//!    ├───── query: what all answer
+//!    └───── Following: a watch
+//! ```
+
+mod follow;
+mod hub;
+mod link;
+mod query;
+mod wire;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+
+use super::{
+    Node,
+    encoding::Service,
+    remote::{Driver, Options, Remote, Shown},
+};
+use crate::{
+    error::{Error, Result},
+    url::Url,
+};
+use follow::Following;
+use hub::Hub;
+use link::Link;
+use query::ask;
+use wire::{Said, Subjects};
+
+/// A registry over NATS, shared with go-micro's services of all versions.
+///
+/// Each process answers for its own nodes on the subject `micro.nats.query`, and says on `micro.nats.watch` when one
+/// comes or goes; as well on `micro.registry.nats.…`, which go-micro had before v5. The server keeps nothing: so a
+/// node whose process was killed is seen to be gone only after it was asked for and did not answer, within 90 s, and
+/// [`get`](super::Registry::get) and [`list`](super::Registry::list) take 100 ms.
+///
+/// ```no_run
+/// # fn example() -> micro::Result<()> {
+/// use micro::{Plugins, registry::Nats, settings::Url};
+///
+/// let url = Url::parse("nats://user:password@10.0.0.1,10.0.0.2?namespace=blue");
+/// let plugins = Plugins::new().registry(Nats::open(&url)?);
+/// # Ok(())
+/// # }
+/// ```
+pub type Nats = Remote<Server>;
+
+impl Remote<Server> {
+    /// The registry at this URL; nothing is connected before it is used.
+    ///
+    /// One is known by `user` and `password`, `token`, `creds=FILE` or `nkey=FILE` (the seed), which where the URL says
+    /// nothing are `NATS_USER` and `NATS_PASSWORD`, `NATS_TOKEN`, `NATS_CREDS` and `NATS_NKEY` of the environment. A
+    /// namespace stands in front of the subjects: `blue.micro.nats.query`.
+    ///
+    /// # Errors
+    /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for a URL that says what NATS has not.
+    pub fn open(url: &Url) -> Result<Self> {
+        let options = Options::of(url, 4222, &["creds", "nkey"])?;
+        if options.namespace.ends_with('.') || options.namespace.contains("..") {
+            let namespace = &options.namespace;
+            return Err(Error::invalid_argument(format!(
+                "namespace `{namespace}` is no part of a subject of NATS; no dot at the end, nor two together"
+            )));
+        }
+        let hub = Hub::new(Link::of(&options), Subjects::of(&options.namespace));
+        Ok(Remote::new(Server {
+            place: options.place(),
+            hub: Arc::new(hub),
+        }))
+    }
+}
+
+/// NATS, as a server of records.
+pub struct Server {
+    place: String,
+    hub: Arc<Hub>,
+}
+
+#[async_trait]
+impl Driver for Server {
+    fn name(&self) -> &str {
+        "nats"
+    }
+
+    fn place(&self) -> String {
+        self.place.clone()
+    }
+
+    async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {
+        let client = self.hub.client().await?;
+        let (size, most) = (Said::of_node("create", node).len(), client.max_payload());
+        if size > most {
+            return Err(Error::invalid_argument(format!(
+                "node `{}` of service `{}` has a record of {size} bytes; the server's `max_payload` is {most}",
+                node.id, node.service
+            )));
+        }
+        self.hub.keep(node, ttl);
+        self.hub.tell(&client, "create", node).await
+    }
+
+    async fn deregister(&self, node: &Node) -> Result<()> {
+        // Whether or not it can be said: nobody answers for it any more.
+        self.hub.forget(node);
+        let client = self.hub.client().await?;
+        self.hub.tell(&client, "delete", node).await
+    }
+
+    async fn get(&self, service: &str) -> Result<Vec<Node>> {
+        let client = self.hub.client().await?;
+        let answers = ask(&client, self.hub.subjects(), &[Said::get(service)]).await?;
+        let mut nodes: Vec<Node> = answers.into_iter().flat_map(Service::into_nodes).collect();
+        nodes.retain(|node| node.service == service);
+        // Asked on both subjects, each answers twice.
+        nodes.sort_by(|a, b| a.id.cmp(&b.id));
+        nodes.dedup_by(|later, first| later.id == first.id);
+        Ok(nodes)
+    }
+
+    async fn list(&self) -> Result<Vec<String>> {
+        let client = self.hub.client().await?;
+        let answers = ask(&client, self.hub.subjects(), &[Said::list()]).await?;
+        Ok(answers.into_iter().map(|service| service.name).collect())
+    }
+
+    async fn follow(self: Arc<Self>, service: Option<String>, shown: Arc<Shown>) -> Error {
+        let hub = self.hub.clone();
+        // What is dropped with the last handle is the hub: a watch keeps it.
+        Following::new(hub, service, shown).run().await
+    }
+}

@@ -1,0 +1,346 @@
+//! NATS: the contract on a shared server, outages on servers of the tests' own.
+
+use std::{fs, path::Path, sync::Arc, time::Duration};
+
+use micro::{
+    Code,
+    registry::{Nats, Node, Registry, Update, Updates, contract},
+    settings::Url,
+};
+use tokio::time::timeout;
+
+use super::{
+    backend, ids, next,
+    process::{Server, built, listens},
+    until,
+};
+
+const TTL: Option<Duration> = Some(Duration::from_secs(60));
+
+fn open(address: &str, more: &str) -> Nats {
+    Nats::open(&Url::parse(&format!("nats://{address}{more}"))).unwrap()
+}
+
+/// A server of the test's own, with these settings, unless none is to be had.
+async fn started(settings: impl FnOnce(&Path) -> String) -> Option<Server> {
+    let program = built("nats")?;
+    let mut server = Server::new(|folder, port| {
+        fs::write(folder.join("nats.conf"), settings(folder)).unwrap();
+        let port = port.to_string();
+        let words = [&program, "-c", "nats.conf", "-a", "127.0.0.1", "-p", &port];
+        words.map(str::to_owned).to_vec()
+    });
+    server.start(listens).await;
+    Some(server)
+}
+
+async fn until_stale(updates: &mut Updates) -> String {
+    loop {
+        if let Ok(Update::Stale { error, .. }) =
+            timeout(Duration::from_secs(10), next(updates)).await
+        {
+            return error.to_string();
+        }
+    }
+}
+
+/// Waits for exactly these ids, whatever else is said before.
+async fn until_again(updates: &mut Updates, expected: &[&str]) {
+    let found = timeout(Duration::from_secs(20), async {
+        loop {
+            if let Update::Set { nodes, .. } = next(updates).await
+                && ids(&nodes) == expected
+            {
+                return;
+            }
+        }
+    });
+    let found = found.await;
+    found.unwrap_or_else(|_| panic!("{expected:?} were never said"));
+}
+
+#[tokio::test]
+async fn nats_keeps_the_contract() {
+    let Some(address) = backend::server("nats") else {
+        return;
+    };
+    let make = async || Arc::new(open(&address, "?namespace=contract")) as Arc<dyn Registry>;
+    contract::all(make).await;
+    contract::expiry(make, Duration::from_secs(2)).await;
+}
+
+#[tokio::test]
+async fn two_namespaces_do_not_see_each_other() {
+    let Some(address) = backend::server("nats") else {
+        return;
+    };
+    let (blue, red) = (
+        open(&address, "?namespace=blue"),
+        open(&address, "?namespace=red"),
+    );
+    let node = Node::new("namespaces", "namespaces-1", "10.0.0.1:80");
+    blue.register(&node, TTL).await.unwrap();
+    assert_eq!(blue.get("namespaces").await.unwrap(), [node]);
+    assert!(red.get("namespaces").await.unwrap().is_empty());
+    assert!(red.list().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn go_micro_is_answered_and_heard_on_the_subjects_of_both_its_versions() {
+    let Some(server) = started(|_| String::new()).await else {
+        return;
+    };
+    let theirs = async_nats::connect(server.address()).await.unwrap();
+    let registry = open(&server.address(), "");
+    let mut updates = registry.watch(Some("greeter")).await.unwrap();
+    until(&mut updates, &[]).await;
+    let ours = Node::new("greeter", "greeter-1", "10.0.0.1:80");
+    registry.register(&ours, TTL).await.unwrap();
+    until(&mut updates, &["greeter-1"]).await;
+    let mut all = vec!["greeter-1"];
+    for (family, id) in [
+        ("micro.nats", "greeter-2"),
+        ("micro.registry.nats", "greeter-3"),
+    ] {
+        let question = r#"{"Service":{"name":"greeter","version":"","metadata":null,"endpoints":null,"nodes":null},"Action":"get"}"#;
+        let answer = theirs
+            .request(format!("{family}.query"), question.into())
+            .await
+            .unwrap();
+        let answer = String::from_utf8(answer.payload.to_vec()).unwrap();
+        assert!(
+            answer.contains(r#""name":"greeter""#) && answer.contains("10.0.0.1:80"),
+            "{answer}"
+        );
+        let service = format!(
+            r#"{{"name":"greeter","version":"1","metadata":null,"endpoints":null,"nodes":[{{"id":"{id}","address":"10.0.0.2:80","metadata":null}}]}}"#
+        );
+        let create = format!(r#"{{"Service":{service},"Action":"create"}}"#);
+        for said in ["not JSON", "{}", "[1]", "", &create] {
+            theirs
+                .publish(format!("{family}.watch"), said.to_owned().into())
+                .await
+                .unwrap();
+        }
+        all.push(id);
+        until(&mut updates, &all).await;
+    }
+    let delete = r#"{"Service":{"name":"greeter","version":"1","metadata":null,"endpoints":null,"nodes":[{"id":"greeter-3","address":"","metadata":null}]},"Action":"delete"}"#;
+    theirs
+        .publish("micro.nats.watch", delete.into())
+        .await
+        .unwrap();
+    assert!(until(&mut updates, &["greeter-1", "greeter-2"]).await);
+}
+
+#[tokio::test]
+async fn a_restart_is_survived_and_all_is_said_again() {
+    let Some(mut server) = started(|_| String::new()).await else {
+        return;
+    };
+    let (registrant, reader) = (open(&server.address(), ""), open(&server.address(), ""));
+    let node = Node::new("restart", "restart-1", "10.0.0.1:80");
+    let left = Node::new("restart", "restart-2", "10.0.0.1:81");
+    registrant.register(&node, TTL).await.unwrap();
+    registrant.register(&left, TTL).await.unwrap();
+    let mut updates = reader.watch(Some("restart")).await.unwrap();
+    until(&mut updates, &["restart-1", "restart-2"]).await;
+    server.kill();
+    let error = until_stale(&mut updates).await;
+    let place = format!("registry `nats` at {}", server.address());
+    assert!(error.contains(&place), "{error}");
+    let error = registrant.deregister(&left).await.unwrap_err();
+    assert_eq!(error.code(), Code::Unavailable, "{error}");
+    server.start(listens).await;
+    let third = Node::new("restart", "restart-3", "10.0.0.1:82");
+    while registrant.register(&third, TTL).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // What left meanwhile is shown on for a while, and answers no more.
+    until_again(&mut updates, &["restart-1", "restart-2", "restart-3"]).await;
+    assert_eq!(
+        ids(&reader.get("restart").await.unwrap()),
+        ["restart-1", "restart-3"]
+    );
+    registrant.deregister(&third).await.unwrap();
+    until_again(&mut updates, &["restart-1", "restart-2"]).await;
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_is_noticed() {
+    if std::env::var_os("MICRO_TEST_SLOW").is_none() {
+        eprintln!("skip: a hanging NATS takes 20 s; MICRO_TEST_SLOW runs it");
+        return;
+    }
+    let Some(server) = started(|_| String::new()).await else {
+        return;
+    };
+    let registry = open(&server.address(), "");
+    let node = Node::new("hang", "hang-1", "10.0.0.1:80");
+    registry.register(&node, TTL).await.unwrap();
+    let mut updates = registry.watch(Some("hang")).await.unwrap();
+    until(&mut updates, &["hang-1"]).await;
+    server.hang();
+    let hung = tokio::time::Instant::now();
+    let stale = timeout(Duration::from_secs(20), async {
+        loop {
+            use std::future::poll_fn;
+            if let Some(Update::Stale { .. }) = poll_fn(|cx| updates.as_mut().poll_next(cx)).await {
+                return;
+            }
+        }
+    });
+    stale.await.unwrap();
+    assert!(
+        hung.elapsed() < Duration::from_secs(18),
+        "{:?}",
+        hung.elapsed()
+    );
+    server.go_on();
+    let second = Node::new("hang", "hang-2", "10.0.0.1:81");
+    while registry.register(&second, TTL).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    until_again(&mut updates, &["hang-1", "hang-2"]).await;
+}
+
+#[test]
+fn a_handle_is_used_from_two_runtimes() {
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().build().unwrap()
+    };
+    let first = runtime();
+    let Some(server) = first.block_on(started(|_| String::new())) else {
+        return;
+    };
+    let registry = open(&server.address(), "");
+    let node = Node::new("runtimes", "runtimes-1", "10.0.0.1:80");
+    first.block_on(registry.register(&node, TTL)).unwrap();
+    let mut updates = first.block_on(registry.watch(Some("runtimes"))).unwrap();
+    first.block_on(until(&mut updates, &["runtimes-1"]));
+    drop(first);
+    runtime().block_on(async {
+        until_stale(&mut updates).await;
+        let second = Node::new("runtimes", "runtimes-2", "10.0.0.1:81");
+        registry.register(&second, TTL).await.unwrap();
+        until_again(&mut updates, &["runtimes-1", "runtimes-2"]).await;
+        assert_eq!(registry.get("runtimes").await.unwrap(), [node, second]);
+    });
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_a_dropped_handle() {
+    let Some(server) = started(|_| String::new()).await else {
+        return;
+    };
+    let registry = open(&server.address(), "");
+    let node = Node::new("leak", "leak-1", "h:1");
+    registry.register(&node, TTL).await.unwrap();
+    let mut updates = registry.clone().watch(Some("leak")).await.unwrap();
+    until(&mut updates, &["leak-1"]).await;
+    registry.get("leak").await.unwrap();
+    let tasks = || {
+        tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks()
+    };
+    assert!(tasks() > 0);
+    drop((registry, updates));
+    let ended = timeout(Duration::from_secs(10), async {
+        while tasks() > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    ended
+        .await
+        .unwrap_or_else(|_| panic!("{} tasks are left", tasks()));
+}
+
+#[tokio::test]
+async fn wrong_credentials_are_told_from_a_missing_server() {
+    let settings = "authorization { user: fleet, password: secret }\n";
+    let Some(mut server) = started(|_| settings.to_owned()).await else {
+        return;
+    };
+    let right = open(&format!("fleet:secret@{}", server.address()), "");
+    let node = Node::new("users", "users-1", "10.0.0.1:80");
+    right.register(&node, TTL).await.unwrap();
+    assert_eq!(right.get("users").await.unwrap(), [node]);
+    let wrong = open(&format!("fleet:hunter2@{}", server.address()), "");
+    let error = wrong.get("users").await.unwrap_err();
+    assert_eq!(error.code(), Code::Unauthenticated, "{error}");
+    assert!(
+        !format!("{error:?} {error}").contains("hunter2"),
+        "{error:?}"
+    );
+    server.kill();
+    let error = open(&server.address(), "").get("users").await.unwrap_err();
+    assert_eq!(error.code(), Code::Unavailable, "{error}");
+}
+
+#[tokio::test]
+async fn what_is_not_permitted_is_said() {
+    let settings = r#"authorization { users: [ { user: fleet, password: secret,
+        permissions: { publish: ["_INBOX.>"], subscribe: ["_INBOX.>"] } } ] }"#;
+    let Some(server) = started(|_| settings.to_owned()).await else {
+        return;
+    };
+    let registry = open(&format!("fleet:secret@{}", server.address()), "");
+    let denied = timeout(Duration::from_secs(10), async {
+        loop {
+            match registry.get("a").await {
+                Err(error) if error.code() == Code::PermissionDenied => return error.to_string(),
+                _ => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        }
+    });
+    let error = denied.await.unwrap();
+    assert!(error.contains("micro.nats.watch"), "{error}");
+}
+
+#[tokio::test]
+async fn a_token_is_taken_and_tls_verified() {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let mut ca = None;
+    let server = started(|folder| {
+        fs::write(folder.join("cert.pem"), made.cert.pem()).unwrap();
+        fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+        ca = Some(folder.join("cert.pem").display().to_string());
+        "tls { cert_file: cert.pem, key_file: key.pem }\nauthorization { token: abc }\n".to_owned()
+    });
+    let Some(server) = server.await else { return };
+    let trusts = format!("?token=abc&tls-ca={}", ca.unwrap());
+    let node = Node::new("tls", "tls-1", "10.0.0.1:80");
+    let registry = open(&server.address(), &trusts);
+    registry.register(&node, TTL).await.unwrap();
+    assert_eq!(
+        registry.get("tls").await.unwrap(),
+        std::slice::from_ref(&node)
+    );
+    open(&server.address(), "?token=abc&tls-insecure=true")
+        .get("tls")
+        .await
+        .unwrap();
+    let error = open(&server.address(), "?token=abc&tls=true")
+        .get("tls")
+        .await;
+    assert_eq!(error.unwrap_err().code(), Code::Unavailable);
+}
+
+#[tokio::test]
+async fn a_record_that_the_server_cannot_take_is_refused() {
+    let Some(server) = started(|_| "max_payload: 2048\n".to_owned()).await else {
+        return;
+    };
+    let node = Node::new("big", "big-1", "h:1").with_metadata("k", "x".repeat(4000));
+    let error = open(&server.address(), "")
+        .register(&node, TTL)
+        .await
+        .unwrap_err();
+    assert_eq!(error.code(), Code::InvalidArgument, "{error}");
+    assert!(
+        error.to_string().contains("`max_payload` is 2048"),
+        "{error}"
+    );
+}
