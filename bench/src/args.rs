@@ -62,6 +62,39 @@ pub(crate) enum Side {
     /// Holds something, does nothing, and says what that takes.
     #[command(hide = true, subcommand)]
     Idle(Idle),
+    /// What calls notice of a registry that is killed, hung, emptied, flapping or slow.
+    Outage {
+        /// Only on these registries.
+        #[arg(long, value_delimiter = ',')]
+        on: Vec<String>,
+        /// Only these outages.
+        #[arg(long, value_delimiter = ',')]
+        only: Vec<String>,
+        /// A tenth of the time.
+        #[arg(long)]
+        short: bool,
+        /// One JSON object a line instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
+    /// What a large fleet costs: 1,000 services, 10,000 nodes, 50 clients.
+    Scale {
+        /// Only on these registries, of etcd and consul.
+        #[arg(long, value_delimiter = ',')]
+        on: Vec<String>,
+        /// Only the fleet of a tenth.
+        #[arg(long)]
+        tenth: bool,
+        /// One JSON object a line instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
+    /// A client that knows every node, and says what that takes.
+    #[command(hide = true)]
+    Knower { url: String, services: usize },
+    /// A node that is called through an outage.
+    #[command(hide = true)]
+    Node { id: String },
     /// Makes a number of calls and ends.
     #[command(hide = true)]
     Calls {

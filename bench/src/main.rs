@@ -3,7 +3,8 @@
 //! [`cell`] says which loads there are, [`system`] who bears them, [`load`] how they are put on,
 //! [`process`] where it all runs, [`run`] in which order, [`targets`] what is promised,
 //! [`figures`] what came of it and [`report`] how that is told. [`footprint`] is what is read
-//! rather than loaded: memory, packages, build time. [`one`] is for profilers.
+//! rather than loaded: memory, packages, build time. [`outage`] is about registries that suffer
+//! and [`scale`] about large ones, both on [`real`] servers; [`one`] is for profilers.
 
 mod args;
 mod cell;
@@ -13,9 +14,12 @@ mod load;
 mod measure;
 mod message;
 mod one;
+mod outage;
 mod process;
+mod real;
 mod report;
 mod run;
+mod scale;
 mod system;
 mod targets;
 
@@ -73,6 +77,15 @@ fn run_side(side: Side) -> Result<()> {
             Duration::from_millis(warm_up),
             Duration::from_millis(window),
         ),
+        Side::Outage {
+            on,
+            only,
+            short,
+            json,
+        } => outage::run(&on, &only, short, json),
+        Side::Scale { on, tenth, json } => scale::run(&on, tenth, json),
+        Side::Knower { url, services } => scale::run_knower(&url, services),
+        Side::Node { id } => outage::run_node(&id),
         Side::Idle(idle) => footprint::run(idle),
         Side::Calls {
             system,

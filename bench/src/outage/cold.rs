@@ -1,0 +1,93 @@
+//! A client that starts while the registry is gone: with what an earlier one kept on disk, and without.
+
+use super::{
+    fleet::Node,
+    load,
+    report::{Cold, Row},
+    scenario::Scenario,
+    world::{client_with, listed},
+};
+use crate::real::{Backend, Servers};
+use anyhow::{Context as _, Result, anyhow};
+use micro::Plugins;
+use std::{env, fs, path::Path, time::Duration};
+use tokio::time::{Instant, sleep};
+
+/// How long a registration lasts.
+const TTL: Duration = Duration::from_secs(60);
+/// Time for a call.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+pub(super) async fn run(
+    backend: &'static Backend,
+    scenario: Scenario,
+    servers: &Servers,
+) -> Result<Row> {
+    let name = servers.name(false);
+    servers.up_empty(name).await?;
+    let url = backend.url(&servers.addresses(name).await?);
+    let node = [Node::start("1", &url, TTL, TTL / 2)?];
+    listed(&url, &node, Duration::from_secs(60)).await?;
+    let directory = env::temp_dir().join(format!("micro-outage-{}-kept", std::process::id()));
+    // What an earlier run of this number may have left.
+    let _none = fs::remove_dir_all(&directory);
+    first_call(&url, Some(&directory))
+        .await
+        .1
+        .context("a client while all is well")?;
+    until_kept(&directory).await?;
+    let (signal, bounds) = match scenario {
+        Scenario::ColdSilent => ("STOP", (TIMEOUT * 9 / 10, TIMEOUT * 3 / 2)),
+        _ => ("KILL", (Duration::ZERO, Duration::from_millis(250))),
+    };
+    servers.signal(name, signal).await?;
+    let (kept, answer) = first_call(&url, Some(&directory)).await;
+    answer.context("a client with nodes kept on disk")?;
+    let (error, answer) = first_call(&url, None).await;
+    let message = match answer {
+        Ok(()) => "no error".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    servers.down(name).await?;
+    fs::remove_dir_all(&directory)?;
+    Ok(Row {
+        backend: backend.name,
+        scenario: scenario.name(),
+        counts: None,
+        back: None,
+        usage: None,
+        cold: Some(Cold {
+            kept,
+            error,
+            bounds,
+            message,
+        }),
+    })
+}
+
+/// Makes a client, and one call; how long that took.
+async fn first_call(url: &str, directory: Option<&Path>) -> (Duration, Result<()>) {
+    let begun = Instant::now();
+    let kept = directory.map(Path::to_owned);
+    let plugins = Plugins::new()
+        .discovery(|discovery| discovery.disk = kept)
+        .balance(|balance| balance.timeout = TIMEOUT);
+    let answer = match client_with(url, plugins) {
+        Ok(client) => load::call(&client, 1)
+            .await
+            .map(drop)
+            .map_err(|error| anyhow!("{error}")),
+        Err(error) => Err(error),
+    };
+    (begun.elapsed(), answer)
+}
+
+async fn until_kept(directory: &Path) -> Result<()> {
+    for _ in 0..100 {
+        if fs::read_dir(directory).is_ok_and(|mut files| files.next().is_some()) {
+            return Ok(());
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+    Err(anyhow!("no nodes were kept in `{}`", directory.display()))
+}

@@ -1,0 +1,191 @@
+//! A row a run.
+
+use super::load::Counts;
+use anyhow::Result;
+use std::{fs, io::Write, time::Duration};
+
+/// What a run came to.
+pub(super) struct Row {
+    pub(super) backend: &'static str,
+    pub(super) scenario: &'static str,
+    pub(super) counts: Option<Counts>,
+    /// From a well server to all live nodes in it, and how long that may take.
+    pub(super) back: Option<(Duration, Duration)>,
+    /// Before and after.
+    pub(super) usage: Option<(Usage, Usage)>,
+    pub(super) cold: Option<Cold>,
+}
+
+/// How a client fared that started without its registry.
+pub(super) struct Cold {
+    /// Until the first answer, with nodes kept on disk.
+    pub(super) kept: Duration,
+    /// Until the error, without them.
+    pub(super) error: Duration,
+    /// Within which the error must come, and before which it must not.
+    pub(super) bounds: (Duration, Duration),
+    pub(super) message: String,
+}
+
+/// What the client's process holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Usage {
+    descriptors: usize,
+    tasks: usize,
+}
+
+impl Usage {
+    pub(super) fn now() -> Result<Self> {
+        Ok(Usage {
+            descriptors: fs::read_dir("/proc/self/fd")?.count(),
+            tasks: tokio::runtime::Handle::current()
+                .metrics()
+                .num_alive_tasks(),
+        })
+    }
+
+    pub(super) fn is_within(self, before: Usage) -> bool {
+        self.descriptors <= before.descriptors && self.tasks <= before.tasks
+    }
+}
+
+/// Longest time to the first answer with nodes kept on disk: 100 ms of patience, and a call.
+const KEPT: Duration = Duration::from_millis(250);
+
+impl Row {
+    /// What is not as promised, if anything.
+    pub(super) fn complaint(&self) -> Option<String> {
+        let mut wrong = Vec::new();
+        if let Some(counts) = &self.counts
+            && counts.failed > 0
+        {
+            wrong.push(format!(
+                "{} calls failed: {:?}",
+                counts.failed, counts.errors
+            ));
+        }
+        if let Some((back, most)) = self.back
+            && back > most
+        {
+            wrong.push(format!(
+                "nodes were back after {back:.1?}, at most {most:?}"
+            ));
+        }
+        if let Some((before, after)) = self.usage
+            && !after.is_within(before)
+        {
+            wrong.push(format!(
+                "{} descriptors and {} tasks became {} and {}",
+                before.descriptors, before.tasks, after.descriptors, after.tasks
+            ));
+        }
+        if let Some(cold) = &self.cold {
+            if cold.kept > KEPT {
+                wrong.push(format!(
+                    "with kept nodes the first answer took {:.0?}",
+                    cold.kept
+                ));
+            }
+            let (least, most) = cold.bounds;
+            if cold.error < least || cold.error > most {
+                wrong.push(format!(
+                    "the error came after {:.0?}, not in {least:?} to {most:?}",
+                    cold.error
+                ));
+            }
+            if !cold.message.contains(self.backend) {
+                wrong.push(format!(
+                    "the error does not name the registry: {}",
+                    cold.message
+                ));
+            }
+        }
+        (!wrong.is_empty())
+            .then(|| format!("{} {}: {}", self.backend, self.scenario, wrong.join("; ")))
+    }
+}
+
+pub(super) fn head(json: bool, out: &mut impl Write) -> Result<()> {
+    if !json {
+        writeln!(
+            out,
+            "{:<10} {:<14} {:>8} {:>7} {:>10} {:>8} {:>8} {:>10} {:>10}",
+            "registry",
+            "outage",
+            "calls",
+            "failed",
+            "slowest ms",
+            "back s",
+            "<= s",
+            "descr.",
+            "tasks"
+        )?;
+    }
+    Ok(())
+}
+
+pub(super) fn row(row: &Row, json: bool, out: &mut impl Write) -> Result<()> {
+    if json {
+        writeln!(out, "{}", as_json(row))?;
+        return Ok(());
+    }
+    write!(out, "{:<10} {:<14}", row.backend, row.scenario)?;
+    if let Some(counts) = &row.counts {
+        let slowest = counts.slowest.as_secs_f64() * 1e3;
+        write!(
+            out,
+            " {:>8} {:>7} {slowest:>10.1}",
+            counts.calls, counts.failed
+        )?;
+    }
+    if let Some((back, most)) = row.back {
+        write!(
+            out,
+            " {:>8.1} {:>8.0}",
+            back.as_secs_f64(),
+            most.as_secs_f64()
+        )?;
+    }
+    if let Some((before, after)) = row.usage {
+        let descriptors = format!("{} > {}", before.descriptors, after.descriptors);
+        let tasks = format!("{} > {}", before.tasks, after.tasks);
+        write!(out, " {descriptors:>10} {tasks:>10}")?;
+    }
+    if let Some(cold) = &row.cold {
+        let (kept, error) = (
+            cold.kept.as_secs_f64() * 1e3,
+            cold.error.as_secs_f64() * 1e3,
+        );
+        write!(
+            out,
+            " first answer with kept nodes {kept:.0} ms; without, an error after {error:.0} ms: {}",
+            cold.message
+        )?;
+    }
+    writeln!(out)?;
+    Ok(())
+}
+
+fn as_json(row: &Row) -> serde_json::Value {
+    let mut json = serde_json::json!({ "registry": row.backend, "outage": row.scenario });
+    if let Some(counts) = &row.counts {
+        json["calls"] = counts.calls.into();
+        json["failed"] = counts.failed.into();
+        json["slowest_ms"] = (counts.slowest.as_secs_f64() * 1e3).into();
+        json["errors"] = serde_json::json!(counts.errors);
+    }
+    if let Some((back, most)) = row.back {
+        json["back_s"] = back.as_secs_f64().into();
+        json["back_at_most_s"] = most.as_secs_f64().into();
+    }
+    if let Some((before, after)) = row.usage {
+        json["descriptors"] = serde_json::json!([before.descriptors, after.descriptors]);
+        json["tasks"] = serde_json::json!([before.tasks, after.tasks]);
+    }
+    if let Some(cold) = &row.cold {
+        json["kept_ms"] = (cold.kept.as_secs_f64() * 1e3).into();
+        json["error_ms"] = (cold.error.as_secs_f64() * 1e3).into();
+        json["error"] = cold.message.clone().into();
+    }
+    json
+}

@@ -1,0 +1,205 @@
+//! Fifty clients that watch, each with a runtime and a handle of its own.
+
+use super::{BETWEEN, CLIENTS, NEWS, NODES, node, open, service};
+use crate::{outage::call, real::plugins};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use futures_util::{StreamExt as _, stream::SelectAll};
+use micro::{
+    Plugins,
+    registry::{Registry, Update},
+};
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{sleep, timeout},
+};
+
+/// Services that every client watches, and as many of its own.
+const SHARED: usize = 10;
+/// Calls a second that a client makes when it is told to.
+const CALLS: u64 = 40;
+
+/// How long it took until the last watcher knew.
+pub(super) struct Told {
+    pub(super) p50: Duration,
+    pub(super) p99: Duration,
+}
+
+/// The clients; they end with this.
+pub(super) struct Watchers {
+    heard: mpsc::UnboundedReceiver<(String, Instant)>,
+    calling: Arc<AtomicBool>,
+    end: watch::Sender<bool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// The services that a client watches.
+fn watched(client: usize, services: usize) -> HashSet<usize> {
+    let own = (0..SHARED).map(|number| SHARED + (client * SHARED + number) % (services - SHARED));
+    (0..SHARED).chain(own).collect()
+}
+
+impl Watchers {
+    /// Starts them, and waits until each knows the nodes it watches.
+    pub(super) async fn start(url: &str, services: usize) -> Result<Self> {
+        let (tell, heard) = mpsc::unbounded_channel();
+        let (end, ended) = watch::channel(false);
+        let calling = Arc::new(AtomicBool::new(false));
+        let (know, mut knowing) = mpsc::channel(CLIENTS);
+        let mut threads = Vec::new();
+        for client in 0..CLIENTS {
+            let (url, tell, know) = (url.to_owned(), tell.clone(), know.clone());
+            let (mut ended, calling) = (ended.clone(), calling.clone());
+            threads.push(thread::spawn(move || {
+                let Ok(runtime) = crate::process::runtime(1) else {
+                    return;
+                };
+                runtime.block_on(async {
+                    let ended = tokio::select! {
+                        // The other side has gone: so does this one.
+                        _ = ended.changed() => Ok(()),
+                        ended = watch_all(&url, client, services, &tell, &know) => ended,
+                        ended = call_at_rest(&url, &calling) => ended,
+                    };
+                    // Read only while the others start.
+                    let _unread = know.try_send(ended);
+                });
+            }));
+        }
+        let watchers = Watchers {
+            heard,
+            calling,
+            end,
+            threads,
+        };
+        for _ in 0..CLIENTS {
+            let known = timeout(Duration::from_secs(120), knowing.recv()).await?;
+            known.context("a watcher ended")??;
+        }
+        Ok(watchers)
+    }
+
+    /// Whether each client makes calls.
+    pub(super) fn call(&self, calling: bool) {
+        self.calling.store(calling, Ordering::Relaxed);
+    }
+
+    /// Registers nodes in services that all watch and in others, and takes the time until the last one knows.
+    pub(super) async fn tell(mut self, registry: &dyn Registry, services: usize) -> Result<Told> {
+        let mut times = Vec::with_capacity(NEWS);
+        let sets: Vec<_> = (0..CLIENTS)
+            .map(|client| watched(client, services))
+            .collect();
+        for number in 0..NEWS {
+            let of = if number % 2 == 0 {
+                number / 2 % SHARED
+            } else {
+                SHARED + number * 7 % (services - SHARED)
+            };
+            let watching = sets.iter().filter(|set| set.contains(&of)).count();
+            if watching == 0 {
+                continue;
+            }
+            let node = node(of, NODES + number);
+            while self.heard.try_recv().is_ok() {}
+            let begun = Instant::now();
+            registry
+                .register(&node, None)
+                .await
+                .map_err(|error| anyhow!("{error}"))?;
+            let mut latest = begun;
+            let mut left = watching;
+            while left > 0 {
+                let heard = timeout(Duration::from_secs(10), self.heard.recv()).await;
+                let Ok(Some((id, at))) = heard else {
+                    bail!("{left} of {watching} watchers never heard of `{}`", node.id);
+                };
+                if id == node.id {
+                    latest = latest.max(at);
+                    left -= 1;
+                }
+            }
+            times.push(latest - begun);
+            sleep(BETWEEN).await;
+        }
+        times.sort();
+        ensure!(!times.is_empty(), "nobody watched anything");
+        let at = |share: usize| times[(times.len() - 1) * share / 100];
+        Ok(Told {
+            p50: at(50),
+            p99: at(99),
+        })
+    }
+}
+
+impl Drop for Watchers {
+    fn drop(&mut self) {
+        self.end.send_replace(true);
+        for thread in self.threads.drain(..) {
+            // One that panicked has said so.
+            let _panicked = thread.join();
+        }
+    }
+}
+
+/// Watches until something goes wrong; says `know` when it knows all, and `tell` of each new node.
+async fn watch_all(
+    url: &str,
+    client: usize,
+    services: usize,
+    tell: &mpsc::UnboundedSender<(String, Instant)>,
+    know: &mpsc::Sender<Result<()>>,
+) -> Result<()> {
+    let registry = open(url)?;
+    let mut updates = SelectAll::new();
+    for number in watched(client, services) {
+        let watch = registry.watch(Some(&service(number))).await;
+        updates.push(watch.map_err(|error| anyhow!("{error}"))?);
+    }
+    let expected = updates.len() * NODES;
+    let (mut known, mut knows) = (HashSet::new(), false);
+    while let Some(update) = updates.next().await {
+        let now = Instant::now();
+        match update {
+            Update::Set { nodes, .. } => {
+                for node in nodes {
+                    if !known.contains(&node.id) {
+                        known.insert(node.id.clone());
+                        if knows {
+                            tell.send((node.id, now))?;
+                        }
+                    }
+                }
+            }
+            Update::Stale { error, .. } => bail!("{error}"),
+            _ => {}
+        }
+        if !knows && known.len() == expected {
+            knows = true;
+            know.send(Ok(())).await?;
+        }
+    }
+    bail!("the watches ended")
+}
+
+/// Makes calls while it is told to, and never ends.
+async fn call_at_rest(url: &str, calling: &AtomicBool) -> Result<()> {
+    let client = plugins(url, Plugins::new())?.client();
+    let client = client.map_err(|error| anyhow!("{error}"))?;
+    // From the first call on, this service is watched too, at rest as well.
+    call(&client, 0).await.map_err(|error| anyhow!("{error}"))?;
+    loop {
+        sleep(Duration::from_millis(1000 / CALLS)).await;
+        if calling.load(Ordering::Relaxed) {
+            call(&client, 1).await.map_err(|error| anyhow!("{error}"))?;
+        }
+    }
+}
