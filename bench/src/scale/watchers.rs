@@ -174,7 +174,7 @@ async fn watch_all(
                     if !known.contains(&node.id) {
                         known.insert(node.id.clone());
                         if knows {
-                            tell.send((node.id, now))?;
+                            tell.send((node.id.clone(), now))?;
                         }
                     }
                 }

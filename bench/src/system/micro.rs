@@ -12,11 +12,11 @@ use ::micro::{
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 use std::{
     marker::PhantomData,
     net::{SocketAddr, TcpListener},
     pin::Pin,
+    sync::Arc,
     task::{self, Poll},
     time::Duration,
 };

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    registry::{Node, remote},
+    registry::{Node, admit},
 };
 
 /// Waits between two tries double from here …
@@ -278,7 +278,7 @@ impl Shared {
     fn pass_on(&self, message: &Message) {
         let Some(said) = Said::read(&message.payload) else {
             let what = format!("a message on `{}` is not of a registry", message.subject);
-            remote::left_out("nats", &Error::invalid_argument(what));
+            admit::left_out("nats", &Error::invalid_argument(what));
             return;
         };
         let is_gone = said.action == "delete";

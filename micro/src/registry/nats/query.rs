@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use super::wire::Subjects;
 use crate::{
     error::{Error, Result},
-    registry::{encoding::Service, remote},
+    registry::{admit, encoding::Service},
 };
 
 /// How long an answer is waited for, from the question or the last answer; go-micro's.
@@ -65,7 +65,7 @@ pub(super) async fn ask(
             Ok(service) => services.push(service),
             Err(error) => {
                 let wrong = Error::invalid_argument("an answer is not the JSON of a service");
-                remote::left_out("nats", &wrong.with_source(error));
+                admit::left_out("nats", &wrong.with_source(error));
             }
         }
     }

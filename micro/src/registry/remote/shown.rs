@@ -131,7 +131,8 @@ impl Shown {
     /// These are all the nodes of one service after a loss, as [`Shown::whole`] has it of all services.
     pub fn again(&self, service: &str, nodes: impl IntoIterator<Item = Node>) {
         let admitted = |node: &Node| admit::admit(&self.registry, node);
-        let mut nodes: Vec<_> = nodes.into_iter().filter(admitted).collect();
+        let admitted = nodes.into_iter().filter(admitted);
+        let mut nodes: Vec<_> = admitted.map(Arc::new).collect();
         self.change(|state| {
             let until = Instant::now() + GRACE;
             let found: HashSet<String> = nodes.iter().map(|node| node.id.clone()).collect();
@@ -157,7 +158,8 @@ impl Shown {
     }
 
     /// These are all the nodes of one service, as the server, heard all along, now has it: others were taken
-    /// out, but for those that it did not have to begin with. `expired` are those that it still has and that were not renewed in time.
+    /// out, but for those that it did not have to begin with. `expired` are those that it still has and that were
+    /// not renewed in time.
     pub fn set(
         &self,
         service: &str,
