@@ -9,7 +9,7 @@ use super::{
 };
 use crate::real::{Backend, Servers};
 use anyhow::{Context as _, Result, anyhow};
-use micro::Plugins;
+use micro::{Plugins, selector::Snapshots};
 use std::{env, fs, path::Path, time::Duration};
 use tokio::time::{Instant, sleep};
 
@@ -68,9 +68,9 @@ pub(super) async fn run(
 /// Makes a client, and one call; how long that took.
 async fn first_call(url: &str, directory: Option<&Path>) -> (Duration, Result<()>) {
     let begun = Instant::now();
-    let kept = directory.map(Path::to_owned);
+    let snapshots = directory.map_or(Snapshots::Off, |path| Snapshots::In(path.to_owned()));
     let plugins = Plugins::new()
-        .discovery(|discovery| discovery.disk = kept)
+        .discovery(|discovery| discovery.snapshots = snapshots)
         .balance(|balance| balance.timeout = TIMEOUT);
     let answer = match client_with(url, plugins) {
         Ok(client) => load::call(&client, 1)

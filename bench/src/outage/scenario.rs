@@ -98,9 +98,7 @@ impl Scenario {
             }
             Scenario::Emptied => {
                 servers.signal(name, "KILL").await?;
-                servers.up_empty(name).await?;
-                sleep(outage / 2).await;
-                Ok(())
+                servers.up_empty(name).await
             }
             Scenario::Flapping => {
                 let end = Instant::now() + outage;

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::real::{Backend, Proxy, Servers, plugins};
 use anyhow::{Context as _, Result, anyhow, bail};
-use micro::{Client, Plugins};
+use micro::{Client, Plugins, selector::Snapshots};
 use std::{collections::BTreeSet, future::Future, time::Duration};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -106,7 +106,8 @@ pub(super) async fn run(
 
 /// A client of the registry at `url` that keeps nothing on disk.
 fn client(url: &str) -> Result<Client> {
-    client_with(url, Plugins::new())
+    let parts = Plugins::new().discovery(|discovery| discovery.snapshots = Snapshots::Off);
+    client_with(url, parts)
 }
 
 /// A client of these parts and the registry at `url`.
@@ -170,10 +171,11 @@ async fn settled() -> Result<Usage> {
     Ok(last)
 }
 
-/// Descriptors and tasks, once they are no more than they were, or after 15 s.
+/// Descriptors and tasks, once they are no more than they were, or after a minute: a node that may only have been
+/// forgotten is shown, and tried, for 45 s.
 async fn returned(before: Usage) -> Result<Usage> {
     let mut now = Usage::now()?;
-    for _ in 0..60 {
+    for _ in 0..240 {
         if now.is_within(before) {
             break;
         }

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
+use micro::selector::Snapshots;
 use serde_json::json;
 
 use crate::{
@@ -20,24 +21,27 @@ pub(crate) struct Doctor {
     /// How long to wait for each answer
     #[arg(long, value_name = "DURATION", value_parser = arguments::duration, default_value = "5s")]
     timeout: Duration,
-    /// Also look at the sets that a client keeps in this directory for a start without its registry
+    /// Look at the sets that a client keeps for a start without its registry here, not where they usually are
     #[arg(long, value_name = "DIRECTORY")]
     snapshots: Option<PathBuf>,
 }
 
 impl Doctor {
     pub(crate) fn run(self, session: &Session) -> Result {
-        let (mut reports, snapshots) = session.block_on(async {
+        let (mut reports, kept) = session.block_on(async {
             let mut reports = Vec::new();
+            let mut kept: Vec<_> = self.snapshots.iter().cloned().collect();
             for (url, registry) in session.registries()? {
                 reports.push(doctor::registry(&url, &*registry, self.timeout).await);
+                let usual = Snapshots::Usual.directory(&*registry);
+                kept.extend(usual.filter(|path| self.snapshots.is_none() && path.is_dir()));
             }
             let found = reports.is_empty() || reports.iter().any(Report::is_well);
             let client = session.plugins()?.client()?;
             reports.push(doctor::broker(&client, found, self.timeout).await);
-            Ok((reports, self.snapshots.as_deref().map(snapshots::look)))
+            Ok((reports, kept))
         })?;
-        reports.extend(snapshots);
+        reports.extend(kept.iter().map(|directory| snapshots::look(directory)));
         let ill = reports.iter().filter(|report| !report.is_well()).count();
         if session.json() {
             session.print(json!(reports.iter().map(Report::json).collect::<Vec<_>>()))?;

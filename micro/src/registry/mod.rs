@@ -84,10 +84,17 @@ pub trait Registry: Send + Sync + 'static {
     /// The name it is chosen by, such as `local`.
     fn name(&self) -> &str;
 
+    /// Where its server is, in words that set it apart from others of its name and hold no secrets; `None` for one
+    /// that needs no server.
+    fn place(&self) -> Option<String> {
+        None
+    }
+
     /// Whether it is a server elsewhere, that may come up later than who uses it: a service starts all the same while
-    /// it is [`Unavailable`](crate::Code::Unavailable). `false` unless it says otherwise.
+    /// it is [`Unavailable`](crate::Code::Unavailable). As it has a place, unless it says
+    /// otherwise.
     fn is_remote(&self) -> bool {
-        false
+        self.place().is_some()
     }
 
     /// Registers a node or renews it. With a `ttl` it goes when that passes unrenewed or, where the

@@ -24,7 +24,7 @@ mod verdict;
 mod weights;
 
 pub(crate) use cache::Names;
-pub use cache::{Cache, Entry, Fill, Options, Retire};
+pub use cache::{Cache, Entry, Fill, Options, Retire, Snapshots};
 pub use fleet::Fleet;
 pub use health::Probed;
 pub use load::Load;

@@ -12,6 +12,7 @@ use crate::{
     client::Client,
     error::{Error, Result},
     plugins::Plugins,
+    selector::Snapshots,
 };
 
 impl Settings {
@@ -43,6 +44,13 @@ impl Settings {
         }
         if let Some(retries) = self.number::<u8>("client-retries")? {
             plugins = plugins.balance(|balance| balance.attempts = retries.saturating_add(1));
+        }
+        if let Some(said) = self.text("client-snapshots") {
+            let snapshots = match said {
+                "no" => Snapshots::Off,
+                directory => Snapshots::In(directory.into()),
+            };
+            plugins = plugins.discovery(|discovery| discovery.snapshots = snapshots);
         }
         if let Some(idle) = self.duration("client-pool-ttl")? {
             plugins.native = plugins.native.limit(|limits| limits.idle = idle);

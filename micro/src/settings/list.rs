@@ -23,7 +23,7 @@ const fn setting(name: &'static str, default: &'static str, means: &'static str)
 pub(super) const METADATA: &str = "server-metadata";
 
 /// Every setting, in the order of the page.
-pub(super) const SETTINGS: [Setting; 37] = [
+pub(super) const SETTINGS: [Setting; 38] = [
     setting(
         "registry",
         "`local`",
@@ -126,6 +126,11 @@ pub(super) const SETTINGS: [Setting; 37] = [
         "client-retries",
         "`3`",
         "attempts after the first, in the whole tree of a call",
+    ),
+    setting(
+        "client-snapshots",
+        "the user's cache",
+        "the directory where known nodes are kept for a start without the registry, or `no`",
     ),
     setting(
         "client-pool-ttl",

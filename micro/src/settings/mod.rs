@@ -20,6 +20,7 @@
 //! | `--register-ttl`, `--register-interval` | how long a registration lasts, how often it is renewed |
 //! | `--client-request-timeout` | the time for a call that comes without a deadline |
 //! | `--client-retries` | attempts after the first, in the whole tree of a call |
+//! | `--client-snapshots` | the directory where known nodes are kept for a start without the registry, or `no` |
 //! | `--client-pool-ttl` | how long a connection without calls is kept |
 //! | `--tls-cert`, `--tls-key` | files of the certificate that is shown, to clients and to servers that ask |
 //! | `--tls-ca` | a file of the authorities that servers are trusted by, in place of the system's |

@@ -126,8 +126,9 @@ impl Driver for Server {
     }
 
     fn place(&self) -> String {
-        let (host, namespace) = (self.place.options.place(), &self.place.namespace);
-        format!("{host}, namespace `{namespace}`")
+        let hosts = self.place.options.hosts.join(",");
+        let namespace = &self.place.namespace;
+        format!("{hosts}, namespace `{namespace}`")
     }
 
     async fn register(&self, node: &Node, _: Option<Duration>) -> Result<()> {

@@ -115,8 +115,8 @@ impl<D: Driver> Registry for Remote<D> {
         self.driver.name()
     }
 
-    fn is_remote(&self) -> bool {
-        true
+    fn place(&self) -> Option<String> {
+        Some(self.driver.place())
     }
 
     async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {

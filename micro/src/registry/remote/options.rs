@@ -117,9 +117,13 @@ impl Options {
         })
     }
 
-    /// The hosts, for errors.
+    /// Hosts, path and namespace, for errors.
     pub fn place(&self) -> String {
-        self.hosts.join(",")
+        let mut place = self.hosts.join(",") + self.url.path();
+        if !self.namespace.is_empty() {
+            place = format!("{place}, namespace `{}`", self.namespace);
+        }
+        place
     }
 }
 

@@ -99,6 +99,12 @@ impl Registry for Several {
         &self.0.name
     }
 
+    fn place(&self) -> Option<String> {
+        let places = self.registries().iter().filter_map(|one| one.place());
+        let places: Vec<_> = places.collect();
+        (!places.is_empty()).then(|| places.join(" and "))
+    }
+
     fn is_remote(&self) -> bool {
         self.registries().iter().any(|one| one.is_remote())
     }

@@ -4,6 +4,7 @@ pub(super) mod disk;
 mod entry;
 mod follow;
 mod names;
+mod snapshots;
 mod state;
 mod task;
 mod weights;
@@ -19,6 +20,7 @@ use parking_lot::Mutex;
 use tokio::{sync::watch, task::JoinHandle};
 
 pub use entry::Entry;
+pub use snapshots::Snapshots;
 
 use super::{Rng, Strategy};
 use crate::{
@@ -46,9 +48,8 @@ pub struct Cache<P: Clone> {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
-    /// A directory for the last set of each service, read at a start while the registry does not
-    /// answer. `None`, the default, keeps nothing on disk.
-    pub disk: Option<PathBuf>,
+    /// Where the last set of each service is kept.
+    pub snapshots: Snapshots,
     /// How long a registry may show no nodes, without saying that they went, before it is believed:
     /// 30 s, longer than a registry that lost its memory takes to hear from all nodes again.
     pub grace: Duration,
@@ -64,7 +65,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Options {
-            disk: None,
+            snapshots: Snapshots::default(),
             grace: Duration::from_secs(30),
             patience: Duration::from_millis(100),
             services: 4096,
@@ -84,6 +85,8 @@ struct Shared<P> {
     registry: Arc<dyn Registry>,
     strategy: Arc<dyn Strategy>,
     options: Options,
+    /// Where sets are kept.
+    directory: Option<PathBuf>,
     fill: Fill<P>,
     retire: Retire<P>,
     rng: Rng,
@@ -101,6 +104,7 @@ impl<P: Clone + Send + Sync + 'static> Cache<P> {
         retire: Retire<P>,
     ) -> Self {
         let shared = Shared {
+            directory: options.snapshots.directory(&*registry),
             registry,
             strategy,
             rng: options.seed.map_or_else(Rng::new, Rng::seeded),

@@ -5,7 +5,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout};
 
 use super::{
-    disk,
+    Snapshots, disk,
     follow::{Follow, Said, at},
     state::Inner,
 };
@@ -61,7 +61,7 @@ pub(super) async fn run<P: Clone + Send + Sync + 'static>(inner: Arc<Inner<P>>) 
                     inner.reweigh();
                 }
                 inner.replace(nodes);
-                if shared.options.disk.is_some() {
+                if shared.directory.is_some() {
                     let now = Instant::now();
                     let soonest = saved.map_or(now, |saved| saved + BETWEEN_SAVES);
                     save.get_or_insert(soonest.max(now));
@@ -79,7 +79,7 @@ pub(super) async fn run<P: Clone + Send + Sync + 'static>(inner: Arc<Inner<P>>) 
 
 /// Reads the set that an earlier process kept; one warning when it cannot be read.
 async fn restore<P: Clone + Send + Sync + 'static>(inner: &Arc<Inner<P>>) {
-    let Some(directory) = inner.shared.options.disk.clone() else {
+    let Some(directory) = inner.shared.directory.clone() else {
         return;
     };
     let service = inner.service.clone();
@@ -92,13 +92,17 @@ async fn restore<P: Clone + Send + Sync + 'static>(inner: &Arc<Inner<P>>) {
 }
 
 async fn store<P: Clone + Send + Sync + 'static>(inner: &Arc<Inner<P>>) {
-    let Some(directory) = inner.shared.options.disk.clone() else {
+    let Some(directory) = inner.shared.directory.clone() else {
         return;
     };
     let service = inner.service.clone();
     let nodes = inner.nodes();
     let write = tokio::task::spawn_blocking(move || disk::write(&directory, &service, &nodes));
     if let Ok(Err(error)) = write.await {
-        inner.warn(&error);
+        match inner.shared.options.snapshots {
+            // Nobody asked for it: a machine whose disk cannot be written to is none of theirs.
+            Snapshots::Usual => tracing::debug!(service = inner.service, %error, "discovery"),
+            _ => inner.warn(&error),
+        }
     }
 }

@@ -5,7 +5,7 @@ use parking_lot::Mutex;
 use super::{registry::Fed, *};
 use crate::{
     Code, Outcome,
-    selector::{Cache, Entry, Options, WEIGHTS, strategy},
+    selector::{Cache, Entry, Options, Snapshots, WEIGHTS, strategy},
     time::{self, NEVER},
 };
 
@@ -40,7 +40,7 @@ impl Bench {
 
     fn with_disk(directory: &Path) -> Self {
         Self::new(Options {
-            disk: Some(directory.to_owned()),
+            snapshots: Snapshots::In(directory.to_owned()),
             ..Options::default()
         })
     }
