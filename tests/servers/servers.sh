@@ -124,6 +124,7 @@ consul_command() {
     cat >"$folder/consul.json" <<-JSON
 		{ "server": true, "bootstrap_expect": ${members[$name]}, "node_name": "member-$1", "data_dir": "$folder/data",
 		  "bind_addr": "127.0.0.1", "client_addr": "127.0.0.1", "performance": { "raft_multiplier": 1 },
+		  "limits": { "http_max_conns_per_client": 4000 },
 		  "ports": { "http": $http, "server": $((http + 1)), "serf_lan": $((http + 2)), "serf_wan": $((http + 3)),
 		             "dns": -1, "grpc": -1, "grpc_tls": -1 },
 		  "retry_join": [$(peers '"127.0.0.1:P"' 2)], "retry_interval": "1s",
