@@ -9,7 +9,7 @@ use super::{
 };
 use crate::real::{Backend, Servers};
 use anyhow::{Context as _, Result, anyhow};
-use micro::{Plugins, selector::Snapshots};
+use micro::{Client, Plugins, selector::Snapshots};
 use std::{env, fs, path::Path, time::Duration};
 use tokio::time::{Instant, sleep};
 
@@ -31,11 +31,11 @@ pub(super) async fn run(
     let directory = env::temp_dir().join(format!("micro-outage-{}-kept", std::process::id()));
     // What an earlier run of this number may have left.
     let _none = fs::remove_dir_all(&directory);
-    first_call(&url, Some(&directory))
-        .await
-        .1
-        .context("a client while all is well")?;
+    let well = client(&url, Some(&directory))?;
+    let called = load::call(&well, 1).await;
+    called.map_err(|error| anyhow!("a client while all is well: {error}"))?;
     until_kept(&directory).await?;
+    drop(well);
     let (signal, bounds) = match scenario {
         Scenario::ColdSilent => ("STOP", (TIMEOUT * 9 / 10, TIMEOUT * 3 / 2)),
         _ => ("KILL", (Duration::ZERO, Duration::from_millis(250))),
@@ -65,20 +65,23 @@ pub(super) async fn run(
     })
 }
 
-/// Makes a client, and one call; how long that took.
-async fn first_call(url: &str, directory: Option<&Path>) -> (Duration, Result<()>) {
-    let begun = Instant::now();
+/// A client that keeps nodes in `directory`.
+fn client(url: &str, directory: Option<&Path>) -> Result<Client> {
     let snapshots = directory.map_or(Snapshots::Off, |path| Snapshots::In(path.to_owned()));
     let plugins = Plugins::new()
         .discovery(|discovery| discovery.snapshots = snapshots)
         .balance(|balance| balance.timeout = TIMEOUT);
-    let answer = match client_with(url, plugins) {
-        Ok(client) => load::call(&client, 1)
-            .await
-            .map(drop)
-            .map_err(|error| anyhow!("{error}")),
-        Err(error) => Err(error),
+    client_with(url, plugins)
+}
+
+/// Makes a client, and one call; how long that took.
+async fn first_call(url: &str, directory: Option<&Path>) -> (Duration, Result<()>) {
+    let begun = Instant::now();
+    let called = async {
+        let called = load::call(&client(url, directory)?, 1).await;
+        called.map(drop).map_err(|error| anyhow!("{error}"))
     };
+    let answer = called.await;
     (begun.elapsed(), answer)
 }
 

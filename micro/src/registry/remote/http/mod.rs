@@ -47,7 +47,7 @@ pub(crate) const CONNECTIONS: usize = 30;
 /// Most bytes of one answer: ten thousand full records have a third of it.
 const LARGEST: usize = 64 * 1024 * 1024;
 /// How long an unused connection is kept.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_secs(15);
 /// How long all hosts together are waited for: less than a registry's callers wait …
 const PATIENCE: Duration = Duration::from_millis(4500);
 /// … but each at least this long, so that slow ones are not taken for dead.
