@@ -57,8 +57,20 @@ impl Link {
         }
     }
 
-    /// A connection to the first server that takes us.
+    /// A connection to the first server that takes us. Ends with an error when all refuse, and not while one is
+    /// silent: who asks knows best how long to wait.
     pub(super) async fn open(&self) -> Result<Linked> {
+        loop {
+            match self.open_once().await? {
+                Ok(linked) => return Ok(linked),
+                Err(error) if error.kind() == ConnectErrorKind::TimedOut => {}
+                Err(error) => return Err(explain(error)),
+            }
+        }
+    }
+
+    /// The inner error is the servers', the outer one that of what we were told.
+    async fn open_once(&self) -> Result<Result<Linked, ConnectError>> {
         let (losing, lost) = watch::channel(None);
         let options = self.options()?.event_callback(move |event| {
             let error = match event {
@@ -88,8 +100,8 @@ impl Link {
         let servers = servers.map_err(|error| {
             Error::invalid_argument("not the address of a NATS server").with_source(error)
         })?;
-        let client = options.connect(servers).await.map_err(explain)?;
-        Ok(Linked { client, lost })
+        let connected = options.connect(servers).await;
+        Ok(connected.map(|client| Linked { client, lost }))
     }
 
     fn options(&self) -> Result<ConnectOptions> {

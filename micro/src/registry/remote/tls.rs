@@ -48,6 +48,15 @@ impl Tls {
     ///
     /// Fails with [`Code::FailedPrecondition`](crate::Code::FailedPrecondition) for files that cannot be used, and
     /// with [`Code::Unavailable`](crate::Code::Unavailable) when the two do not come to terms.
+    #[cfg_attr(
+        not(any(
+            feature = "consul",
+            feature = "etcd",
+            feature = "kubernetes",
+            feature = "zookeeper"
+        )),
+        allow(dead_code, reason = "the client of NATS connects by itself")
+    )]
     pub(crate) async fn connect(
         &self,
         stream: TcpStream,
