@@ -14,7 +14,7 @@ mod world;
 use anyhow::{Result, ensure};
 use std::{io::stdout, time::Duration};
 
-pub(crate) use fleet::{Node, run_node};
+pub(crate) use fleet::{Node, SERVICE, run_node};
 pub(crate) use load::call;
 
 use crate::real::{Backend, Servers};

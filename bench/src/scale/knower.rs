@@ -8,7 +8,7 @@ use crate::{
 use anyhow::{Result, anyhow};
 use micro::{
     Plugins,
-    selector::{Cache, Options, Rng, strategy::P2c},
+    selector::{Cache, Options, Rng, Snapshots, strategy::P2c},
     transport::{Native, Peer, Transport},
 };
 use std::{
@@ -30,10 +30,12 @@ pub(crate) fn run(url: &str, services: usize) -> Result<()> {
         let registry = plugins(url, Plugins::new())?.open_registry();
         let registry = registry.map_err(|error| anyhow!("{error}"))?;
         let native = Native::new();
+        let mut options = Options::default();
+        options.snapshots = Snapshots::Off;
         let cache: Cache<Arc<dyn Peer>> = Cache::new(
             registry,
             Arc::new(P2c::new(Rng::new())),
-            Options::default(),
+            options,
             Box::new(move |node| native.open(node)),
             Box::new(|peer| peer.close()),
         );

@@ -122,6 +122,14 @@ async fn one(backend: &'static Backend, services: usize, servers: &Servers) -> R
         .map_err(|error| anyhow!("{error}"))?;
 
     let node = outage::Node::start("1", &direct, TTL, TTL / 2)?;
+    while registry
+        .get(outage::SERVICE)
+        .await
+        .map_err(|error| anyhow!("{error}"))?
+        .is_empty()
+    {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     let proxy = Proxy::start(&addresses).await?;
     let url = backend.url(&proxy.addresses);
     let watchers = Watchers::start(&url, services).await?;

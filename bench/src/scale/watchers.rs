@@ -7,6 +7,7 @@ use futures_util::{StreamExt as _, stream::SelectAll};
 use micro::{
     Plugins,
     registry::{Registry, Update},
+    selector::Snapshots,
 };
 use std::{
     collections::HashSet,
@@ -192,7 +193,8 @@ async fn watch_all(
 
 /// Makes calls while it is told to, and never ends.
 async fn call_at_rest(url: &str, calling: &AtomicBool) -> Result<()> {
-    let client = plugins(url, Plugins::new())?.client();
+    let parts = Plugins::new().discovery(|discovery| discovery.snapshots = Snapshots::Off);
+    let client = plugins(url, parts)?.client();
     let client = client.map_err(|error| anyhow!("{error}"))?;
     // From the first call on, this service is watched too, at rest as well.
     call(&client, 0).await.map_err(|error| anyhow!("{error}"))?;

@@ -17,7 +17,10 @@ use std::{
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{
+    sync::{Semaphore, watch},
+    task::JoinHandle,
+};
 
 pub use entry::Entry;
 pub use snapshots::Snapshots;
@@ -29,6 +32,9 @@ use crate::{
 };
 pub(crate) use names::Names;
 use weights::AllWeights;
+
+/// Sets that are read or written at a time.
+const DISK: usize = 2;
 
 /// The sets of the services in use, by name.
 ///
@@ -87,6 +93,8 @@ struct Shared<P> {
     options: Options,
     /// Where sets are kept.
     directory: Option<PathBuf>,
+    /// Held while a set is read or written, which takes a thread.
+    disk: Semaphore,
     fill: Fill<P>,
     retire: Retire<P>,
     rng: Rng,
@@ -105,6 +113,7 @@ impl<P: Clone + Send + Sync + 'static> Cache<P> {
     ) -> Self {
         let shared = Shared {
             directory: options.snapshots.directory(&*registry),
+            disk: Semaphore::new(DISK),
             registry,
             strategy,
             rng: options.seed.map_or_else(Rng::new, Rng::seeded),

@@ -83,6 +83,7 @@ async fn restore<P: Clone + Send + Sync + 'static>(inner: &Arc<Inner<P>>) {
         return;
     };
     let service = inner.service.clone();
+    let _turn = inner.shared.disk.acquire().await;
     let read = tokio::task::spawn_blocking(move || disk::read(&directory, &service));
     match read.await {
         Ok(Ok(Some(saved))) => inner.restore(saved),
@@ -97,6 +98,7 @@ async fn store<P: Clone + Send + Sync + 'static>(inner: &Arc<Inner<P>>) {
     };
     let service = inner.service.clone();
     let nodes = inner.nodes();
+    let _turn = inner.shared.disk.acquire().await;
     let write = tokio::task::spawn_blocking(move || disk::write(&directory, &service, &nodes));
     if let Ok(Err(error)) = write.await {
         match inner.shared.options.snapshots {
