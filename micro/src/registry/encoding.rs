@@ -28,13 +28,17 @@ pub struct Service {
     pub metadata: BTreeMap<String, String>,
     /// What its nodes serve.
     #[serde(
-        default = "no_endpoints",
-        deserialize_with = "endpoints_or_null",
-        serialize_with = "endpoints_as_null"
+        default,
+        deserialize_with = "null_is_empty",
+        serialize_with = "empty_is_null"
     )]
     pub endpoints: Arc<[Endpoint]>,
     /// Where it runs.
-    #[serde(default, deserialize_with = "null_is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        serialize_with = "empty_is_null"
+    )]
     pub nodes: Vec<Instance>,
 }
 
@@ -152,30 +156,13 @@ pub fn decode(json: &[u8]) -> Result<Vec<Node>> {
     Ok(service.into_nodes())
 }
 
-fn no_endpoints() -> Arc<[Endpoint]> {
-    Arc::from([])
-}
-
-fn endpoints_or_null<'de, D: serde::Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Arc<[Endpoint]>, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_else(no_endpoints))
-}
-
-fn endpoints_as_null<S: serde::Serializer>(
-    endpoints: &Arc<[Endpoint]>,
+fn empty_is_null<T: Serialize + Default + PartialEq, S: serde::Serializer>(
+    value: &T,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    (!endpoints.is_empty())
-        .then_some(endpoints)
+    (*value != T::default())
+        .then_some(value)
         .serialize(serializer)
-}
-
-fn empty_is_null<S: serde::Serializer>(
-    map: &BTreeMap<String, String>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    (!map.is_empty()).then_some(map).serialize(serializer)
 }
 
 #[cfg(test)]

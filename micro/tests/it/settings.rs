@@ -156,7 +156,7 @@ fn a_wrong_value_names_its_setting_and_what_is_expected() {
                 "built in are: ",
                 "`local`, ",
                 "`memory`, ",
-                "`static`;",
+                "`static`",
             ],
         ),
         (
