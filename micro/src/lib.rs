@@ -67,6 +67,8 @@ mod service;
 pub mod settings;
 mod time;
 pub mod transport;
+#[cfg(feature = "tls")]
+mod trust;
 mod url;
 
 pub use broker::Broker;

@@ -1,19 +1,17 @@
 //! TLS to servers of records, by the files that a registry's URL names.
 
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
-use rustls::{
-    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
-};
+use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::{net::TcpStream, time::Instant};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::TlsFiles;
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    trust::{self, Anyone},
+};
 
 /// How long files are not looked at again: a certificate that is renewed counts after that.
 const FRESH: Duration = Duration::from_secs(60);
@@ -111,95 +109,17 @@ fn config(files: &TlsFiles) -> Result<ClientConfig> {
         let anyone = Arc::new(Anyone(provider));
         builder.dangerous().with_custom_certificate_verifier(anyone)
     } else {
-        builder.with_root_certificates(authorities(files.ca.as_deref())?)
+        builder.with_root_certificates(match &files.ca {
+            Some(file) => trust::authorities(file)?,
+            None => trust::of_the_system("`tls-ca`")?,
+        })
     };
     let (Some(certificate), Some(key)) = (&files.certificate, &files.key) else {
         return Ok(builder.with_no_client_auth());
     };
-    let chain = certificates(certificate)?;
-    let own_key = PrivateKeyDer::from_pem_slice(&read(key)?)
-        .map_err(|_| unusable(key, "there is no private key in it"))?;
+    let (chain, own_key) = trust::identity(certificate, key)?;
     let config = builder.with_client_auth_cert(chain, own_key);
     config.map_err(|error| {
-        unusable(certificate, "its certificate does not fit the key").with_source(error)
+        trust::unusable(certificate, "its certificate does not fit the key").with_source(error)
     })
-}
-
-fn authorities(file: Option<&Path>) -> Result<RootCertStore> {
-    let mut roots = RootCertStore::empty();
-    let Some(file) = file else {
-        // Systems have some that are too odd to be read; the others do.
-        let found = rustls_native_certs::load_native_certs();
-        let (used, _) = roots.add_parsable_certificates(found.certs);
-        if used == 0 {
-            return Err(Error::failed_precondition(
-                "the system trusts no authority, so no server can be verified; name a file of them with `tls-ca`",
-            ));
-        }
-        return Ok(roots);
-    };
-    for certificate in certificates(file)? {
-        let added = roots.add(certificate);
-        added.map_err(|error| unusable(file, "a certificate is damaged").with_source(error))?;
-    }
-    Ok(roots)
-}
-
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
-    let text = read(file)?;
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-    match found {
-        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        _ => Err(unusable(file, "there is no certificate in it")),
-    }
-}
-
-fn read(file: &Path) -> Result<Vec<u8>> {
-    fs::read(file).map_err(|error| unusable(file, "it cannot be read").with_source(error))
-}
-
-fn unusable(file: &Path, why: &str) -> Error {
-    let name = file.display();
-    Error::failed_precondition(format!("TLS cannot use `{name}`: {why}"))
-}
-
-/// Takes any certificate (`tls-insecure`); that the other side has its key is still verified.
-#[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

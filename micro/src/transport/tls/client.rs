@@ -3,25 +3,14 @@
 use std::{io, sync::Arc};
 
 use async_trait::async_trait;
-use rustls::{
-    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
-    client::{
-        WebPkiServerVerifier,
-        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    },
-    crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, ServerName, UnixTime},
-};
+use rustls::{ClientConfig, client::WebPkiServerVerifier, pki_types::ServerName};
 use tokio_rustls::TlsConnector;
 
-use super::{
-    Secured, Tls, explain,
-    files::{self, Made},
-    names, provider,
-};
+use super::{Secured, Tls, explain, files::Made, names, provider};
 use crate::{
     error::{Error, Result},
     transport::io::{Acceptor, Io, Network, SharedNetwork},
+    trust::{self, Anyone},
 };
 
 /// TLS to nodes, for one protocol inside it.
@@ -107,8 +96,8 @@ pub(super) fn config(tls: &Tls, alpn: &[&str]) -> Result<ClientConfig> {
             .with_custom_certificate_verifier(verifier)
     } else {
         let roots = match &tls.trust {
-            Some(file) => files::authorities(file)?,
-            None => of_the_system()?,
+            Some(file) => trust::authorities(file)?,
+            None => trust::of_the_system("`--tls-ca` (`Tls::trust`)")?,
         };
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider());
         let verifier = verifier.build().map_err(|error| {
@@ -119,9 +108,9 @@ pub(super) fn config(tls: &Tls, alpn: &[&str]) -> Result<ClientConfig> {
     let mut config = match &tls.identity {
         None => builder.with_no_client_auth(),
         Some(identity) => {
-            let (chain, key) = files::identity(identity)?;
+            let (chain, key) = trust::identity(&identity.certificate, &identity.key)?;
             builder.with_client_auth_cert(chain, key).map_err(|error| {
-                files::unusable(
+                trust::unusable(
                     &identity.certificate,
                     "its certificate and key cannot be shown",
                 )
@@ -131,62 +120,6 @@ pub(super) fn config(tls: &Tls, alpn: &[&str]) -> Result<ClientConfig> {
     };
     config.alpn_protocols = names(alpn);
     Ok(config)
-}
-
-/// The authorities that the system trusts.
-fn of_the_system() -> Result<RootCertStore> {
-    let found = rustls_native_certs::load_native_certs();
-    let mut roots = RootCertStore::empty();
-    // Systems have some that are too odd to be read; the others do.
-    let (used, _) = roots.add_parsable_certificates(found.certs);
-    if used == 0 {
-        return Err(Error::failed_precondition(
-            "the system trusts no authority, so no server can be verified; name a file of them with \
-             `--tls-ca` (`Tls::trust`)",
-        ));
-    }
-    Ok(roots)
-}
-
-/// Takes any certificate; that the other side has its key is still verified.
-#[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }
 
 #[cfg(test)]

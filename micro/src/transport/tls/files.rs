@@ -8,14 +8,9 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use rustls::{
-    RootCertStore,
-    pki_types::{CertificateDer, PrivateKeyDer, pem, pem::PemObject},
-};
 
-use super::Identity;
 use crate::{
-    error::{Error, Result},
+    error::Result,
     time::{self, Nanos, nanos},
 };
 
@@ -97,50 +92,4 @@ impl<T> Made<T> {
 fn stamp(file: &Path) -> Option<Stamp> {
     let about = fs::metadata(file).ok()?;
     Some((about.modified().ok()?, about.len()))
-}
-
-/// The certificate to show and its key.
-pub(super) fn identity(
-    identity: &Identity,
-) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
-    let chain = certificates(&identity.certificate)?;
-    let key = PrivateKeyDer::from_pem_slice(&read(&identity.key)?).map_err(|error| {
-        let hint = match error {
-            pem::Error::NoItemsFound => "there is no private key in it",
-            _ => "it is not PEM",
-        };
-        unusable(&identity.key, hint)
-    })?;
-    Ok((chain, key))
-}
-
-/// The authorities in a file.
-pub(super) fn authorities(file: &Path) -> Result<RootCertStore> {
-    let mut store = RootCertStore::empty();
-    for certificate in certificates(file)? {
-        store.add(certificate).map_err(|error| {
-            unusable(file, "one of its certificates is damaged").with_source(error)
-        })?;
-    }
-    Ok(store)
-}
-
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
-    let text = read(file)?;
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-    let certificates = certificates.map_err(|_| unusable(file, "it is not PEM"))?;
-    if certificates.is_empty() {
-        return Err(unusable(file, "there is no certificate in it"));
-    }
-    Ok(certificates)
-}
-
-fn read(file: &Path) -> Result<Vec<u8>> {
-    fs::read(file).map_err(|error| unusable(file, "it cannot be read").with_source(error))
-}
-
-/// What a file is not.
-pub(super) fn unusable(file: &Path, why: &str) -> Error {
-    let name = file.display();
-    Error::failed_precondition(format!("TLS cannot use `{name}`: {why}"))
 }

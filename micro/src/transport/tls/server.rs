@@ -6,14 +6,11 @@ use rustls::{ServerConfig, ServerConnection, server::WebPkiClientVerifier};
 use tokio::io::AsyncReadExt;
 use tokio_rustls::TlsAcceptor;
 
-use super::{
-    Identity, Secured, Tls,
-    files::{self, Made},
-    names, provider,
-};
+use super::{Identity, Secured, Tls, files::Made, names, provider};
 use crate::{
     error::{Error, Result},
     transport::{io::Io, protocol::Accepted},
+    trust,
 };
 
 /// The first bytes of TLS: a handshake record, and the high byte of any version.
@@ -100,7 +97,7 @@ pub(super) fn config(tls: &Tls, alpn: &[&str]) -> Result<ServerConfig> {
         .as_ref()
         .ok_or_else(|| Error::failed_precondition("there is no certificate to show"))?;
     let wrong = |error| {
-        files::unusable(
+        trust::unusable(
             &identity.certificate,
             "its certificate and key cannot be served with",
         )
@@ -112,19 +109,19 @@ pub(super) fn config(tls: &Tls, alpn: &[&str]) -> Result<ServerConfig> {
     let builder = match &tls.clients {
         None => builder.with_no_client_auth(),
         Some(file) => {
-            let authorities = Arc::new(files::authorities(file)?);
+            let authorities = Arc::new(trust::authorities(file)?);
             let verifier = WebPkiClientVerifier::builder_with_provider(authorities, provider());
             let verifier = match tls.clients_optional {
                 true => verifier.allow_unauthenticated(),
                 false => verifier,
             };
             let verifier = verifier.build().map_err(|error| {
-                files::unusable(file, "clients cannot be verified by it").with_source(error)
+                trust::unusable(file, "clients cannot be verified by it").with_source(error)
             })?;
             builder.with_client_cert_verifier(verifier)
         }
     };
-    let (chain, key) = files::identity(identity)?;
+    let (chain, key) = trust::identity(&identity.certificate, &identity.key)?;
     let mut config = builder.with_single_cert(chain, key).map_err(wrong)?;
     config.alpn_protocols = names(alpn);
     Ok(config)

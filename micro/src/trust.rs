@@ -1,0 +1,114 @@
+//! Files of certificates, and whom a client trusts by them: for calls, and for servers of records.
+
+use std::{fs, path::Path, sync::Arc};
+
+use rustls::{
+    DigitallySignedStruct, RootCertStore, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem, pem::PemObject},
+};
+
+use crate::error::{Error, Result};
+
+/// The authorities that the system trusts. Fails if there is none; `hint` is how a file of them is named.
+pub(crate) fn of_the_system(hint: &str) -> Result<RootCertStore> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    // Systems have some that are too odd to be read; the others do.
+    let (used, _) = roots.add_parsable_certificates(found.certs);
+    if used == 0 {
+        return Err(Error::failed_precondition(format!(
+            "the system trusts no authority, so no server can be verified; name a file of them with {hint}"
+        )));
+    }
+    Ok(roots)
+}
+
+/// The authorities in a file.
+pub(crate) fn authorities(file: &Path) -> Result<RootCertStore> {
+    let mut store = RootCertStore::empty();
+    for certificate in certificates(file)? {
+        store.add(certificate).map_err(|error| {
+            unusable(file, "one of its certificates is damaged").with_source(error)
+        })?;
+    }
+    Ok(store)
+}
+
+/// A certificate to show, with what leads from it to its authority, and its key.
+pub(crate) fn identity(
+    certificate: &Path,
+    key: &Path,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
+    let chain = certificates(certificate)?;
+    let own_key = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|error| {
+        let hint = match error {
+            pem::Error::NoItemsFound => "there is no private key in it",
+            _ => "it is not PEM",
+        };
+        unusable(key, hint)
+    })?;
+    Ok((chain, own_key))
+}
+
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let text = read(file)?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    let certificates = certificates.map_err(|_| unusable(file, "it is not PEM"))?;
+    if certificates.is_empty() {
+        return Err(unusable(file, "there is no certificate in it"));
+    }
+    Ok(certificates)
+}
+
+fn read(file: &Path) -> Result<Vec<u8>> {
+    fs::read(file).map_err(|error| unusable(file, "it cannot be read").with_source(error))
+}
+
+/// What a file is not.
+pub(crate) fn unusable(file: &Path, why: &str) -> Error {
+    let name = file.display();
+    Error::failed_precondition(format!("TLS cannot use `{name}`: {why}"))
+}
+
+/// Takes any certificate; that the other side has its key is still verified.
+#[derive(Debug)]
+pub(crate) struct Anyone(pub(crate) Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anyone {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
