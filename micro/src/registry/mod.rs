@@ -13,6 +13,7 @@ mod consul;
 pub mod contract;
 #[cfg(feature = "dns")]
 mod dns;
+mod each;
 pub mod encoding;
 #[cfg(feature = "etcd")]
 mod etcd;
@@ -32,6 +33,7 @@ pub mod remote;
 mod several;
 mod static_list;
 mod view;
+mod wait;
 #[cfg(feature = "zookeeper")]
 mod zookeeper;
 

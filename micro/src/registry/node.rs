@@ -1,13 +1,11 @@
 //! A node's record: where it listens, which version it is, what it serves.
 
-use crate::call::Shape;
-use std::{
-    collections::BTreeMap,
-    hash::{BuildHasher, Hasher, RandomState},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
+
+use super::wait::random;
+use crate::call::Shape;
 
 /// One running instance of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +45,6 @@ impl Node {
 
     /// A random id in the form of a version 4 UUID.
     pub(crate) fn random_id() -> String {
-        // Each `RandomState` has fresh keys from the system's random numbers.
-        let random = || RandomState::new().build_hasher().finish();
         let (a, b) = (random(), random());
         format!(
             "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",

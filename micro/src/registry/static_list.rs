@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use super::{
     Node, Registry, Updates,
     admit::check,
+    remote::variable,
     view::{Set, Teller, View, updates},
 };
 use crate::{
@@ -226,10 +227,7 @@ impl Unlisted {
         is_empty: bool,
         metadata: BTreeMap<String, String>,
     ) -> Result<Option<Unlisted>> {
-        let variable = |name| {
-            let said = std::env::var(name).ok();
-            said.filter(|text| is_empty && !text.is_empty())
-        };
+        let variable = |name| variable(name).filter(|_| is_empty);
         let domain = url
             .query("domain")
             .or_else(|| variable("STATIC_SELECTOR_DOMAIN_NAME"));

@@ -20,7 +20,7 @@ use serde::Deserialize;
 use tokio::{
     sync::Notify,
     task::JoinSet,
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep},
 };
 
 use super::{
@@ -31,7 +31,10 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    registry::remote::{Shown, http::Answer},
+    registry::{
+        remote::{Shown, http::Answer},
+        wait::at,
+    },
 };
 
 /// Services that are read at once.
@@ -205,15 +208,9 @@ impl Due {
                 return Ok(services);
             }
             let all = *self.all.lock();
-            let sweep = async {
-                match all {
-                    Some(at) => sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 () = self.more.notified() => {}
-                () = sweep => {
+                () = at(all) => {
                     *self.all.lock() = None;
                     return server.all_names().await;
                 }

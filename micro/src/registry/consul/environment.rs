@@ -10,7 +10,6 @@ use crate::{
 /// The URL with what `CONSUL_HTTP_ADDR`, `CONSUL_HTTP_TOKEN`, `CONSUL_HTTP_TOKEN_FILE`, `CONSUL_HTTP_AUTH` and, where
 /// TLS is spoken, `CONSUL_CACERT`, `CONSUL_CLIENT_CERT`, `CONSUL_CLIENT_KEY` and `CONSUL_HTTP_SSL_VERIFY` add to it.
 pub(super) fn complete(url: &Url, variable: impl Fn(&str) -> Option<String>) -> Result<Url> {
-    let variable = |name| variable(name).filter(|value| !value.is_empty());
     let is =
         |name, values: [&str; 2]| variable(name).is_some_and(|value| values.contains(&&*value));
     let mut said = url.clone();

@@ -34,6 +34,7 @@ use super::{
     remote::{
         Driver, Options, Remote, Shown,
         http::{self as client, Answer, Http, Request},
+        variable,
     },
 };
 use crate::{
@@ -81,7 +82,7 @@ impl Consul {
     /// # Errors
     /// [`Code::InvalidArgument`] for what the URL says wrongly, as [`Options::of`] has it.
     pub fn open(url: &Url) -> Result<Self> {
-        let url = environment::complete(url, |name| std::env::var(name).ok())?;
+        let url = environment::complete(url, variable)?;
         let options = Options::of(&url, PORT, &["connections"])?;
         let connections = match url.query("connections") {
             None => CONNECTIONS,

@@ -14,6 +14,7 @@ use tokio::time::{sleep, timeout};
 use super::{
     Node, Registry, Updates,
     remote::{Driver, Remote, Shown},
+    wait::part_of,
 };
 use crate::{
     error::{Error, Result},
@@ -165,14 +166,9 @@ impl Driver for Zone {
                 false => shown.whole(found.nodes),
             }
             begun = true;
-            sleep(found.lives.clamp(SOONEST, LATEST).mul_f64(jitter())).await;
+            let lives = found.lives.clamp(SOONEST, LATEST);
+            // The many who heard the same answer do not ask again as one.
+            sleep(lives + part_of(lives / 10)).await;
         }
     }
-}
-
-/// From 1.0 to 1.1, so that the many who heard the same answer do not ask again as one.
-fn jitter() -> f64 {
-    use std::hash::{BuildHasher, Hasher, RandomState};
-    let random = RandomState::new().build_hasher().finish();
-    1.0 + f64::from((random % 1000) as u16) / 10_000.0
 }

@@ -1,11 +1,6 @@
 //! A watch: the whole range, then each change after that revision, until the server is lost.
 
-use std::{
-    collections::{HashMap, HashSet},
-    future::poll_fn,
-    pin::Pin,
-    task::Poll,
-};
+use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 
@@ -18,7 +13,10 @@ use super::{
     nodes, record,
     stream::Stream,
 };
-use crate::registry::remote::{Change, Shown};
+use crate::registry::{
+    each::each,
+    remote::{Change, Shown},
+};
 
 /// Changes that are told as one.
 const BURST: usize = 1000;
@@ -171,33 +169,9 @@ async fn alive(link: &Link, leases: HashSet<i64>) -> HashSet<i64> {
             // Without an answer it is in doubt, as one that expired is.
             lease.is_ok_and(|lease| lease.ttl > 0).then_some(*id)
         });
-        alive.extend(together(questions.collect()).await.into_iter().flatten());
+        alive.extend(each(questions).await.into_iter().flatten());
     }
     alive
-}
-
-/// What all of these futures give, run at once, in their order.
-async fn together<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
-    let mut running: Vec<Pin<Box<F>>> = futures.into_iter().map(Box::pin).collect();
-    let mut done: Vec<Option<F::Output>> = running.iter().map(|_| None).collect();
-    poll_fn(|cx| {
-        let mut pending = false;
-        for (future, done) in running.iter_mut().zip(&mut done) {
-            if done.is_none() {
-                match future.as_mut().poll(cx) {
-                    Poll::Ready(output) => *done = Some(output),
-                    Poll::Pending => pending = true,
-                }
-            }
-        }
-        if pending {
-            Poll::Pending
-        } else {
-            Poll::Ready(())
-        }
-    })
-    .await;
-    done.into_iter().flatten().collect()
 }
 
 #[cfg(test)]
@@ -239,15 +213,5 @@ mod tests {
             panic!("a watch that was ended goes on");
         };
         assert!(failure.says("no leader"));
-    }
-
-    #[tokio::test]
-    async fn futures_that_run_together_wait_for_each_other() {
-        let (tell, told) = tokio::sync::oneshot::channel();
-        let both: Vec<Pin<Box<dyn Future<Output = bool>>>> = vec![
-            Box::pin(async move { told.await.is_ok() }),
-            Box::pin(async move { tell.send(()).is_ok() }),
-        ];
-        assert_eq!(together(both).await, [true, true]);
     }
 }

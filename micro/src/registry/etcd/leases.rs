@@ -8,7 +8,6 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    hash::{BuildHasher, RandomState},
     sync::Arc,
     time::Duration,
 };
@@ -17,7 +16,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::{
     sync::Notify,
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep},
 };
 
 use super::{
@@ -27,11 +26,12 @@ use super::{
     message::{Delete, Grant, KeepAlive, Put, Range},
     shared::Task,
 };
+use crate::registry::wait::{at, part_of};
 
 /// Between two attempts to keep a lease alive.
 const AGAIN: Duration = Duration::from_secs(1);
 /// How long after a connection was lost leases are looked after, at most; so that many do not come as one.
-const SPREAD_MILLIS: u64 = 500;
+const SPREAD: Duration = Duration::from_millis(500);
 
 /// The leases of one handle; its task ends with it.
 pub(super) struct Leases {
@@ -198,8 +198,7 @@ impl Held {
                 () = at(due) => {}
                 () = self.changed.notified() => continue,
                 () = ended(connection.as_deref()), if may => {
-                    let random = RandomState::new().hash_one(());
-                    sleep(Duration::from_millis(random % SPREAD_MILLIS)).await;
+                    sleep(part_of(SPREAD)).await;
                     self.all_due();
                 }
             }
@@ -273,13 +272,6 @@ impl Held {
 fn seconds(ttl: Duration) -> i64 {
     let up = u64::from(ttl.subsec_nanos() > 0);
     i64::try_from(ttl.as_secs() + up).unwrap_or(i64::MAX).max(1)
-}
-
-async fn at(time: Option<Instant>) {
-    match time {
-        Some(time) => sleep_until(time).await,
-        None => std::future::pending().await,
-    }
 }
 
 async fn ended(connection: Option<&super::connection::Connection>) {

@@ -1,10 +1,6 @@
 //! The way to a cluster: a connection to whichever member answers, shared by all that a handle does.
 
-use std::{
-    hash::{BuildHasher, RandomState},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use http::HeaderValue;
 use tokio::{
@@ -21,7 +17,10 @@ use super::{
 };
 use crate::{
     error::{Code, Error, Result},
-    registry::remote::{Options, tls::Tls},
+    registry::{
+        remote::{Options, tls::Tls},
+        wait::random,
+    },
 };
 
 /// How long members are given to be connected to: less than the 5 s that a caller waits.
@@ -193,9 +192,8 @@ impl Place {
     /// at random, and the one that was lost last.
     async fn dial(self: Arc<Self>, lost: Option<String>) -> Result<Arc<Connection>, Failure> {
         let mut hosts = self.hosts.clone();
-        let random = RandomState::new().hash_one(()) as usize;
-        let length = hosts.len();
-        hosts.rotate_left(random % length);
+        let first = random() as usize % hosts.len();
+        hosts.rotate_left(first);
         hosts.sort_by_key(|host| Some(host) == lost.as_ref());
         let mut hosts = hosts.into_iter();
         let mut tries = JoinSet::new();

@@ -21,7 +21,7 @@ mod shared;
 mod store;
 mod stream;
 
-use std::{collections::BTreeSet, env, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -38,7 +38,7 @@ use super::{
     Node,
     admit::left_out,
     encoding,
-    remote::{Driver, Options, Remote, Shown},
+    remote::{Driver, Options, Remote, Shown, variable},
 };
 use crate::{
     error::{Error, Result},
@@ -70,7 +70,6 @@ impl Remote<Server> {
     /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for a URL that says what etcd does not know.
     pub fn open(url: &Url) -> Result<Self> {
         let options = Options::of(url, PORT, &[])?;
-        let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
         let user = match (&options.user, &options.token) {
             (None, None) => variable("ETCD_USERNAME")
                 .map(|user| (user, variable("ETCD_PASSWORD").unwrap_or_default())),

@@ -3,11 +3,9 @@
 //! Each registration has a name of its own that never comes again; only its own process puts a changed
 //! record in its place. The last by name of the records of one node is the newest registration.
 
-use std::{
-    fmt::Write,
-    hash::{BuildHasher, Hasher, RandomState},
-    time::SystemTime,
-};
+use std::{fmt::Write, time::SystemTime};
+
+use crate::registry::wait::random;
 
 /// The most bytes of an encoded service or id; two of them and the rest stay below the usual 255.
 const LONGEST: usize = 96;
@@ -36,12 +34,12 @@ pub(super) fn record(service: &str, id: &str) -> String {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let sequence = u64::try_from(since.unwrap_or_default().as_nanos()).unwrap_or(u64::MAX);
     let prefix = node_prefix(service, id);
-    format!("{prefix}{sequence:016x}-{:016x}{ENDING}", nonce())
+    format!("{prefix}{sequence:016x}-{:016x}{ENDING}", random())
 }
 
 /// A new name that no reader looks at: for a record being written (`new`) or removed (`gone`).
 pub(super) fn hidden(purpose: &str) -> String {
-    format!(".{purpose}-{:016x}", nonce())
+    format!(".{purpose}-{:016x}", random())
 }
 
 /// Whether a file of this name is one of those.
@@ -57,11 +55,6 @@ pub(super) fn may_be_record(name: &str) -> bool {
 /// Whether a file of this name may be a record of the service that `prefix` is of.
 pub(super) fn may_begin(name: &str, prefix: &str) -> bool {
     name.starts_with(prefix) || name.matches('+').count() != 2
-}
-
-/// Differs in every call of every process: the hasher's keys come from the system.
-fn nonce() -> u64 {
-    RandomState::new().build_hasher().finish()
 }
 
 /// Percent-encodes all but lower-case letters, digits, `_`, `-` and inner dots, so that neither

@@ -9,10 +9,12 @@
 //!                                                └─ Shown: sets, doubts ──► Teller ──► Update
 //! ```
 
+mod doubts;
 #[cfg(any(feature = "consul", feature = "kubernetes"))]
 pub(crate) mod http;
 mod options;
 mod shown;
+mod state;
 #[cfg(any(
     feature = "consul",
     feature = "etcd",
@@ -30,6 +32,9 @@ use tokio::time::timeout;
 
 #[cfg(unix)]
 pub(super) use options::check_namespace;
+#[cfg(feature = "kubernetes")]
+pub(super) use options::switch;
+pub(super) use options::variable;
 pub use options::{Options, TlsFiles};
 pub use shown::{Change, Shown};
 

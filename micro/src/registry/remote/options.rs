@@ -1,6 +1,6 @@
 //! What a registry's URL says: where it is, who we are, which part of it is ours.
 
-use std::path::PathBuf;
+use std::{env, path::PathBuf};
 
 use crate::{
     error::{Error, Result},
@@ -60,7 +60,8 @@ impl Options {
     ///
     /// # Errors
     /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for a key that nobody knows, a port that is none,
-    /// a certificate without a key, and a namespace of other characters than letters, digits, `-`, `_` and `.`.
+    /// a password with a bare `/` or `?`, a certificate without a key, and a namespace of other characters than letters,
+    /// digits, `-`, `_` and `.`.
     pub fn of(url: &Url, port: u16, own: &[&str]) -> Result<Self> {
         for key in url.keys() {
             if !COMMON.contains(&key) && !own.contains(&key) {
@@ -154,7 +155,13 @@ fn with_port(host: &str, port: u16) -> Result<String> {
     }
 }
 
-fn switch(url: &Url, key: &str) -> Result<Option<bool>> {
+/// A variable of the environment; an empty one says nothing.
+pub(in crate::registry) fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Whether a key of a URL says yes or no, if it is there; without a value it says yes.
+pub(in crate::registry) fn switch(url: &Url, key: &str) -> Result<Option<bool>> {
     match url.query(key).as_deref() {
         None => Ok(None),
         Some("" | "true" | "yes" | "1") => Ok(Some(true)),

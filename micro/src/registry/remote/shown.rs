@@ -5,27 +5,16 @@
 //! node is in doubt, and shown on: calls find out in a millisecond whether it lives, while a live one that is
 //! hidden takes no load until it has registered again.
 
-use std::{
-    collections::{BTreeMap, HashSet, btree_map},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use parking_lot::Mutex;
 use tokio::{sync::Notify, time::Instant};
 
+use super::state::State;
 use crate::{
     error::Error,
-    registry::{
-        Node, admit,
-        view::{Set, View},
-    },
+    registry::{Node, admit, view::View},
 };
-
-/// How long a node is shown that a server lacks: longer than nodes take to register again, which is 30 s.
-const GRACE: Duration = Duration::from_secs(45);
-/// How long after a node expired its fellows may have done so too: then it was the server that failed.
-const SETTLE: Duration = Duration::from_secs(3);
 
 /// What a driver says of one service, or of all, on one watch.
 pub struct Shown {
@@ -56,23 +45,6 @@ pub enum Change {
     },
 }
 
-#[derive(Default)]
-struct State {
-    view: View,
-    doubts: BTreeMap<(String, String), Doubt>,
-    /// Whether the server was heard since it was last asked.
-    heard: bool,
-}
-
-/// A node that the server lacks and that is shown all the same.
-struct Doubt {
-    until: Instant,
-    /// Whether it expired before our eyes, so that its fellows can tell on whom the fault lay.
-    expired: bool,
-    /// Whether the server has not had it since it was asked anew: that it lacks it says nothing more.
-    missing: bool,
-}
-
 impl Shown {
     pub(in crate::registry) fn new(registry: &str) -> Self {
         Shown {
@@ -93,68 +65,19 @@ impl Shown {
             }
         }
         self.change(|state| {
-            let until = Instant::now() + GRACE;
-            let mut empty = Vec::new();
-            for (service, set) in &state.view.services {
-                if set.nodes.is_empty() && !sets.contains_key(service) {
-                    empty.push(service.clone());
-                }
-                let found: HashSet<String> = sets
-                    .get(service)
-                    .map(|nodes| nodes.iter().map(|node| node.id.clone()).collect())
-                    .unwrap_or_default();
-                for node in &set.nodes {
-                    let found = found.contains(&node.id);
-                    let key = (service.clone(), node.id.clone());
-                    if found {
-                        state.doubts.remove(&key);
-                    } else {
-                        let doubt = state.doubts.entry(key).or_insert(Doubt {
-                            until,
-                            expired: false,
-                            missing: true,
-                        });
-                        doubt.missing = true;
-                        sets.entry(service.clone()).or_default().push(node.clone());
-                    }
-                }
-            }
-            for service in empty {
-                state.view.services.remove(&service);
+            for service in state.view.services.keys() {
+                sets.entry(service.clone()).or_default();
             }
             for (service, nodes) in sets {
-                state.put_set(service, nodes);
+                state.again(service, nodes);
             }
         });
     }
 
     /// These are all the nodes of one service after a loss, as [`Shown::whole`] has it of all services.
     pub fn again(&self, service: &str, nodes: impl IntoIterator<Item = Node>) {
-        let admitted = |node: &Node| admit::admit(&self.registry, node);
-        let admitted = nodes.into_iter().filter(admitted);
-        let mut nodes: Vec<_> = admitted.map(Arc::new).collect();
-        self.change(|state| {
-            let until = Instant::now() + GRACE;
-            let found: HashSet<String> = nodes.iter().map(|node| node.id.clone()).collect();
-            for node in state.nodes(service) {
-                let key = (service.to_owned(), node.id.clone());
-                if found.contains(&node.id) {
-                    state.doubts.remove(&key);
-                    continue;
-                }
-                let doubt = state.doubts.entry(key).or_insert(Doubt {
-                    until,
-                    expired: false,
-                    missing: true,
-                });
-                doubt.missing = true;
-                nodes.push(node);
-            }
-            match nodes.is_empty() {
-                true => drop(state.view.services.remove(service)),
-                false => state.put_set(service.to_owned(), nodes),
-            }
-        });
+        let nodes = self.admitted(nodes);
+        self.change(|state| state.again(service.to_owned(), nodes));
     }
 
     /// These are all the nodes of one service, as the server, heard all along, now has it: others were taken
@@ -166,44 +89,8 @@ impl Shown {
         nodes: impl IntoIterator<Item = Node>,
         expired: impl IntoIterator<Item = Node>,
     ) {
-        let admitted = |node: &Node| admit::admit(&self.registry, node);
-        let nodes: Vec<_> = nodes.into_iter().filter(admitted).map(Arc::new).collect();
-        let expired: Vec<_> = expired.into_iter().filter(admitted).collect();
-        self.change(|state| {
-            let mut shown = nodes;
-            for node in &shown {
-                state.doubts.remove(&(service.to_owned(), node.id.clone()));
-            }
-            let before = state
-                .view
-                .services
-                .get(service)
-                .cloned()
-                .unwrap_or_default();
-            let known: HashSet<&str> = before.nodes.iter().map(|node| &*node.id).collect();
-            for node in expired {
-                // One that was never seen alive is not shown.
-                if known.contains(&*node.id) {
-                    state.doubt(service, &node.id);
-                    shown.push(Arc::new(node));
-                }
-            }
-            let left: HashSet<&str> = shown.iter().map(|node| &*node.id).collect();
-            let mut missing = Vec::new();
-            for node in &before.nodes {
-                let key = (service.to_owned(), node.id.clone());
-                match state.doubts.get(&key) {
-                    _ if left.contains(&*node.id) => {}
-                    Some(doubt) if doubt.missing => missing.push(node.clone()),
-                    _ => drop(state.doubts.remove(&key)),
-                }
-            }
-            shown.extend(missing);
-            match shown.is_empty() {
-                true => drop(state.view.services.remove(service)),
-                false => state.put_set(service.to_owned(), shown),
-            }
-        });
+        let (nodes, expired) = (self.admitted(nodes), self.admitted(expired));
+        self.change(|state| state.set(service, nodes, expired));
     }
 
     /// A node was registered, or registered again.
@@ -271,35 +158,21 @@ impl Shown {
     /// Ends the doubts that are due, and says when the next one is.
     pub(super) fn settle(&self) -> Option<Instant> {
         let mut state = self.state.lock();
-        let now = Instant::now();
-        let due = state.doubts.iter().filter(|(_, doubt)| doubt.until <= now);
-        let due: Vec<(String, String)> = due.map(|(key, _)| key.clone()).collect();
-        for (service, id) in &due {
-            let nodes = state.nodes(service);
-            let is_doubted = |node: &Node| {
-                state
-                    .doubts
-                    .contains_key(&(service.clone(), node.id.clone()))
-            };
-            let renewed = nodes.iter().any(|node| !is_doubted(node));
-            let key = (service.clone(), id.clone());
-            if let Some(doubt) = state.doubts.get_mut(&key)
-                && std::mem::take(&mut doubt.expired)
-                && !renewed
-            {
-                doubt.until = now + GRACE;
-                continue;
-            }
-            state.doubts.remove(&key);
-            let nodes = nodes.into_iter().filter(|node| node.id != *id).collect();
-            state.put_set(service.clone(), nodes);
+        let due = state.doubts.due();
+        for key in &due {
+            state.settle(key);
         }
-        let next = state.doubts.values().map(|doubt| doubt.until).min();
+        let next = state.doubts.next();
         drop(state);
         if !due.is_empty() {
             self.changed.notify_one();
         }
         next
+    }
+
+    fn admitted(&self, nodes: impl IntoIterator<Item = Node>) -> Vec<Arc<Node>> {
+        let admitted = |node: &Node| admit::admit(&self.registry, node);
+        nodes.into_iter().filter(admitted).map(Arc::new).collect()
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
@@ -312,71 +185,10 @@ impl Shown {
     }
 }
 
-impl State {
-    fn nodes(&self, service: &str) -> Vec<Arc<Node>> {
-        self.view
-            .services
-            .get(service)
-            .map(|set| set.nodes.clone())
-            .unwrap_or_default()
-    }
-
-    fn apply(&mut self, service: String, changes: Vec<Change>) {
-        let before = self.nodes(&service).into_iter();
-        let mut nodes: BTreeMap<String, Arc<Node>> =
-            before.map(|node| (node.id.clone(), node)).collect();
-        let mut is_emptied = false;
-        for change in changes {
-            match change {
-                Change::Put(node) => {
-                    self.doubts.remove(&(service.clone(), node.id.clone()));
-                    nodes.insert(node.id.clone(), Arc::new(node));
-                }
-                Change::Gone { id, .. } => {
-                    nodes.remove(&id);
-                    is_emptied = nodes.is_empty();
-                    self.doubts.remove(&(service.clone(), id));
-                }
-                Change::Expired { id, .. } if nodes.contains_key(&id) => self.doubt(&service, &id),
-                Change::Expired { .. } => {}
-            }
-        }
-        if !nodes.is_empty() {
-            self.put_set(service, nodes.into_values().collect());
-        } else if is_emptied {
-            self.view.services.remove(&service);
-        }
-    }
-
-    fn doubt(&mut self, service: &str, id: &str) {
-        let key = (service.to_owned(), id.to_owned());
-        let until = Instant::now() + SETTLE;
-        let doubt = self.doubts.entry(key).or_insert(Doubt {
-            until,
-            expired: true,
-            missing: false,
-        });
-        doubt.missing = false;
-    }
-
-    /// A set that differs from what is shown; an empty one is not to be believed.
-    fn put_set(&mut self, service: String, mut nodes: Vec<Arc<Node>>) {
-        nodes.sort_by(|a, b| a.id.cmp(&b.id));
-        nodes.dedup_by(|later, first| later.id == first.id);
-        let authoritative = !nodes.is_empty();
-        let set = Set::shared(nodes, authoritative);
-        match self.view.services.entry(service) {
-            btree_map::Entry::Occupied(mut entry) if **entry.get() != set => {
-                drop(entry.insert(Arc::new(set)))
-            }
-            btree_map::Entry::Occupied(_) => {}
-            btree_map::Entry::Vacant(entry) => drop(entry.insert(Arc::new(set))),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn node(id: &str) -> Node {

@@ -1,12 +1,6 @@
 //! One watch of a remote registry: it follows, loses, waits and follows again, all inside the stream it is.
 
-use std::{
-    future::pending,
-    hash::{BuildHasher, Hasher, RandomState},
-    pin::Pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep_until};
 
@@ -16,12 +10,11 @@ use crate::{
     registry::{
         Update, Updates,
         view::{Teller, updates},
+        wait::{Backoff, at},
     },
 };
 
-/// Waits between two tries double from here …
-const SHORTEST: Duration = Duration::from_millis(100);
-/// … to here, so that a server that is back is heard soon.
+/// The longest wait between two tries, so that a server that is back is heard soon.
 const LONGEST: Duration = Duration::from_secs(3);
 /// How long the first word is waited for.
 const FIRST: Duration = Duration::from_secs(10);
@@ -36,8 +29,8 @@ pub(super) struct Watch<D> {
     teller: Teller,
     /// With the time it began.
     following: Option<(Following, Instant)>,
-    /// Tries in a row that heard nothing, since when nothing is heard.
-    failures: u32,
+    backoff: Backoff,
+    /// Since when nothing is heard.
     lost: Option<Instant>,
     /// When the next try is due.
     again: Instant,
@@ -58,7 +51,7 @@ impl<D: Driver> Watch<D> {
             service: service.map(str::to_owned),
             teller: Teller::new(service),
             following: None,
-            failures: 0,
+            backoff: Backoff::up_to(LONGEST),
             lost: None,
             again: Instant::now(),
         };
@@ -109,7 +102,7 @@ impl<D: Driver> Watch<D> {
 
     fn hear(&mut self) {
         if self.shown.is_heard() {
-            self.failures = 0;
+            self.backoff.end();
             self.lost = None;
             self.shown.look(|view| self.teller.look(view));
         }
@@ -121,11 +114,7 @@ impl<D: Driver> Watch<D> {
         self.hear();
         let now = Instant::now();
         let since = *self.lost.get_or_insert(now);
-        let doubled = SHORTEST
-            .saturating_mul(1 << self.failures.min(8))
-            .min(LONGEST);
-        self.failures = self.failures.saturating_add(1);
-        self.again = now + jittered(doubled);
+        self.again = now + self.backoff.next();
         let (name, place) = (self.driver.name(), self.driver.place());
         let error = error.context(format_args!("registry `{name}` at {place}"));
         self.shown.lose(since, error);
@@ -133,24 +122,13 @@ impl<D: Driver> Watch<D> {
     }
 }
 
-/// Half of a duration and a random part of the other half, so that the many do not come back as one.
-fn jittered(duration: Duration) -> Duration {
-    let random = RandomState::new().build_hasher().finish();
-    let half = duration / 2;
-    half + Duration::from_nanos(random % u64::try_from(half.as_nanos()).unwrap_or(u64::MAX).max(1))
-}
-
-async fn at(time: Option<Instant>) {
-    match time {
-        Some(time) => sleep_until(time).await,
-        None => pending().await,
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
 mod tests {
-    use std::{collections::VecDeque, future::poll_fn};
+    use std::{
+        collections::VecDeque,
+        future::{pending, poll_fn},
+    };
 
     use async_trait::async_trait;
     use parking_lot::Mutex;

@@ -1,6 +1,5 @@
 //! Several registries as one: a fleet that moves from one to another is in both on the way.
 
-mod each;
 mod retry;
 mod union;
 
@@ -8,8 +7,8 @@ use std::{fmt, future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
 use async_trait::async_trait;
 
-use self::{each::each, retry::Retry, union::Union};
-use super::{Node, Registry, Update, Updates, view::updates};
+use self::{retry::Retry, union::Union};
+use super::{Node, Registry, Update, Updates, each::each, view::updates};
 use crate::error::{Code, Error, Result};
 
 /// Several registries as one: a service is in all of them, and finds who is in any.

@@ -14,15 +14,13 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::{
     error::Error,
-    registry::{Node, Registry, Update, Updates, view::updates},
+    registry::{Node, Registry, Update, Updates, view::updates, wait::Backoff},
     time::{self, Nanos},
 };
 
 /// A registration is not repeated for so long where it went well, or a quarter of its time to live if that is shorter.
 const PEACE: Duration = Duration::from_secs(15);
-/// Waits between watches that do not begin double from here …
-const SHORTEST: Duration = Duration::from_millis(100);
-/// … to here.
+/// The longest wait between watches that do not begin.
 const LONGEST: Duration = Duration::from_secs(3);
 /// Between warnings of one set of registries.
 const WARNING: Nanos = 60_000_000_000;
@@ -104,7 +102,7 @@ pub(super) fn watch(registry: Arc<dyn Registry>, service: Option<&str>) -> Updat
         registry,
         service: service.map(str::to_owned),
         updates: None,
-        failures: 0,
+        backoff: Backoff::up_to(LONGEST),
         lost: None,
         again: Instant::now(),
     };
@@ -115,8 +113,8 @@ struct Following {
     registry: Arc<dyn Registry>,
     service: Option<String>,
     updates: Option<Updates>,
-    /// Watches in a row that did not begin, and since when.
-    failures: u32,
+    backoff: Backoff,
+    /// Since when none has begun.
     lost: Option<Instant>,
     again: Instant,
 }
@@ -135,7 +133,8 @@ impl Following {
             return match std::future::poll_fn(|cx| updates.as_mut().poll_next(cx)).await {
                 Some(update) => {
                     if matches!(update, Update::Set { .. }) {
-                        (self.failures, self.lost) = (0, None);
+                        self.backoff.end();
+                        self.lost = None;
                     }
                     (self, update)
                 }
@@ -150,9 +149,7 @@ impl Following {
     fn lose(mut self, error: Error) -> (Self, Update) {
         let now = Instant::now();
         let since = self.lost.get_or_insert(now).elapsed();
-        let doubled = SHORTEST.saturating_mul(1 << self.failures.min(8));
-        self.failures = self.failures.saturating_add(1);
-        self.again = now + doubled.min(LONGEST);
+        self.again = now + self.backoff.next();
         (self, Update::Stale { since, error })
     }
 }

@@ -1,23 +1,24 @@
 //! Nodes that this process keeps registered: written again when a session was lost, taken out when they are not
 //! renewed in time.
 
-use std::{
-    collections::BTreeMap,
-    hash::{BuildHasher, Hasher, RandomState},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::{
     sync::Notify,
     task::JoinHandle,
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep},
 };
 
 use super::records::Records;
-use crate::{error::Result, registry::Node};
+use crate::{
+    error::Result,
+    registry::{
+        Node,
+        wait::{at, part_of},
+    },
+};
 
 /// Between two tries, with as much again by chance.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -111,9 +112,8 @@ impl State {
         let mut losses = self.records.client.shared.losses.subscribe();
         loop {
             let next = self.kept.lock().values().map(|kept| kept.until).min();
-            let next = next.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
             tokio::select! {
-                () = sleep_until(next) => self.take_out().await,
+                () = at(next) => self.take_out().await,
                 // The sender is in what this task holds.
                 _ = losses.changed() => self.write_all().await,
                 () = self.sooner.notified() => {}
@@ -205,6 +205,5 @@ impl State {
 }
 
 async fn pause() {
-    let random = RandomState::new().build_hasher().finish() % 500;
-    sleep(AGAIN + Duration::from_millis(random)).await;
+    sleep(AGAIN + part_of(AGAIN)).await;
 }

@@ -1,12 +1,7 @@
 //! The task that has the connection: it opens one when it is asked something, keeps the session over connections,
 //! and notices when the server is silent.
 
-use std::{
-    collections::hash_map::RandomState,
-    hash::{BuildHasher, Hasher},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::mpsc,
@@ -17,7 +12,10 @@ use super::{
     client::{Ask, Fault, Shared},
     connection::Connection,
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    registry::wait::random,
+};
 
 /// How long one host is tried, where there are others …
 const HOST: Duration = Duration::from_millis(1500);
@@ -40,8 +38,7 @@ impl Drop for Ending {
 pub(super) async fn run(shared: Arc<Shared>, mut asks: mpsc::Receiver<Ask>) {
     let _ending = Ending(shared.clone());
     // Each process begins with another host.
-    let random = RandomState::new().build_hasher().finish();
-    let mut host = usize::try_from(random % 1024).unwrap_or(0);
+    let mut host = random() as usize;
     let mut failed: Option<(Instant, Error)> = None;
     while let Some(ask) = asks.recv().await {
         if let Some((until, error)) = &failed

@@ -9,8 +9,10 @@ enum One<T, F> {
 }
 
 /// What each of these futures gives, in their order; they run beside each other.
-pub(super) async fn each<T, F: Future<Output = T>>(futures: impl Iterator<Item = F>) -> Vec<T> {
-    let running = futures.map(|future| One::Running(Box::pin(future)));
+pub(super) async fn each<T, F: Future<Output = T>>(futures: impl IntoIterator<Item = F>) -> Vec<T> {
+    let running = futures
+        .into_iter()
+        .map(|future| One::Running(Box::pin(future)));
     let mut all: Vec<_> = running.collect();
     poll_fn(|cx| {
         let mut pending = false;
@@ -32,4 +34,19 @@ pub(super) async fn each<T, F: Future<Output = T>>(futures: impl Iterator<Item =
         One::Running(_) => None,
     });
     done.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn futures_that_wait_for_each_other_all_end() {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let both: Vec<Pin<Box<dyn Future<Output = bool>>>> = vec![
+            Box::pin(async move { told.await.is_ok() }),
+            Box::pin(async move { tell.send(()).is_ok() }),
+        ];
+        assert_eq!(each(both).await, [true, true]);
+    }
 }

@@ -1,0 +1,88 @@
+//! Nodes that are shown though the server lacks them, or has them as dead: until when, and why.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use tokio::time::Instant;
+
+/// How long a node is shown that a server lacks: longer than nodes take to register again, which is 30 s.
+const GRACE: Duration = Duration::from_secs(45);
+/// How long after a node expired its fellows may have done so too: then it was the server that failed.
+const SETTLE: Duration = Duration::from_secs(3);
+
+/// A service's name and a node's id.
+type Key = (String, String);
+
+/// The nodes in doubt.
+#[derive(Default)]
+pub(super) struct Doubts(BTreeMap<Key, Doubt>);
+
+struct Doubt {
+    until: Instant,
+    /// Whether it expired before our eyes, so that its fellows can tell on whom the fault lay.
+    expired: bool,
+    /// Whether the server has not had it since it was asked anew: that it lacks it says nothing more.
+    missing: bool,
+}
+
+impl Doubts {
+    /// The server, asked anew, does not have this node.
+    pub(super) fn miss(&mut self, service: &str, id: &str) {
+        let doubt = self.0.entry(key(service, id)).or_insert_with(|| Doubt {
+            until: Instant::now() + GRACE,
+            expired: false,
+            missing: true,
+        });
+        doubt.missing = true;
+    }
+
+    /// This node was not renewed in time.
+    pub(super) fn expire(&mut self, service: &str, id: &str) {
+        let doubt = self.0.entry(key(service, id)).or_insert_with(|| Doubt {
+            until: Instant::now() + SETTLE,
+            expired: true,
+            missing: false,
+        });
+        doubt.missing = false;
+    }
+
+    /// There is no doubt of this node any more.
+    pub(super) fn end(&mut self, service: &str, id: &str) {
+        self.0.remove(&key(service, id));
+    }
+
+    pub(super) fn has(&self, service: &str, id: &str) -> bool {
+        self.0.contains_key(&key(service, id))
+    }
+
+    pub(super) fn is_missing(&self, service: &str, id: &str) -> bool {
+        let doubt = self.0.get(&key(service, id));
+        doubt.is_some_and(|doubt| doubt.missing)
+    }
+
+    /// The nodes whose time is up.
+    pub(super) fn due(&self) -> Vec<Key> {
+        let now = Instant::now();
+        let due = self.0.iter().filter(|(_, doubt)| doubt.until <= now);
+        due.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Whether a node whose time is up gets more of it, since it expired together with all of its fellows.
+    pub(super) fn prolong(&mut self, key: &Key) -> bool {
+        let Some(doubt) = self.0.get_mut(key) else {
+            return false;
+        };
+        if doubt.expired {
+            doubt.until = Instant::now() + GRACE;
+        }
+        std::mem::take(&mut doubt.expired)
+    }
+
+    /// When the next time is up.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.0.values().map(|doubt| doubt.until).min()
+    }
+}
+
+fn key(service: &str, id: &str) -> Key {
+    (service.to_owned(), id.to_owned())
+}
