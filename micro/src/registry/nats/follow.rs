@@ -3,7 +3,6 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    hash::{BuildHasher, Hasher, RandomState},
     sync::Arc,
     time::Duration,
 };
@@ -11,17 +10,14 @@ use std::{
 use async_nats::Client;
 use tokio::time::{Instant, sleep_until};
 
-use super::{
-    hub::{Heard, Hub},
-    query::ask,
-    wire::Said,
-};
+use super::{hub::Hub, query::ask, task::Heard, wire::Said};
 use crate::{
     error::{Error, Result},
     registry::{
         Node,
         encoding::Service,
         remote::{Change, Shown},
+        wait::part_of,
     },
 };
 
@@ -170,6 +166,5 @@ impl Following {
 }
 
 fn next_look() -> Instant {
-    let random = RandomState::new().build_hasher().finish() % 10_000;
-    Instant::now() + LOOK + Duration::from_millis(random)
+    Instant::now() + LOOK + part_of(LOOK / 2)
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, Event};
 use tokio::sync::watch;
 
+use super::identity::Identity;
 use crate::{
     error::{Error, Result},
-    registry::remote::{Options, tls::Tls},
+    registry::remote::{Options, tls::Tls, variable},
 };
 
 /// A server that answers two of them not is lost.
@@ -20,11 +21,7 @@ const BEHIND: usize = 16 * 1024;
 /// How to connect, and as whom.
 pub(super) struct Link {
     servers: Vec<String>,
-    user: Option<(String, String)>,
-    token: Option<String>,
-    /// Files, read at each connection.
-    credentials: Option<String>,
-    nkey: Option<String>,
+    identity: Identity,
     tls: Option<Tls>,
 }
 
@@ -36,23 +33,9 @@ pub(super) struct Linked {
 
 impl Link {
     pub(super) fn of(options: &Options) -> Self {
-        let said = |key: &str, variable: &str| {
-            let said = options.url.query(key);
-            said.or_else(|| std::env::var(variable).ok())
-                .filter(|value| !value.is_empty())
-        };
-        let user = options.user.clone().or_else(|| {
-            let user = std::env::var("NATS_USER").ok()?;
-            Some((user, std::env::var("NATS_PASSWORD").unwrap_or_default()))
-        });
-        let token = options.token.clone();
-        let token = token.or_else(|| std::env::var("NATS_TOKEN").ok());
         Link {
             servers: options.hosts.clone(),
-            user,
-            token,
-            credentials: said("creds", "NATS_CREDS"),
-            nkey: said("nkey", "NATS_NKEY"),
+            identity: Identity::of(options, variable),
             tls: options.tls.clone().map(Tls::new),
         }
     }
@@ -112,34 +95,13 @@ impl Link {
             .subscription_capacity(BEHIND)
             // A lost connection is given up, and another begun by whoever had it.
             .max_reconnects(1);
-        if let Some((user, password)) = &self.user {
-            options = options.user_and_password(user.clone(), password.clone());
-        }
-        if let Some(token) = &self.token {
-            options = options.token(token.clone());
-        }
-        if let Some(file) = &self.credentials {
-            let text = read(file)?;
-            options = options.credentials(&text).map_err(|error| {
-                Error::failed_precondition(format!("`{file}` holds no credentials of NATS"))
-                    .with_source(error)
-            })?;
-        }
-        if let Some(file) = &self.nkey {
-            options = options.nkey(read(file)?.trim().to_owned());
-        }
+        options = self.identity.put_into(options)?;
         if let Some(tls) = &self.tls {
             let config = (*tls.config()?).clone();
             options = options.tls_client_config(config).require_tls(true);
         }
         Ok(options)
     }
-}
-
-fn read(file: &str) -> Result<String> {
-    std::fs::read_to_string(file).map_err(|error| {
-        Error::failed_precondition(format!("`{file}` cannot be read")).with_source(error)
-    })
 }
 
 fn explain(error: ConnectError) -> Error {

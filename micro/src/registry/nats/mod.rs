@@ -1,15 +1,17 @@
 //! A registry over NATS, as go-micro has it: nothing is stored, each process answers for its own nodes.
 //!
 //! ```text
-//! Server ── Hub: the task that has the connection ── Link
+//! Server ── Hub ──► task: it has the connection, a Link
 //!    ├───── query: what all answer
 //!    └───── Following: a watch
 //! ```
 
 mod follow;
 mod hub;
+mod identity;
 mod link;
 mod query;
+mod task;
 mod wire;
 
 use std::{sync::Arc, time::Duration};
@@ -52,9 +54,9 @@ pub type Nats = Remote<Server>;
 impl Remote<Server> {
     /// The registry at this URL; nothing is connected before it is used.
     ///
-    /// One is known by `user` and `password`, `token`, `creds=FILE` or `nkey=FILE` (the seed), which where the URL says
-    /// nothing are `NATS_USER` and `NATS_PASSWORD`, `NATS_TOKEN`, `NATS_CREDS` and `NATS_NKEY` of the environment. A
-    /// namespace stands in front of the subjects: `blue.micro.nats.query`.
+    /// One is known by `user` and `password`, `token`, `creds=FILE` or `nkey=FILE` (the seed). Where the URL has none of
+    /// these, `NATS_USER` and `NATS_PASSWORD`, `NATS_TOKEN`, `NATS_CREDS` and `NATS_NKEY` of the environment say who we
+    /// are. A namespace stands in front of the subjects: `blue.micro.nats.query`.
     ///
     /// # Errors
     /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for a URL that says what NATS has not.
