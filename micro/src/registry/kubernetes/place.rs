@@ -1,11 +1,15 @@
 //! Which cluster, which part of it, and who we are there: from the URL or from the pod that this runs in.
 
-use std::{env, fs, path::Path, sync::Arc};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{credentials::Credentials, slices::Port};
 use crate::{
     error::{Error, Result},
-    registry::remote::Options,
+    registry::remote::{Options, switch, variable},
     url::Url,
 };
 
@@ -42,21 +46,21 @@ pub(super) enum Kind {
 
 impl Place {
     pub(super) fn of(url: &Url) -> Result<Self> {
+        Place::in_pod(url, &Account(Path::new(ACCOUNT)))
+    }
+
+    fn in_pod(url: &Url, account: &Account<'_>) -> Result<Self> {
         let mut options = Options::of(url, 443, &OWN)?;
         if url.hosts().next().is_none() {
             options.hosts = vec![own_cluster()?];
         }
-        let is_plain = url.address().starts_with("http://")
-            || matches!(url.query("tls").as_deref(), Some("false" | "no" | "0"));
+        let is_plain = url.address().starts_with("http://") || switch(url, "tls")? == Some(false);
         if !is_plain {
             let files = options.tls.get_or_insert_default();
-            let own = Path::new(ACCOUNT).join("ca.crt");
-            if files.ca.is_none() && own.exists() {
-                files.ca = Some(own);
-            }
+            files.ca = files.ca.take().or_else(|| account.file("ca.crt"));
         }
         let namespace = match &*options.namespace {
-            "" => account("namespace").unwrap_or_else(|| "default".into()),
+            "" => account.namespace().unwrap_or_else(|| "default".into()),
             said => said.to_owned(),
         };
         if !is_label(&namespace) {
@@ -64,7 +68,7 @@ impl Place {
                 "namespace `{namespace}` is none of Kubernetes: at most 63 small letters, digits and `-`"
             )));
         }
-        let pod = url.query("pod").or_else(|| env::var("HOSTNAME").ok());
+        let pod = url.query("pod").or_else(|| variable("HOSTNAME"));
         let pod = pod.filter(|pod| !pod.is_empty());
         if let Some(pod) = &pod
             && !pod.split('.').all(is_label)
@@ -75,10 +79,7 @@ impl Place {
             )));
         }
         let token_file = url.query("token-file").map(Into::into);
-        let token_file = token_file.or_else(|| {
-            let own = Path::new(ACCOUNT).join("token");
-            own.exists().then_some(own)
-        });
+        let token_file = token_file.or_else(|| account.token(is_plain));
         let credentials = Credentials::new(options.token.clone(), token_file, options.user.clone());
         let credentials = Arc::new(credentials);
         let kind = kind(url)?;
@@ -102,15 +103,8 @@ pub(super) fn is_label(text: &str) -> bool {
 }
 
 fn kind(url: &Url) -> Result<Kind> {
-    let by_switch = match url.query("endpoint-slices").as_deref() {
-        Some("" | "true" | "yes" | "1") => Some("endpointslices"),
-        Some("false" | "no" | "0") | None => None,
-        Some(other) => {
-            return Err(Error::invalid_argument(format!(
-                "`endpoint-slices={other}` is neither `true` nor `false`"
-            )));
-        }
-    };
+    let is_switched = switch(url, "endpoint-slices")?.unwrap_or(false);
+    let by_switch = is_switched.then_some("endpointslices");
     let said = url.query("kind");
     match by_switch.or(said.as_deref()) {
         None | Some("pods") => match url.keys().find(|key| ["port", "protocol"].contains(key)) {
@@ -131,7 +125,6 @@ fn kind(url: &Url) -> Result<Kind> {
 
 /// The API server of the cluster that this process runs in.
 fn own_cluster() -> Result<String> {
-    let variable = |name| env::var(name).ok().filter(|text| !text.is_empty());
     let host = variable("KUBERNETES_SERVICE_HOST").ok_or_else(|| {
         Error::invalid_argument(
             "this is no pod of a cluster; name the API server: `kubernetes:https://HOST:PORT`",
@@ -144,15 +137,32 @@ fn own_cluster() -> Result<String> {
     })
 }
 
-fn account(file: &str) -> Option<String> {
-    let text = fs::read_to_string(Path::new(ACCOUNT).join(file)).ok()?;
-    let text = text.trim();
-    (!text.is_empty()).then(|| text.to_owned())
+/// The folder with what a pod has.
+struct Account<'a>(&'a Path);
+
+impl Account<'_> {
+    fn file(&self, name: &str) -> Option<PathBuf> {
+        let file = self.0.join(name);
+        file.exists().then_some(file)
+    }
+
+    fn namespace(&self) -> Option<String> {
+        let text = fs::read_to_string(self.0.join("namespace")).ok()?;
+        let text = text.trim();
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+
+    /// The pod's own token, which nobody may read on the way.
+    fn token(&self, is_plain: bool) -> Option<PathBuf> {
+        self.file("token").filter(|_| !is_plain)
+    }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
 mod tests {
+    use std::env;
+
     use super::*;
 
     fn place(url: &str) -> Result<Place> {
@@ -177,6 +187,27 @@ mod tests {
                     .is_none()
             );
         }
+    }
+
+    #[test]
+    fn the_token_of_a_pod_is_not_sent_in_the_clear() {
+        let folder = env::temp_dir().join(format!("micro-account-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("token"), "secret").unwrap();
+        let is_known = |url: &str| {
+            let place = Place::in_pod(&Url::parse(url), &Account(&folder)).unwrap();
+            place.credentials.header().unwrap().is_some()
+        };
+        assert!(is_known("kubernetes://10.0.0.1"));
+        assert!(!is_known("kubernetes:http://127.0.0.1:8001"));
+        assert!(!is_known("kubernetes://10.0.0.1?tls=no"));
+        let said = folder.join("token");
+        let said = format!(
+            "kubernetes:http://127.0.0.1:8001?token-file={}",
+            said.display()
+        );
+        assert!(is_known(&said), "whoever says so means it");
+        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
