@@ -130,9 +130,10 @@ impl fmt::Display for Url {
             Some((before, _)) => (before, "?***"),
             None => (&*self.address, ""),
         };
-        // A password may hold a `/` that should have been encoded: all before the last `@` is hidden.
+        // A password may hold a `/` or `?` that should have been encoded: all before the last `@` is hidden.
         match before.rsplit_once('@') {
             Some((_, shown)) => write!(f, "***@{shown}{query}"),
+            None if self.address.contains('@') => write!(f, "***{query}"),
             None => write!(f, "{before}{query}"),
         }
     }
@@ -202,6 +203,8 @@ mod tests {
         }
         let careless = Url::parse("consul://ops:pass/word@host:8500").to_string();
         assert_eq!(careless, "consul://***@host:8500");
+        let careless = Url::parse("consul://ops:pass?word@host:8500").to_string();
+        assert_eq!(careless, "consul://***?***");
     }
 
     #[test]

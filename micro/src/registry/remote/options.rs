@@ -63,6 +63,12 @@ impl Options {
     /// a password with a bare `/` or `?`, a certificate without a key, and a namespace of other characters than letters,
     /// digits, `-`, `_` and `.`.
     pub fn of(url: &Url, port: u16, own: &[&str]) -> Result<Self> {
+        if url.path().contains('@') || url.keys().any(|key| key.contains('@')) {
+            // Not quoted: what stands before it may be a password.
+            return Err(Error::invalid_argument(
+                "the password in front of the `@` has a `/` or `?`; write `%2F` or `%3F`",
+            ));
+        }
         for key in url.keys() {
             if !COMMON.contains(&key) && !own.contains(&key) {
                 let known: Vec<_> = COMMON
@@ -224,6 +230,22 @@ mod tests {
             let error = options(url).err().unwrap().to_string();
             assert!(error.contains(reason), "{url}: {error}");
         }
+    }
+
+    #[test]
+    fn a_password_that_is_not_encoded_is_refused_and_not_quoted() {
+        for url in [
+            "etcd://root:7/secret@h",
+            "etcd://root:secret/x@h:1",
+            "consul:https://root:sec/ret@h",
+            "etcd://root:1?secret@h",
+        ] {
+            let error = options(url).err().unwrap().to_string();
+            assert!(error.contains("write `%2F`"), "{error}");
+            assert!(!error.contains("sec") && !error.contains("root"), "{error}");
+        }
+        let user = options("etcd://root:a,b@c@h").unwrap().user;
+        assert_eq!(user, Some(("root".to_owned(), "a,b@c".to_owned())));
     }
 
     #[test]
