@@ -157,12 +157,19 @@ impl Union {
         let known = self.said.get(&service);
         let same = known.is_some_and(|(nodes, was)| *nodes == shown && *was == authoritative);
         // Of a service that nobody asked for by name nothing is said while it has no nodes.
-        let never = known.is_none() && shown.is_empty() && self.service.is_none();
+        let is_over = shown.is_empty() && self.service.is_none();
+        let never = known.is_none() && is_over;
+        if is_over {
+            // Nor is anything kept: names come and go for as long as all are watched.
+            for part in &mut self.parts {
+                part.sets.remove(&service);
+            }
+        }
         if never || same && !self.lost {
             return;
         }
         self.lost = false;
-        if shown.is_empty() && self.service.is_none() {
+        if is_over {
             self.said.remove(&service);
         } else {
             self.said
@@ -340,5 +347,7 @@ mod tests {
         assert_eq!(said(&mut union, 1, set(&["1"], true)), ["h:1 true"]);
         assert_eq!(said(&mut union, 1, set(&[], true)), [" true"]);
         assert!(said(&mut union, 1, set(&[], true)).is_empty());
+        let kept = union.parts.iter().map(|part| part.sets.len());
+        assert_eq!(kept.sum::<usize>(), 0, "and keeps nothing of them");
     }
 }
