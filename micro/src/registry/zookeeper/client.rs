@@ -8,12 +8,13 @@ use parking_lot::Mutex;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinHandle,
-    time::Instant,
 };
 
 use super::{
-    packet::{self, Found, Happened, Reader, op},
+    answer::{Found, Reader, multi_error},
+    packet::{self, op},
     session,
+    watches::{Event, Watch},
 };
 use crate::{
     error::{Error, Result},
@@ -78,20 +79,6 @@ pub(super) struct Answer {
 }
 
 pub(super) type Answered = oneshot::Receiver<Result<Answer, Fault>>;
-
-/// What happened, when it was heard.
-pub(super) struct Event {
-    pub(super) happened: Happened,
-    pub(super) path: String,
-    pub(super) at: Instant,
-}
-
-/// Where the events at a path and below go.
-pub(super) struct Watch {
-    pub(super) path: String,
-    /// None once they were not taken.
-    pub(super) events: Option<mpsc::Sender<Event>>,
-}
 
 /// A request on its way to the task.
 pub(super) struct Ask {
@@ -184,7 +171,7 @@ impl Client {
     /// Does all of these or none.
     pub(super) async fn together(&self, requests: &[(i32, Vec<u8>)]) -> Result<(), Fault> {
         let answer = self.answer(op::MULTI, packet::multi(requests)).await?;
-        match packet::multi_error(answer.body) {
+        match multi_error(answer.body) {
             None => Ok(()),
             Some(error) => Err(Fault::Refused(error)),
         }

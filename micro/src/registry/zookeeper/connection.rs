@@ -11,8 +11,10 @@ use tokio::{
 };
 
 use super::{
-    client::{Answer, Ask, Event, Fault, Shared, Watch, garbled},
-    packet::{self, Connected, Reader, op, xid},
+    answer::{Connected, Reader},
+    client::{Answer, Ask, Fault, Shared, garbled},
+    packet::{self, op, xid},
+    watches::Watches,
 };
 use crate::error::{Error, Result};
 
@@ -33,7 +35,7 @@ pub(super) struct Connection {
     session: i64,
     timeout: Duration,
     waiting: HashMap<i32, Waiting>,
-    watches: Vec<Watch>,
+    watches: Watches,
     next: i32,
     heard: Instant,
 }
@@ -105,7 +107,7 @@ impl Connection {
             session: 0,
             timeout: shared.timeout,
             waiting: HashMap::new(),
-            watches: Vec::new(),
+            watches: Watches::default(),
             next: 0,
             heard: Instant::now(),
         })
@@ -175,7 +177,7 @@ impl Connection {
             Some(watch) => {
                 // Before the answer, as an event may come before that.
                 let path = watch.path.clone();
-                self.watches.push(watch);
+                self.watches.add(watch);
                 Waiting::Watch(ask.answer, path)
             }
         };
@@ -228,7 +230,7 @@ impl Connection {
             let header = (|| Some((reader.int()?, reader.long()?, reader.int()?)))();
             let (number, _, error) = header.ok_or_else(|| garbled().into_error("/"))?;
             match number {
-                xid::EVENT => self.tell(reader.0),
+                xid::EVENT => self.watches.tell(reader.0),
                 xid::PING => {}
                 xid::AUTH if error != 0 => return Err(Fault::Refused(-115).into_error("/")),
                 xid::AUTH => {}
@@ -250,46 +252,17 @@ impl Connection {
             Some(Waiting::Answer(answer)) => drop(answer.send(result)),
             Some(Waiting::Watch(answer, path)) => {
                 if result.is_err() {
-                    self.watches.retain(|watch| watch.path != path);
+                    self.watches.end(&path);
                 }
                 let _ = answer.send(result);
             }
         }
     }
 
-    /// Tells of an event those who watch; who does not keep up is told no more, and so begins anew.
-    fn tell(&mut self, body: Bytes) {
-        let Some((happened, path)) = packet::event(body) else {
-            return;
-        };
-        let at = Instant::now();
-        for watch in &mut self.watches {
-            let below = path.strip_prefix(&*watch.path);
-            if let Some(events) = &watch.events
-                && below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
-            {
-                let path = path.clone();
-                let event = Event { happened, path, at };
-                if events.try_send(event).is_err() {
-                    watch.events = None;
-                }
-            }
-        }
-    }
-
     /// Leaves what nobody watches any more.
     fn leave(&mut self) {
-        let (kept, left): (Vec<_>, Vec<_>) = std::mem::take(&mut self.watches)
-            .into_iter()
-            .partition(|watch| {
-                let events = watch.events.as_ref();
-                events.is_some_and(|events| !events.is_closed())
-            });
-        self.watches = kept;
-        for Watch { path, .. } in left {
-            if !self.watches.iter().any(|watch| watch.path == path) {
-                self.request(op::REMOVE_WATCHES, packet::unwatch(&path), Waiting::Nobody);
-            }
+        for path in self.watches.left() {
+            self.request(op::REMOVE_WATCHES, packet::unwatch(&path), Waiting::Nobody);
         }
     }
 

@@ -5,9 +5,9 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    client::Event,
-    packet::Happened,
+    answer::Happened,
     records::{Record, Records},
+    watches::Event,
 };
 use crate::{
     error::{Error, Result},

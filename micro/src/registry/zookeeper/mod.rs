@@ -8,6 +8,7 @@
 //! The client is our own: the few requests that are needed fit in a page, and so its task, its queues and its TLS
 //! keep the rules of this house.
 
+mod answer;
 mod client;
 mod connection;
 mod follow;
@@ -16,6 +17,7 @@ mod packet;
 mod paths;
 mod records;
 mod session;
+mod watches;
 
 use std::{sync::Arc, time::Duration};
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{
+    answer::Found,
     client::{BAD_VERSION, Client, Fault, NO_NODE, NODE_EXISTS, NOT_EMPTY},
-    packet::{self, Access, Found, Life, op},
+    packet::{self, Access, Life, op},
     paths::{Paths, above},
 };
 use crate::{

@@ -1,0 +1,117 @@
+//! Who is told of what happens at a path and below.
+
+use bytes::Bytes;
+use tokio::{sync::mpsc, time::Instant};
+
+use super::answer::{Happened, event};
+
+/// What happened, when it was heard.
+pub(super) struct Event {
+    pub(super) happened: Happened,
+    pub(super) path: String,
+    pub(super) at: Instant,
+}
+
+/// Where the events at a path and below go.
+pub(super) struct Watch {
+    pub(super) path: String,
+    /// None once they were not taken.
+    pub(super) events: Option<mpsc::Sender<Event>>,
+}
+
+/// The watches of one connection.
+#[derive(Default)]
+pub(super) struct Watches(Vec<Watch>);
+
+impl Watches {
+    pub(super) fn add(&mut self, watch: Watch) {
+        self.0.push(watch);
+    }
+
+    /// Ends those of a path, which ZooKeeper refuses.
+    pub(super) fn end(&mut self, path: &str) {
+        self.0.retain(|watch| watch.path != path);
+    }
+
+    /// Tells of an event those who watch; who does not keep up is told no more, and so begins anew.
+    pub(super) fn tell(&mut self, packet: Bytes) {
+        let Some((happened, path)) = event(packet) else {
+            return;
+        };
+        let at = Instant::now();
+        for watch in &mut self.0 {
+            let below = path.strip_prefix(&*watch.path);
+            if let Some(events) = &watch.events
+                && below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
+            {
+                let path = path.clone();
+                let event = Event { happened, path, at };
+                if events.try_send(event).is_err() {
+                    watch.events = None;
+                }
+            }
+        }
+    }
+
+    /// Forgets those to whom nobody listens any more, and gives the paths that none is left of.
+    pub(super) fn left(&mut self) -> Vec<String> {
+        let is_heard = |watch: &Watch| {
+            let events = watch.events.as_ref();
+            events.is_some_and(|events| !events.is_closed())
+        };
+        let (kept, left): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.0).into_iter().partition(is_heard);
+        self.0 = kept;
+        let mut paths: Vec<_> = left.into_iter().map(|watch| watch.path).collect();
+        paths.sort();
+        paths.dedup();
+        paths.retain(|path| !self.0.iter().any(|watch| watch.path == *path));
+        paths
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
+mod tests {
+    use super::{super::packet::Writer, *};
+
+    fn watch(watches: &mut Watches, path: &str) -> mpsc::Receiver<Event> {
+        let (events, received) = mpsc::channel(1);
+        watches.add(Watch {
+            path: path.to_owned(),
+            events: Some(events),
+        });
+        received
+    }
+
+    fn deleted(path: &str) -> Bytes {
+        Writer::default().int(2).int(3).text(path).end().into()
+    }
+
+    #[tokio::test]
+    async fn an_event_is_told_to_those_above_it_who_keep_up() {
+        let mut watches = Watches::default();
+        let mut above = watch(&mut watches, "/a");
+        let mut beside = watch(&mut watches, "/a/bc");
+        watches.tell(deleted("/a/b"));
+        assert_eq!(above.try_recv().unwrap().path, "/a/b");
+        assert!(beside.try_recv().is_err());
+        for _ in 0..2 {
+            watches.tell(deleted("/a"));
+        }
+        assert_eq!(above.recv().await.unwrap().path, "/a");
+        assert!(above.recv().await.is_none(), "it fell behind");
+        assert_eq!(watches.left(), ["/a"]);
+    }
+
+    #[test]
+    fn a_path_is_left_when_the_last_who_watched_it_is() {
+        let mut watches = Watches::default();
+        let first = watch(&mut watches, "/a");
+        let second = watch(&mut watches, "/a");
+        drop(first);
+        assert!(watches.left().is_empty());
+        drop(second);
+        assert_eq!(watches.left(), ["/a"]);
+    }
+}
