@@ -11,6 +11,7 @@ mod cmd;
 mod copy;
 mod doctor;
 mod failure;
+mod held;
 mod load;
 mod lookup;
 mod nodes;

@@ -214,6 +214,24 @@ impl Session {
         self.registry_of(&self.plugins()?)
     }
 
+    /// The registry that the flags and the environment name, to write to.
+    pub(crate) fn registry_to_write(&self) -> Result<Arc<dyn Registry>> {
+        let registry = self.registry()?;
+        Self::writable(&*registry)?;
+        Ok(registry)
+    }
+
+    /// Fails for a registry in which nothing can be written.
+    pub(crate) fn writable(registry: &dyn Registry) -> Result {
+        match registry.only_reads() {
+            false => Ok(()),
+            true => Err(Failure::Usage(format!(
+                "registry `{}` is only read, nothing can be registered in it; name another",
+                registry.name()
+            ))),
+        }
+    }
+
     /// Whether output is for programs.
     pub(crate) fn json(&self) -> bool {
         self.flags.json

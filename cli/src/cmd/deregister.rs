@@ -20,7 +20,7 @@ impl Deregister {
     pub(crate) fn run(self, session: &Session) -> Result {
         let nodes = record::nodes(&self.record)?;
         session.block_on(async {
-            let registry = session.registry()?;
+            let registry = session.registry_to_write()?;
             for node in &nodes {
                 let known = lookup::nodes(&*registry, &node.service).await?;
                 let Some(known) = known.into_iter().find(|known| known.id == node.id) else {

@@ -36,9 +36,9 @@ impl Doctor {
                 let usual = Snapshots::Usual.directory(&*registry);
                 kept.extend(usual.filter(|path| self.snapshots.is_none() && path.is_dir()));
             }
-            let found = reports.is_empty() || reports.iter().any(Report::is_well);
+            let registers = reports.is_empty() || reports.iter().any(Report::registers);
             let client = session.plugins()?.client()?;
-            reports.push(doctor::broker(&client, found, self.timeout).await);
+            reports.push(doctor::broker(&client, registers, self.timeout).await);
             Ok((reports, kept))
         })?;
         reports.extend(kept.iter().map(|directory| snapshots::look(directory)));

@@ -4,11 +4,14 @@ use clap::Args;
 
 use crate::{
     failure::{Failure, Result},
-    record,
+    held, record,
     session::Session,
+    signals,
 };
 
 /// Register a node by hand; it stays until it is deregistered
+///
+/// Registries that keep nothing themselves, `mdns` and `nats`, have it as long as this command runs: until Ctrl-C.
 #[derive(Args)]
 pub(crate) struct Register {
     /// `{"service":…,"id":…,"address":…}`, and `version`, `metadata`, `endpoints` if need be; or a
@@ -27,13 +30,14 @@ impl Register {
             )));
         }
         session.block_on(async {
-            let registry = session.registry()?;
+            let end = signals::end()?;
+            let registry = session.registry_to_write()?;
             for node in &nodes {
                 let registered = registry.register(node, None).await;
                 registered.map_err(Failure::Registry)?;
                 session.say(&format!("registered `{}`", node.id));
             }
-            Ok(())
+            held::until(end, session, &*registry, &nodes).await
         })
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     arguments,
     copy::{self, Copy},
     failure::{Failure, Result},
+    held,
     session::Session,
     signals,
 };
@@ -62,11 +63,11 @@ impl CopyOf {
                 Session::registry_at(&self.from)?,
                 Session::registry_at(&self.to)?,
             );
-            if to.name() == "mdns" && !self.watch && !self.dry_run {
-                return Err(Failure::Usage(
-                    "registry `mdns` has records only while they are announced; add `--watch`"
-                        .to_owned(),
-                ));
+            Session::writable(&*to)?;
+            if let Some(name) = held::by(&*to).filter(|_| !self.watch && !self.dry_run) {
+                return Err(Failure::Usage(format!(
+                    "registry `{name}` keeps nothing itself, it has records as long as this runs; add `--watch`"
+                )));
             }
             let mut copy = Copy::new(to, self.ttl, self.dry_run);
             if self.watch {

@@ -12,8 +12,9 @@ use serde_json::json;
 use crate::{
     arguments,
     failure::{Failure, Result},
-    lookup,
+    held, lookup,
     session::Session,
+    signals,
     table::Table,
 };
 
@@ -23,7 +24,8 @@ const NOWHERE: &str = "127.0.0.1:9";
 /// Show or set how the versions of a service share its calls
 ///
 /// Shares are between versions, whatever the number of nodes of each: `v1=90 v2=10` sends a tenth of
-/// the calls to `v2`. A version that is not named takes none. Running callers follow at once.
+/// the calls to `v2`. A version that is not named takes none. Running callers follow at once. Registries that
+/// keep nothing themselves, `mdns` and `nats`, have it as long as this command runs: until Ctrl-C.
 #[derive(Args)]
 pub(crate) struct Weight {
     /// The service's name
@@ -41,15 +43,19 @@ impl Weight {
         session.block_on(async {
             let registry = session.registry()?;
             if self.clear {
+                Session::writable(&*registry)?;
                 let cleared = registry.deregister(&self.record()).await;
                 return cleared.map_err(Failure::Registry);
             }
             if self.weights.is_empty() {
                 return self.show(session, &*registry).await;
             }
+            Session::writable(&*registry)?;
             self.warn(session, &*registry).await?;
-            let set = registry.register(&self.record(), None).await;
-            set.map_err(Failure::Registry)
+            let (end, record) = (signals::end()?, self.record());
+            let set = registry.register(&record, None).await;
+            set.map_err(Failure::Registry)?;
+            held::until(end, session, &*registry, &[record]).await
         })
     }
 

@@ -6,13 +6,14 @@ use micro::{Client, ContentType, Context, Error, Result, broker::Event};
 
 use super::{Found, Report, advice, timed};
 
-/// Sends an event to itself, as who subscribes and publishes does; `found` is whether a registry is well, without which
-/// some brokers find nobody.
-pub(crate) async fn broker(client: &Client, found: bool, limit: Duration) -> Report {
+/// Sends an event to itself, as who subscribes and publishes does; `registers` is whether one can be registered, without
+/// which some brokers find nobody.
+pub(crate) async fn broker(client: &Client, registers: bool, limit: Duration) -> Report {
     let name = client.broker().name().to_owned();
     let mut report = Report::new("broker", name.clone());
-    if !found && ["direct", "http"].contains(&name.as_str()) {
-        let why = "not tried: it finds subscribers in the registry, which is not well";
+    if !registers && ["direct", "http"].contains(&name.as_str()) {
+        let why =
+            "not tried: it finds subscribers in the registry, and none can be registered from here";
         report.add("subscribes", Found::Without(why.to_owned()), None);
         return report;
     }

@@ -58,6 +58,13 @@ impl Report {
         !self.checks.iter().any(ill)
     }
 
+    /// Whether something could be registered.
+    pub(crate) fn registers(&self) -> bool {
+        let well =
+            |check: &Check| check.name == "registers" && matches!(check.result, Found::Well(_));
+        self.is_well() && self.checks.iter().any(well)
+    }
+
     pub(crate) fn json(&self) -> Value {
         let checks = self.checks.iter().map(|check| {
             let (result, said, advice) = match &check.result {

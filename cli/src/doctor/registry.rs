@@ -14,8 +14,6 @@ use super::{Found, Report, advice, timed};
 const PROBE: &str = "micro-doctor";
 /// How long the probe outlives a doctor that is cut off.
 const TTL: Duration = Duration::from_secs(15);
-/// Registries that are only read.
-const READ_ONLY: [&str; 2] = ["dns", "static"];
 
 /// Tries all that services and callers do with a registry.
 pub(crate) async fn registry(url: &Url, registry: &dyn Registry, limit: Duration) -> Report {
@@ -24,11 +22,17 @@ pub(crate) async fn registry(url: &Url, registry: &dyn Registry, limit: Duration
     let ill = |error: &Error| Found::ill(error, advice(name, error));
     let (listed, took) = timed(limit, registry.list()).await;
     let reached = match &listed {
-        Ok(services) => Found::Well(format!("{} services", services.len())),
+        Ok(services) => match services.len() {
+            1 => Found::Well("1 service".to_owned()),
+            many => Found::Well(format!("{many} services")),
+        },
+        Err(error) if error.code() == Code::Unimplemented => Found::Without(error.to_string()),
         Err(error) => ill(error),
     };
     report.add("reads", reached, Some(took));
-    if listed.is_err_and(|error| error.code() != Code::PermissionDenied) {
+    if listed
+        .is_err_and(|error| ![Code::PermissionDenied, Code::Unimplemented].contains(&error.code()))
+    {
         // All else would fail the same way, maybe each after the time limit.
         return report;
     }
@@ -47,11 +51,17 @@ pub(crate) async fn registry(url: &Url, registry: &dyn Registry, limit: Duration
             None
         }
     };
+    if registry.only_reads() {
+        let why = "it is only read: what is started with it is registered nowhere";
+        report.add("registers", Found::Without(why.to_owned()), None);
+        return report;
+    }
     let probe = probe();
     let (registered, took) = timed(limit, registry.register(&probe, Some(TTL))).await;
     let said = match &registered {
         Ok(()) => Found::Well(format!("`{}` for {TTL:?}", probe.id)),
-        Err(error) if READ_ONLY.contains(&name) || error.code() == Code::Unimplemented => {
+        // Pods register themselves, and this is none. It is no fault of the probe's, which any other can hold.
+        Err(error) if name == "kubernetes" && error.code() == Code::InvalidArgument => {
             Found::Without(error.to_string())
         }
         Err(error) => ill(error),

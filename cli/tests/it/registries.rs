@@ -161,6 +161,30 @@ fn the_doctor_says_of_each_registry_what_is_wrong_and_what_to_do() {
 }
 
 #[test]
+fn a_registry_that_is_only_read_is_well_and_takes_nothing() {
+    let house = House::new();
+    let list = "static:x=10.0.0.1:80";
+    let reports = house.micro_at(list, &["doctor", "--json"]).json();
+    let found = |report: usize, check: usize| &reports[report]["checks"][check];
+    assert_eq!(found(0, 0)["found"], "1 service");
+    assert_eq!(
+        (&found(0, 2)["check"], &found(0, 2)["result"]),
+        (&json!("registers"), &json!("none"))
+    );
+    // Events of the default broker need subscribers in the registry.
+    assert_eq!(found(1, 0)["result"], "none");
+    let node = record("x-10.0.0.1:80", "latest");
+    for arguments in [
+        &["register", &*node][..],
+        &["deregister", &*node],
+        &["registry", "copy", &house.registry(), list],
+    ] {
+        let said = house.micro_at(list, arguments).failed(2);
+        assert!(said.contains("`static` is only read"), "{said}");
+    }
+}
+
+#[test]
 fn the_doctor_tells_the_age_of_snapshots() {
     let house = House::new();
     let kept = house.directory().join("kept");

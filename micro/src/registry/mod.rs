@@ -99,6 +99,11 @@ pub trait Registry: Send + Sync + 'static {
         self.place().is_some()
     }
 
+    /// Whether it is only read: what is registered is kept nowhere, as others find it in another way.
+    fn only_reads(&self) -> bool {
+        false
+    }
+
     /// Registers a node or renews it. With a `ttl` it goes when that passes unrenewed or, where the
     /// registry can tell, when this process ends; without one it stays until it is deregistered.
     async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()>;

@@ -157,6 +157,10 @@ impl Registry for Static {
         "static"
     }
 
+    fn only_reads(&self) -> bool {
+        true
+    }
+
     async fn register(&self, node: &Node, _: Option<Duration>) -> Result<()> {
         self.nothing_is_kept(node);
         Ok(())

@@ -82,6 +82,10 @@ impl Registry for Dns {
         "dns"
     }
 
+    fn only_reads(&self) -> bool {
+        true
+    }
+
     async fn register(&self, node: &Node, _: Option<Duration>) -> Result<()> {
         self.told.call_once(|| {
             let (id, address) = (&node.id, &node.address);

@@ -131,6 +131,10 @@ impl Driver for Server {
         format!("{hosts}, namespace `{namespace}`")
     }
 
+    fn only_reads(&self) -> bool {
+        matches!(self.place.kind, Kind::Slices(_))
+    }
+
     async fn register(&self, node: &Node, _: Option<Duration>) -> Result<()> {
         match self.place.kind {
             Kind::Pods => self.put(node).await,

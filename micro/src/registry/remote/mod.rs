@@ -59,6 +59,11 @@ pub trait Driver: Send + Sync + 'static {
     /// Where it is, for errors: hosts without secrets.
     fn place(&self) -> String;
 
+    /// Whether records are found here that others keep, so that writing one does nothing.
+    fn only_reads(&self) -> bool {
+        false
+    }
+
     /// Writes a node's record, which goes after `ttl` unless it is written again; for ever without one.
     async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()>;
 
@@ -122,6 +127,10 @@ impl<D: Driver> Registry for Remote<D> {
 
     fn place(&self) -> Option<String> {
         Some(self.driver.place())
+    }
+
+    fn only_reads(&self) -> bool {
+        self.driver.only_reads()
     }
 
     async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {

@@ -108,6 +108,10 @@ impl Registry for Several {
         self.registries().iter().any(|one| one.is_remote())
     }
 
+    fn only_reads(&self) -> bool {
+        self.registries().iter().all(|one| one.only_reads())
+    }
+
     async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {
         let due = self.0.retry.due(node, ttl, self.registries().len());
         let registries = self.registries().iter().zip(&due);

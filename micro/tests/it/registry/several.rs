@@ -4,7 +4,8 @@ use std::{fs, sync::Arc, time::Duration};
 
 use micro::{
     Code,
-    registry::{Memory, Node, Registry, Several, contract},
+    registry::{Memory, Node, Registry, Several, Static, contract},
+    settings::Url,
 };
 
 use super::{ids, local::Place, next_set, until};
@@ -36,6 +37,13 @@ async fn two_keep_the_contract_as_one_does() {
     let make = async || Arc::new(several([&old, &new])) as Arc<dyn Registry>;
     contract::all(make).await;
     contract::expiry(make, Duration::from_secs(30)).await;
+}
+
+#[test]
+fn several_are_only_read_if_each_is() {
+    let list = Static::open(&Url::parse("static:greeter=h:1")).unwrap();
+    assert!(several([&list, &list]).only_reads());
+    assert!(!several([&list, &Memory::new()]).only_reads());
 }
 
 #[tokio::test]
