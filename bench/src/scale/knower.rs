@@ -1,11 +1,11 @@
-//! What a node takes in the memory of a client that knows it, in a process that knows all of them.
+//! What services and nodes take in the memory of a client that knows them, in a process that knows all.
 
-use super::{NODES, service};
+use super::{LARGE, LARGE_NODES, NODES, service};
 use crate::{
     process::{Process, raise_descriptors, resident_kib, runtime},
     real::plugins,
 };
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 use micro::{
     Plugins,
     selector::{Cache, Options, Rng, Snapshots, strategy::P2c},
@@ -17,13 +17,26 @@ use std::{
     time::Duration,
 };
 
-/// Bytes a node, measured in a child.
-pub(super) fn ask(url: &str, services: usize) -> Result<f64> {
-    let arguments = ["knower".to_owned(), url.to_owned(), services.to_string()];
-    Ok(Process::start(&arguments)?.read()?.parse()?)
+/// What a service takes that is known, and what each of its nodes takes beside it, in bytes.
+#[derive(Clone, Copy)]
+pub(super) struct Known {
+    pub(super) service: f64,
+    pub(super) node: f64,
 }
 
-/// Follows all the services, as a client does that has called each, and prints bytes a node.
+/// Measured in a child.
+pub(super) fn ask(url: &str, services: usize) -> Result<Known> {
+    let arguments = ["knower".to_owned(), url.to_owned(), services.to_string()];
+    let said = Process::start(&arguments)?.read()?;
+    let mut figures = said.split(' ').map(str::parse);
+    let mut next = || figures.next().context("a figure is missing");
+    Ok(Known {
+        service: next()??,
+        node: next()??,
+    })
+}
+
+/// Follows all the services, as a client does that has called each, and prints what that takes.
 pub(crate) fn run(url: &str, services: usize) -> Result<()> {
     raise_descriptors()?;
     runtime(1)?.block_on(async {
@@ -40,28 +53,28 @@ pub(crate) fn run(url: &str, services: usize) -> Result<()> {
             Box::new(|peer| peer.close()),
         );
         // What one service takes is what all of them share.
-        know(&cache, 0..1).await?;
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        let before = resident_kib(std::process::id())?;
-        know(&cache, 1..services).await?;
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let after = resident_kib(std::process::id())?;
-        let nodes = (services - 1) * NODES;
-        let bytes = after.saturating_sub(before) as f64 * 1024.0 / nodes as f64;
-        writeln!(stdout(), "{bytes}")?;
+        know(&cache, &service(0)).await?;
+        let before = held().await?;
+        for number in 1..services {
+            know(&cache, &service(number)).await?;
+        }
+        let small = held().await?;
+        know(&cache, LARGE).await?;
+        let node = (held().await? - small) / LARGE_NODES as f64;
+        let service = (small - before) / (services - 1) as f64 - node * NODES as f64;
+        writeln!(stdout(), "{service} {node}")?;
         Ok(())
     })
 }
 
-async fn know(cache: &Cache<Arc<dyn Peer>>, services: std::ops::Range<usize>) -> Result<()> {
-    let entries: Vec<_> = services
-        .map(|number| cache.service(&service(number)))
-        .collect();
-    for entry in &entries {
-        entry
-            .ready(u64::MAX)
-            .await
-            .map_err(|error| anyhow!("{error}"))?;
-    }
-    Ok(())
+async fn know(cache: &Cache<Arc<dyn Peer>>, service: &str) -> Result<()> {
+    let entry = cache.service(service);
+    let known = entry.ready(u64::MAX).await;
+    known.map_err(|error| anyhow!("{error}"))
+}
+
+/// Bytes in memory, when nothing happens any more.
+async fn held() -> Result<f64> {
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    Ok(resident_kib(std::process::id())? as f64 * 1024.0)
 }

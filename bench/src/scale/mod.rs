@@ -22,11 +22,16 @@ use std::{
     time::Duration,
 };
 
+use knower::Known;
 pub(crate) use knower::run as run_knower;
 use watchers::{Told, Watchers};
 
 /// Nodes of a service.
 const NODES: usize = 10;
+/// One service more, by which a node is told from its service …
+const LARGE: &str = "scale-large";
+/// … and its nodes.
+const LARGE_NODES: usize = 2_000;
 /// Clients.
 const CLIENTS: usize = 50;
 /// Registrations at a time while the fleet is built.
@@ -54,7 +59,7 @@ struct Row {
     connections: f64,
     /// Requests a second at rest, of all clients, without calls and with.
     rest: (f64, f64),
-    node_bytes: f64,
+    known: Known,
 }
 
 /// Runs it on `on`, or on etcd and consul.
@@ -69,7 +74,7 @@ pub(crate) fn run(on: &[String], tenth: bool, json: bool) -> Result<()> {
     if !json {
         writeln!(
             out,
-            "{:<10} {:>8} {:>7} {:>8} {:>8} {:>9} {:>9} {:>12} {:>9}",
+            "{:<10} {:>8} {:>7} {:>8} {:>8} {:>9} {:>9} {:>12} {:>9} {:>9}",
             "registry",
             "services",
             "nodes",
@@ -78,7 +83,8 @@ pub(crate) fn run(on: &[String], tenth: bool, json: bool) -> Result<()> {
             "conn./cl.",
             "rest /s",
             "rest+calls",
-            "B/node"
+            "B/node",
+            "B/service"
         )?;
     }
     let mut wrong = Vec::new();
@@ -109,8 +115,9 @@ async fn one(backend: &'static Backend, services: usize, servers: &Servers) -> R
     let addresses = servers.addresses(name).await?;
     let direct = backend.url(&addresses);
     let registry = open(&direct)?;
-    let nodes =
-        (0..services).flat_map(|service| (0..NODES).map(move |number| node(service, number)));
+    let small = (0..services).flat_map(|of| (0..NODES).map(move |number| (of, number)));
+    let nodes = small.map(|(of, number)| node(&service(of), of, number));
+    let nodes = nodes.chain((0..LARGE_NODES).map(|number| node(LARGE, number / 250, number % 250)));
     stream::iter(nodes)
         .map(|node| {
             let registry = registry.clone();
@@ -140,7 +147,7 @@ async fn one(backend: &'static Backend, services: usize, servers: &Servers) -> R
     watchers.call(false);
     let told = watchers.tell(&*registry, services).await?;
     drop(node);
-    let node_bytes = knower::ask(&direct, services)?;
+    let known = knower::ask(&direct, services)?;
     servers.down(name).await?;
     Ok(Row {
         backend: backend.name,
@@ -148,7 +155,7 @@ async fn one(backend: &'static Backend, services: usize, servers: &Servers) -> R
         told,
         connections,
         rest: (rest, rest_and_calls),
-        node_bytes,
+        known,
     })
 }
 
@@ -171,8 +178,7 @@ fn service(number: usize) -> String {
 }
 
 /// A record such as a service of two endpoints makes of itself.
-fn node(of: usize, number: usize) -> Node {
-    let name = service(of);
+fn node(name: &str, of: usize, number: usize) -> Node {
     let endpoint = |method: &str| {
         let mut endpoint = Endpoint::new(format!("Scale.{method}"));
         endpoint.request =
@@ -183,7 +189,7 @@ fn node(of: usize, number: usize) -> Node {
         endpoint
     };
     let address = format!("10.{}.{}.{}:9090", of / 250, of % 250, number);
-    Node::new(&*name, format!("{name}-{number:04}"), address)
+    Node::new(name, format!("{name}-{of:04}-{number:04}"), address)
         .with_version("1.0.0")
         .with_metadata("protocols", "native/1,grpc,mucp,http")
         .with_metadata("protocol", "mucp")
@@ -199,8 +205,8 @@ impl Row {
         if self.told.p99 > LATEST {
             wrong.push(format!("the last watcher knew after {:.0?}", self.told.p99));
         }
-        if self.node_bytes > NODE_BYTES {
-            wrong.push(format!("a known node takes {:.0} bytes", self.node_bytes));
+        if self.known.node > NODE_BYTES {
+            wrong.push(format!("a known node takes {:.0} bytes", self.known.node));
         }
         if self.connections > CONNECTIONS {
             wrong.push(format!("a client has {:.0} connections", self.connections));
@@ -224,20 +230,21 @@ impl Row {
                 "registry": self.backend, "services": self.services, "nodes": nodes,
                 "p50_ms": p50, "p99_ms": p99, "connections_a_client": self.connections,
                 "requests_a_second": self.rest.0, "requests_a_second_under_calls": self.rest.1,
-                "bytes_a_node": self.node_bytes,
+                "bytes_a_node": self.known.node, "bytes_a_service": self.known.service,
             });
             writeln!(out, "{row}")?;
             return Ok(());
         }
         writeln!(
             out,
-            "{:<10} {:>8} {nodes:>7} {p50:>8.1} {p99:>8.1} {:>9.1} {:>9.1} {:>12.1} {:>9.0}",
+            "{:<10} {:>8} {nodes:>7} {p50:>8.1} {p99:>8.1} {:>9.1} {:>9.1} {:>12.1} {:>9.0} {:>9.0}",
             self.backend,
             self.services,
             self.connections,
             self.rest.0,
             self.rest.1,
-            self.node_bytes
+            self.known.node,
+            self.known.service
         )?;
         Ok(())
     }
