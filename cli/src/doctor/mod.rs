@@ -117,13 +117,27 @@ impl Found {
     }
 }
 
+/// Registries that have a page of their own.
+const PAGES: [&str; 7] = [
+    "consul",
+    "dns",
+    "etcd",
+    "kubernetes",
+    "mdns",
+    "nats",
+    "zookeeper",
+];
+
 /// What to do about an error of a registry or broker of this name.
 fn advice(name: &str, error: &Error) -> String {
     if name == "local" {
         return "check whose the directory is, or choose another with `--registry=local:PATH`"
             .to_owned();
     }
-    let page = format!("docs/registries/{name}.md");
+    let page = match PAGES.contains(&name) {
+        true => format!("docs/registries/{name}.md"),
+        false => "docs/settings.md".to_owned(),
+    };
     match error.code() {
         Code::Unavailable | Code::DeadlineExceeded => format!(
             "check that it runs, that this machine reaches it, and `--registry-address` and `--registry-tls`; \

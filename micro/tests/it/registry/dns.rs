@@ -11,11 +11,15 @@ use std::{
 
 use micro::{
     Code,
-    registry::{Dns, Node, Registry, Update, Updates},
+    registry::{Dns, Node, Registry, Update},
     settings::Url,
 };
 
-use super::{backend, ids, next, next_set, until};
+use super::{
+    backend,
+    losses::{comes_within, stale},
+    next, next_set, until,
+};
 
 /// What every server here has besides: a service with two nodes, one with a port known otherwise, one of Kubernetes.
 const ZONE: [&str; 14] = [
@@ -149,15 +153,6 @@ async fn found(registry: &Dns, service: &str) -> Vec<String> {
     nodes.iter().map(shown).collect()
 }
 
-/// The next update that says the registry is lost.
-async fn stale(updates: &mut Updates) -> String {
-    loop {
-        if let Update::Stale { error, .. } = next(updates).await {
-            return error.to_string();
-        }
-    }
-}
-
 #[tokio::test]
 async fn srv_records_are_nodes_with_port_and_weight_and_the_best_priority_counts() {
     let Some(server) = Server::start(&[]) else {
@@ -201,22 +196,7 @@ async fn a_watch_follows_the_zone_as_its_time_to_live_ends() {
     until(&mut updates, &["users-10.1.0.1:5001"]).await;
     server.begin(&["srv-host=users.micro.test,two.micro.test,5002"]);
     let both = ["users-10.1.0.1:5001", "users-10.1.0.2:5002"];
-    tokio::time::timeout(
-        Duration::from_secs(5),
-        until_through_losses(&mut updates, &both),
-    )
-    .await
-    .unwrap();
-}
-
-async fn until_through_losses(updates: &mut Updates, expected: &[&str]) {
-    loop {
-        if let Update::Set { nodes, .. } = next(updates).await
-            && ids(&nodes) == expected
-        {
-            return;
-        }
-    }
+    comes_within(&mut updates, &both, Duration::from_secs(5)).await;
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod etcd;
 mod kubernetes;
 #[cfg(unix)]
 mod local;
+mod losses;
 #[cfg(all(feature = "mdns", target_os = "linux"))]
 mod mdns;
 mod memory;

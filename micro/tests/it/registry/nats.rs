@@ -4,13 +4,14 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use micro::{
     Code,
-    registry::{Nats, Node, Registry, Update, Updates, contract},
+    registry::{Nats, Node, Registry, Update, contract},
     settings::Url,
 };
 use tokio::time::timeout;
 
 use super::{
-    backend, ids, next,
+    backend, ids,
+    losses::{comes, stale},
     process::{Server, built, listens},
     until,
 };
@@ -32,31 +33,6 @@ async fn started(settings: impl FnOnce(&Path) -> String) -> Option<Server> {
     });
     server.start(listens).await;
     Some(server)
-}
-
-async fn until_stale(updates: &mut Updates) -> String {
-    loop {
-        if let Ok(Update::Stale { error, .. }) =
-            timeout(Duration::from_secs(10), next(updates)).await
-        {
-            return error.to_string();
-        }
-    }
-}
-
-/// Waits for exactly these ids, whatever else is said before.
-async fn until_again(updates: &mut Updates, expected: &[&str]) {
-    let found = timeout(Duration::from_secs(20), async {
-        loop {
-            if let Update::Set { nodes, .. } = next(updates).await
-                && ids(&nodes) == expected
-            {
-                return;
-            }
-        }
-    });
-    let found = found.await;
-    found.unwrap_or_else(|_| panic!("{expected:?} were never said"));
 }
 
 #[tokio::test]
@@ -146,7 +122,7 @@ async fn a_restart_is_survived_and_all_is_said_again() {
     let mut updates = reader.watch(Some("restart")).await.unwrap();
     until(&mut updates, &["restart-1", "restart-2"]).await;
     server.kill();
-    let error = until_stale(&mut updates).await;
+    let error = stale(&mut updates).await;
     let place = format!("registry `nats` at {}", server.address());
     assert!(error.contains(&place), "{error}");
     let error = registrant.deregister(&left).await.unwrap_err();
@@ -157,13 +133,13 @@ async fn a_restart_is_survived_and_all_is_said_again() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     // What left meanwhile is shown on for a while, and answers no more.
-    until_again(&mut updates, &["restart-1", "restart-2", "restart-3"]).await;
+    comes(&mut updates, &["restart-1", "restart-2", "restart-3"]).await;
     assert_eq!(
         ids(&reader.get("restart").await.unwrap()),
         ["restart-1", "restart-3"]
     );
     registrant.deregister(&third).await.unwrap();
-    until_again(&mut updates, &["restart-1", "restart-2"]).await;
+    comes(&mut updates, &["restart-1", "restart-2"]).await;
 }
 
 #[tokio::test]
@@ -201,7 +177,7 @@ async fn a_server_that_hangs_is_noticed() {
     while registry.register(&second, TTL).await.is_err() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    until_again(&mut updates, &["hang-1", "hang-2"]).await;
+    comes(&mut updates, &["hang-1", "hang-2"]).await;
 }
 
 #[test]
@@ -221,10 +197,10 @@ fn a_handle_is_used_from_two_runtimes() {
     first.block_on(until(&mut updates, &["runtimes-1"]));
     drop(first);
     runtime().block_on(async {
-        until_stale(&mut updates).await;
+        stale(&mut updates).await;
         let second = Node::new("runtimes", "runtimes-2", "10.0.0.1:81");
         registry.register(&second, TTL).await.unwrap();
-        until_again(&mut updates, &["runtimes-1", "runtimes-2"]).await;
+        comes(&mut updates, &["runtimes-1", "runtimes-2"]).await;
         assert_eq!(registry.get("runtimes").await.unwrap(), [node, second]);
     });
 }

@@ -12,12 +12,17 @@ use std::{
 
 use micro::{
     Code,
-    registry::{Node, Registry, Update, Updates, ZooKeeper, contract},
+    registry::{Node, Registry, ZooKeeper, contract},
     settings::Url,
 };
 use tokio::time::timeout;
 
-use super::{backend, ids, next, process::Server, until};
+use super::{
+    backend, ids,
+    losses::{comes, stale},
+    process::Server,
+    until,
+};
 
 const TTL: Option<Duration> = Some(Duration::from_secs(60));
 
@@ -104,29 +109,6 @@ fn create_raw(address: &str, path: &str, data: &[u8]) {
             "error {error} at {path}"
         );
     }
-}
-
-async fn until_stale(updates: &mut Updates) -> String {
-    loop {
-        if let Update::Stale { error, .. } = next(updates).await {
-            return error.to_string();
-        }
-    }
-}
-
-/// Waits for exactly these ids, whatever else is said before.
-async fn until_again(updates: &mut Updates, expected: &[&str]) {
-    let found = timeout(Duration::from_secs(20), async {
-        loop {
-            if let Update::Set { nodes, .. } = next(updates).await
-                && ids(&nodes) == expected
-            {
-                return;
-            }
-        }
-    });
-    let found = found.await;
-    found.unwrap_or_else(|_| panic!("{expected:?} were never said"));
 }
 
 /// Waits until `get` finds these ids.
@@ -221,14 +203,14 @@ async fn a_restart_is_survived_with_and_without_data() {
     let mut updates = reader.watch(Some("restart")).await.unwrap();
     until(&mut updates, &["restart-1", "restart-2"]).await;
     server.kill();
-    let error = until_stale(&mut updates).await;
+    let error = stale(&mut updates).await;
     let place = format!("registry `zookeeper` at {}", server.address());
     assert!(error.contains(&place), "{error}");
     server.start(is_ready).await;
     until_found(&reader, "restart", &["restart-1", "restart-2"]).await;
     let third = Node::new("restart", "restart-3", "10.0.0.1:82");
     registrant.register(&third, TTL).await.unwrap();
-    until_again(&mut updates, &["restart-1", "restart-2", "restart-3"]).await;
+    comes(&mut updates, &["restart-1", "restart-2", "restart-3"]).await;
     server.kill();
     server.empty();
     // It is to go even so: not to come back with the others.
@@ -241,9 +223,9 @@ async fn a_restart_is_survived_with_and_without_data() {
     registrant.register(&fourth, TTL).await.unwrap();
     // What a server lacks that was lost is shown on for a while.
     let all = ["restart-1", "restart-2", "restart-3", "restart-4"];
-    until_again(&mut updates, &all).await;
+    comes(&mut updates, &all).await;
     registrant.deregister(&third).await.unwrap();
-    until_again(&mut updates, &["restart-1", "restart-2", "restart-4"]).await;
+    comes(&mut updates, &["restart-1", "restart-2", "restart-4"]).await;
 }
 
 #[tokio::test]
@@ -273,7 +255,7 @@ async fn a_server_that_hangs_is_noticed_and_its_nodes_stay() {
     let mut updates = reader.watch(Some("hang")).await.unwrap();
     until(&mut updates, &["hang-1"]).await;
     server.hang();
-    let error = until_stale(&mut updates).await;
+    let error = stale(&mut updates).await;
     assert!(error.contains("not a word in 2s"), "{error}");
     // Longer than a session lives.
     tokio::time::sleep(Duration::from_secs(4)).await;
@@ -281,7 +263,7 @@ async fn a_server_that_hangs_is_noticed_and_its_nodes_stay() {
     until_found(&reader, "hang", &["hang-1"]).await;
     let second = Node::new("hang", "hang-2", "10.0.0.1:81");
     registrant.register(&second, TTL).await.unwrap();
-    until_again(&mut updates, &["hang-1", "hang-2"]).await;
+    comes(&mut updates, &["hang-1", "hang-2"]).await;
 }
 
 #[tokio::test]
@@ -326,14 +308,14 @@ fn a_handle_is_used_from_two_runtimes() {
     drop(first);
     let second = runtime();
     second.block_on(async {
-        until_stale(&mut updates).await;
+        stale(&mut updates).await;
         let second = Node::new("runtimes", "runtimes-2", "10.0.0.1:81");
         registry.register(&second, TTL).await.unwrap();
-        until_again(&mut updates, &["runtimes-1", "runtimes-2"]).await;
+        comes(&mut updates, &["runtimes-1", "runtimes-2"]).await;
         registry.deregister(&second).await.unwrap();
-        until_again(&mut updates, &["runtimes-1"]).await;
+        comes(&mut updates, &["runtimes-1"]).await;
         registry.deregister(&node).await.unwrap();
-        until_again(&mut updates, &[]).await;
+        comes(&mut updates, &[]).await;
     });
 }
 

@@ -4,16 +4,20 @@ mod outages;
 mod own;
 mod users;
 
-use std::{future::poll_fn, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use micro::{
     Code,
-    registry::{Endpoint, Etcd, Node, Registry, Update, Updates, contract},
+    registry::{Endpoint, Etcd, Node, Registry, Update, contract},
     settings::Url,
 };
 use tokio::time::timeout;
 
-use super::{backend, ids, until};
+use super::{
+    backend, ids,
+    losses::{comes_within, stale},
+    until,
+};
 
 const TTL: Option<Duration> = Some(Duration::from_secs(60));
 
@@ -33,45 +37,6 @@ fn node(service: &str, number: u32) -> Node {
 fn unique(name: &str) -> String {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     format!("{name}-{:x}", since.unwrap().as_nanos())
-}
-
-/// Waits for a set of exactly these ids, over losses, for no longer than `limit`.
-async fn comes(updates: &mut Updates, expected: &[&str], limit: Duration) -> bool {
-    let mut last = String::new();
-    let waited = timeout(limit, async {
-        loop {
-            match poll_fn(|cx| updates.as_mut().poll_next(cx)).await.unwrap() {
-                Update::Set {
-                    nodes,
-                    authoritative,
-                    ..
-                } => {
-                    if ids(&nodes) == expected {
-                        return authoritative;
-                    }
-                    last = format!("{:?}", ids(&nodes));
-                }
-                Update::Stale { error, .. } => last = error.to_string(),
-                _ => {}
-            }
-        }
-    });
-    let waited = waited.await;
-    waited.unwrap_or_else(|_| panic!("{expected:?} did not come in {limit:?}, but {last}"))
-}
-
-/// Waits for the word that the server is lost, and panics if a set shrinks before.
-async fn stale(updates: &mut Updates, limit: Duration) -> String {
-    let waited = timeout(limit, async {
-        loop {
-            if let Update::Stale { error, .. } =
-                poll_fn(|cx| updates.as_mut().poll_next(cx)).await.unwrap()
-            {
-                return error.to_string();
-            }
-        }
-    });
-    waited.await.expect("the loss is noticed")
 }
 
 #[tokio::test]
@@ -265,7 +230,7 @@ fn a_handle_serves_several_runtimes_and_outlives_them() {
         let mut updates = registry.watch(Some(&service)).await.unwrap();
         let expected = [1, 2, 3].map(|number| node(&service, number).id);
         let expected = expected.each_ref().map(String::as_str);
-        comes(&mut updates, &expected, Duration::from_secs(20)).await;
+        comes_within(&mut updates, &expected, Duration::from_secs(20)).await;
         for number in 1..4 {
             registry.deregister(&node(&service, number)).await.unwrap();
         }

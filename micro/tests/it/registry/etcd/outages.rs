@@ -23,7 +23,9 @@ async fn a_restart_is_survived_by_watches_and_nodes() {
     let mut updates = registry.watch(Some("restart")).await.unwrap();
     until(&mut updates, &["restart-1"]).await;
     server.kill();
-    let error = stale(&mut updates, SOON).await;
+    let error = timeout(SOON, stale(&mut updates))
+        .await
+        .expect("the loss is noticed");
     assert!(
         error.contains(&format!("registry `etcd` at {}", server.address())),
         "{error}"
@@ -32,9 +34,9 @@ async fn a_restart_is_survived_by_watches_and_nodes() {
     assert_eq!(error.code(), Code::Unavailable, "{error}");
     server.start(own::is_ready).await;
     registry.register(&node("restart", 2), TTL).await.unwrap();
-    comes(&mut updates, &["restart-1", "restart-2"], SOON).await;
+    comes_within(&mut updates, &["restart-1", "restart-2"], SOON).await;
     registry.deregister(&node("restart", 1)).await.unwrap();
-    comes(&mut updates, &["restart-2"], SOON).await;
+    comes_within(&mut updates, &["restart-2"], SOON).await;
 }
 
 #[tokio::test]
@@ -59,9 +61,9 @@ async fn a_server_that_forgot_all_is_told_again_without_a_renewal() {
     }
     // Shown all the while: a set without it would have been the next to come.
     mine.register(&node("empty", 2), TTL).await.unwrap();
-    comes(&mut updates, &["empty-1", "empty-2"], SOON).await;
+    comes_within(&mut updates, &["empty-1", "empty-2"], SOON).await;
     mine.deregister(&node("empty", 1)).await.unwrap();
-    comes(&mut updates, &["empty-2"], SOON).await;
+    comes_within(&mut updates, &["empty-2"], SOON).await;
 }
 
 #[tokio::test]
@@ -93,7 +95,9 @@ async fn a_server_that_hangs_is_noticed_and_taken_up_again() {
     until(&mut updates, &["hung-1"]).await;
     server.hang();
     let begun = Instant::now();
-    stale(&mut updates, Duration::from_secs(15)).await;
+    timeout(Duration::from_secs(15), stale(&mut updates))
+        .await
+        .expect("the loss is noticed");
     assert!(
         begun.elapsed() > Duration::from_secs(3),
         "not at the first delay"
@@ -102,7 +106,7 @@ async fn a_server_that_hangs_is_noticed_and_taken_up_again() {
     assert!(error.to_string().contains("registry `etcd` at"), "{error}");
     server.go_on();
     registry.register(&node("hung", 2), TTL).await.unwrap();
-    comes(&mut updates, &["hung-1", "hung-2"], SOON).await;
+    comes_within(&mut updates, &["hung-1", "hung-2"], SOON).await;
 }
 
 #[tokio::test]
@@ -112,7 +116,9 @@ async fn a_watch_may_begin_before_the_server_does() {
     };
     let registry = open(&server.address());
     let mut updates = registry.watch(Some("early")).await.unwrap();
-    stale(&mut updates, SOON).await;
+    timeout(SOON, stale(&mut updates))
+        .await
+        .expect("the loss is noticed");
     let begun = Instant::now();
     let error = registry.register(&node("early", 1), TTL).await.unwrap_err();
     assert_eq!(error.code(), Code::Unavailable, "{error}");
@@ -122,7 +128,7 @@ async fn a_watch_may_begin_before_the_server_does() {
     );
     server.start(own::is_ready).await;
     registry.register(&node("early", 1), TTL).await.unwrap();
-    comes(&mut updates, &["early-1"], SOON).await;
+    comes_within(&mut updates, &["early-1"], SOON).await;
 }
 
 /// The address of the member that leads.
@@ -167,7 +173,7 @@ async fn a_leader_that_is_killed_or_hangs_is_replaced_unnoticed() {
     for round in 7..9 {
         let ids: Vec<_> = expected.iter().map(String::as_str).collect();
         for updates in &mut watches {
-            comes(updates, &ids, SOON).await;
+            comes_within(updates, &ids, SOON).await;
         }
         let leader = leader(&members);
         match round {
@@ -186,7 +192,7 @@ async fn a_leader_that_is_killed_or_hangs_is_replaced_unnoticed() {
         expected.push(more.id);
         let ids: Vec<_> = expected.iter().map(String::as_str).collect();
         for updates in &mut watches {
-            comes(updates, &ids, Duration::from_secs(20)).await;
+            comes_within(updates, &ids, Duration::from_secs(20)).await;
         }
         match round {
             7 => members[leader].start(own::is_ready).await,

@@ -49,7 +49,9 @@ async fn who_is_not_known_is_told_what_to_do_and_no_secret() {
         assert!(error.to_string().contains(advice), "{error}");
         assert!(!format!("{error:?}").contains("wrong-one"), "{error:?}");
         let mut updates = registry.watch(Some("greeter")).await.unwrap();
-        let error = stale(&mut updates, Duration::from_secs(10)).await;
+        let error = timeout(Duration::from_secs(10), stale(&mut updates))
+            .await
+            .expect("the loss is noticed");
         assert!(error.contains(advice), "{error}");
     }
 }
@@ -99,5 +101,5 @@ async fn a_token_that_expires_is_renewed() {
     server.start(own::is_ready).await;
     registry.register(&node("token", 3), TTL).await.unwrap();
     let all = ["token-1", "token-2", "token-3"];
-    comes(&mut updates, &all, Duration::from_secs(10)).await;
+    comes_within(&mut updates, &all, Duration::from_secs(10)).await;
 }

@@ -1,38 +1,16 @@
 //! An API server that is lost, hangs or has forgotten.
 
-use std::{future::poll_fn, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use micro::registry::{Registry, Update, Updates};
+use micro::registry::Registry;
 use tokio::time::timeout;
 
 use super::cluster::{Cluster, Proxy, Way, node, open};
-use crate::registry::{ids, next, until};
-
-pub(super) async fn stale(updates: &mut Updates) -> String {
-    loop {
-        if let Update::Stale { error, .. } = next(updates).await {
-            return error.to_string();
-        }
-    }
-}
-
-/// Waits for this set through whatever else is said.
-pub(super) async fn at_last(updates: &mut Updates, expected: &[&str]) {
-    let mut last = String::from("nothing");
-    let waited = timeout(Duration::from_secs(30), async {
-        loop {
-            last = match poll_fn(|cx| updates.as_mut().poll_next(cx)).await {
-                Some(Update::Set { nodes, .. }) if ids(&nodes) == expected => return,
-                other => format!("{other:?}"),
-            }
-        }
-    });
-    let waited = waited.await;
-    assert!(
-        waited.is_ok(),
-        "{expected:?} never came, but at last {last}"
-    );
-}
+use crate::registry::{
+    ids,
+    losses::{comes, stale},
+    until,
+};
 
 #[tokio::test]
 async fn a_watch_survives_losses_and_misses_no_change() {
@@ -57,7 +35,7 @@ async fn a_watch_survives_losses_and_misses_no_change() {
     );
     direct.register(&node("greeter", 2), None).await.unwrap();
     proxy.set(Way::Open);
-    at_last(&mut updates, &["greeter-1", "greeter-2"]).await;
+    comes(&mut updates, &["greeter-1", "greeter-2"]).await;
 
     // Silence is noticed though nothing is broken.
     proxy.set(Way::Hung);
@@ -69,7 +47,7 @@ async fn a_watch_survives_losses_and_misses_no_change() {
     assert!(error.contains("no answer"), "{error}");
     direct.register(&node("greeter", 3), None).await.unwrap();
     proxy.set(Way::Open);
-    at_last(&mut updates, &["greeter-1", "greeter-2", "greeter-3"]).await;
+    comes(&mut updates, &["greeter-1", "greeter-2", "greeter-3"]).await;
 }
 
 #[tokio::test]
@@ -95,7 +73,7 @@ async fn nodes_that_left_while_nobody_was_heard_are_in_doubt() {
     proxy.set(Way::Open);
     // What is there again is heard, with the one in doubt; a change that is seen counts at once.
     direct.register(&node("greeter", 3), None).await.unwrap();
-    at_last(&mut updates, &["greeter-1", "greeter-2", "greeter-3"]).await;
+    comes(&mut updates, &["greeter-1", "greeter-2", "greeter-3"]).await;
     assert_eq!(
         ids(&registry.get("greeter").await.unwrap()),
         ["greeter-2", "greeter-3"]
@@ -155,5 +133,5 @@ async fn a_burst_of_changes_ends_in_the_right_set() {
     for number in 2..=40 {
         registry.deregister(&node("greeter", number)).await.unwrap();
     }
-    at_last(&mut updates, &["greeter-1"]).await;
+    comes(&mut updates, &["greeter-1"]).await;
 }

@@ -5,11 +5,12 @@ use std::{path::PathBuf, process::Command, time::Duration};
 use micro::registry::Registry;
 use tokio::time::timeout;
 
-use super::{
-    cluster::{Cluster, node, open},
-    losses::{at_last, stale},
+use super::cluster::{Cluster, node, open};
+use crate::registry::{
+    backend, ids,
+    losses::{comes, stale},
+    until,
 };
-use crate::registry::{backend, ids, until};
 
 /// An API server by the project's script, in a folder of its own; it is down when this is dropped.
 struct Own {
@@ -86,7 +87,7 @@ async fn no_node_is_lost_when_the_server_is_killed_hung_or_emptied() {
     assert!(registry.register(&node("greeter", 2), None).await.is_err());
     own.run(&["up", "kubernetes"]);
     registry.register(&node("greeter", 2), None).await.unwrap();
-    at_last(&mut updates, &["greeter-1", "greeter-2"]).await;
+    comes(&mut updates, &["greeter-1", "greeter-2"]).await;
 
     own.run(&["kill", "kubernetes", "STOP"]);
     let hung = async {
@@ -98,7 +99,7 @@ async fn no_node_is_lost_when_the_server_is_killed_hung_or_emptied() {
     timeout(Duration::from_secs(15), hung).await.unwrap();
     own.run(&["kill", "kubernetes", "CONT"]);
     registry.register(&node("greeter", 3), None).await.unwrap();
-    at_last(&mut updates, &["greeter-1", "greeter-2", "greeter-3"]).await;
+    comes(&mut updates, &["greeter-1", "greeter-2", "greeter-3"]).await;
 
     own.run(&["kill", "kubernetes"]);
     own.run(&["up", "--empty", "kubernetes"]);
@@ -107,7 +108,7 @@ async fn no_node_is_lost_when_the_server_is_killed_hung_or_emptied() {
     cluster.pod("one");
     registry.register(&node("greeter", 4), None).await.unwrap();
     let all = ["greeter-1", "greeter-2", "greeter-3", "greeter-4"];
-    at_last(&mut updates, &all).await;
+    comes(&mut updates, &all).await;
     assert_eq!(ids(&registry.get("greeter").await.unwrap()), ["greeter-4"]);
     drop(cluster);
 }
