@@ -30,7 +30,7 @@ docs:
 
 # A service, until it is interrupted
 greeter:
-    cargo run --release -p micro-rs --example greeter
+    cargo run --release --example greeter
 
 # The `micro` command, such as `just micro list`
 micro *arguments:

@@ -57,11 +57,15 @@ impl Get {
                 ]);
             }
             session.print(table)?;
+            let endpoints = endpoints(nodes);
+            if endpoints.is_empty() {
+                continue;
+            }
             let mut table = Table::new(
                 ["  ENDPOINT", "TAKES", "GIVES", "PROPERTIES"],
                 session.coloured(),
             );
-            for endpoint in endpoints(nodes) {
+            for endpoint in endpoints {
                 table.row(endpoint_row(endpoint));
             }
             session.print(table)?;

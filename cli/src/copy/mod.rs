@@ -160,8 +160,9 @@ impl Copy {
             }))?;
         } else {
             let verb = if self.dry_run { "would copy" } else { "copied" };
+            let nodes = if copied == 1 { "node" } else { "nodes" };
             session.print(format_args!(
-                "{verb} {copied} nodes; {present} were there, {removed} taken out again, {refused} refused; \
+                "{verb} {copied} {nodes}; {present} were there, {removed} taken out again, {refused} refused; \
                  services: {services}"
             ))?;
         }

@@ -163,7 +163,8 @@ async fn what_strangers_write_harms_nobody_but_themselves() {
     );
     let all = poll_until(&registry, &service).await;
     assert_eq!(all, [&*good.id, &deep]);
-    registry.deregister(&good).await.unwrap();
+    own::delete(&address, &format!("/micro/registry/{service}/"));
+    until(&mut updates, &[]).await;
 }
 
 /// The ids of a service in a watch of all.

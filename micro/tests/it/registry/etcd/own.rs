@@ -85,6 +85,14 @@ pub(super) fn put(address: &str, key: &str, value: &[u8]) {
     post(address, "/v3/kv/put", json!({"key": key, "value": value}));
 }
 
+/// Deletes all keys that begin so; the last byte is not 255.
+pub(super) fn delete(address: &str, prefix: &str) {
+    let mut end = prefix.as_bytes().to_vec();
+    *end.last_mut().unwrap() += 1;
+    let range = json!({"key": base64(prefix.as_bytes()), "range_end": base64(&end)});
+    post(address, "/v3/kv/deleterange", range);
+}
+
 fn http(address: &str, method: &str, path: &str, body: &str) -> Option<Value> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(3))).ok()?;
