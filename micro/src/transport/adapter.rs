@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    future,
     pin::Pin,
     sync::{
         Arc,
@@ -204,7 +205,7 @@ impl<S: SendOne> Connection for Adapter<S> {
         let answer = self
             .sender
             .send(lent(request), attempt.attempts, sent.clone());
-        let waiting = Waiting {
+        let mut waiting = Waiting {
             answer,
             sent,
             look: attempt.patience.max(time::now() + AT_LEAST).min(deadline),
@@ -213,10 +214,14 @@ impl<S: SendOne> Connection for Adapter<S> {
             repeatable: attempt.repeatable,
             timer: None,
         };
+        // At once and not when the answer is asked for: that would take a wake-up more.
+        if let Poll::Ready(answer) = waiting.poll(cx) {
+            waiting.answer = Box::pin(future::ready(answer));
+            waiting.stream_deadline = NEVER;
+            cx.waker().wake_by_ref();
+        }
         let call = self.next.fetch_add(1, Relaxed);
         self.waiting.lock().insert(call, waiting);
-        // Polled for the first time when the answer is asked for.
-        cx.waker().wake_by_ref();
         Poll::Ready(Ok(call))
     }
 

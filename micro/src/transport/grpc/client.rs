@@ -164,6 +164,9 @@ impl About {
     }
 }
 
+/// How many headers a request has that says nothing of its own.
+const USUAL: usize = 6;
+
 fn write_head(
     request: &Request,
     content_type: &ContentType,
@@ -171,6 +174,7 @@ fn write_head(
     headers: &mut HeaderMap,
 ) {
     let context = request.context();
+    headers.reserve(USUAL);
     headers.insert(header::CONTENT_TYPE, head::name(content_type));
     headers.insert(header::TE, HeaderValue::from_static("trailers"));
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(ACCEPTED));
@@ -179,12 +183,9 @@ fn write_head(
         let ours = HeaderValue::from_static(concat!("micro-rs/", env!("CARGO_PKG_VERSION")));
         headers.insert(header::USER_AGENT, ours);
     }
-    headers.insert(travel::ATTEMPTS, HeaderValue::from(u16::from(attempts)));
+    headers.insert(travel::ATTEMPTS, travel::write_attempts(attempts));
     if let Some(left) = context.time_left() {
-        let mut timeout = timeout::write(left);
-        // It is another each time: kept out of the table of headers, which it would wear out.
-        timeout.set_sensitive(true);
-        headers.insert(TIMEOUT, timeout);
+        headers.insert(TIMEOUT, timeout::write(left));
     }
     if context.criticality() != Criticality::Default {
         let text = context.criticality().as_str();

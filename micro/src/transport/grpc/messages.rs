@@ -9,7 +9,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use http::{HeaderMap, StatusCode};
 use parking_lot::Mutex;
@@ -24,7 +24,7 @@ use crate::{
     transport::http::{
         HttpBody, Piece,
         compression::Compression,
-        envelope::{COMPRESSED, Envelope, Envelopes, seal},
+        envelope::{COMPRESSED, Envelope, Envelopes, seal_into},
     },
 };
 
@@ -156,12 +156,19 @@ impl Compress {
 
     /// A message as it is sent.
     pub(super) fn sealed(&self, message: &[u8]) -> Result<Bytes> {
+        let mut sealed = BytesMut::new();
+        self.seal_into(&mut sealed, message)?;
+        Ok(sealed.freeze())
+    }
+
+    /// Adds a message to others that are sent with it.
+    fn seal_into(&self, sealed: &mut BytesMut, message: &[u8]) -> Result<()> {
         let wanted = self.wire.as_ref().and_then(Wire::compresses);
         match self.encoding {
             Some(encoding) if wanted.unwrap_or(message.len() >= WORTH_IT) => {
-                seal(COMPRESSED, &encoding.compress(message)?)
+                seal_into(sealed, COMPRESSED, &encoding.compress(message)?)
             }
-            _ => seal(0, message),
+            _ => seal_into(sealed, 0, message),
         }
     }
 }
@@ -177,6 +184,10 @@ pub(super) fn fits(message: &[u8], most: usize) -> Result<()> {
     )))
 }
 
+/// Messages that are there together leave in one piece, until it has so many bytes: what HTTP/2 costs it
+/// costs by the frame. It is the largest frame that a peer takes unasked.
+const GATHERED: usize = 16_384;
+
 /// Messages of a stream as the pieces of a body.
 pub(super) struct Sealed {
     messages: BodyStream,
@@ -186,6 +197,8 @@ pub(super) struct Sealed {
     end: End,
     /// Ends it when nobody waits for more.
     deadline: Option<Pin<Box<Sleep>>>,
+    /// How the messages ended, where the last of them were still to be sent.
+    over: Option<Result<()>>,
     ended: bool,
 }
 
@@ -236,8 +249,15 @@ impl Sealed {
             most,
             end,
             deadline,
+            over: None,
             ended: false,
         }
+    }
+
+    /// Adds a message to those that leave together.
+    fn gather(&self, gathered: &mut BytesMut, message: &[u8]) -> Result<()> {
+        fits(message, self.most)?;
+        self.compress.seal_into(gathered, message)
     }
 
     fn end(&mut self, ended: Result<()>) -> Option<Result<Piece>> {
@@ -282,16 +302,28 @@ impl Stream for Sealed {
             let error = Error::deadline_exceeded("the time for this call has run out");
             return Poll::Ready(this.end(Err(error)));
         }
-        let next = ready!(this.messages.as_mut().poll_next(cx));
-        let sealed = next.map(|message| {
-            let message = message?;
-            fits(&message, this.most)?;
-            this.compress.sealed(&message)
-        });
-        Poll::Ready(match sealed {
-            Some(Ok(sealed)) => Some(Ok(Piece::Data(sealed))),
-            Some(Err(error)) => this.end(Err(error)),
-            None => this.end(Ok(())),
-        })
+        let mut gathered = BytesMut::new();
+        let ended = loop {
+            if this.over.is_some() || gathered.len() >= GATHERED {
+                break this.over.take();
+            }
+            match this.messages.as_mut().poll_next(cx) {
+                Poll::Pending if gathered.is_empty() => return Poll::Pending,
+                Poll::Pending => break None,
+                Poll::Ready(None) => break Some(Ok(())),
+                Poll::Ready(Some(message)) => {
+                    if let Err(error) = message.and_then(|it| this.gather(&mut gathered, &it)) {
+                        break Some(Err(error));
+                    }
+                }
+            }
+        };
+        match ended {
+            Some(ended) if gathered.is_empty() => Poll::Ready(this.end(ended)),
+            ended => {
+                this.over = ended;
+                Poll::Ready(Some(Ok(Piece::Data(gathered.freeze()))))
+            }
+        }
     }
 }

@@ -22,23 +22,56 @@ pub(super) fn read(text: &str) -> Option<Duration> {
     })
 }
 
-/// A time as a header, in the finest unit that holds it, never more than there is.
+/// The largest count.
+const MOST: u64 = 99_999_999;
+/// What is cut off at most, in nanoseconds: less than what a peer that cancels at its deadline may be early.
+const COARSEST: u64 = 10_000_000;
+/// Nanoseconds of each unit, from the coarsest.
+const UNITS: [(u64, u8); 5] = [
+    (60_000_000_000, b'M'),
+    (1_000_000_000, b'S'),
+    (1_000_000, b'm'),
+    (1_000, b'u'),
+    (1, b'n'),
+];
+
+/// A time as a header, never more than there is and about a thousandth less at most.
+///
+/// It is cut so that calls with the same time mostly say the same, which HPACK then has in its table.
 pub(super) fn write(left: Duration) -> HeaderValue {
-    const MOST: u128 = 99_999_999;
-    let nanos = left.as_nanos();
-    let units = [
-        (1, 'n'),
-        (1_000, 'u'),
-        (1_000_000, 'm'),
-        (1_000_000_000, 'S'),
-        (60_000_000_000, 'M'),
-    ];
-    let (count, unit) = units
-        .into_iter()
-        .map(|(size, unit)| (nanos / size, unit))
+    let left = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX);
+    let mut step = 1;
+    while step < COARSEST && left / step >= 9_000 {
+        step *= 10;
+    }
+    let left = left - left % step;
+    // The coarsest unit that says it, or the finest that holds it.
+    let exact = UNITS
+        .iter()
+        .position(|(size, _)| left % size == 0)
+        .unwrap_or(UNITS.len() - 1);
+    let (count, unit) = UNITS[..=exact]
+        .iter()
+        .rev()
+        .map(|(size, unit)| (left / size, *unit))
         .find(|(count, _)| *count <= MOST)
-        .unwrap_or((MOST, 'M'));
-    HeaderValue::try_from(format!("{count}{unit}")).expect("digits and a letter")
+        .unwrap_or((MOST, b'M'));
+    digits(count, unit)
+}
+
+/// At most eight digits and a letter.
+fn digits(mut count: u64, unit: u8) -> HeaderValue {
+    let mut text = [unit; 9];
+    let mut begin = text.len() - 1;
+    loop {
+        begin -= 1;
+        text[begin] = b'0' + (count % 10) as u8;
+        count /= 10;
+        if count == 0 || begin == 0 {
+            break;
+        }
+    }
+    HeaderValue::from_bytes(&text[begin..]).expect("digits and a letter")
 }
 
 #[cfg(test)]
@@ -59,11 +92,44 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_written_as_fine_as_it_fits() {
-        assert_eq!(write(Duration::from_nanos(99_999_999)), "99999999n");
-        assert_eq!(write(Duration::from_millis(100)), "100000u");
-        assert_eq!(write(Duration::from_secs(5)), "5000000u");
-        assert_eq!(write(Duration::from_secs(86_400)), "86400000m");
+    fn a_time_is_written_in_the_coarsest_unit_that_says_it() {
+        let of = |nanos| write(Duration::from_nanos(nanos));
+        assert_eq!(of(0), "0M");
+        assert_eq!(of(8_999), "8999n");
+        assert_eq!(of(100_000_000), "100m");
+        assert_eq!(of(5_000_000_000), "5S");
+        assert_eq!(of(120_000_000_000), "2M");
+        assert_eq!(write(Duration::from_secs(86_401)), "86401S");
+        assert_eq!(write(Duration::from_secs(100_000_001)), "1666666M");
         assert_eq!(write(Duration::MAX), "99999999M");
+    }
+
+    #[test]
+    fn calls_with_the_same_time_say_the_same_a_moment_later() {
+        for (time, said) in [
+            (60_000_000_000, "59990m"),
+            (5_000_000_000, "4999m"),
+            (1_000_000_000, "999m"),
+            (250_000_000, "249900u"),
+        ] {
+            for moment in [1, 10_000, 99_999] {
+                let left = Duration::from_nanos(time - moment);
+                assert_eq!(write(left), said, "{left:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_never_more_than_there_is_nor_much_less() {
+        let mut nanos: u64 = 1;
+        while nanos < 1 << 56 {
+            let left = Duration::from_nanos(nanos);
+            let told = write(left);
+            let told = told.to_str().ok().and_then(read).unwrap_or_default();
+            assert!(told <= left, "{left:?}");
+            let least = left - (left / 900).min(Duration::from_millis(10));
+            assert!(told >= least || nanos > MOST * 1_000_000, "{left:?}");
+            nanos += nanos / 7 + 1;
+        }
     }
 }

@@ -29,12 +29,22 @@ pub(crate) struct Envelope {
 /// # Errors
 /// `ResourceExhausted` for a message of 4 GiB or more.
 pub(crate) fn seal(flags: u8, message: &[u8]) -> Result<Bytes> {
+    let mut sealed = BytesMut::new();
+    seal_into(&mut sealed, flags, message)?;
+    Ok(sealed.freeze())
+}
+
+/// Adds a message in its envelope to others.
+///
+/// # Errors
+/// As of [`seal`]; nothing is added then.
+pub(crate) fn seal_into(sealed: &mut BytesMut, flags: u8, message: &[u8]) -> Result<()> {
     let length = u32::try_from(message.len()).map_err(|_| too_large(u32::MAX as usize))?;
-    let mut sealed = BytesMut::with_capacity(PREFIX + message.len());
+    sealed.reserve(PREFIX + message.len());
     sealed.put_u8(flags);
     sealed.put_u32(length);
     sealed.put_slice(message);
-    Ok(sealed.freeze())
+    Ok(())
 }
 
 /// Reads the messages of a body.

@@ -46,6 +46,16 @@ pub(crate) fn context(headers: &HeaderMap, received: Nanos, timeout: Option<Dura
     Context::received(deadline, attempts, criticality, trace, metadata(headers))
 }
 
+/// A number of attempts as [`ATTEMPTS`] has it.
+pub(crate) fn write_attempts(attempts: u8) -> HeaderValue {
+    /// The usual ones, which so cost no allocation.
+    const FEW: [&str; 9] = ["0", "1", "2", "3", "4", "5", "6", "7", "8"];
+    match FEW.get(usize::from(attempts)) {
+        Some(few) => HeaderValue::from_static(few),
+        None => HeaderValue::from(u16::from(attempts)),
+    }
+}
+
 /// Headers as metadata. Values that are not text are taken by their readable part.
 pub(crate) fn metadata(headers: &HeaderMap) -> Metadata {
     let mut metadata = Metadata::new();
@@ -62,7 +72,7 @@ pub(crate) fn metadata(headers: &HeaderMap) -> Metadata {
 /// own to write. `attempts` are those lent to the tree of calls below.
 pub(crate) fn write(context: &Context, attempts: u8, headers: &mut HeaderMap) {
     write_metadata(context.metadata(), headers);
-    headers.insert(ATTEMPTS, HeaderValue::from(u16::from(attempts)));
+    headers.insert(ATTEMPTS, write_attempts(attempts));
     write_travel(context, headers);
 }
 

@@ -125,7 +125,7 @@ impl Channel {
         let id = response.stream_id().as_u32();
         let mut upload = None;
         if !ends {
-            let rest = send::at_once(&mut stream, body).map_err(not_sent)?;
+            let rest = send::queued(&mut stream, body).map_err(not_sent)?;
             if let Some(body) = rest {
                 upload = Some(Upload::begin(stream, body));
             }
@@ -289,10 +289,15 @@ async fn connect(channel: &Arc<Channel>, network: &SharedNetwork, address: &str)
     })
 }
 
+/// The largest frame of an answer, in bytes: one of usual size comes as one, which is then read in place,
+/// and does not yet keep others waiting.
+const FRAME: u32 = 128 << 10;
+
 fn builder(limits: &Limits) -> Builder {
     let mut builder = Builder::new();
     builder
         .enable_push(false)
+        .max_frame_size(FRAME)
         .max_header_list_size(limits.head_list_u32())
         .initial_window_size(limits.window)
         .initial_connection_window_size(limits.queue_u32())

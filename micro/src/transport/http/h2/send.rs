@@ -4,6 +4,7 @@ use std::{future::poll_fn, task::Poll, time::Duration};
 
 use bytes::Bytes;
 use h2::{Reason, SendStream};
+use http::HeaderMap;
 
 use super::incoming::broken;
 use crate::{
@@ -11,10 +12,25 @@ use crate::{
     transport::http::{HttpBody, Piece},
 };
 
-/// The most that one stream keeps in `h2` beyond what the other side has taken, in bytes.
+/// The most that one stream which is sent piece by piece keeps in `h2` beyond what the other side has
+/// taken, in bytes.
 pub(super) const BUFFER: usize = 256 << 10;
 
-/// Sends all of a body that takes no waiting; what is left of it must be sent with [`rest`].
+/// Sends the body of a request; one that comes as it is made is given back, to be sent with [`rest`].
+///
+/// A stream of ours has no capacity until its head is written: what is whole is left to `h2` at once, so that
+/// it goes out together with the head, and its rest as the windows open. It is in memory either way.
+pub(super) fn queued(stream: &mut SendStream<Bytes>, body: HttpBody) -> Result<Option<HttpBody>> {
+    match body {
+        HttpBody::Whole(data) => stream.send_data(data, true),
+        HttpBody::Trailed(data, trailers) => trailed(stream, data, *trailers),
+        HttpBody::Stream(pieces) => return Ok(Some(HttpBody::Stream(pieces))),
+    }
+    .map_err(broken)?;
+    Ok(None)
+}
+
+/// Sends all of an answer's body that takes no waiting; what is left of it must be sent with [`rest`].
 pub(super) fn at_once(stream: &mut SendStream<Bytes>, body: HttpBody) -> Result<Option<HttpBody>> {
     let (data, trailers) = match body {
         HttpBody::Whole(data) => (data, None),
@@ -30,13 +46,21 @@ pub(super) fn at_once(stream: &mut SendStream<Bytes>, body: HttpBody) -> Result<
     }
     match trailers {
         None => stream.send_data(data, true),
-        Some(trailers) if data.is_empty() => stream.send_trailers(*trailers),
-        Some(trailers) => stream
-            .send_data(data, false)
-            .and_then(|()| stream.send_trailers(*trailers)),
+        Some(trailers) => trailed(stream, data, *trailers),
     }
     .map_err(broken)?;
     Ok(None)
+}
+
+fn trailed(
+    stream: &mut SendStream<Bytes>,
+    data: Bytes,
+    trailers: HeaderMap,
+) -> Result<(), h2::Error> {
+    if !data.is_empty() {
+        stream.send_data(data, false)?;
+    }
+    stream.send_trailers(trailers)
 }
 
 /// Sends a body piece by piece. `patience` is how long the other side may take nothing of one that is

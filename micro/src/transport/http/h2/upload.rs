@@ -14,7 +14,7 @@ pub(super) struct Upload(JoinHandle<()>);
 impl Upload {
     pub(super) fn begin(mut stream: SendStream<Bytes>, body: HttpBody) -> Self {
         Upload(tokio::spawn(async move {
-            // The caller's own deadline ends one that is whole; the other side is told of an error.
+            // One that streams may wait for as long as its reader likes; that is told of an error.
             let patience = std::time::Duration::MAX;
             if let Err(error) = send::rest(&mut stream, body, patience).await {
                 tracing::debug!(%error, "the body of a request broke off");
