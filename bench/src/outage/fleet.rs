@@ -1,7 +1,7 @@
 //! The nodes that are called: processes of this binary, which die and hang apart from the registry.
 
 use anyhow::{Result, anyhow};
-use micro::{Context, Message, Service};
+use micro::{Context, Handler, Message, Service};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -32,7 +32,10 @@ pub(crate) fn run_node(id: &str) -> Result<()> {
         let id = own.clone();
         async move { micro::Result::Ok(Echo { number, id }) }
     };
-    let service = Service::new(SERVICE).id(id).handle(ENDPOINT, echo);
+    // As it may be repeated, a call in a node that dies is.
+    let service = Service::new(SERVICE)
+        .id(id)
+        .handle(ENDPOINT, echo.idempotent());
     service.run().map_err(|error| anyhow!("{error}"))
 }
 

@@ -169,19 +169,16 @@ async fn watch_all(
     let (mut known, mut knows) = (HashSet::new(), false);
     while let Some(update) = updates.next().await {
         let now = Instant::now();
-        match update {
-            Update::Set { nodes, .. } => {
-                for node in nodes {
-                    if !known.contains(&node.id) {
-                        known.insert(node.id.clone());
-                        if knows {
-                            tell.send((node.id.clone(), now))?;
-                        }
+        // Of too many questions at once some may have to be asked again, which it says as well.
+        if let Update::Set { nodes, .. } = update {
+            for node in nodes {
+                if !known.contains(&node.id) {
+                    known.insert(node.id.clone());
+                    if knows {
+                        tell.send((node.id.clone(), now))?;
                     }
                 }
             }
-            // Too many at once to be answered in time, perhaps: it is asked again.
-            _ => {}
         }
         if !knows && known.len() == expected {
             knows = true;

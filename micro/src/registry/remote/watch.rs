@@ -19,6 +19,9 @@ const LONGEST: Duration = Duration::from_secs(3);
 /// How long the first word is waited for.
 const FIRST: Duration = Duration::from_secs(10);
 
+/// A failure that comes sooner is a refusal; a later one, such as a connection that was never made, is silence.
+const REFUSAL: Duration = Duration::from_millis(500);
+
 type Following = Pin<Box<dyn Future<Output = Error> + Send>>;
 
 /// A watch; dropped, it follows no more.
@@ -30,6 +33,8 @@ pub(super) struct Watch<D> {
     /// With the time it began.
     following: Option<(Following, Instant)>,
     backoff: Backoff,
+    /// Until when silence is waited out, as no word was heard yet.
+    patience: Option<Instant>,
     /// Since when nothing is heard.
     lost: Option<Instant>,
     /// When the next try is due.
@@ -52,6 +57,7 @@ impl<D: Driver> Watch<D> {
             teller: Teller::new(service),
             following: None,
             backoff: Backoff::up_to(LONGEST),
+            patience: Some(Instant::now() + FIRST),
             lost: None,
             again: Instant::now(),
         };
@@ -103,18 +109,23 @@ impl<D: Driver> Watch<D> {
     fn hear(&mut self) {
         if self.shown.is_heard() {
             self.backoff.end();
+            self.patience = None;
             self.lost = None;
             self.shown.look(|view| self.teller.look(view));
         }
     }
 
     fn lose(&mut self, error: Error) {
-        self.following = None;
+        let begun = self.following.take().map(|(_, begun)| begun);
         // What it said with its last breath.
         self.hear();
         let now = Instant::now();
         let since = *self.lost.get_or_insert(now);
         self.again = now + self.backoff.next();
+        let was_silent = begun.is_some_and(|begun| now - begun >= REFUSAL);
+        if was_silent && self.patience.is_some_and(|until| now < until) {
+            return;
+        }
         let (name, place) = (self.driver.name(), self.driver.place());
         let error = error.context(format_args!("registry `{name}` at {place}"));
         self.shown.lose(since, error);
@@ -142,7 +153,8 @@ mod tests {
     /// What each attempt to follow does: shows these nodes, if any, and ends, unless it hangs.
     type Try = (Option<Vec<&'static str>>, bool);
 
-    struct Script(Mutex<VecDeque<Try>>);
+    /// What is tried, and how long a try takes to fail.
+    struct Script(Mutex<VecDeque<Try>>, Duration);
 
     #[async_trait]
     impl Driver for Script {
@@ -178,12 +190,17 @@ mod tests {
             if hangs {
                 pending::<()>().await;
             }
+            tokio::time::sleep(self.1).await;
             Error::unavailable("cut off")
         }
     }
 
     fn registry(tries: impl IntoIterator<Item = Try>) -> Remote<Script> {
-        Remote::new(Script(Mutex::new(tries.into_iter().collect())))
+        slow(Duration::ZERO, tries)
+    }
+
+    fn slow(to_fail: Duration, tries: impl IntoIterator<Item = Try>) -> Remote<Script> {
+        Remote::new(Script(Mutex::new(tries.into_iter().collect()), to_fail))
     }
 
     async fn said(updates: &mut Updates) -> String {
@@ -221,6 +238,15 @@ mod tests {
         assert!(error.contains("no answer in 10s"), "{error}");
         assert!(begun.elapsed() < Duration::from_secs(11));
         assert_eq!(said(&mut updates).await, "1");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connections_that_are_never_made_are_silence_and_no_refusal() {
+        let registry = slow(Duration::from_secs(2), (0..9).map(|_| (None, false)));
+        let mut updates = registry.watch(Some("a")).await.unwrap();
+        let begun = Instant::now();
+        assert!(said(&mut updates).await.contains("cut off"));
+        assert!(begun.elapsed() >= FIRST, "{:?}", begun.elapsed());
     }
 
     #[tokio::test(start_paused = true)]
