@@ -327,3 +327,61 @@ impl Stream for Sealed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Messages that are all there, in this order.
+    struct There(Vec<Result<Bytes>>);
+
+    impl Stream for There {
+        type Item = Result<Bytes>;
+
+        fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+            let more = !self.0.is_empty();
+            Poll::Ready(more.then(|| self.0.remove(0)))
+        }
+    }
+
+    /// The sizes of the pieces that messages leave in; `None` for trailers.
+    async fn pieces(messages: Vec<Result<Bytes>>, most: usize) -> Vec<Result<Option<usize>>> {
+        let messages = Box::pin(There(messages));
+        let end = End::Request(Arc::default());
+        let mut body =
+            HttpBody::stream(Sealed::new(messages, Compress::default(), most, end, NEVER));
+        let mut all = Vec::new();
+        while let Some(piece) = body.piece().await {
+            all.push(piece.map(|piece| match piece {
+                Piece::Data(data) => Some(data.len()),
+                Piece::Trailers(_) => None,
+            }));
+        }
+        all
+    }
+
+    #[tokio::test]
+    async fn messages_that_are_there_together_leave_together() {
+        let small = || Ok(Bytes::from_static(b"abc"));
+        let large = || Ok(Bytes::from(vec![0; GATHERED]));
+        let sizes: Result<Vec<_>> = pieces(vec![small(), small(), small()], 3)
+            .await
+            .into_iter()
+            .collect();
+        assert_eq!(sizes.ok(), Some(vec![Some(24)]));
+        let sizes: Result<Vec<_>> = pieces(vec![small(), large(), small()], GATHERED)
+            .await
+            .into_iter()
+            .collect();
+        assert_eq!(sizes.ok(), Some(vec![Some(8 + 5 + GATHERED), Some(8)]));
+    }
+
+    #[tokio::test]
+    async fn what_came_before_an_error_leaves_before_it() {
+        for failing in [Err(Error::internal("broke")), Ok("too large".into())] {
+            let messages = vec![Ok("abc".into()), Ok("de".into()), failing, Ok("f".into())];
+            let told = pieces(messages, 3).await;
+            assert!(matches!(told[..], [Ok(Some(15)), Err(_)]), "{told:?}");
+        }
+    }
+}

@@ -24,7 +24,7 @@ pub(super) fn read(text: &str) -> Option<Duration> {
 
 /// The largest count.
 const MOST: u64 = 99_999_999;
-/// What is cut off at most, in nanoseconds: less than what a peer that cancels at its deadline may be early.
+/// What is added at most, in nanoseconds.
 const COARSEST: u64 = 10_000_000;
 /// Nanoseconds of each unit, from the coarsest.
 const UNITS: [(u64, u8); 5] = [
@@ -35,25 +35,26 @@ const UNITS: [(u64, u8); 5] = [
     (1, b'n'),
 ];
 
-/// A time as a header, never more than there is and about a thousandth less at most.
+/// A time as a header, never less than there is and about a thousandth more at most.
 ///
-/// It is cut so that calls with the same time mostly say the same, which HPACK then has in its table.
+/// It is rounded so that calls with the same time mostly say the same, which HPACK then has in its table; up,
+/// as other clients of gRPC do, so that the caller's own clock ends the call, and cancels it.
 pub(super) fn write(left: Duration) -> HeaderValue {
     let left = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX);
     let mut step = 1;
     while step < COARSEST && left / step >= 9_000 {
         step *= 10;
     }
-    let left = left - left % step;
+    let left = left.checked_next_multiple_of(step).unwrap_or(left);
     // The coarsest unit that says it, or the finest that holds it.
     let exact = UNITS
         .iter()
-        .position(|(size, _)| left % size == 0)
+        .position(|(size, _)| left.is_multiple_of(*size))
         .unwrap_or(UNITS.len() - 1);
     let (count, unit) = UNITS[..=exact]
         .iter()
         .rev()
-        .map(|(size, unit)| (left / size, *unit))
+        .map(|(size, unit)| (left.div_ceil(*size), *unit))
         .find(|(count, _)| *count <= MOST)
         .unwrap_or((MOST, b'M'));
     digits(count, unit)
@@ -63,11 +64,11 @@ pub(super) fn write(left: Duration) -> HeaderValue {
 fn digits(mut count: u64, unit: u8) -> HeaderValue {
     let mut text = [unit; 9];
     let mut begin = text.len() - 1;
-    loop {
-        begin -= 1;
-        text[begin] = b'0' + (count % 10) as u8;
+    for digit in text[..8].iter_mut().rev() {
+        *digit = b'0' + (count % 10) as u8;
         count /= 10;
-        if count == 0 || begin == 0 {
+        begin -= 1;
+        if count == 0 {
             break;
         }
     }
@@ -100,17 +101,17 @@ mod tests {
         assert_eq!(of(5_000_000_000), "5S");
         assert_eq!(of(120_000_000_000), "2M");
         assert_eq!(write(Duration::from_secs(86_401)), "86401S");
-        assert_eq!(write(Duration::from_secs(100_000_001)), "1666666M");
+        assert_eq!(write(Duration::from_secs(100_000_001)), "1666667M");
         assert_eq!(write(Duration::MAX), "99999999M");
     }
 
     #[test]
     fn calls_with_the_same_time_say_the_same_a_moment_later() {
         for (time, said) in [
-            (60_000_000_000, "59990m"),
-            (5_000_000_000, "4999m"),
-            (1_000_000_000, "999m"),
-            (250_000_000, "249900u"),
+            (60_000_000_000, "1M"),
+            (5_000_000_000, "5S"),
+            (1_000_000_000, "1S"),
+            (250_000_000, "250m"),
         ] {
             for moment in [1, 10_000, 99_999] {
                 let left = Duration::from_nanos(time - moment);
@@ -120,15 +121,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_never_more_than_there_is_nor_much_less() {
+    fn what_is_written_is_never_less_than_there_is_nor_much_more() {
         let mut nanos: u64 = 1;
         while nanos < 1 << 56 {
             let left = Duration::from_nanos(nanos);
             let told = write(left);
             let told = told.to_str().ok().and_then(read).unwrap_or_default();
-            assert!(told <= left, "{left:?}");
-            let least = left - (left / 900).min(Duration::from_millis(10));
-            assert!(told >= least || nanos > MOST * 1_000_000, "{left:?}");
+            assert!(told >= left, "{left:?}");
+            let step = if nanos < MOST * 1_000_000 { 10 } else { 1_000 };
+            let most = left + (left / 900).min(Duration::from_millis(step));
+            assert!(told <= most, "{left:?}");
             nanos += nanos / 7 + 1;
         }
     }

@@ -289,15 +289,10 @@ async fn connect(channel: &Arc<Channel>, network: &SharedNetwork, address: &str)
     })
 }
 
-/// The largest frame of an answer, in bytes: one of usual size comes as one, which is then read in place,
-/// and does not yet keep others waiting.
-const FRAME: u32 = 128 << 10;
-
 fn builder(limits: &Limits) -> Builder {
     let mut builder = Builder::new();
     builder
         .enable_push(false)
-        .max_frame_size(FRAME)
         .max_header_list_size(limits.head_list_u32())
         .initial_window_size(limits.window)
         .initial_connection_window_size(limits.queue_u32())
