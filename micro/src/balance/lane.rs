@@ -1,7 +1,7 @@
 //! What the loop keeps for one service: its nodes, its budget, its counts, the probes of ejected nodes.
 
 use std::sync::{
-    Arc,
+    Arc, Weak,
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
@@ -78,22 +78,50 @@ impl Lane {
         );
         let mut probes = self.probes.lock();
         while probes.try_join_next().is_some() {}
-        probes.spawn(probe(member.load.clone(), peer.clone(), until));
+        probes.spawn(probe(Arc::downgrade(&member.load), peer.clone(), until));
     }
 }
 
 /// Asks an ejected node for a sign of life when its time is over, until it gives one or has left.
-async fn probe(load: Arc<Load>, peer: Arc<dyn Peer>, mut until: Nanos) {
+async fn probe(load: Weak<Load>, peer: Arc<dyn Peer>, mut until: Nanos) {
     loop {
         tokio::time::sleep_until(time::instant(until)).await;
-        if !load.wants_probe(time::now()) {
-            // A call that was sent all the same brought it back, or another probes it.
+        // Sets hold it as long as they have the node.
+        let wants = load.upgrade().map(|load| load.wants_probe(time::now()));
+        if wants != Some(true) {
+            // It has left, a call that was sent all the same brought it back, or another probes it.
             return;
         }
         let alive = peer.probe().await.is_ok();
-        match load.probed(time::now(), alive) {
-            Probed::Ejected(next) => until = next,
+        match load.upgrade().map(|load| load.probed(time::now(), alive)) {
+            Some(Probed::Ejected(next)) => until = next,
             _ => return,
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        registry::Node,
+        selector::{Fleet, Rng},
+        transport::{Native, Transport},
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_has_left_is_probed_no_more() {
+        let now = time::now();
+        let load = Arc::new(Load::new(&Arc::new(Fleet::new(Rng::new())), now));
+        let peer = Native::new()
+            .open(&Node::new("a", "1", "127.0.0.1:9"))
+            .unwrap();
+        let probing = tokio::spawn(probe(Arc::downgrade(&load), peer, now + 1_000_000));
+        drop(load);
+        let ended = tokio::time::timeout(Duration::from_secs(60), probing).await;
+        assert!(ended.is_ok(), "the probe goes on");
     }
 }
