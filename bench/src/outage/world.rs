@@ -159,6 +159,8 @@ async fn ready(client: &Client, nodes: usize) -> Result<()> {
 
 /// Descriptors and tasks, when they have stopped changing.
 async fn settled() -> Result<Usage> {
+    // A watch that is quiet is asked after for the first time within this.
+    sleep(Duration::from_secs(6)).await;
     let mut last = Usage::now()?;
     for _ in 0..20 {
         sleep(Duration::from_millis(250)).await;
