@@ -159,8 +159,13 @@ impl Plugins {
         Ok(Client::of(self.parts()))
     }
 
+    /// Random numbers, from the seed where runs must be repeatable.
+    pub(crate) fn rng(&self) -> Rng {
+        self.discovery.seed.map_or_else(Rng::new, Rng::seeded)
+    }
+
     pub(crate) fn parts(&self) -> Parts {
-        let rng = self.discovery.seed.map_or_else(Rng::new, Rng::seeded);
+        let rng = self.rng();
         let strategy = match &self.strategy {
             Some(strategy) => strategy.clone(),
             None => Arc::new(P2c::new(Rng::seeded(rng.number()))),

@@ -14,6 +14,7 @@ use crate::{
     plugins::Plugins,
     registry::{Node, Registry},
     runtime::Signals,
+    selector::Rng,
     server::{Entrance, Handler, Router, Routes, Status, Subscribers, Topic},
     settings::Settings,
     transport::Listener,
@@ -333,6 +334,7 @@ pub struct Running {
     renewal: Option<JoinHandle<()>>,
     lifecycle: Lifecycle,
     status: Arc<Status>,
+    rng: Rng,
 }
 
 impl Running {
@@ -400,6 +402,7 @@ impl Running {
             renewal: None,
             lifecycle: service.lifecycle,
             status,
+            rng: plugins.rng(),
         })
     }
 
@@ -411,6 +414,7 @@ impl Running {
             node.clone(),
             self.lifecycle.clone(),
             self.status.clone(),
+            Rng::seeded(self.rng.number()),
         );
         let registered = renewal.begin().await?;
         tracing::info!(

@@ -1,11 +1,11 @@
 //! What services and nodes take in the memory of a client that knows them, in a process that knows all.
 
-use super::{LARGE, LARGE_NODES, NODES, service};
+use super::{NODES, service};
 use crate::{
     process::{Process, raise_descriptors, resident_kib, runtime},
     real::plugins,
 };
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Result, anyhow};
 use micro::{
     Plugins,
     selector::{Cache, Options, Rng, Snapshots, strategy::P2c},
@@ -17,23 +17,10 @@ use std::{
     time::Duration,
 };
 
-/// What a service takes that is known, and what each of its nodes takes beside it, in bytes.
-#[derive(Clone, Copy)]
-pub(super) struct Known {
-    pub(super) service: f64,
-    pub(super) node: f64,
-}
-
-/// Measured in a child.
-pub(super) fn ask(url: &str, services: usize) -> Result<Known> {
+/// Bytes a node, its share of what its service takes included; measured in a child.
+pub(super) fn ask(url: &str, services: usize) -> Result<f64> {
     let arguments = ["knower".to_owned(), url.to_owned(), services.to_string()];
-    let said = Process::start(&arguments)?.read()?;
-    let mut figures = said.split(' ').map(str::parse);
-    let mut next = || figures.next().context("a figure is missing");
-    Ok(Known {
-        service: next()??,
-        node: next()??,
-    })
+    Ok(Process::start(&arguments)?.read()?.parse()?)
 }
 
 /// Follows all the services, as a client does that has called each, and prints what that takes.
@@ -58,11 +45,8 @@ pub(crate) fn run(url: &str, services: usize) -> Result<()> {
         for number in 1..services {
             know(&cache, &service(number)).await?;
         }
-        let small = held().await?;
-        know(&cache, LARGE).await?;
-        let node = (held().await? - small) / LARGE_NODES as f64;
-        let service = (small - before) / (services - 1) as f64 - node * NODES as f64;
-        writeln!(stdout(), "{service} {node}")?;
+        let bytes = (held().await? - before) / ((services - 1) * NODES) as f64;
+        writeln!(stdout(), "{bytes}")?;
         Ok(())
     })
 }

@@ -22,16 +22,11 @@ use std::{
     time::Duration,
 };
 
-use knower::Known;
 pub(crate) use knower::run as run_knower;
 use watchers::{Told, Watchers};
 
 /// Nodes of a service.
 const NODES: usize = 10;
-/// One service more, by which a node is told from its service …
-const LARGE: &str = "scale-large";
-/// … and its nodes.
-const LARGE_NODES: usize = 2_000;
 /// Clients.
 const CLIENTS: usize = 50;
 /// Registrations at a time while the fleet is built.
@@ -59,7 +54,7 @@ struct Row {
     connections: f64,
     /// Requests a second at rest, of all clients, without calls and with.
     rest: (f64, f64),
-    known: Known,
+    node_bytes: f64,
 }
 
 /// Runs it on `on`, or on etcd and consul.
@@ -74,7 +69,7 @@ pub(crate) fn run(on: &[String], tenth: bool, json: bool) -> Result<()> {
     if !json {
         writeln!(
             out,
-            "{:<10} {:>8} {:>7} {:>8} {:>8} {:>9} {:>9} {:>12} {:>9} {:>9}",
+            "{:<10} {:>8} {:>7} {:>8} {:>8} {:>9} {:>9} {:>12} {:>9}",
             "registry",
             "services",
             "nodes",
@@ -83,8 +78,7 @@ pub(crate) fn run(on: &[String], tenth: bool, json: bool) -> Result<()> {
             "conn./cl.",
             "rest /s",
             "rest+calls",
-            "B/node",
-            "B/service"
+            "B/node"
         )?;
     }
     let mut wrong = Vec::new();
@@ -117,7 +111,6 @@ async fn one(backend: &'static Backend, services: usize, servers: &Servers) -> R
     let registry = open(&direct)?;
     let small = (0..services).flat_map(|of| (0..NODES).map(move |number| (of, number)));
     let nodes = small.map(|(of, number)| node(&service(of), of, number));
-    let nodes = nodes.chain((0..LARGE_NODES).map(|number| node(LARGE, number / 250, number % 250)));
     stream::iter(nodes)
         .map(|node| {
             let registry = registry.clone();
@@ -147,7 +140,7 @@ async fn one(backend: &'static Backend, services: usize, servers: &Servers) -> R
     watchers.call(false);
     let told = watchers.tell(&*registry, services).await?;
     drop(node);
-    let known = knower::ask(&direct, services)?;
+    let node_bytes = knower::ask(&direct, services)?;
     servers.down(name).await?;
     Ok(Row {
         backend: backend.name,
@@ -155,7 +148,7 @@ async fn one(backend: &'static Backend, services: usize, servers: &Servers) -> R
         told,
         connections,
         rest: (rest, rest_and_calls),
-        known,
+        node_bytes,
     })
 }
 
@@ -205,8 +198,8 @@ impl Row {
         if self.told.p99 > LATEST {
             wrong.push(format!("the last watcher knew after {:.0?}", self.told.p99));
         }
-        if self.known.node > NODE_BYTES {
-            wrong.push(format!("a known node takes {:.0} bytes", self.known.node));
+        if self.node_bytes > NODE_BYTES {
+            wrong.push(format!("a known node takes {:.0} bytes", self.node_bytes));
         }
         if self.connections > CONNECTIONS {
             wrong.push(format!("a client has {:.0} connections", self.connections));
@@ -230,21 +223,20 @@ impl Row {
                 "registry": self.backend, "services": self.services, "nodes": nodes,
                 "p50_ms": p50, "p99_ms": p99, "connections_a_client": self.connections,
                 "requests_a_second": self.rest.0, "requests_a_second_under_calls": self.rest.1,
-                "bytes_a_node": self.known.node, "bytes_a_service": self.known.service,
+                "bytes_a_node": self.node_bytes,
             });
             writeln!(out, "{row}")?;
             return Ok(());
         }
         writeln!(
             out,
-            "{:<10} {:>8} {nodes:>7} {p50:>8.1} {p99:>8.1} {:>9.1} {:>9.1} {:>12.1} {:>9.0} {:>9.0}",
+            "{:<10} {:>8} {nodes:>7} {p50:>8.1} {p99:>8.1} {:>9.1} {:>9.1} {:>12.1} {:>9.0}",
             self.backend,
             self.services,
             self.connections,
             self.rest.0,
             self.rest.1,
-            self.known.node,
-            self.known.service
+            self.node_bytes
         )?;
         Ok(())
     }

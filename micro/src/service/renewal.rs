@@ -33,13 +33,14 @@ impl Renewal {
         node: Node,
         lifecycle: Lifecycle,
         status: Arc<Status>,
+        rng: Rng,
     ) -> Self {
         Renewal {
             registry,
             node,
             lifecycle,
             status,
-            rng: Rng::new(),
+            rng,
             warned: None,
         }
     }
