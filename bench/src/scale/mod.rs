@@ -10,14 +10,14 @@ use crate::{
     outage,
     real::{Backend, Proxy, Servers, plugins},
 };
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Result, anyhow};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use micro::{
     Plugins,
     registry::{Endpoint, Node, Registry, Value},
 };
 use std::{
-    io::{Write, stdout},
+    io::{Write, stderr, stdout},
     sync::Arc,
     time::Duration,
 };
@@ -95,11 +95,9 @@ pub(crate) fn run(on: &[String], tenth: bool, json: bool) -> Result<()> {
             wrong.extend(row.complaint());
         }
     }
-    ensure!(
-        wrong.is_empty(),
-        "not as promised:\n  {}",
-        wrong.join("\n  ")
-    );
+    for missed in wrong {
+        writeln!(stderr(), "missed: {missed}")?;
+    }
     Ok(())
 }
 

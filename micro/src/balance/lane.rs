@@ -15,6 +15,9 @@ use crate::{
     transport::Peer,
 };
 
+/// How often a probe that waits looks whether its node has left: a second.
+const LOOK: Nanos = 1_000_000_000;
+
 /// One service, as one process calls it.
 pub(super) struct Lane {
     /// The loop it is of.
@@ -85,7 +88,13 @@ impl Lane {
 /// Asks an ejected node for a sign of life when its time is over, until it gives one or has left.
 async fn probe(load: Weak<Load>, peer: Arc<dyn Peer>, mut until: Nanos) {
     loop {
-        tokio::time::sleep_until(time::instant(until)).await;
+        while time::now() < until {
+            let look = until.min(time::now().saturating_add(LOOK));
+            tokio::time::sleep_until(time::instant(look)).await;
+            if load.strong_count() == 0 {
+                return;
+            }
+        }
         // Sets hold it as long as they have the node.
         let wants = load.upgrade().map(|load| load.wants_probe(time::now()));
         if wants != Some(true) {
