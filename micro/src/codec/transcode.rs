@@ -83,6 +83,6 @@ mod tests {
     fn what_is_cut_off_is_an_error() {
         let packed = rmp_serde::to_vec_named("hello").unwrap();
         let error = msgpack_to_json(&packed[..3]).unwrap_err();
-        assert_eq!(error.code(), crate::Code::InvalidArgument);
+        assert_eq!(error.code(), crate::error::Code::InvalidArgument);
     }
 }

@@ -39,7 +39,7 @@ pub(super) struct Next<P> {
     /// The slots of the nodes that left.
     pub(super) retired: Vec<P>,
     /// Nodes left out, since no slot could be made for them.
-    pub(super) refused: Vec<(Arc<Node>, crate::Error)>,
+    pub(super) refused: Vec<(Arc<Node>, crate::error::Error)>,
 }
 
 impl<P: Clone> Set<P> {

@@ -306,7 +306,7 @@ mod tests {
     async fn the_deadline_ends_everything() {
         let began = tokio::time::Instant::now();
         let error = outcome(5000, true, false).await.unwrap_err();
-        assert_eq!(error.code(), crate::Code::DeadlineExceeded);
+        assert_eq!(error.code(), crate::error::Code::DeadlineExceeded);
         assert_eq!(error.outcome(), Outcome::Unknown);
         assert!(began.elapsed() < Duration::from_millis(110));
     }

@@ -135,11 +135,11 @@ impl Native {
     #[cfg(not(feature = "tls"))]
     fn network_to(&self, node: &Node, _: &'static str) -> Result<SharedNetwork> {
         if asks_for_tls(node) {
-            return Err(crate::Error::failed_precondition(format!(
+            return Err(crate::error::Error::failed_precondition(format!(
                 "node `{}` takes TLS only, which is not built in; enable the `tls` feature",
                 node.id
             ))
-            .with_outcome(crate::Outcome::NotSent));
+            .with_outcome(crate::error::Outcome::NotSent));
         }
         Ok(self.network.clone())
     }
@@ -286,7 +286,8 @@ struct Nobody;
 #[cfg(feature = "http")]
 impl Call for Nobody {
     fn call(&self, request: crate::message::Request) -> crate::call::Answer {
-        let error = crate::Error::not_found(format!("there is no `{}` here", request.endpoint()));
+        let error =
+            crate::error::Error::not_found(format!("there is no `{}` here", request.endpoint()));
         Box::pin(async { Err(error) })
     }
 }

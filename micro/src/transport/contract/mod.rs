@@ -146,7 +146,7 @@ fn text(response: Response) -> Bytes {
         .unwrap_or_else(|error| panic!("a whole answer: {error}"))
 }
 
-fn error(answer: Result<Response>) -> crate::Error {
+fn error(answer: Result<Response>) -> crate::error::Error {
     match answer {
         Err(error) => error,
         Ok(response) => panic!("an error, not {response:?}"),

@@ -49,7 +49,7 @@ pub fn body(bytes: &[u8]) {
 struct Pieces(std::collections::VecDeque<Bytes>);
 
 impl futures_core::Stream for Pieces {
-    type Item = crate::Result<Piece>;
+    type Item = crate::error::Result<Piece>;
 
     fn poll_next(
         mut self: std::pin::Pin<&mut Self>,

@@ -127,7 +127,9 @@ impl<S: SendOne> Ways<S> {
     #[cfg(feature = "grpc")]
     fn current(&self) -> Result<Arc<(Line, Arc<Adapter<S>>)>> {
         let Ways::Two { connections, make } = self else {
-            return Err(crate::Error::internal("HTTP/1.1 has no such connections"));
+            return Err(crate::error::Error::internal(
+                "HTTP/1.1 has no such connections",
+            ));
         };
         connections.current(|channel| {
             let line = Line::Two(channel);
@@ -146,7 +148,7 @@ impl<S: SendOne> Ways<S> {
             Ways::Two { connections, .. } => {
                 connections.probe(self.current().and_then(|current| match &current.0 {
                     Line::Two(channel) => Ok(channel.clone()),
-                    Line::One(_) => Err(crate::Error::internal("this is no HTTP/2")),
+                    Line::One(_) => Err(crate::error::Error::internal("this is no HTTP/2")),
                 }))
             }
         }

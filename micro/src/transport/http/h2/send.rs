@@ -100,7 +100,7 @@ pub(super) async fn rest(
             }
             Some(Err(error)) => {
                 stream.send_reset(match error.code() {
-                    crate::Code::Cancelled => Reason::CANCEL,
+                    crate::error::Code::Cancelled => Reason::CANCEL,
                     _ => Reason::INTERNAL_ERROR,
                 });
                 return Err(error);
