@@ -172,7 +172,8 @@ kubernetes_details() { printf '%s\n' "TOKEN $dir/$name/1/token" "CA $dir/$name/1
 
 # --- dns: the zone is micro.test; `kill dns HUP` reads it anew
 
-dns_get() { apt nsd nsd; }
+# dnsmasq is for servers that tests start themselves.
+dns_get() { apt nsd nsd && apt dnsmasq dnsmasq-base; }
 dns_command() {
     [ -s "$folder/zone" ] || dns_zone >"$folder/zone"
     cat >"$folder/nsd.conf" <<-CONF
