@@ -97,11 +97,12 @@ impl Compression {
             Compression::Gzip => read(flate2::read::MultiGzDecoder::new(message), most),
             #[cfg(feature = "zstd")]
             Compression::Zstd => {
-                // A frame may ask for a window of any size: no more than what a message may have.
+                // A frame may ask for a window of any size: no more than what a message may have, or the 8 MiB
+                // that every decoder should take (RFC 8878, 3.1.1.1.2), whatever the message is.
                 let mut decoder = zstd::stream::read::Decoder::new(message).map_err(damaged)?;
-                let window = usize::BITS - most.max(1024).leading_zeros();
+                let window = usize::BITS - most.leading_zeros();
                 decoder
-                    .window_log_max(window.clamp(10, 27))
+                    .window_log_max(window.clamp(23, 27))
                     .map_err(damaged)?;
                 read(decoder, most)
             }
