@@ -78,9 +78,8 @@ impl Reply {
         let (_, body) = answer.into_parts();
         *response.body_mut() = match body.as_bytes() {
             Some(message) => {
-                let sealed = compress.sealed(message)?;
                 trailers.insert(status::STATUS, status::FINE);
-                HttpBody::Trailed(sealed, Box::new(trailers))
+                compress.body(message, Some(Box::new(trailers)))?
             }
             None => {
                 let end = End::Status {

@@ -129,7 +129,7 @@ impl About {
         let body = match body.as_bytes() {
             Some(message) => {
                 fits(message, self.limits.message)?;
-                HttpBody::Whole(compress.sealed(message)?)
+                compress.body(message, None)?
             }
             None => {
                 let transcodes = content_type == ContentType::MsgPack;

@@ -22,9 +22,9 @@ use crate::{
     message::BodyStream,
     time::{self, NEVER, Nanos},
     transport::http::{
-        HttpBody, Piece,
+        HttpBody, Piece, Prefixed,
         compression::Compression,
-        envelope::{COMPRESSED, Envelope, Envelopes, seal_into},
+        envelope::{COMPRESSED, Envelope, Envelopes, prefix, seal_into},
     },
 };
 
@@ -154,11 +154,26 @@ impl Compress {
         Compress { encoding, wire }
     }
 
-    /// A message as it is sent.
-    pub(super) fn sealed(&self, message: &[u8]) -> Result<Bytes> {
+    /// A message as all of a body. A large one is not copied.
+    pub(super) fn body(
+        &self,
+        message: &Bytes,
+        trailers: Option<Box<HeaderMap>>,
+    ) -> Result<HttpBody> {
+        if message.len() > GATHERED && self.encoding.is_none() {
+            return Ok(HttpBody::Prefixed(Box::new(Prefixed {
+                prefix: Bytes::copy_from_slice(&prefix(0, message)?),
+                data: message.clone(),
+                trailers,
+            })));
+        }
         let mut sealed = BytesMut::new();
         self.seal_into(&mut sealed, message)?;
-        Ok(sealed.freeze())
+        let sealed = sealed.freeze();
+        Ok(match trailers {
+            Some(trailers) => HttpBody::Trailed(sealed, trailers),
+            None => HttpBody::Whole(sealed),
+        })
     }
 
     /// Adds a message to others that are sent with it.

@@ -31,8 +31,23 @@ pub(crate) enum HttpBody {
     Whole(Bytes),
     /// All there is, with trailers after it.
     Trailed(Bytes, Box<HeaderMap>),
+    /// All there is, where it would take long to make it one piece.
+    Prefixed(Box<Prefixed>),
     /// What comes as it comes. Dropping it tells the sender that nobody reads on.
     Stream(Pieces),
+}
+
+/// A few bytes, then many.
+pub(crate) struct Prefixed {
+    pub(crate) prefix: Bytes,
+    pub(crate) data: Bytes,
+    pub(crate) trailers: Option<Box<HeaderMap>>,
+}
+
+impl Prefixed {
+    pub(crate) fn len(&self) -> usize {
+        self.prefix.len() + self.data.len()
+    }
 }
 
 impl HttpBody {
@@ -51,6 +66,13 @@ impl HttpBody {
         match std::mem::replace(self, HttpBody::empty()) {
             HttpBody::Whole(data) if data.is_empty() => Poll::Ready(None),
             HttpBody::Whole(data) => Poll::Ready(Some(Ok(Piece::Data(data)))),
+            HttpBody::Prefixed(parts) => {
+                *self = match parts.trailers {
+                    Some(trailers) => HttpBody::Trailed(parts.data, trailers),
+                    None => HttpBody::Whole(parts.data),
+                };
+                Poll::Ready(Some(Ok(Piece::Data(parts.prefix))))
+            }
             HttpBody::Trailed(data, trailers) if data.is_empty() => {
                 Poll::Ready(Some(Ok(Piece::Trailers(*trailers))))
             }
@@ -112,6 +134,7 @@ impl std::fmt::Debug for HttpBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             HttpBody::Whole(data) | HttpBody::Trailed(data, _) => write!(f, "{} bytes", data.len()),
+            HttpBody::Prefixed(parts) => write!(f, "{} bytes", parts.len()),
             HttpBody::Stream(_) => f.write_str("stream"),
         }
     }

@@ -39,12 +39,21 @@ pub(crate) fn seal(flags: u8, message: &[u8]) -> Result<Bytes> {
 /// # Errors
 /// As of [`seal`]; nothing is added then.
 pub(crate) fn seal_into(sealed: &mut BytesMut, flags: u8, message: &[u8]) -> Result<()> {
-    let length = u32::try_from(message.len()).map_err(|_| too_large(u32::MAX as usize))?;
+    let prefix = prefix(flags, message)?;
     sealed.reserve(PREFIX + message.len());
-    sealed.put_u8(flags);
-    sealed.put_u32(length);
+    sealed.put_slice(&prefix);
     sealed.put_slice(message);
     Ok(())
+}
+
+/// What an envelope has before its message.
+///
+/// # Errors
+/// As of [`seal`].
+pub(crate) fn prefix(flags: u8, message: &[u8]) -> Result<[u8; PREFIX]> {
+    let length = u32::try_from(message.len()).map_err(|_| too_large(u32::MAX as usize))?;
+    let [a, b, c, d] = length.to_be_bytes();
+    Ok([flags, a, b, c, d])
 }
 
 /// Reads the messages of a body.

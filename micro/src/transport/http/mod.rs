@@ -24,7 +24,7 @@ use crate::{
     transport::{Limits, protocol::Protocol},
 };
 
-pub(crate) use body::{HttpBody, Piece, Pieces, too_large};
+pub(crate) use body::{HttpBody, Piece, Pieces, Prefixed, too_large};
 pub(crate) use site::{HttpBegun, Place, Site};
 
 /// A boxed future of the answer to an HTTP request.

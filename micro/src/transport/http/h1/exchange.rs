@@ -115,7 +115,7 @@ fn framing(method: &Method, body: &HttpBody) -> BodyFraming {
     match body {
         HttpBody::Whole(data) if data.is_empty() && method != Method::POST => BodyFraming::None,
         HttpBody::Whole(data) => BodyFraming::Length(data.len() as u64),
-        HttpBody::Trailed(..) | HttpBody::Stream(_) => BodyFraming::Chunked,
+        HttpBody::Trailed(..) | HttpBody::Prefixed(_) | HttpBody::Stream(_) => BodyFraming::Chunked,
     }
 }
 

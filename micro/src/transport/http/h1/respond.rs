@@ -38,7 +38,9 @@ impl Connection {
         }
         let (head, body) = response.into_parts();
         match body {
-            HttpBody::Stream(_) => self.stream(&head, body, asked).await?,
+            HttpBody::Stream(_) | HttpBody::Prefixed(_) => {
+                self.stream(&head, body, asked).await?;
+            }
             HttpBody::Trailed(data, trailers)
                 if asked.version == Version::HTTP_11 && takes_body(&asked.method, head.status) =>
             {
@@ -88,7 +90,7 @@ impl Connection {
         let (head, body) = response.into_parts();
         let data = match body {
             HttpBody::Whole(data) | HttpBody::Trailed(data, _) => data,
-            HttpBody::Stream(_) => Bytes::new(),
+            HttpBody::Stream(_) | HttpBody::Prefixed(_) => Bytes::new(),
         };
         let length = match takes_length(head.status) {
             true => BodyFraming::Length(data.len() as u64),

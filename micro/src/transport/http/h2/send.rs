@@ -9,7 +9,7 @@ use http::HeaderMap;
 use super::incoming::broken;
 use crate::{
     error::{Error, Result},
-    transport::http::{HttpBody, Piece},
+    transport::http::{HttpBody, Piece, Prefixed},
 };
 
 /// The most that one stream which is sent piece by piece keeps in `h2` beyond what the other side has
@@ -24,32 +24,36 @@ pub(super) fn queued(stream: &mut SendStream<Bytes>, body: HttpBody) -> Result<O
     match body {
         HttpBody::Whole(data) => stream.send_data(data, true),
         HttpBody::Trailed(data, trailers) => trailed(stream, data, *trailers),
+        HttpBody::Prefixed(parts) => {
+            let Prefixed {
+                prefix,
+                data,
+                trailers,
+            } = *parts;
+            let sent = stream.send_data(prefix, false);
+            sent.and_then(|()| match trailers {
+                None => stream.send_data(data, true),
+                Some(trailers) => trailed(stream, data, *trailers),
+            })
+        }
         HttpBody::Stream(pieces) => return Ok(Some(HttpBody::Stream(pieces))),
     }
     .map_err(broken)?;
     Ok(None)
 }
 
-/// Sends all of an answer's body that takes no waiting; what is left of it must be sent with [`rest`].
+/// Sends all of an answer's body if that takes no waiting; else it must be sent with [`rest`].
 pub(super) fn at_once(stream: &mut SendStream<Bytes>, body: HttpBody) -> Result<Option<HttpBody>> {
-    let (data, trailers) = match body {
-        HttpBody::Whole(data) => (data, None),
-        HttpBody::Trailed(data, trailers) => (data, Some(trailers)),
-        HttpBody::Stream(pieces) => return Ok(Some(HttpBody::Stream(pieces))),
+    let length = match &body {
+        HttpBody::Whole(data) | HttpBody::Trailed(data, _) => data.len(),
+        HttpBody::Prefixed(parts) => parts.len(),
+        HttpBody::Stream(_) => return Ok(Some(body)),
     };
-    stream.reserve_capacity(data.len());
-    if stream.capacity() < data.len() {
-        return Ok(Some(match trailers {
-            Some(trailers) => HttpBody::Trailed(data, trailers),
-            None => HttpBody::Whole(data),
-        }));
+    stream.reserve_capacity(length);
+    if stream.capacity() < length {
+        return Ok(Some(body));
     }
-    match trailers {
-        None => stream.send_data(data, true),
-        Some(trailers) => trailed(stream, data, *trailers),
-    }
-    .map_err(broken)?;
-    Ok(None)
+    queued(stream, body)
 }
 
 fn trailed(

@@ -103,6 +103,7 @@ fn asked(head: &Parts, site: &Site) -> Result<(Place, ContentType), Box<Response
 fn is_too_large(head: &Parts, body: &HttpBody, most: usize) -> bool {
     match body {
         HttpBody::Whole(data) | HttpBody::Trailed(data, _) => data.len() > most,
+        HttpBody::Prefixed(parts) => parts.len() > most,
         HttpBody::Stream(_) => {
             let length = head.headers.get(header::CONTENT_LENGTH);
             let length = length.and_then(|length| length.to_str().ok());
