@@ -5,7 +5,6 @@ use std::{
     net::UdpSocket,
     path::PathBuf,
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -18,7 +17,7 @@ use micro::{
 use super::{
     backend,
     losses::{comes_within, stale},
-    next, next_set, until,
+    next, next_set, process, until,
 };
 
 /// What every server here has besides: a service with two nodes, one with a port known otherwise, one of Kubernetes.
@@ -49,7 +48,6 @@ struct Server {
 impl Server {
     /// `None`, told on stderr, where there is no dnsmasq.
     fn start(more: &[&str]) -> Option<Self> {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
         let there = Command::new("dnsmasq").arg("--version").output().is_ok();
         if !there {
             let complete = std::env::var("CI").is_ok_and(|ci| ci == "true");
@@ -59,13 +57,7 @@ impl Server {
             eprintln!("{told}");
             return None;
         }
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("micro-dns-{}-{number}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
-        fs::create_dir_all(&folder).unwrap();
-        let free = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
+        let (folder, port) = process::place();
         let mut server = Server {
             port,
             folder,

@@ -6,7 +6,7 @@
 
 use std::{
     fs,
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpStream, UdpSocket},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering::Relaxed},
@@ -25,11 +25,8 @@ impl Server {
     /// A server that is not started yet; `command` makes its command line of its folder and port. It runs in the
     /// folder, whose subfolder `data` is for what is to be lost.
     pub(crate) fn new(command: impl FnOnce(&Path, u16) -> Vec<String>) -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let (process, number) = (std::process::id(), NEXT.fetch_add(1, Relaxed));
-        let folder = std::env::temp_dir().join(format!("micro-server-{process}-{number}"));
+        let (folder, port) = place();
         fs::create_dir_all(folder.join("data")).unwrap();
-        let port = free_port(process.wrapping_mul(97).wrapping_add(number));
         Server {
             command: command(&folder, port),
             folder,
@@ -106,10 +103,25 @@ impl Drop for Server {
     }
 }
 
+/// A new folder, and a port, for one server.
+pub(crate) fn place() -> (PathBuf, u16) {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let (process, number) = (std::process::id(), NEXT.fetch_add(1, Relaxed));
+    let folder = std::env::temp_dir().join(format!("micro-server-{process}-{number}"));
+    fs::create_dir_all(&folder).unwrap();
+    (
+        folder,
+        free_port(process.wrapping_mul(97).wrapping_add(number)),
+    )
+}
+
 /// A port that is free, as is the one above it. Below those that Linux gives to clients: whoever connects again and
 /// again to one of those, where nobody listens, is connected to itself in the end.
 fn free_port(seed: u32) -> u16 {
-    let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    let is_free = |port: u16| {
+        let address = ("127.0.0.1", port);
+        TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok()
+    };
     let ports = (0..2000).map(|tried| (seed + tried) % 2000 * 2 + 26_000);
     let mut ports = ports.filter_map(|port| u16::try_from(port).ok());
     let port = ports.find(|port| is_free(*port) && is_free(port + 1));
