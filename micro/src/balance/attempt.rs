@@ -18,7 +18,7 @@ use super::{
 use crate::{
     error::{Error, Outcome, Result},
     message::{Request, Response},
-    selector::{Member, Set},
+    selector::{Member, Set, Tried},
     time::{self, Nanos},
     transport::{Attempt, Peer},
 };
@@ -45,6 +45,13 @@ impl Picked {
     pub(super) fn member(&self) -> &Member {
         self.set.snapshot().get(self.index)
     }
+
+    /// Whether another node is left to be asked: else giving this one up would only lose its answer.
+    fn has_other(&self, tried: &Tried) -> bool {
+        let snapshot = self.set.snapshot();
+        let mut others = (0..snapshot.len()).filter(|index| *index != self.index);
+        others.any(|index| snapshot.is_usable(index, tried))
+    }
 }
 
 impl Inner {
@@ -69,7 +76,14 @@ impl Inner {
         let picked = Picked { set, index };
         let retries = self.attempts_of(request) - 1;
         let patience = request.target().latency().patience(0);
-        let terms = terms(request, &picked, retries, patience, began, deadline);
+        let terms = terms(
+            request,
+            (&picked, &NONE),
+            retries,
+            patience,
+            began,
+            deadline,
+        );
         Ok(Trying::begin(lane, picked, terms))
     }
 
@@ -186,7 +200,8 @@ impl Inner {
             false => request.target().latency().patience(progress.made),
         };
         let (retries, deadline) = (progress.retries, progress.deadline);
-        let terms = terms(request, picked, retries, patience, now, deadline);
+        let to = (picked, progress.tried());
+        let terms = terms(request, to, retries, patience, now, deadline);
         if let Some(recorder) = &progress.recorder {
             let (why, node) = (self.strategy.name(), &picked.member().node);
             recorder.write(|record| record.begin(node, why, progress.began, &terms));
@@ -322,16 +337,16 @@ fn filtered(set: Arc<Set<Arc<dyn Peer>>>, request: &Request) -> Arc<Set<Arc<dyn 
     }
 }
 
-/// What an attempt is given, when `retries` may follow it or be made below it.
+/// What an attempt at a node, after those that were tried, is given, when `retries` may follow it or be made below it.
 fn terms(
     request: &Request,
-    picked: &Picked,
+    (picked, tried): (&Picked, &Tried),
     retries: u8,
     patience: Nanos,
     now: Nanos,
     deadline: Nanos,
 ) -> Attempt {
-    let repeatable = retries > 0 && is_idempotent(request, picked);
+    let repeatable = retries > 0 && is_idempotent(request, picked) && picked.has_other(tried);
     let lent = if repeatable { retries / 2 } else { retries };
     Attempt {
         now,

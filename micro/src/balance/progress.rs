@@ -43,7 +43,7 @@ pub(super) static NONE: Tried = Tried::new();
 impl Progress<'_> {
     /// Takes what was lent to a failed attempt as spent, where it may have been.
     pub(super) fn spend(&mut self, attempt: &Attempt, error: &Error) {
-        if attempt.repeatable && !is_harmless(error) {
+        if !is_harmless(error) {
             self.retries -= attempt.attempts - 1;
         }
     }

@@ -65,6 +65,22 @@ async fn a_hung_node_does_not_eat_the_time_of_a_call_that_may_be_repeated() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_only_node_is_waited_for_however_late_it_answers() {
+    let town = Town::new();
+    let (_node, _) = town.echo("one").await;
+    let client = town.client();
+    let method = echo(&client).idempotent();
+    for _ in 0..20 {
+        call(&method).await.unwrap();
+    }
+    town.internet.freeze("one", true);
+    let late = tokio::spawn(async move { call(&method).await });
+    sleep(millis(2_000)).await;
+    town.internet.freeze("one", false);
+    late.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_slow_answer_to_a_call_that_must_not_be_repeated_is_taken() {
     let town = Town::new();
     let done = Count::default();
