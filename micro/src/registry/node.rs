@@ -158,7 +158,7 @@ pub struct Value {
     #[serde(rename = "type")]
     pub kind: String,
     /// What is in it.
-    #[serde(default, deserialize_with = "null_is_empty")]
+    #[serde(default, deserialize_with = "exact")]
     pub values: Vec<Value>,
 }
 
@@ -177,6 +177,13 @@ impl Value {
         self.values = values;
         self
     }
+}
+
+/// A list that takes no more memory than what is in it, as it is kept for long; it may be `null`.
+fn exact<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Value>, D::Error> {
+    let mut values: Vec<Value> = null_is_empty(deserializer)?;
+    values.shrink_to_fit();
+    Ok(values)
 }
 
 /// Go writes absent lists and maps as `null`.

@@ -44,7 +44,7 @@ impl Server {
             match self.follow_once(service, shown).await {
                 End::Behind => {}
                 End::Lost(failure) => {
-                    self.link.renew_token(&failure).await;
+                    Box::pin(self.link.renew_token(&failure)).await;
                     return failure;
                 }
             }
@@ -59,23 +59,8 @@ impl Server {
     }
 
     async fn changes(&self, service: Option<&str>, shown: &Shown) -> Result<(), End> {
-        let (key, end) = self.keys.range(service);
-        let whole = self
-            .seen
-            .read(&self.link, (key.clone(), end.clone()), false)
-            .await?;
-        shown.whole(nodes(&whole.kvs, service));
-        let (cluster, mut revision) = (whole.header.cluster, whole.header.revision);
-        drop(whole);
-        let create = Create {
-            key,
-            end,
-            revision: revision + 1,
-            before: true,
-            pieces: true,
-        };
-        let create = Some(create);
-        let mut stream = self.link.follow(&Watch { create }).await?;
+        // What is done once, or seldom, is in boxes: there may be thousands of watches that only wait.
+        let (cluster, mut revision, mut stream) = Box::pin(self.begin(service, shown)).await?;
         while let Some(first) = stream.next().await? {
             let mut events = Vec::new();
             let mut said = Some(first);
@@ -86,9 +71,35 @@ impl Server {
                     said = ready(&mut stream).await?;
                 }
             }
-            shown.apply(self.told(events, service).await?);
+            shown.apply(Box::pin(self.told(events, service)).await?);
         }
         Ok(())
+    }
+
+    /// Shows all there is: the cluster, the revision, and what changes after it.
+    async fn begin(
+        &self,
+        service: Option<&str>,
+        shown: &Shown,
+    ) -> Result<(u64, i64, Stream<Watched>), End> {
+        let (key, end) = self.keys.range(service);
+        let whole = self
+            .seen
+            .read(&self.link, (key.clone(), end.clone()), false)
+            .await?;
+        shown.whole(nodes(&whole.kvs, service));
+        let (cluster, revision) = (whole.header.cluster, whole.header.revision);
+        drop(whole);
+        let create = Create {
+            key,
+            end,
+            revision: revision + 1,
+            before: true,
+            pieces: true,
+        };
+        let create = Some(create);
+        let stream = self.link.follow(&Watch { create }).await?;
+        Ok((cluster, revision, stream))
     }
 
     /// What these events say, the last of each key.

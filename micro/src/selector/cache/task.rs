@@ -41,12 +41,12 @@ pub(super) async fn run<P: Clone + Send + Sync + 'static>(inner: Arc<Inner<P>>) 
                     Ok(()) = weights.changed() => inner.reweigh(),
                     () = at(cold) => {
                         cold = None;
-                        restore(&inner).await;
+                        Box::pin(restore(&inner)).await;
                     }
                     () = at(save) => {
                         save = None;
                         saved = Some(Instant::now());
-                        store(&inner).await;
+                        Box::pin(store(&inner)).await;
                     }
                 }
             }
@@ -69,7 +69,7 @@ pub(super) async fn run<P: Clone + Send + Sync + 'static>(inner: Arc<Inner<P>>) 
             }
             Said::Stale(since, error) => {
                 if cold.take().is_some() {
-                    restore(&inner).await;
+                    Box::pin(restore(&inner)).await;
                 }
                 inner.fail(since, error);
             }
