@@ -20,20 +20,21 @@ pub(crate) type Nodes = Set<Arc<dyn Peer>>;
 impl Balance {
     /// The nodes of a service as they are now; waits for the first set of one that was never asked for.
     ///
+    /// For a second it waits for the registry's own set even where one was kept on disk: nobody tries another node
+    /// where each is to be reached, and those that came since would be left out.
+    ///
     /// # Errors
     /// As those of [`Entry::ready`](crate::selector::Entry::ready).
     pub(crate) async fn nodes(&self, service: &str, context: &Context) -> Result<Arc<Nodes>> {
+        const OWN: u64 = 1_000_000_000;
         let now = time::now();
         let entry = self.0.find_lane(service, now).entry.clone();
-        let nodes = Guard::into_inner(entry.load());
-        if !nodes.snapshot().is_empty() {
-            return Ok(nodes);
-        }
         let deadline = match context.deadline() {
             NEVER => now + nanos(self.0.settings.timeout),
             deadline => deadline,
         };
         entry.ready(deadline).await?;
+        entry.settle(deadline.min(now + OWN)).await;
         Ok(Guard::into_inner(entry.load()))
     }
 

@@ -61,7 +61,7 @@ impl<P: Clone + Send + Sync + 'static> Entry<P> {
         let service = self.service();
         let registry = self.inner.shared.registry.name();
         let error = match known {
-            Known::Nodes => Error::not_found(format!(
+            Known::Kept | Known::Nodes => Error::not_found(format!(
                 "no service `{service}` in registry `{registry}`; start it or check the name"
             )),
             Known::Failure(cause) => Error::unavailable(format!(
@@ -73,6 +73,13 @@ impl<P: Clone + Send + Sync + 'static> Entry<P> {
             )),
         };
         Err(error.with_outcome(Outcome::NotSent))
+    }
+
+    /// Waits until the set is the registry's own and no longer one that was kept on disk, or the registry is lost;
+    /// until a time of this crate's clock in nanoseconds.
+    pub(crate) async fn settle(&self, deadline: u64) {
+        // Late, the set is what it is.
+        let _ = tokio::time::timeout_at(time::instant(deadline), self.inner.settled()).await;
     }
 
     /// Waits until a node of this id is in the set.

@@ -40,10 +40,12 @@ pub(super) struct Inner<P: Clone> {
     warned: AtomicU64,
 }
 
-/// What the registry has said of the service.
+/// What the registry has said of the service, or is said in its place.
 #[derive(Clone, Debug)]
 pub(super) enum Known {
     Nothing,
+    /// The disk has said something in its place, and it may still do so itself.
+    Kept,
     Nodes,
     Failure(Error),
 }
@@ -73,10 +75,20 @@ impl<P: Clone> Inner<P> {
 
     /// What is known, once anything is.
     pub(super) async fn something(&self) -> Known {
+        self.known(|known| !matches!(known, Known::Nothing)).await
+    }
+
+    /// What is known, once the registry itself was heard or lost.
+    pub(super) async fn settled(&self) -> Known {
+        self.known(|known| !matches!(known, Known::Nothing | Known::Kept))
+            .await
+    }
+
+    async fn known(&self, enough: impl Fn(&Known) -> bool) -> Known {
         loop {
             let told = self.told.notified();
             let known = self.known.lock().clone();
-            if !matches!(known, Known::Nothing) {
+            if enough(&known) {
                 return known;
             }
             told.await;
@@ -130,7 +142,7 @@ impl<P: Clone> Inner<P> {
         self.stale_since.store(time::now(), Ordering::Relaxed);
         self.older_by
             .store(time::nanos(saved.age), Ordering::Relaxed);
-        self.tell(Known::Nodes);
+        self.tell(Known::Kept);
         self.warn(&format_args!(
             "using nodes kept on disk {:?} ago",
             saved.age
@@ -145,6 +157,9 @@ impl<P: Clone> Inner<P> {
         self.warn(&error);
         if self.is_empty() {
             self.tell(Known::Failure(error));
+        } else {
+            // There is nothing better than what was kept.
+            self.tell(Known::Nodes);
         }
     }
 

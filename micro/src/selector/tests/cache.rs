@@ -302,6 +302,36 @@ async fn a_cold_start_without_a_registry_uses_the_disk() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_must_reach_all_waits_past_the_disk_for_the_registry() {
+    let directory = super::disk::Directory::new("settled");
+    keep(&directory, nodes(3)).await;
+    let kept = ["n00", "n01", "n02"];
+
+    let down = Bench::with_disk(&directory);
+    down.registry.set_down(true);
+    let entry = down.cache.service("greeter");
+    entry.settle(NEVER).await;
+    assert_eq!(ids(&entry), kept);
+
+    let silent = Bench::with_disk(&directory);
+    silent.registry.set_silent();
+    let entry = silent.cache.service("greeter");
+    let until = time::now() + 1000 * MS;
+    entry.settle(until).await;
+    assert_eq!(ids(&entry), kept);
+    assert!(time::now() >= until);
+
+    let late = Bench::with_disk(&directory);
+    late.registry.say("greeter", nodes(1), true);
+    late.registry.set_late(Duration::from_millis(300));
+    let entry = late.cache.service("greeter");
+    entry.ready(NEVER).await.unwrap();
+    assert_eq!(ids(&entry), kept);
+    entry.settle(NEVER).await;
+    assert_eq!(ids(&entry), ["n00"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_the_registry_says_stands_before_the_disk() {
     let directory = super::disk::Directory::new("warm");
     keep(&directory, nodes(3)).await;

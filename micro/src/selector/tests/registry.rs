@@ -25,6 +25,7 @@ pub(super) struct Fed(Mutex<State>);
 struct State {
     down: bool,
     silent: bool,
+    late: Duration,
     held: Option<String>,
     sets: BTreeMap<String, (Vec<Node>, bool)>,
     watches: HashMap<String, Vec<mpsc::UnboundedSender<Update>>>,
@@ -67,6 +68,11 @@ impl Fed {
     /// Begins no watch, and does not say so.
     pub(super) fn set_silent(&self) {
         self.0.lock().silent = true;
+    }
+
+    /// Begins each watch only after so long.
+    pub(super) fn set_late(&self, late: Duration) {
+        self.0.lock().late = late;
     }
 
     /// Begins no watch of one service.
@@ -128,14 +134,16 @@ impl Registry for Fed {
 
     async fn watch(&self, service: Option<&str>) -> Result<Updates> {
         let service = service.unwrap();
-        let silent = {
+        let (silent, late) = {
             let mut state = self.0.lock();
             state.begun += 1;
-            state.silent || state.held.as_deref() == Some(service)
+            let silent = state.silent || state.held.as_deref() == Some(service);
+            (silent, state.late)
         };
         if silent {
             std::future::pending::<()>().await;
         }
+        tokio::time::sleep(late).await;
         let mut state = self.0.lock();
         if state.down {
             return Err(Error::unavailable("connection refused"));

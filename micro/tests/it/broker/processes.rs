@@ -114,9 +114,17 @@ async fn what_a_killed_member_was_handling_another_handles() {
     .unwrap();
     let _works = start(place.path(), false);
     // It is seen when another event has come to it, at the latest from the one that hangs.
-    let cx = Context::new().with_timeout(Duration::from_secs(1));
-    let probe = event("probe".into()).with_context(cx);
-    while broker.publish(TOPIC, probe.clone()).await.is_err() {}
+    let probed = async {
+        loop {
+            let cx = Context::new().with_timeout(Duration::from_secs(1));
+            let probe = event("probe".into()).with_context(cx);
+            if broker.publish(TOPIC, probe).await.is_ok() {
+                return;
+            }
+        }
+    };
+    let probed = tokio::time::timeout(Duration::from_secs(30), probed).await;
+    probed.expect("a probe is handled");
     assert!(logged(place.path()).contains("probe"));
     hangs.kill();
     assert_eq!(publishing.await.unwrap().unwrap(), 1);
