@@ -83,6 +83,14 @@ impl Hub {
         self.shared.sooner.notify_one();
     }
 
+    /// Puts off the end of a node that we answer for: its own process says that it lives, if nobody hears it or not.
+    pub(super) fn renew(&self, node: &Node, ttl: Option<Duration>) {
+        let key = (node.service.clone(), node.id.clone());
+        if let Some((_, until)) = self.shared.own.lock().get_mut(&key) {
+            *until = ttl.map(|ttl| Instant::now() + ttl);
+        }
+    }
+
     pub(super) fn forget(&self, node: &Node) {
         let key = (node.service.clone(), node.id.clone());
         self.shared.own.lock().remove(&key);

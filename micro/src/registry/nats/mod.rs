@@ -93,6 +93,8 @@ impl Driver for Server {
     }
 
     async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {
+        // Else it would be taken out, on authority, as soon as there is a connection again.
+        self.hub.renew(node, ttl);
         let client = self.hub.client().await?;
         let (size, most) = (Said::of_node("create", node).len(), client.max_payload());
         if size > most {

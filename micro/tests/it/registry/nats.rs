@@ -143,6 +143,35 @@ async fn a_restart_is_survived_and_all_is_said_again() {
 }
 
 #[tokio::test]
+async fn a_node_that_was_renewed_in_vain_is_not_taken_out_after_an_outage() {
+    let Some(mut server) = started(|_| String::new()).await else {
+        return;
+    };
+    let (registrant, reader) = (open(&server.address(), ""), open(&server.address(), ""));
+    let node = Node::new("vain", "vain-1", "10.0.0.1:80");
+    let ttl = Some(Duration::from_secs(2));
+    registrant.register(&node, ttl).await.unwrap();
+    let mut updates = reader.watch(Some("vain")).await.unwrap();
+    until(&mut updates, &["vain-1"]).await;
+    server.kill();
+    stale(&mut updates).await;
+    for _ in 0..15 {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        registrant.register(&node, ttl).await.unwrap_err();
+    }
+    server.start(listens).await;
+    let looked = timeout(Duration::from_millis(1800), async {
+        loop {
+            let update = std::future::poll_fn(|cx| updates.as_mut().poll_next(cx)).await;
+            if let Some(Update::Set { nodes, .. }) = update {
+                assert_eq!(ids(&nodes), ["vain-1"]);
+            }
+        }
+    });
+    looked.await.unwrap_err();
+}
+
+#[tokio::test]
 async fn a_server_that_hangs_is_noticed() {
     if std::env::var_os("MICRO_TEST_SLOW").is_none() {
         eprintln!("skip: a hanging NATS takes 20 s; MICRO_TEST_SLOW runs it");
