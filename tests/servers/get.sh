@@ -28,7 +28,8 @@ program() { echo "$cache/$1-${version[$1]}"; }
 
 # built NAME MODULE PACKAGE: builds a program of a Go module once. Programs whose go.mod replaces parts by folders
 # of their repository, as those of Consul and Kubernetes do, cannot be installed by `go install`; a module
-# that requires them can, which says itself what those parts are replaced by.
+# that requires them can, which says itself what those parts are replaced by. What Go downloads and compiles for it,
+# gigabytes, is of no further use and goes with the folder.
 built() {
     local work log=$dir/$1-build.log
     [ -x "$(program "$1")" ] && return
@@ -37,16 +38,17 @@ built() {
     flock 8
     if [ ! -x "$(program "$1")" ]; then
         say "building $1 ${version[$1]}, once; see $log"
+        rm -rf "$cache"/build.?????? # of a build that was cut off
         work=$(mktemp -d "$cache/build.XXXXXX") || return 1
         if (
-            cd "$work" || exit
-            export GOFLAGS=-mod=mod GOWORK=off
+            mkdir "$work/module" && cd "$work/module" || exit
+            export GOFLAGS="-mod=mod -modcacherw" GOWORK=off GOCACHE=$work/cache GOMODCACHE=$work/modules
             go mod init micro/backends
             go mod edit -require="$2@${version[$1]}"
             if declare -F "$1"_module; then "$1"_module || exit; fi
             go build -trimpath -ldflags="-s -w ${4:-}" -o program "$3"
         ) >"$log" 2>&1 8>&- 9>&-; then
-            mv "$work/program" "$(program "$1")"
+            mv "$work/module/program" "$(program "$1")"
         else
             say "$1 cannot be built; see $log"
         fi
