@@ -2,11 +2,13 @@
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
+use data_encoding::BASE64URL_NOPAD;
 use micro::{
     Code,
     registry::{Nats, Node, Registry, Update, contract},
     settings::Url,
 };
+use nkeys::KeyPair;
 use tokio::time::timeout;
 
 use super::{
@@ -282,6 +284,89 @@ async fn wrong_credentials_are_told_from_a_missing_server() {
     server.kill();
     let error = open(&server.address(), "").get("users").await.unwrap_err();
     assert_eq!(error.code(), Code::Unavailable, "{error}");
+}
+
+/// Registers and reads, then fails with a key that the server does not know.
+async fn known_by_file(server: &Server, option: &str, right: &str, wrong: &str) {
+    let open = |name: &str, text: &str| {
+        let file = server.folder().join(name);
+        fs::write(&file, text).unwrap();
+        open(&server.address(), &format!("?{option}={}", file.display()))
+    };
+    let node = Node::new("users", "users-1", "10.0.0.1:80");
+    let known = open("right", right);
+    known.register(&node, TTL).await.unwrap();
+    assert_eq!(known.get("users").await.unwrap(), [node]);
+    let error = open("wrong", wrong).get("users").await.unwrap_err();
+    assert_eq!(error.code(), Code::Unauthenticated, "{error}");
+    let missing = Url::parse(&format!("nats://{}?{option}=/nowhere", server.address()));
+    let error = Nats::open(&missing).unwrap().get("users").await;
+    let error = error.unwrap_err();
+    assert_eq!(error.code(), Code::FailedPrecondition, "{error}");
+    assert!(error.to_string().contains("`/nowhere` cannot be read"));
+}
+
+#[tokio::test]
+async fn a_key_says_who_we_are() {
+    let (user, stranger) = (KeyPair::new_user(), KeyPair::new_user());
+    let settings = format!(
+        "authorization {{ users: [ {{ nkey: {} }} ] }}\n",
+        user.public_key()
+    );
+    let Some(server) = started(|_| settings).await else {
+        return;
+    };
+    let seed = |key: &KeyPair| key.seed().unwrap() + "\n";
+    known_by_file(&server, "nkey", &seed(&user), &seed(&stranger)).await;
+}
+
+/// What one key says of another, as NATS signs it.
+fn signed(by: &KeyPair, of: &KeyPair, says: &str) -> String {
+    let claims = format!(
+        r#"{{"jti":"1","iat":1700000000,"iss":"{}","sub":"{}","name":"fleet","nats":{{{says},"version":2}}}}"#,
+        by.public_key(),
+        of.public_key(),
+    );
+    let head = BASE64URL_NOPAD.encode(br#"{"typ":"JWT","alg":"ed25519-nkey"}"#);
+    let said = format!("{head}.{}", BASE64URL_NOPAD.encode(claims.as_bytes()));
+    let signature = by.sign(said.as_bytes()).unwrap();
+    format!("{said}.{}", BASE64URL_NOPAD.encode(&signature))
+}
+
+#[tokio::test]
+async fn a_file_of_credentials_says_who_we_are() {
+    let (operator, account) = (KeyPair::new_operator(), KeyPair::new_account());
+    let limits = r#""subs":-1,"data":-1,"payload":-1"#;
+    let of_operator = signed(&operator, &operator, r#""type":"operator""#);
+    let of_account = signed(
+        &operator,
+        &account,
+        &format!(
+            r#""type":"account","limits":{{{limits},"imports":-1,"exports":-1,"wildcards":true,"conn":-1,"leaf":-1}}"#
+        ),
+    );
+    let settings = format!(
+        "operator: {of_operator}\nresolver: MEMORY\nresolver_preload: {{ {}: {of_account} }}\n",
+        account.public_key()
+    );
+    let Some(server) = started(|_| settings).await else {
+        return;
+    };
+    let credentials = |by: &KeyPair| {
+        let user = KeyPair::new_user();
+        let says = signed(
+            by,
+            &user,
+            &format!(r#""type":"user",{limits},"pub":{{}},"sub":{{}}"#),
+        );
+        format!(
+            "-----BEGIN NATS USER JWT-----\n{says}\n------END NATS USER JWT------\n\n\
+             -----BEGIN USER NKEY SEED-----\n{}\n------END USER NKEY SEED------\n",
+            user.seed().unwrap()
+        )
+    };
+    let stranger = credentials(&KeyPair::new_account());
+    known_by_file(&server, "creds", &credentials(&account), &stranger).await;
 }
 
 #[tokio::test]
