@@ -146,16 +146,16 @@ impl Native {
 
     /// A way to a node that speaks gRPC.
     #[cfg(feature = "grpc")]
-    pub(super) fn grpc(&self, node: &Node) -> Result<grpc::Node> {
+    pub(super) fn grpc(&self, node: &Node) -> Result<impl Peer + use<>> {
         self.of_grpc(node, Version::Two, false)
     }
 
     /// The same, or gRPC-Web.
     #[cfg(feature = "grpc")]
-    fn of_grpc(&self, node: &Node, version: Version, on_web: bool) -> Result<grpc::Node> {
+    fn of_grpc(&self, node: &Node, version: Version, on_web: bool) -> Result<impl Peer + use<>> {
         let (network, limits) = (self.network_to(node, version.alpn())?, self.limits.clone());
         let (pool, compression) = (self.pool.clone(), self.compression);
-        Ok(grpc::Node::new(
+        Ok(grpc::way(
             node,
             version,
             on_web,
@@ -168,10 +168,10 @@ impl Native {
 
     /// A way to a node that speaks Connect.
     #[cfg(feature = "http")]
-    fn connect(&self, node: &Node, version: Version) -> Result<connect::Node> {
+    fn connect(&self, node: &Node, version: Version) -> Result<impl Peer + use<>> {
         let (network, limits) = (self.network_to(node, version.alpn())?, self.limits.clone());
         let (pool, compression) = (self.pool.clone(), self.compression);
-        Ok(connect::Node::new(
+        Ok(connect::way(
             node,
             version,
             compression,

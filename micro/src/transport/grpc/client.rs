@@ -15,10 +15,10 @@ use crate::{
     context::{Criticality, Wire},
     error::{Error, Outcome, Result},
     message::{ContentType, Request},
-    registry::Node as Record,
+    registry::Node,
     time::NEVER,
     transport::{
-        Connection, Limits, Peer, Probe,
+        Limits,
         adapter::{SendOne, Sent},
         http::{
             HttpBody,
@@ -32,9 +32,6 @@ use crate::{
     },
 };
 
-/// A way to one node: over HTTP/2, or as gRPC-Web over either version.
-pub(crate) struct Node(Ways<Sender>);
-
 /// What every connection to a node knows of it.
 struct About {
     paths: Paths,
@@ -46,54 +43,32 @@ struct About {
 }
 
 /// Sends requests by one line.
-struct Sender {
+pub(crate) struct Sender {
     line: Line,
     about: Arc<About>,
 }
 
-impl Node {
-    pub(crate) fn new(
-        node: &Record,
-        version: Version,
-        on_web: bool,
-        compression: Option<Compression>,
-        network: SharedNetwork,
-        limits: Arc<Limits>,
-        pool: Arc<Pool>,
-    ) -> Self {
-        let about = Arc::new(About {
-            paths: Paths::new(node, network.is_secure(), limits.names),
-            limits: limits.clone(),
-            compression,
-            on_web,
-        });
-        let make = move |line| Sender {
-            line,
-            about: about.clone(),
-        };
-        Node(Ways::new(
-            version,
-            &node.address,
-            network,
-            limits,
-            pool,
-            make,
-        ))
-    }
-}
-
-impl Peer for Node {
-    fn connection(&self) -> Result<Arc<dyn Connection>> {
-        self.0.connection()
-    }
-
-    fn probe(&self) -> Probe {
-        self.0.probe()
-    }
-
-    fn close(&self) {
-        self.0.close();
-    }
+/// A way to one node: over HTTP/2, or as gRPC-Web over either version.
+pub(crate) fn way(
+    node: &Node,
+    version: Version,
+    on_web: bool,
+    compression: Option<Compression>,
+    network: SharedNetwork,
+    limits: Arc<Limits>,
+    pool: Arc<Pool>,
+) -> Ways<Sender> {
+    let about = Arc::new(About {
+        paths: Paths::new(node, network.is_secure(), limits.names),
+        limits: limits.clone(),
+        compression,
+        on_web,
+    });
+    let make = move |line| Sender {
+        line,
+        about: about.clone(),
+    };
+    Ways::new(version, &node.address, network, limits, pool, make)
 }
 
 impl About {

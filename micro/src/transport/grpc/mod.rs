@@ -20,7 +20,7 @@ mod timeout;
 mod transport;
 pub(crate) mod web;
 
-pub(crate) use client::Node;
+pub(crate) use client::way;
 pub(crate) use dialect::Server;
 pub(crate) use status::STATUS;
 pub use transport::Grpc;

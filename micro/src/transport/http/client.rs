@@ -13,7 +13,7 @@ use super::{HttpBody, h1};
 use crate::{
     error::Result,
     transport::{
-        Connection, Limits, Probe,
+        Connection, Limits, Peer, Probe,
         adapter::{Adapter, SendOne, Sent},
         io::SharedNetwork,
         pool::Pool,
@@ -81,7 +81,7 @@ impl Line {
     }
 }
 
-/// The connections to one node.
+/// A way to one node, which has a sender for each connection.
 pub(crate) enum Ways<S> {
     One(Arc<h1::Node>, Arc<Adapter<S>>),
     #[cfg(feature = "grpc")]
@@ -115,15 +115,6 @@ impl<S: SendOne> Ways<S> {
         }
     }
 
-    /// The connection of the calling thread.
-    pub(crate) fn connection(&self) -> Result<Arc<dyn Connection>> {
-        match self {
-            Ways::One(_, adapter) => Ok(adapter.clone()),
-            #[cfg(feature = "grpc")]
-            Ways::Two { .. } => Ok(self.current()?.1.clone()),
-        }
-    }
-
     #[cfg(feature = "grpc")]
     fn current(&self) -> Result<Arc<(Line, Arc<Adapter<S>>)>> {
         let Ways::Two { connections, make } = self else {
@@ -136,9 +127,18 @@ impl<S: SendOne> Ways<S> {
             (line.clone(), Arc::new(Adapter::new(make(line))))
         })
     }
+}
 
-    /// A sign of life of the node.
-    pub(crate) fn probe(&self) -> Probe {
+impl<S: SendOne> Peer for Ways<S> {
+    fn connection(&self) -> Result<Arc<dyn Connection>> {
+        match self {
+            Ways::One(_, adapter) => Ok(adapter.clone()),
+            #[cfg(feature = "grpc")]
+            Ways::Two { .. } => Ok(self.current()?.1.clone()),
+        }
+    }
+
+    fn probe(&self) -> Probe {
         match self {
             Ways::One(node, _) => {
                 let node = node.clone();
@@ -154,8 +154,7 @@ impl<S: SendOne> Ways<S> {
         }
     }
 
-    /// Opens nothing more; connections close as their calls end.
-    pub(crate) fn close(&self) {
+    fn close(&self) {
         match self {
             Ways::One(node, _) => node.close(),
             #[cfg(feature = "grpc")]

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use crate::{
     call::Answer,
-    error::{Error, Outcome, Result},
+    error::{Error, Outcome},
     message::Request,
-    registry::Node as Record,
+    registry::Node,
     transport::{
-        Connection, Limits, Peer, Probe,
+        Limits,
         adapter::{SendOne, Sent},
         http::{
             client::{Line, Version, Ways},
@@ -22,9 +22,6 @@ use crate::{
         pool::Pool,
     },
 };
-
-/// A way to one node, over either version of HTTP.
-pub(crate) struct Node(Ways<Sender>);
 
 /// What every connection to a node knows of it.
 struct About {
@@ -37,55 +34,33 @@ struct About {
 }
 
 /// Sends requests by one line.
-struct Sender {
+pub(crate) struct Sender {
     line: Line,
     about: Arc<About>,
 }
 
-impl Node {
-    pub(crate) fn new(
-        node: &Record,
-        version: Version,
-        compression: Option<Compression>,
-        network: SharedNetwork,
-        limits: Arc<Limits>,
-        pool: Arc<Pool>,
-    ) -> Self {
-        let read_only = node.endpoints.iter();
-        let read_only = read_only.filter(|endpoint| endpoint.shape().read_only);
-        let about = Arc::new(About {
-            paths: Paths::new(node, network.is_secure(), limits.names),
-            limits: limits.clone(),
-            compression,
-            read_only: read_only.map(|endpoint| endpoint.name.clone()).collect(),
-        });
-        let make = move |line| Sender {
-            line,
-            about: about.clone(),
-        };
-        Node(Ways::new(
-            version,
-            &node.address,
-            network,
-            limits,
-            pool,
-            make,
-        ))
-    }
-}
-
-impl Peer for Node {
-    fn connection(&self) -> Result<Arc<dyn Connection>> {
-        self.0.connection()
-    }
-
-    fn probe(&self) -> Probe {
-        self.0.probe()
-    }
-
-    fn close(&self) {
-        self.0.close();
-    }
+/// A way to one node, over either version of HTTP.
+pub(crate) fn way(
+    node: &Node,
+    version: Version,
+    compression: Option<Compression>,
+    network: SharedNetwork,
+    limits: Arc<Limits>,
+    pool: Arc<Pool>,
+) -> Ways<Sender> {
+    let read_only = node.endpoints.iter();
+    let read_only = read_only.filter(|endpoint| endpoint.shape().read_only);
+    let about = Arc::new(About {
+        paths: Paths::new(node, network.is_secure(), limits.names),
+        limits: limits.clone(),
+        compression,
+        read_only: read_only.map(|endpoint| endpoint.name.clone()).collect(),
+    });
+    let make = move |line| Sender {
+        line,
+        about: about.clone(),
+    };
+    Ways::new(version, &node.address, network, limits, pool, make)
 }
 
 impl SendOne for Sender {
