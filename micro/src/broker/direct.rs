@@ -2,30 +2,31 @@
 
 mod desk;
 mod publish;
-pub(super) mod registrations;
 
 use std::{
     fmt,
     sync::{
-        Arc, OnceLock, Weak,
+        Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
 
 use async_trait::async_trait;
-use parking_lot::Mutex;
 
-use super::{Broker, Event, Subscription};
+use super::{
+    Broker, Event, Subscription,
+    door::{Door, Port},
+    registrations::Registered,
+};
 use crate::{
     balance::Balance,
     error::Result,
     registry::{Node, Registry},
-    transport::{Listener, Transport},
+    transport::Transport,
 };
 use desk::{Desk, Feed};
 use publish::Plans;
-use registrations::{Registered, Registrations};
 
 /// How long the last acknowledgements may take to reach their publishers when a port closes.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -97,20 +98,11 @@ impl Default for Settings {
 
 struct Inner {
     transport: Arc<dyn Transport>,
-    registry: Arc<dyn Registry>,
     settings: Settings,
     plans: Plans,
-    /// Open while there are subscriptions.
-    port: Mutex<Weak<Port>>,
-    registrations: OnceLock<Registrations>,
+    door: Door<Desk>,
     /// Subscriptions so far.
     count: AtomicU64,
-}
-
-/// Where this process is reached.
-struct Port {
-    listener: Box<dyn Listener>,
-    desk: Arc<Desk>,
 }
 
 impl Direct {
@@ -121,13 +113,13 @@ impl Direct {
         balance: Balance,
         settings: Settings,
     ) -> Self {
+        let (ttl, interval) = (settings.register_ttl, settings.register_interval);
+        let door = Door::new(registry, ttl, interval);
         Direct(Arc::new(Inner {
             transport,
-            registry,
             settings,
             plans: Plans::new(balance),
-            port: Mutex::default(),
-            registrations: OnceLock::new(),
+            door,
             count: AtomicU64::new(0),
         }))
     }
@@ -153,39 +145,21 @@ impl Broker for Direct {
 
     async fn subscribe(&self, topic: &str, queue: Option<&str>) -> Result<Subscription> {
         let inner = &self.0;
-        let port = inner.port().await?;
+        let address = &inner.settings.address;
+        let listen = async |desk: Arc<Desk>| inner.transport.listen(address, desk).await;
+        let port = inner.door.port(listen).await?;
         let node = inner.node(topic, queue, &port.listener.address());
         let feed = port
             .desk
             .open(topic, queue, &node.id, inner.settings.concurrency);
         let (id, service) = (node.id.clone(), node.service.clone());
-        let registered = inner.registrations().add(node).await?;
+        let registered = inner.door.register(node).await?;
         let _ = tokio::time::timeout(SEEN, inner.plans.see(&service, &id)).await;
         Ok(inner.subscription(feed, port, registered))
     }
 }
 
 impl Inner {
-    /// The port of this process, opened for its first subscription.
-    async fn port(&self) -> Result<Arc<Port>> {
-        if let Some(port) = self.port.lock().upgrade() {
-            return Ok(port);
-        }
-        let desk = Arc::new(Desk::default());
-        let listener = self
-            .transport
-            .listen(&self.settings.address, desk.clone())
-            .await?;
-        let fresh = Arc::new(Port { listener, desk });
-        let mut port = self.port.lock();
-        if let Some(port) = port.upgrade() {
-            // Another subscription was faster.
-            return Ok(port);
-        }
-        *port = Arc::downgrade(&fresh);
-        Ok(fresh)
-    }
-
     fn node(&self, topic: &str, queue: Option<&str>, bound: &str) -> Node {
         let service = service(topic);
         let id = match &self.settings.id {
@@ -207,21 +181,10 @@ impl Inner {
         node
     }
 
-    fn registrations(&self) -> &Registrations {
-        self.registrations.get_or_init(|| {
-            let Settings {
-                register_ttl,
-                register_interval,
-                ..
-            } = self.settings;
-            Registrations::start(self.registry.clone(), register_ttl, register_interval)
-        })
-    }
-
     fn subscription(
         self: &Arc<Self>,
         feed: Feed,
-        port: Arc<Port>,
+        port: Arc<Port<Desk>>,
         registered: Registered,
     ) -> Subscription {
         let inner = self.clone();

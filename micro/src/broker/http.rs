@@ -5,24 +5,20 @@ mod envelope;
 mod publish;
 mod style;
 
-use std::{
-    fmt,
-    sync::{Arc, OnceLock, Weak},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use parking_lot::Mutex;
 
 use super::{
     Broker, Event, Subscription,
-    direct::registrations::{Registered, Registrations},
+    door::{Door, Port},
+    registrations::Registered,
 };
 use crate::{
     balance::Balance,
     error::Result,
     registry::{Node, Registry},
-    transport::{Listener, Native},
+    transport::Native,
 };
 use desk::{Desk, Feed};
 use publish::Publisher;
@@ -89,18 +85,9 @@ impl Default for Settings {
 
 struct Inner {
     native: Native,
-    registry: Arc<dyn Registry>,
     settings: Settings,
     publisher: Publisher,
-    /// Open while there are subscriptions.
-    port: Mutex<Weak<Port>>,
-    registrations: OnceLock<Registrations>,
-}
-
-/// Where this process is reached.
-struct Port {
-    listener: Box<dyn Listener>,
-    desk: Arc<Desk>,
+    door: Door<Desk>,
 }
 
 impl Http {
@@ -112,13 +99,13 @@ impl Http {
         settings: Settings,
     ) -> Self {
         let publisher = Publisher::new(balance, native.clone(), settings.discover.clone());
+        let (ttl, interval) = (settings.register_ttl, settings.register_interval);
+        let door = Door::new(registry, ttl, interval);
         Http(Arc::new(Inner {
             native,
-            registry,
             settings,
             publisher,
-            port: Mutex::default(),
-            registrations: OnceLock::new(),
+            door,
         }))
     }
 }
@@ -135,14 +122,16 @@ impl Broker for Http {
 
     async fn subscribe(&self, topic: &str, queue: Option<&str>) -> Result<Subscription> {
         let inner = &self.0;
-        let port = inner.port().await?;
+        let address = &inner.settings.address;
+        let listen = async |desk: Arc<Desk>| inner.native.listen_http(address, desk).await;
+        let port = inner.door.port(listen).await?;
         let id = Node::random_id();
         let mut registered = Vec::new();
         let nodes = inner.nodes(topic, queue, &id, &port.listener.address());
         let ids = nodes.iter().map(|node| node.id.clone()).collect();
         let feed = port.desk.open(topic, ids, inner.settings.capacity);
         for node in nodes {
-            registered.push(inner.registrations().add(node.clone()).await?);
+            registered.push(inner.door.register(node.clone()).await?);
             let seen = inner.publisher.see(&node);
             let _ = tokio::time::timeout(SEEN, seen).await;
         }
@@ -151,24 +140,6 @@ impl Broker for Http {
 }
 
 impl Inner {
-    /// The port of this process, opened for its first subscription.
-    async fn port(&self) -> Result<Arc<Port>> {
-        if let Some(port) = self.port.lock().upgrade() {
-            return Ok(port);
-        }
-        let desk = Arc::new(Desk::default());
-        let address = &self.settings.address;
-        let listener = self.native.listen_http(address, desk.clone()).await?;
-        let fresh = Arc::new(Port { listener, desk });
-        let mut port = self.port.lock();
-        if let Some(other) = port.upgrade() {
-            // Another subscription was faster; this listener ends as it is dropped.
-            return Ok(other);
-        }
-        *port = Arc::downgrade(&fresh);
-        Ok(fresh)
-    }
-
     /// The records of a subscription, one for each style.
     fn nodes(&self, topic: &str, queue: Option<&str>, id: &str, bound: &str) -> Vec<Node> {
         let address = self.settings.advertise.as_deref().unwrap_or(bound);
@@ -178,21 +149,10 @@ impl Inner {
             .collect()
     }
 
-    fn registrations(&self) -> &Registrations {
-        self.registrations.get_or_init(|| {
-            let Settings {
-                register_ttl,
-                register_interval,
-                ..
-            } = self.settings;
-            Registrations::start(self.registry.clone(), register_ttl, register_interval)
-        })
-    }
-
     fn subscription(
         self: &Arc<Self>,
         feed: Feed,
-        port: Arc<Port>,
+        port: Arc<Port<Desk>>,
         registered: Vec<Registered>,
     ) -> Subscription {
         let inner = self.clone();

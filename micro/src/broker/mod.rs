@@ -6,11 +6,13 @@
 pub mod contract;
 mod delivery;
 pub mod direct;
+mod door;
 mod event;
 #[cfg(feature = "http")]
 pub mod http;
 mod in_hand;
 mod memory;
+mod registrations;
 
 use async_trait::async_trait;
 

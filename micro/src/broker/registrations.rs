@@ -26,7 +26,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 /// What is registered, and the task that keeps it so; one task, so that a renewal cannot pass the
 /// end of a registration on its way.
-pub(in crate::broker) struct Registrations {
+pub(super) struct Registrations {
     shared: Arc<Shared>,
     task: JoinHandle<()>,
 }
@@ -49,17 +49,13 @@ struct Entry {
 }
 
 /// A registered subscription; taken out when it is dropped or ended.
-pub(in crate::broker) struct Registered {
+pub(super) struct Registered {
     shared: Arc<Shared>,
     id: String,
 }
 
 impl Registrations {
-    pub(in crate::broker) fn start(
-        registry: Arc<dyn Registry>,
-        ttl: Duration,
-        interval: Duration,
-    ) -> Self {
+    pub(super) fn start(registry: Arc<dyn Registry>, ttl: Duration, interval: Duration) -> Self {
         let shared = Arc::new(Shared {
             registry,
             ttl,
@@ -73,7 +69,7 @@ impl Registrations {
     }
 
     /// Registers a subscription; with a registry elsewhere that is away, when it is back.
-    pub(in crate::broker) async fn add(&self, node: Node) -> Result<Registered> {
+    pub(super) async fn add(&self, node: Node) -> Result<Registered> {
         let entry = Entry {
             node: node.clone(),
             wanted: true,
@@ -104,7 +100,7 @@ impl Drop for Registrations {
 
 impl Registered {
     /// Takes it out, and waits until it is.
-    pub(in crate::broker) async fn end(self) {
+    pub(super) async fn end(self) {
         self.shared.unwant(&self.id);
         loop {
             let gone = self.shared.gone.notified();

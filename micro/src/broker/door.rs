@@ -1,0 +1,72 @@
+//! Where the subscriptions of a process are reached, of brokers that have no server.
+
+use std::{
+    sync::{Arc, OnceLock, Weak},
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+
+use super::registrations::{Registered, Registrations};
+use crate::{
+    error::Result,
+    registry::{Node, Registry},
+    transport::Listener,
+};
+
+/// One port and one keeper of registrations for all subscriptions, both begun by the first; `D` takes what comes.
+pub(super) struct Door<D> {
+    registry: Arc<dyn Registry>,
+    ttl: Duration,
+    interval: Duration,
+    /// Open while there are subscriptions.
+    port: Mutex<Weak<Port<D>>>,
+    registrations: OnceLock<Registrations>,
+}
+
+/// Where this process listens.
+pub(super) struct Port<D> {
+    pub(super) listener: Box<dyn Listener>,
+    pub(super) desk: Arc<D>,
+}
+
+impl<D: Default> Door<D> {
+    /// Nothing yet; registrations will last `ttl` and be renewed every `interval`.
+    pub(super) fn new(registry: Arc<dyn Registry>, ttl: Duration, interval: Duration) -> Self {
+        Door {
+            registry,
+            ttl,
+            interval,
+            port: Mutex::default(),
+            registrations: OnceLock::new(),
+        }
+    }
+
+    /// The port, opened by `listen` where there is none.
+    pub(super) async fn port(
+        &self,
+        listen: impl AsyncFnOnce(Arc<D>) -> Result<Box<dyn Listener>>,
+    ) -> Result<Arc<Port<D>>> {
+        if let Some(port) = self.port.lock().upgrade() {
+            return Ok(port);
+        }
+        let desk = Arc::new(D::default());
+        let listener = listen(desk.clone()).await?;
+        let fresh = Arc::new(Port { listener, desk });
+        let mut port = self.port.lock();
+        if let Some(port) = port.upgrade() {
+            // Another subscription was faster; our listener ends as it is dropped.
+            return Ok(port);
+        }
+        *port = Arc::downgrade(&fresh);
+        Ok(fresh)
+    }
+
+    /// Registers a subscription, for as long as what it gives lives.
+    pub(super) async fn register(&self, node: Node) -> Result<Registered> {
+        let registrations = self
+            .registrations
+            .get_or_init(|| Registrations::start(self.registry.clone(), self.ttl, self.interval));
+        registrations.add(node).await
+    }
+}
