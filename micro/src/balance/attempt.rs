@@ -12,47 +12,17 @@ use super::{
     Inner, Options, Recorder, hedge,
     lane::Lane,
     outcome::{is_harmless, is_local},
+    picked::{Failure, Picked},
     progress::{NONE, Progress},
     trying::Trying,
 };
 use crate::{
     error::{Error, Outcome, Result},
     message::{Request, Response},
-    selector::{Member, Set, Tried},
+    selector::{Set, Tried},
     time::{self, Nanos},
     transport::{Attempt, Peer},
 };
-
-/// A picked node.
-#[derive(Clone)]
-pub(super) struct Picked {
-    set: Arc<Set<Arc<dyn Peer>>>,
-    index: usize,
-}
-
-/// A first attempt that failed.
-pub(super) struct Failure {
-    pub(super) picked: Picked,
-    pub(super) attempt: Attempt,
-    pub(super) error: Error,
-}
-
-impl Picked {
-    pub(super) fn peer(&self) -> &Arc<dyn Peer> {
-        &self.set.slots()[self.index]
-    }
-
-    pub(super) fn member(&self) -> &Member {
-        self.set.snapshot().get(self.index)
-    }
-
-    /// Whether another node is left to be asked: else giving this one up would only lose its answer.
-    fn has_other(&self, tried: &Tried) -> bool {
-        let snapshot = self.set.snapshot();
-        let mut others = (0..snapshot.len()).filter(|index| *index != self.index);
-        others.any(|index| snapshot.is_usable(index, tried))
-    }
-}
 
 impl Inner {
     /// Begins the first attempt of a call that asks for nothing special. The lane comes back when that

@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use super::{Inner, Options, attempt::Failure, lane::Lane, trying::Trying};
+use super::{Inner, Options, lane::Lane, picked::Failure, trying::Trying};
 use crate::{
     call::Answer,
     error::Result,

@@ -11,6 +11,7 @@ mod lane;
 mod nodes;
 mod options;
 mod outcome;
+mod picked;
 mod progress;
 mod record;
 mod trying;

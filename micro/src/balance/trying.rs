@@ -6,9 +6,9 @@ use std::{
 };
 
 use super::{
-    attempt::{Failure, Picked},
     lane::Lane,
     outcome,
+    picked::{Failure, Picked},
 };
 use crate::{
     error::{Error, Result},

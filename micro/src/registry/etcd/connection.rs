@@ -1,47 +1,28 @@
 //! One connection to one member: HTTP/2, over TLS or not, and whether the member still lives.
 
-use std::{
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{pin::pin, sync::Arc};
 
 use bytes::Bytes;
 use h2::{
-    Ping, PingPong,
+    Ping,
     client::{Builder, SendRequest},
 };
 use http::{HeaderValue, Method, Request, header};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
-    sync::{Notify, oneshot, watch},
-    time::{sleep, timeout},
+    sync::{oneshot, watch},
 };
 
 use super::{
     failure::Failure,
     message::Question,
+    pulse::{Open, Pulse},
     shared::Task,
     stream::{Stream, frame},
 };
-use crate::{
-    registry::remote::tls::Tls,
-    time::{self, Nanos},
-};
+use crate::registry::remote::tls::Tls;
 
-/// Between two pings while streams are open. etcd closes on clients that ping more often than each 5 s, or with
-/// no stream open.
-const PING: Duration = Duration::from_secs(6);
-/// How long the answer to one is waited for …
-const PONG: Duration = Duration::from_secs(6);
-/// … and when an answer to something else is already late.
-const LATE_PONG: Duration = Duration::from_millis(1500);
-/// How long a doubt may stand before the task that should clear it is taken to be stuck.
-const DOUBT: Nanos = 3_000_000_000;
 /// What a watch may lag behind, in bytes, before the member has to wait; and all of them together.
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 64 << 20;
@@ -55,15 +36,6 @@ pub(super) struct Connection {
     /// Its other half goes when the connection does.
     ended: watch::Receiver<()>,
     task: Task,
-}
-
-/// What the connection's task is told.
-pub(super) struct Pulse {
-    /// How many streams are open that may be silent for long.
-    streams: AtomicUsize,
-    /// Since when an answer is late; 0 for none.
-    doubted: AtomicU64,
-    told: Notify,
 }
 
 impl Connection {
@@ -94,11 +66,7 @@ impl Connection {
         let (sender, mut connection) = handshake.await.map_err(lost)?;
         let pings = connection.ping_pong();
         let mut pings = pings.expect("the pings of a new connection were not taken");
-        let pulse = Arc::new(Pulse {
-            streams: AtomicUsize::new(0),
-            doubted: AtomicU64::new(0),
-            told: Notify::new(),
-        });
+        let pulse = Arc::new(Pulse::default());
         let (alive, ended) = watch::channel(());
         let (answered, is_answered) = oneshot::channel();
         let beats = pulse.clone();
@@ -139,8 +107,7 @@ impl Connection {
     }
 
     pub(super) fn is_alive(&self) -> bool {
-        let doubted = self.pulse.doubted.load(Ordering::Relaxed);
-        !self.task.is_finished() && (doubted == 0 || time::now().saturating_sub(doubted) < DOUBT)
+        !self.task.is_finished() && self.pulse.is_watched()
     }
 
     /// Returns when the connection has ended.
@@ -152,10 +119,7 @@ impl Connection {
 
     /// An answer is late: the member is pinged, and the connection ends unless it answers soon.
     pub(super) fn doubt(&self) {
-        let since = time::now().max(1);
-        let doubted = &self.pulse.doubted;
-        let _ = doubted.compare_exchange(0, since, Ordering::Relaxed, Ordering::Relaxed);
-        self.pulse.told.notify_one();
+        self.pulse.doubt();
     }
 
     /// The answer to a question that has one.
@@ -209,46 +173,5 @@ impl Connection {
             .map_err(Failure::lost)?;
         let pulse = lasts.then(|| Open::new(&self.pulse));
         Ok(Stream::new(answer, send, pulse))
-    }
-}
-
-/// A stream that is open; its connection is pinged.
-pub(super) struct Open(Arc<Pulse>);
-
-impl Open {
-    fn new(pulse: &Arc<Pulse>) -> Self {
-        if pulse.streams.fetch_add(1, Ordering::Relaxed) == 0 {
-            pulse.told.notify_one();
-        }
-        Open(pulse.clone())
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.streams.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl Pulse {
-    /// Returns when the other side does not answer any more.
-    async fn watch(&self, mut pings: PingPong) {
-        loop {
-            let idle = self.streams.load(Ordering::Relaxed) == 0;
-            tokio::select! {
-                () = self.told.notified() => {}
-                () = sleep(PING), if !idle => {}
-            }
-            let doubted = self.doubted.load(Ordering::Relaxed) != 0;
-            let wait = match doubted {
-                true => LATE_PONG,
-                false if idle => continue,
-                false => PONG,
-            };
-            match timeout(wait, pings.ping(Ping::opaque())).await {
-                Ok(Ok(_)) => self.doubted.store(0, Ordering::Relaxed),
-                _ => return,
-            }
-        }
     }
 }

@@ -17,6 +17,7 @@ mod key;
 mod leases;
 mod link;
 mod message;
+mod pulse;
 mod shared;
 mod store;
 mod stream;

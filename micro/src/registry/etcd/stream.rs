@@ -12,7 +12,7 @@ use h2::{RecvStream, SendStream, client::ResponseFuture};
 use http::{HeaderMap, StatusCode};
 use prost::Message;
 
-use super::{connection::Open, failure::Failure};
+use super::{failure::Failure, pulse::Open};
 use crate::error::Code;
 
 /// The largest answer that is taken, in bytes. etcd's requests have 1.5 MiB unless configured otherwise.

@@ -143,3 +143,12 @@ fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Status, D::Error
         Either::Word(_) => Status::default(),
     })
 }
+
+/// Whether a text is a label of a domain name as Kubernetes demands it (RFC 1123).
+pub(super) fn is_label(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (1..=63).contains(&text.len())
+        && text.chars().all(fits)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}

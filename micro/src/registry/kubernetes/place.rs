@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{credentials::Credentials, slices::Port};
+use super::{credentials::Credentials, object::is_label, slices::Port};
 use crate::{
     error::{Error, Result},
     registry::remote::{Options, switch, variable},
@@ -91,15 +91,6 @@ impl Place {
             credentials,
         })
     }
-}
-
-/// Whether a text is a label of a domain name as Kubernetes demands it (RFC 1123).
-pub(super) fn is_label(text: &str) -> bool {
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    (1..=63).contains(&text.len())
-        && text.chars().all(fits)
-        && !text.starts_with('-')
-        && !text.ends_with('-')
 }
 
 fn kind(url: &Url) -> Result<Kind> {

@@ -1,6 +1,9 @@
 //! The endpoints of plain services, which the cluster itself keeps in slices.
 
-use super::{Entry, object, object::Object, place::is_label};
+use super::{
+    Entry,
+    object::{self, Object, is_label},
+};
 use crate::registry::{Node, remote::http::escape};
 
 /// The label that names a slice's service.

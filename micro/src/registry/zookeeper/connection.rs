@@ -12,7 +12,7 @@ use tokio::{
 
 use super::{
     answer::{Connected, Reader},
-    client::{Answer, Ask, Fault, Shared, garbled},
+    ask::{Answer, Ask, Fault, Shared, garbled},
     packet::{self, op, xid},
     watches::Watches,
 };

@@ -9,6 +9,7 @@
 //! keep the rules of this house.
 
 mod answer;
+mod ask;
 mod client;
 mod connection;
 mod follow;
@@ -34,7 +35,8 @@ use crate::{
     error::{Error, Result},
     url::Url,
 };
-use client::{Client, Shared};
+use ask::Shared;
+use client::Client;
 use follow::Following;
 use keeper::Keeper;
 use packet::Access;

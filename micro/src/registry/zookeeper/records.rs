@@ -6,7 +6,8 @@ use bytes::Bytes;
 
 use super::{
     answer::Found,
-    client::{BAD_VERSION, Client, Fault, NO_NODE, NODE_EXISTS, NOT_EMPTY},
+    ask::{BAD_VERSION, Fault, NO_NODE, NODE_EXISTS, NOT_EMPTY},
+    client::Client,
     packet::{self, Access, Life, op},
     paths::{Paths, above},
 };

@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{
-    client::{Ask, Fault, Shared},
+    ask::{Ask, Fault, Shared},
     connection::Connection,
 };
 use crate::{
