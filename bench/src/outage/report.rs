@@ -141,7 +141,7 @@ pub(super) fn row(row: &Row, json: bool, out: &mut impl Write) -> Result<()> {
     if let Some((back, most)) = row.back {
         write!(
             out,
-            " {:>8.1} {:>8.0}",
+            " {:>8.1} {:>8.1}",
             back.as_secs_f64(),
             most.as_secs_f64()
         )?;

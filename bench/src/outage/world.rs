@@ -98,7 +98,10 @@ pub(super) async fn run(
         backend: backend.name,
         scenario: scenario.name(),
         counts: Some(counts),
-        back: Some((back, times.renewal + Duration::from_secs(1))),
+        back: Some((
+            back,
+            times.renewal.max(backend.start) + Duration::from_secs(1),
+        )),
         usage: Some((before, after)),
         cold: None,
     })
