@@ -53,6 +53,7 @@ pub mod client;
 pub mod codec;
 mod context;
 mod error;
+mod hash;
 mod macros;
 mod message;
 mod metadata;

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     error::{Code, Error, Result},
     registry::{
-        remote::{Options, tls::Tls},
+        remote::{Options, secret::secret, tls::Tls},
         wait::random,
     },
 };
@@ -243,12 +243,4 @@ fn joined(mut failures: Vec<Failure>) -> Failure {
         }
     }
     Failure::Lost(said.join("; "))
-}
-
-/// A header's value that is not printed.
-fn secret(text: &str) -> Result<HeaderValue> {
-    let mut value = HeaderValue::from_str(text)
-        .map_err(|_| Error::invalid_argument("the token has characters that no token has"))?;
-    value.set_sensitive(true);
-    Ok(value)
 }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::message::{Data, Record, fits};
 use crate::{
     error::{Error, Result},
+    hash::fnv1a,
     registry::{Endpoint, Node, node::null_is_empty},
 };
 
@@ -54,12 +55,9 @@ pub(super) struct Heard {
     pub(super) dismissed: bool,
 }
 
-/// A label that stands for a name that is none of DNS: FNV-1a of it.
+/// A label that stands for a name that is none of DNS.
 fn label(name: &str) -> String {
-    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    format!("x-{hash:016x}")
+    format!("x-{:016x}", fnv1a(name))
 }
 
 /// The names to ask for a service by: its own, where it can have one, and that of nodes that are odd.

@@ -13,6 +13,8 @@ mod doubts;
 #[cfg(any(feature = "consul", feature = "kubernetes"))]
 pub(crate) mod http;
 mod options;
+#[cfg(any(feature = "consul", feature = "etcd", feature = "kubernetes"))]
+pub(super) mod secret;
 mod shown;
 mod state;
 #[cfg(any(

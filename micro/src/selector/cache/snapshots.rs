@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::registry::Registry;
+use crate::{hash::fnv1a, registry::Registry};
 
 /// Where the last set of each service is kept, to be read at a start while the registry does not answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,16 +43,8 @@ fn usual(registry: &dyn Registry, variable: impl Fn(&str) -> Option<OsString>) -
     let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
     let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
     let name: String = registry.name().chars().take(40).map(plain).collect();
-    let own = format!("{name}-{:016x}", hashed(&place));
+    let own = format!("{name}-{:016x}", fnv1a(&place));
     Some(cache.join(Path::new("micro/discovery")).join(own))
-}
-
-/// FNV-1a, which is the same in every release and process.
-fn hashed(text: &str) -> u64 {
-    let bytes = text.bytes();
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
 }
 
 #[cfg(test)]

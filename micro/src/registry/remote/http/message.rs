@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{
     base64,
     error::{Error, Result},
+    registry::remote::secret::secret,
 };
 
 /// How much of what a server says about a failure is told on.
@@ -160,17 +161,6 @@ pub(crate) fn escape(text: &str) -> String {
         }
     }
     escaped
-}
-
-/// The value of a header that is never printed.
-///
-/// Fails with [`Code::InvalidArgument`](crate::Code::InvalidArgument) for characters that no header can carry.
-pub(crate) fn secret(text: &str) -> Result<HeaderValue> {
-    let mut value = HeaderValue::try_from(text).map_err(|_| {
-        Error::invalid_argument("the token or password has a character that no header can carry")
-    })?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 /// The value of `authorization` for a user.

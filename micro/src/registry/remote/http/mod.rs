@@ -35,8 +35,9 @@ use tokio::{
     time::{Instant, timeout},
 };
 
+pub(crate) use super::secret::secret;
 pub(crate) use lines::Lines;
-pub(crate) use message::{Answer, Request, basic, escape, secret};
+pub(crate) use message::{Answer, Request, basic, escape};
 
 use super::{Options, tls::Tls};
 use crate::error::{Error, Result};
