@@ -2,7 +2,8 @@
 //!
 //! A watch is a question that is answered when something changes, so silence is its usual state. Asking again every
 //! few seconds would tell a hung server, at the cost of as many requests as there are watches; instead each watch may
-//! wait for minutes, and all of them share this question, asked when nothing else was heard for a while.
+//! wait for minutes, and all of them share this question, asked when nothing else was heard for a while. The first
+//! is asked at once, so that the connection that it takes is there, or known to be missing, from the start.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
@@ -30,6 +31,8 @@ pub(super) struct Pulse {
 #[derive(Default)]
 struct Host {
     heard: AtomicU64,
+    /// Whether the question was ever answered.
+    answered: AtomicBool,
     /// Whether somebody is asking.
     asked: AtomicBool,
     /// Tells the others that there was no answer.
@@ -55,7 +58,10 @@ impl Pulse {
         let silent = || time::now().saturating_sub(state.heard.load(Ordering::Relaxed));
         let lost = || Error::unavailable("it has gone silent");
         loop {
-            let rest = nanos(BEAT).saturating_sub(silent());
+            let rest = match state.answered.load(Ordering::Relaxed) {
+                true => nanos(BEAT).saturating_sub(silent()),
+                false => 0,
+            };
             if rest > 0 {
                 tokio::select! {
                     () = sleep(Duration::from_nanos(rest)) => {}
@@ -75,7 +81,10 @@ impl Pulse {
             // Needs no permission, and is answered without a leader as well.
             let question = Request::get("/v1/status/leader").within(PATIENCE);
             match http.ask_host(host, &question).await {
-                Ok(_) => self.hear(host),
+                Ok(_) => {
+                    state.answered.store(true, Ordering::Relaxed);
+                    self.hear(host);
+                }
                 Err(error) => {
                     drop(turn);
                     state.lost.notify_waiters();
