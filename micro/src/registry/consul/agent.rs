@@ -22,8 +22,9 @@ use crate::{
     },
 };
 
-/// How long the servers may take to show what an agent was told.
-const SHOWN: Duration = Duration::from_millis(2500);
+/// How long the servers may take to show what an agent was told. One that has just started tells them nothing for up to
+/// 3 s.
+const SHOWN: Duration = Duration::from_millis(3500);
 
 /// What this handle has registered, and where: only the agent that has a service can take it out.
 #[derive(Default)]

@@ -47,7 +47,9 @@ pub(super) struct Link {
     pub(super) runtime: Id,
     /// When its last answer was whole.
     pub(super) used: Instant,
-    /// Counts the connections to its host that are no more.
+    /// Whether an answer is awaited: who drops it then has had enough of it, and nothing was lost.
+    busy: bool,
+    /// Counts the connections to its host that were lost, as far as can be told.
     lost: Arc<AtomicU64>,
 }
 
@@ -79,6 +81,7 @@ impl Link {
             host,
             runtime: Handle::current().id(),
             used: Instant::now(),
+            busy: false,
             lost,
         })
     }
@@ -88,23 +91,36 @@ impl Link {
         &mut self,
         request: http::Request<Full<Bytes>>,
     ) -> hyper::Result<http::Response<Incoming>> {
-        let Link { sender, driven, .. } = self;
+        let Link {
+            sender,
+            driven,
+            busy,
+            ..
+        } = self;
         let answered = async {
             sender.ready().await?;
             sender.send_request(request).await
         };
-        driven.during(answered).await
+        *busy = true;
+        let answered = driven.during(answered).await;
+        *busy = false;
+        answered
     }
 
     /// Moves bytes until `wanted` has come.
     pub(super) async fn during<T>(&mut self, wanted: impl Future<Output = T>) -> T {
-        self.driven.during(wanted).await
+        self.busy = true;
+        let came = self.driven.during(wanted).await;
+        self.busy = false;
+        came
     }
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.lost.fetch_add(1, Ordering::Relaxed);
+        if !self.busy || self.driven.0.is_none() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 

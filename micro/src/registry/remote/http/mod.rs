@@ -62,7 +62,7 @@ pub(crate) struct Http {
     current: AtomicUsize,
     idle: Mutex<Vec<Link>>,
     free: Arc<Semaphore>,
-    /// Of each host, how many connections to it are no more.
+    /// Of each host, how many connections to it were lost.
     lost: Vec<Arc<AtomicU64>>,
 }
 
@@ -90,7 +90,7 @@ impl Http {
         &self.hosts
     }
 
-    /// How many connections to a host are no more, for whichever reason.
+    /// How many connections to a host were lost or have been closed unused; not those whose answer nobody wanted any more.
     pub(crate) fn lost(&self, host: usize) -> u64 {
         self.lost[host].load(Ordering::Relaxed)
     }
