@@ -25,6 +25,8 @@ use crate::{
 /// How long the servers may take to show what an agent was told. One that has just started tells them nothing for up to
 /// 3 s.
 const SHOWN: Duration = Duration::from_millis(3500);
+/// How soon they do where nothing is in the way.
+const SOON: Duration = Duration::from_millis(250);
 
 /// What this handle has registered, and where: only the agent that has a service can take it out.
 #[derive(Default)]
@@ -125,15 +127,19 @@ impl Server {
 
     /// Waits until the servers show what an agent was told, so that whoever reads next finds it.
     async fn shown(&self, host: usize, told: &Registration) -> Result<()> {
-        let is_there = |entries: &[Entry]| entries.iter().any(|entry| entry.is(told));
-        if self
-            .until(host, &told.name, &told.id, is_there)
-            .await?
-            .is_some()
-        {
-            return Err(Error::unavailable(
-                "the agent has the node, but its servers do not show it; have they a leader?",
-            ));
+        let is_shown = async |within| {
+            let is_there = |entries: &[Entry]| entries.iter().any(|entry| entry.is(told));
+            let others = self.until(host, &told.name, &told.id, is_there, within);
+            Ok::<_, Error>(others.await?.is_none())
+        };
+        if !is_shown(SOON).await? {
+            // A service that the agent had keeps its check as it was, which may be that of a process that died.
+            self.pass(host, told).await?;
+            if !is_shown(SHOWN - SOON).await? {
+                return Err(Error::unavailable(
+                    "the agent has the node, but its servers do not show it; have they a leader?",
+                ));
+            }
         }
         if let Some(held) = self.held.0.lock().get_mut(&told.id) {
             held.is_shown = true;
@@ -148,8 +154,9 @@ impl Server {
         name: &str,
         id: &str,
         is_wanted: impl Fn(&[Entry]) -> bool,
+        within: Duration,
     ) -> Result<Option<Vec<Entry>>> {
-        let end = Instant::now() + SHOWN;
+        let end = Instant::now() + within;
         let mut path = format!("/v1/health/service/{}?stale=", escape(name));
         // Consul's filters have no way to write every text.
         if id
@@ -222,7 +229,9 @@ impl Server {
         let Some(host) = reached else {
             return Err(failed.unwrap_or_else(|| Error::unavailable("no agent was reached")));
         };
-        let left = self.until(host, &name, id, <[Entry]>::is_empty).await?;
+        let left = self
+            .until(host, &name, id, <[Entry]>::is_empty, SHOWN)
+            .await?;
         for entry in left.into_iter().flatten() {
             if let Some(error) = failed {
                 return Err(error);

@@ -107,16 +107,20 @@ impl Drop for Server {
     }
 }
 
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
 /// A new folder, and a port, for one server.
 pub(crate) fn place() -> (PathBuf, u16) {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
     let (process, number) = (std::process::id(), NEXT.fetch_add(1, Relaxed));
     let folder = std::env::temp_dir().join(format!("micro-server-{process}-{number}"));
     fs::create_dir_all(&folder).unwrap();
-    (
-        folder,
-        free_port(process.wrapping_mul(97).wrapping_add(number)),
-    )
+    (folder, port())
+}
+
+/// A port for a server, each another.
+pub(crate) fn port() -> u16 {
+    let (process, number) = (std::process::id(), NEXT.fetch_add(1, Relaxed));
+    free_port(process.wrapping_mul(97).wrapping_add(number))
 }
 
 /// A port that is free, as is the one above it. Below those that Linux gives to clients: whoever connects again and

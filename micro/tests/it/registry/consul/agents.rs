@@ -81,7 +81,7 @@ async fn sixty_watches_share_their_connections_and_leave_none_behind() {
 
 /// A server, and a client agent that has joined it.
 async fn pair() -> Option<(Server, Server)> {
-    let serf = super::port();
+    let serf = super::process::port();
     let mut server = own(&json!({ "ports": { "serf_lan": serf } }))?;
     let mut agent = own(&json!({
         "server": false, "bootstrap_expect": 0, "retry_join": [format!("127.0.0.1:{serf}")],

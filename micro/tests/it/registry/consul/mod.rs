@@ -6,7 +6,7 @@ mod secrets;
 
 use std::{
     io::{Read, Write},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     sync::Arc,
     time::Duration,
 };
@@ -33,21 +33,11 @@ fn node(id: &str) -> Node {
     Node::new("greeter", id, "127.0.0.1:80")
 }
 
-/// Ports that are free now, each another.
-fn ports<const COUNT: usize>() -> [u16; COUNT] {
-    let listeners = [(); COUNT].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
-}
-
-fn port() -> u16 {
-    ports::<1>()[0]
-}
-
 /// A Consul of this test's own, with these settings more; nothing where none is built.
 fn own(more: &serde_json::Value) -> Option<Server> {
     let program = process::built("consul")?;
     let server = Server::new(|folder, http| {
-        let [server, lan, wan] = ports();
+        let [server, lan, wan] = [(); 3].map(|()| process::port());
         let mut settings = serde_json::json!({
             "node_name": format!("node-{http}"), "data_dir": folder.join("data"),
             "server": true, "bootstrap_expect": 1,
@@ -110,6 +100,28 @@ async fn nodes_of_consul_expire() {
     let url = format!("consul://{address}?namespace=expiry");
     let make = async || Arc::new(registry(&url)) as Arc<dyn Registry>;
     contract::expiry(make, Duration::from_secs(2)).await;
+}
+
+#[tokio::test]
+async fn who_comes_back_after_its_time_to_live_is_shown_at_once() {
+    let Some(address) = backend::server("consul") else {
+        return;
+    };
+    let named = || registry(&format!("consul://{address}?namespace=returning"));
+    let before = named();
+    let short = Some(Duration::from_secs(1));
+    before.register(&node("greeter-1"), short).await.unwrap();
+    let expired = async {
+        while !before.get("greeter").await.unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(10), expired);
+    waited.await.expect("it expires");
+    let after = named();
+    after.register(&node("greeter-1"), short).await.unwrap();
+    assert_eq!(ids(&after.get("greeter").await.unwrap()), ["greeter-1"]);
+    after.deregister(&node("greeter-1")).await.unwrap();
 }
 
 #[tokio::test]

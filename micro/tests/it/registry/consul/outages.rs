@@ -159,7 +159,7 @@ async fn a_node_that_left_while_the_server_was_down_is_taken_out_later() {
 
 #[tokio::test]
 async fn nothing_is_connected_before_the_first_use_and_who_is_not_there_is_said() {
-    let address = format!("127.0.0.1:{}", super::port());
+    let address = format!("127.0.0.1:{}", super::process::port());
     let registry = registry(&format!("consul://me:secret@{address}?token=hidden"));
     let error = registry.list().await.unwrap_err();
     assert_eq!(error.code(), Code::Unavailable);

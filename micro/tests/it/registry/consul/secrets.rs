@@ -90,7 +90,7 @@ async fn tls_verifies_the_server() {
     fs::create_dir_all(&other).unwrap();
     let [ca, certificate, key] = certificates(&folder);
     let [foreign, ..] = certificates(&other);
-    let https = super::port();
+    let https = super::process::port();
     let settings = json!({
         "ports": { "https": https },
         "tls": { "https": { "ca_file": ca, "cert_file": certificate, "key_file": key, "verify_incoming": true } },
