@@ -28,7 +28,50 @@ pub(crate) struct Status {
     pub(crate) details: Vec<Any>,
 }
 
+/// `google.rpc.ErrorInfo`: a reason that programs can tell apart.
+#[derive(Clone, PartialEq, Message)]
+struct ErrorInfo {
+    #[prost(string, tag = "1")]
+    reason: String,
+    #[prost(string, tag = "2")]
+    domain: String,
+}
+
+const ERROR_INFO: &str = "type.googleapis.com/google.rpc.ErrorInfo";
+
+/// The domain of the reasons that this library gives.
+const DOMAIN: &str = "micro";
+
+/// Reasons that this library gives; see [`Error::reason`].
+pub(crate) mod reason {
+    /// The service has no node that is known.
+    pub(crate) const NO_NODES: &str = "NO_NODES";
+    /// Another service, or another node of it, answers at the address.
+    pub(crate) const WRONG_SERVER: &str = "WRONG_SERVER";
+}
+
 impl Error {
+    /// Adds a reason that programs can tell apart, in upper snake case: a detail of type
+    /// `google.rpc.ErrorInfo` in the domain `micro`.
+    pub(crate) fn with_reason(self, reason: &str) -> Self {
+        let info = ErrorInfo {
+            reason: reason.to_owned(),
+            domain: DOMAIN.to_owned(),
+        };
+        self.with_detail(ERROR_INFO, &info.encode_to_vec())
+    }
+
+    /// The reason that this library gave, such as `NO_NODES` (the service has no known node) or `WRONG_SERVER`
+    /// (another service answers at the address): the `reason` of a detail `google.rpc.ErrorInfo` of the
+    /// domain `micro`.
+    pub fn reason(&self) -> Option<String> {
+        self.details().into_iter().find_map(|(kind, value)| {
+            let info = (kind == ERROR_INFO).then(|| ErrorInfo::decode(&*value))?;
+            let info = info.ok().filter(|info| info.domain == DOMAIN)?;
+            Some(info.reason)
+        })
+    }
+
     /// The same error with one more detail: an encoded message of Protobuf, and its type by a URL such as
     /// `type.googleapis.com/google.rpc.RetryInfo`.
     ///
@@ -69,6 +112,14 @@ impl Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reason_is_read_beside_other_details() {
+        let error = Error::unavailable("x").with_detail("a", b"1");
+        assert_eq!(error.reason(), None);
+        let error = error.with_reason(reason::NO_NODES);
+        assert_eq!(error.reason().as_deref(), Some("NO_NODES"));
+    }
 
     #[test]
     fn details_add_up_and_what_is_no_status_is_none() {
