@@ -131,7 +131,7 @@ fn flags_of_ones_own_are_left_and_slips_are_errors() {
 #[test]
 fn a_wrong_value_names_its_setting_and_what_is_expected() {
     type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str], &'a [&'a str]);
-    let cases: [Case<'_>; 13] = [
+    let cases: [Case<'_>; 16] = [
         (&[], &["--registry"], &["--registry", "needs a value"]),
         (
             &[],
