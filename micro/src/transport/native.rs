@@ -312,7 +312,7 @@ impl Transport for Native {
         #[cfg(not(feature = "http"))]
         let always = Vec::new();
         #[cfg(feature = "tls")]
-        let tls = self.tls.said().require.then_some(TLS);
+        let tls = self.tls.said().refuses_plaintext().then_some(TLS);
         #[cfg(not(feature = "tls"))]
         let tls = None;
         always.into_iter().chain(tls).collect()

@@ -19,8 +19,11 @@ const HELLO: [u8; 2] = [0x16, 0x03];
 /// TLS in front of a port's protocols.
 pub(crate) struct Server {
     config: Made<Arc<ServerConfig>>,
-    require: bool,
+    refuses_plaintext: bool,
 }
+
+/// The ALPN name that a TLS handshake agreed on, if any.
+pub(crate) type Negotiated = Option<Vec<u8>>;
 
 impl Server {
     /// `None` without a certificate to show. `alpn` names the port's protocols, those preferred first.
@@ -37,7 +40,7 @@ impl Server {
         };
         let mut watched = vec![certificate, key];
         watched.extend(tls.clients.clone());
-        let require = tls.require;
+        let refuses_plaintext = tls.refuses_plaintext();
         let (tls, alpn) = (tls.clone(), alpn.join(","));
         let make = move || {
             let alpn: Vec<_> = alpn.split(',').filter(|name| !name.is_empty()).collect();
@@ -45,11 +48,14 @@ impl Server {
         };
         let config = Made::of(watched, make);
         config.get()?;
-        Ok(Some(Server { config, require }))
+        Ok(Some(Server {
+            config,
+            refuses_plaintext,
+        }))
     }
 
-    /// The same connection, or what is inside it if it begins with TLS.
-    pub(crate) async fn pass(&self, mut accepted: Accepted) -> Result<Accepted> {
+    /// The same connection, or what is inside it if it begins with TLS, with what was negotiated.
+    pub(crate) async fn pass(&self, mut accepted: Accepted) -> Result<(Accepted, Negotiated)> {
         let first = &mut accepted.first;
         while first.len() < HELLO.len() && HELLO.starts_with(first) {
             if accepted.io.read_buf(first).await? == 0 {
@@ -57,8 +63,8 @@ impl Server {
             }
         }
         if !first.starts_with(&HELLO) {
-            return match self.require {
-                false => Ok(accepted),
+            return match self.refuses_plaintext {
+                false => Ok((accepted, None)),
                 true => Err(Error::failed_precondition(
                     "it is plaintext, and TLS is required",
                 )),
@@ -74,8 +80,9 @@ impl Server {
         let stream = handshake
             .await
             .map_err(|error| Error::unavailable("the TLS handshake failed").with_source(error))?;
+        let negotiated = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
         accepted.io = Io::Tls(Box::new(Secured::server(stream)));
-        Ok(accepted)
+        Ok((accepted, negotiated))
     }
 }
 

@@ -1,9 +1,12 @@
 //! TLS: on the one port and to nodes, with certificates made for each test.
 
-mod certificates;
+pub(crate) mod certificates;
 mod files;
 #[cfg(feature = "grpc")]
 mod grpc;
+#[cfg(feature = "grpc")]
+mod negotiated;
+mod plaintext;
 mod port;
 mod trust;
 
