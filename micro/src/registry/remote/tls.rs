@@ -119,7 +119,5 @@ fn config(files: &TlsFiles) -> Result<ClientConfig> {
     };
     let (chain, own_key) = trust::identity(certificate, key)?;
     let config = builder.with_client_auth_cert(chain, own_key);
-    config.map_err(|error| {
-        trust::unusable(certificate, "its certificate does not fit the key").with_source(error)
-    })
+    config.map_err(|error| trust::unfit(certificate, key, error))
 }

@@ -11,6 +11,7 @@
 
 mod client;
 mod explain;
+mod faults;
 mod files;
 mod server;
 mod stream;

@@ -6,7 +6,12 @@ use rustls::{ServerConfig, ServerConnection, server::WebPkiClientVerifier};
 use tokio::io::AsyncReadExt;
 use tokio_rustls::TlsAcceptor;
 
-use super::{Identity, Secured, Tls, files::Made, names, provider};
+use super::{
+    Identity, Secured, Tls,
+    faults::{self, Shown},
+    files::Made,
+    names, provider,
+};
 use crate::{
     error::{Error, Result},
     transport::{io::Io, protocol::Accepted},
@@ -38,13 +43,15 @@ impl Server {
                 )),
             };
         };
-        let mut watched = vec![certificate, key];
+        let mut watched = vec![certificate.clone(), key];
         watched.extend(tls.clients.clone());
         let refuses_plaintext = tls.refuses_plaintext();
         let (tls, alpn) = (tls.clone(), alpn.join(","));
         let make = move || {
             let alpn: Vec<_> = alpn.split(',').filter(|name| !name.is_empty()).collect();
-            config(&tls, &alpn).map(Arc::new)
+            let config = config(&tls, &alpn)?;
+            faults::warn(&certificate, Shown::ByServer);
+            Ok(Arc::new(config))
         };
         let config = Made::of(watched, make);
         config.get()?;
@@ -103,16 +110,10 @@ pub(super) fn config(tls: &Tls, alpn: &[&str]) -> Result<ServerConfig> {
         .identity
         .as_ref()
         .ok_or_else(|| Error::failed_precondition("there is no certificate to show"))?;
-    let wrong = |error| {
-        trust::unusable(
-            &identity.certificate,
-            "its certificate and key cannot be served with",
-        )
-        .with_source(error)
-    };
+    let wrong = |error| trust::unfit(&identity.certificate, &identity.key, error);
     let builder = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
-        .map_err(wrong)?;
+        .map_err(|error| Error::internal("TLS could not be set up").with_source(error))?;
     let builder = match &tls.clients {
         None => builder.with_no_client_auth(),
         Some(file) => {

@@ -4,6 +4,7 @@ pub(crate) mod certificates;
 mod files;
 #[cfg(feature = "grpc")]
 mod grpc;
+mod mistakes;
 #[cfg(feature = "grpc")]
 mod negotiated;
 mod plaintext;
