@@ -57,7 +57,7 @@ impl Bench {
     }
 
     async fn bench(self, session: &Session, request: Value) -> Result {
-        let plugins = session.plugins()?;
+        let plugins = self.target.plugins(session).await?;
         let found = self.target.find(session, &plugins).await?;
         if found.shape.is_some_and(|shape| shape != Shape::Unary) {
             let endpoint = &self.target.endpoint;

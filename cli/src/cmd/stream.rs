@@ -47,7 +47,7 @@ impl Stream {
         let Target {
             service, endpoint, ..
         } = &self.target;
-        let plugins = session.plugins()?;
+        let plugins = self.target.plugins(session).await?;
         let found = self.target.find(session, &plugins).await?;
         if found.shape == Some(Shape::Unary) {
             return Err(Failure::Usage(format!(
