@@ -1,5 +1,6 @@
 //! Files of certificates, and whom a client trusts by them: for calls, and for servers of records.
 
+mod faults;
 mod files;
 
 use std::{path::Path, sync::Arc};
@@ -12,6 +13,7 @@ use rustls::{
 };
 
 use crate::error::{Error, Result};
+pub(crate) use faults::{fault, of_handshake};
 pub(crate) use files::{certificates, unfit};
 
 /// The authorities that the system trusts. Fails if there is none; `hint` is how a file of them is named.

@@ -132,13 +132,13 @@ mod tests {
     fn each_style_finds_its_own() {
         let all = [Style::V2, Style::V1_18, Style::V1_13, Style::V0];
         for one in all {
-            let node = one.node("a.b", None, "1", "127.0.0.1:1");
+            let node = one.node("a.b", None, "1", "127.0.0.1:1", false);
             assert!(one.is_of("a.b", &node), "{one:?}");
             assert_eq!(node.service, one.service("a.b"));
         }
         let direct = Node::new("topic:a.b", "x", "y").with_metadata("broker", "direct");
         assert!(!Style::V0.is_of("a.b", &direct));
-        let other = Style::V2.node("other", None, "1", "x");
+        let other = Style::V2.node("other", None, "1", "x", true);
         assert!(!Style::V2.is_of("a.b", &other));
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use rustls::{AlertDescription, CertificateError, Error};
 
-use super::faults::fault;
+use crate::trust;
 
 /// The failure of a handshake with a server that should be `name`.
 pub(super) fn handshake(error: io::Error, name: &str) -> io::Error {
@@ -28,31 +28,24 @@ pub(super) fn handshake(error: io::Error, name: &str) -> io::Error {
              with `--tls-ca` (`Tls::trust`), or take any certificate with `--tls-insecure`"
                 .to_owned(),
         ),
-        Error::InvalidCertificate(CertificateError::NotValidForName) => said(misnamed(name, &[])),
-        Error::InvalidCertificate(CertificateError::NotValidForNameContext {
-            presented, ..
-        }) => said(misnamed(name, presented)),
-        Error::InvalidCertificate(wrong) => said(match fault(wrong) {
-            Some(fault) => format!("its certificate {fault}"),
-            None => format!(
-                "its certificate is refused: {wrong}; give it a good one, or take any with `--tls-insecure`"
-            ),
-        }),
+        Error::InvalidCertificate(wrong) => {
+            let hint = match wrong {
+                CertificateError::NotValidForName
+                | CertificateError::NotValidForNameContext { .. } => {
+                    ", or say the name that it is for with `--tls-server-name` (`Tls::server_name`)"
+                }
+                _ => "",
+            };
+            said(match trust::of_handshake(&error, name) {
+                Some(fault) => format!("its certificate {fault}{hint}"),
+                None => format!(
+                    "its certificate is refused: {wrong}; give it a good one, or take any with `--tls-insecure`"
+                ),
+            })
+        }
         Error::InvalidMessage(_) => said("it does not speak TLS".to_owned()),
         cause => said(refused(cause).unwrap_or_else(|| format!("the TLS handshake failed: {cause}"))),
     }
-}
-
-/// That a certificate is for other names than `name`.
-fn misnamed(name: &str, presented: &[String]) -> String {
-    let others = match presented {
-        [] => "it is for no name at all, as the common name does not count".to_owned(),
-        names => format!("it is for {}", names.join(", ")),
-    };
-    format!(
-        "its certificate is not for `{name}` ({others}); say the name that it is for with \
-         `--tls-server-name` (`Tls::server_name`), or give it one with this name as a `subjectAltName`"
-    )
 }
 
 /// A failure after the handshake: in TLS 1.3 a server verifies its client only then.

@@ -108,6 +108,35 @@ async fn certificate_of_other_names_is_refused_with_the_names_it_has() {
     assert!(why.contains("greeter.example"), "{why}");
 }
 
+/// Why a registry that shows this certificate, and is trusted, cannot be read.
+#[cfg(feature = "consul")]
+async fn registry_told(change: impl FnOnce(&mut CertificateParams)) -> String {
+    let files = Files::new();
+    let tls = certificate(&files, change).require();
+    // Any server of TLS will do, as it comes to nothing else.
+    let server = serve(&Memory::new(), Native::new().tls(tls), "127.0.0.1:0").await;
+    let (address, own) = (&server.node().address, files.path("own.pem"));
+    let flag = format!("--registry=consul://{address}?tls-ca={}", own.display());
+    let settings = micro::Settings::new().args([flag]).unwrap();
+    let plugins = settings.apply(Plugins::new()).unwrap();
+    let listed = plugins.open_registry().unwrap().list().await;
+    listed.unwrap_err().to_string()
+}
+
+#[cfg(feature = "consul")]
+#[tokio::test]
+async fn certificate_of_a_registry_is_refused_with_advice() {
+    let why = registry_told(|params| {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    })
+    .await;
+    assert!(why.contains("CA:FALSE"), "{why}");
+    let why = registry_told(|params| params.not_after = date_time_ymd(2020, 1, 1)).await;
+    assert!(why.contains("expired "), "{why}");
+    let why = registry_told(|params| params.subject_alt_names.clear()).await;
+    assert!(why.contains("`subjectAltName`"), "{why}");
+}
+
 /// Why a server does not start with these files.
 async fn refusal(certificate: &Path, key: &Path) -> String {
     let tls = Tls::new().certificate(certificate, key);
@@ -193,7 +222,7 @@ fn openssl(files: &Files, arguments: &str) -> bool {
         .args(arguments.split(' '))
         .current_dir(files.path(""));
     let Ok(output) = command.output() else {
-        writeln!(std::io::stderr(), "skip: openssl: it is not installed").unwrap();
+        writeln!(std::io::stderr(), "skip: openssl: it is not installed").expect("stderr is open");
         return false;
     };
     let said = String::from_utf8_lossy(&output.stderr);
