@@ -5,7 +5,25 @@
 pub(crate) mod everything;
 
 #[rustfmt::skip]
+pub(crate) mod groups;
+
+#[rustfmt::skip]
 pub(crate) mod legacy;
+
+#[rustfmt::skip]
+pub(crate) mod recursive;
+
+#[rustfmt::skip]
+#[path = "golden/acme/mod.rs"]
+pub(crate) mod acme;
+
+#[rustfmt::skip]
+#[path = "golden/names/mod.rs"]
+pub(crate) mod names;
+
+#[rustfmt::skip]
+#[path = "golden/reflected/mod.rs"]
+pub(crate) mod reflected;
 
 #[rustfmt::skip]
 #[path = "golden/packages/mod.rs"]
