@@ -1,5 +1,10 @@
 //! Generated code, compiled.
 #![allow(dead_code, unreachable_pub, reason = "not every type is used here")]
+#![allow(
+    clippy::enum_variant_names,
+    clippy::module_inception,
+    reason = "contracts choose the names"
+)]
 
 #[rustfmt::skip]
 pub(crate) mod everything;
