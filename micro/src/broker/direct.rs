@@ -23,7 +23,7 @@ use crate::{
     balance::Balance,
     error::Result,
     registry::{Node, Registry},
-    transport::Transport,
+    transport::{Checked, Transport},
 };
 use desk::{Desk, Feed};
 use publish::Plans;
@@ -178,6 +178,7 @@ impl Inner {
         if let Some(queue) = queue {
             node = node.with_metadata("queue", queue);
         }
+        Checked::Port.write(&mut node);
         node
     }
 

@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use tokio::time::Sleep;
 
 use crate::{
-    call::{Answer, Begun, Call, Listing, Shape},
+    call::{Answer, Begun, Call, Identity, Listing, Shape},
     error::{Error, Outcome, Result},
     message::{Request, Response},
     server::{router::Table, stats::EndpointStats},
@@ -50,6 +50,8 @@ pub(crate) struct Entrance {
     table: Arc<Table>,
     /// The user's layers over the table, if there are any.
     layered: Option<Arc<dyn Call>>,
+    /// Which node it is of which service.
+    identity: Identity,
     busy: Arc<Busy>,
 }
 
@@ -63,10 +65,16 @@ struct Busy {
 }
 
 impl Entrance {
-    pub(crate) fn new(table: Arc<Table>, layered: Option<Arc<dyn Call>>, limit: usize) -> Self {
+    pub(crate) fn new(
+        table: Arc<Table>,
+        layered: Option<Arc<dyn Call>>,
+        identity: Identity,
+        limit: usize,
+    ) -> Self {
         Entrance {
             table,
             layered,
+            identity,
             busy: Arc::new(Busy {
                 running: AtomicUsize::new(0),
                 limit,
@@ -136,6 +144,10 @@ impl Call for Entrance {
 
     fn listing(&self) -> Option<Listing> {
         self.table.listing()
+    }
+
+    fn identity(&self) -> Option<&Identity> {
+        Some(&self.identity)
     }
 }
 

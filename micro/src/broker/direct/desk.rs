@@ -20,7 +20,7 @@ use crate::{
         Delivery, Event,
         in_hand::{Held, InHand},
     },
-    call::{Answer, Call},
+    call::{Answer, Call, Identity, wrong_server},
     error::{Error, Outcome, Result},
     message::{Body, ContentType, Request, Response},
 };
@@ -48,6 +48,8 @@ type Inboxes = HashMap<(String, String), Vec<Arc<Inbox>>>;
 /// Where one subscription's events arrive.
 pub(super) struct Inbox {
     topic: Arc<str>,
+    /// Of its node in the registry.
+    id: Box<str>,
     /// Service and endpoint.
     key: (String, String),
     /// Has room for as many as there are permits; `None` once closed.
@@ -73,6 +75,7 @@ impl Desk {
         let endpoint = queue.map_or_else(|| of_node(id), of_queue);
         let inbox = Arc::new(Inbox {
             topic: topic.into(),
+            id: id.into(),
             key: (service(topic), endpoint),
             sender: Mutex::new(Some(sender)),
             permits: Arc::new(Semaphore::new(concurrency)),
@@ -202,6 +205,23 @@ impl Call for Desk {
                 Err(_) => Err(Error::aborted("it was not acknowledged")),
             }
         })
+    }
+
+    /// Each subscription is a node of its own.
+    fn is_meant(&self, meant: &Identity) -> Result<bool> {
+        if meant.service.is_empty() || meant.node.is_empty() || self.has(meant) {
+            return Ok(!meant.is_empty());
+        }
+        Err(wrong_server(&Identity::default(), meant))
+    }
+}
+
+impl Desk {
+    /// Whether a subscription is open here, by the names of its node.
+    fn has(&self, node: &Identity) -> bool {
+        let inboxes = self.inboxes.lock();
+        let mut all = inboxes.values().flatten();
+        all.any(|inbox| *inbox.key.0 == *node.service && inbox.id == node.node)
     }
 }
 
