@@ -39,7 +39,7 @@ impl Nodes {
             let method = method.clone();
             asking.spawn(async move {
                 let call = method.call(&Context::new(), json!({}));
-                let answer = call.address(&node.address).timeout(timeout).await;
+                let answer = call.node(&node).timeout(timeout).await;
                 Answered { node, answer }
             });
         }
