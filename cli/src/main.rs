@@ -16,6 +16,7 @@ mod load;
 mod lookup;
 mod nodes;
 mod offered;
+mod printable;
 mod quiet;
 mod record;
 mod reflection;

@@ -30,7 +30,7 @@ pub(crate) async fn print(session: &Session, address: &str) -> Result {
             let titles = ["  ENDPOINT", "TAKES", "GIVES"];
             let mut table = Table::new(titles, session.coloured());
             methods.iter().for_each(|method| table.row(row(method)));
-            session.print(table)?;
+            session.print_styled(table)?;
         }
         let endpoints: Vec<_> = methods.iter().map(endpoint_json).collect();
         all.push(json!({"service": name, "endpoints": endpoints}));

@@ -10,7 +10,10 @@ use std::{
 use clap::Args;
 use micro::{Plugins, Settings, registry::Registry, settings::Url};
 
-use crate::failure::{Failure, Result};
+use crate::{
+    failure::{Failure, Result},
+    printable::printable,
+};
 
 /// The flags that every command takes.
 #[derive(Args, Clone, Debug)]
@@ -249,8 +252,13 @@ impl Session {
         result
     }
 
-    /// Writes one line of data.
-    pub(crate) fn print(&self, line: impl std::fmt::Display) -> Result {
+    /// Writes one line of data, or several; nothing in it that a terminal would obey.
+    pub(crate) fn print(&self, line: impl fmt::Display) -> Result {
+        self.print_styled(printable(&line.to_string(), true))
+    }
+
+    /// Writes a line that may have colours: whatever others wrote must have been made printable.
+    pub(crate) fn print_styled(&self, line: impl fmt::Display) -> Result {
         let mut stdout = io::stdout().lock();
         writeln!(stdout, "{line}")?;
         Ok(stdout.flush()?)
@@ -259,7 +267,7 @@ impl Session {
     /// Says something to the person, beside the data.
     pub(crate) fn say(&self, text: &str) {
         // Nobody is there to hear it when stderr is closed.
-        let _ = writeln!(io::stderr(), "{text}");
+        let _ = writeln!(io::stderr(), "{}", printable(text, true));
     }
 
     /// Says what went wrong.
@@ -270,7 +278,7 @@ impl Session {
         } else {
             "error:"
         };
-        self.say(&format!("{label} {text}"));
+        let _ = writeln!(io::stderr(), "{label} {}", printable(text, true));
     }
 
     /// Whether data goes to a terminal that may be coloured.

@@ -368,14 +368,6 @@ impl Running {
         let address = service.address.as_deref();
         let address = address.unwrap_or(transport.default_address());
         let listener = transport.listen(address, entrance.clone()).await?;
-        let subscribers = match service.topics.is_empty() {
-            true => None,
-            false => {
-                let client = &service.client;
-                let (topics, name) = (service.topics, &service.name);
-                Some(Subscribers::start(client.broker(), topics, name, entrance, &workers).await?)
-            }
-        };
         // Behind an address that was given there may be several nodes of this service.
         let checked = match service.advertise {
             None => Checked::Node,
@@ -400,6 +392,17 @@ impl Running {
                 .or_insert(value.into());
         }
         checked.write(&mut node);
+        let subscribers = match service.topics.is_empty() {
+            true => None,
+            false => {
+                let broker = service.client.broker();
+                if let Some(events) = broker.attach(&node.address) {
+                    entrance.take_events(events);
+                }
+                let (topics, name) = (service.topics, &service.name);
+                Some(Subscribers::start(broker, topics, name, entrance, &workers).await?)
+            }
+        };
         Ok(Running {
             node,
             client: service.client,
@@ -467,7 +470,10 @@ impl Running {
             }
         );
         self.listener.go_away().await;
-        if tokio::time::timeout(self.lifecycle.drain, self.listener.drained())
+        let ended = async {
+            tokio::join!(self.listener.drained(), self.client.broker().flush());
+        };
+        if tokio::time::timeout(self.lifecycle.drain, ended)
             .await
             .is_err()
         {

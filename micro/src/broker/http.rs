@@ -127,7 +127,7 @@ impl Broker for Http {
         let port = inner.door.port(listen).await?;
         let id = Node::random_id();
         let mut registered = Vec::new();
-        let nodes = inner.nodes(topic, queue, &id, &port.listener.address());
+        let nodes = inner.nodes(topic, queue, &id, &port.address);
         let ids = nodes.iter().map(|node| node.id.clone()).collect();
         let feed = port.desk.open(topic, ids, inner.settings.capacity);
         for node in nodes {
@@ -166,8 +166,8 @@ impl Inner {
             }
             inbox.close();
             inbox.settled().await;
-            if let Some(port) = Arc::into_inner(port) {
-                port.listener.close().await;
+            if let Some(listener) = Arc::into_inner(port).and_then(|port| port.listener) {
+                listener.close().await;
             }
         })
     }

@@ -23,7 +23,7 @@ pub(crate) enum Checked {
     Node,
     /// The service; other nodes of it may be reached at the address.
     Service,
-    /// Service and node; it is several.
+    /// The service; it says to be another besides.
     Port,
 }
 
@@ -56,6 +56,8 @@ pub(crate) struct Addressee {
     pub(crate) meant: Identity,
     /// Whether its server says who it is.
     says: bool,
+    /// Whether what the server says of itself is compared here; it compares what is said to it in any case.
+    compares: bool,
     /// The service that calls; empty where it is none.
     pub(crate) caller: Arc<str>,
 }
@@ -65,14 +67,15 @@ impl Addressee {
     pub(crate) fn of(node: &Node, caller: &Arc<str>) -> Self {
         let checked = Checked::of(node);
         let meant = match checked {
-            Some(Checked::Node | Checked::Port) => Identity::new(&node.service, &node.id),
-            Some(Checked::Service) => Identity::new(&node.service, ""),
+            Some(Checked::Node) => Identity::new(&node.service, &node.id),
+            Some(Checked::Service | Checked::Port) => Identity::new(&node.service, ""),
             None => Identity::default(),
         };
         Addressee {
             meant,
             // Behind an address that others share, something else may answer such questions.
             says: checked == Some(Checked::Node),
+            compares: checked != Some(Checked::Port),
             caller: caller.clone(),
         }
     }
@@ -83,9 +86,9 @@ impl Addressee {
     /// As of [`Identity::check`], also where a server that must say who it is does not.
     pub(crate) fn check(&self, there: Option<&Identity>) -> Result<()> {
         match there {
-            Some(there) => there.check(&self.meant),
+            Some(there) if self.compares => there.check(&self.meant),
             None if self.says => Err(wrong_server(&Identity::default(), &self.meant)),
-            None => Ok(()),
+            _ => Ok(()),
         }
     }
 }
@@ -127,6 +130,7 @@ mod tests {
         assert!(any.check(Some(&there("counter", "counter-1"))).is_err());
         let port = of(Some(Checked::Port));
         assert!(port.check(None).is_ok());
-        assert_eq!(&*port.meant.node, "greeter-1");
+        assert!(port.check(Some(&there("counter", "counter-1"))).is_ok());
+        assert_eq!(&*port.meant.service, "greeter");
     }
 }

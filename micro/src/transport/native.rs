@@ -164,8 +164,7 @@ impl Native {
         let (network, limits) = (self.network_to(node, version.alpn())?, self.limits.clone());
         let (pool, compression) = (self.pool.clone(), self.compression);
         Ok(grpc::way(
-            node,
-            self.addressee(node),
+            (node, self.addressee(node)),
             version,
             on_web,
             compression,

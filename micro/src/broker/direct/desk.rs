@@ -48,8 +48,6 @@ type Inboxes = HashMap<(String, String), Vec<Arc<Inbox>>>;
 /// Where one subscription's events arrive.
 pub(super) struct Inbox {
     topic: Arc<str>,
-    /// Of its node in the registry.
-    id: Box<str>,
     /// Service and endpoint.
     key: (String, String),
     /// Has room for as many as there are permits; `None` once closed.
@@ -75,7 +73,6 @@ impl Desk {
         let endpoint = queue.map_or_else(|| of_node(id), of_queue);
         let inbox = Arc::new(Inbox {
             topic: topic.into(),
-            id: id.into(),
             key: (service(topic), endpoint),
             sender: Mutex::new(Some(sender)),
             permits: Arc::new(Semaphore::new(concurrency)),
@@ -207,21 +204,17 @@ impl Call for Desk {
         })
     }
 
-    /// Each subscription is a node of its own.
+    /// By the topic alone: which subscription is meant is in the endpoint.
     fn is_meant(&self, meant: &Identity) -> Result<bool> {
-        if meant.service.is_empty() || meant.node.is_empty() || self.has(meant) {
-            return Ok(!meant.is_empty());
-        }
-        Err(wrong_server(&Identity::default(), meant))
-    }
-}
-
-impl Desk {
-    /// Whether a subscription is open here, by the names of its node.
-    fn has(&self, node: &Identity) -> bool {
         let inboxes = self.inboxes.lock();
-        let mut all = inboxes.values().flatten();
-        all.any(|inbox| *inbox.key.0 == *node.service && inbox.id == node.node)
+        match inboxes
+            .keys()
+            .any(|(service, _)| **service == *meant.service)
+        {
+            true => Ok(true),
+            false if meant.is_empty() => Ok(false),
+            false => Err(wrong_server(&Identity::default(), meant)),
+        }
     }
 }
 

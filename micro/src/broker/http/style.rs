@@ -1,6 +1,9 @@
 //! How go-micro's versions register the subscriptions of the HTTP broker: each finds only its own.
 
-use crate::registry::Node;
+use crate::{
+    error::{Error, Result},
+    registry::Node,
+};
 
 /// The version of a subscription that is in no queue.
 pub(super) const BROADCAST: &str = "ff.http.broadcast";
@@ -22,6 +25,31 @@ pub enum Style {
 }
 
 impl Style {
+    /// Each by its name, the newest first.
+    const NAMED: [(&'static str, Style); 4] = [
+        ("v2", Style::V2),
+        ("v1.18", Style::V1_18),
+        ("v1.13", Style::V1_13),
+        ("v0", Style::V0),
+    ];
+
+    /// The styles of a list of names with commas between them: `v2`, `v1.18`, `v1.13`, `v0`.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a name that is none of them.
+    pub(crate) fn list(names: &str) -> Result<Vec<Self>> {
+        let styles = names.split(',').map(|name| {
+            let found = Self::NAMED.iter().find(|(known, _)| *known == name.trim());
+            found.map(|(_, style)| *style).ok_or_else(|| {
+                let known = Self::NAMED
+                    .map(|(known, _)| format!("`{known}`"))
+                    .join(", ");
+                Error::invalid_argument(format!("unknown style `{name}`; known are: {known}"))
+            })
+        });
+        styles.collect()
+    }
+
     /// The service that subscriptions to a topic are registered under.
     pub(super) fn service(self, topic: &str) -> String {
         match self {

@@ -53,8 +53,7 @@ pub(crate) struct Sender {
 
 /// A way to one node: over HTTP/2, or as gRPC-Web over either version.
 pub(crate) fn way(
-    node: &Node,
-    addressee: Addressee,
+    (node, addressee): (&Node, Addressee),
     version: Version,
     on_web: bool,
     compression: Option<Compression>,

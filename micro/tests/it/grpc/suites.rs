@@ -4,12 +4,12 @@
 //! run (`MICRO_TEST_SLOW=1`, as `./test --all` sets it). What is not there is skipped with a line.
 
 use std::{
-    io::Write,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
 
 use super::greeter::{Greeter, serve};
+use crate::skip::{is_slow_wanted, skip};
 
 /// Where programs are put, and where this test's own files are.
 fn tools() -> PathBuf {
@@ -22,15 +22,9 @@ fn own(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
 }
 
-/// Not by `println!`, which is heard of failed tests only.
-fn skip(what: &str) {
-    writeln!(std::io::stderr(), "skip: {what}").expect("stderr is open");
-}
-
 /// Runs what installs a program; whether it is there then.
 fn installed(name: &str, program: &Path, install: &mut Command) -> bool {
-    if std::env::var_os("MICRO_TEST_SLOW").is_none() {
-        skip(&format!("{name}: only `./test --all` runs it"));
+    if !is_slow_wanted(name) {
         return false;
     }
     if program.exists() {
@@ -47,7 +41,7 @@ fn installed(name: &str, program: &Path, install: &mut Command) -> bool {
         std::env::var_os("CI").is_none(),
         "{name} cannot be had: {why}"
     );
-    skip(&format!("{name} cannot be had: {why}"));
+    skip(name, format_args!("it cannot be had: {why}"));
     false
 }
 
