@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{runtime::Handle, task::JoinHandle};
 
 use crate::{
+    call::Identity,
     client::Client,
     codec::Codec,
     error::Result,
@@ -17,7 +18,7 @@ use crate::{
     selector::Rng,
     server::{Entrance, Handler, Router, Routes, Status, Subscribers, Topic},
     settings::Settings,
-    transport::Listener,
+    transport::{Checked, Listener},
 };
 use renewal::Renewal;
 
@@ -228,7 +229,7 @@ impl Service {
     /// It is made when it is first used, of the plugins that the service has by then: those it runs
     /// with, settings and all, when the first call is made by a handler.
     pub fn client(&self) -> Result<Client> {
-        let plugins = self.plugins.clone();
+        let plugins = self.plugins.clone().called_by(&self.name);
         self.client.settle(move || plugins.parts());
         Ok(self.client.clone())
     }
@@ -346,7 +347,7 @@ impl Running {
 
     /// Listens and subscribes; the registry does not know of it yet.
     async fn open(service: Service, workers: Vec<Handle>) -> Result<Self> {
-        let plugins = service.plugins;
+        let plugins = service.plugins.called_by(&service.name);
         let parts = plugins.clone();
         service.client.settle(move || parts.parts());
         let registry = plugins.open_registry()?;
@@ -359,18 +360,23 @@ impl Running {
         let table = Arc::new(table.with_debug(plugins.codecs(), &status));
         let layered = (!service.layers.is_empty()).then(|| service.layers.stack(table.clone()));
         let concurrency = service.lifecycle.concurrency;
-        let entrance = Arc::new(Entrance::new(table, layered, concurrency));
+        let id = service.id.unwrap_or_else(Node::random_id);
+        let identity = Identity::new(&service.name, &format!("{}-{id}", service.name));
+        // Before the first connection comes, which may be meant for whoever had the address before.
+        let entrance = Entrance::new(table, layered, identity.clone(), concurrency);
+        let entrance = Arc::new(entrance);
         let address = service.address.as_deref();
         let address = address.unwrap_or(transport.default_address());
         let listener = transport.listen(address, entrance.clone()).await?;
-        let id = service.id.unwrap_or_else(Node::random_id);
-        let mut node = Node::new(
-            &service.name,
-            format!("{}-{id}", service.name),
-            service.advertise.unwrap_or_else(|| listener.address()),
-        )
-        .with_version(service.version)
-        .with_endpoints(endpoints);
+        // Behind an address that was given there may be several nodes of this service.
+        let checked = match service.advertise {
+            None => Checked::Node,
+            Some(_) => Checked::Service,
+        };
+        let address = service.advertise.unwrap_or_else(|| listener.address());
+        let mut node = Node::new(&*identity.service, &*identity.node, address)
+            .with_version(service.version)
+            .with_endpoints(endpoints);
         *node.metadata_mut() = service.metadata;
         let protocols = transport.protocols().join(",");
         let own = [
@@ -385,6 +391,7 @@ impl Running {
                 .entry(name.into())
                 .or_insert(value.into());
         }
+        checked.write(&mut node);
         let subscribers = match service.topics.is_empty() {
             true => None,
             false => {

@@ -26,7 +26,7 @@ use crate::{
     call::Call,
     error::Result,
     registry::{Node, Registry},
-    transport::Transport,
+    transport::{Checked, Transport},
 };
 use desk::{Desk, Feed};
 use publish::Plans;
@@ -225,6 +225,7 @@ impl Inner {
         if let Some(queue) = queue {
             node = node.with_metadata("queue", queue);
         }
+        Checked::Port.write(&mut node);
         node
     }
 

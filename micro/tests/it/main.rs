@@ -12,6 +12,7 @@ mod grpc;
 mod http1;
 #[cfg(feature = "grpc")]
 mod http2;
+mod identity;
 mod limits;
 mod middleware;
 #[cfg(feature = "http")]

@@ -11,10 +11,14 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use parking_lot::Mutex;
 
-use super::{Dialect, HttpAnswer, HttpBody};
+use super::{
+    Dialect, HttpAnswer, HttpBody,
+    addressing::{self, Meant},
+};
 use crate::{
-    call::{Call, Shape},
-    message::Target,
+    call::{Answer, Call, Shape},
+    error::Error,
+    message::{self, Target},
     time::Nanos,
     transport::Limits,
 };
@@ -26,6 +30,8 @@ pub(crate) struct Site {
     pub(crate) limits: Arc<Limits>,
     /// In the order in which they are asked; the last one takes what no other wants.
     pub(crate) dialects: Arc<[Arc<dyn Dialect>]>,
+    /// Whether every request is refused before it reaches anything.
+    pub(crate) refuses: bool,
     places: Mutex<Places>,
 }
 
@@ -73,12 +79,32 @@ impl Site {
             call,
             limits,
             dialects,
+            refuses: false,
             places: Mutex::default(),
         }
     }
 
     /// Answers a request by the first dialect that it is of; 404 where there is none.
     pub(crate) fn answer(&self, request: Request<HttpBody>) -> HttpAnswer {
+        match addressing::look(&*self.call, request.method(), request.headers()) {
+            Meant::Here => self.pass(request),
+            Meant::Elsewhere(error) => self.refusing(error).pass(request),
+            Meant::Asked(response) => Box::pin(async { response }),
+        }
+    }
+
+    /// A site for a request that is meant for another server: each dialect says the error in its form.
+    fn refusing(&self, error: Error) -> Self {
+        Site {
+            call: Arc::new(Refusal(error)),
+            limits: self.limits.clone(),
+            dialects: self.dialects.clone(),
+            refuses: true,
+            places: Mutex::default(),
+        }
+    }
+
+    fn pass(&self, request: Request<HttpBody>) -> HttpAnswer {
         let (head, body) = request.into_parts();
         match self.dialects.iter().find(|dialect| dialect.speaks(&head)) {
             Some(dialect) => dialect.answer(Request::from_parts(head, body), self),
@@ -88,6 +114,11 @@ impl Site {
 
     /// The same, in place if that takes no waiting. `now` is when the request was read.
     pub(crate) fn begin(&self, request: Request<HttpBody>, now: Nanos) -> HttpBegun {
+        match addressing::look(&*self.call, request.method(), request.headers()) {
+            Meant::Here => {}
+            Meant::Elsewhere(error) => return HttpBegun::poll(self.refusing(error).pass(request)),
+            Meant::Asked(response) => return HttpBegun::Done(response),
+        }
         let (head, body) = request.into_parts();
         match self.dialects.iter().find(|dialect| dialect.speaks(&head)) {
             Some(dialect) => dialect.begin(Request::from_parts(head, body), self, now),
@@ -124,6 +155,16 @@ impl Site {
         };
         places.last = Some((path.into(), place.clone()));
         Some(place)
+    }
+}
+
+/// Answers every request with the same error.
+struct Refusal(Error);
+
+impl Call for Refusal {
+    fn call(&self, _: message::Request) -> Answer {
+        let error = self.0.clone();
+        Box::pin(async { Err(error) })
     }
 }
 
