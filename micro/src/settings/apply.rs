@@ -157,9 +157,22 @@ fn let_in(_: Plugins, _: &str) -> Result<Plugins> {
 /// With go-micro's HTTP broker, which listens at the address of `url`.
 #[cfg(feature = "http")]
 fn by_http(plugins: Plugins, url: &Url) -> Result<Plugins> {
+    let reads = crate::url::Reads {
+        keys: Some(&[]),
+        schemes: &["http"],
+        ..crate::url::Reads::default()
+    };
+    let named = |error: Error| error.context(format!("broker `{url}`"));
+    url.check(&reads).map_err(named)?;
+    let hosts: Vec<_> = url.all_hosts().collect();
+    if hosts.len() > 1 {
+        return Err(named(Error::invalid_argument(
+            "it listens at one address; name one",
+        )));
+    }
     Ok(plugins.http_broker(|settings| {
-        if !url.address().is_empty() {
-            url.address().clone_into(&mut settings.address);
+        if let Some(address) = hosts.first() {
+            (*address).clone_into(&mut settings.address);
         }
     }))
 }
