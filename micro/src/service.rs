@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{runtime::Handle, task::JoinHandle};
 
 use crate::{
+    address::advertised,
     client::Client,
     codec::Codec,
     error::Result,
@@ -111,13 +112,15 @@ impl Service {
         self
     }
 
-    /// Where it listens: `host:port`, port 0 for any free one, or `unix:PATH`.
+    /// Where it listens: `host:port`, port 0 for any free one, `:port` at every address of this machine, or
+    /// `unix:PATH`.
     pub fn address(mut self, address: impl Into<String>) -> Self {
         self.address = Some(address.into());
         self
     }
 
-    /// The address it registers, where that differs from the one it listens at.
+    /// The address it registers, where that differs from the one it listens at: `HOST:PORT`, `unix:PATH`, or a host
+    /// alone with the port it listens at.
     pub fn advertise(mut self, address: impl Into<String>) -> Self {
         self.advertise = Some(address.into());
         self
@@ -262,8 +265,14 @@ impl Service {
     ///
     /// What it tells of itself it tells through `tracing`, and it installs no subscriber: without one
     /// nothing is printed. `tracing_subscriber::fmt::init()`, first thing in `main`, prints it.
+    ///
+    /// With `--help` or `--version` on the command line it prints what can be set, or its version, and returns.
     pub fn run(mut self) -> Result<()> {
-        let settings = self.settings.take().unwrap_or_default().complete()?;
+        let settings = self.settings.take().unwrap_or_default();
+        if settings.answers(&self.name, &self.version) {
+            return Ok(());
+        }
+        let settings = settings.complete()?;
         self.configure(&settings)?;
         crate::runtime::run(|workers| async move {
             // Before there is anything that a signal could cut off.
@@ -363,6 +372,9 @@ impl Running {
         let address = service.address.as_deref();
         let address = address.unwrap_or(transport.default_address());
         let listener = transport.listen(address, entrance.clone()).await?;
+        let others = !registry.is_of_this_machine();
+        let said = service.advertise.as_deref();
+        let registered_as = advertised(said, &listener.address(), others)?;
         let subscribers = match service.topics.is_empty() {
             true => None,
             false => {
@@ -375,10 +387,11 @@ impl Running {
         let mut node = Node::new(
             &service.name,
             format!("{}-{id}", service.name),
-            service.advertise.unwrap_or_else(|| listener.address()),
+            registered_as,
         )
         .with_version(service.version)
         .with_endpoints(endpoints);
+        status.identify(&node.service, &node.id);
         *node.metadata_mut() = service.metadata;
         let protocols = transport.protocols().join(",");
         let own = [
@@ -416,6 +429,7 @@ impl Running {
             self.status.clone(),
             Rng::seeded(self.rng.number()),
         );
+        self.warn_of_loopback();
         let registered = renewal.begin().await?;
         tracing::info!(
             service = node.service,
@@ -425,6 +439,22 @@ impl Running {
         );
         self.renewal = Some(tokio::spawn(renewal.run(registered)));
         Ok(())
+    }
+
+    /// Tells its log and its health that callers on other machines cannot reach it, though they find it.
+    fn warn_of_loopback(&self) {
+        let Node { address, id, .. } = &self.node;
+        let reads = self.registry.only_reads();
+        if reads || self.registry.is_of_this_machine() || !self.node.is_loopback() {
+            return;
+        }
+        let registry = self.registry.name();
+        let warning = format!(
+            "`{address}` is registered in `{registry}`, and only this machine reaches it; set `--server-address` or \
+             `--server-advertise`"
+        );
+        tracing::warn!(id, address, registry, "{warning}");
+        self.status.warn(warning);
     }
 
     /// Its record, with the address that was bound.
