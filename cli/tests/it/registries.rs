@@ -210,7 +210,7 @@ fn the_doctor_finds_nodes_that_are_unreachable_or_others() {
     let gone = gone.local_addr().expect("it is bound").to_string();
     for (id, address) in [("greeter-1", &counter), ("greeter-2", &gone)] {
         let record = json!({"service": "greeter", "id": id, "address": address}).to_string();
-        house.micro(&["register", &record]).ok();
+        assert_eq!(house.micro(&["register", &record]).code, 0);
     }
     let (report, code) = nodes_report(&house, &house.registry());
     assert_eq!((&report["well"], code), (&json!(false), 1), "{report}");
