@@ -73,7 +73,7 @@ fn warn_of_unknown(variable_name: &str) {
     let name = name.to_lowercase().replace('_', "-");
     let is_slip = list::named(|known| is_slip(&name, known)).is_some();
     if is_slip || list::is_ours(&name) {
-        let near = near(&name).map(|name| variable(name));
+        let near = near(&name).map(variable);
         let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
         tracing::warn!("the variable `{variable_name}` is no setting and is ignored{hint}");
     }

@@ -88,7 +88,10 @@ async fn inside_a_goodbye_by_another_does_not_take_a_service_out() {
     Mdns::new().deregister(&node).await.unwrap();
     until(&mut updates, &[]).await;
     until(&mut updates, &["spoofed-1"]).await;
-    assert_eq!(mine.get("spoofed").await.unwrap(), [node.clone()]);
+    assert_eq!(
+        mine.get("spoofed").await.unwrap(),
+        std::slice::from_ref(&node)
+    );
     mine.deregister(&node).await.unwrap();
     until(&mut updates, &[]).await;
 }
