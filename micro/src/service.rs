@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{runtime::Handle, task::JoinHandle};
 
 use crate::{
+    address::advertised,
     call::Identity,
     client::Client,
     codec::Codec,
@@ -112,13 +113,15 @@ impl Service {
         self
     }
 
-    /// Where it listens: `host:port`, port 0 for any free one, or `unix:PATH`.
+    /// Where it listens: `host:port`, port 0 for any free one, `:port` at every address of this machine, or
+    /// `unix:PATH`.
     pub fn address(mut self, address: impl Into<String>) -> Self {
         self.address = Some(address.into());
         self
     }
 
-    /// The address it registers, where that differs from the one it listens at.
+    /// The address it registers, where that differs from the one it listens at: `HOST:PORT`, `unix:PATH`, or a host
+    /// alone with the port it listens at.
     pub fn advertise(mut self, address: impl Into<String>) -> Self {
         self.advertise = Some(address.into());
         self
@@ -263,8 +266,14 @@ impl Service {
     ///
     /// What it tells of itself it tells through `tracing`, and it installs no subscriber: without one
     /// nothing is printed. `tracing_subscriber::fmt::init()`, first thing in `main`, prints it.
+    ///
+    /// With `--help` or `--version` on the command line it prints what can be set, or its version, and returns.
     pub fn run(mut self) -> Result<()> {
-        let settings = self.settings.take().unwrap_or_default().complete()?;
+        let settings = self.settings.take().unwrap_or_default();
+        if settings.answers(&self.name, &self.version) {
+            return Ok(());
+        }
+        let settings = settings.complete()?;
         self.configure(&settings)?;
         crate::runtime::run(|workers| async move {
             // Before there is anything that a signal could cut off.
@@ -373,10 +382,13 @@ impl Running {
             None => Checked::Node,
             Some(_) => Checked::Service,
         };
-        let address = service.advertise.unwrap_or_else(|| listener.address());
+        let others = !registry.is_of_this_machine();
+        let said = service.advertise.as_deref();
+        let address = advertised(said, &listener.address(), others)?;
         let mut node = Node::new(&*identity.service, &*identity.node, address)
             .with_version(service.version)
             .with_endpoints(endpoints);
+        status.identify(&node.service, &node.id);
         *node.metadata_mut() = service.metadata;
         let protocols = transport.protocols().join(",");
         let own = [
@@ -426,6 +438,7 @@ impl Running {
             self.status.clone(),
             Rng::seeded(self.rng.number()),
         );
+        self.warn_of_loopback();
         let registered = renewal.begin().await?;
         tracing::info!(
             service = node.service,
@@ -435,6 +448,22 @@ impl Running {
         );
         self.renewal = Some(tokio::spawn(renewal.run(registered)));
         Ok(())
+    }
+
+    /// Tells its log and its health that callers on other machines cannot reach it, though they find it.
+    fn warn_of_loopback(&self) {
+        let Node { address, id, .. } = &self.node;
+        let reads = self.registry.only_reads();
+        if reads || self.registry.is_of_this_machine() || !self.node.is_loopback() {
+            return;
+        }
+        let registry = self.registry.name();
+        let warning = format!(
+            "`{address}` is registered in `{registry}`, and only this machine reaches it; set `--server-address` or \
+             `--server-advertise`"
+        );
+        tracing::warn!(id, address, registry, "{warning}");
+        self.status.warn(warning);
     }
 
     /// Its record, with the address that was bound.

@@ -29,3 +29,4 @@ mod skip;
 mod tls;
 mod transport;
 mod ui;
+mod unix_sockets;
