@@ -4,12 +4,16 @@ mod renewal;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use tokio::{runtime::Handle, task::JoinHandle};
+use tokio::{
+    runtime::Handle,
+    task::JoinHandle,
+    time::{Instant, sleep_until, timeout, timeout_at},
+};
 
 use crate::{
     client::Client,
     codec::Codec,
-    error::Result,
+    error::{Error, Result},
     middleware::{Layer, Layers},
     plugins::Plugins,
     registry::{Node, Registry},
@@ -20,6 +24,12 @@ use crate::{
     transport::Listener,
 };
 use renewal::Renewal;
+
+/// How long calls may take to end at the least, where serving on took all the time there was, unless the limit itself is
+/// shorter.
+const LEAST_DRAIN: Duration = Duration::from_millis(500);
+/// How long connections may take to end once they are broken off.
+const CLOSING: Duration = Duration::from_millis(200);
 
 /// A service being put together; [`Service::run`] makes it live.
 ///
@@ -61,7 +71,8 @@ pub struct Lifecycle {
     pub register_interval: Duration,
     /// How long it goes on serving once deregistered, until everyone has heard. 1 s, as go-zero's.
     pub propagation: Duration,
-    /// How long calls in flight may take to end. 10 s.
+    /// How long calls in flight may take to end, from the moment it deregisters. 10 s. The exit takes at most a second
+    /// longer, whatever still runs.
     pub drain: Duration,
     /// Requests at work before more are refused. 10,000.
     pub concurrency: usize,
@@ -363,6 +374,7 @@ impl Running {
         let address = service.address.as_deref();
         let address = address.unwrap_or(transport.default_address());
         let listener = transport.listen(address, entrance.clone()).await?;
+        status.counts(listener.counters());
         let subscribers = match service.topics.is_empty() {
             true => None,
             false => {
@@ -438,35 +450,43 @@ impl Running {
     }
 
     /// Ends it without losing a call: not ready, deregister, serve on for a moment, go away, drain, close.
+    ///
+    /// Takes at most a second longer than [`Lifecycle::drain`], or than [`Lifecycle::propagation`] where that is longer.
     pub async fn stop(mut self) {
         self.status.leaving();
         if let Some(renewal) = &mut self.renewal {
             renewal.abort();
             let _ = renewal.await;
         }
+        let Lifecycle {
+            propagation, drain, ..
+        } = self.lifecycle;
+        let began = Instant::now();
         let subscribers = self.subscribers.take();
-        let patience = self.lifecycle.propagation + self.lifecycle.drain;
-        tokio::join!(
-            async {
-                if let Some(subscribers) = subscribers {
-                    subscribers.stop(patience).await;
-                }
-            },
-            async {
-                if let Err(error) = self.registry.deregister(&self.node).await {
-                    tracing::warn!(%error, "could not deregister; callers will find out by themselves");
-                }
-                tokio::time::sleep(self.lifecycle.propagation).await;
+        let events = async {
+            if let Some(subscribers) = subscribers {
+                subscribers.stop(drain.max(propagation)).await;
             }
-        );
-        self.listener.go_away().await;
-        if tokio::time::timeout(self.lifecycle.drain, self.listener.drained())
-            .await
-            .is_err()
-        {
-            tracing::warn!(limit = ?self.lifecycle.drain, "calls in flight did not end in time");
+        };
+        let calls = async {
+            let deregistered = timeout(drain / 2, self.registry.deregister(&self.node)).await;
+            let late = |_| Err(Error::deadline_exceeded("the registry did not answer"));
+            if let Err(error) = deregistered.unwrap_or_else(late) {
+                tracing::warn!(%error, "could not deregister; callers will find out by themselves");
+            }
+            // In full, unless the registry took so long that the whole exit would last longer than it may.
+            let heard = Instant::now() + propagation;
+            sleep_until(heard.min(began + drain.max(propagation))).await;
+            self.listener.go_away().await;
+            let until = (began + drain).max(Instant::now() + drain.min(LEAST_DRAIN));
+            if timeout_at(until, self.listener.drained()).await.is_err() {
+                tracing::warn!(limit = ?drain, "calls in flight did not end in time");
+            }
+        };
+        tokio::join!(events, calls);
+        if timeout(CLOSING, self.listener.close()).await.is_err() {
+            tracing::warn!(limit = ?CLOSING, "connections did not end; a handler holds their thread");
         }
-        self.listener.close().await;
     }
 }
 
