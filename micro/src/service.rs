@@ -469,7 +469,8 @@ impl Running {
             }
         };
         let calls = async {
-            let deregistered = timeout(drain / 2, self.registry.deregister(&self.node)).await;
+            let limit = (drain / 2).max(LEAST_DRAIN);
+            let deregistered = timeout(limit, self.registry.deregister(&self.node)).await;
             let late = |_| Err(Error::deadline_exceeded("the registry did not answer"));
             if let Err(error) = deregistered.unwrap_or_else(late) {
                 tracing::warn!(%error, "could not deregister; callers will find out by themselves");

@@ -45,6 +45,10 @@ impl Level {
         self.bytes() > self.limit
     }
 
+    fn is_far_over(&self) -> bool {
+        self.bytes() / 2 > self.limit
+    }
+
     fn add(&self, bytes: usize) {
         self.bytes.fetch_add(bytes, SeqCst);
     }
@@ -85,6 +89,8 @@ pub(crate) struct Buffered {
     /// Of them the answers that wait to be sent.
     answers: Level,
     server: Arc<Level>,
+    /// Whether it was the server that held too much when that was found last.
+    blames_server: AtomicBool,
 }
 
 impl Buffered {
@@ -93,12 +99,23 @@ impl Buffered {
             own: Level::new(limits.max_buffered_bytes),
             answers: Level::new(limits.queue),
             server,
+            blames_server: AtomicBool::new(false),
         })
     }
 
     /// Whether more is held than may be.
     pub(crate) fn is_over(&self) -> bool {
-        self.own.is_over() || self.server.is_over()
+        let own = self.own.is_over();
+        if !own && !self.server.is_over() {
+            return false;
+        }
+        self.blames_server.store(!own, SeqCst);
+        true
+    }
+
+    /// Whether twice as much is held as may be: then streams fail as well, which otherwise use up the credit that they have.
+    pub(crate) fn is_far_over(&self) -> bool {
+        self.is_over() && (self.own.is_far_over() || self.server.is_far_over())
     }
 
     /// The error for a request that comes when more is held than may be.
@@ -108,9 +125,9 @@ impl Buffered {
 
     /// The error for a request that there was no room for.
     pub(crate) fn refusal(&self) -> Error {
-        let (of, name, limit) = match self.own.is_over() {
-            true => ("one connection", "max_buffered_bytes", self.own.limit),
-            false => (
+        let (of, name, limit) = match self.blames_server.load(SeqCst) {
+            false => ("one connection", "max_buffered_bytes", self.own.limit),
+            true => (
                 "all connections",
                 "max_server_buffered_bytes",
                 self.server.limit,
@@ -167,11 +184,15 @@ impl Account {
     /// Holds so many bytes from now on.
     pub(crate) fn set(&self, bytes: usize) {
         let bytes = if bytes > SMALL { bytes } else { 0 };
+        if bytes == 0 && self.held.load(SeqCst) == 0 {
+            return;
+        }
         let before = self.held.swap(bytes, SeqCst);
         let Buffered {
             own,
             answers,
             server,
+            ..
         } = &*self.buffered;
         let answers = self.is_answer.then_some(answers);
         for level in [Some(own), answers, Some(&**server)].into_iter().flatten() {

@@ -155,7 +155,7 @@ impl HttpBody {
                     }
                     if let Some(intake) = &intake {
                         pace.came(data.len());
-                        intake.hold(length)?;
+                        intake.hold(length, false)?;
                     }
                     if whole.is_empty() && joined.is_empty() {
                         whole = data;

@@ -126,7 +126,7 @@ impl Envelopes {
             Poll::Pending if amid => self.poll_late(cx).map(|error| Some(Err(error))),
             Poll::Ready(Some(Ok(Piece::Data(data)))) if !data.is_empty() => {
                 self.pace.came(data.len());
-                let held = intake.hold(self.begun.len() + data.len());
+                let held = intake.hold(self.begun.len() + data.len(), self.read > 1);
                 Poll::Ready(Some(held.map(|()| Piece::Data(data))))
             }
             piece => piece,

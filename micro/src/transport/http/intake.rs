@@ -10,7 +10,7 @@ use tokio::time::Sleep;
 
 use crate::{
     error::{Error, Outcome, Result},
-    transport::buffered::Account,
+    transport::buffered::{Account, SMALL},
 };
 
 /// Bytes that a body must bring, or end, within [`Limits::frame`](crate::transport::Limits::frame).
@@ -29,19 +29,27 @@ impl Intake {
         Intake { account, limit }
     }
 
-    /// Notes that so many bytes are held now.
+    /// Notes that so many bytes are held now. The stream of a call that is at work may hold more than a request that comes.
     ///
     /// # Errors
     /// `ResourceExhausted` where that is more than there is room for; nothing is held then.
-    pub(crate) fn hold(&self, bytes: usize) -> Result<()> {
+    pub(crate) fn hold(&self, bytes: usize, of_stream: bool) -> Result<()> {
         self.account.set(bytes);
-        match self.account.buffered().over() {
-            Some(error) if bytes > crate::transport::buffered::SMALL => {
-                self.account.set(0);
-                Err(error)
-            }
-            _ => Ok(()),
+        let buffered = self.account.buffered();
+        let is_over = match of_stream {
+            true => buffered.is_far_over(),
+            false => buffered.is_over(),
+        };
+        if bytes <= SMALL || !is_over {
+            return Ok(());
         }
+        self.account.set(0);
+        Err(buffered.refusal())
+    }
+
+    /// The same for a request that was admitted already.
+    pub(crate) fn keep(&self, bytes: usize) {
+        self.account.set(bytes);
     }
 
     /// Ready when there is room for more; otherwise `cx` is woken when there is.

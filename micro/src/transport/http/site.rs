@@ -114,8 +114,9 @@ impl Site {
         let request = request.map(|body| body.taken_by(Some(&intake)));
         match self.dispatch(request, now) {
             HttpBegun::Running(answer) => {
-                if !streams && let Err(error) = intake.hold(here) {
-                    tracing::trace!(%error, "the last request that there was room for");
+                if !streams {
+                    // It was admitted: the next one is not.
+                    intake.keep(here);
                 }
                 HttpBegun::Running(Box::pin(async move {
                     let answer = answer.await;

@@ -319,7 +319,12 @@ impl Own {
         let Some(account) = &self.account else { return };
         if self.fate == Fate::Taken {
             account.set(self.buffer.len());
-            if !account.buffered().is_over() {
+            let buffered = account.buffered();
+            let is_over = match self.header.kind {
+                kind::DATA => buffered.is_far_over(),
+                _ => buffered.is_over(),
+            };
+            if !is_over {
                 return;
             }
             self.fate = Fate::Refused;

@@ -296,10 +296,12 @@ async fn slow_reader_of_a_large_answer_keeps_its_streams() {
     let mut heard = vec![0; 9];
     soon(reader.read_exact(&mut heard)).await.unwrap();
     const LENGTH: usize = 100_000;
-    let call = [head(1, "Hello", 0), large(1, LENGTH)].concat();
+    // The server's own windows count once its settings are acknowledged.
+    let acknowledged = frame(kind::SETTINGS, 1, 0, &[]);
+    let call = [acknowledged, head(1, "Hello", 0), large(1, LENGTH)].concat();
     reader.write_all(&call).await.unwrap();
     let step = 20_000_u32.to_be_bytes();
-    let mut data = 0;
+    let (mut data, mut steps) = (0, 0);
     while data < LENGTH {
         // Slower than all of it within the limit, and faster than nothing.
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -319,6 +321,9 @@ async fn slow_reader_of_a_large_answer_keeps_its_streams() {
         };
         soon(part).await;
         data = heard.iter().filter(|byte| **byte == b'x').count();
+        steps += 1;
+        let tail = &heard[heard.len().saturating_sub(40)..];
+        assert!(steps < 20, "{data} of {} bytes came: {tail:?}", heard.len());
     }
 }
 

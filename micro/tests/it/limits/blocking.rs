@@ -13,6 +13,7 @@ use bytes::Bytes;
 use micro::{
     Client, Code, Context, Handler, Outcome, Plugins, Result, Running, Service, registry::Memory,
 };
+use serde_json::Value;
 
 const SHORT: Duration = Duration::from_millis(100);
 
@@ -68,11 +69,24 @@ impl Blocked {
     }
 }
 
+impl Blocked {
+    /// Calls that wait for their answer, as the service sees it.
+    async fn waiting(&self) -> u64 {
+        let method = self.client.method::<Value, Value>("blocked", "Debug.Stats");
+        let cx = Context::new();
+        let stats = method.call(&cx, serde_json::json!({}));
+        let stats = stats.address(&self.running.node().address).await.unwrap();
+        let endpoints = stats["endpoints"].as_array().unwrap();
+        let mut endpoints = endpoints.iter();
+        let wait = endpoints.find(|endpoint| endpoint["name"] == "Blocked.Wait");
+        wait.unwrap()["in_flight"].as_u64().unwrap()
+    }
+}
+
 async fn echo(_: Context, body: Bytes) -> Result<Bytes> {
     Ok(body)
 }
 
-/// One that waits, so that it counts as work.
 #[tokio::test]
 async fn blocking_job_holds_its_permit_until_it_really_ends() {
     let blocked = Blocked::start(1).await;
@@ -109,6 +123,7 @@ fn blocking_job_whose_caller_gave_up_in_the_queue_never_runs() {
             blocked.call("Blocked.Wait", SHORT).await.unwrap_err();
             let cancelled = blocked.call("Blocked.Wait", long);
             assert!(tokio::time::timeout(SHORT, cancelled).await.is_err());
+            while blocked.waiting().await > 1 {}
             for _ in 0..2 {
                 blocked.go.send(()).unwrap();
             }

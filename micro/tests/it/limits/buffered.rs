@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use super::{Under, method};
-use crate::raw::{CANCEL, RESPONSE, Raw, frame, request};
+use crate::raw::{CANCEL, DATA, RESPONSE, Raw, STREAM, frame, head, request};
 
 const LONG: Duration = Duration::from_secs(20);
 const BODY: usize = 60_000;
@@ -133,7 +133,7 @@ async fn body_without_room_is_dropped_and_its_connection_stays() {
 
 #[tokio::test]
 async fn stream_waits_for_room_and_then_goes_on() {
-    let under = Under::start(|limits| limits.max_server_buffered_bytes = 100_000).await;
+    let under = Under::start(|limits| limits.max_server_buffered_bytes = 200_000).await;
     let client = under.client(|_| {});
     let slow = client.method::<Streaming<Bytes>, Bytes>("limits", "Limits.Slow");
     let (sender, messages) = Streaming::channel(1);
@@ -149,8 +149,25 @@ async fn stream_waits_for_room_and_then_goes_on() {
 }
 
 #[tokio::test]
+async fn stream_fails_when_its_credit_is_far_over_the_limit() {
+    let under = Under::start(|limits| limits.max_buffered_bytes = 50_000).await;
+    let mut raw = Raw::greeted(under.address()).await;
+    let stream = frame(1, STREAM, 1, &head("Limits.Slow", &[]), b"");
+    let messages = frame(DATA, 0, 1, &[], &[7; 5_000]).repeat(40);
+    raw.send(&[stream, messages].concat()).await;
+    loop {
+        let said = raw.next().await.unwrap();
+        if said.kind == RESPONSE {
+            let why = said.failure().1;
+            break assert!(why.contains("limit `max_buffered_bytes`"), "{why}");
+        }
+    }
+    becomes(&under, |bytes| bytes == 0).await;
+}
+
+#[tokio::test]
 async fn bodies_over_the_limit_are_rejected_over_http1() {
-    let under = Under::start(|limits| limits.max_server_buffered_bytes = 100_000).await;
+    let under = Under::start(|limits| limits.max_server_buffered_bytes = 150_000).await;
     let mut held = Vec::new();
     for _ in 0..2 {
         let mut socket = TcpStream::connect(under.address()).await.unwrap();
@@ -161,7 +178,7 @@ async fn bodies_over_the_limit_are_rejected_over_http1() {
         held.push(socket);
     }
     let mut socket = TcpStream::connect(under.address()).await.unwrap();
-    let asked = post("/Limits.Echo", "", &[7; 10]);
+    let asked = post("/Limits.Echo", "", &[7; BODY]);
     socket.write_all(&asked).await.unwrap();
     let told = until(&mut socket, "max_server_buffered_bytes").await;
     assert!(told.starts_with("HTTP/1.1 429"), "{told}");
@@ -262,7 +279,7 @@ async fn refused(address: String) -> Option<u64> {
 #[cfg(feature = "grpc")]
 #[tokio::test]
 async fn bodies_over_the_limit_are_rejected_over_grpc() {
-    let under = Under::start(|limits| limits.max_server_buffered_bytes = 100_000).await;
+    let under = Under::start(|limits| limits.max_server_buffered_bytes = 150_000).await;
     let plugins = micro::Plugins::new().registry(micro::registry::Memory::new());
     let client = plugins.transport(micro::transport::Grpc::new()).client();
     let client = client.unwrap();
@@ -278,7 +295,7 @@ async fn bodies_over_the_limit_are_rejected_over_grpc() {
         becomes(&under, |bytes| bytes >= count * BODY as u64).await;
     }
     let echo = method(&client, "Limits.Echo");
-    let call = echo.call(&Context::new(), "x".into());
+    let call = echo.call(&Context::new(), vec![7; BODY].into());
     let call = call.address(under.address());
     let error = call.timeout(Duration::from_secs(1)).await.unwrap_err();
     assert_eq!(error.code(), Code::ResourceExhausted, "{error}");

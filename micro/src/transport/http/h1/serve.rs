@@ -365,7 +365,13 @@ impl Connection {
             StatusCode::PAYLOAD_TOO_LARGE | StatusCode::TOO_MANY_REQUESTS => "resource_exhausted",
             _ => "invalid_argument",
         };
-        self.queue_whole(said(status, code, why), &Method::POST, Version::HTTP_11);
+        let mut response = said(status, code, why);
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            // There was no room to read it.
+            let error = Error::resource_exhausted(why.to_owned()).with_outcome(Outcome::Rejected);
+            travel::write_error(&error, response.headers_mut());
+        }
+        self.queue_whole(response, &Method::POST, Version::HTTP_11);
     }
 }
 

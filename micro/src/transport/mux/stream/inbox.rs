@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 
 use super::{Outlet, cost};
 use crate::{
-    error::{Error, Result},
+    error::{Error, Outcome, Result},
     transport::{
         buffered::{Account, Buffered},
         mux::frame::{kind, write_bare},
@@ -45,6 +45,18 @@ impl Inner {
         }
         self.open = self.open.saturating_sub(cost(message.len()));
         Ok(())
+    }
+
+    /// Fails the stream when a server holds so much that it cannot wait for its reader.
+    fn check(&mut self) {
+        if let Some(account) = &self.account
+            && account.buffered().is_far_over()
+        {
+            let error = account.buffered().refusal();
+            self.end = Some(Err(error.with_outcome(Outcome::Unknown)));
+            self.messages.clear();
+            self.count(0);
+        }
     }
 
     /// Notes how many bytes are not read.
@@ -79,6 +91,7 @@ impl Inbox {
             inner.messages.extend(messages.drain(..));
             let unread = inner.unread + more;
             inner.count(unread);
+            inner.check();
         }
         let waker = inner.waker.take();
         drop(inner);
