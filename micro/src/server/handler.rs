@@ -228,8 +228,10 @@ impl<Args: 'static, H: Handler<Args>> Call for Erased<H, Args> {
 pub(super) struct Prepare {
     /// Whether it runs on the blocking pool.
     pub(super) blocking: bool,
-    pub(super) with: Box<dyn FnOnce(&Codecs) -> Arc<dyn Call> + Send>,
+    pub(super) with: WithCodecs,
 }
+
+type WithCodecs = Box<dyn FnOnce(&Codecs) -> Arc<dyn Call> + Send>;
 
 pub(super) fn prepare<Args: 'static>(handler: impl Handler<Args>) -> Prepare {
     Prepare {
