@@ -375,14 +375,6 @@ impl Running {
         let address = address.unwrap_or(transport.default_address());
         let listener = transport.listen(address, entrance.clone()).await?;
         status.counts(listener.counters());
-        let subscribers = match service.topics.is_empty() {
-            true => None,
-            false => {
-                let client = &service.client;
-                let (topics, name) = (service.topics, &service.name);
-                Some(Subscribers::start(client.broker(), topics, name, entrance, &workers).await?)
-            }
-        };
         let id = service.id.unwrap_or_else(Node::random_id);
         let mut node = Node::new(
             &service.name,
@@ -405,6 +397,17 @@ impl Running {
                 .entry(name.into())
                 .or_insert(value.into());
         }
+        let subscribers = match service.topics.is_empty() {
+            true => None,
+            false => {
+                let broker = service.client.broker();
+                if let Some(events) = broker.attach(&node.address) {
+                    entrance.take_events(events);
+                }
+                let (topics, name) = (service.topics, &service.name);
+                Some(Subscribers::start(broker, topics, name, entrance, &workers).await?)
+            }
+        };
         Ok(Running {
             node,
             client: service.client,
@@ -483,8 +486,14 @@ impl Running {
             if timeout_at(until, self.listener.drained()).await.is_err() {
                 tracing::warn!(limit = ?drain, "calls in flight did not end in time");
             }
+            until
         };
-        tokio::join!(events, calls);
+        let ((), until) = tokio::join!(events, calls);
+        // What handlers published to the last.
+        let flushed = timeout_at(until, self.client.broker().flush()).await;
+        if flushed.is_err() {
+            tracing::warn!(limit = ?drain, "events were not delivered in time");
+        }
         if timeout(CLOSING, self.listener.close()).await.is_err() {
             tracing::warn!(limit = ?CLOSING, "connections did not end; a handler holds their thread");
         }

@@ -23,6 +23,7 @@ mod registry;
 mod resilience;
 mod settings;
 mod signals;
+mod skip;
 #[cfg(feature = "tls")]
 mod tls;
 mod transport;
