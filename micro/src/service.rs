@@ -467,8 +467,17 @@ impl Running {
         let began = Instant::now();
         let subscribers = self.subscribers.take();
         let events = async {
+            let limit = drain.max(propagation);
             if let Some(subscribers) = subscribers {
-                subscribers.stop(drain.max(propagation)).await;
+                subscribers.stop(limit).await;
+            }
+            // What handlers published to the last, too.
+            let flushed = timeout_at(began + limit, self.client.broker().flush()).await;
+            if flushed.is_err() {
+                tracing::warn!(
+                    ?limit,
+                    "events that were published were not delivered in time"
+                );
             }
         };
         let calls = async {
@@ -486,14 +495,8 @@ impl Running {
             if timeout_at(until, self.listener.drained()).await.is_err() {
                 tracing::warn!(limit = ?drain, "calls in flight did not end in time");
             }
-            until
         };
-        let ((), until) = tokio::join!(events, calls);
-        // What handlers published to the last.
-        let flushed = timeout_at(until, self.client.broker().flush()).await;
-        if flushed.is_err() {
-            tracing::warn!(limit = ?drain, "events were not delivered in time");
-        }
+        tokio::join!(events, calls);
         if timeout(CLOSING, self.listener.close()).await.is_err() {
             tracing::warn!(limit = ?CLOSING, "connections did not end; a handler holds their thread");
         }
