@@ -4,14 +4,18 @@ mod renewal;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use tokio::{runtime::Handle, task::JoinHandle};
+use tokio::{
+    runtime::Handle,
+    task::JoinHandle,
+    time::{Instant, sleep_until, timeout, timeout_at},
+};
 
 use crate::{
     address::advertised,
     call::Identity,
     client::Client,
     codec::Codec,
-    error::Result,
+    error::{Error, Result},
     middleware::{Layer, Layers},
     plugins::Plugins,
     registry::{Node, Registry},
@@ -22,6 +26,12 @@ use crate::{
     transport::{Checked, Listener},
 };
 use renewal::Renewal;
+
+/// How long calls may take to end at the least, where serving on took all the time there was, unless the limit itself is
+/// shorter.
+const LEAST_DRAIN: Duration = Duration::from_millis(500);
+/// How long connections may take to end once they are broken off.
+const CLOSING: Duration = Duration::from_millis(200);
 
 /// A service being put together; [`Service::run`] makes it live.
 ///
@@ -63,7 +73,8 @@ pub struct Lifecycle {
     pub register_interval: Duration,
     /// How long it goes on serving once deregistered, until everyone has heard. 1 s, as go-zero's.
     pub propagation: Duration,
-    /// How long calls in flight may take to end. 10 s.
+    /// How long calls in flight may take to end, from the moment it deregisters. 10 s. The exit takes at most a second
+    /// longer, whatever still runs.
     pub drain: Duration,
     /// Requests at work before more are refused. 10,000.
     pub concurrency: usize,
@@ -377,6 +388,7 @@ impl Running {
         let address = service.address.as_deref();
         let address = address.unwrap_or(transport.default_address());
         let listener = transport.listen(address, entrance.clone()).await?;
+        status.counts(listener.counters());
         // Behind an address that was given there may be several nodes of this service.
         let checked = match service.advertise {
             None => Checked::Node,
@@ -477,38 +489,53 @@ impl Running {
     }
 
     /// Ends it without losing a call: not ready, deregister, serve on for a moment, go away, drain, close.
+    ///
+    /// Takes at most a second longer than [`Lifecycle::drain`], or than [`Lifecycle::propagation`] where that is longer.
     pub async fn stop(mut self) {
         self.status.leaving();
         if let Some(renewal) = &mut self.renewal {
             renewal.abort();
             let _ = renewal.await;
         }
+        let Lifecycle {
+            propagation, drain, ..
+        } = self.lifecycle;
+        let began = Instant::now();
         let subscribers = self.subscribers.take();
-        let patience = self.lifecycle.propagation + self.lifecycle.drain;
-        tokio::join!(
-            async {
-                if let Some(subscribers) = subscribers {
-                    subscribers.stop(patience).await;
-                }
-            },
-            async {
-                if let Err(error) = self.registry.deregister(&self.node).await {
-                    tracing::warn!(%error, "could not deregister; callers will find out by themselves");
-                }
-                tokio::time::sleep(self.lifecycle.propagation).await;
+        let events = async {
+            let limit = drain.max(propagation);
+            if let Some(subscribers) = subscribers {
+                subscribers.stop(limit).await;
             }
-        );
-        self.listener.go_away().await;
-        let ended = async {
-            tokio::join!(self.listener.drained(), self.client.broker().flush());
+            // What handlers published to the last, too.
+            let flushed = timeout_at(began + limit, self.client.broker().flush()).await;
+            if flushed.is_err() {
+                tracing::warn!(
+                    ?limit,
+                    "events that were published were not delivered in time"
+                );
+            }
         };
-        if tokio::time::timeout(self.lifecycle.drain, ended)
-            .await
-            .is_err()
-        {
-            tracing::warn!(limit = ?self.lifecycle.drain, "calls in flight did not end in time");
+        let calls = async {
+            let limit = (drain / 2).max(LEAST_DRAIN);
+            let deregistered = timeout(limit, self.registry.deregister(&self.node)).await;
+            let late = |_| Err(Error::deadline_exceeded("the registry did not answer"));
+            if let Err(error) = deregistered.unwrap_or_else(late) {
+                tracing::warn!(%error, "could not deregister; callers will find out by themselves");
+            }
+            // In full, unless the registry took so long that the whole exit would last longer than it may.
+            let heard = Instant::now() + propagation;
+            sleep_until(heard.min(began + drain.max(propagation))).await;
+            self.listener.go_away().await;
+            let until = (began + drain).max(Instant::now() + drain.min(LEAST_DRAIN));
+            if timeout_at(until, self.listener.drained()).await.is_err() {
+                tracing::warn!(limit = ?drain, "calls in flight did not end in time");
+            }
+        };
+        tokio::join!(events, calls);
+        if timeout(CLOSING, self.listener.close()).await.is_err() {
+            tracing::warn!(limit = ?CLOSING, "connections did not end; a handler holds their thread");
         }
-        self.listener.close().await;
     }
 }
 
