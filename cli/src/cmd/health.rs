@@ -76,7 +76,7 @@ fn state(answered: &Answered) -> (&'static str, String) {
     match health.get("status").and_then(Value::as_str) {
         Some("ok") if !is("ready") => ("leaving", "it drains and takes no new work".to_owned()),
         Some("ok") if !is("registered") => ("unregistered", reason.to_owned()),
-        Some("ok") => ("ok", String::new()),
+        Some("ok") => ("ok", reason.to_owned()),
         _ => ("failed", health.to_string()),
     }
 }

@@ -21,14 +21,32 @@ use crate::{
 /// Tells how old what is known of other services is, by name.
 type Ages = Box<dyn Fn() -> Vec<(String, Duration)> + Send + Sync>;
 
+/// What is known of the node's record.
+struct Registration {
+    /// Why the last attempt failed.
+    failure: Option<String>,
+    /// When the record goes unless it is renewed.
+    lapses: Nanos,
+    /// The other instance that has the same id.
+    conflict: Option<String>,
+}
+
+impl Registration {
+    /// Why the node is not registered; `None` if it is.
+    fn failure(&self) -> Option<String> {
+        let lapsed = || "the registration has lapsed: it was not renewed in time".to_owned();
+        let failure = self.failure.clone();
+        failure.or_else(|| (time::now() >= self.lapses).then(lapsed))
+    }
+}
+
 /// Where a service stands in its life.
 pub(crate) struct Status {
     began: Nanos,
     /// Seconds of Unix time.
     started: u64,
     leaving: AtomicBool,
-    /// Why the last registration failed.
-    unregistered: Mutex<Option<String>>,
+    registration: Mutex<Registration>,
     ages: OnceLock<Ages>,
 }
 
@@ -40,7 +58,11 @@ impl Status {
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since| since.as_secs()),
             leaving: AtomicBool::new(false),
-            unregistered: Mutex::new(Some("not registered yet".to_owned())),
+            registration: Mutex::new(Registration {
+                failure: Some("not registered yet".to_owned()),
+                lapses: time::NEVER,
+                conflict: None,
+            }),
             ages: OnceLock::new(),
         }
     }
@@ -53,9 +75,16 @@ impl Status {
         let _ = self.ages.set(Box::new(ages));
     }
 
-    /// Notes how the last registration went.
-    pub(crate) fn registered(&self, registered: Result<()>) {
-        *self.unregistered.lock() = registered.err().map(|error| error.to_string());
+    /// Notes how the last registration went, which lasts until a time of this crate's clock.
+    pub(crate) fn registered(&self, registered: Result<()>, lapses: Nanos) {
+        let mut registration = self.registration.lock();
+        registration.failure = registered.err().map(|error| error.to_string());
+        registration.lapses = lapses;
+    }
+
+    /// Notes whether another instance has the same id, and which.
+    pub(crate) fn conflicts(&self, conflict: Option<String>) {
+        self.registration.lock().conflict = conflict;
     }
 
     /// Not ready any more: it is about to end.
@@ -69,12 +98,13 @@ impl Status {
     }
 
     fn health(&self) -> Value {
-        let unregistered = self.unregistered.lock().clone();
+        let registration = self.registration.lock();
+        let failure = registration.failure();
         json!({
             "status": "ok",
             "ready": self.is_ready(),
-            "registered": unregistered.is_none(),
-            "reason": unregistered,
+            "registered": failure.is_none(),
+            "reason": failure.or_else(|| registration.conflict.clone()),
         })
     }
 }
@@ -122,7 +152,7 @@ fn stats(status: &Status, endpoints: &Endpoints) -> Value {
         "threads": std::thread::available_parallelism().map_or(1, usize::from),
         "requests": sum(EndpointStats::executed),
         "errors": sum(EndpointStats::failed),
-        "registered": status.unregistered.lock().is_none(),
+        "registered": status.registration.lock().failure().is_none(),
         "discovery": ages.collect::<Vec<_>>(),
         "endpoints": rows.collect::<Vec<_>>(),
     })

@@ -27,3 +27,4 @@ mod signals;
 mod tls;
 mod transport;
 mod ui;
+mod warnings;
