@@ -186,7 +186,7 @@ fn is_in_use(error: &Error) -> bool {
 /// Whether something listens at an address. Of one that is not of TCP nothing is known, so it may.
 async fn is_alive(address: &str) -> bool {
     let port = address.rsplit_once(':').map(|(_, port)| port);
-    if !port.is_some_and(|port| port.parse::<u16>().is_ok()) {
+    if port.is_none_or(|port| port.parse::<u16>().is_err()) {
         return true;
     }
     timeout(CONNECT, TcpStream::connect(address))
