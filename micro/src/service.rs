@@ -61,6 +61,8 @@ pub struct Service {
     settings: Option<Settings>,
     client: Client,
     lifecycle: Lifecycle,
+    /// Whether settings gave the time to live and the interval of the registration.
+    timing_said: (bool, bool),
 }
 
 /// Numbers of a service's life, each with its default.
@@ -69,7 +71,8 @@ pub struct Service {
 pub struct Lifecycle {
     /// For how long a registration lasts unrenewed. 60 s, as go-micro's.
     pub register_ttl: Duration,
-    /// How often it is renewed, or up to a fifth sooner. 30 s, as go-micro's; each second after a failure.
+    /// How often it is renewed, or up to a fifth sooner; each second after a failure. 30 s, as go-micro's; a third of
+    /// `register_ttl` where that was changed and this was not. More than half of it is an error.
     pub register_interval: Duration,
     /// How long it goes on serving once deregistered, until everyone has heard. 1 s, as go-zero's.
     pub propagation: Duration,
@@ -92,6 +95,34 @@ impl Default for Lifecycle {
     }
 }
 
+impl Lifecycle {
+    /// Makes the interval fit the time to live, where only that was changed.
+    ///
+    /// Fails with [`Code::InvalidArgument`](crate::Code::InvalidArgument) for an interval that leaves no second try.
+    fn settle(&mut self, (is_ttl_said, is_interval_said): (bool, bool)) -> Result<()> {
+        let usual = Lifecycle::default();
+        let (ttl, interval) = (self.register_ttl, self.register_interval);
+        if ttl.is_zero() || interval.is_zero() {
+            let text = "`register-ttl` and `register-interval` must be longer than 0";
+            return Err(Error::invalid_argument(text));
+        }
+        if !is_interval_said && interval == usual.register_interval {
+            if is_ttl_said || ttl != usual.register_ttl {
+                let third = (ttl / 3).max(Duration::from_millis(1));
+                self.register_interval = interval.min(third);
+            }
+            return Ok(());
+        }
+        if interval > ttl / 2 {
+            return Err(Error::invalid_argument(format!(
+                "`register-interval` is {interval:?}, and `register-ttl` {ttl:?}: a registration would lapse between two \
+                 renewals; an interval is at most half of the time to live"
+            )));
+        }
+        Ok(())
+    }
+}
+
 impl Service {
     /// A service of a name, without endpoints, with every default.
     pub fn new(name: impl Into<String>) -> Self {
@@ -109,6 +140,7 @@ impl Service {
             settings: None,
             client: Client::late(|| Plugins::new().parts()),
             lifecycle: Lifecycle::default(),
+            timing_said: (false, false),
         }
     }
 
@@ -250,8 +282,8 @@ impl Service {
 
     /// Serves in the caller's runtime until [`Running::stop`].
     ///
-    /// A registry that is a server elsewhere and cannot be reached does not keep it from serving: its health says that it
-    /// is not registered and why, and it registers when it can. One that refuses fails this.
+    /// A registry that is a server elsewhere and cannot be reached, or is full or busy, does not keep it from serving: its
+    /// health says that it is not registered and why, and it registers when it can. One that refuses fails this.
     ///
     /// Reads neither environment nor command line: whoever embeds a service has their own. What
     /// [`Service::settings`] was given counts.
@@ -332,14 +364,13 @@ impl Service {
             register_interval,
             ..
         } = &mut self.lifecycle;
-        for (name, value) in [
-            ("register-ttl", register_ttl),
-            ("register-interval", register_interval),
-        ] {
-            if let Some(said) = settings.duration(name)? {
-                *value = said;
-            }
-        }
+        let (ttl, interval) = (
+            settings.duration("register-ttl")?,
+            settings.duration("register-interval")?,
+        );
+        *register_ttl = ttl.unwrap_or(*register_ttl);
+        *register_interval = interval.unwrap_or(*register_interval);
+        self.timing_said = (ttl.is_some(), interval.is_some());
         Ok(())
     }
 }
@@ -366,7 +397,8 @@ impl Running {
     }
 
     /// Listens and subscribes; the registry does not know of it yet.
-    async fn open(service: Service, workers: Vec<Handle>) -> Result<Self> {
+    async fn open(mut service: Service, workers: Vec<Handle>) -> Result<Self> {
+        service.lifecycle.settle(service.timing_said)?;
         let plugins = service.plugins.called_by(&service.name);
         let parts = plugins.clone();
         service.client.settle(move || parts.parts());

@@ -86,7 +86,10 @@ fn state(answered: &Answered) -> (&'static str, String) {
     match health.get("status").and_then(Value::as_str) {
         Some("ok") if !is("ready") => ("leaving", "it drains and takes no new work".to_owned()),
         Some("ok") if !is("registered") => ("unregistered", reason.to_owned()),
-        Some("ok") => ("ok", warnings(health)),
+        Some("ok") => match reason {
+            "" => ("ok", warnings(health)),
+            reason => ("ok", reason.to_owned()),
+        },
         _ => ("failed", health.to_string()),
     }
 }

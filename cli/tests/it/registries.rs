@@ -1,6 +1,9 @@
 //! `registry copy`, `doctor`, and the flags of registries.
 
-use std::net::TcpListener;
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::{TcpListener, UdpSocket},
+};
 
 use crate::house::{House, Started, greeter};
 use micro::Service;
@@ -320,4 +323,95 @@ fn secrets_are_in_no_help_and_no_error() {
         .output()
         .expect("it runs");
     assert!(!String::from_utf8_lossy(&help.stdout).contains("hunter2"));
+}
+
+/// A server of DNS that knows no name, by its address.
+#[cfg(feature = "dns")]
+fn empty_zone() -> String {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
+    let address = socket.local_addr().expect("it is bound").to_string();
+    std::thread::spawn(move || {
+        let mut packet = [0; 1500];
+        while let Ok((length, from)) = socket.recv_from(&mut packet) {
+            // An authoritative answer to the question: there is no such name (RFC 1035, 4.1.1).
+            packet[2..4].copy_from_slice(&[0x85, 0x83]);
+            packet[6..12].fill(0);
+            // The question ends with the name, its kind and class; what follows is left out.
+            let name = packet[12..length].iter().position(|byte| *byte == 0);
+            let end = 12 + name.unwrap_or_default() + 5;
+            let _ = socket.send_to(&packet[..end], from);
+        }
+    });
+    address
+}
+
+#[cfg(feature = "dns")]
+#[test]
+fn missing_service_in_dns_is_not_found() {
+    let house = House::new();
+    let address = empty_zone();
+    for registry in [
+        "/micro.test",
+        "/micro.test?port=80",
+        "/micro.test?port=grpc",
+    ] {
+        let registry = format!("dns://{address}{registry}");
+        for arguments in [
+            &["get", "missing"][..],
+            &["call", "missing", "Text.Echo", "{}"],
+            &["health", "missing"],
+            &["stats", "missing"],
+        ] {
+            let ran = house.micro_at(&registry, arguments);
+            assert_eq!(ran.code, 3, "{registry} {arguments:?}: {ran:?}");
+            assert!(ran.stderr.contains("no service `missing`"), "{ran:?}");
+        }
+    }
+}
+
+/// A server of NATS that permits no subscription to the registry's subjects, by its address.
+#[cfg(feature = "nats")]
+fn refusing_nats() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    let serve = |stream: std::net::TcpStream| -> std::io::Result<()> {
+        let mut answers = stream.try_clone()?;
+        let info = r#"INFO {"server_id":"x","version":"2.10.0","max_payload":1048576,"headers":true,"proto":1}"#;
+        write!(answers, "{info}\r\n")?;
+        for line in BufReader::new(stream).lines() {
+            let line = line?;
+            let mut words = line.split_whitespace();
+            match words.next() {
+                Some("PING") => write!(answers, "PONG\r\n")?,
+                Some("SUB") => {
+                    let subject = words.next().unwrap_or_default();
+                    let denied = "-ERR 'Permissions Violation for Subscription to";
+                    write!(answers, "{denied} \"{subject}\"'\r\n")?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    };
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || serve(stream));
+        }
+    });
+    address
+}
+
+#[cfg(feature = "nats")]
+#[test]
+fn missing_permission_in_nats_fails_list() {
+    let house = House::new();
+    let registry = format!("nats://{}", refusing_nats());
+    for arguments in [&["list"][..], &["get", "greeter"], &["list", "--json"]] {
+        let ran = house.micro_at(&registry, arguments);
+        assert_eq!(ran.code, 4, "{ran:?}");
+        assert!(
+            ran.stderr.contains("subscribe to `micro.nats.watch`"),
+            "{ran:?}"
+        );
+    }
 }

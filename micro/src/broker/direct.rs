@@ -84,7 +84,7 @@ pub struct Settings {
     pub redeliver_for: Duration,
     /// For how long a registration lasts unrenewed. 60 s, as a service's.
     pub register_ttl: Duration,
-    /// How often it is renewed. 30 s, as a service's.
+    /// How often it is renewed. 30 s, as a service's. Where that is more than half of `register_ttl`, a third of it.
     pub register_interval: Duration,
     /// How long a subscription that was closed takes events on, until every publisher has heard. 1 s.
     pub propagation: Duration,

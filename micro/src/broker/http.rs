@@ -64,7 +64,7 @@ pub struct Settings {
     pub capacity: usize,
     /// For how long a registration lasts unrenewed. 60 s, as go-micro's.
     pub register_ttl: Duration,
-    /// How often it is renewed. 30 s, as go-micro's.
+    /// How often it is renewed. 30 s, as go-micro's. Where that is more than half of `register_ttl`, a third of it.
     pub register_interval: Duration,
     /// How long a subscription that was closed takes events on, until every publisher has heard. 1 s.
     pub propagation: Duration,

@@ -24,6 +24,25 @@ type Ages = Box<dyn Fn() -> Vec<(String, Duration)> + Send + Sync>;
 /// Reads counters by their names.
 type Counters = Box<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>;
 
+/// What is known of the node's record.
+struct Registration {
+    /// Why the last attempt failed.
+    failure: Option<String>,
+    /// When the record goes unless it is renewed.
+    lapses: Nanos,
+    /// The other instance that has the same id.
+    conflict: Option<String>,
+}
+
+impl Registration {
+    /// Why the node is not registered; `None` if it is.
+    fn failure(&self) -> Option<String> {
+        let lapsed = || "the registration has lapsed: it was not renewed in time".to_owned();
+        let failure = self.failure.clone();
+        failure.or_else(|| (time::now() >= self.lapses).then(lapsed))
+    }
+}
+
 /// Where a service stands in its life.
 pub(crate) struct Status {
     began: Nanos,
@@ -32,8 +51,7 @@ pub(crate) struct Status {
     leaving: AtomicBool,
     /// Whose it is: the names of the service and of its node.
     identity: OnceLock<(String, String)>,
-    /// Why the last registration failed.
-    unregistered: Mutex<Option<String>>,
+    registration: Mutex<Registration>,
     /// What works, and not as it should.
     warnings: Mutex<Vec<String>>,
     ages: OnceLock<Ages>,
@@ -49,8 +67,12 @@ impl Status {
                 .map_or(0, |since| since.as_secs()),
             leaving: AtomicBool::new(false),
             identity: OnceLock::new(),
-            unregistered: Mutex::new(Some("not registered yet".to_owned())),
             warnings: Mutex::default(),
+            registration: Mutex::new(Registration {
+                failure: Some("not registered yet".to_owned()),
+                lapses: time::NEVER,
+                conflict: None,
+            }),
             ages: OnceLock::new(),
             counters: OnceLock::new(),
         }
@@ -74,9 +96,16 @@ impl Status {
         let _ = self.counters.set(counters);
     }
 
-    /// Notes how the last registration went.
-    pub(crate) fn registered(&self, registered: Result<()>) {
-        *self.unregistered.lock() = registered.err().map(|error| error.to_string());
+    /// Notes how the last registration went, which lasts until a time of this crate's clock.
+    pub(crate) fn registered(&self, registered: Result<()>, lapses: Nanos) {
+        let mut registration = self.registration.lock();
+        registration.failure = registered.err().map(|error| error.to_string());
+        registration.lapses = lapses;
+    }
+
+    /// Notes whether another instance has the same id, and which.
+    pub(crate) fn conflicts(&self, conflict: Option<String>) {
+        self.registration.lock().conflict = conflict;
     }
 
     /// Notes what its health warns of from now on.
@@ -95,15 +124,16 @@ impl Status {
     }
 
     fn health(&self) -> Value {
-        let unregistered = self.unregistered.lock().clone();
         let (service, node) = self.identity.get().cloned().unzip();
+        let registration = self.registration.lock();
+        let failure = registration.failure();
         json!({
             "status": "ok",
             "service": service,
             "node": node,
             "ready": self.is_ready(),
-            "registered": unregistered.is_none(),
-            "reason": unregistered,
+            "registered": failure.is_none(),
+            "reason": failure.or_else(|| registration.conflict.clone()),
             "warnings": *self.warnings.lock(),
         })
     }
@@ -150,7 +180,7 @@ fn stats(status: &Status, endpoints: &Endpoints) -> Value {
         "uptime": (time::now() - status.began) / 1_000_000_000,
         "requests": sum(EndpointStats::executed),
         "errors": sum(EndpointStats::failed),
-        "registered": status.unregistered.lock().is_none(),
+        "registered": status.registration.lock().failure().is_none(),
         "discovery": ages.collect::<Vec<_>>(),
         "endpoints": rows.collect::<Vec<_>>(),
     });

@@ -114,7 +114,11 @@ pub(super) const SETTINGS: [Setting; 38] = [
         "`60s`",
         "how long a registration lasts unrenewed",
     ),
-    setting("register-interval", "`30s`", "how often it is renewed"),
+    setting(
+        "register-interval",
+        "`30s`",
+        "how often it is renewed; a third of a `--register-ttl` that is given alone, if that is less",
+    ),
     setting(
         "client-request-timeout",
         "`5s`",

@@ -30,3 +30,4 @@ mod tls;
 mod transport;
 mod ui;
 mod unix_sockets;
+mod warnings;

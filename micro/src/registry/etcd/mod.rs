@@ -17,6 +17,7 @@ mod key;
 mod leases;
 mod link;
 mod message;
+mod own;
 mod pulse;
 mod shared;
 mod store;
@@ -28,12 +29,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use self::{
-    failure::Failure,
-    key::Keys,
-    leases::Leases,
-    link::Link,
-    message::{Delete, KeyValue},
-    store::Seen,
+    failure::Failure, key::Keys, leases::Leases, link::Link, message::KeyValue, store::Seen,
 };
 use super::{
     Node,
@@ -152,13 +148,15 @@ impl Driver for Server {
     async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {
         let key = self.keys.node(&node.service, &node.id);
         let value = Bytes::from(encoding::encode(node));
-        Ok(self.leases.register(key, value, ttl).await?)
+        Ok(self.leases.register(key, node, value, ttl).await?)
     }
 
     async fn deregister(&self, node: &Node) -> Result<()> {
-        self.leases.forget(&self.keys.node(&node.service, &node.id));
-        for key in self.places(node).await? {
-            self.link.ask(&Delete { key }).await?;
+        let key = self.keys.node(&node.service, &node.id);
+        let written = self.leases.forget(&key);
+        for place in self.places(node).await? {
+            let written = written.as_ref().filter(|_| place == key);
+            own::delete(&self.link, &place, node, written).await?;
         }
         Ok(())
     }

@@ -290,6 +290,7 @@ mod tests {
             place,
             watches: tokio::sync::Semaphore::new(1),
             told: std::sync::Once::new(),
+            registered: Default::default(),
         }
     }
 

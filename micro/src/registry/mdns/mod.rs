@@ -175,6 +175,7 @@ impl Registry for Mdns {
             entry::records(node, domain, 0, false)?;
         }
         let due = shared.state.lock().register(node, ttl);
+        let due = due.map_err(|error| error.context("registry `mdns`"))?;
         if let Some(seconds) = due {
             shared.announce(&sockets, node, seconds, false)?;
         }
@@ -185,7 +186,10 @@ impl Registry for Mdns {
     async fn deregister(&self, node: &Node) -> Result<()> {
         let (sockets, shared) = (self.0.sockets()?, &self.0.shared);
         let own = shared.state.lock().deregister(node);
-        shared.announce(&sockets, node, 0, !own)
+        match own {
+            Some(own) => shared.announce(&sockets, node, 0, !own),
+            None => Ok(()),
+        }
     }
 
     async fn get(&self, service: &str) -> Result<Vec<Node>> {

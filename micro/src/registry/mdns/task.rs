@@ -234,7 +234,8 @@ mod tests {
         };
         for number in 0..20 {
             let node = Node::new("greeter", format!("greeter-{number}"), "127.0.0.1:4000");
-            shared.state.lock().register(&node, None);
+            let registered = shared.state.lock().register(&node, None);
+            registered.expect("no other instance has its id");
         }
         let question = Question::new("greeter.micro".into());
         assert_eq!(shared.answers(&question, MAX_ANSWERS).len(), 20);

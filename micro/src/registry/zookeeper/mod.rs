@@ -41,7 +41,7 @@ use follow::Following;
 use keeper::Keeper;
 use packet::Access;
 use paths::Paths;
-use records::Records;
+use records::{Over, Records};
 
 /// How long a session outlives the process that had it, where the URL does not say.
 const SESSION: u64 = 15;
@@ -146,7 +146,7 @@ impl Driver for Server {
             Some(ttl) => self.keeper.register(&path, data, ttl).await,
             None => {
                 self.keeper.forget(&path);
-                self.records.write(&path, &data, false).await
+                self.records.write(&path, &data, false, Over::Any).await
             }
         }
     }

@@ -12,11 +12,11 @@ use rcgen::{
     date_time_ymd,
 };
 
+use crate::warnings::Warnings;
+
 use super::{
     certificates::{Files, House},
-    client,
-    files::Warnings,
-    hello, not_sent, serve,
+    client, hello, not_sent, serve,
 };
 
 /// Writes a self-signed certificate and its key.
