@@ -25,6 +25,7 @@ mod verdict {
         Answered { server_load: u16 },
         Overloaded { retry_after: Option<u64> },
         Failed,
+        WrongServer,
         Cancelled,
     }
 }
@@ -115,6 +116,22 @@ fn two_failures_at_once_eject_once() {
         let (one, other) = both(move || fail(&other, NOW), || fail(&load, NOW));
         assert!(one.is_some() != other.is_some());
         assert!(!load.is_alive());
+    });
+}
+
+#[test]
+fn two_answers_of_a_wrong_server_at_once_eject_once() {
+    model(|| {
+        let load = load();
+        let wrong = |load: Arc<Load>| {
+            move || {
+                load.begin(NOW);
+                load.end(NOW, NOW, Verdict::WrongServer)
+            }
+        };
+        let (one, other) = both(wrong(load.clone()), wrong(load.clone()));
+        assert!(one.is_some() != other.is_some());
+        assert!(!load.is_alive() && load.is_replaced());
     });
 }
 
