@@ -125,6 +125,22 @@ fn two_failures_at_once_eject_once() {
 }
 
 #[test]
+fn two_answers_of_a_wrong_server_at_once_eject_once() {
+    model(|| {
+        let load = load();
+        let wrong = |load: Arc<Load>| {
+            move || {
+                load.begin(NOW);
+                load.end(NOW, NOW, Verdict::WrongServer)
+            }
+        };
+        let (one, other) = both(wrong(load.clone()), wrong(load.clone()));
+        assert!(one.is_some() != other.is_some());
+        assert!(!load.is_alive() && load.is_replaced());
+    });
+}
+
+#[test]
 fn one_of_two_callers_probes() {
     model(|| {
         let load = ejected();
