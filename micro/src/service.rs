@@ -11,6 +11,8 @@ use tokio::{
 };
 
 use crate::{
+    address::advertised,
+    call::Identity,
     client::Client,
     codec::Codec,
     error::{Error, Result},
@@ -21,7 +23,7 @@ use crate::{
     selector::Rng,
     server::{Entrance, Handler, Router, Routes, Status, Subscribers, Topic},
     settings::Settings,
-    transport::Listener,
+    transport::{Checked, Listener},
 };
 use renewal::Renewal;
 
@@ -122,13 +124,15 @@ impl Service {
         self
     }
 
-    /// Where it listens: `host:port`, port 0 for any free one, or `unix:PATH`.
+    /// Where it listens: `host:port`, port 0 for any free one, `:port` at every address of this machine, or
+    /// `unix:PATH`.
     pub fn address(mut self, address: impl Into<String>) -> Self {
         self.address = Some(address.into());
         self
     }
 
-    /// The address it registers, where that differs from the one it listens at.
+    /// The address it registers, where that differs from the one it listens at: `HOST:PORT`, `unix:PATH`, or a host
+    /// alone with the port it listens at.
     pub fn advertise(mut self, address: impl Into<String>) -> Self {
         self.advertise = Some(address.into());
         self
@@ -239,7 +243,7 @@ impl Service {
     /// It is made when it is first used, of the plugins that the service has by then: those it runs
     /// with, settings and all, when the first call is made by a handler.
     pub fn client(&self) -> Result<Client> {
-        let plugins = self.plugins.clone();
+        let plugins = self.plugins.clone().called_by(&self.name);
         self.client.settle(move || plugins.parts());
         Ok(self.client.clone())
     }
@@ -273,8 +277,14 @@ impl Service {
     ///
     /// What it tells of itself it tells through `tracing`, and it installs no subscriber: without one
     /// nothing is printed. `tracing_subscriber::fmt::init()`, first thing in `main`, prints it.
+    ///
+    /// With `--help` or `--version` on the command line it prints what can be set, or its version, and returns.
     pub fn run(mut self) -> Result<()> {
-        let settings = self.settings.take().unwrap_or_default().complete()?;
+        let settings = self.settings.take().unwrap_or_default();
+        if settings.answers(&self.name, &self.version) {
+            return Ok(());
+        }
+        let settings = settings.complete()?;
         self.configure(&settings)?;
         crate::runtime::run(|workers| async move {
             // Before there is anything that a signal could cut off.
@@ -357,7 +367,7 @@ impl Running {
 
     /// Listens and subscribes; the registry does not know of it yet.
     async fn open(service: Service, workers: Vec<Handle>) -> Result<Self> {
-        let plugins = service.plugins;
+        let plugins = service.plugins.called_by(&service.name);
         let parts = plugins.clone();
         service.client.settle(move || parts.parts());
         let registry = plugins.open_registry()?;
@@ -370,19 +380,27 @@ impl Running {
         let table = Arc::new(table.with_debug(plugins.codecs(), &status));
         let layered = (!service.layers.is_empty()).then(|| service.layers.stack(table.clone()));
         let concurrency = service.lifecycle.concurrency;
-        let entrance = Arc::new(Entrance::new(table, layered, concurrency));
+        let id = service.id.unwrap_or_else(Node::random_id);
+        let identity = Identity::new(&service.name, &format!("{}-{id}", service.name));
+        // Before the first connection comes, which may be meant for whoever had the address before.
+        let entrance = Entrance::new(table, layered, identity.clone(), concurrency);
+        let entrance = Arc::new(entrance);
         let address = service.address.as_deref();
         let address = address.unwrap_or(transport.default_address());
         let listener = transport.listen(address, entrance.clone()).await?;
         status.counts(listener.counters());
-        let id = service.id.unwrap_or_else(Node::random_id);
-        let mut node = Node::new(
-            &service.name,
-            format!("{}-{id}", service.name),
-            service.advertise.unwrap_or_else(|| listener.address()),
-        )
-        .with_version(service.version)
-        .with_endpoints(endpoints);
+        // Behind an address that was given there may be several nodes of this service.
+        let checked = match service.advertise {
+            None => Checked::Node,
+            Some(_) => Checked::Service,
+        };
+        let others = !registry.is_of_this_machine();
+        let said = service.advertise.as_deref();
+        let address = advertised(said, &listener.address(), others)?;
+        let mut node = Node::new(&*identity.service, &*identity.node, address)
+            .with_version(service.version)
+            .with_endpoints(endpoints);
+        status.identify(&node.service, &node.id);
         *node.metadata_mut() = service.metadata;
         let protocols = transport.protocols().join(",");
         let own = [
@@ -397,6 +415,7 @@ impl Running {
                 .entry(name.into())
                 .or_insert(value.into());
         }
+        checked.write(&mut node);
         let subscribers = match service.topics.is_empty() {
             true => None,
             false => {
@@ -431,6 +450,7 @@ impl Running {
             self.status.clone(),
             Rng::seeded(self.rng.number()),
         );
+        self.warn_of_loopback();
         let registered = renewal.begin().await?;
         tracing::info!(
             service = node.service,
@@ -440,6 +460,22 @@ impl Running {
         );
         self.renewal = Some(tokio::spawn(renewal.run(registered)));
         Ok(())
+    }
+
+    /// Tells its log and its health that callers on other machines cannot reach it, though they find it.
+    fn warn_of_loopback(&self) {
+        let Node { address, id, .. } = &self.node;
+        let reads = self.registry.only_reads();
+        if reads || self.registry.is_of_this_machine() || !self.node.is_loopback() {
+            return;
+        }
+        let registry = self.registry.name();
+        let warning = format!(
+            "`{address}` is registered in `{registry}`, and only this machine reaches it; set `--server-address` or \
+             `--server-advertise`"
+        );
+        tracing::warn!(id, address, registry, "{warning}");
+        self.status.warn(warning);
     }
 
     /// Its record, with the address that was bound.

@@ -30,8 +30,12 @@ pub(crate) struct Status {
     /// Seconds of Unix time.
     started: u64,
     leaving: AtomicBool,
+    /// Whose it is: the names of the service and of its node.
+    identity: OnceLock<(String, String)>,
     /// Why the last registration failed.
     unregistered: Mutex<Option<String>>,
+    /// What works, and not as it should.
+    warnings: Mutex<Vec<String>>,
     ages: OnceLock<Ages>,
     counters: OnceLock<Counters>,
 }
@@ -44,7 +48,9 @@ impl Status {
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since| since.as_secs()),
             leaving: AtomicBool::new(false),
+            identity: OnceLock::new(),
             unregistered: Mutex::new(Some("not registered yet".to_owned())),
+            warnings: Mutex::default(),
             ages: OnceLock::new(),
             counters: OnceLock::new(),
         }
@@ -63,9 +69,19 @@ impl Status {
         let _ = self.counters.set(counters);
     }
 
+    /// Whose it is from now on.
+    pub(crate) fn identify(&self, service: &str, node: &str) {
+        let _ = self.identity.set((service.to_owned(), node.to_owned()));
+    }
+
     /// Notes how the last registration went.
     pub(crate) fn registered(&self, registered: Result<()>) {
         *self.unregistered.lock() = registered.err().map(|error| error.to_string());
+    }
+
+    /// Notes what its health warns of from now on.
+    pub(crate) fn warn(&self, warning: String) {
+        self.warnings.lock().push(warning);
     }
 
     /// Not ready any more: it is about to end.
@@ -80,11 +96,15 @@ impl Status {
 
     fn health(&self) -> Value {
         let unregistered = self.unregistered.lock().clone();
+        let (service, node) = self.identity.get().cloned().unzip();
         json!({
             "status": "ok",
+            "service": service,
+            "node": node,
             "ready": self.is_ready(),
             "registered": unregistered.is_none(),
             "reason": unregistered,
+            "warnings": *self.warnings.lock(),
         })
     }
 }

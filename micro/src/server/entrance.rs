@@ -19,7 +19,7 @@ use tokio::time::Sleep;
 
 use crate::{
     broker::direct::TOPICS,
-    call::{Answer, Begun, Call, Listing, Shape},
+    call::{Answer, Begun, Call, Identity, Listing, Shape},
     error::{Error, Outcome, Result},
     message::{Request, Response},
     server::{router::Table, stats::EndpointStats},
@@ -51,6 +51,8 @@ pub(crate) struct Entrance {
     table: Arc<Table>,
     /// The user's layers over the table, if there are any.
     layered: Option<Arc<dyn Call>>,
+    /// Which node it is of which service.
+    identity: Identity,
     /// What answers publishers whose events come by this port.
     events: OnceLock<Arc<dyn Call>>,
     busy: Arc<Busy>,
@@ -66,10 +68,16 @@ struct Busy {
 }
 
 impl Entrance {
-    pub(crate) fn new(table: Arc<Table>, layered: Option<Arc<dyn Call>>, limit: usize) -> Self {
+    pub(crate) fn new(
+        table: Arc<Table>,
+        layered: Option<Arc<dyn Call>>,
+        identity: Identity,
+        limit: usize,
+    ) -> Self {
         Entrance {
             table,
             layered,
+            identity,
             events: OnceLock::new(),
             busy: Arc::new(Busy {
                 running: AtomicUsize::new(0),
@@ -186,6 +194,19 @@ impl Call for Entrance {
 
     fn listing(&self) -> Option<Listing> {
         self.table.listing()
+    }
+
+    fn identity(&self) -> Option<&Identity> {
+        Some(&self.identity)
+    }
+
+    fn is_meant(&self, meant: &Identity) -> Result<bool> {
+        match self.events.get() {
+            Some(events) if meant.service.starts_with(TOPICS) && events.is_meant(meant).is_ok() => {
+                Ok(true)
+            }
+            _ => self.identity.check(meant).map(|()| true),
+        }
     }
 }
 

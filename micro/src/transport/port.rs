@@ -49,9 +49,8 @@ impl Port {
         address: &str,
         call: Arc<dyn Call>,
     ) -> Result<Box<dyn Listener>> {
-        let acceptor = self.network.bind(address).await.map_err(|error| {
-            Error::unavailable(format!("cannot listen at `{address}`")).with_source(error)
-        })?;
+        let bound = self.network.bind(address).await;
+        let acceptor = bound.map_err(|error| cannot_listen(address, &error))?;
         let bound = acceptor.address();
         let seats = Seats::new(self.limits.clone());
         let task = tokio::spawn(self.accept(acceptor, call, seats.clone()));
@@ -131,6 +130,15 @@ impl Repeated {
         }
         self.told = Some(Instant::now());
         Some(std::mem::take(&mut self.count))
+    }
+}
+
+/// The reason is in the text: whoever starts a service has to read it.
+fn cannot_listen(address: &str, error: &std::io::Error) -> Error {
+    let text = format!("cannot listen at `{address}`: {error}");
+    match error.kind() {
+        std::io::ErrorKind::InvalidInput => Error::invalid_argument(text),
+        _ => Error::unavailable(text),
     }
 }
 

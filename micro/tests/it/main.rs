@@ -12,6 +12,7 @@ mod grpc;
 mod http1;
 #[cfg(feature = "grpc")]
 mod http2;
+mod identity;
 mod limits;
 mod middleware;
 #[cfg(feature = "http")]
@@ -28,3 +29,4 @@ mod skip;
 mod tls;
 mod transport;
 mod ui;
+mod unix_sockets;

@@ -11,10 +11,14 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use parking_lot::Mutex;
 
-use super::{Dialect, HttpAnswer, HttpBody, intake::Intake};
+use super::{
+    Dialect, HttpAnswer, HttpBody,
+    addressing::{self, Meant},
+    intake::Intake,
+};
 use crate::{
-    call::{Answer, Begun, Call, Listing, Shape},
-    error::Error,
+    call::{Answer, Begun, Call, Identity, Listing, Shape},
+    error::{Error, Result},
     message::{self, Target},
     time::Nanos,
     transport::{
@@ -31,6 +35,8 @@ pub(crate) struct Site {
     buffered: Arc<Buffered>,
     /// In the order in which they are asked; the last one takes what no other wants.
     pub(crate) dialects: Arc<[Arc<dyn Dialect>]>,
+    /// Whether every request is refused before it reaches anything.
+    pub(crate) refuses: bool,
     places: Mutex<Places>,
 }
 
@@ -84,6 +90,7 @@ impl Site {
             limits,
             buffered,
             dialects,
+            refuses: false,
             places: Mutex::default(),
         }
     }
@@ -96,6 +103,26 @@ impl Site {
 
     /// Answers a request by the first dialect that it is of; 404 where there is none.
     pub(crate) fn answer(&self, request: Request<HttpBody>) -> HttpAnswer {
+        match addressing::look(&*self.call, request.method(), request.headers()) {
+            Meant::Here => self.pass(request),
+            Meant::Elsewhere(error) => self.refusing(error).pass(request),
+            Meant::Asked(response) => Box::pin(async { response }),
+        }
+    }
+
+    /// A site for a request that is meant for another server: each dialect says the error in its form.
+    fn refusing(&self, error: Error) -> Self {
+        Site {
+            call: Arc::new(Refusal(error)),
+            limits: self.limits.clone(),
+            buffered: self.buffered.clone(),
+            dialects: self.dialects.clone(),
+            refuses: true,
+            places: Mutex::default(),
+        }
+    }
+
+    fn pass(&self, request: Request<HttpBody>) -> HttpAnswer {
         let (head, body) = request.into_parts();
         match self.dialects.iter().find(|dialect| dialect.speaks(&head)) {
             Some(dialect) => dialect.answer(Request::from_parts(head, body), self),
@@ -105,6 +132,15 @@ impl Site {
 
     /// The same, in place if that takes no waiting. `now` is when the request was read.
     pub(crate) fn begin(&self, request: Request<HttpBody>, now: Nanos) -> HttpBegun {
+        match addressing::look(&*self.call, request.method(), request.headers()) {
+            Meant::Here => {}
+            Meant::Elsewhere(error) => {
+                let intake = self.intake();
+                let request = request.map(|body| body.taken_by(Some(&intake)));
+                return HttpBegun::poll(self.refusing(error).pass(request));
+            }
+            Meant::Asked(response) => return HttpBegun::Done(response),
+        }
         let here = request.body().here();
         let streams = matches!(request.body(), HttpBody::Stream(_));
         if !streams && here <= SMALL {
@@ -204,6 +240,24 @@ impl Call for Admitted {
 
     fn listing(&self) -> Option<Listing> {
         self.call.listing()
+    }
+
+    fn identity(&self) -> Option<&Identity> {
+        self.call.identity()
+    }
+
+    fn is_meant(&self, meant: &Identity) -> Result<bool> {
+        self.call.is_meant(meant)
+    }
+}
+
+/// Answers every request with the same error.
+struct Refusal(Error);
+
+impl Call for Refusal {
+    fn call(&self, _: message::Request) -> Answer {
+        let error = self.0.clone();
+        Box::pin(async { Err(error) })
     }
 }
 

@@ -19,7 +19,11 @@ use crate::{
     error::{Error, Outcome},
     message::{ContentType, Request, Response, Target},
     time::{self, Nanos},
-    transport::http::{h1::is_kept, plain, travel},
+    transport::http::{
+        addressing::{self, Meant},
+        h1::is_kept,
+        plain, travel,
+    },
 };
 
 /// Streams that have ended and whose late messages are known as such.
@@ -60,6 +64,9 @@ impl Connection {
         if let Some(stream) = self.stream(&form, Some(&endpoint)) {
             let call = self.call.clone();
             return self.streams[stream].push(form, body, &call);
+        }
+        if let Meant::Elsewhere(error) = addressing::look(&*self.call, &head.method, headers) {
+            return self.refuse(&form, error);
         }
         if self.seat.is_refusing() {
             self.kept = false;

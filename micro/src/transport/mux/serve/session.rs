@@ -38,6 +38,8 @@ pub(super) struct Session {
     pub(super) limits: Arc<Limits>,
     pub(super) preface: Preface,
     names: Known,
+    /// Why every request is refused: they are meant for another server.
+    refusal: Option<Error>,
     call: Arc<dyn Call>,
     pub(super) seat: Seat,
     /// Whether more is queued than the limit: nothing is begun until it is written.
@@ -46,13 +48,15 @@ pub(super) struct Session {
     parked: VecDeque<Frame<'static>>,
     /// Messages of a stream, to be handed over together.
     run: Run,
-    /// Whether as many calls as may be were at work, or as many bytes as may be held, when it was last looked.
+    /// Whether as many calls as may be were at work, or as many bytes as may be held, when it was last looked, or every
+    /// request is refused.
     pub(super) crowded: bool,
 }
 
 impl Session {
     pub(super) fn new(
         preface: Preface,
+        refusal: Option<Error>,
         limits: Arc<Limits>,
         served: Arc<Served>,
         call: Arc<dyn Call>,
@@ -69,7 +73,8 @@ impl Session {
             full: false,
             parked: VecDeque::new(),
             run: Run::default(),
-            crowded: false,
+            crowded: refusal.is_some(),
+            refusal,
         }
     }
 
@@ -160,7 +165,7 @@ impl Session {
                     running.stop("the caller gave the call up");
                 }
             }
-            kind::PING => write_bare(self.own.tail(), kind::PONG, id, &[]),
+            kind::PING => self.pong(id),
             _ => {}
         }
         Ok(())
@@ -232,7 +237,7 @@ impl Session {
             return Ok(());
         }
         if self.crowded
-            && let Some(error) = self.no_room(&target)
+            && let Some(error) = self.crowd(&target)
         {
             self.refuse(header.id, &error);
             return Ok(());
@@ -258,8 +263,11 @@ impl Session {
         }
     }
 
-    /// Why no request can be begun now. What asks how the server is gets its answer all the same.
-    fn no_room(&mut self, target: &Target) -> Option<Error> {
+    /// Why no call is begun, if that is so. What asks how the server is gets its answer however much is held.
+    fn crowd(&mut self, target: &Target) -> Option<Error> {
+        if let Some(error) = &self.refusal {
+            return Some(error.clone());
+        }
         let running = self.served.state.lock().running.len();
         let over = self.seat.buffered().over();
         self.crowded = running >= self.limits.calls || over.is_some();
@@ -270,6 +278,16 @@ impl Session {
             "{0} calls are at work on one connection, over the limit `calls` of {0}",
             self.limits.calls
         )))
+    }
+
+    /// Gives a sign of life; to who means another server there is none, and is told so.
+    fn pong(&mut self, id: u64) {
+        let Some(error) = &self.refusal else {
+            return write_bare(self.own.tail(), kind::PONG, id, &[]);
+        };
+        let status = frame::Status::Failed(error);
+        let most = u16::MAX.into();
+        let _ = frame::write_status(self.own.tail(), kind::GO_AWAY, 0, 0, &status, 0, most);
     }
 }
 
