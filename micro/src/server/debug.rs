@@ -64,14 +64,14 @@ impl Status {
         let _ = self.ages.set(Box::new(ages));
     }
 
-    /// How to read what its listener counts; the first way counts.
-    pub(crate) fn counts(&self, counters: Counters) {
-        let _ = self.counters.set(counters);
-    }
-
     /// Whose it is from now on.
     pub(crate) fn identify(&self, service: &str, node: &str) {
         let _ = self.identity.set((service.to_owned(), node.to_owned()));
+    }
+
+    /// How to read what its listener counts; the first way counts.
+    pub(crate) fn counts(&self, counters: Counters) {
+        let _ = self.counters.set(counters);
     }
 
     /// Notes how the last registration went.

@@ -114,6 +114,15 @@ impl Port {
     }
 }
 
+/// The reason is in the text: whoever starts a service has to read it.
+fn cannot_listen(address: &str, error: &std::io::Error) -> Error {
+    let text = format!("cannot listen at `{address}`: {error}");
+    match error.kind() {
+        std::io::ErrorKind::InvalidInput => Error::invalid_argument(text),
+        _ => Error::unavailable(text),
+    }
+}
+
 /// Something that may happen often and is told of once a minute.
 #[derive(Default)]
 struct Repeated {
@@ -130,15 +139,6 @@ impl Repeated {
         }
         self.told = Some(Instant::now());
         Some(std::mem::take(&mut self.count))
-    }
-}
-
-/// The reason is in the text: whoever starts a service has to read it.
-fn cannot_listen(address: &str, error: &std::io::Error) -> Error {
-    let text = format!("cannot listen at `{address}`: {error}");
-    match error.kind() {
-        std::io::ErrorKind::InvalidInput => Error::invalid_argument(text),
-        _ => Error::unavailable(text),
     }
 }
 

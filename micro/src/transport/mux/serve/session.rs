@@ -48,8 +48,8 @@ pub(super) struct Session {
     parked: VecDeque<Frame<'static>>,
     /// Messages of a stream, to be handed over together.
     run: Run,
-    /// Whether as many calls as may be were at work, or as many bytes as may be held, when it was last looked, or every
-    /// request is refused.
+    /// Whether as many calls as may be were at work, or as many bytes as may be held, when it was last looked; or
+    /// every request is refused.
     pub(super) crowded: bool,
 }
 
@@ -237,7 +237,7 @@ impl Session {
             return Ok(());
         }
         if self.crowded
-            && let Some(error) = self.crowd(&target)
+            && let Some(error) = self.no_room(&target)
         {
             self.refuse(header.id, &error);
             return Ok(());
@@ -263,8 +263,8 @@ impl Session {
         }
     }
 
-    /// Why no call is begun, if that is so. What asks how the server is gets its answer however much is held.
-    fn crowd(&mut self, target: &Target) -> Option<Error> {
+    /// Why no request can be begun now. What asks how the server is gets its answer all the same.
+    fn no_room(&mut self, target: &Target) -> Option<Error> {
         if let Some(error) = &self.refusal {
             return Some(error.clone());
         }
