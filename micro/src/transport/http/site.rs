@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     call::{Answer, Begun, Call, Identity, Listing, Shape},
-    error::Error,
+    error::{Error, Result},
     message::{self, Target},
     time::Nanos,
     transport::{
@@ -134,7 +134,11 @@ impl Site {
     pub(crate) fn begin(&self, request: Request<HttpBody>, now: Nanos) -> HttpBegun {
         match addressing::look(&*self.call, request.method(), request.headers()) {
             Meant::Here => {}
-            Meant::Elsewhere(error) => return HttpBegun::poll(self.refusing(error).pass(request)),
+            Meant::Elsewhere(error) => {
+                let intake = self.intake();
+                let request = request.map(|body| body.taken_by(Some(&intake)));
+                return HttpBegun::poll(self.refusing(error).pass(request));
+            }
             Meant::Asked(response) => return HttpBegun::Done(response),
         }
         let here = request.body().here();
@@ -201,16 +205,6 @@ impl Site {
     }
 }
 
-/// Answers every request with the same error.
-struct Refusal(Error);
-
-impl Call for Refusal {
-    fn call(&self, _: message::Request) -> Answer {
-        let error = self.0.clone();
-        Box::pin(async { Err(error) })
-    }
-}
-
 /// Calls, while no more bytes are held than may be.
 struct Admitted {
     call: Arc<dyn Call>,
@@ -250,6 +244,20 @@ impl Call for Admitted {
 
     fn identity(&self) -> Option<&Identity> {
         self.call.identity()
+    }
+
+    fn is_meant(&self, meant: &Identity) -> Result<bool> {
+        self.call.is_meant(meant)
+    }
+}
+
+/// Answers every request with the same error.
+struct Refusal(Error);
+
+impl Call for Refusal {
+    fn call(&self, _: message::Request) -> Answer {
+        let error = self.0.clone();
+        Box::pin(async { Err(error) })
     }
 }
 
