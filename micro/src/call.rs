@@ -1,5 +1,7 @@
 //! The one shape of every room between the caller and the handler: `Request → Result<Response>`.
 
+mod traced;
+
 use std::{
     future::Future,
     pin::Pin,
@@ -12,6 +14,8 @@ use crate::{
     message::{Request, Response},
     time::Nanos,
 };
+
+pub(crate) use traced::{Traced, Watch};
 
 /// A boxed future of an answer.
 pub type Answer = Pin<Box<dyn Future<Output = Result<Response>> + Send>>;

@@ -65,7 +65,7 @@ pub struct Direct(Arc<Inner>);
 #[non_exhaustive]
 pub struct Settings {
     /// Where a process that subscribes listens: `host:port` or `unix:PATH`. Any free port of
-    /// `127.0.0.1`; other machines need another.
+    /// `127.0.0.1`, or where a transport without ports listens by default; other machines need another.
     pub address: String,
     /// The address to register, where that differs from the one it listens at.
     pub advertise: Option<String>,
@@ -82,10 +82,13 @@ pub struct Settings {
     pub propagation: Duration,
 }
 
+/// Where it listens when nothing is said.
+const ANY_PORT: &str = "127.0.0.1:0";
+
 impl Default for Settings {
     fn default() -> Self {
         Settings {
-            address: "127.0.0.1:0".into(),
+            address: ANY_PORT.into(),
             advertise: None,
             id: None,
             concurrency: 64,
@@ -145,7 +148,11 @@ impl Broker for Direct {
 
     async fn subscribe(&self, topic: &str, queue: Option<&str>) -> Result<Subscription> {
         let inner = &self.0;
-        let address = &inner.settings.address;
+        let address = match &*inner.settings.address {
+            // Another transport has addresses of its own.
+            ANY_PORT => inner.transport.default_address(),
+            address => address,
+        };
         let listen = async |desk: Arc<Desk>| inner.transport.listen(address, desk).await;
         let port = inner.door.port(listen).await?;
         let node = inner.node(topic, queue, &port.listener.address());

@@ -28,6 +28,11 @@ impl Event {
         self
     }
 
+    /// Notes that it has come to a subscriber.
+    pub(super) fn arrive(&mut self) {
+        self.context.arrive();
+    }
+
     /// What travels with it.
     pub fn context(&self) -> &Context {
         &self.context

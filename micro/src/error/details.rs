@@ -2,7 +2,7 @@
 
 use prost::Message;
 
-use super::Error;
+use super::{Error, Outcome};
 use crate::base64;
 
 /// Where they travel: the Base64 of a `google.rpc.Status`, as gRPC has it.
@@ -70,6 +70,11 @@ impl Error {
             let info = info.ok().filter(|info| info.domain == DOMAIN)?;
             Some(info.reason)
         })
+    }
+
+    /// Whether the service called has no known node; not whether a service that it called has none.
+    pub(crate) fn has_no_nodes(&self) -> bool {
+        self.outcome() == Outcome::NotSent && self.reason().as_deref() == Some(reason::NO_NODES)
     }
 
     /// The same error with one more detail: an encoded message of Protobuf, and its type by a URL such as

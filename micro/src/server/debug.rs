@@ -53,9 +53,9 @@ impl Status {
         let _ = self.ages.set(Box::new(ages));
     }
 
-    /// Notes how the last registration went.
+    /// Notes how the last registration went. The cause of a failure is for the log: anyone may read this.
     pub(crate) fn registered(&self, registered: Result<()>) {
-        *self.unregistered.lock() = registered.err().map(|error| error.to_string());
+        *self.unregistered.lock() = registered.err().map(|error| error.message().to_owned());
     }
 
     /// Not ready any more: it is about to end.

@@ -151,8 +151,10 @@ impl<Args, H: Handler<Args>> Handler<(Blocking<()>, Args)> for Blocking<H> {
             let runtime = tokio::runtime::Handle::current();
             tokio::task::spawn_blocking(move || runtime.block_on(work))
                 .await
-                .unwrap_or_else(|error| {
-                    Err(Error::internal("the handler panicked").with_source(error))
+                .unwrap_or_else(|error| match error.try_into_panic() {
+                    // It is told as any other panic of a handler.
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    Err(error) => Err(Error::cancelled("the server is ending").with_source(error)),
                 })
         })
     }
@@ -172,12 +174,12 @@ impl<Args: 'static, H: Handler<Args>> Call for Erased<H, Args> {
 }
 
 /// A handler that waits for the codecs it will be given.
-pub(super) type Prepare = Box<dyn FnOnce(&Codecs) -> Arc<dyn Call> + Send>;
+pub(super) type Prepare = Box<dyn Fn(&Codecs) -> Arc<dyn Call> + Send + Sync>;
 
 pub(super) fn prepare<Args: 'static>(handler: impl Handler<Args>) -> Prepare {
     Box::new(move |codecs| {
         Arc::new(Erased {
-            handler,
+            handler: handler.clone(),
             codecs: codecs.clone(),
             args: PhantomData,
         })

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "these are tests")]
 
 mod broker;
+mod builders;
 mod codec;
 #[cfg(feature = "http")]
 mod connect;
@@ -13,9 +14,11 @@ mod http1;
 #[cfg(feature = "grpc")]
 mod http2;
 mod limits;
+mod metadata;
 mod middleware;
 #[cfg(feature = "http")]
 mod mucp;
+mod permanent;
 mod process;
 mod raw;
 mod readme;
@@ -23,7 +26,9 @@ mod registry;
 mod resilience;
 mod settings;
 mod signals;
+mod streamed;
 #[cfg(feature = "tls")]
 mod tls;
+mod traces;
 mod transport;
 mod ui;

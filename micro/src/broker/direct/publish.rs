@@ -13,7 +13,8 @@ use crate::{
     balance::{Balance, Nodes, Options},
     broker::Event,
     call::Call,
-    error::{Code, Error, Outcome, Result},
+    context::Relay,
+    error::{Error, Outcome, Result},
     message::{Request, Target},
     registry::Node,
     selector::{Filter, filter},
@@ -66,7 +67,7 @@ impl Plans {
         let service = service(topic);
         let nodes = match self.balance.nodes(&service, event.context()).await {
             Ok(nodes) => nodes,
-            Err(error) if error.code() == Code::NotFound => return Ok(0),
+            Err(error) if error.has_no_nodes() => return Ok(0),
             Err(error) => return Err(error.context(format_args!("topic `{topic}`"))),
         };
         let plan = self.plan(topic, &service, nodes);
@@ -102,7 +103,7 @@ impl Plans {
             event.content_type().clone(),
             event.body().clone(),
         )
-        .with_context(event.context().child())
+        .with_context(event.context().child(&Relay::default()))
         .idempotent(matches!(receiver.who, Who::Queue(_)));
         request.extensions_mut().insert(receiver.options.clone());
         let answer = self.balance.call(request);
