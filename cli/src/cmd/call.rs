@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     arguments,
-    failure::{Failure, Result},
+    failure::{Failure, Result, has_no_nodes},
     reflection::Form,
     session::Session,
     target::{Shape, Target},
@@ -102,6 +102,7 @@ pub(super) fn failure(error: Error) -> Failure {
         (Code::NotFound, Outcome::NotSent | Outcome::Rejected) => {
             Failure::NotFound(error.to_string())
         }
+        _ if has_no_nodes(&error) => Failure::NotFound(error.to_string()),
         _ => Failure::Failed(error.to_string()),
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -38,6 +38,8 @@ pub(super) struct Inner<P: Clone> {
     /// How much older than that it is: the age of a set read from disk.
     older_by: AtomicU64,
     warned: AtomicU64,
+    /// Whether there ever was a node.
+    had_nodes: AtomicBool,
 }
 
 /// What the registry has said of the service, or is said in its place.
@@ -65,6 +67,7 @@ impl<P: Clone> Inner<P> {
             stale_since: AtomicU64::new(now),
             older_by: AtomicU64::new(0),
             warned: AtomicU64::new(0),
+            had_nodes: AtomicBool::new(false),
         }
     }
 
@@ -174,7 +177,15 @@ impl<P: Clone> Inner<P> {
         members.iter().map(|member| member.node.clone()).collect()
     }
 
+    /// Whether there ever was a node.
+    pub(super) fn had_nodes(&self) -> bool {
+        self.had_nodes.load(Ordering::Relaxed)
+    }
+
     fn put(&self, nodes: Vec<Arc<Node>>) {
+        if !nodes.is_empty() {
+            self.had_nodes.store(true, Ordering::Relaxed);
+        }
         let replacing = self.weights.lock();
         let next = self.set.load().next(nodes, time::now(), &self.shared.fill);
         self.set.store(Arc::new(next.set));

@@ -21,11 +21,12 @@ use super::{
     reader::Reader,
 };
 use crate::{
-    error::{Error, Outcome, Result},
+    error::{Error, Outcome, Recovery, Result},
     time::{self, NEVER, Nanos, nanos},
     transport::{
         io::{Io, SharedNetwork},
         pool::Place,
+        unconnected::unconnected,
     },
 };
 
@@ -65,9 +66,10 @@ async fn connect(
 ) -> Result<(Io, Vec<u8>)> {
     let limits = calls.limits();
     let mut opening = std::pin::pin!(tokio::time::timeout(limits.connect, async {
-        let mut io = network.connect(address).await.map_err(|error| {
-            Error::unavailable("it could not be connected to").with_source(error)
-        })?;
+        let mut io = network
+            .connect(address)
+            .await
+            .map_err(|error| unconnected("it could not be connected to".into(), error))?;
         let first = introduce(&mut io, calls).await?;
         Ok((io, first))
     }));
@@ -86,7 +88,7 @@ async fn connect(
 }
 
 async fn introduce(io: &mut Io, calls: &Calls) -> Result<Vec<u8>> {
-    let lost = |error| Error::unavailable("the connection broke").with_source(error);
+    let lost = |error| unconnected("the connection broke".into(), error);
     let mut bytes = Vec::with_capacity(64);
     Preface::of(calls.limits()).write(&mut bytes);
     io.write_all(&bytes).await.map_err(lost)?;
@@ -95,7 +97,8 @@ async fn introduce(io: &mut Io, calls: &Calls) -> Result<Vec<u8>> {
         if io.read_buf(&mut bytes).await.map_err(lost)? == 0 {
             return Err(Error::unavailable(
                 "it closed the connection at once; perhaps it takes TLS only (see `--tls-always`)",
-            ));
+            )
+            .with_recovery(Recovery::Unlikely));
         }
         if let Read::Done(preface, length) = Preface::read(&bytes)? {
             preface.version()?;

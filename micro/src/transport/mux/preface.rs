@@ -1,7 +1,7 @@
 //! The first bytes each side of a native connection sends: versions and settings.
 
 use crate::{
-    error::{Error, Result},
+    error::{Error, Recovery, Result},
     transport::limits::Limits,
 };
 
@@ -101,7 +101,10 @@ impl Preface {
     }
 
     pub(super) fn read(bytes: &[u8]) -> Result<Read> {
-        let garbage = || Error::data_loss("the other side does not speak the native protocol");
+        let garbage = || {
+            Error::data_loss("the other side does not speak the native protocol")
+                .with_recovery(Recovery::Never)
+        };
         let seen = bytes.len().min(MAGIC.len());
         if bytes[..seen] != MAGIC[..seen] {
             return Err(garbage());

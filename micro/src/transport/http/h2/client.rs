@@ -27,7 +27,7 @@ use super::{
     upload::Upload,
 };
 use crate::{
-    error::{Error, Outcome, Result},
+    error::{Error, Outcome, Recovery, Result},
     time::{self, Nanos, nanos},
     transport::{
         Limits,
@@ -35,6 +35,7 @@ use crate::{
         http::HttpBody,
         io::SharedNetwork,
         pool::{Place, Pooled},
+        unconnected::unconnected,
     },
 };
 
@@ -257,14 +258,15 @@ impl Drop for End<'_> {
 async fn connect(channel: &Arc<Channel>, network: &SharedNetwork, address: &str) -> Result<Driver> {
     let limits = &channel.limits;
     let opening = async {
-        let io = network.connect(address).await.map_err(|error| {
-            Error::unavailable("it could not be connected to").with_source(error)
-        })?;
+        let io = network
+            .connect(address)
+            .await
+            .map_err(|error| unconnected("it could not be connected to".into(), error))?;
         let guard = Guard::client(io, channel.traffic.clone());
         builder(limits)
             .handshake(guard)
             .await
-            .map_err(|error| Error::unavailable("it could not be greeted").with_source(error))
+            .map_err(|error| lost("it could not be greeted", error))
     };
     let opened = tokio::time::timeout(limits.connect, opening).await;
     let (sender, mut connection) = opened.unwrap_or_else(|_| {
@@ -287,6 +289,19 @@ async fn connect(channel: &Arc<Channel>, network: &SharedNetwork, address: &str)
         pulse,
         probed: Vec::new(),
     })
+}
+
+/// The error of a connection that failed. One on which the other side breaks the rules of HTTP/2 leads to a server that
+/// speaks something else.
+fn lost(text: &'static str, error: h2::Error) -> Error {
+    let recovery = match error.get_io() {
+        Some(error) if error.kind() == std::io::ErrorKind::InvalidData => Recovery::Never,
+        None if error.is_library() => Recovery::Unlikely,
+        _ => Recovery::Possible,
+    };
+    Error::unavailable(text)
+        .with_source(error)
+        .with_recovery(recovery)
 }
 
 fn builder(limits: &Limits) -> Builder {
@@ -320,8 +335,7 @@ impl Driver {
                 return Poll::Ready(Error::unavailable("it closed the connection"));
             }
             Poll::Ready(Err(error)) => {
-                let error = Error::unavailable("the connection broke").with_source(error);
-                return Poll::Ready(error);
+                return Poll::Ready(lost("the connection broke", error));
             }
             Poll::Pending => {}
         }

@@ -17,6 +17,7 @@ use crate::{
         http::h1::{Broken, Outbox, Reader},
         io::SharedNetwork,
         pool::{Pool, Pooled},
+        unconnected::unconnected,
     },
 };
 
@@ -149,7 +150,7 @@ impl Lane {
         let io = match tokio::time::timeout(self.limits.connect, connecting).await {
             Ok(Ok(io)) => io,
             Ok(Err(error)) => {
-                let error = Error::unavailable("it could not be connected to").with_source(error);
+                let error = unconnected("it could not be connected to".into(), error);
                 return Err(not_sent(error));
             }
             Err(_) => {
