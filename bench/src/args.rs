@@ -25,6 +25,16 @@ pub(crate) struct Args {
     /// Also time a release build of `micro-rs` from nothing.
     #[arg(long)]
     pub(crate) cold_build: bool,
+    /// Also count the instructions a call, client and server, of Micro and the floor; takes valgrind.
+    #[arg(long)]
+    pub(crate) instructions: bool,
+    /// Exit with 0 even if a target is missed: for exploration.
+    #[arg(long)]
+    pub(crate) no_fail: bool,
+    /// Write the targets and what was measured into the project's README, with date, machine and commit; counts
+    /// the instructions too.
+    #[arg(long, conflicts_with_all = ["only", "systems"])]
+    pub(crate) write: bool,
     /// Make calls with one side in this process, for a profiler.
     #[arg(long, hide = true, value_name = "SYSTEM")]
     pub(crate) one: Option<Kind>,

@@ -3,7 +3,7 @@
 use crate::{
     measure::Measure,
     process::Sample,
-    targets::{Bound, Target},
+    targets::{Bound, TARGETS, Target},
 };
 use std::collections::BTreeMap;
 
@@ -58,6 +58,12 @@ impl Figures {
         self.values
             .iter()
             .filter_map(|(key, rounds)| Some((key, median(rounds.values().copied())?)))
+    }
+
+    /// The targets that were measured and missed.
+    pub(crate) fn missed(&self) -> Vec<&'static Target> {
+        let missed = |target: &&Target| self.verdict(target).is_some_and(|verdict| !verdict.met);
+        TARGETS.iter().filter(missed).collect()
     }
 
     /// What has become of `target`; `None` where its systems were not measured.
@@ -150,5 +156,15 @@ mod tests {
             .verdict(&target(Bound::Min))
             .expect("both were measured");
         assert!(!missed.met);
+    }
+
+    #[test]
+    fn a_measured_target_that_is_out_of_bounds_is_missed() {
+        let mut figures = Figures::default();
+        assert!(figures.missed().is_empty(), "what was not measured");
+        figures.put(0, "packages", Measure::Packages, "micro", 1.0);
+        assert!(figures.missed().is_empty());
+        figures.put(0, "packages", Measure::Packages, "micro", 1e6);
+        assert_eq!(figures.missed().len(), 1);
     }
 }

@@ -23,7 +23,7 @@ mod scale;
 mod system;
 mod targets;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use args::{Args, Side};
 use clap::Parser;
 use std::{io::stdout, net::SocketAddr, time::Duration};
@@ -51,12 +51,25 @@ fn measure(args: &Args) -> Result<()> {
     if args.only.is_empty() {
         footprint::read(args, &mut figures)?;
     }
+    if args.instructions || args.write {
+        footprint::count_instructions(&mut figures)?;
+    }
     if args.json {
         report::write_json(&figures, &mut stdout().lock())?;
     } else {
         report::write_table(&figures, &mut stdout().lock())?;
     }
+    if args.write {
+        report::write_page(&figures)?;
+    }
     ensure!(failed.is_empty(), "failed twice: {}", failed.join("; "));
+    let missed = figures.missed();
+    if !missed.is_empty() && !args.no_fail {
+        bail!(
+            "{} targets are missed; `--no-fail` exits with 0",
+            missed.len()
+        );
+    }
     Ok(())
 }
 

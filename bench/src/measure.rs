@@ -26,6 +26,9 @@ pub(crate) enum Measure {
     Packages,
     ColdBuild,
     PerPick,
+    /// In user space, by callgrind.
+    ClientInstructions,
+    ServerInstructions,
 }
 
 impl Measure {
@@ -48,6 +51,8 @@ impl Measure {
             Self::Packages => ("packages", "1"),
             Self::ColdBuild => ("cold_build", "s"),
             Self::PerPick => ("per_pick", "ns"),
+            Self::ClientInstructions => ("client_instructions_per_call", "1"),
+            Self::ServerInstructions => ("server_instructions_per_call", "1"),
         }
     }
 }

@@ -2,12 +2,13 @@
 
 mod build;
 mod idle;
+mod instructions;
 mod pick;
 
 pub(crate) use idle::run;
 
 use crate::{
-    args::Args,
+    args::{Args, Role},
     cell::{self, Cell},
     figures::Figures,
     measure::Measure,
@@ -25,6 +26,20 @@ const SETTLE: Duration = Duration::from_millis(50);
 
 /// Nodes a pick is made among.
 const NODES: [usize; 4] = [10, 100, 1_000, 10_000];
+
+/// Adds the instructions a call of Micro and the floor in the cell `32x64`.
+pub(crate) fn count_instructions(figures: &mut Figures) -> Result<()> {
+    for kind in [Kind::Floor, Kind::Micro] {
+        for (measure, role) in [
+            (Measure::ClientInstructions, Role::Client),
+            (Measure::ServerInstructions, Role::Server),
+        ] {
+            let count = instructions::per_call(kind, role)?;
+            figures.put(0, "32x64", measure, kind.name(), count);
+        }
+    }
+    Ok(())
+}
 
 /// Adds these figures to `figures`.
 pub(crate) fn read(args: &Args, figures: &mut Figures) -> Result<()> {

@@ -1,5 +1,6 @@
 //! The figures by cell, then the targets with their verdicts.
 
+use super::short;
 use crate::{
     figures::Figures,
     measure::Measure,
@@ -85,13 +86,4 @@ fn write_targets(figures: &Figures, out: &mut impl Write) -> Result<()> {
         )?;
     }
     Ok(())
-}
-
-/// Three or four digits that matter.
-fn short(value: f64) -> String {
-    match value {
-        value if value >= 100.0 => format!("{value:.0}"),
-        value if value >= 10.0 => format!("{value:.1}"),
-        value => format!("{value:.3}"),
-    }
 }
