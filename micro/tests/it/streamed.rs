@@ -31,7 +31,7 @@ async fn a_stream_is_counted_when_it_ends() {
     for protocol in ["native", "grpc", "connect"] {
         let native = Native::new().speaking(protocol).unwrap();
         let plugins = Plugins::new().registry(Memory::new()).native(native);
-        let (feed, feeds) = tokio::sync::mpsc::unbounded_channel();
+        let (feed, feeds) = tokio::sync::mpsc::channel(1);
         let feeds = std::sync::Arc::new(tokio::sync::Mutex::new(feeds));
         let play = move |_: Context, _: String| {
             let feeds = feeds.clone();
@@ -43,7 +43,7 @@ async fn a_stream_is_counted_when_it_ends() {
         let play = client.method::<String, Streaming<String>>("tape", "Tape.Play");
         let next = || {
             let (sender, stream) = Streaming::<String>::channel(4);
-            feed.send(stream).unwrap();
+            feed.try_send(stream).unwrap();
             sender
         };
 
