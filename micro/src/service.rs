@@ -390,14 +390,6 @@ impl Running {
         let address = service.address.as_deref();
         let address = address.unwrap_or(transport.default_address());
         let listener = transport.listen(address, entrance.clone()).await?;
-        let subscribers = match service.topics.is_empty() {
-            true => None,
-            false => {
-                let client = &service.client;
-                let (topics, name) = (service.topics, &service.name);
-                Some(Subscribers::start(client.broker(), topics, name, entrance, &workers).await?)
-            }
-        };
         let id = service.id.unwrap_or_else(Node::random_id);
         let mut node = Node::new(
             &service.name,
@@ -420,6 +412,17 @@ impl Running {
                 .entry(name.into())
                 .or_insert(value.into());
         }
+        let subscribers = match service.topics.is_empty() {
+            true => None,
+            false => {
+                let broker = service.client.broker();
+                if let Some(events) = broker.attach(&node.address) {
+                    entrance.take_events(events);
+                }
+                let (topics, name) = (service.topics, &service.name);
+                Some(Subscribers::start(broker, topics, name, entrance, &workers).await?)
+            }
+        };
         Ok(Running {
             node,
             client: service.client,
@@ -491,7 +494,10 @@ impl Running {
             }
         );
         self.listener.go_away().await;
-        if tokio::time::timeout(self.lifecycle.drain, self.listener.drained())
+        let ended = async {
+            tokio::join!(self.listener.drained(), self.client.broker().flush());
+        };
+        if tokio::time::timeout(self.lifecycle.drain, ended)
             .await
             .is_err()
         {

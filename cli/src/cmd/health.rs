@@ -47,7 +47,7 @@ impl Health {
                     reason.into(),
                 ]);
             }
-            session.print(table)?;
+            session.print_styled(table)?;
         }
         let ill = answers
             .iter()

@@ -1,5 +1,7 @@
 //! The `{name}` service.
 
+use std::io::{self, IsTerminal};
+
 use micro::{Context, Handler, Message, Result, Service};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
@@ -24,7 +26,8 @@ fn main() -> Result<()> {
     let level = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
     tracing_subscriber::fmt()
         .with_env_filter(level.from_env_lossy())
-        .with_writer(std::io::stderr)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
         .init();
     Service::new("{name}")
         // Saying it twice does no harm, so a caller may ask another node when one has died.

@@ -329,10 +329,7 @@ fn terms(
     now: Nanos,
     deadline: Nanos,
 ) -> Attempt {
-    // In half of what is left, which is for work that takes long, another may have come.
-    let options = || request.extensions().get::<Options>();
-    let others = || picked.has_other(tried) || options().is_some_and(|options| options.patient);
-    let repeatable = retries > 0 && is_idempotent(request, picked) && others();
+    let repeatable = retries > 0 && is_idempotent(request, picked) && picked.has_other(tried);
     let lent = if repeatable { retries / 2 } else { retries };
     Attempt {
         now,

@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 
-use crate::{context::Context, message::ContentType};
+use crate::{
+    context::{Context, Relay},
+    message::ContentType,
+};
 
 /// An event: what travels with it, and the body in some content type. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -46,6 +49,16 @@ impl Event {
     /// The body.
     pub fn body(&self) -> &Bytes {
         &self.body
+    }
+
+    /// The same without what binds it to its publisher's call: deadline and attempts.
+    pub(super) fn detached(self) -> Self {
+        let publisher = self.context;
+        let mut context = Context::new()
+            .with_criticality(publisher.criticality())
+            .with_trace(*publisher.trace());
+        *context.metadata_mut() = publisher.child(&Relay::default()).metadata().clone();
+        Event { context, ..self }
     }
 
     /// Context, content type and body.

@@ -7,7 +7,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     task::{Context, Poll},
@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use tokio::time::Sleep;
 
 use crate::{
+    broker::direct::TOPICS,
     call::{Answer, Begun, Call, Listing, Shape, Traced, Watch},
     context::Trace,
     error::{Error, Outcome, Result},
@@ -53,6 +54,8 @@ pub(crate) struct Entrance {
     table: Arc<Table>,
     /// The user's layers over the table, if there are any.
     layered: Option<Arc<dyn Call>>,
+    /// What answers publishers whose events come by this port.
+    events: OnceLock<Arc<dyn Call>>,
     busy: Arc<Busy>,
 }
 
@@ -70,11 +73,28 @@ impl Entrance {
         Entrance {
             table,
             layered,
+            events: OnceLock::new(),
             busy: Arc::new(Busy {
                 running: AtomicUsize::new(0),
                 limit,
                 reported: Mutex::default(),
             }),
+        }
+    }
+
+    /// Has requests for services whose names begin with `topic:` answered by `events`.
+    pub(crate) fn take_events(&self, events: Arc<dyn Call>) {
+        // Whoever attached first goes on.
+        let _ = self.events.set(events);
+    }
+
+    /// Answers a request for what this service has no endpoint of: an event of a subscriber, or an error.
+    fn without_route(&self, request: Request) -> Begun {
+        match self.events.get() {
+            Some(events) if request.service().starts_with(TOPICS) => {
+                Begun::Running(events.call(request))
+            }
+            _ => Begun::Done(Err(self.table.unknown(request.target()))),
         }
     }
 
@@ -100,9 +120,8 @@ impl Entrance {
         if let Some(error) = self.refuse(&request, now) {
             return Begun::Done(Err(error));
         }
-        let route = match self.table.find(request.target()) {
-            Ok(route) => route,
-            Err(error) => return Begun::Done(Err(error)),
+        let Some(route) = self.table.find(request.target()) else {
+            return self.without_route(request);
         };
         request.context_mut().arrive();
         let call = self.layered.as_ref().unwrap_or(&route.call);

@@ -26,6 +26,7 @@ mod registry;
 mod resilience;
 mod settings;
 mod signals;
+mod skip;
 mod streamed;
 #[cfg(feature = "tls")]
 mod tls;

@@ -212,6 +212,7 @@ async fn text_of_a_panic_is_logged_and_does_not_travel() {
 
 #[tokio::test]
 async fn cause_of_a_refused_event_does_not_reach_its_publisher() {
+    let (log, _guard) = Log::new(Level::DEBUG);
     let registry = Memory::new();
     let plugins = Plugins::new().registry(registry.clone());
     let service = Service::new("listener")
@@ -221,11 +222,15 @@ async fn cause_of_a_refused_event_does_not_reach_its_publisher() {
         });
     let _running = service.serve().await.unwrap();
     let client = plugins.client().unwrap();
-    let context = Context::new().with_timeout(std::time::Duration::from_secs(2));
-    let news = "x".to_owned();
-    let error = client.publish(&context, "news", &news).await.unwrap_err();
-    assert!(error.to_string().contains("cannot load"), "{error}");
-    assert!(!error.to_string().contains("PASSWORD"), "{error}");
+    let context = Context::new().with_timeout(std::time::Duration::from_millis(500));
+    // Whether it counts as received is the broker's to say: here it matters what its calls are answered.
+    let _ = client.publish(&context, "news", &"x".to_owned()).await;
+    let attempts = log.take("attempt failed");
+    assert!(!attempts.is_empty());
+    for attempt in attempts {
+        assert!(attempt.contains("cannot load"), "{attempt}");
+        assert!(!attempt.contains("PASSWORD"), "{attempt}");
+    }
 }
 
 #[tokio::test]

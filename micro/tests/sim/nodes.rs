@@ -89,7 +89,7 @@ impl Scene {
             )
             .discovery(|options| options.seed = Some(seed))
             .direct(|direct| {
-                direct.address = format!("{host}:81");
+                direct.address = Some(format!("{host}:81"));
                 direct.id = Some(id.to_owned());
                 direct.register_ttl = Duration::from_millis(900);
                 direct.register_interval = Duration::from_millis(300);
@@ -239,8 +239,11 @@ fn receive(
     move |_, work| {
         let (events, who) = (events.clone(), who.clone());
         Box::pin(async move {
-            events.begun(&who, work.id);
-            fate(&work).await?;
+            let fails = events.begun(&who, work.id);
+            let fate = fate(&work).await;
+            if fails {
+                fate?;
+            }
             events.handled(&who, work.id);
             Ok(())
         })
