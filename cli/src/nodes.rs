@@ -45,7 +45,7 @@ impl Nodes {
             };
             asking.spawn(async move {
                 let call = method.call(&Context::new(), json!({}));
-                let answer = call.address(&node.address).timeout(timeout).await;
+                let answer = call.node(&node).timeout(timeout).await;
                 Answered { node, answer }
             });
         }

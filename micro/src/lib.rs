@@ -45,6 +45,7 @@
 // So that what the macros write is found inside this crate too.
 extern crate self as micro;
 
+mod address;
 pub mod balance;
 mod base64;
 pub mod broker;
@@ -73,6 +74,8 @@ mod trust;
 mod url;
 
 pub use broker::Broker;
+#[doc(hidden)]
+pub use call::Identity;
 pub use call::{Answer, Call};
 pub use client::Client;
 pub use codec::{Codec, Codecs, Message, Payload, Reply, Streaming};

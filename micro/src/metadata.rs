@@ -26,7 +26,7 @@ pub struct Metadata {
 const LENGTHS: usize = 6;
 
 /// Names that belong to one hop. Their `X-` twins count too.
-const HOP_BY_HOP: [&str; 31] = [
+const HOP_BY_HOP: [&str; 32] = [
     "content-type",
     "content-length",
     "accept",
@@ -58,6 +58,7 @@ const HOP_BY_HOP: [&str; 31] = [
     "grpc-web",
     "micro-to-service",
     "micro-to-node",
+    "micro-from-service",
 ];
 
 impl Metadata {

@@ -61,10 +61,20 @@ impl Health {
     }
 }
 
-/// `ok`, `leaving`, `unregistered` or `failed`, and why.
+/// What a healthy node warns of.
+fn warnings(health: &Value) -> String {
+    let warnings = health.get("warnings").and_then(Value::as_array);
+    let warnings = warnings.into_iter().flatten().filter_map(Value::as_str);
+    warnings.collect::<Vec<_>>().join("; ")
+}
+
+/// `ok`, `leaving`, `unregistered`, `replaced` or `failed`, and why.
 fn state(answered: &Answered) -> (&'static str, String) {
     let health = match &answered.answer {
         Ok(health) => health,
+        Err(error) if error.reason().as_deref() == Some("WRONG_SERVER") => {
+            return ("replaced", format!("another server answers here: {error}"));
+        }
         Err(error) => return ("failed", error.to_string()),
     };
     // Go's nodes say only `status`.
@@ -76,7 +86,7 @@ fn state(answered: &Answered) -> (&'static str, String) {
     match health.get("status").and_then(Value::as_str) {
         Some("ok") if !is("ready") => ("leaving", "it drains and takes no new work".to_owned()),
         Some("ok") if !is("registered") => ("unregistered", reason.to_owned()),
-        Some("ok") => ("ok", String::new()),
+        Some("ok") => ("ok", warnings(health)),
         _ => ("failed", health.to_string()),
     }
 }

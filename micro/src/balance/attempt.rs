@@ -279,7 +279,9 @@ impl Inner {
             progress.note("no further attempt: what every node failed with does not pass");
             return Some(progress.end(request, error));
         }
-        if !progress.lane.budget.withdraw(now) {
+        // Who asks the wrong server burdens no other: that is free as long as there are others.
+        let is_free = error.is_wrong_server() && self.is_one_left(progress, request);
+        if !is_free && !progress.lane.budget.withdraw(now) {
             progress.note("no further attempt: the retry budget is spent");
             return Some(progress.end(request, error));
         }

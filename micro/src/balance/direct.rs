@@ -17,10 +17,10 @@ use crate::{
 /// Addresses whose way is kept open.
 const MOST: usize = 64;
 
-/// Ways to addresses, by address.
+/// Ways to addresses, by address and by the id of who is meant there.
 pub(super) struct Direct {
     transport: Arc<dyn Transport>,
-    peers: Mutex<HashMap<String, Way>>,
+    peers: Mutex<HashMap<(String, String), Way>>,
 }
 
 /// A way to an address.
@@ -42,14 +42,13 @@ impl Direct {
     /// nobody answers at the address.
     pub(super) async fn call(
         &self,
-        address: &str,
+        node: &Node,
         request: &mut Request,
         began: Nanos,
         deadline: Nanos,
         rng: &Rng,
     ) -> Result<Response> {
-        let node = Node::new(request.service(), address, address);
-        let peer = self.peer(&node)?;
+        let peer = self.peer(node)?;
         let recorder = request.extensions().get::<Recorder>().cloned();
         let attempts = request.context().attempts_left().unwrap_or(1);
         let mut backoff = Backoff::default();
@@ -63,7 +62,7 @@ impl Direct {
                 attempts,
             };
             if let Some(recorder) = &recorder {
-                recorder.write(|record| record.begin(&node, "address given", began, &attempt));
+                recorder.write(|record| record.begin(node, "address given", began, &attempt));
             }
             let answer = match peer.connection() {
                 Ok(connection) => send(connection, request, attempt).await,
@@ -71,7 +70,7 @@ impl Direct {
             };
             let ended = time::now();
             if tracing::enabled!(tracing::Level::DEBUG) {
-                tell_attempt(&node, &answer);
+                tell_attempt(node, &answer);
             }
             if let Some(recorder) = &recorder {
                 recorder.write(|record| record.end(&answer, began, now, ended));
@@ -96,7 +95,7 @@ impl Direct {
             };
             if !again || now >= deadline {
                 if matches!(&answer, Err(error) if error.outcome() == Outcome::NotSent) {
-                    self.forget(address, peer);
+                    self.forget(node, peer);
                 }
                 return answer.map_err(|error| match error.origin() {
                     "" => error.with_origin(request.target().to_string()),
@@ -109,7 +108,8 @@ impl Direct {
 
     fn peer(&self, node: &Node) -> Result<Arc<dyn Peer>> {
         let mut peers = self.peers.lock();
-        if let Some(way) = peers.get_mut(&node.address) {
+        let key = key(node);
+        if let Some(way) = peers.get_mut(&key) {
             way.used = true;
             return Ok(way.peer.clone());
         }
@@ -123,21 +123,21 @@ impl Direct {
             peer: peer.clone(),
             used: true,
         };
-        peers.insert(node.address.clone(), way);
+        peers.insert(key, way);
         Ok(peer)
     }
 
     /// Keeps nothing of an address that could not be reached, unless another call uses it.
-    fn forget(&self, address: &str, peer: Arc<dyn Peer>) {
+    fn forget(&self, node: &Node, peer: Arc<dyn Peer>) {
         let mut peers = self.peers.lock();
         // Two are the map's and this one.
         let unused = Arc::strong_count(&peer) <= 2;
         if unused
             && peers
-                .get(address)
+                .get(&key(node))
                 .is_some_and(|way| Arc::ptr_eq(&way.peer, &peer))
         {
-            peers.remove(address);
+            peers.remove(&key(node));
             drop(peers);
             peer.close();
         }
@@ -159,4 +159,8 @@ impl Direct {
     pub(super) fn is_empty(&self) -> bool {
         self.peers.lock().is_empty()
     }
+}
+
+fn key(node: &Node) -> (String, String) {
+    (node.address.clone(), node.id.clone())
 }

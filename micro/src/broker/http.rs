@@ -129,7 +129,9 @@ impl Broker for Http {
         let port = inner.door.port(listen).await?;
         let id = Node::random_id();
         let mut registered = Vec::new();
-        let nodes = inner.nodes(topic, queue, &id, &port.address);
+        let said = inner.settings.advertise.as_deref();
+        let address = inner.door.advertised(said, &port.address)?;
+        let nodes = inner.nodes(topic, queue, &id, &address);
         let ids = nodes.iter().map(|node| node.id.clone()).collect();
         let feed = port.desk.open(topic, ids, inner.settings.capacity);
         for node in nodes {
@@ -143,8 +145,7 @@ impl Broker for Http {
 
 impl Inner {
     /// The records of a subscription, one for each style.
-    fn nodes(&self, topic: &str, queue: Option<&str>, id: &str, bound: &str) -> Vec<Node> {
-        let address = self.settings.advertise.as_deref().unwrap_or(bound);
+    fn nodes(&self, topic: &str, queue: Option<&str>, id: &str, address: &str) -> Vec<Node> {
         let secure = self.native.refuses_plaintext();
         let styles = self.settings.register.iter();
         styles

@@ -17,6 +17,7 @@ use crate::{
     context::{Context, Wire},
     error::{Error, Result},
     message::{ContentType, Expected, Request, Target},
+    registry::Node,
     selector::{Filter, filter},
 };
 
@@ -161,6 +162,12 @@ impl<In, Out> RequestBuilder<'_, In, Out> {
     /// Calls this address, without discovery.
     pub fn address(self, address: &str) -> Self {
         self.option(|options| options.address = Some(address.to_owned()))
+    }
+
+    /// Calls this node, by its record, without discovery; it is refused where another answers at the address.
+    #[doc(hidden)]
+    pub fn node(self, node: &Node) -> Self {
+        self.option(|options| options.node = Some(Arc::new(node.clone())))
     }
 
     /// Asks a second node too when the first has not answered after `delay`, and takes the answer

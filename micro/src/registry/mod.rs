@@ -17,6 +17,7 @@ mod each;
 pub mod encoding;
 #[cfg(feature = "etcd")]
 mod etcd;
+mod file;
 #[cfg(any(test, fuzzing))]
 mod fuzz;
 #[cfg(feature = "kubernetes")]
@@ -72,7 +73,13 @@ pub use static_list::Static;
 #[cfg(feature = "zookeeper")]
 pub use zookeeper::ZooKeeper;
 
-use crate::error::{Error, Result};
+use crate::{
+    address::are_of_this_machine,
+    error::{Error, Result},
+};
+
+pub(crate) use admit::{Readers, admit as admits};
+pub(crate) use file::open_plain;
 
 /// Whole sets of nodes, as they change.
 pub type Updates = Pin<Box<dyn Stream<Item = Update> + Send>>;
@@ -97,6 +104,12 @@ pub trait Registry: Send + Sync + 'static {
     /// otherwise.
     fn is_remote(&self) -> bool {
         self.place().is_some()
+    }
+
+    /// Whether all who read it are on this machine, so that a loopback address or a Unix socket leads them to the node.
+    /// As its place is none or loopback, unless it says otherwise.
+    fn is_of_this_machine(&self) -> bool {
+        self.place().is_none_or(|place| are_of_this_machine(&place))
     }
 
     /// Whether it is only read: what is registered is kept nowhere, as others find it in another way.

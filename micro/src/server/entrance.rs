@@ -18,11 +18,16 @@ use tokio::time::Sleep;
 
 use crate::{
     broker::direct::TOPICS,
-    call::{Answer, Begun, Call, Listing, Shape, Traced, Watch},
+    call::{Answer, Begun, Call, Identity, Listing, Shape, Traced, Watch},
     context::Trace,
     error::{Error, Outcome, Result},
     message::{Request, Response},
-    server::{counted::Counted, report, router::Table, stats::EndpointStats},
+    server::{
+        counted::Counted,
+        report,
+        router::{Route, Table},
+        stats::EndpointStats,
+    },
     time::{self, NEVER, Nanos},
 };
 
@@ -54,6 +59,8 @@ pub(crate) struct Entrance {
     table: Arc<Table>,
     /// The user's layers over the table, if there are any.
     layered: Option<Arc<dyn Call>>,
+    /// Which node it is of which service.
+    identity: Identity,
     /// What answers publishers whose events come by this port.
     events: OnceLock<Arc<dyn Call>>,
     busy: Arc<Busy>,
@@ -69,10 +76,16 @@ struct Busy {
 }
 
 impl Entrance {
-    pub(crate) fn new(table: Arc<Table>, layered: Option<Arc<dyn Call>>, limit: usize) -> Self {
+    pub(crate) fn new(
+        table: Arc<Table>,
+        layered: Option<Arc<dyn Call>>,
+        identity: Identity,
+        limit: usize,
+    ) -> Self {
         Entrance {
             table,
             layered,
+            identity,
             events: OnceLock::new(),
             busy: Arc::new(Busy {
                 running: AtomicUsize::new(0),
@@ -127,6 +140,13 @@ impl Entrance {
         let call = self.layered.as_ref().unwrap_or(&route.call);
         let deadline = request.context().deadline();
         let trace = *request.context().trace();
+        let mut permit = None;
+        if route.blocking {
+            // Its job may outlive the call, and holds the permit for as long.
+            let taken = Permit::take(&self.busy);
+            request.extensions_mut().insert(taken.clone());
+            permit = Some(taken);
+        }
         let began = is_timed(now).then(time::now);
         let begun = catch_unwind(AssertUnwindSafe(|| Begun::poll(call.call(request))));
         let took = began.map(|began| time::now().saturating_sub(began));
@@ -138,9 +158,9 @@ impl Entrance {
             Ok(Begun::Running(answer)) => {
                 return Begun::Running(Box::pin(Work::new(
                     answer,
-                    route.name.clone(),
-                    route.stats.clone(),
+                    route,
                     self.busy.clone(),
+                    permit,
                     trace,
                     now,
                     deadline,
@@ -186,6 +206,29 @@ impl Entrance {
     }
 }
 
+/// A request's share of the limit of requests at work, until the last clone is dropped.
+#[derive(Clone)]
+pub(super) struct Permit {
+    _share: Arc<Share>,
+}
+
+struct Share(Arc<Busy>);
+
+impl Permit {
+    fn take(busy: &Arc<Busy>) -> Self {
+        busy.running.fetch_add(1, Relaxed);
+        Permit {
+            _share: Arc::new(Share(busy.clone())),
+        }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Relaxed);
+    }
+}
+
 impl Call for Entrance {
     fn call(&self, request: Request) -> Answer {
         match self.begin(request, time::now()) {
@@ -207,6 +250,19 @@ impl Call for Entrance {
 
     fn listing(&self) -> Option<Listing> {
         self.table.listing()
+    }
+
+    fn identity(&self) -> Option<&Identity> {
+        Some(&self.identity)
+    }
+
+    fn is_meant(&self, meant: &Identity) -> Result<bool> {
+        match self.events.get() {
+            Some(events) if meant.service.starts_with(TOPICS) && events.is_meant(meant).is_ok() => {
+                Ok(true)
+            }
+            _ => self.identity.check(meant).map(|()| true),
+        }
     }
 }
 
@@ -243,6 +299,8 @@ struct Work {
     stats: Arc<EndpointStats>,
     busy: Arc<Busy>,
     trace: Trace,
+    /// Shared with what goes on after the call; counted apart from it where there is none.
+    permit: Option<Permit>,
     began: Nanos,
     /// Ends the handler when nobody waits for its answer any more.
     deadline: Option<Pin<Box<Sleep>>>,
@@ -252,23 +310,26 @@ struct Work {
 impl Work {
     fn new(
         answer: Answer,
-        endpoint: Arc<str>,
-        stats: Arc<EndpointStats>,
+        route: &Route,
         busy: Arc<Busy>,
+        permit: Option<Permit>,
         trace: Trace,
         began: Nanos,
         deadline: Nanos,
     ) -> Self {
-        busy.running.fetch_add(1, Relaxed);
-        stats.begin();
+        if permit.is_none() {
+            busy.running.fetch_add(1, Relaxed);
+        }
+        route.stats.begin();
         let deadline = (deadline != NEVER)
             .then(|| Box::pin(tokio::time::sleep_until(time::instant(deadline))));
         Work {
             answer,
-            endpoint,
-            stats,
+            endpoint: route.name.clone(),
+            stats: route.stats.clone(),
             busy,
             trace,
+            permit,
             began,
             deadline,
             recorded: false,
@@ -324,7 +385,9 @@ impl Future for Work {
 
 impl Drop for Work {
     fn drop(&mut self) {
-        self.busy.running.fetch_sub(1, Relaxed);
+        if self.permit.is_none() {
+            self.busy.running.fetch_sub(1, Relaxed);
+        }
         self.stats.end();
         if !self.recorded {
             // Cancelled by the caller, or with its connection.

@@ -4,10 +4,8 @@
 pub(super) struct Setting {
     pub(super) name: &'static str,
     /// What holds when nothing is said, as the page shows it.
-    #[cfg_attr(not(test), allow(dead_code, reason = "the page shows it"))]
     pub(super) default: &'static str,
     /// What it says, as the page shows it.
-    #[cfg_attr(not(test), allow(dead_code, reason = "the page shows it"))]
     pub(super) means: &'static str,
 }
 
@@ -94,12 +92,12 @@ pub(super) const SETTINGS: [Setting; 39] = [
     setting(
         "server-address",
         "`127.0.0.1:0`",
-        "where it listens: `host:port`, port 0 for any free one, or `unix:PATH`",
+        "where it listens: `host:port`, port 0 for any free one, `:port` at every address, or `unix:PATH`",
     ),
     setting(
         "server-advertise",
         "where it listens",
-        "the address it registers, where others reach it by another",
+        "the address it registers, where others reach it by another; a host alone takes the port it listens at",
     ),
     setting(
         "server-cors-origins",
@@ -199,6 +197,34 @@ const SWITCHES: [&str; 6] = [
     "tls-insecure",
     "tls-require",
 ];
+
+/// What the names of our settings begin with, if they have a hyphen. A flag of one's own begins otherwise.
+const PREFIXES: [&str; 8] = [
+    "broker-",
+    "client-",
+    "register-",
+    "registry-",
+    "selector-",
+    "server-",
+    "tls-",
+    "transport-",
+];
+
+/// Whether a name that is not known would be one of ours.
+pub(super) fn is_ours(name: &str) -> bool {
+    PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// The settings whose blanks may be part of the value.
+const SECRETS: [&str; 2] = ["registry-password", "registry-token"];
+
+/// The value of a setting without the blanks around it, unless it is a secret.
+pub(super) fn trimmed(name: &str, text: String) -> String {
+    match SECRETS.contains(&name) {
+        true => text,
+        false => text.trim().to_owned(),
+    }
+}
 
 /// Whether a setting says yes when it is given without a value.
 pub(super) fn is_switch(name: &str) -> bool {

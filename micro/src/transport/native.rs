@@ -21,7 +21,7 @@ use crate::{
     error::Result,
     registry::Node,
     transport::{
-        Limits, Listener, Peer, Transport,
+        Addressee, Limits, Listener, Peer, Transport,
         io::{Network, SharedNetwork, Sockets},
         mux,
         pool::Pool,
@@ -39,6 +39,8 @@ pub struct Native {
     limits: Arc<Limits>,
     pool: Arc<Pool>,
     runtimes: Vec<Handle>,
+    /// The service that calls; empty where it is none.
+    caller: Arc<str>,
     /// What is spoken whatever a node says; what the node says where unsaid.
     only: Option<Spoken>,
     /// How requests of gRPC and Connect are compressed.
@@ -77,6 +79,7 @@ impl Native {
             pool: Pool::new(limits.connections),
             limits: Arc::new(limits),
             runtimes: Vec::new(),
+            caller: "".into(),
             only: None,
             #[cfg(feature = "http")]
             compression: None,
@@ -120,6 +123,11 @@ impl Native {
         self.tls.said().clone()
     }
 
+    /// Whom a client means when it calls a node.
+    fn addressee(&self, node: &Node) -> Addressee {
+        Addressee::of(node, &self.caller)
+    }
+
     /// What connections to a node are made by; `alpn` names what will be spoken.
     #[cfg(feature = "tls")]
     fn network_to(&self, node: &Node, alpn: &'static str) -> Result<SharedNetwork> {
@@ -157,7 +165,7 @@ impl Native {
         let (network, limits) = (self.network_to(node, version.alpn())?, self.limits.clone());
         let (pool, compression) = (self.pool.clone(), self.compression);
         Ok(grpc::way(
-            node,
+            (node, self.addressee(node)),
             version,
             on_web,
             compression,
@@ -174,6 +182,7 @@ impl Native {
         let (pool, compression) = (self.pool.clone(), self.compression);
         Ok(connect::way(
             node,
+            self.addressee(node),
             version,
             compression,
             network,
@@ -188,6 +197,7 @@ impl Native {
         let (network, limits) = (self.network_to(node, http::h1::ALPN)?, self.limits.clone());
         Ok(mucp::Node::new(
             node,
+            self.addressee(node),
             old,
             network,
             limits,
@@ -243,7 +253,14 @@ impl Native {
     fn plain(&self, node: &Node) -> Result<http::plain::Node> {
         let network = self.network_to(node, http::h1::ALPN)?;
         let (limits, pool) = (self.limits.clone(), self.pool.clone());
-        Ok(http::plain::Node::new(&node.address, network, limits, pool))
+        let addressee = self.addressee(node);
+        Ok(http::plain::Node::new(
+            &node.address,
+            addressee,
+            network,
+            limits,
+            pool,
+        ))
     }
 
     /// What a port speaks.
@@ -281,6 +298,12 @@ impl Native {
     pub fn cors_origins(mut self, origins: &str) -> Result<Self> {
         self.origins = Some(Origins::parse(origins)?);
         Ok(self)
+    }
+
+    /// The same on behalf of a service, which is named to those it calls.
+    pub(crate) fn called_by(mut self, service: &str) -> Self {
+        self.caller = service.into();
+        self
     }
 
     /// The same, handing connections round these runtimes.
@@ -333,6 +356,7 @@ impl Transport for Native {
         Ok(match self.only.unwrap_or_else(|| Spoken::of(node)) {
             Spoken::Native => Arc::new(mux::Node::new(
                 &node.address,
+                self.addressee(node),
                 self.network_to(node, mux::ALPN)?,
                 self.limits.clone(),
                 self.pool.clone(),

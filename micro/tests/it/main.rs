@@ -13,6 +13,7 @@ mod grpc;
 mod http1;
 #[cfg(feature = "grpc")]
 mod http2;
+mod identity;
 mod limits;
 mod metadata;
 mod middleware;
@@ -33,3 +34,4 @@ mod tls;
 mod traces;
 mod transport;
 mod ui;
+mod unix_sockets;

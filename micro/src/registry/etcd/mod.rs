@@ -72,10 +72,18 @@ impl Remote<Server> {
     pub fn open(url: &Url) -> Result<Self> {
         let options = Options::of(url, PORT, &[])?;
         let user = match (&options.user, &options.token) {
-            (None, None) => variable("ETCD_USERNAME")
-                .map(|user| (user, variable("ETCD_PASSWORD").unwrap_or_default())),
+            (None, None) => match variable("ETCD_USERNAME")? {
+                Some(user) => Some((user, variable("ETCD_PASSWORD")?.unwrap_or_default())),
+                None => None,
+            },
+            (Some(_), Some(_)) => {
+                return Err(Error::invalid_argument(
+                    "a token and a user are given; leave one out",
+                ));
+            }
             (user, _) => user.clone(),
         };
+        options.warn_of_plaintext(user.is_some() || options.token.is_some());
         let link = Arc::new(Link::new(&options, user)?);
         Ok(Remote::new(Server {
             place: options.place(),

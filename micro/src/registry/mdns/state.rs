@@ -18,6 +18,10 @@ use crate::registry::{
 const LONGEST: u64 = 120;
 /// How often watched services are asked for again, and interfaces looked for.
 const ROUND: Duration = Duration::from_secs(30);
+/// Between two announcements of one node.
+const AGAIN: Duration = Duration::from_secs(1);
+/// For how many seconds another's word holds, at most.
+const LONGEST_HEARD: u32 = 3600;
 /// Nodes of others that are remembered.
 const MOST: usize = 20_000;
 
@@ -86,7 +90,7 @@ impl State {
         let due = !(same && fresh);
         let (announced, again) = match before {
             Some(own) if !due => (own.announced, own.again),
-            _ => (now, (!same).then_some(now + Duration::from_secs(1))),
+            _ => (now, (!same).then_some(now + AGAIN)),
         };
         let own = Own {
             node: node.clone(),
@@ -118,9 +122,19 @@ impl State {
             dismissed,
         } = heard;
         let (key, now) = (key(&node), Instant::now());
-        if self.own.contains_key(&key) {
-            // It is our own message, or someone else's wish.
-            return (ttl == 0 && dismissed && self.deregister(&node)).then_some(node);
+        if let Some(own) = self.own.get_mut(&key) {
+            if ttl > 0 {
+                return None;
+            }
+            // What lasts is anyone's to take out, as there is no other way.
+            if dismissed && own.expires.is_none() {
+                self.deregister(&node);
+                return Some(node);
+            }
+            // Someone says goodbye for a node that lives: it is announced again, at most once a second.
+            let soonest = own.announced + AGAIN;
+            own.again.get_or_insert(soonest.max(now));
+            return None;
         }
         let known = self.seen.get(&key);
         let changed = match (ttl, known) {
@@ -132,7 +146,7 @@ impl State {
             0 => drop(self.seen.remove(&key)),
             _ if known.is_none() && self.seen.len() >= MOST => return None,
             _ => {
-                let lasts = Duration::from_secs(ttl.into());
+                let lasts = Duration::from_secs(ttl.min(LONGEST_HEARD).into());
                 let seen = Seen {
                     node,
                     expires: now + lasts,
@@ -214,6 +228,7 @@ impl State {
                 due.announce.push((own.node.clone(), 0));
                 changed.insert(service.clone());
             } else if own.again.take_if(|at| *at <= now).is_some() {
+                own.announced = now;
                 due.announce.push((own.node.clone(), own.ttl));
             }
             !gone

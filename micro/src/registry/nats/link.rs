@@ -32,12 +32,14 @@ pub(super) struct Linked {
 }
 
 impl Link {
-    pub(super) fn of(options: &Options) -> Self {
-        Link {
+    pub(super) fn of(options: &Options) -> Result<Self> {
+        let identity = Identity::of(options, variable)?;
+        options.warn_of_plaintext(identity.is_sent());
+        Ok(Link {
             servers: options.hosts.clone(),
-            identity: Identity::of(options, variable),
+            identity,
             tls: options.tls.clone().map(Tls::new),
-        }
+        })
     }
 
     /// A connection to the first server that takes us. Ends with an error when all refuse, and not while one is

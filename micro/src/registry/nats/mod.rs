@@ -68,7 +68,7 @@ impl Remote<Server> {
                 "namespace `{namespace}` is no part of a subject of NATS; no dot at the end, nor two together"
             )));
         }
-        let hub = Hub::new(Link::of(&options), Subjects::of(&options.namespace));
+        let hub = Hub::new(Link::of(&options)?, Subjects::of(&options.namespace));
         Ok(Remote::new(Server {
             place: options.place(),
             hub: Arc::new(hub),

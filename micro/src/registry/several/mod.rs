@@ -108,6 +108,10 @@ impl Registry for Several {
         self.registries().iter().any(|one| one.is_remote())
     }
 
+    fn is_of_this_machine(&self) -> bool {
+        self.registries().iter().all(|one| one.is_of_this_machine())
+    }
+
     fn only_reads(&self) -> bool {
         self.registries().iter().all(|one| one.only_reads())
     }

@@ -72,7 +72,7 @@ impl Remote<Server> {
     /// # Errors
     /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for a URL that says what ZooKeeper has not.
     pub fn open(url: &Url) -> Result<Self> {
-        let options = Options::of(url, 2181, &["session-timeout"])?;
+        let options = Options::with_path(url, 2181, &["session-timeout"])?;
         if options.token.is_some() {
             return Err(Error::invalid_argument(
                 "`zookeeper` takes no token; give `user` and `password`",
@@ -89,6 +89,7 @@ impl Remote<Server> {
                 }
             },
         };
+        options.warn_of_plaintext(options.user.is_some());
         let paths = Paths::of(url.path(), &options.namespace)?;
         let access = match options.user {
             Some(_) => Access::Own,

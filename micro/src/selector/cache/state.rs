@@ -23,6 +23,9 @@ use crate::{
 /// Warnings about one service: one a minute.
 const WARNING: Nanos = 60_000_000_000;
 
+/// Between two questions to the registry that a wrong record causes: a second.
+const ASKING: Nanos = 1_000_000_000;
+
 /// The state of one service.
 pub(super) struct Inner<P: Clone> {
     pub(super) shared: Arc<Shared<P>>,
@@ -40,6 +43,9 @@ pub(super) struct Inner<P: Clone> {
     warned: AtomicU64,
     /// Whether there ever was a node.
     had_nodes: AtomicBool,
+    /// Told when the registry is to be asked anew, and when it last was.
+    pub(super) asked: Notify,
+    asked_at: AtomicU64,
 }
 
 /// What the registry has said of the service, or is said in its place.
@@ -68,6 +74,8 @@ impl<P: Clone> Inner<P> {
             older_by: AtomicU64::new(0),
             warned: AtomicU64::new(0),
             had_nodes: AtomicBool::new(false),
+            asked: Notify::new(),
+            asked_at: AtomicU64::new(0),
         }
     }
 
@@ -120,6 +128,15 @@ impl<P: Clone> Inner<P> {
                 let age = time::now().saturating_sub(since).saturating_add(older_by);
                 Duration::from_nanos(age)
             }
+        }
+    }
+
+    /// Has the registry asked anew, unless that was done a moment ago.
+    pub(super) fn ask_again(&self, now: Nanos) {
+        let last = self.asked_at.load(Ordering::Relaxed);
+        if last == 0 || now.saturating_sub(last) >= ASKING {
+            self.asked_at.store(now.max(1), Ordering::Relaxed);
+            self.asked.notify_one();
         }
     }
 
