@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-use micro::{Code, Error};
+use micro::{Code, Error, Outcome};
 
 /// The result of every command.
 pub(crate) type Result<T = (), E = Failure> = std::result::Result<T, E>;
@@ -53,11 +53,17 @@ impl fmt::Display for Failure {
     }
 }
 
+/// Whether the service that was called has no node; not whether one that its handler called has none.
+pub(crate) fn has_no_nodes(error: &Error) -> bool {
+    error.outcome() == Outcome::NotSent && error.reason().as_deref() == Some("NO_NODES")
+}
+
 /// A call's failure.
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error.code() {
             Code::NotFound => Failure::NotFound(error.to_string()),
+            _ if has_no_nodes(&error) => Failure::NotFound(error.to_string()),
             _ => Failure::Failed(error.to_string()),
         }
     }

@@ -1,6 +1,7 @@
 //! The one shape of every room between the caller and the handler: `Request → Result<Response>`.
 
 mod identity;
+mod traced;
 
 use std::{
     future::Future,
@@ -16,6 +17,8 @@ use crate::{
 };
 pub use identity::Identity;
 pub(crate) use identity::wrong_server;
+
+pub(crate) use traced::{Traced, Watch};
 
 /// A boxed future of an answer.
 pub type Answer = Pin<Box<dyn Future<Output = Result<Response>> + Send>>;

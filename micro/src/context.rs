@@ -1,14 +1,20 @@
 //! What travels with a call: time left, attempts left, criticality, trace, metadata.
 
+mod relay;
 mod wire;
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
 
 use crate::{
     error::{Error, Result},
     metadata::Metadata,
     time::{self, NEVER, Nanos},
 };
+pub(crate) use relay::Relay;
 pub use wire::Wire;
 
 /// What travels with a call, from the edge through every service it reaches.
@@ -22,13 +28,32 @@ pub use wire::Wire;
 /// let cx = Context::new().with_timeout(Duration::from_secs(2));
 /// assert!(cx.time_left().unwrap() <= Duration::from_secs(2));
 /// ```
+///
+/// # Metadata
+/// A caller sends what it adds by [`Context::with`]. A handler reads what came with [`Context::metadata`]; to the services
+/// it calls go only trace context and baggage, what it adds itself, and what it [relays](Context::relay). So the
+/// credentials and cookies of a request stay with the service that they were sent to.
+///
+/// ```
+/// use micro::{Client, Context, Result};
+///
+/// async fn order(client: &Client, cx: Context, id: String) -> Result<String> {
+///     // The tenant came with the request, and the stock service has to know it too.
+///     let cx = cx.relay("tenant").with("order", &id);
+///     client.method("stock", "Stock.Reserve").call(&cx, id).await
+/// }
+/// ```
 #[derive(Clone, Default)]
 pub struct Context {
     deadline: Deadline,
     attempts: Option<u8>,
     criticality: Criticality,
     trace: Trace,
+    /// Whether it came with a request, so that its metadata is for this service alone.
+    received: bool,
     metadata: Metadata,
+    /// Of a context that came with a request: the metadata that goes to the services called.
+    marked: Metadata,
     wire: Option<Wire>,
 }
 
@@ -99,6 +124,28 @@ impl Trace {
     pub fn is_some(&self) -> bool {
         self.trace_id != [0; 16]
     }
+
+    /// A trace that begins here and is not sampled, so that what several processes log of one call can be matched.
+    fn random() -> Self {
+        // Each state has keys of its own, which come from the system's random numbers.
+        let number = || RandomState::new().hash_one(0).max(1);
+        let mut trace_id = [0; 16];
+        trace_id[..8].copy_from_slice(&number().to_be_bytes());
+        trace_id[8..].copy_from_slice(&number().to_be_bytes());
+        Trace::new(trace_id, number().to_be_bytes(), 0)
+    }
+
+    /// The trace id in hexadecimal digits, as `traceparent` has it; nothing where there is no trace.
+    pub(crate) fn hex_id(&self) -> String {
+        use std::fmt::Write;
+        let mut text = String::new();
+        if self.is_some() {
+            for byte in self.trace_id {
+                let _ = write!(text, "{byte:02x}");
+            }
+        }
+        text
+    }
 }
 
 impl Context {
@@ -113,9 +160,26 @@ impl Context {
         self
     }
 
-    /// The same with one more entry of metadata.
+    /// The same with one more entry of metadata, which goes to the services called.
     pub fn with(mut self, name: &str, value: impl AsRef<str>) -> Self {
         self.metadata.insert(name, value.as_ref());
+        if self.received {
+            self.marked.insert(name, value.as_ref());
+        }
+        self
+    }
+
+    /// The same, whose metadata of this name goes to the services called as it came: each name is relayed one hop,
+    /// by the handler that says so. Names of one hop, such as `host` and `content-type`, never are.
+    pub fn relay(mut self, name: &str) -> Self {
+        if self.received {
+            self.marked.remove(name);
+            for (other, value) in self.metadata.iter() {
+                if other.eq_ignore_ascii_case(name) {
+                    self.marked.append(other, value);
+                }
+            }
+        }
         self
     }
 
@@ -168,12 +232,21 @@ impl Context {
         &self.trace
     }
 
-    /// Metadata: names without case, values of text.
+    /// The trace it belongs to, begun now if there is none.
+    pub(crate) fn ensure_trace(&mut self) -> &Trace {
+        if !self.trace.is_some() {
+            self.trace = Trace::random();
+        }
+        &self.trace
+    }
+
+    /// Metadata: names without case, values of text. In a handler, all that came with the request.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
     }
 
-    /// Metadata, to change.
+    /// Metadata, to change. What is added to that of a request that came in, as by a layer, is for its handler
+    /// and travels no further; see [`Context::with`].
     pub fn metadata_mut(&mut self) -> &mut Metadata {
         &mut self.metadata
     }
@@ -191,9 +264,21 @@ impl Context {
             attempts,
             criticality,
             trace,
+            received: true,
             metadata,
+            marked: Metadata::new(),
             wire: None,
         }
+    }
+
+    /// Notes that it has come to the service it was sent to.
+    pub(crate) fn arrive(&mut self) {
+        self.received = true;
+    }
+
+    /// Whether it came with a request.
+    pub(crate) fn is_received(&self) -> bool {
+        self.received
     }
 
     /// The call on the wire; `None` where nobody compresses, or the protocol says nothing of it.
@@ -215,12 +300,23 @@ impl Context {
         self.deadline.0 = self.deadline.0.min(at);
     }
 
-    /// The context of a call made on behalf of this one: all but hop-by-hop metadata.
-    pub(crate) fn child(&self) -> Self {
-        let mut child = self.clone();
-        child.metadata.strip_hop_by_hop();
-        child.wire = None;
-        child
+    /// The context of a call made on behalf of this one, with the metadata that travels on and no name of one hop.
+    pub(crate) fn child(&self, relay: &Relay) -> Self {
+        let mut metadata = match self.received {
+            true => relay.pick(&self.metadata, &self.marked),
+            false => self.metadata.clone(),
+        };
+        metadata.strip_hop_by_hop();
+        Context {
+            deadline: self.deadline,
+            attempts: self.attempts,
+            criticality: self.criticality,
+            trace: self.trace,
+            received: false,
+            metadata,
+            marked: Metadata::new(),
+            wire: None,
+        }
     }
 }
 
@@ -253,9 +349,49 @@ mod tests {
     #[test]
     fn a_child_call_drops_hop_by_hop_names_and_keeps_the_rest() {
         let cx = Context::new().with("X-Micro-Id", "7").with("Tenant", "a");
-        let child = cx.child();
+        let child = cx.child(&Relay::default());
         assert_eq!(child.metadata().get("micro-id"), None);
         assert_eq!(child.metadata().get("x-micro-id"), None);
         assert_eq!(child.metadata().get("tenant"), Some("a"));
+    }
+
+    fn received() -> Context {
+        let mut cx = Context::new()
+            .with("Authorization", "secret")
+            .with("Cookie", "c")
+            .with("X-Forwarded-For", "10.0.0.1")
+            .with("Host", "h")
+            .with("Baggage", "b")
+            .with("Tenant", "t")
+            .with("Request-Id", "r");
+        cx.arrive();
+        cx
+    }
+
+    fn names(cx: &Context) -> Vec<&str> {
+        cx.metadata().iter().map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn received_metadata_travels_only_if_marked_or_listed() {
+        let cx = received();
+        assert_eq!(cx.metadata().get("authorization"), Some("secret"));
+        assert_eq!(names(&cx.child(&Relay::default())), ["Baggage"]);
+        let marked = cx.clone().relay("tenant").relay("host").with("own", "1");
+        let child = marked.child(&Relay::default());
+        assert_eq!(names(&child), ["Tenant", "own", "Baggage"]);
+        let listed = cx.child(&Relay::named("request-id, Authorization"));
+        assert_eq!(names(&listed), ["Authorization", "Baggage", "Request-Id"]);
+        let mut all = names(&cx.child(&Relay::named("all"))).len();
+        all += 1;
+        assert_eq!(all, names(&cx).len(), "all but `host`, which is of one hop");
+    }
+
+    #[test]
+    fn a_call_made_on_behalf_of_a_child_keeps_what_was_added_to_it() {
+        let mut child = received().child(&Relay::default());
+        child.metadata_mut().insert("added", "1");
+        let again = child.child(&Relay::default());
+        assert_eq!(names(&again), ["Baggage", "added"]);
     }
 }

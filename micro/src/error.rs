@@ -150,6 +150,20 @@ impl fmt::Display for Outcome {
     }
 }
 
+/// Whether what kept a request from being sent can pass by itself. It is for the calling loop, and does not travel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Recovery {
+    /// It cannot: a certificate that is not trusted, another protocol.
+    Never,
+    /// It hardly can: the connection was closed before anything was said.
+    Unlikely,
+    /// Nobody answered at the address, as while a node restarts.
+    Unreachable,
+    /// It can, or nothing is known.
+    #[default]
+    Possible,
+}
+
 /// Metadata of an error whose HTTP status is not its code's.
 const HTTP_STATUS: &str = "http-status";
 
@@ -172,6 +186,7 @@ pub struct Error(Box<Inner>);
 struct Inner {
     code: Code,
     outcome: Outcome,
+    recovery: Recovery,
     message: Cow<'static, str>,
     /// Who made it: `service/endpoint`, a node or a part of the library. Empty if unsaid.
     origin: Cow<'static, str>,
@@ -195,6 +210,7 @@ impl Error {
         Error(Box::new(Inner {
             code,
             outcome: Outcome::Answered,
+            recovery: Recovery::Possible,
             message: message.into(),
             origin: Cow::Borrowed(""),
             retry_after: None,
@@ -281,6 +297,17 @@ impl Error {
         self
     }
 
+    /// The same error, saying whether its reason can pass.
+    pub(crate) fn with_recovery(mut self, recovery: Recovery) -> Self {
+        self.0.recovery = recovery;
+        self
+    }
+
+    /// Whether its reason can pass.
+    pub(crate) fn recovery(&self) -> Recovery {
+        self.0.recovery
+    }
+
     /// The same error as a handler's own answer: that a call it made was not sent says nothing of
     /// what the handler itself has done.
     pub(crate) fn answered(self) -> Self {
@@ -313,7 +340,8 @@ impl Error {
         self
     }
 
-    /// The same error with its cause.
+    /// The same error with its cause, which stays in this process: a server logs it, and callers get only the
+    /// message, the code and the details.
     pub fn with_source(
         mut self,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -329,15 +357,37 @@ impl Error {
     }
 }
 
+impl Error {
+    /// Writes the chain of causes, leaving out each whose text has been written already: errors made by
+    /// `thiserror` and conversions often repeat that of their cause.
+    fn write_sources(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut source = std::error::Error::source(self);
+        if source.is_none() {
+            return Ok(());
+        }
+        let mut written = self.0.message.to_string();
+        while let Some(cause) = source {
+            let text = cause.to_string();
+            let said = cause.downcast_ref::<Error>().map_or(&*text, Error::message);
+            if !written.contains(said) {
+                write!(f, ": {text}")?;
+                written.push_str(&text);
+            }
+            source = cause.source();
+        }
+        Ok(())
+    }
+}
+
+/// The text for people at the place where the error was made: origin, message, causes, code and outcome. Only the
+/// message, the code and the details travel to callers.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.0.origin.is_empty() {
             write!(f, "{}: ", self.0.origin)?;
         }
         f.write_str(&self.0.message)?;
-        if let Some(source) = &self.0.source {
-            write!(f, ": {source}")?;
-        }
+        self.write_sources(f)?;
         match self.0.outcome {
             Outcome::Answered => write!(f, " ({})", self.0.code),
             outcome => write!(f, " ({}, {outcome})", self.0.code),
@@ -385,6 +435,34 @@ mod tests {
         assert_eq!(plain.http_status(), 500);
         assert!(plain.metadata().is_empty());
         assert_eq!(Error::not_found("x").http_status(), 404);
+    }
+
+    #[test]
+    fn the_text_of_a_cause_is_not_repeated() {
+        #[derive(Debug)]
+        struct Missing;
+        impl fmt::Display for Missing {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("no product `x`")
+            }
+        }
+        impl std::error::Error for Missing {}
+        let error = Error::not_found(Missing.to_string()).with_source(Missing);
+        assert_eq!(error.to_string(), "no product `x` (not_found)");
+        let error = Error::internal("cannot load").with_source(error);
+        let expected = "cannot load: no product `x` (not_found) (internal)";
+        assert_eq!(error.to_string(), expected);
+        let error =
+            Error::internal("no product `x`").with_source(Error::not_found("no product `x`"));
+        assert_eq!(error.to_string(), "no product `x` (internal)");
+        let error = Error::internal("y").with_source(io("the disk is full"));
+        let error = Error::unavailable("z").with_source(error);
+        let expected = "z: y: the disk is full (internal) (unavailable)";
+        assert_eq!(error.to_string(), expected);
+    }
+
+    fn io(text: &str) -> std::io::Error {
+        std::io::Error::other(text.to_owned())
     }
 
     #[test]

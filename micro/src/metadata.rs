@@ -26,7 +26,7 @@ pub struct Metadata {
 const LENGTHS: usize = 6;
 
 /// Names that belong to one hop. Their `X-` twins count too.
-const HOP_BY_HOP: [&str; 28] = [
+const HOP_BY_HOP: [&str; 32] = [
     "content-type",
     "content-length",
     "accept",
@@ -34,6 +34,9 @@ const HOP_BY_HOP: [&str; 28] = [
     "user-agent",
     "host",
     "connection",
+    "keep-alive",
+    "proxy-connection",
+    "content-encoding",
     "upgrade",
     "transfer-encoding",
     "te",
@@ -52,6 +55,7 @@ const HOP_BY_HOP: [&str; 28] = [
     "micro-topic",
     "micro-target",
     "micro-protocol",
+    "grpc-web",
     "micro-to-service",
     "micro-to-node",
     "micro-from-service",

@@ -11,6 +11,7 @@ use crate::{
     broker::{self, Broker},
     client::{Client, Parts},
     codec::{Codec, Codecs},
+    context::Relay,
     error::Result,
     middleware::{Layer, Layers},
     registry::{Local, Registry},
@@ -28,12 +29,17 @@ pub struct Plugins {
     /// Of go-micro's broker, where that is chosen.
     #[cfg(feature = "http")]
     http_broker: Option<broker::http::Settings>,
-    pub(crate) native: Native,
+    /// As it was given; see [`Plugins::own_native`].
+    native: Native,
+    /// What was said beside it, whichever came first.
+    #[cfg(feature = "tls")]
+    tls: Option<Tls>,
     pub(crate) strategy: Option<Arc<dyn Strategy>>,
     balance: balance::Settings,
     discovery: selector::Options,
     codecs: Codecs,
     layers: Layers,
+    relay: Relay,
 }
 
 impl Plugins {
@@ -54,11 +60,54 @@ impl Plugins {
         self
     }
 
-    /// Carries calls by the native protocol with this TLS, on both sides.
+    /// Carries calls by the native protocol with this TLS, on both sides, in place of that of [`Plugins::native`]. Where
+    /// [`Plugins::transport`] names another transport it is an error, which is told at the start.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: Tls) -> Self {
-        self.native = self.native.tls(tls);
+        self.tls = Some(tls);
         self
+    }
+
+    /// Lets metadata of these names travel on from each request that is handled to the services called for it: names with
+    /// commas between them, or `all` for everything but the names of one hop, as in go-micro. Without it only trace
+    /// context, baggage and what the handler marks travel; see [`Context::relay`](crate::Context::relay).
+    pub fn relay(mut self, names: &str) -> Self {
+        self.relay = Relay::named(names);
+        self
+    }
+
+    /// The native protocol with all that was said of it.
+    pub(crate) fn own_native(&self) -> Native {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            return self.native.clone().tls(tls.clone());
+        }
+        self.native.clone()
+    }
+
+    /// Changes the native protocol, with all that was said of it.
+    pub(crate) fn change_native(
+        mut self,
+        change: impl FnOnce(Native) -> Result<Native>,
+    ) -> Result<Self> {
+        self.native = change(self.own_native())?;
+        #[cfg(feature = "tls")]
+        {
+            self.tls = None;
+        }
+        Ok(self)
+    }
+
+    /// An error if something was said that no part follows.
+    pub(crate) fn check(&self) -> Result<()> {
+        #[cfg(feature = "tls")]
+        if let (Some(transport), Some(_)) = (&self.transport, &self.tls) {
+            return Err(crate::error::Error::invalid_argument(format!(
+                "TLS is given beside the transport `{}`, which would not follow it; give it to the transport itself",
+                transport.name()
+            )));
+        }
+        Ok(())
     }
 
     /// Calls on behalf of a service, which is named to those it calls.
@@ -145,7 +194,7 @@ impl Plugins {
     pub(crate) fn open_transport(&self, runtimes: Vec<Handle>) -> Arc<dyn Transport> {
         match &self.transport {
             Some(transport) => transport.clone(),
-            None => Arc::new(self.native.clone().runtimes(runtimes)),
+            None => Arc::new(self.own_native().runtimes(runtimes)),
         }
     }
 
@@ -162,6 +211,7 @@ impl Plugins {
 
     /// A client made of these parts, with connections and discovery of its own.
     pub fn client(&self) -> Result<Client> {
+        self.check()?;
         Ok(Client::of(self.parts()))
     }
 
@@ -198,7 +248,7 @@ impl Plugins {
             #[cfg(feature = "http")]
             None if self.http_broker.is_some() => Arc::new(broker::Http::new(
                 registry,
-                self.native.clone(),
+                self.own_native(),
                 balance.clone(),
                 self.http_broker.clone().unwrap_or_default(),
             )),
@@ -214,6 +264,7 @@ impl Plugins {
             balance: Some(balance),
             broker,
             codecs: self.codecs.clone(),
+            relay: self.relay.clone(),
         }
     }
 }

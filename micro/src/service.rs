@@ -58,6 +58,10 @@ pub struct Service {
     topics: Vec<Topic>,
     layers: Layers,
     plugins: Plugins,
+    /// Added to the plugins when they are used, so that it does not matter which was said first.
+    codecs: Vec<Arc<dyn Codec>>,
+    #[cfg(feature = "tls")]
+    tls: Option<crate::transport::Tls>,
     settings: Option<Settings>,
     client: Client,
     lifecycle: Lifecycle,
@@ -137,6 +141,9 @@ impl Service {
             topics: Vec::new(),
             layers: Layers::new(),
             plugins: Plugins::default(),
+            codecs: Vec::new(),
+            #[cfg(feature = "tls")]
+            tls: None,
             settings: None,
             client: Client::late(|| Plugins::new().parts()),
             lifecycle: Lifecycle::default(),
@@ -240,18 +247,18 @@ impl Service {
 
     /// Adds a codec of one's own.
     pub fn codec(mut self, codec: impl Codec) -> Self {
-        self.plugins = self.plugins.codec(codec);
+        self.codecs.push(Arc::new(codec));
         self
     }
 
-    /// Listens and calls with this TLS; it is [`Plugins::tls`], so say it after [`Service::plugins`].
+    /// Listens and calls with this TLS, in place of that of [`Service::plugins`]; see [`Plugins::tls`].
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: crate::transport::Tls) -> Self {
-        self.plugins = self.plugins.tls(tls);
+        self.tls = Some(tls);
         self
     }
 
-    /// Uses these plugins, unless the settings name others.
+    /// Uses these plugins, unless the settings name others. Codecs and TLS of the service itself are added to them.
     pub fn plugins(mut self, plugins: Plugins) -> Self {
         self.plugins = plugins;
         self
@@ -275,7 +282,8 @@ impl Service {
     /// It is made when it is first used, of the plugins that the service has by then: those it runs
     /// with, settings and all, when the first call is made by a handler.
     pub fn client(&self) -> Result<Client> {
-        let plugins = self.plugins.clone().called_by(&self.name);
+        let plugins = self.all_plugins().called_by(&self.name);
+        plugins.check()?;
         self.client.settle(move || plugins.parts());
         Ok(self.client.clone())
     }
@@ -287,16 +295,16 @@ impl Service {
     ///
     /// Reads neither environment nor command line: whoever embeds a service has their own. What
     /// [`Service::settings`] was given counts.
-    pub async fn serve(mut self) -> Result<Running> {
-        if let Some(settings) = self.settings.take() {
-            self.configure(&settings)?;
-        }
-        Running::start(self, Vec::new()).await
+    pub async fn serve(self) -> Result<Running> {
+        self.serve_on(Vec::new()).await
     }
 
     /// Serves in the caller's runtime and hands connections round `runtimes`, such as those that
-    /// [`runtime::run_on`](crate::runtime::run_on) gives.
-    pub async fn serve_on(self, runtimes: Vec<Handle>) -> Result<Running> {
+    /// [`runtime::run_on`](crate::runtime::run_on) gives; otherwise as [`Service::serve`].
+    pub async fn serve_on(mut self, runtimes: Vec<Handle>) -> Result<Running> {
+        if let Some(settings) = self.settings.take() {
+            self.configure(&settings)?;
+        }
         Running::start(self, runtimes).await
     }
 
@@ -345,9 +353,27 @@ impl Service {
 }
 
 impl Service {
+    /// The plugins with what was said of the service itself.
+    fn all_plugins(&self) -> Plugins {
+        let mut plugins = self.plugins.clone();
+        for codec in &self.codecs {
+            plugins = plugins.codec(codec.clone());
+        }
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            plugins = plugins.tls(tls.clone());
+        }
+        plugins
+    }
+
     /// Takes over what the settings say.
     fn configure(&mut self, settings: &Settings) -> Result<()> {
-        self.plugins = settings.apply(std::mem::take(&mut self.plugins))?;
+        self.plugins = settings.apply(self.all_plugins())?;
+        self.codecs.clear();
+        #[cfg(feature = "tls")]
+        {
+            self.tls = None;
+        }
         let text = |name| settings.text(name).map(str::to_owned);
         if let Some(name) = text("server-name") {
             self.name = name;
@@ -399,7 +425,8 @@ impl Running {
     /// Listens and subscribes; the registry does not know of it yet.
     async fn open(mut service: Service, workers: Vec<Handle>) -> Result<Self> {
         service.lifecycle.settle(service.timing_said)?;
-        let plugins = service.plugins.called_by(&service.name);
+        let plugins = service.all_plugins().called_by(&service.name);
+        plugins.check()?;
         let parts = plugins.clone();
         service.client.settle(move || parts.parts());
         let registry = plugins.open_registry()?;
@@ -486,8 +513,12 @@ impl Running {
         let registered = renewal.begin().await?;
         tracing::info!(
             service = node.service,
-            address = node.address,
+            version = node.version,
             id = node.id,
+            address = node.address,
+            listening = self.listener.address(),
+            registry = self.registry.name(),
+            registered,
             "serving"
         );
         self.renewal = Some(tokio::spawn(renewal.run(registered)));

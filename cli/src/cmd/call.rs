@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     arguments,
-    failure::{Failure, Result},
+    failure::{Failure, Result, has_no_nodes},
     reflection::{Form, Json, Protobuf},
     session::Session,
     target::{Shape, Target, shape_of},
@@ -113,6 +113,7 @@ pub(super) fn failure(error: Error) -> Failure {
         (Code::NotFound, Outcome::NotSent | Outcome::Rejected) => {
             Failure::NotFound(error.to_string())
         }
+        _ if has_no_nodes(&error) => Failure::NotFound(error.to_string()),
         _ => Failure::Failed(error.to_string()),
     }
 }

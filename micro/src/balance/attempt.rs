@@ -17,7 +17,7 @@ use super::{
     trying::Trying,
 };
 use crate::{
-    error::{Error, Outcome, Result},
+    error::{Error, Outcome, Recovery, Result},
     message::{Request, Response},
     selector::{Set, Tried},
     time::{self, Nanos},
@@ -272,6 +272,13 @@ impl Inner {
             progress.note("no further attempt: every node has been tried");
             return Some(progress.end(request, error));
         }
+        progress.note_recovery(&error);
+        if error.recovery() < Recovery::Unreachable
+            && progress.is_hopeless(&nodes_for(progress, request), now)
+        {
+            progress.note("no further attempt: what every node failed with does not pass");
+            return Some(progress.end(request, error));
+        }
         // Who asks the wrong server burdens no other: that is free as long as there are others.
         let is_free = error.is_wrong_server() && self.is_one_left(progress, request);
         if !is_free && !progress.lane.budget.withdraw(now) {
@@ -285,7 +292,7 @@ impl Inner {
 
     /// Whether a node has not been tried, of those there are now: some may have come since the last pick.
     fn is_one_left(&self, progress: &Progress<'_>, request: &Request) -> bool {
-        let set = filtered(Guard::into_inner(progress.lane.entry.load()), request);
+        let set = nodes_for(progress, request);
         let left = self.strategy.pick(set.snapshot(), progress.tried());
         left.is_some()
     }
@@ -297,7 +304,13 @@ impl Inner {
         let until = time::now().saturating_add(wait.as_nanos() as u64);
         tokio::time::sleep_until(time::instant(until.min(progress.deadline))).await;
         progress.failed().tried.clear();
+        progress.failed().recovery = None;
     }
+}
+
+/// The nodes that the request may go to, as they are now.
+fn nodes_for(progress: &Progress<'_>, request: &Request) -> Arc<Set<Arc<dyn Peer>>> {
+    filtered(Guard::into_inner(progress.lane.entry.load()), request)
 }
 
 /// The nodes of a set that the request may go to.

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// The first wait is at least this.
 const START: Duration = Duration::from_millis(5);
 /// And none is longer.
-const MOST: Duration = Duration::from_millis(200);
+pub(super) const MOST: Duration = Duration::from_millis(200);
 
 /// Waits that grow at random: each between the start and three times the last.
 #[derive(Clone, Debug)]

@@ -73,6 +73,7 @@ impl Calling {
 
     fn directly(&mut self, node: Arc<Node>, began: Nanos, deadline: Nanos) -> Stage {
         let (balance, mut request) = (self.balance.clone(), self.request.take());
+        balance.keep_swept();
         Stage::Loop(Box::pin(async move {
             let (direct, rng) = (&balance.direct, &balance.rng);
             let call = direct.call(&node, &mut request, began, deadline, rng);
@@ -91,8 +92,11 @@ impl Calling {
         Stage::Loop(Box::pin(async move {
             let attempts = balance.attempts(&lane, &mut request, began, deadline, first);
             let answer = attempts.await;
-            if answer.is_err() {
+            if let Err(error) = &answer {
                 lane.failed.fetch_add(1, Relaxed);
+                if error.has_no_nodes() {
+                    balance.forget(&lane);
+                }
             }
             answer
         }))

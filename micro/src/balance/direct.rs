@@ -4,9 +4,9 @@ use std::{collections::HashMap, sync::Arc};
 
 use parking_lot::Mutex;
 
-use super::{Backoff, Recorder};
+use super::{Backoff, Recorder, progress::PERSIST, trying::tell_attempt};
 use crate::{
-    error::{Outcome, Result},
+    error::{Outcome, Recovery, Result},
     message::{Request, Response},
     registry::Node,
     selector::Rng,
@@ -20,7 +20,14 @@ const MOST: usize = 64;
 /// Ways to addresses, by address and by the id of who is meant there.
 pub(super) struct Direct {
     transport: Arc<dyn Transport>,
-    peers: Mutex<HashMap<(String, String), Arc<dyn Peer>>>,
+    peers: Mutex<HashMap<(String, String), Way>>,
+}
+
+/// A way to an address.
+struct Way {
+    peer: Arc<dyn Peer>,
+    /// Whether a call has used it since the last sweep.
+    used: bool,
 }
 
 impl Direct {
@@ -31,7 +38,8 @@ impl Direct {
         }
     }
 
-    /// Sends the request there; again, after a wait, while it was certainly not sent.
+    /// Sends the request there; again, after a wait, while it was certainly not sent, but for less than a second where
+    /// nobody answers at the address.
     pub(super) async fn call(
         &self,
         node: &Node,
@@ -61,14 +69,34 @@ impl Direct {
                 Err(error) => Err(error),
             };
             let ended = time::now();
+            if tracing::enabled!(tracing::Level::DEBUG) {
+                tell_attempt(node, &answer);
+            }
             if let Some(recorder) = &recorder {
                 recorder.write(|record| record.end(&answer, began, now, ended));
             }
-            let again = matches!(&answer, Err(error) if error.outcome() == Outcome::NotSent
-                && error.is_retryable(false) && !request.is_spent());
             let wait = backoff.next(rng.number());
             now = ended.saturating_add(time::nanos(wait));
+            let again = match &answer {
+                Err(error) => {
+                    error.outcome() == Outcome::NotSent
+                        && error.is_retryable(false)
+                        && !request.is_spent()
+                        && match error.recovery() {
+                            Recovery::Never => false,
+                            // There is no other node, and no registry that would tell of one that comes.
+                            Recovery::Unlikely | Recovery::Unreachable => {
+                                now.saturating_sub(began) < PERSIST
+                            }
+                            Recovery::Possible => true,
+                        }
+                }
+                Ok(_) => false,
+            };
             if !again || now >= deadline {
+                if matches!(&answer, Err(error) if error.outcome() == Outcome::NotSent) {
+                    self.forget(node, peer);
+                }
                 return answer.map_err(|error| match error.origin() {
                     "" => error.with_origin(request.target().to_string()),
                     _ => error,
@@ -80,17 +108,59 @@ impl Direct {
 
     fn peer(&self, node: &Node) -> Result<Arc<dyn Peer>> {
         let mut peers = self.peers.lock();
-        let key = (node.address.clone(), node.id.clone());
-        if let Some(peer) = peers.get(&key) {
-            return Ok(peer.clone());
+        let key = key(node);
+        if let Some(way) = peers.get_mut(&key) {
+            way.used = true;
+            return Ok(way.peer.clone());
         }
         let peer = self.transport.open(node)?;
         if peers.len() >= MOST {
-            for (_, peer) in peers.drain() {
-                peer.close();
+            for (_, way) in peers.drain() {
+                way.peer.close();
             }
         }
-        peers.insert(key, peer.clone());
+        let way = Way {
+            peer: peer.clone(),
+            used: true,
+        };
+        peers.insert(key, way);
         Ok(peer)
     }
+
+    /// Keeps nothing of an address that could not be reached, unless another call uses it.
+    fn forget(&self, node: &Node, peer: Arc<dyn Peer>) {
+        let mut peers = self.peers.lock();
+        // Two are the map's and this one.
+        let unused = Arc::strong_count(&peer) <= 2;
+        if unused
+            && peers
+                .get(&key(node))
+                .is_some_and(|way| Arc::ptr_eq(&way.peer, &peer))
+        {
+            peers.remove(&key(node));
+            drop(peers);
+            peer.close();
+        }
+    }
+
+    /// Closes the ways that no call has used since the last sweep; whether none is left.
+    pub(super) fn sweep(&self) -> bool {
+        let mut peers = self.peers.lock();
+        peers.retain(|_, way| {
+            let used = std::mem::take(&mut way.used) || Arc::strong_count(&way.peer) > 1;
+            if !used {
+                way.peer.close();
+            }
+            used
+        });
+        peers.is_empty()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.peers.lock().is_empty()
+    }
+}
+
+fn key(node: &Node) -> (String, String) {
+    (node.address.clone(), node.id.clone())
 }

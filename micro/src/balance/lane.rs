@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc, Weak,
-    atomic::{AtomicU64, Ordering::Relaxed},
+    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
 use parking_lot::Mutex;
@@ -28,6 +28,9 @@ pub(super) struct Lane {
     pub(super) retries: AtomicU64,
     pub(super) hedges: AtomicU64,
     ejections: AtomicU64,
+    /// Whether it was looked up by name since the last sweep, and the calls there were then.
+    pub(super) used: AtomicBool,
+    swept_at: AtomicU64,
     /// One task for each ejected node; they end with the lane.
     probes: Mutex<JoinSet<()>>,
 }
@@ -47,8 +50,22 @@ impl Lane {
             retries: AtomicU64::new(0),
             hedges: AtomicU64::new(0),
             ejections: AtomicU64::new(0),
+            used: AtomicBool::new(true),
+            swept_at: AtomicU64::new(0),
             probes: Mutex::default(),
         }
+    }
+
+    /// Whether nobody holds it but who asks, in so many places. Handles to endpoints find another by its name.
+    pub(super) fn is_unheld(self: &Arc<Self>, places: usize) -> bool {
+        Arc::strong_count(self) <= places
+    }
+
+    /// Whether it was used since the last time this was asked.
+    pub(super) fn was_used(&self) -> bool {
+        let calls = self.budget.calls();
+        let called = self.swept_at.swap(calls, Relaxed) != calls;
+        self.used.swap(false, Relaxed) || called
     }
 
     pub(super) fn stats(&self) -> Stats {

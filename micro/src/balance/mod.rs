@@ -14,6 +14,7 @@ mod outcome;
 mod picked;
 mod progress;
 mod record;
+mod sweep;
 mod trying;
 
 use std::{
@@ -42,6 +43,7 @@ use backoff::Backoff;
 use calling::Calling;
 use direct::Direct;
 use lane::Lane;
+use sweep::Sweeper;
 
 /// Settings of the loop.
 #[derive(Clone, Debug)]
@@ -87,6 +89,7 @@ struct Inner {
     rng: Rng,
     direct: Direct,
     lanes: ArcSwap<Names<Arc<Lane>>>,
+    sweeper: Sweeper,
 }
 
 impl Balance {
@@ -97,7 +100,8 @@ impl Balance {
         rng: Rng,
         transport: Arc<dyn Transport>,
     ) -> Self {
-        Balance(Arc::new(Inner {
+        Balance(Arc::new_cyclic(|me| Inner {
+            sweeper: Sweeper::new(me.clone()),
             id: NEXT.fetch_add(1, Relaxed),
             cache,
             strategy,
@@ -147,9 +151,11 @@ impl Inner {
             Some(Ok(lane)) if lane.owner == self.id => lane,
             _ => {
                 let lane = self.find_lane(target.service(), now);
-                let weak: Weak<Lane> = Arc::downgrade(&lane);
-                // It stays what the first caller made it; a target seldom has two.
-                let _ = target.kept().set(weak);
+                if lane.entry.had_nodes() {
+                    let weak: Weak<Lane> = Arc::downgrade(&lane);
+                    // It stays what the first caller made it; a target seldom has two.
+                    let _ = target.kept().set(weak);
+                }
                 lane
             }
         }
@@ -157,6 +163,7 @@ impl Inner {
 
     fn find_lane(&self, service: &str, now: Nanos) -> Arc<Lane> {
         if let Some(lane) = self.lanes.load().get(service) {
+            lane.used.store(true, Relaxed);
             return lane.clone();
         }
         let entry = self.cache.service(service);
@@ -169,6 +176,7 @@ impl Inner {
             lanes.entry(service.into()).or_insert_with(|| fresh.clone());
             lanes
         });
+        self.keep_swept();
         self.lanes.load().get(service).cloned().unwrap_or(fresh)
     }
 }

@@ -2,14 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Backoff, Recorder, lane::Lane, outcome::is_harmless};
+use super::{Backoff, Recorder, backoff, lane::Lane, outcome::is_harmless};
 use crate::{
-    error::{Error, Outcome},
+    error::{Error, Outcome, Recovery},
     message::Request,
     selector::{Set, Tried},
-    time::Nanos,
+    time::{Nanos, nanos},
     transport::{Attempt, Peer},
 };
+
+/// For how long nodes are tried again whose failure hardly passes: a second, less what the last try takes.
+pub(super) const PERSIST: Nanos = 900_000_000;
 
 /// A call on its way through its attempts.
 pub(super) struct Progress<'a> {
@@ -36,6 +39,8 @@ pub(super) struct Failed {
     /// How the last one ended.
     pub(super) last: Option<Error>,
     pub(super) backoff: Backoff,
+    /// The best that is known of those tried since the last wait: whether a node may be reached yet.
+    pub(super) recovery: Option<Recovery>,
 }
 
 pub(super) static NONE: Tried = Tried::new();
@@ -54,6 +59,27 @@ impl Progress<'_> {
 
     pub(super) fn failed(&mut self) -> &mut Failed {
         self.failed.get_or_insert_default()
+    }
+
+    /// Notes whether what an attempt failed with can pass.
+    pub(super) fn note_recovery(&mut self, error: &Error) {
+        let failed = self.failed();
+        failed.recovery = failed.recovery.max(Some(error.recovery()));
+    }
+
+    /// Whether another try of these nodes would only cost time, as all have been tried.
+    pub(super) fn is_hopeless(&self, nodes: &Set<Arc<dyn Peer>>, now: Nanos) -> bool {
+        let mut members = nodes.snapshot().members().iter();
+        let recovery = self.failed.as_ref().and_then(|failed| failed.recovery);
+        let hopeless = match recovery {
+            Some(Recovery::Never) => true,
+            Some(Recovery::Unlikely) => {
+                let next = now.saturating_add(nanos(backoff::MOST));
+                next.saturating_sub(self.began) >= PERSIST
+            }
+            _ => false,
+        };
+        hopeless && members.all(|member| self.tried().contains(member))
     }
 
     fn maybe_done(&self) -> bool {

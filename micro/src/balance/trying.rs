@@ -13,6 +13,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     message::{Request, Response},
+    registry::Node,
     selector::Verdict,
     time::{self, NEVER, Nanos},
     transport::{Attempt, Connection},
@@ -90,6 +91,9 @@ impl Trying {
             _ => time::now(),
         };
         self.end(ended, outcome::verdict(&answer));
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            self.tell(&answer);
+        }
         if answer.is_ok() {
             let took = ended.saturating_sub(self.attempt.now);
             request.target().latency().record(took);
@@ -106,10 +110,26 @@ impl Trying {
         Poll::Ready(Ok(()))
     }
 
+    #[cold]
+    fn tell(&self, answer: &Result<Response>) {
+        tell_attempt(&self.picked.member().node, answer);
+    }
+
     fn end(&mut self, now: Nanos, verdict: Verdict) {
         self.ended = now;
         let (member, peer) = (self.picked.member(), self.picked.peer());
         self.lane.mark(member, peer, now, self.attempt.now, verdict);
+    }
+}
+
+/// Tells `tracing` how an attempt at a node ended, and the call's span whom it went to.
+pub(super) fn tell_attempt(node: &Node, answer: &Result<Response>) {
+    let peer = node.address.as_str();
+    tracing::Span::current().record("peer", peer);
+    let id = node.id.as_str();
+    match answer {
+        Ok(_) => tracing::debug!(peer, node = id, "attempt answered"),
+        Err(error) => tracing::debug!(peer, node = id, %error, "attempt failed"),
     }
 }
 

@@ -31,9 +31,10 @@ impl Delivery {
     /// thread, so it must not block.
     pub fn new(
         topic: Arc<str>,
-        event: Event,
+        mut event: Event,
         settle: impl FnOnce(Result<()>) + Send + 'static,
     ) -> Self {
+        event.arrive();
         Delivery {
             topic,
             event,

@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 
-use crate::{context::Context, message::ContentType};
+use crate::{
+    context::{Context, Relay},
+    message::ContentType,
+};
 
 /// An event: what travels with it, and the body in some content type. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -28,6 +31,11 @@ impl Event {
         self
     }
 
+    /// Notes that it has come to a subscriber.
+    pub(super) fn arrive(&mut self) {
+        self.context.arrive();
+    }
+
     /// What travels with it.
     pub fn context(&self) -> &Context {
         &self.context
@@ -49,7 +57,7 @@ impl Event {
         let mut context = Context::new()
             .with_criticality(publisher.criticality())
             .with_trace(*publisher.trace());
-        *context.metadata_mut() = publisher.metadata().clone();
+        *context.metadata_mut() = publisher.child(&Relay::default()).metadata().clone();
         Event { context, ..self }
     }
 

@@ -85,7 +85,7 @@ impl<In: Payload, Out: Payload> Method<In, Out> {
         let body = input.into_body(&self.content_type, self.client.codecs())?;
         let mut request = Request::build(
             self.target.clone(),
-            cx.child(),
+            cx.child(self.client.relay()),
             self.content_type.clone(),
             body,
             self.idempotent,

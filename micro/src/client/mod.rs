@@ -15,8 +15,9 @@ use parking_lot::Mutex;
 use crate::{
     balance::{self, Balance},
     broker::{self, Broker},
-    call::{Answer, Call},
+    call::{Answer, Call, Traced, Watch},
     codec::{Codecs, Payload},
+    context::Relay,
     message::{Request, Target},
 };
 
@@ -40,17 +41,41 @@ pub(crate) struct Parts {
     pub(crate) balance: Option<Balance>,
     pub(crate) broker: Arc<dyn Broker>,
     pub(crate) codecs: Codecs,
+    pub(crate) relay: Relay,
 }
 
 impl Client {
-    /// A client whose calls go to `stack`, such as a server's router in the same process; its events
-    /// stay in the process too.
-    pub fn new(stack: Arc<dyn Call>, codecs: Codecs) -> Self {
+    /// A client whose calls go to `stack`, such as a router in the same process; its events stay in the process too.
+    ///
+    /// ```
+    /// use micro::{Client, Context, Result, Router};
+    /// use std::sync::Arc;
+    ///
+    /// async fn upper(_: Context, text: String) -> Result<String> {
+    ///     Ok(text.to_uppercase())
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<()> {
+    /// let router = Router::new().handle("Text.Upper", upper);
+    /// let client = Client::new(Arc::new(router));
+    /// let method = client.method::<String, String>("text", "Text.Upper");
+    /// assert_eq!(method.call(&Context::new(), "hello".into()).await?, "HELLO");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn new(stack: Arc<dyn Call>) -> Self {
+        Client::with_codecs(stack, Codecs::default())
+    }
+
+    /// The same with codecs of one's own.
+    pub fn with_codecs(stack: Arc<dyn Call>, codecs: Codecs) -> Self {
         Client::of(Parts {
             stack,
             balance: None,
             broker: Arc::new(broker::Memory::new()),
             codecs,
+            relay: Relay::default(),
         })
     }
 
@@ -95,11 +120,39 @@ impl Client {
     }
 
     /// Sends a request as it is, encoded by the caller.
-    pub fn send(&self, request: Request) -> Answer {
+    ///
+    /// With `tracing` at the level `debug` the call has a span `call`, with service, endpoint, trace id, peer, code and
+    /// outcome, and an event when it ends.
+    pub fn send(&self, mut request: Request) -> Answer {
+        if request.context().is_received() {
+            // It is passed on, with what may travel of it.
+            *request.context_mut() = request.context().child(self.relay());
+        }
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            return self.send_traced(request);
+        }
         self.parts().stack.call(request)
     }
 
-    /// What was counted for a service; all zero for one that was never called.
+    #[cold]
+    fn send_traced(&self, mut request: Request) -> Answer {
+        let trace_id = request.context_mut().ensure_trace().hex_id();
+        let span = tracing::debug_span!(
+            "call",
+            service = request.service(),
+            endpoint = request.endpoint(),
+            trace_id,
+            peer = tracing::field::Empty,
+            code = tracing::field::Empty,
+            outcome = tracing::field::Empty,
+        );
+        let watch = Watch::new(span);
+        let answer = watch.span().in_scope(|| self.parts().stack.call(request));
+        Box::pin(Traced::new(answer, watch))
+    }
+
+    /// What was counted for a service; all zero for one that was never called, or is forgotten as it has not been called
+    /// for minutes or does not exist.
     pub fn stats(&self, service: &str) -> balance::Stats {
         let balance = self.parts().balance.as_ref();
         balance.map_or_else(balance::Stats::default, |balance| balance.stats(service))
@@ -111,6 +164,11 @@ impl Client {
         // One that was never used has discovered nothing.
         let balance = self.0.parts.get().and_then(|parts| parts.balance.as_ref());
         balance.map_or_else(Vec::new, Balance::ages)
+    }
+
+    /// Which metadata of requests that came in goes on with the calls made for them.
+    pub(crate) fn relay(&self) -> &Relay {
+        &self.parts().relay
     }
 
     pub(crate) fn codecs(&self) -> &Codecs {

@@ -19,13 +19,16 @@ impl Client {
     ) -> Result<usize> {
         let content_type = T::content_type();
         let body = message.encode(&content_type, self.codecs())?;
-        let event = Event::new(content_type, body).with_context(cx.child());
+        let event = Event::new(content_type, body).with_context(cx.clone());
         self.publish_raw(topic, event).await
     }
 
     /// Publishes an event as it is, encoded by the caller.
     pub async fn publish_raw(&self, topic: &str, event: Event) -> Result<usize> {
-        self.broker().publish(topic, event).await
+        let context = event.context().child(self.relay());
+        self.broker()
+            .publish(topic, event.with_context(context))
+            .await
     }
 
     /// Subscribes to a topic: with a queue to a share of its events, without one to all of them.

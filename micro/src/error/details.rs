@@ -74,6 +74,11 @@ impl Error {
         })
     }
 
+    /// Whether the service called has no known node; not whether a service that it called has none.
+    pub(crate) fn has_no_nodes(&self) -> bool {
+        self.outcome() == Outcome::NotSent && self.reason().as_deref() == Some(reason::NO_NODES)
+    }
+
     /// Whether a request was refused because another server answers at the address. What a handler passes on of a
     /// call of its own is no such refusal.
     pub(crate) fn is_wrong_server(&self) -> bool {

@@ -97,7 +97,7 @@ fn served(routes: impl Routes) -> (Client, Vec<Endpoint>, Seen) {
         server: Box::new(table),
         seen: seen.clone(),
     };
-    (Client::new(Arc::new(wire), codecs), endpoints, seen)
+    (Client::with_codecs(Arc::new(wire), codecs), endpoints, seen)
 }
 
 fn words<const N: usize>(words: [&str; N]) -> Streaming<String> {

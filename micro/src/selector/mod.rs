@@ -23,8 +23,8 @@ mod tried;
 mod verdict;
 mod weights;
 
-pub(crate) use cache::Names;
 pub use cache::{Cache, Entry, Fill, Options, Retire, Snapshots};
+pub(crate) use cache::{Names, Seeded};
 pub use fleet::Fleet;
 pub use health::Probed;
 pub use load::Load;

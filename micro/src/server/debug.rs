@@ -96,10 +96,11 @@ impl Status {
         let _ = self.counters.set(counters);
     }
 
-    /// Notes how the last registration went, which lasts until a time of this crate's clock.
+    /// Notes how the last registration went, which lasts until a time of this crate's clock. The cause of a failure is
+    /// for the log: anyone may read this.
     pub(crate) fn registered(&self, registered: Result<()>, lapses: Nanos) {
         let mut registration = self.registration.lock();
-        registration.failure = registered.err().map(|error| error.to_string());
+        registration.failure = registered.err().map(|error| error.message().to_owned());
         registration.lapses = lapses;
     }
 

@@ -1,7 +1,6 @@
 //! Where every request enters, whatever protocol brought it: refused, begun in place, counted.
 
 use std::{
-    any::Any,
     cell::Cell,
     collections::HashSet,
     future::Future,
@@ -19,10 +18,16 @@ use tokio::time::Sleep;
 
 use crate::{
     broker::direct::TOPICS,
-    call::{Answer, Begun, Call, Identity, Listing, Shape},
+    call::{Answer, Begun, Call, Identity, Listing, Shape, Traced, Watch},
+    context::Trace,
     error::{Error, Outcome, Result},
     message::{Request, Response},
-    server::{router::Table, stats::EndpointStats},
+    server::{
+        counted::Counted,
+        report,
+        router::{Route, Table},
+        stats::EndpointStats,
+    },
     time::{self, NEVER, Nanos},
 };
 
@@ -32,6 +37,9 @@ const LONG_POLL: Nanos = 10_000_000;
 /// Of the requests of one batch, the first and then every eighth is timed: a reading of the clock for
 /// each would cost a fiftieth of a whole call.
 const TIMED: u32 = 8;
+
+/// Metadata by which a caller says which service it is.
+const FROM: &str = "micro-from-service";
 
 thread_local! {
     /// The batch of this thread's last request, by its time, and how many came in it.
@@ -99,7 +107,7 @@ impl Entrance {
             Some(events) if request.service().starts_with(TOPICS) => {
                 Begun::Running(events.call(request))
             }
-            _ => Begun::Done(Err(self.table.unknown(request.endpoint()))),
+            _ => Begun::Done(Err(self.table.unknown(request.target()))),
         }
     }
 
@@ -115,6 +123,86 @@ impl Entrance {
             return None;
         };
         Some(error.with_outcome(Outcome::Rejected))
+    }
+}
+
+impl Entrance {
+    /// Refuses a request, or begins it and counts it.
+    #[inline]
+    fn admit(&self, mut request: Request, now: Nanos) -> Begun {
+        if let Some(error) = self.refuse(&request, now) {
+            return Begun::Done(Err(error));
+        }
+        let Some(route) = self.table.find(request.target()) else {
+            return self.without_route(request);
+        };
+        request.context_mut().arrive();
+        let call = self.layered.as_ref().unwrap_or(&route.call);
+        let deadline = request.context().deadline();
+        let trace = *request.context().trace();
+        let mut permit = None;
+        if route.blocking {
+            // Its job may outlive the call, and holds the permit for as long.
+            let taken = Permit::take(&self.busy);
+            request.extensions_mut().insert(taken.clone());
+            permit = Some(taken);
+        }
+        let began = is_timed(now).then(time::now);
+        let begun = catch_unwind(AssertUnwindSafe(|| Begun::poll(call.call(request))));
+        let took = began.map(|began| time::now().saturating_sub(began));
+        if let Some(took) = took {
+            self.busy.check_poll(&route.name, took);
+        }
+        let mut answer = match begun {
+            Ok(Begun::Done(answer)) => answer,
+            Ok(Begun::Running(answer)) => {
+                return Begun::Running(Box::pin(Work::new(
+                    answer,
+                    route,
+                    self.busy.clone(),
+                    permit,
+                    trace,
+                    now,
+                    deadline,
+                )));
+            }
+            Err(panic) => {
+                route.stats.record(took, true);
+                return Begun::Done(Err(report::panicked(&route.name, &trace, &*panic)));
+            }
+        };
+        match &mut answer {
+            Ok(response) if response.body().is_stream() => {
+                let (endpoint, stats) = (route.name.clone(), route.stats.clone());
+                Counted::wrap(response, endpoint, stats, trace, now);
+            }
+            Ok(_) => route.stats.record(took, false),
+            Err(error) => {
+                report::failed(&route.name, &trace, error);
+                route.stats.record(took, true);
+            }
+        }
+        Begun::Done(self.busy.stamp(answer))
+    }
+
+    /// The same in a span, which has an event at its end.
+    #[cold]
+    fn begin_traced(&self, mut request: Request, now: Nanos) -> Begun {
+        let trace_id = request.context_mut().ensure_trace().hex_id();
+        let span = tracing::debug_span!(
+            "request",
+            service = request.service(),
+            endpoint = request.endpoint(),
+            trace_id,
+            peer = request.context().metadata().get(FROM),
+            code = tracing::field::Empty,
+            outcome = tracing::field::Empty,
+        );
+        let watch = Watch::new(span);
+        match watch.span().in_scope(|| self.admit(request, now)) {
+            Begun::Done(answer) => Begun::Done(watch.end(answer)),
+            Begun::Running(answer) => Begun::Running(Box::pin(Traced::new(answer, watch))),
+        }
     }
 }
 
@@ -149,43 +237,11 @@ impl Call for Entrance {
         }
     }
 
-    fn begin(&self, mut request: Request, now: Nanos) -> Begun {
-        if let Some(error) = self.refuse(&request, now) {
-            return Begun::Done(Err(error));
+    fn begin(&self, request: Request, now: Nanos) -> Begun {
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            return self.begin_traced(request, now);
         }
-        let Some(route) = self.table.find(request.target()) else {
-            return self.without_route(request);
-        };
-        let call = self.layered.as_ref().unwrap_or(&route.call);
-        let deadline = request.context().deadline();
-        let mut permit = None;
-        if route.blocking {
-            // Its job may outlive the call, and holds the permit for as long.
-            let taken = Permit::take(&self.busy);
-            request.extensions_mut().insert(taken.clone());
-            permit = Some(taken);
-        }
-        let began = is_timed(now).then(time::now);
-        let begun = catch_unwind(AssertUnwindSafe(|| Begun::poll(call.call(request))));
-        let took = began.map(|began| time::now().saturating_sub(began));
-        if let Some(took) = took {
-            self.busy.check_poll(&route.name, took);
-        }
-        match begun.unwrap_or_else(|panic| Begun::Done(Err(panicked(&route.name, &*panic)))) {
-            Begun::Done(answer) => {
-                route.stats.record(took, answer.is_err());
-                Begun::Done(self.busy.stamp(answer))
-            }
-            Begun::Running(answer) => Begun::Running(Box::pin(Work::new(
-                answer,
-                route.name.clone(),
-                route.stats.clone(),
-                self.busy.clone(),
-                permit,
-                now,
-                deadline,
-            ))),
-        }
+        self.admit(request, now)
     }
 
     fn shape(&self, endpoint: &str) -> Option<Shape> {
@@ -236,22 +292,13 @@ impl Busy {
     }
 }
 
-fn panicked(endpoint: &str, panic: &(dyn Any + Send)) -> Error {
-    let why = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message");
-    tracing::error!(endpoint, why, "a handler panicked");
-    Error::internal(format!("the handler of `{endpoint}` panicked: {why}"))
-}
-
 /// A request that did not end at its first poll.
 struct Work {
     answer: Answer,
     endpoint: Arc<str>,
     stats: Arc<EndpointStats>,
     busy: Arc<Busy>,
+    trace: Trace,
     /// Shared with what goes on after the call; counted apart from it where there is none.
     permit: Option<Permit>,
     began: Nanos,
@@ -263,24 +310,25 @@ struct Work {
 impl Work {
     fn new(
         answer: Answer,
-        endpoint: Arc<str>,
-        stats: Arc<EndpointStats>,
+        route: &Route,
         busy: Arc<Busy>,
         permit: Option<Permit>,
+        trace: Trace,
         began: Nanos,
         deadline: Nanos,
     ) -> Self {
         if permit.is_none() {
             busy.running.fetch_add(1, Relaxed);
         }
-        stats.begin();
+        route.stats.begin();
         let deadline = (deadline != NEVER)
             .then(|| Box::pin(tokio::time::sleep_until(time::instant(deadline))));
         Work {
             answer,
-            endpoint,
-            stats,
+            endpoint: route.name.clone(),
+            stats: route.stats.clone(),
             busy,
+            trace,
             permit,
             began,
             deadline,
@@ -295,13 +343,18 @@ impl Future for Work {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let poll_began = time::now();
-        let polled = catch_unwind(AssertUnwindSafe(|| this.answer.as_mut().poll(cx)))
-            .unwrap_or_else(|panic| Poll::Ready(Err(panicked(&this.endpoint, &*panic))));
+        let polled = catch_unwind(AssertUnwindSafe(|| this.answer.as_mut().poll(cx)));
         let ended = time::now();
         this.busy.check_poll(&this.endpoint, ended - poll_began);
         let answer = match polled {
-            Poll::Ready(answer) => answer,
-            Poll::Pending => {
+            Ok(Poll::Ready(answer)) => {
+                if let Err(error) = &answer {
+                    report::failed(&this.endpoint, &this.trace, error);
+                }
+                answer
+            }
+            Err(panic) => Err(report::panicked(&this.endpoint, &this.trace, &*panic)),
+            Ok(Poll::Pending) => {
                 let over = this
                     .deadline
                     .as_mut()
@@ -314,9 +367,19 @@ impl Future for Work {
                 ))
             }
         };
-        this.stats.record(Some(ended - this.began), answer.is_err());
         this.recorded = true;
-        Poll::Ready(this.busy.stamp(answer))
+        let mut answer = this.busy.stamp(answer);
+        match &mut answer {
+            Ok(response) if response.body().is_stream() => {
+                let (endpoint, stats) = (this.endpoint.clone(), this.stats.clone());
+                Counted::wrap(response, endpoint, stats, this.trace, this.began);
+            }
+            answer => {
+                let took = ended - this.began;
+                this.stats.record(Some(took), answer.is_err());
+            }
+        }
+        Poll::Ready(answer)
     }
 }
 

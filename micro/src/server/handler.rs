@@ -196,13 +196,17 @@ impl<Args, H: Handler<Args>> Handler<(Blocking<()>, Args)> for Blocking<H> {
             if let Ok(answer) = answer.await {
                 return answer;
             }
-            Err(match job.await {
-                Err(error) => Error::internal("the handler panicked").with_source(error),
-                Ok(()) => Error::deadline_exceeded(
-                    "the time ran out before a thread was free for the handler",
-                )
-                .with_outcome(Outcome::Rejected),
-            })
+            Err(
+                match job.await.map_err(tokio::task::JoinError::try_into_panic) {
+                    // It is told as any other panic of a handler.
+                    Err(Ok(panic)) => std::panic::resume_unwind(panic),
+                    Err(Err(error)) => Error::cancelled("the server is ending").with_source(error),
+                    Ok(()) => Error::deadline_exceeded(
+                        "the time ran out before a thread was free for the handler",
+                    )
+                    .with_outcome(Outcome::Rejected),
+                },
+            )
         })
     }
 
@@ -231,14 +235,14 @@ pub(super) struct Prepare {
     pub(super) with: WithCodecs,
 }
 
-type WithCodecs = Box<dyn FnOnce(&Codecs) -> Arc<dyn Call> + Send>;
+type WithCodecs = Box<dyn Fn(&Codecs) -> Arc<dyn Call> + Send + Sync>;
 
 pub(super) fn prepare<Args: 'static>(handler: impl Handler<Args>) -> Prepare {
     Prepare {
         blocking: handler.is_blocking(),
         with: Box::new(move |codecs| {
             Arc::new(Erased {
-                handler,
+                handler: handler.clone(),
                 codecs: codecs.clone(),
                 args: PhantomData,
             })

@@ -1,8 +1,10 @@
 //! The answering side: one port, the router, handlers, and the way out.
 
+mod counted;
 mod debug;
 mod entrance;
 mod handler;
+mod report;
 mod router;
 mod stats;
 mod subscriber;

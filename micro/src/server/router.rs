@@ -1,6 +1,10 @@
 //! Which handler answers: endpoints by name.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use crate::{
     call::{Answer, Call, Listing, Shape},
@@ -19,11 +23,16 @@ use crate::{
 /// Endpoints by name, each with its handler.
 ///
 /// A name has the form `Type.Method`. Adding a name twice is a mistake told when the service starts.
+///
+/// It answers calls by itself, without a server, as for a client in the same process: see
+/// [`Client::new`](crate::Client::new). It knows the default codecs then.
 #[derive(Default)]
 pub struct Router {
     endpoints: BTreeMap<String, Entry>,
     twice: Option<String>,
     descriptors: Vec<&'static [u8]>,
+    /// What answers calls to the router itself; made at the first.
+    own: OnceLock<Result<Table>>,
 }
 
 struct Entry {
@@ -115,6 +124,7 @@ impl Router {
     fn add(mut self, endpoint: Endpoint, prepare: Prepare) -> Self {
         let name = endpoint.name.clone();
         let entry = Entry { endpoint, prepare };
+        self.own = OnceLock::new();
         if self.endpoints.insert(name.clone(), entry).is_some() {
             self.twice.get_or_insert(name);
         }
@@ -123,24 +133,47 @@ impl Router {
 
     /// The router ready to answer for `service`, and its endpoints' records, sorted by name.
     pub(crate) fn build(self, service: &str, codecs: &Codecs) -> Result<(Table, Vec<Endpoint>)> {
-        if let Some(name) = self.twice {
+        let table = self.table(service, codecs)?;
+        let endpoints = self.endpoints.into_values();
+        Ok((table, endpoints.map(|entry| entry.endpoint).collect()))
+    }
+
+    fn own(&self) -> Result<&Table> {
+        let own = self.own.get_or_init(|| self.table("", &Codecs::default()));
+        own.as_ref().map_err(Error::clone)
+    }
+
+    fn table(&self, service: &str, codecs: &Codecs) -> Result<Table> {
+        if let Some(name) = &self.twice {
             return Err(Error::already_exists(format!(
                 "endpoint `{name}` is handled twice; give one of them another name"
             )));
         }
-        let mut records = Vec::new();
-        let mut routes = Vec::new();
-        for entry in self.endpoints.into_values() {
-            routes.push(Route::new(&entry.endpoint, entry.prepare, codecs));
-            records.push(entry.endpoint);
-        }
-        let table = Table {
+        let routes = self.endpoints.values();
+        let routes = routes.map(|entry| Route::new(&entry.endpoint, &entry.prepare, codecs));
+        Ok(Table {
             service: service.into(),
-            routes,
-            descriptors: self.descriptors,
+            routes: routes.collect(),
+            descriptors: self.descriptors.clone(),
             status: None,
-        };
-        Ok((table, records))
+        })
+    }
+}
+
+impl Call for Router {
+    fn call(&self, request: Request) -> Answer {
+        match self.own() {
+            Ok(table) => table.call(request),
+            Err(error) => Box::pin(async { Err(error) }),
+        }
+    }
+
+    fn shape(&self, endpoint: &str) -> Option<Shape> {
+        self.own().ok()?.shape(endpoint)
+    }
+
+    fn listing(&self) -> Option<Listing> {
+        self.own().ok()?.listing()
     }
 }
 
@@ -187,10 +220,14 @@ impl Table {
 
     /// The error for an endpoint that is not there, with the nearest names, [`Outcome::Rejected`]: a handler's own
     /// [`Code::NotFound`](crate::Code::NotFound) is answered, and so another.
-    pub(crate) fn unknown(&self, endpoint: &str) -> Error {
+    pub(crate) fn unknown(&self, target: &Target) -> Error {
+        let endpoint = target.endpoint();
         let known = self.routes.iter().map(|route| &*route.name);
         let hint = crate::nearest::hint(endpoint, known);
-        let service = &self.service;
+        let service = match &*self.service {
+            "" => target.service(),
+            own => own,
+        };
         let text = format!("service `{service}` has no endpoint `{endpoint}`{hint}");
         Error::not_found(text).with_outcome(Outcome::Rejected)
     }
@@ -209,7 +246,7 @@ impl Table {
         for (name, entry) in debug.endpoints {
             if let Err(place) = self.position(&name) {
                 self.routes
-                    .insert(place, Route::new(&entry.endpoint, entry.prepare, codecs));
+                    .insert(place, Route::new(&entry.endpoint, &entry.prepare, codecs));
             }
         }
         self
@@ -217,7 +254,7 @@ impl Table {
 }
 
 impl Route {
-    fn new(endpoint: &Endpoint, prepare: Prepare, codecs: &Codecs) -> Self {
+    fn new(endpoint: &Endpoint, prepare: &Prepare, codecs: &Codecs) -> Self {
         Route {
             name: endpoint.name.as_str().into(),
             blocking: prepare.blocking,
@@ -229,11 +266,12 @@ impl Route {
 }
 
 impl Call for Table {
-    fn call(&self, request: Request) -> Answer {
+    fn call(&self, mut request: Request) -> Answer {
+        request.context_mut().arrive();
         match self.find(request.target()) {
             Some(route) => route.call.call(request),
             None => {
-                let error = self.unknown(request.endpoint());
+                let error = self.unknown(request.target());
                 Box::pin(async { Err(error) })
             }
         }

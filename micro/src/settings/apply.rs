@@ -27,7 +27,7 @@ impl Settings {
         if let Some(url) = self.plugin("transport")? {
             plugins.transport = self.transports.open(&url)?;
             if plugins.transport.is_none() {
-                plugins.native = plugins.native.speaking(url.name())?;
+                plugins = plugins.change_native(|native| native.speaking(url.name()))?;
             }
         }
         if let Some(url) = self.plugin("broker")? {
@@ -41,6 +41,9 @@ impl Settings {
         }
         if let Some(url) = self.plugin("selector")? {
             plugins.strategy = self.strategies.open(&url)?;
+        }
+        if let Some(names) = self.text("metadata") {
+            plugins = plugins.relay(names);
         }
         for codec in &self.codecs {
             plugins = plugins.codec(codec.clone());
@@ -59,7 +62,8 @@ impl Settings {
             plugins = plugins.discovery(|discovery| discovery.snapshots = snapshots);
         }
         if let Some(idle) = self.duration("client-pool-ttl")? {
-            plugins.native = plugins.native.limit(|limits| limits.idle = idle);
+            plugins =
+                plugins.change_native(|native| Ok(native.limit(|limits| limits.idle = idle)))?;
         }
         let origins = "server-cors-origins";
         if let Some(said) = self.said.get(origins) {
@@ -147,9 +151,8 @@ impl Settings {
 
 /// With pages of these origins let in.
 #[cfg(feature = "http")]
-fn let_in(mut plugins: Plugins, origins: &str) -> Result<Plugins> {
-    plugins.native = plugins.native.cors_origins(origins)?;
-    Ok(plugins)
+fn let_in(plugins: Plugins, origins: &str) -> Result<Plugins> {
+    plugins.change_native(|native| native.cors_origins(origins))
 }
 
 /// With pages let in, by protocols that are not built in.

@@ -21,7 +21,7 @@ const fn setting(name: &'static str, default: &'static str, means: &'static str)
 pub(super) const METADATA: &str = "server-metadata";
 
 /// Every setting, in the order of the page.
-pub(super) const SETTINGS: [Setting; 38] = [
+pub(super) const SETTINGS: [Setting; 39] = [
     setting(
         "registry",
         "`local`",
@@ -108,6 +108,11 @@ pub(super) const SETTINGS: [Setting; 38] = [
         METADATA,
         "none",
         "pairs `k=v` of its node's metadata, with commas between them; a flag may be repeated",
+    ),
+    setting(
+        "metadata",
+        "none",
+        "metadata of requests that goes on to the services called for them: names with commas between them, or `all`",
     ),
     setting(
         "register-ttl",

@@ -11,7 +11,7 @@ const PAIR: (&str, &str) = ("tls-cert", "tls-key");
 impl Settings {
     /// These parts with what was said of TLS; every file that was named is read, so that a wrong one is
     /// found at the start.
-    pub(super) fn secure(&self, mut plugins: Plugins) -> Result<Plugins> {
+    pub(super) fn secure(&self, plugins: Plugins) -> Result<Plugins> {
         use crate::{Error, transport::Identity};
 
         if !self.said.keys().any(|name| name.starts_with("tls-")) {
@@ -23,7 +23,7 @@ impl Settings {
                 "settings of TLS are for the native transport; this one does not follow them"
             );
         }
-        let mut tls = plugins.native.own_tls();
+        let mut tls = plugins.own_native().own_tls();
         tls.identity = match (self.text(PAIR.0), self.text(PAIR.1)) {
             (None, None) => tls.identity,
             (Some(certificate), Some(key)) => Some(Identity {
@@ -66,8 +66,7 @@ impl Settings {
             ));
         }
         tls.check()?;
-        plugins.native = plugins.native.tls(tls);
-        Ok(plugins)
+        plugins.change_native(|native| Ok(native.tls(tls)))
     }
 }
 

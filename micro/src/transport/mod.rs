@@ -32,6 +32,7 @@ pub mod protocol;
 mod sniff;
 #[cfg(feature = "tls")]
 mod tls;
+mod unconnected;
 pub(crate) mod worker;
 
 #[cfg(feature = "http")]

@@ -103,10 +103,11 @@ impl Native {
         self
     }
 
-    /// The same with its limits changed.
-    pub fn limit(mut self, change: impl FnOnce(&mut Limits)) -> Self {
-        change(Arc::make_mut(&mut self.limits));
-        self
+    /// The same with its limits changed, and connections of its own.
+    pub fn limit(self, change: impl FnOnce(&mut Limits)) -> Self {
+        let mut limits = Limits::clone(&self.limits);
+        change(&mut limits);
+        self.limits(limits)
     }
 
     /// The same with TLS: what it shows, whom it trusts, and what it refuses.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "these are tests")]
 
 mod broker;
+mod builders;
 mod codec;
 #[cfg(feature = "http")]
 mod connect;
@@ -14,9 +15,11 @@ mod http1;
 mod http2;
 mod identity;
 mod limits;
+mod metadata;
 mod middleware;
 #[cfg(feature = "http")]
 mod mucp;
+mod permanent;
 mod process;
 mod raw;
 mod readme;
@@ -25,8 +28,10 @@ mod resilience;
 mod settings;
 mod signals;
 mod skip;
+mod streamed;
 #[cfg(feature = "tls")]
 mod tls;
+mod traces;
 mod transport;
 mod ui;
 mod unix_sockets;

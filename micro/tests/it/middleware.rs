@@ -6,8 +6,8 @@ use std::{
 };
 
 use micro::{
-    Answer, Body, Call, Client, Code, Codecs, ContentType, Context, Error, Outcome, Plugins,
-    Request, Response, Result, Service, Target,
+    Answer, Body, Call, Client, Code, ContentType, Context, Error, Outcome, Plugins, Request,
+    Response, Result, Service, Target,
     middleware::{Layers, Next, from_fn},
     registry,
     transport::Memory,
@@ -184,7 +184,7 @@ async fn dropping_a_call_drops_what_its_layers_wait_for() {
     let waits = Waits::default();
     let asked = waits.asked.clone();
     let stack = Layers::new().with(holding).stack(Arc::new(waits));
-    let client = Client::new(stack, Codecs::default());
+    let client = Client::new(stack);
     let call = tokio::spawn(client.send(request()));
     asked.notified().await;
     call.abort();

@@ -198,7 +198,10 @@ impl Call for Desk {
                 Ok(Ok(())) => Ok(Response::new(ContentType::Bytes, Body::empty())),
                 Ok(Err(error)) if error.outcome() == Outcome::Rejected => Err(error),
                 // Of a code that has the loop try another member, whatever the reason was.
-                Ok(Err(error)) => Err(Error::aborted(format!("it was not acknowledged: {error}"))),
+                Ok(Err(error)) => Err(Error::aborted(format!(
+                    "it was not acknowledged: {}",
+                    error.message()
+                ))),
                 Err(_) => Err(Error::aborted("it was not acknowledged")),
             }
         })

@@ -22,7 +22,8 @@ use crate::{
     balance::{Balance, Nodes, Options},
     broker::Event,
     call::Call,
-    error::{Code, Error, Outcome, Result, details::reason},
+    context::Relay,
+    error::{Error, Outcome, Result},
     message::{Request, Target},
     registry::Node,
     selector::{Filter, filter},
@@ -107,7 +108,7 @@ impl Plans {
         let service = service(topic);
         let nodes = match self.shared.balance.nodes(&service, event.context()).await {
             Ok(nodes) => nodes,
-            Err(error) if is_nobody(&error) => return Ok(0),
+            Err(error) if error.has_no_nodes() => return Ok(0),
             Err(error) => return Err(error.context(format_args!("topic `{topic}`"))),
         };
         let plan = self.plan(topic, &service, nodes);
@@ -189,11 +190,6 @@ fn tell(first: &mut Option<oneshot::Sender<First>>, how: First) {
     }
 }
 
-/// Whether an error of discovery says that nobody is subscribed.
-fn is_nobody(error: &Error) -> bool {
-    error.code() == Code::NotFound || error.reason().as_deref() == Some(reason::NO_NODES)
-}
-
 impl Shared {
     /// Delivers an event to a receiver until it is acknowledged, the receiver has left, or it has been tried for long
     /// enough; tells how the first time ended.
@@ -233,7 +229,10 @@ impl Shared {
         receiver: &Receiver,
         event: &Event,
     ) -> impl Future<Output = Result<()>> + Send + use<> {
-        let context = event.context().child().with_timeout(self.ack_wait);
+        let context = event
+            .context()
+            .child(&Relay::default())
+            .with_timeout(self.ack_wait);
         let mut request = Request::new(
             receiver.target.clone(),
             event.content_type().clone(),

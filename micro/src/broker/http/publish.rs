@@ -19,7 +19,7 @@ use super::{
 use crate::{
     balance::Balance,
     broker::Event,
-    error::{Code, Error, Outcome, Result},
+    error::{Error, Outcome, Result},
     registry::Node,
     transport::{Exchange, Lane, Native, Sent, worker},
 };
@@ -124,7 +124,7 @@ impl Publisher {
                 .await
             {
                 Ok(nodes) => nodes,
-                Err(error) if error.code() == Code::NotFound => continue,
+                Err(error) if error.has_no_nodes() => continue,
                 Err(error) => return Err(error.context(format_args!("topic `{topic}`"))),
             };
             let members = nodes.snapshot().members().iter();

@@ -10,7 +10,7 @@ use super::{
     task,
 };
 use crate::{
-    error::{Error, Outcome, Result},
+    error::{Error, Outcome, Result, details::reason},
     selector::{Filter, Set, VersionWeights},
     time,
 };
@@ -46,9 +46,8 @@ impl<P: Clone + Send + Sync + 'static> Entry<P> {
     /// Waits for the first set, until a time of this crate's clock in nanoseconds; at once when there is one.
     ///
     /// # Errors
-    /// All with [`Outcome::NotSent`]: [`Code::NotFound`](crate::Code::NotFound) when the service has
-    /// no nodes, [`Code::Unavailable`](crate::Code::Unavailable) when the registry cannot be reached
-    /// and no set was kept on disk.
+    /// All [`Code::Unavailable`](crate::Code::Unavailable) with [`Outcome::NotSent`]: with the reason `NO_NODES` when the
+    /// service has no nodes, without it when the registry cannot be reached and no set was kept on disk.
     pub async fn ready(&self, deadline: u64) -> Result<()> {
         if !self.load().snapshot().is_empty() {
             return Ok(());
@@ -59,18 +58,23 @@ impl<P: Clone + Send + Sync + 'static> Entry<P> {
             return Ok(());
         }
         let service = self.service();
+        // A handler may pass the message on to its own caller, who is not told of the registry.
         let registry = self.inner.shared.registry.name();
         let error = match known {
-            Known::Kept | Known::Nodes => Error::not_found(format!(
-                "no service `{service}` in registry `{registry}`; start it or check the name"
-            )),
-            Known::Failure(cause) => Error::unavailable(format!(
-                "registry `{registry}` cannot be reached to find service `{service}`"
+            Known::Kept | Known::Nodes => Error::unavailable(format!(
+                "no service `{service}` is registered; start it or check the name"
             ))
-            .with_source(cause),
-            Known::Nothing => Error::unavailable(format!(
-                "registry `{registry}` did not say in time where service `{service}` is"
-            )),
+            .with_reason(reason::NO_NODES),
+            Known::Failure(cause) => {
+                let cause = cause.context(format_args!("registry `{registry}`"));
+                Error::unavailable(format!("service `{service}` cannot be looked up"))
+                    .with_source(cause)
+            }
+            Known::Nothing => {
+                let cause = format!("registry `{registry}` did not answer in time");
+                Error::unavailable(format!("service `{service}` cannot be looked up"))
+                    .with_source(cause)
+            }
         };
         Err(error.with_outcome(Outcome::NotSent))
     }
@@ -80,6 +84,11 @@ impl<P: Clone + Send + Sync + 'static> Entry<P> {
     pub(crate) async fn settle(&self, deadline: u64) {
         // Late, the set is what it is.
         let _ = tokio::time::timeout_at(time::instant(deadline), self.inner.settled()).await;
+    }
+
+    /// Whether the service ever had a node.
+    pub(crate) fn had_nodes(&self) -> bool {
+        self.inner.had_nodes()
     }
 
     /// Asks the registry anew, as a node that it shows is known not to be there; at most once a second.

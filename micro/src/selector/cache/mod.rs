@@ -9,11 +9,7 @@ mod state;
 mod task;
 mod weights;
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -30,7 +26,7 @@ use crate::{
     error::Result,
     registry::{Node, Registry},
 };
-pub(crate) use names::Names;
+pub(crate) use names::{Names, Seeded};
 use weights::AllWeights;
 
 /// Sets that are read or written at a time.
@@ -44,10 +40,8 @@ const DISK: usize = 2;
 pub struct Cache<P: Clone> {
     shared: Arc<Shared<P>>,
     entries: ArcSwap<Names<Arc<Entry<P>>>>,
-    /// Held while an entry is added.
-    adding: Mutex<()>,
-    /// The watch of all version weights, from the first use of a service on.
-    weighing: OnceLock<Ends>,
+    /// The watch of all version weights, as long as there are entries. Held while one is added or removed.
+    weighing: Mutex<Option<Ends>>,
 }
 
 /// What a cache may be told.
@@ -125,8 +119,7 @@ impl<P: Clone + Send + Sync + 'static> Cache<P> {
         Cache {
             shared: Arc::new(shared),
             entries: ArcSwap::from_pointee(Names::default()),
-            adding: Mutex::new(()),
-            weighing: OnceLock::new(),
+            weighing: Mutex::default(),
         }
     }
 
@@ -159,13 +152,14 @@ impl<P: Clone + Send + Sync + 'static> Cache<P> {
     }
 
     fn add(&self, name: &str) -> Arc<Entry<P>> {
-        let _adding = self.adding.lock();
+        let mut weighing = self.weighing.lock();
         let known = self.entries.load();
         if let Some(entry) = known.get(name) {
             return entry.clone();
         }
-        self.weighing
-            .get_or_init(|| Ends(tokio::spawn(weights::run(self.shared.clone()))));
+        if weighing.as_ref().is_none_or(Ends::has_ended) {
+            *weighing = Some(Ends(tokio::spawn(weights::run(self.shared.clone()))));
+        }
         let entry = Arc::new(Entry::start(name, self.shared.clone()));
         let mut next = Names::clone(&known);
         if next.len() >= self.shared.options.services {
@@ -179,10 +173,39 @@ impl<P: Clone + Send + Sync + 'static> Cache<P> {
         }
         entry
     }
+
+    /// Keeps nothing of these services, unless somebody besides the caller holds their entries; the watch of version
+    /// weights ends with the last entry.
+    pub(crate) fn forget<'a>(&self, names: impl IntoIterator<Item = &'a str>) {
+        let mut weighing = self.weighing.lock();
+        let known = self.entries.load();
+        // One is the map's and one the caller's.
+        let unheld = |name: &&str| {
+            known
+                .get(*name)
+                .is_some_and(|it| Arc::strong_count(it) <= 2)
+        };
+        let unheld: Vec<_> = names.into_iter().filter(unheld).collect();
+        let mut next = Names::clone(&known);
+        for name in unheld {
+            next.remove(name);
+        }
+        if next.is_empty() {
+            *weighing = None;
+            self.shared.weights.send_replace(None);
+        }
+        self.entries.store(Arc::new(next));
+    }
 }
 
 /// A task that ends when this is dropped.
 struct Ends(JoinHandle<()>);
+
+impl Ends {
+    fn has_ended(&self) -> bool {
+        self.0.is_finished()
+    }
+}
 
 impl Drop for Ends {
     fn drop(&mut self) {

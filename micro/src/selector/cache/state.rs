@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -41,6 +41,8 @@ pub(super) struct Inner<P: Clone> {
     /// How much older than that it is: the age of a set read from disk.
     older_by: AtomicU64,
     warned: AtomicU64,
+    /// Whether there ever was a node.
+    had_nodes: AtomicBool,
     /// Told when the registry is to be asked anew, and when it last was.
     pub(super) asked: Notify,
     asked_at: AtomicU64,
@@ -71,6 +73,7 @@ impl<P: Clone> Inner<P> {
             stale_since: AtomicU64::new(now),
             older_by: AtomicU64::new(0),
             warned: AtomicU64::new(0),
+            had_nodes: AtomicBool::new(false),
             asked: Notify::new(),
             asked_at: AtomicU64::new(0),
         }
@@ -191,7 +194,15 @@ impl<P: Clone> Inner<P> {
         members.iter().map(|member| member.node.clone()).collect()
     }
 
+    /// Whether there ever was a node.
+    pub(super) fn had_nodes(&self) -> bool {
+        self.had_nodes.load(Ordering::Relaxed)
+    }
+
     fn put(&self, nodes: Vec<Arc<Node>>) {
+        if !nodes.is_empty() {
+            self.had_nodes.store(true, Ordering::Relaxed);
+        }
         let replacing = self.weights.lock();
         let next = self.set.load().next(nodes, time::now(), &self.shared.fill);
         self.set.store(Arc::new(next.set));

@@ -21,12 +21,13 @@ use super::{
     reader::Reader,
 };
 use crate::{
-    error::{Error, Outcome, Result},
+    error::{Error, Outcome, Recovery, Result},
     time::{self, NEVER, Nanos, nanos},
     transport::{
         addressee::Addressee,
         io::{Io, SharedNetwork},
         pool::Place,
+        unconnected::unconnected,
     },
 };
 
@@ -68,9 +69,10 @@ async fn connect(
 ) -> Result<(Io, Vec<u8>)> {
     let limits = calls.limits();
     let mut opening = std::pin::pin!(tokio::time::timeout(limits.connect, async {
-        let mut io = network.connect(address).await.map_err(|error| {
-            Error::unavailable("it could not be connected to").with_source(error)
-        })?;
+        let mut io = network
+            .connect(address)
+            .await
+            .map_err(|error| unconnected("it could not be connected to".into(), error))?;
         let first = introduce(&mut io, calls, addressee).await?;
         Ok((io, first))
     }));
@@ -89,7 +91,7 @@ async fn connect(
 }
 
 async fn introduce(io: &mut Io, calls: &Calls, addressee: &Addressee) -> Result<Vec<u8>> {
-    let lost = |error| Error::unavailable("the connection broke").with_source(error);
+    let lost = |error| unconnected("the connection broke".into(), error);
     let mut bytes = Vec::with_capacity(128);
     let said = Names::of_client(addressee);
     Preface::of(calls.limits()).write(&said, &mut bytes);
@@ -99,7 +101,8 @@ async fn introduce(io: &mut Io, calls: &Calls, addressee: &Addressee) -> Result<
         if io.read_buf(&mut bytes).await.map_err(lost)? == 0 {
             return Err(Error::unavailable(
                 "it closed the connection at once; perhaps it takes TLS only (see `--tls-always`)",
-            ));
+            )
+            .with_recovery(Recovery::Unlikely));
         }
         if let Read::Done(preface, names, length) = Preface::read(&bytes)? {
             preface.version()?;

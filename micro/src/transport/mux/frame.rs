@@ -221,7 +221,7 @@ pub(super) fn write_status(
             write_field(
                 out,
                 field::MESSAGE,
-                cut(&full_message(error), 8 * 1024).as_bytes(),
+                cut(error.message(), 8 * 1024).as_bytes(),
             );
             if !error.origin().is_empty() {
                 write_field(out, field::ORIGIN, cut(error.origin(), 1024).as_bytes());
@@ -257,14 +257,6 @@ pub(super) fn write_end(out: &mut Vec<u8>, id: u64, error: Option<&Error>) {
         let error = Error::internal("the stream failed with an error too large to send");
         let status = Status::Failed(&error);
         let _ = write_status(out, kind::END, 0, id, &status, 0, u16::MAX.into());
-    }
-}
-
-/// The message with its cause, which stays behind as text.
-fn full_message(error: &Error) -> String {
-    match std::error::Error::source(error) {
-        Some(source) => format!("{}: {source}", error.message()),
-        None => error.message().to_owned(),
     }
 }
 

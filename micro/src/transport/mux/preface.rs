@@ -2,7 +2,7 @@
 
 use crate::{
     call::Identity,
-    error::{Error, Result},
+    error::{Error, Recovery, Result},
     transport::{Limits, addressee::Addressee},
 };
 
@@ -143,7 +143,10 @@ impl Preface {
     }
 
     pub(super) fn read(bytes: &[u8]) -> Result<Read> {
-        let garbage = || Error::data_loss("the other side does not speak the native protocol");
+        let garbage = || {
+            Error::data_loss("the other side does not speak the native protocol")
+                .with_recovery(Recovery::Never)
+        };
         let seen = bytes.len().min(MAGIC.len());
         if bytes[..seen] != MAGIC[..seen] {
             return Err(garbage());

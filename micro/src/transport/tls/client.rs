@@ -49,11 +49,13 @@ impl Client {
     pub(crate) async fn connect(&self, io: Io, address: &str) -> io::Result<Io> {
         let name = self.server_name.as_deref().unwrap_or(host(address));
         let named = ServerName::try_from(name.to_owned()).map_err(|_| {
-            io::Error::other(format!(
+            let kind = io::ErrorKind::InvalidInput;
+            io::Error::new(kind, format!(
                 "`{name}` is no name that a certificate could be for; give one with `--tls-server-name`"
             ))
         })?;
-        let config = self.config.get().map_err(io::Error::other)?;
+        let config = self.config.get();
+        let config = config.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let connector = TlsConnector::from(Arc::clone(&*config));
         let stream = connector.connect(named, io).await;
         let stream = stream.map_err(|error| explain::handshake(error, name))?;

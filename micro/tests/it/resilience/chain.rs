@@ -165,7 +165,7 @@ async fn what_a_handler_passes_on_is_its_own_answer() {
         .method::<String, String>("relay", "Relay.Pass");
     let error: Result<String> = call(&method).await;
     let error = error.unwrap_err();
-    assert_eq!(error.code(), Code::NotFound, "{error}");
+    assert_eq!(error.code(), Code::Unavailable, "{error}");
     assert_eq!(error.outcome(), Outcome::Answered, "{error}");
     assert_eq!(runs.get(), 1);
 }

@@ -56,7 +56,8 @@ async fn an_empty_registry_is_doubted_for_thirty_seconds() {
     call(&echo(&client)).await.unwrap();
     sleep(Duration::from_secs(2)).await;
     let error = call(&echo(&client)).await.unwrap_err();
-    assert_eq!(error.code(), Code::NotFound, "{error}");
+    assert_eq!(error.code(), Code::Unavailable, "{error}");
+    assert_eq!(error.reason().as_deref(), Some("NO_NODES"), "{error}");
     assert_eq!(error.outcome(), Outcome::NotSent, "{error}");
 }
 

@@ -1,6 +1,9 @@
 //! Who is trusted, on both sides, and what is said to those who are not.
 
-use micro::{registry::Memory, transport::Tls};
+use std::time::Duration;
+
+use bytes::Bytes;
+use micro::{Code, Context, registry::Memory, transport::Tls};
 
 use super::{
     certificates::{Authority, House},
@@ -69,4 +72,37 @@ async fn an_optional_certificate_is_verified_if_it_is_shown() {
     let stranger = house.client_of(&Authority::new("other"));
     let why = refusal(server, stranger).await;
     assert!(why.contains("refused the client's certificate"), "{why}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_refused_is_told_within_a_second() {
+    let (house, other, elsewhere) = (House::new(), House::new(), House::of("elsewhere"));
+    let strict = house.server().clients(&house.ca);
+    let ways = [
+        (house.server(), other.client()),
+        (elsewhere.server(), elsewhere.client()),
+        (strict, house.client()),
+    ];
+    for (number, (server, caller)) in ways.into_iter().enumerate() {
+        let registry = Memory::new();
+        let running = greeter(&registry, server.require()).await;
+        let client = client(&registry, caller.always());
+        let method = client.method::<Bytes, Bytes>("greeter", "Greeter.Hello");
+        for address in [None, Some(&*running.node().address)] {
+            let began = tokio::time::Instant::now();
+            let context = Context::new();
+            let mut call = method.call(&context, Bytes::new());
+            if let Some(address) = address {
+                call = call.address(address);
+            }
+            let error = call.await.unwrap_err();
+            let took = began.elapsed();
+            assert!(took < Duration::from_secs(1), "{number}: {took:?} {error}");
+            assert_eq!(error.code(), Code::Unavailable, "{number}: {error}");
+            assert!(
+                error.to_string().contains("certificate"),
+                "{number}: {error}"
+            );
+        }
+    }
 }

@@ -18,6 +18,7 @@ use crate::{
         Limits,
         io::SharedNetwork,
         pool::{Place, Pool, Pooled},
+        unconnected::unconnected,
         worker,
     },
 };
@@ -153,7 +154,7 @@ impl Node {
             })?
             .map_err(|error| {
                 let text = format!("node at `{address}` could not be connected to");
-                not_sent(Error::unavailable(text).with_source(error))
+                not_sent(unconnected(text, error))
             })?;
         let reader = Reader::new(b"", self.limits.clone());
         Ok(Line {

@@ -27,7 +27,7 @@ use super::{
     upload::Upload,
 };
 use crate::{
-    error::{Error, Outcome, Result},
+    error::{Error, Outcome, Recovery, Result},
     time::{self, Nanos, nanos},
     transport::{
         Limits,
@@ -35,6 +35,7 @@ use crate::{
         http::HttpBody,
         io::SharedNetwork,
         pool::{Place, Pooled},
+        unconnected::unconnected,
     },
 };
 
@@ -257,9 +258,10 @@ impl Drop for End<'_> {
 async fn connect(channel: &Arc<Channel>, network: &SharedNetwork, address: &str) -> Result<Driver> {
     let limits = &channel.limits;
     let opening = async {
-        let io = network.connect(address).await.map_err(|error| {
-            Error::unavailable("it could not be connected to").with_source(error)
-        })?;
+        let io = network
+            .connect(address)
+            .await
+            .map_err(|error| unconnected("it could not be connected to".into(), error))?;
         let guard = Guard::client(io, channel.traffic.clone());
         let greeted = builder(limits).handshake(guard).await;
         let (sender, mut connection) = greeted.map_err(ungreeted)?;
@@ -289,8 +291,21 @@ async fn connect(channel: &Arc<Channel>, network: &SharedNetwork, address: &str)
     })
 }
 
+/// The error of a connection that failed. One on which the other side breaks the rules of HTTP/2 leads to a server that
+/// speaks something else.
+fn lost(text: &'static str, error: h2::Error) -> Error {
+    let recovery = match error.get_io() {
+        Some(error) if error.kind() == std::io::ErrorKind::InvalidData => Recovery::Never,
+        None if error.is_library() => Recovery::Unlikely,
+        _ => Recovery::Possible,
+    };
+    Error::unavailable(text)
+        .with_source(error)
+        .with_recovery(recovery)
+}
+
 fn ungreeted(error: h2::Error) -> Error {
-    Error::unavailable("it could not be greeted").with_source(error)
+    lost("it could not be greeted", error)
 }
 
 /// Ready when the other side has said how many requests it takes at a time: those beyond would be refused,
@@ -301,7 +316,9 @@ fn poll_settings(
     cx: &mut Context<'_>,
 ) -> Poll<Result<()>> {
     match Pin::new(connection).poll(cx) {
-        Poll::Ready(Ok(())) => Poll::Ready(Err(Error::unavailable("it closed the connection"))),
+        Poll::Ready(Ok(())) => Poll::Ready(Err(
+            Error::unavailable("it closed the connection").with_recovery(Recovery::Unlikely)
+        )),
         Poll::Ready(Err(error)) => Poll::Ready(Err(ungreeted(error))),
         Poll::Pending if sender.current_max_send_streams() > UNSAID => Poll::Ready(Ok(())),
         Poll::Pending => Poll::Pending,
@@ -342,8 +359,7 @@ impl Driver {
                 return Poll::Ready(Error::unavailable("it closed the connection"));
             }
             Poll::Ready(Err(error)) => {
-                let error = Error::unavailable("the connection broke").with_source(error);
-                return Poll::Ready(error);
+                return Poll::Ready(lost("the connection broke", error));
             }
             Poll::Pending => {}
         }

@@ -21,6 +21,7 @@ use crate::{
         },
         io::SharedNetwork,
         pool::{Pool, Pooled},
+        unconnected::unconnected,
     },
 };
 
@@ -190,7 +191,7 @@ impl Lane {
         let io = match tokio::time::timeout(self.limits.connect, connecting).await {
             Ok(Ok(io)) => io,
             Ok(Err(error)) => {
-                let error = Error::unavailable("it could not be connected to").with_source(error);
+                let error = unconnected("it could not be connected to".into(), error);
                 return Err(not_sent(error));
             }
             Err(_) => {

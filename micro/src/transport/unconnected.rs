@@ -1,0 +1,26 @@
+//! A connection that could not be made, and whether another try may help.
+
+use std::io::{self, ErrorKind};
+
+use crate::error::{Error, Recovery};
+
+/// The error of a node that could not be connected to.
+pub(crate) fn unconnected(text: String, error: io::Error) -> Error {
+    let recovery = recovery(&error);
+    Error::unavailable(text)
+        .with_source(error)
+        .with_recovery(recovery)
+}
+
+/// Whether what an attempt to connect failed with can pass.
+pub(crate) fn recovery(error: &io::Error) -> Recovery {
+    match error.kind() {
+        // TLS says so of certificates, alerts and what is no TLS; the system of addresses that are none.
+        ErrorKind::InvalidData | ErrorKind::InvalidInput => Recovery::Never,
+        // It took the connection, and ended it in the TLS handshake.
+        ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => {
+            Recovery::Unlikely
+        }
+        _ => Recovery::Unreachable,
+    }
+}
