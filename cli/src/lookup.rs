@@ -15,7 +15,8 @@ pub(crate) async fn nodes(registry: &dyn Registry, service: &str) -> Result<Vec<
     if !nodes.is_empty() {
         return Ok(nodes);
     }
-    let known = registry.list().await.map_err(Failure::Registry)?;
+    // For the hint alone: some registries, such as `dns`, cannot tell which names there are.
+    let known = registry.list().await.unwrap_or_default();
     let hint = hint(service, known.iter().map(String::as_str));
     Err(Failure::NotFound(format!("no service `{service}`{hint}")))
 }

@@ -6,6 +6,7 @@
 mod arguments;
 #[cfg(feature = "cert")]
 mod authority;
+mod by_hand;
 mod check;
 mod cmd;
 mod copy;

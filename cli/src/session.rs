@@ -131,11 +131,22 @@ impl Session {
         Self::plugins_of(&self.flags)
     }
 
-    /// The same with another transport.
-    pub(crate) fn plugins_over(&self, transport: &str) -> Result<Plugins> {
+    /// The same with another transport, if one is named, and if `tls`, speaking it to every node.
+    pub(crate) fn plugins_over(&self, transport: Option<&str>, tls: bool) -> Result<Plugins> {
         let mut flags = self.flags.clone();
-        flags.transport = Some(transport.to_owned());
+        if let Some(transport) = transport {
+            flags.transport = Some(transport.to_owned());
+        }
+        flags.tls.tls_always |= tls;
         Self::plugins_of(&flags)
+    }
+
+    /// Whether a flag is about whom to trust, or whom to show to be: it says nothing unless TLS is spoken.
+    /// Those of the environment may be there for other nodes.
+    pub(crate) fn has_tls_flags(&self) -> bool {
+        let tls = &self.flags.tls;
+        let names = [&tls.tls_ca, &tls.tls_cert, &tls.tls_server_name];
+        tls.tls_insecure || names.into_iter().any(Option::is_some)
     }
 
     /// Whether calls go by gRPC whatever a node's record says.

@@ -10,7 +10,7 @@ use prost_reflect::MethodDescriptor;
 use serde_json::{Value, json};
 
 use crate::{
-    arguments, check,
+    arguments, by_hand, check,
     failure::{Failure, Result},
     lookup,
     reflection::{Form, Reflection},
@@ -59,6 +59,14 @@ pub(crate) struct Found {
 }
 
 impl Target {
+    /// The plugins to call by.
+    pub(crate) async fn plugins(&self, session: &Session) -> Result<Plugins> {
+        match &self.address {
+            None => session.plugins(),
+            Some(address) => by_hand::plugins(session, None, Some(&self.service), address).await,
+        }
+    }
+
     /// Looks the endpoint up, unless an address makes that needless.
     pub(crate) async fn find(&self, session: &Session, plugins: &Plugins) -> Result<Found> {
         if self.address.is_some() {

@@ -45,6 +45,7 @@
 // So that what the macros write is found inside this crate too.
 extern crate self as micro;
 
+mod address;
 pub mod balance;
 mod base64;
 pub mod broker;

@@ -4,13 +4,18 @@ mod renewal;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use tokio::{runtime::Handle, task::JoinHandle};
+use tokio::{
+    runtime::Handle,
+    task::JoinHandle,
+    time::{Instant, sleep_until, timeout, timeout_at},
+};
 
 use crate::{
+    address::advertised,
     call::Identity,
     client::Client,
     codec::Codec,
-    error::Result,
+    error::{Error, Result},
     middleware::{Layer, Layers},
     plugins::Plugins,
     registry::{Node, Registry},
@@ -21,6 +26,12 @@ use crate::{
     transport::{Checked, Listener},
 };
 use renewal::Renewal;
+
+/// How long calls may take to end at the least, where serving on took all the time there was, unless the limit itself is
+/// shorter.
+const LEAST_DRAIN: Duration = Duration::from_millis(500);
+/// How long connections may take to end once they are broken off.
+const CLOSING: Duration = Duration::from_millis(200);
 
 /// A service being put together; [`Service::run`] makes it live.
 ///
@@ -50,6 +61,8 @@ pub struct Service {
     settings: Option<Settings>,
     client: Client,
     lifecycle: Lifecycle,
+    /// Whether settings gave the time to live and the interval of the registration.
+    timing_said: (bool, bool),
 }
 
 /// Numbers of a service's life, each with its default.
@@ -58,11 +71,13 @@ pub struct Service {
 pub struct Lifecycle {
     /// For how long a registration lasts unrenewed. 60 s, as go-micro's.
     pub register_ttl: Duration,
-    /// How often it is renewed, or up to a fifth sooner. 30 s, as go-micro's; each second after a failure.
+    /// How often it is renewed, or up to a fifth sooner; each second after a failure. 30 s, as go-micro's; a third of
+    /// `register_ttl` where that was changed and this was not. More than half of it is an error.
     pub register_interval: Duration,
     /// How long it goes on serving once deregistered, until everyone has heard. 1 s, as go-zero's.
     pub propagation: Duration,
-    /// How long calls in flight may take to end. 10 s.
+    /// How long calls in flight may take to end, from the moment it deregisters. 10 s. The exit takes at most a second
+    /// longer, whatever still runs.
     pub drain: Duration,
     /// Requests at work before more are refused. 10,000.
     pub concurrency: usize,
@@ -77,6 +92,34 @@ impl Default for Lifecycle {
             drain: Duration::from_secs(10),
             concurrency: 10_000,
         }
+    }
+}
+
+impl Lifecycle {
+    /// Makes the interval fit the time to live, where only that was changed.
+    ///
+    /// Fails with [`Code::InvalidArgument`](crate::Code::InvalidArgument) for an interval that leaves no second try.
+    fn settle(&mut self, (is_ttl_said, is_interval_said): (bool, bool)) -> Result<()> {
+        let usual = Lifecycle::default();
+        let (ttl, interval) = (self.register_ttl, self.register_interval);
+        if ttl.is_zero() || interval.is_zero() {
+            let text = "`register-ttl` and `register-interval` must be longer than 0";
+            return Err(Error::invalid_argument(text));
+        }
+        if !is_interval_said && interval == usual.register_interval {
+            if is_ttl_said || ttl != usual.register_ttl {
+                let third = (ttl / 3).max(Duration::from_millis(1));
+                self.register_interval = interval.min(third);
+            }
+            return Ok(());
+        }
+        if interval > ttl / 2 {
+            return Err(Error::invalid_argument(format!(
+                "`register-interval` is {interval:?}, and `register-ttl` {ttl:?}: a registration would lapse between two \
+                 renewals; an interval is at most half of the time to live"
+            )));
+        }
+        Ok(())
     }
 }
 
@@ -97,6 +140,7 @@ impl Service {
             settings: None,
             client: Client::late(|| Plugins::new().parts()),
             lifecycle: Lifecycle::default(),
+            timing_said: (false, false),
         }
     }
 
@@ -112,13 +156,15 @@ impl Service {
         self
     }
 
-    /// Where it listens: `host:port`, port 0 for any free one, or `unix:PATH`.
+    /// Where it listens: `host:port`, port 0 for any free one, `:port` at every address of this machine, or
+    /// `unix:PATH`.
     pub fn address(mut self, address: impl Into<String>) -> Self {
         self.address = Some(address.into());
         self
     }
 
-    /// The address it registers, where that differs from the one it listens at.
+    /// The address it registers, where that differs from the one it listens at: `HOST:PORT`, `unix:PATH`, or a host
+    /// alone with the port it listens at.
     pub fn advertise(mut self, address: impl Into<String>) -> Self {
         self.advertise = Some(address.into());
         self
@@ -236,8 +282,8 @@ impl Service {
 
     /// Serves in the caller's runtime until [`Running::stop`].
     ///
-    /// A registry that is a server elsewhere and cannot be reached does not keep it from serving: its health says that it
-    /// is not registered and why, and it registers when it can. One that refuses fails this.
+    /// A registry that is a server elsewhere and cannot be reached, or is full or busy, does not keep it from serving: its
+    /// health says that it is not registered and why, and it registers when it can. One that refuses fails this.
     ///
     /// Reads neither environment nor command line: whoever embeds a service has their own. What
     /// [`Service::settings`] was given counts.
@@ -263,8 +309,14 @@ impl Service {
     ///
     /// What it tells of itself it tells through `tracing`, and it installs no subscriber: without one
     /// nothing is printed. `tracing_subscriber::fmt::init()`, first thing in `main`, prints it.
+    ///
+    /// With `--help` or `--version` on the command line it prints what can be set, or its version, and returns.
     pub fn run(mut self) -> Result<()> {
-        let settings = self.settings.take().unwrap_or_default().complete()?;
+        let settings = self.settings.take().unwrap_or_default();
+        if settings.answers(&self.name, &self.version) {
+            return Ok(());
+        }
+        let settings = settings.complete()?;
         self.configure(&settings)?;
         crate::runtime::run(|workers| async move {
             // Before there is anything that a signal could cut off.
@@ -312,14 +364,13 @@ impl Service {
             register_interval,
             ..
         } = &mut self.lifecycle;
-        for (name, value) in [
-            ("register-ttl", register_ttl),
-            ("register-interval", register_interval),
-        ] {
-            if let Some(said) = settings.duration(name)? {
-                *value = said;
-            }
-        }
+        let (ttl, interval) = (
+            settings.duration("register-ttl")?,
+            settings.duration("register-interval")?,
+        );
+        *register_ttl = ttl.unwrap_or(*register_ttl);
+        *register_interval = interval.unwrap_or(*register_interval);
+        self.timing_said = (ttl.is_some(), interval.is_some());
         Ok(())
     }
 }
@@ -346,7 +397,8 @@ impl Running {
     }
 
     /// Listens and subscribes; the registry does not know of it yet.
-    async fn open(service: Service, workers: Vec<Handle>) -> Result<Self> {
+    async fn open(mut service: Service, workers: Vec<Handle>) -> Result<Self> {
+        service.lifecycle.settle(service.timing_said)?;
         let plugins = service.plugins.called_by(&service.name);
         let parts = plugins.clone();
         service.client.settle(move || parts.parts());
@@ -368,15 +420,19 @@ impl Running {
         let address = service.address.as_deref();
         let address = address.unwrap_or(transport.default_address());
         let listener = transport.listen(address, entrance.clone()).await?;
+        status.counts(listener.counters());
         // Behind an address that was given there may be several nodes of this service.
         let checked = match service.advertise {
             None => Checked::Node,
             Some(_) => Checked::Service,
         };
-        let address = service.advertise.unwrap_or_else(|| listener.address());
+        let others = !registry.is_of_this_machine();
+        let said = service.advertise.as_deref();
+        let address = advertised(said, &listener.address(), others)?;
         let mut node = Node::new(&*identity.service, &*identity.node, address)
             .with_version(service.version)
             .with_endpoints(endpoints);
+        status.identify(&node.service, &node.id);
         *node.metadata_mut() = service.metadata;
         let protocols = transport.protocols().join(",");
         let own = [
@@ -426,6 +482,7 @@ impl Running {
             self.status.clone(),
             Rng::seeded(self.rng.number()),
         );
+        self.warn_of_loopback();
         let registered = renewal.begin().await?;
         tracing::info!(
             service = node.service,
@@ -435,6 +492,22 @@ impl Running {
         );
         self.renewal = Some(tokio::spawn(renewal.run(registered)));
         Ok(())
+    }
+
+    /// Tells its log and its health that callers on other machines cannot reach it, though they find it.
+    fn warn_of_loopback(&self) {
+        let Node { address, id, .. } = &self.node;
+        let reads = self.registry.only_reads();
+        if reads || self.registry.is_of_this_machine() || !self.node.is_loopback() {
+            return;
+        }
+        let registry = self.registry.name();
+        let warning = format!(
+            "`{address}` is registered in `{registry}`, and only this machine reaches it; set `--server-address` or \
+             `--server-advertise`"
+        );
+        tracing::warn!(id, address, registry, "{warning}");
+        self.status.warn(warning);
     }
 
     /// Its record, with the address that was bound.
@@ -448,38 +521,53 @@ impl Running {
     }
 
     /// Ends it without losing a call: not ready, deregister, serve on for a moment, go away, drain, close.
+    ///
+    /// Takes at most a second longer than [`Lifecycle::drain`], or than [`Lifecycle::propagation`] where that is longer.
     pub async fn stop(mut self) {
         self.status.leaving();
         if let Some(renewal) = &mut self.renewal {
             renewal.abort();
             let _ = renewal.await;
         }
+        let Lifecycle {
+            propagation, drain, ..
+        } = self.lifecycle;
+        let began = Instant::now();
         let subscribers = self.subscribers.take();
-        let patience = self.lifecycle.propagation + self.lifecycle.drain;
-        tokio::join!(
-            async {
-                if let Some(subscribers) = subscribers {
-                    subscribers.stop(patience).await;
-                }
-            },
-            async {
-                if let Err(error) = self.registry.deregister(&self.node).await {
-                    tracing::warn!(%error, "could not deregister; callers will find out by themselves");
-                }
-                tokio::time::sleep(self.lifecycle.propagation).await;
+        let events = async {
+            let limit = drain.max(propagation);
+            if let Some(subscribers) = subscribers {
+                subscribers.stop(limit).await;
             }
-        );
-        self.listener.go_away().await;
-        let ended = async {
-            tokio::join!(self.listener.drained(), self.client.broker().flush());
+            // What handlers published to the last, too.
+            let flushed = timeout_at(began + limit, self.client.broker().flush()).await;
+            if flushed.is_err() {
+                tracing::warn!(
+                    ?limit,
+                    "events that were published were not delivered in time"
+                );
+            }
         };
-        if tokio::time::timeout(self.lifecycle.drain, ended)
-            .await
-            .is_err()
-        {
-            tracing::warn!(limit = ?self.lifecycle.drain, "calls in flight did not end in time");
+        let calls = async {
+            let limit = (drain / 2).max(LEAST_DRAIN);
+            let deregistered = timeout(limit, self.registry.deregister(&self.node)).await;
+            let late = |_| Err(Error::deadline_exceeded("the registry did not answer"));
+            if let Err(error) = deregistered.unwrap_or_else(late) {
+                tracing::warn!(%error, "could not deregister; callers will find out by themselves");
+            }
+            // In full, unless the registry took so long that the whole exit would last longer than it may.
+            let heard = Instant::now() + propagation;
+            sleep_until(heard.min(began + drain.max(propagation))).await;
+            self.listener.go_away().await;
+            let until = (began + drain).max(Instant::now() + drain.min(LEAST_DRAIN));
+            if timeout_at(until, self.listener.drained()).await.is_err() {
+                tracing::warn!(limit = ?drain, "calls in flight did not end in time");
+            }
+        };
+        tokio::join!(events, calls);
+        if timeout(CLOSING, self.listener.close()).await.is_err() {
+            tracing::warn!(limit = ?CLOSING, "connections did not end; a handler holds their thread");
         }
-        self.listener.close().await;
     }
 }
 

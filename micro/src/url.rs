@@ -1,6 +1,10 @@
 //! A plugin's name and address in one text, whose secrets are not shown.
 
+mod reads;
+
 use std::fmt;
+
+pub(crate) use reads::Reads;
 
 /// A plugin by its name, with the address it is opened at.
 ///
@@ -28,8 +32,9 @@ pub struct Url {
 }
 
 impl Url {
-    /// What a text says; every text is a name, at least.
+    /// What a text says, without the blanks around it; every text is a name, at least.
     pub fn parse(text: &str) -> Self {
+        let text = text.trim();
         let (name, address) = text.split_once(':').unwrap_or((text, ""));
         let rest = address.strip_prefix("//");
         Url {
@@ -42,7 +47,7 @@ impl Url {
     /// The same at another address.
     pub fn at(mut self, address: &str) -> Self {
         self.slashes = false;
-        self.address = address.to_owned();
+        self.address = address.trim().to_owned();
         self
     }
 
@@ -59,7 +64,18 @@ impl Url {
     /// The hosts of the address, with their ports where they are said.
     pub fn hosts(&self) -> impl Iterator<Item = &str> {
         let (_, hosts, _, _) = self.parts();
-        hosts.split(',').filter(|host| !host.is_empty())
+        let hosts = hosts.split(',').map(str::trim);
+        hosts.filter(|host| !host.is_empty())
+    }
+
+    /// The same with those that are empty, between commas; none where no host is said at all.
+    pub(crate) fn all_hosts(&self) -> impl Iterator<Item = &str> {
+        let (_, hosts, _, _) = self.parts();
+        let hosts = (!hosts.trim().is_empty()).then_some(hosts);
+        hosts
+            .into_iter()
+            .flat_map(|hosts| hosts.split(','))
+            .map(str::trim)
     }
 
     /// User and password, decoded; a password that is not said is empty.
@@ -67,6 +83,11 @@ impl Url {
         let (user, ..) = self.parts();
         let (user, password) = user.split_once(':').unwrap_or((user, ""));
         (!user.is_empty()).then(|| (decode(user), decode(password)))
+    }
+
+    /// Whether a password stands in front of the hosts.
+    pub(crate) fn has_password(&self) -> bool {
+        self.parts().0.contains(':')
     }
 
     /// What comes after the hosts from the first `/`; empty when nothing does.
@@ -101,9 +122,15 @@ impl Url {
         self
     }
 
+    /// What it says after the `?`, for a plugin whose address is a text of another form.
+    pub(crate) fn query_alone(&self) -> Url {
+        let start = self.address.find('?').unwrap_or(self.address.len());
+        self.clone().at(&self.address[start..])
+    }
+
     /// Whether the address has a scheme of its own, which is `https`.
     pub fn is_https(&self) -> bool {
-        self.address.starts_with("https://")
+        self.scheme() == Some("https")
     }
 
     /// Userinfo, hosts, path and query.
@@ -161,6 +188,15 @@ fn encode(text: &str) -> String {
 
 /// The text that percent signs encode; one that encodes nothing stands for itself.
 pub(crate) fn decode(text: &str) -> String {
+    String::from_utf8_lossy(&decoded_bytes(text)).into_owned()
+}
+
+/// The same, or an error where that is no text.
+fn decoded(text: &str) -> Result<String, std::string::FromUtf8Error> {
+    String::from_utf8(decoded_bytes(text))
+}
+
+fn decoded_bytes(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut left = text.as_bytes();
     while let [first, rest @ ..] = left {
@@ -174,7 +210,7 @@ pub(crate) fn decode(text: &str) -> String {
         bytes.push(encoded.unwrap_or(*first));
         left = if encoded.is_some() { &rest[2..] } else { rest };
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    bytes
 }
 
 #[cfg(test)]

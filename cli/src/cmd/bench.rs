@@ -58,7 +58,7 @@ impl Bench {
     }
 
     async fn bench(self, session: &Session, request: Value) -> Result {
-        let plugins = session.plugins()?;
+        let plugins = self.target.plugins(session).await?;
         let found = self.target.find(session, &plugins).await?;
         found.check(session, &request)?;
         let client = plugins.client()?;

@@ -40,7 +40,7 @@ impl Call {
     }
 
     async fn call(&self, session: &Session, request: Value) -> Result {
-        let plugins = session.plugins()?;
+        let plugins = self.target.plugins(session).await?;
         let found = self.target.find(session, &plugins).await?;
         let target = &self.target;
         if found.shape.is_some_and(|shape| shape != Shape::Unary) {

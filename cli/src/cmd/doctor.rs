@@ -13,8 +13,9 @@ use crate::{
     session::Session,
 };
 
-/// Check the registry and the broker: reached, how fast, what is permitted, how old the data is, what to do
+/// Check the registry, its nodes and the broker: reached, how fast, what is permitted, how old the data is, what to do
 ///
+/// Connects to each registered node, and says which are unreachable, loopback or answered by another service.
 /// Registers a node `micro-doctor-…` for some seconds and sends an event on a topic of such a name.
 #[derive(Args)]
 pub(crate) struct Doctor {
@@ -28,20 +29,28 @@ pub(crate) struct Doctor {
 
 impl Doctor {
     pub(crate) fn run(self, session: &Session) -> Result {
-        let (mut reports, kept) = session.block_on(async {
-            let mut reports = Vec::new();
+        let (mut reports, kept, nodes) = session.block_on(async {
+            let plugins = session.plugins()?;
+            let (mut reports, mut nodes) = (Vec::new(), Vec::new());
             let mut kept: Vec<_> = self.snapshots.iter().cloned().collect();
             for (url, registry) in session.registries()? {
-                reports.push(doctor::registry(&url, &*registry, self.timeout).await);
+                let report = doctor::registry(&url, &*registry, self.timeout).await;
+                let is_reached = report.is_reached();
+                reports.push(report);
+                if is_reached {
+                    let tried = doctor::nodes(&url, &*registry, &plugins, self.timeout);
+                    nodes.push(tried.await);
+                }
                 let usual = Snapshots::Usual.directory(&*registry);
                 kept.extend(usual.filter(|path| self.snapshots.is_none() && path.is_dir()));
             }
             let registers = reports.is_empty() || reports.iter().any(Report::registers);
-            let client = session.plugins()?.client()?;
+            let client = plugins.client()?;
             reports.push(doctor::broker(&client, registers, self.timeout).await);
-            Ok((reports, kept))
+            Ok((reports, kept, nodes))
         })?;
         reports.extend(kept.iter().map(|directory| snapshots::look(directory)));
+        reports.extend(nodes);
         let ill = reports.iter().filter(|report| !report.is_well()).count();
         if session.json() {
             session.print(json!(reports.iter().map(Report::json).collect::<Vec<_>>()))?;

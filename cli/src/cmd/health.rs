@@ -61,6 +61,13 @@ impl Health {
     }
 }
 
+/// What a healthy node warns of.
+fn warnings(health: &Value) -> String {
+    let warnings = health.get("warnings").and_then(Value::as_array);
+    let warnings = warnings.into_iter().flatten().filter_map(Value::as_str);
+    warnings.collect::<Vec<_>>().join("; ")
+}
+
 /// `ok`, `leaving`, `unregistered`, `replaced` or `failed`, and why.
 fn state(answered: &Answered) -> (&'static str, String) {
     let health = match &answered.answer {
@@ -79,7 +86,10 @@ fn state(answered: &Answered) -> (&'static str, String) {
     match health.get("status").and_then(Value::as_str) {
         Some("ok") if !is("ready") => ("leaving", "it drains and takes no new work".to_owned()),
         Some("ok") if !is("registered") => ("unregistered", reason.to_owned()),
-        Some("ok") => ("ok", String::new()),
+        Some("ok") => match reason {
+            "" => ("ok", warnings(health)),
+            reason => ("ok", reason.to_owned()),
+        },
         _ => ("failed", health.to_string()),
     }
 }

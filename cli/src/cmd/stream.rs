@@ -45,7 +45,7 @@ impl Stream {
     }
 
     async fn stream(&self, session: &Session, request: Option<Value>) -> Result {
-        let plugins = session.plugins()?;
+        let plugins = self.target.plugins(session).await?;
         let found = self.target.find(session, &plugins).await?;
         let client = plugins.client()?;
         let reflected = self.target.reflected(session, &client).await?;

@@ -1,6 +1,7 @@
 //! What is found when a registry or a broker is tried, check by check.
 
 mod broker;
+mod nodes;
 mod registry;
 pub(crate) mod snapshots;
 
@@ -12,6 +13,7 @@ use serde_json::{Value, json};
 use crate::printable::printable;
 
 pub(crate) use broker::broker;
+pub(crate) use nodes::nodes;
 pub(crate) use registry::registry;
 
 /// What was found of one thing.
@@ -58,6 +60,12 @@ impl Report {
     pub(crate) fn is_well(&self) -> bool {
         let ill = |check: &Check| matches!(check.result, Found::Ill { .. });
         !self.checks.iter().any(ill)
+    }
+
+    /// Whether its services could be read.
+    pub(crate) fn is_reached(&self) -> bool {
+        let well = |check: &Check| check.name == "reads" && matches!(check.result, Found::Well(_));
+        self.checks.iter().any(well)
     }
 
     /// Whether something could be registered.

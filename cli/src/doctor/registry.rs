@@ -11,7 +11,7 @@ use micro::{
 use super::{Found, Report, advice, timed};
 
 /// What the probe is registered as.
-const PROBE: &str = "micro-doctor";
+pub(super) const PROBE: &str = "micro-doctor";
 /// How long the probe outlives a doctor that is cut off.
 const TTL: Duration = Duration::from_secs(15);
 

@@ -1,6 +1,12 @@
 //! `registry copy`, `doctor`, and the flags of registries.
 
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::{TcpListener, UdpSocket},
+};
+
 use crate::house::{House, Started, greeter};
+use micro::Service;
 use serde_json::{Value, json};
 
 /// A registry of its own in the house, as the flag takes it.
@@ -163,8 +169,11 @@ fn the_doctor_says_of_each_registry_what_is_wrong_and_what_to_do() {
 #[test]
 fn a_registry_that_is_only_read_is_well_and_takes_nothing() {
     let house = House::new();
-    let list = "static:x=10.0.0.1:80";
-    let reports = house.micro_at(list, &["doctor", "--json"]).json();
+    let there = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = there.local_addr().expect("it is bound");
+    let list = &*format!("static:x={address}");
+    let doctor = ["doctor", "--json", "--timeout=500ms"];
+    let reports = house.micro_at(list, &doctor).json();
     let found = |report: usize, check: usize| &reports[report]["checks"][check];
     assert_eq!(found(0, 0)["found"], "1 service");
     assert_eq!(
@@ -173,7 +182,7 @@ fn a_registry_that_is_only_read_is_well_and_takes_nothing() {
     );
     // Events of the default broker need subscribers in the registry.
     assert_eq!(found(1, 0)["result"], "none");
-    let node = record("x-10.0.0.1:80", "latest");
+    let node = record(&format!("x-{address}"), "latest");
     for arguments in [
         &["register", &*node][..],
         &["deregister", &*node],
@@ -182,6 +191,42 @@ fn a_registry_that_is_only_read_is_well_and_takes_nothing() {
         let said = house.micro_at(list, arguments).failed(2);
         assert!(said.contains("`static` is only read"), "{said}");
     }
+}
+
+/// What the doctor says of the nodes of a registry, and its exit code.
+fn nodes_report(house: &House, registry: &str) -> (Value, i32) {
+    let ran = house.micro_at(registry, &["doctor", "--json", "--timeout=2s"]);
+    let reports: Value = serde_json::from_str(&ran.stdout).expect("it prints JSON");
+    let all = reports.as_array().expect("a list");
+    let nodes = all.iter().find(|report| report["kind"] == "nodes");
+    (nodes.expect("it tries the nodes").clone(), ran.code)
+}
+
+#[test]
+fn the_doctor_finds_nodes_that_are_unreachable_or_others() {
+    let house = House::new();
+    let counter = house.serve(Service::new("counter"));
+    let (report, code) = nodes_report(&house, &house.registry());
+    assert_eq!((&report["well"], code), (&json!(true), 0), "{report}");
+    // What a killed greeter leaves behind: at one address the counter answers, at the other nobody.
+    let gone = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let gone = gone.local_addr().expect("it is bound").to_string();
+    for (id, address) in [("greeter-1", &counter), ("greeter-2", &gone)] {
+        let record = json!({"service": "greeter", "id": id, "address": address}).to_string();
+        assert_eq!(house.micro(&["register", &record]).code, 0);
+    }
+    let (report, code) = nodes_report(&house, &house.registry());
+    assert_eq!((&report["well"], code), (&json!(false), 1), "{report}");
+    let found = |check: &str, id: &str| {
+        let checks = report["checks"].as_array().expect("a list").iter();
+        let of_id = |text: &Value| text.as_str().is_some_and(|text| text.contains(id));
+        checks
+            .filter(|one| one["check"] == check && of_id(&one["found"]))
+            .count()
+    };
+    assert_eq!(found("wrong", "greeter-1"), 1, "{report}");
+    assert_eq!(found("unreachable", "greeter-2"), 1, "{report}");
+    assert_eq!(found("reached", "1 of 3 nodes"), 1, "{report}");
 }
 
 #[test]
@@ -278,4 +323,95 @@ fn secrets_are_in_no_help_and_no_error() {
         .output()
         .expect("it runs");
     assert!(!String::from_utf8_lossy(&help.stdout).contains("hunter2"));
+}
+
+/// A server of DNS that knows no name, by its address.
+#[cfg(feature = "dns")]
+fn empty_zone() -> String {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
+    let address = socket.local_addr().expect("it is bound").to_string();
+    std::thread::spawn(move || {
+        let mut packet = [0; 1500];
+        while let Ok((length, from)) = socket.recv_from(&mut packet) {
+            // An authoritative answer to the question: there is no such name (RFC 1035, 4.1.1).
+            packet[2..4].copy_from_slice(&[0x85, 0x83]);
+            packet[6..12].fill(0);
+            // The question ends with the name, its kind and class; what follows is left out.
+            let name = packet[12..length].iter().position(|byte| *byte == 0);
+            let end = 12 + name.unwrap_or_default() + 5;
+            let _ = socket.send_to(&packet[..end], from);
+        }
+    });
+    address
+}
+
+#[cfg(feature = "dns")]
+#[test]
+fn missing_service_in_dns_is_not_found() {
+    let house = House::new();
+    let address = empty_zone();
+    for registry in [
+        "/micro.test",
+        "/micro.test?port=80",
+        "/micro.test?port=grpc",
+    ] {
+        let registry = format!("dns://{address}{registry}");
+        for arguments in [
+            &["get", "missing"][..],
+            &["call", "missing", "Text.Echo", "{}"],
+            &["health", "missing"],
+            &["stats", "missing"],
+        ] {
+            let ran = house.micro_at(&registry, arguments);
+            assert_eq!(ran.code, 3, "{registry} {arguments:?}: {ran:?}");
+            assert!(ran.stderr.contains("no service `missing`"), "{ran:?}");
+        }
+    }
+}
+
+/// A server of NATS that permits no subscription to the registry's subjects, by its address.
+#[cfg(feature = "nats")]
+fn refusing_nats() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    let serve = |stream: std::net::TcpStream| -> std::io::Result<()> {
+        let mut answers = stream.try_clone()?;
+        let info = r#"INFO {"server_id":"x","version":"2.10.0","max_payload":1048576,"headers":true,"proto":1}"#;
+        write!(answers, "{info}\r\n")?;
+        for line in BufReader::new(stream).lines() {
+            let line = line?;
+            let mut words = line.split_whitespace();
+            match words.next() {
+                Some("PING") => write!(answers, "PONG\r\n")?,
+                Some("SUB") => {
+                    let subject = words.next().unwrap_or_default();
+                    let denied = "-ERR 'Permissions Violation for Subscription to";
+                    write!(answers, "{denied} \"{subject}\"'\r\n")?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    };
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || serve(stream));
+        }
+    });
+    address
+}
+
+#[cfg(feature = "nats")]
+#[test]
+fn missing_permission_in_nats_fails_list() {
+    let house = House::new();
+    let registry = format!("nats://{}", refusing_nats());
+    for arguments in [&["list"][..], &["get", "greeter"], &["list", "--json"]] {
+        let ran = house.micro_at(&registry, arguments);
+        assert_eq!(ran.code, 4, "{ran:?}");
+        assert!(
+            ran.stderr.contains("subscribe to `micro.nats.watch`"),
+            "{ran:?}"
+        );
+    }
 }

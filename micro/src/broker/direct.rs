@@ -84,7 +84,7 @@ pub struct Settings {
     pub redeliver_for: Duration,
     /// For how long a registration lasts unrenewed. 60 s, as a service's.
     pub register_ttl: Duration,
-    /// How often it is renewed. 30 s, as a service's.
+    /// How often it is renewed. 30 s, as a service's. Where that is more than half of `register_ttl`, a third of it.
     pub register_interval: Duration,
     /// How long a subscription that was closed takes events on, until every publisher has heard. 1 s.
     pub propagation: Duration,
@@ -181,7 +181,9 @@ impl Broker for Direct {
         let address = address.unwrap_or(inner.transport.default_address());
         let listen = async |desk: Arc<Desk>| inner.transport.listen(address, desk).await;
         let port = inner.door.port(listen).await?;
-        let node = inner.node(topic, queue, &port.address);
+        let said = inner.settings.advertise.as_deref();
+        let address = inner.door.advertised(said, &port.address)?;
+        let node = inner.node(topic, queue, &address);
         let feed = port
             .desk
             .open(topic, queue, &node.id, inner.settings.concurrency);
@@ -207,13 +209,12 @@ impl Broker for Direct {
 }
 
 impl Inner {
-    fn node(&self, topic: &str, queue: Option<&str>, bound: &str) -> Node {
+    fn node(&self, topic: &str, queue: Option<&str>, address: &str) -> Node {
         let service = service(topic);
         let id = match &self.settings.id {
             Some(id) => format!("{service}-{id}-{}", self.count.fetch_add(1, Relaxed)),
             None => format!("{service}-{}", Node::random_id()),
         };
-        let address = self.settings.advertise.as_deref().unwrap_or(bound);
         let mut node = Node::new(service, id, address)
             .with_metadata("broker", "direct")
             .with_metadata("protocols", self.transport.protocols().join(","))

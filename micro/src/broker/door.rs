@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use super::registrations::{Registered, Registrations};
 use crate::{
+    address::advertised,
     error::Result,
     registry::{Node, Registry},
     transport::Listener,
@@ -78,6 +79,11 @@ impl<D: Default> Door<D> {
         });
         *self.port.lock() = Arc::downgrade(&port);
         port
+    }
+
+    /// The address to register: what was `said`, made whole by where the port is bound.
+    pub(super) fn advertised(&self, said: Option<&str>, bound: &str) -> Result<String> {
+        advertised(said, bound, !self.registry.is_of_this_machine())
     }
 
     /// Registers a subscription, for as long as what it gives lives.

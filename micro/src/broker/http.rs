@@ -39,6 +39,8 @@ const SEEN: Duration = Duration::from_secs(1);
 /// - When `publish` gives a number, so many hold the event in memory. What becomes of it there nobody hears:
 ///   one that a handler fails, or whose process dies, is lost. [`Direct`](super::Direct) does better.
 /// - Metadata, criticality and trace reach the handler.
+/// - Where the transport refuses plaintext (`--tls-require`, `--tls-client-ca`), so does the port of the
+///   subscriptions, and their records say `secure=true`, as go-micro's do.
 ///
 /// # What it does not
 /// - A subscriber that is registered and cannot be connected to is passed over, and no error.
@@ -62,7 +64,7 @@ pub struct Settings {
     pub capacity: usize,
     /// For how long a registration lasts unrenewed. 60 s, as go-micro's.
     pub register_ttl: Duration,
-    /// How often it is renewed. 30 s, as go-micro's.
+    /// How often it is renewed. 30 s, as go-micro's. Where that is more than half of `register_ttl`, a third of it.
     pub register_interval: Duration,
     /// How long a subscription that was closed takes events on, until every publisher has heard. 1 s.
     pub propagation: Duration,
@@ -127,7 +129,9 @@ impl Broker for Http {
         let port = inner.door.port(listen).await?;
         let id = Node::random_id();
         let mut registered = Vec::new();
-        let nodes = inner.nodes(topic, queue, &id, &port.address);
+        let said = inner.settings.advertise.as_deref();
+        let address = inner.door.advertised(said, &port.address)?;
+        let nodes = inner.nodes(topic, queue, &id, &address);
         let ids = nodes.iter().map(|node| node.id.clone()).collect();
         let feed = port.desk.open(topic, ids, inner.settings.capacity);
         for node in nodes {
@@ -141,11 +145,11 @@ impl Broker for Http {
 
 impl Inner {
     /// The records of a subscription, one for each style.
-    fn nodes(&self, topic: &str, queue: Option<&str>, id: &str, bound: &str) -> Vec<Node> {
-        let address = self.settings.advertise.as_deref().unwrap_or(bound);
+    fn nodes(&self, topic: &str, queue: Option<&str>, id: &str, address: &str) -> Vec<Node> {
+        let secure = self.native.refuses_plaintext();
         let styles = self.settings.register.iter();
         styles
-            .map(|style| style.node(topic, queue, id, address))
+            .map(|style| style.node(topic, queue, id, address, secure))
             .collect()
     }
 

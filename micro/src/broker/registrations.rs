@@ -17,8 +17,8 @@ use tokio::{
 };
 
 use crate::{
-    error::{Code, Result},
-    registry::{Node, Registry},
+    error::Result,
+    registry::{Node, Registry, may_pass},
 };
 
 /// How soon a renewal that failed is tried again.
@@ -55,7 +55,12 @@ pub(super) struct Registered {
 }
 
 impl Registrations {
+    /// Renews every `interval`, or each third of `ttl` where that leaves no second try.
     pub(super) fn start(registry: Arc<dyn Registry>, ttl: Duration, interval: Duration) -> Self {
+        let interval = match interval > ttl / 2 {
+            true => (ttl / 3).max(Duration::from_millis(1)),
+            false => interval,
+        };
         let shared = Arc::new(Shared {
             registry,
             ttl,
@@ -81,7 +86,7 @@ impl Registrations {
         let registered = Registered { shared, id };
         let shared = &self.shared;
         match shared.registry.register(&node, Some(shared.ttl)).await {
-            Err(error) if error.code() == Code::Unavailable && shared.registry.is_remote() => {
+            Err(error) if may_pass(&error) && shared.registry.is_remote() => {
                 tracing::warn!(%error, id = node.id, "a subscription is not registered yet");
                 shared.late.store(true, Ordering::Relaxed);
                 shared.unwanted.notify_one();
@@ -143,10 +148,12 @@ impl Shared {
     }
 
     async fn renew(&self) -> Result<()> {
+        let mut renewed = Ok(());
         for node in self.select(true) {
-            self.registry.register(&node, Some(self.ttl)).await?;
+            let one = self.registry.register(&node, Some(self.ttl)).await;
+            renewed = renewed.and(one);
         }
-        Ok(())
+        renewed
     }
 }
 

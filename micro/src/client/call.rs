@@ -13,7 +13,7 @@ use crate::{
     balance::{Options, Record, Recorder},
     call::Answer,
     client::Client,
-    codec::{Codecs, Payload},
+    codec::{Codecs, Payload, in_answer},
     context::{Context, Wire},
     error::{Error, Result},
     message::{ContentType, Expected, Request, Target},
@@ -240,7 +240,7 @@ impl<Out: Payload> Future for Sending<'_, Out> {
 
 fn decode<Out: Payload>(codecs: &Codecs, mut response: crate::message::Response) -> Result<Out> {
     let body = response.body_mut().take();
-    let mut output = Out::from_body(response.content_type(), codecs, body)?;
+    let mut output = Out::from_body(response.content_type(), codecs, body).map_err(in_answer)?;
     output.note(&response);
     Ok(output)
 }

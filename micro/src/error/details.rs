@@ -48,6 +48,8 @@ pub(crate) mod reason {
     pub(crate) const NO_NODES: &str = "NO_NODES";
     /// Another service, or another node of it, answers at the address.
     pub(crate) const WRONG_SERVER: &str = "WRONG_SERVER";
+    /// Another instance has registered under the node's id since.
+    pub(crate) const ID_IN_USE: &str = "ID_IN_USE";
 }
 
 impl Error {
@@ -61,8 +63,8 @@ impl Error {
         self.with_detail(ERROR_INFO, &info.encode_to_vec())
     }
 
-    /// The reason that this library gave, such as `NO_NODES` (the service has no known node) or `WRONG_SERVER`
-    /// (another service answers at the address): the `reason` of a detail `google.rpc.ErrorInfo` of the
+    /// The reason that this library gave, such as `NO_NODES` (the service has no known node), `WRONG_SERVER`
+    /// (another service answers at the address) or `ID_IN_USE` (another instance has registered under the node's id): the `reason` of a detail `google.rpc.ErrorInfo` of the
     /// domain `micro`.
     pub fn reason(&self) -> Option<String> {
         self.details().into_iter().find_map(|(kind, value)| {

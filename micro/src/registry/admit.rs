@@ -19,9 +19,28 @@ const WARNING: Nanos = 60_000_000_000;
 
 static WARNED: AtomicU64 = AtomicU64::new(0);
 
+/// Where those are who read a registry's records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Readers {
+    /// All on this machine.
+    Here,
+    /// On other machines too: a record may not name what is on each reader's own.
+    Elsewhere,
+}
+
+impl Readers {
+    /// The readers of a registry.
+    pub(crate) fn of(is_of_this_machine: bool) -> Self {
+        match is_of_this_machine {
+            true => Readers::Here,
+            false => Readers::Elsewhere,
+        }
+    }
+}
+
 /// Whether a record may be shown; warns of one that may not, once a minute.
-pub(super) fn admit(registry: &str, node: &Node) -> bool {
-    let Err(error) = check(node) else {
+pub(crate) fn admit(registry: &str, node: &Node, readers: Readers) -> bool {
+    let Err(error) = check_for(node, readers) else {
         return true;
     };
     left_out(registry, &error);
@@ -35,6 +54,20 @@ pub(in crate::registry) fn left_out(registry: &str, error: &Error) {
         WARNED.store(now, Ordering::Relaxed);
         tracing::warn!(registry, %error, "a record is left out");
     }
+}
+
+/// The same for these readers: a Unix socket is one of their own machine, whatever wrote it to a registry elsewhere.
+pub(super) fn check_for(node: &Node, readers: Readers) -> Result<()> {
+    if readers == Readers::Elsewhere && node.address.starts_with("unix:") {
+        let address = &node.address;
+        return Err(refused(
+            node,
+            format_args!(
+                "`{address}` is reached on its own machine alone; register `HOST:PORT`, or use the registry `local`"
+            ),
+        ));
+    }
+    check(node)
 }
 
 /// What is wrong with a record, if anything: sizes, characters, an address that leads nowhere.
@@ -78,6 +111,13 @@ pub(super) fn check_here(node: &Node) -> Result<()> {
     }
     if node.address.ends_with(":0") && node.address.parse::<std::net::SocketAddr>().is_ok() {
         return Err(refused(node, format_args!("its address has port 0")));
+    }
+    let is_relative = |path: &str| !path.starts_with('/');
+    if node.address.strip_prefix("unix:").is_some_and(is_relative) {
+        return Err(refused(
+            node,
+            format_args!("its Unix socket has no absolute path"),
+        ));
     }
     let metadata = node.metadata.iter();
     let metadata: usize = metadata.map(|(name, value)| name.len() + value.len()).sum();
@@ -164,6 +204,16 @@ mod tests {
                 "{reason}: {error:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_record_from_elsewhere_may_not_name_a_unix_socket() {
+        let node = Node::new("greeter", "a", "unix:/run/other.sock");
+        assert!(check_for(&node, Readers::Here).is_ok());
+        let error = check_for(&node, Readers::Elsewhere).map_err(|error| error.to_string());
+        assert!(error.is_err_and(|error| error.contains("on its own machine alone")));
+        let relative = Node::new("greeter", "a", "unix:other.sock");
+        assert!(check_here(&relative).is_err());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::{
 };
 
 use super::{Endpoint, Node, Registry, Update, Updates, Value};
+use crate::error::Code;
 
 /// A time to live that no test outlasts.
 const LONG: Option<Duration> = Some(Duration::from_secs(60));
@@ -24,6 +25,7 @@ pub async fn all(make: impl AsyncFn() -> Arc<dyn Registry>) {
     registering_again_replaces(make().await, make().await).await;
     deregistering_takes_out_and_is_no_error_twice(make().await, make().await).await;
     any_handle_deregisters(make().await, make().await).await;
+    another_instance_keeps_its_record(make().await, make().await, make().await).await;
     services_are_listed_sorted_without_the_empty(make().await, make().await).await;
     a_watch_says_what_is_and_what_becomes(make().await, make().await).await;
     a_watch_of_all_tells_services_apart(make().await, make().await).await;
@@ -163,6 +165,59 @@ async fn any_handle_deregisters(registrant: Arc<dyn Registry>, other: Arc<dyn Re
     register(&*registrant, &lasting, None).await;
     deregister(&*other, &lasting).await;
     assert!(ids(&*registrant, &service).await.is_empty());
+}
+
+/// Two instances have one id, as in a rolling update with fixed ids: the newer one has the record, and the older one,
+/// which is told so, does not take it back or out.
+async fn another_instance_keeps_its_record(
+    older: Arc<dyn Registry>,
+    newer: Arc<dyn Registry>,
+    reader: Arc<dyn Registry>,
+) {
+    let service = unique("instances");
+    let at = |address| Node::new(&*service, "one", address);
+    let (first, second) = (at("10.0.0.1:1"), at("10.0.0.2:2"));
+    let only = std::slice::from_ref::<Node>;
+    register(&*older, &first, LONG).await;
+    let mut updates = watch(&*reader, Some(&service)).await;
+    shows(&mut updates, &service, &first).await;
+    register(&*newer, &second, LONG).await;
+    shows(&mut updates, &service, &second).await;
+    assert_eq!(nodes(&*reader, &service).await, only(&second));
+    let renewed = older.register(&first, LONG).await;
+    let error = renewed.expect_err("the older instance is told of the newer one");
+    assert_eq!(error.code(), Code::AlreadyExists, "{error}");
+    assert_eq!(error.reason().as_deref(), Some("ID_IN_USE"), "{error}");
+    assert!(error.message().contains(&second.address), "{error}");
+    deregister(&*older, &first).await;
+    assert_eq!(nodes(&*reader, &service).await, only(&second));
+    let renewed = second.clone().with_metadata("weight", "5");
+    register(&*newer, &renewed, LONG).await;
+    shows(&mut updates, &service, &renewed).await;
+    assert_eq!(nodes(&*reader, &service).await, only(&renewed));
+    // A node that no handle knows, at another address, is not this one either.
+    deregister(&*reader, &first).await;
+    assert_eq!(nodes(&*reader, &service).await, only(&renewed));
+    deregister(&*newer, &renewed).await;
+    until(&mut updates, &service, |ids, _| ids.is_empty()).await;
+    register(&*older, &first, LONG).await;
+    shows(&mut updates, &service, &first).await;
+    deregister(&*older, &first).await;
+}
+
+/// Waits until a watch shows this node alone, and never fewer than one before.
+async fn shows(updates: &mut Updates, service: &str, node: &Node) {
+    let mut has_begun = false;
+    loop {
+        let set = until(updates, service, |_, _| true).await;
+        has_begun |= !set.is_empty();
+        assert!(!set.is_empty() || !has_begun, "`{service}` has no node");
+        if let [one] = &*set
+            && **one == *node
+        {
+            return;
+        }
+    }
 }
 
 async fn services_are_listed_sorted_without_the_empty(

@@ -1,7 +1,7 @@
 //! A registry for the services of one process: tests, simulations and monoliths.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
     time::Duration,
 };
@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{
-    Node, Registry, Updates,
+    Node, Registry, Updates, id_in_use, is_another,
     view::{Set, Teller, View, updates},
 };
 use crate::error::Result;
@@ -34,8 +34,12 @@ use crate::error::Result;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug, Default)]
-pub struct Memory(Arc<Shared>);
+#[derive(Debug, Default)]
+pub struct Memory {
+    shared: Arc<Shared>,
+    /// What this handle has registered, by service and id: at which address.
+    registered: Mutex<HashMap<(String, String), String>>,
+}
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -63,6 +67,15 @@ impl Memory {
     }
 }
 
+impl Clone for Memory {
+    fn clone(&self) -> Self {
+        Memory {
+            shared: self.shared.clone(),
+            registered: Mutex::default(),
+        }
+    }
+}
+
 #[async_trait]
 impl Registry for Memory {
     fn name(&self) -> &str {
@@ -72,32 +85,51 @@ impl Registry for Memory {
     async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {
         // A time to live beyond the clock's end never passes.
         let expires = ttl.and_then(|ttl| Instant::now().checked_add(ttl));
-        self.0.change(|state| state.insert(node, expires));
+        let key = (node.service.clone(), node.id.clone());
+        let mut registered = self.registered.lock();
+        let is_renewal = registered.get(&key) == Some(&node.address);
+        let mut other = None;
+        self.shared.change(|state| {
+            other = state.other(node).filter(|_| is_renewal);
+            match other {
+                Some(_) => None,
+                None => state.insert(node, expires),
+            }
+        });
+        if let Some(other) = other {
+            return Err(id_in_use(node, &other));
+        }
+        registered.insert(key, node.address.clone());
         Ok(())
     }
 
     async fn deregister(&self, node: &Node) -> Result<()> {
-        self.0.change(|state| state.remove(&node.service, &node.id));
+        let key = (node.service.clone(), node.id.clone());
+        self.registered.lock().remove(&key);
+        self.shared.change(|state| match state.other(node) {
+            Some(_) => None,
+            None => state.remove(&node.service, &node.id),
+        });
         Ok(())
     }
 
     async fn get(&self, service: &str) -> Result<Vec<Node>> {
-        self.0.change(|_| None);
-        let view = self.0.view.borrow();
+        self.shared.change(|_| None);
+        let view = self.shared.view.borrow();
         let nodes = view.services.get(service).map(|set| set.nodes.iter());
         let nodes = nodes.into_iter().flatten();
         Ok(nodes.map(|node| Node::clone(node)).collect())
     }
 
     async fn list(&self) -> Result<Vec<String>> {
-        self.0.change(|_| None);
-        Ok(self.0.view.borrow().services.keys().cloned().collect())
+        self.shared.change(|_| None);
+        Ok(self.shared.view.borrow().services.keys().cloned().collect())
     }
 
     async fn watch(&self, service: Option<&str>) -> Result<Updates> {
-        let mut receiver = self.0.view.subscribe();
+        let mut receiver = self.shared.view.subscribe();
         receiver.mark_changed();
-        let state = (self.0.clone(), receiver, Teller::new(service));
+        let state = (self.shared.clone(), receiver, Teller::new(service));
         Ok(updates(
             state,
             |(shared, mut receiver, mut teller)| async move {
@@ -145,6 +177,13 @@ impl Shared {
 }
 
 impl State {
+    /// The address of another instance that is registered under a node's id.
+    fn other(&self, node: &Node) -> Option<String> {
+        let record = self.services.get(&node.service)?.get(&node.id)?;
+        let address = &record.node.address;
+        is_another(node, address).then(|| address.clone())
+    }
+
     /// Returns the service if its set changed.
     fn insert(&mut self, node: &Node, expires: Option<Instant>) -> Option<String> {
         if let Some(at) = expires {

@@ -17,6 +17,7 @@ mod each;
 pub mod encoding;
 #[cfg(feature = "etcd")]
 mod etcd;
+mod file;
 #[cfg(any(test, fuzzing))]
 mod fuzz;
 #[cfg(feature = "kubernetes")]
@@ -72,7 +73,13 @@ pub use static_list::Static;
 #[cfg(feature = "zookeeper")]
 pub use zookeeper::ZooKeeper;
 
-use crate::error::{Error, Result};
+use crate::{
+    address::are_of_this_machine,
+    error::{Code, Error, Result, details::reason},
+};
+
+pub(crate) use admit::{Readers, admit as admits};
+pub(crate) use file::open_plain;
 
 /// Whole sets of nodes, as they change.
 pub type Updates = Pin<Box<dyn Stream<Item = Update> + Send>>;
@@ -99,6 +106,12 @@ pub trait Registry: Send + Sync + 'static {
         self.place().is_some()
     }
 
+    /// Whether all who read it are on this machine, so that a loopback address or a Unix socket leads them to the node.
+    /// As its place is none or loopback, unless it says otherwise.
+    fn is_of_this_machine(&self) -> bool {
+        self.place().is_none_or(|place| are_of_this_machine(&place))
+    }
+
     /// Whether it is only read: what is registered is kept nowhere, as others find it in another way.
     fn only_reads(&self) -> bool {
         false
@@ -106,9 +119,15 @@ pub trait Registry: Send + Sync + 'static {
 
     /// Registers a node or renews it. With a `ttl` it goes when that passes unrenewed or, where the
     /// registry can tell, when this process ends; without one it stays until it is deregistered.
+    ///
+    /// The first registration of a handle takes the place of another instance's record under the same id. A renewal
+    /// does not: it fails with [`Code::AlreadyExists`](crate::Code::AlreadyExists) and the
+    /// [reason](crate::Error::reason) `ID_IN_USE` while an instance at another address has the id, where the registry
+    /// can tell.
     async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()>;
 
-    /// Takes a node out; no error if it is not there.
+    /// Takes a node out; no error if it is not there. A record that another instance, at another address, has under
+    /// the same id stays; a node without an address stands for any of its id.
     async fn deregister(&self, node: &Node) -> Result<()>;
 
     /// The nodes of a service now; empty when there is none.
@@ -144,4 +163,27 @@ pub enum Update {
         /// Why.
         error: Error,
     },
+}
+
+/// The failure of a renewal of `node`, whose id an instance at `address` has registered since.
+pub(crate) fn id_in_use(node: &Node, address: &str) -> Error {
+    Error::already_exists(format!(
+        "another instance at `{address}` has registered as node `{}`; give each instance its own id (`--server-id`)",
+        node.id
+    ))
+    .with_reason(reason::ID_IN_USE)
+}
+
+/// Whether a record at `address` is not `node`'s own but another instance's, which has the same id. A node without an
+/// address stands for any.
+pub(crate) fn is_another(node: &Node, address: &str) -> bool {
+    !node.address.is_empty() && node.address != address
+}
+
+/// Whether a failure to register may end by itself: the server is away, full, busy or at its quota.
+pub(crate) fn may_pass(error: &Error) -> bool {
+    matches!(
+        error.code(),
+        Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded | Code::Aborted
+    )
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use super::wait::random;
-use crate::call::Shape;
+use crate::{address::is_of_this_machine, call::Shape};
 
 /// One running instance of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +85,11 @@ impl Node {
             .get("weight")
             .and_then(|weight| weight.parse().ok())
             .unwrap_or(100)
+    }
+
+    /// Whether only its own machine reaches it: its address is loopback or a Unix socket.
+    pub fn is_loopback(&self) -> bool {
+        is_of_this_machine(&self.address)
     }
 
     /// The record of one of its endpoints.

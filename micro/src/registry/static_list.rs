@@ -12,12 +12,13 @@ use async_trait::async_trait;
 use super::{
     Node, Registry, Updates,
     admit::check,
-    remote::variable,
+    remote::{trimmed, variable},
     view::{Set, Teller, View, updates},
 };
 use crate::{
+    address::bind,
     error::{Error, Result},
-    url::{Url, decode},
+    url::{Reads, Url, decode},
 };
 
 /// Keys after the `?` of which neither a list nor a zone has a use, and which are no metadata either.
@@ -92,7 +93,10 @@ impl Static {
     /// # Errors
     /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) that quotes what is not understood.
     pub fn open(url: &Url) -> Result<Self> {
-        let common = metadata(url, &["namespace", "domain", "port"])?;
+        if url.keys().any(|key| key == "namespace") {
+            return Err(Error::invalid_argument("`static` has no namespaces"));
+        }
+        let common = metadata(url, &["domain", "port"])?;
         let list = url.address().split('?').next().unwrap_or_default();
         let mut nodes = Vec::new();
         for entry in list.split(',').filter(|entry| !entry.trim().is_empty()) {
@@ -231,13 +235,12 @@ impl Unlisted {
         is_empty: bool,
         metadata: BTreeMap<String, String>,
     ) -> Result<Option<Unlisted>> {
-        let variable = |name| variable(name).filter(|_| is_empty);
-        let domain = url
-            .query("domain")
-            .or_else(|| variable("STATIC_SELECTOR_DOMAIN_NAME"));
-        let port = url
-            .query("port")
-            .or_else(|| variable("STATIC_SELECTOR_PORT_NUMBER"));
+        let said = |key, name| match url.query(key) {
+            None if is_empty => Ok(trimmed(variable(name)?)),
+            said => Ok::<_, Error>(said),
+        };
+        let domain = said("domain", "STATIC_SELECTOR_DOMAIN_NAME")?;
+        let port = said("port", "STATIC_SELECTOR_PORT_NUMBER")?;
         if !is_empty && domain.is_none() && port.is_none() {
             return Ok(None);
         }
@@ -270,6 +273,7 @@ pub(super) fn metadata(url: &Url, own: &[&str]) -> Result<BTreeMap<String, Strin
             "`{key}` after the `?`: `{name}` has no use for it"
         )));
     }
+    url.query_alone().check(&Reads::default())?;
     let said = url.keys().filter(|key| !own.contains(key));
     Ok(said
         .map(|key| (decode(key), url.query(key).unwrap_or_default()))
@@ -287,6 +291,11 @@ fn node_of(service: &str, text: &str, common: &BTreeMap<String, String>) -> Resu
         return Err(Error::invalid_argument(format!(
             "`{address}` of service `{service}` is not of the form `HOST:PORT`"
         )));
+    }
+    if !address.starts_with("unix:") {
+        bind(&address).map_err(|why| {
+            Error::invalid_argument(format!("the address of service `{service}`: {why}"))
+        })?;
     }
     let mut metadata = common.clone();
     for pair in parts {

@@ -21,15 +21,41 @@ use crate::{
 /// Tells how old what is known of other services is, by name.
 type Ages = Box<dyn Fn() -> Vec<(String, Duration)> + Send + Sync>;
 
+/// Reads counters by their names.
+type Counters = Box<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>;
+
+/// What is known of the node's record.
+struct Registration {
+    /// Why the last attempt failed.
+    failure: Option<String>,
+    /// When the record goes unless it is renewed.
+    lapses: Nanos,
+    /// The other instance that has the same id.
+    conflict: Option<String>,
+}
+
+impl Registration {
+    /// Why the node is not registered; `None` if it is.
+    fn failure(&self) -> Option<String> {
+        let lapsed = || "the registration has lapsed: it was not renewed in time".to_owned();
+        let failure = self.failure.clone();
+        failure.or_else(|| (time::now() >= self.lapses).then(lapsed))
+    }
+}
+
 /// Where a service stands in its life.
 pub(crate) struct Status {
     began: Nanos,
     /// Seconds of Unix time.
     started: u64,
     leaving: AtomicBool,
-    /// Why the last registration failed.
-    unregistered: Mutex<Option<String>>,
+    /// Whose it is: the names of the service and of its node.
+    identity: OnceLock<(String, String)>,
+    registration: Mutex<Registration>,
+    /// What works, and not as it should.
+    warnings: Mutex<Vec<String>>,
     ages: OnceLock<Ages>,
+    counters: OnceLock<Counters>,
 }
 
 impl Status {
@@ -40,8 +66,15 @@ impl Status {
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since| since.as_secs()),
             leaving: AtomicBool::new(false),
-            unregistered: Mutex::new(Some("not registered yet".to_owned())),
+            identity: OnceLock::new(),
+            warnings: Mutex::default(),
+            registration: Mutex::new(Registration {
+                failure: Some("not registered yet".to_owned()),
+                lapses: time::NEVER,
+                conflict: None,
+            }),
             ages: OnceLock::new(),
+            counters: OnceLock::new(),
         }
     }
 
@@ -53,9 +86,31 @@ impl Status {
         let _ = self.ages.set(Box::new(ages));
     }
 
-    /// Notes how the last registration went.
-    pub(crate) fn registered(&self, registered: Result<()>) {
-        *self.unregistered.lock() = registered.err().map(|error| error.to_string());
+    /// Whose it is from now on.
+    pub(crate) fn identify(&self, service: &str, node: &str) {
+        let _ = self.identity.set((service.to_owned(), node.to_owned()));
+    }
+
+    /// How to read what its listener counts; the first way counts.
+    pub(crate) fn counts(&self, counters: Counters) {
+        let _ = self.counters.set(counters);
+    }
+
+    /// Notes how the last registration went, which lasts until a time of this crate's clock.
+    pub(crate) fn registered(&self, registered: Result<()>, lapses: Nanos) {
+        let mut registration = self.registration.lock();
+        registration.failure = registered.err().map(|error| error.to_string());
+        registration.lapses = lapses;
+    }
+
+    /// Notes whether another instance has the same id, and which.
+    pub(crate) fn conflicts(&self, conflict: Option<String>) {
+        self.registration.lock().conflict = conflict;
+    }
+
+    /// Notes what its health warns of from now on.
+    pub(crate) fn warn(&self, warning: String) {
+        self.warnings.lock().push(warning);
     }
 
     /// Not ready any more: it is about to end.
@@ -69,12 +124,17 @@ impl Status {
     }
 
     fn health(&self) -> Value {
-        let unregistered = self.unregistered.lock().clone();
+        let (service, node) = self.identity.get().cloned().unzip();
+        let registration = self.registration.lock();
+        let failure = registration.failure();
         json!({
             "status": "ok",
+            "service": service,
+            "node": node,
             "ready": self.is_ready(),
-            "registered": unregistered.is_none(),
-            "reason": unregistered,
+            "registered": failure.is_none(),
+            "reason": failure.or_else(|| registration.conflict.clone()),
+            "warnings": *self.warnings.lock(),
         })
     }
 }
@@ -114,28 +174,31 @@ fn stats(status: &Status, endpoints: &Endpoints) -> Value {
         .into_iter()
         .map(|(service, age)| json!({"service": service, "age_seconds": age.as_secs_f64()}));
     let sum = |of: fn(&EndpointStats) -> u64| endpoints.iter().map(|(_, s)| of(s)).sum::<u64>();
-    json!({
+    let mut told = json!({
         "timestamp": status.started + (time::now() - status.began) / 1_000_000_000,
         "started": status.started,
         "uptime": (time::now() - status.began) / 1_000_000_000,
-        "memory": memory(),
-        "threads": std::thread::available_parallelism().map_or(1, usize::from),
         "requests": sum(EndpointStats::executed),
         "errors": sum(EndpointStats::failed),
-        "registered": status.unregistered.lock().is_none(),
+        "registered": status.registration.lock().failure().is_none(),
         "discovery": ages.collect::<Vec<_>>(),
         "endpoints": rows.collect::<Vec<_>>(),
-    })
+    });
+    let counters = status.counters.get().map(|read| read()).unwrap_or_default();
+    for (name, value) in counters.into_iter().chain(process()) {
+        told[name] = value.into();
+    }
+    told
 }
 
-/// Resident memory in bytes; 0 where the system does not say.
-fn memory() -> u64 {
-    let Ok(statm) = std::fs::read_to_string("/proc/self/statm") else {
-        return 0;
+/// What the system says of this process: resident memory in bytes, and threads. Nothing where it does not say.
+fn process() -> Vec<(&'static str, u64)> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let field = |name| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().next()?.parse::<u64>().ok()
     };
-    let pages = statm
-        .split(' ')
-        .nth(1)
-        .and_then(|pages| pages.parse::<u64>().ok());
-    pages.unwrap_or(0) * 4096
+    let memory = field("VmRSS:").map(|kilobytes| ("memory", kilobytes * 1024));
+    let threads = field("Threads:").map(|threads| ("threads", threads));
+    memory.into_iter().chain(threads).collect()
 }

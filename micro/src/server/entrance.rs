@@ -118,6 +118,29 @@ impl Entrance {
     }
 }
 
+/// A request's share of the limit of requests at work, until the last clone is dropped.
+#[derive(Clone)]
+pub(super) struct Permit {
+    _share: Arc<Share>,
+}
+
+struct Share(Arc<Busy>);
+
+impl Permit {
+    fn take(busy: &Arc<Busy>) -> Self {
+        busy.running.fetch_add(1, Relaxed);
+        Permit {
+            _share: Arc::new(Share(busy.clone())),
+        }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Relaxed);
+    }
+}
+
 impl Call for Entrance {
     fn call(&self, request: Request) -> Answer {
         match self.begin(request, time::now()) {
@@ -126,7 +149,7 @@ impl Call for Entrance {
         }
     }
 
-    fn begin(&self, request: Request, now: Nanos) -> Begun {
+    fn begin(&self, mut request: Request, now: Nanos) -> Begun {
         if let Some(error) = self.refuse(&request, now) {
             return Begun::Done(Err(error));
         }
@@ -135,6 +158,13 @@ impl Call for Entrance {
         };
         let call = self.layered.as_ref().unwrap_or(&route.call);
         let deadline = request.context().deadline();
+        let mut permit = None;
+        if route.blocking {
+            // Its job may outlive the call, and holds the permit for as long.
+            let taken = Permit::take(&self.busy);
+            request.extensions_mut().insert(taken.clone());
+            permit = Some(taken);
+        }
         let began = is_timed(now).then(time::now);
         let begun = catch_unwind(AssertUnwindSafe(|| Begun::poll(call.call(request))));
         let took = began.map(|began| time::now().saturating_sub(began));
@@ -151,6 +181,7 @@ impl Call for Entrance {
                 route.name.clone(),
                 route.stats.clone(),
                 self.busy.clone(),
+                permit,
                 now,
                 deadline,
             ))),
@@ -221,6 +252,8 @@ struct Work {
     endpoint: Arc<str>,
     stats: Arc<EndpointStats>,
     busy: Arc<Busy>,
+    /// Shared with what goes on after the call; counted apart from it where there is none.
+    permit: Option<Permit>,
     began: Nanos,
     /// Ends the handler when nobody waits for its answer any more.
     deadline: Option<Pin<Box<Sleep>>>,
@@ -233,10 +266,13 @@ impl Work {
         endpoint: Arc<str>,
         stats: Arc<EndpointStats>,
         busy: Arc<Busy>,
+        permit: Option<Permit>,
         began: Nanos,
         deadline: Nanos,
     ) -> Self {
-        busy.running.fetch_add(1, Relaxed);
+        if permit.is_none() {
+            busy.running.fetch_add(1, Relaxed);
+        }
         stats.begin();
         let deadline = (deadline != NEVER)
             .then(|| Box::pin(tokio::time::sleep_until(time::instant(deadline))));
@@ -245,6 +281,7 @@ impl Work {
             endpoint,
             stats,
             busy,
+            permit,
             began,
             deadline,
             recorded: false,
@@ -285,7 +322,9 @@ impl Future for Work {
 
 impl Drop for Work {
     fn drop(&mut self) {
-        self.busy.running.fetch_sub(1, Relaxed);
+        if self.permit.is_none() {
+            self.busy.running.fetch_sub(1, Relaxed);
+        }
         self.stats.end();
         if !self.recorded {
             // Cancelled by the caller, or with its connection.

@@ -164,6 +164,8 @@ pub(crate) struct Route {
     pub(crate) name: Arc<str>,
     pub(crate) call: Arc<dyn Call>,
     shape: Shape,
+    /// Whether its handler runs on the blocking pool.
+    pub(crate) blocking: bool,
     pub(crate) stats: Arc<EndpointStats>,
 }
 
@@ -218,7 +220,8 @@ impl Route {
     fn new(endpoint: &Endpoint, prepare: Prepare, codecs: &Codecs) -> Self {
         Route {
             name: endpoint.name.as_str().into(),
-            call: prepare(codecs),
+            blocking: prepare.blocking,
+            call: (prepare.with)(codecs),
             shape: endpoint.shape(),
             stats: Arc::default(),
         }

@@ -15,6 +15,7 @@ use crate::{
     error::{Error, Result},
     plugins::Plugins,
     selector::Snapshots,
+    url::Reads,
 };
 
 impl Settings {
@@ -159,25 +160,28 @@ fn let_in(_: Plugins, _: &str) -> Result<Plugins> {
     ))
 }
 
-/// The address of a broker's URL, if it has one, whose keys may be these.
-fn address_of<'a>(url: &'a Url, keys: &[&str]) -> Result<Option<&'a str>> {
-    if let Some(key) = url.keys().find(|key| !keys.contains(key)) {
-        let known: Vec<_> = keys.iter().map(|key| format!("`{key}`")).collect();
-        let known = match known.is_empty() {
-            true => "none is known".to_owned(),
-            false => format!("known are: {}", known.join(", ")),
-        };
-        return Err(Error::invalid_argument(format!(
-            "broker `{url}`: unknown key `{key}` after the `?`; {known}"
-        )));
+/// Where the URL of a broker says to listen, if it does.
+fn listens_at<'a>(url: &'a Url, scheme: &str, keys: &[&str]) -> Result<Option<&'a str>> {
+    let named = |error: Error| error.context(format!("broker `{url}`"));
+    let reads = Reads {
+        keys: Some(keys),
+        schemes: &[scheme],
+        ..Reads::default()
+    };
+    url.check(&reads).map_err(named)?;
+    let mut hosts = url.all_hosts();
+    let address = hosts.next();
+    match hosts.next() {
+        None => Ok(address),
+        Some(_) => Err(named(Error::invalid_argument(
+            "it listens at one address; name one",
+        ))),
     }
-    let address = url.address().split('?').next().unwrap_or_default();
-    Ok((!address.is_empty()).then_some(address))
 }
 
 /// With the default broker, which takes events at the address of `url`.
 fn by_direct(plugins: Plugins, url: &Url) -> Result<Plugins> {
-    let address = address_of(url, &[])?.map(str::to_owned);
+    let address = listens_at(url, "direct", &[])?.map(str::to_owned);
     Ok(plugins.direct(|settings| settings.address = address.or(settings.address.take())))
 }
 
@@ -185,7 +189,7 @@ fn by_direct(plugins: Plugins, url: &Url) -> Result<Plugins> {
 /// styles that it names.
 #[cfg(feature = "http")]
 fn by_http(plugins: Plugins, url: &Url) -> Result<Plugins> {
-    let address = address_of(url, &["style", "register", "discover"])?;
+    let address = listens_at(url, "http", &["style", "register", "discover"])?;
     let styles = |key: &str| match url.query(key) {
         None => Ok(None),
         Some(names) => Style::list(&names)

@@ -2,8 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::list::{self, METADATA};
-use crate::error::{Error, Result};
+use super::{
+    arguments::Argument,
+    list::{self, METADATA},
+};
+use crate::{
+    error::{Error, Result},
+    nearest,
+};
 
 /// Who said it; the later wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,14 +42,19 @@ pub(super) fn variable(name: &str) -> String {
     format!("MICRO_{}", name.to_uppercase().replace('-', "_"))
 }
 
-/// Takes in what the environment says; an empty value says nothing.
+/// Takes in what the environment says; an empty value says nothing. Warns of a variable that looks like one of ours.
 pub(super) fn read_environment(
     variables: impl IntoIterator<Item = (String, String)>,
     said: &mut BTreeMap<&'static str, Said>,
 ) {
     for (variable_name, text) in variables {
         let known = list::spelled(|name| variable(name) == variable_name);
-        if let Some(name) = known.filter(|_| !text.is_empty()) {
+        let Some(name) = known else {
+            warn_of_unknown(&variable_name);
+            continue;
+        };
+        let text = list::trimmed(name, text);
+        if !text.is_empty() {
             let level = Level::Environment;
             said.entry(name).or_insert(Said {
                 level,
@@ -54,17 +65,52 @@ pub(super) fn read_environment(
     }
 }
 
+/// Warns of a variable that is none of ours, and that is named as if it were.
+fn warn_of_unknown(variable_name: &str) {
+    let Some(name) = variable_name.strip_prefix("MICRO_") else {
+        return;
+    };
+    let name = name.to_lowercase().replace('_', "-");
+    let is_slip = list::named(|known| is_slip(&name, known)).is_some();
+    if is_slip || list::is_ours(&name) {
+        let near = near(&name).map(variable);
+        let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        tracing::warn!("the variable `{variable_name}` is no setting and is ignored{hint}");
+    }
+}
+
+/// The setting that was meant: one slip away, or ending alike, as `register-ttl` for `registry-ttl`.
+fn near(wrong: &str) -> Option<&'static str> {
+    let names = || list::SETTINGS.iter().map(|setting| setting.name);
+    let (first, end) = wrong.split_once('-').unwrap_or((wrong, ""));
+    let ends_alike = |name: &str| !end.is_empty() && name.ends_with(&format!("-{end}"));
+    let begins_alike = |name: &str| name.split('-').next() == Some(first);
+    let letter = |name: &str| name.as_bytes().first().copied();
+    list::named(|name| is_slip(wrong, name))
+        .or_else(|| names().find(|name| begins_alike(name) && ends_alike(name)))
+        .or_else(|| names().find(|name| letter(name) == letter(wrong) && ends_alike(name)))
+        .or_else(|| {
+            let longer = names().filter(|name| name.contains('-') && wrong.starts_with(name));
+            longer.max_by_key(|name| name.len())
+        })
+        .or_else(|| nearest(wrong, names()).into_iter().next())
+}
+
 /// Takes in the flags that are ours, and gives back what is left.
 pub(super) fn read_arguments(
-    arguments: impl IntoIterator<Item = String>,
+    arguments: impl IntoIterator<Item = Argument>,
     said: &mut BTreeMap<&'static str, Said>,
 ) -> Result<Vec<String>> {
     let mut rest = Vec::new();
     let mut arguments = arguments.into_iter().peekable();
-    while let Some(argument) = arguments.next() {
+    while let Some(Argument {
+        text: argument,
+        is_whole,
+    }) = arguments.next()
+    {
         if argument == "--" {
             rest.push(argument);
-            rest.extend(arguments);
+            rest.extend(arguments.map(|argument| argument.text));
             break;
         }
         let Some(flag) = argument.strip_prefix("--") else {
@@ -77,18 +123,33 @@ pub(super) fn read_arguments(
         };
         let plain = spelled.replace('_', "-");
         let Some(name) = list::spelled(|name| name == plain) else {
-            if let Some(meant) = list::named(|name| is_slip(&plain, name)) {
+            let is_slip = list::named(|name| is_slip(&plain, name)).is_some();
+            if is_slip || list::is_ours(&plain) {
+                let near = near(&plain);
+                let hint =
+                    near.map_or_else(String::new, |near| format!("; did you mean `--{near}`?"));
                 return Err(Error::invalid_argument(format!(
-                    "unknown flag `--{spelled}`; did you mean `--{meant}`? (put it after `--` if not)"
+                    "unknown flag `--{spelled}`{hint} (put it after `--` if it is your own)"
                 )));
             }
             rest.push(argument);
             continue;
         };
+        let mut whole = is_whole;
         let value = value.or_else(|| match list::is_switch(name) {
             true => Some("true".to_owned()),
-            false => arguments.next_if(|next| !next.starts_with("--")),
+            false => {
+                let next = arguments.next_if(|next| !next.text.starts_with("--"))?;
+                whole &= next.is_whole;
+                Some(next.text)
+            }
         });
+        if !whole {
+            return Err(Error::invalid_argument(format!(
+                "the value of flag `--{name}` is not UTF-8"
+            )));
+        }
+        let value = value.map(|value| list::trimmed(name, value));
         let text = value.filter(|value| !value.is_empty()).ok_or_else(|| {
             Error::invalid_argument(format!(
                 "flag `--{name}` needs a value, as in `--{name}=VALUE`"
@@ -141,6 +202,20 @@ fn is_slip(wrong: &str, right: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_setting_that_was_meant_is_found() {
+        for (wrong, meant) in [
+            ("registry-ttl", Some("register-ttl")),
+            ("registry-interval", Some("register-interval")),
+            ("client-timeout", Some("client-request-timeout")),
+            ("server-adress", Some("server-address")),
+            ("tls-keyfile", Some("tls-key")),
+            ("server-zzzzzzzzzzzz", None),
+        ] {
+            assert_eq!(near(wrong), meant, "{wrong}");
+        }
+    }
 
     #[test]
     fn one_slip_is_recognised_and_another_name_is_not() {

@@ -4,10 +4,8 @@
 pub(super) struct Setting {
     pub(super) name: &'static str,
     /// What holds when nothing is said, as the page shows it.
-    #[cfg_attr(not(test), allow(dead_code, reason = "the page shows it"))]
     pub(super) default: &'static str,
     /// What it says, as the page shows it.
-    #[cfg_attr(not(test), allow(dead_code, reason = "the page shows it"))]
     pub(super) means: &'static str,
 }
 
@@ -94,12 +92,12 @@ pub(super) const SETTINGS: [Setting; 38] = [
     setting(
         "server-address",
         "`127.0.0.1:0`",
-        "where it listens: `host:port`, port 0 for any free one, or `unix:PATH`",
+        "where it listens: `host:port`, port 0 for any free one, `:port` at every address, or `unix:PATH`",
     ),
     setting(
         "server-advertise",
         "where it listens",
-        "the address it registers, where others reach it by another",
+        "the address it registers, where others reach it by another; a host alone takes the port it listens at",
     ),
     setting(
         "server-cors-origins",
@@ -116,7 +114,11 @@ pub(super) const SETTINGS: [Setting; 38] = [
         "`60s`",
         "how long a registration lasts unrenewed",
     ),
-    setting("register-interval", "`30s`", "how often it is renewed"),
+    setting(
+        "register-interval",
+        "`30s`",
+        "how often it is renewed; a third of a `--register-ttl` that is given alone, if that is less",
+    ),
     setting(
         "client-request-timeout",
         "`5s`",
@@ -151,12 +153,12 @@ pub(super) const SETTINGS: [Setting; 38] = [
     setting(
         "tls-client-ca",
         "none",
-        "a file of the authorities that clients must have a certificate of",
+        "a file of the authorities that clients must have a certificate of; plaintext is refused",
     ),
     setting(
         "tls-client-optional",
         "`no`",
-        "clients without a certificate are taken all the same",
+        "clients without a certificate are taken all the same, plaintext too unless it is refused",
     ),
     setting("tls-require", "`no`", "plaintext connections are refused"),
     setting(
@@ -194,6 +196,34 @@ const SWITCHES: [&str; 6] = [
     "tls-insecure",
     "tls-require",
 ];
+
+/// What the names of our settings begin with, if they have a hyphen. A flag of one's own begins otherwise.
+const PREFIXES: [&str; 8] = [
+    "broker-",
+    "client-",
+    "register-",
+    "registry-",
+    "selector-",
+    "server-",
+    "tls-",
+    "transport-",
+];
+
+/// Whether a name that is not known would be one of ours.
+pub(super) fn is_ours(name: &str) -> bool {
+    PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// The settings whose blanks may be part of the value.
+const SECRETS: [&str; 2] = ["registry-password", "registry-token"];
+
+/// The value of a setting without the blanks around it, unless it is a secret.
+pub(super) fn trimmed(name: &str, text: String) -> String {
+    match SECRETS.contains(&name) {
+        true => text,
+        false => text.trim().to_owned(),
+    }
+}
 
 /// Whether a setting says yes when it is given without a value.
 pub(super) fn is_switch(name: &str) -> bool {

@@ -24,8 +24,8 @@
 //! | `--client-pool-ttl` | how long a connection without calls is kept |
 //! | `--tls-cert`, `--tls-key` | files of the certificate that is shown, to clients and to servers that ask |
 //! | `--tls-ca` | a file of the authorities that servers are trusted by, in place of the system's |
-//! | `--tls-client-ca` | a file of the authorities that clients must have a certificate of |
-//! | `--tls-client-optional` | clients without a certificate are taken all the same |
+//! | `--tls-client-ca` | a file of the authorities that clients must have a certificate of; plaintext is refused |
+//! | `--tls-client-optional` | clients without a certificate are taken all the same, plaintext too unless it is refused |
 //! | `--tls-require` | plaintext connections are refused |
 //! | `--tls-always` | TLS is spoken to every node, not only to those that ask for it |
 //! | `--tls-server-name` | the name that servers' certificates must be for, in place of their host |
@@ -45,10 +45,12 @@
 //! win over the environment; but options given after `Init` win over both, which an operator cannot see.)
 //!
 //! **Flags of one's own** pass: those not known here are left in [`Settings::rest`], except one that
-//! differs from a known one by a single slip, such as `--regitry`, which is an error. What comes after
-//! `--` is never looked at.
+//! differs from a known one by a single slip, such as `--regitry`, or that begins as ours do (`--registry-…`,
+//! `--register-…`, `--server-…`, `--client-…`, `--tls-…`, `--transport-…`, `--broker-…`, `--selector-…`), which is an
+//! error. What comes after `--` is never looked at. A variable so named is ignored with a warning.
 
 mod apply;
+mod arguments;
 mod flags;
 mod known;
 mod list;
@@ -57,7 +59,7 @@ mod table;
 mod tls;
 mod value;
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, io::Write as _, sync::Arc};
 
 pub use crate::url::Url;
 pub use value::duration;
@@ -66,6 +68,7 @@ use crate::{
     broker::Broker, codec::Codec, error::Result, registry::Registry, selector::Strategy,
     transport::Transport,
 };
+use arguments::Argument;
 use flags::Said;
 use table::Table;
 
@@ -111,19 +114,21 @@ impl Settings {
 
     /// What the environment says.
     pub fn from_env() -> Result<Self> {
-        Self::new().env(environment())
+        Self::new().env(environment()?)
     }
 
     /// What the environment and the command line say.
     pub fn from_env_and_args() -> Result<Self> {
-        Self::new().env(environment())?.args(arguments())
+        Self::new()
+            .env(environment()?)?
+            .take(arguments::arguments())
     }
 
     /// The same, read from the environment and the command line unless anything was read before.
     pub(crate) fn complete(self) -> Result<Self> {
         match self.read {
             true => Ok(self),
-            false => self.env(environment())?.args(arguments()),
+            false => self.env(environment()?)?.take(arguments::arguments()),
         }
     }
 
@@ -135,11 +140,30 @@ impl Settings {
     }
 
     /// The same with what these arguments say, without the program's name.
-    pub fn args<S: Into<String>>(mut self, arguments: impl IntoIterator<Item = S>) -> Result<Self> {
-        let arguments = arguments.into_iter().map(Into::into);
+    pub fn args<S: Into<String>>(self, arguments: impl IntoIterator<Item = S>) -> Result<Self> {
+        self.take(arguments.into_iter().map(|text| Argument::of(text.into())))
+    }
+
+    fn take(mut self, arguments: impl IntoIterator<Item = Argument>) -> Result<Self> {
         self.rest = flags::read_arguments(arguments, &mut self.said)?;
         self.read = true;
         Ok(self)
+    }
+
+    /// Prints what `--help` or `--version` asks for; whether one of them was given.
+    pub(crate) fn answers(&self, service: &str, version: &str) -> bool {
+        let of_process: Vec<_> = match self.read {
+            true => Vec::new(),
+            false => arguments::arguments().collect(),
+        };
+        let rest = self.rest.iter().map(String::as_str);
+        let all = rest.chain(of_process.iter().map(|argument| &*argument.text));
+        let Some(answer) = arguments::answer(all, service, version) else {
+            return false;
+        };
+        // Nobody reads it where it cannot be written.
+        let _ = std::io::stdout().write_all(answer.as_bytes());
+        true
     }
 
     /// The arguments that were not for us, in their order.
@@ -212,15 +236,6 @@ impl fmt::Debug for Settings {
     }
 }
 
-fn environment() -> Vec<(String, String)> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect()
-}
-
-fn arguments() -> Vec<String> {
-    std::env::args_os()
-        .skip(1)
-        .map(|argument| argument.to_string_lossy().into_owned())
-        .collect()
+fn environment() -> Result<Vec<(String, String)>> {
+    arguments::variables(std::env::vars_os())
 }

@@ -128,8 +128,8 @@ impl Settings {
                 false => said.text.clone(),
             };
             let take = |url: Url| match refusal(url.name(), key) {
-                None => url.with_query(key, &text),
-                Some(_) => url,
+                None if !is_in_front(&url, key) => url.with_query(key, &text),
+                _ => url,
             };
             urls = urls.into_iter().map(take).collect();
         }
@@ -141,6 +141,15 @@ impl Settings {
             ));
         }
         Ok(urls)
+    }
+}
+
+/// Whether a URL says it in front of its hosts already.
+fn is_in_front(url: &Url, key: &str) -> bool {
+    match key {
+        "user" => url.user().is_some(),
+        "password" => url.has_password(),
+        _ => false,
     }
 }
 

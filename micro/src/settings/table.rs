@@ -10,6 +10,7 @@ use crate::{
     registry::{self, Registry},
     selector::{Rng, Strategy, strategy},
     transport::{self, Native, Transport},
+    url::Reads,
 };
 
 type Open<T> = Arc<dyn Fn(&Url) -> Result<Arc<T>> + Send + Sync>;
@@ -97,11 +98,11 @@ pub(super) fn registries() -> Table<dyn Registry> {
     #[cfg(feature = "consul")]
     table.add("consul", |url| Ok(Arc::new(registry::Consul::open(url)?)));
     table.add("local", |url| {
-        if let Some(key) = url.keys().find(|key| *key != "namespace") {
-            return Err(Error::invalid_argument(format!(
-                "unknown key `{key}` after the `?`; known is: `namespace`"
-            )));
-        }
+        // All before the `?` is the path of the directory.
+        url.query_alone().check(&Reads {
+            keys: Some(&["namespace"]),
+            ..Reads::default()
+        })?;
         let (path, _) = url.address().split_once('?').unwrap_or((url.address(), ""));
         let registry = match path {
             "" => registry::Local::new(),
@@ -127,9 +128,21 @@ pub(super) fn registries() -> Table<dyn Registry> {
     });
     #[cfg(feature = "mdns")]
     table.add("mdns", |url| {
-        Ok(Arc::new(match url.address() {
-            "" => registry::Mdns::new(),
-            domains => registry::Mdns::domains(domains.split(',').map(str::trim)),
+        url.check(&Reads {
+            keys: Some(&[]),
+            ..Reads::default()
+        })?;
+        for domain in url.all_hosts() {
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+            if domain.is_empty() || !domain.chars().all(is_plain) {
+                return Err(Error::invalid_argument(format!(
+                    "`{domain}` is not the name of a domain"
+                )));
+            }
+        }
+        Ok(Arc::new(match url.hosts().next() {
+            None => registry::Mdns::new(),
+            Some(_) => registry::Mdns::domains(url.hosts()),
         }))
     });
     #[cfg(feature = "nats")]
@@ -173,7 +186,10 @@ pub(super) fn strategies() -> Table<dyn Strategy> {
         });
     }
     for name in ["default", "cache"] {
-        table.add(name, |_| strategy::named(strategy::NAMES[0], Rng::new()));
+        table.add(name, |url| {
+            without_address(url)?;
+            strategy::named(strategy::NAMES[0], Rng::new())
+        });
     }
     table
 }

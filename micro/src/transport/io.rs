@@ -1,5 +1,8 @@
 //! Byte streams under the socket protocols: TCP, Unix sockets, TLS over them, or any other a test supplies.
 
+#[cfg(unix)]
+mod unix;
+
 use std::{
     fmt,
     io::{self, IoSlice},
@@ -9,13 +12,16 @@ use std::{
 };
 
 use async_trait::async_trait;
+use socket2::{Domain, Socket, Type};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
 };
 
 #[cfg(unix)]
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixStream;
+
+use crate::address;
 
 #[cfg(feature = "tls")]
 pub use super::tls::Secured;
@@ -142,7 +148,7 @@ impl Network for Sockets {
     async fn connect(&self, address: &str) -> io::Result<Io> {
         #[cfg(unix)]
         if let Some(path) = address.strip_prefix("unix:") {
-            return UnixStream::connect(path).await.map(Io::Unix);
+            return unix::connect(path).await;
         }
         let socket = TcpStream::connect(address).await?;
         self.tune(&socket)?;
@@ -152,15 +158,42 @@ impl Network for Sockets {
     async fn bind(&self, address: &str) -> io::Result<Box<dyn Acceptor>> {
         #[cfg(unix)]
         if let Some(path) = address.strip_prefix("unix:") {
-            return Ok(Box::new(Unix {
-                listener: bind_unix(path)?,
-                path: path.into(),
-            }));
+            return Ok(Box::new(unix::bind(path).await?));
         }
+        let wrong = |why| io::Error::new(io::ErrorKind::InvalidInput, why);
+        let listener = match address::bind(address).map_err(wrong)? {
+            address::Bind::At(address) => TcpListener::bind(address).await?,
+            address::Bind::Every(port) => bind_every(port)?,
+        };
         Ok(Box::new(Tcp {
-            listener: TcpListener::bind(address).await?,
+            listener,
             sockets: self.clone(),
         }))
+    }
+}
+
+/// Listens at every address of this machine, of IPv6 and IPv4 where it has both.
+fn bind_every(port: u16) -> io::Result<TcpListener> {
+    let bind = |domain, ip: std::net::IpAddr| {
+        let socket = Socket::new(domain, Type::STREAM, None)?;
+        if domain == Domain::IPV6 {
+            socket.set_only_v6(false)?;
+        }
+        // As tokio has it: a port whose connections are still ending can be taken again.
+        #[cfg(not(windows))]
+        socket.set_reuse_address(true)?;
+        socket.bind(&std::net::SocketAddr::from((ip, port)).into())?;
+        socket.listen(1024)?;
+        socket.set_nonblocking(true)?;
+        TcpListener::from_std(socket.into())
+    };
+    let both = bind(Domain::IPV6, std::net::Ipv6Addr::UNSPECIFIED.into());
+    match both {
+        // A port that is taken is so for both.
+        Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
+            bind(Domain::IPV4, std::net::Ipv4Addr::UNSPECIFIED.into())
+        }
+        both => both,
     }
 }
 
@@ -181,49 +214,6 @@ impl Acceptor for Tcp {
         let (socket, _) = self.listener.accept().await?;
         self.sockets.tune(&socket)?;
         Ok(Io::Tcp(socket))
-    }
-}
-
-#[cfg(unix)]
-struct Unix {
-    listener: UnixListener,
-    path: std::path::PathBuf,
-}
-
-/// A socket file that nobody answers on is what a killed process left behind: it is replaced.
-#[cfg(unix)]
-fn bind_unix(path: &str) -> io::Result<UnixListener> {
-    match UnixListener::bind(path) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            if std::os::unix::net::UnixStream::connect(path).is_ok() {
-                return Err(error);
-            }
-            std::fs::remove_file(path)?;
-            UnixListener::bind(path)
-        }
-        bound => bound,
-    }
-}
-
-#[cfg(unix)]
-#[async_trait]
-impl Acceptor for Unix {
-    fn address(&self) -> String {
-        format!("unix:{}", self.path.display())
-    }
-
-    async fn accept(&self) -> io::Result<Io> {
-        self.listener
-            .accept()
-            .await
-            .map(|(socket, _)| Io::Unix(socket))
-    }
-}
-
-#[cfg(unix)]
-impl Drop for Unix {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
     }
 }
 

@@ -215,7 +215,17 @@ impl Native {
         Ok(mucp::Lane::new(&node.address, network, limits, pool))
     }
 
-    /// Answers plain HTTP/1.1 at an address.
+    /// Whether what listens here refuses plaintext.
+    #[cfg(feature = "http")]
+    pub(crate) fn refuses_plaintext(&self) -> bool {
+        #[cfg(feature = "tls")]
+        let refuses = self.tls.said().refuses_plaintext();
+        #[cfg(not(feature = "tls"))]
+        let refuses = false;
+        refuses
+    }
+
+    /// Answers plain HTTP/1.1 at an address, with the TLS that every listener of this transport has.
     #[cfg(feature = "http")]
     pub(crate) async fn listen_http(
         &self,
@@ -225,7 +235,7 @@ impl Native {
         let port = Port {
             network: self.network.clone(),
             #[cfg(feature = "tls")]
-            tls: None,
+            tls: tls::Server::new(self.tls.said(), &[http::h1::ALPN])?.map(Arc::new),
             protocols: vec![Arc::new(http::h1::H1 {
                 limits: self.limits.clone(),
                 dialects: Arc::new([dialect]),
@@ -335,7 +345,7 @@ impl Transport for Native {
         #[cfg(not(feature = "http"))]
         let always = Vec::new();
         #[cfg(feature = "tls")]
-        let tls = self.tls.said().require.then_some(TLS);
+        let tls = self.tls.said().refuses_plaintext().then_some(TLS);
         #[cfg(not(feature = "tls"))]
         let tls = None;
         always.into_iter().chain(tls).collect()

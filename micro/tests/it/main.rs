@@ -29,3 +29,5 @@ mod skip;
 mod tls;
 mod transport;
 mod ui;
+mod unix_sockets;
+mod warnings;

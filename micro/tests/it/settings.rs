@@ -1,12 +1,17 @@
 //! What the environment and the command line say.
 
+mod addresses;
 #[path = "../../examples/own_plugin.rs"]
 mod own_plugin;
+mod urls;
+mod warned;
 
 use std::time::Duration;
 
 use micro::{
-    Code, Context, Error, Plugins, Result, Service, Settings, registry, transport::Memory,
+    Code, Context, Error, Plugins, Result, Service, Settings,
+    registry::{self, Registry as _},
+    transport::Memory,
 };
 
 fn said(environment: &[(&str, &str)], arguments: &[&str]) -> Result<Settings> {
@@ -316,9 +321,7 @@ async fn several_registries_are_named_with_commas() {
     let running = in_memory("both").settings(settings).serve().await.unwrap();
     assert_eq!(running.node().metadata["registry"], "memory,memory");
     for registry in [one, other] {
-        let nodes = micro::registry::Registry::get(&registry, "both")
-            .await
-            .unwrap();
+        let nodes = registry.get("both").await.unwrap();
         assert_eq!(nodes, [running.node().clone()]);
     }
     running.stop().await;
@@ -435,6 +438,74 @@ fn what_a_registry_does_not_take_is_an_error() {
     let environment = [("MICRO_REGISTRY_TOKEN", "abc")];
     let settings = said(&environment, &["--registry=memory"]).unwrap();
     assert!(settings.apply(Plugins::new()).is_ok());
+}
+
+#[tokio::test]
+async fn blanks_around_a_value_are_no_part_of_it() {
+    let environment = [
+        ("MICRO_SERVER_NAME", " blank\n"),
+        ("MICRO_SERVER_VERSION", "  "),
+        ("MICRO_REGISTRY", " memory "),
+    ];
+    let arguments = ["--server-advertise", " memory:there "];
+    let settings = said(&environment, &arguments).unwrap();
+    let running = in_memory("code").settings(settings).serve().await.unwrap();
+    let node = running.node();
+    assert_eq!((&*node.service, &*node.address), ("blank", "memory:there"));
+    assert_eq!(node.version, "latest", "blanks alone say nothing");
+    let error = wrong(&[], &["--server-name=  "]);
+    assert!(error.message().contains("needs a value"), "{error}");
+}
+
+#[test]
+fn a_flag_that_looks_like_ours_is_an_error_with_the_nearest_name() {
+    for (flag, meant) in [
+        ("--registry-ttl=5", "`--register-ttl`"),
+        ("--registry_interval=5", "`--register-interval`"),
+        ("--client-timeout=5s", "`--client-request-timeout`"),
+        ("--tls-keyfile=x", "`--tls-key`"),
+    ] {
+        let error = wrong(&[], &[flag]);
+        let spelled = flag.split('=').next().unwrap();
+        let message = error.message();
+        assert!(
+            message.contains(spelled) && message.contains(meant),
+            "{message}"
+        );
+    }
+    let own = said(
+        &[],
+        &["--registrar=x", "--clients", "--", "--registry-ttl=5"],
+    );
+    assert_eq!(own.unwrap().rest().len(), 4);
+}
+
+#[test]
+fn help_and_version_start_no_server() {
+    for flag in ["--help", "--version"] {
+        // It would fail if it listened.
+        let service = Service::new("helped").address("nowhere").version("1.2");
+        service.settings(said(&[], &[flag]).unwrap()).run().unwrap();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_setting_that_is_not_utf_8_is_an_error_that_names_it() {
+    use std::os::unix::ffi::OsStrExt;
+
+    let odd = std::ffi::OsStr::from_bytes(b"a\xff");
+    let test = "settings::inside_a_setting_is_not_utf_8";
+    let mut process = crate::process::Process::start(test, &[("MICRO_SERVER_NAME", odd)]);
+    assert!(process.ends_well());
+}
+
+#[test]
+#[ignore = "run with a variable that is not UTF-8"]
+fn inside_a_setting_is_not_utf_8() {
+    let error = Settings::from_env().unwrap_err();
+    assert_eq!(error.code(), Code::InvalidArgument);
+    assert!(error.message().contains("`MICRO_SERVER_NAME`"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

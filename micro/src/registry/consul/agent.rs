@@ -12,12 +12,12 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     Server,
-    record::{Check, Entry, Registration},
+    record::{Check, Entry, Instance, Registration},
 };
 use crate::{
     error::{Code, Error, Result},
     registry::{
-        Node,
+        Node, id_in_use, is_another,
         remote::http::{Request, escape},
     },
 };
@@ -62,6 +62,9 @@ impl Server {
     pub(super) async fn tell(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {
         let told = self.names.registration(node, ttl);
         let before = self.held.0.lock().get(&told.id).cloned();
+        let is_renewal = before.as_ref().is_some_and(|before| {
+            (&before.told.address, before.told.port) == (&told.address, told.port)
+        });
         let first = before
             .as_ref()
             .map_or(self.http.current(), |held| held.hosts[0]);
@@ -71,6 +74,9 @@ impl Server {
         let count = self.http.hosts().len();
         let mut last = None;
         let mut skipped = 0;
+        if is_renewal && let Ok(Some(address)) = self.another(first, &told.id, node).await {
+            return Err(id_in_use(node, &address));
+        }
         if let Some(held) = same {
             match self.pass(first, &told).await {
                 Ok(true) if held.is_shown => return Ok(()),
@@ -118,6 +124,17 @@ impl Server {
         }
     }
 
+    /// The address of another instance that an agent has under the id of a node. Whoever may not read learns of none.
+    async fn another(&self, host: usize, id: &str, node: &Node) -> Result<Option<String>> {
+        let request = self.get(&format!("/v1/agent/service/{}?", escape(id)));
+        let answer = self.http.ask_host(host, &request).await?;
+        if answer.status == StatusCode::NOT_FOUND || answer.status == StatusCode::FORBIDDEN {
+            return Ok(None);
+        }
+        let found: Instance = self.understood(answer)?.json()?;
+        Ok(found.place().filter(|place| is_another(node, place)))
+    }
+
     async fn put(&self, host: usize, told: &Registration) -> Result<()> {
         let path = "/v1/agent/service/register?replace-existing-checks=true";
         let request = self.put_to(path.to_owned()).json(told);
@@ -129,7 +146,7 @@ impl Server {
     async fn shown(&self, host: usize, told: &Registration) -> Result<()> {
         let is_shown = async |within| {
             let is_there = |entries: &[Entry]| entries.iter().any(|entry| entry.is(told));
-            let others = self.until(host, &told.name, &told.id, is_there, within);
+            let others = self.until(host, &told.name, &told.id, None, is_there, within);
             Ok::<_, Error>(others.await?.is_none())
         };
         if !is_shown(SOON).await? {
@@ -147,12 +164,14 @@ impl Server {
         Ok(())
     }
 
-    /// Asks until the entries of one service's id are as wanted. Returns them if they never are.
+    /// Asks until the entries of one service's id, or only those of one node, are as wanted. Returns them if they never
+    /// are.
     async fn until(
         &self,
         host: usize,
         name: &str,
         id: &str,
+        of: Option<&Node>,
         is_wanted: impl Fn(&[Entry]) -> bool,
         within: Duration,
     ) -> Result<Option<Vec<Entry>>> {
@@ -175,7 +194,15 @@ impl Server {
                 Err(error) => return Err(error),
             };
             let mut entries: Vec<Entry> = answer.json()?;
-            entries.retain(|entry| entry.service.id == id);
+            entries.retain(|entry| {
+                let place = entry.service.place();
+                let is_another = |node| {
+                    place
+                        .as_deref()
+                        .is_some_and(|place| is_another(node, place))
+                };
+                entry.service.id == id && !of.is_some_and(is_another)
+            });
             if is_wanted(&entries) {
                 return Ok(None);
             }
@@ -214,6 +241,11 @@ impl Server {
         let path = format!("/v1/agent/service/deregister/{}", escape(id));
         let (mut failed, mut reached) = (None, None);
         for host in hosts {
+            if let Ok(Some(_)) = self.another(host, id, node).await {
+                // Ours has gone already.
+                reached.get_or_insert(host);
+                continue;
+            }
             let answer = self.http.ask_host(host, &self.put_to(path.clone())).await;
             match answer {
                 Ok(answer) if answer.status == StatusCode::NOT_FOUND => {
@@ -230,7 +262,7 @@ impl Server {
             return Err(failed.unwrap_or_else(|| Error::unavailable("no agent was reached")));
         };
         let left = self
-            .until(host, &name, id, <[Entry]>::is_empty, SHOWN)
+            .until(host, &name, id, Some(node), <[Entry]>::is_empty, SHOWN)
             .await?;
         for entry in left.into_iter().flatten() {
             if let Some(error) = failed {

@@ -65,7 +65,7 @@ pub struct Server {
     names: Names,
     place: String,
     /// Who we are.
-    identity: Option<(HeaderName, HeaderValue)>,
+    identity: Vec<(HeaderName, HeaderValue)>,
     held: Held,
     pulse: Pulse,
     turns: Turns,
@@ -82,6 +82,7 @@ impl Consul {
     /// # Errors
     /// [`Code::InvalidArgument`] for what the URL says wrongly, as [`Options::of`] has it.
     pub fn open(url: &Url) -> Result<Self> {
+        Options::of(url, PORT, &["connections"])?;
         let url = environment::complete(url, variable)?;
         let options = Options::of(&url, PORT, &["connections"])?;
         let connections = match url.query("connections") {
@@ -94,16 +95,16 @@ impl Consul {
                 }
             },
         };
-        let identity = match (&options.token, &options.user) {
-            (Some(token), _) => {
-                let name = HeaderName::from_static("x-consul-token");
-                Some((name, client::secret(token)?))
-            }
-            (None, Some((user, password))) => {
-                Some((header::AUTHORIZATION, client::basic(user, password)?))
-            }
-            (None, None) => None,
-        };
+        let mut identity = Vec::new();
+        if let Some(token) = &options.token {
+            let name = HeaderName::from_static("x-consul-token");
+            identity.push((name, client::secret(token)?));
+        }
+        // Known to a proxy in front of Consul.
+        if let Some((user, password)) = &options.user {
+            identity.push((header::AUTHORIZATION, client::basic(user, password)?));
+        }
+        options.warn_of_plaintext(!identity.is_empty());
         Ok(Remote::new(Server {
             http: Http::new(&options),
             names: Names::of(&options.namespace),
@@ -161,10 +162,10 @@ impl Server {
     }
 
     fn identified(&self, request: Request) -> Request {
-        match &self.identity {
-            Some((name, value)) => request.header(name.clone(), value.clone()),
-            None => request,
-        }
+        let identity = self.identity.iter().cloned();
+        identity.fold(request, |request, (name, value)| {
+            request.header(name, value)
+        })
     }
 
     /// Reads from whichever host can answer.
@@ -187,7 +188,7 @@ impl Server {
     /// Fails where an empty answer means that there is no token: to those without one Consul shows nothing, and does
     /// not say so.
     async fn permitted(&self, answer: &Answer) -> Result<()> {
-        if self.identity.is_none() && is_empty(answer) && denies(answer) {
+        if self.identity.is_empty() && is_empty(answer) && denies(answer) {
             self.all_names().await?;
         }
         Ok(())

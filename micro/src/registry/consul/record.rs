@@ -184,6 +184,13 @@ impl Names {
     }
 }
 
+impl Instance {
+    /// Where it is, in our form; of one without an address only the agent knows.
+    pub(super) fn place(&self) -> Option<String> {
+        (!self.address.is_empty()).then(|| join(self.address.clone(), self.port))
+    }
+}
+
 impl Entry {
     pub(super) fn is_critical(&self) -> bool {
         let mut checks = self.checks.iter().flatten();

@@ -82,6 +82,10 @@ impl Registry for Dns {
         "dns"
     }
 
+    fn is_of_this_machine(&self) -> bool {
+        false
+    }
+
     fn only_reads(&self) -> bool {
         true
     }

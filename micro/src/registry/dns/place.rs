@@ -39,7 +39,10 @@ impl Place {
     pub(super) fn of(url: &Url) -> Result<Self> {
         let metadata = static_list::metadata(url, &["namespace", "port"])?;
         let own: Vec<&str> = url.keys().collect();
-        let options = Options::of(url, 53, &own)?;
+        let options = Options::with_path(url, 53, &own)?;
+        if options.user.is_some() {
+            return Err(Error::invalid_argument("`dns` takes no user"));
+        }
         let path = url.path().trim_matches('/');
         let mut said = url.hosts().map(without_port);
         // A server is an IP address: a name alone is the domain.
@@ -192,6 +195,9 @@ mod tests {
             ("dns:a?port=0", "port `0` is neither"),
             ("dns:a?port=-x", "port `-x` is neither"),
             ("dns:a?token=x", "`token` after the `?`"),
+            ("dns:a?namespace=b&namespace=c", "given twice"),
+            ("dns://me@10.0.0.1/a", "takes no user"),
+            ("dns://10.0.0.1/a/b", "`a/b` is not the name of a domain"),
         ] {
             assert!(shown(url).contains(reason), "{url}: {}", shown(url));
         }

@@ -21,12 +21,15 @@ use tokio::{
 
 use super::{
     failure::Failure,
-    key,
     link::Link,
-    message::{Delete, Grant, KeepAlive, Put, Range},
+    message::{Grant, KeepAlive, KeyValue, Put, Range},
+    own,
     shared::Task,
 };
-use crate::registry::wait::{at, part_of};
+use crate::registry::{
+    Node, id_in_use,
+    wait::{at, part_of},
+};
 
 /// Between two attempts to keep a lease alive.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -47,11 +50,12 @@ struct Held {
 
 /// A record as it was written last.
 #[derive(Clone)]
-struct Record {
+pub(super) struct Record {
+    node: Node,
     value: Bytes,
     /// In seconds.
     ttl: Option<i64>,
-    lease: i64,
+    pub(super) lease: i64,
     /// The revision that wrote it; 0 when that is not known.
     revision: i64,
     /// When the task is to look after it, and until when it may.
@@ -72,18 +76,25 @@ impl Leases {
     }
 
     /// Writes a record, unless it is there as it should be, and begins its time anew.
+    ///
+    /// Fails where it was there, and another instance has written its own over it.
     pub(super) async fn register(
         &self,
         key: Bytes,
+        node: &Node,
         value: Bytes,
         ttl: Option<Duration>,
     ) -> Result<(), Failure> {
         let begun = Instant::now();
         let seconds = ttl.map(seconds);
         let before = self.held.records.lock().get(&key).cloned();
+        let is_renewal = before
+            .as_ref()
+            .is_some_and(|before| before.node.address == node.address);
         let mut record = match before {
             Some(record) if record.ttl == seconds => record,
             _ => Record {
+                node: node.clone(),
                 value: value.clone(),
                 ttl: seconds,
                 lease: 0,
@@ -95,7 +106,11 @@ impl Leases {
         let is_kept = self.held.keep(&mut record).await?;
         let is_there = is_kept && record.value == value && self.held.has(&key, &record).await?;
         if !is_there {
+            if is_renewal {
+                self.held.yields(&key, &record).await?;
+            }
             (record.value, record.revision) = (value, 0);
+            record.node = node.clone();
             self.held.records.lock().insert(key.clone(), record.clone());
             self.held.write(&key, &mut record).await?;
         }
@@ -111,9 +126,9 @@ impl Leases {
         Ok(())
     }
 
-    /// Looks after a record no more.
-    pub(super) fn forget(&self, key: &Bytes) {
-        self.held.records.lock().remove(key);
+    /// Looks after a record no more; returns it as it was written last.
+    pub(super) fn forget(&self, key: &Bytes) -> Option<Record> {
+        self.held.records.lock().remove(key)
     }
 
     /// Sees to it that the task runs.
@@ -146,18 +161,23 @@ impl Held {
         if record.revision == 0 {
             return Ok(false);
         }
-        let range = Range {
-            key: key.clone(),
-            end: key::after(key),
-            limit: 1,
-            revision: 0,
-            serializable: false,
-            keys_only: true,
-        };
-        let found = self.link.ask(&range).await?;
-        let is_same =
-            |kv: &super::KeyValue| kv.modified == record.revision && kv.lease == record.lease;
+        let found = self.link.ask(&Range::of(key, true)).await?;
+        let is_same = |kv: &KeyValue| kv.modified == record.revision && kv.lease == record.lease;
         Ok(found.kvs.first().is_some_and(is_same))
+    }
+
+    /// Fails if another instance has written its record over this one.
+    async fn yields(&self, key: &Bytes, record: &Record) -> Result<(), Failure> {
+        let found = self.link.ask(&Range::of(key, false)).await?;
+        let Some(kv) = found.kvs.first() else {
+            return Ok(());
+        };
+        // An older one is of a store that was restored from a backup.
+        let is_newer = kv.modified > record.revision;
+        match own::another(kv, &record.node).filter(|_| is_newer) {
+            Some(address) => Err(Failure::Unusable(id_in_use(&record.node, &address))),
+            None => Ok(()),
+        }
     }
 
     /// Writes the record, with a new lease where it has none that lives.
@@ -238,7 +258,8 @@ impl Held {
                 continue;
             };
             let looked = self.look(&key, record.clone()).await;
-            let is_down = looked.is_err();
+            let is_down =
+                matches!(&looked, Err(failure) if !matches!(failure, Failure::Unusable(_)));
             let mut records = self.records.lock();
             // Registered anew or forgotten meanwhile: then this was for nothing.
             if let Some(kept) = records.get_mut(&key)
@@ -246,6 +267,8 @@ impl Held {
             {
                 match looked {
                     Ok(looked) => *kept = looked,
+                    // The next renewal tells of it.
+                    Err(Failure::Unusable(_)) => kept.due = None,
                     Err(_) => kept.due = Some(Instant::now() + AGAIN),
                 }
             }
@@ -258,9 +281,10 @@ impl Held {
     /// Keeps a record's lease alive, or writes the record with a new one where the server has lost it.
     async fn look(&self, key: &Bytes, mut record: Record) -> Result<Record, Failure> {
         if !self.keep(&mut record).await? {
+            self.yields(key, &record).await?;
             self.write(key, &mut record).await?;
             if !self.records.lock().contains_key(key) {
-                self.link.ask(&Delete { key: key.clone() }).await?;
+                own::delete(&self.link, key, &record.node, Some(&record)).await?;
             }
         }
         record.due = None;

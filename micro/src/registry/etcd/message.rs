@@ -24,7 +24,7 @@ macro_rules! question {
 
 question!(Range, "KV/Range", Ranged);
 question!(Put, "KV/Put", Written);
-question!(Delete, "KV/DeleteRange", Written);
+question!(DeleteIf, "KV/Txn", Decided);
 question!(Watch, "Watch/Watch", Watched);
 question!(Grant, "Lease/LeaseGrant", Lease);
 question!(KeepAlive, "Lease/LeaseKeepAlive", Lease);
@@ -73,6 +73,20 @@ pub(super) struct Range {
     pub(super) keys_only: bool,
 }
 
+impl Range {
+    /// One key as it is now.
+    pub(super) fn of(key: &Bytes, keys_only: bool) -> Self {
+        Range {
+            key: key.clone(),
+            end: Bytes::new(),
+            limit: 1,
+            revision: 0,
+            serializable: false,
+            keys_only,
+        }
+    }
+}
+
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Ranged {
     #[prost(message, optional, tag = "1")]
@@ -94,10 +108,60 @@ pub(super) struct Put {
     pub(super) lease: i64,
 }
 
+/// A transaction that deletes a key where nobody has written it since a revision.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Delete {
+pub(super) struct DeleteIf {
+    #[prost(message, optional, tag = "1")]
+    compare: Option<Compare>,
+    #[prost(message, optional, tag = "2")]
+    success: Option<Operation>,
+}
+
+/// Whether the revision that last wrote a key is this one: by the number of its kind, which is 0 for equal.
+#[derive(Clone, PartialEq, Message)]
+struct Compare {
+    #[prost(int32, tag = "2")]
+    target: i32,
+    #[prost(bytes = "bytes", tag = "3")]
+    key: Bytes,
+    #[prost(int64, tag = "6")]
+    modified: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Operation {
+    #[prost(message, optional, tag = "3")]
+    delete: Option<Delete>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Delete {
     #[prost(bytes = "bytes", tag = "1")]
-    pub(super) key: Bytes,
+    key: Bytes,
+}
+
+impl DeleteIf {
+    pub(super) fn unchanged(key: &Bytes, modified: i64) -> Self {
+        /// What is compared: the revision of the last change.
+        const MODIFIED: i32 = 2;
+        DeleteIf {
+            compare: Some(Compare {
+                target: MODIFIED,
+                key: key.clone(),
+                modified,
+            }),
+            success: Some(Operation {
+                delete: Some(Delete { key: key.clone() }),
+            }),
+        }
+    }
+}
+
+/// Whether a transaction's condition held.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(super) struct Decided {
+    #[prost(bool, tag = "2")]
+    pub(super) succeeded: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]

@@ -17,6 +17,7 @@ mod key;
 mod leases;
 mod link;
 mod message;
+mod own;
 mod pulse;
 mod shared;
 mod store;
@@ -28,12 +29,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use self::{
-    failure::Failure,
-    key::Keys,
-    leases::Leases,
-    link::Link,
-    message::{Delete, KeyValue},
-    store::Seen,
+    failure::Failure, key::Keys, leases::Leases, link::Link, message::KeyValue, store::Seen,
 };
 use super::{
     Node,
@@ -72,10 +68,18 @@ impl Remote<Server> {
     pub fn open(url: &Url) -> Result<Self> {
         let options = Options::of(url, PORT, &[])?;
         let user = match (&options.user, &options.token) {
-            (None, None) => variable("ETCD_USERNAME")
-                .map(|user| (user, variable("ETCD_PASSWORD").unwrap_or_default())),
+            (None, None) => match variable("ETCD_USERNAME")? {
+                Some(user) => Some((user, variable("ETCD_PASSWORD")?.unwrap_or_default())),
+                None => None,
+            },
+            (Some(_), Some(_)) => {
+                return Err(Error::invalid_argument(
+                    "a token and a user are given; leave one out",
+                ));
+            }
             (user, _) => user.clone(),
         };
+        options.warn_of_plaintext(user.is_some() || options.token.is_some());
         let link = Arc::new(Link::new(&options, user)?);
         Ok(Remote::new(Server {
             place: options.place(),
@@ -144,13 +148,15 @@ impl Driver for Server {
     async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {
         let key = self.keys.node(&node.service, &node.id);
         let value = Bytes::from(encoding::encode(node));
-        Ok(self.leases.register(key, value, ttl).await?)
+        Ok(self.leases.register(key, node, value, ttl).await?)
     }
 
     async fn deregister(&self, node: &Node) -> Result<()> {
-        self.leases.forget(&self.keys.node(&node.service, &node.id));
-        for key in self.places(node).await? {
-            self.link.ask(&Delete { key }).await?;
+        let key = self.keys.node(&node.service, &node.id);
+        let written = self.leases.forget(&key);
+        for place in self.places(node).await? {
+            let written = written.as_ref().filter(|_| place == key);
+            own::delete(&self.link, &place, node, written).await?;
         }
         Ok(())
     }

@@ -290,6 +290,7 @@ mod tests {
             place,
             watches: tokio::sync::Semaphore::new(1),
             told: std::sync::Once::new(),
+            registered: Default::default(),
         }
     }
 
@@ -313,7 +314,10 @@ mod tests {
 
     #[test]
     fn a_watch_goes_on_from_the_last_version_and_lists_again_when_it_is_too_old() {
-        let (server, shown) = (server(), Shown::new("kubernetes"));
+        let (server, shown) = (
+            server(),
+            Shown::new("kubernetes", crate::registry::Readers::Here),
+        );
         let mut feed = Feed {
             server: &server,
             service: Some("a"),

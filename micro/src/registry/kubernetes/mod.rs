@@ -17,12 +17,13 @@ mod register;
 mod slices;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Once},
     time::Duration,
 };
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use super::{
@@ -55,6 +56,8 @@ pub struct Server {
     place: Place,
     watches: Semaphore,
     told: Once,
+    /// What this handle has registered, by service and id: at which address.
+    registered: Mutex<HashMap<(String, String), String>>,
 }
 
 /// A node as an object of the cluster shows it.
@@ -87,6 +90,7 @@ impl Remote<Server> {
             place,
             watches: Semaphore::new(WATCHES),
             told: Once::new(),
+            registered: Mutex::default(),
         }))
     }
 }

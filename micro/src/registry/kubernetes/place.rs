@@ -9,7 +9,7 @@ use std::{
 use super::{credentials::Credentials, object::is_label, slices::Port};
 use crate::{
     error::{Error, Result},
-    registry::remote::{Options, switch, variable},
+    registry::remote::{Options, switch, trimmed, variable},
     url::Url,
 };
 
@@ -54,7 +54,7 @@ impl Place {
         if url.hosts().next().is_none() {
             options.hosts = vec![own_cluster()?];
         }
-        let is_plain = url.address().starts_with("http://") || switch(url, "tls")? == Some(false);
+        let is_plain = url.scheme() == Some("http") || switch(url, "tls")? == Some(false);
         if !is_plain {
             let files = options.tls.get_or_insert_default();
             files.ca = files.ca.take().or_else(|| account.file("ca.crt"));
@@ -68,7 +68,10 @@ impl Place {
                 "namespace `{namespace}` is none of Kubernetes: at most 63 small letters, digits and `-`"
             )));
         }
-        let pod = url.query("pod").or_else(|| variable("HOSTNAME"));
+        let pod = match url.query("pod") {
+            Some(pod) => Some(pod),
+            None => trimmed(variable("HOSTNAME")?),
+        };
         let pod = pod.filter(|pod| !pod.is_empty());
         if let Some(pod) = &pod
             && !pod.split('.').all(is_label)
@@ -78,8 +81,20 @@ impl Place {
                 "`{pod}` is no name of a pod"
             )));
         }
+        let known = [
+            options.token.is_some(),
+            options.user.is_some(),
+            url.query("token-file").is_some(),
+        ];
+        if known.iter().filter(|known| **known).count() > 1 {
+            return Err(Error::invalid_argument(
+                "more than one of `token`, `token-file` and a user is given; leave one",
+            ));
+        }
         let token_file = url.query("token-file").map(Into::into);
         let token_file = token_file.or_else(|| account.token(is_plain));
+        let identified = options.token.is_some() || options.user.is_some() || token_file.is_some();
+        options.warn_of_plaintext(identified);
         let credentials = Credentials::new(options.token.clone(), token_file, options.user.clone());
         let credentials = Arc::new(credentials);
         let kind = kind(url)?;
@@ -116,12 +131,12 @@ fn kind(url: &Url) -> Result<Kind> {
 
 /// The API server of the cluster that this process runs in.
 fn own_cluster() -> Result<String> {
-    let host = variable("KUBERNETES_SERVICE_HOST").ok_or_else(|| {
+    let host = trimmed(variable("KUBERNETES_SERVICE_HOST")?).ok_or_else(|| {
         Error::invalid_argument(
             "this is no pod of a cluster; name the API server: `kubernetes:https://HOST:PORT`",
         )
     })?;
-    let port = variable("KUBERNETES_SERVICE_PORT").unwrap_or_else(|| "443".into());
+    let port = trimmed(variable("KUBERNETES_SERVICE_PORT")?).unwrap_or_else(|| "443".into());
     Ok(match host.contains(':') {
         true => format!("[{host}]:{port}"),
         false => format!("{host}:{port}"),
@@ -228,6 +243,8 @@ mod tests {
             ("kubernetes://h?namespace=Prod", "namespace `Prod` is none"),
             ("kubernetes://h?pod=A/b", "`A/b` is no name of a pod"),
             ("kubernetes://h?pdo=a", "unknown key `pdo`"),
+            ("kubernetes://h/prod", "`?namespace=prod`"),
+            ("kubernetes://me@h?token=a", "more than one of"),
         ] {
             let error = place(url).err().unwrap().to_string();
             assert!(error.contains(reason), "{url}: {error}");

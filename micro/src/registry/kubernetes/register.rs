@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Server, object::Object, pods};
 use crate::{
     error::{Code, Error, Result},
-    registry::{Node, encoding},
+    registry::{Node, encoding, id_in_use, is_another},
 };
 
 /// How often a pod is read again that others change at the same time: its kubelet does so at its start.
@@ -36,6 +36,8 @@ impl Server {
                 "it is not known which pod this is: name it with `?pod=`, or in the variable `HOSTNAME`",
             )
         })?;
+        let key = (node.service.clone(), node.id.clone());
+        let is_renewal = self.registered.lock().get(&key) == Some(&node.address);
         for _ in 0..TRIES {
             let object = self.pod(pod).await?.ok_or_else(|| {
                 let namespace = &self.place.namespace;
@@ -43,10 +45,15 @@ impl Server {
                     "pod `{pod}` is not in namespace `{namespace}`; name ours with `?pod=` and `?namespace=`"
                 ))
             })?;
-            let Some(change) = addition(&object, node) else {
-                return Ok(());
+            if is_renewal && let Some(address) = another(&object, node) {
+                return Err(id_in_use(node, &address));
+            }
+            let is_there = match addition(&object, node) {
+                Some(change) => self.changed(&object, change).await?,
+                None => true,
             };
-            if self.changed(&object, change).await? {
+            if is_there {
+                self.registered.lock().insert(key, node.address.clone());
                 return Ok(());
             }
         }
@@ -55,6 +62,8 @@ impl Server {
 
     /// Takes a node out of our pod, or out of whichever has it.
     pub(super) async fn take_out(&self, node: &Node) -> Result<()> {
+        let key = (node.service.clone(), node.id.clone());
+        self.registered.lock().remove(&key);
         if let Some(pod) = &self.place.pod
             && let Some(object) = self.pod(pod).await?
             && has(&object, node)
@@ -143,7 +152,7 @@ fn removal(object: &Object, node: &Node) -> Option<Change> {
     let mut is_last = true;
     let selector = pods::selector(&node.service);
     for (key, nodes) in pods::records(object) {
-        if nodes.iter().any(|n| is_same(n, node)) {
+        if nodes.iter().any(|n| is_own(n, node)) {
             change.annotations.insert(key.to_owned(), None);
         } else if nodes.iter().any(|n| pods::selector(&n.service) == selector) {
             is_last = false;
@@ -159,7 +168,18 @@ fn removal(object: &Object, node: &Node) -> Option<Change> {
 }
 
 fn has(object: &Object, node: &Node) -> bool {
-    pods::records(object).any(|(_, nodes)| nodes.iter().any(|n| is_same(n, node)))
+    pods::records(object).any(|(_, nodes)| nodes.iter().any(|n| is_own(n, node)))
+}
+
+/// The address of another instance that a pod has under the id of a node.
+fn another(object: &Object, node: &Node) -> Option<String> {
+    let mut nodes = pods::records(object).flat_map(|(_, nodes)| nodes);
+    let other = nodes.find(|n| is_same(n, node) && !is_own(n, node))?;
+    Some(other.address)
+}
+
+fn is_own(one: &Node, node: &Node) -> bool {
+    is_same(one, node) && !is_another(node, &one.address)
 }
 
 fn is_same(one: &Node, other: &Node) -> bool {

@@ -14,7 +14,10 @@ use super::{
     file_name,
     record::{self, Hold},
 };
-use crate::{error::Result, registry::Node};
+use crate::{
+    error::Result,
+    registry::{Node, id_in_use, is_another},
+};
 
 /// What is registered, by service and id.
 ///
@@ -52,7 +55,10 @@ impl Held {
         {
             // What cleans temporary files goes by their age; failing to touch one does no harm yet.
             let _ = record.file.set_modified(SystemTime::now());
-            return Ok(());
+            return match newer(directory, &node, &record.name)? {
+                Some(address) => Err(id_in_use(&node, &address)),
+                None => Ok(()),
+            };
         }
         let name = match held.get(&key) {
             Some(before) => before.name.clone(),
@@ -69,13 +75,14 @@ impl Held {
         if held.insert(key.clone(), record).is_some() {
             return Ok(());
         }
-        remove_where(directory, &key, |other, hold| {
+        remove_where(directory, &key, |other, _, hold| {
             other != name && hold == Hold::Lasting
         })
     }
 
-    /// Removes the records of a node: ours and lasting ones or, if we have none, any.
-    pub(super) fn deregister(&self, directory: &Directory, key: Key) -> Result<()> {
+    /// Removes the records of a node: ours and lasting ones of its address or, if we have none, any of its address.
+    pub(super) fn deregister(&self, directory: &Directory, node: &Node) -> Result<()> {
+        let key = (node.service.clone(), node.id.clone());
         let mut held = self.0.lock();
         // Dropped at the end: it keeps its lock until it is out of sight.
         let ours = held.remove(&key);
@@ -87,8 +94,8 @@ impl Held {
                 .map_err(|error| directory.unusable(error))?;
         }
         // Another process may have taken the id over, as a successor does before we leave.
-        remove_where(directory, &key, |_, hold| {
-            ours.is_none() || hold == Hold::Lasting
+        remove_where(directory, &key, |_, address, hold| {
+            !is_another(node, address) && (ours.is_none() || hold == Hold::Lasting)
         })
     }
 }
@@ -109,21 +116,38 @@ fn write(directory: &Directory, name: &str, node: &Node, ttl: Option<Duration>) 
 fn remove_where(
     directory: &Directory,
     (service, id): &Key,
-    is_to_go: impl Fn(&str, Hold) -> bool,
+    is_to_go: impl Fn(&str, &str, Hold) -> bool,
 ) -> Result<()> {
-    let failed = |error| directory.unusable(error);
-    let prefix = file_name::node_prefix(service, id);
-    for name in directory.names().map_err(failed)? {
-        if !file_name::may_begin(&name, &prefix) {
-            continue;
-        }
-        if let Some((node, hold)) = directory.read(&name).map_err(failed)?
-            && node.service == *service
-            && node.id == *id
-            && is_to_go(&name, hold)
-        {
-            record::remove(directory.path(), &name).map_err(failed)?;
+    for (name, node, hold) in records(directory, service, id)? {
+        if is_to_go(&name, &node.address, hold) {
+            let removed = record::remove(directory.path(), &name);
+            removed.map_err(|error| directory.unusable(error))?;
         }
     }
     Ok(())
+}
+
+/// The address in a newer record than `ours` of another instance of the node.
+fn newer(directory: &Directory, node: &Node, ours: &str) -> Result<Option<String>> {
+    let records = records(directory, &node.service, &node.id)?.into_iter();
+    let mut newer = records.filter(|(name, ..)| &**name > ours);
+    let other = newer.find(|(_, other, _)| other.address != node.address);
+    Ok(other.map(|(_, other, _)| other.address))
+}
+
+/// The living records of a node, the newest last.
+fn records(directory: &Directory, service: &str, id: &str) -> Result<Vec<(String, Node, Hold)>> {
+    let failed = |error| directory.unusable(error);
+    let prefix = file_name::node_prefix(service, id);
+    let mut records = Vec::new();
+    for name in directory.names().map_err(failed)? {
+        if file_name::may_begin(&name, &prefix)
+            && let Some((node, hold)) = directory.read(&name).map_err(failed)?
+            && node.service == *service
+            && node.id == *id
+        {
+            records.push((name, node, hold));
+        }
+    }
+    Ok(records)
 }

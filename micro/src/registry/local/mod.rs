@@ -53,8 +53,8 @@ const RESTART: Duration = Duration::from_millis(25);
 /// value (or a clone) do: its file is locked, and the kernel frees the lock of a process that is
 /// killed. Without a `ttl` it stays until it is deregistered. Nothing is opened before first use.
 ///
-/// Where several processes register one id, the newest that lives is shown. A process that has
-/// registered a node deregisters its own record alone; one that has not, any of that id.
+/// Where several processes register one id, the newest that lives is shown, and the others are told at their renewals. A
+/// process that has registered a node deregisters its own record alone; one that has not, any of that id and address.
 ///
 /// A watch shows a death within milliseconds (25 ms or a little more where there is no inotify). An
 /// emptied set is authoritative unless somebody deleted files by hand; a deleted directory is made
@@ -164,9 +164,8 @@ impl Registry for Local {
     }
 
     async fn deregister(&self, node: &Node) -> Result<()> {
-        let inner = self.0.clone();
-        let key = (node.service.clone(), node.id.clone());
-        blocking(move || inner.held.deregister(&inner.directory, key)).await
+        let (inner, node) = (self.0.clone(), node.clone());
+        blocking(move || inner.held.deregister(&inner.directory, &node)).await
     }
 
     async fn get(&self, service: &str) -> Result<Vec<Node>> {

@@ -15,7 +15,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::file_name;
-use crate::registry::{Node, admit, encoding};
+use crate::registry::{Node, admit, encoding, open_plain};
 
 /// The most bytes of a record, so that a file that is none does not fill the memory.
 const LARGEST: u64 = 4 << 20;
@@ -149,7 +149,7 @@ pub(super) fn read(path: &Path) -> io::Result<Found> {
 }
 
 fn read_once(path: &Path) -> io::Result<Found> {
-    let mut file = match open(path) {
+    let mut file = match open_plain(path) {
         Ok(Some(file)) => file,
         Ok(None) => return Ok(Found::Corrupt("it is not a file".into())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Gone),
@@ -195,7 +195,7 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
 
 /// Whether a file is there and its process lives.
 pub(super) fn is_held(path: &Path) -> io::Result<bool> {
-    match open(path) {
+    match open_plain(path) {
         Ok(Some(file)) => is_locked(&file),
         Ok(None) => Ok(false),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -212,14 +212,6 @@ pub(super) fn remove(directory: &Path, name: &str) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
-}
-
-/// Opens a plain file; `None` for anything else, since opening a pipe would wait.
-fn open(path: &Path) -> io::Result<Option<File>> {
-    if !fs::symlink_metadata(path)?.is_file() {
-        return Ok(None);
-    }
-    File::open(path).map(Some)
 }
 
 /// Whether a process holds the file: the exclusive lock is free for none but readers.

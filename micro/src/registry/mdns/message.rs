@@ -19,6 +19,8 @@ const RESPONSE: u16 = 0x8400;
 const LONGEST: usize = 253;
 /// Pointers that are followed in one name.
 const MOST_POINTERS: usize = 16;
+/// Most questions of one message, which is refused with more: in a packet of Ethernet there is room for fewer.
+const MAX_QUESTIONS: u16 = 128;
 /// Records that are read of one message.
 const MOST_RECORDS: usize = 1024;
 
@@ -106,6 +108,9 @@ impl Message {
             return None;
         }
         let questions = reader.number()?;
+        if questions > MAX_QUESTIONS {
+            return None;
+        }
         let mut records = 0;
         for _ in 0..3 {
             records += usize::from(reader.number()?);
@@ -315,6 +320,17 @@ mod tests {
         }
         let circle = b"\0\0\0\0\0\x01\0\0\0\0\0\0\xc0\x0c\0\x0c\0\x01";
         assert_eq!(Message::read(circle), None);
+    }
+
+    #[test]
+    fn a_message_with_too_many_questions_is_none() {
+        let asking = |count: u16| {
+            let mut bytes = [&[0; 4][..], &count.to_be_bytes(), &[0; 6]].concat();
+            bytes.extend((0..count).flat_map(|_| *b"\x01a\0\0\x0c\0\x01"));
+            Message::read(&bytes).map(|message| message.questions.len())
+        };
+        assert_eq!(asking(128), Some(128));
+        assert_eq!(asking(129), None);
     }
 
     #[test]

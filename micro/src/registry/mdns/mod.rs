@@ -24,7 +24,7 @@ use tokio::{
 };
 
 use super::{
-    Node, Registry, Updates, admit,
+    Node, Readers, Registry, Updates, admit,
     view::{Teller, updates},
 };
 use crate::error::{Error, Result};
@@ -41,7 +41,8 @@ const WINDOW: Duration = Duration::from_millis(100);
 ///
 /// A node is announced, and said to be gone, to everyone at once; so a watch hears of both in milliseconds.
 /// Of one that was killed it hears within the time to live, 120 s at most. [`get`](Registry::get) and
-/// [`list`](Registry::list) wait 100 ms for answers. Whoever is on the network is believed.
+/// [`list`](Registry::list) wait 100 ms for answers. Whoever is on the network is believed, but
+/// for a goodbye to a node that has a time to live: it is announced again (RFC 6762).
 ///
 /// ```no_run
 /// # async fn example() -> micro::Result<()> {
@@ -161,14 +162,20 @@ impl Registry for Mdns {
         "mdns"
     }
 
+    fn is_of_this_machine(&self) -> bool {
+        false
+    }
+
     async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {
-        admit::check(node).map_err(|error| error.context("registry `mdns`"))?;
+        admit::check_for(node, Readers::Elsewhere)
+            .map_err(|error| error.context("registry `mdns`"))?;
         let (sockets, shared) = (self.0.sockets()?, &self.0.shared);
         for domain in &shared.domains {
             // Before anybody is told of it: whether it can be told of.
             entry::records(node, domain, 0, false)?;
         }
         let due = shared.state.lock().register(node, ttl);
+        let due = due.map_err(|error| error.context("registry `mdns`"))?;
         if let Some(seconds) = due {
             shared.announce(&sockets, node, seconds, false)?;
         }
@@ -179,7 +186,10 @@ impl Registry for Mdns {
     async fn deregister(&self, node: &Node) -> Result<()> {
         let (sockets, shared) = (self.0.sockets()?, &self.0.shared);
         let own = shared.state.lock().deregister(node);
-        shared.announce(&sockets, node, 0, !own)
+        match own {
+            Some(own) => shared.announce(&sockets, node, 0, !own),
+            None => Ok(()),
+        }
     }
 
     async fn get(&self, service: &str) -> Result<Vec<Node>> {

@@ -9,23 +9,34 @@ use std::{
 use tokio::{sync::watch, time::Instant};
 
 use super::entry::Heard;
-use crate::registry::{
-    Node,
-    view::{Set, View},
+use crate::{
+    error::Result,
+    registry::{
+        Node, id_in_use, is_another,
+        view::{Set, View},
+    },
 };
 
 /// For how many seconds what is said holds, at most: go-micro's.
 const LONGEST: u64 = 120;
 /// How often watched services are asked for again, and interfaces looked for.
 const ROUND: Duration = Duration::from_secs(30);
+/// Between two announcements of one node.
+const AGAIN: Duration = Duration::from_secs(1);
+/// For how many seconds another's word holds, at most.
+const LONGEST_HEARD: u32 = 3600;
 /// Nodes of others that are remembered.
 const MOST: usize = 20_000;
+/// For how long a node is new: what is heard of another instance with its id may be older.
+const NEW: Duration = Duration::from_secs(2);
 
 type Key = (String, String);
 
 #[derive(Default)]
 pub(super) struct State {
     own: BTreeMap<Key, Own>,
+    /// The addresses of nodes of ours whose ids other instances have taken over.
+    yielded: BTreeMap<Key, String>,
     seen: BTreeMap<Key, Seen>,
     /// When a service was last heard listed.
     listed: BTreeMap<String, Instant>,
@@ -42,6 +53,8 @@ struct Own {
     announced: Instant,
     /// When it is announced once more, against loss.
     again: Option<Instant>,
+    /// When it was first registered.
+    since: Instant,
 }
 
 struct Seen {
@@ -74,8 +87,16 @@ impl State {
     }
 
     /// Takes a node in or renews it; gives the seconds to announce it for, if that is due.
-    pub(super) fn register(&mut self, node: &Node, ttl: Option<Duration>) -> Option<u32> {
+    ///
+    /// Fails where another instance has announced itself under its id since.
+    pub(super) fn register(&mut self, node: &Node, ttl: Option<Duration>) -> Result<Option<u32>> {
         let now = Instant::now();
+        if self.yielded.get(&key(node)) == Some(&node.address) {
+            if let Some(other) = self.other(node) {
+                return Err(id_in_use(node, &other));
+            }
+            self.yielded.remove(&key(node));
+        }
         let seconds = ttl.map_or(LONGEST, |ttl| (ttl.as_secs() + 1).min(LONGEST));
         let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
         let expires = ttl.and_then(|ttl| now.checked_add(ttl));
@@ -86,7 +107,7 @@ impl State {
         let due = !(same && fresh);
         let (announced, again) = match before {
             Some(own) if !due => (own.announced, own.again),
-            _ => (now, (!same).then_some(now + Duration::from_secs(1))),
+            _ => (now, (!same).then_some(now + AGAIN)),
         };
         let own = Own {
             node: node.clone(),
@@ -94,20 +115,33 @@ impl State {
             ttl: seconds,
             announced,
             again,
+            since: before.map_or(now, |own| own.since),
         };
         self.own.insert(key(node), own);
         if !same {
+            self.seen.remove(&key(node));
             self.show(&node.service);
         }
-        due.then_some(seconds)
+        Ok(due.then_some(seconds))
     }
 
-    /// Takes a node out; whether it was registered here.
-    pub(super) fn deregister(&mut self, node: &Node) -> bool {
+    /// The address of another instance that was heard of under a node's id.
+    fn other(&self, node: &Node) -> Option<String> {
+        let seen = self.seen.get(&key(node))?;
+        let address = &seen.node.address;
+        is_another(node, address).then(|| address.clone())
+    }
+
+    /// Takes a node out; whether it was registered here. `None` if there is nothing to tell others: another instance has
+    /// taken it over.
+    pub(super) fn deregister(&mut self, node: &Node) -> Option<bool> {
         let own = self.own.remove(&key(node)).is_some();
-        self.seen.remove(&key(node));
+        let yielded = self.yielded.remove(&key(node)).is_some();
+        if self.other(node).is_none() {
+            self.seen.remove(&key(node));
+        }
         self.show(&node.service);
-        own
+        (!yielded).then_some(own)
     }
 
     /// Takes in what was heard; gives a node of ours that someone took out.
@@ -118,11 +152,34 @@ impl State {
             dismissed,
         } = heard;
         let (key, now) = (key(&node), Instant::now());
-        if self.own.contains_key(&key) {
-            // It is our own message, or someone else's wish.
-            return (ttl == 0 && dismissed && self.deregister(&node)).then_some(node);
+        if let Some(own) = self.own.get_mut(&key) {
+            if !is_another(&node, &own.node.address) && ttl > 0 {
+                // It is our own message.
+                return None;
+            }
+            if ttl == 0 {
+                // What lasts is anyone's to take out, as there is no other way.
+                let is_own = !is_another(&node, &own.node.address);
+                if is_own && dismissed && own.expires.is_none() {
+                    return (self.deregister(&node) == Some(true)).then_some(node);
+                }
+                // Someone says goodbye for a node that lives: it is announced again, at most once a second.
+                let soonest = own.announced + AGAIN;
+                own.again.get_or_insert(soonest.max(now));
+                return None;
+            }
+            // Both may be new: then one of them has to give way, and it does not matter which.
+            let is_new = now.duration_since(own.since) < NEW;
+            if is_new && own.node.address > node.address {
+                return None;
+            }
+            let own = self.own.remove(&key)?;
+            self.yielded.insert(key.clone(), own.node.address);
         }
         let known = self.seen.get(&key);
+        if ttl == 0 && known.is_some_and(|seen| is_another(&node, &seen.node.address)) {
+            return None;
+        }
         let changed = match (ttl, known) {
             (0, known) => known.is_some(),
             (_, known) => known.is_none_or(|seen| seen.node != node),
@@ -132,7 +189,7 @@ impl State {
             0 => drop(self.seen.remove(&key)),
             _ if known.is_none() && self.seen.len() >= MOST => return None,
             _ => {
-                let lasts = Duration::from_secs(ttl.into());
+                let lasts = Duration::from_secs(ttl.min(LONGEST_HEARD).into());
                 let seen = Seen {
                     node,
                     expires: now + lasts,
@@ -214,6 +271,7 @@ impl State {
                 due.announce.push((own.node.clone(), 0));
                 changed.insert(service.clone());
             } else if own.again.take_if(|at| *at <= now).is_some() {
+                own.announced = now;
                 due.announce.push((own.node.clone(), own.ttl));
             }
             !gone

@@ -11,7 +11,7 @@ use tokio::{
 use super::{
     entry,
     message::{A, AAAA, ANY, Data, Message, PTR, Question, Record, SRV, TXT},
-    sockets::{From, Sockets},
+    sockets::{From, PORT, Sockets},
     state::{Due, State},
 };
 use crate::{
@@ -21,6 +21,8 @@ use crate::{
 
 /// How long to leave sockets alone that could not be read.
 const PAUSE: Duration = Duration::from_millis(100);
+/// Most messages that one datagram with questions is answered by: a process has fewer nodes.
+const MAX_ANSWERS: usize = 1024;
 
 /// What a handle shares with its task.
 pub(super) struct Shared {
@@ -114,10 +116,20 @@ impl Shared {
 
     fn take(&self, sockets: &Sockets, message: &Message, from: SocketAddr) {
         if message.response {
-            return self.learn(sockets, message);
+            // Who does not answer from there is none of the group (RFC 6762, section 11).
+            if from.port() == PORT {
+                self.learn(sockets, message);
+            }
+            return;
         }
-        for question in &message.questions {
-            for records in self.answers(question) {
+        let mut left = MAX_ANSWERS;
+        for (index, question) in message.questions.iter().enumerate() {
+            if message.questions[..index].contains(question) {
+                continue;
+            }
+            let answers = self.answers(question, left);
+            left -= answers.len();
+            for records in answers {
                 let answer = Message {
                     response: true,
                     // go-micro takes only what repeats its question.
@@ -133,7 +145,7 @@ impl Shared {
         for domain in &self.domains {
             let (nodes, services) = entry::read(&message.records, domain);
             for heard in nodes {
-                if !admit::admit("mdns", &heard.node) {
+                if !admit::admit("mdns", &heard.node, admit::Readers::Elsewhere) {
                     continue;
                 }
                 let dismissed = self.state.lock().hear(heard);
@@ -152,7 +164,7 @@ impl Shared {
     }
 
     /// What answers a question, of each node or service by itself: go-micro reads one of a message.
-    fn answers(&self, question: &Question) -> Vec<Vec<Record>> {
+    fn answers(&self, question: &Question, most: usize) -> Vec<Vec<Record>> {
         if ![PTR, ANY, SRV, TXT, A, AAAA].contains(&question.kind) {
             return Vec::new();
         }
@@ -194,6 +206,7 @@ impl Shared {
                 answers.push(records);
             }
         }
+        answers.truncate(most);
         answers
     }
 }
@@ -205,4 +218,28 @@ fn query(sockets: &Sockets, name: String) {
         records: Vec::new(),
     };
     sockets.tell(From::Own, &message.write());
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answers_to_one_question_are_bounded() {
+        let shared = Shared {
+            domains: vec!["micro".to_owned()],
+            state: Mutex::default(),
+            sooner: Notify::new(),
+        };
+        for number in 0..20 {
+            let node = Node::new("greeter", format!("greeter-{number}"), "127.0.0.1:4000");
+            let registered = shared.state.lock().register(&node, None);
+            registered.expect("no other instance has its id");
+        }
+        let question = Question::new("greeter.micro".into());
+        assert_eq!(shared.answers(&question, MAX_ANSWERS).len(), 20);
+        assert_eq!(shared.answers(&question, 8).len(), 8);
+        assert!(shared.answers(&question, 0).is_empty());
+    }
 }

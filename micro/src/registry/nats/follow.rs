@@ -7,15 +7,15 @@ use std::{
     time::Duration,
 };
 
-use async_nats::Client;
 use tokio::time::{Instant, sleep_until};
 
-use super::{hub::Hub, query::ask, task::Heard, wire::Said};
+use super::{hub::Hub, link::Linked, query::ask, task::Heard, wire::Said};
 use crate::{
     error::{Error, Result},
     registry::{
         Node,
         encoding::Service,
+        is_another,
         remote::{Change, Shown},
         wait::part_of,
     },
@@ -32,6 +32,7 @@ const MISSED: u32 = 2;
 const BATCH: usize = 1024;
 
 struct Known {
+    address: String,
     heard: Instant,
     missed: u32,
 }
@@ -64,17 +65,17 @@ impl Following {
     }
 
     async fn follow(&mut self) -> Result<()> {
-        let client = self.hub.client().await?;
+        let linked = self.hub.linked().await?;
         // First the watch, then what there is: so nothing is lost in between.
         let mut hearing = self.hub.watch(self.service.as_deref());
         let services = match self.service.clone() {
             Some(service) => BTreeSet::from([service]),
             None => {
-                let named = ask(&client, self.hub.subjects(), &[Said::list()]).await?;
+                let named = ask(&linked, self.hub.subjects(), &[Said::list()]).await?;
                 named.into_iter().map(|service| service.name).collect()
             }
         };
-        let nodes = self.answers(&client, &services).await?;
+        let nodes = self.answers(&linked, &services).await?;
         for node in &nodes {
             self.hear(node);
         }
@@ -90,7 +91,7 @@ impl Following {
                     _ => self.apply(heard.drain(..)),
                 },
                 () = sleep_until(look) => {
-                    self.look(&client).await?;
+                    self.look(&linked).await?;
                     look = next_look();
                 }
             }
@@ -98,12 +99,12 @@ impl Following {
     }
 
     /// The nodes that answer for these services.
-    async fn answers(&self, client: &Client, services: &BTreeSet<String>) -> Result<Vec<Node>> {
+    async fn answers(&self, linked: &Linked, services: &BTreeSet<String>) -> Result<Vec<Node>> {
         if services.is_empty() {
             return Ok(Vec::new());
         }
         let questions: Vec<_> = services.iter().map(|name| Said::get(name)).collect();
-        let answers = ask(client, self.hub.subjects(), &questions).await?;
+        let answers = ask(linked, self.hub.subjects(), &questions).await?;
         let nodes = answers.into_iter().flat_map(Service::into_nodes);
         Ok(nodes
             .filter(|node| services.contains(&node.service))
@@ -112,8 +113,12 @@ impl Following {
 
     fn hear(&mut self, node: &Node) {
         let key = (node.service.clone(), node.id.clone());
-        let heard = Instant::now();
-        self.known.insert(key, Known { heard, missed: 0 });
+        let known = Known {
+            address: node.address.clone(),
+            heard: Instant::now(),
+            missed: 0,
+        };
+        self.known.insert(key, known);
     }
 
     fn apply(&mut self, heard: impl Iterator<Item = Heard>) {
@@ -124,8 +129,14 @@ impl Following {
                     self.hear(&node);
                     Change::Put(node)
                 }
-                Heard::Gone(Node { service, id, .. }) => {
-                    self.known.remove(&(service.clone(), id.clone()));
+                Heard::Gone(node) => {
+                    let key = (node.service.clone(), node.id.clone());
+                    let known = self.known.get(&key);
+                    if known.is_some_and(|known| is_another(&node, &known.address)) {
+                        continue;
+                    }
+                    self.known.remove(&key);
+                    let (service, id) = key;
                     Change::Gone { service, id }
                 }
             });
@@ -134,7 +145,7 @@ impl Following {
     }
 
     /// Asks after those that have not been heard for long. Where all say that they are here, nobody is asked.
-    async fn look(&mut self, client: &Client) -> Result<()> {
+    async fn look(&mut self, linked: &Linked) -> Result<()> {
         let quiet: Vec<(String, String)> = self
             .known
             .iter()
@@ -143,7 +154,7 @@ impl Following {
             .collect();
         let services = quiet.iter().map(|(service, _)| service.clone()).collect();
         let mut changes = Vec::new();
-        for node in self.answers(client, &services).await? {
+        for node in self.answers(linked, &services).await? {
             self.hear(&node);
             changes.push(Change::Put(node));
         }

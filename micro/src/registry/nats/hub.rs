@@ -2,8 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_nats::Client;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{
     sync::{Notify, mpsc, watch},
     task::JoinHandle,
@@ -11,8 +10,10 @@ use tokio::{
 };
 
 use super::{
-    link::Link,
-    task::{Heard, Shared, State, Watch, unsaid},
+    link::{Link, Linked},
+    own::Own,
+    refusal::{Kind, Told},
+    task::{Heard, Shared, State, Watch},
     wire::Subjects,
 };
 use crate::{
@@ -46,12 +47,12 @@ impl Hub {
     }
 
     /// The connection, once there is one; fails at once while there can be none.
-    pub(super) async fn client(&self) -> Result<Client> {
+    pub(super) async fn linked(&self) -> Result<Linked> {
         self.run();
         let mut state = self.shared.state.subscribe();
         let settled = state.wait_for(|state| !matches!(state, State::Connecting));
         match settled.await.as_deref() {
-            Ok(State::Up(client)) => Ok(client.clone()),
+            Ok(State::Up(linked)) => Ok(linked.clone()),
             Ok(State::Down(error)) => Err(error.clone()),
             _ => Err(Error::unavailable("the connection was lost")),
         }
@@ -77,23 +78,13 @@ impl Hub {
 
     /// Answers for a node from now on.
     pub(super) fn keep(&self, node: &Node, ttl: Option<Duration>) {
-        let until = ttl.map(|ttl| Instant::now() + ttl);
-        let key = (node.service.clone(), node.id.clone());
-        self.shared.own.lock().insert(key, (node.clone(), until));
+        self.own().keep(node, ttl);
         self.shared.sooner.notify_one();
     }
 
-    /// Puts off the end of a node that we answer for: its own process says that it lives, if nobody hears it or not.
-    pub(super) fn renew(&self, node: &Node, ttl: Option<Duration>) {
-        let key = (node.service.clone(), node.id.clone());
-        if let Some((_, until)) = self.shared.own.lock().get_mut(&key) {
-            *until = ttl.map(|ttl| Instant::now() + ttl);
-        }
-    }
-
-    pub(super) fn forget(&self, node: &Node) {
-        let key = (node.service.clone(), node.id.clone());
-        self.shared.own.lock().remove(&key);
+    /// The nodes of this handle.
+    pub(super) fn own(&self) -> MutexGuard<'_, Own> {
+        self.shared.own.lock()
     }
 
     pub(super) fn subjects(&self) -> &Subjects {
@@ -101,9 +92,11 @@ impl Hub {
     }
 
     /// Says something of a node to all who watch.
-    pub(super) async fn tell(&self, client: &Client, action: &str, node: &Node) -> Result<()> {
-        self.shared.tell(client, action, node).await?;
-        client.flush().await.map_err(unsaid)
+    pub(super) async fn tell(&self, linked: &Linked, action: &str, node: &Node) -> Result<()> {
+        let begun = Instant::now();
+        self.shared.tell(&linked.client, action, node).await?;
+        let refused = |told: &Told| told.since(Kind::Notice, begun);
+        self.shared.taken_in(linked, refused).await
     }
 
     fn run(&self) {

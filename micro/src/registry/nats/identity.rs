@@ -19,7 +19,10 @@ pub(super) struct Identity {
 
 impl Identity {
     /// By what the URL says, or where it says nothing of it, by the environment.
-    pub(super) fn of(options: &Options, variable: impl Fn(&str) -> Option<String>) -> Self {
+    pub(super) fn of(
+        options: &Options,
+        variable: impl Fn(&str) -> Result<Option<String>>,
+    ) -> Result<Self> {
         let said = |key| options.url.query(key).filter(|file| !file.is_empty());
         let by_url = Identity {
             user: options.user.clone(),
@@ -28,15 +31,23 @@ impl Identity {
             nkey: said("nkey"),
         };
         if by_url != Identity::default() {
-            return by_url;
+            return Ok(by_url);
         }
-        let password = || variable("NATS_PASSWORD").unwrap_or_default();
-        Identity {
-            user: variable("NATS_USER").map(|user| (user, password())),
-            token: variable("NATS_TOKEN"),
-            credentials: variable("NATS_CREDS"),
-            nkey: variable("NATS_NKEY"),
-        }
+        let user = match variable("NATS_USER")? {
+            Some(user) => Some((user, variable("NATS_PASSWORD")?.unwrap_or_default())),
+            None => None,
+        };
+        Ok(Identity {
+            user,
+            token: variable("NATS_TOKEN")?,
+            credentials: variable("NATS_CREDS")?,
+            nkey: variable("NATS_NKEY")?,
+        })
+    }
+
+    /// Whether a secret itself is sent: of a key only a signature is.
+    pub(super) fn is_sent(&self) -> bool {
+        self.user.is_some() || self.token.is_some()
     }
 
     /// The same options, with who we are.
@@ -77,11 +88,12 @@ mod tests {
 
     fn identity(url: &str) -> Identity {
         let options = Options::of(&Url::parse(url), 4222, &["creds", "nkey"]).unwrap();
-        Identity::of(&options, |name| match name {
-            "NATS_TOKEN" => Some("theirs".to_owned()),
-            "NATS_CREDS" => Some("/their.creds".to_owned()),
-            _ => None,
-        })
+        let variable = |name: &str| match name {
+            "NATS_TOKEN" => Ok(Some("theirs".to_owned())),
+            "NATS_CREDS" => Ok(Some("/their.creds".to_owned())),
+            _ => Ok(None),
+        };
+        Identity::of(&options, variable).unwrap()
     }
 
     #[test]

@@ -1,11 +1,18 @@
 //! The connection to NATS: how it is opened, and how its loss is heard.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, Event};
 use tokio::sync::watch;
 
-use super::identity::Identity;
+use super::{
+    identity::Identity,
+    refusal::{self, Told},
+    wire::Subjects,
+};
 use crate::{
     error::{Error, Result},
     registry::remote::{Options, tls::Tls, variable},
@@ -25,26 +32,31 @@ pub(super) struct Link {
     tls: Option<Tls>,
 }
 
-/// A connection, and why it was lost once it is.
+/// A connection, and what its server says of it.
+#[derive(Clone)]
 pub(super) struct Linked {
     pub(super) client: Client,
-    pub(super) lost: watch::Receiver<Option<Error>>,
+    pub(super) told: watch::Receiver<Told>,
+    /// Whether what a registration needs was seen to be permitted.
+    pub(super) is_checked: Arc<AtomicBool>,
 }
 
 impl Link {
-    pub(super) fn of(options: &Options) -> Self {
-        Link {
+    pub(super) fn of(options: &Options) -> Result<Self> {
+        let identity = Identity::of(options, variable)?;
+        options.warn_of_plaintext(identity.is_sent());
+        Ok(Link {
             servers: options.hosts.clone(),
-            identity: Identity::of(options, variable),
+            identity,
             tls: options.tls.clone().map(Tls::new),
-        }
+        })
     }
 
     /// A connection to the first server that takes us. Ends with an error when all refuse, and not while one is
     /// silent: who asks knows best how long to wait.
-    pub(super) async fn open(&self) -> Result<Linked> {
+    pub(super) async fn open(&self, subjects: &Subjects) -> Result<Linked> {
         loop {
-            match self.open_once().await? {
+            match self.open_once(subjects).await? {
                 Ok(linked) => return Ok(linked),
                 Err(error) if error.kind() == ConnectErrorKind::TimedOut => {}
                 Err(error) => return Err(explain(error)),
@@ -53,28 +65,18 @@ impl Link {
     }
 
     /// The inner error is the servers', the outer one that of what we were told.
-    async fn open_once(&self) -> Result<Result<Linked, ConnectError>> {
-        let (losing, lost) = watch::channel(None);
+    async fn open_once(&self, subjects: &Subjects) -> Result<Result<Linked, ConnectError>> {
+        let (telling, told) = watch::channel(Told::default());
+        let subjects = subjects.clone();
         let options = self.options()?.event_callback(move |event| {
-            let error = match event {
+            match event {
                 Event::Disconnected | Event::Closed => {
-                    Some(Error::unavailable("the connection was lost"))
+                    refusal::lose(&telling, Error::unavailable("the connection was lost"));
                 }
                 Event::ServerError(error) => {
-                    let said = error.to_string();
-                    let denied = said.to_lowercase().contains("permissions violation");
-                    denied.then(|| {
-                        Error::permission_denied(format!("the server says: {said}; permit it"))
-                    })
+                    refusal::note(&telling, &subjects, &error.to_string());
                 }
-                _ => None,
-            };
-            if let Some(error) = error {
-                losing.send_if_modified(|lost| {
-                    let is_first = lost.is_none();
-                    lost.get_or_insert(error);
-                    is_first
-                });
+                _ => {}
             }
             std::future::ready(())
         });
@@ -84,7 +86,11 @@ impl Link {
             Error::invalid_argument("not the address of a NATS server").with_source(error)
         })?;
         let connected = options.connect(servers).await;
-        Ok(connected.map(|client| Linked { client, lost }))
+        Ok(connected.map(|client| Linked {
+            client,
+            told,
+            is_checked: Arc::default(),
+        }))
     }
 
     fn options(&self) -> Result<ConnectOptions> {

@@ -10,17 +10,24 @@ mod follow;
 mod hub;
 mod identity;
 mod link;
+mod own;
 mod query;
+mod refusal;
 mod task;
 mod wire;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use async_trait::async_trait;
+use tokio::time::Instant;
 
 use super::{
     Node,
     encoding::Service,
+    id_in_use, is_another,
     remote::{Driver, Options, Remote, Shown},
 };
 use crate::{
@@ -29,8 +36,9 @@ use crate::{
 };
 use follow::Following;
 use hub::Hub;
-use link::Link;
+use link::{Link, Linked};
 use query::ask;
+use refusal::Kind;
 use wire::{Said, Subjects};
 
 /// A registry over NATS, shared with go-micro's services of all versions.
@@ -68,7 +76,7 @@ impl Remote<Server> {
                 "namespace `{namespace}` is no part of a subject of NATS; no dot at the end, nor two together"
             )));
         }
-        let hub = Hub::new(Link::of(&options), Subjects::of(&options.namespace));
+        let hub = Hub::new(Link::of(&options)?, Subjects::of(&options.namespace));
         Ok(Remote::new(Server {
             place: options.place(),
             hub: Arc::new(hub),
@@ -80,6 +88,29 @@ impl Remote<Server> {
 pub struct Server {
     place: String,
     hub: Arc<Hub>,
+}
+
+/// How long a refused answer counts: who asked may ask again.
+const REFUSED: Duration = Duration::from_secs(60);
+
+impl Server {
+    /// All that is answered of a service.
+    async fn found(&self, linked: &Linked, service: &str) -> Result<Vec<Node>> {
+        let answers = ask(linked, self.hub.subjects(), &[Said::get(service)]).await?;
+        let nodes = answers.into_iter().flat_map(Service::into_nodes);
+        Ok(nodes.filter(|node| node.service == service).collect())
+    }
+
+    /// Whether those who ask for our nodes get our answers; tried once a connection, by asking ourselves.
+    async fn check(&self, linked: &Linked, service: &str) -> Result<()> {
+        if !linked.is_checked.load(Ordering::Relaxed) {
+            self.found(linked, service).await?;
+            linked.is_checked.store(true, Ordering::Relaxed);
+        }
+        let begun = Instant::now().checked_sub(REFUSED);
+        let refused = begun.and_then(|begun| linked.told.borrow().since(Kind::Answer, begun));
+        refused.map_or(Ok(()), Err)
+    }
 }
 
 #[async_trait]
@@ -94,31 +125,44 @@ impl Driver for Server {
 
     async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {
         // Else it would be taken out, on authority, as soon as there is a connection again.
-        self.hub.renew(node, ttl);
-        let client = self.hub.client().await?;
-        let (size, most) = (Said::of_node("create", node).len(), client.max_payload());
+        self.hub.own().renew(node, ttl);
+        let linked = self.hub.linked().await?;
+        let size = Said::of_node("create", node).len();
+        let most = linked.client.max_payload();
         if size > most {
             return Err(Error::invalid_argument(format!(
                 "node `{}` of service `{}` has a record of {size} bytes; the server's `max_payload` is {most}",
                 node.id, node.service
             )));
         }
+        let is_taken = self.hub.own().is_taken(node);
+        if is_taken {
+            let others = self.found(&linked, &node.service).await?.into_iter();
+            let mut others = others.filter(|other| other.id == node.id);
+            if let Some(other) = others.find(|other| is_another(node, &other.address)) {
+                return Err(id_in_use(node, &other.address));
+            }
+        }
         self.hub.keep(node, ttl);
-        self.hub.tell(&client, "create", node).await
+        self.hub.tell(&linked, "create", node).await?;
+        self.check(&linked, &node.service).await
     }
 
     async fn deregister(&self, node: &Node) -> Result<()> {
         // Whether or not it can be said: nobody answers for it any more.
-        self.hub.forget(node);
-        let client = self.hub.client().await?;
-        self.hub.tell(&client, "delete", node).await
+        let is_taken = self.hub.own().is_taken(node);
+        self.hub.own().forget(node);
+        let linked = self.hub.linked().await?;
+        if is_taken {
+            // Another instance has its id: what is known by that is not ours.
+            return Ok(());
+        }
+        self.hub.tell(&linked, "delete", node).await
     }
 
     async fn get(&self, service: &str) -> Result<Vec<Node>> {
-        let client = self.hub.client().await?;
-        let answers = ask(&client, self.hub.subjects(), &[Said::get(service)]).await?;
-        let mut nodes: Vec<Node> = answers.into_iter().flat_map(Service::into_nodes).collect();
-        nodes.retain(|node| node.service == service);
+        let linked = self.hub.linked().await?;
+        let mut nodes = self.found(&linked, service).await?;
         // Asked on both subjects, each answers twice.
         nodes.sort_by(|a, b| a.id.cmp(&b.id));
         nodes.dedup_by(|later, first| later.id == first.id);
@@ -126,8 +170,8 @@ impl Driver for Server {
     }
 
     async fn list(&self) -> Result<Vec<String>> {
-        let client = self.hub.client().await?;
-        let answers = ask(&client, self.hub.subjects(), &[Said::list()]).await?;
+        let linked = self.hub.linked().await?;
+        let answers = ask(&linked, self.hub.subjects(), &[Said::list()]).await?;
         Ok(answers.into_iter().map(|service| service.name).collect())
     }
 

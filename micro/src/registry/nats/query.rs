@@ -2,11 +2,11 @@
 
 use std::{future::poll_fn, pin::Pin, time::Duration};
 
-use async_nats::{Client, StatusCode};
+use async_nats::StatusCode;
 use futures_core::Stream;
 use tokio::time::{Instant, timeout_at};
 
-use super::wire::Subjects;
+use super::{link::Linked, refusal::Kind, wire::Subjects};
 use crate::{
     error::{Error, Result},
     registry::{admit, encoding::Service},
@@ -21,12 +21,15 @@ const LONGEST: Duration = Duration::from_secs(1);
 ///
 /// Nobody knows how many there are: so it waits until there was no answer for 100 ms, unless the server says that
 /// there is nobody to ask.
+///
+/// Fails with what the server does not permit.
 pub(super) async fn ask(
-    client: &Client,
+    linked: &Linked,
     subjects: &Subjects,
     questions: &[Vec<u8>],
 ) -> Result<Vec<Service>> {
     let lost = |_| Error::unavailable("the connection was lost");
+    let (client, begun) = (&linked.client, Instant::now());
     let inbox = client.new_inbox();
     let mut answers = client
         .subscribe(inbox.clone())
@@ -69,5 +72,8 @@ pub(super) async fn ask(
             }
         }
     }
-    Ok(services)
+    match linked.told.borrow().since(Kind::Question, begun) {
+        Some(refused) => Err(refused),
+        None => Ok(services),
+    }
 }

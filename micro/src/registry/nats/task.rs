@@ -1,19 +1,19 @@
 //! The task that has the connection: it answers for our nodes, and passes on to each watch what concerns it.
 
-use std::{
-    collections::BTreeMap, future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration,
-};
+use std::{future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
 
 use async_nats::{Client, Message, Subscriber};
 use futures_core::Stream;
 use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, mpsc, watch},
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{
     link::{Link, Linked},
+    own::Own,
+    refusal::Told,
     wire::{Said, Subjects},
 };
 use crate::{
@@ -26,6 +26,8 @@ use crate::{
 
 /// The longest wait between two tries to connect.
 const LONGEST: Duration = Duration::from_secs(2);
+/// What the server refuses comes before its answer to a ping, but by another task: it may be this much later.
+const MOMENT: Duration = Duration::from_millis(30);
 
 /// What became of nodes, as their own process says.
 #[derive(Clone)]
@@ -38,12 +40,9 @@ pub(super) enum Heard {
 #[derive(Clone)]
 pub(super) enum State {
     Connecting,
-    Up(Client),
+    Up(Linked),
     Down(Error),
 }
-
-/// Our nodes by service and id, each with the time that it is to be renewed by.
-pub(super) type Own = BTreeMap<(String, String), (Node, Option<Instant>)>;
 
 /// What the task and those who ask have in common.
 pub(super) struct Shared {
@@ -78,11 +77,8 @@ impl Shared {
         let _ending = Ending(self.clone());
         let mut backoff = Backoff::up_to(LONGEST);
         loop {
-            let error = match self.link.open().await {
-                Ok(linked) => {
-                    backoff.end();
-                    self.connected(linked).await
-                }
+            let error = match self.link.open(&self.subjects).await {
+                Ok(linked) => self.connected(linked, &mut backoff).await,
                 Err(error) => error,
             };
             self.state.send_replace(State::Down(error));
@@ -92,23 +88,21 @@ impl Shared {
     }
 
     /// Answers and passes on until the connection is lost; returns why it was.
-    async fn connected(&self, linked: Linked) -> Error {
-        let Linked { client, mut lost } = linked;
-        let mut subscribed = match self.subscribe(&client).await {
+    async fn connected(&self, linked: Linked, backoff: &mut Backoff) -> Error {
+        let mut subscribed = match self.subscribe(&linked).await {
             Ok(subscribed) => subscribed,
             Err(error) => return error,
         };
-        self.state.send_replace(State::Up(client.clone()));
+        backoff.end();
+        self.state.send_replace(State::Up(linked.clone()));
+        let Linked {
+            client, mut told, ..
+        } = linked;
         loop {
-            let next = self
-                .own
-                .lock()
-                .values()
-                .filter_map(|(_, until)| *until)
-                .min();
+            let next = self.own.lock().next();
             let message = tokio::select! {
                 message = one_of(&mut subscribed) => message,
-                error = loss(&mut lost) => return error,
+                error = loss(&mut told) => return error,
                 () = at(next) => {
                     if let Err(error) = self.expire(&client).await {
                         return error;
@@ -120,10 +114,7 @@ impl Shared {
             let done = match message {
                 None => return closed(),
                 Some(message) if message.reply.is_some() => self.answer(&client, message).await,
-                Some(message) => {
-                    self.pass_on(&message);
-                    Ok(())
-                }
+                Some(message) => self.pass_on(&client, &message).await,
             };
             if let Err(error) = done {
                 return error;
@@ -132,24 +123,60 @@ impl Shared {
     }
 
     /// Subscribes, and says again what is here: the server keeps nothing.
-    async fn subscribe(&self, client: &Client) -> Result<Vec<Subscriber>> {
+    ///
+    /// Fails with what the server does not permit.
+    async fn subscribe(&self, linked: &Linked) -> Result<Vec<Subscriber>> {
+        let client = &linked.client;
         // In this order they are heard: a node that has just left is answered for no more.
         let mut subscribed = Vec::new();
         for subject in self.subjects.watch.iter().chain(&self.subjects.query) {
             let subscriber = client.subscribe(subject.clone()).await;
             subscribed.push(subscriber.map_err(|error| closed().with_source(error))?);
         }
-        let own: Vec<Node> = self
-            .own
-            .lock()
-            .values()
-            .map(|(node, _)| node.clone())
-            .collect();
+        let own: Vec<Node> = self.own.lock().nodes().cloned().collect();
         for node in &own {
             self.tell(client, "create", node).await?;
         }
-        client.flush().await.map_err(unsaid)?;
+        self.taken_in(linked, |_| None).await?;
         Ok(subscribed)
+    }
+
+    /// Waits until the server has taken in all that was sent.
+    ///
+    /// Fails with the connection, and with the refusal that `refused` finds in what the server has said.
+    pub(super) async fn taken_in(
+        &self,
+        linked: &Linked,
+        refused: impl Fn(&Told) -> Option<Error>,
+    ) -> Result<()> {
+        let mut told = linked.told.clone();
+        // The client has no other ping that can be awaited: the end of a subscription is followed by one.
+        let subscribed = linked.client.subscribe(self.subjects.query[0].clone());
+        let mut subscriber = subscribed
+            .await
+            .map_err(|error| closed().with_source(error))?;
+        let drained = subscriber.drain().await;
+        drained.map_err(|error| closed().with_source(error))?;
+        let answered = async {
+            while one_of(std::slice::from_mut(&mut subscriber))
+                .await
+                .is_some()
+            {}
+        };
+        tokio::select! {
+            () = answered => {}
+            error = loss(&mut told) => return Err(error),
+        }
+        let failure = |told: &Told| told.lost.clone().or_else(|| refused(told));
+        let refusal = timeout(MOMENT, told.wait_for(|told| failure(told).is_some())).await;
+        match refusal
+            .ok()
+            .and_then(Result::ok)
+            .and_then(|told| failure(&told))
+        {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
     }
 
     pub(super) async fn tell(&self, client: &Client, action: &str, node: &Node) -> Result<()> {
@@ -165,7 +192,7 @@ impl Shared {
         let (Some(question), Some(reply)) = (Said::read(&message.payload), message.reply) else {
             return Ok(());
         };
-        let answers = question.answers(self.own.lock().values().map(|(node, _)| node));
+        let answers = question.answers(self.own.lock().nodes());
         for answer in answers {
             let sent = client.publish(reply.clone(), answer.into()).await;
             sent.map_err(|error| closed().with_source(error))?;
@@ -173,30 +200,37 @@ impl Shared {
         Ok(())
     }
 
-    fn pass_on(&self, message: &Message) {
+    /// Passes on to each watch what became of nodes, and takes in what concerns our own.
+    async fn pass_on(&self, client: &Client, message: &Message) -> Result<()> {
         let Some(said) = Said::read(&message.payload) else {
             let what = format!("a message on `{}` is not of a registry", message.subject);
             admit::left_out("nats", &Error::invalid_argument(what));
-            return;
+            return Ok(());
         };
         let is_gone = said.action == "delete";
-        if is_gone {
-            // Someone else may have deregistered one of ours.
+        let nodes = said.into_nodes();
+        let mut again = Vec::new();
+        {
             let mut own = self.own.lock();
-            for instance in said.service.iter().flat_map(|service| &service.nodes) {
-                own.remove(&(said.name().to_owned(), instance.id.clone()));
+            for node in &nodes {
+                match is_gone {
+                    true => again.extend(own.gone(node)),
+                    false => own.here(node, &message.subject),
+                }
             }
         }
-        let mut watches = self.watches.lock();
-        let wanted = |watch: &Watch| {
-            let service = watch.service.as_deref();
-            service.is_none_or(|service| service == said.name())
-        };
-        if !watches.iter().any(wanted) {
-            return;
+        self.tell_watches(nodes, is_gone);
+        // Who knows nodes by their ids alone takes ours to be gone.
+        for node in again {
+            self.tell(client, "create", &node).await?;
         }
-        let name = said.name().to_owned();
-        for node in said.into_nodes() {
+        Ok(())
+    }
+
+    fn tell_watches(&self, nodes: Vec<Node>, is_gone: bool) {
+        let mut watches = self.watches.lock();
+        for node in nodes {
+            let name = node.service.clone();
             let heard = match is_gone {
                 true => Heard::Gone(node),
                 false => Heard::Here(node),
@@ -211,15 +245,7 @@ impl Shared {
 
     /// Takes out those of our nodes that were not renewed in time.
     async fn expire(&self, client: &Client) -> Result<()> {
-        let now = Instant::now();
-        let mut due = Vec::new();
-        self.own.lock().retain(|_, (node, until)| {
-            let is_due = until.is_some_and(|until| until <= now);
-            if is_due {
-                due.push(node.clone());
-            }
-            !is_due
-        });
+        let due = self.own.lock().expire(Instant::now());
         for node in due {
             self.tell(client, "delete", &node).await?;
         }
@@ -241,15 +267,12 @@ async fn one_of(subscribed: &mut [Subscriber]) -> Option<Message> {
 }
 
 /// Why the connection was lost, once it is.
-async fn loss(lost: &mut watch::Receiver<Option<Error>>) -> Error {
-    let why = lost.wait_for(Option::is_some).await;
-    why.ok().and_then(|why| why.clone()).unwrap_or_else(closed)
+async fn loss(told: &mut watch::Receiver<Told>) -> Error {
+    let told = told.wait_for(|told| told.lost.is_some()).await;
+    let why = told.ok().and_then(|told| told.lost.clone());
+    why.unwrap_or_else(closed)
 }
 
 fn closed() -> Error {
     Error::unavailable("the connection was closed")
-}
-
-pub(super) fn unsaid(error: async_nats::client::FlushError) -> Error {
-    Error::unavailable("what was said did not reach the server").with_source(error)
 }

@@ -8,6 +8,7 @@ use crate::registry::{Node, encoding::Service};
 const FAMILIES: [&str; 2] = ["micro.nats", "micro.registry.nats"];
 
 /// The subjects of one fleet.
+#[derive(Clone)]
 pub(super) struct Subjects {
     pub(super) query: Vec<String>,
     pub(super) watch: Vec<String>,

@@ -36,12 +36,15 @@ use tokio::time::timeout;
 pub(super) use options::check_namespace;
 #[cfg(feature = "kubernetes")]
 pub(super) use options::switch;
-pub(super) use options::variable;
 pub use options::{Options, TlsFiles};
+pub(super) use options::{trimmed, variable};
 pub use shown::{Change, Shown};
 
 use super::{Node, Registry, Updates, admit};
-use crate::error::{Error, Result};
+use crate::{
+    address::are_of_this_machine,
+    error::{Error, Result},
+};
 use watch::Watch;
 
 /// How long one answer is waited for.
@@ -82,6 +85,11 @@ pub trait Driver: Send + Sync + 'static {
     /// server is lost. Returns why it is. It must notice by itself a server that is silent *after* the first
     /// word; before that, [`Remote`] waits 10 s. Is dropped when nobody watches any more.
     async fn follow(self: Arc<Self>, service: Option<String>, shown: Arc<Shown>) -> Error;
+}
+
+/// Where those are who read what a driver's server has.
+fn readers(driver: &impl Driver) -> admit::Readers {
+    admit::Readers::of(are_of_this_machine(&driver.place()))
 }
 
 /// A registry made of a driver; a clone is another handle on it.
@@ -136,7 +144,8 @@ impl<D: Driver> Registry for Remote<D> {
     }
 
     async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {
-        admit::check(node).map_err(|error| error.context(self.title()))?;
+        let checked = admit::check_for(node, readers(&*self.driver));
+        checked.map_err(|error| error.context(self.title()))?;
         self.answer(self.driver.register(node, ttl)).await
     }
 
@@ -146,7 +155,8 @@ impl<D: Driver> Registry for Remote<D> {
 
     async fn get(&self, service: &str) -> Result<Vec<Node>> {
         let mut nodes = self.answer(self.driver.get(service)).await?;
-        nodes.retain(|node| admit::admit(self.name(), node));
+        let readers = readers(&*self.driver);
+        nodes.retain(|node| admit::admit(self.name(), node, readers));
         Ok(nodes)
     }
 

@@ -3,8 +3,9 @@
 use std::{env, path::PathBuf};
 
 use crate::{
+    address::is_of_this_machine,
     error::{Error, Result},
-    url::Url,
+    url::{Reads, Url},
 };
 
 /// Keys that every registry takes after the `?`.
@@ -59,42 +60,51 @@ impl Options {
     /// the `?` that only this registry knows.
     ///
     /// # Errors
-    /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for a key that nobody knows, a port that is none,
-    /// a password with a bare `/` or `?`, a certificate without a key, and a namespace of other characters than letters,
-    /// digits, `-`, `_` and `.`.
+    /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for a part that is not read (a path, a key that nobody
+    /// knows or that is given twice, a fragment), a port that is none, a password with a bare `/` or `?` or without a
+    /// user, a certificate without a key, and a namespace of other characters than letters, digits, `-`, `_` and `.`.
     pub fn of(url: &Url, port: u16, own: &[&str]) -> Result<Self> {
-        if url.path().contains('@') || url.keys().any(|key| key.contains('@')) {
-            // Not quoted: what stands before it may be a password.
-            return Err(Error::invalid_argument(
-                "the password in front of the `@` has a `/` or `?`; write `%2F` or `%3F`",
-            ));
-        }
-        for key in url.keys() {
-            if !COMMON.contains(&key) && !own.contains(&key) {
-                let known: Vec<_> = COMMON
-                    .iter()
-                    .chain(own)
-                    .map(|key| format!("`{key}`"))
-                    .collect();
-                return Err(Error::invalid_argument(format!(
-                    "unknown key `{key}` after the `?`; known are: {}",
-                    known.join(", ")
-                )));
-            }
-        }
+        let keys = [&COMMON, own].concat();
+        url.check(&Reads {
+            keys: Some(&keys),
+            ..reads(url)
+        })?;
+        Options::read(url, port)
+    }
+
+    /// The same for a registry that reads the path too.
+    pub(in crate::registry) fn with_path(url: &Url, port: u16, own: &[&str]) -> Result<Self> {
+        let keys = [&COMMON, own].concat();
+        url.check(&Reads {
+            path: true,
+            keys: Some(&keys),
+            ..reads(url)
+        })?;
+        Options::read(url, port)
+    }
+
+    fn read(url: &Url, port: u16) -> Result<Self> {
         let mut hosts = Vec::new();
-        for host in url.hosts() {
+        for host in url.all_hosts() {
             hosts.push(with_port(host, port)?);
         }
         if hosts.is_empty() {
             hosts.push(format!("127.0.0.1:{port}"));
         }
-        let user = url.user().or_else(|| {
-            Some((
-                url.query("user")?,
-                url.query("password").unwrap_or_default(),
-            ))
-        });
+        let password = url.query("password");
+        let user = match (url.user(), url.query("user")) {
+            (Some((user, said)), _) => {
+                let beside = password.filter(|_| !url.has_password());
+                Some((user, beside.unwrap_or(said)))
+            }
+            (None, Some(user)) => Some((user, password.unwrap_or_default())),
+            (None, None) if password.is_some() => {
+                return Err(Error::invalid_argument(
+                    "`password` is given without a `user`",
+                ));
+            }
+            (None, None) => None,
+        };
         let file = |key| {
             url.query(key)
                 .filter(|path| !path.is_empty())
@@ -111,7 +121,8 @@ impl Options {
                 "`tls-cert` and `tls-key` are given together or not at all",
             ));
         }
-        let secure = switch(url, "tls")?.unwrap_or(files != TlsFiles::default() || url.is_https());
+        let by_scheme = matches!(url.scheme(), Some("https" | "tls"));
+        let secure = switch(url, "tls")?.unwrap_or(files != TlsFiles::default() || by_scheme);
         let namespace = url.query("namespace").unwrap_or_default();
         check_namespace(&namespace)?;
         Ok(Options {
@@ -122,6 +133,31 @@ impl Options {
             namespace,
             url: url.clone(),
         })
+    }
+
+    /// Warns if what says who we are (`identified`) goes to a server on another machine without TLS.
+    #[cfg_attr(
+        not(any(
+            feature = "consul",
+            feature = "etcd",
+            feature = "kubernetes",
+            feature = "nats",
+            feature = "zookeeper"
+        )),
+        allow(dead_code, reason = "no server is built in")
+    )]
+    pub(in crate::registry) fn warn_of_plaintext(&self, identified: bool) {
+        if identified
+            && self.tls.is_none()
+            && !self.hosts.iter().all(|host| is_of_this_machine(host))
+        {
+            let (registry, hosts) = (self.url.name(), self.hosts.join(","));
+            tracing::warn!(
+                registry,
+                hosts,
+                "the password or token of the registry is sent without TLS, for all on the way to read; set `--registry-tls`"
+            );
+        }
     }
 
     /// Hosts, path and namespace, for errors.
@@ -145,7 +181,40 @@ pub(in crate::registry) fn check_namespace(name: &str) -> Result<()> {
     }
 }
 
+/// What every server's URL may have; `tcp` and the registry's own name say nothing more.
+fn reads(url: &Url) -> Reads<'_> {
+    const SCHEMES: [&str; 9] = [
+        "http",
+        "https",
+        "tls",
+        "tcp",
+        "consul",
+        "dns",
+        "etcd",
+        "nats",
+        "zookeeper",
+    ];
+    let own: &[&str] = match SCHEMES.iter().position(|scheme| *scheme == url.name()) {
+        Some(index) => &SCHEMES[index..=index],
+        None => &[],
+    };
+    let is_common = |scheme: &str| SCHEMES[..4].contains(&scheme);
+    Reads {
+        user: true,
+        schemes: match url.scheme().is_some_and(is_common) {
+            true => &SCHEMES[..4],
+            false => own,
+        },
+        ..Reads::default()
+    }
+}
+
 fn with_port(host: &str, port: u16) -> Result<String> {
+    if host.is_empty() || host.starts_with(':') || host.contains(char::is_whitespace) {
+        return Err(Error::invalid_argument(format!(
+            "`{host}` is no host; write `HOST` or `HOST:PORT`"
+        )));
+    }
     // More than one colon without brackets is an IPv6 address by itself.
     if host.matches(':').count() > 1 && !host.starts_with('[') {
         return Ok(format!("[{host}]:{port}"));
@@ -162,8 +231,24 @@ fn with_port(host: &str, port: u16) -> Result<String> {
 }
 
 /// A variable of the environment; an empty one says nothing.
-pub(in crate::registry) fn variable(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.is_empty())
+///
+/// # Errors
+/// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for one that is not UTF-8.
+pub(in crate::registry) fn variable(name: &str) -> Result<Option<String>> {
+    match env::var(name) {
+        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(_)) => {
+            let text = format!("the variable `{name}` is not UTF-8");
+            Err(Error::invalid_argument(text))
+        }
+    }
+}
+
+/// A variable without the blanks around it, which are part of no address, number or name.
+pub(in crate::registry) fn trimmed(value: Option<String>) -> Option<String> {
+    let value = value.map(|value| value.trim().to_owned());
+    value.filter(|value| !value.is_empty())
 }
 
 /// Whether a key of a URL says yes or no, if it is there; without a value it says yes.
@@ -216,6 +301,8 @@ mod tests {
         assert_eq!(files.ca.unwrap(), PathBuf::from("/a b.pem"));
         assert!(options("etcd:https://h:1").unwrap().tls.is_some());
         assert_eq!(options("etcd:http://h:1").unwrap().tls, None);
+        assert_eq!(options("etcd:etcd://h:1").unwrap().tls, None);
+        assert!(options("etcd:tls://h:1").unwrap().tls.is_some());
     }
 
     #[test]
@@ -226,6 +313,15 @@ mod tests {
             ("etcd://h?tls-cert=a", "given together"),
             ("etcd://h?namespace=a/b", "namespace `a/b`"),
             ("etcd://h?tls=maybe", "`tls=maybe` is neither"),
+            ("etcd://h/prod", "`?namespace=prod`"),
+            ("etcd://,", "is no host"),
+            ("etcd://a,,b", "is no host"),
+            ("etcd://:2379", "is no host"),
+            ("etcd://a b", "is no host"),
+            ("etcd:ftp://a", "`ftp://`"),
+            ("etcd:nats://a", "`nats://`"),
+            ("etcd://h?password=x", "without a `user`"),
+            ("etcd://h?prefix=a&prefix=b", "given twice"),
         ] {
             let error = options(url).err().unwrap().to_string();
             assert!(error.contains(reason), "{url}: {error}");
@@ -251,6 +347,8 @@ mod tests {
     #[test]
     fn a_user_may_stand_in_front_or_behind() {
         let expected = Some(("root".to_owned(), "s/e".to_owned()));
+        let both = options("etcd://root@h?password=s%2Fe").unwrap();
+        assert_eq!(both.user, expected, "half of it in front");
         assert_eq!(options("etcd://root:s%2Fe@h").unwrap().user, expected);
         assert_eq!(
             options("etcd://h?user=root&password=s%2Fe").unwrap().user,

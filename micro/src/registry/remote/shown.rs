@@ -13,12 +13,17 @@ use tokio::{sync::Notify, time::Instant};
 use super::state::State;
 use crate::{
     error::Error,
-    registry::{Node, admit, view::View},
+    registry::{
+        Node,
+        admit::{Readers, admit},
+        view::View,
+    },
 };
 
 /// What a driver says of one service, or of all, on one watch.
 pub struct Shown {
     registry: String,
+    readers: Readers,
     state: Mutex<State>,
     changed: Notify,
 }
@@ -46,9 +51,10 @@ pub enum Change {
 }
 
 impl Shown {
-    pub(in crate::registry) fn new(registry: &str) -> Self {
+    pub(in crate::registry) fn new(registry: &str, readers: Readers) -> Self {
         Shown {
             registry: registry.to_owned(),
+            readers,
             state: Mutex::default(),
             changed: Notify::new(),
         }
@@ -59,7 +65,7 @@ impl Shown {
     pub fn whole(&self, nodes: impl IntoIterator<Item = Node>) {
         let mut sets: BTreeMap<String, Vec<Arc<Node>>> = BTreeMap::new();
         for node in nodes {
-            if admit::admit(&self.registry, &node) {
+            if admit(&self.registry, &node, self.readers) {
                 let set = sets.entry(node.service.clone()).or_default();
                 set.push(Arc::new(node));
             }
@@ -116,7 +122,7 @@ impl Shown {
         let mut services: BTreeMap<String, Vec<Change>> = BTreeMap::new();
         for change in changes {
             let service = match &change {
-                Change::Put(node) if !admit::admit(&self.registry, node) => continue,
+                Change::Put(node) if !admit(&self.registry, node, self.readers) => continue,
                 Change::Put(node) => &node.service,
                 Change::Gone { service, .. } | Change::Expired { service, .. } => service,
             };
@@ -171,7 +177,7 @@ impl Shown {
     }
 
     fn admitted(&self, nodes: impl IntoIterator<Item = Node>) -> Vec<Arc<Node>> {
-        let admitted = |node: &Node| admit::admit(&self.registry, node);
+        let admitted = |node: &Node| admit(&self.registry, node, self.readers);
         nodes.into_iter().filter(admitted).map(Arc::new).collect()
     }
 
@@ -196,7 +202,7 @@ mod tests {
     }
 
     fn shown(ids: &[&str]) -> Shown {
-        let shown = Shown::new("test");
+        let shown = Shown::new("test", Readers::Here);
         shown.whole(ids.iter().map(|id| node(id)));
         shown
     }
@@ -312,7 +318,7 @@ mod tests {
 
     #[test]
     fn a_hostile_record_is_left_out_and_its_neighbour_is_not() {
-        let shown = Shown::new("test");
+        let shown = Shown::new("test", Readers::Here);
         shown.whole([node("1"), Node::new("a", "2", "0.0.0.0:0")]);
         shown.put(Node::new("a", "3\0", "h:1"));
         assert_eq!(ids(&shown), "1 true");

@@ -4,7 +4,7 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep_until};
 
-use super::{Driver, Shown};
+use super::{Driver, Shown, readers};
 use crate::{
     error::Error,
     registry::{
@@ -51,7 +51,7 @@ enum Next {
 impl<D: Driver> Watch<D> {
     pub(super) fn begin(driver: Arc<D>, service: Option<&str>) -> Updates {
         let watch = Watch {
-            shown: Arc::new(Shown::new(driver.name())),
+            shown: Arc::new(Shown::new(driver.name(), readers(&*driver))),
             driver,
             service: service.map(str::to_owned),
             teller: Teller::new(service),

@@ -8,8 +8,8 @@ use std::{fmt, future::poll_fn, sync::Arc, task::Poll, time::Duration};
 use async_trait::async_trait;
 
 use self::{retry::Retry, union::Union};
-use super::{Node, Registry, Update, Updates, each::each, view::updates};
-use crate::error::{Code, Error, Result};
+use super::{Node, Registry, Update, Updates, each::each, may_pass, view::updates};
+use crate::error::{Error, Result};
 
 /// Several registries as one: a service is in all of them, and finds who is in any.
 ///
@@ -108,6 +108,10 @@ impl Registry for Several {
         self.registries().iter().any(|one| one.is_remote())
     }
 
+    fn is_of_this_machine(&self) -> bool {
+        self.registries().iter().all(|one| one.is_of_this_machine())
+    }
+
     fn only_reads(&self) -> bool {
         self.registries().iter().all(|one| one.only_reads())
     }
@@ -191,13 +195,13 @@ fn all(registries: &[Arc<dyn Registry>], results: Vec<Result<()>>) -> Result<()>
     joined(failed).map_or(Ok(()), Err)
 }
 
-/// What went wrong with registries of these names, in one error. Its code is that of what will not pass by itself, if
-/// there is such.
+/// What went wrong with registries of these names, in one error. Its code and reason are those of what will not pass by
+/// itself, if there is such.
 fn joined<'a>(failures: impl Iterator<Item = (&'a str, &'a Error)>) -> Option<Error> {
-    let (mut code, mut words) = (None, Vec::new());
+    let (mut first, mut words) = (None, Vec::new());
     for (name, error) in failures {
-        if code.is_none_or(|code| code == Code::Unavailable) {
-            code = Some(error.code());
+        if first.is_none_or(may_pass) {
+            first = Some(error);
         }
         // Errors of servers name theirs by themselves.
         let (named, message) = (error.message().starts_with("registry `"), error.message());
@@ -210,12 +214,18 @@ fn joined<'a>(failures: impl Iterator<Item = (&'a str, &'a Error)>) -> Option<Er
         }
         words.push(text);
     }
-    Some(Error::new(code?, words.join("; ")))
+    let first = first?;
+    let joined = Error::new(first.code(), words.join("; "));
+    Some(match first.reason() {
+        Some(reason) => joined.with_reason(&reason),
+        None => joined,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Code;
 
     #[test]
     fn what_will_not_pass_by_itself_gives_the_code() {

@@ -11,7 +11,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::records::Records;
+use super::records::{Over, Records, node};
 use crate::{
     error::Result,
     registry::{
@@ -65,11 +65,16 @@ impl Keeper {
             until,
             is_leaving: false,
         };
+        let address = |data: &Bytes| node(data).map(|node| node.address);
+        let mut over = Over::Any;
         // Known already, it is changed first: so the task cannot write the old one over it.
         if let Some(before) = self.state.kept.lock().get_mut(path) {
+            if address(&before.data) == address(&data) {
+                over = Over::Own;
+            }
             *before = kept.clone();
         }
-        self.state.records.write(path, &data, true).await?;
+        self.state.records.write(path, &data, true, over).await?;
         self.state.kept.lock().insert(path.to_owned(), kept);
         self.run();
         self.state.sooner.notify_one();
@@ -81,7 +86,7 @@ impl Keeper {
         if let Some(kept) = self.state.kept.lock().get_mut(path) {
             kept.is_leaving = true;
         }
-        self.state.records.take_out(path, Some(node)).await?;
+        self.state.records.take_out(path, node).await?;
         self.state.forget_left(path);
         Ok(())
     }
@@ -147,7 +152,9 @@ impl State {
     /// Has a record in the tree, or out of it, as it is to be by now.
     async fn settle(&self, path: &str, kept: &Kept) -> Result<()> {
         if !kept.is_leaving {
-            self.records.write(path, &kept.data, true).await?;
+            self.records
+                .write(path, &kept.data, true, Over::Own)
+                .await?;
             if self
                 .kept
                 .lock()
@@ -158,7 +165,9 @@ impl State {
             }
             // Deregistered meanwhile, perhaps before it was written.
         }
-        self.records.take_out(path, None).await?;
+        if let Some(node) = node(&kept.data) {
+            self.records.take_out(path, &node).await?;
+        }
         self.forget_left(path);
         Ok(())
     }
@@ -179,7 +188,7 @@ impl State {
             }
             // Renewed in this very moment, it may have been taken out with its registration.
             if let Some(data) = self.drop_or_keep(&path, &overdue) {
-                let _ = self.records.write(&path, &data, true).await;
+                let _ = self.records.write(&path, &data, true, Over::Own).await;
             }
         }
     }

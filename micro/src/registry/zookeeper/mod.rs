@@ -41,7 +41,7 @@ use follow::Following;
 use keeper::Keeper;
 use packet::Access;
 use paths::Paths;
-use records::Records;
+use records::{Over, Records};
 
 /// How long a session outlives the process that had it, where the URL does not say.
 const SESSION: u64 = 15;
@@ -72,7 +72,7 @@ impl Remote<Server> {
     /// # Errors
     /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for a URL that says what ZooKeeper has not.
     pub fn open(url: &Url) -> Result<Self> {
-        let options = Options::of(url, 2181, &["session-timeout"])?;
+        let options = Options::with_path(url, 2181, &["session-timeout"])?;
         if options.token.is_some() {
             return Err(Error::invalid_argument(
                 "`zookeeper` takes no token; give `user` and `password`",
@@ -89,6 +89,7 @@ impl Remote<Server> {
                 }
             },
         };
+        options.warn_of_plaintext(options.user.is_some());
         let paths = Paths::of(url.path(), &options.namespace)?;
         let access = match options.user {
             Some(_) => Access::Own,
@@ -145,7 +146,7 @@ impl Driver for Server {
             Some(ttl) => self.keeper.register(&path, data, ttl).await,
             None => {
                 self.keeper.forget(&path);
-                self.records.write(&path, &data, false).await
+                self.records.write(&path, &data, false, Over::Any).await
             }
         }
     }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    registry::{Node, admit, encoding},
+    registry::{Node, admit, encoding, id_in_use, is_another},
 };
 
 /// How often something is begun anew that others got in the way of.
@@ -22,6 +22,15 @@ const TRIES: u32 = 8;
 const AT_ONCE: usize = 128;
 /// The longest record: ZooKeeper closes the connection on a request of 1 MiB.
 const LONGEST: usize = 1_000_000;
+
+/// Whose record may be written over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Over {
+    /// That of another instance with the same id too.
+    Any,
+    /// Only our own, and what nobody keeps: the record was there before.
+    Own,
+}
 
 pub(super) struct Records {
     pub(super) client: Arc<Client>,
@@ -53,9 +62,15 @@ impl Records {
     }
 
     /// Has a record at a path, of this session or lasting.
-    pub(super) async fn write(&self, path: &str, data: &Bytes, with_session: bool) -> Result<()> {
+    pub(super) async fn write(
+        &self,
+        path: &str,
+        data: &Bytes,
+        with_session: bool,
+        over: Over,
+    ) -> Result<()> {
         for _ in 0..TRIES {
-            let tried = self.try_write(path, data, with_session).await;
+            let tried = self.try_write(path, data, with_session, over).await;
             if let Some(done) = ended(tried, path) {
                 return done;
             }
@@ -64,7 +79,13 @@ impl Records {
     }
 
     /// Whether it is done; if not, others got in the way.
-    async fn try_write(&self, path: &str, data: &Bytes, with_session: bool) -> Result<bool, Fault> {
+    async fn try_write(
+        &self,
+        path: &str,
+        data: &Bytes,
+        with_session: bool,
+        over: Over,
+    ) -> Result<bool, Fault> {
         let life = if with_session {
             Life::Session
         } else {
@@ -83,6 +104,9 @@ impl Records {
             Ok((found, session)) => {
                 self.is_ours(path, &found, data)?;
                 let owner = if with_session { session } else { 0 };
+                if over == Over::Own && found.owner != session {
+                    yields(&found, data)?;
+                }
                 if found.owner == owner && found.data == *data {
                     return Ok(true);
                 }
@@ -101,10 +125,7 @@ impl Records {
 
     /// Refuses to write over the record of another node whose name leads to the same path.
     fn is_ours(&self, path: &str, found: &Found, data: &Bytes) -> Result<(), Fault> {
-        let name = |data: &Bytes| {
-            let node = encoding::decode(data).ok()?.into_iter().next()?;
-            Some((node.service, node.id))
-        };
+        let name = |data: &Bytes| node(data).map(|node| (node.service, node.id));
         match (name(&found.data), name(data)) {
             (Some(theirs), Some(ours)) if theirs != ours && self.is_at_home(&found.data, path) => {
                 Err(Fault::Lost(Error::already_exists(format!(
@@ -142,8 +163,8 @@ impl Records {
     }
 
     /// Takes a record out, so that those who watch can tell it from one that expired: it is changed, to what it
-    /// was, and deleted in the same moment. `of` is whose it must be.
-    pub(super) async fn take_out(&self, path: &str, of: Option<&Node>) -> Result<()> {
+    /// was, and deleted in the same moment. That of another node, or of another instance of this one, stays.
+    pub(super) async fn take_out(&self, path: &str, of: &Node) -> Result<()> {
         for _ in 0..TRIES {
             if let Some(done) = ended(self.try_take_out(path, of).await, path) {
                 return done;
@@ -152,17 +173,19 @@ impl Records {
         Err(contended(path))
     }
 
-    async fn try_take_out(&self, path: &str, of: Option<&Node>) -> Result<bool, Fault> {
-        let found = match self.client.read(path).await {
+    async fn try_take_out(&self, path: &str, of: &Node) -> Result<bool, Fault> {
+        let (found, session) = match self.client.read(path).await {
             Err(fault) if fault.is(NO_NODE) => return Ok(true),
-            found => found?.0,
+            found => found?,
         };
-        let theirs = encoding::decode(&found.data).unwrap_or_default();
-        if let (Some(node), Some(their)) = (of, theirs.first())
-            && (&node.service, &node.id) != (&their.service, &their.id)
-            && self.paths.is_at_home(their, path)
+        if let Some(their) = node(&found.data)
+            && self.paths.is_at_home(&their, path)
         {
-            return Ok(true);
+            let is_same = (&of.service, &of.id) == (&their.service, &their.id);
+            let is_instance = found.owner == session || !is_another(of, &their.address);
+            if !(is_same && is_instance) {
+                return Ok(true);
+            }
         }
         let change = packet::set_data(path, &found.data, Some(found.version));
         let delete = packet::delete(path, None);
@@ -268,6 +291,21 @@ impl Records {
         };
         let leaves = self.leaves(&folders).await?.concat();
         self.read(&leaves).await
+    }
+}
+
+/// The node of a record.
+pub(super) fn node(data: &Bytes) -> Option<Node> {
+    encoding::decode(data).ok()?.into_iter().next()
+}
+
+/// Fails if what was found is the record of another instance of the node that `data` is of.
+fn yields(found: &Found, data: &Bytes) -> Result<(), Fault> {
+    match (node(&found.data), node(data)) {
+        (Some(theirs), Some(ours)) if is_another(&ours, &theirs.address) => {
+            Err(Fault::Lost(id_in_use(&ours, &theirs.address)))
+        }
+        _ => Ok(()),
     }
 }
 

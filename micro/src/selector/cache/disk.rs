@@ -3,7 +3,8 @@
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
-    fs, io,
+    fs,
+    io::{self, Read as _},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{Error, Result},
-    registry::{Endpoint, Node},
+    registry::{Endpoint, Node, Readers, admits, open_plain},
 };
 
 /// What was read.
@@ -43,6 +44,10 @@ struct Record {
 }
 
 const FORMAT: u32 = 1;
+/// Older sets are not used. A set is written when it changes, and a fleet may go unchanged for days.
+const MAX_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Largest file: ten thousand full records have a third of it.
+const MAX_SIZE: u64 = 64 * 1024 * 1024;
 
 /// Writes a service's nodes in one step, so that a reader finds the old file or the new one; removes
 /// the file when there are none.
@@ -73,8 +78,12 @@ pub(in crate::selector) fn write(
         .map_err(failed)
 }
 
-/// Reads a service's nodes; `None` when there is no file.
-pub(in crate::selector) fn read(directory: &Path, service: &str) -> Result<Option<Saved>> {
+/// Reads a service's nodes; `None` when there is no file. They are held to what records of the registry are.
+pub(in crate::selector) fn read(
+    directory: &Path,
+    service: &str,
+    readers: Readers,
+) -> Result<Option<Saved>> {
     let path = path(directory, service);
     let damaged = |cause: Box<dyn std::error::Error + Send + Sync>| {
         Error::data_loss(format!(
@@ -83,17 +92,33 @@ pub(in crate::selector) fn read(directory: &Path, service: &str) -> Result<Optio
         ))
         .with_source(cause)
     };
-    let bytes = match fs::read(&path) {
+    let opened = match open_plain(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        read => read.map_err(|error| damaged(error.into()))?,
+        opened => opened.map_err(|error| damaged(error.into()))?,
     };
+    let opened = opened.ok_or_else(|| damaged("no plain file".into()))?;
+    let mut bytes = Vec::new();
+    let mut limited = (&opened).take(MAX_SIZE + 1);
+    let read = limited.read_to_end(&mut bytes);
+    if read.map_err(|error| damaged(error.into()))? as u64 > MAX_SIZE {
+        return Err(damaged("larger than 64 MiB".into()));
+    }
     let file: File = serde_json::from_slice(&bytes).map_err(|error| damaged(error.into()))?;
-    let Some(nodes) = file.nodes(service) else {
+    let Some(mut nodes) = file.nodes(service) else {
         return Err(damaged("another format or another service's".into()));
     };
-    let written = fs::metadata(&path).and_then(|metadata| metadata.modified());
+    let written = opened.metadata().and_then(|metadata| metadata.modified());
     let age = written.ok().and_then(|written| written.elapsed().ok());
     let age = age.unwrap_or_default();
+    if age > MAX_AGE {
+        return Err(Error::failed_precondition(format!(
+            "`{}` is skipped, its nodes are {} days old, which is more than {}; it may be removed",
+            path.display(),
+            age.as_secs() / 86_400,
+            MAX_AGE.as_secs() / 86_400
+        )));
+    }
+    nodes.retain(|node| admits("snapshot", node, readers));
     Ok((!nodes.is_empty()).then_some(Saved { nodes, age }))
 }
 

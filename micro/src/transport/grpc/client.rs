@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, Method, Request as HttpRequest, header};
 
 use super::{
+    go_micro,
     head::{self, ACCEPT_ENCODING, ENCODING, TIMEOUT},
     messages::{Compress, End, Feeding, Sealed, fits},
     metadata, read, timeout, web,
@@ -161,6 +162,9 @@ fn write_head(
     headers.insert(header::CONTENT_TYPE, head::name(content_type));
     headers.insert(header::TE, HeaderValue::from_static("trailers"));
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(ACCEPTED));
+    if let Some(name) = go_micro::content_type(content_type) {
+        headers.insert(head::CONTENT_TYPE_BESIDE, name);
+    }
     metadata::write(context.metadata(), headers);
     if context.metadata().get("user-agent").is_none() {
         let ours = HeaderValue::from_static(concat!("micro-rs/", env!("CARGO_PKG_VERSION")));

@@ -170,6 +170,7 @@ impl Exchange {
 fn rejected(error: Error) -> Error {
     match error.code() {
         Code::Cancelled | Code::DeadlineExceeded => error,
+        _ if error.outcome() == Outcome::Rejected => error,
         _ => error.with_outcome(Outcome::Answered),
     }
 }

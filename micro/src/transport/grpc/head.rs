@@ -16,6 +16,9 @@ use crate::{
 pub(super) const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 pub(super) const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 pub(super) const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+/// What go-micro says of the content type beside gRPC's own.
+pub(super) const CONTENT_TYPE_BESIDE: HeaderName = HeaderName::from_static("x-content-type");
+
 /// A request's head, read.
 pub(super) struct Head {
     pub(super) context: Context,

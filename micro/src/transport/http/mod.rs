@@ -10,6 +10,7 @@ pub(crate) mod envelope;
 pub(crate) mod h1;
 #[cfg(feature = "grpc")]
 pub(crate) mod h2;
+pub(crate) mod intake;
 pub(crate) mod ops;
 pub(crate) mod paths;
 pub(crate) mod plain;

@@ -14,6 +14,9 @@ use crate::{
     registry::Node,
 };
 
+/// Longest path that a record may say, in bytes.
+const MAX_PATH: usize = 1024;
+
 /// The paths of a node's endpoints.
 pub(crate) struct Paths {
     scheme: Scheme,
@@ -39,7 +42,11 @@ impl Paths {
         // A Unix socket has no name that HTTP knows.
         let authority = Authority::try_from(&*node.address).ok();
         let said = node.endpoints.iter().filter_map(|endpoint| {
-            let path = PathAndQuery::try_from(endpoint.metadata.get("path")?.as_str()).ok()?;
+            let path = endpoint.metadata.get("path")?;
+            if !is_path_of(path, &endpoint.name) {
+                return None;
+            }
+            let path = PathAndQuery::try_from(path.as_str()).ok()?;
             Some((endpoint.name.clone(), path))
         });
         Paths {
@@ -87,6 +94,28 @@ impl Paths {
     }
 }
 
+/// Whether a record may say so of an endpoint: `/PACKAGE.KIND/METHOD` for `KIND.METHOD`. Whoever wrote the record
+/// chooses the package, and no other method, query or place on the server.
+fn is_path_of(path: &str, endpoint: &str) -> bool {
+    let fits = || {
+        let (kind, method) = endpoint.rsplit_once('.')?;
+        let service = path
+            .strip_prefix('/')?
+            .strip_suffix(method)?
+            .strip_suffix('/')?;
+        let package = service.strip_suffix(kind)?;
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let is_package = package.is_empty()
+            || package.strip_suffix('.').is_some_and(|package| {
+                package
+                    .split('.')
+                    .all(|part| !part.is_empty() && part.chars().all(is_plain))
+            });
+        (is_package && path.len() <= MAX_PATH).then_some(())
+    };
+    fits().is_some()
+}
+
 /// The path of an endpoint: one that begins with `/` is it; else as go-micro has it.
 fn path(target: &Target) -> Result<PathAndQuery> {
     let (service, endpoint) = (target.service(), target.endpoint());
@@ -104,6 +133,37 @@ fn path(target: &Target) -> Result<PathAndQuery> {
 #[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
 mod tests {
     use super::*;
+    use crate::registry::Endpoint;
+
+    #[test]
+    fn a_record_chooses_the_package_of_a_path_and_nothing_else() {
+        let path_of = |said: &str| {
+            let mut hello = Endpoint::new("Greeter.Hello");
+            hello.metadata.insert("path".into(), said.into());
+            let node = Node::new("greeter", "greeter-1", "127.0.0.1:7").with_endpoints([hello]);
+            let target = Target::new("greeter", "Greeter.Hello");
+            let uri = Paths::new(&node, false, 1).uri(&target).unwrap();
+            uri.path_and_query().unwrap().to_string()
+        };
+        for said in ["/acme.greeter.v1.Greeter/Hello", "/Greeter/Hello"] {
+            assert_eq!(path_of(said), said);
+        }
+        let long = format!("/{}.Greeter/Hello", "a".repeat(2000));
+        for said in [
+            "/acme.Admin/DeleteAll",
+            "/acme.Greeter/DeleteAll",
+            "/acme.OtherGreeter/Hello",
+            "/Greeter/Hello?admin=1",
+            "/../admin.Greeter/Hello",
+            "//evil.example/acme.Greeter/Hello",
+            "http://evil.example/Greeter/Hello",
+            "*",
+            "",
+            &long,
+        ] {
+            assert_eq!(path_of(said), "/greeter.Greeter/Hello", "{said}");
+        }
+    }
 
     #[test]
     fn an_endpoint_is_where_its_name_or_its_node_says_and_tls_is_in_the_scheme() {

@@ -291,7 +291,7 @@ impl<'a> Driver<'a> {
 
     fn write(&mut self, cx: &mut Context<'_>) -> Result<()> {
         loop {
-            if self.writer.is_empty() && !self.calls.lock().queue.hand_over(&mut self.writer) {
+            if self.writer.is_empty() && !self.calls.lock().hand_over(&mut self.writer) {
                 return Ok(());
             }
             match self.writer.poll_write(&mut self.io, cx) {

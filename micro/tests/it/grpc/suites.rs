@@ -75,8 +75,8 @@ async fn greeter() -> (Greeter, String) {
     (greeter, address)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn h2spec_passes_all_of_its_cases() {
+/// Where h2spec is, if it could be built.
+fn h2spec() -> Option<PathBuf> {
     let program = tools().join("h2spec");
     let mut build = Command::new("go");
     build
@@ -84,9 +84,12 @@ async fn h2spec_passes_all_of_its_cases() {
         .args(["build", "-mod=mod", "-o"])
         .arg(&program)
         .arg("github.com/summerwind/h2spec/cmd/h2spec");
-    if !installed("h2spec", &program, &mut build) {
-        return;
-    }
+    installed("h2spec", &program, &mut build).then_some(program)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h2spec_passes_all_of_its_cases() {
+    let Some(program) = h2spec() else { return };
     let (_greeter, address) = greeter().await;
     let (host, port) = address.rsplit_once(':').unwrap();
     let ran = run(&program, &["--strict", "-h", host, "-p", port]).await;
@@ -97,6 +100,22 @@ async fn h2spec_passes_all_of_its_cases() {
         && said.contains("looked like an HTTP/1.1 header");
     let all = said.contains("146 tests, 146 passed, 0 skipped, 0 failed");
     assert!(all || answered, "{said}");
+}
+
+/// Inside TLS nothing but HTTP/2 was negotiated, so no other protocol has an answer.
+#[cfg(feature = "tls")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h2spec_passes_all_of_its_cases_over_tls() {
+    let Some(program) = h2spec() else { return };
+    let house = crate::tls::certificates::House::new();
+    let native = micro::transport::Native::new().tls(house.server().require());
+    let greeter = super::greeter::serve_by(native).await;
+    let address = greeter.address();
+    let (host, port) = address.rsplit_once(':').unwrap();
+    let arguments = ["--strict", "-t", "-k", "-h", host, "-p", port];
+    let said = text(&run(&program, &arguments).await);
+    let all = said.contains("146 tests, 146 passed, 0 skipped, 0 failed");
+    assert!(all, "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

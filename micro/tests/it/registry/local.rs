@@ -230,7 +230,8 @@ async fn a_record_written_by_hand_counts_and_is_followed() {
         fs::write(place.path().join("mine.json"), json(port)).unwrap();
         while next_set(&mut updates).await.0[0].address != format!("127.0.0.1:{port}") {}
     }
-    registry.deregister(&node("by-hand")).await.unwrap();
+    let by_hand = Node::new("greeter", "by-hand", "127.0.0.1:2");
+    registry.deregister(&by_hand).await.unwrap();
     assert!(until(&mut updates, &[]).await);
 }
 
@@ -248,6 +249,8 @@ async fn of_two_registrants_of_one_id_the_newest_living_is_shown() {
     older.register(&at("127.0.0.1:1"), TTL).await.unwrap();
     newer.register(&at("127.0.0.1:3"), TTL).await.unwrap();
     drop(older);
+    assert_eq!(reader.get("greeter").await.unwrap(), [at("127.0.0.1:3")]);
+    reader.deregister(&at("127.0.0.1:9")).await.unwrap();
     assert_eq!(reader.get("greeter").await.unwrap(), [at("127.0.0.1:3")]);
     reader.deregister(&at("")).await.unwrap();
     assert!(reader.get("greeter").await.unwrap().is_empty());

@@ -37,7 +37,7 @@ fn inside(network: &str, tests: &str, passed: &str) {
 
 #[test]
 fn mdns_keeps_the_contract_in_a_network_of_its_own() {
-    inside(LOOPBACK, "inside", "4 passed");
+    inside(LOOPBACK, "inside", "5 passed");
 }
 
 #[test]
@@ -72,6 +72,28 @@ async fn inside_nodes_leave_with_their_handle() {
     until(&mut updates, &["leaving-1"]).await;
     drop(mine);
     assert!(until(&mut updates, &[]).await, "it said goodbye");
+}
+
+#[tokio::test]
+#[ignore = "run in a network of its own"]
+async fn inside_a_goodbye_by_another_does_not_take_a_service_out() {
+    let mine = Mdns::new();
+    let node = Node::new("spoofed", "spoofed-1", "127.0.0.1:4000");
+    let ttl = Some(Duration::from_secs(60));
+    mine.register(&node, ttl).await.unwrap();
+    let reader = Mdns::new();
+    let mut updates = reader.watch(Some("spoofed")).await.unwrap();
+    until(&mut updates, &["spoofed-1"]).await;
+    // It says goodbye in the node's name, and asks its owner to take it out.
+    Mdns::new().deregister(&node).await.unwrap();
+    until(&mut updates, &[]).await;
+    until(&mut updates, &["spoofed-1"]).await;
+    assert_eq!(
+        mine.get("spoofed").await.unwrap(),
+        std::slice::from_ref(&node)
+    );
+    mine.deregister(&node).await.unwrap();
+    until(&mut updates, &[]).await;
 }
 
 #[tokio::test]

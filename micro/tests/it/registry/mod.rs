@@ -7,6 +7,7 @@ mod consul;
 mod dns;
 #[cfg(all(feature = "etcd", unix))]
 mod etcd;
+mod instances;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
 #[cfg(unix)]
@@ -20,6 +21,7 @@ mod nats;
 pub(crate) mod process;
 #[cfg(unix)]
 mod processes;
+mod renewal;
 #[cfg(unix)]
 mod several;
 mod static_list;

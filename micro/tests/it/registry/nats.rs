@@ -368,24 +368,122 @@ async fn a_file_of_credentials_says_who_we_are() {
     known_by_file(&server, "creds", &credentials(&account), &stranger).await;
 }
 
+/// The subjects of questions and of notices, as a configuration has them.
+const QUERY: &str = r#""micro.nats.query", "micro.registry.nats.query""#;
+const WATCH: &str = r#""micro.nats.watch", "micro.registry.nats.watch""#;
+const INBOX: &str = r#""_INBOX.>""#;
+
+/// A server on which the user `fleet` may do only this.
+async fn permitting(publish: &[&str], subscribe: &[&str]) -> Option<(Server, Nats)> {
+    let settings = format!(
+        "authorization {{ users: [ {{ user: fleet, password: secret, permissions: \
+         {{ publish: [{}], subscribe: [{}] }} }} ] }}\n",
+        publish.join(", "),
+        subscribe.join(", ")
+    );
+    let server = started(|_| settings).await?;
+    let registry = open(&format!("fleet:secret@{}", server.address()), "");
+    Some((server, registry))
+}
+
+/// Fails unless this was refused, with the missing permission in its text.
+fn refused<T>(result: micro::Result<T>, permission: &str) {
+    let error = result.map(drop).expect_err(permission);
+    assert_eq!(error.code(), Code::PermissionDenied, "{error}");
+    assert!(error.to_string().contains(permission), "{error}");
+}
+
 #[tokio::test]
-async fn what_is_not_permitted_is_said() {
-    let settings = r#"authorization { users: [ { user: fleet, password: secret,
-        permissions: { publish: ["_INBOX.>"], subscribe: ["_INBOX.>"] } } ] }"#;
-    let Some(server) = started(|_| settings.to_owned()).await else {
+async fn missing_permission_to_subscribe_fails_everything() {
+    for (subscribe, missing) in [
+        ([INBOX, QUERY], "subscribe to `micro.nats.watch`"),
+        ([INBOX, WATCH], "subscribe to `micro.nats.query`"),
+    ] {
+        let permitted = permitting(&[QUERY, WATCH, INBOX], &subscribe).await;
+        let Some((_server, registry)) = permitted else {
+            return;
+        };
+        let node = Node::new("denied", "denied-1", "10.0.0.1:80");
+        refused(registry.register(&node, TTL).await, missing);
+        refused(registry.list().await, missing);
+        refused(registry.get("denied").await, missing);
+        let mut updates = registry.watch(Some("denied")).await.unwrap();
+        let error = stale(&mut updates).await;
+        assert!(error.contains(missing), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn missing_permission_to_publish_notices_fails_registration() {
+    let all = [QUERY, WATCH, INBOX];
+    let Some((_server, registry)) = permitting(&[QUERY, INBOX], &all).await else {
         return;
     };
-    let registry = open(&format!("fleet:secret@{}", server.address()), "");
-    let denied = timeout(Duration::from_secs(10), async {
-        loop {
-            match registry.get("a").await {
-                Err(error) if error.code() == Code::PermissionDenied => return error.to_string(),
-                _ => tokio::time::sleep(Duration::from_millis(10)).await,
-            }
-        }
-    });
-    let error = denied.await.unwrap();
-    assert!(error.contains("micro.nats.watch"), "{error}");
+    let node = Node::new("denied", "denied-1", "10.0.0.1:80");
+    refused(
+        registry.register(&node, TTL).await,
+        "publish to `micro.nats.watch`",
+    );
+    assert!(
+        registry.get("other").await.unwrap().is_empty(),
+        "reading goes on"
+    );
+}
+
+#[tokio::test]
+async fn missing_permission_to_ask_fails_what_asks() {
+    let all = [QUERY, WATCH, INBOX];
+    for (publish, subscribe, missing) in [
+        (vec![WATCH, INBOX], all.to_vec(), "publish to `micro"),
+        (all.to_vec(), vec![QUERY, WATCH], "subscribe to `_INBOX.>`"),
+    ] {
+        let Some((_server, registry)) = permitting(&publish, &subscribe).await else {
+            return;
+        };
+        refused(registry.list().await, missing);
+        refused(registry.get("denied").await, missing);
+        let mut updates = registry.watch(Some("denied")).await.unwrap();
+        let error = stale(&mut updates).await;
+        assert!(error.contains(missing), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn missing_permission_to_answer_fails_registration() {
+    let all = [QUERY, WATCH, INBOX];
+    let Some((_server, registry)) = permitting(&[QUERY, WATCH], &all).await else {
+        return;
+    };
+    let node = Node::new("denied", "denied-1", "10.0.0.1:80");
+    refused(registry.register(&node, TTL).await, "publish to `_INBOX.>`");
+}
+
+#[tokio::test]
+async fn permission_that_is_documented_is_enough() {
+    let all = [QUERY, WATCH, INBOX];
+    let Some((server, serving)) = permitting(&all, &all).await else {
+        return;
+    };
+    let node = Node::new("permitted", "permitted-1", "10.0.0.1:80");
+    serving.register(&node, TTL).await.unwrap();
+    let other = open(&format!("fleet:secret@{}", server.address()), "");
+    assert_eq!(other.get("permitted").await.unwrap(), [node]);
+    assert_eq!(other.list().await.unwrap(), ["permitted"]);
+}
+
+#[tokio::test]
+async fn server_at_its_limits_is_no_final_refusal() {
+    for settings in ["max_connections: 1\n", "max_subscriptions: 2\n"] {
+        let Some(server) = started(|_| settings.to_owned()).await else {
+            return;
+        };
+        let _first = async_nats::connect(server.address()).await.unwrap();
+        let registry = open(&server.address(), "");
+        let node = Node::new("full", "full-1", "10.0.0.1:80");
+        let error = registry.register(&node, TTL).await.unwrap_err();
+        let may_pass = [Code::Unavailable, Code::ResourceExhausted].contains(&error.code());
+        assert!(may_pass, "{settings}: {error}");
+    }
 }
 
 #[tokio::test]

@@ -44,7 +44,10 @@ async fn an_empty_registry_is_doubted_for_thirty_seconds() {
         Ok(text)
     });
     // It does not come back by itself.
-    let service = service.lifecycle(|life| life.register_interval = Duration::from_secs(3600));
+    let service = service.lifecycle(|life| {
+        life.register_ttl = Duration::from_secs(7200);
+        life.register_interval = Duration::from_secs(3600);
+    });
     let _node = service.serve().await.unwrap();
     let client = town.client();
     call(&echo(&client)).await.unwrap();

@@ -1,9 +1,6 @@
 //! Certificates in files: read again when they change, and named when they are wrong.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::time::Duration;
 
 use micro::{
     Plugins, Result, Service, Settings,
@@ -15,35 +12,10 @@ use super::{
     certificates::{Authority, House},
     greeter_at, hello,
 };
-use crate::resilience::{clock::Clock, network::Internet, random::Random};
-
-/// Keeps what is warned of.
-#[derive(Clone, Default)]
-struct Warnings(Arc<Mutex<Vec<String>>>);
-
-impl tracing::Subscriber for Warnings {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        *metadata.level() <= tracing::Level::WARN
-    }
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-    fn event(&self, event: &tracing::Event<'_>) {
-        struct Text(String);
-        impl tracing::field::Visit for Text {
-            fn record_debug(&mut self, _: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-                self.0 += &format!("{value:?} ");
-            }
-        }
-        let mut text = Text(String::new());
-        event.record(&mut text);
-        self.0.lock().unwrap().push(text.0);
-    }
-    fn enter(&self, _: &tracing::span::Id) {}
-    fn exit(&self, _: &tracing::span::Id) {}
-}
+use crate::{
+    resilience::{clock::Clock, network::Internet, random::Random},
+    warnings::Warnings,
+};
 
 /// A call on a connection of its own.
 async fn fresh(internet: &Internet, registry: &Memory, tls: Tls) -> Result<()> {
@@ -177,6 +149,10 @@ async fn wrong_files_fail_the_start_and_are_named() {
     let (_, other) = house.authority.certify(&house.files, "other", "other");
     let unfit = refusal(&[flag("cert", certificate), flag("key", &other)]).await;
     assert!(unfit.contains("server.pem"), "{unfit}");
+    assert!(
+        unfit.contains("other-key.pem` is not the key of"),
+        "{unfit}"
+    );
     let required = refusal(&["--tls-require".to_owned()]).await;
     assert!(required.contains("no certificate to show"), "{required}");
 }

@@ -65,6 +65,8 @@ pub(super) struct State {
     waited: Nanos,
     /// Who waits for a sign of life, by the number of its PING.
     pings: Vec<(u64, oneshot::Sender<()>)>,
+    /// The PING to be answered once all that was queued before has left; of several the last.
+    pong: Option<u64>,
     /// The earliest time at which a call must be looked at.
     pub(super) nearest: Nanos,
     /// Calls begun so far.
@@ -146,6 +148,7 @@ impl Calls {
                 waiting: Vec::new(),
                 waited: NEVER,
                 pings: Vec::new(),
+                pong: None,
                 nearest: NEVER,
                 begun: 0,
                 last: time::now(),

@@ -13,6 +13,7 @@ use crate::{
             frame::{kind, write_bare},
             names::Names,
             preface::Preface,
+            queue::Writer,
             stream,
         },
     },
@@ -29,6 +30,15 @@ impl State {
             self.driver = Some(cx.waker().clone());
         }
         self.asleep = true;
+    }
+
+    /// Hands the writer, which must be empty, what is queued; whether there was anything. A server that reads nothing and
+    /// asks for signs of life is owed one of them.
+    pub(crate) fn hand_over(&mut self, writer: &mut Writer) -> bool {
+        if let Some(ping) = self.pong.take() {
+            write_bare(self.queue.tail(), kind::PONG, ping, &[]);
+        }
+        self.queue.hand_over(writer)
     }
 
     /// What the other side said of itself; gives those that waited for it.

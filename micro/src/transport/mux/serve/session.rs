@@ -1,22 +1,29 @@
 //! What a server knows of the other side, and what becomes of its frames.
 
-use std::{collections::VecDeque, sync::Arc, task::Waker};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    task::Waker,
+};
+
+use bytes::Bytes;
 
 use super::shared::{Running, Served};
 use crate::{
     call::{Begun, Call},
     context::Context as CallContext,
-    error::{Error, Result},
+    error::{Error, Outcome, Result},
     message::{Body, ContentType, Request, Target},
     time::{NEVER, Nanos},
     transport::{
         Limits,
+        buffered::SMALL,
         mux::{
             frame::{self, kind, write_bare},
             names::{self, Known},
             preface::Preface,
             queue::{Queue, Writer},
-            reader::Frame,
+            reader::{Fate, Frame},
             stream::{self, Inbox, Incoming, Run},
         },
         protocol::Seat,
@@ -41,7 +48,8 @@ pub(super) struct Session {
     parked: VecDeque<Frame<'static>>,
     /// Messages of a stream, to be handed over together.
     run: Run,
-    /// Whether as many calls as may be were at work when the last was begun, or every request is refused.
+    /// Whether as many calls as may be were at work, or as many bytes as may be held, when it was last looked; or
+    /// every request is refused.
     pub(super) crowded: bool,
 }
 
@@ -78,7 +86,8 @@ impl Session {
         let mut state = self.served.state.lock();
         let handed = state.queue.hand_over(writer);
         if handed && !state.waiting.is_empty() {
-            let waiting = std::mem::take(&mut state.waiting);
+            let waiting = state.take_waiting();
+            self.served.full.store(false, Relaxed);
             drop(state);
             waiting.into_iter().for_each(Waker::wake);
         }
@@ -103,7 +112,7 @@ impl Session {
     }
 
     pub(super) fn frame(&mut self, frame: Frame<'_>, now: Nanos) -> Result<()> {
-        if frame.header.kind == kind::DATA && !self.full {
+        if frame.header.kind == kind::DATA && !self.full && frame.fate != Fate::Refused {
             let served = &self.served;
             return self.run.add(frame, |id| {
                 let state = served.state.lock();
@@ -117,10 +126,21 @@ impl Session {
         }
         let id = frame.header.id;
         match frame.header.kind {
-            kind::REQUEST if !frame.cancelled => self.request(frame, now)?,
+            kind::REQUEST if frame.fate == Fate::Taken => self.request(frame, now)?,
             kind::REQUEST | kind::WITHDRAWN => {
                 let read = frame::read_request(frame.head()).ok_or_else(damaged)?;
                 self.target(&read)?;
+                if frame.fate == Fate::Refused {
+                    let error = self.seat.buffered().refusal();
+                    self.refuse(id, &error);
+                }
+            }
+            kind::DATA if frame.fate == Fate::Refused => {
+                let state = self.served.state.lock();
+                if let Some(inbox) = state.running.get(&id).and_then(|r| r.inbox.as_ref()) {
+                    let error = self.seat.buffered().refusal();
+                    inbox.end(Err(error.with_outcome(Outcome::Unknown)));
+                }
             }
             kind::END => {
                 let end = match frame::read_status(frame.head()).ok_or_else(damaged)? {
@@ -207,7 +227,7 @@ impl Session {
             Body::from(frame.body())
         } else {
             let window = self.limits.window;
-            let inbox = Inbox::new(window);
+            let inbox = Inbox::new(window, Some(self.seat.buffered().account()));
             running.inbox = Some(inbox.clone());
             Body::stream(Incoming::new(inbox, self.served.clone(), header.id, window))
         };
@@ -217,11 +237,12 @@ impl Session {
             return Ok(());
         }
         if self.crowded
-            && let Some(error) = self.crowd()
+            && let Some(error) = self.no_room(&target)
         {
             self.refuse(header.id, &error);
             return Ok(());
         }
+        let length = body.as_bytes().map_or(0, Bytes::len);
         let request = Request::build(target, context, content_type, body, false);
         match self.call.begin(request, now) {
             Begun::Done(answer) if running.inbox.is_none() => {
@@ -230,22 +251,33 @@ impl Session {
             Begun::Done(answer) => {
                 self.run_on(header.id, running, Box::pin(async { answer }), deadline)
             }
-            Begun::Running(answer) => self.run_on(header.id, running, answer, deadline),
+            Begun::Running(answer) => {
+                if length > SMALL {
+                    let account = self.seat.buffered().account();
+                    account.set(length);
+                    running.account = Some(account);
+                    self.crowded |= self.seat.buffered().is_over();
+                }
+                self.run_on(header.id, running, answer, deadline)
+            }
         }
     }
 
-    /// Why no call is begun, if that is so.
-    fn crowd(&mut self) -> Option<Error> {
+    /// Why no request can be begun now. What asks how the server is gets its answer all the same.
+    fn no_room(&mut self, target: &Target) -> Option<Error> {
         if let Some(error) = &self.refusal {
             return Some(error.clone());
         }
-        self.crowded = self.served.state.lock().running.len() >= self.limits.calls;
-        self.crowded.then(|| {
-            Error::resource_exhausted(format!(
-                "{0} calls are at work on one connection, over the limit `calls` of {0}",
-                self.limits.calls
-            ))
-        })
+        let running = self.served.state.lock().running.len();
+        let over = self.seat.buffered().over();
+        self.crowded = running >= self.limits.calls || over.is_some();
+        if running < self.limits.calls {
+            return over.filter(|_| !target.endpoint().starts_with("Debug."));
+        }
+        Some(Error::resource_exhausted(format!(
+            "{0} calls are at work on one connection, over the limit `calls` of {0}",
+            self.limits.calls
+        )))
     }
 
     /// Gives a sign of life; to who means another server there is none, and is told so.

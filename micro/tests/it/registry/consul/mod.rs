@@ -131,7 +131,7 @@ async fn consul_keeps_the_contract_in_a_namespace_that_others_do_not_see() {
     };
     let named = |name: &str| format!("consul://{address}?namespace={name}");
     let (east, west) = (registry(&named("east")), registry(&named("west")));
-    let make = async || Arc::new(east.clone()) as Arc<dyn Registry>;
+    let make = async || Arc::new(registry(&named("east"))) as Arc<dyn Registry>;
     contract::all(make).await;
     let mut updates = west.watch(Some("greeter")).await.unwrap();
     until(&mut updates, &[]).await;

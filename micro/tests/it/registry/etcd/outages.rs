@@ -1,5 +1,7 @@
 //! What happens to watchers and registered nodes when the server is killed, emptied, hung or loses its leader.
 
+use micro::{Context, Plugins, Service};
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::*;
@@ -223,4 +225,50 @@ async fn a_leader_that_is_killed_or_hangs_is_replaced_unnoticed() {
         .await
         .unwrap_err();
     assert_eq!(error.code(), Code::Unavailable, "{error}");
+}
+
+/// Sets or lifts the alarm that a full database raises.
+fn alarm(address: &str, action: &str) {
+    let status = own::post(address, "/v3/maintenance/status", json!({}));
+    let member = &status["header"]["member_id"];
+    let alarm = json!({"action": action, "memberID": member, "alarm": "NOSPACE"});
+    own::post(address, "/v3/maintenance/alarm", alarm);
+}
+
+#[tokio::test]
+async fn service_starts_on_a_full_server_and_registers_later() {
+    let Some(server) = started().await else {
+        return;
+    };
+    let address = server.address();
+    alarm(&address, "ACTIVATE");
+    let registry = open(&address);
+    let error = registry.register(&node("other", 1), TTL).await.unwrap_err();
+    assert_eq!(error.code(), Code::ResourceExhausted, "{error}");
+    let service = Service::new("full")
+        .address("127.0.0.1:0")
+        .plugins(Plugins::new().registry(registry));
+    let running = service.serve().await.unwrap();
+    let client = running.client().unwrap();
+    let health = async || {
+        let health = client.method::<Value, Value>("full", "Debug.Health");
+        let asked = health.call(&Context::new(), Value::Null);
+        asked.address(&running.node().address).await.unwrap()
+    };
+    let said = health().await;
+    assert_eq!(
+        (&said["ready"], &said["registered"]),
+        (&true.into(), &false.into())
+    );
+    let reason = said["reason"].as_str().unwrap();
+    assert!(reason.contains("its database is full"), "{reason}");
+    alarm(&address, "DEACTIVATE");
+    let registered = timeout(SOON, async {
+        while health().await["registered"] != true {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    registered.await.expect("it registers");
+    assert_eq!(open(&address).get("full").await.unwrap().len(), 1);
+    running.stop().await;
 }
