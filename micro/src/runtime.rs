@@ -1,6 +1,10 @@
 //! A runtime a core: each thread has its own, and its own connections.
 
-use std::{future::Future, sync::Arc};
+use std::{
+    future::Future,
+    sync::{Arc, mpsc},
+    time::Duration,
+};
 
 use tokio::{
     runtime::{Builder, Handle, Runtime},
@@ -12,19 +16,30 @@ use crate::{
     transport::worker,
 };
 
-/// The same as [`run_on`] with as many threads as there are cores.
+/// How long threads may take to end once `main` has. One that a handler holds is left behind.
+const ENDING: Duration = Duration::from_millis(200);
+
+/// Runs `main` on this thread, and a runtime on a thread of its own for each core, which `main` is given.
+///
+/// This thread's runtime is for `main` alone: a handler that never returns holds its own thread up, and not what
+/// hears signals and ends the service.
 pub(crate) fn run<T, F>(main: impl FnOnce(Vec<Handle>) -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
 {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    run_on(cores, main)
+    let own = runtime()?;
+    let workers = Workers::start(cores)?;
+    let result = own.block_on(main(workers.runtimes.clone()));
+    workers.end(own);
+    result
 }
 
 /// Runs `main` on this thread with a number of runtimes: this thread's own, and one on a thread of its
 /// own for each of the others.
 ///
-/// What `main` is given are all of them, this thread's first. They end when it does.
+/// What `main` is given are all of them, this thread's first. They end when it does: what still runs on the blocking
+/// pool, or computes without awaiting, is not waited for.
 ///
 /// Inside each of them a client keeps connections of its own, and
 /// [`Service::serve_on`](crate::Service::serve_on) hands a service's connections round them.
@@ -51,29 +66,61 @@ pub fn run_on<T, F>(threads: usize, main: impl FnOnce(Vec<Handle>) -> F) -> Resu
 where
     F: Future<Output = Result<T>>,
 {
-    let end = Arc::new(Notify::new());
     let own = runtime()?;
-    let mut handles = vec![own.handle().clone()];
-    let mut workers = Vec::new();
-    for number in 1..threads.max(1) {
-        let runtime = runtime()?;
-        handles.push(runtime.handle().clone());
-        let ended = end.clone().notified_owned();
-        let worker = std::thread::Builder::new().name(format!("micro-{number}"));
-        let worker = worker.spawn(move || {
-            worker::set(number);
-            runtime.block_on(ended);
-        });
-        workers.push(worker.map_err(|error| {
-            Error::internal("a worker thread could not be started").with_source(error)
-        })?);
-    }
-    let result = own.block_on(main(handles));
-    end.notify_waiters();
-    for worker in workers {
-        let _ = worker.join();
-    }
+    let workers = Workers::start(threads.max(1) - 1)?;
+    let runtimes = [own.handle()].into_iter().chain(&workers.runtimes);
+    let result = own.block_on(main(runtimes.cloned().collect()));
+    workers.end(own);
     result
+}
+
+/// Threads that each run a runtime.
+struct Workers {
+    runtimes: Vec<Handle>,
+    end: Arc<Notify>,
+    /// Disconnected once every thread has ended.
+    ended: mpsc::Receiver<()>,
+}
+
+impl Workers {
+    fn start(threads: usize) -> Result<Self> {
+        let end = Arc::new(Notify::new());
+        let (running, ended) = mpsc::sync_channel(1);
+        let mut runtimes = Vec::new();
+        for number in 1..=threads {
+            let runtime = runtime()?;
+            runtimes.push(runtime.handle().clone());
+            let end = end.clone().notified_owned();
+            let running = running.clone();
+            let worker = std::thread::Builder::new().name(format!("micro-{number}"));
+            let worker = worker.spawn(move || {
+                worker::set(number);
+                runtime.block_on(end);
+                runtime.shutdown_background();
+                drop(running);
+            });
+            worker.map_err(|error| {
+                Error::internal("a worker thread could not be started").with_source(error)
+            })?;
+        }
+        Ok(Workers {
+            runtimes,
+            end,
+            ended,
+        })
+    }
+
+    /// Ends them, and the runtime of the thread that waited for them.
+    fn end(self, own: Runtime) {
+        self.end.notify_waiters();
+        own.shutdown_background();
+        if self.ended.recv_timeout(ENDING) == Err(mpsc::RecvTimeoutError::Timeout) {
+            tracing::warn!(
+                limit = ?ENDING,
+                "a handler holds a thread that should end; ending without it"
+            );
+        }
+    }
 }
 
 fn runtime() -> Result<Runtime> {

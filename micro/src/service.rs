@@ -4,13 +4,18 @@ mod renewal;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use tokio::{runtime::Handle, task::JoinHandle};
+use tokio::{
+    runtime::Handle,
+    task::JoinHandle,
+    time::{Instant, sleep_until, timeout, timeout_at},
+};
 
 use crate::{
     address::advertised,
+    call::Identity,
     client::Client,
     codec::Codec,
-    error::Result,
+    error::{Error, Result},
     middleware::{Layer, Layers},
     plugins::Plugins,
     registry::{Node, Registry},
@@ -18,9 +23,15 @@ use crate::{
     selector::Rng,
     server::{Entrance, Handler, Router, Routes, Status, Subscribers, Topic},
     settings::Settings,
-    transport::Listener,
+    transport::{Checked, Listener},
 };
 use renewal::Renewal;
+
+/// How long calls may take to end at the least, where serving on took all the time there was, unless the limit itself is
+/// shorter.
+const LEAST_DRAIN: Duration = Duration::from_millis(500);
+/// How long connections may take to end once they are broken off.
+const CLOSING: Duration = Duration::from_millis(200);
 
 /// A service being put together; [`Service::run`] makes it live.
 ///
@@ -62,7 +73,8 @@ pub struct Lifecycle {
     pub register_interval: Duration,
     /// How long it goes on serving once deregistered, until everyone has heard. 1 s, as go-zero's.
     pub propagation: Duration,
-    /// How long calls in flight may take to end. 10 s.
+    /// How long calls in flight may take to end, from the moment it deregisters. 10 s. The exit takes at most a second
+    /// longer, whatever still runs.
     pub drain: Duration,
     /// Requests at work before more are refused. 10,000.
     pub concurrency: usize,
@@ -231,7 +243,7 @@ impl Service {
     /// It is made when it is first used, of the plugins that the service has by then: those it runs
     /// with, settings and all, when the first call is made by a handler.
     pub fn client(&self) -> Result<Client> {
-        let plugins = self.plugins.clone();
+        let plugins = self.plugins.clone().called_by(&self.name);
         self.client.settle(move || plugins.parts());
         Ok(self.client.clone())
     }
@@ -355,7 +367,7 @@ impl Running {
 
     /// Listens and subscribes; the registry does not know of it yet.
     async fn open(service: Service, workers: Vec<Handle>) -> Result<Self> {
-        let plugins = service.plugins;
+        let plugins = service.plugins.called_by(&service.name);
         let parts = plugins.clone();
         service.client.settle(move || parts.parts());
         let registry = plugins.open_registry()?;
@@ -368,29 +380,26 @@ impl Running {
         let table = Arc::new(table.with_debug(plugins.codecs(), &status));
         let layered = (!service.layers.is_empty()).then(|| service.layers.stack(table.clone()));
         let concurrency = service.lifecycle.concurrency;
-        let entrance = Arc::new(Entrance::new(table, layered, concurrency));
+        let id = service.id.unwrap_or_else(Node::random_id);
+        let identity = Identity::new(&service.name, &format!("{}-{id}", service.name));
+        // Before the first connection comes, which may be meant for whoever had the address before.
+        let entrance = Entrance::new(table, layered, identity.clone(), concurrency);
+        let entrance = Arc::new(entrance);
         let address = service.address.as_deref();
         let address = address.unwrap_or(transport.default_address());
         let listener = transport.listen(address, entrance.clone()).await?;
+        status.counts(listener.counters());
+        // Behind an address that was given there may be several nodes of this service.
+        let checked = match service.advertise {
+            None => Checked::Node,
+            Some(_) => Checked::Service,
+        };
         let others = !registry.is_of_this_machine();
         let said = service.advertise.as_deref();
-        let registered_as = advertised(said, &listener.address(), others)?;
-        let subscribers = match service.topics.is_empty() {
-            true => None,
-            false => {
-                let client = &service.client;
-                let (topics, name) = (service.topics, &service.name);
-                Some(Subscribers::start(client.broker(), topics, name, entrance, &workers).await?)
-            }
-        };
-        let id = service.id.unwrap_or_else(Node::random_id);
-        let mut node = Node::new(
-            &service.name,
-            format!("{}-{id}", service.name),
-            registered_as,
-        )
-        .with_version(service.version)
-        .with_endpoints(endpoints);
+        let address = advertised(said, &listener.address(), others)?;
+        let mut node = Node::new(&*identity.service, &*identity.node, address)
+            .with_version(service.version)
+            .with_endpoints(endpoints);
         status.identify(&node.service, &node.id);
         *node.metadata_mut() = service.metadata;
         let protocols = transport.protocols().join(",");
@@ -406,6 +415,18 @@ impl Running {
                 .entry(name.into())
                 .or_insert(value.into());
         }
+        checked.write(&mut node);
+        let subscribers = match service.topics.is_empty() {
+            true => None,
+            false => {
+                let broker = service.client.broker();
+                if let Some(events) = broker.attach(&node.address) {
+                    entrance.take_events(events);
+                }
+                let (topics, name) = (service.topics, &service.name);
+                Some(Subscribers::start(broker, topics, name, entrance, &workers).await?)
+            }
+        };
         Ok(Running {
             node,
             client: service.client,
@@ -468,35 +489,53 @@ impl Running {
     }
 
     /// Ends it without losing a call: not ready, deregister, serve on for a moment, go away, drain, close.
+    ///
+    /// Takes at most a second longer than [`Lifecycle::drain`], or than [`Lifecycle::propagation`] where that is longer.
     pub async fn stop(mut self) {
         self.status.leaving();
         if let Some(renewal) = &mut self.renewal {
             renewal.abort();
             let _ = renewal.await;
         }
+        let Lifecycle {
+            propagation, drain, ..
+        } = self.lifecycle;
+        let began = Instant::now();
         let subscribers = self.subscribers.take();
-        let patience = self.lifecycle.propagation + self.lifecycle.drain;
-        tokio::join!(
-            async {
-                if let Some(subscribers) = subscribers {
-                    subscribers.stop(patience).await;
-                }
-            },
-            async {
-                if let Err(error) = self.registry.deregister(&self.node).await {
-                    tracing::warn!(%error, "could not deregister; callers will find out by themselves");
-                }
-                tokio::time::sleep(self.lifecycle.propagation).await;
+        let events = async {
+            let limit = drain.max(propagation);
+            if let Some(subscribers) = subscribers {
+                subscribers.stop(limit).await;
             }
-        );
-        self.listener.go_away().await;
-        if tokio::time::timeout(self.lifecycle.drain, self.listener.drained())
-            .await
-            .is_err()
-        {
-            tracing::warn!(limit = ?self.lifecycle.drain, "calls in flight did not end in time");
+            // What handlers published to the last, too.
+            let flushed = timeout_at(began + limit, self.client.broker().flush()).await;
+            if flushed.is_err() {
+                tracing::warn!(
+                    ?limit,
+                    "events that were published were not delivered in time"
+                );
+            }
+        };
+        let calls = async {
+            let limit = (drain / 2).max(LEAST_DRAIN);
+            let deregistered = timeout(limit, self.registry.deregister(&self.node)).await;
+            let late = |_| Err(Error::deadline_exceeded("the registry did not answer"));
+            if let Err(error) = deregistered.unwrap_or_else(late) {
+                tracing::warn!(%error, "could not deregister; callers will find out by themselves");
+            }
+            // In full, unless the registry took so long that the whole exit would last longer than it may.
+            let heard = Instant::now() + propagation;
+            sleep_until(heard.min(began + drain.max(propagation))).await;
+            self.listener.go_away().await;
+            let until = (began + drain).max(Instant::now() + drain.min(LEAST_DRAIN));
+            if timeout_at(until, self.listener.drained()).await.is_err() {
+                tracing::warn!(limit = ?drain, "calls in flight did not end in time");
+            }
+        };
+        tokio::join!(events, calls);
+        if timeout(CLOSING, self.listener.close()).await.is_err() {
+            tracing::warn!(limit = ?CLOSING, "connections did not end; a handler holds their thread");
         }
-        self.listener.close().await;
     }
 }
 

@@ -22,9 +22,15 @@ mod time {
 mod verdict {
     #[derive(Clone, Copy, Debug)]
     pub enum Verdict {
-        Answered { server_load: u16 },
-        Overloaded { retry_after: Option<u64> },
+        Answered {
+            server_load: u16,
+        },
+        Overloaded {
+            retry_after: Option<u64>,
+        },
         Failed,
+        #[allow(dead_code, reason = "no model is about it")]
+        WrongServer,
         Cancelled,
     }
 }

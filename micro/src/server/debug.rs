@@ -21,6 +21,9 @@ use crate::{
 /// Tells how old what is known of other services is, by name.
 type Ages = Box<dyn Fn() -> Vec<(String, Duration)> + Send + Sync>;
 
+/// Reads counters by their names.
+type Counters = Box<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>;
+
 /// Where a service stands in its life.
 pub(crate) struct Status {
     began: Nanos,
@@ -34,6 +37,7 @@ pub(crate) struct Status {
     /// What works, and not as it should.
     warnings: Mutex<Vec<String>>,
     ages: OnceLock<Ages>,
+    counters: OnceLock<Counters>,
 }
 
 impl Status {
@@ -48,6 +52,7 @@ impl Status {
             unregistered: Mutex::new(Some("not registered yet".to_owned())),
             warnings: Mutex::default(),
             ages: OnceLock::new(),
+            counters: OnceLock::new(),
         }
     }
 
@@ -62,6 +67,11 @@ impl Status {
     /// Whose it is from now on.
     pub(crate) fn identify(&self, service: &str, node: &str) {
         let _ = self.identity.set((service.to_owned(), node.to_owned()));
+    }
+
+    /// How to read what its listener counts; the first way counts.
+    pub(crate) fn counts(&self, counters: Counters) {
+        let _ = self.counters.set(counters);
     }
 
     /// Notes how the last registration went.
@@ -134,28 +144,31 @@ fn stats(status: &Status, endpoints: &Endpoints) -> Value {
         .into_iter()
         .map(|(service, age)| json!({"service": service, "age_seconds": age.as_secs_f64()}));
     let sum = |of: fn(&EndpointStats) -> u64| endpoints.iter().map(|(_, s)| of(s)).sum::<u64>();
-    json!({
+    let mut told = json!({
         "timestamp": status.started + (time::now() - status.began) / 1_000_000_000,
         "started": status.started,
         "uptime": (time::now() - status.began) / 1_000_000_000,
-        "memory": memory(),
-        "threads": std::thread::available_parallelism().map_or(1, usize::from),
         "requests": sum(EndpointStats::executed),
         "errors": sum(EndpointStats::failed),
         "registered": status.unregistered.lock().is_none(),
         "discovery": ages.collect::<Vec<_>>(),
         "endpoints": rows.collect::<Vec<_>>(),
-    })
+    });
+    let counters = status.counters.get().map(|read| read()).unwrap_or_default();
+    for (name, value) in counters.into_iter().chain(process()) {
+        told[name] = value.into();
+    }
+    told
 }
 
-/// Resident memory in bytes; 0 where the system does not say.
-fn memory() -> u64 {
-    let Ok(statm) = std::fs::read_to_string("/proc/self/statm") else {
-        return 0;
+/// What the system says of this process: resident memory in bytes, and threads. Nothing where it does not say.
+fn process() -> Vec<(&'static str, u64)> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let field = |name| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().next()?.parse::<u64>().ok()
     };
-    let pages = statm
-        .split(' ')
-        .nth(1)
-        .and_then(|pages| pages.parse::<u64>().ok());
-    pages.unwrap_or(0) * 4096
+    let memory = field("VmRSS:").map(|kilobytes| ("memory", kilobytes * 1024));
+    let threads = field("Threads:").map(|threads| ("threads", threads));
+    memory.into_iter().chain(threads).collect()
 }

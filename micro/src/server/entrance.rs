@@ -8,7 +8,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     task::{Context, Poll},
@@ -18,7 +18,8 @@ use parking_lot::Mutex;
 use tokio::time::Sleep;
 
 use crate::{
-    call::{Answer, Begun, Call, Listing, Shape},
+    broker::direct::TOPICS,
+    call::{Answer, Begun, Call, Identity, Listing, Shape},
     error::{Error, Outcome, Result},
     message::{Request, Response},
     server::{router::Table, stats::EndpointStats},
@@ -50,6 +51,10 @@ pub(crate) struct Entrance {
     table: Arc<Table>,
     /// The user's layers over the table, if there are any.
     layered: Option<Arc<dyn Call>>,
+    /// Which node it is of which service.
+    identity: Identity,
+    /// What answers publishers whose events come by this port.
+    events: OnceLock<Arc<dyn Call>>,
     busy: Arc<Busy>,
 }
 
@@ -63,15 +68,38 @@ struct Busy {
 }
 
 impl Entrance {
-    pub(crate) fn new(table: Arc<Table>, layered: Option<Arc<dyn Call>>, limit: usize) -> Self {
+    pub(crate) fn new(
+        table: Arc<Table>,
+        layered: Option<Arc<dyn Call>>,
+        identity: Identity,
+        limit: usize,
+    ) -> Self {
         Entrance {
             table,
             layered,
+            identity,
+            events: OnceLock::new(),
             busy: Arc::new(Busy {
                 running: AtomicUsize::new(0),
                 limit,
                 reported: Mutex::default(),
             }),
+        }
+    }
+
+    /// Has requests for services whose names begin with `topic:` answered by `events`.
+    pub(crate) fn take_events(&self, events: Arc<dyn Call>) {
+        // Whoever attached first goes on.
+        let _ = self.events.set(events);
+    }
+
+    /// Answers a request for what this service has no endpoint of: an event of a subscriber, or an error.
+    fn without_route(&self, request: Request) -> Begun {
+        match self.events.get() {
+            Some(events) if request.service().starts_with(TOPICS) => {
+                Begun::Running(events.call(request))
+            }
+            _ => Begun::Done(Err(self.table.unknown(request.endpoint()))),
         }
     }
 
@@ -90,6 +118,29 @@ impl Entrance {
     }
 }
 
+/// A request's share of the limit of requests at work, until the last clone is dropped.
+#[derive(Clone)]
+pub(super) struct Permit {
+    _share: Arc<Share>,
+}
+
+struct Share(Arc<Busy>);
+
+impl Permit {
+    fn take(busy: &Arc<Busy>) -> Self {
+        busy.running.fetch_add(1, Relaxed);
+        Permit {
+            _share: Arc::new(Share(busy.clone())),
+        }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Relaxed);
+    }
+}
+
 impl Call for Entrance {
     fn call(&self, request: Request) -> Answer {
         match self.begin(request, time::now()) {
@@ -98,16 +149,22 @@ impl Call for Entrance {
         }
     }
 
-    fn begin(&self, request: Request, now: Nanos) -> Begun {
+    fn begin(&self, mut request: Request, now: Nanos) -> Begun {
         if let Some(error) = self.refuse(&request, now) {
             return Begun::Done(Err(error));
         }
-        let route = match self.table.find(request.target()) {
-            Ok(route) => route,
-            Err(error) => return Begun::Done(Err(error)),
+        let Some(route) = self.table.find(request.target()) else {
+            return self.without_route(request);
         };
         let call = self.layered.as_ref().unwrap_or(&route.call);
         let deadline = request.context().deadline();
+        let mut permit = None;
+        if route.blocking {
+            // Its job may outlive the call, and holds the permit for as long.
+            let taken = Permit::take(&self.busy);
+            request.extensions_mut().insert(taken.clone());
+            permit = Some(taken);
+        }
         let began = is_timed(now).then(time::now);
         let begun = catch_unwind(AssertUnwindSafe(|| Begun::poll(call.call(request))));
         let took = began.map(|began| time::now().saturating_sub(began));
@@ -124,6 +181,7 @@ impl Call for Entrance {
                 route.name.clone(),
                 route.stats.clone(),
                 self.busy.clone(),
+                permit,
                 now,
                 deadline,
             ))),
@@ -136,6 +194,19 @@ impl Call for Entrance {
 
     fn listing(&self) -> Option<Listing> {
         self.table.listing()
+    }
+
+    fn identity(&self) -> Option<&Identity> {
+        Some(&self.identity)
+    }
+
+    fn is_meant(&self, meant: &Identity) -> Result<bool> {
+        match self.events.get() {
+            Some(events) if meant.service.starts_with(TOPICS) && events.is_meant(meant).is_ok() => {
+                Ok(true)
+            }
+            _ => self.identity.check(meant).map(|()| true),
+        }
     }
 }
 
@@ -181,6 +252,8 @@ struct Work {
     endpoint: Arc<str>,
     stats: Arc<EndpointStats>,
     busy: Arc<Busy>,
+    /// Shared with what goes on after the call; counted apart from it where there is none.
+    permit: Option<Permit>,
     began: Nanos,
     /// Ends the handler when nobody waits for its answer any more.
     deadline: Option<Pin<Box<Sleep>>>,
@@ -193,10 +266,13 @@ impl Work {
         endpoint: Arc<str>,
         stats: Arc<EndpointStats>,
         busy: Arc<Busy>,
+        permit: Option<Permit>,
         began: Nanos,
         deadline: Nanos,
     ) -> Self {
-        busy.running.fetch_add(1, Relaxed);
+        if permit.is_none() {
+            busy.running.fetch_add(1, Relaxed);
+        }
         stats.begin();
         let deadline = (deadline != NEVER)
             .then(|| Box::pin(tokio::time::sleep_until(time::instant(deadline))));
@@ -205,6 +281,7 @@ impl Work {
             endpoint,
             stats,
             busy,
+            permit,
             began,
             deadline,
             recorded: false,
@@ -245,7 +322,9 @@ impl Future for Work {
 
 impl Drop for Work {
     fn drop(&mut self) {
-        self.busy.running.fetch_sub(1, Relaxed);
+        if self.permit.is_none() {
+            self.busy.running.fetch_sub(1, Relaxed);
+        }
         self.stats.end();
         if !self.recorded {
             // Cancelled by the caller, or with its connection.

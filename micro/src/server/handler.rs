@@ -2,13 +2,17 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
+use tokio::{runtime, sync::oneshot};
+
 use crate::{
     call::{Answer, Call},
     codec::{Codecs, Payload},
     context::Context,
-    error::{Error, Result},
+    error::{Error, Outcome, Result},
     message::{Request, Response},
     registry::Endpoint,
+    server::entrance::Permit,
+    time,
 };
 
 /// An async function `(Context, Request) -> Result<Response>`, each side one message or a
@@ -59,8 +63,18 @@ pub trait Handler<Args>: Clone + Send + Sync + Sized + 'static {
     }
 
     /// The same handler, run on the blocking pool: for work that computes long between awaits.
+    ///
+    /// A job counts towards [`Lifecycle::concurrency`](crate::Lifecycle::concurrency) until it has really ended,
+    /// also when its caller has given up. A job whose caller has given up, or whose deadline has passed, before a
+    /// thread is free for it does not run; one that runs is dropped at its next await.
     fn blocking(self) -> Blocking<Self> {
         Blocking(self)
+    }
+
+    /// Whether it runs on the blocking pool.
+    #[doc(hidden)]
+    fn is_blocking(&self) -> bool {
+        false
     }
 }
 
@@ -117,6 +131,10 @@ impl<Args, H: Handler<Args>> Handler<(Idempotent<()>, Args)> for Idempotent<H> {
     fn handle(&self, request: Request, codecs: &Codecs) -> Answer {
         self.0.handle(request, codecs)
     }
+
+    fn is_blocking(&self) -> bool {
+        self.0.is_blocking()
+    }
 }
 
 /// A handler that changes nothing; see [`Handler::read_only`].
@@ -134,6 +152,10 @@ impl<Args, H: Handler<Args>> Handler<(ReadOnly<()>, Args)> for ReadOnly<H> {
     fn handle(&self, request: Request, codecs: &Codecs) -> Answer {
         self.0.handle(request, codecs)
     }
+
+    fn is_blocking(&self) -> bool {
+        self.0.is_blocking()
+    }
 }
 
 /// A handler run on the blocking pool; see [`Handler::blocking`].
@@ -146,15 +168,46 @@ impl<Args, H: Handler<Args>> Handler<(Blocking<()>, Args)> for Blocking<H> {
     }
 
     fn handle(&self, request: Request, codecs: &Codecs) -> Answer {
+        let permit = request.extensions().get::<Permit>().cloned();
+        let deadline = request.context().deadline();
         let work = self.0.handle(request, codecs);
         Box::pin(async move {
-            let runtime = tokio::runtime::Handle::current();
-            tokio::task::spawn_blocking(move || runtime.block_on(work))
-                .await
-                .unwrap_or_else(|error| {
-                    Err(Error::internal("the handler panicked").with_source(error))
-                })
+            let runtime = runtime::Handle::current();
+            let (mut caller, answer) = oneshot::channel();
+            let job = tokio::task::spawn_blocking(move || {
+                // Given back last, when the work and what it holds are gone.
+                let _permit = permit;
+                let work = work;
+                if caller.is_closed() || deadline <= time::now() {
+                    return;
+                }
+                let answer = runtime.block_on(async {
+                    tokio::select! {
+                        biased;
+                        () = caller.closed() => None,
+                        answer = work => Some(answer),
+                    }
+                });
+                if let Some(answer) = answer {
+                    // The caller may have given up since.
+                    let _ = caller.send(answer);
+                }
+            });
+            if let Ok(answer) = answer.await {
+                return answer;
+            }
+            Err(match job.await {
+                Err(error) => Error::internal("the handler panicked").with_source(error),
+                Ok(()) => Error::deadline_exceeded(
+                    "the time ran out before a thread was free for the handler",
+                )
+                .with_outcome(Outcome::Rejected),
+            })
         })
+    }
+
+    fn is_blocking(&self) -> bool {
+        true
     }
 }
 
@@ -172,14 +225,23 @@ impl<Args: 'static, H: Handler<Args>> Call for Erased<H, Args> {
 }
 
 /// A handler that waits for the codecs it will be given.
-pub(super) type Prepare = Box<dyn FnOnce(&Codecs) -> Arc<dyn Call> + Send>;
+pub(super) struct Prepare {
+    /// Whether it runs on the blocking pool.
+    pub(super) blocking: bool,
+    pub(super) with: WithCodecs,
+}
+
+type WithCodecs = Box<dyn FnOnce(&Codecs) -> Arc<dyn Call> + Send>;
 
 pub(super) fn prepare<Args: 'static>(handler: impl Handler<Args>) -> Prepare {
-    Box::new(move |codecs| {
-        Arc::new(Erased {
-            handler,
-            codecs: codecs.clone(),
-            args: PhantomData,
-        })
-    })
+    Prepare {
+        blocking: handler.is_blocking(),
+        with: Box::new(move |codecs| {
+            Arc::new(Erased {
+                handler,
+                codecs: codecs.clone(),
+                args: PhantomData,
+            })
+        }),
+    }
 }

@@ -8,11 +8,14 @@ use super::{
     list::METADATA,
     value,
 };
+#[cfg(feature = "http")]
+use crate::broker::http::Style;
 use crate::{
     client::Client,
     error::{Error, Result},
     plugins::Plugins,
     selector::Snapshots,
+    url::Reads,
 };
 
 impl Settings {
@@ -29,8 +32,11 @@ impl Settings {
         }
         if let Some(url) = self.plugin("broker")? {
             plugins.broker = self.brokers.open(&url)?;
-            if url.name() == "http" && plugins.broker.is_none() {
-                plugins = by_http(plugins, &url)?;
+            if plugins.broker.is_none() {
+                plugins = match url.name() {
+                    "http" => by_http(plugins, &url)?,
+                    _ => by_direct(plugins, &url)?,
+                };
             }
         }
         if let Some(url) = self.plugin("selector")? {
@@ -154,25 +160,52 @@ fn let_in(_: Plugins, _: &str) -> Result<Plugins> {
     ))
 }
 
-/// With go-micro's HTTP broker, which listens at the address of `url`.
+/// Where the URL of a broker says to listen, if it does.
+fn listens_at<'a>(url: &'a Url, scheme: &str, keys: &[&str]) -> Result<Option<&'a str>> {
+    let named = |error: Error| error.context(format!("broker `{url}`"));
+    let reads = Reads {
+        keys: Some(keys),
+        schemes: &[scheme],
+        ..Reads::default()
+    };
+    url.check(&reads).map_err(named)?;
+    let mut hosts = url.all_hosts();
+    let address = hosts.next();
+    match hosts.next() {
+        None => Ok(address),
+        Some(_) => Err(named(Error::invalid_argument(
+            "it listens at one address; name one",
+        ))),
+    }
+}
+
+/// With the default broker, which takes events at the address of `url`.
+fn by_direct(plugins: Plugins, url: &Url) -> Result<Plugins> {
+    let address = listens_at(url, "direct", &[])?.map(str::to_owned);
+    Ok(plugins.direct(|settings| settings.address = address.or(settings.address.take())))
+}
+
+/// With go-micro's HTTP broker, which listens at the address of `url`, and registers and finds subscriptions in the
+/// styles that it names.
 #[cfg(feature = "http")]
 fn by_http(plugins: Plugins, url: &Url) -> Result<Plugins> {
-    let reads = crate::url::Reads {
-        keys: Some(&[]),
-        schemes: &["http"],
-        ..crate::url::Reads::default()
+    let address = listens_at(url, "http", &["style", "register", "discover"])?;
+    let styles = |key: &str| match url.query(key) {
+        None => Ok(None),
+        Some(names) => Style::list(&names)
+            .map(Some)
+            .map_err(|error| error.context(format_args!("broker `{url}`: `{key}`"))),
     };
-    let named = |error: Error| error.context(format!("broker `{url}`"));
-    url.check(&reads).map_err(named)?;
-    let hosts: Vec<_> = url.all_hosts().collect();
-    if hosts.len() > 1 {
-        return Err(named(Error::invalid_argument(
-            "it listens at one address; name one",
-        )));
-    }
+    let (both, register, discover) = (styles("style")?, styles("register")?, styles("discover")?);
     Ok(plugins.http_broker(|settings| {
-        if let Some(address) = hosts.first() {
-            (*address).clone_into(&mut settings.address);
+        if let Some(address) = address {
+            address.clone_into(&mut settings.address);
+        }
+        if let Some(styles) = register.or(both.clone()) {
+            settings.register = styles;
+        }
+        if let Some(styles) = discover.or(both) {
+            settings.discover = styles;
         }
     }))
 }

@@ -18,6 +18,13 @@ pub struct Limits {
     pub window: u32,
     /// Bytes queued on one connection before callers wait. 8 MiB: two messages of the largest size.
     pub queue: usize,
+    /// Bytes that a server holds for one connection before it refuses its requests: bodies until their calls have ended,
+    /// messages of streams that are not read, answers that are not taken. 32 MiB: eight messages of the largest size.
+    /// Bodies of up to 4 KiB are not counted.
+    pub max_buffered_bytes: usize,
+    /// The same for all connections of a server. 256 MiB: eight connections at their limit, and half of the memory that a
+    /// small container has.
+    pub max_server_buffered_bytes: usize,
     /// Calls at work on one connection before more are refused. 10,000.
     pub calls: usize,
     /// Requests at work on one HTTP/2 connection; a caller holds more back. 1,000: ten times what
@@ -25,7 +32,8 @@ pub struct Limits {
     pub streams: u32,
     /// How long a new connection may take to introduce itself, the TLS handshake included. 5 s.
     pub handshake: Duration,
-    /// How long a frame once begun may take to come whole. 15 s.
+    /// How long a frame once begun may take to come whole. 15 s. It is also how long a body may bring less than 16 KiB,
+    /// and how long the reader of an answer may take less than that.
     pub frame: Duration,
     /// Silence after which the other side is asked for a sign of life. 10 s.
     pub keepalive: Duration,
@@ -54,6 +62,8 @@ impl Default for Limits {
             names: 1024,
             window: 256 << 10,
             queue: 8 << 20,
+            max_buffered_bytes: 32 << 20,
+            max_server_buffered_bytes: 256 << 20,
             calls: 10_000,
             streams: 1_000,
             handshake: Duration::from_secs(5),

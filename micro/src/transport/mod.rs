@@ -3,6 +3,8 @@
 #[cfg(feature = "http")]
 #[allow(dead_code, reason = "its users come with each protocol")]
 pub(crate) mod adapter;
+mod addressee;
+mod buffered;
 mod choose;
 #[cfg(feature = "http")]
 pub(crate) mod connect;
@@ -81,6 +83,7 @@ pub use http::h1::fuzz::http1 as fuzz_http1;
 #[doc(hidden)]
 pub use grpc::fuzz::body as fuzz_grpc;
 
+pub(crate) use addressee::{Addressee, Checked};
 #[cfg(feature = "grpc")]
 pub use grpc::Grpc;
 pub use limits::Limits;
@@ -240,7 +243,17 @@ pub trait Listener: Send + Sync {
 
     /// Cancels what still runs and closes every connection.
     async fn close(&self);
+
+    /// Reads its counters when asked: names, as of `Debug.Stats`, and values.
+    #[doc(hidden)]
+    fn counters(&self) -> Counters {
+        Box::new(Vec::new)
+    }
 }
+
+/// Reads counters by their names.
+#[doc(hidden)]
+pub type Counters = Box<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>;
 
 impl fmt::Debug for dyn Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

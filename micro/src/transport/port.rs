@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use tokio::{
     runtime::Handle,
     task::{AbortHandle, JoinHandle},
+    time::Instant,
 };
 
 #[cfg(feature = "tls")]
@@ -16,7 +17,7 @@ use crate::{
     call::Call,
     error::{Error, Result},
     transport::{
-        Limits, Listener,
+        Counters, Limits, Listener,
         io::{Acceptor, Io, SharedNetwork},
         protocol::{Accepted, Protocol, Seats},
         sniff,
@@ -25,6 +26,9 @@ use crate::{
 
 /// How long accepting rests when the process has no descriptors left.
 const BREATH: Duration = Duration::from_millis(20);
+
+/// The time between warnings of one kind.
+const TELLING: Duration = Duration::from_secs(60);
 
 /// What a port needs to serve.
 pub(crate) struct Port {
@@ -48,7 +52,7 @@ impl Port {
         let bound = self.network.bind(address).await;
         let acceptor = bound.map_err(|error| cannot_listen(address, &error))?;
         let bound = acceptor.address();
-        let seats = Arc::new(Seats::default());
+        let seats = Seats::new(self.limits.clone());
         let task = tokio::spawn(self.accept(acceptor, call, seats.clone()));
         Ok(Box::new(Open {
             bound,
@@ -61,18 +65,30 @@ impl Port {
     async fn accept(self, acceptor: Box<dyn Acceptor>, call: Arc<dyn Call>, seats: Arc<Seats>) {
         let protocols: Arc<[_]> = self.protocols.into();
         let mut turn = 0;
+        let mut failures = Repeated::default();
+        let mut refusals = Repeated::default();
         loop {
             let io = match acceptor.accept().await {
                 Ok(io) => io,
                 Err(error) => {
                     // Out of descriptors, most likely: those that close make room.
-                    tracing::debug!(%error, "a connection could not be accepted");
+                    seats.failed();
+                    if let Some(count) = failures.tell() {
+                        tracing::warn!(%error, count, "connections could not be accepted");
+                    }
                     tokio::time::sleep(BREATH).await;
                     continue;
                 }
             };
-            let Some(seat) = seats.take(self.limits.accepted) else {
-                tracing::debug!(limit = self.limits.accepted, "too many connections");
+            let Some(seat) = seats.take() else {
+                if let Some(count) = refusals.tell() {
+                    let limit = self.limits.accepted;
+                    tracing::warn!(
+                        limit,
+                        count,
+                        "connections over the limit `accepted` were closed"
+                    );
+                }
                 continue;
             };
             let id = seat.id();
@@ -107,6 +123,25 @@ fn cannot_listen(address: &str, error: &std::io::Error) -> Error {
     }
 }
 
+/// Something that may happen often and is told of once a minute.
+#[derive(Default)]
+struct Repeated {
+    count: u64,
+    told: Option<Instant>,
+}
+
+impl Repeated {
+    /// Counts it; how often it happened since it was told of last, if it is to be told of now.
+    fn tell(&mut self) -> Option<u64> {
+        self.count += 1;
+        if self.told.is_some_and(|at| at.elapsed() < TELLING) {
+            return None;
+        }
+        self.told = Some(Instant::now());
+        Some(std::mem::take(&mut self.count))
+    }
+}
+
 /// What a connection meets first.
 struct Door {
     protocols: Arc<[Arc<dyn Protocol>]>,
@@ -134,7 +169,14 @@ impl Door {
     async fn open(self, mut accepted: Accepted) -> Result<(Accepted, Arc<dyn Protocol>)> {
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.tls {
-            accepted = tls.pass(accepted).await?;
+            let negotiated;
+            (accepted, negotiated) = tls.pass(accepted).await?;
+            if let Some(name) = negotiated
+                && let Some(protocol) = sniff::negotiated(&name, &self.protocols)
+            {
+                sniff::begun(&mut accepted).await?;
+                return Ok((accepted, protocol));
+            }
         }
         let protocol = sniff::tell(&mut accepted, &self.protocols).await?;
         Ok((accepted, protocol))
@@ -189,6 +231,11 @@ impl Listener for Open {
         self.seats.refuse();
         self.seats.end();
         self.seats.empty().await;
+    }
+
+    fn counters(&self) -> Counters {
+        let seats = self.seats.clone();
+        Box::new(move || seats.counts())
     }
 }
 

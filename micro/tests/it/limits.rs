@@ -1,5 +1,8 @@
 //! What a connection may cost: each limit with its error, over real sockets.
 
+mod blocking;
+#[cfg(feature = "http")]
+mod buffered;
 mod connections;
 mod descriptors;
 mod frames;
@@ -52,6 +55,10 @@ impl Under {
             .handle("Limits.Big", {
                 let made = made.clone();
                 move |_: Context, size: Bytes| big(made.clone(), size)
+            })
+            .handle("Limits.Later", {
+                let made = made.clone();
+                move |_: Context, size: Bytes| later(made.clone(), size)
             })
             .handle("Limits.Endless", {
                 let made = made.clone();
@@ -124,6 +131,12 @@ fn size_of(size: &Bytes) -> usize {
 async fn big(made: Made, size: Bytes) -> Result<Bytes> {
     made.fetch_add(1, Relaxed);
     Ok(vec![7; size_of(&size)].into())
+}
+
+/// The same after a pause, so that the answer comes of a call that waits.
+async fn later(made: Made, size: Bytes) -> Result<Bytes> {
+    tokio::task::yield_now().await;
+    big(made, size).await
 }
 
 /// Messages of so many bytes without end.

@@ -4,13 +4,17 @@
 use std::{ffi::OsStr, time::Duration};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use micro::{
-    Plugins, Result, Service, Settings,
+    Context, Handler, Plugins, Result, Service, Settings,
     registry::{Memory, Node, Registry, Updates},
 };
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::process::{Process, say, when_unwanted};
+use crate::{
+    process::{Process, say, when_unwanted},
+    raw::{preface, request},
+};
 
 const HANGS: &str = "MICRO_TEST_HANGS";
 
@@ -68,6 +72,93 @@ impl Registry for Telling {
 
     async fn watch(&self, service: Option<&str>) -> Result<Updates> {
         self.registry.watch(service).await
+    }
+}
+
+/// The endpoint that the service calls of itself once it is registered, and whose handler never returns.
+const STUCK: &str = "MICRO_TEST_STUCK";
+const DRAIN: Duration = Duration::from_millis(500);
+
+/// Not a test of its own: the service that the test below starts.
+#[test]
+#[ignore = "a service's process, started by the test beside it"]
+fn stuck() {
+    when_unwanted(|| std::process::exit(1));
+    let service = Service::new("limits")
+        .plugins(Plugins::new().registry(Calling(Memory::new())))
+        .settings(Settings::new().args([""; 0]).unwrap())
+        .lifecycle(|lifecycle| {
+            lifecycle.propagation = Duration::ZERO;
+            lifecycle.drain = DRAIN;
+        })
+        .handle("Stuck.Blocks", never.blocking())
+        .handle("Stuck.Spins", never);
+    service.run().unwrap();
+    say("ended");
+}
+
+async fn never(_: Context, _: Bytes) -> Result<Bytes> {
+    say("stuck");
+    loop {
+        std::thread::park();
+    }
+}
+
+/// A registry that calls whoever registers, and leaves the call open.
+struct Calling(Memory);
+
+#[async_trait]
+impl Registry for Calling {
+    fn name(&self) -> &str {
+        "calling"
+    }
+
+    async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {
+        let endpoint = std::env::var(STUCK).unwrap();
+        let mut socket = std::net::TcpStream::connect(&node.address)?;
+        let asked = [preface(1), request(1, &endpoint, b"")].concat();
+        std::io::Write::write_all(&mut socket, &asked)?;
+        std::mem::forget(socket);
+        self.0.register(node, ttl).await
+    }
+
+    async fn deregister(&self, node: &Node) -> Result<()> {
+        say("deregistered");
+        self.0.deregister(node).await
+    }
+
+    async fn get(&self, service: &str) -> Result<Vec<Node>> {
+        self.0.get(service).await
+    }
+
+    async fn list(&self) -> Result<Vec<String>> {
+        self.0.list().await
+    }
+
+    async fn watch(&self, service: Option<&str>) -> Result<Updates> {
+        self.0.watch(service).await
+    }
+}
+
+#[test]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "another process has the real clock"
+)]
+fn exit_takes_no_longer_than_its_limit_with_a_handler_that_never_returns() {
+    for endpoint in ["Stuck.Blocks", "Stuck.Spins"] {
+        let mut process = Process::start("signals::stuck", &[(STUCK, OsStr::new(endpoint))]);
+        process.until("stuck");
+        let began = std::time::Instant::now();
+        signal(&process, Signal::TERM);
+        process.until("deregistered");
+        process.until("ended");
+        assert!(process.ends_well());
+        let took = began.elapsed();
+        assert!(
+            took < DRAIN + Duration::from_secs(1),
+            "{endpoint}: {took:?}"
+        );
     }
 }
 

@@ -282,6 +282,9 @@ async fn finish(begun: HttpBegun) -> Response<HttpBody> {
 
 /// An error for a request of which nothing was done.
 fn rejected(error: Error) -> Error {
+    if error.outcome() == Outcome::Rejected {
+        return error;
+    }
     error.with_outcome(Outcome::Answered)
 }
 

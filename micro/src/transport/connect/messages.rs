@@ -51,7 +51,11 @@ impl Messages {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Bytes>> {
         loop {
-            match ready!(Pin::new(&mut *self).poll_next(cx)).transpose()? {
+            let next = match Pin::new(&mut *self).poll_next(cx) {
+                Poll::Ready(next) => next,
+                Poll::Pending => return self.envelopes.poll_late(cx).map(Err),
+            };
+            match next.transpose()? {
                 Some(_) if first.is_some() => {
                     let error = "a second message came where one was expected";
                     return Poll::Ready(Err(Error::unimplemented(error)));

@@ -13,6 +13,7 @@ use crate::{
     message::{Body, Request, Response},
     transport::{
         Limits,
+        buffered::{Buffered, Level},
         http::{
             Dialect, HttpBody, Site, body_of,
             envelope::{Envelopes, seal},
@@ -82,7 +83,10 @@ async fn ask(method: Method, uri: &str, headers: &[(&str, &str)], body: HttpBody
         request = request.header(*name, *value);
     }
     let request = request.body(body).unwrap();
-    let site = Site::new(Arc::new(Echo), Arc::new(Limits::default()), Arc::new([]));
+    let limits = Arc::new(Limits::default());
+    let level = Arc::new(Level::new(limits.max_server_buffered_bytes));
+    let buffered = Buffered::new(&limits, level);
+    let site = Site::new(Arc::new(Echo), limits, buffered, Arc::new([]));
     let (head, body) = request.into_parts();
     assert!(Server.speaks(&head), "{uri}");
     let answer = Server.answer(HttpRequest::from_parts(head, body), &site);

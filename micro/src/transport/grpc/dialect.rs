@@ -87,6 +87,7 @@ impl Dialect for Server {
         };
         let builtin = match place.shape {
             Some(_) => None,
+            None if site.refuses => None,
             None => builtin::of(place.target.service(), &site.call),
         };
         let (call, place) = match builtin {
@@ -169,6 +170,7 @@ impl Exchange {
 fn rejected(error: Error) -> Error {
     match error.code() {
         Code::Cancelled | Code::DeadlineExceeded => error,
+        _ if error.outcome() == Outcome::Rejected => error,
         _ => error.with_outcome(Outcome::Answered),
     }
 }

@@ -101,7 +101,7 @@ impl Messages {
         loop {
             let next = match self.poll_message(cx) {
                 Poll::Ready(next) => next.transpose()?,
-                Poll::Pending if whole => return Poll::Pending,
+                Poll::Pending if whole => return self.envelopes.poll_late(cx).map(Err),
                 Poll::Pending => {
                     return first.take().map_or(Poll::Pending, |it| Poll::Ready(Ok(it)));
                 }

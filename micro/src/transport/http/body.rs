@@ -3,6 +3,7 @@
 use std::{
     future::poll_fn,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -10,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use http::HeaderMap;
 
+use super::intake::{Intake, Pace};
 use crate::error::{Error, Result};
 
 /// A piece of a body.
@@ -23,7 +25,17 @@ pub(crate) enum Piece {
 
 /// The pieces of a body that comes or goes as it is made. An error breaks the message off: the stream
 /// is reset, or the connection closed where that is the only way to say it.
-pub(crate) type Pieces = Pin<Box<dyn Stream<Item = Result<Piece>> + Send>>;
+pub(crate) struct Pieces {
+    stream: Pin<Box<dyn Stream<Item = Result<Piece>> + Send>>,
+    /// What reading it at a server has to keep to.
+    intake: Option<Arc<Intake>>,
+}
+
+impl Pieces {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece>>> {
+        self.stream.as_mut().poll_next(cx)
+    }
+}
 
 /// The body of a request or response, in either direction.
 pub(crate) enum HttpBody {
@@ -58,7 +70,35 @@ impl HttpBody {
 
     /// A body of pieces.
     pub(crate) fn stream(pieces: impl Stream<Item = Result<Piece>> + Send + 'static) -> Self {
-        HttpBody::Stream(Box::pin(pieces))
+        HttpBody::Stream(Pieces {
+            stream: Box::pin(pieces),
+            intake: None,
+        })
+    }
+
+    /// What reading it at a server has to keep to.
+    pub(crate) fn intake(&self) -> Option<&Arc<Intake>> {
+        match self {
+            HttpBody::Stream(pieces) => pieces.intake.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The same, read as `intake` has it, unless it has come already.
+    pub(crate) fn taken_by(mut self, intake: Option<&Arc<Intake>>) -> Self {
+        if let HttpBody::Stream(pieces) = &mut self {
+            pieces.intake = intake.cloned();
+        }
+        self
+    }
+
+    /// Bytes that have come already.
+    pub(crate) fn here(&self) -> usize {
+        match self {
+            HttpBody::Whole(data) | HttpBody::Trailed(data, _) => data.len(),
+            HttpBody::Prefixed(parts) => parts.len(),
+            HttpBody::Stream(_) => 0,
+        }
     }
 
     /// The next piece; `None` when all has come.
@@ -81,7 +121,7 @@ impl HttpBody {
                 Poll::Ready(Some(Ok(Piece::Data(data))))
             }
             HttpBody::Stream(mut pieces) => {
-                let piece = pieces.as_mut().poll_next(cx);
+                let piece = pieces.poll_next(cx);
                 *self = HttpBody::Stream(pieces);
                 piece
             }
@@ -98,12 +138,24 @@ impl HttpBody {
         let mut whole = Bytes::new();
         let mut joined = BytesMut::new();
         let mut trailers = None;
-        while let Some(piece) = self.piece().await {
+        let intake = self.intake().cloned();
+        let mut pace = Pace::default();
+        loop {
+            let piece = poll_fn(|cx| match (self.poll_piece(cx), &intake) {
+                (Poll::Pending, Some(intake)) => pace.poll_late(intake, cx).map(|it| Some(Err(it))),
+                (piece, _) => piece,
+            });
+            let Some(piece) = piece.await else { break };
             match piece? {
                 Piece::Trailers(last) => trailers = Some(last),
                 Piece::Data(data) => {
-                    if whole.len() + joined.len() + data.len() > most {
+                    let length = whole.len() + joined.len() + data.len();
+                    if length > most {
                         return Err(too_large(most));
+                    }
+                    if let Some(intake) = &intake {
+                        pace.came(data.len());
+                        intake.hold(length, false)?;
                     }
                     if whole.is_empty() && joined.is_empty() {
                         whole = data;

@@ -3,13 +3,18 @@
 
 use std::{
     future::poll_fn,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http::HeaderMap;
 
-use super::{HttpBody, Piece, too_large};
+use super::{
+    HttpBody, Piece,
+    intake::{Intake, Pace},
+    too_large,
+};
 use crate::error::{Error, Result};
 
 /// Bytes in front of each message.
@@ -66,12 +71,21 @@ pub(crate) struct Envelopes {
     begun: BytesMut,
     trailers: Option<HeaderMap>,
     ended: bool,
+    /// Messages read: a body with more than one is a stream.
+    read: u32,
     /// The largest message, in bytes.
     most: usize,
+    /// What reading the body at a server has to keep to.
+    intake: Option<Arc<Intake>>,
+    pace: Pace,
 }
+
+/// The most that is reserved for a message by what its prefix says; more as it comes.
+const CLAIMED: usize = 64 * 1024;
 
 impl Envelopes {
     pub(crate) fn new(body: HttpBody, most: usize) -> Self {
+        let intake = body.intake().cloned();
         let (piece, trailers, body) = match body {
             HttpBody::Whole(data) => (data, None, HttpBody::empty()),
             HttpBody::Trailed(data, trailers) => (data, Some(*trailers), HttpBody::empty()),
@@ -83,7 +97,39 @@ impl Envelopes {
             begun: BytesMut::new(),
             trailers,
             ended: false,
+            read: 0,
             most,
+            intake,
+            pace: Pace::default(),
+        }
+    }
+
+    /// Ready with an error once a body at a server comes too slowly; to be asked by who waits for its next bytes.
+    pub(crate) fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        match &self.intake {
+            Some(intake) => self.pace.poll_late(intake, cx),
+            None => Poll::Pending,
+        }
+    }
+
+    /// The next piece. Between messages a server that holds too much waits for room; within one the rest has to come, and
+    /// in time.
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece>>> {
+        let Some(intake) = &self.intake else {
+            return self.body.poll_piece(cx);
+        };
+        let amid = !self.begun.is_empty();
+        if !amid && self.read > 1 && intake.poll_room(cx).is_pending() {
+            return Poll::Pending;
+        }
+        match self.body.poll_piece(cx) {
+            Poll::Pending if amid => self.poll_late(cx).map(|error| Some(Err(error))),
+            Poll::Ready(Some(Ok(Piece::Data(data)))) if !data.is_empty() => {
+                self.pace.came(data.len());
+                let held = intake.hold(self.begun.len() + data.len(), self.read > 1);
+                Poll::Ready(Some(held.map(|()| Piece::Data(data))))
+            }
+            piece => piece,
         }
     }
 
@@ -96,7 +142,11 @@ impl Envelopes {
         loop {
             match self.take() {
                 Ok(None) => {}
-                Ok(Some(envelope)) => return Poll::Ready(Some(Ok(envelope))),
+                Ok(Some(envelope)) => {
+                    self.read = self.read.saturating_add(1);
+                    self.pace.begin();
+                    return Poll::Ready(Some(Ok(envelope)));
+                }
                 Err(error) => return Poll::Ready(Some(Err(error))),
             }
             if self.ended {
@@ -107,7 +157,7 @@ impl Envelopes {
                 let error = Error::internal("the body ended within a message");
                 return Poll::Ready(Some(Err(error)));
             }
-            match ready!(self.body.poll_piece(cx)) {
+            match ready!(self.poll_piece(cx)) {
                 Some(Ok(Piece::Data(data))) => self.piece = data,
                 Some(Ok(Piece::Trailers(trailers))) => self.trailers = Some(trailers),
                 Some(Err(error)) => {
@@ -144,7 +194,7 @@ impl Envelopes {
                 let message = self.piece.split_to(length);
                 return Ok(Some(Envelope { flags, message }));
             }
-            self.begun.reserve(PREFIX + length);
+            self.begun.reserve((PREFIX + length).min(CLAIMED));
         }
         self.fill(PREFIX);
         let Some(length) = self.length(&self.begun)? else {
@@ -233,6 +283,33 @@ mod tests {
             let all = read(&[0, 0, 0, 0, 13], by, 12).await;
             let error = all.into_iter().next().unwrap().unwrap_err();
             assert_eq!(error.code(), Code::ResourceExhausted);
+        }
+    }
+
+    #[tokio::test]
+    async fn prefix_alone_reserves_little() {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let pending = HttpBody::stream(Prefix(Some(Bytes::from_static(&[0, 0, 0x40, 0, 0]))));
+        let mut envelopes = Envelopes::new(pending, 4 << 20);
+        assert!(envelopes.poll_message(&mut cx).is_pending());
+        let reserved = envelopes.begun.capacity();
+        assert!(reserved <= 2 * CLAIMED, "{reserved} bytes");
+    }
+
+    /// Bytes, and then nothing.
+    struct Prefix(Option<Bytes>);
+
+    impl futures_core::Stream for Prefix {
+        type Item = Result<Piece>;
+
+        fn poll_next(
+            mut self: std::pin::Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Self::Item>> {
+            match self.0.take() {
+                Some(bytes) => Poll::Ready(Some(Ok(Piece::Data(bytes)))),
+                None => Poll::Pending,
+            }
         }
     }
 

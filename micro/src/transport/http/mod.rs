@@ -1,6 +1,7 @@
 //! HTTP, whichever its version: a connection of either makes requests of the same form, a [`Site`]
 //! answers them, and each dialect of it (gRPC, Connect, plain JSON, …) is a [`Dialect`].
 
+pub(crate) mod addressing;
 mod body;
 pub(crate) mod client;
 pub(crate) mod compression;
@@ -9,6 +10,7 @@ pub(crate) mod envelope;
 pub(crate) mod h1;
 #[cfg(feature = "grpc")]
 pub(crate) mod h2;
+pub(crate) mod intake;
 pub(crate) mod ops;
 pub(crate) mod paths;
 pub(crate) mod plain;

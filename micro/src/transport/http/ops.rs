@@ -159,9 +159,30 @@ fn metrics(stats: &Value) -> Response<HttpBody> {
             "Resident memory.",
             "memory",
         ),
+        (
+            "micro_buffered_bytes",
+            "gauge",
+            "Bytes of bodies, streams and answers held.",
+            "buffered_bytes",
+        ),
+        (
+            "micro_connections_refused_total",
+            "counter",
+            "Connections closed as there were too many.",
+            "connections_refused",
+        ),
+        (
+            "micro_accept_errors_total",
+            "counter",
+            "Connections that could not be accepted.",
+            "accept_errors",
+        ),
     ] {
-        text.family(name, kind, help);
-        text.0 += &format!("{name} {}\n", number(stats, field));
+        // The system or the transport may not say.
+        if stats.get(field).is_some() {
+            text.family(name, kind, help);
+            text.0 += &format!("{name} {}\n", number(stats, field));
+        }
     }
     told(
         200,

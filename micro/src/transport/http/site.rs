@@ -11,12 +11,20 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use parking_lot::Mutex;
 
-use super::{Dialect, HttpAnswer, HttpBody};
+use super::{
+    Dialect, HttpAnswer, HttpBody,
+    addressing::{self, Meant},
+    intake::Intake,
+};
 use crate::{
-    call::{Call, Shape},
-    message::Target,
+    call::{Answer, Begun, Call, Identity, Listing, Shape},
+    error::Error,
+    message::{self, Target},
     time::Nanos,
-    transport::Limits,
+    transport::{
+        Limits,
+        buffered::{Buffered, SMALL},
+    },
 };
 
 /// What answers the HTTP requests of one connection.
@@ -24,8 +32,11 @@ pub(crate) struct Site {
     /// The server's rooms.
     pub(crate) call: Arc<dyn Call>,
     pub(crate) limits: Arc<Limits>,
+    buffered: Arc<Buffered>,
     /// In the order in which they are asked; the last one takes what no other wants.
     pub(crate) dialects: Arc<[Arc<dyn Dialect>]>,
+    /// Whether every request is refused before it reaches anything.
+    pub(crate) refuses: bool,
     places: Mutex<Places>,
 }
 
@@ -67,18 +78,51 @@ impl Site {
     pub(crate) fn new(
         call: Arc<dyn Call>,
         limits: Arc<Limits>,
+        buffered: Arc<Buffered>,
         dialects: Arc<[Arc<dyn Dialect>]>,
     ) -> Self {
+        let call = Arc::new(Admitted {
+            call,
+            buffered: buffered.clone(),
+        });
         Site {
             call,
             limits,
+            buffered,
             dialects,
+            refuses: false,
             places: Mutex::default(),
         }
     }
 
+    /// What reading a request's body has to keep to.
+    pub(crate) fn intake(&self) -> Arc<Intake> {
+        let account = self.buffered.account();
+        Arc::new(Intake::new(account, self.limits.frame))
+    }
+
     /// Answers a request by the first dialect that it is of; 404 where there is none.
     pub(crate) fn answer(&self, request: Request<HttpBody>) -> HttpAnswer {
+        match addressing::look(&*self.call, request.method(), request.headers()) {
+            Meant::Here => self.pass(request),
+            Meant::Elsewhere(error) => self.refusing(error).pass(request),
+            Meant::Asked(response) => Box::pin(async { response }),
+        }
+    }
+
+    /// A site for a request that is meant for another server: each dialect says the error in its form.
+    fn refusing(&self, error: Error) -> Self {
+        Site {
+            call: Arc::new(Refusal(error)),
+            limits: self.limits.clone(),
+            buffered: self.buffered.clone(),
+            dialects: self.dialects.clone(),
+            refuses: true,
+            places: Mutex::default(),
+        }
+    }
+
+    fn pass(&self, request: Request<HttpBody>) -> HttpAnswer {
         let (head, body) = request.into_parts();
         match self.dialects.iter().find(|dialect| dialect.speaks(&head)) {
             Some(dialect) => dialect.answer(Request::from_parts(head, body), self),
@@ -88,6 +132,36 @@ impl Site {
 
     /// The same, in place if that takes no waiting. `now` is when the request was read.
     pub(crate) fn begin(&self, request: Request<HttpBody>, now: Nanos) -> HttpBegun {
+        match addressing::look(&*self.call, request.method(), request.headers()) {
+            Meant::Here => {}
+            Meant::Elsewhere(error) => return HttpBegun::poll(self.refusing(error).pass(request)),
+            Meant::Asked(response) => return HttpBegun::Done(response),
+        }
+        let here = request.body().here();
+        let streams = matches!(request.body(), HttpBody::Stream(_));
+        if !streams && here <= SMALL {
+            return self.dispatch(request, now);
+        }
+        let intake = self.intake();
+        let request = request.map(|body| body.taken_by(Some(&intake)));
+        match self.dispatch(request, now) {
+            HttpBegun::Running(answer) => {
+                if !streams {
+                    // It was admitted: the next one is not.
+                    intake.keep(here);
+                }
+                HttpBegun::Running(Box::pin(async move {
+                    let answer = answer.await;
+                    // Held until the call has ended.
+                    drop(intake);
+                    answer
+                }))
+            }
+            done => done,
+        }
+    }
+
+    fn dispatch(&self, request: Request<HttpBody>, now: Nanos) -> HttpBegun {
         let (head, body) = request.into_parts();
         match self.dialects.iter().find(|dialect| dialect.speaks(&head)) {
             Some(dialect) => dialect.begin(Request::from_parts(head, body), self, now),
@@ -124,6 +198,58 @@ impl Site {
         };
         places.last = Some((path.into(), place.clone()));
         Some(place)
+    }
+}
+
+/// Answers every request with the same error.
+struct Refusal(Error);
+
+impl Call for Refusal {
+    fn call(&self, _: message::Request) -> Answer {
+        let error = self.0.clone();
+        Box::pin(async { Err(error) })
+    }
+}
+
+/// Calls, while no more bytes are held than may be.
+struct Admitted {
+    call: Arc<dyn Call>,
+    buffered: Arc<Buffered>,
+}
+
+impl Admitted {
+    /// Why a request is refused. What asks how the server is gets its answer all the same.
+    fn refusal(&self, request: &message::Request) -> Option<Error> {
+        let error = self.buffered.over()?;
+        (!request.endpoint().starts_with("Debug.")).then_some(error)
+    }
+}
+
+impl Call for Admitted {
+    fn call(&self, request: message::Request) -> Answer {
+        match self.refusal(&request) {
+            Some(error) => Box::pin(async { Err(error) }),
+            None => self.call.call(request),
+        }
+    }
+
+    fn begin(&self, request: message::Request, now: Nanos) -> Begun {
+        match self.refusal(&request) {
+            Some(error) => Begun::Done(Err(error)),
+            None => self.call.begin(request, now),
+        }
+    }
+
+    fn shape(&self, endpoint: &str) -> Option<Shape> {
+        self.call.shape(endpoint)
+    }
+
+    fn listing(&self) -> Option<Listing> {
+        self.call.listing()
+    }
+
+    fn identity(&self) -> Option<&Identity> {
+        self.call.identity()
     }
 }
 

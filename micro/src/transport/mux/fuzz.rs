@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use super::{
     frame::{self, kind},
     preface::{Preface, Read},
-    reader::{Frame, Reader},
+    reader::{Fate, Frame, Reader},
 };
 use crate::error::Result;
 
@@ -28,7 +28,7 @@ pub fn frames(bytes: &[u8]) {
     let Some((portion, mut rest)) = bytes.split_first() else {
         return;
     };
-    if let Ok(Read::Done(preface, length)) = Preface::read(rest) {
+    if let Ok(Read::Done(preface, _, length)) = Preface::read(rest) {
         let _ = preface.version();
         rest = &rest[length..];
     }
@@ -210,7 +210,7 @@ mod tests {
         let marked = |portion| {
             let mut marked = Vec::new();
             let _ = each_frame(&bytes, portion, &mut |frame| {
-                if frame.header.kind == kind::REQUEST && frame.cancelled {
+                if frame.header.kind == kind::REQUEST && frame.fate == Fate::Cancelled {
                     marked.push(frame.header.id);
                 }
                 Ok(())

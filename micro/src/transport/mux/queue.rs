@@ -146,6 +146,12 @@ impl Writer {
         self.pieces.is_empty()
     }
 
+    /// Bytes that wait.
+    pub(super) fn length(&self) -> usize {
+        let all: usize = self.pieces.iter().map(|piece| piece.bytes().len()).sum();
+        all - self.written
+    }
+
     /// Writes once; how many bytes went.
     pub(super) fn poll_write<W: AsyncWrite + Unpin>(
         &mut self,

@@ -5,6 +5,7 @@ use std::{
     future::Future,
     io,
     pin::{Pin, pin},
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -12,7 +13,10 @@ use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 use super::frame::{HEADER, Header, copy_out, kind};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    transport::buffered::{Account, Buffered},
+};
 
 /// The buffer a thread's connections read into. An idle connection holds none.
 const SCRATCH: usize = 128 * 1024;
@@ -30,9 +34,18 @@ thread_local! {
 /// One frame as read.
 pub(super) struct Frame<'a> {
     pub(super) header: Header,
-    /// Whether the call is cancelled by a frame that came with this one.
-    pub(super) cancelled: bool,
+    pub(super) fate: Fate,
     payload: Payload<'a>,
+}
+
+/// Whether a frame is to be acted on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Taken,
+    /// The call is cancelled by a frame that came with this one.
+    Cancelled,
+    /// There was no room for its body, which is not there.
+    Refused,
 }
 
 enum Payload<'a> {
@@ -95,7 +108,9 @@ pub(super) struct Reader {
     /// The beginning of a frame of which little has come.
     begun: Vec<u8>,
     /// A large frame under way.
-    own: Option<(Header, BytesMut)>,
+    own: Option<Own>,
+    /// What large frames count for.
+    buffered: Option<Arc<Buffered>>,
     /// Whether to look for cancels in a batch before handing its frames on.
     looks_ahead: bool,
     /// Calls that the batch at hand cancels, sorted; empty but for rare moments.
@@ -108,6 +123,7 @@ impl Reader {
             limit,
             begun: first,
             own: None,
+            buffered: None,
             looks_ahead: false,
             cancelled: Vec::new(),
         }
@@ -117,6 +133,12 @@ impl Reader {
     /// stopped for a while wakes to many of them.
     pub(super) fn looking_ahead(mut self) -> Self {
         self.looks_ahead = true;
+        self
+    }
+
+    /// The same, counting large frames while they come and dropping the body of one that there is no room for.
+    pub(super) fn counted(mut self, buffered: Arc<Buffered>) -> Self {
+        self.buffered = Some(buffered);
         self
     }
 
@@ -140,23 +162,19 @@ impl Reader {
         cx: &mut Context<'_>,
         each: &mut dyn FnMut(Frame<'_>) -> Result<()>,
     ) -> Poll<Result<usize>> {
-        if let Some((header, mut buffer)) = self.own.take() {
-            let length = header.length as usize;
-            let room = length + AHEAD - buffer.len();
+        if let Some(mut own) = self.own.take() {
+            let room = own.lacking() + AHEAD;
             let read = {
-                let mut target = (&mut buffer).limit(room);
+                let mut target = (&mut own.buffer).limit(room.min(own.most));
                 pin!(io.read_buf(&mut target)).poll(cx)
             };
-            if !matches!(read, Poll::Ready(Ok(1..))) || buffer.len() < length {
-                self.own = Some((header, buffer));
+            if !matches!(read, Poll::Ready(Ok(1..))) || own.lacking() > 0 {
+                own.grown();
+                self.own = Some(own);
                 return read.map_err(lost);
             }
-            let ahead = buffer.split_off(length);
-            each(Frame {
-                header,
-                cancelled: false,
-                payload: Payload::Own(buffer.freeze()),
-            })?;
+            let (frame, ahead) = own.whole();
+            each(frame)?;
             self.cut(&ahead, each)?;
             return read.map_err(lost);
         }
@@ -224,14 +242,17 @@ impl Reader {
                     // Grown as bytes come: what a header claims costs nothing.
                     let mut buffer = BytesMut::with_capacity((length + AHEAD).min(CLAIMED));
                     buffer.extend_from_slice(rest);
-                    self.own = Some((header, buffer));
+                    let account = self.buffered.as_ref().map(Buffered::account);
+                    let mut own = Own::new(header, buffer, account);
+                    own.grown();
+                    self.own = Some(own);
                     return Ok(());
                 }
                 break;
             };
             each(Frame {
                 header,
-                cancelled: self.is_cancelled(header.id),
+                fate: self.fate(header.id),
                 payload: Payload::Shared(payload),
             })?;
             bytes = rest;
@@ -256,8 +277,82 @@ impl Reader {
         self.cancelled.sort_unstable();
     }
 
-    fn is_cancelled(&self, id: u64) -> bool {
-        !self.cancelled.is_empty() && self.cancelled.binary_search(&id).is_ok()
+    fn fate(&self, id: u64) -> Fate {
+        match !self.cancelled.is_empty() && self.cancelled.binary_search(&id).is_ok() {
+            true => Fate::Cancelled,
+            false => Fate::Taken,
+        }
+    }
+}
+
+/// A large frame under way.
+struct Own {
+    header: Header,
+    buffer: BytesMut,
+    account: Option<Account>,
+    fate: Fate,
+    /// Bytes of its body that came and were dropped.
+    dropped: usize,
+    /// The most that is read into the buffer at once.
+    most: usize,
+}
+
+impl Own {
+    fn new(header: Header, buffer: BytesMut, account: Option<Account>) -> Self {
+        Own {
+            header,
+            buffer,
+            account,
+            fate: Fate::Taken,
+            dropped: 0,
+            most: usize::MAX,
+        }
+    }
+
+    /// Bytes that have not come.
+    fn lacking(&self) -> usize {
+        (self.header.length as usize).saturating_sub(self.dropped + self.buffer.len())
+    }
+
+    /// Counts what has come; without room for it nothing but the head is kept.
+    fn grown(&mut self) {
+        let Some(account) = &self.account else { return };
+        if self.fate == Fate::Taken {
+            account.set(self.buffer.len());
+            let buffered = account.buffered();
+            let is_over = match self.header.kind {
+                kind::DATA => buffered.is_far_over(),
+                _ => buffered.is_over(),
+            };
+            if !is_over {
+                return;
+            }
+            self.fate = Fate::Refused;
+            self.most = CLAIMED;
+        }
+        let head = usize::from(self.header.head);
+        if self.buffer.len() > head {
+            self.dropped += self.buffer.len() - head;
+            // The room it took is given back too.
+            self.buffer = BytesMut::from(&self.buffer[..head]);
+        }
+        account.set(0);
+    }
+
+    /// The frame, which has come whole, and what came after it.
+    fn whole(mut self) -> (Frame<'static>, BytesMut) {
+        let ahead = self
+            .buffer
+            .split_off(self.header.length as usize - self.dropped);
+        if self.fate == Fate::Refused {
+            self.buffer.truncate(self.header.head.into());
+        }
+        let frame = Frame {
+            header: self.header,
+            fate: self.fate,
+            payload: Payload::Own(self.buffer.freeze()),
+        };
+        (frame, ahead)
     }
 }
 

@@ -13,14 +13,23 @@ use std::{
 use parking_lot::Mutex;
 use tokio::{sync::Notify, task::AbortHandle};
 
+use crate::transport::{
+    Limits,
+    buffered::{Buffered, Level},
+};
+
 /// Every connection of a port.
-#[derive(Default)]
 pub(crate) struct Seats {
     taken: Mutex<BTreeMap<u64, Taken>>,
     next: AtomicU64,
     stage: AtomicU8,
     /// Told when a connection has ended.
     quieter: Notify,
+    limits: Arc<Limits>,
+    /// Bytes held for all of them.
+    buffered: Arc<Level>,
+    refused: AtomicU64,
+    failed: AtomicU64,
 }
 
 struct Taken {
@@ -38,13 +47,28 @@ const REFUSING: u8 = 2;
 pub(crate) struct Seat {
     seats: Arc<Seats>,
     id: u64,
+    buffered: Arc<Buffered>,
 }
 
 impl Seats {
-    /// A place for a connection, or `None` when `most` are taken.
-    pub(crate) fn take(self: &Arc<Self>, most: usize) -> Option<Seat> {
+    pub(crate) fn new(limits: Arc<Limits>) -> Arc<Self> {
+        Arc::new(Seats {
+            taken: Mutex::default(),
+            next: AtomicU64::new(0),
+            stage: AtomicU8::new(0),
+            quieter: Notify::new(),
+            buffered: Arc::new(Level::new(limits.max_server_buffered_bytes)),
+            limits,
+            refused: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+        })
+    }
+
+    /// A place for a connection, or `None` when there are as many as may be, which is counted.
+    pub(crate) fn take(self: &Arc<Self>) -> Option<Seat> {
         let mut taken = self.taken.lock();
-        if taken.len() >= most {
+        if taken.len() >= self.limits.accepted {
+            self.refused.fetch_add(1, Ordering::Relaxed);
             return None;
         }
         let id = self.next.fetch_add(1, Ordering::Relaxed);
@@ -57,7 +81,22 @@ impl Seats {
         Some(Seat {
             seats: self.clone(),
             id,
+            buffered: Buffered::new(&self.limits, self.buffered.clone()),
         })
+    }
+
+    /// Counts a connection that could not be accepted.
+    pub(crate) fn failed(&self) {
+        self.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What it has counted.
+    pub(crate) fn counts(&self) -> Vec<(&'static str, u64)> {
+        vec![
+            ("buffered_bytes", self.buffered.bytes() as u64),
+            ("connections_refused", self.refused.load(Ordering::Relaxed)),
+            ("accept_errors", self.failed.load(Ordering::Relaxed)),
+        ]
     }
 
     /// Notes the task that serves a connection, so that it can be ended.
@@ -127,6 +166,11 @@ impl Seats {
 impl Seat {
     pub(crate) fn id(&self) -> u64 {
         self.id
+    }
+
+    /// The bytes held for it.
+    pub(crate) fn buffered(&self) -> &Arc<Buffered> {
+        &self.buffered
     }
 
     /// Whether the port is going away; wakes `waker` when it begins to.

@@ -224,6 +224,134 @@ async fn windows_that_stay_shut_end_the_connection_and_hold_little() {
 }
 
 #[tokio::test]
+async fn requests_taken_back_one_by_one_end_the_connection() {
+    let Scene {
+        mut greeter,
+        mut attacker,
+        ..
+    } = Scene::begin().await;
+    let (mut from, mut to) = attacker.split();
+    let flood = async {
+        for number in 0..20_000 {
+            let stream = number * 2 + 1;
+            let mut call = head(stream, "Hang", 0);
+            call.extend(message(stream, "x"));
+            if to.write_all(&call).await.is_err() {
+                return;
+            }
+            // As slow as the server begins them, so that none is reset before it was looked at.
+            if tokio::time::timeout(Duration::from_secs(1), greeter.begun.recv())
+                .await
+                .is_err()
+            {
+                return;
+            }
+            let reset = frame(kind::RST_STREAM, 0, stream, &[0, 0, 0, 8]);
+            if to.write_all(&reset).await.is_err() {
+                return;
+            }
+        }
+        panic!("20,000 requests were taken back on one connection");
+    };
+    let closed = async {
+        let mut rest = [0; 16 << 10];
+        while from.read(&mut rest).await.is_ok_and(|read| read > 0) {}
+    };
+    let both = async { tokio::join!(flood, closed) };
+    let closed = tokio::time::timeout(Duration::from_secs(60), both).await;
+    assert!(closed.is_ok(), "the connection is closed");
+}
+
+/// A message of that many bytes, as the last of a stream.
+fn large(stream: u32, length: usize) -> Vec<u8> {
+    let varint = |number: usize| {
+        [
+            number as u8 | 0x80,
+            (number >> 7) as u8 | 0x80,
+            (number >> 14) as u8,
+        ]
+    };
+    let mut message = vec![10];
+    message.extend(varint(length));
+    message.resize(message.len() + length, b'x');
+    let mut body = vec![0];
+    body.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
+    body.extend(message);
+    let parts = body.chunks(16_384);
+    let last = parts.len() - 1;
+    let frames = parts
+        .enumerate()
+        .flat_map(|(place, part)| frame(kind::DATA, u8::from(place == last), stream, part));
+    frames.collect()
+}
+
+#[tokio::test]
+async fn slow_reader_of_a_large_answer_keeps_its_streams() {
+    let greeter = serve_with(|limits| limits.frame = Duration::from_secs(1)).await;
+    let mut reader = TcpStream::connect(greeter.address()).await.unwrap();
+    reader.write_all(PREFACE).await.unwrap();
+    // INITIAL_WINDOW_SIZE of nothing.
+    let settings = frame(kind::SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]);
+    reader.write_all(&settings).await.unwrap();
+    let mut heard = vec![0; 9];
+    soon(reader.read_exact(&mut heard)).await.unwrap();
+    const LENGTH: usize = 100_000;
+    // The server's own windows count once its settings are acknowledged.
+    let acknowledged = frame(kind::SETTINGS, 1, 0, &[]);
+    let call = [acknowledged, head(1, "Hello", 0), large(1, LENGTH)].concat();
+    reader.write_all(&call).await.unwrap();
+    let step = 20_000_u32.to_be_bytes();
+    let (mut data, mut steps) = (0, 0);
+    while data < LENGTH {
+        // Slower than all of it within the limit, and faster than nothing.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        for stream in [0, 1] {
+            let open = frame(kind::WINDOW_UPDATE, 0, stream, &step);
+            reader.write_all(&open).await.unwrap();
+        }
+        let part = async {
+            loop {
+                match tokio::time::timeout(Duration::from_millis(1), reader.read_buf(&mut heard))
+                    .await
+                {
+                    Ok(read) => assert_ne!(read.unwrap(), 0, "the connection was ended"),
+                    Err(_) => return,
+                }
+            }
+        };
+        soon(part).await;
+        data = heard.iter().filter(|byte| **byte == b'x').count();
+        steps += 1;
+        let tail = &heard[heard.len().saturating_sub(40)..];
+        assert!(steps < 20, "{data} of {} bytes came: {tail:?}", heard.len());
+    }
+}
+
+#[tokio::test]
+async fn request_body_that_stops_coming_is_given_up_without_a_deadline() {
+    let greeter = serve_with(|limits| limits.frame = Duration::from_millis(300)).await;
+    let mut slow = TcpStream::connect(greeter.address()).await.unwrap();
+    slow.write_all(PREFACE).await.unwrap();
+    let settings = frame(kind::SETTINGS, 0, 0, &[]);
+    slow.write_all(&settings).await.unwrap();
+    // Half a message; and a whole one that is not said to be the last.
+    let whole = [0, 0, 0, 0, 3, 10, 1, b'x'];
+    for (stream, part) in [(1, &whole[..6]), (3, &whole[..])] {
+        let call = [head(stream, "Hello", 0), frame(kind::DATA, 0, stream, part)];
+        slow.write_all(&call.concat()).await.unwrap();
+    }
+    let mut heard = Vec::new();
+    let answered = |heard: &[u8], stream: u8| {
+        let head = [kind::HEADERS, 5, 0, 0, 0, stream];
+        heard.windows(6).any(|part| part == head)
+    };
+    while !(answered(&heard, 1) && answered(&heard, 3)) {
+        let read = soon(slow.read_buf(&mut heard)).await.unwrap();
+        assert_ne!(read, 0, "the connection stays");
+    }
+}
+
+#[tokio::test]
 async fn a_frame_that_does_not_come_whole_ends_the_connection() {
     let greeter = serve_with(|limits| {
         limits.frame = Duration::from_millis(200);

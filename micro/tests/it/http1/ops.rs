@@ -98,3 +98,33 @@ async fn metrics_are_in_prometheus_text() {
     }
     running.stop().await;
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn stats_tell_the_threads_and_the_memory_of_the_process() {
+    let running = greeter(|_| {}).await;
+    let client = running.client().unwrap();
+    let stats = client.method::<serde_json::Value, serde_json::Value>("greeter", "Debug.Stats");
+    let cx = micro::Context::new();
+    let asked = async || {
+        let told = stats.call(&cx, serde_json::json!({})).await.unwrap();
+        let field = |name: &str| told[name].as_u64().unwrap();
+        (field("threads"), field("memory"))
+    };
+    let (before, memory) = asked().await;
+    // The least that a process with a runtime takes, and more than any number of pages.
+    assert!(memory > 1 << 20, "{memory}");
+    let (end, ended) = std::sync::mpsc::sync_channel::<()>(0);
+    let ended = std::sync::Arc::new(std::sync::Mutex::new(ended));
+    for _ in 0..200 {
+        let ended = ended.clone();
+        std::thread::spawn(move || {
+            let _ = ended.lock().unwrap().recv();
+        });
+    }
+    // Other tests of this process have threads too, which come and go.
+    let (after, _) = asked().await;
+    assert!(after > before + 100, "{before} threads, then {after}");
+    drop(end);
+    running.stop().await;
+}

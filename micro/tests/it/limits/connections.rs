@@ -64,6 +64,60 @@ async fn a_server_that_falls_silent_is_found_out_and_its_calls_end_as_unknown() 
 }
 
 #[tokio::test]
+async fn client_owes_one_pong_while_its_server_reads_nothing() {
+    const PINGS: u64 = 1_000_000;
+    let (listener, address) = listen().await;
+    let under = Under::start(|_| {}).await;
+    let client = under.client(|_| {});
+    let server = tokio::spawn(async move {
+        let mut raw = Raw::accepted(listener.accept().await.unwrap().0).await;
+        let asked = raw.next().await.unwrap();
+        // Never reads meanwhile, whatever the client answers.
+        for first in (0..PINGS).step_by(10_000) {
+            let pings: Vec<u8> = (first..first + 10_000)
+                .flat_map(|id| frame(PING, 0, id + 1, &[], &[]))
+                .collect();
+            raw.send(&pings).await;
+        }
+        let mut pongs = 0;
+        loop {
+            let said = raw.next().await.unwrap();
+            pongs += u64::from(said.kind == PONG);
+            if (said.kind, said.id) == (PONG, PINGS) {
+                break;
+            }
+        }
+        let fine = [0, 0, 4, 0, 0, 0, 0, 0];
+        raw.send(&frame(RESPONSE, 0, asked.id, &fine, b"y")).await;
+        raw.ends().await;
+        pongs
+    });
+    let call = method(&client, "Limits.Echo");
+    let call = call.call(&Context::new(), "x".into()).address(&address);
+    let answer = call.timeout(Duration::from_secs(20)).await;
+    assert_eq!(answer.unwrap(), "y");
+    drop(client);
+    let pongs = server.await.unwrap();
+    assert!(pongs < PINGS / 10, "{pongs} pongs were queued");
+}
+
+#[tokio::test]
+async fn server_reads_no_pings_while_its_pongs_are_not_read() {
+    let under = Under::start(|_| {}).await;
+    let mut raw = Raw::greeted(under.address()).await;
+    let pings = frame(PING, 0, 7, &[], &[]).repeat(10_000);
+    let mut sent = 0;
+    let blocked = Duration::from_millis(500);
+    while tokio::time::timeout(blocked, raw.send(&pings))
+        .await
+        .is_ok()
+    {
+        sent += pings.len();
+        assert!(sent < 64 << 20, "the server still reads");
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_falls_silent_is_asked_and_then_closed() {
     let under = Under::start(|limits| {
         limits.keepalive = SHORT;

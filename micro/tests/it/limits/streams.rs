@@ -60,6 +60,22 @@ async fn answers_that_nobody_reads_stop_the_work_and_are_all_there_later() {
 }
 
 #[tokio::test]
+async fn pended_answers_that_nobody_reads_stop_the_work() {
+    let under = Under::start(|limits| limits.queue = 1 << 20).await;
+    let mut raw = Raw::greeted(under.address()).await;
+    let requests: Vec<u8> = (0..2000)
+        .flat_map(|id| request(id, "Limits.Later", b"65536"))
+        .collect();
+    raw.send(&requests).await;
+    let made = under.made_at_rest().await;
+    assert!(made < 500, "{made} answers were made for a reader of none");
+    for _ in 0..2000 {
+        let answer = raw.next().await.unwrap();
+        assert_eq!((answer.kind, answer.body.len()), (RESPONSE, 65536));
+    }
+}
+
+#[tokio::test]
 async fn boundless_credit_does_not_make_a_server_queue_without_bound() {
     let under = Under::start(|limits| limits.queue = 1 << 20).await;
     let mut raw = Raw::connect(under.address()).await;

@@ -24,11 +24,13 @@ pub(super) fn encoded(body: HttpBody) -> HttpBody {
 
 /// A body that came in Base64.
 pub(super) fn decoded(body: HttpBody) -> HttpBody {
-    HttpBody::stream(Decoded {
+    let intake = body.intake().cloned();
+    let decoded = HttpBody::stream(Decoded {
         body,
         buffer: BytesMut::new(),
         ended: false,
-    })
+    });
+    decoded.taken_by(intake.as_ref())
 }
 
 struct Encoded(HttpBody);

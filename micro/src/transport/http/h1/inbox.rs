@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 
 use crate::{
     error::{Error, Result},
-    transport::http::Piece,
+    transport::{buffered::Account, http::Piece},
 };
 
 /// What the connection puts pieces into and the handler takes them out of.
@@ -20,6 +20,8 @@ pub(super) struct Inbox {
     state: Mutex<State>,
     /// Bytes held before the connection reads no more.
     window: usize,
+    /// Counts them.
+    account: Account,
 }
 
 #[derive(Default)]
@@ -45,10 +47,11 @@ fn cost(piece: &Piece) -> usize {
 }
 
 impl Inbox {
-    pub(super) fn new(window: usize) -> Arc<Self> {
+    pub(super) fn new(window: usize, account: Account) -> Arc<Self> {
         Arc::new(Inbox {
             state: Mutex::default(),
             window,
+            account,
         })
     }
 
@@ -59,6 +62,7 @@ impl Inbox {
                 return;
             }
             state.held += cost(&piece);
+            self.account.set(state.held);
             state.pieces.push_back(Ok(piece));
         });
     }
@@ -89,7 +93,8 @@ impl Inbox {
     /// Ready when there is room for more; otherwise `cx` is woken when there is.
     pub(super) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
         let mut state = self.state.lock();
-        if state.dropped || (state.wanted && state.held < self.window) {
+        let room = state.held < self.window && self.account.buffered().poll_room(cx).is_ready();
+        if state.dropped || (state.wanted && room) {
             return Poll::Ready(());
         }
         state.connection = Some(cx.waker().clone());
@@ -109,6 +114,7 @@ impl Stream for Incoming {
         let piece = state.pieces.pop_front();
         if let Some(Ok(piece)) = &piece {
             state.held -= cost(piece);
+            self.0.account.set(state.held);
         }
         let polled = match piece {
             Some(piece) => Poll::Ready(Some(piece)),
@@ -135,6 +141,7 @@ impl Drop for Incoming {
         let mut state = self.0.state.lock();
         state.dropped = true;
         let pieces = std::mem::take(&mut state.pieces);
+        self.0.account.set(0);
         let connection = state.connection.take();
         drop(state);
         drop(pieces);

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header, request::Parts};
 
 use super::{
@@ -23,6 +24,7 @@ use crate::{
     time::{self, NEVER, Nanos, nanos},
     transport::{
         Limits,
+        buffered::SMALL,
         http::{HttpAnswer, HttpBegun, HttpBody, Site, travel},
         protocol::{Accepted, Seat},
     },
@@ -37,7 +39,8 @@ const GRACE: Duration = Duration::from_millis(250);
 pub(super) async fn serve(accepted: Accepted, site: Site, hijackers: &[Arc<dyn Hijack>]) {
     let Accepted { io, first, seat } = accepted;
     let limits = site.limits.clone();
-    let wire = Wire::new(io, Reader::new(&first, limits.clone()), limits.idle);
+    let wire = Wire::new(io, Reader::new(&first, limits.clone()), limits.idle)
+        .counted(seat.buffered().account());
     let mut connection = Connection {
         wire,
         site,
@@ -221,11 +224,12 @@ impl Connection {
                 write_continue(self.wire.outbox.tail());
             }
             self.wire.flush().await?;
-            let wire = &mut self.wire;
-            let (whole, _) = wire.reader.whole(&mut wire.io, EAGER as usize).await?;
+            let limit = self.limits.frame;
+            let whole = tokio::time::timeout(limit, self.whole()).await;
+            let whole = whole.map_err(|_| Broken::slow("a body", "frame", limit))??;
             return Ok(HttpBody::Whole(whole));
         }
-        let inbox = Inbox::new(self.limits.window as usize);
+        let inbox = Inbox::new(self.limits.window as usize, self.seat.buffered().account());
         let first = match self.wire.reader.take_all()? {
             Gathered::Begun(first) => first,
             Gathered::Whole(whole) => {
@@ -236,6 +240,23 @@ impl Connection {
         first.into_iter().for_each(|piece| inbox.push(piece));
         asked.inbox = Some(inbox.clone());
         Ok(HttpBody::stream(Incoming(inbox)))
+    }
+
+    /// A small body of a length that was said, counted while it comes.
+    async fn whole(&mut self) -> Result<Bytes, Broken> {
+        loop {
+            if let Some(whole) = self.wire.reader.take_whole() {
+                return Ok(whole);
+            }
+            let held = self.wire.reader.buffered();
+            if let Some(error) = self.seat.buffered().over().filter(|_| held > SMALL) {
+                let status = StatusCode::TOO_MANY_REQUESTS;
+                return Err(Broken::Refused(status, error.message().to_owned().into()));
+            }
+            if poll_fn(|cx| self.wire.poll_fill(cx)).await? == 0 {
+                return Err(Broken::cut_off());
+            }
+        }
     }
 
     /// The answer to a request at work; an error as soon as the client has gone.
@@ -341,10 +362,16 @@ impl Connection {
         let code = match status {
             StatusCode::REQUEST_TIMEOUT => "deadline_exceeded",
             StatusCode::NOT_IMPLEMENTED => "unimplemented",
-            StatusCode::PAYLOAD_TOO_LARGE => "resource_exhausted",
+            StatusCode::PAYLOAD_TOO_LARGE | StatusCode::TOO_MANY_REQUESTS => "resource_exhausted",
             _ => "invalid_argument",
         };
-        self.queue_whole(said(status, code, why), &Method::POST, Version::HTTP_11);
+        let mut response = said(status, code, why);
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            // There was no room to read it.
+            let error = Error::resource_exhausted(why.to_owned()).with_outcome(Outcome::Rejected);
+            travel::write_error(&error, response.headers_mut());
+        }
+        self.queue_whole(response, &Method::POST, Version::HTTP_11);
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::{Broken, Outbox, Reader};
 use crate::{
     time::{self, NEVER, Nanos, nanos},
-    transport::{io::Io, mux::Timer},
+    transport::{buffered::Account, io::Io, mux::Timer},
 };
 
 /// Bytes read ahead of what is answered: pipelined requests beyond wait in the socket.
@@ -30,6 +30,8 @@ pub(crate) struct Wire {
     stalled: Option<Nanos>,
     /// How long it may do so.
     patience: Duration,
+    /// Counts what was read and not taken, and what waits to be written, at a server.
+    account: Option<Account>,
 }
 
 impl Wire {
@@ -41,6 +43,19 @@ impl Wire {
             timer: Timer::new(),
             stalled: None,
             patience,
+            account: None,
+        }
+    }
+
+    /// The same, whose bytes are counted.
+    pub(crate) fn counted(mut self, account: Account) -> Self {
+        self.account = Some(account);
+        self
+    }
+
+    fn count(&self) {
+        if let Some(account) = &self.account {
+            account.set(self.reader.buffered() + self.outbox.length());
         }
     }
 
@@ -50,7 +65,9 @@ impl Wire {
             return Poll::Ready(Ok(()));
         }
         let before = self.outbox.length();
-        match self.outbox.poll_flush(&mut self.io, cx) {
+        let flushed = self.outbox.poll_flush(&mut self.io, cx);
+        self.count();
+        match flushed {
             Poll::Ready(flushed) => {
                 self.stalled = None;
                 return Poll::Ready(flushed.map_err(Broken::from));
@@ -70,9 +87,11 @@ impl Wire {
         if self.reader.buffered() >= AHEAD {
             return Poll::Pending;
         }
-        self.reader
-            .poll_fill(&mut self.io, cx)
-            .map_err(Broken::from)
+        let filled = self.reader.poll_fill(&mut self.io, cx);
+        if filled.is_ready() {
+            self.count();
+        }
+        filled.map_err(Broken::from)
     }
 
     /// Whether the time has come; otherwise `cx` is woken then.

@@ -32,6 +32,10 @@ const CHEAP: i64 = 2;
 const SETTINGS: i64 = 20;
 /// What a request, or a piece of one, gives: it may be followed by an update and a probe.
 const REQUEST: i64 = 2;
+/// Requests that a client may take back beyond those that were answered, over the life of a connection, before it is told to
+/// go away; twice as many end the connection. Who hedges takes back as many as are answered; a node that hangs has fewer
+/// calls than this on one connection, or is left soon.
+const TAKEN_BACK: u64 = 1_000;
 /// Bytes that we sent which give 1: what was asked for may be acknowledged.
 const SENT: i64 = 32;
 
@@ -54,6 +58,8 @@ pub(super) struct Traffic {
     last: AtomicU32,
     /// Whether the connection has been found not worth keeping.
     condemned: AtomicBool,
+    /// Whether the other side took back more requests than it may.
+    unwelcome: AtomicBool,
 }
 
 impl Default for Traffic {
@@ -67,6 +73,7 @@ impl Default for Traffic {
             begun: AtomicU32::new(0),
             last: AtomicU32::new(u32::MAX),
             condemned: AtomicBool::new(false),
+            unwelcome: AtomicBool::new(false),
         }
     }
 }
@@ -101,6 +108,11 @@ impl Traffic {
         self.condemned.load(Relaxed)
     }
 
+    /// Whether the client is to go away: it took back many more requests than were answered.
+    pub(super) fn is_unwelcome(&self) -> bool {
+        self.unwelcome.load(Relaxed)
+    }
+
     /// Whether the other side may have begun to work for a stream of ours.
     pub(super) fn may_have_begun(&self, stream: u32) -> bool {
         stream <= self.begun.load(Relaxed) && stream <= self.last.load(Relaxed)
@@ -124,6 +136,9 @@ pub(super) struct Guard {
     went: Frames,
     allowance: i64,
     refilled: Nanos,
+    /// Streams that the other side reset, and that we ended.
+    resets: u64,
+    answered: u64,
 }
 
 impl Guard {
@@ -147,16 +162,33 @@ impl Guard {
             went: Frames::after(ahead),
             allowance: ALLOWANCE,
             refilled: time::now(),
+            resets: 0,
+            answered: 0,
         }
+    }
+
+    /// An error when the other side took back too many requests.
+    fn check_resets(&self) -> io::Result<()> {
+        let most = self.answered + TAKEN_BACK;
+        if self.resets > most {
+            self.traffic.unwelcome.store(true, Relaxed);
+        }
+        if self.resets > most + TAKEN_BACK {
+            tracing::debug!("an HTTP/2 connection took back too many requests");
+            return Err(io::Error::other("too many requests were taken back"));
+        }
+        Ok(())
     }
 
     fn look_at(&mut self, bytes: &[u8]) -> io::Result<()> {
         let traffic = &self.traffic;
         let mut spent = 0;
         let mut whole = 0;
+        let mut resets = 0;
         self.came.pass(bytes, &mut |frame| {
             spent += frame.cost();
             whole += u64::from(frame.ends_block());
+            resets += u64::from(frame.kind == kind::RST_STREAM);
             if frame.kind == kind::GO_AWAY {
                 traffic.last.fetch_min(frame.word & !(1 << 31), Relaxed);
             }
@@ -166,6 +198,10 @@ impl Guard {
             traffic.frames.fetch_add(whole, Relaxed);
         }
         traffic.amid.store(self.came.is_amid(), Relaxed);
+        if resets > 0 {
+            self.resets += resets;
+            self.check_resets()?;
+        }
         self.allowance = (self.allowance - spent).min(ALLOWANCE);
         if self.allowance >= 0 {
             return Ok(());
@@ -193,12 +229,16 @@ impl Guard {
     fn wrote<'a>(&mut self, written: usize, slices: impl Iterator<Item = &'a [u8]>) {
         let mut left = written;
         let mut begun = self.went.begun;
+        let mut answered = 0;
         for bytes in slices {
             let bytes = &bytes[..bytes.len().min(left)];
             left -= bytes.len();
-            self.went
-                .pass(bytes, &mut |frame| begun = begun.max(frame.begins()));
+            self.went.pass(bytes, &mut |frame| {
+                begun = begun.max(frame.begins());
+                answered += u64::from(frame.ends_stream());
+            });
         }
+        self.answered += answered;
         self.went.begun = begun;
         self.traffic.begun.store(begun, Relaxed);
         self.traffic.written.fetch_add(written as u64, Relaxed);
@@ -277,6 +317,7 @@ impl AsyncWrite for Guard {
 mod kind {
     pub(super) const DATA: u8 = 0;
     pub(super) const HEADERS: u8 = 1;
+    pub(super) const RST_STREAM: u8 = 3;
     pub(super) const SETTINGS: u8 = 4;
     pub(super) const GO_AWAY: u8 = 7;
     pub(super) const CONTINUATION: u8 = 9;
@@ -333,6 +374,11 @@ impl Passed {
     fn ends_block(&self) -> bool {
         let block = matches!(self.kind, kind::HEADERS | kind::CONTINUATION);
         !block || self.flags & FLAG_END_HEADERS != 0
+    }
+
+    /// Whether nothing of its stream follows it.
+    fn ends_stream(&self) -> bool {
+        matches!(self.kind, kind::DATA | kind::HEADERS) && self.flags & FLAG_FIRST != 0
     }
 
     /// The stream it opens.

@@ -54,7 +54,8 @@ impl Protocol for Http2 {
     }
 
     async fn serve(&self, connection: Accepted, call: Arc<dyn Call>) {
-        let site = Site::new(call, self.limits.clone(), self.dialects.clone());
+        let buffered = connection.seat.buffered().clone();
+        let site = Site::new(call, self.limits.clone(), buffered, self.dialects.clone());
         serve::serve(connection, site).await;
     }
 }

@@ -9,7 +9,10 @@ use http::Response;
 use super::{guard::Traffic, send};
 use crate::{
     error::Code,
-    transport::http::{HttpAnswer, HttpBody},
+    transport::{
+        buffered::Buffered,
+        http::{HttpAnswer, HttpBody},
+    },
 };
 
 /// An answer of which the head was sent, and what is left of its body.
@@ -43,15 +46,21 @@ pub(super) fn start(
     }
 }
 
-/// Waits for an answer and sends it. It is dropped when the stream is reset.
-pub(super) async fn finish(
-    mut answer: HttpAnswer,
-    mut respond: SendResponse<Bytes>,
-    traffic: Arc<Traffic>,
-    patience: Duration,
-) {
+/// What takes the answers of a connection.
+pub(super) struct Peer {
+    pub(super) traffic: Arc<Traffic>,
+    pub(super) buffered: Arc<Buffered>,
+    /// How long it may take nothing.
+    pub(super) patience: Duration,
+}
+
+/// Waits for an answer and sends it. It is dropped when the stream is reset. While the peer does not take the answers that
+/// wait for it, no more are made.
+pub(super) async fn finish(mut answer: HttpAnswer, mut respond: SendResponse<Bytes>, peer: Peer) {
     let response = poll_fn(|cx| {
-        if let Poll::Ready(response) = answer.as_mut().poll(cx) {
+        if peer.buffered.poll_answers(cx).is_ready()
+            && let Poll::Ready(response) = answer.as_mut().poll(cx)
+        {
             return Poll::Ready(Some(response));
         }
         respond.poll_reset(cx).map(|_| None)
@@ -62,16 +71,18 @@ pub(super) async fn finish(
     if let Some(response) = response
         && let Some(rest) = start(&mut respond, response)
     {
-        stream(rest, traffic, patience).await;
+        stream(rest, peer).await;
     }
 }
 
 /// Sends what is left of an answer.
-pub(super) async fn stream(rest: Rest, traffic: Arc<Traffic>, patience: Duration) {
+pub(super) async fn stream(rest: Rest, peer: Peer) {
     let (mut stream, body) = rest;
-    if let Err(error) = send::rest(&mut stream, body, patience).await {
+    let account = peer.buffered.answer();
+    account.set(body.here());
+    if let Err(error) = send::rest(&mut stream, body, Some(&peer)).await {
         if error.code() == Code::DeadlineExceeded {
-            traffic.condemn();
+            peer.traffic.condemn();
         }
         tracing::debug!(%error, "an answer broke off");
     }

@@ -1,14 +1,19 @@
 //! Sending a body, as fast as the other side takes it.
 
-use std::{future::poll_fn, task::Poll, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
 
 use bytes::Bytes;
 use h2::{Reason, SendStream};
 use http::HeaderMap;
+use tokio::time::Sleep;
 
-use super::incoming::broken;
+use super::{incoming::broken, respond::Peer};
 use crate::{
-    error::{Error, Result},
+    error::{Code, Error, Result},
     transport::http::{HttpBody, Piece, Prefixed},
 };
 
@@ -67,17 +72,17 @@ fn trailed(
     stream.send_trailers(trailers)
 }
 
-/// Sends a body piece by piece. `patience` is how long the other side may take nothing of one that is
-/// whole; one that streams may wait for as long as its reader likes.
+/// Sends a body piece by piece. With a `peer`, it has to take one that is whole as fast as its patience demands; one that
+/// streams may wait for as long as its reader likes.
 ///
 /// # Errors
 /// `DeadlineExceeded` where patience ended; else what broke, after the stream was told.
 pub(super) async fn rest(
     stream: &mut SendStream<Bytes>,
     mut body: HttpBody,
-    patience: Duration,
+    peer: Option<&Peer>,
 ) -> Result<()> {
-    let patience = (!matches!(body, HttpBody::Stream(_))).then_some(patience);
+    let peer = peer.filter(|_| !matches!(body, HttpBody::Stream(_)));
     loop {
         let piece = poll_fn(|cx| {
             if let Poll::Ready(reset) = stream.poll_reset(cx) {
@@ -87,18 +92,7 @@ pub(super) async fn rest(
         });
         match piece.await? {
             Some(Ok(Piece::Data(data))) if data.is_empty() => {}
-            Some(Ok(Piece::Data(data))) => match patience {
-                None => all(stream, data).await?,
-                Some(patience) => match tokio::time::timeout(patience, all(stream, data)).await {
-                    Ok(sent) => sent?,
-                    Err(_) => {
-                        stream.send_reset(Reason::CANCEL);
-                        return Err(Error::deadline_exceeded(
-                            "the other side opened no window for a whole message",
-                        ));
-                    }
-                },
-            },
+            Some(Ok(Piece::Data(data))) => all(stream, data, peer).await?,
             Some(Ok(Piece::Trailers(trailers))) => {
                 return stream.send_trailers(trailers).map_err(broken);
             }
@@ -115,7 +109,11 @@ pub(super) async fn rest(
 }
 
 /// Sends data by as much as the windows allow.
-async fn all(stream: &mut SendStream<Bytes>, mut data: Bytes) -> Result<()> {
+///
+/// # Errors
+/// `DeadlineExceeded` when a `peer` takes too little.
+async fn all(stream: &mut SendStream<Bytes>, mut data: Bytes, peer: Option<&Peer>) -> Result<()> {
+    let mut progress = Progress::default();
     while !data.is_empty() {
         stream.reserve_capacity(data.len());
         while stream.capacity() == 0 {
@@ -123,17 +121,75 @@ async fn all(stream: &mut SendStream<Bytes>, mut data: Bytes) -> Result<()> {
                 if let Poll::Ready(reset) = stream.poll_reset(cx) {
                     return Poll::Ready(Err(gone(reset)));
                 }
-                stream.poll_capacity(cx).map(Ok)
+                match (stream.poll_capacity(cx), peer) {
+                    (Poll::Pending, Some(peer)) => progress.poll_stalled(peer, cx).map(Err),
+                    (more, _) => more.map(Ok),
+                }
             });
-            match more.await? {
-                Some(more) => drop(more.map_err(broken)?),
-                None => return Err(Error::cancelled("the stream was closed")),
+            match more.await {
+                Ok(Some(more)) => drop(more.map_err(broken)?),
+                Ok(None) => return Err(Error::cancelled("the stream was closed")),
+                Err(error) if error.code() == Code::DeadlineExceeded => {
+                    stream.send_reset(Reason::CANCEL);
+                    return Err(error);
+                }
+                Err(error) => return Err(error),
             }
         }
         let piece = data.split_to(stream.capacity().min(data.len()));
+        progress.took(piece.len());
         stream.send_data(piece, false).map_err(broken)?;
     }
     Ok(())
+}
+
+/// Bytes that a peer must take within its patience, of this answer or of others on its connection.
+const PACE: usize = 16 * 1024;
+/// For how many times its patience others may be taken, and nothing of this one.
+const OTHERS: u32 = 8;
+
+/// How fast an answer is taken.
+#[derive(Default)]
+struct Progress {
+    sleep: Option<Pin<Box<Sleep>>>,
+    /// Bytes taken of this answer since it was looked last.
+    took: usize,
+    /// Bytes written on the connection by then.
+    written: u64,
+    /// How often in a row only others were taken.
+    others: u32,
+}
+
+impl Progress {
+    fn took(&mut self, bytes: usize) {
+        self.took += bytes;
+    }
+
+    /// Ready with an error when the peer takes too little; to be asked when nothing can be sent.
+    fn poll_stalled(&mut self, peer: &Peer, cx: &mut Context<'_>) -> Poll<Error> {
+        loop {
+            let sleep = match &mut self.sleep {
+                Some(sleep) => sleep,
+                none => {
+                    self.written = peer.traffic.written();
+                    none.insert(Box::pin(tokio::time::sleep(peer.patience)))
+                }
+            };
+            ready!(sleep.as_mut().poll(cx));
+            let written = peer.traffic.written() - self.written;
+            if self.took >= PACE {
+                self.others = 0;
+            } else if written >= PACE as u64 && self.others < OTHERS {
+                self.others += 1;
+            } else {
+                return Poll::Ready(Error::deadline_exceeded(format!(
+                    "the other side took less than {PACE} bytes within {:?}",
+                    peer.patience
+                )));
+            }
+            (self.sleep, self.took) = (None, 0);
+        }
+    }
 }
 
 fn gone(reset: Result<Reason, h2::Error>) -> Error {

@@ -4,6 +4,7 @@ use std::{
     future::poll_fn,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -18,7 +19,8 @@ use super::{
     guard::{Guard, Traffic},
     head, incoming,
     pulse::Pulse,
-    respond, send,
+    respond::{self, Peer},
+    send,
 };
 use crate::{
     error::{Error, Result},
@@ -173,25 +175,34 @@ impl Serving {
         match begun {
             HttpBegun::Done(response) => {
                 if let Some(rest) = respond::start(&mut respond, response) {
-                    let sending = respond::stream(rest, self.traffic.clone(), patience);
-                    self.tasks.spawn(sending);
+                    let peer = self.peer(patience);
+                    self.tasks.spawn(respond::stream(rest, peer));
                 }
             }
             HttpBegun::Running(answer) => {
-                let traffic = self.traffic.clone();
-                self.tasks
-                    .spawn(respond::finish(answer, respond, traffic, patience));
+                let peer = self.peer(patience);
+                self.tasks.spawn(respond::finish(answer, respond, peer));
             }
         }
     }
 
-    /// Says goodbye when the port goes away; the connection ends with its last stream.
+    /// What takes the answers.
+    fn peer(&self, patience: Duration) -> Peer {
+        Peer {
+            traffic: self.traffic.clone(),
+            buffered: self.seat.buffered().clone(),
+            patience,
+        }
+    }
+
+    /// Says goodbye when the port goes away, or to a client that takes back most of what it asks for; the connection ends
+    /// with its last stream.
     fn leave(&mut self, cx: &mut Context<'_>) {
         if self.said_goodbye {
             return;
         }
         self.seat.listen(cx.waker());
-        if self.seat.is_leaving() {
+        if self.seat.is_leaving() || self.traffic.is_unwelcome() {
             self.said_goodbye = true;
             self.connection.graceful_shutdown();
             self.seat.listen(cx.waker());
@@ -209,6 +220,7 @@ fn is_odd(request: &Request<HttpBody>) -> bool {
 /// Answers a request once all of it has come: until then it counts as under way.
 async fn whole(request: Request<HttpBody>, site: Arc<Site>) -> Response<HttpBody> {
     let (head, body) = request.into_parts();
+    let body = body.taken_by(Some(&site.intake()));
     match body.collect(site.limits.message).await {
         Ok((data, _)) => {
             let request = Request::from_parts(head, HttpBody::Whole(data));

@@ -15,8 +15,7 @@ impl Upload {
     pub(super) fn begin(mut stream: SendStream<Bytes>, body: HttpBody) -> Self {
         Upload(tokio::spawn(async move {
             // One that streams may wait for as long as its reader likes; that is told of an error.
-            let patience = std::time::Duration::MAX;
-            if let Err(error) = send::rest(&mut stream, body, patience).await {
+            if let Err(error) = send::rest(&mut stream, body, None).await {
                 tracing::debug!(%error, "the body of a request broke off");
             }
         }))

@@ -11,7 +11,7 @@ use crate::transport::http::{
 };
 use crate::{
     call::{Begun, Shape},
-    error::{Code, Error, Result},
+    error::{Code, Error, Outcome, Result},
     message::{self, Body, ContentType},
     time::{self, Nanos},
 };
@@ -65,6 +65,9 @@ impl Dialect for Plain {
                 HttpBegun::Running(Box::pin(async move {
                     match body.collect(most).await {
                         Ok((data, _)) => said(call.call(request(data)).await, is_json),
+                        Err(error) if error.outcome() == Outcome::Rejected => {
+                            said(Err(error), is_json)
+                        }
                         Err(error) => over(error),
                     }
                 }))

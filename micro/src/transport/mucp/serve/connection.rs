@@ -22,6 +22,7 @@ use crate::{
     time::{self, NEVER, Nanos, nanos},
     transport::{
         Limits,
+        buffered::{Account, SMALL},
         http::{
             Piece,
             h1::{
@@ -59,6 +60,8 @@ pub(super) struct Connection {
     since: Option<Nanos>,
     /// When it closes for lack of messages, once the port is going away.
     leaving: Option<Nanos>,
+    /// Counts the message that comes, the bodies of calls at work, and replies that wait for their turn.
+    account: Account,
 }
 
 struct Coming {
@@ -68,7 +71,18 @@ struct Coming {
 
 pub(super) enum Turn {
     Ready(Reply),
-    Running(Form, Answer),
+    /// With the bytes of its request's body.
+    Running(Form, Answer, usize),
+}
+
+impl Turn {
+    /// The bytes that a reply holds.
+    fn replied(&self) -> usize {
+        match self {
+            Turn::Ready(reply) => reply.body.len(),
+            Turn::Running(..) => 0,
+        }
+    }
 }
 
 /// Where the last call went, as the next one mostly goes there too.
@@ -106,7 +120,8 @@ impl Connection {
             limits,
         } = taken;
         Connection {
-            wire: Wire::new(io, reader, limits.idle),
+            wire: Wire::new(io, reader, limits.idle).counted(seat.buffered().account()),
+            account: seat.buffered().account(),
             seat,
             call,
             limits,
@@ -148,6 +163,7 @@ impl Connection {
         self.seat.listen(cx.waker());
         loop {
             let ready = self.answer(cx);
+            self.count();
             if self.wire.poll_flush(cx)?.is_ready() && ready {
                 // There was more than fits into one go.
                 continue;
@@ -159,7 +175,11 @@ impl Connection {
                 }
                 return self.watch(cx);
             }
-            if self.turns.len() >= PIPELINED || !self.streams.iter().all(|one| one.has_room(cx)) {
+            // Who does not read its answers gets no more of them.
+            if self.turns.len() >= PIPELINED
+                || self.is_full()
+                || !self.streams.iter().all(|one| one.has_room(cx))
+            {
                 return self.wait(cx);
             }
             match self.poll_message(cx)? {
@@ -172,19 +192,33 @@ impl Connection {
 
     /// Polls what is at work and queues what is ready; whether it stopped for the sake of others.
     fn answer(&mut self, cx: &mut Context<'_>) -> bool {
-        for turn in &mut self.turns {
-            if let Turn::Running(form, answer) = turn
+        let mut more = false;
+        let mut queued = self.queued();
+        for (place, turn) in self.turns.iter_mut().enumerate() {
+            // The first is what the others wait for.
+            if place > 0 && queued > self.limits.queue {
+                more = true;
+                break;
+            }
+            if let Turn::Running(form, answer, _) = turn
                 && let Poll::Ready(answer) = answer.as_mut().poll(cx)
             {
                 *turn = Turn::Ready(form.answer(answer));
+                queued += turn.replied();
             }
         }
-        while let Some(Turn::Ready(_)) = self.turns.front()
-            && let Some(Turn::Ready(reply)) = self.turns.pop_front()
-        {
+        while let Some(Turn::Ready(_)) = self.turns.front() {
+            if self.wire.outbox.length() > self.limits.queue {
+                more = true;
+                break;
+            }
+            let Some(Turn::Ready(reply)) = self.turns.pop_front() else {
+                break;
+            };
             self.write(reply, false);
         }
-        let mut more = false;
+        // Nothing else would come of it: the first call at work is what the others wait for.
+        more &= !self.wire.outbox.is_empty();
         let mut streams = std::mem::take(&mut self.streams);
         for stream in &mut streams {
             let mut taken = 0;
@@ -200,6 +234,26 @@ impl Connection {
         streams.retain(|stream| !stream.is_over());
         self.streams = streams;
         more
+    }
+
+    /// Bytes of replies that wait.
+    fn queued(&self) -> usize {
+        self.wire.outbox.length() + self.turns.iter().map(Turn::replied).sum::<usize>()
+    }
+
+    /// Whether more replies wait than may.
+    fn is_full(&self) -> bool {
+        self.queued() > self.limits.queue
+    }
+
+    /// Counts what is held beside the bytes of the wire.
+    fn count(&self) {
+        let turns = self.turns.iter().map(|turn| match turn {
+            Turn::Ready(reply) => reply.body.len(),
+            Turn::Running(_, _, request) => *request,
+        });
+        let coming = self.coming.as_ref().map_or(0, |coming| coming.data.len());
+        self.account.set(coming + turns.sum::<usize>());
     }
 
     /// Whether nothing is at work.
@@ -344,7 +398,17 @@ impl Connection {
         };
         while whole.is_none() {
             match reader.take_body()? {
-                Body::More => return Ok(None),
+                Body::More => {
+                    let came = coming.data.len();
+                    if came > SMALL {
+                        self.count();
+                        if let Some(error) = self.seat.buffered().over() {
+                            let status = StatusCode::SERVICE_UNAVAILABLE;
+                            return Err(Broken::Refused(status, error.message().to_owned().into()));
+                        }
+                    }
+                    return Ok(None);
+                }
                 Body::Done => whole = Some(std::mem::take(&mut coming.data).freeze()),
                 Body::Piece(Piece::Data(data)) if coming.data.len() + data.len() > most => {
                     return Err(too_large());

@@ -11,13 +11,15 @@ use bytes::Bytes;
 use futures_core::Stream;
 use parking_lot::Mutex;
 
-use crate::error::Result;
+use crate::{error::Result, transport::buffered::Account};
 
 /// What the connection puts messages into and the handler takes them out of.
 pub(super) struct Inbox {
     state: Mutex<State>,
     /// Bytes held before the connection reads no more.
     window: usize,
+    /// Counts them.
+    account: Account,
 }
 
 #[derive(Default)]
@@ -35,10 +37,11 @@ struct State {
 const EACH: usize = 64;
 
 impl Inbox {
-    pub(super) fn new(window: usize) -> Arc<Self> {
+    pub(super) fn new(window: usize, account: Account) -> Arc<Self> {
         Arc::new(Inbox {
             state: Mutex::default(),
             window,
+            account,
         })
     }
 
@@ -47,6 +50,7 @@ impl Inbox {
         self.change(|state| {
             if !state.dropped && !state.ended {
                 state.held += message.len() + EACH;
+                self.account.set(state.held);
                 state.messages.push_back(Ok(message));
             }
         });
@@ -74,7 +78,8 @@ impl Inbox {
     /// Whether there is room for more; otherwise `cx` is woken when there is.
     pub(super) fn has_room(&self, cx: &Context<'_>) -> bool {
         let mut state = self.state.lock();
-        let room = state.dropped || state.held < self.window;
+        let room = state.dropped
+            || (state.held < self.window && self.account.buffered().poll_room(cx).is_ready());
         if !room {
             state.connection = Some(cx.waker().clone());
         }
@@ -99,6 +104,7 @@ impl Stream for Incoming {
         };
         if let Ok(message) = &message {
             state.held -= message.len() + EACH;
+            self.0.account.set(state.held);
         }
         let connection = state.connection.take();
         drop(state);
@@ -112,6 +118,7 @@ impl Drop for Incoming {
         let mut state = self.0.state.lock();
         state.dropped = true;
         let messages = std::mem::take(&mut state.messages);
+        self.0.account.set(0);
         let connection = state.connection.take();
         drop(state);
         drop(messages);

@@ -45,18 +45,16 @@ enum Work {
 }
 
 impl Stream {
-    /// One that has opened; the body of that message means nothing. With `window` the request is a stream,
-    /// of which so many bytes are held.
+    /// One that has opened; the body of that message means nothing. With `inbox` the request is a stream.
     pub(super) fn open(
         form: Form,
         target: Target,
         context: context::Context,
-        window: Option<usize>,
+        inbox: Option<Arc<Inbox>>,
         call: &Arc<dyn Call>,
     ) -> Self {
         let endpoint = target.endpoint().into();
         let deadline = context.deadline();
-        let inbox = window.map(Inbox::new);
         let work = match &inbox {
             None => Work::Opened(Box::new((target, context))),
             Some(inbox) => {

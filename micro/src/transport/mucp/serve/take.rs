@@ -9,6 +9,7 @@ use super::{
         names::{self, EOS, ERROR, HALF_CLOSE, TOPIC},
     },
     connection::{Connection, PIPELINED, Turn},
+    inbox::Inbox,
     reply::Form,
     stream::Stream,
 };
@@ -18,7 +19,11 @@ use crate::{
     error::{Error, Outcome},
     message::{ContentType, Request, Response, Target},
     time::{self, Nanos},
-    transport::http::{h1::is_kept, plain, travel},
+    transport::http::{
+        addressing::{self, Meant},
+        h1::is_kept,
+        plain, travel,
+    },
 };
 
 /// Streams that have ended and whose late messages are known as such.
@@ -59,6 +64,9 @@ impl Connection {
         if let Some(stream) = self.stream(&form, Some(&endpoint)) {
             let call = self.call.clone();
             return self.streams[stream].push(form, body, &call);
+        }
+        if let Meant::Elsewhere(error) = addressing::look(&*self.call, &head.method, headers) {
+            return self.refuse(&form, error);
         }
         if self.seat.is_refusing() {
             self.kept = false;
@@ -114,8 +122,15 @@ impl Connection {
                 }
             }
         }
-        let window = shape.request_stream.then_some(self.limits.window as usize);
-        let stream = Stream::open(form, target, context, window, &self.call);
+        let buffered = self.seat.buffered();
+        if let Some(error) = buffered.over() {
+            return self.refuse(&form, error);
+        }
+        let window = self.limits.window as usize;
+        let inbox = shape
+            .request_stream
+            .then(|| Inbox::new(window, buffered.account()));
+        let stream = Stream::open(form, target, context, inbox, &self.call);
         self.streams.push(stream);
     }
 
@@ -133,6 +148,11 @@ impl Connection {
             self.streams
                 .push(Stream::failed(form.clone(), target.endpoint()));
         }
+        let is_probe = target.endpoint().starts_with("Debug.");
+        if let Some(error) = self.seat.buffered().over().filter(|_| !is_probe) {
+            return self.refuse(&form, error);
+        }
+        let length = body.len();
         let body = match (&form.content_type, body.is_empty()) {
             (ContentType::GoJson, true) => Bytes::from_static(b"{}"),
             _ => body,
@@ -142,7 +162,7 @@ impl Connection {
         let request = Request::build(target, context, content_type, body.into(), idempotent);
         let turn = match self.call.begin(request, now) {
             Begun::Done(answer) => Turn::Ready(form.answer(answer)),
-            Begun::Running(answer) => Turn::Running(form, answer),
+            Begun::Running(answer) => Turn::Running(form, answer, length),
         };
         self.turns.push_back(turn);
     }
@@ -181,7 +201,8 @@ impl Connection {
         let mut form = form;
         // Nobody reads what subscribers say.
         form.content_type = ContentType::Bytes;
-        self.turns.push_back(Turn::Running(form, answer));
+        self.turns
+            .push_back(Turn::Running(form, answer, body.len()));
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     message::{Body, Response},
     time::Nanos,
     transport::mux::{
-        frame::{self, StatusRead, kind, write_bare},
+        frame::{self, StatusRead, kind},
         reader::Frame,
     },
 };
@@ -77,7 +77,7 @@ impl State {
                     credit.grant(u32::from_le_bytes(granted));
                 }
             }
-            kind::PING => write_bare(self.queue.tail(), kind::PONG, id, &[]),
+            kind::PING => self.pong = Some(id),
             kind::PONG => {
                 if let Some(place) = self.pings.iter().position(|(ping, _)| *ping == id) {
                     let _ = self.pings.swap_remove(place).1.send(());

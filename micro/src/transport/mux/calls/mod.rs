@@ -51,6 +51,8 @@ pub(super) struct State {
     /// Calls whose head came, or whose request streams: by their id, until both sides have ended.
     streams: BTreeMap<u64, Streams>,
     names: Names,
+    /// Whether the other side has said who it is and what it accepts.
+    introduced: bool,
     /// The connection's task, and whether it sleeps.
     driver: Option<Waker>,
     asleep: bool,
@@ -63,6 +65,8 @@ pub(super) struct State {
     waited: Nanos,
     /// Who waits for a sign of life, by the number of its PING.
     pings: Vec<(u64, oneshot::Sender<()>)>,
+    /// The PING to be answered once all that was queued before has left; of several the last.
+    pong: Option<u64>,
     /// The earliest time at which a call must be looked at.
     pub(super) nearest: Nanos,
     /// Calls begun so far.
@@ -136,6 +140,7 @@ impl Calls {
                 free: Vec::new(),
                 streams: BTreeMap::new(),
                 names: Names::new(0),
+                introduced: false,
                 driver: None,
                 asleep: false,
                 stage: Stage::Open,
@@ -143,6 +148,7 @@ impl Calls {
                 waiting: Vec::new(),
                 waited: NEVER,
                 pings: Vec::new(),
+                pong: None,
                 nearest: NEVER,
                 begun: 0,
                 last: time::now(),
@@ -223,7 +229,7 @@ impl Calls {
                 continue;
             };
             let outcome = if waiting.end > flushed {
-                Outcome::NotSent
+                unsent(error)
             } else {
                 Outcome::Unknown
             };
@@ -242,6 +248,14 @@ impl Calls {
             }
         }
         wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// The outcome of a call of which nothing left before a connection ended: the other side's greeting may have refused it.
+fn unsent(error: &Error) -> Outcome {
+    match error.is_wrong_server() {
+        true => Outcome::Rejected,
+        false => Outcome::NotSent,
     }
 }
 

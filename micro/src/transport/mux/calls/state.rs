@@ -13,6 +13,7 @@ use crate::{
             frame::{kind, write_bare},
             names::Names,
             preface::Preface,
+            queue::Writer,
             stream,
         },
     },
@@ -31,8 +32,18 @@ impl State {
         self.asleep = true;
     }
 
-    /// What the other side said of itself.
-    pub(crate) fn introduced(&mut self, other: &Preface, limits: &Limits) {
+    /// Hands the writer, which must be empty, what is queued; whether there was anything. A server that reads nothing and
+    /// asks for signs of life is owed one of them.
+    pub(crate) fn hand_over(&mut self, writer: &mut Writer) -> bool {
+        if let Some(ping) = self.pong.take() {
+            write_bare(self.queue.tail(), kind::PONG, ping, &[]);
+        }
+        self.queue.hand_over(writer)
+    }
+
+    /// What the other side said of itself; gives those that waited for it.
+    pub(crate) fn introduced(&mut self, other: &Preface, limits: &Limits) -> Wakers {
+        self.introduced = true;
         self.message_limit = limits.message_u32().min(other.message) as usize;
         self.head_limit = limits.head_u32().min(other.head) as usize;
         let names = u16::try_from(other.names).unwrap_or(u16::MAX);
@@ -43,6 +54,8 @@ impl State {
                 credit.grant(other.window);
             }
         }
+        self.waited = NEVER;
+        std::mem::take(&mut self.waiting)
     }
 
     /// Whether the connection has nothing left to do and takes nothing new.

@@ -56,7 +56,7 @@ impl State {
         };
         let deadline = waiting.stream_deadline;
         self.nearest = self.nearest.min(deadline);
-        let inbox = Inbox::new(window);
+        let inbox = Inbox::new(window, None);
         let streams = self.streams.entry(id);
         let streams = streams.or_insert_with(|| Streams::new(deadline));
         streams.inbox = Some(inbox.clone());

@@ -1,5 +1,7 @@
 //! How requests are answered: refused, in place, or by a task of their own.
 
+use std::{future::poll_fn, task::Poll};
+
 use super::{
     session::Session,
     shared::{Running, Served},
@@ -76,7 +78,13 @@ impl Session {
             let queued = state.queue.length() + self.own.length();
             self.full = queued > self.limits.queue as u64;
         }
+        let mut answer = answer;
         let task = tokio::spawn(async move {
+            let mut waits = None;
+            let answer = poll_fn(|cx| match served.poll_room(&mut waits, cx) {
+                Poll::Ready(()) => answer.as_mut().poll(cx),
+                Poll::Pending => Poll::Pending,
+            });
             let line = Line {
                 served: &served,
                 id,

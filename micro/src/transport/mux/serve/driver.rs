@@ -13,6 +13,7 @@ use crate::{
     error::{Error, Result},
     time::{self, Nanos, nanos},
     transport::{
+        buffered::Account,
         io::Io,
         mux::{
             driver::Timer,
@@ -39,6 +40,8 @@ pub(super) struct Driver {
     amid_since: Option<Nanos>,
     /// Whether the other side did not take what was last written to it.
     blocked: bool,
+    /// Counts what waits to be written while it is so.
+    queued: Account,
     said_goodbye: bool,
 }
 
@@ -58,7 +61,8 @@ impl Driver {
                 limits.message.max(UNSAID.message as usize) + usize::from(u16::MAX),
                 first,
             )
-            .looking_ahead(),
+            .looking_ahead()
+            .counted(session.seat.buffered().clone()),
             writer: Writer::default(),
             polling: Polling::new(limits.poll),
             timer: Timer::new(),
@@ -66,6 +70,7 @@ impl Driver {
             pinged: None,
             amid_since: None,
             blocked: false,
+            queued: session.seat.buffered().account(),
             said_goodbye: false,
             io,
             session,
@@ -156,6 +161,7 @@ impl Driver {
                 Poll::Ready(Ok(_)) if self.blocked => {
                     // It reads again, which is a sign of life.
                     self.blocked = false;
+                    self.queued.set(0);
                     self.last_read = time::now();
                     self.pinged = None;
                 }
@@ -167,6 +173,9 @@ impl Driver {
                 Poll::Ready(Err(error)) => return Err(error.into()),
                 Poll::Pending => {
                     self.blocked = true;
+                    let queued =
+                        self.session.own.length() + self.session.served.state.lock().queue.length();
+                    self.queued.set(self.writer.length() + queued as usize);
                     return Ok(());
                 }
             }
@@ -186,6 +195,7 @@ impl Driver {
                 self.write(cx)?;
                 continue;
             }
+            session.crowded |= session.seat.buffered().is_over();
             let read = self.reader.poll_frames(&mut self.io, cx, &mut |frame| {
                 let now = *received.get_or_insert_with(time::now);
                 session.frame(frame, now)

@@ -1,22 +1,29 @@
 //! What a server knows of the other side, and what becomes of its frames.
 
-use std::{collections::VecDeque, sync::Arc, task::Waker};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    task::Waker,
+};
+
+use bytes::Bytes;
 
 use super::shared::{Running, Served};
 use crate::{
     call::{Begun, Call},
     context::Context as CallContext,
-    error::{Error, Result},
+    error::{Error, Outcome, Result},
     message::{Body, ContentType, Request, Target},
     time::{NEVER, Nanos},
     transport::{
         Limits,
+        buffered::SMALL,
         mux::{
             frame::{self, kind, write_bare},
             names::{self, Known},
             preface::Preface,
             queue::{Queue, Writer},
-            reader::Frame,
+            reader::{Fate, Frame},
             stream::{self, Inbox, Incoming, Run},
         },
         protocol::Seat,
@@ -31,6 +38,8 @@ pub(super) struct Session {
     pub(super) limits: Arc<Limits>,
     pub(super) preface: Preface,
     names: Known,
+    /// Why every request is refused: they are meant for another server.
+    refusal: Option<Error>,
     call: Arc<dyn Call>,
     pub(super) seat: Seat,
     /// Whether more is queued than the limit: nothing is begun until it is written.
@@ -39,13 +48,15 @@ pub(super) struct Session {
     parked: VecDeque<Frame<'static>>,
     /// Messages of a stream, to be handed over together.
     run: Run,
-    /// Whether as many calls as may be were at work when the last was begun.
+    /// Whether as many calls as may be were at work, or as many bytes as may be held, when it was last looked; or
+    /// every request is refused.
     pub(super) crowded: bool,
 }
 
 impl Session {
     pub(super) fn new(
         preface: Preface,
+        refusal: Option<Error>,
         limits: Arc<Limits>,
         served: Arc<Served>,
         call: Arc<dyn Call>,
@@ -62,7 +73,8 @@ impl Session {
             full: false,
             parked: VecDeque::new(),
             run: Run::default(),
-            crowded: false,
+            crowded: refusal.is_some(),
+            refusal,
         }
     }
 
@@ -74,7 +86,8 @@ impl Session {
         let mut state = self.served.state.lock();
         let handed = state.queue.hand_over(writer);
         if handed && !state.waiting.is_empty() {
-            let waiting = std::mem::take(&mut state.waiting);
+            let waiting = state.take_waiting();
+            self.served.full.store(false, Relaxed);
             drop(state);
             waiting.into_iter().for_each(Waker::wake);
         }
@@ -99,7 +112,7 @@ impl Session {
     }
 
     pub(super) fn frame(&mut self, frame: Frame<'_>, now: Nanos) -> Result<()> {
-        if frame.header.kind == kind::DATA && !self.full {
+        if frame.header.kind == kind::DATA && !self.full && frame.fate != Fate::Refused {
             let served = &self.served;
             return self.run.add(frame, |id| {
                 let state = served.state.lock();
@@ -113,10 +126,21 @@ impl Session {
         }
         let id = frame.header.id;
         match frame.header.kind {
-            kind::REQUEST if !frame.cancelled => self.request(frame, now)?,
+            kind::REQUEST if frame.fate == Fate::Taken => self.request(frame, now)?,
             kind::REQUEST | kind::WITHDRAWN => {
                 let read = frame::read_request(frame.head()).ok_or_else(damaged)?;
                 self.target(&read)?;
+                if frame.fate == Fate::Refused {
+                    let error = self.seat.buffered().refusal();
+                    self.refuse(id, &error);
+                }
+            }
+            kind::DATA if frame.fate == Fate::Refused => {
+                let state = self.served.state.lock();
+                if let Some(inbox) = state.running.get(&id).and_then(|r| r.inbox.as_ref()) {
+                    let error = self.seat.buffered().refusal();
+                    inbox.end(Err(error.with_outcome(Outcome::Unknown)));
+                }
             }
             kind::END => {
                 let end = match frame::read_status(frame.head()).ok_or_else(damaged)? {
@@ -141,7 +165,7 @@ impl Session {
                     running.stop("the caller gave the call up");
                 }
             }
-            kind::PING => write_bare(self.own.tail(), kind::PONG, id, &[]),
+            kind::PING => self.pong(id),
             _ => {}
         }
         Ok(())
@@ -203,7 +227,7 @@ impl Session {
             Body::from(frame.body())
         } else {
             let window = self.limits.window;
-            let inbox = Inbox::new(window);
+            let inbox = Inbox::new(window, Some(self.seat.buffered().account()));
             running.inbox = Some(inbox.clone());
             Body::stream(Incoming::new(inbox, self.served.clone(), header.id, window))
         };
@@ -212,14 +236,13 @@ impl Session {
             self.refuse(header.id, &error);
             return Ok(());
         }
-        if self.crowded && self.is_crowded() {
-            let error = Error::resource_exhausted(format!(
-                "{0} calls are at work on one connection, over the limit `calls` of {0}",
-                self.limits.calls
-            ));
+        if self.crowded
+            && let Some(error) = self.no_room(&target)
+        {
             self.refuse(header.id, &error);
             return Ok(());
         }
+        let length = body.as_bytes().map_or(0, Bytes::len);
         let request = Request::build(target, context, content_type, body, false);
         match self.call.begin(request, now) {
             Begun::Done(answer) if running.inbox.is_none() => {
@@ -228,13 +251,43 @@ impl Session {
             Begun::Done(answer) => {
                 self.run_on(header.id, running, Box::pin(async { answer }), deadline)
             }
-            Begun::Running(answer) => self.run_on(header.id, running, answer, deadline),
+            Begun::Running(answer) => {
+                if length > SMALL {
+                    let account = self.seat.buffered().account();
+                    account.set(length);
+                    running.account = Some(account);
+                    self.crowded |= self.seat.buffered().is_over();
+                }
+                self.run_on(header.id, running, answer, deadline)
+            }
         }
     }
 
-    fn is_crowded(&mut self) -> bool {
-        self.crowded = self.served.state.lock().running.len() >= self.limits.calls;
-        self.crowded
+    /// Why no request can be begun now. What asks how the server is gets its answer all the same.
+    fn no_room(&mut self, target: &Target) -> Option<Error> {
+        if let Some(error) = &self.refusal {
+            return Some(error.clone());
+        }
+        let running = self.served.state.lock().running.len();
+        let over = self.seat.buffered().over();
+        self.crowded = running >= self.limits.calls || over.is_some();
+        if running < self.limits.calls {
+            return over.filter(|_| !target.endpoint().starts_with("Debug."));
+        }
+        Some(Error::resource_exhausted(format!(
+            "{0} calls are at work on one connection, over the limit `calls` of {0}",
+            self.limits.calls
+        )))
+    }
+
+    /// Gives a sign of life; to who means another server there is none, and is told so.
+    fn pong(&mut self, id: u64) {
+        let Some(error) = &self.refusal else {
+            return write_bare(self.own.tail(), kind::PONG, id, &[]);
+        };
+        let status = frame::Status::Failed(error);
+        let most = u16::MAX.into();
+        let _ = frame::write_status(self.own.tail(), kind::GO_AWAY, 0, 0, &status, 0, most);
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     task::{Context, Poll, Waker},
 };
 
@@ -11,17 +14,22 @@ use tokio::task::AbortHandle;
 
 use crate::{
     error::{Error, Outcome},
-    transport::mux::{
-        queue::Queue,
-        stream::{Credit, Inbox, Outlet},
+    transport::{
+        buffered::Account,
+        mux::{
+            queue::Queue,
+            stream::{Credit, Inbox, Outlet},
+        },
     },
 };
 
 /// What the connection's task and its calls' tasks share.
 pub(super) struct Served {
     pub(super) state: Mutex<State>,
-    /// Bytes queued before streams wait.
+    /// Bytes queued before streams and calls wait.
     queue: u64,
+    /// Whether more is queued, for who does not hold the lock.
+    pub(super) full: AtomicBool,
 }
 
 /// What is behind its lock.
@@ -32,8 +40,18 @@ pub(super) struct State {
     pub(super) driver: Option<Waker>,
     pub(super) asleep: bool,
     gone: bool,
-    /// Streams that wait for room in the queue.
+    /// Streams and calls that wait for room in the queue.
     pub(super) waiting: Vec<Waker>,
+    /// How often those that waited were woken.
+    woken: u64,
+}
+
+impl State {
+    /// Those that wait for room, to be woken.
+    pub(super) fn take_waiting(&mut self) -> Vec<Waker> {
+        self.woken += 1;
+        std::mem::take(&mut self.waiting)
+    }
 }
 
 /// One call at work.
@@ -42,6 +60,8 @@ pub(super) struct Running {
     pub(super) task: Option<AbortHandle>,
     pub(super) inbox: Option<Arc<Inbox>>,
     pub(super) credit: Option<Arc<Credit>>,
+    /// Counts the request's body.
+    pub(super) account: Option<Account>,
 }
 
 impl Served {
@@ -54,9 +74,29 @@ impl Served {
                 asleep: false,
                 gone: false,
                 waiting: Vec::new(),
+                woken: 0,
             }),
             queue,
+            full: AtomicBool::new(false),
         })
+    }
+
+    /// Ready unless more is queued than may be: whoever does not read answers gets no more of them made. `waits` is what a
+    /// call remembers of its place among those that wait.
+    pub(super) fn poll_room(&self, waits: &mut Option<u64>, cx: &Context<'_>) -> Poll<()> {
+        if !self.full.load(Relaxed) {
+            return Poll::Ready(());
+        }
+        let mut state = self.state.lock();
+        if state.gone || state.queue.length() <= self.queue {
+            self.full.store(false, Relaxed);
+            return Poll::Ready(());
+        }
+        if *waits != Some(state.woken) {
+            *waits = Some(state.woken);
+            state.waiting.push(cx.waker().clone());
+        }
+        Poll::Pending
     }
 
     /// Ends every call with the connection: nobody can hear their answers.
@@ -64,7 +104,7 @@ impl Served {
         let mut state = self.state.lock();
         state.gone = true;
         state.queue = Queue::default();
-        let waiting = std::mem::take(&mut state.waiting);
+        let waiting = state.take_waiting();
         let running = std::mem::take(&mut state.running);
         drop(state);
         waiting.into_iter().for_each(Waker::wake);
@@ -74,11 +114,21 @@ impl Served {
     }
 }
 
+impl Served {
+    /// Notes whether more is queued than may be.
+    fn note(&self, state: &State) {
+        if state.queue.length() > self.queue {
+            self.full.store(true, Relaxed);
+        }
+    }
+}
+
 impl Outlet for Served {
     fn write(&self, write: &mut dyn FnMut(&mut Queue)) {
         let mut state = self.state.lock();
         if !state.gone {
             write(&mut state.queue);
+            self.note(&state);
             wake_driver(state);
         }
     }
@@ -93,6 +143,7 @@ impl Outlet for Served {
             return Poll::Pending;
         }
         write(&mut state.queue);
+        self.note(&state);
         wake_driver(state);
         Poll::Ready(())
     }

@@ -13,8 +13,11 @@ use parking_lot::Mutex;
 
 use super::{Outlet, cost};
 use crate::{
-    error::{Error, Result},
-    transport::mux::frame::{kind, write_bare},
+    error::{Error, Outcome, Result},
+    transport::{
+        buffered::{Account, Buffered},
+        mux::frame::{kind, write_bare},
+    },
 };
 
 /// Messages that have come and were not taken yet; at most a window of them.
@@ -26,6 +29,9 @@ struct Inner {
     waker: Option<Waker>,
     /// Bytes that may still come before the reader grants more.
     open: u32,
+    /// Counts the bytes that have come and were not read, at a server.
+    account: Option<Account>,
+    unread: usize,
 }
 
 impl Inner {
@@ -40,15 +46,37 @@ impl Inner {
         self.open = self.open.saturating_sub(cost(message.len()));
         Ok(())
     }
+
+    /// Fails the stream when a server holds so much that it cannot wait for its reader.
+    fn check(&mut self) {
+        if let Some(account) = &self.account
+            && account.buffered().is_far_over()
+        {
+            let error = account.buffered().refusal();
+            self.end = Some(Err(error.with_outcome(Outcome::Unknown)));
+            self.messages.clear();
+            self.count(0);
+        }
+    }
+
+    /// Notes how many bytes are not read.
+    fn count(&mut self, unread: usize) {
+        self.unread = unread;
+        if let Some(account) = &self.account {
+            account.set(unread);
+        }
+    }
 }
 
 impl Inbox {
-    pub(crate) fn new(window: u32) -> Arc<Self> {
+    pub(crate) fn new(window: u32, account: Option<Account>) -> Arc<Self> {
         Arc::new(Inbox(Mutex::new(Inner {
             messages: VecDeque::new(),
             end: None,
             waker: None,
             open: window,
+            account,
+            unread: 0,
         })))
     }
 
@@ -59,7 +87,11 @@ impl Inbox {
             inner.charge(message)?;
         }
         if inner.end.is_none() {
+            let more: usize = messages.iter().map(Bytes::len).sum();
             inner.messages.extend(messages.drain(..));
+            let unread = inner.unread + more;
+            inner.count(unread);
+            inner.check();
         }
         let waker = inner.waker.take();
         drop(inner);
@@ -96,25 +128,35 @@ pub(crate) struct Incoming<O: Outlet> {
     taken: u32,
     /// Messages taken out together, so that the lock is touched once a batch.
     batch: VecDeque<Bytes>,
+    /// Bytes read since the lock was touched last.
+    read: usize,
     ended: bool,
+    /// What the messages count for, at a server.
+    buffered: Option<Arc<Buffered>>,
 }
 
 impl<O: Outlet> Incoming<O> {
     pub(crate) fn new(inbox: Arc<Inbox>, outlet: Arc<O>, id: u64, window: u32) -> Self {
+        let account = inbox.0.lock();
+        let buffered = account.account.as_ref().map(|it| it.buffered().clone());
+        drop(account);
         Incoming {
+            buffered,
             inbox,
             outlet,
             id,
             window,
             taken: 0,
             batch: VecDeque::new(),
+            read: 0,
             ended: false,
         }
     }
 
-    fn grant(&mut self, cost: u32) {
-        self.taken = self.taken.saturating_add(cost);
-        if self.taken < self.window / 2 {
+    /// Grants what was taken, once it is half a window. A server that holds too much grants nothing, and `cx` is woken
+    /// when it does again.
+    fn grant(&mut self, cx: &Context<'_>) {
+        if self.taken < self.window / 2 || self.poll_room(cx).is_pending() {
             return;
         }
         let taken = std::mem::take(&mut self.taken);
@@ -136,6 +178,15 @@ impl<O: Outlet> Incoming<O> {
     }
 }
 
+impl<O: Outlet> Incoming<O> {
+    fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
+        match &self.buffered {
+            Some(buffered) => buffered.poll_room(cx),
+            None => Poll::Ready(()),
+        }
+    }
+}
+
 impl<O: Outlet> Stream for Incoming<O> {
     type Item = Result<Bytes>;
 
@@ -145,7 +196,11 @@ impl<O: Outlet> Stream for Incoming<O> {
             if this.ended {
                 return Poll::Ready(None);
             }
+            // What was kept back for lack of room.
+            this.grant(cx);
             let mut inner = this.inbox.0.lock();
+            let unread = inner.unread.saturating_sub(std::mem::take(&mut this.read));
+            inner.count(unread);
             std::mem::swap(&mut inner.messages, &mut this.batch);
             if this.batch.is_empty() {
                 match &inner.end {
@@ -162,7 +217,9 @@ impl<O: Outlet> Stream for Incoming<O> {
         }
         let message = this.batch.pop_front();
         if let Some(message) = &message {
-            this.grant(cost(message.len()));
+            this.taken = this.taken.saturating_add(cost(message.len()));
+            this.read += message.len();
+            this.grant(cx);
         }
         Poll::Ready(message.map(Ok))
     }
