@@ -209,8 +209,9 @@ fn the_doctor_finds_nodes_that_are_unreachable_or_others() {
     let (report, code) = nodes_report(&house, &house.registry());
     assert_eq!((&report["well"], code), (&json!(true), 0), "{report}");
     // What a killed greeter leaves behind: at one address the counter answers, at the other nobody.
-    let gone = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    let gone = gone.local_addr().expect("it is bound").to_string();
+    let closed = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let gone = closed.local_addr().expect("it is bound").to_string();
+    drop(closed);
     for (id, address) in [("greeter-1", &counter), ("greeter-2", &gone)] {
         let record = json!({"service": "greeter", "id": id, "address": address}).to_string();
         assert_eq!(house.micro(&["register", &record]).code, 0);

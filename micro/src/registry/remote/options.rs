@@ -73,6 +73,10 @@ impl Options {
     }
 
     /// The same for a registry that reads the path too.
+    #[cfg_attr(
+        not(any(feature = "dns", feature = "zookeeper")),
+        allow(dead_code, reason = "no registry that is built in has a path")
+    )]
     pub(in crate::registry) fn with_path(url: &Url, port: u16, own: &[&str]) -> Result<Self> {
         let keys = [&COMMON, own].concat();
         url.check(&Reads {
