@@ -1,5 +1,7 @@
 //! The one shape of every room between the caller and the handler: `Request → Result<Response>`.
 
+mod operations;
+
 use std::{
     future::Future,
     pin::Pin,
@@ -12,6 +14,8 @@ use crate::{
     message::{Request, Response},
     time::Nanos,
 };
+
+pub(crate) use operations::{Operation, Operations, Refusal};
 
 /// A boxed future of an answer.
 pub type Answer = Pin<Box<dyn Future<Output = Result<Response>> + Send>>;
@@ -55,6 +59,12 @@ pub trait Call: Send + Sync + 'static {
     /// What there is to call; `None` where nothing is known.
     #[doc(hidden)]
     fn listing(&self) -> Option<Listing> {
+        None
+    }
+
+    /// The operational endpoints; `None` where this is no server of ours.
+    #[doc(hidden)]
+    fn operations(&self) -> Option<&dyn Operations> {
         None
     }
 }
@@ -126,5 +136,9 @@ impl<C: Call + ?Sized> Call for Arc<C> {
 
     fn listing(&self) -> Option<Listing> {
         (**self).listing()
+    }
+
+    fn operations(&self) -> Option<&dyn Operations> {
+        (**self).operations()
     }
 }

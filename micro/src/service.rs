@@ -15,9 +15,12 @@ use crate::{
     registry::{Node, Registry},
     runtime::Signals,
     selector::Rng,
-    server::{Entrance, Handler, Router, Routes, Status, Subscribers, Topic},
+    server::{Assembly, Blueprint, Handler, Ops, Router, Routes, Status, Subscribers, Topic},
     settings::Settings,
-    transport::Listener,
+    transport::{
+        Listener,
+        io::{host_of, read_hosts},
+    },
 };
 use renewal::Renewal;
 
@@ -45,6 +48,10 @@ pub struct Service {
     router: Router,
     topics: Vec<Topic>,
     layers: Layers,
+    /// Those of them that cover operational endpoints too.
+    ops_layers: Layers,
+    ops: Ops,
+    hosts: Vec<String>,
     plugins: Plugins,
     settings: Option<Settings>,
     client: Client,
@@ -92,6 +99,9 @@ impl Service {
             router: Router::new(),
             topics: Vec::new(),
             layers: Layers::new(),
+            ops_layers: Layers::new(),
+            ops: Ops::default(),
+            hosts: Vec::new(),
             plugins: Plugins::default(),
             settings: None,
             client: Client::late(|| Plugins::new().parts()),
@@ -185,9 +195,40 @@ impl Service {
     }
 
     /// Puts a layer around the handlers, inside those added before; see
-    /// [`middleware`](crate::middleware). Every known endpoint goes through it, `Debug.Health` too.
+    /// [`middleware`](crate::middleware). Operational endpoints, such as `/health` and `Debug.Health`, do not go
+    /// through it: probes are answered whatever it does.
     pub fn layer(mut self, layer: impl Layer) -> Self {
-        self.layers = self.layers.with(layer);
+        self.layers.push(Arc::new(layer));
+        self
+    }
+
+    /// Puts a layer around the handlers and around operational endpoints, inside those added before. A probe
+    /// that it refuses or holds up fails.
+    pub fn layer_all(mut self, layer: impl Layer) -> Self {
+        let layer: Arc<dyn Layer> = Arc::new(layer);
+        self.layers.push(layer.clone());
+        self.ops_layers.push(layer);
+        self
+    }
+
+    /// Changes which operational endpoints there are, where, and how many requests they take.
+    ///
+    /// ```
+    /// let service = micro::Service::new("greeter").ops(|ops| {
+    ///     ops.address = Some("127.0.0.1:9100".into());
+    ///     ops.reflection = false;
+    /// });
+    /// ```
+    pub fn ops(mut self, change: impl FnOnce(&mut Ops)) -> Self {
+        change(&mut self.ops);
+        self
+    }
+
+    /// Lets HTTP requests that come over loopback be addressed to this host, or to any by `*`, beside loopback's
+    /// own names and the host that is advertised. Others are refused, as pages of other sites send them by DNS
+    /// rebinding.
+    pub fn allow_host(mut self, host: impl Into<String>) -> Self {
+        self.hosts.push(host.into());
         self
     }
 
@@ -306,6 +347,11 @@ impl Service {
         self.address = text("server-address").or(self.address.take());
         self.advertise = text("server-advertise").or(self.advertise.take());
         self.metadata.extend(settings.metadata()?);
+        settings.checked("ops", |names| self.ops.only(names))?;
+        self.ops.address = text("ops-address").or(self.ops.address.take());
+        if let Some(hosts) = settings.checked("server-allowed-hosts", read_hosts)? {
+            self.hosts = hosts;
+        }
         let Lifecycle {
             register_ttl,
             register_interval,
@@ -329,6 +375,8 @@ pub struct Running {
     client: Client,
     registry: Arc<dyn Registry>,
     listener: Box<dyn Listener>,
+    /// At the address of operational endpoints, if they have one.
+    ops_listener: Option<Box<dyn Listener>>,
     subscribers: Option<Subscribers>,
     /// Once it is registered.
     renewal: Option<JoinHandle<()>>,
@@ -354,15 +402,38 @@ impl Running {
         let status = Arc::new(Status::new());
         let client = service.client.clone();
         status.discovers(move || client.discovery_ages());
-        let router = service.router;
-        let (table, endpoints) = router.build(&service.name, plugins.codecs())?;
-        let table = Arc::new(table.with_debug(plugins.codecs(), &status));
-        let layered = (!service.layers.is_empty()).then(|| service.layers.stack(table.clone()));
-        let concurrency = service.lifecycle.concurrency;
-        let entrance = Arc::new(Entrance::new(table, layered, concurrency));
         let address = service.address.as_deref();
         let address = address.unwrap_or(transport.default_address());
+        let mut hosts = service.hosts;
+        let own = [
+            Some(address),
+            service.advertise.as_deref(),
+            service.ops.address.as_deref(),
+        ];
+        hosts.extend(own.into_iter().flatten().filter_map(host_of));
+        let (layers, ops_layers) = (service.layers, service.ops_layers);
+        let ops_address = service.ops.address.clone();
+        let Assembly {
+            entrance,
+            operations,
+            endpoints,
+        } = Blueprint {
+            service: &service.name,
+            router: service.router,
+            codecs: plugins.codecs(),
+            status: &status,
+            layered: &|table| (!layers.is_empty()).then(|| layers.stack(table)),
+            cover: Box::new(move |call| ops_layers.stack(call)),
+            ops: service.ops,
+            hosts,
+            concurrency: service.lifecycle.concurrency,
+        }
+        .assemble()?;
         let listener = transport.listen(address, entrance.clone()).await?;
+        let ops_listener = match (ops_address, operations) {
+            (Some(address), Some(call)) => Some(transport.listen(&address, call).await?),
+            _ => None,
+        };
         let subscribers = match service.topics.is_empty() {
             true => None,
             false => {
@@ -398,6 +469,7 @@ impl Running {
             client: service.client,
             registry,
             listener,
+            ops_listener,
             subscribers,
             renewal: None,
             lifecycle: service.lifecycle,
@@ -430,6 +502,12 @@ impl Running {
     /// Its record, with the address that was bound.
     pub fn node(&self) -> &Node {
         &self.node
+    }
+
+    /// The address that was bound for operational endpoints, if they have one of their own.
+    pub fn ops_address(&self) -> Option<String> {
+        let listener = self.ops_listener.as_ref();
+        listener.map(|listener| listener.address())
     }
 
     /// A client made of the same plugins; the same one that [`Service::client`] gave.
@@ -467,6 +545,10 @@ impl Running {
             tracing::warn!(limit = ?self.lifecycle.drain, "calls in flight did not end in time");
         }
         self.listener.close().await;
+        // Probes are answered until the last call has ended.
+        if let Some(listener) = &self.ops_listener {
+            listener.close().await;
+        }
     }
 }
 

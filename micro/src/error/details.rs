@@ -48,6 +48,12 @@ pub(crate) mod reason {
     pub(crate) const NO_NODES: &str = "NO_NODES";
     /// Another service, or another node of it, answers at the address.
     pub(crate) const WRONG_SERVER: &str = "WRONG_SERVER";
+    /// The request is addressed to a host that is none of the server's.
+    #[cfg(feature = "http")]
+    pub(crate) const HOST_NOT_ALLOWED: &str = "HOST_NOT_ALLOWED";
+    /// A page of this origin may not call.
+    #[cfg(feature = "http")]
+    pub(crate) const ORIGIN_NOT_ALLOWED: &str = "ORIGIN_NOT_ALLOWED";
 }
 
 impl Error {

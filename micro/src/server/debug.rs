@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use crate::{
     context::Context,
-    error::Result,
-    server::{Handler, Router, stats::EndpointStats},
+    error::{Error, Result},
+    server::{Handler, Router, ops::Refusals, stats::EndpointStats},
     time::{self, Nanos},
 };
 
@@ -27,7 +27,7 @@ pub(crate) struct Status {
     /// Seconds of Unix time.
     started: u64,
     leaving: AtomicBool,
-    /// Why the last registration failed.
+    /// Why the last registration failed, in a word: the error itself is for the log alone.
     unregistered: Mutex<Option<String>>,
     ages: OnceLock<Ages>,
 }
@@ -40,7 +40,7 @@ impl Status {
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since| since.as_secs()),
             leaving: AtomicBool::new(false),
-            unregistered: Mutex::new(Some("not registered yet".to_owned())),
+            unregistered: Mutex::new(Some("starting".to_owned())),
             ages: OnceLock::new(),
         }
     }
@@ -55,7 +55,11 @@ impl Status {
 
     /// Notes how the last registration went.
     pub(crate) fn registered(&self, registered: Result<()>) {
-        *self.unregistered.lock() = registered.err().map(|error| error.to_string());
+        let word = |error: Error| match error.reason() {
+            Some(reason) => reason.to_ascii_lowercase(),
+            None => error.code().as_str().to_owned(),
+        };
+        *self.unregistered.lock() = registered.err().map(word);
     }
 
     /// Not ready any more: it is about to end.
@@ -82,14 +86,14 @@ impl Status {
 type Endpoints = Vec<(Arc<str>, Arc<EndpointStats>)>;
 
 /// The endpoints. Names of fields are go-micro's where it has them.
-pub(super) fn routes(status: Arc<Status>, endpoints: Endpoints) -> Router {
+pub(super) fn routes(status: Arc<Status>, endpoints: Endpoints, refusals: Arc<Refusals>) -> Router {
     let of_health = status.clone();
     let health = move |_: Context, _: Value| {
         let health = of_health.health();
         async move { Ok(health) }
     };
     let stats = move |_: Context, _: Value| {
-        let stats = stats(&status, &endpoints);
+        let stats = stats(&status, &endpoints, &refusals);
         async move { Ok(stats) }
     };
     Router::new()
@@ -97,7 +101,7 @@ pub(super) fn routes(status: Arc<Status>, endpoints: Endpoints) -> Router {
         .handle("Debug.Stats", stats.idempotent())
 }
 
-fn stats(status: &Status, endpoints: &Endpoints) -> Value {
+fn stats(status: &Status, endpoints: &Endpoints, refusals: &Refusals) -> Value {
     let rows = endpoints.iter().map(|(name, stats)| {
         json!({
             "name": &**name,
@@ -123,6 +127,7 @@ fn stats(status: &Status, endpoints: &Endpoints) -> Value {
         "requests": sum(EndpointStats::executed),
         "errors": sum(EndpointStats::failed),
         "registered": status.unregistered.lock().is_none(),
+        "refused": refusals.all().map(|(name, count)| (name.to_owned(), json!(count))).collect::<Value>(),
         "discovery": ages.collect::<Vec<_>>(),
         "endpoints": rows.collect::<Vec<_>>(),
     })

@@ -18,10 +18,10 @@ use parking_lot::Mutex;
 use tokio::time::Sleep;
 
 use crate::{
-    call::{Answer, Begun, Call, Listing, Shape},
+    call::{Answer, Begun, Call, Listing, Operations, Shape},
     error::{Error, Outcome, Result},
     message::{Request, Response},
-    server::{router::Table, stats::EndpointStats},
+    server::{ops::OpsListener, router::Table, stats::EndpointStats},
     time::{self, NEVER, Nanos},
 };
 
@@ -51,6 +51,7 @@ pub(crate) struct Entrance {
     /// The user's layers over the table, if there are any.
     layered: Option<Arc<dyn Call>>,
     busy: Arc<Busy>,
+    operations: OpsListener,
 }
 
 /// How much is at work.
@@ -63,10 +64,16 @@ struct Busy {
 }
 
 impl Entrance {
-    pub(crate) fn new(table: Arc<Table>, layered: Option<Arc<dyn Call>>, limit: usize) -> Self {
+    pub(crate) fn new(
+        table: Arc<Table>,
+        layered: Option<Arc<dyn Call>>,
+        limit: usize,
+        operations: OpsListener,
+    ) -> Self {
         Entrance {
             table,
             layered,
+            operations,
             busy: Arc::new(Busy {
                 running: AtomicUsize::new(0),
                 limit,
@@ -99,13 +106,17 @@ impl Call for Entrance {
     }
 
     fn begin(&self, request: Request, now: Nanos) -> Begun {
-        if let Some(error) = self.refuse(&request, now) {
-            return Begun::Done(Err(error));
-        }
         let route = match self.table.find(request.target()) {
             Ok(route) => route,
             Err(error) => return Begun::Done(Err(error)),
         };
+        if route.is_operational {
+            // It has layers and a limit of its own.
+            return route.call.begin(request, now);
+        }
+        if let Some(error) = self.refuse(&request, now) {
+            return Begun::Done(Err(error));
+        }
         let call = self.layered.as_ref().unwrap_or(&route.call);
         let deadline = request.context().deadline();
         let began = is_timed(now).then(time::now);
@@ -137,6 +148,10 @@ impl Call for Entrance {
     fn listing(&self) -> Option<Listing> {
         self.table.listing()
     }
+
+    fn operations(&self) -> Option<&dyn Operations> {
+        Some(&self.operations)
+    }
 }
 
 impl Busy {
@@ -165,7 +180,7 @@ impl Busy {
     }
 }
 
-fn panicked(endpoint: &str, panic: &(dyn Any + Send)) -> Error {
+pub(super) fn panicked(endpoint: &str, panic: &(dyn Any + Send)) -> Error {
     let why = panic
         .downcast_ref::<&str>()
         .copied()

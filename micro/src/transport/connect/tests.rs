@@ -14,9 +14,12 @@ use crate::{
     transport::{
         Limits,
         http::{
-            Dialect, HttpBody, Site, body_of,
+            Dialect, HttpBody, Site,
+            access::Access,
+            body_of,
             envelope::{Envelopes, seal},
         },
+        io::Io,
     },
 };
 
@@ -82,7 +85,10 @@ async fn ask(method: Method, uri: &str, headers: &[(&str, &str)], body: HttpBody
         request = request.header(*name, *value);
     }
     let request = request.body(body).unwrap();
-    let site = Site::new(Arc::new(Echo), Arc::new(Limits::default()), Arc::new([]));
+    let (call, limits) = (Arc::new(Echo), Arc::new(Limits::default()));
+    let (io, _) = tokio::io::duplex(1);
+    let access = Access::new(None, &Io::Other(Box::new(io)), call.clone());
+    let site = Site::new(call, limits, access, Arc::new([]));
     let (head, body) = request.into_parts();
     assert!(Server.speaks(&head), "{uri}");
     let answer = Server.answer(HttpRequest::from_parts(head, body), &site);

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use parking_lot::Mutex;
 
-use super::{Dialect, HttpAnswer, HttpBody};
+use super::{Dialect, HttpAnswer, HttpBody, access::Access};
 use crate::{
     call::{Call, Shape},
     message::Target,
@@ -24,6 +24,8 @@ pub(crate) struct Site {
     /// The server's rooms.
     pub(crate) call: Arc<dyn Call>,
     pub(crate) limits: Arc<Limits>,
+    /// Which requests may come in.
+    pub(crate) access: Access,
     /// In the order in which they are asked; the last one takes what no other wants.
     pub(crate) dialects: Arc<[Arc<dyn Dialect>]>,
     places: Mutex<Places>,
@@ -67,19 +69,24 @@ impl Site {
     pub(crate) fn new(
         call: Arc<dyn Call>,
         limits: Arc<Limits>,
+        access: Access,
         dialects: Arc<[Arc<dyn Dialect>]>,
     ) -> Self {
         Site {
             call,
             limits,
+            access,
             dialects,
             places: Mutex::default(),
         }
     }
 
-    /// Answers a request by the first dialect that it is of; 404 where there is none.
+    /// Answers a request by the first dialect that it is of; 404 where there is none, 403 where it may not come in.
     pub(crate) fn answer(&self, request: Request<HttpBody>) -> HttpAnswer {
         let (head, body) = request.into_parts();
+        if let Some(refused) = self.access.answer(&head) {
+            return Box::pin(async { refused });
+        }
         match self.dialects.iter().find(|dialect| dialect.speaks(&head)) {
             Some(dialect) => dialect.answer(Request::from_parts(head, body), self),
             None => no_dialect(body, self.limits.message),
@@ -89,6 +96,9 @@ impl Site {
     /// The same, in place if that takes no waiting. `now` is when the request was read.
     pub(crate) fn begin(&self, request: Request<HttpBody>, now: Nanos) -> HttpBegun {
         let (head, body) = request.into_parts();
+        if let Some(refused) = self.access.answer(&head) {
+            return HttpBegun::Done(refused);
+        }
         match self.dialects.iter().find(|dialect| dialect.speaks(&head)) {
             Some(dialect) => dialect.begin(Request::from_parts(head, body), self, now),
             None => HttpBegun::poll(no_dialect(body, self.limits.message)),

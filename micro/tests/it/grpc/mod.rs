@@ -3,6 +3,7 @@
 mod attack;
 mod greeter;
 mod once;
+mod operations;
 mod our_client;
 mod our_server;
 mod suites;

@@ -10,7 +10,7 @@ use crate::transport::http::{
     Dialect, HttpAnswer, HttpBegun, HttpBody, Place, Site, too_large, travel,
 };
 use crate::{
-    call::{Begun, Shape},
+    call::{Begun, Refusal, Shape},
     error::{Code, Error, Result},
     message::{self, Body, ContentType},
     time::{self, Nanos},
@@ -36,7 +36,7 @@ impl Dialect for Plain {
         if is_too_large(&head, &body, site.limits.message) {
             return HttpBegun::Done(over(too_large(site.limits.message)));
         }
-        let (place, content_type) = match asked(&head, site) {
+        let (place, content_type) = match asked(&head, &body, site) {
             Ok(asked) => asked,
             Err(response) => return HttpBegun::Done(*response),
         };
@@ -74,29 +74,51 @@ impl Dialect for Plain {
 }
 
 /// Where a request goes and how its body is encoded, or why it goes nowhere.
-fn asked(head: &Parts, site: &Site) -> Result<(Place, ContentType), Box<Response<HttpBody>>> {
+fn asked(
+    head: &Parts,
+    body: &HttpBody,
+    site: &Site,
+) -> Result<(Place, ContentType), Box<Response<HttpBody>>> {
     let place = site.place(head.uri.path());
     if head.method != Method::POST {
         let shape = place.and_then(|place| place.shape);
         return Err(Box::new(not_posted(head, shape)));
     }
     let place = place.ok_or_else(|| Box::new(failed(&nowhere(head), StatusCode::NOT_FOUND)))?;
-    let content_type = match head.headers.get(header::CONTENT_TYPE) {
-        None => ContentType::Json,
-        Some(said) => ContentType::parse(&String::from_utf8_lossy(said.as_bytes())),
+    // What a page of another site may post unasked is never taken for a message.
+    let error = match head.headers.get(header::CONTENT_TYPE) {
+        None if is_empty(body) => return Ok((place, ContentType::Json)),
+        None => "a body needs a content type; send `content-type: application/json`".to_owned(),
+        Some(said) => {
+            let content_type = ContentType::parse(&String::from_utf8_lossy(said.as_bytes()));
+            match &content_type {
+                ContentType::Other(name) if may_be_unasked(name) => format!(
+                    "content type `{}` is not taken; send `content-type: application/json`",
+                    name.escape_debug()
+                ),
+                _ => return Ok((place, content_type)),
+            }
+        }
     };
-    if let ContentType::Other(name) = &content_type
-        && (name.starts_with("text/")
-            || name.starts_with("multipart/")
-            || **name == *"application/x-www-form-urlencoded")
-    {
-        // What a page of another site may post unasked is never taken for a message.
-        let error = Error::unimplemented(format!(
-            "content type `{name}` is not taken; send `content-type: application/json`"
-        ));
-        return Err(Box::new(not_taken(&error)));
+    site.access.count(Refusal::ContentType);
+    Err(Box::new(not_taken(&Error::unimplemented(error))))
+}
+
+/// Whether a body is known to have no bytes.
+fn is_empty(body: &HttpBody) -> bool {
+    match body {
+        HttpBody::Whole(data) | HttpBody::Trailed(data, _) => data.is_empty(),
+        HttpBody::Prefixed(_) | HttpBody::Stream(_) => false,
     }
-    Ok((place, content_type))
+}
+
+/// Whether a page may post this content type to another site without asking it first: one that the Fetch
+/// standard calls safelisted, its kin, or none.
+fn may_be_unasked(name: &str) -> bool {
+    name.is_empty()
+        || name.starts_with("text/")
+        || name.starts_with("multipart/")
+        || name == "application/x-www-form-urlencoded"
 }
 
 /// Whether a body is known to be over the limit before it is read.
@@ -162,13 +184,9 @@ fn said(answer: Result<message::Response>, is_json: bool) -> Response<HttpBody> 
     }
 }
 
-/// The answer to a content type that is not taken: who sent it may not read JSON either.
+/// The answer to a content type or encoding that is not taken.
 fn not_taken(error: &Error) -> Response<HttpBody> {
-    let mut response = failed(error, StatusCode::UNSUPPORTED_MEDIA_TYPE);
-    *response.body_mut() = HttpBody::Whole(format!("{}\n", error.message()).into());
-    let text = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(header::CONTENT_TYPE, text);
-    response
+    failed(error, StatusCode::UNSUPPORTED_MEDIA_TYPE)
 }
 
 fn fine(mut answer: message::Response) -> Response<HttpBody> {

@@ -24,6 +24,7 @@ use crate::{
         Limits,
         http::{
             Piece,
+            access::Access,
             h1::{
                 Body, BodyFraming, Broken, Taken, Wire, expects_continue, write_continue,
                 write_response,
@@ -46,6 +47,7 @@ pub(super) struct Connection {
     wire: Wire,
     pub(super) seat: Seat,
     pub(super) call: Arc<dyn Call>,
+    pub(super) access: Access,
     pub(super) limits: Arc<Limits>,
     /// The message whose body comes in.
     coming: Option<Coming>,
@@ -103,12 +105,14 @@ impl Connection {
             framing: _,
             seat,
             call,
+            access,
             limits,
         } = taken;
         Connection {
             wire: Wire::new(io, reader, limits.idle),
             seat,
             call,
+            access,
             limits,
             coming: Some(Coming {
                 head,

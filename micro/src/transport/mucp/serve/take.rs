@@ -9,7 +9,7 @@ use super::{
         names::{self, EOS, ERROR, HALF_CLOSE, TOPIC},
     },
     connection::{Connection, PIPELINED, Turn},
-    reply::Form,
+    reply::{Form, Reply},
     stream::Stream,
 };
 use crate::{
@@ -31,6 +31,9 @@ impl Connection {
         let now = time::now();
         let headers = &head.headers;
         let mut form = Form::of(headers);
+        if let Some(error) = self.access.refuse(head) {
+            return self.turns.push_back(Turn::Ready(Reply::forbidden(&error)));
+        }
         if let Some(error) = names::value(headers, &ERROR) {
             let text = String::from_utf8_lossy(error.as_bytes());
             return self.end(&form, names::endpoint(headers), &text);
