@@ -4,6 +4,7 @@
 pub(crate) mod access;
 mod body;
 pub(crate) mod client;
+pub(crate) mod coding;
 pub(crate) mod compression;
 pub(crate) mod cors;
 pub(crate) mod envelope;

@@ -95,6 +95,7 @@ async fn what_is_no_event_is_refused_and_what_is_for_nobody_is_not() {
     assert_eq!(post(address, "/?id=nobody", event).await, 200);
     for (lines, expected) in [
         ("Origin: http://evil.example\r\n", "HTTP/1.1 403 "),
+        ("Content-Encoding: br\r\n", "HTTP/1.1 415 "),
     ] {
         let length = event.len();
         let text = format!(

@@ -327,11 +327,14 @@ async fn body_without_a_content_type_is_415() {
 #[tokio::test]
 async fn refused_requests_are_counted_by_reason() {
     let (running, _) = counted(&[]).await;
+    let encoded = "POST /Greeter.Hello HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+        Content-Encoding: br\r\nContent-Length: 4\r\n\r\nnull";
     let bare = "POST /Greeter.Hello HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nnull";
     for (request, times) in [
         (call("Host: evil.example\r\n"), 3),
         (call("Host: localhost\r\nOrigin: null\r\n"), 2),
         (bare.to_owned(), 1),
+        (encoded.to_owned(), 1),
     ] {
         for _ in 0..times {
             let (status, _) = ask(&running, &request).await;
@@ -347,7 +350,7 @@ async fn refused_requests_are_counted_by_reason() {
         ("host", 3),
         ("origin", 2),
         ("content_type", 1),
-        ("content_encoding", 0),
+        ("content_encoding", 1),
         ("operations", 0),
     ] {
         let line = format!("micro_requests_refused_total{{reason=\"{reason}\"}} {count}");

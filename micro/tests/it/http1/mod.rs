@@ -5,6 +5,8 @@ mod client;
 mod clients;
 mod connection;
 mod cors;
+#[cfg(feature = "gzip")]
+mod encoded;
 mod operations;
 mod ops;
 mod plain;

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 
 use super::{LINES, TIMEOUT, lines::Lines};
 use crate::transport::http::{
-    Dialect, HttpAnswer, HttpBegun, HttpBody, Place, Site, too_large, travel,
+    Dialect, HttpAnswer, HttpBegun, HttpBody, Place, Site, coding, too_large, travel,
 };
 use crate::{
     call::{Begun, Refusal, Shape},
@@ -32,7 +32,7 @@ impl Dialect for Plain {
     }
 
     fn begin(&self, request: Request<HttpBody>, site: &Site, now: Nanos) -> HttpBegun {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         if is_too_large(&head, &body, site.limits.message) {
             return HttpBegun::Done(over(too_large(site.limits.message)));
         }
@@ -40,6 +40,19 @@ impl Dialect for Plain {
             Ok(asked) => asked,
             Err(response) => return HttpBegun::Done(*response),
         };
+        let coding = match coding::of(&head.headers) {
+            Ok(coding) => coding,
+            Err(error) => {
+                site.access.count(Refusal::ContentEncoding);
+                let mut response = not_taken(&error);
+                let headers = response.headers_mut();
+                headers.insert(header::ACCEPT_ENCODING, coding::ACCEPTED);
+                return HttpBegun::Done(response);
+            }
+        };
+        // What is handed on is not encoded any more.
+        head.headers.remove(header::CONTENT_ENCODING);
+        let most = site.limits.message;
         let context = travel::context(&head.headers, now, timeout(&head.headers));
         let is_json = content_type == ContentType::Json;
         let request = move |data: Bytes| {
@@ -53,6 +66,10 @@ impl Dialect for Plain {
         };
         match body {
             HttpBody::Whole(data) | HttpBody::Trailed(data, _) => {
+                let data = match coding::decode(coding, data, most) {
+                    Ok(data) => data,
+                    Err(error) => return HttpBegun::Done(over(error)),
+                };
                 match site.call.begin(request(data), now) {
                     Begun::Done(answer) => HttpBegun::Done(said(answer, is_json)),
                     Begun::Running(answer) => {
@@ -61,10 +78,11 @@ impl Dialect for Plain {
                 }
             }
             body => {
-                let (call, most) = (site.call.clone(), site.limits.message);
+                let call = site.call.clone();
                 HttpBegun::Running(Box::pin(async move {
-                    match body.collect(most).await {
-                        Ok((data, _)) => said(call.call(request(data)).await, is_json),
+                    let collected = body.collect(most).await;
+                    match collected.and_then(|(data, _)| coding::decode(coding, data, most)) {
+                        Ok(data) => said(call.call(request(data)).await, is_json),
                         Err(error) => over(error),
                     }
                 }))

@@ -13,12 +13,12 @@ use super::{
     stream::Stream,
 };
 use crate::{
-    call::{Answer, Begun, Shape},
+    call::{Answer, Begun, Refusal, Shape},
     context,
     error::{Error, Outcome},
     message::{ContentType, Request, Response, Target},
     time::{self, Nanos},
-    transport::http::{h1::is_kept, plain, travel},
+    transport::http::{coding, h1::is_kept, plain, travel},
 };
 
 /// Streams that have ended and whose late messages are known as such.
@@ -34,6 +34,13 @@ impl Connection {
         if let Some(error) = self.access.refuse(head) {
             return self.turns.push_back(Turn::Ready(Reply::forbidden(&error)));
         }
+        let decoded = coding::of(headers)
+            .inspect_err(|_| self.access.count(Refusal::ContentEncoding))
+            .and_then(|coding| coding::decode(coding, body, self.limits.message));
+        let body = match decoded {
+            Ok(body) => body,
+            Err(error) => return self.refuse(&form, error),
+        };
         if let Some(error) = names::value(headers, &ERROR) {
             let text = String::from_utf8_lossy(error.as_bytes());
             return self.end(&form, names::endpoint(headers), &text);
@@ -191,6 +198,9 @@ impl Connection {
 /// What travels with a call.
 fn context_of(headers: &HeaderMap, now: Nanos) -> context::Context {
     let mut context = travel::context(headers, now, plain::timeout(headers));
+    context
+        .metadata_mut()
+        .remove(http::header::CONTENT_ENCODING.as_str());
     context.metadata_mut().remove(HALF_CLOSE.as_str());
     context
 }
