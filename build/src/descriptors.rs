@@ -6,6 +6,7 @@ use std::{
 };
 
 use prost::Message;
+use prost_build::Module;
 use prost_types::{FileDescriptorProto, FileDescriptorSet};
 
 use crate::Error;
@@ -32,8 +33,8 @@ pub(crate) fn sources(set: &FileDescriptorSet, includes: &[PathBuf]) -> Vec<Path
 }
 
 /// A constant with the descriptors of a package's files and of all they import.
-pub(crate) fn constant(set: &FileDescriptorSet, package: &str) -> String {
-    let encoded = with_imports(set, package).encode_to_vec();
+pub(crate) fn constant(set: &FileDescriptorSet, module: &Module, package: &str) -> String {
+    let encoded = with_imports(set, module).encode_to_vec();
     format!(
         "/// The descriptors of `{package}` and of all it imports: an encoded\n\
          /// `google.protobuf.FileDescriptorSet`, for reflection.\n\
@@ -42,11 +43,13 @@ pub(crate) fn constant(set: &FileDescriptorSet, package: &str) -> String {
     )
 }
 
-fn with_imports(set: &FileDescriptorSet, package: &str) -> FileDescriptorSet {
+fn with_imports(set: &FileDescriptorSet, module: &Module) -> FileDescriptorSet {
     let mut wanted: BTreeSet<&str> = BTreeSet::new();
     // Imports stand before what imports them.
     for file in set.file.iter().rev() {
-        if file.package() == package || wanted.contains(file.name()) {
+        if Module::from_protobuf_package_name(file.package()) == *module
+            || wanted.contains(file.name())
+        {
             wanted.insert(file.name());
             wanted.extend(file.dependency.iter().map(String::as_str));
         }

@@ -20,18 +20,30 @@
 //! }
 //! ```
 //!
+//! A service becomes a trait of its name, and the types `…Server` and `…Client`. Where the package has types of those
+//! names already, `service Game` is `GameService`, `GameServiceServer` and `GameServiceClient`. Other names that are one
+//! in Rust, such as `Foo_Bar` and `FooBar`, are an error that says which and where.
+//!
 //! - [`Builder`] has what may be chosen.
 //! - `descriptors` compiles the files, and packs their descriptors for reflection.
-//! - `names` says what the derive cannot know of a field's name.
+//! - `prepare` and `recursion` mend what prost would make wrong code of, `google` chooses between its types and ours.
+//! - `rust` and `collisions` know the names that Rust has for all, and find those that are one.
+//! - `names` says what the derive cannot know of a field's name; `aliases` what it cannot know of an enumeration's.
 //! - `service` writes the traits.
 //! - `polish` makes the text readable.
 //! - `tree` puts the packages into modules.
 
+mod aliases;
 mod builder;
+mod collisions;
 mod descriptors;
 mod error;
+mod google;
 mod names;
 mod polish;
+mod prepare;
+mod recursion;
+mod rust;
 mod service;
 mod tree;
 

@@ -3,24 +3,33 @@
 //! The derive makes a field's names of the Rust field's: `display_name` is that in the `.proto`, `displayName`
 //! in JSON. Where prost spells a field otherwise, or a file gives a `json_name`, it must be told.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use heck::{ToSnakeCase, ToUpperCamelCase};
-use prost_build::Config;
+use prost_build::{Config, Module};
 use prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorSet};
 
+use crate::{
+    prepare::Prepared,
+    rust::{self, oneof_index, scope},
+};
+
 /// Adds `#[message(…)]` to the fields that need it.
-pub(crate) fn tell(set: &FileDescriptorSet, config: &mut Config) {
-    for file in &set.file {
-        let scope = match file.package() {
-            "" => String::new(),
-            package => format!(".{package}"),
-        };
+pub(crate) fn tell(prepared: &Prepared, config: &mut Config) {
+    for file in &prepared.set.file {
+        let scope = scope(file.package());
         for message in &file.message_type {
-            of_message(message, &scope, config);
+            of_message(message, &scope, &prepared.attributes, config);
         }
     }
 }
 
-fn of_message(message: &DescriptorProto, scope: &str, config: &mut Config) {
+fn of_message(
+    message: &DescriptorProto,
+    scope: &str,
+    given: &BTreeMap<String, String>,
+    config: &mut Config,
+) {
     let scope = format!("{scope}.{}", message.name());
     for field in &message.field {
         let name = field.name();
@@ -28,22 +37,21 @@ fn of_message(message: &DescriptorProto, scope: &str, config: &mut Config) {
             Some(oneof) => (format!("{scope}.{oneof}.{name}"), of_variant(name)),
             None => (format!("{scope}.{name}"), of_field(name)),
         };
-        if let Some(attribute) = attribute(name, field.json_name(), &plain) {
+        if let Some(attribute) = given.get(&path) {
+            config.field_attribute(path, attribute);
+        } else if let Some(attribute) = attribute(name, field.json_name(), &plain) {
             config.field_attribute(path, attribute);
         }
     }
     for nested in &message.nested_type {
-        of_message(nested, &scope, config);
+        of_message(nested, &scope, given, config);
     }
 }
 
 /// The oneof that a field stands in, unless it is there for an `optional`.
 fn oneof<'a>(message: &'a DescriptorProto, field: &FieldDescriptorProto) -> Option<&'a str> {
-    if field.proto3_optional() {
-        return None;
-    }
-    let index = usize::try_from(field.oneof_index?).ok()?;
-    Some(message.oneof_decl.get(index)?.name())
+    let oneof = message.oneof_decl.get(oneof_index(field)?)?;
+    Some(oneof.name())
 }
 
 /// What the derive takes for the name of a field in the `.proto`.
@@ -86,6 +94,49 @@ fn lower_camel(snake: &str) -> String {
 /// The endpoint's name that `#[micro::service]` makes of a method's.
 pub(crate) fn upper_camel(snake: &str) -> String {
     snake.split('_').map(capitalized).collect()
+}
+
+/// The names of services' traits, by package and service.
+///
+/// A trait has the service's name, and beside it a server and a client with that name and an ending. Where types of the
+/// package have one of the three already, the trait is called as `Service` too: `GameService`.
+#[derive(Default)]
+pub(crate) struct Traits(BTreeMap<(String, String), String>);
+
+impl Traits {
+    pub(crate) fn of(set: &FileDescriptorSet) -> Self {
+        let mut taken: BTreeSet<(Module, String)> = BTreeSet::new();
+        for file in &set.file {
+            let module = Module::from_protobuf_package_name(file.package());
+            let messages = file.message_type.iter().map(|message| message.name());
+            let enums = file.enum_type.iter().map(|one| one.name());
+            let services = file.service.iter().map(|service| service.name());
+            let names = messages.chain(enums).chain(services);
+            taken.extend(names.map(|name| (module.clone(), rust::upper_camel(name))));
+        }
+        let mut traits = Traits::default();
+        for file in &set.file {
+            let module = Module::from_protobuf_package_name(file.package());
+            for service in &file.service {
+                let plain = rust::upper_camel(service.name());
+                let beside = ["Server", "Client"].map(|ending| format!("{plain}{ending}"));
+                let is_taken = beside
+                    .into_iter()
+                    .any(|name| taken.contains(&(module.clone(), name)));
+                if is_taken {
+                    let key = (file.package().to_owned(), service.name().to_owned());
+                    traits.0.insert(key, format!("{plain}Service"));
+                }
+            }
+        }
+        traits
+    }
+
+    pub(crate) fn name(&self, package: &str, service: &str) -> String {
+        let key = (package.to_owned(), service.to_owned());
+        let other = self.0.get(&key).cloned();
+        other.unwrap_or_else(|| rust::upper_camel(service))
+    }
 }
 
 fn capitalized(word: &str) -> String {

@@ -3,25 +3,78 @@
 use std::collections::BTreeSet;
 
 use syn::{
-    Attribute, Ident, ItemEnum, ItemMod, ItemStruct, Path, PathSegment, Token, parse_quote,
+    Arm, Attribute, ExprLit, File, Ident, Item, ItemEnum, ItemImpl, ItemMod, ItemStruct, Lit, Pat,
+    Path, PathSegment, Token, Type, parse_quote,
     punctuated::Punctuated,
     visit::Visit,
     visit_mut::{self, VisitMut},
 };
 
-use crate::Error;
+use crate::{
+    Error,
+    aliases::{Alias, Aliases},
+};
+
+/// What is known of a module from elsewhere.
+pub(crate) struct Given {
+    /// Names that others give to its scope.
+    pub(crate) hidden: BTreeSet<String>,
+    pub(crate) aliases: Aliases,
+    /// Files to be included, each in a module within this one.
+    pub(crate) includes: Vec<(Vec<String>, String)>,
+}
 
 /// The same code, formatted, with the derive that makes its types messages.
-pub(crate) fn polish(code: &str) -> Result<String, Error> {
-    let mut file = syn::parse_file(code).map_err(|error| {
+pub(crate) fn polish(code: &str, given: Given) -> Result<String, Error> {
+    let mut file = parse(code)?;
+    let mut names = Names(given.hidden);
+    names.visit_file(&file);
+    let mut polish = Polish {
+        names,
+        aliases: given.aliases,
+        path: Vec::new(),
+        others: Vec::new(),
+    };
+    polish.visit_file_mut(&mut file);
+    for (path, name) in given.includes {
+        include(&mut file.items, &path, &name);
+    }
+    Ok(spaced(&prettyplease::unparse(&file)))
+}
+
+/// The names of types and modules in code.
+pub(crate) fn names(code: &str) -> Result<BTreeSet<String>, Error> {
+    let mut names = Names::default();
+    names.visit_file(&parse(code)?);
+    Ok(names.0)
+}
+
+fn parse(code: &str) -> Result<File, Error> {
+    syn::parse_file(code).map_err(|error| {
         Error::new(format!(
             "generated code is not Rust ({error}); please report the file"
         ))
-    })?;
-    let mut names = Names::default();
-    names.visit_file(&file);
-    Polish { names }.visit_file_mut(&mut file);
-    Ok(spaced(&prettyplease::unparse(&file)))
+    })
+}
+
+/// Includes a file in a module, which may be there already.
+fn include(items: &mut Vec<Item>, path: &[String], file: &str) {
+    let [first, rest @ ..] = path else {
+        items.push(parse_quote!(include!(#file);));
+        return;
+    };
+    let found = items.iter_mut().find_map(|item| match item {
+        Item::Mod(module) if module.ident == first.as_str() => module.content.as_mut(),
+        _ => None,
+    });
+    if let Some((_, items)) = found {
+        return include(items, rest, file);
+    }
+    let mut module: ItemMod = syn::parse_str(&format!("pub mod {first} {{}}"))
+        .expect("a package's part is a name of Rust");
+    let inner = &mut module.content.get_or_insert_default().1;
+    include(inner, rest, file);
+    items.push(Item::Mod(module));
 }
 
 /// The types and modules of a file, which may hide others of the same name.
@@ -55,6 +108,11 @@ impl<'ast> Visit<'ast> for Names {
 
 struct Polish {
     names: Names,
+    aliases: Aliases,
+    /// The modules around what is visited.
+    path: Vec<String>,
+    /// The other names of the values of the enumeration that is visited.
+    others: Vec<Alias>,
 }
 
 /// Paths that are in every module's prelude.
@@ -126,6 +184,40 @@ impl VisitMut for Polish {
     fn visit_path_mut(&mut self, path: &mut Path) {
         visit_mut::visit_path_mut(self, path);
         self.shorten(path);
+    }
+
+    fn visit_item_mod_mut(&mut self, module: &mut ItemMod) {
+        self.path.push(module.ident.to_string());
+        visit_mut::visit_item_mod_mut(self, module);
+        self.path.pop();
+    }
+
+    fn visit_item_impl_mut(&mut self, item: &mut ItemImpl) {
+        if let Type::Path(path) = &*item.self_ty
+            && let Some(ident) = path.path.get_ident()
+        {
+            let key = [&self.path[..], &[ident.to_string()]].concat().join("::");
+            self.others = self.aliases.remove(&key).unwrap_or_default();
+        }
+        visit_mut::visit_item_impl_mut(self, item);
+        self.others.clear();
+    }
+
+    /// What `from_str_name` takes for a value.
+    fn visit_arm_mut(&mut self, arm: &mut Arm) {
+        if let Pat::Lit(ExprLit {
+            lit: Lit::Str(name),
+            ..
+        }) = &arm.pat
+        {
+            let name = name.value();
+            let all = self.others.iter().filter(|other| other.first == name);
+            let all: Vec<_> = all.map(|other| &other.name).collect();
+            if !all.is_empty() {
+                arm.pat = parse_quote!(#name #(| #all)*);
+            }
+        }
+        visit_mut::visit_arm_mut(self, arm);
     }
 
     fn visit_item_struct_mut(&mut self, item: &mut ItemStruct) {

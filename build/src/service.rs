@@ -5,19 +5,24 @@ use std::fmt::Write;
 use prost_build::{Method, Service, ServiceGenerator};
 use prost_types::method_options::IdempotencyLevel;
 
-use crate::names::upper_camel;
+use crate::{
+    names::{Traits as TraitNames, upper_camel},
+    rust,
+};
 
 /// Writes a trait for each service.
 pub(crate) struct Traits {
     /// Whether the module has a constant with the descriptors.
     pub(crate) descriptors: bool,
+    pub(crate) names: TraitNames,
 }
 
 impl ServiceGenerator for Traits {
     fn generate(&mut self, service: Service, text: &mut String) {
         service.comments.append_with_indent(0, text);
-        let name = (upper_camel(&service.name) != service.proto_name)
-            .then(|| format!("name = {:?}", service.proto_name));
+        let trait_name = self.names.name(&service.package, &service.proto_name);
+        let name =
+            (trait_name != service.proto_name).then(|| format!("name = {:?}", service.proto_name));
         let package = Some(format!("package = {:?}", service.package));
         let descriptors = self
             .descriptors
@@ -30,7 +35,7 @@ impl ServiceGenerator for Traits {
         if service.options.deprecated() {
             text.push_str("#[deprecated]\n");
         }
-        write(text, format_args!("pub trait {} {{\n", service.name));
+        write(text, format_args!("pub trait {trait_name} {{\n"));
         for method in &service.methods {
             self::method(method, text);
         }
@@ -45,11 +50,7 @@ fn method(method: &Method, text: &mut String) {
         IdempotencyLevel::Idempotent => "#[idempotent]\n",
         IdempotencyLevel::NoSideEffects => "#[read_only]\n",
     });
-    let name = match method.name.as_str() {
-        // The client has a function of that name.
-        "new" => "new_",
-        name => name,
-    };
+    let name = rust::method(&method.proto_name);
     if upper_camel(name.trim_start_matches("r#")) != method.proto_name {
         write(text, format_args!("#[name = {:?}]\n", method.proto_name));
     }

@@ -1,8 +1,47 @@
 //! Packages as nested modules.
 
-use std::fmt::Write;
+use std::{collections::BTreeSet, fmt::Write};
 
 use prost_build::Module;
+use prost_types::FileDescriptorSet;
+
+use crate::rust::{has_module, snake};
+
+/// A package that stands in a module which a message of another package has.
+pub(crate) struct Guest {
+    /// The module of that other package.
+    pub(crate) host: Module,
+    /// The way from there to the package's own.
+    pub(crate) path: Vec<String>,
+    pub(crate) file: String,
+}
+
+/// The packages whose module is that of a message: `package acme.cluster` beside `message Cluster` of `package acme`.
+pub(crate) fn guests(set: &FileDescriptorSet, files: &[(Module, String)]) -> Vec<Guest> {
+    let mut of_messages: BTreeSet<(Module, String)> = BTreeSet::new();
+    for file in &set.file {
+        let module = Module::from_protobuf_package_name(file.package());
+        let messages = file
+            .message_type
+            .iter()
+            .filter(|message| has_module(message));
+        of_messages.extend(messages.map(|message| (module.clone(), snake(message.name()))));
+    }
+    let host = |(module, file): &(Module, String)| {
+        let parts: Vec<String> = module.parts().map(str::to_owned).collect();
+        (0..parts.len()).rev().find_map(|length| {
+            let host = Module::from_parts(&parts[..length]);
+            let is_file = files.iter().any(|(module, _)| *module == host);
+            let hosts = is_file && of_messages.contains(&(host.clone(), parts[length].clone()));
+            hosts.then(|| Guest {
+                host,
+                path: parts[length..].to_vec(),
+                file: file.clone(),
+            })
+        })
+    };
+    files.iter().filter_map(host).collect()
+}
 
 /// The text of `mod.rs`: a module a package, each with its file; `None` if there is one file, which can
 /// stand for itself.

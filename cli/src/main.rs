@@ -6,6 +6,7 @@
 mod arguments;
 #[cfg(feature = "cert")]
 mod authority;
+mod by_hand;
 mod check;
 mod cmd;
 mod copy;
@@ -16,6 +17,7 @@ mod load;
 mod lookup;
 mod nodes;
 mod offered;
+mod printable;
 mod quiet;
 mod record;
 mod reflection;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use micro::{Context, registry::Node};
+use micro::{Context, Plugins, registry::Node};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -31,15 +31,21 @@ impl Nodes {
         let plugins = session.plugins()?;
         let registry = session.registry_of(&plugins)?;
         let nodes = lookup::nodes(&*registry, &self.service).await?;
-        let client = plugins.client()?;
-        let method = client.method::<Value, Value>(&self.service, endpoint);
+        let by = |plugins: Plugins| -> Result<_> {
+            let client = plugins.client()?;
+            Ok(client.method::<Value, Value>(&self.service, endpoint))
+        };
+        let (plain, over_tls) = (by(plugins)?, by(session.plugins_over(None, true)?)?);
         let timeout = self.timeout;
         let mut asking = JoinSet::new();
         for node in nodes {
-            let method = method.clone();
+            let method = match asks_for_tls(&node) {
+                true => over_tls.clone(),
+                false => plain.clone(),
+            };
             asking.spawn(async move {
                 let call = method.call(&Context::new(), json!({}));
-                let answer = call.address(&node.address).timeout(timeout).await;
+                let answer = call.node(&node).timeout(timeout).await;
                 Answered { node, answer }
             });
         }
@@ -47,6 +53,11 @@ impl Nodes {
         answers.sort_by(|a, b| a.node.id.cmp(&b.node.id));
         Ok(answers)
     }
+}
+
+/// Whether a node's record says that it refuses plaintext.
+pub(crate) fn asks_for_tls(node: &Node) -> bool {
+    node.metadata.get("tls").is_some_and(|tls| tls == "true")
 }
 
 impl Answered {

@@ -5,6 +5,7 @@ use prost_reflect::MethodDescriptor;
 use serde_json::json;
 
 use crate::{
+    by_hand,
     failure::{Failure, Result},
     reflection::{Reflection, fields},
     session::Session,
@@ -13,7 +14,8 @@ use crate::{
 
 /// Prints each service with its endpoints.
 pub(crate) async fn print(session: &Session, address: &str) -> Result {
-    let client = session.plugins_over("grpc")?.client()?;
+    let plugins = by_hand::plugins(session, Some("grpc"), None, address).await?;
+    let client = plugins.client()?;
     let failed = |error: Error| Failure::Failed(error.to_string());
     let reflection = Reflection::open(&client, address).await.map_err(failed)?;
     let Some(mut reflection) = reflection else {
@@ -30,7 +32,7 @@ pub(crate) async fn print(session: &Session, address: &str) -> Result {
             let titles = ["  ENDPOINT", "TAKES", "GIVES"];
             let mut table = Table::new(titles, session.coloured());
             methods.iter().for_each(|method| table.row(row(method)));
-            session.print(table)?;
+            session.print_styled(table)?;
         }
         let endpoints: Vec<_> = methods.iter().map(endpoint_json).collect();
         all.push(json!({"service": name, "endpoints": endpoints}));

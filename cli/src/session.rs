@@ -10,7 +10,10 @@ use std::{
 use clap::Args;
 use micro::{Plugins, Settings, registry::Registry, settings::Url};
 
-use crate::failure::{Failure, Result};
+use crate::{
+    failure::{Failure, Result},
+    printable::printable,
+};
 
 /// The flags that every command takes.
 #[derive(Args, Clone, Debug)]
@@ -128,11 +131,22 @@ impl Session {
         Self::plugins_of(&self.flags)
     }
 
-    /// The same with another transport.
-    pub(crate) fn plugins_over(&self, transport: &str) -> Result<Plugins> {
+    /// The same with another transport, if one is named, and if `tls`, speaking it to every node.
+    pub(crate) fn plugins_over(&self, transport: Option<&str>, tls: bool) -> Result<Plugins> {
         let mut flags = self.flags.clone();
-        flags.transport = Some(transport.to_owned());
+        if let Some(transport) = transport {
+            flags.transport = Some(transport.to_owned());
+        }
+        flags.tls.tls_always |= tls;
         Self::plugins_of(&flags)
+    }
+
+    /// Whether a flag is about whom to trust, or whom to show to be: it says nothing unless TLS is spoken.
+    /// Those of the environment may be there for other nodes.
+    pub(crate) fn has_tls_flags(&self) -> bool {
+        let tls = &self.flags.tls;
+        let names = [&tls.tls_ca, &tls.tls_cert, &tls.tls_server_name];
+        tls.tls_insecure || names.into_iter().any(Option::is_some)
     }
 
     /// Whether calls go by gRPC whatever a node's record says.
@@ -249,8 +263,13 @@ impl Session {
         result
     }
 
-    /// Writes one line of data.
-    pub(crate) fn print(&self, line: impl std::fmt::Display) -> Result {
+    /// Writes one line of data, or several; nothing in it that a terminal would obey.
+    pub(crate) fn print(&self, line: impl fmt::Display) -> Result {
+        self.print_styled(printable(&line.to_string(), true))
+    }
+
+    /// Writes a line that may have colours: whatever others wrote must have been made printable.
+    pub(crate) fn print_styled(&self, line: impl fmt::Display) -> Result {
         let mut stdout = io::stdout().lock();
         writeln!(stdout, "{line}")?;
         Ok(stdout.flush()?)
@@ -259,7 +278,7 @@ impl Session {
     /// Says something to the person, beside the data.
     pub(crate) fn say(&self, text: &str) {
         // Nobody is there to hear it when stderr is closed.
-        let _ = writeln!(io::stderr(), "{text}");
+        let _ = writeln!(io::stderr(), "{}", printable(text, true));
     }
 
     /// Says what went wrong.
@@ -270,7 +289,7 @@ impl Session {
         } else {
             "error:"
         };
-        self.say(&format!("{label} {text}"));
+        let _ = writeln!(io::stderr(), "{label} {}", printable(text, true));
     }
 
     /// Whether data goes to a terminal that may be coloured.

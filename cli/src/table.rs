@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write};
 
+use crate::printable::printable;
+
 /// How a cell is coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Colour {
@@ -34,8 +36,10 @@ impl Cell {
 }
 
 impl<T: fmt::Display> From<T> for Cell {
+    /// The text on one line, with nothing in it that a terminal would obey.
     fn from(text: T) -> Self {
-        Cell(text.to_string(), Colour::Plain)
+        let text = text.to_string();
+        Cell(printable(&text, false).into_owned(), Colour::Plain)
     }
 }
 

@@ -2,18 +2,18 @@
 
 use clap::Args;
 use micro::{
-    Error, Plugins,
-    client::{Client, RequestBuilder},
+    Context, Error, Payload, Plugins,
+    client::{Client, Method, RequestBuilder},
     registry::Value as Schema,
 };
 use prost_reflect::MethodDescriptor;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
-    arguments, check,
+    arguments, by_hand, check,
     failure::{Failure, Result},
     lookup,
-    reflection::Reflection,
+    reflection::{Form, Reflection},
     session::Session,
 };
 
@@ -33,7 +33,8 @@ pub(crate) struct Target {
     /// Call this address, without discovery; by gRPC, its reflection says what messages are like
     #[arg(long, value_name = "ADDRESS")]
     address: Option<String>,
-    /// Send what the registry's record of the endpoint speaks against
+    /// Send what the registry's record of the endpoint speaks against; by gRPC, send JSON to a server that does not
+    /// say what its messages are like
     #[arg(long)]
     unchecked: bool,
 }
@@ -58,6 +59,14 @@ pub(crate) struct Found {
 }
 
 impl Target {
+    /// The plugins to call by.
+    pub(crate) async fn plugins(&self, session: &Session) -> Result<Plugins> {
+        match &self.address {
+            None => session.plugins(),
+            Some(address) => by_hand::plugins(session, None, Some(&self.service), address).await,
+        }
+    }
+
     /// Looks the endpoint up, unless an address makes that needless.
     pub(crate) async fn find(&self, session: &Session, plugins: &Plugins) -> Result<Found> {
         if self.address.is_some() {
@@ -86,7 +95,10 @@ impl Target {
         })
     }
 
-    /// What the server at the address given says of the endpoint, if calls go by gRPC and it does.
+    /// What the server at the address given says of the endpoint, if calls go by gRPC; nothing where it takes JSON.
+    ///
+    /// Most gRPC servers read any bytes as Protobuf: one that does not say what its messages are like is sent JSON
+    /// only if it is known to take it, or if that was asked for.
     pub(crate) async fn reflected(
         &self,
         session: &Session,
@@ -96,15 +108,33 @@ impl Target {
             return Ok(None);
         };
         let Some((service, method)) = self.full_name() else {
-            return Ok(None);
+            return Err(Failure::Usage(format!(
+                "`{}` names no method; write it as `Service.Method` or `/package.Service/Method`",
+                self.endpoint
+            )));
         };
         let failed = |error: Error| Failure::Failed(error.to_string());
-        let reflection = Reflection::open(client, address).await.map_err(failed)?;
-        let Some(mut reflection) = reflection else {
-            return Ok(None);
+        let mut reflection = Reflection::open(client, address).await.map_err(failed)?;
+        let described = match &mut reflection {
+            Some(reflection) => reflection.service(&service).await.map_err(failed)?,
+            None => None,
         };
-        let Some(described) = reflection.service(&service).await.map_err(failed)? else {
-            return Ok(None);
+        let Some(described) = described else {
+            if self.unchecked || takes_json(client, &self.service, address).await {
+                return Ok(None);
+            }
+            let why = match &reflection {
+                Some(known) => {
+                    let names = known.services.iter().map(String::as_str);
+                    let hint = lookup::hint(&service, names);
+                    format!("its reflection does not describe `{service}`{hint}")
+                }
+                None => "it has no reflection".to_owned(),
+            };
+            return Err(Failure::Failed(format!(
+                "nothing is known of the messages of `{service}/{method}` at `{address}`: {why}; \
+                 `--unchecked` sends JSON, for servers that take `application/grpc+json`"
+            )));
         };
         let found = described.methods().find(|known| known.name() == method);
         if found.is_none() {
@@ -130,6 +160,19 @@ impl Target {
         Some((format!("{}.{kind}", self.service), method.to_owned()))
     }
 
+    /// A handle to the endpoint, for messages of a form.
+    pub(crate) fn method<F: Form, In: Payload, Out: Payload>(
+        &self,
+        client: &Client,
+        form: &F,
+    ) -> Method<In, Out> {
+        let method = client.method(&self.service, &self.endpoint);
+        match form.content_type() {
+            Some(content_type) => method.content_type(content_type),
+            None => method,
+        }
+    }
+
     /// The call with the options given.
     pub(crate) fn options<'a, In, Out>(
         &self,
@@ -145,6 +188,22 @@ impl Target {
             Some(address) => call.address(address),
             None => call,
         }
+    }
+}
+
+/// Whether the server at an address takes JSON by gRPC: it has the endpoint that every service of ours has.
+async fn takes_json(client: &Client, service: &str, address: &str) -> bool {
+    let health = client.method::<Value, Value>(service, "Debug.Health");
+    let asked = health.call(&Context::new(), json!({})).address(address);
+    asked.await.is_ok()
+}
+
+/// Which sides of a method stream.
+pub(crate) fn shape_of(method: &MethodDescriptor) -> Shape {
+    match (method.is_client_streaming(), method.is_server_streaming()) {
+        (true, _) => Shape::Requests,
+        (false, true) => Shape::Server,
+        (false, false) => Shape::Unary,
     }
 }
 

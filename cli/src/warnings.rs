@@ -12,6 +12,8 @@ use tracing::{
     span,
 };
 
+use crate::printable::printable;
+
 /// Shows warnings and errors of the library from now on.
 pub(crate) fn show() {
     tracing::subscriber::set_global_default(Warnings).expect("it is set once, by `main`");
@@ -37,7 +39,8 @@ impl Subscriber for Warnings {
             _ => "warning",
         };
         // Nobody is there to hear it when stderr is closed.
-        let _ = writeln!(io::stderr(), "{label}: {}{}", words.message, words.rest);
+        let text = format!("{label}: {}{}", words.message, words.rest);
+        let _ = writeln!(io::stderr(), "{}", printable(&text, true));
     }
 
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {

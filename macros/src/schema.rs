@@ -166,6 +166,11 @@ fn is(ty: &Type, name: &str) -> bool {
     last(ty).is_some_and(|segment| segment.ident == name)
 }
 
+/// Whether a type is a `Box` of something.
+pub(crate) fn is_box(ty: &Type) -> bool {
+    is(ty, "Box") && parameters(ty).len() == 1
+}
+
 /// The type parameters of a type.
 fn parameters(ty: &Type) -> Vec<&Type> {
     let Some(PathArguments::AngleBracketed(arguments)) = last(ty).map(|last| &last.arguments)

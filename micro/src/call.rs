@@ -1,5 +1,6 @@
 //! The one shape of every room between the caller and the handler: `Request → Result<Response>`.
 
+mod identity;
 mod operations;
 
 use std::{
@@ -14,6 +15,8 @@ use crate::{
     message::{Request, Response},
     time::Nanos,
 };
+pub use identity::Identity;
+pub(crate) use identity::wrong_server;
 
 pub(crate) use operations::{Operation, Operations, Refusal};
 
@@ -66,6 +69,25 @@ pub trait Call: Send + Sync + 'static {
     #[doc(hidden)]
     fn operations(&self) -> Option<&dyn Operations> {
         None
+    }
+
+    /// The node that it is, of which service; `None` where it is no single node, or nothing is known.
+    #[doc(hidden)]
+    fn identity(&self) -> Option<&Identity> {
+        None
+    }
+
+    /// Whether requests for that node are to be answered here: `true` where this is certain, `false` where nothing
+    /// is known.
+    ///
+    /// # Errors
+    /// For the reason `WRONG_SERVER` where this is another node, or a node of another service.
+    #[doc(hidden)]
+    fn is_meant(&self, meant: &Identity) -> Result<bool> {
+        match self.identity() {
+            Some(own) => own.check(meant).map(|()| true),
+            None => Ok(false),
+        }
     }
 }
 
@@ -140,5 +162,13 @@ impl<C: Call + ?Sized> Call for Arc<C> {
 
     fn operations(&self) -> Option<&dyn Operations> {
         (**self).operations()
+    }
+
+    fn identity(&self) -> Option<&Identity> {
+        (**self).identity()
+    }
+
+    fn is_meant(&self, meant: &Identity) -> Result<bool> {
+        (**self).is_meant(meant)
     }
 }

@@ -73,6 +73,8 @@ mod trust;
 mod url;
 
 pub use broker::Broker;
+#[doc(hidden)]
+pub use call::Identity;
 pub use call::{Answer, Call};
 pub use client::Client;
 pub use codec::{Codec, Codecs, Message, Payload, Reply, Streaming};

@@ -26,7 +26,7 @@ pub struct Metadata {
 const LENGTHS: usize = 6;
 
 /// Names that belong to one hop. Their `X-` twins count too.
-const HOP_BY_HOP: [&str; 25] = [
+const HOP_BY_HOP: [&str; 28] = [
     "content-type",
     "content-length",
     "accept",
@@ -52,6 +52,9 @@ const HOP_BY_HOP: [&str; 25] = [
     "micro-topic",
     "micro-target",
     "micro-protocol",
+    "micro-to-service",
+    "micro-to-node",
+    "micro-from-service",
 ];
 
 impl Metadata {

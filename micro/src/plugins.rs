@@ -61,6 +61,12 @@ impl Plugins {
         self
     }
 
+    /// Calls on behalf of a service, which is named to those it calls.
+    pub(crate) fn called_by(mut self, service: &str) -> Self {
+        self.native = self.native.called_by(service);
+        self
+    }
+
     /// Carries calls so.
     pub fn transport(mut self, transport: impl Transport) -> Self {
         self.transport = Some(Arc::new(transport));

@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{runtime::Handle, task::JoinHandle};
 
 use crate::{
+    call::Identity,
     client::Client,
     codec::Codec,
     error::Result,
@@ -18,7 +19,7 @@ use crate::{
     server::{Assembly, Blueprint, Handler, Ops, Router, Routes, Status, Subscribers, Topic},
     settings::Settings,
     transport::{
-        Listener,
+        Checked, Listener,
         io::{host_of, read_hosts},
     },
 };
@@ -269,7 +270,7 @@ impl Service {
     /// It is made when it is first used, of the plugins that the service has by then: those it runs
     /// with, settings and all, when the first call is made by a handler.
     pub fn client(&self) -> Result<Client> {
-        let plugins = self.plugins.clone();
+        let plugins = self.plugins.clone().called_by(&self.name);
         self.client.settle(move || plugins.parts());
         Ok(self.client.clone())
     }
@@ -394,7 +395,7 @@ impl Running {
 
     /// Listens and subscribes; the registry does not know of it yet.
     async fn open(service: Service, workers: Vec<Handle>) -> Result<Self> {
-        let plugins = service.plugins;
+        let plugins = service.plugins.called_by(&service.name);
         let parts = plugins.clone();
         service.client.settle(move || parts.parts());
         let registry = plugins.open_registry()?;
@@ -402,6 +403,8 @@ impl Running {
         let status = Arc::new(Status::new());
         let client = service.client.clone();
         status.discovers(move || client.discovery_ages());
+        let id = service.id.unwrap_or_else(Node::random_id);
+        let identity = Identity::new(&service.name, &format!("{}-{id}", service.name));
         let address = service.address.as_deref();
         let address = address.unwrap_or(transport.default_address());
         let mut hosts = service.hosts;
@@ -413,12 +416,13 @@ impl Running {
         hosts.extend(own.into_iter().flatten().filter_map(host_of));
         let (layers, ops_layers) = (service.layers, service.ops_layers);
         let ops_address = service.ops.address.clone();
+        // Before the first connection comes, which may be meant for whoever had the address before.
         let Assembly {
             entrance,
             operations,
             endpoints,
         } = Blueprint {
-            service: &service.name,
+            identity: &identity,
             router: service.router,
             codecs: plugins.codecs(),
             status: &status,
@@ -434,22 +438,15 @@ impl Running {
             (Some(address), Some(call)) => Some(transport.listen(&address, call).await?),
             _ => None,
         };
-        let subscribers = match service.topics.is_empty() {
-            true => None,
-            false => {
-                let client = &service.client;
-                let (topics, name) = (service.topics, &service.name);
-                Some(Subscribers::start(client.broker(), topics, name, entrance, &workers).await?)
-            }
+        // Behind an address that was given there may be several nodes of this service.
+        let checked = match service.advertise {
+            None => Checked::Node,
+            Some(_) => Checked::Service,
         };
-        let id = service.id.unwrap_or_else(Node::random_id);
-        let mut node = Node::new(
-            &service.name,
-            format!("{}-{id}", service.name),
-            service.advertise.unwrap_or_else(|| listener.address()),
-        )
-        .with_version(service.version)
-        .with_endpoints(endpoints);
+        let address = service.advertise.unwrap_or_else(|| listener.address());
+        let mut node = Node::new(&*identity.service, &*identity.node, address)
+            .with_version(service.version)
+            .with_endpoints(endpoints);
         *node.metadata_mut() = service.metadata;
         let protocols = transport.protocols().join(",");
         let own = [
@@ -464,6 +461,18 @@ impl Running {
                 .entry(name.into())
                 .or_insert(value.into());
         }
+        checked.write(&mut node);
+        let subscribers = match service.topics.is_empty() {
+            true => None,
+            false => {
+                let broker = service.client.broker();
+                if let Some(events) = broker.attach(&node.address) {
+                    entrance.take_events(events);
+                }
+                let (topics, name) = (service.topics, &service.name);
+                Some(Subscribers::start(broker, topics, name, entrance, &workers).await?)
+            }
+        };
         Ok(Running {
             node,
             client: service.client,
@@ -538,7 +547,10 @@ impl Running {
             }
         );
         self.listener.go_away().await;
-        if tokio::time::timeout(self.lifecycle.drain, self.listener.drained())
+        let ended = async {
+            tokio::join!(self.listener.drained(), self.client.broker().flush());
+        };
+        if tokio::time::timeout(self.lifecycle.drain, ended)
             .await
             .is_err()
         {

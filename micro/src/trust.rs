@@ -1,15 +1,20 @@
 //! Files of certificates, and whom a client trusts by them: for calls, and for servers of records.
 
-use std::{fs, path::Path, sync::Arc};
+mod faults;
+mod files;
+
+use std::{path::Path, sync::Arc};
 
 use rustls::{
     DigitallySignedStruct, RootCertStore, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime},
 };
 
 use crate::error::{Error, Result};
+pub(crate) use faults::{fault, of_handshake};
+pub(crate) use files::{certificates, unfit};
 
 /// The authorities that the system trusts. Fails if there is none; `hint` is how a file of them is named.
 pub(crate) fn of_the_system(hint: &str) -> Result<RootCertStore> {
@@ -41,29 +46,7 @@ pub(crate) fn identity(
     certificate: &Path,
     key: &Path,
 ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
-    let chain = certificates(certificate)?;
-    let own_key = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|error| {
-        let hint = match error {
-            pem::Error::NoItemsFound => "there is no private key in it",
-            _ => "it is not PEM",
-        };
-        unusable(key, hint)
-    })?;
-    Ok((chain, own_key))
-}
-
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
-    let text = read(file)?;
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-    let certificates = certificates.map_err(|_| unusable(file, "it is not PEM"))?;
-    if certificates.is_empty() {
-        return Err(unusable(file, "there is no certificate in it"));
-    }
-    Ok(certificates)
-}
-
-fn read(file: &Path) -> Result<Vec<u8>> {
-    fs::read(file).map_err(|error| unusable(file, "it cannot be read").with_source(error))
+    Ok((certificates(certificate)?, files::key(key)?))
 }
 
 /// What a file is not.

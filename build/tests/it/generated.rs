@@ -56,6 +56,33 @@ fn older_files_are_written_too() {
 }
 
 #[test]
+fn recursive_messages_are_boxed() {
+    expect(&here("tests/it/golden"), &of(&["recursive.proto"]));
+    expect(&here("tests/it/golden"), &of(&["groups.proto"]));
+}
+
+#[test]
+fn names_that_rust_has_another_use_for_are_written() {
+    expect(
+        &here("tests/it/golden/names"),
+        &of(&["names/names.proto", "names/services.proto"]),
+    );
+}
+
+#[test]
+fn package_stands_in_the_module_of_a_message() {
+    expect(&here("tests/it/golden/acme"), &of(&["acme/acme.proto"]));
+}
+
+#[test]
+fn plain_types_of_protobuf_are_written_where_used() {
+    expect(
+        &here("tests/it/golden/reflected"),
+        &of(&["reflected.proto"]),
+    );
+}
+
+#[test]
 fn packages_are_modules_that_know_each_other() {
     expect(
         &here("tests/it/golden/packages"),

@@ -10,9 +10,10 @@ use crate::{
     arguments,
     failure::{Failure, Result},
     load::{self, Pace, Recorder, Summary},
+    reflection::{Form, Json, Protobuf},
     session::Session,
     signals,
-    target::{Shape, Target},
+    target::{Shape, Target, shape_of},
 };
 
 /// Callers in a closed loop unless said.
@@ -26,8 +27,8 @@ const CALLERS: usize = 16;
 pub(crate) struct Bench {
     #[command(flatten)]
     target: Target,
-    /// The request
-    #[arg(value_name = "JSON")]
+    /// The request; an empty message if unsaid
+    #[arg(value_name = "JSON", default_value = "{}", hide_default_value = true)]
     request: String,
     /// Calls a second, in an open loop
     #[arg(long, value_name = "N", value_parser = rate, conflicts_with = "concurrency")]
@@ -57,19 +58,27 @@ impl Bench {
     }
 
     async fn bench(self, session: &Session, request: Value) -> Result {
-        let plugins = session.plugins()?;
+        let plugins = self.target.plugins(session).await?;
         let found = self.target.find(session, &plugins).await?;
-        if found.shape.is_some_and(|shape| shape != Shape::Unary) {
+        found.check(session, &request)?;
+        let client = plugins.client()?;
+        let reflected = self.target.reflected(session, &client).await?;
+        let shape = reflected.as_ref().map(shape_of).or(found.shape);
+        if shape.is_some_and(|shape| shape != Shape::Unary) {
             let endpoint = &self.target.endpoint;
             return Err(Failure::Usage(format!(
                 "endpoint `{endpoint}` streams, which cannot be put under load from here"
             )));
         }
-        found.check(session, &request)?;
-        let client = plugins.client()?;
         let recorder = Arc::new(Recorder::new());
         let service = self.target.service.clone();
-        self.load(&client, request, recorder.clone()).await?;
+        match reflected {
+            None => self.load(&client, &Json, request, recorder.clone()).await,
+            Some(method) => {
+                let form = Protobuf::of(&method);
+                self.load(&client, &form, request, recorder.clone()).await
+            }
+        }?;
         let retries = client.stats(&service).retries;
         let summary = Summary {
             retries,
@@ -86,13 +95,21 @@ impl Bench {
     }
 
     /// Makes the calls, until the end or until the person has seen enough.
-    async fn load(self, client: &Client, request: Value, recorder: Arc<Recorder>) -> Result {
+    async fn load<F: Form>(
+        self,
+        client: &Client,
+        form: &F,
+        request: Value,
+        recorder: Arc<Recorder>,
+    ) -> Result {
         let pace = match self.rate {
             Some(rate) => Pace::Rate(rate),
             None => Pace::Callers(self.concurrency.map_or(CALLERS, usize::from)),
         };
-        let method = client.method::<Value, Value>(&self.target.service, &self.target.endpoint);
-        let work = Arc::new((method, self.target, request));
+        let method = self
+            .target
+            .method::<F, F::Message, F::Message>(client, form);
+        let work = Arc::new((method, self.target, form.encode(request)?));
         let timeout = self.timeout;
         let call = move || {
             let work = work.clone();

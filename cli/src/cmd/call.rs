@@ -3,15 +3,18 @@
 use std::time::Duration;
 
 use clap::Args;
-use micro::{Code, ContentType, Context, Error, Outcome, Payload, client::RequestBuilder};
+use micro::{
+    Code, Context, Error, Outcome, Payload,
+    client::{Client, RequestBuilder},
+};
 use serde_json::{Value, json};
 
 use crate::{
     arguments,
     failure::{Failure, Result},
-    reflection::Form,
+    reflection::{Form, Json, Protobuf},
     session::Session,
-    target::{Shape, Target},
+    target::{Shape, Target, shape_of},
 };
 
 /// Call an endpoint and print its reply
@@ -19,8 +22,8 @@ use crate::{
 pub(crate) struct Call {
     #[command(flatten)]
     target: Target,
-    /// The request
-    #[arg(value_name = "JSON")]
+    /// The request; an empty message if unsaid
+    #[arg(value_name = "JSON", default_value = "{}", hide_default_value = true)]
     request: String,
     /// Show which nodes were known, which was picked and why, and how each attempt went
     #[arg(long)]
@@ -37,7 +40,7 @@ impl Call {
     }
 
     async fn call(&self, session: &Session, request: Value) -> Result {
-        let plugins = session.plugins()?;
+        let plugins = self.target.plugins(session).await?;
         let found = self.target.find(session, &plugins).await?;
         let target = &self.target;
         if found.shape.is_some_and(|shape| shape != Shape::Unary) {
@@ -45,20 +48,28 @@ impl Call {
         }
         found.check(session, &request)?;
         let client = plugins.client()?;
-        let Some(reflected) = target.reflected(session, &client).await? else {
-            let method = client.method::<Value, Value>(&target.service, &target.endpoint);
-            let call = method.call(&Context::new(), request);
-            return session.print(self.made(session, call).await?);
-        };
-        if reflected.is_client_streaming() || reflected.is_server_streaming() {
-            return Err(self.streams());
+        match target.reflected(session, &client).await? {
+            None => self.print(session, &client, &Json, request).await,
+            Some(method) if shape_of(&method) != Shape::Unary => Err(self.streams()),
+            Some(method) => {
+                let form = Protobuf::of(&method);
+                self.print(session, &client, &form, request).await
+            }
         }
-        let form = Form::of(&reflected);
-        let method = client
-            .method::<Vec<u8>, Vec<u8>>(&target.service, &target.endpoint)
-            .content_type(ContentType::Protobuf);
+    }
+
+    async fn print<F: Form>(
+        &self,
+        session: &Session,
+        client: &Client,
+        form: &F,
+        request: Value,
+    ) -> Result {
+        let method = self
+            .target
+            .method::<F, F::Message, F::Message>(client, form);
         let call = method.call(&Context::new(), form.encode(request)?);
-        session.print(form.decode(&self.made(session, call).await?)?)
+        session.print(form.decode(self.made(session, call).await?)?)
     }
 
     fn streams(&self) -> Failure {

@@ -47,7 +47,7 @@ impl Doctor {
             session.print(json!(reports.iter().map(Report::json).collect::<Vec<_>>()))?;
         } else {
             for report in &reports {
-                session.print(report.text(session.coloured()))?;
+                session.print_styled(report.text(session.coloured()))?;
             }
         }
         match ill {

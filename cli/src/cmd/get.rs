@@ -56,7 +56,7 @@ impl Get {
                     metadata.join(" ").into(),
                 ]);
             }
-            session.print(table)?;
+            session.print_styled(table)?;
             let endpoints = endpoints(nodes);
             if endpoints.is_empty() {
                 continue;
@@ -68,7 +68,7 @@ impl Get {
             for endpoint in endpoints {
                 table.row(endpoint_row(endpoint));
             }
-            session.print(table)?;
+            session.print_styled(table)?;
         }
         Ok(())
     }

@@ -47,7 +47,7 @@ impl Health {
                     reason.into(),
                 ]);
             }
-            session.print(table)?;
+            session.print_styled(table)?;
         }
         let ill = answers
             .iter()
@@ -61,10 +61,13 @@ impl Health {
     }
 }
 
-/// `ok`, `leaving`, `unregistered` or `failed`, and why.
+/// `ok`, `leaving`, `unregistered`, `replaced` or `failed`, and why.
 fn state(answered: &Answered) -> (&'static str, String) {
     let health = match &answered.answer {
         Ok(health) => health,
+        Err(error) if error.reason().as_deref() == Some("WRONG_SERVER") => {
+            return ("replaced", format!("another server answers here: {error}"));
+        }
         Err(error) => return ("failed", error.to_string()),
     };
     // Go's nodes say only `status`.

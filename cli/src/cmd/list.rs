@@ -47,7 +47,7 @@ impl List {
                 session.say("no services are registered");
                 return Ok(());
             }
-            session.print(table)
+            session.print_styled(table)
         })
     }
 }

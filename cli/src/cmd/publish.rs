@@ -6,7 +6,14 @@ use clap::Args;
 use micro::{ContentType, Context, broker::Event};
 use serde_json::json;
 
-use crate::{arguments, failure::Result, session::Session};
+use crate::{
+    arguments,
+    failure::{Failure, Result},
+    session::Session,
+};
+
+/// How long acknowledgements are waited for unless said: as long as a handler may take.
+const WAIT: Duration = Duration::from_secs(30);
 
 /// Publish an event, and say how many received it
 #[derive(Args)]
@@ -19,7 +26,7 @@ pub(crate) struct Publish {
     /// Metadata to send along; may be given more than once
     #[arg(long, value_name = "NAME=VALUE", value_parser = arguments::pair)]
     metadata: Vec<(String, String)>,
-    /// Give up after this long; 5 s if unsaid
+    /// Wait this long for acknowledgements; 30 s if unsaid
     #[arg(long, value_name = "DURATION", value_parser = arguments::duration)]
     timeout: Option<Duration>,
 }
@@ -42,6 +49,15 @@ impl Publish {
         let event = Event::new(ContentType::Json, self.event.clone()).with_context(context);
         let client = session.plugins()?.client()?;
         let received = client.publish_raw(&self.topic, event).await?;
+        // What is not acknowledged yet is held by this process.
+        let waits = self.timeout.unwrap_or(WAIT);
+        let flushed = tokio::time::timeout(waits, client.broker().flush()).await;
+        if flushed.is_err() {
+            return Err(Failure::Failed(format!(
+                "`{}`: not every receiver acknowledged the event within {waits:?}",
+                self.topic
+            )));
+        }
         if received == 0 {
             session.say(&format!("nobody is subscribed to `{}`", self.topic));
         }

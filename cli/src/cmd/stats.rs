@@ -49,7 +49,7 @@ impl Stats {
                     }
                 }
             }
-            session.print(table)?;
+            session.print_styled(table)?;
         }
         let silent = answers
             .iter()

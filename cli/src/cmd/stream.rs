@@ -4,15 +4,16 @@ use std::{pin::pin, time::Duration};
 
 use clap::Args;
 use micro::{Context, Payload, Streaming, client::Client, codec::Sender};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::{
     arguments,
     cmd::call::failure,
     failure::{Failure, Result},
+    reflection::{Form, Json, Protobuf},
     session::Session,
-    target::{Found, Shape, Target},
+    target::{Found, Shape, Target, shape_of},
 };
 
 /// Stream messages, one a line on stdin, and print the replies, one a line
@@ -44,41 +45,70 @@ impl Stream {
     }
 
     async fn stream(&self, session: &Session, request: Option<Value>) -> Result {
+        let plugins = self.target.plugins(session).await?;
+        let found = self.target.find(session, &plugins).await?;
+        let client = plugins.client()?;
+        let reflected = self.target.reflected(session, &client).await?;
+        let shape = reflected.as_ref().map(shape_of).or(found.shape);
+        let wire = Wire {
+            command: self,
+            session,
+            client: &client,
+            found: &found,
+        };
+        match reflected {
+            None => wire.stream(&Json, shape, request).await,
+            Some(method) => wire.stream(&Protobuf::of(&method), shape, request).await,
+        }
+    }
+}
+
+/// What a stream works with, whatever the form of its messages.
+struct Wire<'a> {
+    command: &'a Stream,
+    session: &'a Session,
+    client: &'a Client,
+    found: &'a Found,
+}
+
+impl Wire<'_> {
+    async fn stream<F: Form>(
+        &self,
+        form: &F,
+        shape: Option<Shape>,
+        request: Option<Value>,
+    ) -> Result {
         let Target {
             service, endpoint, ..
-        } = &self.target;
-        let plugins = session.plugins()?;
-        let found = self.target.find(session, &plugins).await?;
-        if found.shape == Some(Shape::Unary) {
+        } = &self.command.target;
+        if shape == Some(Shape::Unary) {
             return Err(Failure::Usage(format!(
                 "endpoint `{endpoint}` does not stream; use `micro call {service} {endpoint} JSON`"
             )));
         }
-        let client = plugins.client()?;
-        let Some(request) = request else {
-            if found.shape == Some(Shape::Server) {
-                return Err(Failure::Usage(format!(
-                    "endpoint `{endpoint}` takes one request; give it as an argument"
-                )));
-            }
-            return self.converse(session, &client, &found).await;
+        let request = match request {
+            Some(request) => request,
+            // One request is taken: an empty message, as `micro call` sends.
+            None if shape == Some(Shape::Server) => json!({}),
+            None => return self.converse(form).await,
         };
-        found.check(session, &request)?;
-        if found.shape == Some(Shape::Requests) {
+        self.found.check(self.session, &request)?;
+        let request = form.encode(request)?;
+        if shape == Some(Shape::Requests) {
             let (sender, requests) = Streaming::channel(1);
             let sent = sender.send(request).await;
             sent.map_err(failure)?;
             drop(sender);
-            return self.receive(session, &client, requests).await;
+            return self.receive(form, requests).await;
         }
-        self.receive(session, &client, request).await
+        self.receive(form, request).await
     }
 
     /// Sends what comes on stdin while it prints what comes back.
-    async fn converse(&self, session: &Session, client: &Client, found: &Found) -> Result {
+    async fn converse<F: Form>(&self, form: &F) -> Result {
         let (sender, requests) = Streaming::channel(AHEAD);
-        let mut replies = pin!(self.receive(session, client, requests));
-        let sending = send_lines(session, found, sender);
+        let mut replies = pin!(self.receive(form, requests));
+        let sending = self.send_lines(form, sender);
         tokio::select! {
             replied = &mut replies => replied,
             sent = sending => match sent {
@@ -88,41 +118,40 @@ impl Stream {
         }
     }
 
-    async fn receive<In: Payload>(&self, session: &Session, client: &Client, input: In) -> Result {
-        let Target {
-            service, endpoint, ..
-        } = &self.target;
-        let method = client.method::<In, Streaming<Value>>(service, endpoint);
-        let call = self.target.options(method.call(&Context::new(), input));
-        let timeout = self.timeout.unwrap_or(FOR_EVER);
+    async fn receive<F: Form, In: Payload>(&self, form: &F, input: In) -> Result {
+        let target = &self.command.target;
+        let method = target.method::<F, In, Streaming<F::Message>>(self.client, form);
+        let call = target.options(method.call(&Context::new(), input));
+        let timeout = self.command.timeout.unwrap_or(FOR_EVER);
         let mut replies = call.timeout(timeout).await.map_err(failure)?;
         while let Some(reply) = replies.next().await {
-            session.print(reply.map_err(failure)?)?;
+            let reply = form.decode(reply.map_err(failure)?)?;
+            self.session.print(reply)?;
         }
         Ok(())
     }
-}
 
-/// Sends each line of stdin; fails at one that is wrong, and the call with it.
-async fn send_lines(session: &Session, found: &Found, sender: Sender<Value>) -> Result {
-    let mut lines = BufReader::new(tokio::io::stdin()).lines();
-    let mut number = 0;
-    loop {
-        let line = lines.next_line().await;
-        let line = line.map_err(|error| Failure::Usage(format!("stdin cannot be read: {error}")));
-        let Some(line) = line? else {
-            return Ok(());
-        };
-        number += 1;
-        if line.trim().is_empty() {
-            continue;
-        }
-        let message = arguments::json(&format!("line {number} of stdin"), &line);
-        let message = message?;
-        found.check(session, &message)?;
-        if sender.send(message).await.is_err() {
-            // The server has ended the stream; its answer tells why.
-            return Ok(());
+    /// Sends each line of stdin; fails at one that is wrong, and the call with it.
+    async fn send_lines<F: Form>(&self, form: &F, sender: Sender<F::Message>) -> Result {
+        let mut lines = BufReader::new(tokio::io::stdin()).lines();
+        let mut number = 0;
+        loop {
+            let line = lines.next_line().await;
+            let line =
+                line.map_err(|error| Failure::Usage(format!("stdin cannot be read: {error}")));
+            let Some(line) = line? else {
+                return Ok(());
+            };
+            number += 1;
+            if line.trim().is_empty() {
+                continue;
+            }
+            let message = arguments::json(&format!("line {number} of stdin"), &line)?;
+            self.found.check(self.session, &message)?;
+            if sender.send(form.encode(message)?).await.is_err() {
+                // The server has ended the stream; its answer tells why.
+                return Ok(());
+            }
         }
     }
 }

@@ -109,6 +109,6 @@ impl Weight {
         for (version, weight) in weights {
             table.row([version.into(), weight.into()]);
         }
-        session.print(table)
+        session.print_styled(table)
     }
 }

@@ -9,6 +9,8 @@ use std::time::Duration;
 use micro::{Code, Error};
 use serde_json::{Value, json};
 
+use crate::printable::printable;
+
 pub(crate) use broker::broker;
 pub(crate) use registry::registry;
 
@@ -89,7 +91,8 @@ impl Report {
             true => format!("\x1b[{code}m{text}\x1b[0m"),
             false => text.to_owned(),
         };
-        let mut text = paint("1", &format!("{} {}", self.kind, self.place));
+        let place = printable(&self.place, false);
+        let mut text = paint("1", &format!("{} {place}", self.kind));
         for check in &self.checks {
             let took = check
                 .took
@@ -99,6 +102,7 @@ impl Report {
                 Found::Without(said) => ("none  ".to_owned(), said),
                 Found::Ill { why, .. } => (paint("31", "FAILED"), why),
             };
+            let said = printable(said, true);
             text += &format!("\n  {mark}  {:11}  {said}{took}", check.name);
             if let Found::Ill { advice, .. } = &check.result {
                 text += &format!("\n                       -> {advice}");

@@ -10,10 +10,11 @@ use micro::{Code, Context, Error, Result, Streaming, client::Client, codec::Send
 use prost::Message;
 use prost_reflect::{DescriptorPool, ServiceDescriptor, prost_types::FileDescriptorProto};
 
-pub(crate) use form::{Form, fields};
+pub(crate) use form::{Form, Json, Protobuf, fields};
 use wire::{Question, Told};
 
-const SERVICE: &str = "grpc.reflection.v1";
+/// Its names, the present one first; some servers, such as those of Python's grpcio, offer the older only.
+const SERVICES: [&str; 2] = ["grpc.reflection.v1", "grpc.reflection.v1alpha"];
 const ENDPOINT: &str = "ServerReflection.ServerReflectionInfo";
 /// All questions to a server are answered by then.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -30,14 +31,16 @@ pub(crate) struct Reflection {
 impl Reflection {
     /// Asks the server at an address for its services; `None` where it has no reflection.
     pub(crate) async fn open(client: &Client, address: &str) -> Result<Option<Self>> {
-        match Self::begin(client, address).await {
-            Ok(begun) => Ok(Some(begun)),
-            Err(error) if error.code() == Code::Unimplemented => Ok(None),
-            Err(error) => Err(error),
+        for service in SERVICES {
+            match Self::begin(client, service, address).await {
+                Err(error) if error.code() == Code::Unimplemented => {}
+                begun => return begun.map(Some),
+            }
         }
+        Ok(None)
     }
 
-    async fn begin(client: &Client, address: &str) -> Result<Self> {
+    async fn begin(client: &Client, service: &str, address: &str) -> Result<Self> {
         let (questions, asked) = Streaming::channel(1);
         // A server may say nothing at all, its headers included, before it is asked something.
         let first = Question {
@@ -45,7 +48,7 @@ impl Reflection {
             ..Question::default()
         };
         questions.send(first).await?;
-        let reflection = client.method::<_, Streaming<Told>>(SERVICE, ENDPOINT);
+        let reflection = client.method::<_, Streaming<Told>>(service, ENDPOINT);
         let context = Context::new().with_timeout(PATIENCE);
         let answers = reflection.call(&context, asked).address(address).await?;
         let mut begun = Reflection {

@@ -198,3 +198,20 @@ fn wrong_options_are_wrong_usage() {
         assert!(said.contains(option[0]), "{said}");
     }
 }
+
+#[test]
+fn a_call_without_a_request_sends_an_empty_message() {
+    use micro::{Context, Result, Service};
+
+    async fn count(_: Context, map: std::collections::BTreeMap<String, u32>) -> Result<u64> {
+        Ok(map.len() as u64)
+    }
+    let house = House::new();
+    house.serve(Service::new("counter").handle("Counter.Count", count));
+    let reply = house.micro(&["call", "counter", "Counter.Count"]).ok();
+    assert_eq!(reply, "0\n");
+    // What the endpoint needs is asked for, as of any other request.
+    house.serve(greeter());
+    let error = house.micro(&HELLO).failed(1);
+    assert!(error.contains("name"), "{error}");
+}

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use micro::{Context, Service, transport::Tls};
+use micro::{Context, Service, Streaming, transport::Tls};
 
 use crate::house::House;
 
@@ -107,4 +107,83 @@ fn another_authority_is_left_alone() {
     fs::remove_file(path("two/ca.pem")).expect("it is there");
     let said = house.micro(&["cert", "--out", "two"]).failed(1);
     assert!(said.contains("without its `ca.pem`"), "{said}");
+}
+
+/// Flags of a caller with a certificate of this house's authority.
+const SHOWN: [&str; 3] = [
+    "--tls-ca=certs/ca.pem",
+    "--tls-cert=certs/cert.pem",
+    "--tls-key=certs/key.pem",
+];
+
+/// A greeter that refuses plaintext: its address.
+fn refusing(house: &House) -> String {
+    made(house, &[]);
+    let path = |name: &str| house.directory().join("certs").join(name);
+    let tls = Tls::new().certificate(path("cert.pem"), path("key.pem"));
+    let hello = async |_: Context, name: String| Ok(format!("Hello {name}"));
+    let count = async |_: Context, name: String| {
+        let (sender, replies) = Streaming::channel(1);
+        sender.send(name).await?;
+        Ok(replies)
+    };
+    let service = Service::new("greeter")
+        .handle("Greeter.Hello", hello)
+        .handle("Greeter.Count", count);
+    house.serve_over(tls.clients(path("ca.pem")), service)
+}
+
+#[test]
+fn health_and_stats_follow_records_that_ask_for_tls() {
+    let house = House::new();
+    refusing(&house);
+    let plain =
+        Service::new("greeter").handle("Greeter.Hello", async |_: Context, name: String| Ok(name));
+    house.serve(plain);
+    for command in ["health", "stats"] {
+        let asked = [&[command, "greeter", "--json"], &SHOWN[..]].concat();
+        let rows: serde_json::Value =
+            serde_json::from_str(&house.micro(&asked).ok()).expect("it is JSON");
+        let rows = rows.as_array().expect("a row a node");
+        assert_eq!(rows.len(), 2, "{command}: {rows:?}");
+        let failed = rows.iter().any(|row| row.get("error").is_some());
+        assert!(!failed, "{command}: {rows:?}");
+    }
+}
+
+#[test]
+fn address_is_called_by_tls_where_its_record_asks_for_it() {
+    let house = House::new();
+    let address = format!("--address={}", refusing(&house));
+    // Where the environment says whom to trust, only the record says that TLS is spoken.
+    let names = ["MICRO_TLS_CA", "MICRO_TLS_CERT", "MICRO_TLS_KEY"];
+    let files = ["certs/ca.pem", "certs/cert.pem", "certs/key.pem"];
+    for (command, endpoint) in [
+        ("call", "Greeter.Hello"),
+        ("stream", "Greeter.Count"),
+        ("bench", "Greeter.Hello"),
+    ] {
+        let mut asked = vec![command, "greeter", endpoint, "\"John\"", &address];
+        if command == "bench" {
+            asked.push("--duration=100ms");
+        }
+        let mut child = house.command(&asked);
+        child.envs(names.into_iter().zip(files));
+        let output = child.output().expect("the command runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{command}: {said}");
+    }
+}
+
+#[test]
+fn address_is_called_by_tls_where_a_flag_of_tls_is_given() {
+    let house = House::new();
+    let address = format!("--address={}", refusing(&house));
+    let call = ["call", "greeter", "Greeter.Hello", "\"John\"", &address];
+    // This registry does not know it.
+    let elsewhere = format!("local:{}", house.directory().join("none").display());
+    let said = house.micro_at(&elsewhere, &[&call[..], &SHOWN[..]].concat());
+    assert_eq!(said.ok().trim(), "\"Hello John\"");
+    let said = house.micro_at(&elsewhere, &[&call[..], &["--timeout=1s"]].concat());
+    said.failed(1);
 }

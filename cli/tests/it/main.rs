@@ -21,5 +21,6 @@ mod projects;
 mod reflection;
 mod registries;
 mod servers;
+mod skip;
 mod streams;
 mod weights;

@@ -55,6 +55,30 @@ fn a_node_that_does_not_answer_is_not_healthy() {
 }
 
 #[test]
+fn node_whose_address_another_service_has_is_not_healthy() {
+    let house = House::new();
+    let address = house.serve(micro::Service::new("counter").id("1"));
+    let record = format!(
+        r#"{{"service":"greeter","id":"greeter-1","address":"{address}","metadata":{{"micro-identity":"node"}}}}"#
+    );
+    assert_eq!(house.micro(&["register", &record]).code, 0);
+    let ran = house.micro(&["health", "greeter", "--json"]);
+    assert_eq!(
+        (ran.code, ran.stderr.as_str()),
+        (1, "error: 1 of 1 nodes not healthy\n")
+    );
+    let rows: serde_json::Value = serde_json::from_str(&ran.stdout).expect("rows are JSON");
+    assert_eq!(rows[0]["status"], "replaced");
+    let table = house.micro(&["health", "greeter"]).stdout;
+    assert!(table.contains("another server answers here"), "{table}");
+    assert!(
+        table.contains("node `counter-1` of service `counter`"),
+        "{table}"
+    );
+    assert_eq!(house.micro(&["health", "counter"]).code, 0);
+}
+
+#[test]
 fn stats_count_by_node_and_endpoint() {
     let (house, [first, second]) = house();
     let hello = |name: &str, address: &str| {

@@ -163,3 +163,41 @@ fn files(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
     }
     found
 }
+
+#[test]
+fn what_others_wrote_cannot_steer_the_terminal() {
+    use micro::{Context, Error, Result, Service};
+
+    async fn fail(_: Context, _: ()) -> Result<()> {
+        Err(Error::aborted("\u{1b}]0;owned\u{7}\u{9b}2J"))
+    }
+    async fn echo(_: Context, _: ()) -> Result<String> {
+        Ok("\u{9b}2J\u{202e}".to_owned())
+    }
+    let house = House::new();
+    let service = Service::new("foe")
+        .metadata("note", "\u{1b}[2J\r")
+        .handle("Foe.Fail", fail)
+        .handle("Foe.Echo", echo);
+    house.serve(service);
+    let harmful = |text: &str| {
+        text.chars()
+            .any(|c| c != '\n' && (c.is_control() || c == '\u{202e}'))
+    };
+    let commands: [&[&str]; 5] = [
+        &["get", "foe"],
+        &["get", "foe", "--json"],
+        &["call", "foe", "Foe.Fail", "null"],
+        &["call", "foe", "Foe.Echo", "null"],
+        &["stats", "foe"],
+    ];
+    for command in commands {
+        let ran = house.micro(command);
+        assert!(!harmful(&ran.stdout), "{command:?}: {:?}", ran.stdout);
+        assert!(!harmful(&ran.stderr), "{command:?}: {:?}", ran.stderr);
+    }
+    let shown = house.micro(&["get", "foe"]).ok();
+    assert!(shown.contains(r"note=\u001b[2J\u000d"), "{shown}");
+    let reply = house.micro(&["call", "foe", "Foe.Echo", "null"]).json();
+    assert_eq!(reply, "\u{9b}2J\u{202e}");
+}

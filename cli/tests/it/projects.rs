@@ -70,8 +70,7 @@ fn nothing_is_overwritten_or_made_in_a_wrong_place() {
 /// Slow, so only where it is asked for: it builds the project against this checkout.
 #[test]
 fn a_project_builds() {
-    if std::env::var_os("MICRO_TEST_SLOW").is_none() {
-        eprintln!("skipped: set MICRO_TEST_SLOW=1 to build a new project");
+    if !crate::skip::is_slow_wanted("a new project's build") {
         return;
     }
     let house = House::new();

@@ -81,8 +81,17 @@ impl UnaryService<LatestRequest> for Latest {
     }
 }
 
-/// A server of tonic's, and its address; with reflection if it has something to describe.
-fn tonic(described: Option<&[u8]>) -> (Runtime, String) {
+/// Which version of reflection a server offers.
+#[derive(Clone, Copy, PartialEq)]
+enum Reflects {
+    No,
+    V1,
+    /// As Python's grpcio does.
+    OnlyV1Alpha,
+}
+
+/// A server of tonic's, and its address.
+fn tonic(reflects: Reflects) -> (Runtime, String) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -92,22 +101,25 @@ fn tonic(described: Option<&[u8]>) -> (Runtime, String) {
     let any = "127.0.0.1:0".parse().expect("it is an address");
     let incoming = TcpIncoming::bind(any).expect("a port is free");
     let address = incoming.local_addr().expect("it is bound").to_string();
-    let reflection = described.map(|set| {
+    let described = || {
         tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(set)
-            .build_v1()
-            .expect("the descriptors are good")
-    });
+            .register_encoded_file_descriptor_set(weather::FILE_DESCRIPTOR_SET)
+    };
+    let good = "the descriptors are good";
+    let v1 = (reflects == Reflects::V1).then(|| described().build_v1().expect(good));
+    let v1alpha = (reflects == Reflects::OnlyV1Alpha).then(described);
+    let v1alpha = v1alpha.map(|builder| builder.build_v1alpha().expect(good));
     let server = Server::builder()
         .add_service(Station)
-        .add_optional_service(reflection);
+        .add_optional_service(v1)
+        .add_optional_service(v1alpha);
     runtime.spawn(server.serve_with_incoming(incoming));
     drop(_inside);
     (runtime, address)
 }
 
 fn described() -> (Runtime, String) {
-    tonic(Some(weather::FILE_DESCRIPTOR_SET))
+    tonic(Reflects::V1)
 }
 
 fn latest<'a>(address: &'a str, request: &'a str) -> Vec<&'a str> {
@@ -201,8 +213,74 @@ fn a_server_of_ours_is_called_so_too() {
 
 #[test]
 fn a_server_without_reflection_has_nothing_to_show() {
-    let (_runtime, address) = tonic(None);
+    let (_runtime, address) = tonic(Reflects::No);
     let error = House::new().micro(&["get", "--address", &address]);
     let error = error.failed(1);
     assert!(error.contains("has no gRPC reflection"), "{error}");
+}
+
+#[test]
+fn reflection_of_the_older_name_is_asked_too() {
+    let (_runtime, address) = tonic(Reflects::OnlyV1Alpha);
+    let house = House::new();
+    let reply = house.micro(&latest(&address, r#"{"place":"Cape Town"}"#));
+    assert_eq!(reply.json()["degreesCelsius"], 21.5);
+    let shown = house.micro(&["get", "--address", &address]).ok();
+    assert!(shown.contains("Station.Latest"), "{shown}");
+}
+
+#[test]
+fn json_is_not_sent_to_a_server_of_unknown_messages() {
+    let (_runtime, address) = tonic(Reflects::No);
+    let house = House::new();
+    let request = r#"{"place":"Cape Town"}"#;
+    for command in ["call", "stream", "bench"] {
+        let mut refused = latest(&address, request);
+        refused[0] = command;
+        let error = house.micro(&refused).failed(1);
+        assert!(
+            error.contains("nothing is known of the messages of `weather.Station/Latest`")
+                && error.contains("it has no reflection"),
+            "{command}: {error}"
+        );
+    }
+    // Who insists is told what the server makes of it.
+    let unchecked = [&latest(&address, request)[..], &["--unchecked"]].concat();
+    let error = house.micro(&unchecked).failed(1);
+    assert!(!error.contains("nothing is known"), "{error}");
+}
+
+#[test]
+fn a_service_that_reflection_lacks_is_not_sent_json() {
+    let (_runtime, address) = described();
+    let mut other = latest(&address, "{}");
+    other[4] = "wether";
+    let error = House::new().micro(&other).failed(1);
+    assert!(
+        error.contains("its reflection does not describe `wether.Station`; did you mean"),
+        "{error}"
+    );
+}
+
+#[test]
+fn bench_makes_protobuf_by_reflection_too() {
+    let (_runtime, address) = described();
+    let mut bench = latest(&address, r#"{"place":"Cape Town"}"#);
+    bench[0] = "bench";
+    let bench = [&bench[..], &["--duration", "100ms", "--json"]].concat();
+    let summary = House::new().micro(&bench).json();
+    assert_eq!(summary["failed"], 0, "{summary}");
+}
+
+#[cfg(feature = "gen")]
+#[test]
+fn stream_makes_protobuf_by_reflection_too() {
+    let house = House::new();
+    let address = house.serve(crate::contracts::example::station());
+    let stream = ["stream", "--transport=grpc", "--address", &address];
+    let request = r#"{"place":"Cape Town"}"#;
+    let stream = [&stream[..], &["weather", "Station.History", request]].concat();
+    let replies = house.micro(&stream).ok();
+    // In Protobuf's own JSON form, which only descriptors give.
+    assert!(replies.contains(r#""degreesCelsius":"#), "{replies}");
 }

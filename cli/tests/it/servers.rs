@@ -2,13 +2,15 @@
 
 use std::{
     env,
-    io::{Write, stderr},
     time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
 
-use crate::house::{House, greeter};
+use crate::{
+    house::{House, greeter},
+    skip,
+};
 
 /// How long one waits for what another process does.
 const LONG: Duration = Duration::from_secs(10);
@@ -22,25 +24,18 @@ fn servers(house: &House, test: &str) -> Vec<String> {
             .ok()
             .filter(|address| !address.is_empty());
         if !is_built_in(house, name) {
-            say(&format!("{name} is not built in"));
+            skip::skip(name, "it is not built in");
             return None;
         }
         if address.is_none() {
-            let told =
-                format!("needs {name}: `tests/backends up {name}` and its `env` set `{variable}`");
-            let complete = env::var("CI").is_ok_and(|ci| ci == "true")
-                && env::var_os("MICRO_TEST_SLOW").is_some();
-            assert!(!complete, "{told}");
-            say(&told);
+            let told = format!("`tests/backends up {name}` and its `env` set `{variable}`");
+            assert!(!skip::must_be_complete(), "no {name}: {told}");
+            skip::skip(name, told);
         }
         let namespace = format!("{test}-{}", std::process::id());
         Some(format!("{name}://{}?namespace={namespace}", address?))
     });
     urls.collect()
-}
-
-fn say(told: &str) {
-    writeln!(stderr(), "skip: {told}").expect("stderr is open");
 }
 
 fn is_built_in(house: &House, name: &str) -> bool {
@@ -112,7 +107,10 @@ fn a_server_that_refuses_us_is_told_apart_from_one_that_is_away() {
             .ok()
             .filter(|_| is_built_in(&house, kind))
         else {
-            say(&format!("needs {name}, and `{kind}` built in"));
+            skip::skip(
+                name,
+                format_args!("it is not there, or `{kind}` is not built in"),
+            );
             continue;
         };
         let authority = env::var(format!("MICRO_TEST_{variable}_CA"));

@@ -101,7 +101,7 @@ impl Scope {
         let options = Options::read(attributes)?;
         let plain = options.original.unwrap_or(plain);
         let json = options.name.unwrap_or_else(|| lower_camel(&plain));
-        let form = self.form(&ident, prost)?;
+        let form = self.form(&ident, &ty, prost)?;
         Ok(Entry {
             ident,
             ty,
@@ -111,7 +111,7 @@ impl Scope {
         })
     }
 
-    fn form(&mut self, ident: &Ident, prost: &[Item]) -> Result<Form> {
+    fn form(&mut self, ident: &Ident, ty: &Type, prost: &[Item]) -> Result<Form> {
         let derived = self.derived.clone();
         let has = |name: &str| prost.iter().any(|item| item.name == name);
         if has("oneof") {
@@ -147,7 +147,8 @@ impl Scope {
             let text = "this field does not say its Protobuf type; add `#[prost(…)]`";
             return Err(error(ident, text));
         };
-        if has("boxed") {
+        // A oneof's variants are boxed without a word of it in their attributes.
+        if has("boxed") || schema::is_box(ty) {
             kind = quote!(#derived::proto::Boxed<#kind>);
         }
         if has("repeated") {
@@ -180,7 +181,7 @@ impl Scope {
     /// The kind of an enumeration, with a type of its own that finds its names.
     fn enumeration(&mut self, path: &Path) -> TokenStream {
         let derived = &self.derived;
-        let names = format_ident!("Names{}", self.names.len());
+        let names = format_ident!("__Names{}", self.names.len());
         self.names.push(quote! {
             struct #names;
 

@@ -55,7 +55,8 @@ pub(crate) fn message(input: &DeriveInput, data: &DataStruct, krate: &Path) -> R
     })
 }
 
-/// What each field adds to each function.
+/// What each field adds to each function. Type parameters around a field's type begin with two underscores: a
+/// message may be called `A`.
 #[derive(Default)]
 struct Parts {
     find: Vec<TokenStream>,
@@ -96,7 +97,7 @@ impl Parts {
         });
         self.read.push(quote! {
             #index => if let ::core::option::Option::Some(value) =
-                #proto::read::<#kind, #ty, A>(from, #json)?
+                #proto::read::<#kind, #ty, __A>(from, #json)?
             {
                 self.#ident = value;
             }
@@ -107,7 +108,9 @@ impl Parts {
     }
 
     fn oneof(&mut self, proto: &Path, index: usize, entry: &Entry) {
-        let Entry { ident, ty, .. } = entry;
+        let Entry {
+            ident, ty, plain, ..
+        } = entry;
         let first = (index + 1) * ONEOF;
         let last = first + ONEOF - 1;
         let oneof = quote!(<#ty as #proto::OneofField>::Oneof);
@@ -124,7 +127,9 @@ impl Parts {
             }
         });
         self.read.push(quote! {
-            #first..=#last => self.#ident = #proto::Oneof::read(place - #first, from)?
+            #first..=#last => {
+                #proto::read_variant(&mut self.#ident, #plain, place - #first, from)?
+            }
         });
         self.describe
             .push(quote!(<#oneof as #proto::Oneof>::describe(depth, fields);));
@@ -158,20 +163,20 @@ impl Parts {
                     0 #(+ #count)*
                 }
 
-                fn write<S: #proto::SerializeStruct>(
+                fn write<__S: #proto::SerializeStruct>(
                     &self,
-                    to: &mut S,
-                ) -> ::core::result::Result<(), S::Error> {
+                    to: &mut __S,
+                ) -> ::core::result::Result<(), __S::Error> {
                     let _ = &to;
                     #(#write)*
                     ::core::result::Result::Ok(())
                 }
 
-                fn read<'de, A: #proto::MapAccess<'de>>(
+                fn read<'de, __A: #proto::MapAccess<'de>>(
                     &mut self,
                     place: usize,
-                    from: &mut A,
-                ) -> ::core::result::Result<(), A::Error> {
+                    from: &mut __A,
+                ) -> ::core::result::Result<(), __A::Error> {
                     let _ = &from;
                     match place {
                         #(#read,)*
@@ -204,19 +209,19 @@ fn serde_impls(name: &Ident, proto: &Path) -> TokenStream {
     quote! {
         #[automatically_derived]
         impl #proto::Serialize for #name {
-            fn serialize<S: #proto::Serializer>(
+            fn serialize<__S: #proto::Serializer>(
                 &self,
-                to: S,
-            ) -> ::core::result::Result<S::Ok, S::Error> {
+                to: __S,
+            ) -> ::core::result::Result<__S::Ok, __S::Error> {
                 #proto::serialize(self, to)
             }
         }
 
         #[automatically_derived]
         impl<'de> #proto::Deserialize<'de> for #name {
-            fn deserialize<D: #proto::Deserializer<'de>>(
-                from: D,
-            ) -> ::core::result::Result<Self, D::Error> {
+            fn deserialize<__D: #proto::Deserializer<'de>>(
+                from: __D,
+            ) -> ::core::result::Result<Self, __D::Error> {
                 #proto::deserialize(from)
             }
         }

@@ -40,7 +40,7 @@ pub(crate) fn oneof(input: &DeriveInput, data: &DataEnum, krate: &Path) -> Resul
         find.push(quote!(#spellings => ::core::option::Option::Some(#index)));
         write.push(quote!(Self::#ident(value) => #proto::write::<#kind, _, _>(to, #json, value)));
         read.push(quote! {
-            #index => #proto::read::<#kind, #ty, A>(from, #json)?.map(Self::#ident)
+            #index => #proto::read::<#kind, #ty, __A>(from, #json)?.map(Self::#ident)
         });
         describe.push(quote! {
             #derived::field(fields, #json, true, <#kind as #proto::Kind<#ty>>::describe(depth));
@@ -60,19 +60,19 @@ pub(crate) fn oneof(input: &DeriveInput, data: &DataEnum, krate: &Path) -> Resul
                     }
                 }
 
-                fn write<S: #proto::SerializeStruct>(
+                fn write<__S: #proto::SerializeStruct>(
                     &self,
-                    to: &mut S,
-                ) -> ::core::result::Result<(), S::Error> {
+                    to: &mut __S,
+                ) -> ::core::result::Result<(), __S::Error> {
                     match self {
                         #(#write,)*
                     }
                 }
 
-                fn read<'de, A: #proto::MapAccess<'de>>(
+                fn read<'de, __A: #proto::MapAccess<'de>>(
                     place: usize,
-                    from: &mut A,
-                ) -> ::core::result::Result<::core::option::Option<Self>, A::Error> {
+                    from: &mut __A,
+                ) -> ::core::result::Result<::core::option::Option<Self>, __A::Error> {
                     ::core::result::Result::Ok(match place {
                         #(#read,)*
                         _ => ::core::option::Option::None,

@@ -64,28 +64,28 @@ pub(super) fn expand(options: &Options, input: &ItemTrait, endpoints: &[Endpoint
     });
     quote! {
         #[doc = #docs]
-        #visibility struct #server<T>(::std::sync::Arc<T>);
+        #visibility struct #server<__T>(::std::sync::Arc<__T>);
 
-        impl<T: #service> #server<T> {
+        impl<__T: #service> #server<__T> {
             /// Answers with `service`.
-            #visibility fn new(service: T) -> Self {
+            #visibility fn new(service: __T) -> Self {
                 Self(::std::sync::Arc::new(service))
             }
         }
 
-        impl<T: #service> ::core::convert::From<::std::sync::Arc<T>> for #server<T> {
-            fn from(service: ::std::sync::Arc<T>) -> Self {
+        impl<__T: #service> ::core::convert::From<::std::sync::Arc<__T>> for #server<__T> {
+            fn from(service: ::std::sync::Arc<__T>) -> Self {
                 Self(service)
             }
         }
 
-        impl<T> ::core::clone::Clone for #server<T> {
+        impl<__T> ::core::clone::Clone for #server<__T> {
             fn clone(&self) -> Self {
                 Self(::std::sync::Arc::clone(&self.0))
             }
         }
 
-        impl<T: #service> #krate::Routes for #server<T> {
+        impl<__T: #service> #krate::Routes for #server<__T> {
             fn routes(self) -> #krate::Router {
                 let router = #krate::Router::new();
                 #descriptors

@@ -272,7 +272,9 @@ impl Inner {
             progress.note("no further attempt: every node has been tried");
             return Some(progress.end(request, error));
         }
-        if !progress.lane.budget.withdraw(now) {
+        // Who asks the wrong server burdens no other: that is free as long as there are others.
+        let is_free = error.is_wrong_server() && self.is_one_left(progress, request);
+        if !is_free && !progress.lane.budget.withdraw(now) {
             progress.note("no further attempt: the retry budget is spent");
             return Some(progress.end(request, error));
         }
@@ -316,10 +318,7 @@ fn terms(
     now: Nanos,
     deadline: Nanos,
 ) -> Attempt {
-    // In half of what is left, which is for work that takes long, another may have come.
-    let options = || request.extensions().get::<Options>();
-    let others = || picked.has_other(tried) || options().is_some_and(|options| options.patient);
-    let repeatable = retries > 0 && is_idempotent(request, picked) && others();
+    let repeatable = retries > 0 && is_idempotent(request, picked) && picked.has_other(tried);
     let lent = if repeatable { retries / 2 } else { retries };
     Attempt {
         now,

@@ -11,6 +11,7 @@ use crate::{
     call::Answer,
     error::Result,
     message::{Request, Response},
+    registry::Node,
     time::{self, NEVER, Nanos, nanos},
 };
 
@@ -46,7 +47,7 @@ impl Calling {
         let request = &mut self.request;
         let plain = request.extensions().is_empty();
         let options = request.extensions().get::<Options>();
-        let address = options.and_then(|options| options.address.clone());
+        let node = options.and_then(|options| options.direct(request.service()));
         let streams = request.body().is_stream() || options.is_some_and(|options| options.stream);
         let context = request.context_mut();
         let deadline = match context.deadline() {
@@ -56,8 +57,8 @@ impl Calling {
         if !streams {
             context.limit(deadline);
         }
-        if let Some(address) = address {
-            return self.directly(address, began, deadline);
+        if let Some(node) = node {
+            return self.directly(node, began, deadline);
         }
         let lane = self.balance.lane(request.target(), began);
         lane.budget.deposit();
@@ -70,11 +71,11 @@ impl Calling {
         }
     }
 
-    fn directly(&mut self, address: String, began: Nanos, deadline: Nanos) -> Stage {
+    fn directly(&mut self, node: Arc<Node>, began: Nanos, deadline: Nanos) -> Stage {
         let (balance, mut request) = (self.balance.clone(), self.request.take());
         Stage::Loop(Box::pin(async move {
             let (direct, rng) = (&balance.direct, &balance.rng);
-            let call = direct.call(&address, &mut request, began, deadline, rng);
+            let call = direct.call(&node, &mut request, began, deadline, rng);
             call.await
         }))
     }

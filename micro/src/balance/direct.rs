@@ -17,10 +17,10 @@ use crate::{
 /// Addresses whose way is kept open.
 const MOST: usize = 64;
 
-/// Ways to addresses, by address.
+/// Ways to addresses, by address and by the id of who is meant there.
 pub(super) struct Direct {
     transport: Arc<dyn Transport>,
-    peers: Mutex<HashMap<String, Arc<dyn Peer>>>,
+    peers: Mutex<HashMap<(String, String), Arc<dyn Peer>>>,
 }
 
 impl Direct {
@@ -34,14 +34,13 @@ impl Direct {
     /// Sends the request there; again, after a wait, while it was certainly not sent.
     pub(super) async fn call(
         &self,
-        address: &str,
+        node: &Node,
         request: &mut Request,
         began: Nanos,
         deadline: Nanos,
         rng: &Rng,
     ) -> Result<Response> {
-        let node = Node::new(request.service(), address, address);
-        let peer = self.peer(&node)?;
+        let peer = self.peer(node)?;
         let recorder = request.extensions().get::<Recorder>().cloned();
         let attempts = request.context().attempts_left().unwrap_or(1);
         let mut backoff = Backoff::default();
@@ -55,7 +54,7 @@ impl Direct {
                 attempts,
             };
             if let Some(recorder) = &recorder {
-                recorder.write(|record| record.begin(&node, "address given", began, &attempt));
+                recorder.write(|record| record.begin(node, "address given", began, &attempt));
             }
             let answer = match peer.connection() {
                 Ok(connection) => send(connection, request, attempt).await,
@@ -81,7 +80,8 @@ impl Direct {
 
     fn peer(&self, node: &Node) -> Result<Arc<dyn Peer>> {
         let mut peers = self.peers.lock();
-        if let Some(peer) = peers.get(&node.address) {
+        let key = (node.address.clone(), node.id.clone());
+        if let Some(peer) = peers.get(&key) {
             return Ok(peer.clone());
         }
         let peer = self.transport.open(node)?;
@@ -90,7 +90,7 @@ impl Direct {
                 peer.close();
             }
         }
-        peers.insert(node.address.clone(), peer.clone());
+        peers.insert(key, peer.clone());
         Ok(peer)
     }
 }

@@ -74,6 +74,9 @@ impl Lane {
             return;
         };
         self.ejections.fetch_add(1, Relaxed);
+        if verdict == Verdict::WrongServer {
+            self.entry.ask_again(now);
+        }
         tracing::info!(
             node = member.node.id,
             seconds = until.saturating_sub(now) / 1_000_000_000,

@@ -109,7 +109,6 @@ impl Balance {
     }
 
     /// A random number, of the source that all its choices have.
-    #[cfg(feature = "http")]
     pub(crate) fn random(&self) -> u64 {
         self.0.rng.number()
     }

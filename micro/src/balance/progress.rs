@@ -96,6 +96,10 @@ impl Progress<'_> {
 
     pub(super) fn out_of_time(&self, request: &Request, last: Option<Error>) -> Error {
         let spent = Duration::from_nanos(self.deadline.saturating_sub(self.began));
+        if let Some(last) = last.as_ref().filter(|last| last.is_wrong_server()) {
+            let waited = format_args!("no other node within {spent:?}");
+            return self.end(request, last.clone().context(waited));
+        }
         let error = Error::deadline_exceeded(format!("no answer within {spent:?}"));
         let error = match last {
             Some(last) => {

@@ -32,6 +32,8 @@ pub async fn all(make: impl AsyncFn() -> Arc<dyn Broker>) {
     what_one_member_fails_another_gets(make().await, make().await).await;
     what_one_member_drops_another_gets(make().await, make().await).await;
     what_a_leaving_member_has_not_taken_another_gets(make().await, make().await).await;
+    what_the_only_subscriber_fails_it_gets_again(make().await, None).await;
+    what_the_only_subscriber_fails_it_gets_again(make().await, Some("q")).await;
 }
 
 /// Runs every rule but those on delivering again: for brokers that say they deliver at most once.
@@ -185,6 +187,29 @@ async fn what_a_leaving_member_has_not_taken_another_gets(
     while let Some(published) = publishing.join_next().await {
         published.expect("published");
     }
+}
+
+/// That a subscriber fails is no failure of its publisher, and the event comes again.
+async fn what_the_only_subscriber_fails_it_gets_again(
+    broker: Arc<dyn Broker>,
+    queue: Option<&str>,
+) {
+    let topic = unique("again");
+    let mut subscription = subscribe(&*broker, &topic, queue).await;
+    let publishing = publish(&*broker, &topic, event("1"));
+    let taking = async {
+        take(&mut subscription)
+            .await
+            .nack(Error::internal("not today"));
+        drop(take(&mut subscription).await);
+        let delivery = take(&mut subscription).await;
+        assert_eq!(delivery.event().body(), "1");
+        delivery.ack();
+    };
+    let (received, ()) = tokio::join!(publishing, taking);
+    assert_eq!(received, 1);
+    let flushed = timeout(SOON, broker.flush()).await;
+    flushed.expect("nothing waits after the acknowledgement");
 }
 
 async fn who_has_left_receives_nothing(one: Arc<dyn Broker>, other: Arc<dyn Broker>) {

@@ -1,6 +1,7 @@
 //! The default broker: publishers call subscribers, found in the registry. No server.
 
 mod desk;
+mod pending;
 mod publish;
 
 use std::{
@@ -13,6 +14,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 
 use super::{
     Broker, Event, Subscription,
@@ -21,9 +23,10 @@ use super::{
 };
 use crate::{
     balance::Balance,
+    call::Call,
     error::Result,
     registry::{Node, Registry},
-    transport::Transport,
+    transport::{Checked, Transport},
 };
 use desk::{Desk, Feed};
 use publish::Plans;
@@ -35,26 +38,27 @@ const SEEN: Duration = Duration::from_secs(1);
 
 /// Publishers call subscribers themselves, so that there is no server, and nothing is stored.
 ///
-/// A process that subscribes listens once, on a port of its own, and each subscription is a node of
-/// the service `topic:NAME` in the registry. Publishing is a call to every subscription without a
-/// queue and to one member of each queue, by the same loop as any call, with the same retry budget.
+/// The subscribers of a service are reached at the service's own port and address; a process without one listens at a
+/// port of its own. Each subscription is a node of the service `topic:NAME` in the registry. Publishing is a call to
+/// every subscription without a queue and to one member of each queue, by the same loop as any call.
 ///
 /// # What it promises
-/// - When `publish` gives a number, so many have **acknowledged**: their handlers have succeeded.
-///   Zero, when the registry shows no subscriber, takes no waiting.
-/// - A member of a queue that fails, is full or dies before it has acknowledged is followed by another,
-///   while there are time, attempts (four) and retry budget: **at least once**. One that is silent is
-///   given half the time that is left, so that a hung one does not cost the event.
-/// - Otherwise `publish` fails, and says how many had acknowledged. Its outcome tells whether to publish
-///   again can deliver twice.
-/// - The publisher's deadline, criticality, trace and metadata reach the handler.
-/// - A subscription holds at most 64 events at a time. One more is rejected, and goes to another member
-///   or waits until there is room, as long as its publisher has time and retry budget.
+/// - `publish` gives how many receivers the event is for. Zero, when the registry shows no subscriber, takes no waiting.
+/// - It ends when each of them has acknowledged or has failed once, and does not fail with them: for a publisher with a
+///   deadline it waits for at most half the time left, else for 5 s; what is not acknowledged then goes on.
+/// - An event that was not acknowledged (the handler failed, was silent for [`Settings::ack_wait`], was full, or its
+///   node died) is delivered again after 100 ms, 200 ms and so on up to 10 s, to another member of the queue or to the
+///   same one, until it is acknowledged: **at least once**, while the publisher's process lives. After
+///   [`Settings::redeliver_for`] it is dropped, which is logged and counted in [`Direct::stats`].
+/// - The publisher's criticality, trace and metadata reach the handler; its deadline and its attempts do not.
+/// - A publisher holds at most 10,000 events that wait, and 64 MiB of them; `publish` refuses more as
+///   `ResourceExhausted`, *not sent*. A subscription holds at most 64 events at a time.
 ///
 /// # What it does not
-/// - Nothing is kept: who has not subscribed when an event is published, or is not yet seen to have,
-///   misses it. So does a subscriber without a queue that leaves or dies while it is called; it is no
-///   longer counted, and no error. One that fails is: it is not asked twice.
+/// - Events are kept in memory: those that a publisher still holds when its process ends are lost
+///   ([`flush`](Broker::flush) waits for them, and a service that stops does so within its drain limit).
+/// - Who has not subscribed when an event is published, or is not yet seen to have, misses it. So does a subscriber
+///   without a queue that leaves or dies before it has acknowledged.
 /// - No order, between events or between subscribers.
 /// - An event may be handled twice: by one member that was slow or cut off, then by another.
 #[derive(Clone)]
@@ -64,9 +68,9 @@ pub struct Direct(Arc<Inner>);
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Where a process that subscribes listens: `host:port` or `unix:PATH`. Any free port of
-    /// `127.0.0.1`; other machines need another.
-    pub address: String,
+    /// Where this process takes events: `host:port` or `unix:PATH`. The port of the service that subscribes where
+    /// unsaid; without a service any free port of `127.0.0.1`, which other machines do not reach.
+    pub address: Option<String>,
     /// The address to register, where that differs from the one it listens at.
     pub advertise: Option<String>,
     /// What tells this process's subscriptions from others' in the registry, as a service's id does.
@@ -74,6 +78,10 @@ pub struct Settings {
     pub id: Option<String>,
     /// Events that a subscription holds unacknowledged before more are rejected. 64.
     pub concurrency: usize,
+    /// How long a handler may take before its event is delivered again. 30 s, as NATS JetStream's.
+    pub ack_wait: Duration,
+    /// For how long an event that is not acknowledged is delivered again. 5 min.
+    pub redeliver_for: Duration,
     /// For how long a registration lasts unrenewed. 60 s, as a service's.
     pub register_ttl: Duration,
     /// How often it is renewed. 30 s, as a service's.
@@ -85,10 +93,12 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Settings {
-            address: "127.0.0.1:0".into(),
+            address: None,
             advertise: None,
             id: None,
             concurrency: 64,
+            ack_wait: Duration::from_secs(30),
+            redeliver_for: Duration::from_secs(300),
             register_ttl: Duration::from_secs(60),
             register_interval: Duration::from_secs(30),
             propagation: Duration::from_secs(1),
@@ -101,6 +111,8 @@ struct Inner {
     settings: Settings,
     plans: Plans,
     door: Door<Desk>,
+    /// The port of a service, while one of its subscribers may come by it.
+    attached: Mutex<Option<Arc<Port<Desk>>>>,
     /// Subscriptions so far.
     count: AtomicU64,
 }
@@ -117,12 +129,32 @@ impl Direct {
         let door = Door::new(registry, ttl, interval);
         Direct(Arc::new(Inner {
             transport,
+            plans: Plans::new(balance, &settings),
             settings,
-            plans: Plans::new(balance),
             door,
+            attached: Mutex::default(),
             count: AtomicU64::new(0),
         }))
     }
+}
+
+impl Direct {
+    /// What became of the events published here.
+    pub fn stats(&self) -> Stats {
+        self.0.plans.stats()
+    }
+}
+
+/// What a [`Direct`] broker has counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Events that wait to be acknowledged.
+    pub pending: usize,
+    /// Deliveries after the first of an event to a receiver.
+    pub redelivered: u64,
+    /// Events given up for a receiver.
+    pub dropped: u64,
 }
 
 /// What the names begin with that subscriptions are registered under: `topic:NAME`.
@@ -145,10 +177,11 @@ impl Broker for Direct {
 
     async fn subscribe(&self, topic: &str, queue: Option<&str>) -> Result<Subscription> {
         let inner = &self.0;
-        let address = &inner.settings.address;
+        let address = inner.settings.address.as_deref();
+        let address = address.unwrap_or(inner.transport.default_address());
         let listen = async |desk: Arc<Desk>| inner.transport.listen(address, desk).await;
         let port = inner.door.port(listen).await?;
-        let node = inner.node(topic, queue, &port.listener.address());
+        let node = inner.node(topic, queue, &port.address);
         let feed = port
             .desk
             .open(topic, queue, &node.id, inner.settings.concurrency);
@@ -156,6 +189,20 @@ impl Broker for Direct {
         let registered = inner.door.register(node).await?;
         let _ = tokio::time::timeout(SEEN, inner.plans.see(&service, &id)).await;
         Ok(inner.subscription(feed, port, registered))
+    }
+
+    async fn flush(&self) {
+        self.0.plans.flush().await;
+    }
+
+    fn attach(&self, address: &str) -> Option<Arc<dyn Call>> {
+        if self.0.settings.address.is_some() {
+            return None;
+        }
+        let port = self.0.door.attach(address);
+        let desk = port.desk.clone();
+        *self.0.attached.lock() = Some(port);
+        Some(desk)
     }
 }
 
@@ -178,6 +225,7 @@ impl Inner {
         if let Some(queue) = queue {
             node = node.with_metadata("queue", queue);
         }
+        Checked::Port.write(&mut node);
         node
     }
 
@@ -196,10 +244,10 @@ impl Inner {
             }
             port.desk.close(&inbox);
             inbox.settled().await;
-            if let Some(port) = Arc::into_inner(port) {
-                port.listener.go_away().await;
-                let _ = tokio::time::timeout(FAREWELL, port.listener.drained()).await;
-                port.listener.close().await;
+            if let Some(listener) = Arc::into_inner(port).and_then(|port| port.listener) {
+                listener.go_away().await;
+                let _ = tokio::time::timeout(FAREWELL, listener.drained()).await;
+                listener.close().await;
             }
         })
     }

@@ -24,9 +24,12 @@ pub(super) struct Door<D> {
     registrations: OnceLock<Registrations>,
 }
 
-/// Where this process listens.
+/// Where this process is reached.
 pub(super) struct Port<D> {
-    pub(super) listener: Box<dyn Listener>,
+    /// A listener of its own; none where a service's port takes what comes.
+    pub(super) listener: Option<Box<dyn Listener>>,
+    /// The address to register.
+    pub(super) address: String,
     pub(super) desk: Arc<D>,
 }
 
@@ -52,7 +55,11 @@ impl<D: Default> Door<D> {
         }
         let desk = Arc::new(D::default());
         let listener = listen(desk.clone()).await?;
-        let fresh = Arc::new(Port { listener, desk });
+        let fresh = Arc::new(Port {
+            address: listener.address(),
+            listener: Some(listener),
+            desk,
+        });
         let mut port = self.port.lock();
         if let Some(port) = port.upgrade() {
             // Another subscription was faster; our listener ends as it is dropped.
@@ -60,6 +67,17 @@ impl<D: Default> Door<D> {
         }
         *port = Arc::downgrade(&fresh);
         Ok(fresh)
+    }
+
+    /// A port at an address where somebody else listens, for as long as what it gives lives.
+    pub(super) fn attach(&self, address: &str) -> Arc<Port<D>> {
+        let port = Arc::new(Port {
+            listener: None,
+            address: address.to_owned(),
+            desk: Arc::default(),
+        });
+        *self.port.lock() = Arc::downgrade(&port);
+        port
     }
 
     /// Registers a subscription, for as long as what it gives lives.

@@ -43,6 +43,16 @@ impl Event {
         &self.body
     }
 
+    /// The same without what binds it to its publisher's call: deadline and attempts.
+    pub(super) fn detached(self) -> Self {
+        let publisher = self.context;
+        let mut context = Context::new()
+            .with_criticality(publisher.criticality())
+            .with_trace(*publisher.trace());
+        *context.metadata_mut() = publisher.metadata().clone();
+        Event { context, ..self }
+    }
+
     /// Context, content type and body.
     pub fn into_parts(self) -> (Context, ContentType, Bytes) {
         (self.context, self.content_type, self.body)

@@ -39,6 +39,8 @@ const SEEN: Duration = Duration::from_secs(1);
 /// - When `publish` gives a number, so many hold the event in memory. What becomes of it there nobody hears:
 ///   one that a handler fails, or whose process dies, is lost. [`Direct`](super::Direct) does better.
 /// - Metadata, criticality and trace reach the handler.
+/// - Where the transport refuses plaintext (`--tls-require`, `--tls-client-ca`), so does the port of the
+///   subscriptions, and their records say `secure=true`, as go-micro's do.
 ///
 /// # What it does not
 /// - A subscriber that is registered and cannot be connected to is passed over, and no error.
@@ -132,7 +134,7 @@ impl Broker for Http {
         let port = inner.door.port(listen).await?;
         let id = Node::random_id();
         let mut registered = Vec::new();
-        let nodes = inner.nodes(topic, queue, &id, &port.listener.address());
+        let nodes = inner.nodes(topic, queue, &id, &port.address);
         let ids = nodes.iter().map(|node| node.id.clone()).collect();
         let feed = port.desk.open(topic, ids, inner.settings.capacity);
         for node in nodes {
@@ -148,9 +150,10 @@ impl Inner {
     /// The records of a subscription, one for each style.
     fn nodes(&self, topic: &str, queue: Option<&str>, id: &str, bound: &str) -> Vec<Node> {
         let address = self.settings.advertise.as_deref().unwrap_or(bound);
+        let secure = self.native.refuses_plaintext();
         let styles = self.settings.register.iter();
         styles
-            .map(|style| style.node(topic, queue, id, address))
+            .map(|style| style.node(topic, queue, id, address, secure))
             .collect()
     }
 
@@ -171,8 +174,8 @@ impl Inner {
             }
             inbox.close();
             inbox.settled().await;
-            if let Some(port) = Arc::into_inner(port) {
-                port.listener.close().await;
+            if let Some(listener) = Arc::into_inner(port).and_then(|port| port.listener) {
+                listener.close().await;
             }
         })
     }

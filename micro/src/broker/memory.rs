@@ -19,10 +19,7 @@ use tokio::{
 };
 
 use super::{Broker, Delivery, Event, Subscription, in_hand::InHand};
-use crate::{
-    context,
-    error::{Error, Result},
-};
+use crate::error::{Error, Result};
 use topic::{Item, Next, Offer, Place, Topic};
 
 /// Events that a subscriber has not acknowledged, beyond which publishers wait.
@@ -71,7 +68,7 @@ impl Broker for Memory {
     async fn publish(&self, topic: &str, event: Event) -> Result<usize> {
         let left = event.context().time_left().unwrap_or(TIMEOUT);
         let until = Instant::now() + left;
-        let event = detached(event);
+        let event = event.detached();
         let mut waiting = self.0.groups(topic);
         let mut received = 0;
         loop {
@@ -105,16 +102,6 @@ impl Broker for Memory {
             in_hand.none().await;
         }))
     }
-}
-
-/// The event without what binds it to its publisher: deadline and attempts.
-fn detached(event: Event) -> Event {
-    let (publisher, content_type, body) = event.into_parts();
-    let mut context = context::Context::new()
-        .with_criticality(publisher.criticality())
-        .with_trace(*publisher.trace());
-    *context.metadata_mut() = publisher.metadata().clone();
-    Event::new(content_type, body).with_context(context)
 }
 
 impl Shared {

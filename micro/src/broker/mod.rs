@@ -14,6 +14,8 @@ mod in_hand;
 mod memory;
 mod registrations;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 pub(crate) use delivery::Deliveries;
@@ -24,15 +26,16 @@ pub use event::Event;
 pub use http::Http;
 pub use memory::Memory;
 
-use crate::error::Result;
+use crate::{call::Call, error::Result};
 
 /// Where events are published and subscribed to.
 ///
 /// Every implementation passes the same contract suite:
 ///
 /// - An event goes to every subscription without a queue, and to one member of each queue.
-/// - A member that does not acknowledge is followed by another: **at least once**, so a handler may see
-///   an event twice. How often it is delivered again, and what then, is each implementation's to say.
+/// - An event that is not acknowledged is delivered again, to another member of its queue if there is one:
+///   **at least once** while publisher and subscribers live, so a handler may see an event twice. For how long, and
+///   what then, is each implementation's to say.
 /// - Nothing is promised about order, nor for subscribers that are not there when it is published.
 ///
 /// ```
@@ -55,12 +58,22 @@ pub trait Broker: Send + Sync + 'static {
     /// The name it is chosen by, such as `direct`.
     fn name(&self) -> &str;
 
-    /// Publishes an event; gives how many received it, a queue counting as one. None is no error.
+    /// Publishes an event; gives how many receivers it is for, a queue counting as one. None is no error.
     ///
-    /// It ends at the latest when the time of the event's context has run out, or after 5 s where it
-    /// has no deadline.
+    /// It ends once the event is accepted, at the latest when the time of the event's context has run out, or after
+    /// 5 s where it has no deadline. That a subscriber fails is no error of its publisher.
     async fn publish(&self, topic: &str, event: Event) -> Result<usize>;
 
     /// Subscribes to a topic: with a queue to a share of its events, without one to all of them.
     async fn subscribe(&self, topic: &str, queue: Option<&str>) -> Result<Subscription>;
+
+    /// Waits until nothing that was published here waits in this process to be delivered.
+    async fn flush(&self) {}
+
+    /// Takes the port of a service, at the address that it registers, for the events of its subscribers: gives what
+    /// answers the requests for services whose names begin with `topic:`. `None`, the default, for a broker whose
+    /// events come another way.
+    fn attach(&self, _address: &str) -> Option<Arc<dyn Call>> {
+        None
+    }
 }

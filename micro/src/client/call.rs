@@ -13,10 +13,11 @@ use crate::{
     balance::{Options, Record, Recorder},
     call::Answer,
     client::Client,
-    codec::{Codecs, Payload},
+    codec::{Codecs, Payload, in_answer},
     context::{Context, Wire},
     error::{Error, Result},
     message::{ContentType, Expected, Request, Target},
+    registry::Node,
     selector::{Filter, filter},
 };
 
@@ -163,6 +164,12 @@ impl<In, Out> RequestBuilder<'_, In, Out> {
         self.option(|options| options.address = Some(address.to_owned()))
     }
 
+    /// Calls this node, by its record, without discovery; it is refused where another answers at the address.
+    #[doc(hidden)]
+    pub fn node(self, node: &Node) -> Self {
+        self.option(|options| options.node = Some(Arc::new(node.clone())))
+    }
+
     /// Asks a second node too when the first has not answered after `delay`, and takes the answer
     /// that comes first. Only idempotent calls are hedged, out of the retry budget.
     pub fn hedge(self, delay: Duration) -> Self {
@@ -233,7 +240,7 @@ impl<Out: Payload> Future for Sending<'_, Out> {
 
 fn decode<Out: Payload>(codecs: &Codecs, mut response: crate::message::Response) -> Result<Out> {
     let body = response.body_mut().take();
-    let mut output = Out::from_body(response.content_type(), codecs, body)?;
+    let mut output = Out::from_body(response.content_type(), codecs, body).map_err(in_answer)?;
     output.note(&response);
     Ok(output)
 }

@@ -2,10 +2,12 @@
 
 mod buffer;
 mod channel;
+mod depth;
 #[doc(hidden)]
 pub mod derived;
 mod json;
 mod msgpack;
+mod nonfinite;
 mod payload;
 #[doc(hidden)]
 pub mod proto;
@@ -27,6 +29,7 @@ use bytes::Bytes;
 pub use payload::Payload;
 pub use reply::Reply;
 pub use streaming::{Sender, Streaming};
+pub(crate) use wrong::in_answer;
 
 use crate::{
     error::{Error, Result},

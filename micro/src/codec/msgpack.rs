@@ -4,6 +4,7 @@
 //! read here, which takes half the instructions to read and a tenth fewer to write; whatever is beyond
 //! that part, or wrong, goes to rmp-serde from the beginning.
 
+mod depth;
 mod parts;
 mod read;
 mod wire;
@@ -53,6 +54,9 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 
 #[cold]
 fn decode_any<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    if depth::is_exceeded(bytes) {
+        return Err(wrong::too_deep::<T>(&ContentType::MsgPack, depth::LIMIT));
+    }
     let mut deserializer = Deserializer::from_read_ref(bytes);
     let value = T::deserialize(&mut deserializer)
         .map_err(|error| wrong::read::<T>(&ContentType::MsgPack, error))?;

@@ -35,7 +35,7 @@ pub trait Payload: Sized + Send + 'static {
         Metadata::new()
     }
 
-    /// Takes note of what was said beside it; only a [`Reply`](crate::Reply) does.
+    /// Takes note of the response that it is of: a [`Reply`](crate::Reply) of what was said beside it.
     fn note(&mut self, _: &Response) {}
 }
 
@@ -80,5 +80,9 @@ impl<T: Message> Payload for Streaming<T> {
 
     fn schema() -> Value {
         T::schema()
+    }
+
+    fn note(&mut self, _: &Response) {
+        self.set_answer();
     }
 }

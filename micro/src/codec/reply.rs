@@ -110,5 +110,6 @@ impl<T: Payload> Payload for Reply<T> {
     fn note(&mut self, response: &Response) {
         self.metadata = response.metadata().clone();
         self.trailers = response.follower();
+        self.value.note(response);
     }
 }

@@ -14,6 +14,7 @@ use crate::{
     codec::{
         Codecs, Message,
         channel::{self, Receiver, channel},
+        wrong,
     },
     error::{Error, Result},
     message::{Body, BodyStream, ContentType},
@@ -37,7 +38,13 @@ pub struct Streaming<T>(Source<T>);
 enum Source<T> {
     Typed(Pin<Box<dyn Stream<Item = Result<T>> + Send>>),
     Channel(Receiver<Result<T>>),
-    Encoded(BodyStream, ContentType, Codecs),
+    Encoded {
+        stream: BodyStream,
+        content_type: ContentType,
+        codecs: Codecs,
+        /// Whether it answers a call, and does not make one.
+        is_answer: bool,
+    },
 }
 
 impl<T: Send + 'static> Streaming<T> {
@@ -62,7 +69,11 @@ impl<T: Message> Streaming<T> {
     pub(crate) fn encode(self, content_type: &ContentType, codecs: &Codecs) -> Body {
         match self.0 {
             // Passed on as it came, when it came in what it is to go out in.
-            Source::Encoded(stream, from, _) if from == *content_type => Body::stream(stream),
+            Source::Encoded {
+                stream,
+                content_type: from,
+                ..
+            } if from == *content_type => Body::stream(stream),
             source => Body::stream(Encode {
                 messages: Streaming(source),
                 content_type: content_type.clone(),
@@ -72,7 +83,19 @@ impl<T: Message> Streaming<T> {
     }
 
     pub(crate) fn decode(content_type: ContentType, codecs: Codecs, body: Body) -> Self {
-        Streaming(Source::Encoded(body.into_stream(), content_type, codecs))
+        Streaming(Source::Encoded {
+            stream: body.into_stream(),
+            content_type,
+            codecs,
+            is_answer: false,
+        })
+    }
+
+    /// Has messages that cannot be read be the fault of who answered.
+    pub(crate) fn set_answer(&mut self) {
+        if let Source::Encoded { is_answer, .. } = &mut self.0 {
+            *is_answer = true;
+        }
     }
 }
 
@@ -83,11 +106,20 @@ impl<T: Message> Stream for Streaming<T> {
         match &mut self.0 {
             Source::Typed(stream) => stream.as_mut().poll_next(cx),
             Source::Channel(receiver) => receiver.poll_next(cx),
-            Source::Encoded(stream, content_type, codecs) => {
-                stream.as_mut().poll_next(cx).map(|next| {
-                    next.map(|piece| piece.and_then(|bytes| T::decode(content_type, codecs, bytes)))
+            Source::Encoded {
+                stream,
+                content_type,
+                codecs,
+                is_answer,
+            } => stream.as_mut().poll_next(cx).map(|next| {
+                next.map(|piece| {
+                    let message = T::decode(content_type, codecs, piece?);
+                    match is_answer {
+                        true => message.map_err(wrong::in_answer),
+                        false => message,
+                    }
                 })
-            }
+            }),
         }
     }
 }

@@ -3,9 +3,13 @@
 use bytes::Bytes;
 
 use crate::{
+    codec::json::Writer,
     error::{Error, Result},
     message::ContentType,
 };
+
+/// Lists and maps inside each other, as many as are read as JSON.
+const DEPTH: usize = 127;
 
 /// A message in JSON, of one in MessagePack with field names: what its type would have written itself.
 ///
@@ -13,12 +17,12 @@ use crate::{
 pub(crate) fn msgpack_to_json(message: &[u8]) -> Result<Bytes> {
     let mut json = Vec::with_capacity(message.len() * 2);
     let mut from = rmp_serde::Deserializer::from_read_ref(message);
-    serde_transcode::transcode(&mut from, &mut serde_json::Serializer::new(&mut json)).map_err(
-        |error| {
-            Error::invalid_argument("the message has no form in JSON, which the node speaks")
-                .with_source(error)
-        },
-    )?;
+    from.set_max_depth(DEPTH);
+    let to = Writer(&mut serde_json::Serializer::new(&mut json));
+    serde_transcode::transcode(&mut from, to).map_err(|error| {
+        Error::invalid_argument("the message has no form in JSON, which the node speaks")
+            .with_source(error)
+    })?;
     Ok(json.into())
 }
 
@@ -52,6 +56,7 @@ mod tests {
         number: i64,
         large: u64,
         ratio: f64,
+        unknown: f64,
         nothing: Option<u8>,
         colours: Vec<Colour>,
         by_number: BTreeMap<i32, bool>,
@@ -65,6 +70,7 @@ mod tests {
             number: -7,
             large: u64::MAX,
             ratio: 0.5,
+            unknown: f64::NAN,
             nothing: None,
             colours: vec![
                 Colour::Red,
@@ -76,7 +82,7 @@ mod tests {
         };
         let packed = rmp_serde::to_vec_named(&everything).unwrap();
         let json = msgpack_to_json(&packed).unwrap();
-        assert_eq!(json, serde_json::to_vec(&everything).unwrap());
+        assert_eq!(json, crate::codec::json::encode(&everything).unwrap());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use prost::Message;
 
-use super::Error;
+use super::{Code, Error, Outcome};
 use crate::base64;
 
 /// Where they travel: the Base64 of a `google.rpc.Status`, as gRPC has it.
@@ -76,6 +76,14 @@ impl Error {
             let info = info.ok().filter(|info| info.domain == DOMAIN)?;
             Some(info.reason)
         })
+    }
+
+    /// Whether a request was refused because another server answers at the address. What a handler passes on of a
+    /// call of its own is no such refusal.
+    pub(crate) fn is_wrong_server(&self) -> bool {
+        self.code() == Code::Unavailable
+            && matches!(self.outcome(), Outcome::Rejected | Outcome::NotSent)
+            && self.reason().as_deref() == Some(reason::WRONG_SERVER)
     }
 
     /// The same error with one more detail: an encoded message of Protobuf, and its type by a URL such as

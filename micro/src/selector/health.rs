@@ -47,6 +47,8 @@ pub(super) struct Health {
     opened_at: AtomicU64,
     calls_at_opening: AtomicU32,
     failures: AtomicU32,
+    /// 1 while another server answers at the node's address.
+    replaced: AtomicU32,
 }
 
 impl Health {
@@ -60,6 +62,7 @@ impl Health {
             opened_at: AtomicU64::new(0),
             calls_at_opening: AtomicU32::new(0),
             failures: AtomicU32::new(0),
+            replaced: AtomicU32::new(0),
         }
     }
 
@@ -105,6 +108,21 @@ impl Health {
             return None;
         }
         self.eject(now, rng)
+    }
+
+    /// Notes that another server answered a call begun at `started`: one such answer ejects. Until when it did, if the
+    /// node was not ejected already.
+    pub(super) fn replaced(&self, now: Nanos, started: Nanos, rng: &Rng) -> Option<Nanos> {
+        if started < self.returned_at.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.replaced.store(1, Ordering::Relaxed);
+        self.eject(now, rng)
+    }
+
+    /// Whether another server answers at the node's address, as far as is known.
+    pub(super) fn is_replaced(&self) -> bool {
+        self.replaced.load(Ordering::Relaxed) != 0
     }
 
     /// Whether more than one call in five of this window failed. Races only misplace a sample.
@@ -188,6 +206,7 @@ impl Health {
         self.returned_at.store(now, Ordering::Relaxed);
         self.streak.store(0, Ordering::Relaxed);
         self.opened_at.store(0, Ordering::Relaxed);
+        self.replaced.store(0, Ordering::Relaxed);
         state != ALIVE && self.change(state, ALIVE, 0)
     }
 

@@ -101,7 +101,7 @@ impl Load {
                     self.report(server_load);
                 }
                 Verdict::Failed | Verdict::Cancelled => self.latency.observe_at_least(now, took),
-                Verdict::Overloaded { .. } => {}
+                Verdict::Overloaded { .. } | Verdict::WrongServer => {}
             }
         }
         let ended = ((calls >> 32) as u32).wrapping_sub((calls as u32).wrapping_sub(1));
@@ -139,6 +139,13 @@ impl Load {
                 if until.is_some() {
                     self.fleet.changed();
                 }
+                until
+            }
+            Verdict::WrongServer if started < self.since.load(Ordering::Relaxed) => None,
+            Verdict::WrongServer => {
+                let until = self.health.replaced(now, started, self.fleet.rng());
+                // Also of a node that was ejected already: it is no longer one to fall back on.
+                self.fleet.changed();
                 until
             }
             Verdict::Cancelled => None,
@@ -212,6 +219,11 @@ impl Load {
     /// Whether it takes calls: not ejected, not on probation.
     pub fn is_alive(&self) -> bool {
         self.health.is_alive()
+    }
+
+    /// Whether another server was found at its address, and not it itself since.
+    pub(super) fn is_replaced(&self) -> bool {
+        self.health.is_replaced()
     }
 
     /// Until when it is ejected, if it is.

@@ -16,6 +16,11 @@ use crate::{registry::Node, time};
 /// How much newer a time must be to be noted: threads then seldom write what others read.
 const TICK: u64 = 20_000;
 
+/// More than half of all weight is ejected.
+const PANICKING: u64 = 1;
+/// Other servers answer at the addresses of all nodes.
+const ALL_REPLACED: u64 = 2;
+
 /// The nodes of a service at one moment.
 ///
 /// Immutable but for its time; what changes call by call is in each [`Load`]. Members are sorted by
@@ -28,8 +33,8 @@ pub struct Snapshot {
     /// Which group by its weight; `None` when no node takes calls.
     between: Option<Draw>,
     now: AtomicU64,
-    /// The last answer to "is more than half ejected?" in bit 0, above it the fleet's count of
-    /// changes for which it holds.
+    /// [`PANICKING`] and [`ALL_REPLACED`] as they last were; above them the fleet's count of changes for which they
+    /// hold.
     panic: AtomicU64,
     fleet: Arc<Fleet>,
 }
@@ -142,7 +147,14 @@ impl Snapshot {
         let member = &self.members[index];
         member.weight > 0
             && !tried.contains(member)
-            && (member.load.is_alive() || self.is_panicking())
+            && (member.load.is_alive() || self.falls_back_on(member))
+    }
+
+    /// Whether a node that is ejected may be picked all the same. One whose address another server has is not, while
+    /// there is any other.
+    fn falls_back_on(&self, member: &Member) -> bool {
+        let panic = self.panic();
+        panic & PANICKING != 0 && (panic & ALL_REPLACED != 0 || !member.load.is_replaced())
     }
 
     /// Whether ejection is ignored: when nodes of more than half of all weight are ejected, those
@@ -150,22 +162,34 @@ impl Snapshot {
     ///
     /// Counted anew only after a node was ejected or came back.
     pub fn is_panicking(&self) -> bool {
+        self.panic() & PANICKING != 0
+    }
+
+    /// The bits [`PANICKING`] and [`ALL_REPLACED`] as they are now.
+    fn panic(&self) -> u64 {
         let changes = self.fleet.changes();
         let panic = self.panic.load(Ordering::Relaxed);
-        if panic >> 1 == changes {
-            return panic & 1 == 1;
+        if panic >> 2 == changes {
+            return panic;
         }
-        let (mut total, mut ejected) = (0u64, 0u64);
+        let (mut total, mut ejected, mut replaced) = (0u64, 0u64, 0u64);
         for member in &self.members {
-            total += u64::from(member.weight);
+            let weight = u64::from(member.weight);
+            total += weight;
             if !member.load.is_alive() {
-                ejected += u64::from(member.weight);
+                ejected += weight;
+                replaced += u64::from(member.load.is_replaced()) * weight;
             }
         }
-        let panicking = ejected * 2 > total;
-        self.panic
-            .store(changes << 1 | u64::from(panicking), Ordering::Relaxed);
-        panicking
+        let mut panic = changes << 2;
+        if ejected * 2 > total {
+            panic |= PANICKING;
+        }
+        if replaced == total {
+            panic |= ALL_REPLACED;
+        }
+        self.panic.store(panic, Ordering::Relaxed);
+        panic
     }
 
     /// The nodes that are ejected now.

@@ -21,6 +21,8 @@ pub enum Verdict {
     },
     /// It was not sent, not answered in time, or the node said that it is unavailable.
     Failed,
+    /// Another server answers at the node's address: the node itself is not to be reached.
+    WrongServer,
     /// The caller gave it up: it took at least this long, and says nothing more.
     Cancelled,
 }
@@ -34,6 +36,9 @@ impl Verdict {
         let overloaded = Verdict::Overloaded {
             retry_after: error.retry_after().map(time::nanos),
         };
+        if error.is_wrong_server() {
+            return Verdict::WrongServer;
+        }
         match (error.outcome(), error.code()) {
             // It came too late, or asked for what the node does not have: no fault of the node's.
             (Outcome::Rejected, Code::DeadlineExceeded | Code::NotFound) => {

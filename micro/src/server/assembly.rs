@@ -9,7 +9,7 @@ use super::{
     router::Router,
 };
 use crate::{
-    call::{Call, Operation, Operations},
+    call::{Call, Identity, Operation, Operations},
     codec::Codecs,
     error::Result,
     registry::Endpoint,
@@ -27,7 +27,8 @@ pub(crate) struct Assembly {
 
 /// What a service says of how it answers.
 pub(crate) struct Blueprint<'a> {
-    pub(crate) service: &'a str,
+    /// Which node it is, of which service.
+    pub(crate) identity: &'a Identity,
     pub(crate) router: Router,
     pub(crate) codecs: &'a Codecs,
     pub(crate) status: &'a Arc<Status>,
@@ -44,10 +45,11 @@ pub(crate) struct Blueprint<'a> {
 
 impl Blueprint<'_> {
     pub(crate) fn assemble(self) -> Result<Assembly> {
-        let (table, endpoints) = self.router.build(self.service, self.codecs)?;
+        let service = &*self.identity.service;
+        let (table, endpoints) = self.router.build(service, self.codecs)?;
         let refusals = Arc::new(Refusals::default());
         let debug = debug::routes(self.status.clone(), table.stats(), refusals.clone());
-        let (debug, _) = debug.build(self.service, self.codecs)?;
+        let (debug, _) = debug.build(service, self.codecs)?;
         let debug = Arc::new(debug);
         let state = OpsState::new(&self.ops, debug.clone(), self.cover, self.hosts, refusals);
         let served = OpsListener::all(&state, self.ops.clone());
@@ -61,7 +63,13 @@ impl Blueprint<'_> {
         }
         let table = Arc::new(table);
         let layered = (self.layered)(table.clone());
-        let entrance = Arc::new(Entrance::new(table, layered, self.concurrency, here));
+        let entrance = Arc::new(Entrance::new(
+            table,
+            layered,
+            self.identity.clone(),
+            self.concurrency,
+            here,
+        ));
         let operations = elsewhere.map(|listener| {
             Arc::new(OpsEntrance::new(listener, entrance.clone())) as Arc<dyn Call>
         });

@@ -8,7 +8,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     task::{Context, Poll},
@@ -18,7 +18,8 @@ use parking_lot::Mutex;
 use tokio::time::Sleep;
 
 use crate::{
-    call::{Answer, Begun, Call, Listing, Operations, Shape},
+    broker::direct::TOPICS,
+    call::{Answer, Begun, Call, Identity, Listing, Operations, Shape},
     error::{Error, Outcome, Result},
     message::{Request, Response},
     server::{ops::OpsListener, router::Table, stats::EndpointStats},
@@ -50,6 +51,10 @@ pub(crate) struct Entrance {
     table: Arc<Table>,
     /// The user's layers over the table, if there are any.
     layered: Option<Arc<dyn Call>>,
+    /// Which node it is of which service.
+    identity: Identity,
+    /// What answers publishers whose events come by this port.
+    events: OnceLock<Arc<dyn Call>>,
     busy: Arc<Busy>,
     operations: OpsListener,
 }
@@ -67,6 +72,7 @@ impl Entrance {
     pub(crate) fn new(
         table: Arc<Table>,
         layered: Option<Arc<dyn Call>>,
+        identity: Identity,
         limit: usize,
         operations: OpsListener,
     ) -> Self {
@@ -74,11 +80,29 @@ impl Entrance {
             table,
             layered,
             operations,
+            identity,
+            events: OnceLock::new(),
             busy: Arc::new(Busy {
                 running: AtomicUsize::new(0),
                 limit,
                 reported: Mutex::default(),
             }),
+        }
+    }
+
+    /// Has requests for services whose names begin with `topic:` answered by `events`.
+    pub(crate) fn take_events(&self, events: Arc<dyn Call>) {
+        // Whoever attached first goes on.
+        let _ = self.events.set(events);
+    }
+
+    /// Answers a request for what this service has no endpoint of: an event of a subscriber, or an error.
+    fn without_route(&self, request: Request) -> Begun {
+        match self.events.get() {
+            Some(events) if request.service().starts_with(TOPICS) => {
+                Begun::Running(events.call(request))
+            }
+            _ => Begun::Done(Err(self.table.unknown(request.endpoint()))),
         }
     }
 
@@ -106,17 +130,19 @@ impl Call for Entrance {
     }
 
     fn begin(&self, request: Request, now: Nanos) -> Begun {
-        let route = match self.table.find(request.target()) {
-            Ok(route) => route,
-            Err(error) => return Begun::Done(Err(error)),
-        };
-        if route.is_operational {
+        let route = self.table.find(request.target());
+        if let Some(route) = route
+            && route.is_operational
+        {
             // It has layers and a limit of its own.
             return route.call.begin(request, now);
         }
         if let Some(error) = self.refuse(&request, now) {
             return Begun::Done(Err(error));
         }
+        let Some(route) = route else {
+            return self.without_route(request);
+        };
         let call = self.layered.as_ref().unwrap_or(&route.call);
         let deadline = request.context().deadline();
         let began = is_timed(now).then(time::now);
@@ -151,6 +177,19 @@ impl Call for Entrance {
 
     fn operations(&self) -> Option<&dyn Operations> {
         Some(&self.operations)
+    }
+
+    fn identity(&self) -> Option<&Identity> {
+        Some(&self.identity)
+    }
+
+    fn is_meant(&self, meant: &Identity) -> Result<bool> {
+        match self.events.get() {
+            Some(events) if meant.service.starts_with(TOPICS) && events.is_meant(meant).is_ok() => {
+                Ok(true)
+            }
+            _ => self.identity.check(meant).map(|()| true),
+        }
     }
 }
 

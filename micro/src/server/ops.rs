@@ -12,7 +12,7 @@ use std::sync::{
 };
 
 use crate::{
-    call::{Answer, Begun, Call, Listing, Operation, Operations, Refusal, Shape},
+    call::{Answer, Begun, Call, Identity, Listing, Operation, Operations, Refusal, Shape},
     error::{Error, Result},
     message::Request,
     time::Nanos,
@@ -251,6 +251,14 @@ impl Call for OpsEntrance {
 
     fn listing(&self) -> Option<Listing> {
         self.server.listing()
+    }
+
+    fn identity(&self) -> Option<&Identity> {
+        self.server.identity()
+    }
+
+    fn is_meant(&self, meant: &Identity) -> Result<bool> {
+        self.server.is_meant(meant)
     }
 
     fn operations(&self) -> Option<&dyn Operations> {

@@ -170,30 +170,29 @@ pub(crate) struct Route {
 }
 
 impl Table {
-    /// The handler of an endpoint; an error with the nearest names, [`Outcome::Rejected`]: a handler's own
-    /// [`Code::NotFound`](crate::Code::NotFound) is answered, and so another.
+    /// The handler of an endpoint, if there is one.
     ///
     /// Where it was found is noted in the target, which later requests of a connection share.
-    pub(crate) fn find(&self, target: &Target) -> Result<&Route> {
+    pub(crate) fn find(&self, target: &Target) -> Option<&Route> {
         let endpoint = target.endpoint();
         if let Some(route) = self.routes.get(target.place())
             && *route.name == *endpoint
         {
-            return Ok(route);
+            return Some(route);
         }
-        match self.position(endpoint) {
-            Ok(place) => {
-                target.set_place(place);
-                Ok(&self.routes[place])
-            }
-            Err(_) => {
-                let known = self.routes.iter().map(|route| &*route.name);
-                let hint = crate::nearest::hint(endpoint, known);
-                let service = &self.service;
-                let text = format!("service `{service}` has no endpoint `{endpoint}`{hint}");
-                Err(Error::not_found(text).with_outcome(Outcome::Rejected))
-            }
-        }
+        let place = self.position(endpoint).ok()?;
+        target.set_place(place);
+        Some(&self.routes[place])
+    }
+
+    /// The error for an endpoint that is not there, with the nearest names, [`Outcome::Rejected`]: a handler's own
+    /// [`Code::NotFound`](crate::Code::NotFound) is answered, and so another.
+    pub(crate) fn unknown(&self, endpoint: &str) -> Error {
+        let known = self.routes.iter().map(|route| &*route.name);
+        let hint = crate::nearest::hint(endpoint, known);
+        let service = &self.service;
+        let text = format!("service `{service}` has no endpoint `{endpoint}`{hint}");
+        Error::not_found(text).with_outcome(Outcome::Rejected)
     }
 
     fn position(&self, endpoint: &str) -> Result<usize, usize> {
@@ -249,8 +248,11 @@ impl Route {
 impl Call for Table {
     fn call(&self, request: Request) -> Answer {
         match self.find(request.target()) {
-            Ok(route) => route.call.call(request),
-            Err(error) => Box::pin(async { Err(error) }),
+            Some(route) => route.call.call(request),
+            None => {
+                let error = self.unknown(request.endpoint());
+                Box::pin(async { Err(error) })
+            }
         }
     }
 

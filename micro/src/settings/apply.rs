@@ -8,6 +8,8 @@ use super::{
     list::METADATA,
     value,
 };
+#[cfg(feature = "http")]
+use crate::broker::http::Style;
 use crate::{
     client::Client,
     error::{Error, Result},
@@ -29,8 +31,11 @@ impl Settings {
         }
         if let Some(url) = self.plugin("broker")? {
             plugins.broker = self.brokers.open(&url)?;
-            if url.name() == "http" && plugins.broker.is_none() {
-                plugins = by_http(plugins, &url)?;
+            if plugins.broker.is_none() {
+                plugins = match url.name() {
+                    "http" => by_http(plugins, &url)?,
+                    _ => by_direct(plugins, &url)?,
+                };
             }
         }
         if let Some(url) = self.plugin("selector")? {
@@ -167,12 +172,49 @@ fn let_in(_: Plugins, _: &str) -> Result<Plugins> {
     ))
 }
 
-/// With go-micro's HTTP broker, which listens at the address of `url`.
+/// The address of a broker's URL, if it has one, whose keys may be these.
+fn address_of<'a>(url: &'a Url, keys: &[&str]) -> Result<Option<&'a str>> {
+    if let Some(key) = url.keys().find(|key| !keys.contains(key)) {
+        let known: Vec<_> = keys.iter().map(|key| format!("`{key}`")).collect();
+        let known = match known.is_empty() {
+            true => "none is known".to_owned(),
+            false => format!("known are: {}", known.join(", ")),
+        };
+        return Err(Error::invalid_argument(format!(
+            "broker `{url}`: unknown key `{key}` after the `?`; {known}"
+        )));
+    }
+    let address = url.address().split('?').next().unwrap_or_default();
+    Ok((!address.is_empty()).then_some(address))
+}
+
+/// With the default broker, which takes events at the address of `url`.
+fn by_direct(plugins: Plugins, url: &Url) -> Result<Plugins> {
+    let address = address_of(url, &[])?.map(str::to_owned);
+    Ok(plugins.direct(|settings| settings.address = address.or(settings.address.take())))
+}
+
+/// With go-micro's HTTP broker, which listens at the address of `url`, and registers and finds subscriptions in the
+/// styles that it names.
 #[cfg(feature = "http")]
 fn by_http(plugins: Plugins, url: &Url) -> Result<Plugins> {
+    let address = address_of(url, &["style", "register", "discover"])?;
+    let styles = |key: &str| match url.query(key) {
+        None => Ok(None),
+        Some(names) => Style::list(&names)
+            .map(Some)
+            .map_err(|error| error.context(format_args!("broker `{url}`: `{key}`"))),
+    };
+    let (both, register, discover) = (styles("style")?, styles("register")?, styles("discover")?);
     Ok(plugins.http_broker(|settings| {
-        if !url.address().is_empty() {
-            url.address().clone_into(&mut settings.address);
+        if let Some(address) = address {
+            address.clone_into(&mut settings.address);
+        }
+        if let Some(styles) = register.or(both.clone()) {
+            settings.register = styles;
+        }
+        if let Some(styles) = discover.or(both) {
+            settings.discover = styles;
         }
     }))
 }

@@ -168,12 +168,12 @@ pub(super) const SETTINGS: [Setting; 41] = [
     setting(
         "tls-client-ca",
         "none",
-        "a file of the authorities that clients must have a certificate of",
+        "a file of the authorities that clients must have a certificate of; plaintext is refused",
     ),
     setting(
         "tls-client-optional",
         "`no`",
-        "clients without a certificate are taken all the same",
+        "clients without a certificate are taken all the same, plaintext too unless it is refused",
     ),
     setting("tls-require", "`no`", "plaintext connections are refused"),
     setting(

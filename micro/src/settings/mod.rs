@@ -26,8 +26,8 @@
 //! | `--client-pool-ttl` | how long a connection without calls is kept |
 //! | `--tls-cert`, `--tls-key` | files of the certificate that is shown, to clients and to servers that ask |
 //! | `--tls-ca` | a file of the authorities that servers are trusted by, in place of the system's |
-//! | `--tls-client-ca` | a file of the authorities that clients must have a certificate of |
-//! | `--tls-client-optional` | clients without a certificate are taken all the same |
+//! | `--tls-client-ca` | a file of the authorities that clients must have a certificate of; plaintext is refused |
+//! | `--tls-client-optional` | clients without a certificate are taken all the same, plaintext too unless it is refused |
 //! | `--tls-require` | plaintext connections are refused |
 //! | `--tls-always` | TLS is spoken to every node, not only to those that ask for it |
 //! | `--tls-server-name` | the name that servers' certificates must be for, in place of their host |

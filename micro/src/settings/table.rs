@@ -65,9 +65,7 @@ impl<T: ?Sized> Table<T> {
         let opened = match self.open.get(name) {
             Some(open) => open(url).map(Some),
             // Whoever makes it of other parts takes the address.
-            None if self.kind == "broker" && name == "http" && self.made.contains(&name) => {
-                Ok(None)
-            }
+            None if self.kind == "broker" && self.made.contains(&name) => Ok(None),
             None if self.made.contains(&name) => without_address(url).map(|()| None),
             None => return Err(self.unknown(name)),
         };

@@ -59,6 +59,12 @@ impl Settings {
                 *switch = said;
             }
         }
+        if self.text("tls-require").is_some() && !tls.require && tls.refuses_plaintext() {
+            return Err(Error::invalid_argument(
+                "`--tls-require=no` contradicts `--tls-client-ca`: plaintext clients show no certificate; \
+                 take clients without one by `--tls-client-optional`",
+            ));
+        }
         tls.check()?;
         plugins.native = plugins.native.tls(tls);
         Ok(plugins)

@@ -3,6 +3,7 @@
 #[cfg(feature = "http")]
 #[allow(dead_code, reason = "its users come with each protocol")]
 pub(crate) mod adapter;
+mod addressee;
 mod choose;
 #[cfg(feature = "http")]
 pub(crate) mod connect;
@@ -81,6 +82,7 @@ pub use http::h1::fuzz::http1 as fuzz_http1;
 #[doc(hidden)]
 pub use grpc::fuzz::body as fuzz_grpc;
 
+pub(crate) use addressee::{Addressee, Checked};
 #[cfg(feature = "grpc")]
 pub use grpc::Grpc;
 pub use limits::Limits;

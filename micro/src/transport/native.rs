@@ -23,7 +23,7 @@ use crate::{
     error::Result,
     registry::Node,
     transport::{
-        Limits, Listener, Peer, Transport,
+        Addressee, Limits, Listener, Peer, Transport,
         io::{Network, SharedNetwork, Sockets},
         mux,
         pool::Pool,
@@ -41,6 +41,8 @@ pub struct Native {
     limits: Arc<Limits>,
     pool: Arc<Pool>,
     runtimes: Vec<Handle>,
+    /// The service that calls; empty where it is none.
+    caller: Arc<str>,
     /// What is spoken whatever a node says; what the node says where unsaid.
     only: Option<Spoken>,
     /// How requests of gRPC and Connect are compressed.
@@ -79,6 +81,7 @@ impl Native {
             pool: Pool::new(limits.connections),
             limits: Arc::new(limits),
             runtimes: Vec::new(),
+            caller: "".into(),
             only: None,
             #[cfg(feature = "http")]
             compression: None,
@@ -121,6 +124,11 @@ impl Native {
         self.tls.said().clone()
     }
 
+    /// Whom a client means when it calls a node.
+    fn addressee(&self, node: &Node) -> Addressee {
+        Addressee::of(node, &self.caller)
+    }
+
     /// What connections to a node are made by; `alpn` names what will be spoken.
     #[cfg(feature = "tls")]
     fn network_to(&self, node: &Node, alpn: &'static str) -> Result<SharedNetwork> {
@@ -158,7 +166,7 @@ impl Native {
         let (network, limits) = (self.network_to(node, version.alpn())?, self.limits.clone());
         let (pool, compression) = (self.pool.clone(), self.compression);
         Ok(grpc::way(
-            node,
+            (node, self.addressee(node)),
             version,
             on_web,
             compression,
@@ -175,6 +183,7 @@ impl Native {
         let (pool, compression) = (self.pool.clone(), self.compression);
         Ok(connect::way(
             node,
+            self.addressee(node),
             version,
             compression,
             network,
@@ -189,6 +198,7 @@ impl Native {
         let (network, limits) = (self.network_to(node, http::h1::ALPN)?, self.limits.clone());
         Ok(mucp::Node::new(
             node,
+            self.addressee(node),
             old,
             network,
             limits,
@@ -207,7 +217,18 @@ impl Native {
         Ok(mucp::Lane::new(&node.address, network, limits, pool))
     }
 
-    /// Answers plain HTTP/1.1 at an address; over loopback those who ask for one of `hosts` too.
+    /// Whether what listens here refuses plaintext.
+    #[cfg(feature = "http")]
+    pub(crate) fn refuses_plaintext(&self) -> bool {
+        #[cfg(feature = "tls")]
+        let refuses = self.tls.said().refuses_plaintext();
+        #[cfg(not(feature = "tls"))]
+        let refuses = false;
+        refuses
+    }
+
+    /// Answers plain HTTP/1.1 at an address, with the TLS that every listener of this transport has; over
+    /// loopback those who ask for one of `hosts` too.
     #[cfg(feature = "http")]
     pub(crate) async fn listen_http(
         &self,
@@ -218,7 +239,7 @@ impl Native {
         let port = Port {
             network: self.network.clone(),
             #[cfg(feature = "tls")]
-            tls: None,
+            tls: tls::Server::new(self.tls.said(), &[http::h1::ALPN])?.map(Arc::new),
             protocols: vec![Arc::new(http::h1::H1 {
                 limits: self.limits.clone(),
                 origins: None,
@@ -236,7 +257,14 @@ impl Native {
     fn plain(&self, node: &Node) -> Result<http::plain::Node> {
         let network = self.network_to(node, http::h1::ALPN)?;
         let (limits, pool) = (self.limits.clone(), self.pool.clone());
-        Ok(http::plain::Node::new(&node.address, network, limits, pool))
+        let addressee = self.addressee(node);
+        Ok(http::plain::Node::new(
+            &node.address,
+            addressee,
+            network,
+            limits,
+            pool,
+        ))
     }
 
     /// What a port speaks.
@@ -274,6 +302,12 @@ impl Native {
     pub fn cors_origins(mut self, origins: &str) -> Result<Self> {
         self.origins = Some(Origins::parse(origins)?);
         Ok(self)
+    }
+
+    /// The same on behalf of a service, which is named to those it calls.
+    pub(crate) fn called_by(mut self, service: &str) -> Self {
+        self.caller = service.into();
+        self
     }
 
     /// The same, handing connections round these runtimes.
@@ -335,7 +369,7 @@ impl Transport for Native {
         #[cfg(not(feature = "http"))]
         let always = Vec::new();
         #[cfg(feature = "tls")]
-        let tls = self.tls.said().require.then_some(TLS);
+        let tls = self.tls.said().refuses_plaintext().then_some(TLS);
         #[cfg(not(feature = "tls"))]
         let tls = None;
         always.into_iter().chain(tls).collect()
@@ -345,6 +379,7 @@ impl Transport for Native {
         Ok(match self.only.unwrap_or_else(|| Spoken::of(node)) {
             Spoken::Native => Arc::new(mux::Node::new(
                 &node.address,
+                self.addressee(node),
                 self.network_to(node, mux::ALPN)?,
                 self.limits.clone(),
                 self.pool.clone(),

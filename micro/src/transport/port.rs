@@ -126,7 +126,14 @@ impl Door {
     async fn open(self, mut accepted: Accepted) -> Result<(Accepted, Arc<dyn Protocol>)> {
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.tls {
-            accepted = tls.pass(accepted).await?;
+            let negotiated;
+            (accepted, negotiated) = tls.pass(accepted).await?;
+            if let Some(name) = negotiated
+                && let Some(protocol) = sniff::negotiated(&name, &self.protocols)
+            {
+                sniff::begun(&mut accepted).await?;
+                return Ok((accepted, protocol));
+            }
         }
         let protocol = sniff::tell(&mut accepted, &self.protocols).await?;
         Ok((accepted, protocol))

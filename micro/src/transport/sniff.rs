@@ -61,6 +61,28 @@ pub(super) async fn tell(
     }
 }
 
+/// Which of `protocols` TLS negotiated by this ALPN name: nothing else is spoken then, whatever comes.
+#[cfg(feature = "tls")]
+pub(super) fn negotiated(
+    name: &[u8],
+    protocols: &[Arc<dyn Protocol>],
+) -> Option<Arc<dyn Protocol>> {
+    let of_that_name = |protocol: &&Arc<dyn Protocol>| {
+        let names = protocol.alpn().iter();
+        names.copied().any(|known| known.as_bytes() == name)
+    };
+    protocols.iter().find(of_that_name).cloned()
+}
+
+/// Waits until something has come: a silent connection is the port's to end.
+#[cfg(feature = "tls")]
+pub(super) async fn begun(accepted: &mut Accepted) -> Result<()> {
+    if accepted.first.is_empty() && accepted.io.read_buf(&mut accepted.first).await? == 0 {
+        return Err(Error::unavailable("the other side closed it"));
+    }
+    Ok(())
+}
+
 /// Tells any bytes by each of their beginnings, as a fuzz target does: once something is told, no more bytes
 /// tell anything else. It gives the name of what they speak.
 #[cfg(any(fuzzing, test))]

@@ -1,5 +1,8 @@
 //! Messages in every content type.
 
+mod answers;
+mod deep;
+mod nonfinite;
 mod prost_types;
 mod schema;
 mod serde_types;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use micro::{
-    Answer, Body, Call, Error, Outcome, Request, Response, Result, Streaming,
+    Answer, Body, Call, Error, Identity, Outcome, Request, Response, Result, Streaming,
     transport::{Limits, Native, Transport},
 };
 use tokio::{
@@ -13,11 +13,17 @@ use tokio::{
 };
 
 /// What the server of the recordings did.
-struct Recorded;
+struct Recorded {
+    identity: Option<Identity>,
+}
 
 impl Call for Recorded {
     fn call(&self, request: Request) -> Answer {
         Box::pin(answer(request))
+    }
+
+    fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
     }
 }
 
@@ -93,12 +99,15 @@ fn turns(text: &str) -> Vec<(bool, &str, Vec<u8>)> {
 }
 
 async fn replay(name: &str, text: &str) {
+    // Most recordings are of a server that does not say who it is.
+    let says = text.contains("service=counter node=counter-1");
+    let identity = says.then(|| Identity::new("counter", "counter-1"));
     let mut limits = Limits::default();
     limits.names = 4;
     limits.window = 100;
     let native = Native::new().limits(limits);
     let listener = native
-        .listen("127.0.0.1:0", Arc::new(Recorded))
+        .listen("127.0.0.1:0", Arc::new(Recorded { identity }))
         .await
         .unwrap();
     let mut socket = TcpStream::connect(listener.address()).await.unwrap();
@@ -133,4 +142,6 @@ replays! {
     cancel
     withdrawn
     unknown
+    wrong_server
+    right_server
 }

@@ -12,6 +12,7 @@ mod grpc;
 mod http1;
 #[cfg(feature = "grpc")]
 mod http2;
+mod identity;
 mod limits;
 mod middleware;
 #[cfg(feature = "http")]
@@ -23,6 +24,7 @@ mod registry;
 mod resilience;
 mod settings;
 mod signals;
+mod skip;
 #[cfg(feature = "tls")]
 mod tls;
 mod transport;

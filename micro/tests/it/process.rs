@@ -48,6 +48,19 @@ impl Process {
         }
     }
 
+    /// Waits until it says something that begins so, and gives the rest.
+    #[cfg(unix)]
+    pub(crate) fn says(&mut self, prefix: &str) -> String {
+        loop {
+            let mut line = String::new();
+            let read = self.output.read_line(&mut line).unwrap();
+            assert_ne!(read, 0, "the process ended before it said `{prefix}`");
+            if let Some(rest) = line.trim().strip_prefix(prefix) {
+                return rest.to_owned();
+            }
+        }
+    }
+
     /// Its number, to send signals to.
     pub(crate) fn child(&self) -> &Child {
         &self.child

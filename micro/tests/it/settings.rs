@@ -131,7 +131,7 @@ fn flags_of_ones_own_are_left_and_slips_are_errors() {
 #[test]
 fn a_wrong_value_names_its_setting_and_what_is_expected() {
     type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str], &'a [&'a str]);
-    let cases: [Case<'_>; 13] = [
+    let cases: [Case<'_>; 16] = [
         (&[], &["--registry"], &["--registry", "needs a value"]),
         (
             &[],
@@ -191,6 +191,21 @@ fn a_wrong_value_names_its_setting_and_what_is_expected() {
             &[],
             &["--server-metadata=zone"],
             &["`--server-metadata`", "zone=west"],
+        ),
+        (
+            &[],
+            &["--broker=http://127.0.0.1:0?style=v3"],
+            &["`style`", "unknown style `v3`", "`v1.18`", "`v0`"],
+        ),
+        (
+            &[],
+            &["--broker=http://127.0.0.1:0?stile=v2"],
+            &["unknown key `stile`", "`style`", "`register`", "`discover`"],
+        ),
+        (
+            &[],
+            &["--broker=direct://127.0.0.1:0?style=v2"],
+            &["unknown key `style`"],
         ),
         (
             &[],
@@ -539,4 +554,24 @@ async fn the_default_plugins_on_the_page_are_those_of_a_service() {
     assert_eq!(format!("{host}:0"), shown("server-address"));
     running.stop().await;
     std::fs::remove_dir_all(&directory).unwrap();
+}
+
+#[tokio::test]
+async fn the_style_of_the_http_broker_is_in_its_url() {
+    for (style, service) in [
+        ("v2", "micro.http.broker"),
+        ("v1.18", "go.micro.http.broker"),
+        ("v1.13", "news"),
+        ("v0", "topic:news"),
+    ] {
+        let registry = registry::Memory::new();
+        let url = format!("--broker=http://127.0.0.1:0?style={style}");
+        let settings = Settings::new().args([url]).unwrap();
+        let plugins = Plugins::new().registry(registry.clone());
+        let client = settings.apply(plugins).unwrap().client().unwrap();
+        let subscription = client.subscribe("news", None).await.unwrap();
+        let services = registry::Registry::list(&registry).await.unwrap();
+        assert_eq!(services, [service], "{style}");
+        subscription.close().await;
+    }
 }

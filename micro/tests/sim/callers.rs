@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     ledger::Ended,
-    nodes::{Done, Fails, LEAVES, Scene, TOPIC, Work, leaf_method},
+    nodes::{AT, Done, Fails, LEAVES, Scene, TOPIC, Work, leaf_method},
     random::Random,
 };
 
@@ -138,7 +138,7 @@ impl Caller {
             call = call.hedge(delay);
         }
         if let Some(host) = way.at {
-            call = call.address(&format!("{host}:80"));
+            call = call.address(&format!("{host}:80")).metadata(AT, host);
         }
         let ended = match tokio::time::timeout(patience, call.into_future()).await {
             Ok(Ok(done)) => {

@@ -37,7 +37,7 @@ async fn harm(stage: &Stage, random: &mut Random) {
         true => random.millis(500..2_500),
         false => random.millis(10..500),
     };
-    let which = random.within(0..14);
+    let which = random.within(0..15);
     internet.note(&format!("harm {which} of {host} and {other} for {lasts:?}"));
     match which {
         0 => {
@@ -100,6 +100,15 @@ async fn harm(stage: &Stage, random: &mut Random) {
             machines.freeze(&host, true);
             sleep(lasts).await;
             machines.freeze(&host, false);
+        }
+        13 => {
+            if let Ok(mut node) = node.try_lock() {
+                // It may fail, as any start may.
+                let _ = node.replace().await;
+                sleep(lasts).await;
+                node.kill();
+                let _ = node.start().await;
+            }
         }
         _ => {
             internet.set_latency(random.millis(10..120));

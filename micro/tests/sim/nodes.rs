@@ -26,6 +26,9 @@ pub const RELAYS: [&str; 2] = ["relay-1", "relay-2"];
 /// What events are published to: a queue of leaves takes them, one of relays, and each relay besides.
 pub const TOPIC: &str = "done";
 
+/// Metadata of a call to an address, whoever is there.
+pub const AT: &str = "at";
+
 /// What is asked for.
 #[derive(Clone, Debug, Serialize, Deserialize, Message)]
 pub struct Work {
@@ -89,7 +92,7 @@ impl Scene {
             )
             .discovery(|options| options.seed = Some(seed))
             .direct(|direct| {
-                direct.address = format!("{host}:81");
+                direct.address = Some(format!("{host}:81"));
                 direct.id = Some(id.to_owned());
                 direct.register_ttl = Duration::from_millis(900);
                 direct.register_interval = Duration::from_millis(300);
@@ -144,6 +147,24 @@ impl Node {
             "leaf" => leaf(service, &self.host, &self.scene),
             _ => relay(service, &id, &self.scene)?,
         };
+        self.run(service).await
+    }
+
+    /// Kills it and starts another service at its address, with endpoints of the same names.
+    pub async fn replace(&mut self) -> Result<()> {
+        self.kill();
+        self.starts += 1;
+        let id = format!("{}-{}", self.host, self.starts);
+        let plugins = self.scene.plugins(&self.host, &id, &mut self.random);
+        let service = Service::new("stranger")
+            .id(&id)
+            .address(format!("{}:80", self.host))
+            .lifecycle(|life| life.register_ttl = Duration::from_millis(900))
+            .plugins(plugins);
+        self.run(stranger(service, &self.host, &self.scene)).await
+    }
+
+    async fn run(&mut self, service: Service) -> Result<()> {
         let (stop, stopping) = oneshot::channel();
         let (ending, ended) = oneshot::channel();
         let (starting, started) = oneshot::channel();
@@ -194,6 +215,35 @@ struct Worker {
     host: String,
 }
 
+/// A service that nobody means: what it runs was meant for another, unless the caller named an address alone.
+fn stranger(service: Service, host: &str, scene: &Scene) -> Service {
+    let endpoints = [
+        "Leaf.Put",
+        "Leaf.Get",
+        "Leaf.List",
+        "Leaf.Sum",
+        "Leaf.Chat",
+        "Relay.Put",
+        "Relay.Get",
+    ];
+    let worker = Worker {
+        ledger: scene.ledger.clone(),
+        host: host.to_owned(),
+    };
+    endpoints.into_iter().fold(service, |service, endpoint| {
+        let worker = worker.clone();
+        service.handle(endpoint, move |cx: Context, work: Work| {
+            let worker = worker.clone();
+            if cx.metadata().get(AT).is_none() {
+                let (id, host) = (work.id, &worker.host);
+                let strayed = format!("{endpoint} of {id} ran at a stranger on {host}");
+                worker.ledger.violation(strayed);
+            }
+            worker.work(work)
+        })
+    })
+}
+
 fn leaf(service: Service, host: &str, scene: &Scene) -> Service {
     let worker = Worker {
         ledger: scene.ledger.clone(),
@@ -239,8 +289,11 @@ fn receive(
     move |_, work| {
         let (events, who) = (events.clone(), who.clone());
         Box::pin(async move {
-            events.begun(&who, work.id);
-            fate(&work).await?;
+            let fails = events.begun(&who, work.id);
+            let fate = fate(&work).await;
+            if fails {
+                fate?;
+            }
             events.handled(&who, work.id);
             Ok(())
         })

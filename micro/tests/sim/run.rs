@@ -6,7 +6,7 @@ use micro::{Client, Context};
 use tokio::{
     sync::Mutex,
     task::LocalSet,
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 use super::{
@@ -26,6 +26,8 @@ use super::{
 const HARM: Duration = Duration::from_secs(4);
 /// No ejection lasts longer than this, nor does a doubt about an empty registry.
 const RECOVERY: Duration = Duration::from_secs(35);
+/// By then what was published is acknowledged: the longest rest before an event is delivered again, and some.
+const FLUSH: Duration = Duration::from_secs(15);
 
 /// What came of a run.
 pub struct Report {
@@ -157,6 +159,12 @@ async fn play(
     turn.set(LONG_TURN);
     sleep(RECOVERY).await;
     turn.set(TURN);
+    for client in &clients {
+        if timeout(FLUSH, client.broker().flush()).await.is_err() {
+            let violation = "an event is not acknowledged when all is well again".to_owned();
+            scene.ledger.violation(violation);
+        }
+    }
     for (number, client) in clients.iter().enumerate() {
         all_is_well(&scene, client, number as u64).await;
     }

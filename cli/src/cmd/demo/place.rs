@@ -1,21 +1,34 @@
 //! A directory for the demo's registry, apart from any other.
 
-use std::path::{Path, PathBuf};
+use std::{fs, io, path::Path, path::PathBuf};
 
 use crate::failure::{Failure, Result};
 
 /// A directory that is removed when this is dropped.
 pub(super) struct Place(PathBuf);
 
+/// Names that are tried before it is given up.
+const TRIES: usize = 8;
+
 impl Place {
+    /// A fresh directory that only this user can enter, under a name that nobody can foresee.
     pub(super) fn new() -> Result<Self> {
-        let name = format!("micro-demo-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        // One that is left of a process of the same number is nobody's any more.
-        let _ = std::fs::remove_dir_all(&path);
-        let what = format!("`{}` could not be made", path.display());
-        std::fs::create_dir_all(&path).map_err(Failure::because(&what))?;
-        Ok(Place(path))
+        let parent = std::env::temp_dir();
+        for _ in 0..TRIES {
+            let path = parent.join(format!("micro-demo-{:016x}", random()));
+            match make(&path) {
+                Ok(()) => return Ok(Place(path)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => {
+                    let what = format!("`{}` could not be made", path.display());
+                    return Err(Failure::because(&what)(error));
+                }
+            }
+        }
+        Err(Failure::Failed(format!(
+            "no directory could be made in `{}`: every name tried is taken",
+            parent.display()
+        )))
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -23,8 +36,45 @@ impl Place {
     }
 }
 
+/// Makes the directory; fails where anything is there, a symbolic link included.
+fn make(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+/// A number from the system's source of random keys.
+fn random() -> u64 {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    RandomState::new().build_hasher().finish()
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn place_of_the_demo_is_private_fresh_and_removed() {
+        let place = Place::new().expect("a directory can be made");
+        let mode = fs::metadata(place.path())
+            .expect("it is there")
+            .permissions();
+        assert_eq!(mode.mode() & 0o777, 0o700);
+        let taken = make(place.path()).expect_err("it is taken");
+        assert_eq!(taken.kind(), io::ErrorKind::AlreadyExists);
+        let other = Place::new().expect("a directory can be made");
+        assert_ne!(other.path(), place.path());
+        let path = place.path().to_owned();
+        drop(place);
+        assert!(!path.exists());
     }
 }

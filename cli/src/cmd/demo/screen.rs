@@ -67,7 +67,7 @@ impl Screen {
                     lines => format!("\x1b[{lines}A\x1b[J"),
                 };
                 *lines = table.lines().count();
-                session.print(format_args!("{back}{table}"))
+                session.print_styled(format_args!("{back}{table}"))
             }
         }
     }

@@ -20,7 +20,7 @@ use crate::{
         Delivery, Event,
         in_hand::{Held, InHand},
     },
-    call::{Answer, Call},
+    call::{Answer, Call, Identity, wrong_server},
     error::{Error, Outcome, Result},
     message::{Body, ContentType, Request, Response},
 };
@@ -202,6 +202,19 @@ impl Call for Desk {
                 Err(_) => Err(Error::aborted("it was not acknowledged")),
             }
         })
+    }
+
+    /// By the topic alone: which subscription is meant is in the endpoint.
+    fn is_meant(&self, meant: &Identity) -> Result<bool> {
+        let inboxes = self.inboxes.lock();
+        match inboxes
+            .keys()
+            .any(|(service, _)| **service == *meant.service)
+        {
+            true => Ok(true),
+            false if meant.is_empty() => Ok(false),
+            false => Err(wrong_server(&Identity::default(), meant)),
+        }
     }
 }
 

@@ -3,17 +3,26 @@
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
+    time::Duration,
 };
 
 use parking_lot::Mutex;
-use tokio::task::JoinSet;
+use tokio::{
+    sync::oneshot,
+    task::JoinSet,
+    time::{Instant, sleep, timeout_at},
+};
 
-use super::{desk, service};
+use super::{
+    Settings, Stats, desk,
+    pending::{Pending, Reservation},
+    service,
+};
 use crate::{
     balance::{Balance, Nodes, Options},
     broker::Event,
     call::Call,
-    error::{Code, Error, Outcome, Result},
+    error::{Code, Error, Outcome, Result, details::reason},
     message::{Request, Target},
     registry::Node,
     selector::{Filter, filter},
@@ -22,10 +31,25 @@ use crate::{
 /// Topics whose receivers are remembered.
 const TOPICS: usize = 4096;
 
-/// Who receives what is published, by topic.
+/// How long a publisher without a deadline waits for acknowledgements.
+const WAIT: Duration = Duration::from_secs(5);
+/// The rest before an event is delivered again: the first, doubled each time, and the longest.
+const REST: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
+
+/// Who receives what is published, by topic, and what is on its way to them.
 pub(super) struct Plans {
-    balance: Balance,
+    shared: Arc<Shared>,
     known: Mutex<HashMap<String, Arc<Plan>>>,
+    /// One for each receiver of an event that is not acknowledged; they end with this.
+    deliveries: Mutex<JoinSet<()>>,
+}
+
+/// What deliveries work with.
+struct Shared {
+    balance: Balance,
+    pending: Arc<Pending>,
+    ack_wait: Duration,
+    redeliver_for: Duration,
 }
 
 /// The receivers of a topic, while its nodes stay as they are.
@@ -50,79 +74,78 @@ enum Who {
 }
 
 impl Plans {
-    pub(super) fn new(balance: Balance) -> Self {
+    pub(super) fn new(balance: Balance, settings: &Settings) -> Self {
         Plans {
-            balance,
+            shared: Arc::new(Shared {
+                balance,
+                pending: Arc::default(),
+                ack_wait: settings.ack_wait,
+                redeliver_for: settings.redeliver_for,
+            }),
             known: Mutex::default(),
+            deliveries: Mutex::default(),
         }
     }
 
     /// Waits until a node is seen, if publishers of this process already look at its topic.
     pub(super) async fn see(&self, service: &str, id: &str) {
-        self.balance.see(service, id).await;
+        self.shared.balance.see(service, id).await;
+    }
+
+    /// Waits until nothing is on its way.
+    pub(super) async fn flush(&self) {
+        self.shared.pending.none().await;
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        self.shared.pending.stats()
     }
 
     pub(super) async fn publish(&self, topic: &str, event: Event) -> Result<usize> {
+        let wait = event.context().time_left().map_or(WAIT, |left| left / 2);
+        let until = Instant::now() + wait;
         let service = service(topic);
-        let nodes = match self.balance.nodes(&service, event.context()).await {
+        let nodes = match self.shared.balance.nodes(&service, event.context()).await {
             Ok(nodes) => nodes,
-            Err(error) if error.code() == Code::NotFound => return Ok(0),
+            Err(error) if is_nobody(&error) => return Ok(0),
             Err(error) => return Err(error.context(format_args!("topic `{topic}`"))),
         };
         let plan = self.plan(topic, &service, nodes);
-        let mut tally = Tally::default();
-        if let [only] = &*plan.receivers {
-            let answer = self.call(only, &event).await;
-            self.count(&mut tally, &service, only, answer);
-        } else {
-            // They end with this call, if it is given up.
-            let mut calls = JoinSet::new();
-            for receiver in &plan.receivers {
-                let call = self.call(receiver, &event);
-                let receiver = receiver.clone();
-                calls.spawn(async move { (receiver, call.await) });
-            }
-            while let Some(ended) = calls.join_next().await {
-                let (receiver, answer) = ended.map_err(|error| {
-                    Error::internal("publishing was cut off").with_source(error)
-                })?;
-                self.count(&mut tally, &service, &receiver, answer);
-            }
+        if plan.receivers.is_empty() {
+            return Ok(0);
         }
-        tally.result(topic)
+        let reserved = self.shared.pending.reserve(event.body().len());
+        let reserved = reserved.map_err(|error| error.context(format_args!("topic `{topic}`")))?;
+        let firsts = self.begin(&service, &plan, event.detached(), &reserved);
+        drop(reserved);
+        let mut received = 0;
+        for first in firsts {
+            // What takes longer goes on by itself.
+            let left = matches!(timeout_at(until, first).await, Ok(Ok(First::Left)));
+            received += usize::from(!left);
+        }
+        Ok(received)
     }
 
-    fn call(
+    /// Begins to deliver an event to each receiver; gives where the end of each first delivery is told.
+    fn begin(
         &self,
-        receiver: &Receiver,
-        event: &Event,
-    ) -> impl Future<Output = Result<()>> + Send + use<> {
-        let mut request = Request::new(
-            receiver.target.clone(),
-            event.content_type().clone(),
-            event.body().clone(),
-        )
-        .with_context(event.context().child())
-        .idempotent(matches!(receiver.who, Who::Queue(_)));
-        request.extensions_mut().insert(receiver.options.clone());
-        let answer = self.balance.call(request);
-        async move { answer.await.map(drop) }
-    }
-
-    /// Counts how one call ended. Who has left in the meantime is no receiver any more.
-    fn count(&self, tally: &mut Tally, service: &str, receiver: &Receiver, answer: Result<()>) {
-        let error = match answer {
-            Ok(()) => return tally.acknowledged += 1,
-            Err(error) => error,
-        };
-        let nothing_done = matches!(error.outcome(), Outcome::NotSent | Outcome::Rejected);
-        let died = matches!(receiver.who, Who::Node(_)) && error.outcome() == Outcome::Unknown;
-        tally.begun |= !nothing_done;
-        if (nothing_done || died) && !self.balance.any(service, |node| receiver.who.is(node)) {
-            return;
-        }
-        tally.failed += 1;
-        tally.error.get_or_insert((receiver.who.clone(), error));
+        service: &str,
+        plan: &Plan,
+        event: Event,
+        reserved: &Arc<Reservation>,
+    ) -> Vec<oneshot::Receiver<First>> {
+        let mut deliveries = self.deliveries.lock();
+        while deliveries.try_join_next().is_some() {}
+        let receivers = plan.receivers.iter();
+        let firsts = receivers.map(|receiver| {
+            let (sender, first) = oneshot::channel();
+            let (shared, receiver) = (self.shared.clone(), receiver.clone());
+            let (service, event, reserved) = (service.to_owned(), event.clone(), reserved.clone());
+            deliveries.spawn(shared.deliver(service, receiver, event, reserved, sender));
+            first
+        });
+        firsts.collect()
     }
 
     /// The receivers among these nodes; kept from one event to the next.
@@ -147,6 +170,98 @@ impl Plans {
         known.insert(topic.to_owned(), plan.clone());
         plan
     }
+}
+
+/// How the first delivery to a receiver ended.
+enum First {
+    Acknowledged,
+    /// It will be delivered again.
+    Failed,
+    /// The receiver has left in the meantime, and is none any more.
+    Left,
+}
+
+/// Tells how the first delivery ended, once.
+fn tell(first: &mut Option<oneshot::Sender<First>>, how: First) {
+    if let Some(first) = first.take() {
+        // The publisher may have gone on.
+        let _ = first.send(how);
+    }
+}
+
+/// Whether an error of discovery says that nobody is subscribed.
+fn is_nobody(error: &Error) -> bool {
+    error.code() == Code::NotFound || error.reason().as_deref() == Some(reason::NO_NODES)
+}
+
+impl Shared {
+    /// Delivers an event to a receiver until it is acknowledged, the receiver has left, or it has been tried for long
+    /// enough; tells how the first time ended.
+    async fn deliver(
+        self: Arc<Self>,
+        service: String,
+        receiver: Arc<Receiver>,
+        event: Event,
+        _reserved: Arc<Reservation>,
+        first: oneshot::Sender<First>,
+    ) {
+        let mut first = Some(first);
+        let until = Instant::now() + self.redeliver_for;
+        let mut rest = REST.0;
+        loop {
+            let Err(error) = self.call(&receiver, &event).await else {
+                return tell(&mut first, First::Acknowledged);
+            };
+            if self.has_left(&service, &receiver, &error, first.is_some()) {
+                return tell(&mut first, First::Left);
+            }
+            tell(&mut first, First::Failed);
+            if Instant::now() + rest >= until {
+                self.pending.drops();
+                let topic = service.strip_prefix(super::TOPICS);
+                tracing::warn!(topic, receiver = %receiver.who, %error, "an event is dropped: it was never acknowledged");
+                return;
+            }
+            self.pending.redelivers();
+            sleep(jittered(rest, self.balance.random())).await;
+            rest = (rest * 2).min(REST.1);
+        }
+    }
+
+    fn call(
+        &self,
+        receiver: &Receiver,
+        event: &Event,
+    ) -> impl Future<Output = Result<()>> + Send + use<> {
+        let context = event.context().child().with_timeout(self.ack_wait);
+        let mut request = Request::new(
+            receiver.target.clone(),
+            event.content_type().clone(),
+            event.body().clone(),
+        )
+        .with_context(context)
+        .idempotent(matches!(receiver.who, Who::Queue(_)));
+        request.extensions_mut().insert(receiver.options.clone());
+        let answer = self.balance.call(request);
+        async move { answer.await.map(drop) }
+    }
+
+    /// Whether a receiver has left: one without a queue for good, a queue as if it had not been there when the event
+    /// was published.
+    fn has_left(&self, service: &str, receiver: &Receiver, error: &Error, is_first: bool) -> bool {
+        let nothing_done = matches!(error.outcome(), Outcome::NotSent | Outcome::Rejected);
+        let may_have = match receiver.who {
+            Who::Node(_) => nothing_done || error.outcome() == Outcome::Unknown,
+            Who::Queue(_) => nothing_done && is_first,
+        };
+        may_have && !self.balance.any(service, |node| receiver.who.is(node))
+    }
+}
+
+/// Between half of it and all of it.
+fn jittered(rest: Duration, random: u64) -> Duration {
+    let half = rest / 2;
+    half + half.mul_f64(random as f64 / u64::MAX as f64)
 }
 
 impl Receiver {
@@ -216,41 +331,5 @@ impl Filter for Only {
 
     fn keep(&self, node: &Node) -> bool {
         node.id == self.id
-    }
-}
-
-/// How the calls for one event ended.
-#[derive(Default)]
-struct Tally {
-    acknowledged: usize,
-    failed: usize,
-    /// Whether one that has not acknowledged may have begun.
-    begun: bool,
-    /// The first failure.
-    error: Option<(Who, Error)>,
-}
-
-impl Tally {
-    fn result(self, topic: &str) -> Result<usize> {
-        let Tally {
-            acknowledged,
-            failed,
-            begun,
-            error,
-        } = self;
-        let Some((who, error)) = error else {
-            return Ok(acknowledged);
-        };
-        // To publish again may be to deliver again to others.
-        let outcome = match error.outcome() {
-            Outcome::NotSent | Outcome::Rejected if begun || acknowledged > 0 => Outcome::Unknown,
-            outcome => outcome,
-        };
-        let all = acknowledged + failed;
-        Err(error
-            .context(format_args!(
-                "topic `{topic}`: {acknowledged} of {all} receivers acknowledged; {who}"
-            ))
-            .with_outcome(outcome))
     }
 }

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use super::{
     desk::RECEIVED,
     envelope,
-    style::{BROADCAST, SUBSCRIPTION, Style},
+    style::{BROADCAST, SECURE, SUBSCRIPTION, Style},
 };
 use crate::{
     balance::Balance,
@@ -34,7 +34,8 @@ pub(super) struct Publisher {
     balance: Balance,
     native: Native,
     discover: Vec<Style>,
-    lanes: Mutex<HashMap<(usize, String), Arc<Lane>>>,
+    /// By the runtime's number, the address, and whether TLS is spoken there.
+    lanes: Mutex<HashMap<(usize, String, bool), Arc<Lane>>>,
 }
 
 /// One subscription.
@@ -152,15 +153,13 @@ impl Publisher {
 
     /// The connections of this thread's runtime to a process.
     fn lane(&self, node: &Node) -> Result<Arc<Lane>> {
-        let key = (worker::current(), node.address.clone());
+        let said = node.metadata.get(SECURE);
+        let secure = said.is_some_and(|said| said == "true");
+        let key = (worker::current(), node.address.clone(), secure);
         let mut lanes = self.lanes.lock();
         if let Some(lane) = lanes.get(&key) {
             return Ok(lane.clone());
         }
-        let secure = node
-            .metadata
-            .get("secure")
-            .is_some_and(|said| said == "true");
         let lane = self.native.lane(node, secure)?;
         if lanes.len() >= LANES {
             lanes.clear();

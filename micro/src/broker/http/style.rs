@@ -1,9 +1,14 @@
 //! How go-micro's versions register the subscriptions of the HTTP broker: each finds only its own.
 
-use crate::registry::Node;
+use crate::{
+    error::{Error, Result},
+    registry::Node,
+};
 
 /// The version of a subscription that is in no queue.
 pub(super) const BROADCAST: &str = "ff.http.broadcast";
+/// Metadata that says whether a subscription is posted to by TLS: `true` or `false`.
+pub(super) const SECURE: &str = "secure";
 /// Metadata that tells one subscription's records of several styles from others'.
 pub(super) const SUBSCRIPTION: &str = "subscription";
 
@@ -22,6 +27,31 @@ pub enum Style {
 }
 
 impl Style {
+    /// Each by its name, the newest first.
+    const NAMED: [(&'static str, Style); 4] = [
+        ("v2", Style::V2),
+        ("v1.18", Style::V1_18),
+        ("v1.13", Style::V1_13),
+        ("v0", Style::V0),
+    ];
+
+    /// The styles of a list of names with commas between them: `v2`, `v1.18`, `v1.13`, `v0`.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a name that is none of them.
+    pub(crate) fn list(names: &str) -> Result<Vec<Self>> {
+        let styles = names.split(',').map(|name| {
+            let found = Self::NAMED.iter().find(|(known, _)| *known == name.trim());
+            found.map(|(_, style)| *style).ok_or_else(|| {
+                let known = Self::NAMED
+                    .map(|(known, _)| format!("`{known}`"))
+                    .join(", ");
+                Error::invalid_argument(format!("unknown style `{name}`; known are: {known}"))
+            })
+        });
+        styles.collect()
+    }
+
     /// The service that subscriptions to a topic are registered under.
     pub(super) fn service(self, topic: &str) -> String {
         match self {
@@ -51,15 +81,22 @@ impl Style {
         }
     }
 
-    /// The record of a subscription.
-    pub(super) fn node(self, topic: &str, queue: Option<&str>, id: &str, address: &str) -> Node {
+    /// The record of a subscription; `secure` says that it is posted to by TLS.
+    pub(super) fn node(
+        self,
+        topic: &str,
+        queue: Option<&str>,
+        id: &str,
+        address: &str,
+        secure: bool,
+    ) -> Node {
         let node_id = match self {
             Style::V2 | Style::V1_18 => format!("{topic}-{id}"),
             Style::V1_13 | Style::V0 => format!("broker-{id}.{id}"),
         };
         let node = Node::new(self.service(topic), node_id, address)
             .with_version(queue.unwrap_or(BROADCAST))
-            .with_metadata("secure", "false")
+            .with_metadata(SECURE, if secure { "true" } else { "false" })
             .with_metadata(SUBSCRIPTION, id);
         match self {
             Style::V0 => node,
@@ -123,13 +160,13 @@ mod tests {
     fn each_style_finds_its_own() {
         let all = [Style::V2, Style::V1_18, Style::V1_13, Style::V0];
         for one in all {
-            let node = one.node("a.b", None, "1", "127.0.0.1:1");
+            let node = one.node("a.b", None, "1", "127.0.0.1:1", false);
             assert!(one.is_of("a.b", &node), "{one:?}");
             assert_eq!(node.service, one.service("a.b"));
         }
         let direct = Node::new("topic:a.b", "x", "y").with_metadata("broker", "direct");
         assert!(!Style::V0.is_of("a.b", &direct));
-        let other = Style::V2.node("other", None, "1", "x");
+        let other = Style::V2.node("other", None, "1", "x", true);
         assert!(!Style::V2.is_of("a.b", &other));
     }
 }

@@ -135,7 +135,7 @@ impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
 
     #[inline]
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Uncommon> {
-        seed.deserialize(self.0)
+        self.0.deeper(|reader| seed.deserialize(reader))
     }
 
     #[inline]

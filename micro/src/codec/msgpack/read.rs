@@ -8,7 +8,7 @@ use super::{
     wire::{self, Wire},
 };
 
-/// Lists and maps inside each other; what lies deeper is left to rmp-serde, which has a limit too.
+/// Lists, maps and variants inside each other; what lies deeper is left to rmp-serde, as far as `depth` allows.
 const DEPTH: u8 = 64;
 
 /// A deserializer that takes a part of what rmp-serde takes, and makes the same of it.
@@ -70,12 +70,24 @@ impl<'de> Reader<'de> {
         left: u32,
         read: impl FnOnce(&mut Parts<'_, 'de>) -> Result<T, Uncommon>,
     ) -> Result<T, Uncommon> {
+        self.deeper(|reader| {
+            let mut parts = Parts { reader, left };
+            let value = read(&mut parts)?;
+            match parts.left {
+                0 => Ok(value),
+                _ => Err(Uncommon),
+            }
+        })
+    }
+
+    /// Reads what lies one level deeper.
+    #[inline]
+    pub(super) fn deeper<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, Uncommon>,
+    ) -> Result<T, Uncommon> {
         self.depth = self.depth.checked_sub(1).ok_or(Uncommon)?;
-        let mut parts = Parts { reader: self, left };
-        let value = read(&mut parts)?;
-        if parts.left > 0 {
-            return Err(Uncommon);
-        }
+        let value = read(self)?;
         self.depth += 1;
         Ok(value)
     }

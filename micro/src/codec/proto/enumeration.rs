@@ -3,8 +3,8 @@
 use std::{fmt, marker::PhantomData};
 
 use serde::{
-    Deserialize, Deserializer, Serializer,
-    de::{Error, IgnoredAny, Visitor},
+    Deserializer, Serializer,
+    de::{Error, Unexpected, Visitor},
 };
 
 use crate::{
@@ -69,11 +69,7 @@ impl Kind<i32> for Null {
     }
 
     fn read<'de, D: Deserializer<'de>>(from: D) -> Result<i32, D::Error> {
-        let read: Option<IgnoredAny> = Option::deserialize(from)?;
-        match read {
-            None => Ok(0),
-            Some(_) => Err(D::Error::custom("expected `null`")),
-        }
+        from.deserialize_any(NullValue)
     }
 
     fn is_default(value: &i32) -> bool {
@@ -82,6 +78,38 @@ impl Kind<i32> for Null {
 
     fn describe(_: u8) -> Value {
         schema::any()
+    }
+}
+
+struct NullValue;
+
+impl Visitor<'_> for NullValue {
+    type Value = i32;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("`null` or `\"NULL_VALUE\"`")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<i32, E> {
+        Ok(0)
+    }
+
+    fn visit_none<E: Error>(self) -> Result<i32, E> {
+        Ok(0)
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<i32, E> {
+        match name {
+            "NULL_VALUE" => Ok(0),
+            _ => Err(E::invalid_value(Unexpected::Str(name), &self)),
+        }
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<i32, E> {
+        match number {
+            0 => Ok(0),
+            _ => Err(E::invalid_value(Unexpected::Unsigned(number), &self)),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{
     Deserializer, Serializer,
-    de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor},
+    de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, Visitor},
     ser::SerializeStruct,
 };
 
@@ -141,6 +141,27 @@ pub fn read<'de, K: Kind<V>, V, A: MapAccess<'de>>(
         false => from.next_value_seed(OrNull(reading)),
     }
     .map_err(|error| in_field(name, error))
+}
+
+/// Reads the variant at a place into the field of a oneof that the `.proto` calls `name`; `null` is no variant.
+///
+/// # Errors
+/// When the oneof has a variant already: which of them counts is not for the reader to guess.
+pub fn read_variant<'de, T: Oneof, A: MapAccess<'de>>(
+    oneof: &mut Option<T>,
+    name: &str,
+    place: usize,
+    from: &mut A,
+) -> Result<(), A::Error> {
+    let Some(variant) = T::read(place, from)? else {
+        return Ok(());
+    };
+    match oneof.replace(variant) {
+        None => Ok(()),
+        Some(_) => Err(A::Error::custom(format_args!(
+            "oneof `{name}` is set twice; set one of its fields"
+        ))),
+    }
 }
 
 fn in_field<E: serde::de::Error>(name: &str, error: impl Display) -> E {

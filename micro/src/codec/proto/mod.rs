@@ -16,7 +16,9 @@ pub use embedded::Embedded;
 pub use enumeration::{Enumeration, Names, Null, Unnamed};
 pub use kind::{Boxed, Kind, List, Nested, Optional};
 pub use map::{Key, Map};
-pub use message::{Fields, Oneof, OneofField, deserialize, is_default, read, serialize, write};
+pub use message::{
+    Fields, Oneof, OneofField, deserialize, is_default, read, read_variant, serialize, write,
+};
 pub use number::{Float, Integer};
 pub use scalar::{Boolean, Raw, Text};
 
@@ -25,7 +27,7 @@ pub use serde::{
 };
 
 use crate::{
-    codec::{Codecs, structured, structured::Serde, wrong},
+    codec::{Codecs, json, structured, structured::Serde, wrong},
     error::Result,
     message::ContentType,
 };
@@ -59,6 +61,10 @@ pub fn decode<T: prost::Message + Default + Serde>(
 ) -> Result<T> {
     match content_type {
         ContentType::Protobuf => from_bytes(bytes),
+        ContentType::Json | ContentType::GoJson => {
+            json::check_depth::<T>(&bytes)?;
+            json::decode(&bytes)
+        }
         _ => structured::decode(content_type, codecs, bytes),
     }
 }

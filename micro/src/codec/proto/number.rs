@@ -7,7 +7,10 @@ use serde::{
     de::{Error, Visitor},
 };
 
-use crate::{codec::proto::kind::Kind, registry::Value};
+use crate::{
+    codec::{nonfinite, proto::kind::Kind},
+    registry::Value,
+};
 
 /// Integers: those of 64 bits are written as strings; numbers and strings are read for all.
 pub struct Integer;
@@ -88,11 +91,7 @@ macro_rules! floats {
                 if value.is_finite() || !to.is_human_readable() {
                     return value.serialize(to);
                 }
-                to.serialize_str(match *value {
-                    $type::INFINITY => "Infinity",
-                    $type::NEG_INFINITY => "-Infinity",
-                    _ => "NaN",
-                })
+                to.serialize_str(nonfinite::name((*value).into()))
             }
 
             fn read<'de, D: Deserializer<'de>>(from: D) -> Result<$type, D::Error> {
@@ -139,14 +138,10 @@ impl Visitor<'_> for Real {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<f64, E> {
-        match text {
-            "NaN" => Ok(f64::NAN),
-            "Infinity" => Ok(f64::INFINITY),
-            "-Infinity" => Ok(f64::NEG_INFINITY),
-            _ => match text.parse::<f64>() {
-                Ok(number) if number.is_finite() => Ok(number),
-                _ => Err(E::custom(format_args!("`{text}` is not a number"))),
-            },
+        match (nonfinite::parse(text), text.parse::<f64>()) {
+            (Some(number), _) => Ok(number),
+            (None, Ok(number)) if number.is_finite() => Ok(number),
+            _ => Err(E::custom(format_args!("`{text}` is not a number"))),
         }
     }
 }

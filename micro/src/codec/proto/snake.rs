@@ -12,7 +12,7 @@ use serde::{
 
 use crate::base64;
 use crate::{
-    codec::{buffer::Buffer, wrong},
+    codec::{buffer::Buffer, json::Writer, wrong},
     error::Result,
     message::ContentType,
 };
@@ -73,14 +73,20 @@ impl<S: Serializer> Serializer for Snake<S> {
         serialize_u16 u16,
         serialize_u32 u32,
         serialize_u64 u64,
-        serialize_f32 f32,
-        serialize_f64 f64,
         serialize_char char,
         serialize_str &str,
     }
 
     fn is_human_readable(&self) -> bool {
         false
+    }
+
+    fn serialize_f32(self, number: f32) -> std::result::Result<S::Ok, S::Error> {
+        Writer(self.0).serialize_f32(number)
+    }
+
+    fn serialize_f64(self, number: f64) -> std::result::Result<S::Ok, S::Error> {
+        Writer(self.0).serialize_f64(number)
     }
 
     fn serialize_bytes(self, bytes: &[u8]) -> std::result::Result<S::Ok, S::Error> {

@@ -102,11 +102,23 @@ mod tests {
 
     #[test]
     fn a_directory_of_another_user_is_refused() {
-        let foreign = Path::new("/proc/1");
-        if fs::metadata(foreign).is_ok_and(|it| it.uid() != geteuid().as_raw()) {
-            assert!(check(foreign, true).is_err());
-        } else {
-            eprintln!("skipped: no directory of another user at hand");
+        const NOBODY: u32 = 65_534;
+        let own = env::temp_dir().join(format!("micro-foreign-{}", std::process::id()));
+        create(&own).unwrap();
+        // Only root can give a directory away, and the root directory is everybody else's stranger.
+        let (foreign, user) = match geteuid().is_root() {
+            true => (&*own, NOBODY),
+            false => (Path::new("/"), 0),
+        };
+        if geteuid().is_root() {
+            std::os::unix::fs::chown(foreign, Some(NOBODY), None).unwrap();
         }
+        let refused = check(foreign, true).unwrap_err();
+        fs::remove_dir(&own).unwrap();
+        assert_eq!(refused.code(), crate::Code::PermissionDenied);
+        assert!(
+            refused.message().contains(&format!("user {user}")),
+            "{refused}"
+        );
     }
 }

@@ -69,10 +69,13 @@ impl Tls {
         })?;
         let connector = TlsConnector::from(self.config()?);
         connector.connect(server, stream).await.map_err(|error| {
-            Error::unavailable(
-                "the TLS handshake failed; is it the right port, and `tls-ca` the authority of its certificate?",
-            )
-            .with_source(error)
+            let why = match trust::of_handshake(&error, name) {
+                Some(fault) => format!("the TLS handshake failed: its certificate {fault}"),
+                None => "the TLS handshake failed; is it the right port, and `tls-ca` the authority of its \
+                         certificate?"
+                    .to_owned(),
+            };
+            Error::unavailable(why).with_source(error)
         })
     }
 
@@ -119,7 +122,5 @@ fn config(files: &TlsFiles) -> Result<ClientConfig> {
     };
     let (chain, own_key) = trust::identity(certificate, key)?;
     let config = builder.with_client_auth_cert(chain, own_key);
-    config.map_err(|error| {
-        trust::unusable(certificate, "its certificate does not fit the key").with_source(error)
-    })
+    config.map_err(|error| trust::unfit(certificate, key, error))
 }

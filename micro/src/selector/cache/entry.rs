@@ -82,6 +82,11 @@ impl<P: Clone + Send + Sync + 'static> Entry<P> {
         let _ = tokio::time::timeout_at(time::instant(deadline), self.inner.settled()).await;
     }
 
+    /// Asks the registry anew, as a node that it shows is known not to be there; at most once a second.
+    pub(crate) fn ask_again(&self, now: u64) {
+        self.inner.ask_again(now);
+    }
+
     /// Waits until a node of this id is in the set.
     pub(crate) async fn see(&self, id: &str) {
         self.inner.see(id).await;

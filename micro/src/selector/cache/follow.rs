@@ -111,6 +111,11 @@ impl<H: Fn() -> bool> Follow<H> {
         }
     }
 
+    /// Watches anew; what is known stays until that says otherwise.
+    pub(super) fn ask_again(&mut self) {
+        self.updates = None;
+    }
+
     /// Begins a watch, after a wait when the last one failed.
     async fn watch(&mut self) -> Result<Updates, Error> {
         if self.failures > 0 {

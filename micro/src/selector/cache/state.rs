@@ -23,6 +23,9 @@ use crate::{
 /// Warnings about one service: one a minute.
 const WARNING: Nanos = 60_000_000_000;
 
+/// Between two questions to the registry that a wrong record causes: a second.
+const ASKING: Nanos = 1_000_000_000;
+
 /// The state of one service.
 pub(super) struct Inner<P: Clone> {
     pub(super) shared: Arc<Shared<P>>,
@@ -38,6 +41,9 @@ pub(super) struct Inner<P: Clone> {
     /// How much older than that it is: the age of a set read from disk.
     older_by: AtomicU64,
     warned: AtomicU64,
+    /// Told when the registry is to be asked anew, and when it last was.
+    pub(super) asked: Notify,
+    asked_at: AtomicU64,
 }
 
 /// What the registry has said of the service, or is said in its place.
@@ -65,6 +71,8 @@ impl<P: Clone> Inner<P> {
             stale_since: AtomicU64::new(now),
             older_by: AtomicU64::new(0),
             warned: AtomicU64::new(0),
+            asked: Notify::new(),
+            asked_at: AtomicU64::new(0),
         }
     }
 
@@ -117,6 +125,15 @@ impl<P: Clone> Inner<P> {
                 let age = time::now().saturating_sub(since).saturating_add(older_by);
                 Duration::from_nanos(age)
             }
+        }
+    }
+
+    /// Has the registry asked anew, unless that was done a moment ago.
+    pub(super) fn ask_again(&self, now: Nanos) {
+        let last = self.asked_at.load(Ordering::Relaxed);
+        if last == 0 || now.saturating_sub(last) >= ASKING {
+            self.asked_at.store(now.max(1), Ordering::Relaxed);
+            self.asked.notify_one();
         }
     }
 

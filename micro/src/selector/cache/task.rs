@@ -37,7 +37,8 @@ pub(super) async fn run<P: Clone + Send + Sync + 'static>(inner: Arc<Inner<P>>) 
             loop {
                 tokio::select! {
                     biased;
-                    said = &mut next => break said,
+                    said = &mut next => break Some(said),
+                    () = inner.asked.notified() => break None,
                     Ok(()) = weights.changed() => inner.reweigh(),
                     () = at(cold) => {
                         cold = None;
@@ -50,6 +51,10 @@ pub(super) async fn run<P: Clone + Send + Sync + 'static>(inner: Arc<Inner<P>>) 
                     }
                 }
             }
+        };
+        let Some(said) = said else {
+            follow.ask_again();
+            continue;
         };
         match said {
             Said::Nodes(nodes) => {

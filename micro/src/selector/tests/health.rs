@@ -170,3 +170,44 @@ fn ejection_is_ignored_once_more_than_half_of_the_weight_is_out() {
     eject(&heavy.get(0).load, START);
     assert_eq!(usable(&heavy), [0, 1], "one of two, but most of the weight");
 }
+
+#[test]
+fn wrong_server_at_its_address_ejects_a_node_at_once() {
+    let load = load(&fleet());
+    let until = call(&load, START, MS, Verdict::WrongServer).unwrap();
+    assert!(until > START && !load.is_alive());
+    assert_eq!(call(&load, START, MS, Verdict::WrongServer), None, "once");
+    assert!(load.wants_probe(until));
+    assert!(load.is_replaced());
+    assert_eq!(load.probed(until, true), Probed::Returned);
+    assert!(!load.is_replaced());
+}
+
+#[test]
+fn replaced_node_is_picked_only_where_all_are_replaced() {
+    let snapshot = snapshot(nodes(3), &[]);
+    let usable = || {
+        let all = 0..snapshot.len();
+        let usable = all.filter(|index| snapshot.is_usable(*index, &Tried::new()));
+        usable.collect::<Vec<_>>()
+    };
+    let replace = |index: usize| {
+        let load = &snapshot.get(index).load;
+        call(load, START + MS, 0, Verdict::WrongServer);
+    };
+    replace(0);
+    assert_eq!(usable(), [1, 2]);
+    eject(&snapshot.get(1).load, START);
+    assert!(snapshot.is_panicking());
+    assert_eq!(
+        usable(),
+        [1, 2],
+        "those that failed, as more than half are ejected"
+    );
+    eject(&snapshot.get(2).load, START);
+    assert_eq!(usable(), [1, 2]);
+    replace(1);
+    assert_eq!(usable(), [2], "also one that was ejected before");
+    replace(2);
+    assert_eq!(usable(), [0, 1, 2], "nothing better is known");
+}

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::{
     error::{Error, Outcome, details::DETAILS},
     message::Metadata,
-    transport::http::travel,
+    transport::http::{addressing::is_addressing, travel},
 };
 
 /// Entries under a name that begins so come after the last message.
@@ -30,6 +30,7 @@ pub(super) fn is_reserved(name: &str) -> bool {
             | "host"
             | "date"
     ) || name.starts_with("connect-")
+        || is_addressing(name)
 }
 
 /// The name without the prefix of trailers, if it has it.

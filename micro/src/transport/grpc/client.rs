@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, Method, Request as HttpRequest, header};
 
 use super::{
+    go_micro,
     head::{self, ACCEPT_ENCODING, ENCODING, TIMEOUT},
     messages::{Compress, End, Feeding, Sealed, fits},
     metadata, read, timeout, web,
@@ -20,8 +21,10 @@ use crate::{
     transport::{
         Limits,
         adapter::{SendOne, Sent},
+        addressee::Addressee,
         http::{
             HttpBody,
+            addressing::Addressing,
             client::{Line, Version, Ways},
             compression::{ACCEPTED, Compression},
             paths::Paths,
@@ -35,6 +38,7 @@ use crate::{
 /// What every connection to a node knows of it.
 struct About {
     paths: Paths,
+    addressing: Arc<Addressing>,
     limits: Arc<Limits>,
     /// How requests are compressed.
     compression: Option<Compression>,
@@ -50,7 +54,7 @@ pub(crate) struct Sender {
 
 /// A way to one node: over HTTP/2, or as gRPC-Web over either version.
 pub(crate) fn way(
-    node: &Node,
+    (node, addressee): (&Node, Addressee),
     version: Version,
     on_web: bool,
     compression: Option<Compression>,
@@ -58,8 +62,11 @@ pub(crate) fn way(
     limits: Arc<Limits>,
     pool: Arc<Pool>,
 ) -> Ways<Sender> {
+    let addressing = Addressing::new(addressee, &node.address, network.is_secure());
+    let addressing = Arc::new(addressing);
     let about = Arc::new(About {
         paths: Paths::new(node, network.is_secure(), limits.names),
+        addressing: addressing.clone(),
         limits: limits.clone(),
         compression,
         on_web,
@@ -68,7 +75,8 @@ pub(crate) fn way(
         line,
         about: about.clone(),
     };
-    Ways::new(version, &node.address, network, limits, pool, make)
+    let address = &node.address;
+    Ways::new(version, address, addressing, network, limits, pool, make)
 }
 
 impl About {
@@ -130,6 +138,7 @@ impl About {
             attempts,
             http.headers_mut(),
         );
+        self.addressing.write(http.headers_mut());
         if encoding.is_some() || wire.is_some() {
             let named = encoding.map_or("identity", Compression::as_str);
             let named = HeaderValue::from_static(named);
@@ -153,6 +162,9 @@ fn write_head(
     headers.insert(header::CONTENT_TYPE, head::name(content_type));
     headers.insert(header::TE, HeaderValue::from_static("trailers"));
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(ACCEPTED));
+    if let Some(name) = go_micro::content_type(content_type) {
+        headers.insert(head::CONTENT_TYPE_BESIDE, name);
+    }
     metadata::write(context.metadata(), headers);
     if context.metadata().get("user-agent").is_none() {
         let ours = HeaderValue::from_static(concat!("micro-rs/", env!("CARGO_PKG_VERSION")));

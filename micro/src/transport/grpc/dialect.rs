@@ -89,6 +89,7 @@ impl Dialect for Server {
         };
         let builtin = match place.shape {
             Some(_) => None,
+            None if site.refuses => None,
             None => builtin::of(place.target.service(), &site.call, &self.descriptors),
         };
         let (call, place) = match builtin {

@@ -1,6 +1,6 @@
-//! What go-micro's gRPC has of its own: the text and the details of errors.
+//! What go-micro's gRPC has of its own: a second name of the content type, the text and the details of errors.
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use prost::Message;
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +10,7 @@ use crate::{
         Code, Error,
         details::{Any, Status},
     },
+    message::ContentType,
 };
 
 /// An error as go-micro has it: its JSON is the text of the status, its Protobuf a detail.
@@ -27,6 +28,16 @@ struct Told {
     #[prost(string, tag = "4")]
     #[serde(default)]
     status: String,
+}
+
+/// go-micro's name of a content type, by which its servers choose the codec of their answer; `None` for
+/// Protobuf, which they take when a request names none.
+pub(super) fn content_type(content_type: &ContentType) -> Option<HeaderValue> {
+    match content_type {
+        ContentType::Protobuf => None,
+        ContentType::Bytes => Some(HeaderValue::from_static("application/grpc+bytes")),
+        other => HeaderValue::try_from(other.as_str()).ok(),
+    }
 }
 
 /// The text of the status, and the value of `grpc-status-details-bin`.

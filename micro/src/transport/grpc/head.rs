@@ -10,12 +10,15 @@ use crate::{
     error::{Error, Result},
     message::{ContentType, Metadata},
     time::{NEVER, Nanos, nanos},
-    transport::http::{compression::Compression, travel},
+    transport::http::{addressing::is_addressing, compression::Compression, travel},
 };
 
 pub(super) const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 pub(super) const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 pub(super) const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+/// What go-micro says of the content type beside gRPC's own.
+pub(super) const CONTENT_TYPE_BESIDE: HeaderName = HeaderName::from_static("x-content-type");
+
 /// A request's head, read.
 pub(super) struct Head {
     pub(super) context: Context,
@@ -138,6 +141,7 @@ pub(super) fn read(headers: &HeaderMap, received: Nanos) -> Option<Result<Head>>
                 }
             }
             "micro-body" => streams = true,
+            name if is_addressing(name) => {}
             "traceparent" => trace = travel::read_trace(text()).unwrap_or_default(),
             other => metadata.append(other, &String::from_utf8_lossy(value.as_bytes())),
         }

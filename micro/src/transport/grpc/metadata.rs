@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{
     message::Metadata,
-    transport::http::{h2::is_of_connection, travel},
+    transport::http::{addressing::is_addressing, h2::is_of_connection, travel},
 };
 
 /// Entries under a name that begins so come after the last message, without it: as Connect names them.
@@ -19,7 +19,9 @@ pub(super) fn is_reserved(name: &HeaderName) -> bool {
         "content-type" | "content-length" | "host" | "x-content-type" | "timeout" => true,
         // Details of an error travel as they are.
         "grpc-status-details-bin" => false,
-        name_text => name_text.starts_with("grpc-") || is_of_connection(name),
+        name_text => {
+            name_text.starts_with("grpc-") || is_of_connection(name) || is_addressing(name_text)
+        }
     }
 }
 

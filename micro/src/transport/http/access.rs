@@ -7,7 +7,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use http::{HeaderName, HeaderValue, Response, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri, header};
 
 use super::{HttpBody, cors::Origins, plain::failed};
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// What is checked of each request of a connection, before any dialect or handler sees it.
+#[derive(Clone)]
 pub(crate) struct Access {
     /// Whose pages may call.
     origins: Option<Arc<Origins>>,
@@ -41,8 +42,8 @@ impl Access {
     }
 
     /// Why a request with this head is refused, if it is; counts it.
-    pub(crate) fn refuse(&self, head: &Parts) -> Option<Error> {
-        let (refusal, reason, error) = match self.check(head) {
+    pub(crate) fn refuse(&self, uri: &Uri, headers: &HeaderMap) -> Option<Error> {
+        let (refusal, reason, error) = match self.check(uri, headers) {
             Ok(()) => return None,
             Err(Refused::Host(text)) => (Refusal::Host, reason::HOST_NOT_ALLOWED, text),
             Err(Refused::Origin(text)) => (Refusal::Origin, reason::ORIGIN_NOT_ALLOWED, text),
@@ -54,13 +55,13 @@ impl Access {
     }
 
     /// Whether a request with this head may come in; counts nothing.
-    pub(crate) fn is_allowed(&self, head: &Parts) -> bool {
-        self.check(head).is_ok()
+    pub(crate) fn is_allowed(&self, uri: &Uri, headers: &HeaderMap) -> bool {
+        self.check(uri, headers).is_ok()
     }
 
     /// What a request with this head is refused with, if it is; counts it.
-    pub(crate) fn answer(&self, head: &Parts) -> Option<Response<HttpBody>> {
-        let error = self.refuse(head)?;
+    pub(crate) fn answer(&self, uri: &Uri, headers: &HeaderMap) -> Option<Response<HttpBody>> {
+        let error = self.refuse(uri, headers)?;
         Some(failed(&error, StatusCode::FORBIDDEN))
     }
 
@@ -71,10 +72,10 @@ impl Access {
         }
     }
 
-    fn check(&self, head: &Parts) -> Result<(), Refused> {
+    fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Refused> {
         if self.on_loopback {
-            let target = head.uri.authority().map(|authority| authority.as_str());
-            let host = head.headers.get(header::HOST);
+            let target = uri.authority().map(|authority| authority.as_str());
+            let host = headers.get(header::HOST);
             let host = host.map(|host| host.to_str().unwrap_or("?"));
             for named in target.into_iter().chain(host) {
                 let (name, _) = split(named);
@@ -89,9 +90,9 @@ impl Access {
             }
         }
         let mut is_of_page = false;
-        for origin in head.headers.get_all(header::ORIGIN) {
+        for origin in headers.get_all(header::ORIGIN) {
             is_of_page = true;
-            if !self.allows(origin, head) {
+            if !self.allows(origin, uri, headers) {
                 let origin = String::from_utf8_lossy(origin.as_bytes());
                 return Err(Refused::Origin(format!(
                     "pages of the origin `{}` may not call this server; let them by \
@@ -100,7 +101,7 @@ impl Access {
                 )));
             }
         }
-        let site = head.headers.get(FETCH_SITE);
+        let site = headers.get(FETCH_SITE);
         if !is_of_page && site.is_some_and(|site| site == "cross-site") {
             let text = "pages of other sites may not call this server without an allowed `origin`";
             return Err(Refused::Origin(text.to_owned()));
@@ -109,13 +110,13 @@ impl Access {
     }
 
     /// Whether pages of an origin may call: it is named, or the server's own.
-    fn allows(&self, origin: &HeaderValue, head: &Parts) -> bool {
+    fn allows(&self, origin: &HeaderValue, uri: &Uri, headers: &HeaderMap) -> bool {
         let origins = self.origins.as_ref();
         if origins.is_some_and(|origins| origins.allow(origin).is_some()) {
             return true;
         }
-        let target = head.uri.authority().map(|authority| authority.as_str());
-        let host = head.headers.get(header::HOST);
+        let target = uri.authority().map(|authority| authority.as_str());
+        let host = headers.get(header::HOST);
         let host = target.or_else(|| host.and_then(|host| host.to_str().ok()));
         let (Ok(origin), Some(host)) = (origin.to_str(), host) else {
             return false;
@@ -270,7 +271,7 @@ mod tests {
             .header(header::ORIGIN, origin)
             .header(header::HOST, host);
         let (head, ()) = request.body(()).unwrap().into_parts();
-        access.is_allowed(&head)
+        access.is_allowed(&head.uri, &head.headers)
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::h2::{
     client::{Busy, Channel},
     node::Connections,
 };
-use super::{HttpBody, h1};
+use super::{HttpBody, addressing::Addressing, h1};
 use crate::{
     error::Result,
     transport::{
@@ -83,9 +83,10 @@ impl Line {
 
 /// A way to one node, which has a sender for each connection.
 pub(crate) enum Ways<S> {
-    One(Arc<h1::Node>, Arc<Adapter<S>>),
+    One(Arc<h1::Node>, Arc<Adapter<S>>, Arc<Addressing>),
     #[cfg(feature = "grpc")]
     Two {
+        addressing: Arc<Addressing>,
         connections: Connections<(Line, Arc<Adapter<S>>)>,
         make: Box<dyn Fn(Line) -> S + Send + Sync>,
     },
@@ -96,6 +97,7 @@ impl<S: SendOne> Ways<S> {
     pub(crate) fn new(
         version: Version,
         address: &str,
+        addressing: Arc<Addressing>,
         network: SharedNetwork,
         limits: Arc<Limits>,
         pool: Arc<Pool>,
@@ -105,10 +107,11 @@ impl<S: SendOne> Ways<S> {
             Version::One => {
                 let node = h1::Node::new(address, network, limits, pool);
                 let sender = make(Line::One(node.clone()));
-                Ways::One(node, Arc::new(Adapter::new(sender)))
+                Ways::One(node, Arc::new(Adapter::new(sender)), addressing)
             }
             #[cfg(feature = "grpc")]
             Version::Two => Ways::Two {
+                addressing,
                 connections: Connections::new(address, network, limits, pool),
                 make: Box::new(make),
             },
@@ -117,7 +120,10 @@ impl<S: SendOne> Ways<S> {
 
     #[cfg(feature = "grpc")]
     fn current(&self) -> Result<Arc<(Line, Arc<Adapter<S>>)>> {
-        let Ways::Two { connections, make } = self else {
+        let Ways::Two {
+            connections, make, ..
+        } = self
+        else {
             return Err(crate::error::Error::internal(
                 "HTTP/1.1 has no such connections",
             ));
@@ -132,7 +138,7 @@ impl<S: SendOne> Ways<S> {
 impl<S: SendOne> Peer for Ways<S> {
     fn connection(&self) -> Result<Arc<dyn Connection>> {
         match self {
-            Ways::One(_, adapter) => Ok(adapter.clone()),
+            Ways::One(_, adapter, _) => Ok(adapter.clone()),
             #[cfg(feature = "grpc")]
             Ways::Two { .. } => Ok(self.current()?.1.clone()),
         }
@@ -140,23 +146,38 @@ impl<S: SendOne> Peer for Ways<S> {
 
     fn probe(&self) -> Probe {
         match self {
-            Ways::One(node, _) => {
-                let node = node.clone();
-                Box::pin(async move { node.knock().await })
+            Ways::One(node, _, addressing) => {
+                let (node, addressing) = (node.clone(), addressing.clone());
+                Box::pin(async move { node.knock(&addressing).await })
             }
             #[cfg(feature = "grpc")]
-            Ways::Two { connections, .. } => {
-                connections.probe(self.current().and_then(|current| match &current.0 {
-                    Line::Two(channel) => Ok(channel.clone()),
+            Ways::Two {
+                connections,
+                addressing,
+                ..
+            } => {
+                let line = self.current().map(|current| current.0.clone());
+                let probe = connections.probe(line.clone().and_then(|line| match line {
+                    Line::Two(channel) => Ok(channel),
                     Line::One(_) => Err(crate::error::Error::internal("this is no HTTP/2")),
-                }))
+                }));
+                let addressing = addressing.clone();
+                Box::pin(async move {
+                    probe.await?;
+                    if addressing.is_some() {
+                        let question = addressing.question();
+                        let (answer, _held) = line?.exchange(question, Sent::default()).await?;
+                        addressing.read(answer).await?;
+                    }
+                    Ok(())
+                })
             }
         }
     }
 
     fn close(&self) {
         match self {
-            Ways::One(node, _) => node.close(),
+            Ways::One(node, ..) => node.close(),
             #[cfg(feature = "grpc")]
             Ways::Two { connections, .. } => connections.close(),
         }

@@ -2,6 +2,7 @@
 //! answers them, and each dialect of it (gRPC, Connect, plain JSON, …) is a [`Dialect`].
 
 pub(crate) mod access;
+pub(crate) mod addressing;
 mod body;
 pub(crate) mod client;
 pub(crate) mod coding;

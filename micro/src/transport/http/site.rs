@@ -11,10 +11,15 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use parking_lot::Mutex;
 
-use super::{Dialect, HttpAnswer, HttpBody, access::Access};
+use super::{
+    Dialect, HttpAnswer, HttpBody,
+    access::Access,
+    addressing::{self, Meant},
+};
 use crate::{
-    call::{Call, Shape},
-    message::Target,
+    call::{Answer, Call, Shape},
+    error::Error,
+    message::{self, Target},
     time::Nanos,
     transport::Limits,
 };
@@ -28,6 +33,8 @@ pub(crate) struct Site {
     pub(crate) access: Access,
     /// In the order in which they are asked; the last one takes what no other wants.
     pub(crate) dialects: Arc<[Arc<dyn Dialect>]>,
+    /// Whether every request is refused before it reaches anything.
+    pub(crate) refuses: bool,
     places: Mutex<Places>,
 }
 
@@ -77,16 +84,37 @@ impl Site {
             limits,
             access,
             dialects,
+            refuses: false,
             places: Mutex::default(),
         }
     }
 
     /// Answers a request by the first dialect that it is of; 404 where there is none, 403 where it may not come in.
     pub(crate) fn answer(&self, request: Request<HttpBody>) -> HttpAnswer {
-        let (head, body) = request.into_parts();
-        if let Some(refused) = self.access.answer(&head) {
+        if let Some(refused) = self.access.answer(request.uri(), request.headers()) {
             return Box::pin(async { refused });
         }
+        match addressing::look(&*self.call, request.method(), request.headers()) {
+            Meant::Here => self.pass(request),
+            Meant::Elsewhere(error) => self.refusing(error).pass(request),
+            Meant::Asked(response) => Box::pin(async { response }),
+        }
+    }
+
+    /// A site for a request that is meant for another server: each dialect says the error in its form.
+    fn refusing(&self, error: Error) -> Self {
+        Site {
+            call: Arc::new(Refusal(error)),
+            limits: self.limits.clone(),
+            access: self.access.clone(),
+            dialects: self.dialects.clone(),
+            refuses: true,
+            places: Mutex::default(),
+        }
+    }
+
+    fn pass(&self, request: Request<HttpBody>) -> HttpAnswer {
+        let (head, body) = request.into_parts();
         match self.dialects.iter().find(|dialect| dialect.speaks(&head)) {
             Some(dialect) => dialect.answer(Request::from_parts(head, body), self),
             None => no_dialect(body, self.limits.message),
@@ -95,10 +123,15 @@ impl Site {
 
     /// The same, in place if that takes no waiting. `now` is when the request was read.
     pub(crate) fn begin(&self, request: Request<HttpBody>, now: Nanos) -> HttpBegun {
-        let (head, body) = request.into_parts();
-        if let Some(refused) = self.access.answer(&head) {
+        if let Some(refused) = self.access.answer(request.uri(), request.headers()) {
             return HttpBegun::Done(refused);
         }
+        match addressing::look(&*self.call, request.method(), request.headers()) {
+            Meant::Here => {}
+            Meant::Elsewhere(error) => return HttpBegun::poll(self.refusing(error).pass(request)),
+            Meant::Asked(response) => return HttpBegun::Done(response),
+        }
+        let (head, body) = request.into_parts();
         match self.dialects.iter().find(|dialect| dialect.speaks(&head)) {
             Some(dialect) => dialect.begin(Request::from_parts(head, body), self, now),
             None => HttpBegun::poll(no_dialect(body, self.limits.message)),
@@ -134,6 +167,16 @@ impl Site {
         };
         places.last = Some((path.into(), place.clone()));
         Some(place)
+    }
+}
+
+/// Answers every request with the same error.
+struct Refusal(Error);
+
+impl Call for Refusal {
+    fn call(&self, _: message::Request) -> Answer {
+        let error = self.0.clone();
+        Box::pin(async { Err(error) })
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::addressing::is_addressing;
 use crate::{
     context::{Context, Criticality, Trace},
     error::Error,
@@ -63,6 +64,9 @@ pub(crate) fn metadata(headers: &HeaderMap) -> Metadata {
         if name == ATTEMPTS || name == CRITICALITY || name == TRACEPARENT {
             continue;
         }
+        if is_addressing(name.as_str()) {
+            continue;
+        }
         metadata.append(name.as_str(), &String::from_utf8_lossy(value.as_bytes()));
     }
     metadata
@@ -95,6 +99,7 @@ pub(crate) fn write_metadata(metadata: &Metadata, headers: &mut HeaderMap) {
         let named = HeaderName::try_from(name);
         let valued = HeaderValue::from_bytes(value.trim_matches(PADDING).as_bytes());
         match (named, valued) {
+            (Ok(named), Ok(_)) if is_addressing(named.as_str()) => {}
             (Ok(named), Ok(valued)) => {
                 headers.append(named, valued);
             }

@@ -21,7 +21,7 @@ use crate::{
     call::Call,
     error::{Error, Outcome, Result},
     registry::Node,
-    transport::{Connection, Limits, Listener, Peer, Probe, Transport},
+    transport::{Addressee, Connection, Limits, Listener, Peer, Probe, Transport},
 };
 use connection::Line;
 use served::Served;
@@ -96,6 +96,7 @@ impl Transport for Memory {
     fn open(&self, node: &Node) -> Result<Arc<dyn Peer>> {
         Ok(Arc::new(Way {
             address: node.address.clone(),
+            addressee: Addressee::of(node, &"".into()),
             hall: self.hall.clone(),
             limits: self.limits.clone(),
             line: Mutex::default(),
@@ -141,6 +142,7 @@ impl fmt::Debug for Memory {
 /// A way to one address.
 struct Way {
     address: String,
+    addressee: Addressee,
     hall: Arc<Hall>,
     limits: Arc<Limits>,
     line: Mutex<Held>,
@@ -151,6 +153,15 @@ struct Way {
 struct Held {
     line: Option<Arc<Line>>,
     closed: bool,
+}
+
+impl Way {
+    /// Who listens there, if it is who is meant.
+    fn find(&self) -> Result<Arc<Served>> {
+        let served = self.hall.find(&self.address)?;
+        served.call.is_meant(&self.addressee.meant)?;
+        Ok(served)
+    }
 }
 
 impl Peer for Way {
@@ -165,13 +176,13 @@ impl Peer for Way {
                     .with_outcome(Outcome::NotSent),
             );
         }
-        let fresh = Line::new(self.hall.find(&self.address)?, &self.limits);
+        let fresh = Line::new(self.find()?, &self.limits);
         held.line = Some(fresh.clone());
         Ok(fresh)
     }
 
     fn probe(&self) -> Probe {
-        let found = self.hall.find(&self.address).map(drop);
+        let found = self.find().map(drop);
         Box::pin(async { found })
     }
 

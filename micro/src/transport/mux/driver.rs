@@ -4,7 +4,7 @@ use std::{
     future::poll_fn,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use tokio::{
@@ -16,7 +16,7 @@ use super::{
     calls::{Batch, Calls, State, Wakers},
     frame::{kind, write_bare},
     polling::Polling,
-    preface::{Preface, Read},
+    preface::{Names, Preface, Read},
     queue::Writer,
     reader::Reader,
 };
@@ -24,6 +24,7 @@ use crate::{
     error::{Error, Outcome, Result},
     time::{self, NEVER, Nanos, nanos},
     transport::{
+        addressee::Addressee,
         io::{Io, SharedNetwork},
         pool::Place,
     },
@@ -35,11 +36,12 @@ pub(super) async fn run(
     place: Place,
     network: SharedNetwork,
     address: Arc<str>,
+    addressee: Arc<Addressee>,
 ) {
     let _place = place;
     // Also when the runtime drops this task: nobody may wait for an answer that cannot come.
     let _end = End(&calls, &address);
-    let error = match connect(&calls, &network, &address).await {
+    let error = match connect(&calls, &network, &address, &addressee).await {
         Ok((io, first)) => Driver::new(&calls, io, first).run().await,
         Err(error) => error,
     };
@@ -62,13 +64,14 @@ async fn connect(
     calls: &Arc<Calls>,
     network: &SharedNetwork,
     address: &str,
+    addressee: &Addressee,
 ) -> Result<(Io, Vec<u8>)> {
     let limits = calls.limits();
     let mut opening = std::pin::pin!(tokio::time::timeout(limits.connect, async {
         let mut io = network.connect(address).await.map_err(|error| {
             Error::unavailable("it could not be connected to").with_source(error)
         })?;
-        let first = introduce(&mut io, calls).await?;
+        let first = introduce(&mut io, calls, addressee).await?;
         Ok((io, first))
     }));
     let mut timer = Timer::new();
@@ -85,10 +88,11 @@ async fn connect(
     })
 }
 
-async fn introduce(io: &mut Io, calls: &Calls) -> Result<Vec<u8>> {
+async fn introduce(io: &mut Io, calls: &Calls, addressee: &Addressee) -> Result<Vec<u8>> {
     let lost = |error| Error::unavailable("the connection broke").with_source(error);
-    let mut bytes = Vec::with_capacity(64);
-    Preface::of(calls.limits()).write(&mut bytes);
+    let mut bytes = Vec::with_capacity(128);
+    let said = Names::of_client(addressee);
+    Preface::of(calls.limits()).write(&said, &mut bytes);
     io.write_all(&bytes).await.map_err(lost)?;
     bytes.clear();
     loop {
@@ -97,9 +101,11 @@ async fn introduce(io: &mut Io, calls: &Calls) -> Result<Vec<u8>> {
                 "it closed the connection at once; perhaps it takes TLS only (see `--tls-always`)",
             ));
         }
-        if let Read::Done(preface, length) = Preface::read(&bytes)? {
+        if let Read::Done(preface, names, length) = Preface::read(&bytes)? {
             preface.version()?;
-            calls.lock().introduced(&preface, calls.limits());
+            addressee.check(Some(&names.identity).filter(|there| !there.is_empty()))?;
+            let waiting = calls.lock().introduced(&preface, calls.limits());
+            waiting.into_iter().for_each(Waker::wake);
             bytes.drain(..length);
             return Ok(bytes);
         }

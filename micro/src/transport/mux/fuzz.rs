@@ -28,7 +28,7 @@ pub fn frames(bytes: &[u8]) {
     let Some((portion, mut rest)) = bytes.split_first() else {
         return;
     };
-    if let Ok(Read::Done(preface, length)) = Preface::read(rest) {
+    if let Ok(Read::Done(preface, _, length)) = Preface::read(rest) {
         let _ = preface.version();
         rest = &rest[length..];
     }

@@ -49,21 +49,30 @@ pub(super) fn bytes() -> Vec<Vec<u8>> {
 /// What the bytes say, in the words of the golden files, and the same written anew.
 fn read(bytes: &[u8]) -> (String, Vec<u8>) {
     let mut out = Vec::new();
-    if let Ok(Read::Done(preface, length)) = Preface::read(bytes) {
+    if let Ok(Read::Done(preface, names, length)) = Preface::read(bytes) {
         assert_eq!(length, bytes.len());
-        preface.write(&mut out);
+        preface.write(&names, &mut out);
         let Preface {
             lowest,
             highest,
             message,
             head,
-            names,
+            names: numbers,
             window,
         } = preface;
-        let text = format!(
-            "preface versions={lowest}..{highest} message={message} head={head} names={names} \
+        let mut text = format!(
+            "preface versions={lowest}..{highest} message={message} head={head} names={numbers} \
              window={window}"
         );
+        for (word, name) in [
+            ("service", &names.identity.service),
+            ("node", &names.identity.node),
+            ("caller", &names.caller),
+        ] {
+            if !name.is_empty() {
+                write!(text, " {word}={name}").unwrap();
+            }
+        }
         return (text, out);
     }
     let (first, rest) = bytes.split_first_chunk::<HEADER>().unwrap();

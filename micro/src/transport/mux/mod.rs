@@ -25,6 +25,7 @@ use crate::{
     error::{Error, Outcome, Result},
     transport::{
         Connection, Limits, Peer, Probe,
+        addressee::Addressee,
         io::SharedNetwork,
         pool::{Pool, Pooled},
         protocol::{Accepted, Detect, Protocol},
@@ -75,6 +76,7 @@ impl Protocol for Native {
 /// A way to one node: a connection for each thread that calls.
 pub(crate) struct Node {
     address: Arc<str>,
+    addressee: Arc<Addressee>,
     network: SharedNetwork,
     limits: Arc<Limits>,
     pool: Arc<Pool>,
@@ -91,12 +93,14 @@ struct Connections {
 impl Node {
     pub(crate) fn new(
         address: &str,
+        addressee: Addressee,
         network: SharedNetwork,
         limits: Arc<Limits>,
         pool: Arc<Pool>,
     ) -> Self {
         Node {
             address: address.into(),
+            addressee: Arc::new(addressee),
             network,
             limits,
             pool,
@@ -117,6 +121,7 @@ impl Node {
             place,
             self.network.clone(),
             self.address.clone(),
+            self.addressee.clone(),
         ));
         Ok(Arc::new(Handle(calls)))
     }
@@ -131,7 +136,8 @@ impl Peer for Node {
         let open = self.open();
         let address = self.address.clone();
         Box::pin(async move {
-            // Being connected has its limit, and so has the silence of a connection.
+            // Being connected has its limit, and so has the silence of a connection. Each side's preface says
+            // who it is: a connection to another server fails.
             open?.0.ping().await.map_err(|_| {
                 Error::unavailable(format!(
                     "node at `{address}` gave no sign of life before the connection ended"

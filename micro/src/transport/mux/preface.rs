@@ -1,8 +1,9 @@
 //! The first bytes each side of a native connection sends: versions and settings.
 
 use crate::{
+    call::Identity,
     error::{Error, Result},
-    transport::limits::Limits,
+    transport::{Limits, addressee::Addressee},
 };
 
 /// The first four bytes. Above 0x7f first, so that it is neither HTTP nor TLS nor text.
@@ -23,6 +24,9 @@ mod setting {
     pub(super) const HEAD: u16 = 2;
     pub(super) const NAMES: u16 = 3;
     pub(super) const WINDOW: u16 = 4;
+    pub(super) const SERVICE: u16 = 5;
+    pub(super) const NODE: u16 = 6;
+    pub(super) const CALLER: u16 = 7;
 }
 
 /// What a side says of itself: what it accepts.
@@ -38,6 +42,32 @@ pub(super) struct Preface {
     pub(super) names: u32,
     /// Bytes of each stream that may be under way before it grants more.
     pub(super) window: u32,
+}
+
+/// Whom a client means and who it is; from a server, who it is. Empty where nothing is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Names {
+    pub(super) identity: Identity,
+    /// The service that calls.
+    pub(super) caller: Box<str>,
+}
+
+impl Names {
+    /// Those that a client says.
+    pub(super) fn of_client(addressee: &Addressee) -> Self {
+        Names {
+            identity: addressee.meant.clone(),
+            caller: (*addressee.caller).into(),
+        }
+    }
+
+    /// Those that a server says.
+    pub(super) fn of_server(identity: Option<&Identity>) -> Self {
+        Names {
+            identity: identity.cloned().unwrap_or_default(),
+            caller: Box::default(),
+        }
+    }
 }
 
 /// What is taken of a side that has not said otherwise; requests may be sent by it before it has.
@@ -56,7 +86,7 @@ pub(super) enum Read {
     /// Not all of it yet.
     More,
     /// All of it, in so many bytes.
-    Done(Preface, usize),
+    Done(Preface, Names, usize),
 }
 
 impl Preface {
@@ -83,7 +113,7 @@ impl Preface {
         Ok(highest)
     }
 
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
+    pub(super) fn write(&self, names: &Names, out: &mut Vec<u8>) {
         let settings = [
             (setting::MESSAGE, self.message),
             (setting::HEAD, self.head),
@@ -92,12 +122,24 @@ impl Preface {
         ];
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&[self.lowest, self.highest]);
-        out.extend_from_slice(&((settings.len() * 8) as u16).to_le_bytes());
+        let length = out.len();
+        out.extend_from_slice(&[0; 2]);
+        let begin = out.len();
         for (number, value) in settings {
-            out.extend_from_slice(&number.to_le_bytes());
-            out.extend_from_slice(&4u16.to_le_bytes());
-            out.extend_from_slice(&value.to_le_bytes());
+            write_setting(number, &value.to_le_bytes(), out);
         }
+        for (number, name) in [
+            (setting::SERVICE, &names.identity.service),
+            (setting::NODE, &names.identity.node),
+            (setting::CALLER, &names.caller),
+        ] {
+            // One that does not fit is not said: nobody would read the preface.
+            if !name.is_empty() && out.len() - begin + 4 + name.len() <= MOST_SETTINGS {
+                write_setting(number, name.as_bytes(), out);
+            }
+        }
+        let settings = (out.len() - begin) as u16;
+        out[length..begin].copy_from_slice(&settings.to_le_bytes());
     }
 
     pub(super) fn read(bytes: &[u8]) -> Result<Read> {
@@ -121,14 +163,26 @@ impl Preface {
             highest: fixed[5],
             ..UNSAID
         };
+        let mut names = Names::default();
         while let Some((prefix, after)) = settings.split_first_chunk::<4>() {
             let length = usize::from(u16::from_le_bytes([prefix[2], prefix[3]]));
             let value = after.get(..length).ok_or_else(garbage)?;
             settings = &after[length..];
+            let number = u16::from_le_bytes([prefix[0], prefix[1]]);
+            let name = match number {
+                setting::SERVICE => Some(&mut names.identity.service),
+                setting::NODE => Some(&mut names.identity.node),
+                setting::CALLER => Some(&mut names.caller),
+                _ => None,
+            };
+            if let Some(name) = name {
+                *name = std::str::from_utf8(value).map_err(|_| garbage())?.into();
+                continue;
+            }
             let Ok(value) = value.try_into().map(u32::from_le_bytes) else {
                 continue;
             };
-            match u16::from_le_bytes([prefix[0], prefix[1]]) {
+            match number {
                 setting::MESSAGE => preface.message = value,
                 setting::HEAD => preface.head = value,
                 setting::NAMES => preface.names = value,
@@ -136,8 +190,14 @@ impl Preface {
                 _ => {}
             }
         }
-        Ok(Read::Done(preface, FIXED + length))
+        Ok(Read::Done(preface, names, FIXED + length))
     }
+}
+
+fn write_setting(number: u16, value: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(&number.to_le_bytes());
+    out.extend_from_slice(&(value.len() as u16).to_le_bytes());
+    out.extend_from_slice(value);
 }
 
 #[cfg(test)]
@@ -147,8 +207,15 @@ mod tests {
 
     fn written() -> Vec<u8> {
         let mut bytes = Vec::new();
-        Preface::of(&Limits::default()).write(&mut bytes);
+        Preface::of(&Limits::default()).write(&greeter(), &mut bytes);
         bytes
+    }
+
+    fn greeter() -> Names {
+        Names {
+            identity: Identity::new("greeter", "greeter-1"),
+            caller: "edge".into(),
+        }
     }
 
     #[test]
@@ -160,10 +227,39 @@ mod tests {
             let read = Preface::read(&bytes[..length]).unwrap();
             assert!(matches!(read, Read::More), "at {length} bytes");
         }
-        let Read::Done(preface, length) = Preface::read(&bytes).unwrap() else {
+        let Read::Done(preface, names, length) = Preface::read(&bytes).unwrap() else {
             panic!("it is whole");
         };
         assert_eq!((preface, length), (Preface::of(&Limits::default()), whole));
+        assert_eq!(names, greeter());
+    }
+
+    #[test]
+    fn names_that_do_not_fit_are_left_out() {
+        let mut names = greeter();
+        names.identity.node = "n".repeat(MOST_SETTINGS).into();
+        let mut bytes = Vec::new();
+        Preface::of(&Limits::default()).write(&names, &mut bytes);
+        let Read::Done(_, read, _) = Preface::read(&bytes).unwrap() else {
+            panic!("it is whole");
+        };
+        names.identity.node = Box::default();
+        assert_eq!(read, names);
+    }
+
+    #[test]
+    fn unknown_settings_of_any_length_are_skipped() {
+        let mut bytes = Vec::new();
+        Preface::of(&Limits::default()).write(&Names::default(), &mut bytes);
+        write_setting(99, b"echo", &mut bytes);
+        write_setting(100, b"a longer one", &mut bytes);
+        let length = (bytes.len() - FIXED) as u16;
+        bytes[6..8].copy_from_slice(&length.to_le_bytes());
+        let Read::Done(preface, names, _) = Preface::read(&bytes).unwrap() else {
+            panic!("it is whole");
+        };
+        assert_eq!(preface, Preface::of(&Limits::default()));
+        assert_eq!(names, Names::default());
     }
 
     #[test]

@@ -6,7 +6,12 @@ use async_trait::async_trait;
 use rustls::{ClientConfig, client::WebPkiServerVerifier, pki_types::ServerName};
 use tokio_rustls::TlsConnector;
 
-use super::{Secured, Tls, explain, files::Made, names, provider};
+use super::{
+    Secured, Tls, explain,
+    faults::{self, Shown},
+    files::Made,
+    names, provider,
+};
 use crate::{
     error::{Error, Result},
     transport::io::{Acceptor, Io, Network, SharedNetwork},
@@ -28,7 +33,13 @@ impl Client {
         let server_name = tls.server_name.clone();
         let tls = tls.clone();
         Client {
-            config: Made::of(watched, move || config(&tls, &[alpn]).map(Arc::new)),
+            config: Made::of(watched, move || {
+                let config = config(&tls, &[alpn])?;
+                if let Some(own) = &tls.identity {
+                    faults::warn(&own.certificate, Shown::ByClient);
+                }
+                Ok(Arc::new(config))
+            }),
             server_name,
         }
     }
@@ -109,13 +120,8 @@ pub(super) fn config(tls: &Tls, alpn: &[&str]) -> Result<ClientConfig> {
         None => builder.with_no_client_auth(),
         Some(identity) => {
             let (chain, key) = trust::identity(&identity.certificate, &identity.key)?;
-            builder.with_client_auth_cert(chain, key).map_err(|error| {
-                trust::unusable(
-                    &identity.certificate,
-                    "its certificate and key cannot be shown",
-                )
-                .with_source(error)
-            })?
+            let shown = builder.with_client_auth_cert(chain, key);
+            shown.map_err(|error| trust::unfit(&identity.certificate, &identity.key, error))?
         }
     };
     config.alpn_protocols = names(alpn);

@@ -4,6 +4,8 @@ use std::io;
 
 use rustls::{AlertDescription, CertificateError, Error};
 
+use crate::trust;
+
 /// The failure of a handshake with a server that should be `name`.
 pub(super) fn handshake(error: io::Error, name: &str) -> io::Error {
     let said = |text: String| io::Error::new(error.kind(), text);
@@ -26,15 +28,21 @@ pub(super) fn handshake(error: io::Error, name: &str) -> io::Error {
              with `--tls-ca` (`Tls::trust`), or take any certificate with `--tls-insecure`"
                 .to_owned(),
         ),
-        Error::InvalidCertificate(
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-        ) => said(format!(
-            "its certificate is not for `{name}`; say the name that it is for with \
-             `--tls-server-name` (`Tls::server_name`), or give it one for this name"
-        )),
-        Error::InvalidCertificate(wrong) => said(format!(
-            "its certificate is refused: {wrong}; give it a good one, or take any with `--tls-insecure`"
-        )),
+        Error::InvalidCertificate(wrong) => {
+            let hint = match wrong {
+                CertificateError::NotValidForName
+                | CertificateError::NotValidForNameContext { .. } => {
+                    ", or say the name that it is for with `--tls-server-name` (`Tls::server_name`)"
+                }
+                _ => "",
+            };
+            said(match trust::of_handshake(&error, name) {
+                Some(fault) => format!("its certificate {fault}{hint}"),
+                None => format!(
+                    "its certificate is refused: {wrong}; give it a good one, or take any with `--tls-insecure`"
+                ),
+            })
+        }
         Error::InvalidMessage(_) => said("it does not speak TLS".to_owned()),
         cause => said(refused(cause).unwrap_or_else(|| format!("the TLS handshake failed: {cause}"))),
     }

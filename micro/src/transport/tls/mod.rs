@@ -1,9 +1,9 @@
 //! TLS on the one port and to nodes: what is shown, who is trusted, and what is refused.
 //!
 //! The port tells TLS from plaintext by a connection's first bytes, ends it there, and tells the
-//! protocol inside by the first bytes of that, as ever. So one port takes both, until
-//! [`Tls::require`] refuses plaintext; the node's record then says `tls=true`, and clients that find
-//! the node by it speak TLS to it without being told. Whoever can write to the registry can take that
+//! protocol inside by what was negotiated (ALPN), or by the first bytes where nothing was. So one port
+//! takes both, until [`Tls::require`] or [`Tls::clients`] refuses plaintext; the node's record then says
+//! `tls=true`, and clients that find the node by it speak TLS to it without being told. Whoever can write to the registry can take that
 //! word away again: where that matters, [`Tls::always`] has a client speak nothing but TLS.
 //!
 //! The protocols are TLS 1.3 and 1.2, by [rustls](https://docs.rs/rustls) with `ring`. The port offers
@@ -11,6 +11,7 @@
 
 mod client;
 mod explain;
+mod faults;
 mod files;
 mod server;
 mod stream;
@@ -86,14 +87,15 @@ impl Tls {
         self
     }
 
-    /// Takes only clients that show a certificate which leads to an authority in this PEM file.
+    /// Takes only clients that show a certificate which leads to an authority in this PEM file. Plaintext
+    /// connections show none, so they are refused as with [`Tls::require`].
     pub fn clients(mut self, authorities: impl Into<PathBuf>) -> Self {
         self.clients = Some(authorities.into());
         self
     }
 
     /// Takes clients without a certificate as well; one that is shown must still lead to an authority
-    /// of [`Tls::clients`].
+    /// of [`Tls::clients`]. Plaintext is then taken too, unless [`Tls::require`] refuses it.
     pub fn clients_optional(mut self) -> Self {
         self.clients_optional = true;
         self
@@ -122,6 +124,12 @@ impl Tls {
     pub fn server_name(mut self, name: impl Into<String>) -> Self {
         self.server_name = Some(name.into());
         self
+    }
+
+    /// Whether a server refuses plaintext: where it is told to, and where every client must show a
+    /// certificate.
+    pub(crate) fn refuses_plaintext(&self) -> bool {
+        self.require || self.clients.is_some() && !self.clients_optional
     }
 
     /// Whether a node is spoken to by TLS.

@@ -6,7 +6,12 @@ use rustls::{ServerConfig, ServerConnection, server::WebPkiClientVerifier};
 use tokio::io::AsyncReadExt;
 use tokio_rustls::TlsAcceptor;
 
-use super::{Identity, Secured, Tls, files::Made, names, provider};
+use super::{
+    Identity, Secured, Tls,
+    faults::{self, Shown},
+    files::Made,
+    names, provider,
+};
 use crate::{
     error::{Error, Result},
     transport::{io::Io, protocol::Accepted},
@@ -19,8 +24,11 @@ const HELLO: [u8; 2] = [0x16, 0x03];
 /// TLS in front of a port's protocols.
 pub(crate) struct Server {
     config: Made<Arc<ServerConfig>>,
-    require: bool,
+    refuses_plaintext: bool,
 }
+
+/// The ALPN name that a TLS handshake agreed on, if any.
+pub(crate) type Negotiated = Option<Vec<u8>>;
 
 impl Server {
     /// `None` without a certificate to show. `alpn` names the port's protocols, those preferred first.
@@ -35,21 +43,26 @@ impl Server {
                 )),
             };
         };
-        let mut watched = vec![certificate, key];
+        let mut watched = vec![certificate.clone(), key];
         watched.extend(tls.clients.clone());
-        let require = tls.require;
+        let refuses_plaintext = tls.refuses_plaintext();
         let (tls, alpn) = (tls.clone(), alpn.join(","));
         let make = move || {
             let alpn: Vec<_> = alpn.split(',').filter(|name| !name.is_empty()).collect();
-            config(&tls, &alpn).map(Arc::new)
+            let config = config(&tls, &alpn)?;
+            faults::warn(&certificate, Shown::ByServer);
+            Ok(Arc::new(config))
         };
         let config = Made::of(watched, make);
         config.get()?;
-        Ok(Some(Server { config, require }))
+        Ok(Some(Server {
+            config,
+            refuses_plaintext,
+        }))
     }
 
-    /// The same connection, or what is inside it if it begins with TLS.
-    pub(crate) async fn pass(&self, mut accepted: Accepted) -> Result<Accepted> {
+    /// The same connection, or what is inside it if it begins with TLS, with what was negotiated.
+    pub(crate) async fn pass(&self, mut accepted: Accepted) -> Result<(Accepted, Negotiated)> {
         let first = &mut accepted.first;
         while first.len() < HELLO.len() && HELLO.starts_with(first) {
             if accepted.io.read_buf(first).await? == 0 {
@@ -57,8 +70,8 @@ impl Server {
             }
         }
         if !first.starts_with(&HELLO) {
-            return match self.require {
-                false => Ok(accepted),
+            return match self.refuses_plaintext {
+                false => Ok((accepted, None)),
                 true => Err(Error::failed_precondition(
                     "it is plaintext, and TLS is required",
                 )),
@@ -74,8 +87,9 @@ impl Server {
         let stream = handshake
             .await
             .map_err(|error| Error::unavailable("the TLS handshake failed").with_source(error))?;
+        let negotiated = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
         accepted.io = Io::Tls(Box::new(Secured::server(stream)));
-        Ok(accepted)
+        Ok((accepted, negotiated))
     }
 }
 
@@ -96,16 +110,10 @@ pub(super) fn config(tls: &Tls, alpn: &[&str]) -> Result<ServerConfig> {
         .identity
         .as_ref()
         .ok_or_else(|| Error::failed_precondition("there is no certificate to show"))?;
-    let wrong = |error| {
-        trust::unusable(
-            &identity.certificate,
-            "its certificate and key cannot be served with",
-        )
-        .with_source(error)
-    };
+    let wrong = |error| trust::unfit(&identity.certificate, &identity.key, error);
     let builder = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
-        .map_err(wrong)?;
+        .map_err(|error| Error::internal("TLS could not be set up").with_source(error))?;
     let builder = match &tls.clients {
         None => builder.with_no_client_auth(),
         Some(file) => {

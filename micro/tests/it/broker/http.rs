@@ -187,3 +187,56 @@ async fn request(address: &str, text: &str) -> String {
         .unwrap();
     read
 }
+
+/// A broker whose transport has this TLS.
+#[cfg(feature = "tls")]
+fn secured(registry: &Memory, tls: micro::transport::Tls) -> Arc<dyn Broker> {
+    let plugins = Plugins::new()
+        .registry(registry.clone())
+        .tls(tls)
+        .http_broker(|http| http.propagation = Duration::from_millis(20));
+    Arc::new(Of(plugins.client().unwrap()))
+}
+
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn subscriptions_refuse_plaintext_where_the_transport_does() {
+    use crate::tls::certificates::House;
+
+    let house = House::new();
+    let known = house.client_of(&house.authority);
+    let (certificate, key) = house.certificate();
+    for (server, publisher) in [
+        (house.server().require(), house.client()),
+        (house.server().clients(&house.ca), known),
+    ] {
+        let registry = Memory::new();
+        let subscriber = secured(
+            &registry,
+            server.trust(&house.ca).certificate(certificate, key),
+        );
+        let mut subscription = subscriber.subscribe("a", None).await.unwrap();
+        let node = registry.get("micro.http.broker").await.unwrap().remove(0);
+        assert_eq!(node.metadata["secure"], "true");
+        let mut plain = TcpStream::connect(&node.address).await.unwrap();
+        let post = b"POST /?id=x HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}";
+        plain.write_all(post).await.unwrap();
+        let mut said = Vec::new();
+        let _ = timeout(LONG, plain.read_to_end(&mut said)).await.unwrap();
+        assert!(said.is_empty(), "{}", said.escape_ascii());
+        let publisher = secured(&registry, publisher);
+        assert_eq!(publisher.publish("a", event("1")).await.unwrap(), 1);
+        take(&mut subscription).await.ack();
+        subscription.close().await;
+    }
+}
+
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn subscriptions_need_a_certificate_where_plaintext_is_refused() {
+    let registry = Memory::new();
+    let broker = secured(&registry, micro::transport::Tls::new().require());
+    let why = broker.subscribe("a", None).await.unwrap_err().to_string();
+    assert!(why.contains("`--tls-cert`"), "{why}");
+    assert!(registry.list().await.unwrap().is_empty());
+}

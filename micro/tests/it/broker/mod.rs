@@ -40,6 +40,10 @@ impl Broker for Of {
     async fn subscribe(&self, topic: &str, queue: Option<&str>) -> Result<Subscription> {
         self.0.subscribe(topic, queue).await
     }
+
+    async fn flush(&self) {
+        self.0.broker().flush().await;
+    }
 }
 
 /// A handle on the default broker, as a process of its own would have it.

@@ -60,7 +60,11 @@ pub(super) async fn serve() -> Greeter {
 
 /// Starts it with other limits.
 pub(super) async fn serve_with(change: impl FnOnce(&mut Limits)) -> Greeter {
-    let native = Native::new().limit(change);
+    serve_by(Native::new().limit(change)).await
+}
+
+/// Starts it on this transport.
+pub(super) async fn serve_by(native: Native) -> Greeter {
     let (tell_dropped, dropped) = mpsc::channel(1000);
     let (tell_begun, begun) = mpsc::channel(1000);
     let hang = move |_: Context, _: Hello| {

@@ -1,6 +1,7 @@
 //! gRPC with others' clients and servers.
 
 mod attack;
+mod first;
 mod greeter;
 mod once;
 mod operations;

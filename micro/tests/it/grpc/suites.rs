@@ -4,12 +4,12 @@
 //! run (`MICRO_TEST_SLOW=1`, as `./test --all` sets it). What is not there is skipped with a line.
 
 use std::{
-    io::Write,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
 
 use super::greeter::{Greeter, serve};
+use crate::skip::{is_slow_wanted, skip};
 
 /// Where programs are put, and where this test's own files are.
 fn tools() -> PathBuf {
@@ -22,15 +22,9 @@ fn own(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
 }
 
-/// Not by `println!`, which is heard of failed tests only.
-fn skip(what: &str) {
-    writeln!(std::io::stderr(), "skip: {what}").expect("stderr is open");
-}
-
 /// Runs what installs a program; whether it is there then.
 fn installed(name: &str, program: &Path, install: &mut Command) -> bool {
-    if std::env::var_os("MICRO_TEST_SLOW").is_none() {
-        skip(&format!("{name}: only `./test --all` runs it"));
+    if !is_slow_wanted(name) {
         return false;
     }
     if program.exists() {
@@ -47,7 +41,7 @@ fn installed(name: &str, program: &Path, install: &mut Command) -> bool {
         std::env::var_os("CI").is_none(),
         "{name} cannot be had: {why}"
     );
-    skip(&format!("{name} cannot be had: {why}"));
+    skip(name, format_args!("it cannot be had: {why}"));
     false
 }
 
@@ -81,8 +75,8 @@ async fn greeter() -> (Greeter, String) {
     (greeter, address)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn h2spec_passes_all_of_its_cases() {
+/// Where h2spec is, if it could be built.
+fn h2spec() -> Option<PathBuf> {
     let program = tools().join("h2spec");
     let mut build = Command::new("go");
     build
@@ -90,9 +84,12 @@ async fn h2spec_passes_all_of_its_cases() {
         .args(["build", "-mod=mod", "-o"])
         .arg(&program)
         .arg("github.com/summerwind/h2spec/cmd/h2spec");
-    if !installed("h2spec", &program, &mut build) {
-        return;
-    }
+    installed("h2spec", &program, &mut build).then_some(program)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h2spec_passes_all_of_its_cases() {
+    let Some(program) = h2spec() else { return };
     let (_greeter, address) = greeter().await;
     let (host, port) = address.rsplit_once(':').unwrap();
     let ran = run(&program, &["--strict", "-h", host, "-p", port]).await;
@@ -103,6 +100,22 @@ async fn h2spec_passes_all_of_its_cases() {
         && said.contains("looked like an HTTP/1.1 header");
     let all = said.contains("146 tests, 146 passed, 0 skipped, 0 failed");
     assert!(all || answered, "{said}");
+}
+
+/// Inside TLS nothing but HTTP/2 was negotiated, so no other protocol has an answer.
+#[cfg(feature = "tls")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h2spec_passes_all_of_its_cases_over_tls() {
+    let Some(program) = h2spec() else { return };
+    let house = crate::tls::certificates::House::new();
+    let native = micro::transport::Native::new().tls(house.server().require());
+    let greeter = super::greeter::serve_by(native).await;
+    let address = greeter.address();
+    let (host, port) = address.rsplit_once(':').unwrap();
+    let arguments = ["--strict", "-t", "-k", "-h", host, "-p", port];
+    let said = text(&run(&program, &arguments).await);
+    let all = said.contains("146 tests, 146 passed, 0 skipped, 0 failed");
+    assert!(all, "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

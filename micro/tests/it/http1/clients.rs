@@ -9,7 +9,7 @@ async fn run(program: &str, arguments: &[&str]) -> Option<String> {
     let output = match Command::new(program).args(arguments).output().await {
         Ok(output) => output,
         Err(error) => {
-            eprintln!("skipped: `{program}` cannot be run here: {error}");
+            crate::skip::skip(program, format_args!("it cannot be run here: {error}"));
             return None;
         }
     };

@@ -30,9 +30,8 @@ fn alone(test: &str, descriptors: u32) -> Option<Child> {
         .status()
         .unwrap();
     if !allowed.success() {
-        let told = "skip: descriptors: the system gives fewer than";
-        // Not by `println!`, which is heard of failed tests only.
-        writeln!(std::io::stderr(), "{told} {descriptors}").expect("stderr is open");
+        let why = format!("the system gives fewer than {descriptors}");
+        crate::skip::skip("many descriptors", why);
         return None;
     }
     let child = Command::new("sh")

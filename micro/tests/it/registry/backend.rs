@@ -4,7 +4,9 @@
     reason = "only the features of registries that need a server use it"
 )]
 
-use std::{env, io::Write};
+use std::env;
+
+use crate::skip;
 
 /// Address of a server of this name, `host:port`, or nothing where a test has to be skipped.
 ///
@@ -29,11 +31,8 @@ fn setting(name: &str, variable: &str) -> Option<String> {
     if let Some(value) = env::var(variable).ok().filter(|value| !value.is_empty()) {
         return Some(value);
     }
-    let told =
-        format!("skip: needs {name}: `tests/backends up {name}` and its `env` set `{variable}`");
-    let complete = env::var("CI").is_ok_and(|ci| ci == "true");
-    let slow = env::var_os("MICRO_TEST_SLOW").is_some();
-    assert!(!(complete && slow), "{told}");
-    writeln!(std::io::stderr(), "{told}").expect("stderr is open");
+    let told = format!("`tests/backends up {name}` and its `env` set `{variable}`");
+    assert!(!skip::must_be_complete(), "no {name}: {told}");
+    skip::skip(name, told);
     None
 }

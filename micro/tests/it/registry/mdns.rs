@@ -23,7 +23,7 @@ fn inside(network: &str, tests: &str, passed: &str) {
             .output()
     };
     if !run("true", &[]).is_ok_and(|output| output.status.success()) {
-        eprintln!("skip: mDNS: this system permits no such network namespace");
+        crate::skip::skip("mDNS", "this system permits no such network namespace");
         return;
     }
     let own = std::env::current_exe().unwrap();

@@ -175,8 +175,7 @@ async fn a_node_that_was_renewed_in_vain_is_not_taken_out_after_an_outage() {
 
 #[tokio::test]
 async fn a_server_that_hangs_is_noticed() {
-    if std::env::var_os("MICRO_TEST_SLOW").is_none() {
-        eprintln!("skip: a hanging NATS takes 20 s; MICRO_TEST_SLOW runs it");
+    if !crate::skip::is_slow_wanted("a hanging NATS") {
         return;
     }
     let Some(server) = started(|_| String::new()).await else {

@@ -158,7 +158,8 @@ pub(crate) fn built(name: &str) -> Option<String> {
     programs.sort();
     let program = programs.pop();
     if program.is_none() {
-        eprintln!("skip: {name} is not built: `tests/backends up {name}` does it");
+        let why = format!("it is not built; `tests/backends up {name}` does it");
+        crate::skip::skip(name, why);
     }
     Some(program?.to_str()?.to_owned())
 }

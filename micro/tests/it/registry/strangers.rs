@@ -14,6 +14,8 @@ use std::{
 use micro::registry::{Local, Node, Registry};
 use tokio::time::timeout;
 
+use crate::skip::skip;
+
 use super::{
     ids,
     local::Place,
@@ -44,13 +46,22 @@ fn can_run(mut command: Command, what: &str) -> bool {
         .status();
     let can = run.is_ok_and(|status| status.success());
     if !can {
-        eprintln!("skipped: {what} cannot be had here");
+        skip(what, "it cannot be had here");
     }
     can
 }
 
 fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
+
+/// Whether processes of two users can be started; otherwise says what is skipped.
+fn can_be_nobody() -> bool {
+    if !is_root() {
+        skip("processes of two users", "only root can start them");
+        return false;
+    }
+    can_run(as_nobody(), "a process of another user")
 }
 
 /// A directory that every user may use and where none can remove what is another's.
@@ -61,8 +72,7 @@ fn open_to_all(path: &Path) {
 
 #[tokio::test]
 async fn users_have_registries_of_their_own() {
-    if !is_root() || !can_run(as_nobody(), "a process of another user") {
-        eprintln!("skipped: only root can start processes of two users");
+    if !can_be_nobody() {
         return;
     }
     let place = Place::new();
@@ -97,8 +107,7 @@ async fn users_have_registries_of_their_own() {
 
 #[tokio::test]
 async fn users_that_share_a_directory_read_each_other() {
-    if !is_root() || !can_run(as_nobody(), "a process of another user") {
-        eprintln!("skipped: only root can start processes of two users");
+    if !can_be_nobody() {
         return;
     }
     let place = Place::new();

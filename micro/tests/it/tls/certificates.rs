@@ -12,10 +12,10 @@ use rcgen::{
 };
 
 /// A directory of files, gone when dropped.
-pub(super) struct Files(PathBuf);
+pub(crate) struct Files(PathBuf);
 
 impl Files {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let (process, number) = (std::process::id(), NEXT.fetch_add(1, Relaxed));
         let path = std::env::temp_dir().join(format!("micro-tls-{process}-{number}"));
@@ -23,11 +23,11 @@ impl Files {
         Files(path)
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
-    pub(super) fn write(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
         fs::write(&path, text).unwrap();
         path
@@ -41,12 +41,12 @@ impl Drop for Files {
 }
 
 /// Who signs certificates.
-pub(super) struct Authority {
+pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Authority {
-    pub(super) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let mut params = CertificateParams::new([]).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -58,12 +58,12 @@ impl Authority {
     }
 
     /// Writes its own certificate.
-    pub(super) fn write(&self, files: &Files, name: &str) -> PathBuf {
+    pub(crate) fn write(&self, files: &Files, name: &str) -> PathBuf {
         files.write(name, &self.issuer.pem())
     }
 
     /// Writes a certificate for a name and its key: `NAME.pem` and `NAME-key.pem`.
-    pub(super) fn certify(&self, files: &Files, file: &str, subject: &str) -> (PathBuf, PathBuf) {
+    pub(crate) fn certify(&self, files: &Files, file: &str, subject: &str) -> (PathBuf, PathBuf) {
         let params = CertificateParams::new([subject.to_owned()]).unwrap();
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
@@ -74,15 +74,15 @@ impl Authority {
 }
 
 /// One authority, and a certificate of it for `name` and this host.
-pub(super) struct House {
-    pub(super) files: Files,
-    pub(super) authority: Authority,
-    pub(super) ca: PathBuf,
+pub(crate) struct House {
+    pub(crate) files: Files,
+    pub(crate) authority: Authority,
+    pub(crate) ca: PathBuf,
     certificate: (PathBuf, PathBuf),
 }
 
 impl House {
-    pub(super) fn of(name: &str) -> Self {
+    pub(crate) fn of(name: &str) -> Self {
         let files = Files::new();
         let authority = Authority::new("house");
         let ca = authority.write(&files, "ca.pem");
@@ -95,27 +95,27 @@ impl House {
         }
     }
 
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::of("127.0.0.1")
     }
 
     /// What its server shows.
-    pub(super) fn server(&self) -> Tls {
+    pub(crate) fn server(&self) -> Tls {
         Tls::new().certificate(&self.certificate.0, &self.certificate.1)
     }
 
     /// What its clients trust.
-    pub(super) fn client(&self) -> Tls {
+    pub(crate) fn client(&self) -> Tls {
         Tls::new().trust(&self.ca)
     }
 
     /// The same, showing a certificate of this authority.
-    pub(super) fn client_of(&self, authority: &Authority) -> Tls {
+    pub(crate) fn client_of(&self, authority: &Authority) -> Tls {
         let (certificate, key) = authority.certify(&self.files, "client", "caller");
         self.client().certificate(certificate, key)
     }
 
-    pub(super) fn certificate(&self) -> (&Path, &Path) {
+    pub(crate) fn certificate(&self) -> (&Path, &Path) {
         (&self.certificate.0, &self.certificate.1)
     }
 }

@@ -19,7 +19,7 @@ use crate::resilience::{clock::Clock, network::Internet, random::Random};
 
 /// Keeps what is warned of.
 #[derive(Clone, Default)]
-struct Warnings(Arc<Mutex<Vec<String>>>);
+pub(super) struct Warnings(pub(super) Arc<Mutex<Vec<String>>>);
 
 impl tracing::Subscriber for Warnings {
     fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
@@ -177,6 +177,10 @@ async fn wrong_files_fail_the_start_and_are_named() {
     let (_, other) = house.authority.certify(&house.files, "other", "other");
     let unfit = refusal(&[flag("cert", certificate), flag("key", &other)]).await;
     assert!(unfit.contains("server.pem"), "{unfit}");
+    assert!(
+        unfit.contains("other-key.pem` is not the key of"),
+        "{unfit}"
+    );
     let required = refusal(&["--tls-require".to_owned()]).await;
     assert!(required.contains("no certificate to show"), "{required}");
 }

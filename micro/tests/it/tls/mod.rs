@@ -1,9 +1,13 @@
 //! TLS: on the one port and to nodes, with certificates made for each test.
 
-mod certificates;
+pub(crate) mod certificates;
 mod files;
 #[cfg(feature = "grpc")]
 mod grpc;
+mod mistakes;
+#[cfg(feature = "grpc")]
+mod negotiated;
+mod plaintext;
 mod port;
 mod trust;
 

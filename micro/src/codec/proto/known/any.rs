@@ -2,8 +2,7 @@
 //!
 //! JSON has to look into the message, for which its type must be known. Here those are the well-known types,
 //! which stand under `value` as the standard has it. Any other message stands under `@value`, as its bytes in
-//! Base64: other implementations do not read that, so `Any` between languages goes as Protobuf. An `Any` in an
-//! `Any` is bytes too, as nothing else would bound how deep they go.
+//! Base64: other implementations do not read that, so `Any` between languages goes as Protobuf.
 
 use prost_types::{Any, Duration, FieldMask, ListValue, Struct, Timestamp, Value as Dynamic};
 use serde::{
@@ -15,7 +14,10 @@ use serde_json::{Map, Value as Json};
 
 use crate::{
     base64,
-    codec::proto::{embedded::Embedded, known::WellKnown},
+    codec::{
+        depth,
+        proto::{embedded::Embedded, known::WellKnown},
+    },
     registry::Value,
 };
 
@@ -32,7 +34,7 @@ impl Embedded for Any {
         object.serialize_entry(TYPE, &self.type_url)?;
         match form(&self.type_url) {
             Some(form) => {
-                let value = (form.to_json)(&self.value).map_err(|why| {
+                let value = (form.to_json)(&self.value, depth::PROTOBUF).map_err(|why| {
                     S::Error::custom(format_args!("any of `{}`: {why}", self.type_url))
                 })?;
                 object.serialize_entry(VALUE, &value)?;
@@ -53,6 +55,8 @@ impl Embedded for Any {
             }
         };
         let value = match form(&type_url) {
+            // Earlier versions have an any in an any as bytes.
+            Some(_) if object.contains_key(BYTES) && !object.contains_key(VALUE) => bytes(&object),
             Some(form) => (form.from_json)(object.remove(VALUE).unwrap_or_default()),
             None => bytes(&object),
         };
@@ -77,16 +81,36 @@ fn bytes(object: &Map<String, Json>) -> Result<Vec<u8>, String> {
     }
 }
 
+/// An any in an any, which has at most `left` more inside each other: each is bytes of its own, so Protobuf's
+/// limit does not see them.
+fn nested(bytes: &[u8], left: usize) -> Result<Json, String> {
+    let left = left
+        .checked_sub(1)
+        .ok_or_else(|| format!("it is nested deeper than the limit of {}", depth::PROTOBUF))?;
+    let any = <Any as prost::Message>::decode(bytes).map_err(|error| error.to_string())?;
+    let mut object = Map::new();
+    if any.type_url.is_empty() {
+        return Ok(Json::Object(object));
+    }
+    match form(&any.type_url) {
+        Some(form) => object.insert(VALUE.into(), (form.to_json)(&any.value, left)?),
+        None => object.insert(BYTES.into(), base64::encode(&any.value).into()),
+    };
+    object.insert(TYPE.into(), any.type_url.into());
+    Ok(Json::Object(object))
+}
+
 /// How a known type goes from Protobuf to JSON and back.
 struct Form {
-    to_json: fn(&[u8]) -> Result<Json, String>,
+    /// With how many levels of anys inside each other there may be.
+    to_json: fn(&[u8], usize) -> Result<Json, String>,
     from_json: fn(Json) -> Result<Vec<u8>, String>,
 }
 
 impl Form {
     fn of<T: prost::Message + Embedded + Default>() -> Self {
         Form {
-            to_json: |bytes| {
+            to_json: |bytes, _| {
                 let value = T::decode(bytes).map_err(|error| error.to_string())?;
                 serde_json::to_value(WellKnown(value)).map_err(|error| error.to_string())
             },
@@ -103,6 +127,10 @@ impl Form {
 fn form(type_url: &str) -> Option<Form> {
     let (_, name) = type_url.rsplit_once('/')?;
     Some(match name.strip_prefix("google.protobuf.")? {
+        "Any" => Form {
+            to_json: nested,
+            ..Form::of::<Any>()
+        },
         "Duration" => Form::of::<Duration>(),
         "Empty" => Form::of::<()>(),
         "FieldMask" => Form::of::<FieldMask>(),

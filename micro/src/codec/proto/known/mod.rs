@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
     codec::{
-        Codecs, Message,
+        Codecs, Message, json,
         proto::{self, embedded::Embedded},
         schema, structured,
     },
@@ -58,10 +58,12 @@ macro_rules! messages {
                 bytes: Bytes,
             ) -> Result<Self> {
                 match content_type {
-                    ContentType::Protobuf => proto::from_bytes(bytes),
-                    _ => structured::decode::<WellKnown<Self>>(content_type, codecs, bytes)
-                        .map(|known| known.0),
+                    ContentType::Protobuf => return proto::from_bytes(bytes),
+                    ContentType::Json | ContentType::GoJson => json::check_depth::<Self>(&bytes)?,
+                    _ => {}
                 }
+                structured::decode::<WellKnown<Self>>(content_type, codecs, bytes)
+                    .map(|known| known.0)
             }
 
             fn schema() -> Value {

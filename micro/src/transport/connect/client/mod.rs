@@ -13,7 +13,9 @@ use crate::{
     transport::{
         Limits,
         adapter::{SendOne, Sent},
+        addressee::Addressee,
         http::{
+            addressing::Addressing,
             client::{Line, Version, Ways},
             compression::Compression,
             paths::Paths,
@@ -26,6 +28,7 @@ use crate::{
 /// What every connection to a node knows of it.
 struct About {
     paths: Paths,
+    addressing: Arc<Addressing>,
     limits: Arc<Limits>,
     /// How requests are compressed.
     compression: Option<Compression>,
@@ -42,6 +45,7 @@ pub(crate) struct Sender {
 /// A way to one node, over either version of HTTP.
 pub(crate) fn way(
     node: &Node,
+    addressee: Addressee,
     version: Version,
     compression: Option<Compression>,
     network: SharedNetwork,
@@ -50,8 +54,11 @@ pub(crate) fn way(
 ) -> Ways<Sender> {
     let read_only = node.endpoints.iter();
     let read_only = read_only.filter(|endpoint| endpoint.shape().read_only);
+    let addressing = Addressing::new(addressee, &node.address, network.is_secure());
+    let addressing = Arc::new(addressing);
     let about = Arc::new(About {
         paths: Paths::new(node, network.is_secure(), limits.names),
+        addressing: addressing.clone(),
         limits: limits.clone(),
         compression,
         read_only: read_only.map(|endpoint| endpoint.name.clone()).collect(),
@@ -60,7 +67,8 @@ pub(crate) fn way(
         line,
         about: about.clone(),
     };
-    Ways::new(version, &node.address, network, limits, pool, make)
+    let address = &node.address;
+    Ways::new(version, address, addressing, network, limits, pool, make)
 }
 
 impl SendOne for Sender {

@@ -127,6 +127,7 @@ impl About {
                 headers.remove(name);
             }
         }
+        self.addressing.write(headers);
         headers.insert(header::CONTENT_TYPE, head::name(form, content_type));
         headers.insert(VERSION, HeaderValue::from_static("1"));
         let (accept, encoding) = match form {

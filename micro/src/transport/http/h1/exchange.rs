@@ -18,7 +18,7 @@ use crate::{
     error::{Error, Result},
     transport::{
         adapter::Sent,
-        http::{HttpBody, Piece},
+        http::{HttpBody, Piece, addressing::Addressing},
     },
 };
 
@@ -86,8 +86,12 @@ impl Node {
         })
     }
 
-    /// Whether the node answers at all: any response is a sign of life.
-    pub(crate) async fn knock(self: &Arc<Self>) -> Result<()> {
+    /// Whether the node answers: any response is a sign of life, unless it is known who has to give it.
+    pub(crate) async fn knock(self: &Arc<Self>, addressing: &Addressing) -> Result<()> {
+        if addressing.is_some() {
+            let answer = self.send(addressing.question(), &Sent::default()).await?;
+            return addressing.read(answer).await;
+        }
         let mut request = Request::new(HttpBody::empty());
         *request.method_mut() = Method::OPTIONS;
         *request.uri_mut() = http::Uri::from_static("*");

@@ -117,7 +117,7 @@ impl Connection {
             };
             let hijack = hijackers.iter().find(|hijack| hijack.wants(&head));
             if let Some(hijack) = hijack
-                && self.site.access.is_allowed(&head)
+                && self.site.access.is_allowed(&head.uri, &head.headers)
             {
                 if expects_continue(&head) && framing != BodyFraming::None {
                     write_continue(self.wire.outbox.tail());

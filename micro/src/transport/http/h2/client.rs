@@ -98,8 +98,8 @@ impl Channel {
     /// Sends a request; gives the head of its answer, whose body comes as it comes.
     ///
     /// # Errors
-    /// *Not sent* where nothing of it left, where the other side refused the stream, or where it went away
-    /// before it looked at it; else *unknown*.
+    /// *Not sent* where nothing of it left, or where the other side went away before it looked at it;
+    /// *rejected* where it refused the stream; else *unknown*.
     pub(crate) async fn exchange(
         self: Arc<Self>,
         request: Request<HttpBody>,
@@ -132,10 +132,10 @@ impl Channel {
         }
         let response = response.await.map_err(|error| {
             let refused = error.reason() == Some(Reason::REFUSED_STREAM);
-            let outcome = if refused || !self.traffic.may_have_begun(id) {
-                Outcome::NotSent
-            } else {
-                Outcome::Unknown
+            let outcome = match refused {
+                true => Outcome::Rejected,
+                false if !self.traffic.may_have_begun(id) => Outcome::NotSent,
+                false => Outcome::Unknown,
             };
             match refused {
                 true => Error::unavailable("the node refused the stream").with_outcome(outcome),
@@ -261,10 +261,10 @@ async fn connect(channel: &Arc<Channel>, network: &SharedNetwork, address: &str)
             Error::unavailable("it could not be connected to").with_source(error)
         })?;
         let guard = Guard::client(io, channel.traffic.clone());
-        builder(limits)
-            .handshake(guard)
-            .await
-            .map_err(|error| Error::unavailable("it could not be greeted").with_source(error))
+        let greeted = builder(limits).handshake(guard).await;
+        let (sender, mut connection) = greeted.map_err(ungreeted)?;
+        poll_fn(|cx| poll_settings(&sender, &mut connection, cx)).await?;
+        Ok((sender, connection))
     };
     let opened = tokio::time::timeout(limits.connect, opening).await;
     let (sender, mut connection) = opened.unwrap_or_else(|_| {
@@ -289,6 +289,28 @@ async fn connect(channel: &Arc<Channel>, network: &SharedNetwork, address: &str)
     })
 }
 
+fn ungreeted(error: h2::Error) -> Error {
+    Error::unavailable("it could not be greeted").with_source(error)
+}
+
+/// Ready when the other side has said how many requests it takes at a time: those beyond would be refused,
+/// and not every server says that it did so before any work.
+fn poll_settings(
+    sender: &SendRequest<Bytes>,
+    connection: &mut Connection<Guard, Bytes>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<()>> {
+    match Pin::new(connection).poll(cx) {
+        Poll::Ready(Ok(())) => Poll::Ready(Err(Error::unavailable("it closed the connection"))),
+        Poll::Ready(Err(error)) => Poll::Ready(Err(ungreeted(error))),
+        Poll::Pending if sender.current_max_send_streams() > UNSAID => Poll::Ready(Ok(())),
+        Poll::Pending => Poll::Pending,
+    }
+}
+
+/// Requests that may be under way before the other side has said how many: none.
+const UNSAID: usize = 0;
+
 fn builder(limits: &Limits) -> Builder {
     let mut builder = Builder::new();
     builder
@@ -296,7 +318,7 @@ fn builder(limits: &Limits) -> Builder {
         .max_header_list_size(limits.head_list_u32())
         .initial_window_size(limits.window)
         .initial_connection_window_size(limits.queue_u32())
-        .initial_max_send_streams(limits.streams as usize)
+        .initial_max_send_streams(UNSAID)
         .max_send_buffer_size(send::BUFFER);
     builder
 }

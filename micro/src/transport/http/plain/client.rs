@@ -14,7 +14,8 @@ use crate::{
     transport::{
         Connection, Limits, Peer, Probe,
         adapter::{Adapter, SendOne, Sent},
-        http::{HttpBody, h1, travel},
+        addressee::Addressee,
+        http::{HttpBody, addressing::Addressing, h1, travel},
         io::SharedNetwork,
         pool::Pool,
     },
@@ -23,28 +24,35 @@ use crate::{
 /// A way to one node: as many connections as requests are under way, kept for the next.
 pub(crate) struct Node {
     connections: Arc<h1::Node>,
+    addressing: Arc<Addressing>,
     adapter: Arc<Adapter<Sender>>,
 }
 
 struct Sender {
     node: Arc<h1::Node>,
+    addressing: Arc<Addressing>,
     limits: Arc<Limits>,
 }
 
 impl Node {
     pub(crate) fn new(
         address: &str,
+        addressee: Addressee,
         network: SharedNetwork,
         limits: Arc<Limits>,
         pool: Arc<Pool>,
     ) -> Self {
+        let addressing = Addressing::new(addressee, address, network.is_secure());
+        let addressing = Arc::new(addressing);
         let node = h1::Node::new(address, network, limits.clone(), pool);
         let sender = Sender {
             node: node.clone(),
+            addressing: addressing.clone(),
             limits,
         };
         Node {
             connections: node,
+            addressing,
             adapter: Arc::new(Adapter::new(sender)),
         }
     }
@@ -56,8 +64,8 @@ impl Peer for Node {
     }
 
     fn probe(&self) -> Probe {
-        let node = self.connections.clone();
-        Box::pin(async move { node.knock().await })
+        let (node, addressing) = (self.connections.clone(), self.addressing.clone());
+        Box::pin(async move { node.knock(&addressing).await })
     }
 
     fn close(&self) {
@@ -68,9 +76,11 @@ impl Peer for Node {
 impl SendOne for Sender {
     fn send(&self, request: Request, attempts: u8, sent: Sent) -> Answer {
         let (node, most) = (self.node.clone(), self.limits.message);
+        let addressing = self.addressing.clone();
         Box::pin(async move {
             let unsent = |error: Error| error.with_outcome(Outcome::NotSent);
-            let request = write(request, attempts).map_err(unsent)?;
+            let mut request = write(request, attempts).map_err(unsent)?;
+            addressing.write(request.headers_mut());
             read::answer(node.send(request, &sent).await?, most).await
         })
     }

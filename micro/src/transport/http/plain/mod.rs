@@ -10,6 +10,7 @@ use http::HeaderName;
 
 pub(crate) use client::Node;
 pub(crate) use dialect::{Plain, failed, timeout};
+pub(crate) use read::answer as read_answer;
 
 /// Nanoseconds that are left for the call, decimal; go-micro's name for it.
 pub(crate) const TIMEOUT: HeaderName = HeaderName::from_static("timeout");

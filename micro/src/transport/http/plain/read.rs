@@ -8,13 +8,13 @@ use serde_json::Value;
 
 use super::{LINES, lines::Messages};
 use crate::{
-    error::{Code, Error, Outcome, Result},
+    error::{Code, Error, Outcome, Result, details::DETAILS},
     message::{Body, ContentType, Response},
     transport::http::{HttpBody, travel},
 };
 
 /// The answer that an HTTP response brings; messages of more than `most` bytes are refused.
-pub(super) async fn answer(response: HttpResponse<HttpBody>, most: usize) -> Result<Response> {
+pub(crate) async fn answer(response: HttpResponse<HttpBody>, most: usize) -> Result<Response> {
     let (head, body) = response.into_parts();
     let headers = &head.headers;
     let named = headers.get(header::CONTENT_TYPE);
@@ -71,6 +71,9 @@ fn error(status: StatusCode, headers: &HeaderMap, body: &Bytes) -> Error {
             b"not sent" => Outcome::NotSent,
             _ => Outcome::Unknown,
         });
+    }
+    if let Some(details) = headers.get(DETAILS).and_then(|said| said.to_str().ok()) {
+        error.metadata_mut().insert(DETAILS, details);
     }
     let after = headers.get(header::RETRY_AFTER);
     let after = after.and_then(|after| after.to_str().ok()?.parse().ok());

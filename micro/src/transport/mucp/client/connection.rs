@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, response::Parts};
+use http::{HeaderMap, Method, response::Parts};
 
 use super::lane::Lane;
 use crate::{
@@ -57,6 +57,7 @@ impl Pooled for Seen {
 
 /// A message to be sent.
 pub(crate) struct Message<'a> {
+    pub(crate) method: &'a Method,
     pub(crate) target: &'a str,
     pub(crate) host: &'a str,
     pub(crate) headers: &'a HeaderMap,
@@ -69,7 +70,7 @@ impl Connection {
         let length = BodyFraming::Length(message.body.len() as u64);
         write_request(
             self.outbox.tail(),
-            &Method::POST,
+            message.method,
             message.target,
             message.host,
             message.headers,
@@ -119,7 +120,7 @@ impl Connection {
     /// Whether another call may be made over it after this reply.
     pub(super) fn is_kept(&self, head: &Parts) -> bool {
         !self.spent
-            && head.status == StatusCode::OK
+            && head.status.is_success()
             && is_kept(head.version, &head.headers)
             && self.outbox.is_empty()
             && self.reader.buffered() == 0

@@ -59,6 +59,7 @@ impl Written {
             number,
         };
         written.head(request)?;
+        about.addressing.write(&mut written.headers);
         let length = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();
         let length: usize = written.headers.iter().map(length).sum();
         let most = about.limits.head;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak, atomic::Ordering::Relaxed};
 
 use bytes::Bytes;
-use http::{HeaderMap, response::Parts};
+use http::{HeaderMap, Method, response::Parts};
 use parking_lot::Mutex;
 use tokio::task::AbortHandle;
 
@@ -14,7 +14,11 @@ use crate::{
     transport::{
         Limits,
         adapter::Sent,
-        http::h1::{Broken, Outbox, Reader},
+        http::{
+            HttpBody,
+            addressing::Addressing,
+            h1::{Broken, Outbox, Reader},
+        },
         io::SharedNetwork,
         pool::{Pool, Pooled},
     },
@@ -81,6 +85,7 @@ impl Lane {
         loop {
             let reused = connection.reused;
             connection.queue(Message {
+                method: &Method::POST,
                 target: request.target,
                 host: self.host(),
                 headers: request.headers,
@@ -106,6 +111,42 @@ impl Lane {
                 .connect()
                 .await
                 .map_err(|error| error.with_outcome(Outcome::Unknown))?;
+        }
+    }
+
+    /// Asks over a fresh connection whether the node is the one that is meant, if one is; gives the connection, or one
+    /// more where the node closed that one.
+    ///
+    /// # Errors
+    /// For the reason `WRONG_SERVER` where another server answers.
+    pub(super) async fn ask(
+        self: &Arc<Self>,
+        mut connection: Connection,
+        addressing: &Addressing,
+    ) -> Result<Connection> {
+        if !addressing.is_some() {
+            return Ok(connection);
+        }
+        let (question, _) = addressing.question().into_parts();
+        connection.queue(Message {
+            method: &question.method,
+            target: "/",
+            host: self.host(),
+            headers: &question.headers,
+            body: Bytes::new(),
+        });
+        let reply = connection.reply(self.limits.message).await;
+        let reply = reply.map_err(|broken| lost(&self.address, broken))?;
+        let (head, body) = reply.ok_or_else(|| {
+            let gone = Broken::Gone(std::io::ErrorKind::UnexpectedEof.into());
+            lost(&self.address, gone)
+        })?;
+        let is_kept = connection.is_kept(&head);
+        let answer = http::Response::from_parts(head, HttpBody::Whole(body));
+        addressing.read(answer).await?;
+        match is_kept {
+            true => Ok(connection),
+            false => self.connect().await,
         }
     }
 

@@ -19,6 +19,8 @@ use crate::{
     transport::{
         Connection, Limits, Peer, Probe,
         adapter::{Adapter, SendOne, Sent},
+        addressee::Addressee,
+        http::addressing::Addressing,
         io::SharedNetwork,
         pool::Pool,
         worker,
@@ -39,6 +41,7 @@ pub(crate) struct Node {
 /// What every call to a node knows of it.
 struct About {
     address: Arc<str>,
+    addressing: Addressing,
     /// Whether it wants the envelopes of before 2019.
     old: bool,
     /// Calls so far.
@@ -63,6 +66,7 @@ impl Node {
     /// A way to a node; `old` says that it wants the envelopes of before 2019.
     pub(crate) fn new(
         node: &Record,
+        addressee: Addressee,
         old: bool,
         network: SharedNetwork,
         limits: Arc<Limits>,
@@ -71,6 +75,7 @@ impl Node {
         Node {
             about: Arc::new(About {
                 address: node.address.as_str().into(),
+                addressing: Addressing::new(addressee, &node.address, network.is_secure()),
                 old,
                 count: AtomicU64::new(0),
                 limits: limits.clone(),
@@ -116,12 +121,14 @@ impl Peer for Node {
         Ok(self.current()?)
     }
 
-    /// There is nothing to ask with that every version answers, so that being connected is the sign.
+    /// There is nothing to ask with that every version answers, so that being connected is the sign; one of ours
+    /// that says who it is must say so.
     fn probe(&self) -> Probe {
-        let current = self.current();
+        let (current, about) = (self.current(), self.about.clone());
         Box::pin(async move {
             let lane = current?.sender().lane.clone();
             let connection = lane.connect().await?;
+            let connection = lane.ask(connection, &about.addressing).await?;
             lane.give_back(connection);
             Ok(())
         })

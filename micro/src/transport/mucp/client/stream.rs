@@ -89,7 +89,14 @@ pub(super) async fn call(
     }
     let Connection {
         io, reader, place, ..
-    } = lane.connect().await?;
+    } = match both {
+        // Its error would come after the call has begun.
+        true => {
+            let connection = lane.connect().await?;
+            lane.ask(connection, &about.addressing).await?
+        }
+        false => lane.connect().await?,
+    };
     sent.set();
     let (read, write) = tokio::io::split(io);
     let content_type = writer.written.content_type.clone();

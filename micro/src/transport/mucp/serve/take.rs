@@ -18,7 +18,12 @@ use crate::{
     error::{Error, Outcome},
     message::{ContentType, Request, Response, Target},
     time::{self, Nanos},
-    transport::http::{coding, h1::is_kept, plain, travel},
+    transport::http::{
+        addressing::{self, Meant},
+        coding,
+        h1::is_kept,
+        plain, travel,
+    },
 };
 
 /// Streams that have ended and whose late messages are known as such.
@@ -31,7 +36,7 @@ impl Connection {
         let now = time::now();
         let headers = &head.headers;
         let mut form = Form::of(headers);
-        if let Some(error) = self.access.refuse(head) {
+        if let Some(error) = self.access.refuse(&head.uri, &head.headers) {
             return self.turns.push_back(Turn::Ready(Reply::forbidden(&error)));
         }
         let decoded = coding::of(headers)
@@ -69,6 +74,9 @@ impl Connection {
         if let Some(stream) = self.stream(&form, Some(&endpoint)) {
             let call = self.call.clone();
             return self.streams[stream].push(form, body, &call);
+        }
+        if let Meant::Elsewhere(error) = addressing::look(&*self.call, &head.method, headers) {
+            return self.refuse(&form, error);
         }
         if self.seat.is_refusing() {
             self.kept = false;

@@ -9,7 +9,7 @@ use super::{
     Calls, Phase, Slot, Stage, Waiting,
     state::no_answer,
     streams::{Streams, send_stream},
-    wake_driver,
+    unsent, wake_driver,
 };
 use crate::{
     error::{Code, Error, Outcome, Result},
@@ -41,14 +41,15 @@ impl Connection for Handle {
             Stage::Open => {}
             Stage::Draining => return Poll::Ready(Err(going_away())),
             Stage::Gone(error) => {
-                return Poll::Ready(Err(error.clone().with_outcome(Outcome::NotSent)));
+                return Poll::Ready(Err(error.clone().with_outcome(unsent(error))));
             }
         }
         let start = state.queue.end();
         let stream_deadline = request.context().deadline();
         let deadline = attempt.deadline.min(stream_deadline);
         let patience = attempt.patience.min(deadline);
-        if !calls.has_room(state) {
+        // A stream can be sent once only: not before the other side has said who it is.
+        if !calls.has_room(state) || (!state.introduced && request.body().is_stream()) {
             let now = time::now();
             if now >= patience {
                 let error = no_answer(now >= deadline);

@@ -51,6 +51,8 @@ pub(super) struct State {
     /// Calls whose head came, or whose request streams: by their id, until both sides have ended.
     streams: BTreeMap<u64, Streams>,
     names: Names,
+    /// Whether the other side has said who it is and what it accepts.
+    introduced: bool,
     /// The connection's task, and whether it sleeps.
     driver: Option<Waker>,
     asleep: bool,
@@ -136,6 +138,7 @@ impl Calls {
                 free: Vec::new(),
                 streams: BTreeMap::new(),
                 names: Names::new(0),
+                introduced: false,
                 driver: None,
                 asleep: false,
                 stage: Stage::Open,
@@ -223,7 +226,7 @@ impl Calls {
                 continue;
             };
             let outcome = if waiting.end > flushed {
-                Outcome::NotSent
+                unsent(error)
             } else {
                 Outcome::Unknown
             };
@@ -242,6 +245,14 @@ impl Calls {
             }
         }
         wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// The outcome of a call of which nothing left before a connection ended: the other side's greeting may have refused it.
+fn unsent(error: &Error) -> Outcome {
+    match error.is_wrong_server() {
+        true => Outcome::Rejected,
+        false => Outcome::NotSent,
     }
 }
 

@@ -31,8 +31,9 @@ impl State {
         self.asleep = true;
     }
 
-    /// What the other side said of itself.
-    pub(crate) fn introduced(&mut self, other: &Preface, limits: &Limits) {
+    /// What the other side said of itself; gives those that waited for it.
+    pub(crate) fn introduced(&mut self, other: &Preface, limits: &Limits) -> Wakers {
+        self.introduced = true;
         self.message_limit = limits.message_u32().min(other.message) as usize;
         self.head_limit = limits.head_u32().min(other.head) as usize;
         let names = u16::try_from(other.names).unwrap_or(u16::MAX);
@@ -43,6 +44,8 @@ impl State {
                 credit.grant(other.window);
             }
         }
+        self.waited = NEVER;
+        std::mem::take(&mut self.waiting)
     }
 
     /// Whether the connection has nothing left to do and takes nothing new.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::preface::{Preface, Read};
+use super::preface::{Names, Preface, Read};
 use crate::{
     call::Call,
     error::{Error, Result},
@@ -26,27 +26,38 @@ pub(super) async fn serve(accepted: Accepted, call: Arc<dyn Call>, limits: Arc<L
         mut first,
         seat,
     } = accepted;
-    let preface =
-        match tokio::time::timeout(limits.handshake, greet(&mut io, &mut first, &limits)).await {
-            Ok(Ok(preface)) => preface,
-            Ok(Err(error)) => return tracing::debug!(%error, "a connection was not begun"),
-            Err(_) => return tracing::debug!("a connection did not introduce itself in time"),
-        };
+    let own = Names::of_server(call.identity());
+    let greeting = greet(&mut io, &mut first, &own, &limits);
+    let (preface, names) = match tokio::time::timeout(limits.handshake, greeting).await {
+        Ok(Ok(said)) => said,
+        Ok(Err(error)) => return tracing::debug!(%error, "a connection was not begun"),
+        Err(_) => return tracing::debug!("a connection did not introduce itself in time"),
+    };
+    let refusal = call.is_meant(&names.identity).err();
+    if let Some(error) = &refusal {
+        let caller = &*names.caller;
+        tracing::debug!(%error, caller, "a connection is meant for another server");
+    }
     let served = Served::new(limits.queue as u64);
-    let session = Session::new(preface, limits, served, call, seat);
+    let session = Session::new(preface, refusal, limits, served, call, seat);
     let error = Driver::new(io, first, session).run().await;
     tracing::trace!(%error, "a connection ended");
 }
 
-async fn greet(io: &mut Io, first: &mut Vec<u8>, limits: &Limits) -> Result<Preface> {
-    let mut out = Vec::with_capacity(64);
-    Preface::of(limits).write(&mut out);
+async fn greet(
+    io: &mut Io,
+    first: &mut Vec<u8>,
+    own: &Names,
+    limits: &Limits,
+) -> Result<(Preface, Names)> {
+    let mut out = Vec::with_capacity(128);
+    Preface::of(limits).write(own, &mut out);
     io.write_all(&out).await?;
     loop {
-        if let Read::Done(preface, length) = Preface::read(first)? {
+        if let Read::Done(preface, names, length) = Preface::read(first)? {
             preface.version()?;
             first.drain(..length);
-            return Ok(preface);
+            return Ok((preface, names));
         }
         if io.read_buf(first).await? == 0 {
             return Err(Error::unavailable("the other side closed it"));

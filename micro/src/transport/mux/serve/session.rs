@@ -31,6 +31,8 @@ pub(super) struct Session {
     pub(super) limits: Arc<Limits>,
     pub(super) preface: Preface,
     names: Known,
+    /// Why every request is refused: they are meant for another server.
+    refusal: Option<Error>,
     call: Arc<dyn Call>,
     pub(super) seat: Seat,
     /// Whether more is queued than the limit: nothing is begun until it is written.
@@ -39,13 +41,14 @@ pub(super) struct Session {
     parked: VecDeque<Frame<'static>>,
     /// Messages of a stream, to be handed over together.
     run: Run,
-    /// Whether as many calls as may be were at work when the last was begun.
+    /// Whether as many calls as may be were at work when the last was begun, or every request is refused.
     pub(super) crowded: bool,
 }
 
 impl Session {
     pub(super) fn new(
         preface: Preface,
+        refusal: Option<Error>,
         limits: Arc<Limits>,
         served: Arc<Served>,
         call: Arc<dyn Call>,
@@ -62,7 +65,8 @@ impl Session {
             full: false,
             parked: VecDeque::new(),
             run: Run::default(),
-            crowded: false,
+            crowded: refusal.is_some(),
+            refusal,
         }
     }
 
@@ -141,7 +145,7 @@ impl Session {
                     running.stop("the caller gave the call up");
                 }
             }
-            kind::PING => write_bare(self.own.tail(), kind::PONG, id, &[]),
+            kind::PING => self.pong(id),
             _ => {}
         }
         Ok(())
@@ -212,11 +216,9 @@ impl Session {
             self.refuse(header.id, &error);
             return Ok(());
         }
-        if self.crowded && self.is_crowded() {
-            let error = Error::resource_exhausted(format!(
-                "{0} calls are at work on one connection, over the limit `calls` of {0}",
-                self.limits.calls
-            ));
+        if self.crowded
+            && let Some(error) = self.crowd()
+        {
             self.refuse(header.id, &error);
             return Ok(());
         }
@@ -232,9 +234,28 @@ impl Session {
         }
     }
 
-    fn is_crowded(&mut self) -> bool {
+    /// Why no call is begun, if that is so.
+    fn crowd(&mut self) -> Option<Error> {
+        if let Some(error) = &self.refusal {
+            return Some(error.clone());
+        }
         self.crowded = self.served.state.lock().running.len() >= self.limits.calls;
-        self.crowded
+        self.crowded.then(|| {
+            Error::resource_exhausted(format!(
+                "{0} calls are at work on one connection, over the limit `calls` of {0}",
+                self.limits.calls
+            ))
+        })
+    }
+
+    /// Gives a sign of life; to who means another server there is none, and is told so.
+    fn pong(&mut self, id: u64) {
+        let Some(error) = &self.refusal else {
+            return write_bare(self.own.tail(), kind::PONG, id, &[]);
+        };
+        let status = frame::Status::Failed(error);
+        let most = u16::MAX.into();
+        let _ = frame::write_status(self.own.tail(), kind::GO_AWAY, 0, 0, &status, 0, most);
     }
 }
 

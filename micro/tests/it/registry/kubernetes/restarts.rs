@@ -67,8 +67,7 @@ async fn no_node_is_lost_when_the_server_is_killed_hung_or_emptied() {
     if backend::server("kubernetes").is_none() {
         return;
     }
-    if std::env::var_os("MICRO_TEST_SLOW").is_none() {
-        eprintln!("skip: half a minute: set MICRO_TEST_SLOW");
+    if !crate::skip::is_slow_wanted("a Kubernetes that fails") {
         return;
     }
     let own = Own::start();

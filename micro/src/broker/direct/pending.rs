@@ -1,0 +1,109 @@
+//! What a publisher holds until it is acknowledged: bounded in number and in bytes.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use parking_lot::Mutex;
+
+use super::Stats;
+use crate::{
+    broker::in_hand::{Held, InHand},
+    error::{Error, Outcome, Result},
+};
+
+/// Events that a publisher holds at most.
+const MAX_EVENTS: usize = 10_000;
+/// Bytes of their bodies.
+const MAX_BYTES: usize = 64 << 20;
+
+/// Events on their way, of one process.
+#[derive(Default)]
+pub(super) struct Pending {
+    bytes: Mutex<usize>,
+    in_hand: InHand,
+    redelivered: AtomicU64,
+    dropped: AtomicU64,
+}
+
+/// Room for one event, until it is dropped.
+pub(super) struct Reservation {
+    pending: Arc<Pending>,
+    size: usize,
+    _held: Held,
+}
+
+impl Pending {
+    /// Room for an event of so many bytes.
+    ///
+    /// # Errors
+    /// `ResourceExhausted`, *not sent*, where too many wait already.
+    pub(super) fn reserve(self: &Arc<Self>, size: usize) -> Result<Arc<Reservation>> {
+        let mut bytes = self.bytes.lock();
+        let events = self.in_hand.count();
+        if events >= MAX_EVENTS || *bytes + size > MAX_BYTES {
+            return Err(Error::resource_exhausted(format!(
+                "{events} events of {bytes} bytes wait to be acknowledged; at most {MAX_EVENTS} and {MAX_BYTES} bytes \
+                 are kept"
+            ))
+            .with_outcome(Outcome::NotSent));
+        }
+        *bytes += size;
+        Ok(Arc::new(Reservation {
+            pending: self.clone(),
+            size,
+            _held: self.in_hand.hold(),
+        }))
+    }
+
+    /// Waits until nothing is held.
+    pub(super) async fn none(&self) {
+        self.in_hand.none().await;
+    }
+
+    pub(super) fn redelivers(&self) {
+        self.redelivered.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn drops(&self) {
+        self.dropped.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        Stats {
+            pending: self.in_hand.count(),
+            redelivered: self.redelivered.load(Relaxed),
+            dropped: self.dropped.load(Relaxed),
+        }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        *self.pending.bytes.lock() -= self.size;
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_held_up_to_a_number_and_up_to_a_size() {
+        let pending = Arc::new(Pending::default());
+        let large = pending.reserve(MAX_BYTES).unwrap();
+        let refused = pending.reserve(1).map(drop).unwrap_err();
+        assert_eq!(refused.outcome(), Outcome::NotSent);
+        drop(large);
+        let small: Vec<_> = (0..MAX_EVENTS)
+            .map(|_| pending.reserve(1).unwrap())
+            .collect();
+        assert!(pending.reserve(0).is_err());
+        assert_eq!(pending.stats().pending, MAX_EVENTS);
+        drop(small);
+        assert_eq!(pending.stats().pending, 0);
+        assert!(pending.reserve(MAX_BYTES).is_ok());
+    }
+}

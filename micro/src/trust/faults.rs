@@ -1,0 +1,96 @@
+//! What is wrong with certificates, as their owner can mend it.
+
+use std::{io, time::Duration};
+
+use rustls::{CertificateError, Error, pki_types::UnixTime};
+
+/// What a certificate has wrong that failed a handshake with a server that should be `name`; `None` where
+/// something else did, or where whoever signed it is not trusted.
+pub(crate) fn of_handshake(error: &io::Error, name: &str) -> Option<String> {
+    match error.get_ref()?.downcast_ref()? {
+        Error::InvalidCertificate(CertificateError::NotValidForName) => Some(misnamed(name, &[])),
+        Error::InvalidCertificate(CertificateError::NotValidForNameContext {
+            presented, ..
+        }) => Some(misnamed(name, presented)),
+        Error::InvalidCertificate(error) => fault(error),
+        _ => None,
+    }
+}
+
+fn misnamed(name: &str, presented: &[String]) -> String {
+    let others = match presented {
+        [] => "it is for no name at all, as the common name does not count".to_owned(),
+        names => format!("it is for {}", names.join(", ")),
+    };
+    format!("is not for `{name}` ({others}); give it one with this name as a `subjectAltName`")
+}
+
+/// What is wrong with a certificate, and what to do; `None` where it depends on who looks at it.
+pub(crate) fn fault(error: &CertificateError) -> Option<String> {
+    Some(match error {
+        CertificateError::ExpiredContext { time, not_after } => {
+            format!("expired {} ago; renew it", between(*not_after, *time))
+        }
+        CertificateError::Expired => "has expired; renew it".to_owned(),
+        CertificateError::NotValidYetContext { time, not_before } => format!(
+            "is not valid for another {}; check the clocks of both sides",
+            between(*time, *not_before)
+        ),
+        CertificateError::NotValidYet => {
+            "is not valid yet; check the clocks of both sides".to_owned()
+        }
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            "is not for servers; make one whose extended key usage has `serverAuth`, or that has none"
+                .to_owned()
+        }
+        CertificateError::BadEncoding => "is damaged".to_owned(),
+        CertificateError::Other(other) => match other_name(other).as_str() {
+            "CaUsedAsEndEntity" => {
+                "is an authority's (CA:TRUE), which no server may show; make one with CA:FALSE, by \
+                 `micro cert`, or by `openssl req -x509 -addext basicConstraints=critical,CA:FALSE`"
+                    .to_owned()
+            }
+            "UnsupportedCertVersion" => {
+                "is X.509 of an old version; make one of version 3, by `micro cert` or with a \
+                 `subjectAltName`"
+                    .to_owned()
+            }
+            _ => return None,
+        },
+        _ => return None,
+    })
+}
+
+/// The name of an error that rustls hands on from a library whose types it does not show.
+fn other_name(other: &rustls::OtherError) -> String {
+    format!("{:?}", other.0)
+}
+
+/// A time between two others, in the largest unit that says something.
+fn between(from: UnixTime, to: UnixTime) -> String {
+    let seconds = to.as_secs().saturating_sub(from.as_secs());
+    let time = Duration::from_secs(seconds);
+    match seconds / 3_600 {
+        0 => format!("{time:?}"),
+        hours @ 1..48 => format!("{hours} hours"),
+        hours => format!("{} days", hours / 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_told_in_units_that_say_something() {
+        let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+        for (seconds, expected) in [
+            (0, "0ns"),
+            (59, "59s"),
+            (7_200, "2 hours"),
+            (864_000, "10 days"),
+        ] {
+            assert_eq!(between(at(5), at(5 + seconds)), expected);
+        }
+    }
+}
