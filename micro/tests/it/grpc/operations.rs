@@ -41,6 +41,11 @@ struct Health {
 const SERVING: Health = Health { status: 1 };
 
 async fn serve(change: impl FnOnce(&mut Ops)) -> (Running, Client) {
+    serve_within(100, change).await
+}
+
+/// A server that takes so many requests at one time, and whose layer refuses all of them.
+async fn serve_within(limit: usize, change: impl FnOnce(&mut Ops)) -> (Running, Client) {
     let refuse = from_fn(async |_: Request, _: Next| {
         Err::<micro::Response, _>(Error::permission_denied("nobody may call"))
     });
@@ -49,7 +54,7 @@ async fn serve(change: impl FnOnce(&mut Ops)) -> (Running, Client) {
         .layer(refuse)
         .lifecycle(|life| {
             life.propagation = Duration::ZERO;
-            life.concurrency = 0;
+            life.concurrency = limit;
         })
         .ops(change);
     let plugins = Plugins::new()
@@ -99,7 +104,7 @@ async fn reflect(client: &Client, address: &str) -> Result<impl Sized> {
 
 #[tokio::test]
 async fn health_and_reflection_answer_whatever_layers_and_limits_do() {
-    let (running, client) = serve(|_| {}).await;
+    let (running, client) = serve_within(0, |_| {}).await;
     let address = &running.node().address;
     assert_eq!(check(&client, address).await.unwrap(), SERVING);
     reflect(&client, address).await.unwrap();
