@@ -1,6 +1,7 @@
 //! The one shape of every room between the caller and the handler: `Request → Result<Response>`.
 
 mod identity;
+mod operations;
 mod traced;
 
 use std::{
@@ -18,6 +19,7 @@ use crate::{
 pub use identity::Identity;
 pub(crate) use identity::wrong_server;
 
+pub(crate) use operations::{Operation, Operations, Refusal};
 pub(crate) use traced::{Traced, Watch};
 
 /// A boxed future of an answer.
@@ -62,6 +64,12 @@ pub trait Call: Send + Sync + 'static {
     /// What there is to call; `None` where nothing is known.
     #[doc(hidden)]
     fn listing(&self) -> Option<Listing> {
+        None
+    }
+
+    /// The operational endpoints; `None` where this is no server of ours.
+    #[doc(hidden)]
+    fn operations(&self) -> Option<&dyn Operations> {
         None
     }
 
@@ -152,6 +160,10 @@ impl<C: Call + ?Sized> Call for Arc<C> {
 
     fn listing(&self) -> Option<Listing> {
         (**self).listing()
+    }
+
+    fn operations(&self) -> Option<&dyn Operations> {
+        (**self).operations()
     }
 
     fn identity(&self) -> Option<&Identity> {

@@ -86,6 +86,6 @@ pub use message::{Body, BodyStream, ContentType, Extensions, Request, Response, 
 pub use metadata::Metadata;
 pub use nearest::nearest;
 pub use plugins::Plugins;
-pub use server::{Handler, Router, Routes};
+pub use server::{Handler, Ops, Router, Routes};
 pub use service::{Lifecycle, Running, Service};
 pub use settings::Settings;

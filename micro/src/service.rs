@@ -21,9 +21,12 @@ use crate::{
     registry::{Node, Registry},
     runtime::Signals,
     selector::Rng,
-    server::{Entrance, Handler, Router, Routes, Status, Subscribers, Topic},
+    server::{Assembly, Blueprint, Handler, Ops, Router, Routes, Status, Subscribers, Topic},
     settings::Settings,
-    transport::{Checked, Listener},
+    transport::{
+        Checked, Listener,
+        io::{host_of, read_hosts},
+    },
 };
 use renewal::Renewal;
 
@@ -57,6 +60,10 @@ pub struct Service {
     router: Router,
     topics: Vec<Topic>,
     layers: Layers,
+    /// Those of them that cover operational endpoints too.
+    ops_layers: Layers,
+    ops: Ops,
+    hosts: Vec<String>,
     plugins: Plugins,
     /// Added to the plugins when they are used, so that it does not matter which was said first.
     codecs: Vec<Arc<dyn Codec>>,
@@ -140,6 +147,9 @@ impl Service {
             router: Router::new(),
             topics: Vec::new(),
             layers: Layers::new(),
+            ops_layers: Layers::new(),
+            ops: Ops::default(),
+            hosts: Vec::new(),
             plugins: Plugins::default(),
             codecs: Vec::new(),
             #[cfg(feature = "tls")]
@@ -239,9 +249,40 @@ impl Service {
     }
 
     /// Puts a layer around the handlers, inside those added before; see
-    /// [`middleware`](crate::middleware). Every known endpoint goes through it, `Debug.Health` too.
+    /// [`middleware`](crate::middleware). Operational endpoints, such as `/health` and `Debug.Health`, do not go
+    /// through it: probes are answered whatever it does.
     pub fn layer(mut self, layer: impl Layer) -> Self {
-        self.layers = self.layers.with(layer);
+        self.layers.push(Arc::new(layer));
+        self
+    }
+
+    /// Puts a layer around the handlers and around operational endpoints, inside those added before. A probe
+    /// that it refuses or holds up fails.
+    pub fn layer_all(mut self, layer: impl Layer) -> Self {
+        let layer: Arc<dyn Layer> = Arc::new(layer);
+        self.layers.push(layer.clone());
+        self.ops_layers.push(layer);
+        self
+    }
+
+    /// Changes which operational endpoints there are, where, and how many requests they take.
+    ///
+    /// ```
+    /// let service = micro::Service::new("greeter").ops(|ops| {
+    ///     ops.address = Some("127.0.0.1:9100".into());
+    ///     ops.reflection = false;
+    /// });
+    /// ```
+    pub fn ops(mut self, change: impl FnOnce(&mut Ops)) -> Self {
+        change(&mut self.ops);
+        self
+    }
+
+    /// Lets HTTP requests that come over loopback be addressed to this host, or to any by `*`, beside loopback's
+    /// own names and the host that is advertised. Others are refused, as pages of other sites send them by DNS
+    /// rebinding.
+    pub fn allow_host(mut self, host: impl Into<String>) -> Self {
+        self.hosts.push(host.into());
         self
     }
 
@@ -385,6 +426,11 @@ impl Service {
         self.address = text("server-address").or(self.address.take());
         self.advertise = text("server-advertise").or(self.advertise.take());
         self.metadata.extend(settings.metadata()?);
+        settings.checked("ops", |names| self.ops.only(names))?;
+        self.ops.address = text("ops-address").or(self.ops.address.take());
+        if let Some(hosts) = settings.checked("server-allowed-hosts", read_hosts)? {
+            self.hosts = hosts;
+        }
         let Lifecycle {
             register_ttl,
             register_interval,
@@ -407,6 +453,8 @@ pub struct Running {
     client: Client,
     registry: Arc<dyn Registry>,
     listener: Box<dyn Listener>,
+    /// At the address of operational endpoints, if they have one.
+    ops_listener: Option<Box<dyn Listener>>,
     subscribers: Option<Subscribers>,
     /// Once it is registered.
     renewal: Option<JoinHandle<()>>,
@@ -434,20 +482,42 @@ impl Running {
         let status = Arc::new(Status::new());
         let client = service.client.clone();
         status.discovers(move || client.discovery_ages());
-        let router = service.router;
-        let (table, endpoints) = router.build(&service.name, plugins.codecs())?;
-        let table = Arc::new(table.with_debug(plugins.codecs(), &status));
-        let layered = (!service.layers.is_empty()).then(|| service.layers.stack(table.clone()));
-        let concurrency = service.lifecycle.concurrency;
         let id = service.id.unwrap_or_else(Node::random_id);
         let identity = Identity::new(&service.name, &format!("{}-{id}", service.name));
-        // Before the first connection comes, which may be meant for whoever had the address before.
-        let entrance = Entrance::new(table, layered, identity.clone(), concurrency);
-        let entrance = Arc::new(entrance);
         let address = service.address.as_deref();
         let address = address.unwrap_or(transport.default_address());
+        let mut hosts = service.hosts;
+        let own = [
+            Some(address),
+            service.advertise.as_deref(),
+            service.ops.address.as_deref(),
+        ];
+        hosts.extend(own.into_iter().flatten().filter_map(host_of));
+        let (layers, ops_layers) = (service.layers, service.ops_layers);
+        let ops_address = service.ops.address.clone();
+        // Before the first connection comes, which may be meant for whoever had the address before.
+        let Assembly {
+            entrance,
+            operations,
+            endpoints,
+        } = Blueprint {
+            identity: &identity,
+            router: service.router,
+            codecs: plugins.codecs(),
+            status: &status,
+            layered: &|table| (!layers.is_empty()).then(|| layers.stack(table)),
+            cover: Box::new(move |call| ops_layers.stack(call)),
+            ops: service.ops,
+            hosts,
+            concurrency: service.lifecycle.concurrency,
+        }
+        .assemble()?;
         let listener = transport.listen(address, entrance.clone()).await?;
         status.counts(listener.counters());
+        let ops_listener = match (ops_address, operations) {
+            (Some(address), Some(call)) => Some(transport.listen(&address, call).await?),
+            _ => None,
+        };
         // Behind an address that was given there may be several nodes of this service.
         let checked = match service.advertise {
             None => Checked::Node,
@@ -491,6 +561,7 @@ impl Running {
             client: service.client,
             registry,
             listener,
+            ops_listener,
             subscribers,
             renewal: None,
             lifecycle: service.lifecycle,
@@ -546,6 +617,12 @@ impl Running {
         &self.node
     }
 
+    /// The address that was bound for operational endpoints, if they have one of their own.
+    pub fn ops_address(&self) -> Option<String> {
+        let listener = self.ops_listener.as_ref();
+        listener.map(|listener| listener.address())
+    }
+
     /// A client made of the same plugins; the same one that [`Service::client`] gave.
     pub fn client(&self) -> Result<Client> {
         Ok(self.client.clone())
@@ -598,6 +675,10 @@ impl Running {
         tokio::join!(events, calls);
         if timeout(CLOSING, self.listener.close()).await.is_err() {
             tracing::warn!(limit = ?CLOSING, "connections did not end; a handler holds their thread");
+        }
+        if let Some(listener) = &self.ops_listener {
+            // Probes are answered until the last call has ended.
+            let _ = timeout(CLOSING, listener.close()).await;
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     balance::Balance,
     error::Result,
     registry::{Node, Registry},
-    transport::Native,
+    transport::{Native, io::host_of},
 };
 use desk::{Desk, Feed};
 use publish::Publisher;
@@ -125,7 +125,12 @@ impl Broker for Http {
     async fn subscribe(&self, topic: &str, queue: Option<&str>) -> Result<Subscription> {
         let inner = &self.0;
         let address = &inner.settings.address;
-        let listen = async |desk: Arc<Desk>| inner.native.listen_http(address, desk).await;
+        let named = [Some(&**address), inner.settings.advertise.as_deref()];
+        let hosts: Vec<_> = named.into_iter().flatten().filter_map(host_of).collect();
+        let listen = async |desk: Arc<Desk>| {
+            let native = &inner.native;
+            native.listen_http(address, hosts.clone(), desk).await
+        };
         let port = inner.door.port(listen).await?;
         let id = Node::random_id();
         let mut registered = Vec::new();

@@ -50,6 +50,12 @@ pub(crate) mod reason {
     pub(crate) const WRONG_SERVER: &str = "WRONG_SERVER";
     /// Another instance has registered under the node's id since.
     pub(crate) const ID_IN_USE: &str = "ID_IN_USE";
+    /// The request is addressed to a host that is none of the server's.
+    #[cfg(feature = "http")]
+    pub(crate) const HOST_NOT_ALLOWED: &str = "HOST_NOT_ALLOWED";
+    /// A page of this origin may not call.
+    #[cfg(feature = "http")]
+    pub(crate) const ORIGIN_NOT_ALLOWED: &str = "ORIGIN_NOT_ALLOWED";
 }
 
 impl Error {

@@ -98,6 +98,11 @@ impl Layers {
         self
     }
 
+    /// Adds one that other layers may have as well, inside all before it.
+    pub(crate) fn push(&mut self, layer: Arc<dyn Layer>) {
+        self.0.push(layer);
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

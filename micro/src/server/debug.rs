@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use crate::{
     context::Context,
-    error::Result,
-    server::{Handler, Router, stats::EndpointStats},
+    error::{Error, Result},
+    server::{Handler, Router, ops::Refusals, stats::EndpointStats},
     time::{self, Nanos},
 };
 
@@ -69,7 +69,7 @@ impl Status {
             identity: OnceLock::new(),
             warnings: Mutex::default(),
             registration: Mutex::new(Registration {
-                failure: Some("not registered yet".to_owned()),
+                failure: Some("starting".to_owned()),
                 lapses: time::NEVER,
                 conflict: None,
             }),
@@ -96,11 +96,15 @@ impl Status {
         let _ = self.counters.set(counters);
     }
 
-    /// Notes how the last registration went, which lasts until a time of this crate's clock. The cause of a failure is
-    /// for the log: anyone may read this.
+    /// Notes how the last registration went, which lasts until a time of this crate's clock. A failure
+    /// is kept in a word: the error itself is for the log alone.
     pub(crate) fn registered(&self, registered: Result<()>, lapses: Nanos) {
+        let word = |error: Error| match error.reason() {
+            Some(reason) => reason.to_ascii_lowercase(),
+            None => error.code().as_str().to_owned(),
+        };
         let mut registration = self.registration.lock();
-        registration.failure = registered.err().map(|error| error.message().to_owned());
+        registration.failure = registered.err().map(word);
         registration.lapses = lapses;
     }
 
@@ -143,14 +147,14 @@ impl Status {
 type Endpoints = Vec<(Arc<str>, Arc<EndpointStats>)>;
 
 /// The endpoints. Names of fields are go-micro's where it has them.
-pub(super) fn routes(status: Arc<Status>, endpoints: Endpoints) -> Router {
+pub(super) fn routes(status: Arc<Status>, endpoints: Endpoints, refusals: Arc<Refusals>) -> Router {
     let of_health = status.clone();
     let health = move |_: Context, _: Value| {
         let health = of_health.health();
         async move { Ok(health) }
     };
     let stats = move |_: Context, _: Value| {
-        let stats = stats(&status, &endpoints);
+        let stats = stats(&status, &endpoints, &refusals);
         async move { Ok(stats) }
     };
     Router::new()
@@ -158,7 +162,7 @@ pub(super) fn routes(status: Arc<Status>, endpoints: Endpoints) -> Router {
         .handle("Debug.Stats", stats.idempotent())
 }
 
-fn stats(status: &Status, endpoints: &Endpoints) -> Value {
+fn stats(status: &Status, endpoints: &Endpoints, refusals: &Refusals) -> Value {
     let rows = endpoints.iter().map(|(name, stats)| {
         json!({
             "name": &**name,
@@ -182,6 +186,7 @@ fn stats(status: &Status, endpoints: &Endpoints) -> Value {
         "requests": sum(EndpointStats::executed),
         "errors": sum(EndpointStats::failed),
         "registered": status.registration.lock().failure().is_none(),
+        "refused": refusals.all().map(|(name, count)| (name.to_owned(), json!(count))).collect::<Value>(),
         "discovery": ages.collect::<Vec<_>>(),
         "endpoints": rows.collect::<Vec<_>>(),
     });

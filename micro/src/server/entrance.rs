@@ -18,12 +18,13 @@ use tokio::time::Sleep;
 
 use crate::{
     broker::direct::TOPICS,
-    call::{Answer, Begun, Call, Identity, Listing, Shape, Traced, Watch},
+    call::{Answer, Begun, Call, Identity, Listing, Operations, Shape, Traced, Watch},
     context::Trace,
     error::{Error, Outcome, Result},
     message::{Request, Response},
     server::{
         counted::Counted,
+        ops::OpsListener,
         report,
         router::{Route, Table},
         stats::EndpointStats,
@@ -64,6 +65,7 @@ pub(crate) struct Entrance {
     /// What answers publishers whose events come by this port.
     events: OnceLock<Arc<dyn Call>>,
     busy: Arc<Busy>,
+    operations: OpsListener,
 }
 
 /// How much is at work.
@@ -81,10 +83,12 @@ impl Entrance {
         layered: Option<Arc<dyn Call>>,
         identity: Identity,
         limit: usize,
+        operations: OpsListener,
     ) -> Self {
         Entrance {
             table,
             layered,
+            operations,
             identity,
             events: OnceLock::new(),
             busy: Arc::new(Busy {
@@ -129,11 +133,11 @@ impl Entrance {
 impl Entrance {
     /// Refuses a request, or begins it and counts it.
     #[inline]
-    fn admit(&self, mut request: Request, now: Nanos) -> Begun {
+    fn admit(&self, mut request: Request, route: Option<&Route>, now: Nanos) -> Begun {
         if let Some(error) = self.refuse(&request, now) {
             return Begun::Done(Err(error));
         }
-        let Some(route) = self.table.find(request.target()) else {
+        let Some(route) = route else {
             return self.without_route(request);
         };
         request.context_mut().arrive();
@@ -187,7 +191,7 @@ impl Entrance {
 
     /// The same in a span, which has an event at its end.
     #[cold]
-    fn begin_traced(&self, mut request: Request, now: Nanos) -> Begun {
+    fn begin_traced(&self, mut request: Request, route: Option<&Route>, now: Nanos) -> Begun {
         let trace_id = request.context_mut().ensure_trace().hex_id();
         let span = tracing::debug_span!(
             "request",
@@ -199,7 +203,7 @@ impl Entrance {
             outcome = tracing::field::Empty,
         );
         let watch = Watch::new(span);
-        match watch.span().in_scope(|| self.admit(request, now)) {
+        match watch.span().in_scope(|| self.admit(request, route, now)) {
             Begun::Done(answer) => Begun::Done(watch.end(answer)),
             Begun::Running(answer) => Begun::Running(Box::pin(Traced::new(answer, watch))),
         }
@@ -238,10 +242,17 @@ impl Call for Entrance {
     }
 
     fn begin(&self, request: Request, now: Nanos) -> Begun {
-        if tracing::enabled!(tracing::Level::DEBUG) {
-            return self.begin_traced(request, now);
+        let route = self.table.find(request.target());
+        if let Some(route) = route
+            && route.is_operational
+        {
+            // It has layers and a limit of its own.
+            return route.call.begin(request, now);
         }
-        self.admit(request, now)
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            return self.begin_traced(request, route, now);
+        }
+        self.admit(request, route, now)
     }
 
     fn shape(&self, endpoint: &str) -> Option<Shape> {
@@ -250,6 +261,10 @@ impl Call for Entrance {
 
     fn listing(&self) -> Option<Listing> {
         self.table.listing()
+    }
+
+    fn operations(&self) -> Option<&dyn Operations> {
+        Some(&self.operations)
     }
 
     fn identity(&self) -> Option<&Identity> {

@@ -13,7 +13,7 @@ use crate::{
     message::{Request, Target},
     registry::Endpoint,
     server::{
-        debug::{self, Status},
+        debug::Status,
         handler::{Handler, Prepare, prepare},
         stats::EndpointStats,
         subscriber::Topic,
@@ -200,6 +200,8 @@ pub(crate) struct Route {
     /// Whether its handler runs on the blocking pool.
     pub(crate) blocking: bool,
     pub(crate) stats: Arc<EndpointStats>,
+    /// It is not the user's, but one that every service has.
+    pub(crate) is_operational: bool,
 }
 
 impl Table {
@@ -237,16 +239,34 @@ impl Table {
             .binary_search_by(|route| (*route.name).cmp(endpoint))
     }
 
-    /// The same with the endpoints that every service has; they are not in its record.
-    pub(crate) fn with_debug(mut self, codecs: &Codecs, status: &Arc<Status>) -> Self {
-        let stats = self.routes.iter();
-        let stats = stats.map(|route| (route.name.clone(), route.stats.clone()));
-        let debug = debug::routes(status.clone(), stats.collect());
+    /// The counts of its endpoints, by their names.
+    pub(crate) fn stats(&self) -> Vec<(Arc<str>, Arc<EndpointStats>)> {
+        let routes = self.routes.iter();
+        routes
+            .map(|route| (route.name.clone(), route.stats.clone()))
+            .collect()
+    }
+
+    /// The same, telling by this whether it wants requests.
+    pub(crate) fn with_status(mut self, status: &Arc<Status>) -> Self {
         self.status = Some(status.clone());
-        for (name, entry) in debug.endpoints {
-            if let Err(place) = self.position(&name) {
-                self.routes
-                    .insert(place, Route::new(&entry.endpoint, &entry.prepare, codecs));
+        self
+    }
+
+    /// The same with the endpoints of `debug`, which `call` answers; they are not in its record. One of the user's
+    /// of the same name stays.
+    pub(crate) fn with_debug(mut self, debug: &Table, call: &Arc<dyn Call>) -> Self {
+        for route in &debug.routes {
+            if let Err(place) = self.position(&route.name) {
+                let route = Route {
+                    name: route.name.clone(),
+                    call: call.clone(),
+                    shape: route.shape,
+                    blocking: route.blocking,
+                    stats: route.stats.clone(),
+                    is_operational: true,
+                };
+                self.routes.insert(place, route);
             }
         }
         self
@@ -261,6 +281,7 @@ impl Route {
             call: (prepare.with)(codecs),
             shape: endpoint.shape(),
             stats: Arc::default(),
+            is_operational: false,
         }
     }
 }

@@ -84,6 +84,19 @@ impl Settings {
         self.read_as(name, means, value::duration)
     }
 
+    /// A setting as `read` reads it, whose errors name the setting.
+    pub(crate) fn checked<T>(
+        &self,
+        name: &str,
+        read: impl FnOnce(&str) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let Some(said) = self.said.get(name) else {
+            return Ok(None);
+        };
+        let named = |error: Error| error.context(format!("`{}`", said.level.spell(name)));
+        read(&said.text).map(Some).map_err(named)
+    }
+
     /// The metadata of the service's node that was said.
     pub(crate) fn metadata(&self) -> Result<BTreeMap<String, String>> {
         let means = "is not a list of pairs such as `zone=west,rack=7`";

@@ -21,7 +21,7 @@ const fn setting(name: &'static str, default: &'static str, means: &'static str)
 pub(super) const METADATA: &str = "server-metadata";
 
 /// Every setting, in the order of the page.
-pub(super) const SETTINGS: [Setting; 39] = [
+pub(super) const SETTINGS: [Setting; 42] = [
     setting(
         "registry",
         "`local`",
@@ -105,6 +105,12 @@ pub(super) const SETTINGS: [Setting; 39] = [
         "whose pages may call by Connect and gRPC-Web: origins with commas between them, or `*`",
     ),
     setting(
+        "server-allowed-hosts",
+        "none",
+        "hosts that HTTP requests over loopback may be addressed to, beside loopback's own and the advertised one: \
+         names with commas between them, or `*`",
+    ),
+    setting(
         METADATA,
         "none",
         "pairs `k=v` of its node's metadata, with commas between them; a flag may be repeated",
@@ -113,6 +119,17 @@ pub(super) const SETTINGS: [Setting; 39] = [
         "metadata",
         "none",
         "metadata of requests that goes on to the services called for them: names with commas between them, or `all`",
+    ),
+    setting(
+        "ops",
+        "`all`",
+        "which operational endpoints are served: some of `health`, `ready`, `metrics`, `debug`, `reflection` with commas \
+         between them, or `none`",
+    ),
+    setting(
+        "ops-address",
+        "where it listens",
+        "an address of their own for operational endpoints, where alone they are served then",
     ),
     setting(
         "register-ttl",

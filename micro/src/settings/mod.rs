@@ -16,8 +16,10 @@
 //! | `--server-name`, `--server-version`, `--server-id` | who the service is |
 //! | `--server-address`, `--server-advertise` | where it listens, and which address it registers |
 //! | `--server-cors-origins` | whose pages may call by Connect and gRPC-Web, such as `https://shop.example`; `*` for all |
+//! | `--server-allowed-hosts` | hosts that HTTP requests over loopback may be addressed to; `*` for all |
 //! | `--server-metadata k=v` | its metadata; repeated, or a list with commas |
 //! | `--metadata` | which metadata of requests goes on to the services called for them: names, or `all` as in go-micro |
+//! | `--ops`, `--ops-address` | which operational endpoints are served, and where if not with the others |
 //! | `--register-ttl`, `--register-interval` | how long a registration lasts, how often it is renewed |
 //! | `--client-request-timeout` | the time for a call that comes without a deadline |
 //! | `--client-retries` | attempts after the first, in the whole tree of a call |

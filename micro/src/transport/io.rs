@@ -46,6 +46,31 @@ pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
+#[cfg(feature = "http")]
+impl Io {
+    /// Whether it came to an address of loopback; `false` where that is not known, and for Unix sockets, which no
+    /// browser reaches.
+    pub(crate) fn is_loopback(&self) -> bool {
+        match self {
+            Io::Tcp(socket) => socket
+                .local_addr()
+                .is_ok_and(|address| address.ip().to_canonical().is_loopback()),
+            #[cfg(feature = "tls")]
+            Io::Tls(secured) => secured.carrier().is_loopback(),
+            _ => false,
+        }
+    }
+
+    /// Whether it is TLS.
+    pub(crate) fn is_secure(&self) -> bool {
+        #[cfg(feature = "tls")]
+        if matches!(self, Io::Tls(_)) {
+            return true;
+        }
+        false
+    }
+}
+
 macro_rules! each {
     ($self:expr, $io:ident => $body:expr) => {
         match $self {
@@ -228,6 +253,36 @@ impl fmt::Debug for Io {
             Io::Other(_) => "other",
         })
     }
+}
+
+/// The host of an address such as `host:port`, in lower case; `None` for a Unix socket.
+pub(crate) fn host_of(address: &str) -> Option<String> {
+    if address.starts_with("unix:") {
+        return None;
+    }
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    let host = host.trim_matches(['[', ']']).to_ascii_lowercase();
+    (!host.is_empty()).then_some(host)
+}
+
+/// Reads hosts with commas between them: names and addresses without a port, or `*`.
+pub(crate) fn read_hosts(text: &str) -> crate::error::Result<Vec<String>> {
+    let hosts = text.split(',').map(|host| {
+        let host = host.trim();
+        let bare = host.trim_matches(['[', ']']);
+        let is_name = !bare.is_empty() && bare.bytes().all(|byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')
+        });
+        match host == "*" || is_name || bare.parse::<std::net::IpAddr>().is_ok() {
+            true => Ok(bare.trim_end_matches('.').to_ascii_lowercase()),
+            false => Err(crate::error::Error::invalid_argument(format!(
+                "`{}` is no host; write names without ports, such as `shop.example`, with commas between \
+                 them, or `*`",
+                host.escape_debug()
+            ))),
+        }
+    });
+    hosts.collect()
 }
 
 pub(crate) type SharedNetwork = Arc<dyn Network>;

@@ -38,7 +38,7 @@ pub(crate) mod worker;
 #[cfg(feature = "http")]
 pub(crate) use adapter::Sent;
 #[cfg(feature = "http")]
-pub(crate) use http::{Dialect, HttpAnswer, HttpBody, Site, travel};
+pub(crate) use http::{Dialect, HttpAnswer, HttpBody, Site, coding, travel};
 #[cfg(feature = "http")]
 pub(crate) use mucp::{Exchange, Lane, fault};
 

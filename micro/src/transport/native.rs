@@ -16,6 +16,8 @@ use super::{
     http::{self, client::Version, compression::Compression, cors::Origins},
     mucp,
 };
+#[cfg(feature = "http")]
+use crate::call::{Operation, Operations, Refusal};
 use crate::{
     call::Call,
     error::Result,
@@ -226,11 +228,13 @@ impl Native {
         refuses
     }
 
-    /// Answers plain HTTP/1.1 at an address, with the TLS that every listener of this transport has.
+    /// Answers plain HTTP/1.1 at an address, with the TLS that every listener of this transport has; over
+    /// loopback those who ask for one of `hosts` too.
     #[cfg(feature = "http")]
     pub(crate) async fn listen_http(
         &self,
         address: &str,
+        hosts: Vec<String>,
         dialect: Arc<dyn http::Dialect>,
     ) -> Result<Box<dyn Listener>> {
         let port = Port {
@@ -239,13 +243,14 @@ impl Native {
             tls: tls::Server::new(self.tls.said(), &[http::h1::ALPN])?.map(Arc::new),
             protocols: vec![Arc::new(http::h1::H1 {
                 limits: self.limits.clone(),
+                origins: None,
                 dialects: Arc::new([dialect]),
                 hijackers: Vec::new(),
             })],
             limits: self.limits.clone(),
             runtimes: self.runtimes.clone(),
         };
-        port.listen(address, Arc::new(Nobody)).await
+        port.listen(address, Arc::new(Nobody { hosts })).await
     }
 
     /// A way to a node that takes plain JSON over HTTP.
@@ -290,7 +295,7 @@ impl Native {
     }
 
     /// The same, whose port lets in pages of these origins, with commas between them, or of all by `*`.
-    /// Otherwise only a page's own origin calls: browsers see to that.
+    /// Otherwise pages of the port's own origin call, and those of others are refused.
     ///
     /// # Errors
     /// `InvalidArgument` where one is no origin, such as `https://shop.example`.
@@ -315,7 +320,22 @@ impl Native {
 
 /// Has no endpoints.
 #[cfg(feature = "http")]
-struct Nobody;
+struct Nobody {
+    hosts: Vec<String>,
+}
+
+#[cfg(feature = "http")]
+impl Operations for Nobody {
+    fn serve(&self, _: Operation, _: Option<Arc<dyn Call>>) -> Option<Arc<dyn Call>> {
+        None
+    }
+
+    fn hosts(&self) -> &[String] {
+        &self.hosts
+    }
+
+    fn refused(&self, _: Refusal) {}
+}
 
 #[cfg(feature = "http")]
 impl Call for Nobody {
@@ -323,6 +343,10 @@ impl Call for Nobody {
         let error =
             crate::error::Error::not_found(format!("there is no `{}` here", request.endpoint()));
         Box::pin(async { Err(error) })
+    }
+
+    fn operations(&self) -> Option<&dyn Operations> {
+        Some(self)
     }
 }
 

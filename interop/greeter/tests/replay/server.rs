@@ -14,6 +14,7 @@ use crate::{
 
 pub(crate) async fn greeter() -> Running {
     let service = Service::new("greeter")
+        .allow_host("*")
         .plugins(Plugins::new().registry(Memory::new()))
         .lifecycle(|life| life.propagation = Duration::ZERO);
     Greeter::new()

@@ -22,7 +22,7 @@ use super::{envelope, style};
 use crate::{
     broker::{Delivery, in_hand::InHand},
     error::{Error, Outcome, Result},
-    transport::{Dialect, HttpAnswer, HttpBody, Site, fault},
+    transport::{Dialect, HttpAnswer, HttpBody, Site, coding, fault},
 };
 
 /// How many subscriptions of a process took an event; ours alone say so.
@@ -130,16 +130,25 @@ impl Dialect for Desk {
             let error = Error::not_found("events are posted to `/` or `/_sub`");
             return Box::pin(async move { failed(&error, StatusCode::NOT_FOUND) });
         }
+        let coding = match coding::of(&head.headers) {
+            Ok(coding) => coding,
+            Err(error) => {
+                let mut response = failed(&error, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+                let headers = response.headers_mut();
+                headers.insert(header::ACCEPT_ENCODING, coding::ACCEPTED);
+                return Box::pin(async { response });
+            }
+        };
         let id = head.uri.query().and_then(style::id);
         let most = site.limits.message;
         let desk = Desk {
             inboxes: self.inboxes.clone(),
         };
         Box::pin(async move {
-            let delivered = match body.collect(most).await {
-                Ok((body, _)) => desk.deliver(id, &body),
-                Err(error) => Err(error),
-            };
+            let collected = body.collect(most).await;
+            let delivered = collected
+                .and_then(|(body, _)| coding::decode(coding, body, most))
+                .and_then(|body| desk.deliver(id, &body));
             match delivered {
                 Ok(count) => {
                     let mut response = Response::new(HttpBody::empty());

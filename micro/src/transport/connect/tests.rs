@@ -15,9 +15,12 @@ use crate::{
         Limits,
         buffered::{Buffered, Level},
         http::{
-            Dialect, HttpBody, Site, body_of,
+            Dialect, HttpBody, Site,
+            access::Access,
+            body_of,
             envelope::{Envelopes, seal},
         },
+        io::Io,
     },
 };
 
@@ -86,7 +89,10 @@ async fn ask(method: Method, uri: &str, headers: &[(&str, &str)], body: HttpBody
     let limits = Arc::new(Limits::default());
     let level = Arc::new(Level::new(limits.max_server_buffered_bytes));
     let buffered = Buffered::new(&limits, level);
-    let site = Site::new(Arc::new(Echo), limits, buffered, Arc::new([]));
+    let call: Arc<dyn Call> = Arc::new(Echo);
+    let (io, _) = tokio::io::duplex(1);
+    let access = Access::new(None, &Io::Other(Box::new(io)), call.clone());
+    let site = Site::new(call, limits, buffered, access, Arc::new([]));
     let (head, body) = request.into_parts();
     assert!(Server.speaks(&head), "{uri}");
     let answer = Server.answer(HttpRequest::from_parts(head, body), &site);

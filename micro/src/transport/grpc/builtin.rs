@@ -1,25 +1,46 @@
 //! Services that every gRPC server has.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use prost::Message;
 
-use super::{health::Health, reflection::Reflection};
+use super::{
+    health::Health,
+    reflection::{Files, Reflection},
+};
 use crate::{
-    call::Call,
+    call::{Call, Operation},
     error::{Error, Result},
     message::ContentType,
 };
 
-/// The service of that package, which answers about `server`; `None` where it is not one of them.
-pub(super) fn of(package: &str, server: &Arc<dyn Call>) -> Option<Arc<dyn Call>> {
-    Some(match package {
-        "grpc.health.v1" => Arc::new(Health(server.clone())),
+/// The `.proto` files of a listener's server, decoded when reflection is first asked for them.
+pub(super) type Descriptors = Arc<OnceLock<Files>>;
+
+/// The service of that package, which answers about `server`; `None` where it is not one of them, or is not
+/// served here.
+pub(super) fn of(
+    package: &str,
+    server: &Arc<dyn Call>,
+    descriptors: &Descriptors,
+) -> Option<Arc<dyn Call>> {
+    let (operation, own): (_, Arc<dyn Call>) = match package {
+        "grpc.health.v1" => (Operation::Health, Arc::new(Health(server.clone()))),
         // v1alpha is the same under its older name.
-        "grpc.reflection.v1" | "grpc.reflection.v1alpha" => Arc::new(Reflection(server.clone())),
+        "grpc.reflection.v1" | "grpc.reflection.v1alpha" => {
+            let reflection = Reflection {
+                server: server.clone(),
+                descriptors: descriptors.clone(),
+            };
+            (Operation::Reflection, Arc::new(reflection))
+        }
         _ => return None,
-    })
+    };
+    match server.operations() {
+        Some(operations) => operations.serve(operation, Some(own)),
+        None => Some(own),
+    }
 }
 
 /// A message of these services, which speak Protobuf only.

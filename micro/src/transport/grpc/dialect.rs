@@ -10,7 +10,7 @@ use http::{HeaderValue, Method, Request as HttpRequest, StatusCode, header, requ
 
 use super::{
     answer::{Reply, refused},
-    builtin,
+    builtin::{self, Descriptors},
     head::{self, Head},
     messages::Messages,
 };
@@ -24,7 +24,9 @@ use crate::{
 
 /// gRPC over HTTP/2: unary calls and streams, health and reflection.
 #[derive(Debug, Default)]
-pub(crate) struct Server;
+pub(crate) struct Server {
+    descriptors: Descriptors,
+}
 
 impl Dialect for Server {
     fn speaks(&self, head: &Parts) -> bool {
@@ -88,7 +90,7 @@ impl Dialect for Server {
         let builtin = match place.shape {
             Some(_) => None,
             None if site.refuses => None,
-            None => builtin::of(place.target.service(), &site.call),
+            None => builtin::of(place.target.service(), &site.call, &self.descriptors),
         };
         let (call, place) = match builtin {
             None => (site.call.clone(), place),

@@ -18,11 +18,9 @@ use bytes::Bytes;
 use futures_core::Stream;
 use prost::Message;
 
-use self::{
-    files::Files,
-    wire::{Answered, Asked, Extensions, Failed, Found, Question, Service, Services, Told},
-};
-use super::builtin::{decode, no_method};
+pub(super) use self::files::Files;
+use self::wire::{Answered, Asked, Extensions, Failed, Found, Question, Service, Services, Told};
+use super::builtin::{Descriptors, decode, no_method};
 use crate::{
     call::{Answer, Call, Shape},
     error::{Code, Result},
@@ -30,21 +28,26 @@ use crate::{
 };
 
 /// Answers for a server.
-pub(super) struct Reflection(pub(super) Arc<dyn Call>);
+pub(super) struct Reflection {
+    pub(super) server: Arc<dyn Call>,
+    /// Shared by all that ask.
+    pub(super) descriptors: Descriptors,
+}
 
 const ENDPOINT: &str = "ServerReflection.ServerReflectionInfo";
 
 impl Call for Reflection {
     fn call(&self, request: Request) -> Answer {
-        let files = Files::new(self.0.listing().unwrap_or_default());
+        let (server, descriptors) = (self.server.clone(), self.descriptors.clone());
         let endpoint = request.endpoint().to_owned();
         let (_, content_type, body) = request.into_parts();
         Box::pin(async move {
             if endpoint != ENDPOINT {
                 return Err(no_method(&endpoint));
             }
+            descriptors.get_or_init(|| Files::new(server.listing().unwrap_or_default()));
             let answers = Answers {
-                files,
+                descriptors,
                 content_type,
                 questions: body.into_stream(),
             };
@@ -64,7 +67,7 @@ impl Call for Reflection {
 }
 
 struct Answers {
-    files: Files,
+    descriptors: Descriptors,
     content_type: ContentType,
     questions: BodyStream,
 }
@@ -76,7 +79,8 @@ impl Stream for Answers {
         self.questions.as_mut().poll_next(cx).map(|question| {
             question.map(|bytes| {
                 let question: Question = decode(&self.content_type, &bytes?)?;
-                Ok(answer(&self.files, question).encode_to_vec().into())
+                let files = self.descriptors.get_or_init(Files::default);
+                Ok(answer(files, question).encode_to_vec().into())
             })
         })
     }

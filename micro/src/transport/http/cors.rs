@@ -64,7 +64,7 @@ impl Origins {
     }
 
     /// What an answer to a page of this origin says; `None` where it may not call.
-    fn allow(&self, origin: &HeaderValue) -> Option<HeaderValue> {
+    pub(super) fn allow(&self, origin: &HeaderValue) -> Option<HeaderValue> {
         match self {
             Origins::Any => Some(ANY),
             Origins::These(all) => {

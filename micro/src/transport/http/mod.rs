@@ -1,9 +1,11 @@
 //! HTTP, whichever its version: a connection of either makes requests of the same form, a [`Site`]
 //! answers them, and each dialect of it (gRPC, Connect, plain JSON, …) is a [`Dialect`].
 
+pub(crate) mod access;
 pub(crate) mod addressing;
 mod body;
 pub(crate) mod client;
+pub(crate) mod coding;
 pub(crate) mod compression;
 pub(crate) mod cors;
 pub(crate) mod envelope;
@@ -62,7 +64,9 @@ pub(crate) fn protocols(
 ) -> Vec<Arc<dyn Protocol>> {
     let mut others: Vec<Arc<dyn Dialect>> = vec![Arc::new(ops::Ops::new())];
     #[cfg(feature = "grpc")]
-    others.push(Arc::new(super::grpc::web::Server));
+    let grpc = Arc::new(super::grpc::Server::default());
+    #[cfg(feature = "grpc")]
+    others.push(Arc::new(super::grpc::web::Server(grpc.clone())));
     others.push(Arc::new(super::connect::Server));
     others.push(Arc::new(plain::Plain));
     if let Some(origins) = origins {
@@ -72,17 +76,20 @@ pub(crate) fn protocols(
         };
         others.insert(0, Arc::new(cors));
     }
+    let origins = origins.cloned().map(Arc::new);
     // Of the two versions a client that speaks both is given the first.
     vec![
         #[cfg(feature = "grpc")]
         Arc::new(h2::Http2 {
             limits: limits.clone(),
-            dialects: std::iter::once(Arc::new(super::grpc::Server) as Arc<dyn Dialect>)
+            origins: origins.clone(),
+            dialects: std::iter::once(grpc as Arc<dyn Dialect>)
                 .chain(others.iter().cloned())
                 .collect(),
         }),
         Arc::new(h1::H1 {
             limits: limits.clone(),
+            origins,
             dialects: others.into(),
             hijackers: vec![Arc::new(super::mucp::Server)],
         }),

@@ -1,14 +1,25 @@
 //! What those who operate a service ask it: `/health`, `/ready`, `/metrics`.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use serde_json::Value;
 
-use super::{Dialect, HttpAnswer, HttpBody, Site, plain::failed};
+use super::{
+    Dialect, HttpAnswer, HttpBody, Site,
+    plain::{failed, timeout},
+    travel,
+};
 use crate::{
+    call::Operation,
     error::{Error, Result},
     message::{self, ContentType, Target},
+    time,
 };
+
+/// The time for an answer where the caller gives none: a layer that covers these endpoints may hold it up.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Answers from `Debug.Health` and `Debug.Stats` of the same server.
 pub(crate) struct Ops {
@@ -35,17 +46,27 @@ impl Dialect for Ops {
         if head.method != Method::GET && head.method != Method::HEAD {
             return Box::pin(async { not_asked() });
         }
-        let path = head.uri.path();
-        let is_ready = path == "/ready";
-        let is_metrics = path == "/metrics";
-        let target = if is_metrics {
-            &self.stats
-        } else {
-            &self.health
+        let (operation, target) = match head.uri.path() {
+            "/metrics" => (Operation::Metrics, &self.stats),
+            "/ready" => (Operation::Ready, &self.health),
+            _ => (Operation::Health, &self.health),
         };
+        let call = match site.call.operations() {
+            Some(operations) => operations.serve(operation, None),
+            None => Some(site.call.clone()),
+        };
+        let Some(call) = call else {
+            let path = head.uri.path();
+            let error = Error::not_found(format!("there is no `{path}` at this address"));
+            return Box::pin(async move { failed(&error, StatusCode::NOT_FOUND) });
+        };
+        let is_ready = operation == Operation::Ready;
+        let is_metrics = operation == Operation::Metrics;
+        let left = timeout(&head.headers).unwrap_or(TIMEOUT);
+        let context = travel::context(&head.headers, time::now(), Some(left));
         let body = Bytes::from_static(b"{}");
         let asked = message::Request::new(target.clone(), ContentType::Json, body);
-        let answer = site.call.call(asked);
+        let answer = call.call(asked.with_context(context));
         Box::pin(async move {
             match answer.await.and_then(read) {
                 Ok((stats, _)) if is_metrics => metrics(&stats),
@@ -58,7 +79,10 @@ impl Dialect for Ops {
                     let status = if well { 200 } else { 503 };
                     told(status, "application/json", text)
                 }
-                Err(error) => failed(&error, StatusCode::SERVICE_UNAVAILABLE),
+                Err(error) => {
+                    let status = StatusCode::from_u16(error.http_status());
+                    failed(&error, status.unwrap_or(StatusCode::SERVICE_UNAVAILABLE))
+                }
             }
         })
     }
@@ -104,6 +128,15 @@ fn metrics(stats: &Value) -> Response<HttpBody> {
         for (result, count) in [("ok", executed - failed), ("error", failed)] {
             text.sample("endpoint", endpoint, &[("result", result)], count.max(0.0));
         }
+    }
+    text.family(
+        "micro_requests_refused_total",
+        "counter",
+        "Requests refused before they reached an endpoint.",
+    );
+    let refused = stats.get("refused").and_then(Value::as_object);
+    for (reason, count) in refused.into_iter().flatten() {
+        text.0 += &format!("micro_requests_refused_total{{reason=\"{reason}\"}} {count}\n");
     }
     text.family(
         "micro_requests_in_flight",

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 
 use super::{
     Dialect, HttpAnswer, HttpBody,
+    access::Access,
     addressing::{self, Meant},
     intake::Intake,
 };
@@ -33,6 +34,8 @@ pub(crate) struct Site {
     pub(crate) call: Arc<dyn Call>,
     pub(crate) limits: Arc<Limits>,
     buffered: Arc<Buffered>,
+    /// Which requests may come in.
+    pub(crate) access: Access,
     /// In the order in which they are asked; the last one takes what no other wants.
     pub(crate) dialects: Arc<[Arc<dyn Dialect>]>,
     /// Whether every request is refused before it reaches anything.
@@ -79,6 +82,7 @@ impl Site {
         call: Arc<dyn Call>,
         limits: Arc<Limits>,
         buffered: Arc<Buffered>,
+        access: Access,
         dialects: Arc<[Arc<dyn Dialect>]>,
     ) -> Self {
         let call = Arc::new(Admitted {
@@ -89,6 +93,7 @@ impl Site {
             call,
             limits,
             buffered,
+            access,
             dialects,
             refuses: false,
             places: Mutex::default(),
@@ -101,8 +106,11 @@ impl Site {
         Arc::new(Intake::new(account, self.limits.frame))
     }
 
-    /// Answers a request by the first dialect that it is of; 404 where there is none.
+    /// Answers a request by the first dialect that it is of; 404 where there is none, 403 where it may not come in.
     pub(crate) fn answer(&self, request: Request<HttpBody>) -> HttpAnswer {
+        if let Some(refused) = self.access.answer(request.uri(), request.headers()) {
+            return Box::pin(async { refused });
+        }
         match addressing::look(&*self.call, request.method(), request.headers()) {
             Meant::Here => self.pass(request),
             Meant::Elsewhere(error) => self.refusing(error).pass(request),
@@ -116,6 +124,7 @@ impl Site {
             call: Arc::new(Refusal(error)),
             limits: self.limits.clone(),
             buffered: self.buffered.clone(),
+            access: self.access.clone(),
             dialects: self.dialects.clone(),
             refuses: true,
             places: Mutex::default(),
@@ -132,6 +141,9 @@ impl Site {
 
     /// The same, in place if that takes no waiting. `now` is when the request was read.
     pub(crate) fn begin(&self, request: Request<HttpBody>, now: Nanos) -> HttpBegun {
+        if let Some(refused) = self.access.answer(request.uri(), request.headers()) {
+            return HttpBegun::Done(refused);
+        }
         match addressing::look(&*self.call, request.method(), request.headers()) {
             Meant::Here => {}
             Meant::Elsewhere(error) => {

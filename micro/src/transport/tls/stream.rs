@@ -33,6 +33,12 @@ impl Secured {
         }
     }
 
+    /// What carries it.
+    #[cfg(feature = "http")]
+    pub(crate) fn carrier(&self) -> &Io {
+        self.stream.get_ref().0
+    }
+
     fn has_unsent(&self) -> bool {
         match &self.stream {
             TlsStream::Client(stream) => stream.get_ref().1.wants_write(),

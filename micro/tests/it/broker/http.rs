@@ -93,7 +93,18 @@ async fn what_is_no_event_is_refused_and_what_is_for_nobody_is_not() {
     assert_eq!(post(address, "/other?id=x", "{}").await, 404);
     let event = r#"{"Header":{"Micro-Topic":"a"},"Body":""}"#;
     assert_eq!(post(address, "/?id=nobody", event).await, 200);
-    let got = request(address, "GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    for (lines, expected) in [
+        ("Origin: http://evil.example\r\n", "HTTP/1.1 403 "),
+        ("Content-Encoding: br\r\n", "HTTP/1.1 415 "),
+    ] {
+        let length = event.len();
+        let text = format!(
+            "POST /?id=nobody HTTP/1.1\r\nHost: localhost\r\n{lines}Content-Length: {length}\r\n\r\n{event}"
+        );
+        let got = request(address, &text).await;
+        assert!(got.starts_with(expected), "{got}");
+    }
+    let got = request(address, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     assert!(got.starts_with("HTTP/1.1 405 "), "{got}");
     assert!(got.contains("go.micro.broker"), "{got}");
     drop(subscription);
@@ -159,14 +170,15 @@ async fn a_subscriber_of_go_micro_s_is_posted_to_as_its_version_wants() {
 /// The status of a post.
 async fn post(address: &str, target: &str, body: &str) -> u16 {
     let length = body.len();
-    let text =
-        format!("POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n{body}");
+    let text = format!(
+        "POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
     request(address, &text).await[9..12].parse().unwrap()
 }
 
 async fn request(address: &str, text: &str) -> String {
     let mut socket = TcpStream::connect(address).await.unwrap();
-    let text = text.replacen("Host: x", "Host: x\r\nConnection: close", 1);
+    let text = text.replacen("Host: localhost", "Host: localhost\r\nConnection: close", 1);
     socket.write_all(text.as_bytes()).await.unwrap();
     let mut read = String::new();
     timeout(LONG, socket.read_to_string(&mut read))

@@ -4,6 +4,7 @@ mod attack;
 mod first;
 mod greeter;
 mod once;
+mod operations;
 mod our_client;
 mod our_server;
 mod suites;

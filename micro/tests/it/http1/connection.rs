@@ -62,7 +62,8 @@ async fn a_client_that_asks_for_it_is_told_to_continue() {
     ] {
         let mut socket = connect(&running).await;
         let head = format!(
-            "POST /Greeter.Hello HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\n{framing}\r\n\r\n"
+            "POST /Greeter.Hello HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\
+             Expect: 100-Continue\r\n{framing}\r\n\r\n"
         );
         send(&mut socket, head).await;
         let (head, _) = read_one(&mut socket).await;
@@ -241,6 +242,7 @@ async fn a_handler_ends_when_its_client_has_gone() {
         }
     };
     let running = Service::new("sleeper")
+        .allow_host("a")
         .plugins(Plugins::new().registry(Memory::new()))
         .handle("Sleeper.Sleep", forever)
         .lifecycle(|life| life.propagation = Duration::ZERO)
@@ -283,7 +285,8 @@ async fn a_body_over_the_limit_is_413_however_it_comes() {
     let large = format!("{{\"name\":\"{}\"}}", "x".repeat(100_000));
     let by_length = post("/Greeter.Hello", &large);
     let chunked = format!(
-        "POST /Greeter.Hello HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{large}\r\n",
+        "POST /Greeter.Hello HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\
+         Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{large}\r\n",
         large.len()
     );
     for request in [by_length, chunked] {

@@ -10,6 +10,7 @@ async fn greeter(origins: Option<&str>) -> Running {
     Service::new("greeter")
         .plugins(Plugins::new().registry(Memory::new()))
         .settings(settings)
+        .allow_host("a")
         .lifecycle(|life| life.propagation = std::time::Duration::ZERO)
         .handle("Greeter.Hello", hello)
         .serve()

@@ -1,9 +1,13 @@
 //! HTTP/1.1 spoken by hand, to say what no client would, and by clients that others wrote.
 
+mod access;
 mod client;
 mod clients;
 mod connection;
 mod cors;
+#[cfg(feature = "gzip")]
+mod encoded;
+mod operations;
 mod ops;
 mod plain;
 mod refused;
@@ -68,6 +72,8 @@ async fn greeter(change: impl FnOnce(&mut micro::transport::Limits)) -> Running 
         .transport(Native::new().limit(change));
     Service::new("greeter")
         .plugins(plugins)
+        .allow_host("a")
+        .allow_host("other")
         .handle("Greeter.Hello", hello.idempotent())
         .handle("Greeter.Count", count)
         .lifecycle(|life| life.propagation = Duration::ZERO)
@@ -126,7 +132,9 @@ fn status(text: &str) -> u16 {
 
 fn post(path: &str, body: &str) -> String {
     let length = body.len();
-    format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{body}")
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
 }
 
 async fn send(socket: &mut TcpStream, bytes: impl AsRef<[u8]>) {

@@ -33,6 +33,7 @@ async fn health_and_readiness_are_told_by_status_and_json() {
 async fn a_service_that_leaves_is_healthy_and_not_ready() {
     use std::time::Duration;
     let service = micro::Service::new("greeter")
+        .allow_host("a")
         .plugins(micro::Plugins::new().registry(micro::registry::Memory::new()))
         .lifecycle(|life| life.propagation = Duration::from_millis(500));
     let running = service.serve().await.unwrap();

@@ -50,7 +50,11 @@ async fn errors_have_a_status_and_say_what_to_do() {
             "did you mean `Greeter.Hello`?",
         ),
         (post("/nothing", "{}"), 404, "POST /Type.Method"),
-        (post("/", "{}"), 404, "POST /Type.Method"),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n".to_owned(),
+            404,
+            "POST /Type.Method",
+        ),
         (
             post("/Greeter.Hello", "{\"name\":7}"),
             400,
@@ -114,6 +118,7 @@ async fn a_timeout_in_nanoseconds_is_kept() {
         let body = "{\"wait_ms\":200}";
         let request = format!(
             "POST /Greeter.Hello HTTP/1.1\r\nHost: a\r\nTimeout: {timeout}\r\n\
+             Content-Type: application/json\r\n\
              Content-Length: {}\r\n\r\n{body}",
             body.len()
         );

@@ -9,7 +9,9 @@ type Case = (&'static str, u16, String);
 
 /// A request with these lines after `Host`, and what follows the head.
 fn post(lines: &str, body: &str) -> String {
-    format!("POST /Greeter.Hello HTTP/1.1\r\nHost: a\r\n{lines}\r\n{body}")
+    format!(
+        "POST /Greeter.Hello HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n{lines}\r\n{body}"
+    )
 }
 
 fn chunked(body: &str) -> String {

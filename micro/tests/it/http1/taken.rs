@@ -7,11 +7,14 @@ async fn what_is_unusual_but_right_is_answered_and_the_connection_kept() {
     let running = greeter(|_| {}).await;
     let chunked = |body: &str| {
         format!(
-            "POST /Greeter.Hello HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{body}"
+            "POST /Greeter.Hello HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\
+             Transfer-Encoding: chunked\r\n\r\n{body}"
         )
     };
     let with = |lines: &str| {
-        format!("POST /Greeter.Hello HTTP/1.1\r\n{lines}Content-Length: 2\r\n\r\n{{}}")
+        format!(
+            "POST /Greeter.Hello HTTP/1.1\r\n{lines}Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}"
+        )
     };
     for request in [
         with("Host: a\r\n"),
@@ -33,7 +36,8 @@ async fn what_is_unusual_but_right_is_answered_and_the_connection_kept() {
         with("Host: a\r\nConnection: Close-not, ,\r\n"),
         with("Host: a\r\nContent-Type: application/json; charset=utf-8\r\n"),
         format!("\r\n{}", with("Host: a\r\n")),
-        "POST /Greeter.Hello HTTP/1.1\r\nHost: a\r\nContent-Length: 00000000000000000002\r\n\r\n{}"
+        "POST /Greeter.Hello HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\
+         Content-Length: 00000000000000000002\r\n\r\n{}"
             .into(),
         "POST /Greeter.Hello HTTP/1.1\r\nHost: a\r\n\r\n".into(),
         "POST /Greeter.Hello?a=b&c[]=%20{}|^ HTTP/1.1\r\nHost: a\r\n\r\n".replace('^', "~"),
@@ -73,7 +77,8 @@ async fn what_is_unusual_but_right_is_answered_and_the_connection_kept() {
 #[tokio::test]
 async fn a_request_is_the_same_in_any_portions() {
     let running = greeter(|_| {}).await;
-    let request = "POST /Greeter.Hello HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
+    let request = "POST /Greeter.Hello HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\
+        Transfer-Encoding: chunked\r\n\r\n\
         F;a=b\r\n{\"name\": \"John\"\r\n1\r\n}\r\n0\r\nA: b\r\n\r\n";
     for portion in [1, 2, 3, 7, 50] {
         let mut socket = connect(&running).await;

@@ -1,6 +1,7 @@
 //! HTTP/2 spoken by hand, to say what no client would: each wrong message is refused as RFC 9113 has it, no
 //! handler hears of it, and nobody else pays.
 
+mod access;
 mod blocks;
 mod frames;
 mod heads;
@@ -108,6 +109,7 @@ async fn greeter() -> (Running, Arc<Mutex<Vec<String>>>) {
         async move { Result::Ok(hello) }
     };
     let running = Service::new("greeter")
+        .allow_host("a")
         .plugins(Plugins::new().registry(Memory::new()))
         .handle("Greeter.Hello", hello)
         .lifecycle(|life| life.propagation = Duration::ZERO)

@@ -55,6 +55,7 @@ impl Pair {
         let registry = Memory::new();
         let (told, waits) = mpsc::channel(16);
         let service = Service::new("text")
+            .allow_host("x")
             .plugins(
                 Plugins::new()
                     .registry(registry.clone())

@@ -193,7 +193,8 @@ async fn plain_json_on_the_same_port_is_left_alone() {
     let pair = Pair::new().await;
     let body = "{\"text\":\"x\"}";
     let request = format!(
-        "POST /Text.Echo HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}",
+        "POST /Text.Echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
         body.len()
     );
     let (head, answer) = asked(&pair, request).await.unwrap();

@@ -20,7 +20,7 @@ struct Set {
 
 /// What is known.
 #[derive(Debug, Default)]
-pub(super) struct Files {
+pub(crate) struct Files {
     /// By name: the file as it came, and what it imports.
     files: BTreeMap<String, (Bytes, Vec<String>)>,
     /// Names of everything in them, and the file it is in.

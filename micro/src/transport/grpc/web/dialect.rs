@@ -1,5 +1,7 @@
 //! The server's side: requests of gRPC-Web into those of gRPC, answers back.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderValue, Request, Response, header, request::Parts};
 
 use super::{text, trailers};
@@ -12,8 +14,8 @@ use crate::{
 };
 
 /// gRPC-Web: unary calls and streams of answers, in binary or in Base64.
-#[derive(Debug, Default)]
-pub(crate) struct Server;
+#[derive(Debug)]
+pub(crate) struct Server(pub(crate) Arc<grpc::Server>);
 
 impl Dialect for Server {
     fn speaks(&self, head: &Parts) -> bool {
@@ -33,7 +35,7 @@ impl Dialect for Server {
         if in_text {
             request = request.map(text::decoded);
         }
-        match grpc::Server.begin(request, site, now) {
+        match self.0.begin(request, site, now) {
             HttpBegun::Done(response) => HttpBegun::Done(on_web(response, in_text)),
             HttpBegun::Running(answer) => {
                 HttpBegun::Running(Box::pin(async move { on_web(answer.await, in_text) }))

@@ -8,7 +8,7 @@ use http::request::Parts;
 use super::{BodyFraming, Reader};
 use crate::{
     call::Call,
-    transport::{Limits, io::Io, protocol::Seat},
+    transport::{Limits, http::access::Access, io::Io, protocol::Seat},
 };
 
 /// A protocol whose messages are HTTP/1.1's, but that does not answer each request by one response.
@@ -32,5 +32,7 @@ pub(crate) struct Taken {
     /// How the port tells it to come to an end.
     pub(crate) seat: Seat,
     pub(crate) call: Arc<dyn Call>,
+    /// Which requests may come in; the one at hand may.
+    pub(crate) access: Access,
     pub(crate) limits: Arc<Limits>,
 }

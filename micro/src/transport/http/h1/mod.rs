@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Dialect, Site};
+use super::{Dialect, Site, access::Access, cors::Origins};
 use crate::{
     call::Call,
     transport::{
@@ -54,6 +54,8 @@ pub(crate) const ALPN: &str = "http/1.1";
 /// The server's side of HTTP/1.1.
 pub(crate) struct H1 {
     pub(crate) limits: Arc<Limits>,
+    /// Whose pages may call.
+    pub(crate) origins: Option<Arc<Origins>>,
     /// In the order in which they are asked.
     pub(crate) dialects: Arc<[Arc<dyn Dialect>]>,
     /// Who may take a connection over from the request that says it is theirs.
@@ -76,7 +78,9 @@ impl Protocol for H1 {
 
     async fn serve(&self, connection: Accepted, call: Arc<dyn Call>) {
         let buffered = connection.seat.buffered().clone();
-        let site = Site::new(call, self.limits.clone(), buffered, self.dialects.clone());
+        let access = Access::new(self.origins.clone(), &connection.io, call.clone());
+        let (limits, dialects) = (self.limits.clone(), self.dialects.clone());
+        let site = Site::new(call, limits, buffered, access, dialects);
         serve::serve(connection, site, &self.hijackers).await;
     }
 }

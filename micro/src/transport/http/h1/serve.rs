@@ -71,6 +71,7 @@ pub(super) async fn serve(accepted: Accepted, site: Site, hijackers: &[Arc<dyn H
                 framing,
                 seat,
                 call: site.call,
+                access: site.access,
                 limits,
             };
             hijack.serve(taken).await;
@@ -117,7 +118,10 @@ impl Connection {
             let Some((head, framing)) = self.next().await? else {
                 break;
             };
-            if let Some(hijack) = hijackers.iter().find(|hijack| hijack.wants(&head)) {
+            let hijack = hijackers.iter().find(|hijack| hijack.wants(&head));
+            if let Some(hijack) = hijack
+                && self.site.access.is_allowed(&head.uri, &head.headers)
+            {
                 if expects_continue(&head) && framing != BodyFraming::None {
                     write_continue(self.wire.outbox.tail());
                 }

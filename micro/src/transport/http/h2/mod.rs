@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Dialect, Site};
+use super::{Dialect, Site, access::Access, cors::Origins};
 use crate::{
     call::Call,
     transport::{
@@ -36,6 +36,8 @@ pub(crate) const ALPN: [&str; 1] = ["h2"];
 /// The server's side of HTTP/2.
 pub(crate) struct Http2 {
     pub(crate) limits: Arc<Limits>,
+    /// Whose pages may call.
+    pub(crate) origins: Option<Arc<Origins>>,
     pub(crate) dialects: Arc<[Arc<dyn Dialect>]>,
 }
 
@@ -55,7 +57,9 @@ impl Protocol for Http2 {
 
     async fn serve(&self, connection: Accepted, call: Arc<dyn Call>) {
         let buffered = connection.seat.buffered().clone();
-        let site = Site::new(call, self.limits.clone(), buffered, self.dialects.clone());
+        let access = Access::new(self.origins.clone(), &connection.io, call.clone());
+        let (limits, dialects) = (self.limits.clone(), self.dialects.clone());
+        let site = Site::new(call, limits, buffered, access, dialects);
         serve::serve(connection, site).await;
     }
 }

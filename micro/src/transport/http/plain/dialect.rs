@@ -7,10 +7,10 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 
 use super::{LINES, TIMEOUT, lines::Lines};
 use crate::transport::http::{
-    Dialect, HttpAnswer, HttpBegun, HttpBody, Place, Site, too_large, travel,
+    Dialect, HttpAnswer, HttpBegun, HttpBody, Place, Site, coding, too_large, travel,
 };
 use crate::{
-    call::{Begun, Shape},
+    call::{Begun, Refusal, Shape},
     error::{Code, Error, Outcome, Result},
     message::{self, Body, ContentType},
     time::{self, Nanos},
@@ -32,14 +32,27 @@ impl Dialect for Plain {
     }
 
     fn begin(&self, request: Request<HttpBody>, site: &Site, now: Nanos) -> HttpBegun {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         if is_too_large(&head, &body, site.limits.message) {
             return HttpBegun::Done(over(too_large(site.limits.message)));
         }
-        let (place, content_type) = match asked(&head, site) {
+        let (place, content_type) = match asked(&head, &body, site) {
             Ok(asked) => asked,
             Err(response) => return HttpBegun::Done(*response),
         };
+        let coding = match coding::of(&head.headers) {
+            Ok(coding) => coding,
+            Err(error) => {
+                site.access.count(Refusal::ContentEncoding);
+                let mut response = not_taken(&error);
+                let headers = response.headers_mut();
+                headers.insert(header::ACCEPT_ENCODING, coding::ACCEPTED);
+                return HttpBegun::Done(response);
+            }
+        };
+        // What is handed on is not encoded any more.
+        head.headers.remove(header::CONTENT_ENCODING);
+        let most = site.limits.message;
         let context = travel::context(&head.headers, now, timeout(&head.headers));
         let is_json = content_type == ContentType::Json;
         let request = move |data: Bytes| {
@@ -53,6 +66,10 @@ impl Dialect for Plain {
         };
         match body {
             HttpBody::Whole(data) | HttpBody::Trailed(data, _) => {
+                let data = match coding::decode(coding, data, most) {
+                    Ok(data) => data,
+                    Err(error) => return HttpBegun::Done(over(error)),
+                };
                 match site.call.begin(request(data), now) {
                     Begun::Done(answer) => HttpBegun::Done(said(answer, is_json)),
                     Begun::Running(answer) => {
@@ -61,10 +78,11 @@ impl Dialect for Plain {
                 }
             }
             body => {
-                let (call, most) = (site.call.clone(), site.limits.message);
+                let call = site.call.clone();
                 HttpBegun::Running(Box::pin(async move {
-                    match body.collect(most).await {
-                        Ok((data, _)) => said(call.call(request(data)).await, is_json),
+                    let collected = body.collect(most).await;
+                    match collected.and_then(|(data, _)| coding::decode(coding, data, most)) {
+                        Ok(data) => said(call.call(request(data)).await, is_json),
                         Err(error) if error.outcome() == Outcome::Rejected => {
                             said(Err(error), is_json)
                         }
@@ -77,29 +95,51 @@ impl Dialect for Plain {
 }
 
 /// Where a request goes and how its body is encoded, or why it goes nowhere.
-fn asked(head: &Parts, site: &Site) -> Result<(Place, ContentType), Box<Response<HttpBody>>> {
+fn asked(
+    head: &Parts,
+    body: &HttpBody,
+    site: &Site,
+) -> Result<(Place, ContentType), Box<Response<HttpBody>>> {
     let place = site.place(head.uri.path());
     if head.method != Method::POST {
         let shape = place.and_then(|place| place.shape);
         return Err(Box::new(not_posted(head, shape)));
     }
     let place = place.ok_or_else(|| Box::new(failed(&nowhere(head), StatusCode::NOT_FOUND)))?;
-    let content_type = match head.headers.get(header::CONTENT_TYPE) {
-        None => ContentType::Json,
-        Some(said) => ContentType::parse(&String::from_utf8_lossy(said.as_bytes())),
+    // What a page of another site may post unasked is never taken for a message.
+    let error = match head.headers.get(header::CONTENT_TYPE) {
+        None if is_empty(body) => return Ok((place, ContentType::Json)),
+        None => "a body needs a content type; send `content-type: application/json`".to_owned(),
+        Some(said) => {
+            let content_type = ContentType::parse(&String::from_utf8_lossy(said.as_bytes()));
+            match &content_type {
+                ContentType::Other(name) if may_be_unasked(name) => format!(
+                    "content type `{}` is not taken; send `content-type: application/json`",
+                    name.escape_debug()
+                ),
+                _ => return Ok((place, content_type)),
+            }
+        }
     };
-    if let ContentType::Other(name) = &content_type
-        && (name.starts_with("text/")
-            || name.starts_with("multipart/")
-            || **name == *"application/x-www-form-urlencoded")
-    {
-        // What a page of another site may post unasked is never taken for a message.
-        let error = Error::unimplemented(format!(
-            "content type `{name}` is not taken; send `content-type: application/json`"
-        ));
-        return Err(Box::new(not_taken(&error)));
+    site.access.count(Refusal::ContentType);
+    Err(Box::new(not_taken(&Error::unimplemented(error))))
+}
+
+/// Whether a body is known to have no bytes.
+fn is_empty(body: &HttpBody) -> bool {
+    match body {
+        HttpBody::Whole(data) | HttpBody::Trailed(data, _) => data.is_empty(),
+        HttpBody::Prefixed(_) | HttpBody::Stream(_) => false,
     }
-    Ok((place, content_type))
+}
+
+/// Whether a page may post this content type to another site without asking it first: one that the Fetch
+/// standard calls safelisted, its kin, or none.
+fn may_be_unasked(name: &str) -> bool {
+    name.is_empty()
+        || name.starts_with("text/")
+        || name.starts_with("multipart/")
+        || name == "application/x-www-form-urlencoded"
 }
 
 /// Whether a body is known to be over the limit before it is read.
@@ -165,13 +205,9 @@ fn said(answer: Result<message::Response>, is_json: bool) -> Response<HttpBody> 
     }
 }
 
-/// The answer to a content type that is not taken: who sent it may not read JSON either.
+/// The answer to a content type or encoding that is not taken.
 fn not_taken(error: &Error) -> Response<HttpBody> {
-    let mut response = failed(error, StatusCode::UNSUPPORTED_MEDIA_TYPE);
-    *response.body_mut() = HttpBody::Whole(format!("{}\n", error.message()).into());
-    let text = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(header::CONTENT_TYPE, text);
-    response
+    failed(error, StatusCode::UNSUPPORTED_MEDIA_TYPE)
 }
 
 fn fine(mut answer: message::Response) -> Response<HttpBody> {

@@ -25,6 +25,7 @@ use crate::{
         buffered::{Account, SMALL},
         http::{
             Piece,
+            access::Access,
             h1::{
                 Body, BodyFraming, Broken, Taken, Wire, expects_continue, write_continue,
                 write_response,
@@ -47,6 +48,7 @@ pub(super) struct Connection {
     wire: Wire,
     pub(super) seat: Seat,
     pub(super) call: Arc<dyn Call>,
+    pub(super) access: Access,
     pub(super) limits: Arc<Limits>,
     /// The message whose body comes in.
     coming: Option<Coming>,
@@ -117,6 +119,7 @@ impl Connection {
             framing: _,
             seat,
             call,
+            access,
             limits,
         } = taken;
         Connection {
@@ -124,6 +127,7 @@ impl Connection {
             account: seat.buffered().account(),
             seat,
             call,
+            access,
             limits,
             coming: Some(Coming {
                 head,

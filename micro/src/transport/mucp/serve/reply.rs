@@ -11,7 +11,7 @@ use super::super::{
 use crate::{
     error::{Code, Error, Result},
     message::{ContentType, Response},
-    transport::http::travel,
+    transport::http::{HttpBody, plain, travel},
 };
 
 /// What a reply repeats of its request.
@@ -171,6 +171,20 @@ impl Form {
 }
 
 impl Reply {
+    /// A message that may not come in: 403 and an error in JSON, as other dialects of HTTP say it.
+    pub(super) fn forbidden(error: &Error) -> Self {
+        let (head, body) = plain::failed(error, StatusCode::FORBIDDEN).into_parts();
+        let body = match body {
+            HttpBody::Whole(body) => body,
+            _ => Bytes::new(),
+        };
+        Reply {
+            status: head.status,
+            headers: head.headers,
+            body,
+        }
+    }
+
     /// A message that could not be read off the connection: 500 and text, after which it is closed.
     pub(super) fn broken(why: &str) -> Self {
         let mut headers = HeaderMap::new();

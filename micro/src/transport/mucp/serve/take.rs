@@ -10,17 +10,18 @@ use super::{
     },
     connection::{Connection, PIPELINED, Turn},
     inbox::Inbox,
-    reply::Form,
+    reply::{Form, Reply},
     stream::Stream,
 };
 use crate::{
-    call::{Answer, Begun, Shape},
+    call::{Answer, Begun, Refusal, Shape},
     context,
     error::{Error, Outcome},
     message::{ContentType, Request, Response, Target},
     time::{self, Nanos},
     transport::http::{
         addressing::{self, Meant},
+        coding,
         h1::is_kept,
         plain, travel,
     },
@@ -36,6 +37,16 @@ impl Connection {
         let now = time::now();
         let headers = &head.headers;
         let mut form = Form::of(headers);
+        if let Some(error) = self.access.refuse(&head.uri, &head.headers) {
+            return self.turns.push_back(Turn::Ready(Reply::forbidden(&error)));
+        }
+        let decoded = coding::of(headers)
+            .inspect_err(|_| self.access.count(Refusal::ContentEncoding))
+            .and_then(|coding| coding::decode(coding, body, self.limits.message));
+        let body = match decoded {
+            Ok(body) => body,
+            Err(error) => return self.refuse(&form, error),
+        };
         if let Some(error) = names::value(headers, &ERROR) {
             let text = String::from_utf8_lossy(error.as_bytes());
             return self.end(&form, names::endpoint(headers), &text);
@@ -209,6 +220,9 @@ impl Connection {
 /// What travels with a call.
 fn context_of(headers: &HeaderMap, now: Nanos) -> context::Context {
     let mut context = travel::context(headers, now, plain::timeout(headers));
+    context
+        .metadata_mut()
+        .remove(http::header::CONTENT_ENCODING.as_str());
     context.metadata_mut().remove(HALF_CLOSE.as_str());
     context
 }

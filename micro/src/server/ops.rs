@@ -1,0 +1,303 @@
+//! Operational endpoints: which are served where, and what a listener needs to serve them.
+//!
+//! They are outside the user's layers and the server's limit of requests, so that probes are answered under
+//! any load; a layer may cover them all the same, and they have a limit of their own.
+
+mod limited;
+mod slots;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use crate::{
+    call::{Answer, Begun, Call, Identity, Listing, Operation, Operations, Refusal, Shape},
+    error::{Error, Result},
+    message::Request,
+    time::Nanos,
+};
+use limited::LimitedCall;
+use slots::Slots;
+
+/// Which operational endpoints a service has, where, and how many requests they take.
+///
+/// `docs/operations.md` says what each shows to whom.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Ops {
+    /// `/health`, and gRPC's health service. On.
+    pub health: bool,
+    /// `/ready`. On.
+    pub ready: bool,
+    /// `/metrics`. On.
+    pub metrics: bool,
+    /// `Debug.Health` and `Debug.Stats`, which `micro health` and `micro stats` ask. On.
+    pub debug: bool,
+    /// gRPC's reflection service. On.
+    pub reflection: bool,
+    /// An address of their own, where alone they are served then; the service's address if unset.
+    pub address: Option<String>,
+    /// Requests at work at one time, of each kind of endpoint, before more are refused; streams of reflection
+    /// count as requests. 64.
+    pub concurrency: usize,
+    /// Streams of gRPC's `Health.Watch` at one time; a client that checks health keeps one a connection. 1,024.
+    pub watches: usize,
+}
+
+impl Default for Ops {
+    fn default() -> Self {
+        Ops {
+            health: true,
+            ready: true,
+            metrics: true,
+            debug: true,
+            reflection: true,
+            address: None,
+            concurrency: 64,
+            watches: 1024,
+        }
+    }
+}
+
+impl Ops {
+    fn switch(&mut self, operation: Operation) -> &mut bool {
+        match operation {
+            Operation::Health => &mut self.health,
+            Operation::Ready => &mut self.ready,
+            Operation::Metrics => &mut self.metrics,
+            Operation::Debug => &mut self.debug,
+            Operation::Reflection => &mut self.reflection,
+        }
+    }
+
+    /// Switches on the endpoints that are named with commas between them, and the others off; `all` and `none`
+    /// do as well.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a name that is none of them.
+    pub fn only(&mut self, names: &str) -> Result<()> {
+        let names: Vec<_> = names.split(',').map(str::trim).collect();
+        for operation in Operation::ALL {
+            *self.switch(operation) = names == ["all"] || names.contains(&operation.as_str());
+        }
+        if names == ["all"] || names == ["none"] {
+            return Ok(());
+        }
+        let known = Operation::ALL.map(Operation::as_str);
+        match names.iter().find(|name| !known.contains(name)) {
+            None => Ok(()),
+            Some(name) => Err(Error::invalid_argument(format!(
+                "`{name}` is no operational endpoint; write `all`, `none`, or some of `{}` with commas \
+                 between them",
+                known.join("`, `")
+            ))),
+        }
+    }
+}
+
+/// How many requests were refused before they reached an endpoint, by the reason.
+#[derive(Debug, Default)]
+pub(crate) struct Refusals([AtomicU64; Refusal::ALL.len()]);
+
+impl Refusals {
+    fn count(&self, refusal: Refusal) {
+        self.0[refusal as usize].fetch_add(1, Relaxed);
+    }
+
+    /// The reasons and their counts.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let named = Refusal::ALL.map(|refusal| (refusal.as_str(), refusal as usize));
+        named
+            .into_iter()
+            .map(|(name, number)| (name, self.0[number].load(Relaxed)))
+    }
+}
+
+/// Puts the layers that cover operational endpoints around a call.
+pub(crate) type Cover = Box<dyn Fn(Arc<dyn Call>) -> Arc<dyn Call> + Send + Sync>;
+
+/// What every listener of a server shares of its operational endpoints.
+pub(crate) struct OpsState {
+    /// `Debug.Health` and `Debug.Stats`, without layers.
+    debug: Arc<dyn Call>,
+    /// The same, under the layers that cover them.
+    covered: Arc<dyn Call>,
+    cover: Cover,
+    /// By the number of the endpoint.
+    slots: [Arc<Slots>; Operation::ALL.len()],
+    watches: Arc<Slots>,
+    hosts: Vec<String>,
+    refusals: Arc<Refusals>,
+}
+
+impl OpsState {
+    pub(crate) fn new(
+        ops: &Ops,
+        debug: Arc<dyn Call>,
+        cover: Cover,
+        hosts: Vec<String>,
+        refusals: Arc<Refusals>,
+    ) -> Arc<Self> {
+        Arc::new(OpsState {
+            covered: cover(debug.clone()),
+            debug,
+            cover,
+            slots: std::array::from_fn(|_| Slots::new(ops.concurrency)),
+            watches: Slots::new(ops.watches),
+            hosts,
+            refusals,
+        })
+    }
+}
+
+/// The operational endpoints of one listener.
+#[derive(Clone)]
+pub(crate) struct OpsListener {
+    shared: Arc<OpsState>,
+    /// By the number of the endpoint.
+    here: [bool; Operation::ALL.len()],
+}
+
+impl OpsListener {
+    /// Those that are switched on, for a listener that serves them.
+    pub(crate) fn all(shared: &Arc<OpsState>, mut ops: Ops) -> Self {
+        OpsListener {
+            shared: shared.clone(),
+            here: Operation::ALL.map(|operation| *ops.switch(operation)),
+        }
+    }
+
+    /// None, for a listener beside one that serves them.
+    pub(crate) fn none(shared: &Arc<OpsState>) -> Self {
+        OpsListener {
+            shared: shared.clone(),
+            here: [false; Operation::ALL.len()],
+        }
+    }
+}
+
+impl Operations for OpsListener {
+    fn serve(&self, operation: Operation, own: Option<Arc<dyn Call>>) -> Option<Arc<dyn Call>> {
+        if !self.here[operation as usize] {
+            return None;
+        }
+        let shared = &self.shared;
+        let (plain, covered) = match own {
+            Some(own) => (own.clone(), (shared.cover)(own)),
+            None => (shared.debug.clone(), shared.covered.clone()),
+        };
+        Some(Arc::new(LimitedCall {
+            plain,
+            covered,
+            operation,
+            shared: shared.clone(),
+        }))
+    }
+
+    fn hosts(&self) -> &[String] {
+        &self.shared.hosts
+    }
+
+    fn refused(&self, refusal: Refusal) {
+        self.shared.refusals.count(refusal);
+    }
+}
+
+/// Answers at an address that is for operational endpoints alone.
+pub(crate) struct OpsEntrance {
+    /// `Debug.*`, if they are served.
+    debug: Option<Arc<dyn Call>>,
+    /// What health and reflection tell of.
+    server: Arc<dyn Call>,
+    served: OpsListener,
+}
+
+impl OpsEntrance {
+    pub(crate) fn new(served: OpsListener, server: Arc<dyn Call>) -> Self {
+        OpsEntrance {
+            debug: served.serve(Operation::Debug, None),
+            server,
+            served,
+        }
+    }
+}
+
+impl Call for OpsEntrance {
+    fn call(&self, request: Request) -> Answer {
+        match self.begin(request, crate::time::now()) {
+            Begun::Done(answer) => Box::pin(async { answer }),
+            Begun::Running(answer) => answer,
+        }
+    }
+
+    fn begin(&self, request: Request, now: Nanos) -> Begun {
+        match &self.debug {
+            Some(debug) => debug.begin(request, now),
+            None => {
+                let text = format!(
+                    "`{}` is not served at this address, which is for operational endpoints",
+                    request.endpoint()
+                );
+                let error = Error::not_found(text);
+                Begun::Done(Err(error.with_outcome(crate::error::Outcome::Rejected)))
+            }
+        }
+    }
+
+    fn shape(&self, endpoint: &str) -> Option<Shape> {
+        self.debug.as_ref()?.shape(endpoint)
+    }
+
+    fn listing(&self) -> Option<Listing> {
+        self.server.listing()
+    }
+
+    fn identity(&self) -> Option<&Identity> {
+        self.server.identity()
+    }
+
+    fn is_meant(&self, meant: &Identity) -> Result<bool> {
+        self.server.is_meant(meant)
+    }
+
+    fn operations(&self) -> Option<&dyn Operations> {
+        Some(&self.served)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operational_endpoints_are_switched_by_name() {
+        let on = |names: &str| {
+            let mut ops = Ops::default();
+            ops.only(names).unwrap();
+            Operation::ALL.map(|operation| *ops.switch(operation))
+        };
+        assert_eq!(on("all"), [true; 5]);
+        assert_eq!(on("none"), [false; 5]);
+        assert_eq!(on("health, metrics"), [true, false, true, false, false]);
+        assert_eq!(
+            on("ready,debug,reflection"),
+            [false, true, false, true, true]
+        );
+        for wrong in ["", "helth", "health,all", "none,ready", "health,"] {
+            let error = Ops::default().only(wrong).unwrap_err();
+            assert!(error.message().contains("`reflection`"), "{error}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_the_order_of_the_lists() {
+        for (number, operation) in Operation::ALL.into_iter().enumerate() {
+            assert_eq!(operation as usize, number);
+        }
+        for (number, refusal) in Refusal::ALL.into_iter().enumerate() {
+            assert_eq!(refusal as usize, number);
+        }
+    }
+}

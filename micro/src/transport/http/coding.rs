@@ -1,0 +1,105 @@
+//! `Content-Encoding` of requests: RFC 9110, section 8.4. Connect has its own.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, header};
+
+use super::compression::Compression;
+use crate::error::{Code, Error, Result};
+
+/// What is understood, as `accept-encoding` lists it.
+pub(crate) const ACCEPTED: HeaderValue =
+    HeaderValue::from_static(match (cfg!(feature = "gzip"), cfg!(feature = "zstd")) {
+        (true, true) => "gzip, zstd",
+        (true, false) => "gzip",
+        (false, true) => "zstd",
+        (false, false) => "identity",
+    });
+
+/// How the body of a message with these headers is encoded; `None` where it is as it is.
+///
+/// # Errors
+/// `Unimplemented` for a coding that is not known here, and for several on top of each other.
+pub(crate) fn of(headers: &HeaderMap) -> Result<Option<Compression>> {
+    let mut found = None;
+    for value in headers.get_all(header::CONTENT_ENCODING) {
+        let text = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
+        for name in text.split(',').map(str::trim) {
+            let name = if name == "x-gzip" { "gzip" } else { name };
+            let Some(compression) = Compression::named(name).map_err(|_| unknown(name))? else {
+                continue;
+            };
+            if found.replace(compression).is_some() {
+                return Err(Error::unimplemented(
+                    "a body has one content encoding at most here, not several",
+                ));
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn unknown(name: &str) -> Error {
+    let known = ACCEPTED;
+    let known = known.to_str().unwrap_or_default();
+    Error::unimplemented(format!(
+        "content encoding `{}` is not taken; use one of {known}",
+        name.escape_debug()
+    ))
+}
+
+/// A body as it was before; one of no bytes is none.
+///
+/// # Errors
+/// `ResourceExhausted` as soon as it is over `most` bytes, `InvalidArgument` when it is damaged.
+pub(crate) fn decode(coding: Option<Compression>, body: Bytes, most: usize) -> Result<Bytes> {
+    let Some(coding) = coding.filter(|_| !body.is_empty()) else {
+        return Ok(body);
+    };
+    let decoded = coding.decompress(&body, most);
+    decoded.map_err(|error| match error.code() {
+        Code::ResourceExhausted => error,
+        _ => Error::invalid_argument(format!(
+            "the body is not of its content encoding `{}`",
+            coding.as_str()
+        ))
+        .with_source(error),
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
+mod tests {
+    use super::*;
+
+    fn named(values: &[&str]) -> Result<Option<&'static str>> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(header::CONTENT_ENCODING, value.parse().unwrap());
+        }
+        of(&headers).map(|coding| coding.map(Compression::as_str))
+    }
+
+    #[test]
+    fn codings_are_known_by_name_in_any_case() {
+        assert_eq!(named(&[]).unwrap(), None);
+        for none in ["", "identity", "Identity, identity"] {
+            assert_eq!(named(&[none]).unwrap(), None, "{none}");
+        }
+        for wrong in ["br", "deflate", "gzip br", "gzip;q=1", "*"] {
+            let error = named(&[wrong]).unwrap_err();
+            assert_eq!(error.code(), Code::Unimplemented, "{wrong}");
+        }
+    }
+
+    #[cfg(feature = "gzip")]
+    #[test]
+    fn one_coding_is_taken_and_several_are_not() {
+        for gzip in ["gzip", "GZIP", "x-gzip", "identity, gzip", " gzip ,"] {
+            assert_eq!(named(&[gzip]).unwrap(), Some("gzip"), "{gzip}");
+        }
+        for several in [&["gzip, gzip"][..], &["gzip", "x-gzip"]] {
+            let error = named(several).unwrap_err();
+            assert!(error.message().contains("not several"), "{error}");
+        }
+    }
+}
