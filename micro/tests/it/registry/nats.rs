@@ -420,10 +420,7 @@ async fn missing_permission_to_publish_notices_fails_registration() {
         return;
     };
     let node = Node::new("denied", "denied-1", "10.0.0.1:80");
-    refused(
-        registry.register(&node, TTL).await,
-        "publish to `micro.nats.watch`",
-    );
+    refused(registry.register(&node, TTL).await, "publish to `micro.");
     assert!(
         registry.get("other").await.unwrap().is_empty(),
         "reading goes on"
