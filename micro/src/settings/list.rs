@@ -220,9 +220,10 @@ const SWITCHES: [&str; 6] = [
 ];
 
 /// What the names of our settings begin with, if they have a hyphen. A flag of one's own begins otherwise.
-const PREFIXES: [&str; 8] = [
+const PREFIXES: [&str; 9] = [
     "broker-",
     "client-",
+    "ops-",
     "register-",
     "registry-",
     "selector-",

@@ -162,7 +162,8 @@ pub(super) fn read(headers: &HeaderMap, received: Nanos) -> Option<Result<Head>>
             encoding,
             accepted,
             streams,
-            of_go_micro,
+            // Our own callers name the codec as go-micro's do, and count the attempts.
+            of_go_micro: of_go_micro && attempts.is_none(),
         }),
     })
 }

@@ -18,7 +18,7 @@ use super::{
     intake::Intake,
 };
 use crate::{
-    call::{Answer, Begun, Call, Identity, Listing, Shape},
+    call::{Answer, Begun, Call, Identity, Listing, Operations, Shape},
     error::{Error, Result},
     message::{self, Target},
     time::Nanos,
@@ -260,6 +260,10 @@ impl Call for Admitted {
 
     fn is_meant(&self, meant: &Identity) -> Result<bool> {
         self.call.is_meant(meant)
+    }
+
+    fn operations(&self) -> Option<&dyn Operations> {
+        self.call.operations()
     }
 }
 
