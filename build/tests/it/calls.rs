@@ -195,7 +195,7 @@ async fn the_record_says_what_the_file_says() {
 /// The first line and the body of the answer to a GET, asked as a browser does.
 async fn get(running: &Running, target: &str) -> (String, String) {
     let mut socket = TcpStream::connect(&running.node().address).await.unwrap();
-    let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     socket.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     socket.read_to_string(&mut answer).await.unwrap();

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{
     context::Context,
-    error::{Error, Result},
+    error::{Error, Result, details::reason},
     server::{Handler, Router, ops::Refusals, stats::EndpointStats},
     time::{self, Nanos},
 };
@@ -99,7 +99,9 @@ impl Status {
     /// Notes how the last registration went, which lasts until a time of this crate's clock. A failure
     /// is kept in a word: the error itself is for the log alone.
     pub(crate) fn registered(&self, registered: Result<()>, lapses: Nanos) {
-        let word = |error: Error| match error.reason() {
+        let word = |error: Error| match error.reason().as_deref() {
+            // Its text is our own: it names the other instance.
+            Some(reason::ID_IN_USE) => error.message().to_owned(),
             Some(reason) => reason.to_ascii_lowercase(),
             None => error.code().as_str().to_owned(),
         };

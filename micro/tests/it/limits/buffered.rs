@@ -18,7 +18,7 @@ const BODY: usize = 60_000;
 /// A request over HTTP/1.1.
 fn post(path: &str, lines: &str, body: &[u8]) -> Vec<u8> {
     let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\n\
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/octet-stream\r\n\
          {lines}Content-Length: {}\r\n\r\n",
         body.len()
     );
@@ -41,7 +41,7 @@ async fn until(socket: &mut TcpStream, what: &str) -> String {
 /// The value of a metric.
 async fn metric(under: &Under, name: &str) -> u64 {
     let mut socket = TcpStream::connect(under.address()).await.unwrap();
-    let asked = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let asked = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     socket.write_all(asked).await.unwrap();
     let mut text = String::new();
     socket.read_to_string(&mut text).await.unwrap();
@@ -260,7 +260,7 @@ async fn connections_over_the_limit_are_counted_in_the_metrics() {
 /// How many connections were refused; `None` for one that is itself refused.
 async fn refused(address: String) -> Option<u64> {
     let mut socket = TcpStream::connect(address).await.ok()?;
-    let asked = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let asked = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     socket.write_all(asked).await.ok()?;
     let mut text = String::new();
     socket.read_to_string(&mut text).await.ok()?;
