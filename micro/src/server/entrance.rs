@@ -132,7 +132,8 @@ impl Entrance {
 
 impl Entrance {
     /// Refuses a request, or begins it and counts it.
-    #[inline]
+    // Inlined, so that the request is not moved once more on its way.
+    #[inline(always)]
     fn admit(&self, mut request: Request, route: Option<&Route>, now: Nanos) -> Begun {
         if let Some(error) = self.refuse(&request, now) {
             return Begun::Done(Err(error));
