@@ -22,7 +22,7 @@ fn a_part_of_a_url_that_nobody_reads_is_an_error() {
         ("--selector=default:x", "takes no address"),
         ("--selector=p2c:x", "takes no address"),
         ("--transport=grpc://h", "takes no address"),
-        ("--broker=direct:h", "takes no address"),
+        ("--broker=direct:h:1,g:1", "listens at one address"),
         ("--broker=memory:h", "takes no address"),
         #[cfg(feature = "http")]
         ("--broker=http://h:1/path", "does not read the path `/path`"),
