@@ -411,7 +411,7 @@ fn missing_permission_in_nats_fails_list() {
         let ran = house.micro_at(&registry, arguments);
         assert_eq!(ran.code, 4, "{ran:?}");
         assert!(
-            ran.stderr.contains("subscribe to `micro.nats.watch`"),
+            ran.stderr.contains("permission to subscribe to `"),
             "{ran:?}"
         );
     }

@@ -10,7 +10,7 @@ use crate::{
     error::{Error, Result},
     message::{ContentType, Metadata},
     time::{NEVER, Nanos, nanos},
-    transport::http::{addressing::is_addressing, compression::Compression, travel},
+    transport::http::{addressing::is_addressee, compression::Compression, travel},
 };
 
 pub(super) const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
@@ -141,7 +141,7 @@ pub(super) fn read(headers: &HeaderMap, received: Nanos) -> Option<Result<Head>>
                 }
             }
             "micro-body" => streams = true,
-            name if is_addressing(name) => {}
+            name if is_addressee(name) => {}
             "traceparent" => trace = travel::read_trace(text()).unwrap_or_default(),
             other => metadata.append(other, &String::from_utf8_lossy(value.as_bytes())),
         }

@@ -31,6 +31,12 @@ pub(crate) fn is_addressing(name: &str) -> bool {
             .any(|own| name.eq_ignore_ascii_case(own.as_str()))
 }
 
+/// Whether a header says whom a request is meant for. Who sends it is metadata that handlers may read, as it is to
+/// go-micro's; it goes no further.
+pub(crate) fn is_addressee(name: &str) -> bool {
+    is_addressing(name) && !name.eq_ignore_ascii_case(FROM_SERVICE.as_str())
+}
+
 /// How a client says whom it means. To a node whose server would not check it, nothing is said.
 #[derive(Debug, Default)]
 pub(crate) struct Addressing {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::addressing::is_addressing;
+use super::addressing::{is_addressee, is_addressing};
 use crate::{
     context::{Context, Criticality, Trace},
     error::Error,
@@ -64,7 +64,7 @@ pub(crate) fn metadata(headers: &HeaderMap) -> Metadata {
         if name == ATTEMPTS || name == CRITICALITY || name == TRACEPARENT {
             continue;
         }
-        if is_addressing(name.as_str()) {
+        if is_addressee(name.as_str()) {
             continue;
         }
         metadata.append(name.as_str(), &String::from_utf8_lossy(value.as_bytes()));

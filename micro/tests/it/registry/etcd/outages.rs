@@ -261,7 +261,10 @@ async fn service_starts_on_a_full_server_and_registers_later() {
         (&true.into(), &false.into())
     );
     let reason = said["reason"].as_str().unwrap();
-    assert_eq!(reason, "resource_exhausted", "the error itself is for the log");
+    assert_eq!(
+        reason, "resource_exhausted",
+        "the error itself is for the log"
+    );
     alarm(&address, "DEACTIVATE");
     let registered = timeout(SOON, async {
         while health().await["registered"] != true {
