@@ -87,7 +87,7 @@ pub type Updates = Pin<Box<dyn Stream<Item = Update> + Send>>;
 /// Where services are registered and found.
 ///
 /// Every implementation passes the same contract suite. Methods fail with
-/// [`Code::Unavailable`](crate::Code::Unavailable) when the registry cannot be reached.
+/// [`Code::Unavailable`] when the registry cannot be reached.
 #[async_trait]
 pub trait Registry: Send + Sync + 'static {
     /// The name it is chosen by, such as `local`.
@@ -121,7 +121,7 @@ pub trait Registry: Send + Sync + 'static {
     /// registry can tell, when this process ends; without one it stays until it is deregistered.
     ///
     /// The first registration of a handle takes the place of another instance's record under the same id. A renewal
-    /// does not: it fails with [`Code::AlreadyExists`](crate::Code::AlreadyExists) and the
+    /// does not: it fails with [`Code::AlreadyExists`] and the
     /// [reason](crate::Error::reason) `ID_IN_USE` while an instance at another address has the id, where the registry
     /// can tell.
     async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()>;

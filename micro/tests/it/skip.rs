@@ -1,4 +1,5 @@
 //! What a test says when it cannot run here.
+#![allow(dead_code, reason = "which of it is used depends on the features")]
 
 use std::io::Write;
 

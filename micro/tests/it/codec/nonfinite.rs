@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use micro::{
-    Code, ContentType, Context, Plugins, Result, Router, Service, registry,
-    transport::{Grpc, Native},
-};
+use micro::{Code, ContentType};
 use serde::{Deserialize, Serialize};
 
 use super::{decode, encode};
@@ -122,8 +119,14 @@ fn other_text_is_no_number() {
     assert!(error.message().contains("trailing characters"), "{error}");
 }
 
+#[cfg(feature = "grpc")]
 #[tokio::test]
 async fn nonfinite_numbers_are_the_same_over_every_transport() {
+    use micro::{
+        Context, Plugins, Result, Router, Service, registry,
+        transport::{Grpc, Native},
+    };
+
     async fn echo(_: Context, readings: Readings) -> Result<Readings> {
         Ok(readings)
     }
