@@ -197,12 +197,21 @@ pub(crate) fn timeout(headers: &HeaderMap) -> Option<Duration> {
 fn said(answer: Result<message::Response>, is_json: bool) -> Response<HttpBody> {
     match answer {
         Ok(answer) => fine(answer),
-        Err(error) if error.code() == Code::Unimplemented && !is_json => not_taken(&error),
+        Err(error) if error.code() == Code::Unimplemented && !is_json => unknown_codec(&error),
         Err(error) => {
             let status = StatusCode::from_u16(error.code().http_status());
             failed(&error, status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
         }
     }
+}
+
+/// The answer to a content type without a codec: who sent it may not read JSON either.
+fn unknown_codec(error: &Error) -> Response<HttpBody> {
+    let mut response = failed(error, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    *response.body_mut() = HttpBody::Whole(format!("{}\n", error.message()).into());
+    let text = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, text);
+    response
 }
 
 /// The answer to a content type or encoding that is not taken.
