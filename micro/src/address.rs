@@ -96,8 +96,16 @@ pub(crate) fn bind(text: &str) -> Result<Bind<'_>, String> {
     }
 }
 
+/// Whether a text may be a host's name, or an IPv6 address with a zone.
+fn is_name(host: &str) -> bool {
+    !host.is_empty()
+        && host
+            .chars()
+            .all(|c| c.is_alphanumeric() || "-._:%".contains(c))
+}
+
 /// The address to register: `said`, made whole by that of the listener (`bound`), or the listener's own. An unspecified
-/// host such as `0.0.0.0` becomes an address of this machine if `others` are to reach it.
+/// host such as `0.0.0.0` becomes an address of this machine if `others` are to reach it, else loopback's.
 ///
 /// # Errors
 /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for a text that no address can be made of.
@@ -120,11 +128,24 @@ pub(crate) fn advertised(said: Option<&str>, bound: &str, others: bool) -> Resul
     let own = listening.ip().to_string();
     let host = host.unwrap_or(&own);
     match host.parse::<IpAddr>() {
+        Ok(ip) if ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST) => {
+            Err(wrong(format!("`{host}` is not the address of one machine")))
+        }
+        Err(_) if !is_name(host) => Err(wrong(format!(
+            "`{host}` is neither a host's name nor an IP address"
+        ))),
         Ok(ip) if ip.is_unspecified() && others => match own_ip(ip) {
             Some(own) => Ok(SocketAddr::from((own, port)).to_string()),
             // The registry refuses it, and says what to do.
             None => Ok(joined(host, port)),
         },
+        // Who shares this machine reaches it there, and names a host by that which the guard of HTTP knows.
+        Ok(IpAddr::V4(ip)) if ip.is_unspecified() => {
+            Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)).to_string())
+        }
+        Ok(IpAddr::V6(ip)) if ip.is_unspecified() => {
+            Ok(SocketAddr::from((Ipv6Addr::LOCALHOST, port)).to_string())
+        }
         _ => Ok(joined(host, port)),
     }
 }
@@ -298,7 +319,17 @@ mod tests {
                 "{shown}"
             );
         }
-        assert_eq!(advertised(None, "0.0.0.0:80", false).unwrap(), "0.0.0.0:80");
+        assert_eq!(
+            advertised(None, "0.0.0.0:80", false).unwrap(),
+            "127.0.0.1:80"
+        );
+        assert_eq!(advertised(None, "[::]:80", false).unwrap(), "[::1]:80");
+        for wrong in ["*", "224.0.0.1", "255.255.255.255:1", "a b"] {
+            assert!(
+                advertised(Some(wrong), "10.0.0.1:80", true).is_err(),
+                "{wrong}"
+            );
+        }
     }
 
     #[test]

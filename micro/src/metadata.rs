@@ -26,7 +26,9 @@ pub struct Metadata {
 const LENGTHS: usize = 6;
 
 /// Names that belong to one hop. Their `X-` twins count too.
-const HOP_BY_HOP: [&str; 32] = [
+const HOP_BY_HOP: [&str; 34] = [
+    "origin",
+    "sec-fetch-site",
     "content-type",
     "content-length",
     "accept",

@@ -78,9 +78,13 @@ impl Copy {
             .filter(|(key, _)| !self.wanted.contains_key(key));
         let gone: Vec<_> = gone.map(|(_, node)| node.clone()).collect();
         for node in gone {
-            self.to.deregister(&node).await?;
-            self.written.remove(&key(&node));
+            // Counted first: whoever sees it gone may end the copy before this goes on.
             self.removed += 1;
+            if let Err(error) = self.to.deregister(&node).await {
+                self.removed -= 1;
+                return Err(error);
+            }
+            self.written.remove(&key(&node));
         }
         let wanted = &self.wanted;
         self.present

@@ -60,7 +60,7 @@ pub(super) fn arguments() -> impl Iterator<Item = Argument> {
     std::env::args_os().skip(1).map(Argument::from)
 }
 
-/// The answer to `--help` or `--version` among the arguments of a service, if they ask so.
+/// The answer to `--help` or `--version`, `-h` or `-V`, among the arguments of a service, if they ask so.
 pub(super) fn answer<'a>(
     arguments: impl IntoIterator<Item = &'a str>,
     service: &str,
@@ -69,9 +69,9 @@ pub(super) fn answer<'a>(
     let mut own = arguments
         .into_iter()
         .take_while(|argument| *argument != "--");
-    let asked = own.find(|argument| ["--help", "--version"].contains(argument))?;
+    let asked = own.find(|argument| ["--help", "-h", "--version", "-V"].contains(argument))?;
     Some(match asked {
-        "--version" => format!(
+        "--version" | "-V" => format!(
             "{service} {version} (micro {})\n",
             env!("CARGO_PKG_VERSION")
         ),

@@ -118,15 +118,19 @@ fn value(name: &str) -> Option<HeaderValue> {
 
 /// The service and node that headers name; `None` where they name neither.
 fn identity(headers: &HeaderMap) -> Option<Identity> {
-    let (service, node) = (headers.get(TO_SERVICE), headers.get(TO_NODE));
-    if service.is_none() && node.is_none() {
+    if !headers.contains_key(TO_SERVICE) && !headers.contains_key(TO_NODE) {
         return None;
     }
-    let text = |value: Option<&HeaderValue>| {
-        let bytes = value.map_or(&[][..], HeaderValue::as_bytes);
-        String::from_utf8_lossy(bytes).into_owned()
+    // Several that differ are nobody's name.
+    let text = |name: HeaderName| {
+        let mut names: Vec<_> = headers.get_all(name).iter().collect();
+        names.dedup();
+        let names = names
+            .iter()
+            .map(|value| String::from_utf8_lossy(value.as_bytes()));
+        names.collect::<Vec<_>>().join(", ")
     };
-    Some(Identity::new(&text(service), &text(node)))
+    Some(Identity::new(&text(TO_SERVICE), &text(TO_NODE)))
 }
 
 /// What becomes of a request by whom it is meant for.
