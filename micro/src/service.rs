@@ -114,7 +114,7 @@ impl Lifecycle {
         let usual = Lifecycle::default();
         let (ttl, interval) = (self.register_ttl, self.register_interval);
         if ttl.is_zero() || interval.is_zero() {
-            let text = "`register-ttl` and `register-interval` must be longer than 0";
+            let text = "`--register-ttl` and `--register-interval` must be longer than 0";
             return Err(Error::invalid_argument(text));
         }
         if !is_interval_said && interval == usual.register_interval {
@@ -126,7 +126,7 @@ impl Lifecycle {
         }
         if interval > ttl / 2 {
             return Err(Error::invalid_argument(format!(
-                "`register-interval` is {interval:?}, and `register-ttl` {ttl:?}: a registration would lapse between two \
+                "`--register-interval` is {interval:?}, and `--register-ttl` {ttl:?}: a registration would lapse between two \
                  renewals; an interval is at most half of the time to live"
             )));
         }

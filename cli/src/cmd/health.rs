@@ -1,6 +1,7 @@
 //! `micro health SERVICE`.
 
 use clap::Args;
+use micro::Code;
 use serde_json::{Value, json};
 
 use crate::{
@@ -74,6 +75,10 @@ fn state(answered: &Answered) -> (&'static str, String) {
         Ok(health) => health,
         Err(error) if error.reason().as_deref() == Some("WRONG_SERVER") => {
             return ("replaced", format!("another server answers here: {error}"));
+        }
+        Err(error) if error.code() == Code::NotFound => {
+            let why = "it does not serve `Debug.Health` here; see its `--ops` and `--ops-address`";
+            return ("hidden", why.to_owned());
         }
         Err(error) => return ("failed", error.to_string()),
     };

@@ -123,6 +123,8 @@ impl Status {
     /// Not ready any more: it is about to end.
     pub(crate) fn leaving(&self) {
         self.leaving.store(true, Relaxed);
+        // Its record goes now.
+        self.registration.lock().failure = Some("leaving".to_owned());
     }
 
     /// Whether it wants requests.

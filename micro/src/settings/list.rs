@@ -129,7 +129,7 @@ pub(super) const SETTINGS: [Setting; 42] = [
     setting(
         "ops-address",
         "where it listens",
-        "an address of their own for operational endpoints, where alone they are served then",
+        "an address of their own for operational endpoints; they are then served only there",
     ),
     setting(
         "register-ttl",
