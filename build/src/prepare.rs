@@ -8,7 +8,7 @@ use prost_types::{
 
 use crate::rust::{full_name, oneof_index, scope, snake};
 
-/// The same descriptors, and the attributes of the fields that have another name in them.
+/// The descriptors, and the attributes of the fields that have another name in them.
 pub(crate) struct Prepared {
     pub(crate) set: FileDescriptorSet,
     /// By the path of the field.

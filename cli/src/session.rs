@@ -131,7 +131,7 @@ impl Session {
         Self::plugins_of(&self.flags)
     }
 
-    /// The same with another transport, if one is named, and if `tls`, speaking it to every node.
+    /// The plugins with another transport, if one is named, which speaks TLS to every node if `tls` says so.
     pub(crate) fn plugins_over(&self, transport: Option<&str>, tls: bool) -> Result<Plugins> {
         let mut flags = self.flags.clone();
         if let Some(transport) = transport {

@@ -160,7 +160,7 @@ impl Context {
         self
     }
 
-    /// The same with one more entry of metadata, which goes to the services called.
+    /// Adds an entry of metadata, which goes to the services called.
     pub fn with(mut self, name: &str, value: impl AsRef<str>) -> Self {
         self.metadata.insert(name, value.as_ref());
         if self.received {
@@ -169,7 +169,7 @@ impl Context {
         self
     }
 
-    /// The same, whose metadata of this name goes to the services called as it came: each name is relayed one hop,
+    /// Relays metadata of this name to the services called as it came: each name is relayed one hop,
     /// by the handler that says so. Names of one hop, such as `host` and `content-type`, never are.
     pub fn relay(mut self, name: &str) -> Self {
         if self.received {

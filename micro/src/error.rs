@@ -297,7 +297,7 @@ impl Error {
         self
     }
 
-    /// The same error, saying whether its reason can pass.
+    /// Says whether the reason of the error can pass.
     pub(crate) fn with_recovery(mut self, recovery: Recovery) -> Self {
         self.0.recovery = recovery;
         self
@@ -340,7 +340,7 @@ impl Error {
         self
     }
 
-    /// The same error with its cause, which stays in this process: a server logs it, and callers get only the
+    /// Adds the cause, which stays in this process: a server logs it, and callers get only the
     /// message, the code and the details.
     pub fn with_source(
         mut self,

@@ -51,7 +51,7 @@ impl Event {
         &self.body
     }
 
-    /// The same without what binds it to its publisher's call: deadline and attempts.
+    /// Removes what binds the event to its publisher's call: deadline and attempts.
     pub(super) fn detached(self) -> Self {
         let publisher = self.context;
         let mut context = Context::new()

@@ -68,7 +68,7 @@ impl Client {
         Client::with_codecs(stack, Codecs::default())
     }
 
-    /// The same with codecs of one's own.
+    /// Sets the codecs.
     pub fn with_codecs(stack: Arc<dyn Call>, codecs: Codecs) -> Self {
         Client::of(Parts {
             stack,

@@ -458,7 +458,7 @@ async fn blanks_around_a_value_are_no_part_of_it() {
 }
 
 #[test]
-fn a_flag_that_looks_like_ours_is_an_error_with_the_nearest_name() {
+fn flag_that_looks_like_ours_is_an_error_with_a_hint() {
     for (flag, meant) in [
         ("--registry-ttl=5", "`--register-ttl`"),
         ("--registry_interval=5", "`--register-interval`"),

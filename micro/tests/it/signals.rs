@@ -145,7 +145,7 @@ impl Registry for Calling {
     clippy::disallowed_methods,
     reason = "another process has the real clock"
 )]
-fn exit_takes_no_longer_than_its_limit_with_a_handler_that_never_returns() {
+fn exit_keeps_its_limit_with_a_handler_that_never_returns() {
     for endpoint in ["Stuck.Blocks", "Stuck.Spins"] {
         let mut process = Process::start("signals::stuck", &[(STUCK, OsStr::new(endpoint))]);
         process.until("stuck");

@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn own_origin_off_loopback_is_of_a_host_that_nobody_else_can_have() {
+    fn own_origin_off_loopback_needs_a_host_of_its_own() {
         let plain = |origin, host| may_call(false, false, origin, host);
         assert!(plain("http://10.0.0.5:8080", "10.0.0.5:8080"));
         assert!(plain("http://own.example", "OWN.example"));

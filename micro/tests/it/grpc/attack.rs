@@ -328,7 +328,7 @@ async fn slow_reader_of_a_large_answer_keeps_its_streams() {
 }
 
 #[tokio::test]
-async fn request_body_that_stops_coming_is_given_up_without_a_deadline() {
+async fn stalled_request_body_is_given_up_without_a_deadline() {
     let greeter = serve_with(|limits| limits.frame = Duration::from_millis(300)).await;
     let mut slow = TcpStream::connect(greeter.address()).await.unwrap();
     slow.write_all(PREFACE).await.unwrap();

@@ -226,7 +226,7 @@ async fn address_of_their_own_alone_serves_operational_endpoints() {
 }
 
 #[tokio::test]
-async fn address_of_operational_endpoints_tells_that_the_service_leaves() {
+async fn ops_address_tells_that_the_service_leaves() {
     let slow = Slow::default();
     let service = slow.service().ops(|ops| {
         ops.address = Some("127.0.0.1:0".into());

@@ -50,7 +50,7 @@ async fn told(change: impl FnOnce(&mut CertificateParams)) -> (Vec<String>, Stri
 }
 
 #[tokio::test]
-async fn certificate_of_an_authority_is_warned_of_and_refused_with_advice() {
+async fn authority_as_a_certificate_is_refused_with_advice() {
     let (warned, why) = told(|params| {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     })
@@ -65,7 +65,7 @@ async fn certificate_of_an_authority_is_warned_of_and_refused_with_advice() {
 }
 
 #[tokio::test]
-async fn certificate_out_of_its_time_is_warned_of_and_refused_with_advice() {
+async fn certificate_out_of_its_time_is_refused_with_advice() {
     let (warned, why) = told(|params| params.not_after = date_time_ymd(2020, 1, 1)).await;
     for text in [&warned[0], &why] {
         assert!(
@@ -83,7 +83,7 @@ async fn certificate_out_of_its_time_is_warned_of_and_refused_with_advice() {
 }
 
 #[tokio::test]
-async fn certificate_for_clients_only_is_warned_of_and_refused_with_advice() {
+async fn certificate_for_clients_only_is_refused_with_advice() {
     let (warned, why) = told(|params| {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     })
