@@ -122,7 +122,7 @@ async fn interval_of_more_than_half_the_time_to_live_is_refused() {
         assert_eq!(error.code(), Code::InvalidArgument, "{error}");
         let text = error.to_string();
         assert!(
-            text.contains("`register-ttl`") && text.contains("`register-interval`"),
+            text.contains("`--register-ttl`") && text.contains("`--register-interval`"),
             "{text}"
         );
     };
