@@ -56,7 +56,7 @@ pub(in crate::registry) fn left_out(registry: &str, error: &Error) {
     }
 }
 
-/// The same for these readers: a Unix socket is one of their own machine, whatever wrote it to a registry elsewhere.
+/// Checks a record as `check` does, and refuses a Unix socket to readers on other machines, who have none of that path.
 pub(super) fn check_for(node: &Node, readers: Readers) -> Result<()> {
     if readers == Readers::Elsewhere && node.address.starts_with("unix:") {
         let address = &node.address;

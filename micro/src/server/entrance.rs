@@ -190,7 +190,7 @@ impl Entrance {
         Begun::Done(self.busy.stamp(answer))
     }
 
-    /// The same in a span, which has an event at its end.
+    /// Begins a request in a span, which has an event at its end.
     #[cold]
     fn begin_traced(&self, mut request: Request, route: Option<&Route>, now: Nanos) -> Begun {
         let trace_id = request.context_mut().ensure_trace().hex_id();

@@ -121,7 +121,7 @@ pub(crate) type Cover = Box<dyn Fn(Arc<dyn Call>) -> Arc<dyn Call> + Send + Sync
 pub(crate) struct OpsState {
     /// `Debug.Health` and `Debug.Stats`, without layers.
     debug: Arc<dyn Call>,
-    /// The same, under the layers that cover them.
+    /// `Debug.Health` and `Debug.Stats`, under the layers that cover them.
     covered: Arc<dyn Call>,
     cover: Cover,
     /// By the number of the endpoint.

@@ -19,7 +19,7 @@ const RESPONSE: u16 = 0x8400;
 const LONGEST: usize = 253;
 /// Pointers that are followed in one name.
 const MOST_POINTERS: usize = 16;
-/// Most questions of one message, which is refused with more: in a packet of Ethernet there is room for fewer.
+/// The limit of questions in one message; a message with more is refused. A packet of Ethernet has room for fewer.
 const MAX_QUESTIONS: u16 = 128;
 /// Records that are read of one message.
 const MOST_RECORDS: usize = 1024;

@@ -12,7 +12,7 @@ use tokio::{
 use super::{
     link::{Link, Linked},
     own::Own,
-    refusal::{Kind, Told},
+    refusal::{Kind, ServerState},
     task::{Heard, Shared, State, Watch},
     wire::Subjects,
 };
@@ -95,7 +95,7 @@ impl Hub {
     pub(super) async fn tell(&self, linked: &Linked, action: &str, node: &Node) -> Result<()> {
         let begun = Instant::now();
         self.shared.tell(&linked.client, action, node).await?;
-        let refused = |told: &Told| told.since(Kind::Notice, begun);
+        let refused = |told: &ServerState| told.since(Kind::Notice, begun);
         self.shared.taken_in(linked, refused).await
     }
 

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::{
     identity::Identity,
-    refusal::{self, Told},
+    refusal::{self, ServerState},
     wire::Subjects,
 };
 use crate::{
@@ -36,7 +36,7 @@ pub(super) struct Link {
 #[derive(Clone)]
 pub(super) struct Linked {
     pub(super) client: Client,
-    pub(super) told: watch::Receiver<Told>,
+    pub(super) told: watch::Receiver<ServerState>,
     /// Whether what a registration needs was seen to be permitted.
     pub(super) is_checked: Arc<AtomicBool>,
 }
@@ -66,7 +66,7 @@ impl Link {
 
     /// The inner error is the servers', the outer one that of what we were told.
     async fn open_once(&self, subjects: &Subjects) -> Result<Result<Linked, ConnectError>> {
-        let (telling, told) = watch::channel(Told::default());
+        let (telling, told) = watch::channel(ServerState::default());
         let subjects = subjects.clone();
         let options = self.options()?.event_callback(move |event| {
             match event {

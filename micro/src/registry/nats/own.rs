@@ -11,9 +11,9 @@ use crate::registry::{Node, is_another};
 
 /// By service and id.
 #[derive(Default)]
-pub(super) struct Own(BTreeMap<(String, String), Kept>);
+pub(super) struct Own(BTreeMap<(String, String), OwnNode>);
 
-struct Kept {
+struct OwnNode {
     node: Node,
     /// When it is to be renewed by.
     until: Option<Instant>,
@@ -34,7 +34,7 @@ impl Own {
         let before = self.0.remove(&key(node));
         let before = before.filter(|kept| kept.node.address == node.address);
         let before = before.filter(|kept| kept.taken.is_none());
-        let kept = Kept {
+        let kept = OwnNode {
             node: node.clone(),
             until,
             heard: before.map(|kept| kept.heard).unwrap_or_default(),

@@ -7,7 +7,7 @@ use crate::error::Error;
 
 /// What the server has said of a connection.
 #[derive(Clone, Default)]
-pub(super) struct Told {
+pub(super) struct ServerState {
     /// Why the connection is lost, or of no use.
     pub(super) lost: Option<Error>,
     /// The last refusal of each kind.
@@ -25,7 +25,7 @@ pub(super) enum Kind {
     Answer,
 }
 
-impl Told {
+impl ServerState {
     /// The refusal of a kind that came after a time.
     pub(super) fn since(&self, kind: Kind, begun: Instant) -> Option<Error> {
         let (at, error) = self.refused[kind as usize].as_ref()?;
@@ -34,7 +34,7 @@ impl Told {
 }
 
 /// Notes what the server says of itself, if it is a refusal.
-pub(super) fn note(told: &watch::Sender<Told>, subjects: &Subjects, said: &str) {
+pub(super) fn note(told: &watch::Sender<ServerState>, subjects: &Subjects, said: &str) {
     let Some((kind, error)) = read(subjects, said) else {
         return;
     };
@@ -47,7 +47,7 @@ pub(super) fn note(told: &watch::Sender<Told>, subjects: &Subjects, said: &str) 
 }
 
 /// Notes why the connection is lost; the first reason counts.
-pub(super) fn lose(told: &watch::Sender<Told>, error: Error) {
+pub(super) fn lose(told: &watch::Sender<ServerState>, error: Error) {
     told.send_if_modified(|told| {
         let is_first = told.lost.is_none();
         told.lost.get_or_insert(error);

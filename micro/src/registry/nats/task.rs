@@ -13,7 +13,7 @@ use tokio::{
 use super::{
     link::{Link, Linked},
     own::Own,
-    refusal::Told,
+    refusal::ServerState,
     wire::{Said, Subjects},
 };
 use crate::{
@@ -147,7 +147,7 @@ impl Shared {
     pub(super) async fn taken_in(
         &self,
         linked: &Linked,
-        refused: impl Fn(&Told) -> Option<Error>,
+        refused: impl Fn(&ServerState) -> Option<Error>,
     ) -> Result<()> {
         let mut told = linked.told.clone();
         // The client has no other ping that can be awaited: the end of a subscription is followed by one.
@@ -167,7 +167,7 @@ impl Shared {
             () = answered => {}
             error = loss(&mut told) => return Err(error),
         }
-        let failure = |told: &Told| told.lost.clone().or_else(|| refused(told));
+        let failure = |told: &ServerState| told.lost.clone().or_else(|| refused(told));
         let refusal = timeout(MOMENT, told.wait_for(|told| failure(told).is_some())).await;
         match refusal
             .ok()
@@ -267,7 +267,7 @@ async fn one_of(subscribed: &mut [Subscriber]) -> Option<Message> {
 }
 
 /// Why the connection was lost, once it is.
-async fn loss(told: &mut watch::Receiver<Told>) -> Error {
+async fn loss(told: &mut watch::Receiver<ServerState>) -> Error {
     let told = told.wait_for(|told| told.lost.is_some()).await;
     let why = told.ok().and_then(|told| told.lost.clone());
     why.unwrap_or_else(closed)

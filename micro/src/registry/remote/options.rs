@@ -72,7 +72,7 @@ impl Options {
         Options::read(url, port)
     }
 
-    /// The same for a registry that reads the path too.
+    /// Reads the options of a registry that takes a path in its URL.
     #[cfg_attr(
         not(any(feature = "dns", feature = "zookeeper")),
         allow(dead_code, reason = "no registry that is built in has a path")

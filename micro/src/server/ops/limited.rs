@@ -27,8 +27,9 @@ use crate::{
 
 /// Answers while a slot is free; a stream keeps its slot until it ends.
 pub(super) struct LimitedCall {
+    /// The endpoint without layers.
     pub(super) plain: Arc<dyn Call>,
-    /// The same under the layers that cover it.
+    /// The endpoint under the layers that cover it.
     pub(super) covered: Arc<dyn Call>,
     pub(super) operation: Operation,
     pub(super) shared: Arc<OpsState>,
