@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::wait::random;
+use crate::selector::random::random;
 use crate::{address::is_of_this_machine, call::Shape};
 
 /// One running instance of a service.
@@ -27,6 +27,9 @@ pub struct Node {
 }
 
 impl Node {
+    /// What the metadata of a node has that refuses plaintext.
+    pub(crate) const TLS_ONLY: (&str, &str) = ("tls", "true");
+
     /// A node without metadata or endpoints, of version `latest`.
     pub fn new(
         service: impl Into<String>,
@@ -41,6 +44,12 @@ impl Node {
             metadata: Arc::default(),
             endpoints: Arc::from([]),
         }
+    }
+
+    /// Whether its record says that it refuses plaintext.
+    pub(crate) fn asks_for_tls(&self) -> bool {
+        let (name, value) = Self::TLS_ONLY;
+        self.metadata.get(name).is_some_and(|said| said == value)
     }
 
     /// A random id in the form of a version 4 UUID.

@@ -1,12 +1,10 @@
 //! Waits between tries, and chance in them: what lost a server together does not come back to it as one.
 
-use std::{
-    future::pending,
-    hash::{BuildHasher, Hasher, RandomState},
-    time::Duration,
-};
+use std::{future::pending, time::Duration};
 
 use tokio::time::{Instant, sleep_until};
+
+use crate::selector::random::random;
 
 /// The first wait of a row.
 const SHORTEST: Duration = Duration::from_millis(100);
@@ -41,12 +39,6 @@ impl Backoff {
 pub(super) fn part_of(most: Duration) -> Duration {
     let most = u64::try_from(most.as_nanos()).unwrap_or(u64::MAX);
     Duration::from_nanos(random() % most.max(1))
-}
-
-/// A number that differs in every call of every process: a `RandomState` has fresh keys, and the first of a thread
-/// has them from the system.
-pub(super) fn random() -> u64 {
-    RandomState::new().build_hasher().finish()
 }
 
 /// Waits until a time, or for ever.

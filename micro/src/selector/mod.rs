@@ -12,7 +12,7 @@ mod health;
 mod latency;
 mod load;
 mod picker;
-mod random;
+pub(crate) mod random;
 mod set;
 mod snapshot;
 pub mod strategy;

@@ -1,6 +1,6 @@
 //! Random numbers without a lock, from a seed when a run must be repeatable.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hasher, RandomState};
 
 use super::sync::{AtomicU64, Ordering};
 
@@ -33,9 +33,15 @@ impl Rng {
     }
 
     /// A length between half of `middle` and one and a half of it.
-    pub(super) fn around(&self, middle: u64) -> u64 {
+    pub(crate) fn around(&self, middle: u64) -> u64 {
         middle / 2 + self.number() % middle.max(1)
     }
+}
+
+/// A number that differs in every call of every process: a `RandomState` has fresh keys, and the first of a thread
+/// has them from the system.
+pub(crate) fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 impl Default for Rng {
@@ -62,7 +68,7 @@ impl Dice {
 }
 
 /// A number below `bound` of the upper half of a random one: a multiplication instead of a division.
-pub(super) fn below(random: u64, bound: u32) -> u32 {
+pub(crate) fn below(random: u64, bound: u32) -> u32 {
     (((random >> 32) * u64::from(bound)) >> 32) as u32
 }
 

@@ -21,6 +21,7 @@ pub(crate) mod grpc;
 pub(crate) mod http;
 pub mod io;
 mod limits;
+mod listener;
 mod memory;
 #[cfg(feature = "http")]
 pub(crate) mod mucp;
@@ -29,6 +30,7 @@ mod native;
 mod pool;
 mod port;
 pub mod protocol;
+mod sent;
 mod sniff;
 #[cfg(feature = "tls")]
 mod tls;
@@ -36,11 +38,11 @@ mod unconnected;
 pub(crate) mod worker;
 
 #[cfg(feature = "http")]
-pub(crate) use adapter::Sent;
-#[cfg(feature = "http")]
 pub(crate) use http::{Dialect, HttpAnswer, HttpBody, Site, coding, travel};
 #[cfg(feature = "http")]
 pub(crate) use mucp::{Exchange, Lane, fault};
+#[cfg(feature = "http")]
+pub(crate) use sent::Sent;
 
 use std::{
     fmt,
@@ -88,6 +90,7 @@ pub(crate) use addressee::{Addressee, Checked};
 #[cfg(feature = "grpc")]
 pub use grpc::Grpc;
 pub use limits::Limits;
+pub use listener::{Counters, Listener};
 pub use memory::Memory;
 pub use native::Native;
 #[cfg(feature = "tls")]
@@ -229,32 +232,6 @@ impl Drop for Sending<'_> {
         }
     }
 }
-
-/// What a transport listens with.
-#[async_trait]
-pub trait Listener: Send + Sync {
-    /// The address peers reach it by, with the port that was bound.
-    fn address(&self) -> String;
-
-    /// Tells every peer to send no more here, and takes no new connections after it.
-    async fn go_away(&self);
-
-    /// Waits until nothing is in flight.
-    async fn drained(&self);
-
-    /// Cancels what still runs and closes every connection.
-    async fn close(&self);
-
-    /// Reads its counters when asked: names, as of `Debug.Stats`, and values.
-    #[doc(hidden)]
-    fn counters(&self) -> Counters {
-        Box::new(Vec::new)
-    }
-}
-
-/// Reads counters by their names.
-#[doc(hidden)]
-pub type Counters = Box<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>;
 
 impl fmt::Debug for dyn Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

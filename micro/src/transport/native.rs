@@ -55,14 +55,6 @@ pub struct Native {
     tls: tls::Ways,
 }
 
-/// What a node's record says where it refuses plaintext.
-const TLS: (&str, &str) = ("tls", "true");
-
-/// Whether a node's record says that it refuses plaintext.
-pub(crate) fn asks_for_tls(node: &Node) -> bool {
-    node.metadata.get(TLS.0).is_some_and(|tls| tls == TLS.1)
-}
-
 impl Default for Native {
     fn default() -> Self {
         Self::new()
@@ -145,7 +137,7 @@ impl Native {
     /// What connections to a node are made by.
     #[cfg(not(feature = "tls"))]
     fn network_to(&self, node: &Node, _: &'static str) -> Result<SharedNetwork> {
-        if asks_for_tls(node) {
+        if node.asks_for_tls() {
             return Err(crate::error::Error::failed_precondition(format!(
                 "node `{}` takes TLS only, which is not built in; enable the `tls` feature",
                 node.id
@@ -370,7 +362,11 @@ impl Transport for Native {
         #[cfg(not(feature = "http"))]
         let always = Vec::new();
         #[cfg(feature = "tls")]
-        let tls = self.tls.said().refuses_plaintext().then_some(TLS);
+        let tls = self
+            .tls
+            .said()
+            .refuses_plaintext()
+            .then_some(Node::TLS_ONLY);
         #[cfg(not(feature = "tls"))]
         let tls = None;
         always.into_iter().chain(tls).collect()

@@ -20,7 +20,7 @@ use crate::{
     time::NEVER,
     transport::{
         Limits,
-        adapter::{SendOne, Sent},
+        adapter::SendOne,
         addressee::Addressee,
         http::{
             HttpBody,
@@ -32,6 +32,7 @@ use crate::{
         },
         io::SharedNetwork,
         pool::Pool,
+        sent::Sent,
     },
 };
 

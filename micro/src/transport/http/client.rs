@@ -14,9 +14,10 @@ use crate::{
     error::Result,
     transport::{
         Connection, Limits, Peer, Probe,
-        adapter::{Adapter, SendOne, Sent},
+        adapter::{Adapter, SendOne},
         io::SharedNetwork,
         pool::Pool,
+        sent::Sent,
     },
 };
 

@@ -33,8 +33,6 @@ use crate::{
     },
 };
 use calls::{Calls, Handle};
-#[cfg(feature = "http")]
-pub(in crate::transport) use driver::Timer;
 
 /// What this release speaks, as records list it: `native/1`.
 pub(crate) fn protocols() -> Vec<String> {

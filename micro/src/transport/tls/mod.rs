@@ -21,7 +21,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use rustls::crypto::CryptoProvider;
 
-use crate::{error::Result, registry::Node, transport::native::asks_for_tls};
+use crate::{error::Result, registry::Node};
 pub(crate) use client::{Client, Over};
 pub(crate) use server::Server;
 pub use stream::Secured;
@@ -134,7 +134,7 @@ impl Tls {
 
     /// Whether a node is spoken to by TLS.
     pub(crate) fn is_for(&self, node: &Node) -> bool {
-        self.always || asks_for_tls(node)
+        self.always || node.asks_for_tls()
     }
 
     /// Reads every file that is named.

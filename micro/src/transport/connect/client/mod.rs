@@ -12,7 +12,7 @@ use crate::{
     registry::Node,
     transport::{
         Limits,
-        adapter::{SendOne, Sent},
+        adapter::SendOne,
         addressee::Addressee,
         http::{
             addressing::Addressing,
@@ -22,6 +22,7 @@ use crate::{
         },
         io::SharedNetwork,
         pool::Pool,
+        sent::Sent,
     },
 };
 

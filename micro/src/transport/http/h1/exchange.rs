@@ -17,8 +17,8 @@ use super::{
 use crate::{
     error::{Error, Result},
     transport::{
-        adapter::Sent,
         http::{HttpBody, Piece, addressing::Addressing},
+        sent::Sent,
     },
 };
 

@@ -10,8 +10,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{Broken, Outbox, Reader};
 use crate::{
-    time::{self, NEVER, Nanos, nanos},
-    transport::{buffered::Account, io::Io, mux::Timer},
+    time::{self, NEVER, Nanos, Timer, nanos},
+    transport::{buffered::Account, io::Io},
 };
 
 /// Bytes read ahead of what is answered: pipelined requests beyond wait in the socket.

@@ -31,10 +31,10 @@ use crate::{
     time::{self, Nanos, nanos},
     transport::{
         Limits,
-        adapter::Sent,
         http::HttpBody,
         io::SharedNetwork,
         pool::{Place, Pooled},
+        sent::Sent,
         unconnected::unconnected,
     },
 };

@@ -13,11 +13,12 @@ use crate::{
     time::nanos,
     transport::{
         Connection, Limits, Peer, Probe,
-        adapter::{Adapter, SendOne, Sent},
+        adapter::{Adapter, SendOne},
         addressee::Addressee,
         http::{HttpBody, addressing::Addressing, h1, travel},
         io::SharedNetwork,
         pool::Pool,
+        sent::Sent,
     },
 };
 

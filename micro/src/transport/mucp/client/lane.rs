@@ -13,7 +13,6 @@ use crate::{
     time::{self, Nanos, nanos},
     transport::{
         Limits,
-        adapter::Sent,
         http::{
             HttpBody,
             addressing::Addressing,
@@ -21,6 +20,7 @@ use crate::{
         },
         io::SharedNetwork,
         pool::{Pool, Pooled},
+        sent::Sent,
         unconnected::unconnected,
     },
 };

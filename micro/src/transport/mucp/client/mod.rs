@@ -18,11 +18,12 @@ use crate::{
     registry::Node as Record,
     transport::{
         Connection, Limits, Peer, Probe,
-        adapter::{Adapter, SendOne, Sent},
+        adapter::{Adapter, SendOne},
         addressee::Addressee,
         http::addressing::Addressing,
         io::SharedNetwork,
         pool::Pool,
+        sent::Sent,
         worker,
     },
 };

@@ -38,10 +38,10 @@ use crate::{
     message::{Body, BodyStream, Expected, Request, Response},
     time::{self, Nanos, nanos},
     transport::{
-        adapter::Sent,
         http::h1::{BodyFraming, Outbox, Reader, write_request},
         io::Io,
         pool::Place,
+        sent::Sent,
     },
 };
 

@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Outcome, Result},
     message::{Request, Response},
     time,
-    transport::{adapter::Sent, http::travel},
+    transport::{http::travel, sent::Sent},
 };
 
 pub(super) async fn call(

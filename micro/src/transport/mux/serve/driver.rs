@@ -11,12 +11,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::session::Session;
 use crate::{
     error::{Error, Result},
-    time::{self, Nanos, nanos},
+    time::{self, Nanos, Timer, nanos},
     transport::{
         buffered::Account,
         io::Io,
         mux::{
-            driver::Timer,
             frame::{Status, kind, write_bare, write_status},
             polling::Polling,
             preface::UNSAID,
