@@ -11,8 +11,9 @@ use crate::{
     call::Answer,
     error::Result,
     message::{Request, Response},
-    registry::Node,
-    time::{self, NEVER, Nanos, nanos},
+    node::Node,
+    time,
+    time::{NEVER, Nanos, nanos},
 };
 
 /// The future of a call.

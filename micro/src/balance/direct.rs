@@ -8,9 +8,10 @@ use super::{Backoff, Recorder, progress::PERSIST, trying::tell_attempt};
 use crate::{
     error::{Outcome, Recovery, Result},
     message::{Request, Response},
-    registry::Node,
-    selector::Rng,
-    time::{self, Nanos},
+    node::Node,
+    random::Rng,
+    time,
+    time::Nanos,
     transport::{Attempt, Peer, Transport, send},
 };
 

@@ -8,9 +8,10 @@ use super::Balance;
 use crate::{
     context::Context,
     error::Result,
-    registry::Node,
+    node::Node,
     selector::Set,
-    time::{self, NEVER, nanos},
+    time,
+    time::{NEVER, nanos},
     transport::Peer,
 };
 

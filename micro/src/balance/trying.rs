@@ -13,9 +13,10 @@ use super::{
 use crate::{
     error::{Error, Result},
     message::{Request, Response},
-    registry::Node,
+    node::Node,
     selector::Verdict,
-    time::{self, NEVER, Nanos},
+    time,
+    time::{NEVER, Nanos},
     transport::{Attempt, Connection},
 };
 

@@ -7,8 +7,10 @@ use async_trait::async_trait;
 use super::{Cache, Filter, Options, Set, Strategy, Tried, Verdict};
 use crate::{
     error::{Error, Outcome, Result},
-    registry::{Node, Registry},
-    time::{self, NEVER},
+    node::Node,
+    registry::Registry,
+    time,
+    time::NEVER,
 };
 
 /// Gives nodes to those who call them by means of their own.

@@ -4,12 +4,17 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Url, known};
 use crate::{
-    broker::{self, Broker},
+    broker,
+    broker::Broker,
     error::{Error, Result},
     nearest,
-    registry::{self, Registry},
-    selector::{Rng, Strategy, strategy},
-    transport::{self, Native, Transport},
+    protocols::Socket,
+    random::Rng,
+    registry,
+    registry::Registry,
+    selector::{Strategy, strategy},
+    transport,
+    transport::Transport,
     url::Reads,
 };
 
@@ -157,7 +162,7 @@ pub(super) fn registries() -> Table<dyn Registry> {
 /// The transports that are built in.
 pub(super) fn transports() -> Table<dyn Transport> {
     let mut table = Table::<dyn Transport>::new("transport");
-    table.made = &Native::SPEAKS;
+    table.made = &Socket::SPEAKS;
     table.add("memory", |url| {
         without_address(url)?;
         Ok(Arc::new(transport::Memory::new()))

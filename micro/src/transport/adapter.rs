@@ -17,8 +17,10 @@ use crate::{
     call::Answer,
     error::{Code, Error, Outcome, Result},
     message::{Body, BodyStream, Request, Response},
-    time::{self, NEVER, Nanos},
-    transport::{Attempt, Connection, sent::Sent},
+    net::sent::Sent,
+    time,
+    time::{NEVER, Nanos},
+    transport::{Attempt, Connection},
 };
 
 /// Sends one request and gives its answer.

@@ -10,9 +10,11 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::{
     error::Error,
-    registry::{Node, Registry, Update, Updates},
-    selector::Rng,
-    time::{self, Nanos},
+    node::Node,
+    random::Rng,
+    registry::{Registry, Update, Updates},
+    time,
+    time::Nanos,
 };
 
 /// Waits between watches that fail double from here …

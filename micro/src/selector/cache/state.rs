@@ -15,9 +15,11 @@ use tokio::sync::Notify;
 use super::{Shared, disk::Saved};
 use crate::{
     error::Error,
-    registry::Node,
-    selector::{Fleet, Rng, Set, VersionWeights},
-    time::{self, NEVER, Nanos},
+    node::Node,
+    random::Rng,
+    selector::{Fleet, Set, VersionWeights},
+    time,
+    time::{NEVER, Nanos},
 };
 
 /// Warnings about one service: one a minute.

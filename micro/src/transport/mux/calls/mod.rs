@@ -27,8 +27,9 @@ use super::{
 use crate::{
     error::{Error, Outcome, Result},
     message::Response,
-    time::{self, NEVER, Nanos},
-    transport::{limits::Limits, pool::Pooled},
+    net::{Limits, pool::Pooled},
+    time,
+    time::{NEVER, Nanos},
 };
 pub(super) use handle::Handle;
 use streams::Streams;

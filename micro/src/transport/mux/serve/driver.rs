@@ -11,18 +11,16 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::session::Session;
 use crate::{
     error::{Error, Result},
-    time::{self, Nanos, Timer, nanos},
-    transport::{
-        buffered::Account,
-        io::Io,
-        mux::{
-            frame::{Status, kind, write_bare, write_status},
-            polling::Polling,
-            preface::UNSAID,
-            queue::Writer,
-            reader::Reader,
-            stream::Outlet,
-        },
+    net::{buffered::Account, io::Io},
+    time,
+    time::{Nanos, Timer, nanos},
+    transport::mux::{
+        frame::{Status, kind, write_bare, write_status},
+        polling::Polling,
+        preface::UNSAID,
+        queue::Writer,
+        reader::Reader,
+        stream::Outlet,
     },
 };
 

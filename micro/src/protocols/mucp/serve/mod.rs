@@ -1,0 +1,28 @@
+//! The server's side of a connection that began as HTTP/1.1.
+
+mod connection;
+mod inbox;
+mod reply;
+mod stream;
+mod take;
+
+use async_trait::async_trait;
+use http::request::Parts;
+
+use super::names;
+use crate::http::h1::{Hijack, Taken};
+use connection::Connection;
+
+/// Takes connections over whose first request is one of go-micro's.
+pub(crate) struct Server;
+
+#[async_trait]
+impl Hijack for Server {
+    fn wants(&self, head: &Parts) -> bool {
+        names::is_ours(head)
+    }
+
+    async fn serve(&self, taken: Taken) {
+        Connection::new(taken).run().await;
+    }
+}
