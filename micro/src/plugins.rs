@@ -7,10 +7,8 @@ use tokio::runtime::Handle;
 #[cfg(feature = "tls")]
 use crate::net::Tls;
 use crate::{
-    balance,
-    balance::Balance,
-    broker,
-    broker::Broker,
+    balance::{self, Balance},
+    broker::{self, Broker},
     client::{Client, Parts},
     codec::{Codec, Codecs},
     context::Relay,
@@ -19,8 +17,7 @@ use crate::{
     protocols::Socket,
     random::Rng,
     registry::{Local, Registry},
-    selector,
-    selector::{Cache, Strategy, strategy::P2c},
+    selector::{self, Cache, Strategy, strategy::P2c},
     transport::Transport,
 };
 

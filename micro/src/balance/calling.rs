@@ -12,8 +12,7 @@ use crate::{
     error::Result,
     message::{Request, Response},
     node::Node,
-    time,
-    time::{NEVER, Nanos, nanos},
+    time::{self, NEVER, Nanos, nanos},
 };
 
 /// The future of a call.

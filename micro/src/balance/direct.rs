@@ -10,8 +10,7 @@ use crate::{
     message::{Request, Response},
     node::Node,
     random::Rng,
-    time,
-    time::Nanos,
+    time::{self, Nanos},
     transport::{Attempt, Peer, Transport, send},
 };
 

@@ -10,8 +10,7 @@ use crate::{
     error::Result,
     node::Node,
     selector::Set,
-    time,
-    time::{NEVER, nanos},
+    time::{self, NEVER, nanos},
     transport::Peer,
 };
 

@@ -15,8 +15,7 @@ use crate::{
     message::{Request, Response},
     node::Node,
     selector::Verdict,
-    time,
-    time::{NEVER, Nanos},
+    time::{self, NEVER, Nanos},
     transport::{Attempt, Connection},
 };
 

@@ -7,8 +7,10 @@ pub(crate) mod h1;
 #[cfg(feature = "grpc")]
 pub(crate) mod h2;
 pub(crate) mod intake;
+mod service;
 
 pub(crate) use body::{HttpBody, Piece, Prefixed, too_large};
+pub(crate) use service::{HttpAnswer, HttpBegun, HttpService};
 
 /// A body of these pieces.
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Whom a request of HTTP is meant for and who sends it, as headers; and the question who answers at an address.
 
+use std::sync::Arc;
+
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri,
     uri::{Authority, Parts, PathAndQuery, Scheme},
@@ -8,7 +10,8 @@ use http::{
 use crate::{
     call::{Call, Identity},
     error::{Error, Result},
-    http::HttpBody,
+    http::{HttpBody, h1::Node},
+    net::sent::Sent,
     protocols::json,
     transport::addressee::Addressee,
 };
@@ -93,6 +96,18 @@ impl Addressing {
         *request.uri_mut() = self.uri.clone();
         self.write(request.headers_mut());
         request
+    }
+
+    /// Whether a node answers: any response is a sign of life, unless it is known who has to give it.
+    pub(crate) async fn knock(&self, node: &Arc<Node>) -> Result<()> {
+        if self.is_some() {
+            let answer = node.send(self.question(), &Sent::default()).await?;
+            return self.read(answer).await;
+        }
+        let mut request = Request::new(HttpBody::empty());
+        *request.method_mut() = Method::OPTIONS;
+        *request.uri_mut() = Uri::from_static("*");
+        node.send(request, &Sent::default()).await.map(drop)
     }
 
     /// Reads the answer to that.

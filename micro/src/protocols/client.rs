@@ -149,7 +149,7 @@ impl<S: SendOne> Peer for Ways<S> {
         match self {
             Ways::One(node, _, addressing) => {
                 let (node, addressing) = (node.clone(), addressing.clone());
-                Box::pin(async move { node.knock(&addressing).await })
+                Box::pin(async move { addressing.knock(&node).await })
             }
             #[cfg(feature = "grpc")]
             Ways::Two {

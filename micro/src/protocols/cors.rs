@@ -6,10 +6,10 @@ use http::{
     HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts,
 };
 
-use super::{Dialect, HttpAnswer, HttpBegun, Site};
+use super::{Dialect, Site};
 use crate::{
     error::{Error, Result},
-    http::HttpBody,
+    http::{HttpAnswer, HttpBegun, HttpBody},
     time::{self, Nanos},
 };
 

@@ -27,20 +27,22 @@ pub(crate) mod paths;
 #[cfg(feature = "http")]
 pub(crate) mod propagation;
 #[cfg(feature = "http")]
+mod server;
+#[cfg(feature = "http")]
 mod site;
 mod socket;
+#[cfg(feature = "http")]
+mod takeover;
 
 #[cfg(feature = "http")]
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::sync::Arc;
 
 #[cfg(feature = "http")]
-use ::http::{Request, Response, request::Parts};
+use ::http::{Request, request::Parts};
 
-#[cfg(feature = "grpc")]
-use crate::http::h2;
 #[cfg(feature = "http")]
 use crate::{
-    http::{HttpBody, h1},
+    http::{HttpAnswer, HttpBegun, HttpBody},
     net::{Limits, protocol::Protocol},
     time::Nanos,
 };
@@ -48,12 +50,8 @@ use crate::{
 #[cfg(feature = "grpc")]
 pub use grpc::Grpc;
 #[cfg(feature = "http")]
-pub(crate) use site::{HttpBegun, Place, Site};
+pub(crate) use site::{Place, Site};
 pub use socket::Socket;
-
-#[cfg(feature = "http")]
-/// A boxed future of the answer to an HTTP request.
-pub(crate) type HttpAnswer = Pin<Box<dyn Future<Output = Response<HttpBody>> + Send>>;
 
 #[cfg(feature = "http")]
 /// A way of calling endpoints by HTTP requests.
@@ -99,22 +97,22 @@ pub(crate) fn protocols(
         };
         others.insert(0, Arc::new(cors));
     }
-    let origins = origins.cloned().map(Arc::new);
+    let answering = |dialects| server::Answering {
+        limits: limits.clone(),
+        origins: origins.cloned().map(Arc::new),
+        dialects,
+    };
     // Of the two versions a client that speaks both is given the first.
     vec![
         #[cfg(feature = "grpc")]
-        Arc::new(h2::Http2 {
-            limits: limits.clone(),
-            origins: origins.clone(),
-            dialects: std::iter::once(grpc as Arc<dyn Dialect>)
+        Arc::new(server::Http2(answering(
+            std::iter::once(grpc as Arc<dyn Dialect>)
                 .chain(others.iter().cloned())
                 .collect(),
-        }),
-        Arc::new(h1::H1 {
-            limits: limits.clone(),
-            origins,
-            dialects: others.into(),
-            hijackers: vec![Arc::new(mucp::Server)],
+        ))),
+        Arc::new(server::Http1 {
+            answering: answering(others.into()),
+            takeovers: vec![Arc::new(mucp::Server)],
         }),
     ]
 }

@@ -6,11 +6,11 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use serde_json::Value;
 
-use super::{Dialect, HttpAnswer, Site};
+use super::{Dialect, Site};
 use crate::{
     call::Operation,
     error::{Error, Result},
-    http::HttpBody,
+    http::{HttpAnswer, HttpBody},
     message::{self, ContentType, Target},
     protocols::{
         json::{failed, timeout},

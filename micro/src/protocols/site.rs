@@ -1,22 +1,22 @@
 //! What answers the HTTP requests of a connection, and what it remembers of them.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    task::{Context, Poll, Waker},
-};
+use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use parking_lot::Mutex;
 
-use super::{Dialect, HttpAnswer, access::Access, addressing, addressing::Meant};
+use super::{
+    Dialect,
+    access::Access,
+    addressing::{self, Meant},
+    json::failed,
+};
 use crate::{
     call::{Answer, Begun, Call, Identity, Listing, Operations, Shape},
     error::{Error, Result},
-    http::{HttpBody, intake::Intake},
-    message,
-    message::Target,
+    http::{HttpAnswer, HttpBegun, HttpBody, HttpService, intake::Intake},
+    message::{self, Target},
     net::{
         Limits,
         buffered::{Buffered, SMALL},
@@ -54,25 +54,6 @@ struct Places {
     known: HashMap<Box<str>, Place>,
 }
 
-/// An HTTP request that was polled once.
-pub(crate) enum HttpBegun {
-    /// It is answered.
-    Done(Response<HttpBody>),
-    /// It waits for something; to be polled again by whoever takes it on.
-    Running(HttpAnswer),
-}
-
-impl HttpBegun {
-    /// Polls once, without asking to be woken: who takes on what is left polls it again.
-    pub(crate) fn poll(mut answer: HttpAnswer) -> Self {
-        let mut cx = Context::from_waker(Waker::noop());
-        match answer.as_mut().poll(&mut cx) {
-            Poll::Ready(response) => HttpBegun::Done(response),
-            Poll::Pending => HttpBegun::Running(answer),
-        }
-    }
-}
-
 impl Site {
     pub(crate) fn new(
         call: Arc<dyn Call>,
@@ -96,24 +77,6 @@ impl Site {
         }
     }
 
-    /// What reading a request's body has to keep to.
-    pub(crate) fn intake(&self) -> Arc<Intake> {
-        let account = self.buffered.account();
-        Arc::new(Intake::new(account, self.limits.frame))
-    }
-
-    /// Answers a request by the first dialect that it is of; 404 where there is none, 403 where it may not come in.
-    pub(crate) fn answer(&self, request: Request<HttpBody>) -> HttpAnswer {
-        if let Some(refused) = self.access.answer(request.uri(), request.headers()) {
-            return Box::pin(async { refused });
-        }
-        match addressing::look(&*self.call, request.method(), request.headers()) {
-            Meant::Here => self.pass(request),
-            Meant::Elsewhere(error) => self.refusing(error).pass(request),
-            Meant::Asked(response) => Box::pin(async { response }),
-        }
-    }
-
     /// A site for a request that is meant for another server: each dialect says the error in its form.
     fn refusing(&self, error: Error) -> Self {
         Site {
@@ -132,44 +95,6 @@ impl Site {
         match self.dialects.iter().find(|dialect| dialect.speaks(&head)) {
             Some(dialect) => dialect.answer(Request::from_parts(head, body), self),
             None => no_dialect(body, self.limits.message),
-        }
-    }
-
-    /// The same, in place if that takes no waiting. `now` is when the request was read.
-    pub(crate) fn begin(&self, request: Request<HttpBody>, now: Nanos) -> HttpBegun {
-        if let Some(refused) = self.access.answer(request.uri(), request.headers()) {
-            return HttpBegun::Done(refused);
-        }
-        match addressing::look(&*self.call, request.method(), request.headers()) {
-            Meant::Here => {}
-            Meant::Elsewhere(error) => {
-                let intake = self.intake();
-                let request = request.map(|body| body.taken_by(Some(&intake)));
-                return HttpBegun::poll(self.refusing(error).pass(request));
-            }
-            Meant::Asked(response) => return HttpBegun::Done(response),
-        }
-        let here = request.body().here();
-        let streams = matches!(request.body(), HttpBody::Stream(_));
-        if !streams && here <= SMALL {
-            return self.dispatch(request, now);
-        }
-        let intake = self.intake();
-        let request = request.map(|body| body.taken_by(Some(&intake)));
-        match self.dispatch(request, now) {
-            HttpBegun::Running(answer) => {
-                if !streams {
-                    // It was admitted: the next one is not.
-                    intake.keep(here);
-                }
-                HttpBegun::Running(Box::pin(async move {
-                    let answer = answer.await;
-                    // Held until the call has ended.
-                    drop(intake);
-                    answer
-                }))
-            }
-            done => done,
         }
     }
 
@@ -210,6 +135,70 @@ impl Site {
         };
         places.last = Some((path.into(), place.clone()));
         Some(place)
+    }
+}
+
+impl HttpService for Site {
+    fn limits(&self) -> &Arc<Limits> {
+        &self.limits
+    }
+
+    fn intake(&self) -> Arc<Intake> {
+        let account = self.buffered.account();
+        Arc::new(Intake::new(account, self.limits.frame))
+    }
+
+    // Answers a request by the first dialect that it is of; 404 where there is none, 403 where it may not come in.
+    fn answer(&self, request: Request<HttpBody>) -> HttpAnswer {
+        if let Some(refused) = self.access.answer(request.uri(), request.headers()) {
+            return Box::pin(async { refused });
+        }
+        match addressing::look(&*self.call, request.method(), request.headers()) {
+            Meant::Here => self.pass(request),
+            Meant::Elsewhere(error) => self.refusing(error).pass(request),
+            Meant::Asked(response) => Box::pin(async { response }),
+        }
+    }
+
+    fn begin(&self, request: Request<HttpBody>, now: Nanos) -> HttpBegun {
+        if let Some(refused) = self.access.answer(request.uri(), request.headers()) {
+            return HttpBegun::Done(refused);
+        }
+        match addressing::look(&*self.call, request.method(), request.headers()) {
+            Meant::Here => {}
+            Meant::Elsewhere(error) => {
+                let intake = self.intake();
+                let request = request.map(|body| body.taken_by(Some(&intake)));
+                return HttpBegun::poll(self.refusing(error).pass(request));
+            }
+            Meant::Asked(response) => return HttpBegun::Done(response),
+        }
+        let here = request.body().here();
+        let streams = matches!(request.body(), HttpBody::Stream(_));
+        if !streams && here <= SMALL {
+            return self.dispatch(request, now);
+        }
+        let intake = self.intake();
+        let request = request.map(|body| body.taken_by(Some(&intake)));
+        match self.dispatch(request, now) {
+            HttpBegun::Running(answer) => {
+                if !streams {
+                    // It was admitted: the next one is not.
+                    intake.keep(here);
+                }
+                HttpBegun::Running(Box::pin(async move {
+                    let answer = answer.await;
+                    // Held until the call has ended.
+                    drop(intake);
+                    answer
+                }))
+            }
+            done => done,
+        }
+    }
+
+    fn refusal(&self, error: &Error, status: StatusCode) -> Response<HttpBody> {
+        failed(error, status)
     }
 }
 

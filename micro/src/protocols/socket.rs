@@ -6,26 +6,18 @@ use async_trait::async_trait;
 use tokio::runtime::Handle;
 
 use super::choose::Spoken;
-#[cfg(feature = "http")]
-use super::connect;
 #[cfg(feature = "grpc")]
 use super::grpc;
 #[cfg(feature = "http")]
-use super::mucp;
-#[cfg(feature = "http")]
-use crate::call::{Operation, Operations, Refusal};
-#[cfg(feature = "http")]
-use crate::http;
-#[cfg(feature = "http")]
-use crate::http::compression::Compression;
+use super::{
+    client::Version,
+    connect,
+    cors::Origins,
+    mucp,
+    server::{Answering, Http1},
+};
 #[cfg(feature = "tls")]
-use crate::net::tls;
-#[cfg(feature = "tls")]
-use crate::net::tls::Tls;
-#[cfg(feature = "http")]
-use crate::protocols::client::Version;
-#[cfg(feature = "http")]
-use crate::protocols::cors::Origins;
+use crate::net::tls::{self, Tls};
 use crate::{
     call::Call,
     error::Result,
@@ -38,6 +30,11 @@ use crate::{
     },
     node::Node,
     transport::{Peer, Transport, addressee::Addressee, mux},
+};
+#[cfg(feature = "http")]
+use crate::{
+    call::{Operation, Operations, Refusal},
+    http::{self, compression::Compression},
 };
 
 /// The native protocol over TCP (`host:port`) or Unix sockets (`unix:PATH`).
@@ -241,11 +238,13 @@ impl Socket {
             network: self.network.clone(),
             #[cfg(feature = "tls")]
             tls: tls::Server::new(self.tls.said(), &[http::h1::ALPN])?.map(Arc::new),
-            protocols: vec![Arc::new(http::h1::H1 {
-                limits: self.limits.clone(),
-                origins: None,
-                dialects: Arc::new([dialect]),
-                hijackers: Vec::new(),
+            protocols: vec![Arc::new(Http1 {
+                answering: Answering {
+                    limits: self.limits.clone(),
+                    origins: None,
+                    dialects: Arc::new([dialect]),
+                },
+                takeovers: Vec::new(),
             })],
             limits: self.limits.clone(),
             runtimes: self.runtimes.clone(),

@@ -9,8 +9,7 @@ use crate::{
     error::{Error, Outcome, Result},
     node::Node,
     registry::Registry,
-    time,
-    time::NEVER,
+    time::{self, NEVER},
 };
 
 /// Gives nodes to those who call them by means of their own.

@@ -4,17 +4,14 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Url, known};
 use crate::{
-    broker,
-    broker::Broker,
+    broker::{self, Broker},
     error::{Error, Result},
     nearest,
     protocols::Socket,
     random::Rng,
-    registry,
-    registry::Registry,
+    registry::{self, Registry},
     selector::{Strategy, strategy},
-    transport,
-    transport::Transport,
+    transport::{self, Transport},
     url::Reads,
 };
 

@@ -18,8 +18,7 @@ use crate::{
     error::{Code, Error, Outcome, Result},
     message::{Body, BodyStream, Request, Response},
     net::sent::Sent,
-    time,
-    time::{NEVER, Nanos},
+    time::{self, NEVER, Nanos},
     transport::{Attempt, Connection},
 };
 

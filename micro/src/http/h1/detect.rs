@@ -8,7 +8,7 @@ const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const LONGEST: usize = 32;
 
 /// A token and then white space: also where what follows will be refused, as then an answer says so.
-pub(super) fn detect(first: &[u8]) -> Detect {
+pub(crate) fn detect(first: &[u8]) -> Detect {
     match Detect::prefix(first, HTTP2) {
         Detect::Yes => return Detect::No,
         Detect::More => return Detect::More,

@@ -18,7 +18,6 @@ use crate::{
     error::{Error, Result},
     http::{HttpBody, Piece},
     net::sent::Sent,
-    protocols::addressing::Addressing,
 };
 
 /// A body up to this size is read whole before the response is handed over.
@@ -83,18 +82,6 @@ impl Node {
                 Response::from_parts(response, HttpBody::stream(arriving))
             }
         })
-    }
-
-    /// Whether the node answers: any response is a sign of life, unless it is known who has to give it.
-    pub(crate) async fn knock(self: &Arc<Self>, addressing: &Addressing) -> Result<()> {
-        if addressing.is_some() {
-            let answer = self.send(addressing.question(), &Sent::default()).await?;
-            return addressing.read(answer).await;
-        }
-        let mut request = Request::new(HttpBody::empty());
-        *request.method_mut() = Method::OPTIONS;
-        *request.uri_mut() = http::Uri::from_static("*");
-        self.send(request, &Sent::default()).await.map(drop)
     }
 
     /// What `host` says of an address; a Unix socket has no name that HTTP knows.

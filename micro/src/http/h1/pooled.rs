@@ -19,8 +19,7 @@ use crate::{
         pool::{Place, Pool, Pooled},
         unconnected::unconnected,
     },
-    time,
-    time::{NEVER, Nanos, nanos},
+    time::{self, NEVER, Nanos, nanos},
     worker,
 };
 

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    http::{HttpBody, Piece},
+    http::{HttpBody, HttpService, Piece},
 };
 
 /// Bytes gathered before an answer that is being made waits for the client to take them.
@@ -24,7 +24,7 @@ const GATHER: usize = 64 * 1024;
 /// Pieces of a ready stream before others on the thread have their turn.
 const TURN: usize = 64;
 
-impl Connection {
+impl<S: HttpService> Connection<S> {
     /// Writes an answer; returns when it is queued whole, or has streamed to its end.
     pub(super) async fn respond(
         &mut self,

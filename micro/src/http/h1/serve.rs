@@ -9,10 +9,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header, request::Parts};
+use http::{Method, Request, Response, StatusCode, Version, request::Parts};
 
 use super::{
-    Body, BodyFraming, Broken, Hijack, Reader, Taken, expects_continue,
+    Body, BodyFraming, Broken, Reader, expects_continue,
     inbox::{Inbox, Incoming, lost},
     is_kept,
     reader::Gathered,
@@ -20,16 +20,15 @@ use super::{
     write_continue,
 };
 use crate::{
-    error::{Error, Outcome},
-    http::HttpBody,
+    error::{Code, Error, Outcome},
+    http::{HttpAnswer, HttpBegun, HttpBody, HttpService},
     net::{
         Limits,
         buffered::SMALL,
+        io::Io,
         protocol::{Accepted, Seat},
     },
-    protocols::{HttpAnswer, HttpBegun, Site, propagation},
-    time,
-    time::{Nanos, nanos},
+    time::{self, Nanos, nanos},
 };
 
 /// A body up to this size is read whole before its request is begun.
@@ -37,15 +36,32 @@ const EAGER: u64 = 64 * 1024;
 /// How long an idle connection still takes a request once the port is going away: one may be under way.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// Serves one connection until it ends.
-pub(super) async fn serve(accepted: Accepted, site: Site, hijackers: &[Arc<dyn Hijack>]) {
+/// A connection that goes on in another protocol. Every request before this one has been answered.
+pub(crate) struct Upgraded<S> {
+    pub(crate) io: Io,
+    /// What has been read; the request's body is next.
+    pub(crate) reader: Reader,
+    /// The head of the other protocol's request. If it expects `100 Continue`, that has been sent.
+    pub(crate) head: Parts,
+    /// How the port tells it to come to an end.
+    pub(crate) seat: Seat,
+    /// What answered so far.
+    pub(crate) service: S,
+}
+
+/// Serves one connection until it ends, or until `leaves` says of a request's head that it is another protocol's.
+pub(crate) async fn serve<S: HttpService>(
+    accepted: Accepted,
+    service: S,
+    leaves: impl Fn(&S, &Parts) -> bool,
+) -> Option<Upgraded<S>> {
     let Accepted { io, first, seat } = accepted;
-    let limits = site.limits.clone();
+    let limits = service.limits().clone();
     let wire = Wire::new(io, Reader::new(&first, limits.clone()), limits.idle)
         .counted(seat.buffered().account());
     let mut connection = Connection {
         wire,
-        site,
+        service,
         seat,
         limits,
         kept: true,
@@ -57,25 +73,21 @@ pub(super) async fn serve(accepted: Accepted, site: Site, hijackers: &[Arc<dyn H
         Poll::Ready(())
     })
     .await;
-    match connection.run(hijackers).await {
-        Ok(Some((head, hijack))) => {
+    match connection.run(leaves).await {
+        Ok(Some(head)) => {
             let Connection {
                 wire,
-                site,
+                service,
                 seat,
-                limits,
                 ..
             } = connection;
-            let taken = Taken {
+            return Some(Upgraded {
                 io: wire.io,
                 reader: wire.reader,
                 head,
                 seat,
-                call: site.call,
-                access: site.access,
-                limits,
-            };
-            hijack.serve(taken).await;
+                service,
+            });
         }
         Ok(None) => connection.wire.close().await,
         Err(Broken::Refused(status, why)) => {
@@ -85,11 +97,12 @@ pub(super) async fn serve(accepted: Accepted, site: Site, hijackers: &[Arc<dyn H
         }
         Err(Broken::Gone(error)) => tracing::trace!(%error, "a connection ended"),
     }
+    None
 }
 
-pub(super) struct Connection {
+pub(super) struct Connection<S> {
     pub(super) wire: Wire,
-    site: Site,
+    service: S,
     seat: Seat,
     pub(super) limits: Arc<Limits>,
     /// Whether another request may come after the one at hand.
@@ -110,24 +123,19 @@ pub(super) struct Asked {
     pub(super) waits: bool,
 }
 
-type HandedOver = (Parts, Arc<dyn Hijack>);
-
-impl Connection {
-    /// Answers requests until no more are to come, or one is another protocol's.
-    async fn run(&mut self, hijackers: &[Arc<dyn Hijack>]) -> Result<Option<HandedOver>, Broken> {
+impl<S: HttpService> Connection<S> {
+    /// Answers requests until no more are to come, or one is another protocol's: then it gives its head.
+    async fn run(&mut self, leaves: impl Fn(&S, &Parts) -> bool) -> Result<Option<Parts>, Broken> {
         while self.kept {
             let Some((head, framing)) = self.next().await? else {
                 break;
             };
-            let hijack = hijackers.iter().find(|hijack| hijack.wants(&head));
-            if let Some(hijack) = hijack
-                && self.site.access.is_allowed(&head.uri, &head.headers)
-            {
+            if leaves(&self.service, &head) {
                 if expects_continue(&head) && framing != BodyFraming::None {
                     write_continue(self.wire.outbox.tail());
                 }
                 self.wire.flush().await?;
-                return Ok(Some((head, hijack.clone())));
+                return Ok(Some(head));
             }
             self.kept = is_kept(head.version, &head.headers);
             if self.seat.is_refusing() {
@@ -143,7 +151,7 @@ impl Connection {
             let body = self.body(framing, &mut asked).await?;
             let now = *self.batch.get_or_insert_with(time::now);
             let request = Request::from_parts(head, body);
-            let response = match self.site.begin(request, now) {
+            let response = match self.service.begin(request, now) {
                 HttpBegun::Done(response) => response,
                 HttpBegun::Running(answer) => self.wait(answer, &mut asked).await?,
             };
@@ -352,42 +360,25 @@ impl Connection {
     fn turn_away(&mut self, head: &Parts) {
         self.kept = false;
         let error = Error::unavailable("the node is going away").with_outcome(Outcome::Rejected);
-        let mut response = said(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "unavailable",
-            error.message(),
-        );
-        propagation::write_error(&error, response.headers_mut());
+        let response = self
+            .service
+            .refusal(&error, StatusCode::SERVICE_UNAVAILABLE);
         self.queue_whole(response, &head.method, head.version);
     }
 
     /// Says why nothing more is read.
     fn refuse(&mut self, status: StatusCode, why: &str) {
         self.kept = false;
-        let code = match status {
-            StatusCode::REQUEST_TIMEOUT => "deadline_exceeded",
-            StatusCode::NOT_IMPLEMENTED => "unimplemented",
-            StatusCode::PAYLOAD_TOO_LARGE | StatusCode::TOO_MANY_REQUESTS => "resource_exhausted",
-            _ => "invalid_argument",
-        };
-        let mut response = said(status, code, why);
-        if status == StatusCode::TOO_MANY_REQUESTS {
+        let (code, outcome) = match status {
+            StatusCode::REQUEST_TIMEOUT => (Code::DeadlineExceeded, Outcome::Answered),
+            StatusCode::NOT_IMPLEMENTED => (Code::Unimplemented, Outcome::Answered),
+            StatusCode::PAYLOAD_TOO_LARGE => (Code::ResourceExhausted, Outcome::Answered),
             // There was no room to read it.
-            let error = Error::resource_exhausted(why.to_owned()).with_outcome(Outcome::Rejected);
-            propagation::write_error(&error, response.headers_mut());
-        }
+            StatusCode::TOO_MANY_REQUESTS => (Code::ResourceExhausted, Outcome::Rejected),
+            _ => (Code::InvalidArgument, Outcome::Answered),
+        };
+        let error = Error::new(code, why.to_owned()).with_outcome(outcome);
+        let response = self.service.refusal(&error, status);
         self.queue_whole(response, &Method::POST, Version::HTTP_11);
     }
-}
-
-/// An error in the form that Connect gave it.
-fn said(status: StatusCode, code: &str, message: &str) -> Response<HttpBody> {
-    let body = serde_json::json!({ "code": code, "message": message }).to_string();
-    let mut response = Response::new(HttpBody::Whole(body.into()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
-    response
 }

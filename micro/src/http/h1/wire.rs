@@ -11,8 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::{Broken, Outbox, Reader};
 use crate::{
     net::{buffered::Account, io::Io},
-    time,
-    time::{NEVER, Nanos, Timer, nanos},
+    time::{self, NEVER, Nanos, Timer, nanos},
 };
 
 /// Bytes read ahead of what is answered: pipelined requests beyond wait in the socket.

@@ -36,8 +36,7 @@ use crate::{
         sent::Sent,
         unconnected::unconnected,
     },
-    time,
-    time::{Nanos, nanos},
+    time::{self, Nanos, nanos},
 };
 
 /// One connection, as its callers and its task share it.

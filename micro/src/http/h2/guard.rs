@@ -17,7 +17,10 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::{net::io::Io, time, time::Nanos};
+use crate::{
+    net::io::Io,
+    time::{self, Nanos},
+};
 
 /// What a peer may spend at once.
 const ALLOWANCE: i64 = 4_000;

@@ -9,8 +9,7 @@ use super::guard::Traffic;
 use crate::{
     error::{Error, Result},
     net::Limits,
-    time,
-    time::{Nanos, nanos},
+    time::{self, Nanos, nanos},
 };
 
 /// How often a sign of life is asked for where nothing else comes, by a client: servers of gRPC end

@@ -7,7 +7,11 @@ use h2::{SendStream, server::SendResponse};
 use http::Response;
 
 use super::{guard::Traffic, send};
-use crate::{error::Code, http::HttpBody, net::buffered::Buffered, protocols::HttpAnswer};
+use crate::{
+    error::Code,
+    http::{HttpAnswer, HttpBody},
+    net::buffered::Buffered,
+};
 
 /// An answer of which the head was sent, and what is left of its body.
 pub(super) type Rest = (SendStream<Bytes>, HttpBody);

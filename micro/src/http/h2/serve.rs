@@ -24,12 +24,11 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    http::HttpBody,
+    http::{HttpBegun, HttpBody, HttpService},
     net::{
         Limits,
         protocol::{Accepted, Seat},
     },
-    protocols::{HttpBegun, Site},
     time,
 };
 
@@ -41,11 +40,11 @@ const RESET_UNSEEN: usize = 128;
 type Incoming = (Request<RecvStream>, SendResponse<Bytes>);
 
 /// Serves a connection until it ends.
-pub(super) async fn serve(accepted: Accepted, site: Site) {
+pub(crate) async fn serve<S: HttpService>(accepted: Accepted, service: S) {
     let Accepted { io, first, seat } = accepted;
     let traffic = Arc::new(Traffic::default());
     let guard = Guard::server(io, first, traffic.clone());
-    let limits = site.limits.clone();
+    let limits = service.limits().clone();
     let shaking = builder(&limits).handshake(guard);
     let mut connection = match tokio::time::timeout(limits.handshake, shaking).await {
         Ok(Ok(connection)) => connection,
@@ -55,7 +54,7 @@ pub(super) async fn serve(accepted: Accepted, site: Site) {
     let pulse = Pulse::new(connection.ping_pong(), &limits, false);
     let mut serving = Serving {
         connection,
-        site: Arc::new(site),
+        service: Arc::new(service),
         traffic,
         pulse,
         seat,
@@ -80,9 +79,9 @@ fn builder(limits: &Limits) -> Builder {
     builder
 }
 
-struct Serving {
+struct Serving<S> {
     connection: Connection<Guard, Bytes>,
-    site: Arc<Site>,
+    service: Arc<S>,
     traffic: Arc<Traffic>,
     pulse: Pulse,
     seat: Seat,
@@ -93,7 +92,7 @@ struct Serving {
     said_goodbye: bool,
 }
 
-impl Serving {
+impl<S: HttpService> Serving<S> {
     /// Ready when the connection has ended.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         while let Poll::Ready(Some(ended)) = self.tasks.poll_join_next(cx) {
@@ -168,10 +167,10 @@ impl Serving {
             return;
         }
         let request = request.map(incoming::body);
-        let patience = self.site.limits.frame;
+        let patience = self.service.limits().frame;
         let begun = match is_odd(&request) {
-            true => HttpBegun::Running(Box::pin(whole(request, self.site.clone()))),
-            false => self.site.begin(request, now),
+            true => HttpBegun::Running(Box::pin(whole(request, self.service.clone()))),
+            false => self.service.begin(request, now),
         };
         match begun {
             HttpBegun::Done(response) => {
@@ -219,13 +218,13 @@ fn is_odd(request: &Request<HttpBody>) -> bool {
 }
 
 /// Answers a request once all of it has come: until then it counts as under way.
-async fn whole(request: Request<HttpBody>, site: Arc<Site>) -> Response<HttpBody> {
+async fn whole(request: Request<HttpBody>, service: Arc<impl HttpService>) -> Response<HttpBody> {
     let (head, body) = request.into_parts();
-    let body = body.taken_by(Some(&site.intake()));
-    match body.collect(site.limits.message).await {
+    let body = body.taken_by(Some(&service.intake()));
+    match body.collect(service.limits().message).await {
         Ok((data, _)) => {
             let request = Request::from_parts(head, HttpBody::Whole(data));
-            site.answer(request).await
+            service.answer(request).await
         }
         // Too large; where it broke off, nobody hears this.
         Err(_) => {

@@ -15,8 +15,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     net::{
-        certificates,
-        certificates::Anyone,
+        certificates::{self, Anyone},
         io::{Acceptor, Io, Network, SharedNetwork},
     },
 };

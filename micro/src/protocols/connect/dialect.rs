@@ -17,11 +17,10 @@ use super::{
 use crate::{
     call::{Begun, Call},
     error::{Code, Error, Outcome, Result},
-    http::{HttpBody, compression::Compression, too_large},
+    http::{HttpAnswer, HttpBegun, HttpBody, compression::Compression, too_large},
     message::{Body, ContentType, Request, Response as Answer},
-    protocols::{Dialect, HttpAnswer, HttpBegun, Place, Site},
-    time,
-    time::{NEVER, Nanos},
+    protocols::{Dialect, Place, Site},
+    time::{self, NEVER, Nanos},
 };
 
 /// Connect: unary calls and streams, in JSON and Protobuf.

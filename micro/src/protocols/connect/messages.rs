@@ -15,8 +15,7 @@ use crate::{
     http::{HttpBody, Piece, compression::Compression},
     message::{BodyStream, Metadata},
     protocols::envelope::{COMPRESSED, Envelope, Envelopes, seal},
-    time,
-    time::{NEVER, Nanos},
+    time::{self, NEVER, Nanos},
 };
 
 /// Messages smaller than this are sent as they are: they would hardly be smaller compressed.

@@ -17,11 +17,10 @@ use super::{
 use crate::{
     call::{Begun, Call, Shape},
     error::{Code, Error, Outcome, Result},
-    http::HttpBody,
+    http::{HttpAnswer, HttpBegun, HttpBody},
     message::{Body, ContentType, Request},
-    protocols::{Dialect, HttpAnswer, HttpBegun, Place, Site},
-    time,
-    time::{NEVER, Nanos},
+    protocols::{Dialect, Place, Site},
+    time::{self, NEVER, Nanos},
 };
 
 /// gRPC over HTTP/2: unary calls and streams, health and reflection.

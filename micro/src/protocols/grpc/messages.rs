@@ -22,8 +22,7 @@ use crate::{
     http::{HttpBody, Piece, Prefixed, compression::Compression},
     message::BodyStream,
     protocols::envelope::{COMPRESSED, Envelope, Envelopes, prefix, seal_into},
-    time,
-    time::{NEVER, Nanos},
+    time::{self, NEVER, Nanos},
 };
 
 /// Messages smaller than this are sent as they are: they would hardly be smaller compressed.

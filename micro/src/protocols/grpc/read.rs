@@ -23,8 +23,7 @@ use crate::{
     http::{HttpBody, Piece, compression::Compression},
     message::{Body, BodyStream, ContentType, Expected, Metadata, Response, Trailers},
     protocols::{client::Held, propagation},
-    time,
-    time::Nanos,
+    time::{self, Nanos},
 };
 
 /// What is known of the call that an answer is for.

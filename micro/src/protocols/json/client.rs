@@ -65,7 +65,7 @@ impl Peer for Node {
 
     fn probe(&self) -> Probe {
         let (node, addressing) = (self.connections.clone(), self.addressing.clone());
-        Box::pin(async move { node.knock(&addressing).await })
+        Box::pin(async move { addressing.knock(&node).await })
     }
 
     fn close(&self) {

@@ -9,9 +9,9 @@ use super::{LINES, TIMEOUT, lines::Lines};
 use crate::{
     call::{Begun, Refusal, Shape},
     error::{Code, Error, Outcome, Result},
-    http::{HttpBody, coding, too_large},
+    http::{HttpAnswer, HttpBegun, HttpBody, coding, too_large},
     message::{self, Body, ContentType},
-    protocols::{Dialect, HttpAnswer, HttpBegun, Place, Site, propagation},
+    protocols::{Dialect, Place, Site, propagation},
     time::{self, Nanos},
 };
 

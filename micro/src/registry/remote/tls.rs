@@ -10,7 +10,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use super::TlsFiles;
 use crate::{
     error::{Error, Result},
-    net::{certificates, certificates::Anyone},
+    net::certificates::{self, Anyone},
 };
 
 /// How long files are not looked at again: a certificate that is renewed counts after that.

@@ -16,8 +16,7 @@ use crate::{
     error::Error,
     node::Node,
     registry::{Registry, Update, Updates, view::updates},
-    time,
-    time::{Nanos, wait::Backoff},
+    time::{self, Nanos, wait::Backoff},
 };
 
 /// A registration is not repeated for so long where it went well, or a quarter of its time to live if that is shorter.

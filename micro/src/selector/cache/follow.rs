@@ -13,8 +13,7 @@ use crate::{
     node::Node,
     random::Rng,
     registry::{Registry, Update, Updates},
-    time,
-    time::Nanos,
+    time::{self, Nanos},
 };
 
 /// Waits between watches that fail double from here …

@@ -18,8 +18,7 @@ use crate::{
     node::Node,
     random::Rng,
     selector::{Fleet, Set, VersionWeights},
-    time,
-    time::{NEVER, Nanos},
+    time::{self, NEVER, Nanos},
 };
 
 /// Warnings about one service: one a minute.

@@ -27,8 +27,7 @@ use crate::{
     message::{Body, BodyStream, ContentType, Request, Response, Target},
     net::{Limits, Listener},
     node::Node,
-    time,
-    time::NEVER,
+    time::{self, NEVER},
 };
 
 /// How long what must happen may take on a busy machine.

@@ -23,8 +23,7 @@ use crate::{
         pool::Place,
         unconnected::unconnected,
     },
-    time,
-    time::{NEVER, Nanos, Timer, nanos},
+    time::{self, NEVER, Nanos, Timer, nanos},
     transport::addressee::Addressee,
 };
 

@@ -6,10 +6,9 @@ use http::{HeaderMap, HeaderValue, Request, Response, header, request::Parts};
 
 use super::{text, trailers};
 use crate::{
-    http::HttpBody,
-    protocols::{Dialect, HttpAnswer, HttpBegun, Site, grpc},
-    time,
-    time::Nanos,
+    http::{HttpAnswer, HttpBegun, HttpBody},
+    protocols::{Dialect, Site, grpc},
+    time::{self, Nanos},
 };
 
 /// gRPC-Web: unary calls and streams of answers, in binary or in Base64.

@@ -22,8 +22,7 @@ use crate::{
         unconnected::unconnected,
     },
     protocols::addressing::Addressing,
-    time,
-    time::{Nanos, nanos},
+    time::{self, Nanos, nanos},
 };
 
 /// The connections to a node.

@@ -38,8 +38,7 @@ use crate::{
     http::h1::{BodyFraming, Outbox, Reader, write_request},
     message::{Body, BodyStream, Expected, Request, Response},
     net::{io::Io, pool::Place, sent::Sent},
-    time,
-    time::{Nanos, nanos},
+    time::{self, Nanos, nanos},
 };
 
 /// How long the first message of a stream is waited for, so that an endpoint that is not there is known

@@ -21,7 +21,7 @@ use crate::{
     http::{
         Piece,
         h1::{
-            Body, BodyFraming, Broken, Taken, Wire, expects_continue, write_continue,
+            Body, BodyFraming, Broken, Upgraded, Wire, expects_continue, write_continue,
             write_response,
         },
     },
@@ -31,9 +31,8 @@ use crate::{
         buffered::{Account, SMALL},
         protocol::Seat,
     },
-    protocols::access::Access,
-    time,
-    time::{NEVER, Nanos, nanos},
+    protocols::{Site, access::Access},
+    time::{self, NEVER, Nanos, nanos},
 };
 
 /// Bytes gathered before more is made of a stream.
@@ -112,16 +111,20 @@ impl Places {
 }
 
 impl Connection {
-    pub(super) fn new(taken: Taken) -> Self {
-        let Taken {
+    pub(super) fn new(upgraded: Upgraded<Site>) -> Self {
+        let Upgraded {
             io,
             reader,
             head,
             seat,
+            service,
+        } = upgraded;
+        let Site {
             call,
             access,
             limits,
-        } = taken;
+            ..
+        } = service;
         Connection {
             wire: Wire::new(io, reader, limits.idle).counted(seat.buffered().account()),
             account: seat.buffered().account(),

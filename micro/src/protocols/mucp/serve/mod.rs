@@ -10,19 +10,22 @@ use async_trait::async_trait;
 use http::request::Parts;
 
 use super::names;
-use crate::http::h1::{Hijack, Taken};
+use crate::{
+    http::h1::Upgraded,
+    protocols::{Site, takeover::Takeover},
+};
 use connection::Connection;
 
 /// Takes connections over whose first request is one of go-micro's.
 pub(crate) struct Server;
 
 #[async_trait]
-impl Hijack for Server {
+impl Takeover for Server {
     fn wants(&self, head: &Parts) -> bool {
         names::is_ours(head)
     }
 
-    async fn serve(&self, taken: Taken) {
-        Connection::new(taken).run().await;
+    async fn serve(&self, connection: Upgraded<Site>) {
+        Connection::new(connection).run().await;
     }
 }

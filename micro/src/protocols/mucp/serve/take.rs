@@ -19,9 +19,11 @@ use crate::{
     error::{Error, Outcome},
     http::{coding, h1::is_kept},
     message::{ContentType, Request, Response, Target},
-    protocols::{addressing, addressing::Meant, json, propagation},
-    time,
-    time::Nanos,
+    protocols::{
+        addressing::{self, Meant},
+        json, propagation,
+    },
+    time::{self, Nanos},
 };
 
 /// Streams that have ended and whose late messages are known as such.

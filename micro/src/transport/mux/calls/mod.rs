@@ -28,8 +28,7 @@ use crate::{
     error::{Error, Outcome, Result},
     message::Response,
     net::{Limits, pool::Pooled},
-    time,
-    time::{NEVER, Nanos},
+    time::{self, NEVER, Nanos},
 };
 pub(super) use handle::Handle;
 use streams::Streams;

@@ -12,8 +12,7 @@ use super::session::Session;
 use crate::{
     error::{Error, Result},
     net::{buffered::Account, io::Io},
-    time,
-    time::{Nanos, Timer, nanos},
+    time::{self, Nanos, Timer, nanos},
     transport::mux::{
         frame::{Status, kind, write_bare, write_status},
         polling::Polling,

@@ -17,15 +17,12 @@ use crate::{
     net::{Limits, buffered::SMALL, protocol::Seat},
     time::{NEVER, Nanos},
     transport::mux::{
-        frame,
-        frame::{kind, write_bare},
-        names,
-        names::Known,
+        frame::{self, kind, write_bare},
+        names::{self, Known},
         preface::Preface,
         queue::{Queue, Writer},
         reader::{Fate, Frame},
-        stream,
-        stream::{Inbox, Incoming, Run},
+        stream::{self, Inbox, Incoming, Run},
     },
 };
 
