@@ -1,6 +1,7 @@
 //! Time as one `u64` of nanoseconds, read from tokio's clock so that tests can pause it.
 
 mod timer;
+pub(crate) mod wait;
 
 use std::{sync::LazyLock, time::Duration};
 

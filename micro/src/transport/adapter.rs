@@ -17,8 +17,9 @@ use crate::{
     call::Answer,
     error::{Code, Error, Outcome, Result},
     message::{Body, BodyStream, Request, Response},
+    net::sent::Sent,
     time::{self, NEVER, Nanos},
-    transport::{Attempt, Connection, sent::Sent},
+    transport::{Attempt, Connection},
 };
 
 /// Sends one request and gives its answer.

@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     error::{Code, Error, Result},
+    random::random,
     registry::remote::{Options, secret::secret, tls::Tls},
-    selector::random::random,
 };
 
 /// How long members are given to be connected to: less than the 5 s that a caller waits.

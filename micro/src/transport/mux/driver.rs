@@ -18,13 +18,13 @@ use super::{
 };
 use crate::{
     error::{Error, Outcome, Recovery, Result},
-    time::{self, NEVER, Nanos, Timer, nanos},
-    transport::{
-        addressee::Addressee,
+    net::{
         io::{Io, SharedNetwork},
         pool::Place,
         unconnected::unconnected,
     },
+    time::{self, NEVER, Nanos, Timer, nanos},
+    transport::addressee::Addressee,
 };
 
 /// Connects to `address` and serves the calls until the connection ends.

@@ -23,14 +23,14 @@ use parking_lot::Mutex;
 use crate::{
     call::Call,
     error::{Error, Outcome, Result},
-    transport::{
-        Connection, Limits, Peer, Probe,
-        addressee::Addressee,
+    net::{
+        Limits,
         io::SharedNetwork,
         pool::{Pool, Pooled},
         protocol::{Accepted, Detect, Protocol},
-        worker,
     },
+    transport::{Connection, Peer, Probe, addressee::Addressee},
+    worker,
 };
 use calls::{Calls, Handle};
 

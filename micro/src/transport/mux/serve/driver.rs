@@ -11,18 +11,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::session::Session;
 use crate::{
     error::{Error, Result},
+    net::{buffered::Account, io::Io},
     time::{self, Nanos, Timer, nanos},
-    transport::{
-        buffered::Account,
-        io::Io,
-        mux::{
-            frame::{Status, kind, write_bare, write_status},
-            polling::Polling,
-            preface::UNSAID,
-            queue::Writer,
-            reader::Reader,
-            stream::Outlet,
-        },
+    transport::mux::{
+        frame::{Status, kind, write_bare, write_status},
+        polling::Polling,
+        preface::UNSAID,
+        queue::Writer,
+        reader::Reader,
+        stream::Outlet,
     },
 };
 
