@@ -167,6 +167,37 @@ async fn a_subscriber_of_go_micro_s_is_posted_to_as_its_version_wants() {
     }
 }
 
+#[tokio::test]
+async fn queue_member_that_is_gone_costs_retries_within_bounds() {
+    let registry = Memory::new();
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = gone.local_addr().unwrap().to_string();
+    drop(gone);
+    let client = Plugins::new()
+        .registry(registry.clone())
+        .http_broker(|http| {
+            http.register = vec![Style::V2];
+            http.discover = vec![Style::V2];
+        })
+        .client()
+        .unwrap();
+    let mut queue = client.subscribe("a", Some("q")).await.unwrap();
+    let node = micro::registry::Node::new("micro.http.broker", "gone-1", address)
+        .with_version("q")
+        .with_metadata("broker", "http")
+        .with_metadata("secure", "false")
+        .with_metadata("topic", "a");
+    registry.register(&node, None).await.unwrap();
+    for _ in 0..100 {
+        assert_eq!(client.publish_raw("a", event("1")).await.unwrap(), 1);
+        take(&mut queue).await.ack();
+    }
+    let stats = client.stats("micro.http.broker");
+    assert_eq!((stats.calls, stats.failed), (100, 0));
+    assert!((1..=10).contains(&stats.retries), "{stats:?}");
+    queue.close().await;
+}
+
 /// The status of a post.
 async fn post(address: &str, target: &str, body: &str) -> u16 {
     let length = body.len();
