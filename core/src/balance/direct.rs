@@ -11,35 +11,23 @@ use crate::{
     random::Rng,
     selector::{Fleet, Load},
     time::Nanos,
-    transport::{Peer, Transport},
+    transport::Transport,
 };
 
 /// Addresses whose way is kept open.
 const MOST: usize = 64;
-
-/// Nodes of groups that are remembered.
-#[cfg(feature = "http")]
-const MOST_LOADS: usize = 1024;
 
 /// Ways to addresses, by address and by the id of who is meant there, and what is known of each.
 pub(super) struct Direct {
     transport: Arc<dyn Transport>,
     fleet: Arc<Fleet>,
     ways: Mutex<HashMap<(String, String), Way>>,
-    /// What is known of nodes that are given together, by their ids.
-    loads: Mutex<HashMap<String, Known>>,
 }
 
 /// A way to an address: a set of the one node there.
 struct Way {
     nodes: Arc<Nodes>,
     /// Whether a call has used it since the last sweep.
-    used: bool,
-}
-
-/// What is known of a node.
-struct Known {
-    load: Arc<Load>,
     used: bool,
 }
 
@@ -57,7 +45,6 @@ impl Direct {
             transport,
             fleet: Arc::new(Fleet::new(rng)),
             ways: Mutex::default(),
-            loads: Mutex::default(),
         }
     }
 
@@ -93,25 +80,6 @@ impl Direct {
         Ok(nodes)
     }
 
-    /// Nodes that are reached by ways of the caller's.
-    #[cfg(feature = "http")]
-    pub(super) fn group(&self, nodes: Vec<(Arc<Node>, Arc<dyn Peer>)>, now: Nanos) -> Arc<Nodes> {
-        let mut loads = self.loads.lock();
-        if loads.len().saturating_add(nodes.len()) > MOST_LOADS {
-            loads.clear();
-        }
-        let nodes = nodes.into_iter().map(|(node, peer)| {
-            let known = loads.entry(node.id.clone()).or_insert_with(|| Known {
-                load: Arc::new(Load::new(&self.fleet, now)),
-                used: true,
-            });
-            known.used = true;
-            (node, known.load.clone(), peer)
-        });
-        let nodes = nodes.collect();
-        Arc::new(Nodes::given(nodes, &self.fleet, now))
-    }
-
     /// Keeps nothing of an address that could not be reached, unless another call uses it.
     pub(super) fn forget(&self, nodes: &Arc<Nodes>) {
         let [member] = nodes.snapshot().members() else {
@@ -140,12 +108,10 @@ impl Direct {
             }
             used
         });
-        let mut loads = self.loads.lock();
-        loads.retain(|_, known| std::mem::take(&mut known.used));
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.ways.lock().is_empty() && self.loads.lock().is_empty()
+        self.ways.lock().is_empty()
     }
 }
 

@@ -188,3 +188,48 @@ impl Endpoints {
         });
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
+mod tests {
+    use super::*;
+    use crate::{balance::Settings, selector::Fleet};
+
+    fn endpoint(lane: &Arc<Lane>) -> Endpoint {
+        let fleet = Arc::new(Fleet::new(Rng::seeded(1)));
+        let nodes = Arc::new(Nodes::given(Vec::new(), &fleet, 0));
+        Endpoint::new(1, lane.clone(), Candidates::Given(nodes))
+    }
+
+    #[test]
+    fn invented_names_do_not_push_out_what_was_learned() {
+        let lane = Arc::new(Lane::new("text", &Settings::default(), 0));
+        let endpoints = Endpoints::default();
+        let known = Target::new("text", "Text.Echo");
+        let echo = endpoints.keep(&known, endpoint(&lane));
+        echo.latency.record(1);
+        drop(echo);
+        for number in 0..3 * MOST_ENDPOINTS {
+            let target = Target::new("text", format!("Text.Invented{number}"));
+            endpoints.keep(&target, endpoint(&lane));
+        }
+        assert!(endpoints.0.read().len() <= MOST_ENDPOINTS);
+        assert!(endpoints.get(&known).unwrap().latency.is_known());
+    }
+
+    #[test]
+    fn endpoints_go_with_their_service_but_for_those_in_use() {
+        let lane = Arc::new(Lane::new("text", &Settings::default(), 0));
+        let endpoints = Endpoints::default();
+        let (one, two) = (Target::new("text", "One"), Target::new("text", "Two"));
+        let held = endpoints.keep(&one, endpoint(&lane));
+        endpoints.keep(&two, endpoint(&lane));
+        endpoints.sweep(|_| Some(&lane), &[]);
+        assert!(endpoints.get(&two).is_some(), "its service is in use");
+        endpoints.sweep(|_| Some(&lane), std::slice::from_ref(&lane));
+        assert!(endpoints.get(&two).is_none());
+        drop(held);
+        endpoints.sweep(|_| None, &[]);
+        assert!(endpoints.get(&one).is_none());
+    }
+}

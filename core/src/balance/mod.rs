@@ -7,6 +7,8 @@ mod budget;
 mod calling;
 mod direct;
 mod endpoint;
+#[cfg(feature = "http")]
+mod group;
 mod hedge;
 mod lane;
 mod latency;
@@ -41,7 +43,7 @@ use crate::{
     node::Node,
     random::Rng,
     selector::{Cache, Names, Strategy},
-    time::{self, Nanos},
+    time::Nanos,
     transport::{Peer, Transport},
 };
 use backoff::Backoff;
@@ -96,6 +98,8 @@ struct Inner {
     direct: Direct,
     lanes: ArcSwap<Names<Arc<Lane>>>,
     endpoints: Endpoints,
+    #[cfg(feature = "http")]
+    group: group::Group,
     sweeper: Sweeper,
 }
 
@@ -115,6 +119,8 @@ impl Balance {
             strategy,
             settings,
             direct: Direct::new(transport, Rng::seeded(rng.number())),
+            #[cfg(feature = "http")]
+            group: group::Group::new(Rng::seeded(rng.number())),
             rng,
             lanes: ArcSwap::default(),
             endpoints: Endpoints::default(),
@@ -143,28 +149,6 @@ impl Balance {
             .iter()
             .map(|entry| (entry.service().to_owned(), entry.age()));
         ages.collect()
-    }
-}
-
-impl Balance {
-    /// Sends a request to one of these nodes, to another where it was certainly not done, until `deadline`. What is
-    /// learnt of a node is kept by its id.
-    #[cfg(feature = "http")]
-    pub(crate) fn call_one_of(
-        &self,
-        nodes: Vec<(Arc<Node>, Arc<dyn Peer>)>,
-        request: Request,
-        deadline: Nanos,
-    ) -> Answer {
-        let balance = self.0.clone();
-        let now = time::now();
-        let nodes = balance.direct.group(nodes, now);
-        let endpoint = balance.given(request.service(), now, |_| Ok(nodes));
-        Box::pin(async move {
-            balance
-                .to_the_end(endpoint?, request, now, deadline, None)
-                .await
-        })
     }
 }
 

@@ -66,6 +66,8 @@ async fn run(inner: Weak<Inner>) {
         };
         inner.sweep(Lane::was_used);
         inner.direct.sweep();
+        #[cfg(feature = "http")]
+        inner.group.sweep();
         let mut task = inner.sweeper.task.lock();
         if inner.is_empty() {
             *task = None;
@@ -147,6 +149,10 @@ impl Inner {
     }
 
     fn is_empty(&self) -> bool {
+        #[cfg(feature = "http")]
+        if !self.group.is_empty() {
+            return false;
+        }
         self.lanes.load().is_empty() && self.direct.is_empty()
     }
 }

@@ -158,13 +158,14 @@ impl Publisher {
         let answer = self.balance.call_one_of(members, request, NEVER);
         let size = group.len();
         Ok(async move {
-            match answer.await {
+            let answer = answer.await;
+            // Where the budget was spent before, another member might have received it.
+            let were_all_asked = received.attempts() >= size;
+            match answer {
                 Ok(_) => Ok(received.count()),
-                Err(_) if received.is_nobody() => Ok(0),
+                Err(_) if were_all_asked && received.is_nobody() => Ok(0),
                 // Registered still, and gone: it is no subscriber any more.
-                Err(error)
-                    if error.outcome() == Outcome::NotSent && received.attempts() >= size =>
-                {
+                Err(error) if were_all_asked && error.outcome() == Outcome::NotSent => {
                     tracing::debug!(%error, "a subscriber was not reached");
                     Ok(0)
                 }
