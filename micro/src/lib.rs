@@ -55,23 +55,29 @@ pub mod codec;
 mod context;
 mod error;
 mod hash;
+#[cfg(feature = "http")]
+mod http;
 mod macros;
 mod message;
 mod metadata;
 pub mod middleware;
 mod nearest;
+pub mod net;
+mod node;
 mod plugins;
+pub mod protocols;
+mod random;
 pub mod registry;
 pub mod runtime;
 pub mod selector;
 pub mod server;
 mod service;
 pub mod settings;
+mod sync;
 mod time;
 pub mod transport;
-#[cfg(feature = "tls")]
-mod trust;
 mod url;
+mod worker;
 
 pub use broker::Broker;
 #[doc(hidden)]
@@ -86,6 +92,7 @@ pub use message::{Body, BodyStream, ContentType, Extensions, Request, Response, 
 pub use metadata::Metadata;
 pub use nearest::nearest;
 pub use plugins::Plugins;
+pub use protocols::Socket;
 pub use server::{Handler, Ops, Router, Routes};
 pub use service::{Lifecycle, Running, Service};
 pub use settings::Settings;

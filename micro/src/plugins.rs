@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 
 #[cfg(feature = "tls")]
-use crate::transport::Tls;
+use crate::net::Tls;
 use crate::{
     balance::{self, Balance},
     broker::{self, Broker},
@@ -14,9 +14,11 @@ use crate::{
     context::Relay,
     error::Result,
     middleware::{Layer, Layers},
+    protocols::Socket,
+    random::Rng,
     registry::{Local, Registry},
-    selector::{self, Cache, Rng, Strategy, strategy::P2c},
-    transport::{Native, Transport},
+    selector::{self, Cache, Strategy, strategy::P2c},
+    transport::Transport,
 };
 
 /// The parts a service or a client is made of; what is not said is the default.
@@ -30,7 +32,7 @@ pub struct Plugins {
     #[cfg(feature = "http")]
     http_broker: Option<broker::http::Settings>,
     /// As it was given; see [`Plugins::own_native`].
-    native: Native,
+    socket: Socket,
     /// What was said beside it, whichever came first.
     #[cfg(feature = "tls")]
     tls: Option<Tls>,
@@ -55,12 +57,12 @@ impl Plugins {
     }
 
     /// Carries calls by the native protocol so configured.
-    pub fn native(mut self, native: Native) -> Self {
-        self.native = native;
+    pub fn socket(mut self, socket: Socket) -> Self {
+        self.socket = socket;
         self
     }
 
-    /// Carries calls by the native protocol with this TLS, on both sides, in place of that of [`Plugins::native`]. Where
+    /// Carries calls by the native protocol with this TLS, on both sides, in place of that of [`Plugins::socket`]. Where
     /// [`Plugins::transport`] names another transport it is an error, which is told at the start.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: Tls) -> Self {
@@ -77,20 +79,20 @@ impl Plugins {
     }
 
     /// The native protocol with all that was said of it.
-    pub(crate) fn own_native(&self) -> Native {
+    pub(crate) fn own_socket(&self) -> Socket {
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.tls {
-            return self.native.clone().tls(tls.clone());
+            return self.socket.clone().tls(tls.clone());
         }
-        self.native.clone()
+        self.socket.clone()
     }
 
     /// Changes the native protocol, with all that was said of it.
-    pub(crate) fn change_native(
+    pub(crate) fn change_socket(
         mut self,
-        change: impl FnOnce(Native) -> Result<Native>,
+        change: impl FnOnce(Socket) -> Result<Socket>,
     ) -> Result<Self> {
-        self.native = change(self.own_native())?;
+        self.socket = change(self.own_socket())?;
         #[cfg(feature = "tls")]
         {
             self.tls = None;
@@ -112,7 +114,7 @@ impl Plugins {
 
     /// Calls on behalf of a service, which is named to those it calls.
     pub(crate) fn called_by(mut self, service: &str) -> Self {
-        self.native = self.native.called_by(service);
+        self.socket = self.socket.called_by(service);
         self
     }
 
@@ -194,7 +196,7 @@ impl Plugins {
     pub(crate) fn open_transport(&self, runtimes: Vec<Handle>) -> Arc<dyn Transport> {
         match &self.transport {
             Some(transport) => transport.clone(),
-            None => Arc::new(self.own_native().runtimes(runtimes)),
+            None => Arc::new(self.own_socket().runtimes(runtimes)),
         }
     }
 
@@ -248,7 +250,7 @@ impl Plugins {
             #[cfg(feature = "http")]
             None if self.http_broker.is_some() => Arc::new(broker::Http::new(
                 registry,
-                self.own_native(),
+                self.own_socket(),
                 balance.clone(),
                 self.http_broker.clone().unwrap_or_default(),
             )),

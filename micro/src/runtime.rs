@@ -13,7 +13,7 @@ use tokio::{
 
 use crate::{
     error::{Error, Result},
-    transport::worker,
+    worker,
 };
 
 /// How long threads may take to end once `main` has. One that a handler holds is left behind.

@@ -12,11 +12,11 @@ use crate::{
     codec::Codec,
     error::{Error, Result},
     middleware::{Layer, Layers},
+    net::io::read_hosts,
     plugins::Plugins,
     runtime::Signals,
     server::{Handler, Ops, Router, Routes, Topic},
     settings::Settings,
-    transport::io::read_hosts,
 };
 pub use running::Running;
 
@@ -52,7 +52,7 @@ pub struct Service {
     /// Added to the plugins when they are used, so that it does not matter which was said first.
     codecs: Vec<Arc<dyn Codec>>,
     #[cfg(feature = "tls")]
-    tls: Option<crate::transport::Tls>,
+    tls: Option<crate::net::Tls>,
     settings: Option<Settings>,
     client: Client,
     lifecycle: Lifecycle,
@@ -278,7 +278,7 @@ impl Service {
 
     /// Listens and calls with this TLS, in place of that of [`Service::plugins`]; see [`Plugins::tls`].
     #[cfg(feature = "tls")]
-    pub fn tls(mut self, tls: crate::transport::Tls) -> Self {
+    pub fn tls(mut self, tls: crate::net::Tls) -> Self {
         self.tls = Some(tls);
         self
     }

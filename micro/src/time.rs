@@ -1,6 +1,11 @@
 //! Time as one `u64` of nanoseconds, read from tokio's clock so that tests can pause it.
 
+mod timer;
+pub(crate) mod wait;
+
 use std::{sync::LazyLock, time::Duration};
+
+pub(crate) use timer::Timer;
 
 /// Nanoseconds since an instant before the process began. Monotonic; never leaves the process.
 pub(crate) type Nanos = u64;

@@ -38,7 +38,7 @@ mod health;
 mod latency;
 #[path = "../src/selector/load.rs"]
 mod load;
-#[path = "../src/selector/random.rs"]
+#[path = "../src/random.rs"]
 mod random;
 
 use std::sync::Arc;

@@ -8,11 +8,11 @@ use crate::{
     system::Kind,
 };
 use ::micro::{
-    Context, Handler, Plugins, Result as Answer, Service,
+    Context, Handler, Plugins, Result as Answer, Service, Socket,
     registry::{Local, Memory, Node, Registry},
     runtime,
     selector::{Cache, Options, Rng, strategy::P2c},
-    transport::{Limits, Native, Peer, Transport},
+    transport::{Limits, Peer, Transport},
 };
 use anyhow::{Context as _, Result};
 use std::{
@@ -112,12 +112,12 @@ async fn hello(_: Context, name: String) -> Answer<String> {
 async fn connect(port: u16, count: usize) -> Result<()> {
     let mut limits = Limits::default();
     limits.connections = count;
-    let native = Native::new().limits(limits);
+    let socket = Socket::new().limits(limits);
     let before = resident_kib(std::process::id())? as f64;
     let node = Node::new("echo", "echo-1", format!("127.0.0.1:{port}"));
     let mut peers: Vec<Arc<dyn Peer>> = Vec::with_capacity(count);
     for _ in 0..count {
-        let peer = native.open(&node)?;
+        let peer = socket.open(&node)?;
         // A sign of life, which only a connection can bring.
         peer.probe().await?;
         peers.push(peer);
@@ -132,12 +132,12 @@ async fn know(count: usize) -> Result<()> {
     for number in 0..count {
         registry.register(&node(SERVICE, number), None).await?;
     }
-    let native = Native::new();
+    let socket = Socket::new();
     let cache: Cache<Arc<dyn Peer>> = Cache::new(
         Arc::new(registry),
         Arc::new(P2c::new(Rng::new())),
         Options::default(),
-        Box::new(move |node| native.open(node)),
+        Box::new(move |node| socket.open(node)),
         Box::new(|peer| peer.close()),
     );
     let entry = cache.service(SERVICE);

@@ -7,9 +7,9 @@ use crate::{
 };
 use anyhow::{Result, anyhow};
 use micro::{
-    Plugins,
+    Plugins, Socket,
     selector::{Cache, Options, Rng, Snapshots, strategy::P2c},
-    transport::{Native, Peer, Transport},
+    transport::{Peer, Transport},
 };
 use std::{
     io::{Write, stdout},
@@ -29,14 +29,14 @@ pub(crate) fn run(url: &str, services: usize) -> Result<()> {
     runtime(1)?.block_on(async {
         let registry = plugins(url, Plugins::new())?.open_registry();
         let registry = registry.map_err(|error| anyhow!("{error}"))?;
-        let native = Native::new();
+        let socket = Socket::new();
         let mut options = Options::default();
         options.snapshots = Snapshots::Off;
         let cache: Cache<Arc<dyn Peer>> = Cache::new(
             registry,
             Arc::new(P2c::new(Rng::new())),
             options,
-            Box::new(move |node| native.open(node)),
+            Box::new(move |node| socket.open(node)),
             Box::new(|peer| peer.close()),
         );
         // What one service takes is what all of them share.

@@ -3,11 +3,12 @@
 use super::{Client, System};
 use crate::{load::stream::Stream, message::Echo};
 use ::micro::{
-    self as cx, Handler, Message, Plugins, Result as Answer, Service, Streaming,
+    self as cx, Handler, Message, Plugins, Result as Answer, Service, Socket, Streaming,
     client::Method,
+    protocols::Grpc,
     registry::{Node, Registry, Update, Updates},
     runtime,
-    transport::{Grpc, Limits, Native, io::Sockets},
+    transport::{Limits, io::Sockets},
 };
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
@@ -88,7 +89,7 @@ impl<M> Micro<M> {
         if self.grpc {
             return plugins.transport(Grpc::new().network(sockets).limits(limits));
         }
-        plugins.native(Native::new().network(sockets).limits(limits))
+        plugins.socket(Socket::new().network(sockets).limits(limits))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The parts that the command line names.
 
-use micro::{Plugins, Result, Settings, transport::Native};
+use micro::{Plugins, Result, Settings, Socket};
 
 use crate::arguments::Arguments;
 
@@ -11,12 +11,12 @@ pub(crate) fn settings(arguments: &Arguments) -> Result<Settings> {
 
 /// Its plugins, of which the settings are not yet taken.
 pub(crate) fn plugins(arguments: &Arguments) -> Result<Plugins> {
-    let native = match &arguments.protocol {
-        Some(protocol) => Native::new().speaking(protocol)?,
-        None => Native::new(),
+    let socket = match &arguments.protocol {
+        Some(protocol) => Socket::new().speaking(protocol)?,
+        None => Socket::new(),
     };
     // A case is about one answer: a second attempt would hide the first.
     Ok(Plugins::new()
-        .native(native)
+        .socket(socket)
         .balance(|balance| balance.attempts = 1))
 }

@@ -11,7 +11,7 @@ use crate::{
     call::Answer,
     error::Result,
     message::{Request, Response},
-    registry::Node,
+    node::Node,
     time::{self, NEVER, Nanos, nanos},
 };
 

@@ -8,8 +8,8 @@ use super::{Backoff, Recorder, progress::PERSIST, trying::tell_attempt};
 use crate::{
     error::{Outcome, Recovery, Result},
     message::{Request, Response},
-    registry::Node,
-    selector::Rng,
+    node::Node,
+    random::Rng,
     time::{self, Nanos},
     transport::{Attempt, Peer, Transport, send},
 };

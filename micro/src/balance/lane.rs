@@ -136,16 +136,14 @@ mod tests {
 
     use super::*;
     use crate::{
-        registry::Node,
-        selector::{Fleet, Rng},
-        transport::{Native, Transport},
+        node::Node, protocols::Socket, random::Rng, selector::Fleet, transport::Transport,
     };
 
     #[tokio::test(start_paused = true)]
     async fn a_node_that_has_left_is_probed_no_more() {
         let now = time::now();
         let load = Arc::new(Load::new(&Arc::new(Fleet::new(Rng::new())), now));
-        let peer = Native::new()
+        let peer = Socket::new()
             .open(&Node::new("a", "1", "127.0.0.1:9"))
             .unwrap();
         let probing = tokio::spawn(probe(Arc::downgrade(&load), peer, now + 1_000_000));

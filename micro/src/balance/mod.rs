@@ -35,7 +35,8 @@ pub(crate) use record::Recorder;
 use crate::{
     call::{Answer, Call},
     message::{Request, Target},
-    selector::{Cache, Names, Rng, Strategy},
+    random::Rng,
+    selector::{Cache, Names, Strategy},
     time::Nanos,
     transport::{Peer, Transport},
 };

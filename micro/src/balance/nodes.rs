@@ -8,7 +8,7 @@ use super::Balance;
 use crate::{
     context::Context,
     error::Result,
-    registry::Node,
+    node::Node,
     selector::Set,
     time::{self, NEVER, nanos},
     transport::Peer,

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{registry::Node, selector::Filter};
+use crate::{node::Node, selector::Filter};
 
 /// What one call asks of the loop; put into a request's extensions by the client.
 #[derive(Clone, Default)]

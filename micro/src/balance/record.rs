@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::{
     error::Result,
     message::{Request, Response},
-    registry::Node,
+    node::Node,
     selector::Set,
     time::Nanos,
     transport::{Attempt, Peer},

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     message::{Request, Response},
-    registry::Node,
+    node::Node,
     selector::Verdict,
     time::{self, NEVER, Nanos},
     transport::{Attempt, Connection},

@@ -25,8 +25,9 @@ use crate::{
     balance::Balance,
     call::Call,
     error::Result,
-    registry::{Node, Registry},
-    transport::{Checked, Transport},
+    node::Node,
+    registry::Registry,
+    transport::{Transport, addressee::Checked},
 };
 use desk::{Desk, Feed};
 use publish::Plans;

@@ -8,12 +8,7 @@ use std::{
 use parking_lot::Mutex;
 
 use super::registrations::{Registered, Registrations};
-use crate::{
-    address::advertised,
-    error::Result,
-    registry::{Node, Registry},
-    transport::Listener,
-};
+use crate::{address::advertised, error::Result, net::Listener, node::Node, registry::Registry};
 
 /// One port and one keeper of registrations for all subscriptions, both begun by the first; `D` takes what comes.
 pub(super) struct Door<D> {

@@ -15,10 +15,8 @@ use super::{
     registrations::Registered,
 };
 use crate::{
-    balance::Balance,
-    error::Result,
-    registry::{Node, Registry},
-    transport::{Native, io::host_of},
+    balance::Balance, error::Result, net::io::host_of, node::Node, protocols::Socket,
+    registry::Registry,
 };
 use desk::{Desk, Feed};
 use publish::Publisher;
@@ -86,7 +84,7 @@ impl Default for Settings {
 }
 
 struct Inner {
-    native: Native,
+    socket: Socket,
     settings: Settings,
     publisher: Publisher,
     door: Door<Desk>,
@@ -96,15 +94,15 @@ impl Http {
     /// A broker whose subscribers are found in `registry`, by what `balance` knows of it.
     pub(crate) fn new(
         registry: Arc<dyn Registry>,
-        native: Native,
+        socket: Socket,
         balance: Balance,
         settings: Settings,
     ) -> Self {
-        let publisher = Publisher::new(balance, native.clone(), settings.discover.clone());
+        let publisher = Publisher::new(balance, socket.clone(), settings.discover.clone());
         let (ttl, interval) = (settings.register_ttl, settings.register_interval);
         let door = Door::new(registry, ttl, interval);
         Http(Arc::new(Inner {
-            native,
+            socket,
             settings,
             publisher,
             door,
@@ -128,8 +126,8 @@ impl Broker for Http {
         let named = [Some(&**address), inner.settings.advertise.as_deref()];
         let hosts: Vec<_> = named.into_iter().flatten().filter_map(host_of).collect();
         let listen = async |desk: Arc<Desk>| {
-            let native = &inner.native;
-            native.listen_http(address, hosts.clone(), desk).await
+            let socket = &inner.socket;
+            socket.listen_http(address, hosts.clone(), desk).await
         };
         let port = inner.door.port(listen).await?;
         let id = Node::random_id();
@@ -151,7 +149,7 @@ impl Broker for Http {
 impl Inner {
     /// The records of a subscription, one for each style.
     fn nodes(&self, topic: &str, queue: Option<&str>, id: &str, address: &str) -> Vec<Node> {
-        let secure = self.native.refuses_plaintext();
+        let secure = self.socket.refuses_plaintext();
         let styles = self.settings.register.iter();
         styles
             .map(|style| style.node(topic, queue, id, address, secure))

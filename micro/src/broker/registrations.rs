@@ -18,7 +18,8 @@ use tokio::{
 
 use crate::{
     error::Result,
-    registry::{Node, Registry, may_pass},
+    node::Node,
+    registry::{Registry, may_pass},
 };
 
 /// How soon a renewal that failed is tried again.

@@ -17,7 +17,7 @@ use crate::{
     context::{Context, Wire},
     error::{Error, Result},
     message::{ContentType, Expected, Request, Target},
-    registry::Node,
+    node::Node,
     selector::{Filter, filter},
 };
 

@@ -8,5 +8,5 @@ pub use super::{
     },
     structured::{Serde, decode, encode},
 };
-pub use crate::{codec::Codecs, error::Result, message::ContentType, registry::Value};
+pub use crate::{codec::Codecs, error::Result, message::ContentType, node::Value};
 pub use ::bytes::Bytes;

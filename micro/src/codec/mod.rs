@@ -34,7 +34,7 @@ pub(crate) use wrong::in_answer;
 use crate::{
     error::{Error, Result},
     message::ContentType,
-    registry::Value,
+    node::Value,
 };
 
 /// A message: a type with a codec, a schema and a JSON mapping. [Derive](macro@crate::Message) it.

@@ -5,7 +5,7 @@ use crate::{
     error::Result,
     message::{Body, ContentType, Response},
     metadata::Metadata,
-    registry::Value,
+    node::Value,
 };
 
 /// One message, or [`Streaming`] of them: what stands in a handler's signature.

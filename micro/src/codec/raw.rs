@@ -6,7 +6,7 @@ use crate::{
     codec::{Codecs, Message},
     error::Result,
     message::ContentType,
-    registry::Value,
+    node::Value,
 };
 
 impl Message for Bytes {

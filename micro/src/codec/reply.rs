@@ -5,7 +5,7 @@ use crate::{
     error::Result,
     message::{Body, ContentType, Response, Trailers},
     metadata::Metadata,
-    registry::Value,
+    node::Value,
 };
 
 /// What a handler answers, with metadata beside it: a message, or a [`Streaming`](crate::Streaming) of them.

@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 
-use crate::registry::Value;
+use crate::node::Value;
 
 /// What an object costs of a tree's depth. A newtype costs 1, so that one around a number is seen
 /// through at the bottom too, while types that contain themselves still come to an end.

@@ -12,7 +12,7 @@ use crate::{
     codec::{Codecs, Message, proto, schema, structured},
     error::Result,
     message::ContentType,
-    registry::Value,
+    node::Value,
 };
 
 /// `encode` and `decode` of a serde type.

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::{
     Answer, Call, Client, Code, Codecs, ContentType, Context, Error, Request, Result, Router,
-    Routes, Streaming, registry::Endpoint,
+    Routes, Streaming, node::Endpoint,
 };
 
 /// Says things.

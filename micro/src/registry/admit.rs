@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Node;
 use crate::{
     error::{Error, Result},
+    node::Node,
     time::{self, Nanos},
 };
 
@@ -161,7 +161,7 @@ fn refused(node: &Node, why: std::fmt::Arguments<'_>) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::Endpoint;
+    use crate::node::Endpoint;
 
     fn node() -> Node {
         Node::new("greeter", "greeter-1", "10.0.0.1:80")

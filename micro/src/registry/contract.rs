@@ -9,8 +9,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{Endpoint, Node, Registry, Update, Updates, Value};
-use crate::error::Code;
+use super::{Registry, Update, Updates};
+use crate::{
+    error::Code,
+    node::{Endpoint, Node, Value},
+};
 
 /// A time to live that no test outlasts.
 const LONG: Option<Duration> = Some(Duration::from_secs(60));

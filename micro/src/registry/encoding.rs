@@ -7,8 +7,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Endpoint, Node, node::null_is_empty};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    node::{Endpoint, Node, null_is_empty},
+};
 
 /// One version of a service, as it is stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,7 +171,7 @@ fn empty_is_null<T: Serialize + Default + PartialEq, S: serde::Serializer>(
 #[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
 mod tests {
     use super::*;
-    use crate::registry::Value;
+    use crate::node::Value;
 
     fn hello() -> Endpoint {
         let mut endpoint = Endpoint::new("Greeter.Hello");

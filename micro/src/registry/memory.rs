@@ -14,10 +14,10 @@ use tokio::{
 };
 
 use super::{
-    Node, Registry, Updates, id_in_use, is_another,
+    Registry, Updates, id_in_use, is_another,
     view::{Set, Teller, View, updates},
 };
-use crate::error::Result;
+use crate::{error::Result, node::Node};
 
 /// A registry in this process; its clones are handles on the same one.
 ///

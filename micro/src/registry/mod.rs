@@ -29,12 +29,10 @@ mod mdns;
 mod memory;
 #[cfg(feature = "nats")]
 mod nats;
-mod node;
 pub mod remote;
 mod several;
 mod static_list;
 mod view;
-mod wait;
 #[cfg(feature = "zookeeper")]
 mod zookeeper;
 
@@ -48,6 +46,7 @@ pub use mdns::fuzz_messages;
 use async_trait::async_trait;
 use futures_core::Stream;
 
+pub use crate::node::{Endpoint, Node, Value};
 #[cfg(feature = "consul")]
 pub use consul::Consul;
 /// Reads any bytes as what Consul shows of a service; for fuzzing.
@@ -67,7 +66,6 @@ pub use mdns::Mdns;
 pub use memory::Memory;
 #[cfg(feature = "nats")]
 pub use nats::Nats;
-pub use node::{Endpoint, Node, Value};
 pub use several::Several;
 pub use static_list::Static;
 #[cfg(feature = "zookeeper")]

@@ -10,7 +10,7 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    Node, Registry, Updates,
+    Registry, Updates,
     admit::check,
     remote::{trimmed, variable},
     view::{Set, Teller, View, updates},
@@ -18,6 +18,7 @@ use super::{
 use crate::{
     address::bind,
     error::{Error, Result},
+    node::Node,
     url::{Reads, Url, decode},
 };
 

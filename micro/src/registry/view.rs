@@ -10,8 +10,8 @@ use std::{
 use futures_core::Stream;
 use tokio::time::Instant;
 
-use super::{Node, Update, Updates};
-use crate::error::Error;
+use super::{Update, Updates};
+use crate::{error::Error, node::Node};
 
 /// All that a registry shows. Cheap to copy on a change: the sets are shared.
 #[derive(Clone, Debug, Default)]

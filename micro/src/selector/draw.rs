@@ -1,6 +1,6 @@
 //! Drawing by weight in constant time.
 
-use super::random::below;
+use crate::random::below;
 
 /// Draws an index with the probability of its weight, with one random number and no search.
 #[derive(Debug)]

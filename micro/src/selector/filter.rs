@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Filter;
-use crate::registry::Node;
+use crate::node::Node;
 
 /// A filter made of a condition and the key that names it.
 struct When<F> {

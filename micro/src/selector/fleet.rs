@@ -1,6 +1,6 @@
 //! What the loads of one service have in common.
 
-use super::{
+use crate::{
     random::Rng,
     sync::{AtomicU64, Ordering},
 };

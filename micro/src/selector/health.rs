@@ -4,11 +4,11 @@
 //! ejected again, for longer. A healthy node pays one relaxed load a pick and none of the counting:
 //! calls are counted by [`Load`](super::Load) anyway, and only failures look at the counts.
 
-use super::{
+use crate::{
     random::Rng,
     sync::{AtomicU32, AtomicU64, Ordering},
+    time::Nanos,
 };
-use crate::time::Nanos;
 
 /// Failures in a row that eject; Finagle's and Envoy's number.
 const STREAK: u32 = 5;

@@ -1,7 +1,9 @@
 //! Peak-EWMA: an average of latencies that believes bad news at once and good news slowly.
 
-use super::sync::{AtomicU64, Ordering};
-use crate::time::Nanos;
+use crate::{
+    sync::{AtomicU64, Ordering},
+    time::Nanos,
+};
 
 /// Over how long a latency loses its weight: τ of Finagle's `PeakEwma`.
 const DECAY: f64 = 10e9;

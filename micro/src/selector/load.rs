@@ -6,10 +6,12 @@ use super::{
     fleet::Fleet,
     health::{Health, Probed},
     latency::{FORGET, Latency},
-    sync::{AtomicU32, AtomicU64, Ordering},
     verdict::Verdict,
 };
-use crate::time::Nanos;
+use crate::{
+    sync::{AtomicU32, AtomicU64, Ordering},
+    time::Nanos,
+};
 
 /// The latency of a node without history where there is no other to compare it with.
 const UNKNOWN: f64 = 1e6;

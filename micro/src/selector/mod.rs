@@ -12,31 +12,29 @@ mod health;
 mod latency;
 mod load;
 mod picker;
-mod random;
 mod set;
 mod snapshot;
 pub mod strategy;
-mod sync;
 #[cfg(test)]
 mod tests;
 mod tried;
 mod verdict;
 mod weights;
 
+pub use crate::random::{Dice, Rng};
 pub use cache::{Cache, Entry, Fill, Options, Retire, Snapshots};
 pub(crate) use cache::{Names, Seeded};
 pub use fleet::Fleet;
 pub use health::Probed;
 pub use load::Load;
 pub use picker::{Next, Picker, Select, Selector};
-pub use random::{Dice, Rng};
 pub use set::Set;
 pub use snapshot::{Member, Snapshot};
 pub use tried::Tried;
 pub use verdict::Verdict;
 pub use weights::VersionWeights;
 
-use crate::registry::Node;
+use crate::node::Node;
 
 /// The service under which version weights stand in the registry: one record a service, its id
 /// `micro.weights-` and the service's name, its metadata a weight by version.

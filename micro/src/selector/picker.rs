@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use super::{Cache, Filter, Options, Set, Strategy, Tried, Verdict};
 use crate::{
     error::{Error, Outcome, Result},
-    registry::{Node, Registry},
+    node::Node,
+    registry::Registry,
     time::{self, NEVER},
 };
 

@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use super::{Filter, fleet::Fleet, load::Load, snapshot::Snapshot, weights::VersionWeights};
-use crate::{error::Result, registry::Node};
+use crate::{error::Result, node::Node};
 
 /// Filtered sets kept for one snapshot; beyond it the oldest is made anew when it is next wanted.
 const FILTERED: usize = 64;

@@ -6,12 +6,15 @@ use super::{
     draw::Draw,
     fleet::Fleet,
     load::Load,
-    random::{Dice, Rng},
-    sync::{AtomicU64, Ordering},
     tried::Tried,
     weights::{VersionWeights, effective},
 };
-use crate::{registry::Node, time};
+use crate::{
+    node::Node,
+    random::{Dice, Rng},
+    sync::{AtomicU64, Ordering},
+    time,
+};
 
 /// How much newer a time must be to be noted: threads then seldom write what others read.
 const TICK: u64 = 20_000;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::registry::Node;
+use crate::node::Node;
 
 /// Shares of traffic by version, such as `v1` → 90, `v2` → 10.
 ///

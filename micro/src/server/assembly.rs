@@ -12,7 +12,7 @@ use crate::{
     call::{Call, Identity, Operation, Operations},
     codec::Codecs,
     error::Result,
-    registry::Endpoint,
+    node::Endpoint,
 };
 
 /// What the requests of a service are answered by.

@@ -10,7 +10,7 @@ use crate::{
     context::Context,
     error::{Error, Outcome, Result},
     message::{Request, Response},
-    registry::Endpoint,
+    node::Endpoint,
     server::entrance::Permit,
     time,
 };

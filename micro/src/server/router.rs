@@ -11,7 +11,7 @@ use crate::{
     codec::Codecs,
     error::{Error, Outcome, Result},
     message::{Request, Target},
-    registry::Endpoint,
+    node::Endpoint,
     server::{
         debug::Status,
         handler::{Handler, Prepare, prepare},

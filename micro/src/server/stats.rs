@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-use crate::{time::Nanos, transport::worker};
+use crate::{time::Nanos, worker};
 
 /// Threads that count apart from each other, so that no cache line is passed around a call.
 const SHARDS: usize = 4;

@@ -10,8 +10,9 @@ use tokio::{
 use super::Lifecycle;
 use crate::{
     error::{Error, Result, details::reason},
-    registry::{Node, Registry, may_pass},
-    selector::Rng,
+    node::Node,
+    random::Rng,
+    registry::{Registry, may_pass},
     server::Status,
     time,
 };

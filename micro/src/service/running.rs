@@ -14,10 +14,12 @@ use crate::{
     call::Identity,
     client::Client,
     error::{Error, Result},
-    registry::{Node, Registry},
-    selector::Rng,
+    net::{Listener, io::host_of},
+    node::Node,
+    random::Rng,
+    registry::Registry,
     server::{Assembly, Blueprint, Status, Subscribers},
-    transport::{Checked, Listener, io::host_of},
+    transport::addressee::Checked,
 };
 
 /// How long calls may take to end at the least, where serving on took all the time there was, unless the limit itself is

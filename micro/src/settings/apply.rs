@@ -27,7 +27,7 @@ impl Settings {
         if let Some(url) = self.plugin("transport")? {
             plugins.transport = self.transports.open(&url)?;
             if plugins.transport.is_none() {
-                plugins = plugins.change_native(|native| native.speaking(url.name()))?;
+                plugins = plugins.change_socket(|socket| socket.speaking(url.name()))?;
             }
         }
         if let Some(url) = self.plugin("broker")? {
@@ -63,7 +63,7 @@ impl Settings {
         }
         if let Some(idle) = self.duration("client-pool-ttl")? {
             plugins =
-                plugins.change_native(|native| Ok(native.limit(|limits| limits.idle = idle)))?;
+                plugins.change_socket(|socket| Ok(socket.limit(|limits| limits.idle = idle)))?;
         }
         let origins = "server-cors-origins";
         if let Some(said) = self.said.get(origins) {
@@ -165,7 +165,7 @@ impl Settings {
 /// With pages of these origins let in.
 #[cfg(feature = "http")]
 fn let_in(plugins: Plugins, origins: &str) -> Result<Plugins> {
-    plugins.change_native(|native| native.cors_origins(origins))
+    plugins.change_socket(|socket| socket.cors_origins(origins))
 }
 
 /// With pages let in, by protocols that are not built in.

@@ -7,9 +7,11 @@ use crate::{
     broker::{self, Broker},
     error::{Error, Result},
     nearest,
+    protocols::Socket,
+    random::Rng,
     registry::{self, Registry},
-    selector::{Rng, Strategy, strategy},
-    transport::{self, Native, Transport},
+    selector::{Strategy, strategy},
+    transport::{self, Transport},
     url::Reads,
 };
 
@@ -157,7 +159,7 @@ pub(super) fn registries() -> Table<dyn Registry> {
 /// The transports that are built in.
 pub(super) fn transports() -> Table<dyn Transport> {
     let mut table = Table::<dyn Transport>::new("transport");
-    table.made = &Native::SPEAKS;
+    table.made = &Socket::SPEAKS;
     table.add("memory", |url| {
         without_address(url)?;
         Ok(Arc::new(transport::Memory::new()))

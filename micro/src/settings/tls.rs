@@ -12,7 +12,7 @@ impl Settings {
     /// These parts with what was said of TLS; every file that was named is read, so that a wrong one is
     /// found at the start.
     pub(super) fn secure(&self, plugins: Plugins) -> Result<Plugins> {
-        use crate::{Error, transport::Identity};
+        use crate::{Error, net::tls::Identity};
 
         if !self.said.keys().any(|name| name.starts_with("tls-")) {
             return Ok(plugins);
@@ -23,7 +23,7 @@ impl Settings {
                 "settings of TLS are for the native transport; this one does not follow them"
             );
         }
-        let mut tls = plugins.own_native().own_tls();
+        let mut tls = plugins.own_socket().own_tls();
         tls.identity = match (self.text(PAIR.0), self.text(PAIR.1)) {
             (None, None) => tls.identity,
             (Some(certificate), Some(key)) => Some(Identity {
@@ -66,7 +66,7 @@ impl Settings {
             ));
         }
         tls.check()?;
-        plugins.change_native(|native| Ok(native.tls(tls)))
+        plugins.change_socket(|socket| Ok(socket.tls(tls)))
     }
 }
 

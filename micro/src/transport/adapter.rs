@@ -4,10 +4,7 @@ use std::{
     collections::HashMap,
     future,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
     task::{Context, Poll, ready},
 };
 
@@ -20,6 +17,7 @@ use crate::{
     call::Answer,
     error::{Code, Error, Outcome, Result},
     message::{Body, BodyStream, Request, Response},
+    net::sent::Sent,
     time::{self, NEVER, Nanos},
     transport::{Attempt, Connection},
 };
@@ -49,26 +47,6 @@ fn at_deadline(error: Error, deadline: Nanos) -> Error {
     Error::deadline_exceeded("the node gave the call up at its deadline")
         .with_outcome(outcome)
         .with_source(error)
-}
-
-/// Whether a request may have reached the other side.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Sent(Arc<AtomicBool>);
-
-impl Sent {
-    /// From now on the work may be done.
-    pub(crate) fn set(&self) {
-        self.0.store(true, Relaxed);
-    }
-
-    /// The outcome of a failure at this moment.
-    pub(crate) fn outcome(&self) -> Outcome {
-        if self.0.load(Relaxed) {
-            Outcome::Unknown
-        } else {
-            Outcome::NotSent
-        }
-    }
 }
 
 /// The calls under way through one [`SendOne`].
@@ -247,7 +225,7 @@ impl<S: SendOne> Connection for Adapter<S> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
 mod tests {
-    use std::time::Duration;
+    use std::{sync::Arc, time::Duration};
 
     use super::*;
     use crate::{

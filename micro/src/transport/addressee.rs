@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     call::{Identity, wrong_server},
     error::Result,
-    registry::Node,
+    node::Node,
 };
 
 /// Node metadata by which a node that wrote its record itself says which of its names its server checks: `node`

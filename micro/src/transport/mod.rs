@@ -3,44 +3,11 @@
 #[cfg(feature = "http")]
 #[allow(dead_code, reason = "its users come with each protocol")]
 pub(crate) mod adapter;
-mod addressee;
-mod buffered;
-mod choose;
-#[cfg(feature = "http")]
-pub(crate) mod connect;
+pub(crate) mod addressee;
 #[doc(hidden)]
 pub mod contract;
-#[cfg(feature = "grpc")]
-pub(crate) mod grpc;
-#[cfg(feature = "http")]
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "its users come with each protocol"
-)]
-pub(crate) mod http;
-pub mod io;
-mod limits;
 mod memory;
-#[cfg(feature = "http")]
-pub(crate) mod mucp;
-mod mux;
-mod native;
-mod pool;
-mod port;
-pub mod protocol;
-mod sniff;
-#[cfg(feature = "tls")]
-mod tls;
-mod unconnected;
-pub(crate) mod worker;
-
-#[cfg(feature = "http")]
-pub(crate) use adapter::Sent;
-#[cfg(feature = "http")]
-pub(crate) use http::{Dialect, HttpAnswer, HttpBody, Site, coding, travel};
-#[cfg(feature = "http")]
-pub(crate) use mucp::{Exchange, Lane, fault};
+pub(crate) mod mux;
 
 use std::{
     fmt,
@@ -55,7 +22,7 @@ use crate::{
     call::Call,
     error::Result,
     message::{Request, Response},
-    registry::Node,
+    node::Node,
     time::Nanos,
 };
 
@@ -64,36 +31,10 @@ use crate::{
 #[doc(hidden)]
 pub use mux::fuzz::frames as fuzz_frames;
 
-/// Tells what any bytes speak; for fuzzing.
-#[cfg(fuzzing)]
-#[doc(hidden)]
-pub use sniff::sniff as fuzz_sniff;
-
-/// Reads any bytes as messages of go-micro's protocol; for fuzzing.
-#[cfg(all(fuzzing, feature = "http"))]
-#[doc(hidden)]
-pub use mucp::fuzz_messages;
-
-/// Reads any bytes as messages of HTTP/1.1; for fuzzing.
-#[cfg(all(fuzzing, feature = "http"))]
-#[doc(hidden)]
-pub use http::h1::fuzz::http1 as fuzz_http1;
-
-/// Reads any bytes as messages and headers of gRPC; for fuzzing.
-#[cfg(all(fuzzing, feature = "grpc"))]
-#[doc(hidden)]
-pub use grpc::fuzz::body as fuzz_grpc;
-
-pub(crate) use addressee::{Addressee, Checked};
-#[cfg(feature = "grpc")]
-pub use grpc::Grpc;
-pub use limits::Limits;
+#[cfg(feature = "tls")]
+pub use crate::net::Tls;
+pub use crate::net::{Counters, Limits, Listener, io, protocol};
 pub use memory::Memory;
-pub use native::Native;
-#[cfg(feature = "tls")]
-pub(crate) use tls::Identity;
-#[cfg(feature = "tls")]
-pub use tls::Tls;
 
 /// A way to send requests to nodes and to receive them.
 #[async_trait]
@@ -229,32 +170,6 @@ impl Drop for Sending<'_> {
         }
     }
 }
-
-/// What a transport listens with.
-#[async_trait]
-pub trait Listener: Send + Sync {
-    /// The address peers reach it by, with the port that was bound.
-    fn address(&self) -> String;
-
-    /// Tells every peer to send no more here, and takes no new connections after it.
-    async fn go_away(&self);
-
-    /// Waits until nothing is in flight.
-    async fn drained(&self);
-
-    /// Cancels what still runs and closes every connection.
-    async fn close(&self);
-
-    /// Reads its counters when asked: names, as of `Debug.Stats`, and values.
-    #[doc(hidden)]
-    fn counters(&self) -> Counters {
-        Box::new(Vec::new)
-    }
-}
-
-/// Reads counters by their names.
-#[doc(hidden)]
-pub type Counters = Box<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>;
 
 impl fmt::Debug for dyn Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

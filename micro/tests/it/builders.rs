@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use micro::{
-    Codec, Context, Plugins, Result, Running, Service, Settings,
-    registry::Memory,
-    transport::{Limits, Native},
+    Codec, Context, Plugins, Result, Running, Service, Settings, Socket, registry::Memory,
+    transport::Limits,
 };
 
 struct Cbor;
@@ -73,14 +72,14 @@ async fn the_limit_of_connections_counts_however_it_is_said() {
     let mut limits = Limits::default();
     limits.connections = 0;
     let ways = [
-        Native::new().limits(limits),
-        Native::new().limit(|limits| limits.connections = 0),
+        Socket::new().limits(limits),
+        Socket::new().limit(|limits| limits.connections = 0),
     ];
-    for native in ways {
+    for socket in ways {
         let registry = Memory::new();
         let service = echo().plugins(Plugins::new().registry(registry.clone()));
         let _running = service.serve().await.unwrap();
-        let client = Plugins::new().registry(registry).native(native).client();
+        let client = Plugins::new().registry(registry).socket(socket).client();
         let client = client.unwrap();
         let method = client.method::<String, String>("text", "Text.Echo");
         let context = Context::new().with_timeout(Duration::from_millis(100));
@@ -102,9 +101,9 @@ mod tls {
         let ways = [
             echo().tls(tls()).plugins(plugins()),
             echo().plugins(plugins()).tls(tls()),
-            echo().plugins(plugins().tls(tls()).native(Native::new())),
-            echo().plugins(plugins().native(Native::new()).tls(tls())),
-            echo().plugins(plugins().native(Native::new().tls(tls()))),
+            echo().plugins(plugins().tls(tls()).socket(Socket::new())),
+            echo().plugins(plugins().socket(Socket::new()).tls(tls())),
+            echo().plugins(plugins().socket(Socket::new().tls(tls()))),
         ];
         for (number, way) in ways.into_iter().enumerate() {
             let error = way.serve().await.err().unwrap();

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use micro::{
-    Client, Code, Context, Error, Handler, Plugins, Reply, Result, Running, Service, Streaming,
-    registry::Memory, transport::Native,
+    Client, Code, Context, Error, Handler, Plugins, Reply, Result, Running, Service, Socket,
+    Streaming, registry::Memory,
 };
 
 #[derive(Clone, PartialEq, prost::Message, micro::Message)]
@@ -64,10 +64,10 @@ async fn begin(spoken: &str) -> (Running, Client) {
         .serve()
         .await
         .unwrap();
-    let native = Native::new().speaking(spoken).unwrap();
+    let socket = Socket::new().speaking(spoken).unwrap();
     #[cfg(feature = "gzip")]
-    let native = native.compressing("gzip").unwrap();
-    let plugins = Plugins::new().registry(registry).native(native);
+    let socket = socket.compressing("gzip").unwrap();
+    let plugins = Plugins::new().registry(registry).socket(socket);
     (running, plugins.client().unwrap())
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use micro::{
-    Answer, Body, Call, Error, Identity, Outcome, Request, Response, Result, Streaming,
-    transport::{Limits, Native, Transport},
+    Answer, Body, Call, Error, Identity, Outcome, Request, Response, Result, Socket, Streaming,
+    transport::{Limits, Transport},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -105,8 +105,8 @@ async fn replay(name: &str, text: &str) {
     let mut limits = Limits::default();
     limits.names = 4;
     limits.window = 100;
-    let native = Native::new().limits(limits);
-    let listener = native
+    let socket = Socket::new().limits(limits);
+    let listener = socket
         .listen("127.0.0.1:0", Arc::new(Recorded { identity }))
         .await
         .unwrap();

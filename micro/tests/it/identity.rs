@@ -12,9 +12,9 @@ use std::{
 };
 
 use micro::{
-    Client, Code, Context, Error, Outcome, Plugins, Result, Running, Service, Streaming,
+    Client, Code, Context, Error, Outcome, Plugins, Result, Running, Service, Socket, Streaming,
     registry::{Memory, Node, Registry, Static},
-    transport::{self, Native},
+    transport,
 };
 
 /// How often handlers of the stranger ran.
@@ -72,10 +72,10 @@ impl Reused {
     }
 
     fn client(&self, speaking: &str) -> Client {
-        let native = Native::new().speaking(speaking).unwrap();
+        let socket = Socket::new().speaking(speaking).unwrap();
         let plugins = Plugins::new()
             .registry(self.registry.clone())
-            .native(native);
+            .socket(socket);
         plugins.client().unwrap()
     }
 }
@@ -302,10 +302,10 @@ async fn names_of_a_list_and_addresses_are_served_as_they_come() {
     let counter = service("counter", &registry, &runs).serve().await.unwrap();
     let address = counter.node().address.clone();
     let list = Static::new([Node::new("alias", "alias-1", &*address)]).unwrap();
-    for speaking in Native::SPEAKS {
-        let native = Native::new().speaking(speaking);
-        let Ok(native) = native else { continue };
-        let plugins = Plugins::new().registry(list.clone()).native(native);
+    for speaking in Socket::SPEAKS {
+        let socket = Socket::new().speaking(speaking);
+        let Ok(socket) = socket else { continue };
+        let plugins = Plugins::new().registry(list.clone()).socket(socket);
         let client = plugins.client().unwrap();
         let answer = ask(&client, "alias", Duration::from_secs(5)).await;
         assert_eq!(answer.unwrap(), "counter", "{speaking}");
@@ -352,11 +352,11 @@ async fn addressing_is_no_metadata() {
         })
         .plugins(Plugins::new().registry(registry.clone()));
     let _seen = seen.serve().await.unwrap();
-    for speaking in Native::SPEAKS {
-        let Ok(native) = Native::new().speaking(speaking) else {
+    for speaking in Socket::SPEAKS {
+        let Ok(socket) = Socket::new().speaking(speaking) else {
             continue;
         };
-        let plugins = Plugins::new().registry(registry.clone()).native(native);
+        let plugins = Plugins::new().registry(registry.clone()).socket(socket);
         let client = plugins.client().unwrap();
         let method = client.method::<(), String>("seen", "Who.Seen");
         let context = Context::new().with("Micro-To-Service", "other");

@@ -16,10 +16,8 @@ use std::{
 
 use bytes::Bytes;
 use micro::{
-    Client, Context, Plugins, Result, Running, Service, Streaming,
-    client::Method,
-    registry::Memory,
-    transport::{Limits, Native},
+    Client, Context, Plugins, Result, Running, Service, Socket, Streaming, client::Method,
+    registry::Memory, transport::Limits,
 };
 
 /// How often handlers of one service made something.
@@ -45,9 +43,9 @@ impl Under {
     pub(crate) async fn start(change: impl FnOnce(&mut Limits)) -> Self {
         let registry = Memory::new();
         let made = Made::default();
-        let native = Native::new().limits(limits(change));
+        let socket = Socket::new().limits(limits(change));
         let running = Service::new("limits")
-            .plugins(Plugins::new().registry(registry.clone()).native(native))
+            .plugins(Plugins::new().registry(registry.clone()).socket(socket))
             .lifecycle(|life| life.propagation = Duration::ZERO)
             .handle("Limits.Echo", echo)
             .handle("Limits.Sleep", sleep)
@@ -80,10 +78,10 @@ impl Under {
 
     /// A client with limits of its own.
     pub(crate) fn client(&self, change: impl FnOnce(&mut Limits)) -> Client {
-        let native = Native::new().limits(limits(change));
+        let socket = Socket::new().limits(limits(change));
         let plugins = Plugins::new()
             .registry(self.registry.clone())
-            .native(native);
+            .socket(socket);
         plugins.client().unwrap()
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use micro::{Context, Plugins, Result, Running, Service, registry::Memory, transport::Native};
+use micro::{Context, Plugins, Result, Running, Service, Socket, registry::Memory};
 
 type Seen = Arc<Mutex<Vec<String>>>;
 
@@ -64,9 +64,9 @@ async fn go(plugins: &Plugins) -> Result<String> {
 
 #[tokio::test]
 async fn only_marked_metadata_reaches_the_second_hop() {
-    for protocol in Native::SPEAKS {
-        let native = Native::new().speaking(protocol).unwrap();
-        let plugins = Plugins::new().registry(Memory::new()).native(native);
+    for protocol in Socket::SPEAKS {
+        let socket = Socket::new().speaking(protocol).unwrap();
+        let plugins = Plugins::new().registry(Memory::new()).socket(socket);
         let (front, back, _running) = chain(&plugins).await;
         go(&plugins).await.unwrap();
         let all = [

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use micro::{
-    Client, Code, Context, Error, Outcome, Plugins, Service,
+    Client, Code, Context, Error, Outcome, Plugins, Service, Socket,
     registry::{Memory, Node, Registry},
-    transport::Native,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -61,9 +60,9 @@ async fn registered(address: &str) -> Plugins {
 #[tokio::test]
 async fn a_refused_address_is_told_within_a_second() {
     let address = nowhere().await;
-    for protocol in Native::SPEAKS {
-        let native = Native::new().speaking(protocol).unwrap();
-        let plugins = Plugins::new().registry(Memory::new()).native(native);
+    for protocol in Socket::SPEAKS {
+        let socket = Socket::new().speaking(protocol).unwrap();
+        let plugins = Plugins::new().registry(Memory::new()).socket(socket);
         let client = plugins.client().unwrap();
         let (error, took) = call(&client, Some(&address)).await;
         assert!(took < SOON, "{protocol}: {took:?}");

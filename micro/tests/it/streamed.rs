@@ -1,8 +1,6 @@
 //! Streams in a server's counts.
 
-use micro::{
-    Client, Context, Error, Plugins, Service, Streaming, registry::Memory, transport::Native,
-};
+use micro::{Client, Context, Error, Plugins, Service, Socket, Streaming, registry::Memory};
 use serde_json::Value;
 
 /// What the service says of its endpoint: executed, failed, in flight.
@@ -29,8 +27,8 @@ async fn counts_become(client: &Client, expected: [u64; 3]) {
 #[tokio::test]
 async fn a_stream_is_counted_when_it_ends() {
     for protocol in ["native", "grpc", "connect"] {
-        let native = Native::new().speaking(protocol).unwrap();
-        let plugins = Plugins::new().registry(Memory::new()).native(native);
+        let socket = Socket::new().speaking(protocol).unwrap();
+        let plugins = Plugins::new().registry(Memory::new()).socket(socket);
         let (feed, feeds) = tokio::sync::mpsc::channel(1);
         let feeds = std::sync::Arc::new(tokio::sync::Mutex::new(feeds));
         let play = move |_: Context, _: String| {

@@ -10,8 +10,8 @@ use std::{
 };
 
 use micro::{
-    Client, Code, Context, Error, Handler, Plugins, Result, Running, Service, Streaming, Trace,
-    registry::Memory, transport::Native,
+    Client, Code, Context, Error, Handler, Plugins, Result, Running, Service, Socket, Streaming,
+    Trace, registry::Memory,
 };
 use tracing::{Level, field, span, subscriber::DefaultGuard};
 
@@ -148,9 +148,9 @@ async fn cause_of_an_error_is_logged_and_does_not_travel() {
     let (log, _guard) = Log::new(Level::INFO);
     let registry = Memory::new();
     let _running = failing(&registry).await;
-    for protocol in Native::SPEAKS {
-        let native = Native::new().speaking(protocol).unwrap();
-        let plugins = Plugins::new().registry(registry.clone()).native(native);
+    for protocol in Socket::SPEAKS {
+        let socket = Socket::new().speaking(protocol).unwrap();
+        let plugins = Plugins::new().registry(registry.clone()).socket(socket);
         let client = plugins.client().unwrap();
         for endpoint in ["Fail.Now", "Fail.Later"] {
             let error = call(&client, endpoint).await;

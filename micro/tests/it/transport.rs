@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 #[cfg(feature = "grpc")]
-use micro::transport::Grpc;
+use micro::protocols::Grpc;
 use micro::{
-    Plugins, Service,
+    Plugins, Service, Socket,
     registry::Memory as Registered,
-    transport::{Limits, Memory, Native, contract},
+    transport::{Limits, Memory, contract},
 };
 
 #[tokio::test]
@@ -31,7 +31,7 @@ async fn memory_keeps_the_contract_on_two_threads() {
 #[tokio::test]
 async fn native_keeps_the_contract_over_tcp() {
     contract::all(async |limits: Limits| {
-        let transport = Native::new().limits(limits);
+        let transport = Socket::new().limits(limits);
         (Arc::new(transport) as _, "127.0.0.1:0".to_owned())
     })
     .await;
@@ -40,7 +40,7 @@ async fn native_keeps_the_contract_over_tcp() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn native_keeps_the_contract_on_two_threads() {
     contract::all(async |limits: Limits| {
-        let transport = Native::new().limits(limits);
+        let transport = Socket::new().limits(limits);
         (Arc::new(transport) as _, "127.0.0.1:0".to_owned())
     })
     .await;
@@ -70,7 +70,7 @@ async fn grpc_keeps_the_contract_on_two_threads() {
 #[tokio::test]
 async fn grpc_web_keeps_the_contract() {
     contract::all(async |limits: Limits| {
-        let transport = Native::new().limits(limits).speaking("grpc-web-h2");
+        let transport = Socket::new().limits(limits).speaking("grpc-web-h2");
         (Arc::new(transport.unwrap()) as _, "127.0.0.1:0".to_owned())
     })
     .await;
@@ -85,7 +85,7 @@ async fn native_keeps_the_contract_over_unix_sockets() {
     contract::all(async |limits: Limits| {
         let number = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let path = directory.join(number.to_string());
-        let transport = Native::new().limits(limits);
+        let transport = Socket::new().limits(limits);
         (Arc::new(transport) as _, format!("unix:{}", path.display()))
     })
     .await;

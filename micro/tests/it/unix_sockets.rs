@@ -9,8 +9,8 @@ use std::{
 };
 
 use micro::{
-    Answer, Call, Code, Request, Result,
-    transport::{Listener, Native, Transport},
+    Answer, Call, Code, Request, Result, Socket,
+    transport::{Listener, Transport},
 };
 
 struct Nobody;
@@ -45,7 +45,7 @@ impl Drop for Directory {
 
 async fn listen(path: &Path) -> Result<Box<dyn Listener>> {
     let address = format!("unix:{}", path.display());
-    Native::new().listen(&address, Arc::new(Nobody)).await
+    Socket::new().listen(&address, Arc::new(Nobody)).await
 }
 
 async fn refused(path: &Path) -> String {
@@ -126,7 +126,7 @@ async fn a_path_that_no_socket_can_have_is_an_error() {
         ("unix:@name", "abstract sockets"),
         (&*long, "has 201 bytes"),
     ] {
-        let error = Native::new().listen(address, Arc::new(Nobody)).await;
+        let error = Socket::new().listen(address, Arc::new(Nobody)).await;
         let error = error.err().unwrap();
         assert_eq!(error.code(), Code::InvalidArgument, "{error}");
         assert!(error.to_string().contains(reason), "{address}: {error}");

@@ -3,9 +3,8 @@
 use std::{pin::Pin, time::Duration};
 
 use micro::{
-    Client, Context, Error, Handler, Message, Plugins, Result, Service, Streaming,
-    client::Method,
-    transport::{Limits, Native},
+    Client, Context, Error, Handler, Message, Plugins, Result, Service, Socket, Streaming,
+    client::Method, transport::Limits,
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
@@ -85,8 +84,8 @@ impl Scene {
         let seed = random.number();
         Plugins::new()
             .registry(self.directory.clone())
-            .native(
-                Native::new()
+            .socket(
+                Socket::new()
                     .network(self.internet.host(host))
                     .limits(limits),
             )

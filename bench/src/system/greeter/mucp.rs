@@ -6,10 +6,9 @@ use crate::{
     system::{Client, System},
 };
 use ::micro::{
-    self as cx, Handler, Plugins,
+    self as cx, Handler, Plugins, Socket,
     client::Method,
     registry::{self, Node, Registry},
-    transport::Native,
 };
 use anyhow::Result;
 use std::net::{SocketAddr, TcpListener};
@@ -55,8 +54,8 @@ impl Caller {
         let node = node.with_metadata("protocol", "mucp");
         let registry = registry::Memory::new();
         registry.register(&node, None).await?;
-        let native = Native::new().speaking("mucp")?;
-        let client = Plugins::new().registry(registry).native(native).client()?;
+        let socket = Socket::new().speaking("mucp")?;
+        let client = Plugins::new().registry(registry).socket(socket).client()?;
         let hello = client.method(SERVICE, HELLO).idempotent();
         let caller = Caller { hello };
         caller.call(Echo::of_size(1)).await?;

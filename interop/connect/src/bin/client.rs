@@ -9,10 +9,11 @@ use std::{
 };
 
 use micro::{
-    Client, Codecs, ContentType, Context, Error, Message, Metadata, Plugins, Reply, Streaming,
+    Client, Codecs, ContentType, Context, Error, Message, Metadata, Plugins, Reply, Socket,
+    Streaming,
     client::RequestBuilder,
     registry::{Endpoint, Memory, Node, Registry},
-    transport::{Native, Tls},
+    transport::Tls,
 };
 use micro_rs_interop_connect::{
     any::Any,
@@ -122,14 +123,14 @@ async fn client(asked: &ClientCompatRequest, files: &Files) -> Result<Client, Fa
         Compression::Zstd => "zstd",
         other => return Err(format!("{other:?} is no compression known here").into()),
     };
-    let mut native = Native::new().speaking(protocol)?.compressing(compression)?;
-    native = native.limit(|limits| {
+    let mut socket = Socket::new().speaking(protocol)?.compressing(compression)?;
+    socket = socket.limit(|limits| {
         limits.connect = Duration::from_secs(10);
         if asked.message_receive_limit > 0 {
             limits.message = asked.message_receive_limit as usize;
         }
     });
-    let mut plugins = Plugins::new().native(native);
+    let mut plugins = Plugins::new().socket(socket);
     if !asked.server_tls_cert.is_empty() {
         let mut tls = Tls::new().trust(files.of(&asked.server_tls_cert)?).always();
         if let Some(shown) = &asked.client_tls_creds {

@@ -3,9 +3,8 @@
 use std::{error::Error as StdError, fs, io, path::PathBuf, time::Duration};
 
 use micro::{
-    Context, Error, Handler, Plugins, Reply, Result, Router, Service, Streaming,
-    registry::Memory,
-    transport::{Native, Tls},
+    Context, Error, Handler, Plugins, Reply, Result, Router, Service, Socket, Streaming,
+    registry::Memory, transport::Tls,
 };
 use micro_rs_interop_connect::{
     any::Any,
@@ -30,11 +29,11 @@ fn main() -> std::result::Result<(), Box<dyn StdError>> {
 
 async fn serve(asked: ServerCompatRequest) -> std::result::Result<(), Box<dyn StdError>> {
     let mut terminated = signal(SignalKind::terminate())?;
-    let mut native = Native::new();
+    let mut socket = Socket::new();
     if asked.message_receive_limit > 0 {
-        native = native.limit(|limits| limits.message = asked.message_receive_limit as usize);
+        socket = socket.limit(|limits| limits.message = asked.message_receive_limit as usize);
     }
-    let mut plugins = Plugins::new().registry(Memory::new()).native(native);
+    let mut plugins = Plugins::new().registry(Memory::new()).socket(socket);
     let files = Files::new()?;
     let mut certificate = Vec::new();
     if asked.use_tls {

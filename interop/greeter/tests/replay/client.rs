@@ -2,9 +2,8 @@
 
 use bytes::Bytes;
 use micro::{
-    Code, ContentType, Context, Error, Plugins, Streaming,
+    Code, ContentType, Context, Error, Plugins, Socket, Streaming,
     registry::{Memory, Node, Registry},
-    transport::Native,
 };
 use serde_json::Value;
 use tokio::{io::AsyncWriteExt, net::TcpListener};
@@ -161,7 +160,7 @@ async fn call(section: &Section, address: &str) {
         node = node.with_metadata("protocol", "mucp");
     }
     registry.register(&node, None).await.unwrap();
-    let plugins = Plugins::new().registry(registry).transport(Native::new());
+    let plugins = Plugins::new().registry(registry).transport(Socket::new());
     let client = plugins.client().unwrap();
     let content_type = match first.header("content-type").unwrap() {
         "application/json" | "application/json-rpc" => ContentType::Json,

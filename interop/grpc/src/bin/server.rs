@@ -10,11 +10,7 @@ use std::{
     time::Duration,
 };
 
-use micro::{
-    Plugins, Service,
-    registry::Memory,
-    transport::{Native, Tls},
-};
+use micro::{Plugins, Service, Socket, registry::Memory, transport::Tls};
 use micro_rs_interop_grpc::{flags::Flags, service};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -24,8 +20,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let flags = Flags::parse(std::env::args().skip(1), &known)?;
     let mut terminated = signal(SignalKind::terminate())?;
     // As the official ones have it.
-    let native = Native::new().limit(|limits| limits.message = 16 << 20);
-    let mut plugins = Plugins::new().registry(Memory::new()).native(native);
+    let socket = Socket::new().limit(|limits| limits.message = 16 << 20);
+    let mut plugins = Plugins::new().registry(Memory::new()).socket(socket);
     if flags.is_set("use_tls") {
         let certificate = flags.get("tls_cert_file");
         let certificate = certificate.ok_or("`--use_tls` needs `--tls_cert_file`")?;

@@ -25,7 +25,7 @@ use crate::{
     context::Relay,
     error::{Error, Outcome, Result},
     message::{Request, Target},
-    registry::Node,
+    node::Node,
     selector::{Filter, filter},
 };
 

@@ -22,7 +22,8 @@ use super::{envelope, style};
 use crate::{
     broker::{Delivery, in_hand::InHand},
     error::{Error, Outcome, Result},
-    transport::{Dialect, HttpAnswer, HttpBody, Site, coding, fault},
+    http::{HttpAnswer, HttpBody, coding},
+    protocols::{Dialect, Site, mucp::fault},
 };
 
 /// How many subscriptions of a process took an event; ours alone say so.

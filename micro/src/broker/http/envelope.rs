@@ -11,8 +11,8 @@ use crate::{
     context::{Context, Criticality},
     error::{Error, Result},
     message::{ContentType, Metadata},
+    protocols::propagation,
     time::NEVER,
-    transport::travel,
 };
 
 /// The envelope; its keys are Go's field names.
@@ -40,11 +40,11 @@ pub(super) fn write(topic: &str, id: &str, event: &Event) -> Bytes {
         .collect();
     if context.criticality() != Criticality::Default {
         let text = context.criticality().as_str().to_owned();
-        header.insert(travel::CRITICALITY.to_string(), text);
+        header.insert(propagation::CRITICALITY.to_string(), text);
     }
     if context.trace().is_some() {
-        let trace = travel::write_trace(context.trace());
-        header.insert(travel::TRACEPARENT.to_string(), trace);
+        let trace = propagation::write_trace(context.trace());
+        header.insert(propagation::TRACEPARENT.to_string(), trace);
     }
     let content_type = event.content_type().as_str().to_owned();
     header.insert("Content-Type".to_owned(), content_type);
@@ -83,13 +83,13 @@ pub(super) fn read(bytes: &[u8]) -> Result<(String, Event)> {
         None | Some("") => ContentType::Protobuf,
         Some(text) => ContentType::parse(text),
     };
-    let criticality = match value(travel::CRITICALITY.as_str()) {
+    let criticality = match value(propagation::CRITICALITY.as_str()) {
         Some("critical") => Criticality::Critical,
         Some("sheddable") => Criticality::Sheddable,
         _ => Criticality::Default,
     };
-    let trace = value(travel::TRACEPARENT.as_str()).and_then(travel::read_trace);
-    let own = [travel::CRITICALITY, travel::TRACEPARENT];
+    let trace = value(propagation::TRACEPARENT.as_str()).and_then(propagation::read_trace);
+    let own = [propagation::CRITICALITY, propagation::TRACEPARENT];
     let metadata: Metadata = header
         .iter()
         .filter(|(name, _)| {

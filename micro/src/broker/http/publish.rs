@@ -20,8 +20,13 @@ use crate::{
     balance::Balance,
     broker::Event,
     error::{Error, Outcome, Result},
-    registry::Node,
-    transport::{Exchange, Lane, Native, Sent, worker},
+    net::sent::Sent,
+    node::Node,
+    protocols::{
+        Socket,
+        mucp::{Exchange, Lane},
+    },
+    worker,
 };
 
 /// How long publishing may take where the event has no deadline.
@@ -32,7 +37,7 @@ const LANES: usize = 1024;
 /// Posts events to subscribers.
 pub(super) struct Publisher {
     balance: Balance,
-    native: Native,
+    socket: Socket,
     discover: Vec<Style>,
     /// By the runtime's number, the address, and whether TLS is spoken there.
     lanes: Mutex<HashMap<(usize, String, bool), Arc<Lane>>>,
@@ -56,10 +61,10 @@ enum Posted {
 }
 
 impl Publisher {
-    pub(super) fn new(balance: Balance, native: Native, discover: Vec<Style>) -> Self {
+    pub(super) fn new(balance: Balance, socket: Socket, discover: Vec<Style>) -> Self {
         Publisher {
             balance,
-            native,
+            socket,
             discover,
             lanes: Mutex::default(),
         }
@@ -160,7 +165,7 @@ impl Publisher {
         if let Some(lane) = lanes.get(&key) {
             return Ok(lane.clone());
         }
-        let lane = self.native.lane(node, secure)?;
+        let lane = self.socket.lane(node, secure)?;
         if lanes.len() >= LANES {
             lanes.clear();
         }

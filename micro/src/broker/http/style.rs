@@ -2,7 +2,7 @@
 
 use crate::{
     error::{Error, Result},
-    registry::Node,
+    node::Node,
 };
 
 /// The version of a subscription that is in no queue.

@@ -18,7 +18,7 @@ use crate::{
         },
         schema::Describe,
     },
-    registry::Value,
+    node::Value,
 };
 
 /// What may be the type of a field of kind `message`.

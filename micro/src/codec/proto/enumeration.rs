@@ -15,7 +15,7 @@ use crate::{
         },
         schema,
     },
-    registry::Value,
+    node::Value,
 };
 
 /// The numbers of an enumeration, written by their names; names and numbers are read.

@@ -9,7 +9,7 @@ use serde::{
 
 use crate::{
     codec::{proto::embedded::Embedded, schema},
-    registry::Value,
+    node::Value,
 };
 
 /// A way to write and read values of type `V`.

@@ -18,7 +18,7 @@ use crate::{
         proto::kind::{Kind, Reading, Written},
         schema,
     },
-    registry::Value,
+    node::Value,
 };
 
 /// Values by key.

@@ -11,8 +11,10 @@ use serde::{
     ser::SerializeStruct,
 };
 
-use crate::codec::proto::kind::{Kind, Reading, Written};
-use crate::registry::Value;
+use crate::{
+    codec::proto::kind::{Kind, Reading, Written},
+    node::Value,
+};
 
 /// The fields of a prost message, by their place; the derive implements it.
 pub trait Fields: Default {

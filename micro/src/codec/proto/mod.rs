@@ -27,7 +27,11 @@ pub use serde::{
 };
 
 use crate::{
-    codec::{Codecs, json, structured, structured::Serde, wrong},
+    codec::{
+        Codecs, json,
+        structured::{self, Serde},
+        wrong,
+    },
     error::Result,
     message::ContentType,
 };

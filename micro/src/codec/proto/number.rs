@@ -9,7 +9,7 @@ use serde::{
 
 use crate::{
     codec::{nonfinite, proto::kind::Kind},
-    registry::Value,
+    node::Value,
 };
 
 /// Integers: those of 64 bits are written as strings; numbers and strings are read for all.

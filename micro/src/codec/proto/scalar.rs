@@ -10,7 +10,7 @@ use serde::{
 use crate::{
     base64,
     codec::{proto::kind::Kind, schema},
-    registry::Value,
+    node::Value,
 };
 
 macro_rules! as_serde_has_it {

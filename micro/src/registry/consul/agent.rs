@@ -16,8 +16,9 @@ use super::{
 };
 use crate::{
     error::{Code, Error, Result},
+    node::Node,
     registry::{
-        Node, id_in_use, is_another,
+        id_in_use, is_another,
         remote::http::{Request, escape},
     },
 };

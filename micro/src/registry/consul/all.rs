@@ -31,10 +31,8 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    registry::{
-        remote::{Shown, http::Answer},
-        wait::at,
-    },
+    registry::remote::{Shown, http::Answer},
+    time::wait::at,
 };
 
 /// Services that are read at once.

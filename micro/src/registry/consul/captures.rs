@@ -6,7 +6,7 @@ use super::{
     record::{Entry, Names},
     tags::Reader,
 };
-use crate::registry::Node;
+use crate::node::Node;
 
 const NEW: &str = include_str!("../../../../interop/captures/v6-registry-consul.txt");
 const OLD: &str = include_str!("../../../../interop/captures/2016-05-registry-consul.txt");

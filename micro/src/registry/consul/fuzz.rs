@@ -4,7 +4,7 @@ use super::{
     record::{Entry, Names},
     tags::Reader,
 };
-use crate::registry::Node;
+use crate::node::Node;
 
 /// Reads bytes as the JSON of a service's health, and as the tags of one record, a line each. What was read reads the
 /// same once we have written it.

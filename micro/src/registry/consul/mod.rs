@@ -29,16 +29,14 @@ use async_trait::async_trait;
 use http::{HeaderName, HeaderValue, header};
 use serde::de::IgnoredAny;
 
-use super::{
-    Node,
-    remote::{
-        Driver, Options, Remote, Shown,
-        http::{self as client, Answer, Http, Request},
-        variable,
-    },
+use super::remote::{
+    Driver, Options, Remote, Shown, http as client,
+    http::{Answer, Http, Request},
+    variable,
 };
 use crate::{
     error::{Code, Error, Result},
+    node::Node,
     url::Url,
 };
 use agent::Held;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::tags::{self, Reader};
-use crate::registry::Node;
+use crate::node::Node;
 
 /// Consul takes a critical service out after a minute at least …
 const SHORTEST: Duration = Duration::from_secs(60);

@@ -12,7 +12,7 @@ use std::{
 
 use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
 
-use crate::registry::{Endpoint, Node};
+use crate::node::{Endpoint, Node};
 
 /// Most bytes that one tag may inflate to.
 const LARGEST: u64 = 64 * 1024;

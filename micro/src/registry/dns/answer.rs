@@ -20,7 +20,8 @@ use tokio::task::JoinSet;
 use super::place::{Place, Port, is_name};
 use crate::{
     error::{Error, Result},
-    registry::{Node, static_list},
+    node::Node,
+    registry::static_list,
 };
 
 /// For how long it is believed that there is nothing, where the zone does not say.

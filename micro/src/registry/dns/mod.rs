@@ -12,12 +12,13 @@ use async_trait::async_trait;
 use tokio::time::{sleep, timeout};
 
 use super::{
-    Node, Registry, Updates,
+    Registry, Updates,
     remote::{Driver, Remote, Shown},
-    wait::part_of,
 };
 use crate::{
     error::{Error, Result},
+    node::Node,
+    time::wait::part_of,
     url::Url,
 };
 use answer::Found;

@@ -26,9 +26,10 @@ use super::{
     own,
     shared::Task,
 };
-use crate::registry::{
-    Node, id_in_use,
-    wait::{at, part_of},
+use crate::{
+    node::Node,
+    registry::id_in_use,
+    time::wait::{at, part_of},
 };
 
 /// Between two attempts to keep a lease alive.

@@ -17,10 +17,8 @@ use super::{
 };
 use crate::{
     error::{Code, Error, Result},
-    registry::{
-        remote::{Options, secret::secret, tls::Tls},
-        wait::random,
-    },
+    random::random,
+    registry::remote::{Options, secret::secret, tls::Tls},
 };
 
 /// How long members are given to be connected to: less than the 5 s that a caller waits.

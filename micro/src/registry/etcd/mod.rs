@@ -32,13 +32,13 @@ use self::{
     failure::Failure, key::Keys, leases::Leases, link::Link, message::KeyValue, store::Seen,
 };
 use super::{
-    Node,
     admit::left_out,
     encoding,
     remote::{Driver, Options, Remote, Shown, variable},
 };
 use crate::{
     error::{Error, Result},
+    node::Node,
     url::Url,
 };
 

@@ -8,7 +8,10 @@ use super::{
     link::Link,
     message::{DeleteIf, KeyValue, Range},
 };
-use crate::registry::{Node, encoding, is_another};
+use crate::{
+    node::Node,
+    registry::{encoding, is_another},
+};
 
 /// How often a deletion is begun anew that others got in the way of.
 const TRIES: u32 = 8;

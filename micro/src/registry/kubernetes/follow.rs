@@ -13,7 +13,8 @@ use super::{
 };
 use crate::{
     error::{Code, Error, Result},
-    registry::{Node, remote::Shown},
+    node::Node,
+    registry::remote::Shown,
 };
 
 /// How long the server may be silent before it is asked whether it is there: by one watch for all of a handle.

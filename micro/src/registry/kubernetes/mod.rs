@@ -26,12 +26,10 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
-use super::{
-    Node,
-    remote::{Driver, Remote, Shown},
-};
+use super::remote::{Driver, Remote, Shown};
 use crate::{
     error::{Error, Result},
+    node::Node,
     url::Url,
 };
 use api::Api;

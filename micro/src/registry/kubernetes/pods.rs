@@ -13,7 +13,8 @@
 use super::{Entry, object::Object};
 use crate::{
     hash::fnv1a,
-    registry::{Node, encoding, remote::http::escape},
+    node::Node,
+    registry::{encoding, remote::http::escape},
 };
 
 /// What marks a pod that serves something.

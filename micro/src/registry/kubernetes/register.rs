@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::{Server, object::Object, pods};
 use crate::{
     error::{Code, Error, Result},
-    registry::{Node, encoding, id_in_use, is_another},
+    node::Node,
+    registry::{encoding, id_in_use, is_another},
 };
 
 /// How often a pod is read again that others change at the same time: its kubelet does so at its start.

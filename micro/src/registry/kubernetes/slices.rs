@@ -4,7 +4,7 @@ use super::{
     Entry,
     object::{self, Object, is_label},
 };
-use crate::registry::{Node, remote::http::escape};
+use crate::{node::Node, registry::remote::http::escape};
 
 /// The label that names a slice's service.
 const SERVICE: &str = "kubernetes.io/service-name";

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    registry::Node,
+    node::Node,
 };
 
 /// How old an unfinished file is when its writer is taken to be dead: writing one takes a millisecond.

@@ -5,7 +5,7 @@
 
 use std::{fmt::Write, time::SystemTime};
 
-use crate::registry::wait::random;
+use crate::random::random;
 
 /// The most bytes of an encoded service or id; two of them and the rest stay below the usual 255.
 const LONGEST: usize = 96;

@@ -16,7 +16,8 @@ use super::{
 };
 use crate::{
     error::Result,
-    registry::{Node, id_in_use, is_another},
+    node::Node,
+    registry::{id_in_use, is_another},
 };
 
 /// What is registered, by service and id.

@@ -38,11 +38,14 @@ use tokio::time::sleep;
 
 use self::{directory::Directory, events::Events, held::Held, records::Records, watcher::Watcher};
 use super::{
-    Node, Registry, Updates, admit,
+    Registry, Updates, admit,
     remote::check_namespace,
     view::{Teller, updates},
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    node::Node,
+};
 
 /// The wait before a watcher whose runtime ended is started on another.
 const RESTART: Duration = Duration::from_millis(25);

@@ -15,7 +15,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::file_name;
-use crate::registry::{Node, admit, encoding, open_plain};
+use crate::{
+    node::Node,
+    registry::{admit, encoding, open_plain},
+};
 
 /// The most bytes of a record, so that a file that is none does not fill the memory.
 const LARGEST: u64 = 4 << 20;

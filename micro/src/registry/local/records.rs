@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{directory::Directory, record::Hold};
-use crate::registry::{Endpoint, Node};
+use crate::node::{Endpoint, Node};
 
 /// The records that held when they were last looked at, and the services changed since last asked.
 #[derive(Debug, Default)]

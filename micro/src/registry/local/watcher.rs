@@ -282,7 +282,10 @@ impl Doubts {
 #[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
 mod tests {
     use super::*;
-    use crate::registry::{Local, Node, Registry};
+    use crate::{
+        node::Node,
+        registry::{Local, Registry},
+    };
 
     async fn until(view: &mut watch::Receiver<Shown>, expected: &[&str]) {
         let is_expected = |shown: &Shown| {

@@ -14,7 +14,7 @@ use super::message::{Data, Record, fits};
 use crate::{
     error::{Error, Result},
     hash::fnv1a,
-    registry::{Endpoint, Node, node::null_is_empty},
+    node::{Endpoint, Node, null_is_empty},
 };
 
 /// The type under which services themselves are listed.

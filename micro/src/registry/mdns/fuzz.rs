@@ -32,7 +32,7 @@ pub fn messages(bytes: &[u8]) {
             let [again] = &again[..] else {
                 panic!("one node was told of, not {}", again.len());
             };
-            let parts = |of: &crate::registry::Node| {
+            let parts = |of: &crate::node::Node| {
                 let metadata = of.metadata.clone();
                 (
                     of.service.clone(),

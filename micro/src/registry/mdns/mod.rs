@@ -24,10 +24,13 @@ use tokio::{
 };
 
 use super::{
-    Node, Readers, Registry, Updates, admit,
+    Readers, Registry, Updates, admit,
     view::{Teller, updates},
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    node::Node,
+};
 use sockets::Sockets;
 use task::Shared;
 

@@ -11,8 +11,9 @@ use tokio::{sync::watch, time::Instant};
 use super::entry::Heard;
 use crate::{
     error::Result,
+    node::Node,
     registry::{
-        Node, id_in_use, is_another,
+        id_in_use, is_another,
         view::{Set, View},
     },
 };

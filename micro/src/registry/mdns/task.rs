@@ -14,10 +14,7 @@ use super::{
     sockets::{From, PORT, Sockets},
     state::{Due, State},
 };
-use crate::{
-    error::Result,
-    registry::{Node, admit},
-};
+use crate::{error::Result, node::Node, registry::admit};
 
 /// How long to leave sockets alone that could not be read.
 const PAUSE: Duration = Duration::from_millis(100);

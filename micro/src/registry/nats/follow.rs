@@ -12,13 +12,13 @@ use tokio::time::{Instant, sleep_until};
 use super::{hub::Hub, link::Linked, query::ask, task::Heard, wire::Said};
 use crate::{
     error::{Error, Result},
+    node::Node,
     registry::{
-        Node,
         encoding::Service,
         is_another,
         remote::{Change, Shown},
-        wait::part_of,
     },
+    time::wait::part_of,
 };
 
 /// Between two looks at who was not heard, with half as much again by chance: two of them after [`QUIET`] are over

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    registry::Node,
+    node::Node,
 };
 
 /// What a watch may be behind by; one that is further behind begins anew.

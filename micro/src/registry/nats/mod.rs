@@ -25,13 +25,13 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use super::{
-    Node,
     encoding::Service,
     id_in_use, is_another,
     remote::{Driver, Options, Remote, Shown},
 };
 use crate::{
     error::{Error, Result},
+    node::Node,
     url::Url,
 };
 use follow::Following;

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::registry::{Node, is_another};
+use crate::{node::Node, registry::is_another};
 
 /// By service and id.
 #[derive(Default)]

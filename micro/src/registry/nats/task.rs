@@ -18,10 +18,9 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    registry::{
-        Node, admit,
-        wait::{Backoff, at},
-    },
+    node::Node,
+    registry::admit,
+    time::wait::{Backoff, at},
 };
 
 /// The longest wait between two tries to connect.

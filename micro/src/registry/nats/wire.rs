@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::registry::{Node, encoding::Service};
+use crate::{node::Node, registry::encoding::Service};
 
 /// go-micro's own subjects, and those of its plugin of before v5. A fleet may have both, so all is said on both.
 const FAMILIES: [&str; 2] = ["micro.nats", "micro.registry.nats"];

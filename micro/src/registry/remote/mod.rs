@@ -40,10 +40,11 @@ pub use options::{Options, TlsFiles};
 pub(super) use options::{trimmed, variable};
 pub use shown::{Change, Shown};
 
-use super::{Node, Registry, Updates, admit};
+use super::{Registry, Updates, admit};
 use crate::{
     address::are_of_this_machine,
     error::{Error, Result},
+    node::Node,
 };
 use watch::Watch;
 

@@ -13,8 +13,8 @@ use tokio::{sync::Notify, time::Instant};
 use super::state::State;
 use crate::{
     error::Error,
+    node::Node,
     registry::{
-        Node,
         admit::{Readers, admit},
         view::View,
     },

@@ -6,9 +6,9 @@ use std::{
 };
 
 use super::{Change, doubts::Doubts};
-use crate::registry::{
-    Node,
-    view::{Set, View},
+use crate::{
+    node::Node,
+    registry::view::{Set, View},
 };
 
 /// What is shown.

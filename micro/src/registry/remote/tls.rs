@@ -10,7 +10,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use super::TlsFiles;
 use crate::{
     error::{Error, Result},
-    trust::{self, Anyone},
+    net::certificates::{self, Anyone},
 };
 
 /// How long files are not looked at again: a certificate that is renewed counts after that.
@@ -69,7 +69,7 @@ impl Tls {
         })?;
         let connector = TlsConnector::from(self.config()?);
         connector.connect(server, stream).await.map_err(|error| {
-            let why = match trust::of_handshake(&error, name) {
+            let why = match certificates::of_handshake(&error, name) {
                 Some(fault) => format!("the TLS handshake failed: its certificate {fault}"),
                 None => "the TLS handshake failed; is it the right port, and `tls-ca` the authority of its \
                          certificate?"
@@ -113,14 +113,14 @@ fn config(files: &TlsFiles) -> Result<ClientConfig> {
         builder.dangerous().with_custom_certificate_verifier(anyone)
     } else {
         builder.with_root_certificates(match &files.ca {
-            Some(file) => trust::authorities(file)?,
-            None => trust::of_the_system("`tls-ca`")?,
+            Some(file) => certificates::authorities(file)?,
+            None => certificates::of_the_system("`tls-ca`")?,
         })
     };
     let (Some(certificate), Some(key)) = (&files.certificate, &files.key) else {
         return Ok(builder.with_no_client_auth());
     };
-    let (chain, own_key) = trust::identity(certificate, key)?;
+    let (chain, own_key) = certificates::identity(certificate, key)?;
     let config = builder.with_client_auth_cert(chain, own_key);
-    config.map_err(|error| trust::unfit(certificate, key, error))
+    config.map_err(|error| certificates::unfit(certificate, key, error))
 }

@@ -10,8 +10,8 @@ use crate::{
     registry::{
         Update, Updates,
         view::{Teller, updates},
-        wait::{Backoff, at},
     },
+    time::wait::{Backoff, at},
 };
 
 /// The longest wait between two tries, so that a server that is back is heard soon.
@@ -147,7 +147,8 @@ mod tests {
     use super::*;
     use crate::{
         error::Result,
-        registry::{Node, Registry, remote::Remote},
+        node::Node,
+        registry::{Registry, remote::Remote},
     };
 
     /// What each attempt to follow does: shows these nodes, if any, and ends, unless it hangs.

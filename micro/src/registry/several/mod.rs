@@ -8,8 +8,11 @@ use std::{fmt, future::poll_fn, sync::Arc, task::Poll, time::Duration};
 use async_trait::async_trait;
 
 use self::{retry::Retry, union::Union};
-use super::{Node, Registry, Update, Updates, each::each, may_pass, view::updates};
-use crate::error::{Error, Result};
+use super::{Registry, Update, Updates, each::each, may_pass, view::updates};
+use crate::{
+    error::{Error, Result},
+    node::Node,
+};
 
 /// Several registries as one: a service is in all of them, and finds who is in any.
 ///

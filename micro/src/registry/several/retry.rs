@@ -14,8 +14,9 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::{
     error::Error,
-    registry::{Node, Registry, Update, Updates, view::updates, wait::Backoff},
-    time::{self, Nanos},
+    node::Node,
+    registry::{Registry, Update, Updates, view::updates},
+    time::{self, Nanos, wait::Backoff},
 };
 
 /// A registration is not repeated for so long where it went well, or a quarter of its time to live if that is shorter.

@@ -9,10 +9,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::joined;
-use crate::{
-    error::Error,
-    registry::{Node, Update},
-};
+use crate::{error::Error, node::Node, registry::Update};
 
 /// What each registry said last, and what is still to be said of it.
 pub(super) struct Union {

@@ -11,10 +11,8 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    registry::{
-        Node,
-        remote::{Change, Shown},
-    },
+    node::Node,
+    registry::remote::{Change, Shown},
 };
 
 /// Changes that are taken together.

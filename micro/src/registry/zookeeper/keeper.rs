@@ -14,10 +14,8 @@ use tokio::{
 use super::records::{Over, Records, node};
 use crate::{
     error::Result,
-    registry::{
-        Node,
-        wait::{at, part_of},
-    },
+    node::Node,
+    time::wait::{at, part_of},
 };
 
 /// Between two tries, with as much again by chance.

@@ -27,12 +27,10 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::{
-    Node,
-    remote::{Driver, Options, Remote, Shown, tls::Tls},
-};
+use super::remote::{Driver, Options, Remote, Shown, tls::Tls};
 use crate::{
     error::{Error, Result},
+    node::Node,
     url::Url,
 };
 use ask::Shared;

@@ -13,7 +13,8 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    registry::{Node, admit, encoding, id_in_use, is_another},
+    node::Node,
+    registry::{admit, encoding, id_in_use, is_another},
 };
 
 /// How often something is begun anew that others got in the way of.

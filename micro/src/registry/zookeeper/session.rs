@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    registry::wait::random,
+    random::random,
 };
 
 /// How long one host is tried, where there are others …

@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{Error, Result},
-    registry::{Endpoint, Node, Readers, admits, open_plain},
+    node::{Endpoint, Node},
+    registry::{Readers, admits, open_plain},
 };
 
 /// What was read.

@@ -10,8 +10,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::{
     error::Error,
-    registry::{Node, Registry, Update, Updates},
-    selector::Rng,
+    node::Node,
+    random::Rng,
+    registry::{Registry, Update, Updates},
     time::{self, Nanos},
 };
 

@@ -21,11 +21,8 @@ use tokio::{
 pub use entry::Entry;
 pub use snapshots::Snapshots;
 
-use super::{Rng, Strategy};
-use crate::{
-    error::Result,
-    registry::{Node, Registry},
-};
+use super::Strategy;
+use crate::{error::Result, node::Node, random::Rng, registry::Registry};
 pub(crate) use names::{Names, Seeded};
 use weights::AllWeights;
 

@@ -56,7 +56,8 @@ mod tests {
     use super::*;
     use crate::{
         error::Result,
-        registry::{Memory, Node, Updates},
+        node::Node,
+        registry::{Memory, Updates},
     };
 
     struct At(&'static str);

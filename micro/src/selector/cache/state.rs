@@ -15,8 +15,9 @@ use tokio::sync::Notify;
 use super::{Shared, disk::Saved};
 use crate::{
     error::Error,
-    registry::Node,
-    selector::{Fleet, Rng, Set, VersionWeights},
+    node::Node,
+    random::Rng,
+    selector::{Fleet, Set, VersionWeights},
     time::{self, NEVER, Nanos},
 };
 

@@ -9,7 +9,7 @@ use super::{
     follow::{Follow, Said, at},
     state::Inner,
 };
-use crate::{registry::Readers, selector::Rng};
+use crate::{random::Rng, registry::Readers};
 
 /// A service's set is written to disk at most this often.
 const BETWEEN_SAVES: Duration = Duration::from_secs(1);

@@ -7,8 +7,9 @@ use super::{
     follow::{Follow, Said},
 };
 use crate::{
-    registry::Node,
-    selector::{Rng, VersionWeights, WEIGHTS},
+    node::Node,
+    random::Rng,
+    selector::{VersionWeights, WEIGHTS},
 };
 
 /// Version weights by service.

@@ -14,8 +14,11 @@ pub use random::Random;
 pub use round_robin::RoundRobin;
 pub use weighted::Weighted;
 
-use super::{Dice, Rng, Snapshot, Strategy, Tried};
-use crate::error::{Error, Result};
+use super::{Snapshot, Strategy, Tried};
+use crate::{
+    error::{Error, Result},
+    random::{Dice, Rng},
+};
 
 /// Draws before a strategy looks at every node: at half the nodes unusable, four draws of two miss in
 /// one call of 256. Finagle's `maxEffort` is 4 too.

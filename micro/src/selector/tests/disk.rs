@@ -4,11 +4,7 @@ use std::{
 };
 
 use super::*;
-use crate::{
-    Code,
-    registry::{Endpoint, Readers},
-    selector::cache::disk,
-};
+use crate::{Code, node::Endpoint, registry::Readers, selector::cache::disk};
 
 /// A directory that goes with its test.
 pub(super) struct Directory(PathBuf);

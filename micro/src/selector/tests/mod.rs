@@ -13,8 +13,8 @@ mod strategies;
 
 use std::sync::Arc;
 
-use super::{Fleet, Load, Rng, Snapshot, Verdict, VersionWeights};
-use crate::registry::Node;
+use super::{Fleet, Load, Snapshot, Verdict, VersionWeights};
+use crate::{node::Node, random::Rng};
 
 const MS: u64 = 1_000_000;
 const SECOND: u64 = 1_000 * MS;

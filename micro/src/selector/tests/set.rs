@@ -99,7 +99,7 @@ fn a_filter_is_evaluated_once_a_set_and_its_nodes_keep_their_loads() {
 
 #[test]
 fn filters_keep_by_version_metadata_endpoint_and_all_of_them() {
-    let hello = [crate::registry::Endpoint::new("Greeter.Hello")];
+    let hello = [crate::node::Endpoint::new("Greeter.Hello")];
     let set = set(vec![
         node("a").with_version("1").with_metadata("zone", "x"),
         node("b").with_version("1").with_endpoints(hello),

@@ -223,7 +223,7 @@ pub(super) async fn closing_breaks_calls_off(subject: Subject) {
 pub(super) async fn where_nobody_listens_nothing_is_sent(subject: Subject) {
     let (_, rooms) = hanging();
     let pair = Pair::new(subject, rooms).await;
-    let node = crate::registry::Node::new("contract", "contract-2", pair.listener.address());
+    let node = crate::node::Node::new("contract", "contract-2", pair.listener.address());
     soon(pair.listener.close()).await;
     let peer = pair.transport.open(&node);
     let peer = peer.unwrap_or_else(|error| panic!("opening connects to nothing yet: {error}"));

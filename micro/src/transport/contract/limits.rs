@@ -4,7 +4,7 @@ use super::{Pair, Subject, error, feed, hanging, next, request, response};
 use crate::{
     Code, Context, Outcome,
     message::{Body, Request},
-    transport::Limits,
+    net::Limits,
 };
 
 /// Limits that a test reaches.

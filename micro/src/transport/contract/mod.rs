@@ -19,13 +19,14 @@ use bytes::Bytes;
 use futures_core::Stream;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Attempt, Limits, Listener, Peer, Transport, send};
+use super::{Attempt, Peer, Transport, send};
 use crate::{
     call::{Answer, Call},
     context::Context,
     error::Result,
     message::{Body, BodyStream, ContentType, Request, Response, Target},
-    registry::Node,
+    net::{Limits, Listener},
+    node::Node,
     time::{self, NEVER},
 };
 

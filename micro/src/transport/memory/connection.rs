@@ -21,8 +21,9 @@ use crate::{
     call::{Answer, Begun},
     error::{Error, Outcome, Result},
     message::{Body, Request, Response},
+    net::Limits,
     time::{NEVER, Nanos},
-    transport::{Attempt, Connection, Limits},
+    transport::{Attempt, Connection},
 };
 
 /// One caller's line to a listener.

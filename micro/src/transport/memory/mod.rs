@@ -20,8 +20,9 @@ use parking_lot::Mutex;
 use crate::{
     call::Call,
     error::{Error, Outcome, Result},
-    registry::Node,
-    transport::{Addressee, Connection, Limits, Listener, Peer, Probe, Transport},
+    net::{Limits, Listener},
+    node::Node,
+    transport::{Connection, Peer, Probe, Transport, addressee::Addressee},
 };
 use connection::Line;
 use served::Served;

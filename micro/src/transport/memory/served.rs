@@ -8,7 +8,7 @@ use tokio::{sync::Notify, task::AbortHandle};
 use crate::{
     call::Call,
     error::{Error, Outcome, Result},
-    transport::Limits,
+    net::Limits,
 };
 
 /// What listens at one address.

@@ -2,15 +2,11 @@
 
 use std::{
     future::poll_fn,
-    pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
 };
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    time::Sleep,
-};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{
     calls::{Batch, Calls, State, Wakers},
@@ -22,13 +18,13 @@ use super::{
 };
 use crate::{
     error::{Error, Outcome, Recovery, Result},
-    time::{self, NEVER, Nanos, nanos},
-    transport::{
-        addressee::Addressee,
+    net::{
         io::{Io, SharedNetwork},
         pool::Place,
         unconnected::unconnected,
     },
+    time::{self, NEVER, Nanos, Timer, nanos},
+    transport::addressee::Addressee,
 };
 
 /// Connects to `address` and serves the calls until the connection ends.
@@ -133,46 +129,6 @@ fn mind_calls(calls: &Calls, timer: &mut Timer, other: Nanos, cx: &mut Context<'
         if other <= now {
             return true;
         }
-    }
-}
-
-/// One timer, moved only when something nearer comes or when it fires.
-pub(in crate::transport) struct Timer {
-    sleep: Option<Pin<Box<Sleep>>>,
-    armed: Nanos,
-}
-
-impl Timer {
-    pub(in crate::transport) fn new() -> Self {
-        Timer {
-            sleep: None,
-            armed: NEVER,
-        }
-    }
-
-    /// Whether `at` may have passed; otherwise wakes `cx` no later than then.
-    pub(in crate::transport) fn poll(&mut self, at: Nanos, cx: &mut Context<'_>) -> bool {
-        if at == NEVER && self.armed == NEVER {
-            return false;
-        }
-        if at < self.armed {
-            self.armed = at;
-            match &mut self.sleep {
-                Some(sleep) => sleep.as_mut().reset(time::instant(at)),
-                None => {
-                    self.sleep = Some(Box::pin(tokio::time::sleep_until(time::instant(at))));
-                }
-            }
-        }
-        let fired = self
-            .sleep
-            .as_mut()
-            .is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready());
-        if fired {
-            self.armed = NEVER;
-            // It fired for a time that has gone by since; it is armed anew by the next poll.
-        }
-        fired
     }
 }
 

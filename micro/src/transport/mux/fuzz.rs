@@ -98,9 +98,11 @@ impl AsyncRead for Portions<'_> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
 mod tests {
-    use super::super::{frame::write_bare, golden};
-    use super::*;
-    use crate::selector::Rng;
+    use super::{
+        super::{frame::write_bare, golden},
+        *,
+    };
+    use crate::random::Rng;
     use std::path::PathBuf;
 
     #[test]

@@ -23,18 +23,16 @@ use parking_lot::Mutex;
 use crate::{
     call::Call,
     error::{Error, Outcome, Result},
-    transport::{
-        Connection, Limits, Peer, Probe,
-        addressee::Addressee,
+    net::{
+        Limits,
         io::SharedNetwork,
         pool::{Pool, Pooled},
         protocol::{Accepted, Detect, Protocol},
-        worker,
     },
+    transport::{Connection, Peer, Probe, addressee::Addressee},
+    worker,
 };
 use calls::{Calls, Handle};
-#[cfg(feature = "http")]
-pub(in crate::transport) use driver::Timer;
 
 /// What this release speaks, as records list it: `native/1`.
 pub(crate) fn protocols() -> Vec<String> {

@@ -3,7 +3,8 @@
 use crate::{
     call::Identity,
     error::{Error, Recovery, Result},
-    transport::{Limits, addressee::Addressee},
+    net::Limits,
+    transport::addressee::Addressee,
 };
 
 /// The first four bytes. Above 0x7f first, so that it is neither HTTP nor TLS nor text.

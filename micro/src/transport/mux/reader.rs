@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use super::frame::{HEADER, Header, copy_out, kind};
 use crate::{
     error::{Error, Result},
-    transport::buffered::{Account, Buffered},
+    net::buffered::{Account, Buffered},
 };
 
 /// The buffer a thread's connections read into. An idle connection holds none.

@@ -122,10 +122,7 @@ fn other_text_is_no_number() {
 #[cfg(feature = "grpc")]
 #[tokio::test]
 async fn nonfinite_numbers_are_the_same_over_every_transport() {
-    use micro::{
-        Context, Plugins, Result, Router, Service, registry,
-        transport::{Grpc, Native},
-    };
+    use micro::{Context, Plugins, Result, Router, Service, Socket, protocols::Grpc, registry};
 
     async fn echo(_: Context, readings: Readings) -> Result<Readings> {
         Ok(readings)
@@ -139,7 +136,7 @@ async fn nonfinite_numbers_are_the_same_over_every_transport() {
         .unwrap();
     let address = running.node().address.clone();
     let plugins = || Plugins::new().registry(registry::Memory::new());
-    let native = plugins().transport(Native::new()).client().unwrap();
+    let native = plugins().transport(Socket::new()).client().unwrap();
     let grpc = plugins().transport(Grpc::new()).client().unwrap();
     let cx = Context::new();
     for (number, _) in SPECIAL {

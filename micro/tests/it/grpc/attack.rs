@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use micro::{Client, Context, Plugins, registry::Memory, transport::Grpc};
+use micro::{Client, Context, Plugins, protocols::Grpc, registry::Memory};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,

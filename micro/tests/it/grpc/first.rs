@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use micro::{Client, Code, Context, Outcome, Plugins, Result, registry::Memory, transport::Grpc};
+use micro::{Client, Code, Context, Outcome, Plugins, Result, protocols::Grpc, registry::Memory};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},

@@ -2,10 +2,9 @@
 
 use std::{pin::Pin, task::Poll, time::Duration};
 
-use micro::transport::{Limits, Native};
 use micro::{
-    Code, Context, Error, Handler, Plugins, Result, Router, Running, Service, Streaming,
-    registry::Memory,
+    Code, Context, Error, Handler, Plugins, Result, Router, Running, Service, Socket, Streaming,
+    registry::Memory, transport::Limits,
 };
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
@@ -60,11 +59,11 @@ pub(super) async fn serve() -> Greeter {
 
 /// Starts it with other limits.
 pub(super) async fn serve_with(change: impl FnOnce(&mut Limits)) -> Greeter {
-    serve_by(Native::new().limit(change)).await
+    serve_by(Socket::new().limit(change)).await
 }
 
 /// Starts it on this transport.
-pub(super) async fn serve_by(native: Native) -> Greeter {
+pub(super) async fn serve_by(socket: Socket) -> Greeter {
     let (tell_dropped, dropped) = mpsc::channel(1000);
     let (tell_begun, begun) = mpsc::channel(1000);
     let hang = move |_: Context, _: Hello| {
@@ -77,7 +76,7 @@ pub(super) async fn serve_by(native: Native) -> Greeter {
     };
     let described = Router::new().with_descriptors(descriptors());
     let service = Service::new("greeter")
-        .plugins(Plugins::new().registry(Memory::new()).native(native))
+        .plugins(Plugins::new().registry(Memory::new()).socket(socket))
         .lifecycle(|life| life.propagation = Duration::ZERO)
         .routes(described)
         .handle("Greeter.Hello", one.idempotent())

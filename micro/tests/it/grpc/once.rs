@@ -10,8 +10,8 @@ use std::{
 };
 
 use micro::{
-    Client, Code, Context, Outcome, Plugins, Result, Running, Service, registry::Memory,
-    transport::Grpc,
+    Client, Code, Context, Outcome, Plugins, Result, Running, Service, protocols::Grpc,
+    registry::Memory,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

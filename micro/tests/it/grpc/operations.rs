@@ -5,8 +5,8 @@ use std::time::Duration;
 use micro::{
     Client, Code, Context, Error, Ops, Plugins, Request, Result, Running, Service, Streaming,
     middleware::{Next, from_fn},
+    protocols::Grpc,
     registry::Memory,
-    transport::Grpc,
 };
 use tokio::time::timeout;
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use micro::{
-    Client, Code, Context, Error, Outcome, Plugins, Streaming, client::Method, registry::Memory,
-    transport::Grpc,
+    Client, Code, Context, Error, Outcome, Plugins, Streaming, client::Method, protocols::Grpc,
+    registry::Memory,
 };
 
 use super::{

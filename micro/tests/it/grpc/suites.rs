@@ -108,8 +108,8 @@ async fn h2spec_passes_all_of_its_cases() {
 async fn h2spec_passes_all_of_its_cases_over_tls() {
     let Some(program) = h2spec() else { return };
     let house = crate::tls::certificates::House::new();
-    let native = micro::transport::Native::new().tls(house.server().require());
-    let greeter = super::greeter::serve_by(native).await;
+    let socket = micro::Socket::new().tls(house.server().require());
+    let greeter = super::greeter::serve_by(socket).await;
     let address = greeter.address();
     let (host, port) = address.rsplit_once(':').unwrap();
     let arguments = ["--strict", "-t", "-k", "-h", host, "-p", port];

@@ -1,8 +1,8 @@
 //! Messages of one call that are compressed and plain, as either side chooses and sees them.
 
 use micro::{
-    Context, Plugins, Reply, Result, Router, Running, Service, Streaming, Wire, registry::Memory,
-    transport::Grpc,
+    Context, Plugins, Reply, Result, Router, Running, Service, Streaming, Wire, protocols::Grpc,
+    registry::Memory,
 };
 
 use super::{

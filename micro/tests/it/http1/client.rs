@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use micro::{
-    Client, Code, Context, Outcome, Plugins, Streaming,
+    Client, Code, Context, Outcome, Plugins, Socket, Streaming,
     registry::{Memory, Node, Registry},
-    transport::Native,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -21,7 +20,7 @@ async fn client(address: &str) -> Client {
     registry.register(&node, None).await.unwrap();
     Plugins::new()
         .registry(registry)
-        .transport(Native::new().speaking("http").unwrap())
+        .transport(Socket::new().speaking("http").unwrap())
         .balance(|balance| {
             balance.attempts = 1;
             balance.timeout = Duration::from_secs(2);

@@ -4,14 +4,14 @@ use std::io::Write;
 
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
-use micro::{Context, Plugins, Result, Running, Service, registry::Memory, transport::Native};
+use micro::{Context, Plugins, Result, Running, Service, Socket, registry::Memory};
 
 use super::{connect, field, read_one, send, status};
 
 async fn echo() -> Running {
-    let native = Native::new().limit(|limits| limits.message = 100_000);
+    let socket = Socket::new().limit(|limits| limits.message = 100_000);
     Service::new("echo")
-        .plugins(Plugins::new().registry(Memory::new()).native(native))
+        .plugins(Plugins::new().registry(Memory::new()).socket(socket))
         .handle("Echo.Text", async |cx: Context, text: String| {
             assert_eq!(cx.metadata().get("content-encoding"), None);
             Result::Ok(text)

@@ -16,8 +16,7 @@ mod taken;
 use std::time::Duration;
 
 use micro::{
-    Context, Handler, Plugins, Result, Running, Service, Streaming, registry::Memory,
-    transport::Native,
+    Context, Handler, Plugins, Result, Running, Service, Socket, Streaming, registry::Memory,
 };
 use serde::{Deserialize, Serialize};
 use tokio::{
@@ -69,7 +68,7 @@ async fn count(_: Context, hello: Hello) -> Result<Streaming<Reply>> {
 async fn greeter(change: impl FnOnce(&mut micro::transport::Limits)) -> Running {
     let plugins = Plugins::new()
         .registry(Memory::new())
-        .transport(Native::new().limit(change));
+        .transport(Socket::new().limit(change));
     Service::new("greeter")
         .plugins(plugins)
         .allow_host("a")

@@ -274,7 +274,7 @@ async fn refused(address: String) -> Option<u64> {
 async fn bodies_over_the_limit_are_rejected_over_grpc() {
     let under = Under::start(|limits| limits.max_server_buffered_bytes = 150_000).await;
     let plugins = micro::Plugins::new().registry(micro::registry::Memory::new());
-    let client = plugins.transport(micro::transport::Grpc::new()).client();
+    let client = plugins.transport(micro::protocols::Grpc::new()).client();
     let client = client.unwrap();
     let sleep = method(&client, "Limits.Sleep");
     let mut held = Vec::new();

@@ -8,9 +8,9 @@ mod wire;
 use std::time::Duration;
 
 use micro::{
-    Client, Context, Handler, Plugins, Result, Running, Service, Streaming,
+    Client, Context, Handler, Plugins, Result, Running, Service, Socket, Streaming,
     registry::{Memory, Registry},
-    transport::{Limits, Native},
+    transport::Limits,
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -59,7 +59,7 @@ impl Pair {
             .plugins(
                 Plugins::new()
                     .registry(registry.clone())
-                    .transport(Native::new().limit(&change)),
+                    .transport(Socket::new().limit(&change)),
             )
             .handle("Text.Echo", echo.idempotent())
             .handle("Text.Fail", fail)
@@ -89,7 +89,7 @@ impl Pair {
         registry.register(&node, None).await.unwrap();
         let plugins = Plugins::new()
             .registry(registry)
-            .transport(Native::new().limit(&change));
+            .transport(Socket::new().limit(&change));
         Pair {
             running,
             client: plugins.client().unwrap(),

@@ -8,9 +8,7 @@ use std::{
     time::Duration,
 };
 
-use micro::{
-    Client, Context, Plugins, Result, Running, Service, client::Method, transport::Native,
-};
+use micro::{Client, Context, Plugins, Result, Running, Service, Socket, client::Method};
 
 use super::{clock::Clock, directory::Directory, network::Internet, random::Random};
 
@@ -32,7 +30,7 @@ impl Town {
     pub(super) fn plugins(&self, host: &str) -> Plugins {
         Plugins::new()
             .registry(self.directory.clone())
-            .native(Native::new().network(self.internet.host(host)))
+            .socket(Socket::new().network(self.internet.host(host)))
             .discovery(|options| options.seed = Some(3))
     }
 

@@ -2,11 +2,7 @@
 
 use std::time::Duration;
 
-use micro::{
-    Plugins, Result, Service, Settings,
-    registry::Memory,
-    transport::{Native, Tls},
-};
+use micro::{Plugins, Result, Service, Settings, Socket, registry::Memory, transport::Tls};
 
 use super::{
     certificates::{Authority, House},
@@ -19,8 +15,8 @@ use crate::{
 
 /// A call on a connection of its own.
 async fn fresh(internet: &Internet, registry: &Memory, tls: Tls) -> Result<()> {
-    let native = Native::new().network(internet.host("b")).tls(tls);
-    let plugins = Plugins::new().registry(registry.clone()).native(native);
+    let socket = Socket::new().network(internet.host("b")).tls(tls);
+    let plugins = Plugins::new().registry(registry.clone()).socket(socket);
     hello(&plugins.client()?).await.map(drop)
 }
 

@@ -1,7 +1,7 @@
 //! gRPC inside TLS, whose ALPN name is `h2`.
 
 use bytes::Bytes;
-use micro::{Context, Plugins, registry::Memory, transport::Native};
+use micro::{Context, Plugins, Socket, registry::Memory};
 
 use super::{certificates::House, greeter};
 
@@ -9,10 +9,10 @@ use super::{certificates::House, greeter};
 async fn grpc_is_spoken_where_only_tls_is() {
     let house = House::new();
     let running = greeter(&Memory::new(), house.server().require()).await;
-    let native = Native::new().speaking("grpc").unwrap();
+    let socket = Socket::new().speaking("grpc").unwrap();
     let plugins = Plugins::new()
         .registry(Memory::new())
-        .native(native.tls(house.client().always()));
+        .socket(socket.tls(house.client().always()));
     let client = plugins.client().unwrap();
     let hello = client.method::<Bytes, Bytes>("greeter", "Greeter.Hello");
     for name in [Bytes::from("John"), Bytes::from(vec![7; 1 << 20])] {

@@ -2,11 +2,7 @@
 
 use std::{fs, io::Write, path::Path, process::Command};
 
-use micro::{
-    Plugins, Service,
-    registry::Memory,
-    transport::{Native, Tls},
-};
+use micro::{Plugins, Service, Socket, registry::Memory, transport::Tls};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     date_time_ymd,
@@ -41,7 +37,7 @@ async fn told(change: impl FnOnce(&mut CertificateParams)) -> (Vec<String>, Stri
     let warnings = Warnings::default();
     let guard = tracing::subscriber::set_default(warnings.clone());
     let registry = Memory::new();
-    let _running = serve(&registry, Native::new().tls(tls), "127.0.0.1:0").await;
+    let _running = serve(&registry, Socket::new().tls(tls), "127.0.0.1:0").await;
     drop(guard);
     let caller = client(&registry, Tls::new().trust(files.path("own.pem")));
     let why = not_sent(&caller, None).await;
@@ -114,7 +110,7 @@ async fn registry_told(change: impl FnOnce(&mut CertificateParams)) -> String {
     let files = Files::new();
     let tls = certificate(&files, change).require();
     // Any server of TLS will do, as it comes to nothing else.
-    let server = serve(&Memory::new(), Native::new().tls(tls), "127.0.0.1:0").await;
+    let server = serve(&Memory::new(), Socket::new().tls(tls), "127.0.0.1:0").await;
     let (address, own) = (&server.node().address, files.path("own.pem"));
     let flag = format!("--registry=consul://{address}?tls-ca={}", own.display());
     let settings = micro::Settings::new().args([flag]).unwrap();
@@ -248,8 +244,8 @@ async fn keys_in_the_old_forms_of_openssl_are_served_with() {
         }
         let tls = Tls::new().certificate(files.path("own.pem"), files.path("key.pem"));
         let registry = Memory::new();
-        let native = Native::new().tls(tls.require());
-        let _running = serve(&registry, native, "127.0.0.1:0").await;
+        let socket = Socket::new().tls(tls.require());
+        let _running = serve(&registry, socket, "127.0.0.1:0").await;
         let caller = client(&registry, Tls::new().trust(files.path("own.pem")));
         assert_eq!(hello(&caller).await.unwrap(), "John", "{form}");
     }

@@ -15,27 +15,27 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use micro::{
-    Client, Context, Outcome, Plugins, Result, Running, Service,
+    Client, Context, Outcome, Plugins, Result, Running, Service, Socket,
     registry::Memory,
-    transport::{Limits, Native, Tls, contract, io::Network},
+    transport::{Limits, Tls, contract, io::Network},
 };
 
 use certificates::House;
 
 /// A greeter over the machine's own network.
 async fn greeter(registry: &Memory, tls: Tls) -> Running {
-    serve(registry, Native::new().tls(tls), "127.0.0.1:0").await
+    serve(registry, Socket::new().tls(tls), "127.0.0.1:0").await
 }
 
 /// A greeter on a host of a network.
 async fn greeter_at(registry: &Memory, network: impl Network, tls: Tls) -> Running {
-    serve(registry, Native::new().network(network).tls(tls), "a:80").await
+    serve(registry, Socket::new().network(network).tls(tls), "a:80").await
 }
 
-async fn serve(registry: &Memory, native: Native, address: &str) -> Running {
+async fn serve(registry: &Memory, socket: Socket, address: &str) -> Running {
     Service::new("greeter")
         .address(address)
-        .plugins(Plugins::new().registry(registry.clone()).native(native))
+        .plugins(Plugins::new().registry(registry.clone()).socket(socket))
         .lifecycle(|life| life.propagation = Duration::ZERO)
         .handle("Greeter.Hello", async |_: Context, name: Bytes| Ok(name))
         .serve()
@@ -87,7 +87,7 @@ async fn native_keeps_the_contract_over_tls() {
     let house = House::new();
     contract::all(async |limits: Limits| {
         let tls = house.server().trust(&house.ca).require().always();
-        let transport = Native::new().limits(limits).tls(tls);
+        let transport = Socket::new().limits(limits).tls(tls);
         (Arc::new(transport) as _, "127.0.0.1:0".to_owned())
     })
     .await;
@@ -97,9 +97,9 @@ async fn native_keeps_the_contract_over_tls() {
 #[tokio::test]
 async fn unix_sockets_are_verified_as_localhost() {
     let (house, registry) = (House::of("localhost"), Memory::new());
-    let native = Native::new().tls(house.server().require());
+    let socket = Socket::new().tls(house.server().require());
     let path = format!("unix:{}", house.files.path("socket").display());
-    let _running = serve(&registry, native, &path).await;
+    let _running = serve(&registry, socket, &path).await;
     assert_eq!(
         hello(&client(&registry, house.client())).await.unwrap(),
         "John"

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use micro::{
-    Context, Plugins, Result, Running, Service, Settings,
-    registry::Memory,
-    transport::{Native, Tls},
+    Context, Plugins, Result, Running, Service, Settings, Socket, registry::Memory, transport::Tls,
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -21,7 +19,7 @@ const LONG: Duration = Duration::from_secs(10);
 
 /// The beginning of a call in each protocol of the port.
 fn beginnings() -> Vec<(&'static str, Vec<u8>)> {
-    let native = preface(1024);
+    let socket = preface(1024);
     let plain =
         b"POST /Greeter.Hello HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n\
                   Content-Length: 2\r\n\r\n{}";
@@ -30,7 +28,7 @@ fn beginnings() -> Vec<(&'static str, Vec<u8>)> {
     let health = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
     let http2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
     vec![
-        ("native", native),
+        ("native", socket),
         ("HTTP/1.1", plain.to_vec()),
         ("go-micro", mucp.to_vec()),
         ("operations", health.to_vec()),
@@ -88,9 +86,9 @@ async fn client_ca_refuses_plaintext_of_every_protocol() {
 #[tokio::test]
 async fn client_ca_refuses_plaintext_on_a_unix_socket() {
     let (house, registry) = (House::of("localhost"), Memory::new());
-    let native = Native::new().tls(house.server().clients(&house.ca));
+    let socket = Socket::new().tls(house.server().clients(&house.ca));
     let path = house.files.path("socket");
-    let running = serve(&registry, native, &format!("unix:{}", path.display())).await;
+    let running = serve(&registry, socket, &format!("unix:{}", path.display())).await;
     assert_eq!(running.node().metadata["tls"], "true");
     for (name, beginning) in beginnings() {
         let io = tokio::net::UnixStream::connect(&path).await.unwrap();

@@ -4,9 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use micro::{
-    Context, Plugins, Service,
+    Context, Plugins, Service, Socket,
     registry::Memory,
-    transport::{Native, Tls, io::Network},
+    transport::{Tls, io::Network},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -100,10 +100,10 @@ async fn what_begins_like_tls_and_is_not_is_closed_at_once() {
 async fn large_messages_pass_a_network_that_takes_little_at_a_time() {
     let (house, internet, registry) = (House::of("a"), internet(), Memory::new());
     let _running = greeter_at(&registry, internet.host("a"), house.server().require()).await;
-    let native = Native::new()
+    let socket = Socket::new()
         .network(internet.host("b"))
         .tls(house.client());
-    let plugins = Plugins::new().registry(registry).native(native);
+    let plugins = Plugins::new().registry(registry).socket(socket);
     let hello = plugins.client().unwrap().method("greeter", "Greeter.Hello");
     let message: Bytes = (0..1 << 20).map(|byte| byte as u8).collect();
     for _ in 0..3 {

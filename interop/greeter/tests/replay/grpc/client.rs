@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use micro::{
-    Code, ContentType, Context, Error, Outcome, Plugins, Result, Streaming,
+    Code, ContentType, Context, Error, Outcome, Plugins, Result, Socket, Streaming,
     registry::{Memory, Node, Registry},
-    transport::Native,
 };
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -138,7 +137,7 @@ async fn calls(section: &Section, address: &str) {
         .with_metadata("protocol", "grpc");
     let registry = Memory::new();
     registry.register(&node, None).await.unwrap();
-    let plugins = Plugins::new().registry(registry).transport(Native::new());
+    let plugins = Plugins::new().registry(registry).transport(Socket::new());
     let client = plugins.client().unwrap();
     for call in recorded(section) {
         let path = field(&call.head, ":path").unwrap();

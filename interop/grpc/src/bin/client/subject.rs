@@ -9,10 +9,8 @@ use std::{
 };
 
 use micro::{
-    Client, Code, Context, Error, Payload, Plugins, Wire,
-    client::Method,
-    registry::Memory,
-    transport::{Native, Tls},
+    Client, Code, Context, Error, Payload, Plugins, Socket, Wire, client::Method, registry::Memory,
+    transport::Tls,
 };
 use micro_rs_interop_grpc::flags::Flags;
 
@@ -126,11 +124,11 @@ impl<In: Payload, Out: Payload> IntoFuture for Asked<In, Out> {
 }
 
 fn client(tls: Option<Tls>) -> Result<Client, Error> {
-    let native = Native::new().speaking("grpc")?;
+    let socket = Socket::new().speaking("grpc")?;
     // A case is about one answer: a second attempt would hide the first.
     let mut plugins = Plugins::new()
         .registry(Memory::new())
-        .native(native)
+        .socket(socket)
         .balance(|balance| balance.attempts = 1);
     if let Some(tls) = tls {
         plugins = plugins.tls(tls);

@@ -18,7 +18,7 @@ use crate::{
         depth,
         proto::{embedded::Embedded, known::WellKnown},
     },
-    registry::Value,
+    node::Value,
 };
 
 const TYPE: &str = "@type";

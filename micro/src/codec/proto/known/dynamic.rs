@@ -10,8 +10,11 @@ use serde::{
 };
 
 use crate::{
-    codec::{proto::embedded::Embedded, proto::known::WellKnown, schema},
-    registry::Value,
+    codec::{
+        proto::{embedded::Embedded, known::WellKnown},
+        schema,
+    },
+    node::Value,
 };
 
 /// Whole numbers up to here are exact, and written as such.

@@ -4,7 +4,7 @@ use prost_types::FieldMask;
 use serde::{Deserializer, Serializer, de::Error as _, ser::Error as _};
 
 use super::time::Text;
-use crate::{codec::proto::embedded::Embedded, registry::Value};
+use crate::{codec::proto::embedded::Embedded, node::Value};
 
 impl Embedded for FieldMask {
     fn write<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {

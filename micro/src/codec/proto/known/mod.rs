@@ -13,14 +13,10 @@ use prost_types::{Any, Duration, FieldMask, ListValue, Struct, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
-    codec::{
-        Codecs, Message, json,
-        proto::{self, embedded::Embedded},
-        schema, structured,
-    },
+    codec::{Codecs, Message, json, proto, proto::embedded::Embedded, schema, structured},
     error::Result,
     message::ContentType,
-    registry::Value,
+    node::Value,
 };
 
 /// A well-known type as serde sees it.

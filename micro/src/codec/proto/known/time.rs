@@ -9,7 +9,7 @@ use serde::{
     ser::Error as _,
 };
 
-use crate::{codec::proto::embedded::Embedded, registry::Value};
+use crate::{codec::proto::embedded::Embedded, node::Value};
 
 /// The first second of year 1 and the last of year 9999, in seconds of Unix time.
 const YEARS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;

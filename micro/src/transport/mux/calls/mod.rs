@@ -27,8 +27,8 @@ use super::{
 use crate::{
     error::{Error, Outcome, Result},
     message::Response,
+    net::{Limits, pool::Pooled},
     time::{self, NEVER, Nanos},
-    transport::{limits::Limits, pool::Pooled},
 };
 pub(super) use handle::Handle;
 use streams::Streams;

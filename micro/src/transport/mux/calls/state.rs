@@ -6,16 +6,14 @@ use super::{Phase, Slot, Stage, State, Wakers};
 use crate::{
     error::{Error, Outcome, Result},
     message::Response,
+    net::Limits,
     time::{NEVER, Nanos},
-    transport::{
-        limits::Limits,
-        mux::{
-            frame::{kind, write_bare},
-            names::Names,
-            preface::Preface,
-            queue::Writer,
-            stream,
-        },
+    transport::mux::{
+        frame::{kind, write_bare},
+        names::Names,
+        preface::Preface,
+        queue::Writer,
+        stream,
     },
 };
 

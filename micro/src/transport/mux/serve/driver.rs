@@ -11,19 +11,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::session::Session;
 use crate::{
     error::{Error, Result},
-    time::{self, Nanos, nanos},
-    transport::{
-        buffered::Account,
-        io::Io,
-        mux::{
-            driver::Timer,
-            frame::{Status, kind, write_bare, write_status},
-            polling::Polling,
-            preface::UNSAID,
-            queue::Writer,
-            reader::Reader,
-            stream::Outlet,
-        },
+    net::{buffered::Account, io::Io},
+    time::{self, Nanos, Timer, nanos},
+    transport::mux::{
+        frame::{Status, kind, write_bare, write_status},
+        polling::Polling,
+        preface::UNSAID,
+        queue::Writer,
+        reader::Reader,
+        stream::Outlet,
     },
 };
 

@@ -13,7 +13,7 @@ use super::preface::{Names, Preface, Read};
 use crate::{
     call::Call,
     error::{Error, Result},
-    transport::{Limits, io::Io, protocol::Accepted},
+    net::{Limits, io::Io, protocol::Accepted},
 };
 use driver::Driver;
 use session::Session;

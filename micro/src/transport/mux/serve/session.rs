@@ -14,19 +14,15 @@ use crate::{
     context::Context as CallContext,
     error::{Error, Outcome, Result},
     message::{Body, ContentType, Request, Target},
+    net::{Limits, buffered::SMALL, protocol::Seat},
     time::{NEVER, Nanos},
-    transport::{
-        Limits,
-        buffered::SMALL,
-        mux::{
-            frame::{self, kind, write_bare},
-            names::{self, Known},
-            preface::Preface,
-            queue::{Queue, Writer},
-            reader::{Fate, Frame},
-            stream::{self, Inbox, Incoming, Run},
-        },
-        protocol::Seat,
+    transport::mux::{
+        frame::{self, kind, write_bare},
+        names::{self, Known},
+        preface::Preface,
+        queue::{Queue, Writer},
+        reader::{Fate, Frame},
+        stream::{self, Inbox, Incoming, Run},
     },
 };
 

@@ -14,12 +14,10 @@ use tokio::task::AbortHandle;
 
 use crate::{
     error::{Error, Outcome},
-    transport::{
-        buffered::Account,
-        mux::{
-            queue::Queue,
-            stream::{Credit, Inbox, Outlet},
-        },
+    net::buffered::Account,
+    transport::mux::{
+        queue::Queue,
+        stream::{Credit, Inbox, Outlet},
     },
 };
 

@@ -14,10 +14,8 @@ use parking_lot::Mutex;
 use super::{Outlet, cost};
 use crate::{
     error::{Error, Outcome, Result},
-    transport::{
-        buffered::{Account, Buffered},
-        mux::frame::{kind, write_bare},
-    },
+    net::buffered::{Account, Buffered},
+    transport::mux::frame::{kind, write_bare},
 };
 
 /// Messages that have come and were not taken yet; at most a window of them.

@@ -1,0 +1,64 @@
+//! Whether a connection begins as HTTP/1 does: with a method.
+
+use crate::net::protocol::Detect;
+
+/// What a connection of HTTP/2 begins with: RFC 9113, section 3.4.
+const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// From so many bytes on a word is an answerable mistake rather than the beginning of a method.
+const LONGEST: usize = 32;
+
+/// A token and then white space: also where what follows will be refused, as then an answer says so.
+pub(crate) fn detect(first: &[u8]) -> Detect {
+    match Detect::prefix(first, HTTP2) {
+        Detect::Yes => return Detect::No,
+        Detect::More => return Detect::More,
+        Detect::No => {}
+    }
+    let line = match first {
+        [b'\r'] => return Detect::More,
+        [b'\r', b'\n', line @ ..] => line,
+        line => line,
+    };
+    let token = line
+        .iter()
+        .copied()
+        .take_while(|byte| super::framing::is_token(*byte));
+    match (token.count(), line) {
+        (length, line) if length == line.len() && length < LONGEST => Detect::More,
+        (LONGEST.., _) => Detect::Yes,
+        (length @ 1.., line) if line[length].is_ascii_whitespace() => Detect::Yes,
+        _ => Detect::No,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn methods_are_told_from_their_beginnings_and_from_other_protocols() {
+        for (first, expected) in [
+            ("P", Detect::More),
+            ("POST", Detect::More),
+            ("POST /", Detect::Yes),
+            ("get\t", Detect::Yes),
+            ("\r\nGET ", Detect::Yes),
+            ("\r", Detect::More),
+            ("PRI", Detect::More),
+            ("PRI * HTTP/2.0\r\n\r\nS", Detect::More),
+            ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Detect::No),
+            ("PRI * HTTP/2.0\r\n\r\nXX", Detect::Yes),
+            ("PRI /", Detect::Yes),
+            ("INVALID CONNECTION PREFACE\r\n\r\n", Detect::Yes),
+            ("\u{16}\u{3}\u{1}", Detect::No),
+            (" GET", Detect::No),
+            ("{\"a\":", Detect::No),
+            ("GET\u{1}", Detect::No),
+            ("GET: what follows is the same", Detect::No),
+        ] {
+            assert_eq!(detect(first.as_bytes()), expected, "{first:?}");
+        }
+        assert_eq!(detect(&[0xfe, 1]), Detect::No);
+        assert_eq!(detect(&[b'A'; 64]), Detect::Yes);
+    }
+}

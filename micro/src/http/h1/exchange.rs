@@ -1,0 +1,276 @@
+//! A request and its response on a client's connection.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use futures_core::Stream;
+use http::{HeaderMap, Method, Request, Response, StatusCode, response};
+
+use super::{
+    Body, BodyFraming, Broken, Node, is_kept, pooled::Line, reader::Gathered, write_chunk_size,
+    write_last_chunk, write_request,
+};
+use crate::{
+    error::{Error, Result},
+    http::{HttpBody, Piece},
+    net::sent::Sent,
+};
+
+/// A body up to this size is read whole before the response is handed over.
+const EAGER: u64 = 64 * 1024;
+/// Bytes gathered before a body that is being made waits for the server to take them.
+const GATHER: usize = 64 * 1024;
+/// Interim responses before the one that counts.
+const INTERIM: usize = 16;
+
+impl Node {
+    /// Sends a request and gives its response, whose body may still be coming. Dropping either gives the
+    /// connection up. The target's path and query count, and its authority where it has one.
+    ///
+    /// # Errors
+    /// The outcome is *not sent* until the first byte has left, then *unknown*: whether a server that
+    /// closes a kept connection has read what was sent, nobody can tell.
+    pub(crate) async fn send(
+        self: &Arc<Self>,
+        request: Request<HttpBody>,
+        sent: &Sent,
+    ) -> Result<Response<HttpBody>> {
+        let line = self.line().await?;
+        let (head, body) = request.into_parts();
+        let mut exchange = Exchange {
+            line,
+            outgoing: None,
+            sent: sent.clone(),
+            refused: false,
+        };
+        let framing = framing(&head.method, &body);
+        let uri = &head.uri;
+        let target = uri.path_and_query().map_or("/", |target| target.as_str());
+        let host = uri.authority().map_or_else(|| self.host(), |a| a.as_str());
+        let outbox = &mut exchange.line.wire.outbox;
+        let out = outbox.tail();
+        write_request(out, &head.method, target, host, &head.headers, framing);
+        match body {
+            HttpBody::Whole(data) => outbox.push(data),
+            body => exchange.outgoing = Some(body),
+        }
+        let failed = |error: Broken| {
+            let error = Error::from(error).with_outcome(sent.outcome());
+            error.context(format_args!("node at `{}`", self.address))
+        };
+        let response = poll_fn(|cx| exchange.poll_response(&head.method, cx)).await;
+        let (response, framing) = response.map_err(failed)?;
+        let kept =
+            is_kept(response.version, &response.headers) && framing != BodyFraming::UntilClose;
+        let body = exchange.body(framing).await.map_err(failed)?;
+        Ok(match body {
+            Gathered::Whole(body) => {
+                self.put_back(exchange, kept);
+                Response::from_parts(response, body)
+            }
+            Gathered::Begun(first) => {
+                let arriving = Arriving {
+                    exchange: Some(exchange),
+                    first: first.into(),
+                    node: self.clone(),
+                    kept,
+                };
+                Response::from_parts(response, HttpBody::stream(arriving))
+            }
+        })
+    }
+
+    /// What `host` says of an address; a Unix socket has no name that HTTP knows.
+    fn host(&self) -> &str {
+        match self.address.starts_with("unix:") {
+            true => "localhost",
+            false => &self.address,
+        }
+    }
+
+    fn put_back(&self, exchange: Exchange, kept: bool) {
+        let Exchange { line, outgoing, .. } = exchange;
+        let is_over = outgoing.is_none() && line.wire.outbox.is_empty();
+        if kept && is_over && !line.wire.reader.is_amid() {
+            self.keep(line);
+        }
+    }
+}
+
+fn framing(method: &Method, body: &HttpBody) -> BodyFraming {
+    match body {
+        HttpBody::Whole(data) if data.is_empty() && method != Method::POST => BodyFraming::None,
+        HttpBody::Whole(data) => BodyFraming::Length(data.len() as u64),
+        HttpBody::Trailed(..) | HttpBody::Prefixed(_) | HttpBody::Stream(_) => BodyFraming::Chunked,
+    }
+}
+
+/// A request under way.
+struct Exchange {
+    line: Line,
+    /// What is still to be sent of its body.
+    outgoing: Option<HttpBody>,
+    sent: Sent,
+    /// Whether the server takes no more; it may have answered all the same.
+    refused: bool,
+}
+
+impl Exchange {
+    /// Sends what there is, and looks for the response's head.
+    fn poll_response(
+        &mut self,
+        method: &Method,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(response::Parts, BodyFraming), Broken>> {
+        self.poll_send(cx)?;
+        let mut interim = 0;
+        loop {
+            match self.line.wire.reader.take_response(method)? {
+                Some((head, _)) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
+                    let why = "the server switches protocols unasked";
+                    return Poll::Ready(Err(Broken::bad(why)));
+                }
+                Some((head, _)) if head.status.is_informational() => {
+                    interim += 1;
+                    if interim > INTERIM {
+                        let why = "interim responses do not end";
+                        return Poll::Ready(Err(Broken::bad(why)));
+                    }
+                    continue;
+                }
+                Some(response) => return Poll::Ready(Ok(response)),
+                None => {}
+            }
+            if ready!(self.line.wire.poll_fill(cx))? == 0 {
+                return Poll::Ready(Err(Broken::cut_off()));
+            }
+        }
+    }
+
+    /// Writes what waits, and what is ready of a body that is being made.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Result<(), Broken> {
+        loop {
+            self.poll_flush(cx)?;
+            let outbox = &mut self.line.wire.outbox;
+            if outbox.length() >= GATHER || self.refused {
+                return Ok(());
+            }
+            let Some(body) = &mut self.outgoing else {
+                return Ok(());
+            };
+            let piece = match body.poll_piece(cx) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(piece) => piece.transpose(),
+            };
+            match piece {
+                Ok(Some(Piece::Data(data))) if data.is_empty() => {}
+                Ok(Some(Piece::Data(data))) => {
+                    write_chunk_size(outbox.tail(), data.len());
+                    outbox.push(data);
+                    outbox.tail().extend_from_slice(b"\r\n");
+                }
+                Ok(Some(Piece::Trailers(trailers))) => self.end(Some(&trailers)),
+                Ok(None) => self.end(None),
+                Err(error) => return Err(Broken::Gone(std::io::Error::other(error))),
+            }
+        }
+    }
+
+    fn end(&mut self, trailers: Option<&HeaderMap>) {
+        write_last_chunk(self.line.wire.outbox.tail(), trailers);
+        self.outgoing = None;
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Result<(), Broken> {
+        let wire = &mut self.line.wire;
+        let before = wire.outbox.length();
+        let flushed = wire.poll_flush(cx);
+        if wire.outbox.length() < before {
+            self.sent.set();
+        }
+        match flushed {
+            // Its answer, if it gave one before it closed, is still to be read.
+            Poll::Ready(Err(_)) if self.sent.outcome() != crate::error::Outcome::NotSent => {
+                self.refused = true;
+                Ok(())
+            }
+            Poll::Ready(Err(error)) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The response's body: whole where it is small or has come already.
+    async fn body(&mut self, framing: BodyFraming) -> Result<Gathered, Broken> {
+        loop {
+            match framing {
+                BodyFraming::None => return Ok(Gathered::Whole(HttpBody::empty())),
+                BodyFraming::Length(length) if length <= EAGER => {
+                    if let Some(whole) = self.line.wire.reader.take_whole() {
+                        return Ok(Gathered::Whole(HttpBody::Whole(whole)));
+                    }
+                }
+                _ => return self.line.wire.reader.take_all(),
+            }
+            let read = poll_fn(|cx| {
+                self.poll_send(cx)?;
+                self.line.wire.poll_fill(cx)
+            });
+            if read.await? == 0 {
+                return Err(Broken::cut_off());
+            }
+        }
+    }
+
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, Broken>>> {
+        self.poll_send(cx)?;
+        loop {
+            match self.line.wire.reader.take_body()? {
+                Body::Piece(piece) => return Poll::Ready(Some(Ok(piece))),
+                Body::Done => return Poll::Ready(None),
+                Body::More => {}
+            }
+            if ready!(self.line.wire.poll_fill(cx))? == 0 {
+                self.line.wire.reader.end()?;
+            }
+        }
+    }
+}
+
+/// The body of a response that is still coming; its connection is kept once it has come.
+struct Arriving {
+    exchange: Option<Exchange>,
+    first: std::collections::VecDeque<Piece>,
+    node: Arc<Node>,
+    kept: bool,
+}
+
+impl Stream for Arriving {
+    type Item = Result<Piece>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        if let Some(piece) = this.first.pop_front() {
+            return Poll::Ready(Some(Ok(piece)));
+        }
+        let Some(exchange) = &mut this.exchange else {
+            return Poll::Ready(None);
+        };
+        let piece = ready!(exchange.poll_body(cx));
+        if let Some(Ok(piece)) = piece {
+            return Poll::Ready(Some(Ok(piece)));
+        }
+        let exchange = this.exchange.take();
+        match (piece, exchange) {
+            (Some(Err(error)), _) => Poll::Ready(Some(Err(Error::from(error)))),
+            (_, Some(exchange)) => {
+                this.node.put_back(exchange, this.kept);
+                Poll::Ready(None)
+            }
+            (_, None) => Poll::Ready(None),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The body of a request that is handled while it still comes in.
+
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use futures_core::Stream;
+use parking_lot::Mutex;
+
+use crate::{
+    error::{Error, Result},
+    http::Piece,
+    net::buffered::Account,
+};
+
+/// What the connection puts pieces into and the handler takes them out of.
+pub(super) struct Inbox {
+    state: Mutex<State>,
+    /// Bytes held before the connection reads no more.
+    window: usize,
+    /// Counts them.
+    account: Account,
+}
+
+#[derive(Default)]
+struct State {
+    pieces: VecDeque<Result<Piece>>,
+    held: usize,
+    ended: bool,
+    /// Whether the handler has asked for any of it.
+    wanted: bool,
+    /// Whether the handler has let go of it.
+    dropped: bool,
+    handler: Option<Waker>,
+    connection: Option<Waker>,
+}
+
+/// What a piece takes of the window: chunks of one byte are not to be had for nothing.
+fn cost(piece: &Piece) -> usize {
+    const BESIDE: usize = 64;
+    match piece {
+        Piece::Data(data) => data.len() + BESIDE,
+        Piece::Trailers(_) => BESIDE,
+    }
+}
+
+impl Inbox {
+    pub(super) fn new(window: usize, account: Account) -> Arc<Self> {
+        Arc::new(Inbox {
+            state: Mutex::default(),
+            window,
+            account,
+        })
+    }
+
+    /// Adds a piece.
+    pub(super) fn push(&self, piece: Piece) {
+        self.change(|state| {
+            if state.dropped {
+                return;
+            }
+            state.held += cost(&piece);
+            self.account.set(state.held);
+            state.pieces.push_back(Ok(piece));
+        });
+    }
+
+    /// Ends the body, well or not.
+    pub(super) fn end(&self, end: Result<()>) {
+        self.change(|state| {
+            if state.ended {
+                return;
+            }
+            state.ended = true;
+            if let Err(error) = end {
+                state.pieces.push_back(Err(error));
+            }
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.state.lock();
+        change(&mut state);
+        let handler = state.handler.take();
+        drop(state);
+        if let Some(handler) = handler {
+            handler.wake();
+        }
+    }
+
+    /// Ready when there is room for more; otherwise `cx` is woken when there is.
+    pub(super) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut state = self.state.lock();
+        let room = state.held < self.window && self.account.buffered().poll_room(cx).is_ready();
+        if state.dropped || (state.wanted && room) {
+            return Poll::Ready(());
+        }
+        state.connection = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+/// The handler's end of an [`Inbox`].
+pub(super) struct Incoming(pub(super) Arc<Inbox>);
+
+impl Stream for Incoming {
+    type Item = Result<Piece>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut state = self.0.state.lock();
+        let began = !std::mem::replace(&mut state.wanted, true);
+        let piece = state.pieces.pop_front();
+        if let Some(Ok(piece)) = &piece {
+            state.held -= cost(piece);
+            self.0.account.set(state.held);
+        }
+        let polled = match piece {
+            Some(piece) => Poll::Ready(Some(piece)),
+            None if state.ended => Poll::Ready(None),
+            None => {
+                state.handler = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        };
+        let connection = match began || polled.is_ready() {
+            true => state.connection.take(),
+            false => None,
+        };
+        drop(state);
+        if let Some(connection) = connection {
+            connection.wake();
+        }
+        polled
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        let mut state = self.0.state.lock();
+        state.dropped = true;
+        let pieces = std::mem::take(&mut state.pieces);
+        self.0.account.set(0);
+        let connection = state.connection.take();
+        drop(state);
+        drop(pieces);
+        if let Some(connection) = connection {
+            connection.wake();
+        }
+    }
+}
+
+/// Why the rest of a body will not come.
+pub(super) fn lost() -> Error {
+    Error::cancelled("the connection ended amid the request")
+        .with_outcome(crate::error::Outcome::Unknown)
+}

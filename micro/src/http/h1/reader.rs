@@ -1,0 +1,411 @@
+//! Messages off a connection, one after another, however the bytes are delivered.
+
+use std::{
+    future::Future,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method, StatusCode, request, response};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt},
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    BodyFraming,
+    broken::Broken,
+    decoder::{Decoder, Step},
+    head,
+};
+use crate::{
+    http::{HttpBody, Piece},
+    net::Limits,
+};
+
+/// Room made for a read, at first and once reads fill it.
+const READ: (usize, usize) = (8 * 1024, 64 * 1024);
+/// Interim responses (1xx) before the one that counts.
+const INTERIM: usize = 16;
+
+/// Reads messages: a head, then its body to the end, then the next.
+///
+/// Bytes come in by [`poll_fill`](Reader::poll_fill), and `take_…` take messages out of what has come.
+/// [`request`](Reader::request), [`response`](Reader::response) and [`whole`](Reader::whole) do both, and
+/// limit how long a message once begun may take.
+pub(crate) struct Reader {
+    buffer: BytesMut,
+    /// Room to be made for the next read.
+    room: usize,
+    /// Bytes of the buffer in which the end of a head was looked for already.
+    searched: usize,
+    /// Whether an empty line was skipped in front of this message.
+    skipped: bool,
+    /// Whether the first line has been looked at, of a head that is not whole.
+    begun: bool,
+    body: Decoder,
+    limits: Arc<Limits>,
+}
+
+/// What a body's next look gave.
+pub(crate) enum Body {
+    /// A piece of it.
+    Piece(Piece),
+    /// More bytes have to be read.
+    More,
+    /// It is read to its end.
+    Done,
+}
+
+/// What has come of a body.
+pub(super) enum Gathered {
+    /// All of it.
+    Whole(HttpBody),
+    /// Its beginning.
+    Begun(Vec<Piece>),
+}
+
+impl Reader {
+    /// Reads on after `first`, bytes that were read already.
+    pub(crate) fn new(first: &[u8], limits: Arc<Limits>) -> Self {
+        Reader {
+            buffer: BytesMut::from(first),
+            room: READ.0,
+            searched: 0,
+            skipped: false,
+            begun: false,
+            body: Decoder::done(),
+            limits,
+        }
+    }
+
+    /// Bytes that have come and were not taken.
+    pub(crate) fn buffered(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Whether the body of the last message taken has come to its end.
+    pub(crate) fn is_body_done(&self) -> bool {
+        self.body.is_done()
+    }
+
+    /// Whether a message has begun and is not taken whole.
+    pub(crate) fn is_amid(&self) -> bool {
+        !self.body.is_done() || !self.buffer.is_empty()
+    }
+
+    /// The bytes of the body still to come, where their number was said.
+    pub(crate) fn left(&self) -> Option<u64> {
+        self.body.left()
+    }
+
+    /// Reads more; how many bytes came, 0 at the end of the connection. The caller bounds how much is
+    /// [`buffered`](Reader::buffered).
+    pub(crate) fn poll_fill<I: AsyncRead + Unpin>(
+        &mut self,
+        io: &mut I,
+        cx: &mut Context<'_>,
+    ) -> Poll<std::io::Result<usize>> {
+        if self.buffer.capacity() - self.buffer.len() < READ.0 / 4 {
+            self.buffer.reserve(self.room.max(self.buffer.len()));
+        }
+        let polled = pin!(io.read_buf(&mut self.buffer)).poll(cx);
+        if let Poll::Ready(Ok(_)) = polled {
+            self.room = match self.buffer.len() == self.buffer.capacity() {
+                true => READ.1.min(self.room * 2),
+                false => READ.0,
+            };
+        }
+        polled
+    }
+
+    /// Adds bytes as if they had been read.
+    #[cfg(any(fuzzing, test))]
+    pub(super) fn feed(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    async fn fill<I: AsyncRead + Unpin>(&mut self, io: &mut I) -> std::io::Result<usize> {
+        std::future::poll_fn(|cx| self.poll_fill(io, cx)).await
+    }
+
+    /// The head of the next request, if it has come; the body of the one before must be read.
+    pub(crate) fn take_request(&mut self) -> Result<Option<(request::Parts, BodyFraming)>, Broken> {
+        self.skip_empty_line();
+        let Some(end) = self.find_end()? else {
+            self.look_at_request_line()?;
+            return Ok(None);
+        };
+        let head = head::request(&self.split_head(end))?;
+        let framing = BodyFraming::of_request(head.version, &head.headers)?;
+        self.body = Decoder::new(framing, self.limits.head);
+        Ok(Some((head, framing)))
+    }
+
+    /// The head of the next response, if it has come, to a request of the method `asked`. Interim ones
+    /// are given too, without a body.
+    pub(crate) fn take_response(
+        &mut self,
+        asked: &Method,
+    ) -> Result<Option<(response::Parts, BodyFraming)>, Broken> {
+        let Some(end) = self.find_end()? else {
+            return Ok(None);
+        };
+        let head = head::response(&self.split_head(end))?;
+        let framing = BodyFraming::of_response(asked, head.status, head.version, &head.headers)?;
+        self.body = Decoder::new(framing, self.limits.head);
+        Ok(Some((head, framing)))
+    }
+
+    /// The next piece of the body, if it has come.
+    pub(crate) fn take_body(&mut self) -> Result<Body, Broken> {
+        Ok(match self.body.take(&mut self.buffer)? {
+            Step::Piece(piece) => Body::Piece(piece),
+            Step::More => Body::More,
+            Step::Done => Body::Done,
+        })
+    }
+
+    /// The whole body, if it has come and its length was said.
+    pub(crate) fn take_whole(&mut self) -> Option<Bytes> {
+        let left = usize::try_from(self.body.left()?).ok()?;
+        if left > self.buffer.len() {
+            return None;
+        }
+        self.body = Decoder::done();
+        Some(self.buffer.split_to(left).freeze())
+    }
+
+    /// As much of the body as has come.
+    pub(super) fn take_all(&mut self) -> Result<Gathered, Broken> {
+        let mut pieces = Vec::new();
+        loop {
+            match self.take_body()? {
+                Body::Piece(piece) => pieces.push(piece),
+                Body::More => return Ok(Gathered::Begun(pieces)),
+                Body::Done => return Ok(Gathered::Whole(joined(pieces))),
+            }
+        }
+    }
+
+    /// The connection has ended: an error amid a message, unless its body ends so.
+    pub(crate) fn end(&mut self) -> Result<(), Broken> {
+        let ended = self.body.end();
+        match ended && self.buffer.is_empty() {
+            true => Ok(()),
+            false => Err(Broken::cut_off()),
+        }
+    }
+
+    #[cfg(test)]
+    /// The next request; `None` when the connection has ended after the one before. Waits for its first
+    /// byte without limit, and from then on no longer than `Limits::handshake`.
+    pub(crate) async fn request<I: AsyncRead + Unpin>(
+        &mut self,
+        io: &mut I,
+    ) -> Result<Option<(request::Parts, BodyFraming)>, Broken> {
+        self.head(io, |reader| reader.take_request()).await
+    }
+
+    /// The response to a request of the method `asked`, without interim ones; `None` when the connection
+    /// has ended before its first byte. Waits as [`request`](Reader::request) does.
+    pub(crate) async fn response<I: AsyncRead + Unpin>(
+        &mut self,
+        io: &mut I,
+        asked: &Method,
+    ) -> Result<Option<(response::Parts, BodyFraming)>, Broken> {
+        for _ in 0..INTERIM {
+            let head = self.head(io, |reader| reader.take_response(asked)).await?;
+            match head {
+                Some((head, _)) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
+                    return Err(Broken::bad("the server switches protocols unasked"));
+                }
+                Some((head, _)) if head.status.is_informational() => {}
+                head => return Ok(head),
+            }
+        }
+        Err(Broken::bad("interim responses do not end"))
+    }
+
+    async fn head<I: AsyncRead + Unpin, T>(
+        &mut self,
+        io: &mut I,
+        take: impl Fn(&mut Self) -> Result<Option<T>, Broken>,
+    ) -> Result<Option<T>, Broken> {
+        let most = self.limits.handshake;
+        let mut until = None;
+        loop {
+            if let Some(head) = take(self)? {
+                return Ok(Some(head));
+            }
+            let amid = !self.buffer.is_empty();
+            if amid && until.is_none() {
+                until = Some(Instant::now() + most);
+            }
+            let read = match until {
+                None => self.fill(io).await?,
+                Some(until) => timeout_at(until, self.fill(io))
+                    .await
+                    .map_err(|_| Broken::slow("a head", "handshake", most))??,
+            };
+            if read == 0 {
+                return match amid {
+                    true => Err(Broken::cut_off()),
+                    false => Ok(None),
+                };
+            }
+        }
+    }
+
+    /// The next piece of the body; `None` at its end. Waits without limit.
+    pub(crate) async fn piece<I: AsyncRead + Unpin>(
+        &mut self,
+        io: &mut I,
+    ) -> Result<Option<Piece>, Broken> {
+        loop {
+            match self.take_body()? {
+                Body::Piece(piece) => return Ok(Some(piece)),
+                Body::Done => return Ok(None),
+                Body::More if self.fill(io).await? == 0 => self.end()?,
+                Body::More => {}
+            }
+        }
+    }
+
+    /// The rest of the body and its trailers, at most `most` bytes, within `Limits::frame`.
+    pub(crate) async fn whole<I: AsyncRead + Unpin>(
+        &mut self,
+        io: &mut I,
+        most: usize,
+    ) -> Result<(Bytes, Option<HeaderMap>), Broken> {
+        let limit = self.limits.frame;
+        let whole = self.gather(io, most);
+        tokio::time::timeout(limit, whole)
+            .await
+            .map_err(|_| Broken::slow("a body", "frame", limit))?
+    }
+
+    async fn gather<I: AsyncRead + Unpin>(
+        &mut self,
+        io: &mut I,
+        most: usize,
+    ) -> Result<(Bytes, Option<HeaderMap>), Broken> {
+        if let Some(left) = self.body.left() {
+            if left > most as u64 {
+                return Err(Broken::too_large(most));
+            }
+            loop {
+                if let Some(whole) = self.take_whole() {
+                    return Ok((whole, None));
+                }
+                if self.fill(io).await? == 0 {
+                    return Err(Broken::cut_off());
+                }
+            }
+        }
+        let mut joined = BytesMut::new();
+        let mut trailers = None;
+        while let Some(piece) = self.piece(io).await? {
+            match piece {
+                Piece::Data(data) if joined.len() + data.len() > most => {
+                    return Err(Broken::too_large(most));
+                }
+                Piece::Data(data) => joined.extend_from_slice(&data),
+                Piece::Trailers(last) => trailers = Some(last),
+            }
+        }
+        Ok((joined.freeze(), trailers))
+    }
+
+    /// One empty line in front of a request is let pass: RFC 9112, section 2.2.
+    fn skip_empty_line(&mut self) {
+        if !self.skipped && self.buffer.starts_with(b"\r\n") {
+            let _ = self.buffer.split_to(2);
+            self.searched = 0;
+            self.skipped = true;
+        }
+    }
+
+    fn split_head(&mut self, end: usize) -> Bytes {
+        self.searched = 0;
+        self.skipped = false;
+        self.begun = false;
+        self.buffer.split_to(end).freeze()
+    }
+
+    /// Where the head at the front of the buffer ends, empty line and all. A line that ends in a bare
+    /// line feed, and a head over the limit, is refused as soon as it is seen.
+    fn find_end(&mut self) -> Result<Option<usize>, Broken> {
+        while let Some(at) = memchr::memchr(b'\n', &self.buffer[self.searched..]) {
+            let line = &self.buffer[self.searched..self.searched + at];
+            self.searched += at + 1;
+            if self.searched > self.limits.head {
+                return Err(self.head_too_large());
+            }
+            match line {
+                b"\r" => return Ok(Some(self.searched)),
+                [.., b'\r'] => {}
+                _ => return Err(Broken::bad("a line of the head ends in a bare line feed")),
+            }
+        }
+        // A line is searched again when more of it has come, as its carriage return may stand before.
+        if self.buffer.len() > self.limits.head {
+            return Err(self.head_too_large());
+        }
+        Ok(None)
+    }
+
+    /// 414 while it is the first line that has no end, else 431.
+    fn head_too_large(&self) -> Broken {
+        let most = self.limits.head;
+        let line = &self.buffer[..self.buffer.len().min(most)];
+        if memchr::memchr(b'\n', line).is_none() {
+            return head::too_long();
+        }
+        Broken::Refused(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            format!("the head is over the limit `head` of {most} bytes").into(),
+        )
+    }
+
+    /// Refuses a wrong first line without waiting for the rest of the head.
+    fn look_at_request_line(&mut self) -> Result<(), Broken> {
+        if self.begun {
+            return Ok(());
+        }
+        match memchr::memchr(b'\n', &self.buffer) {
+            Some(end) => {
+                self.begun = true;
+                head::request_line(&self.buffer[..end.saturating_sub(1)]).map(drop)
+            }
+            None if self.buffer.len() > head::TARGET + 64 => Err(head::too_long()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The pieces of a body that came at once, as one.
+fn joined(pieces: Vec<Piece>) -> HttpBody {
+    let mut data = BytesMut::new();
+    let mut whole = Bytes::new();
+    let mut trailers = None;
+    for piece in pieces {
+        match piece {
+            Piece::Trailers(last) => trailers = Some(Box::new(last)),
+            Piece::Data(piece) if whole.is_empty() && data.is_empty() => whole = piece,
+            Piece::Data(piece) => {
+                data.extend_from_slice(&std::mem::take(&mut whole));
+                data.extend_from_slice(&piece);
+            }
+        }
+    }
+    if !data.is_empty() {
+        whole = data.freeze();
+    }
+    match trailers {
+        Some(trailers) => HttpBody::Trailed(whole, trailers),
+        None => HttpBody::Whole(whole),
+    }
+}

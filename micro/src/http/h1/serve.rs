@@ -1,0 +1,384 @@
+//! A server's connection: requests in order, each begun in place, answers gathered until nothing more
+//! has come.
+
+use std::{
+    future::poll_fn,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, Version, request::Parts};
+
+use super::{
+    Body, BodyFraming, Broken, Reader, expects_continue,
+    inbox::{Inbox, Incoming, lost},
+    is_kept,
+    reader::Gathered,
+    wire::Wire,
+    write_continue,
+};
+use crate::{
+    error::{Code, Error, Outcome},
+    http::{HttpAnswer, HttpBegun, HttpBody, HttpService},
+    net::{
+        Limits,
+        buffered::SMALL,
+        io::Io,
+        protocol::{Accepted, Seat},
+    },
+    time::{self, Nanos, nanos},
+};
+
+/// A body up to this size is read whole before its request is begun.
+const EAGER: u64 = 64 * 1024;
+/// How long an idle connection still takes a request once the port is going away: one may be under way.
+const GRACE: Duration = Duration::from_millis(250);
+
+/// A connection that goes on in another protocol. Every request before this one has been answered.
+pub(crate) struct Upgraded<S> {
+    pub(crate) io: Io,
+    /// What has been read; the request's body is next.
+    pub(crate) reader: Reader,
+    /// The head of the other protocol's request. If it expects `100 Continue`, that has been sent.
+    pub(crate) head: Parts,
+    /// How the port tells it to come to an end.
+    pub(crate) seat: Seat,
+    /// What answered so far.
+    pub(crate) service: S,
+}
+
+/// Serves one connection until it ends, or until `leaves` says of a request's head that it is another protocol's.
+pub(crate) async fn serve<S: HttpService>(
+    accepted: Accepted,
+    service: S,
+    leaves: impl Fn(&S, &Parts) -> bool,
+) -> Option<Upgraded<S>> {
+    let Accepted { io, first, seat } = accepted;
+    let limits = service.limits().clone();
+    let wire = Wire::new(io, Reader::new(&first, limits.clone()), limits.idle)
+        .counted(seat.buffered().account());
+    let mut connection = Connection {
+        wire,
+        service,
+        seat,
+        limits,
+        kept: true,
+        batch: None,
+        leaving: None,
+    };
+    poll_fn(|cx| {
+        connection.seat.listen(cx.waker());
+        Poll::Ready(())
+    })
+    .await;
+    match connection.run(leaves).await {
+        Ok(Some(head)) => {
+            let Connection {
+                wire,
+                service,
+                seat,
+                ..
+            } = connection;
+            return Some(Upgraded {
+                io: wire.io,
+                reader: wire.reader,
+                head,
+                seat,
+                service,
+            });
+        }
+        Ok(None) => connection.wire.close().await,
+        Err(Broken::Refused(status, why)) => {
+            tracing::debug!(%status, %why, "a request was refused");
+            connection.refuse(status, &why);
+            connection.wire.close().await;
+        }
+        Err(Broken::Gone(error)) => tracing::trace!(%error, "a connection ended"),
+    }
+    None
+}
+
+pub(super) struct Connection<S> {
+    pub(super) wire: Wire,
+    service: S,
+    seat: Seat,
+    pub(super) limits: Arc<Limits>,
+    /// Whether another request may come after the one at hand.
+    pub(super) kept: bool,
+    /// When the requests at hand were read.
+    batch: Option<Nanos>,
+    /// When it closes for lack of requests, once the port is going away.
+    leaving: Option<Nanos>,
+}
+
+/// What the answer to a request needs to know of it.
+pub(super) struct Asked {
+    pub(super) method: Method,
+    pub(super) version: Version,
+    /// Where the rest of its body goes.
+    pub(super) inbox: Option<Arc<Inbox>>,
+    /// Whether the client waits for leave to send the body.
+    pub(super) waits: bool,
+}
+
+impl<S: HttpService> Connection<S> {
+    /// Answers requests until no more are to come, or one is another protocol's: then it gives its head.
+    async fn run(&mut self, leaves: impl Fn(&S, &Parts) -> bool) -> Result<Option<Parts>, Broken> {
+        while self.kept {
+            let Some((head, framing)) = self.next().await? else {
+                break;
+            };
+            if leaves(&self.service, &head) {
+                if expects_continue(&head) && framing != BodyFraming::None {
+                    write_continue(self.wire.outbox.tail());
+                }
+                self.wire.flush().await?;
+                return Ok(Some(head));
+            }
+            self.kept = is_kept(head.version, &head.headers);
+            if self.seat.is_refusing() {
+                self.turn_away(&head);
+                break;
+            }
+            let mut asked = Asked {
+                method: head.method.clone(),
+                version: head.version,
+                inbox: None,
+                waits: expects_continue(&head),
+            };
+            let body = self.body(framing, &mut asked).await?;
+            let now = *self.batch.get_or_insert_with(time::now);
+            let request = Request::from_parts(head, body);
+            let response = match self.service.begin(request, now) {
+                HttpBegun::Done(response) => response,
+                HttpBegun::Running(answer) => self.wait(answer, &mut asked).await?,
+            };
+            self.respond(response, asked).await?;
+        }
+        Ok(None)
+    }
+
+    /// The next request's head; `None` when there is none to come.
+    async fn next(&mut self) -> Result<Option<(Parts, BodyFraming)>, Broken> {
+        if let Some(head) = self.wire.reader.take_request()? {
+            return Ok(Some(head));
+        }
+        let mut since = None;
+        let mut amid = self.wire.reader.is_amid();
+        self.batch = None;
+        loop {
+            match poll_fn(|cx| self.poll_next(&mut since, amid, cx)).await? {
+                0 if amid => return Err(Broken::cut_off()),
+                0 => return Ok(None),
+                _ => {}
+            }
+            if let Some(head) = self.wire.reader.take_request()? {
+                return Ok(Some(head));
+            }
+            if !std::mem::replace(&mut amid, true) {
+                since = None;
+            }
+        }
+    }
+
+    /// Writes what waits, then reads; 0 when nothing more is to come.
+    fn poll_next(
+        &mut self,
+        since: &mut Option<Nanos>,
+        amid: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<usize, Broken>> {
+        if let Poll::Ready(Err(error)) = self.wire.poll_flush(cx) {
+            return Poll::Ready(Err(error));
+        }
+        // Who does not read its answers gets no more of them.
+        if self.wire.outbox.is_empty()
+            && let Poll::Ready(read) = self.wire.poll_fill(cx)
+        {
+            return Poll::Ready(read);
+        }
+        let now = since.get_or_insert_with(time::now);
+        let limits = &self.limits;
+        // Longer than clients keep a connection, so that it is they who close it.
+        let quiet = limits.idle + limits.keepalive;
+        let limit = if amid { limits.handshake } else { quiet };
+        let mut until = now.saturating_add(nanos(limit));
+        if !amid && self.seat.is_leaving() {
+            let leaving = *self
+                .leaving
+                .get_or_insert_with(|| time::now() + nanos(GRACE));
+            until = until.min(leaving);
+        }
+        match self.wire.is_past(until, cx) {
+            true if amid => Poll::Ready(Err(Broken::slow("a head", "handshake", limit))),
+            true => Poll::Ready(Ok(0)),
+            false => Poll::Pending,
+        }
+    }
+
+    /// The body of a request: whole where it is small or has come already.
+    async fn body(&mut self, framing: BodyFraming, asked: &mut Asked) -> Result<HttpBody, Broken> {
+        let length = match framing {
+            BodyFraming::None | BodyFraming::Length(0) => {
+                asked.waits = false;
+                return Ok(HttpBody::empty());
+            }
+            BodyFraming::Length(length) => Some(length),
+            BodyFraming::Chunked | BodyFraming::UntilClose => None,
+        };
+        if let Some(whole) = self.wire.reader.take_whole() {
+            asked.waits = false;
+            return Ok(HttpBody::Whole(whole));
+        }
+        if length.is_some_and(|length| length <= EAGER) {
+            if std::mem::take(&mut asked.waits) {
+                write_continue(self.wire.outbox.tail());
+            }
+            self.wire.flush().await?;
+            let limit = self.limits.frame;
+            let whole = tokio::time::timeout(limit, self.whole()).await;
+            let whole = whole.map_err(|_| Broken::slow("a body", "frame", limit))??;
+            return Ok(HttpBody::Whole(whole));
+        }
+        let inbox = Inbox::new(self.limits.window as usize, self.seat.buffered().account());
+        let first = match self.wire.reader.take_all()? {
+            Gathered::Begun(first) => first,
+            Gathered::Whole(whole) => {
+                asked.waits = false;
+                return Ok(whole);
+            }
+        };
+        first.into_iter().for_each(|piece| inbox.push(piece));
+        asked.inbox = Some(inbox.clone());
+        Ok(HttpBody::stream(Incoming(inbox)))
+    }
+
+    /// A small body of a length that was said, counted while it comes.
+    async fn whole(&mut self) -> Result<Bytes, Broken> {
+        loop {
+            if let Some(whole) = self.wire.reader.take_whole() {
+                return Ok(whole);
+            }
+            let held = self.wire.reader.buffered();
+            if let Some(error) = self.seat.buffered().over().filter(|_| held > SMALL) {
+                let status = StatusCode::TOO_MANY_REQUESTS;
+                return Err(Broken::Refused(status, error.message().to_owned().into()));
+            }
+            if poll_fn(|cx| self.wire.poll_fill(cx)).await? == 0 {
+                return Err(Broken::cut_off());
+            }
+        }
+    }
+
+    /// The answer to a request at work; an error as soon as the client has gone.
+    async fn wait(
+        &mut self,
+        mut answer: HttpAnswer,
+        asked: &mut Asked,
+    ) -> Result<Response<HttpBody>, Broken> {
+        let mut silent = None;
+        // What comes next may come long after.
+        self.batch = None;
+        poll_fn(|cx| {
+            if let Poll::Ready(response) = answer.as_mut().poll(cx) {
+                return Poll::Ready(Ok(response));
+            }
+            if let Poll::Ready(Err(error)) = self.wire.poll_flush(cx) {
+                return Poll::Ready(Err(error));
+            }
+            match self.poll_feed(asked, &mut silent, cx) {
+                Ok(()) => Poll::Pending,
+                Err(error) => Poll::Ready(Err(error)),
+            }
+        })
+        .await
+    }
+
+    /// Hands the handler what has come of the body, or looks whether the client is still there. `silent`
+    /// is since when nothing came of a body that is waited for.
+    pub(super) fn poll_feed(
+        &mut self,
+        asked: &mut Asked,
+        silent: &mut Option<Nanos>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Broken> {
+        loop {
+            if let Some(inbox) = &asked.inbox {
+                if inbox.poll_room(cx).is_pending() {
+                    return Ok(());
+                }
+                if std::mem::take(&mut asked.waits) {
+                    write_continue(self.wire.outbox.tail());
+                    let _ = self.wire.poll_flush(cx)?;
+                }
+                match self.wire.reader.take_body() {
+                    Ok(Body::Piece(piece)) => {
+                        inbox.push(piece);
+                        continue;
+                    }
+                    Ok(Body::Done) => {
+                        inbox.end(Ok(()));
+                        asked.inbox = None;
+                    }
+                    Ok(Body::More) => {}
+                    Err(error) => {
+                        inbox.end(Err(lost()));
+                        return Err(error);
+                    }
+                }
+            }
+            match self.wire.poll_fill(cx)? {
+                Poll::Ready(0) => {
+                    if let Some(inbox) = &asked.inbox {
+                        inbox.end(Err(lost()));
+                    }
+                    return Err(Broken::cut_off());
+                }
+                Poll::Ready(_) => *silent = None,
+                Poll::Pending => break,
+            }
+        }
+        if asked.inbox.is_none() {
+            return Ok(());
+        }
+        let since = *silent.get_or_insert_with(time::now);
+        let limit = self.limits.idle;
+        match self.wire.is_past(since.saturating_add(nanos(limit)), cx) {
+            true => Err(Broken::slow("a body", "idle", limit)),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether the port is going away, so that this connection ends with the request at hand.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.seat.is_leaving()
+    }
+
+    /// Refuses a request before anything was done for it.
+    fn turn_away(&mut self, head: &Parts) {
+        self.kept = false;
+        let error = Error::unavailable("the node is going away").with_outcome(Outcome::Rejected);
+        let response = self
+            .service
+            .refusal(&error, StatusCode::SERVICE_UNAVAILABLE);
+        self.queue_whole(response, &head.method, head.version);
+    }
+
+    /// Says why nothing more is read.
+    fn refuse(&mut self, status: StatusCode, why: &str) {
+        self.kept = false;
+        let (code, outcome) = match status {
+            StatusCode::REQUEST_TIMEOUT => (Code::DeadlineExceeded, Outcome::Answered),
+            StatusCode::NOT_IMPLEMENTED => (Code::Unimplemented, Outcome::Answered),
+            StatusCode::PAYLOAD_TOO_LARGE => (Code::ResourceExhausted, Outcome::Answered),
+            // There was no room to read it.
+            StatusCode::TOO_MANY_REQUESTS => (Code::ResourceExhausted, Outcome::Rejected),
+            _ => (Code::InvalidArgument, Outcome::Answered),
+        };
+        let error = Error::new(code, why.to_owned()).with_outcome(outcome);
+        let response = self.service.refusal(&error, status);
+        self.queue_whole(response, &Method::POST, Version::HTTP_11);
+    }
+}

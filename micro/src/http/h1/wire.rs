@@ -1,0 +1,127 @@
+//! The bytes of one connection in both directions, and how long it may stall.
+
+use std::{
+    future::poll_fn,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::{Broken, Outbox, Reader};
+use crate::{
+    net::{buffered::Account, io::Io},
+    time::{self, NEVER, Nanos, Timer, nanos},
+};
+
+/// Bytes read ahead of what is answered: pipelined requests beyond wait in the socket.
+const AHEAD: usize = 64 * 1024;
+/// How long what is still under way from a connection given up is read, so that it is not reset before
+/// the other side has read why; and how much of it.
+const LINGER: (Duration, usize) = (Duration::from_secs(1), 1 << 20);
+
+/// A connection.
+pub(crate) struct Wire {
+    pub(crate) io: Io,
+    pub(crate) reader: Reader,
+    pub(crate) outbox: Outbox,
+    timer: Timer,
+    /// Since when the other side has taken nothing of what waits.
+    stalled: Option<Nanos>,
+    /// How long it may do so.
+    patience: Duration,
+    /// Counts what was read and not taken, and what waits to be written, at a server.
+    account: Option<Account>,
+}
+
+impl Wire {
+    pub(crate) fn new(io: Io, reader: Reader, patience: Duration) -> Self {
+        Wire {
+            io,
+            reader,
+            outbox: Outbox::default(),
+            timer: Timer::new(),
+            stalled: None,
+            patience,
+            account: None,
+        }
+    }
+
+    /// The same, whose bytes are counted.
+    pub(crate) fn counted(mut self, account: Account) -> Self {
+        self.account = Some(account);
+        self
+    }
+
+    fn count(&self) {
+        if let Some(account) = &self.account {
+            account.set(self.reader.buffered() + self.outbox.length());
+        }
+    }
+
+    /// Writes until nothing waits; an error when the other side takes nothing for too long.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        if self.outbox.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        let before = self.outbox.length();
+        let flushed = self.outbox.poll_flush(&mut self.io, cx);
+        self.count();
+        match flushed {
+            Poll::Ready(flushed) => {
+                self.stalled = None;
+                return Poll::Ready(flushed.map_err(Broken::from));
+            }
+            Poll::Pending if self.outbox.length() < before => self.stalled = Some(time::now()),
+            Poll::Pending => {}
+        }
+        let since = *self.stalled.get_or_insert_with(time::now);
+        match self.is_past(since.saturating_add(nanos(self.patience)), cx) {
+            true => Poll::Ready(Err(Broken::Gone(std::io::ErrorKind::TimedOut.into()))),
+            false => Poll::Pending,
+        }
+    }
+
+    /// Reads more, unless much has been read ahead; `Ok(0)` at the end.
+    pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Broken>> {
+        if self.reader.buffered() >= AHEAD {
+            return Poll::Pending;
+        }
+        let filled = self.reader.poll_fill(&mut self.io, cx);
+        if filled.is_ready() {
+            self.count();
+        }
+        filled.map_err(Broken::from)
+    }
+
+    /// Whether the time has come; otherwise `cx` is woken then.
+    pub(crate) fn is_past(&mut self, at: Nanos, cx: &mut Context<'_>) -> bool {
+        while at != NEVER && self.timer.poll(at, cx) {
+            if time::now() >= at {
+                return true;
+            }
+        }
+        false
+    }
+
+    pub(crate) async fn flush(&mut self) -> Result<(), Broken> {
+        poll_fn(|cx| self.poll_flush(cx)).await
+    }
+
+    /// Writes what waits and closes, letting the other side read it first.
+    pub(crate) async fn close(mut self) {
+        let farewell = async {
+            self.flush().await.ok()?;
+            self.io.shutdown().await.ok()?;
+            let (mut rest, mut read) = ([0; 4096], 0);
+            while read < LINGER.1 {
+                match self.io.read(&mut rest).await {
+                    Ok(0) | Err(_) => break,
+                    Ok(more) => read += more,
+                }
+            }
+            Some(())
+        };
+        let _ = tokio::time::timeout(LINGER.0, farewell).await;
+    }
+}

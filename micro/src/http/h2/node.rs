@@ -1,0 +1,121 @@
+//! A way to one node over HTTP/2: a connection for each thread that calls.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::client::{self, Channel};
+use crate::{
+    error::{Error, Outcome, Result},
+    net::{
+        Limits,
+        io::SharedNetwork,
+        pool::{Pool, Pooled},
+    },
+    transport::Probe,
+    worker,
+};
+
+/// The connections to one node, each under what its protocol makes of it.
+pub(crate) struct Connections<C> {
+    address: Arc<str>,
+    network: SharedNetwork,
+    limits: Arc<Limits>,
+    pool: Arc<Pool>,
+    open: Mutex<Open<C>>,
+}
+
+struct Open<C> {
+    /// By the number of the calling thread's runtime.
+    of_worker: Vec<Option<(Arc<Channel>, Arc<C>)>>,
+    closed: bool,
+}
+
+impl<C> Connections<C> {
+    pub(crate) fn new(
+        address: &str,
+        network: SharedNetwork,
+        limits: Arc<Limits>,
+        pool: Arc<Pool>,
+    ) -> Self {
+        Connections {
+            address: address.into(),
+            network,
+            limits,
+            pool,
+            open: Mutex::new(Open {
+                of_worker: Vec::new(),
+                closed: false,
+            }),
+        }
+    }
+
+    /// The connection of the calling thread, as it is or anew, and then made into a `C`.
+    pub(crate) fn current(&self, make: impl FnOnce(Arc<Channel>) -> C) -> Result<Arc<C>> {
+        let worker = worker::current();
+        let mut open = self.open.lock();
+        if let Some(Some((channel, made))) = open.of_worker.get(worker)
+            && channel.is_open()
+        {
+            return Ok(made.clone());
+        }
+        if open.closed {
+            return Err(
+                Error::unavailable(format!("node at `{}` has left", self.address))
+                    .with_outcome(Outcome::NotSent),
+            );
+        }
+        let channel = self.connect()?;
+        let made = Arc::new(make(channel.clone()));
+        if open.of_worker.len() <= worker {
+            open.of_worker.resize_with(worker + 1, || None);
+        }
+        // The one before ends with its last request.
+        open.of_worker[worker] = Some((channel, made.clone()));
+        Ok(made)
+    }
+
+    fn connect(&self) -> Result<Arc<Channel>> {
+        let runtime = tokio::runtime::Handle::try_current().map_err(|_| {
+            Error::failed_precondition("calls must be made within a tokio runtime")
+                .with_outcome(Outcome::NotSent)
+        })?;
+        let channel = Channel::new(self.limits.clone());
+        let pooled: Arc<dyn Pooled> = channel.clone();
+        let place = self.pool.admit(Arc::downgrade(&pooled))?;
+        runtime.spawn(client::run(
+            channel.clone(),
+            place,
+            self.network.clone(),
+            self.address.clone(),
+        ));
+        Ok(channel)
+    }
+
+    /// A sign of life of the node, over a connection of the calling thread.
+    pub(crate) fn probe(&self, channel: Result<Arc<Channel>>) -> Probe {
+        let address = self.address.clone();
+        Box::pin(async move {
+            channel?.ping().await.map_err(|_| {
+                Error::unavailable(format!(
+                    "node at `{address}` gave no sign of life before the connection ended"
+                ))
+            })
+        })
+    }
+
+    /// Opens nothing more; connections close as their calls end.
+    pub(crate) fn close(&self) {
+        let mut open = self.open.lock();
+        open.closed = true;
+        for (channel, _) in open.of_worker.drain(..).flatten() {
+            channel.drain();
+        }
+    }
+}
+
+impl<C> Drop for Connections<C> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

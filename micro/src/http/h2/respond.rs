@@ -1,0 +1,87 @@
+//! Sending the answer to a request.
+
+use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
+
+use bytes::Bytes;
+use h2::{SendStream, server::SendResponse};
+use http::Response;
+
+use super::{guard::Traffic, send};
+use crate::{
+    error::Code,
+    http::{HttpAnswer, HttpBody},
+    net::buffered::Buffered,
+};
+
+/// An answer of which the head was sent, and what is left of its body.
+pub(super) type Rest = (SendStream<Bytes>, HttpBody);
+
+/// Sends an answer by as much as takes no waiting.
+pub(super) fn start(
+    respond: &mut SendResponse<Bytes>,
+    response: Response<HttpBody>,
+) -> Option<Rest> {
+    let (head, body) = response.into_parts();
+    let ends = matches!(&body, HttpBody::Whole(data) if data.is_empty());
+    let sent = respond.send_response(Response::from_parts(head, ()), ends);
+    let mut stream = match sent {
+        Ok(stream) => stream,
+        // The stream was reset, or its connection has gone.
+        Err(error) => {
+            tracing::debug!(%error, "an answer could not be sent");
+            return None;
+        }
+    };
+    if ends {
+        return None;
+    }
+    match send::at_once(&mut stream, body) {
+        Ok(rest) => rest.map(|body| (stream, body)),
+        Err(error) => {
+            tracing::debug!(%error, "an answer could not be sent");
+            None
+        }
+    }
+}
+
+/// What takes the answers of a connection.
+pub(super) struct Peer {
+    pub(super) traffic: Arc<Traffic>,
+    pub(super) buffered: Arc<Buffered>,
+    /// How long it may take nothing.
+    pub(super) patience: Duration,
+}
+
+/// Waits for an answer and sends it. It is dropped when the stream is reset. While the peer does not take the answers that
+/// wait for it, no more are made.
+pub(super) async fn finish(mut answer: HttpAnswer, mut respond: SendResponse<Bytes>, peer: Peer) {
+    let response = poll_fn(|cx| {
+        if peer.buffered.poll_answers(cx).is_ready()
+            && let Poll::Ready(response) = answer.as_mut().poll(cx)
+        {
+            return Poll::Ready(Some(response));
+        }
+        respond.poll_reset(cx).map(|_| None)
+    })
+    .await;
+    // Done with: what it holds ends before its answer has left.
+    drop(answer);
+    if let Some(response) = response
+        && let Some(rest) = start(&mut respond, response)
+    {
+        stream(rest, peer).await;
+    }
+}
+
+/// Sends what is left of an answer.
+pub(super) async fn stream(rest: Rest, peer: Peer) {
+    let (mut stream, body) = rest;
+    let account = peer.buffered.answer();
+    account.set(body.here());
+    if let Err(error) = send::rest(&mut stream, body, Some(&peer)).await {
+        if error.code() == Code::DeadlineExceeded {
+            peer.traffic.condemn();
+        }
+        tracing::debug!(%error, "an answer broke off");
+    }
+}

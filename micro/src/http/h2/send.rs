@@ -1,0 +1,200 @@
+//! Sending a body, as fast as the other side takes it.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use h2::{Reason, SendStream};
+use http::HeaderMap;
+use tokio::time::Sleep;
+
+use super::{incoming::broken, respond::Peer};
+use crate::{
+    error::{Code, Error, Result},
+    http::{HttpBody, Piece, Prefixed},
+};
+
+/// The most that one stream which is sent piece by piece keeps in `h2` beyond what the other side has
+/// taken, in bytes.
+pub(super) const BUFFER: usize = 256 << 10;
+
+/// Sends the body of a request; one that comes as it is made is given back, to be sent with [`rest`].
+///
+/// A stream of ours has no capacity until its head is written: what is whole is left to `h2` at once, so that
+/// it goes out together with the head, and its rest as the windows open. It is in memory either way.
+pub(super) fn queued(stream: &mut SendStream<Bytes>, body: HttpBody) -> Result<Option<HttpBody>> {
+    match body {
+        HttpBody::Whole(data) => stream.send_data(data, true),
+        HttpBody::Trailed(data, trailers) => trailed(stream, data, *trailers),
+        HttpBody::Prefixed(parts) => {
+            let Prefixed {
+                prefix,
+                data,
+                trailers,
+            } = *parts;
+            let sent = stream.send_data(prefix, false);
+            sent.and_then(|()| match trailers {
+                None => stream.send_data(data, true),
+                Some(trailers) => trailed(stream, data, *trailers),
+            })
+        }
+        HttpBody::Stream(pieces) => return Ok(Some(HttpBody::Stream(pieces))),
+    }
+    .map_err(broken)?;
+    Ok(None)
+}
+
+/// Sends all of an answer's body if that takes no waiting; else it must be sent with [`rest`].
+pub(super) fn at_once(stream: &mut SendStream<Bytes>, body: HttpBody) -> Result<Option<HttpBody>> {
+    let length = match &body {
+        HttpBody::Whole(data) | HttpBody::Trailed(data, _) => data.len(),
+        HttpBody::Prefixed(parts) => parts.len(),
+        HttpBody::Stream(_) => return Ok(Some(body)),
+    };
+    stream.reserve_capacity(length);
+    if stream.capacity() < length {
+        return Ok(Some(body));
+    }
+    queued(stream, body)
+}
+
+fn trailed(
+    stream: &mut SendStream<Bytes>,
+    data: Bytes,
+    trailers: HeaderMap,
+) -> Result<(), h2::Error> {
+    if !data.is_empty() {
+        stream.send_data(data, false)?;
+    }
+    stream.send_trailers(trailers)
+}
+
+/// Sends a body piece by piece. With a `peer`, it has to take one that is whole as fast as its patience demands; one that
+/// streams may wait for as long as its reader likes.
+///
+/// # Errors
+/// `DeadlineExceeded` where patience ended; else what broke, after the stream was told.
+pub(super) async fn rest(
+    stream: &mut SendStream<Bytes>,
+    mut body: HttpBody,
+    peer: Option<&Peer>,
+) -> Result<()> {
+    let peer = peer.filter(|_| !matches!(body, HttpBody::Stream(_)));
+    loop {
+        let piece = poll_fn(|cx| {
+            if let Poll::Ready(reset) = stream.poll_reset(cx) {
+                return Poll::Ready(Err(gone(reset)));
+            }
+            body.poll_piece(cx).map(Ok)
+        });
+        match piece.await? {
+            Some(Ok(Piece::Data(data))) if data.is_empty() => {}
+            Some(Ok(Piece::Data(data))) => all(stream, data, peer).await?,
+            Some(Ok(Piece::Trailers(trailers))) => {
+                return stream.send_trailers(trailers).map_err(broken);
+            }
+            Some(Err(error)) => {
+                stream.send_reset(match error.code() {
+                    crate::error::Code::Cancelled => Reason::CANCEL,
+                    _ => Reason::INTERNAL_ERROR,
+                });
+                return Err(error);
+            }
+            None => return stream.send_data(Bytes::new(), true).map_err(broken),
+        }
+    }
+}
+
+/// Sends data by as much as the windows allow.
+///
+/// # Errors
+/// `DeadlineExceeded` when a `peer` takes too little.
+async fn all(stream: &mut SendStream<Bytes>, mut data: Bytes, peer: Option<&Peer>) -> Result<()> {
+    let mut progress = Progress::default();
+    while !data.is_empty() {
+        stream.reserve_capacity(data.len());
+        while stream.capacity() == 0 {
+            let more = poll_fn(|cx| {
+                if let Poll::Ready(reset) = stream.poll_reset(cx) {
+                    return Poll::Ready(Err(gone(reset)));
+                }
+                match (stream.poll_capacity(cx), peer) {
+                    (Poll::Pending, Some(peer)) => progress.poll_stalled(peer, cx).map(Err),
+                    (more, _) => more.map(Ok),
+                }
+            });
+            match more.await {
+                Ok(Some(more)) => drop(more.map_err(broken)?),
+                Ok(None) => return Err(Error::cancelled("the stream was closed")),
+                Err(error) if error.code() == Code::DeadlineExceeded => {
+                    stream.send_reset(Reason::CANCEL);
+                    return Err(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let piece = data.split_to(stream.capacity().min(data.len()));
+        progress.took(piece.len());
+        stream.send_data(piece, false).map_err(broken)?;
+    }
+    Ok(())
+}
+
+/// Bytes that a peer must take within its patience, of this answer or of others on its connection.
+const PACE: usize = 16 * 1024;
+/// For how many times its patience others may be taken, and nothing of this one.
+const OTHERS: u32 = 8;
+
+/// How fast an answer is taken.
+#[derive(Default)]
+struct Progress {
+    sleep: Option<Pin<Box<Sleep>>>,
+    /// Bytes taken of this answer since it was looked last.
+    took: usize,
+    /// Bytes written on the connection by then.
+    written: u64,
+    /// How often in a row only others were taken.
+    others: u32,
+}
+
+impl Progress {
+    fn took(&mut self, bytes: usize) {
+        self.took += bytes;
+    }
+
+    /// Ready with an error when the peer takes too little; to be asked when nothing can be sent.
+    fn poll_stalled(&mut self, peer: &Peer, cx: &mut Context<'_>) -> Poll<Error> {
+        loop {
+            let sleep = match &mut self.sleep {
+                Some(sleep) => sleep,
+                none => {
+                    self.written = peer.traffic.written();
+                    none.insert(Box::pin(tokio::time::sleep(peer.patience)))
+                }
+            };
+            ready!(sleep.as_mut().poll(cx));
+            let written = peer.traffic.written() - self.written;
+            if self.took >= PACE {
+                self.others = 0;
+            } else if written >= PACE as u64 && self.others < OTHERS {
+                self.others += 1;
+            } else {
+                return Poll::Ready(Error::deadline_exceeded(format!(
+                    "the other side took less than {PACE} bytes within {:?}",
+                    peer.patience
+                )));
+            }
+            (self.sleep, self.took) = (None, 0);
+        }
+    }
+}
+
+fn gone(reset: Result<Reason, h2::Error>) -> Error {
+    match reset {
+        Ok(reason) => Error::cancelled(format!("the other side reset the stream: {reason}")),
+        Err(error) => broken(error),
+    }
+}

@@ -1,0 +1,247 @@
+//! One port, every protocol: accepts connections, tells what each speaks by its first bytes, and
+//! hands it to that protocol.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use tokio::{
+    runtime::Handle,
+    task::{AbortHandle, JoinHandle},
+    time::Instant,
+};
+
+#[cfg(feature = "tls")]
+use super::tls;
+use crate::{
+    call::Call,
+    error::{Error, Result},
+    net::{
+        Counters, Limits, Listener,
+        io::{Acceptor, Io, SharedNetwork},
+        protocol::{Accepted, Protocol, Seats},
+        sniff,
+    },
+};
+
+/// How long accepting rests when the process has no descriptors left.
+const BREATH: Duration = Duration::from_millis(20);
+
+/// The time between warnings of one kind.
+const TELLING: Duration = Duration::from_secs(60);
+
+/// What a port needs to serve.
+pub(crate) struct Port {
+    pub(crate) network: SharedNetwork,
+    pub(crate) protocols: Vec<Arc<dyn Protocol>>,
+    pub(crate) limits: Arc<Limits>,
+    /// TLS, where there is a certificate for it.
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<Arc<tls::Server>>,
+    /// The runtimes that connections are handed round; empty for the current one.
+    pub(crate) runtimes: Vec<Handle>,
+}
+
+impl Port {
+    /// Binds `address` and serves what comes there.
+    pub(crate) async fn listen(
+        self,
+        address: &str,
+        call: Arc<dyn Call>,
+    ) -> Result<Box<dyn Listener>> {
+        let bound = self.network.bind(address).await;
+        let acceptor = bound.map_err(|error| cannot_listen(address, &error))?;
+        let bound = acceptor.address();
+        let seats = Seats::new(self.limits.clone());
+        let task = tokio::spawn(self.accept(acceptor, call, seats.clone()));
+        Ok(Box::new(Open {
+            bound,
+            seats,
+            accepting: task.abort_handle(),
+            task: Mutex::new(Some(task)),
+        }))
+    }
+
+    async fn accept(self, acceptor: Box<dyn Acceptor>, call: Arc<dyn Call>, seats: Arc<Seats>) {
+        let protocols: Arc<[_]> = self.protocols.into();
+        let mut turn = 0;
+        let mut failures = Repeated::default();
+        let mut refusals = Repeated::default();
+        loop {
+            let io = match acceptor.accept().await {
+                Ok(io) => io,
+                Err(error) => {
+                    // Out of descriptors, most likely: those that close make room.
+                    seats.failed();
+                    if let Some(count) = failures.tell() {
+                        tracing::warn!(%error, count, "connections could not be accepted");
+                    }
+                    tokio::time::sleep(BREATH).await;
+                    continue;
+                }
+            };
+            let Some(seat) = seats.take() else {
+                if let Some(count) = refusals.tell() {
+                    let limit = self.limits.accepted;
+                    tracing::warn!(
+                        limit,
+                        count,
+                        "connections over the limit `accepted` were closed"
+                    );
+                }
+                continue;
+            };
+            let id = seat.id();
+            let accepted = Accepted {
+                io,
+                first: Vec::new(),
+                seat,
+            };
+            turn += 1;
+            let door = Door {
+                protocols: protocols.clone(),
+                #[cfg(feature = "tls")]
+                tls: self.tls.clone(),
+                handshake: self.limits.handshake,
+            };
+            let serving = door.serve(accepted, call.clone());
+            let task = match self.runtimes.get(turn % self.runtimes.len().max(1)) {
+                None => tokio::spawn(serving),
+                Some(runtime) => runtime.spawn(serving),
+            };
+            seats.served_by(id, task.abort_handle());
+        }
+    }
+}
+
+/// The reason is in the text: whoever starts a service has to read it.
+fn cannot_listen(address: &str, error: &std::io::Error) -> Error {
+    let text = format!("cannot listen at `{address}`: {error}");
+    match error.kind() {
+        std::io::ErrorKind::InvalidInput => Error::invalid_argument(text),
+        _ => Error::unavailable(text),
+    }
+}
+
+/// Something that may happen often and is told of once a minute.
+#[derive(Default)]
+struct Repeated {
+    count: u64,
+    told: Option<Instant>,
+}
+
+impl Repeated {
+    /// Counts it; how often it happened since it was told of last, if it is to be told of now.
+    fn tell(&mut self) -> Option<u64> {
+        self.count += 1;
+        if self.told.is_some_and(|at| at.elapsed() < TELLING) {
+            return None;
+        }
+        self.told = Some(Instant::now());
+        Some(std::mem::take(&mut self.count))
+    }
+}
+
+/// What a connection meets first.
+struct Door {
+    protocols: Arc<[Arc<dyn Protocol>]>,
+    #[cfg(feature = "tls")]
+    tls: Option<Arc<tls::Server>>,
+    handshake: Duration,
+}
+
+impl Door {
+    async fn serve(self, mut accepted: Accepted, call: Arc<dyn Call>) {
+        let home = Handle::current();
+        accepted.io = match at_home(accepted.io, &home) {
+            Ok(io) => io,
+            Err(error) => return tracing::debug!(%error, "a connection could not be moved"),
+        };
+        let limit = self.handshake;
+        match tokio::time::timeout(limit, self.open(accepted)).await {
+            Ok(Ok((accepted, protocol))) => protocol.serve(accepted, call).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a connection was not begun"),
+            Err(_) => tracing::debug!(?limit, "a connection did not introduce itself in time"),
+        }
+    }
+
+    /// The connection without TLS, and what it speaks.
+    async fn open(self, mut accepted: Accepted) -> Result<(Accepted, Arc<dyn Protocol>)> {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            let negotiated;
+            (accepted, negotiated) = tls.pass(accepted).await?;
+            if let Some(name) = negotiated
+                && let Some(protocol) = sniff::negotiated(&name, &self.protocols)
+            {
+                sniff::begun(&mut accepted).await?;
+                return Ok((accepted, protocol));
+            }
+        }
+        let protocol = sniff::tell(&mut accepted, &self.protocols).await?;
+        Ok((accepted, protocol))
+    }
+}
+
+/// The same socket, driven by this thread's runtime instead of the acceptor's.
+fn at_home(io: Io, _home: &Handle) -> std::io::Result<Io> {
+    Ok(match io {
+        Io::Tcp(socket) => Io::Tcp(tokio::net::TcpStream::from_std(socket.into_std()?)?),
+        #[cfg(unix)]
+        Io::Unix(socket) => Io::Unix(tokio::net::UnixStream::from_std(socket.into_std()?)?),
+        other => other,
+    })
+}
+
+struct Open {
+    bound: String,
+    seats: Arc<Seats>,
+    accepting: AbortHandle,
+    /// Until it is waited for, once: the address is free when it has ended.
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Open {
+    async fn stop_accepting(&self) {
+        self.accepting.abort();
+        let task = self.task.lock().take();
+        if let Some(task) = task {
+            let _ = task.await;
+        }
+    }
+}
+
+#[async_trait]
+impl Listener for Open {
+    fn address(&self) -> String {
+        self.bound.clone()
+    }
+
+    async fn go_away(&self) {
+        self.stop_accepting().await;
+        self.seats.leave();
+    }
+
+    async fn drained(&self) {
+        self.seats.quiet().await;
+    }
+
+    async fn close(&self) {
+        self.stop_accepting().await;
+        self.seats.refuse();
+        self.seats.end();
+        self.seats.empty().await;
+    }
+
+    fn counters(&self) -> Counters {
+        let seats = self.seats.clone();
+        Box::new(move || seats.counts())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.accepting.abort();
+        self.seats.end();
+    }
+}

@@ -1,0 +1,205 @@
+//! The connections of a port, as it sees them: how many, how busy, and how to end them.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, AtomicU64, Ordering},
+    },
+    task::Waker,
+};
+
+use parking_lot::Mutex;
+use tokio::{sync::Notify, task::AbortHandle};
+
+use crate::net::{
+    Limits,
+    buffered::{Buffered, Level},
+};
+
+/// Every connection of a port.
+pub(crate) struct Seats {
+    taken: Mutex<BTreeMap<u64, Taken>>,
+    next: AtomicU64,
+    stage: AtomicU8,
+    /// Told when a connection has ended.
+    quieter: Notify,
+    limits: Arc<Limits>,
+    /// Bytes held for all of them.
+    buffered: Arc<Level>,
+    refused: AtomicU64,
+    failed: AtomicU64,
+}
+
+struct Taken {
+    task: Option<AbortHandle>,
+    waker: Option<Waker>,
+    busy: bool,
+}
+
+/// No more requests are wanted, but those that come are served.
+const LEAVING: u8 = 1;
+/// Requests that come are refused.
+const REFUSING: u8 = 2;
+
+/// One connection's place in it; given up when dropped.
+pub(crate) struct Seat {
+    seats: Arc<Seats>,
+    id: u64,
+    buffered: Arc<Buffered>,
+}
+
+impl Seats {
+    pub(crate) fn new(limits: Arc<Limits>) -> Arc<Self> {
+        Arc::new(Seats {
+            taken: Mutex::default(),
+            next: AtomicU64::new(0),
+            stage: AtomicU8::new(0),
+            quieter: Notify::new(),
+            buffered: Arc::new(Level::new(limits.max_server_buffered_bytes)),
+            limits,
+            refused: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+        })
+    }
+
+    /// A place for a connection, or `None` when there are as many as may be, which is counted.
+    pub(crate) fn take(self: &Arc<Self>) -> Option<Seat> {
+        let mut taken = self.taken.lock();
+        if taken.len() >= self.limits.accepted {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let place = Taken {
+            task: None,
+            waker: None,
+            busy: false,
+        };
+        taken.insert(id, place);
+        Some(Seat {
+            seats: self.clone(),
+            id,
+            buffered: Buffered::new(&self.limits, self.buffered.clone()),
+        })
+    }
+
+    /// Counts a connection that could not be accepted.
+    pub(crate) fn failed(&self) {
+        self.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What it has counted.
+    pub(crate) fn counts(&self) -> Vec<(&'static str, u64)> {
+        vec![
+            ("buffered_bytes", self.buffered.bytes() as u64),
+            ("connections_refused", self.refused.load(Ordering::Relaxed)),
+            ("accept_errors", self.failed.load(Ordering::Relaxed)),
+        ]
+    }
+
+    /// Notes the task that serves a connection, so that it can be ended.
+    pub(crate) fn served_by(&self, id: u64, task: AbortHandle) {
+        match self.taken.lock().get_mut(&id) {
+            Some(taken) => taken.task = Some(task),
+            // It has ended already.
+            None => drop(task),
+        }
+    }
+
+    /// Tells every connection that no more requests are wanted.
+    pub(crate) fn leave(&self) {
+        self.advance(LEAVING);
+    }
+
+    /// Tells every connection to refuse what still comes.
+    pub(crate) fn refuse(&self) {
+        self.advance(REFUSING);
+    }
+
+    fn advance(&self, stage: u8) {
+        self.stage.fetch_max(stage, Ordering::AcqRel);
+        let mut wakers = Vec::new();
+        for taken in self.taken.lock().values_mut() {
+            if let Some(waker) = taken.waker.take() {
+                // Until it has ended; one that does not listen yet has no call either.
+                taken.busy = true;
+                wakers.push(waker);
+            }
+        }
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Waits until every connection that was told to leave has ended.
+    pub(crate) async fn quiet(&self) {
+        loop {
+            let quieter = self.quieter.notified();
+            if !self.taken.lock().values().any(|taken| taken.busy) {
+                return;
+            }
+            quieter.await;
+        }
+    }
+
+    /// Ends every connection.
+    pub(crate) fn end(&self) {
+        for taken in self.taken.lock().values() {
+            if let Some(task) = &taken.task {
+                task.abort();
+            }
+        }
+    }
+
+    /// Waits until every connection has ended.
+    pub(crate) async fn empty(&self) {
+        loop {
+            let quieter = self.quieter.notified();
+            if self.taken.lock().is_empty() {
+                return;
+            }
+            quieter.await;
+        }
+    }
+}
+
+impl Seat {
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The bytes held for it.
+    pub(crate) fn buffered(&self) -> &Arc<Buffered> {
+        &self.buffered
+    }
+
+    /// Whether the port is going away; wakes `waker` when it begins to.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.seats.stage.load(Ordering::Acquire) >= LEAVING
+    }
+
+    /// Whether requests are to be refused.
+    pub(crate) fn is_refusing(&self) -> bool {
+        self.seats.stage.load(Ordering::Acquire) >= REFUSING
+    }
+
+    /// Has `waker` woken when the port's mind changes.
+    pub(crate) fn listen(&self, waker: &Waker) {
+        if let Some(taken) = self.seats.taken.lock().get_mut(&self.id) {
+            taken.waker = Some(waker.clone());
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.seats.taken.lock().remove(&self.id);
+        self.seats.quieter.notify_waiters();
+    }
+}
+
+impl fmt::Debug for Seat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Seat({})", self.id)
+    }
+}

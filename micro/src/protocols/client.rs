@@ -1,0 +1,186 @@
+//! A way to one node over either version of HTTP, for protocols that are spoken over both.
+
+use std::sync::Arc;
+
+use http::{Request, Response};
+
+use super::addressing::Addressing;
+#[cfg(feature = "grpc")]
+use crate::http::h2::client::Busy;
+#[cfg(feature = "grpc")]
+use crate::http::h2::client::Channel;
+#[cfg(feature = "grpc")]
+use crate::http::h2::node::Connections;
+use crate::{
+    error::Result,
+    http::{HttpBody, h1},
+    net::{Limits, io::SharedNetwork, pool::Pool, sent::Sent},
+    transport::{
+        Connection, Peer, Probe,
+        adapter::{Adapter, SendOne},
+    },
+};
+
+/// Which version is spoken to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// HTTP/1.1: a connection for each request under way.
+    One,
+    /// HTTP/2: a connection for each thread that calls.
+    #[cfg(feature = "grpc")]
+    Two,
+}
+
+impl Version {
+    /// What is offered in the negotiation of TLS.
+    pub(crate) fn alpn(self) -> &'static str {
+        match self {
+            Version::One => h1::ALPN,
+            #[cfg(feature = "grpc")]
+            Version::Two => "h2",
+        }
+    }
+}
+
+/// What requests are sent by.
+#[derive(Clone)]
+pub(crate) enum Line {
+    One(Arc<h1::Node>),
+    #[cfg(feature = "grpc")]
+    Two(Arc<Channel>),
+}
+
+/// Kept until an answer is read.
+#[derive(Debug)]
+pub(crate) enum Held {
+    Nothing,
+    #[cfg(feature = "grpc")]
+    Stream {
+        _busy: Busy,
+    },
+}
+
+impl Line {
+    /// Sends a request; gives the head of its answer, whose body comes as it comes.
+    pub(crate) async fn exchange(
+        &self,
+        mut request: Request<HttpBody>,
+        sent: Sent,
+    ) -> Result<(Response<HttpBody>, Held)> {
+        match self {
+            Line::One(node) => {
+                *request.version_mut() = http::Version::HTTP_11;
+                Ok((node.send(request, &sent).await?, Held::Nothing))
+            }
+            #[cfg(feature = "grpc")]
+            Line::Two(channel) => {
+                *request.version_mut() = http::Version::HTTP_2;
+                let (response, busy) = channel.clone().exchange(request, sent).await?;
+                Ok((response, Held::Stream { _busy: busy }))
+            }
+        }
+    }
+}
+
+/// A way to one node, which has a sender for each connection.
+pub(crate) enum Ways<S> {
+    One(Arc<h1::Node>, Arc<Adapter<S>>, Arc<Addressing>),
+    #[cfg(feature = "grpc")]
+    Two {
+        addressing: Arc<Addressing>,
+        connections: Connections<(Line, Arc<Adapter<S>>)>,
+        make: Box<dyn Fn(Line) -> S + Send + Sync>,
+    },
+}
+
+impl<S: SendOne> Ways<S> {
+    /// Ways over a version; `make` makes what sends by a line.
+    pub(crate) fn new(
+        version: Version,
+        address: &str,
+        addressing: Arc<Addressing>,
+        network: SharedNetwork,
+        limits: Arc<Limits>,
+        pool: Arc<Pool>,
+        make: impl Fn(Line) -> S + Send + Sync + 'static,
+    ) -> Self {
+        match version {
+            Version::One => {
+                let node = h1::Node::new(address, network, limits, pool);
+                let sender = make(Line::One(node.clone()));
+                Ways::One(node, Arc::new(Adapter::new(sender)), addressing)
+            }
+            #[cfg(feature = "grpc")]
+            Version::Two => Ways::Two {
+                addressing,
+                connections: Connections::new(address, network, limits, pool),
+                make: Box::new(make),
+            },
+        }
+    }
+
+    #[cfg(feature = "grpc")]
+    fn current(&self) -> Result<Arc<(Line, Arc<Adapter<S>>)>> {
+        let Ways::Two {
+            connections, make, ..
+        } = self
+        else {
+            return Err(crate::error::Error::internal(
+                "HTTP/1.1 has no such connections",
+            ));
+        };
+        connections.current(|channel| {
+            let line = Line::Two(channel);
+            (line.clone(), Arc::new(Adapter::new(make(line))))
+        })
+    }
+}
+
+impl<S: SendOne> Peer for Ways<S> {
+    fn connection(&self) -> Result<Arc<dyn Connection>> {
+        match self {
+            Ways::One(_, adapter, _) => Ok(adapter.clone()),
+            #[cfg(feature = "grpc")]
+            Ways::Two { .. } => Ok(self.current()?.1.clone()),
+        }
+    }
+
+    fn probe(&self) -> Probe {
+        match self {
+            Ways::One(node, _, addressing) => {
+                let (node, addressing) = (node.clone(), addressing.clone());
+                Box::pin(async move { addressing.knock(&node).await })
+            }
+            #[cfg(feature = "grpc")]
+            Ways::Two {
+                connections,
+                addressing,
+                ..
+            } => {
+                let line = self.current().map(|current| current.0.clone());
+                let probe = connections.probe(line.clone().and_then(|line| match line {
+                    Line::Two(channel) => Ok(channel),
+                    Line::One(_) => Err(crate::error::Error::internal("this is no HTTP/2")),
+                }));
+                let addressing = addressing.clone();
+                Box::pin(async move {
+                    probe.await?;
+                    if addressing.is_some() {
+                        let question = addressing.question();
+                        let (answer, _held) = line?.exchange(question, Sent::default()).await?;
+                        addressing.read(answer).await?;
+                    }
+                    Ok(())
+                })
+            }
+        }
+    }
+
+    fn close(&self) {
+        match self {
+            Ways::One(node, ..) => node.close(),
+            #[cfg(feature = "grpc")]
+            Ways::Two { connections, .. } => connections.close(),
+        }
+    }
+}

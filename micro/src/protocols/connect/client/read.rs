@@ -1,0 +1,281 @@
+//! An answer of HTTP as one of ours.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use http::{HeaderMap, Response as HttpResponse, StatusCode, header};
+use serde_json::Value;
+
+use super::{
+    super::{
+        code, end, error,
+        head::{self, Form, STREAM_ENCODING},
+        messages::open,
+        metadata,
+    },
+    send::Failed,
+};
+use crate::{
+    error::{Code, Error, Outcome, Result},
+    http::{HttpBody, compression::Compression},
+    message::{Body, ContentType, Expected, Metadata, Response, Trailers},
+    protocols::{
+        client::Held,
+        envelope::{COMPRESSED, Envelopes},
+        propagation,
+    },
+};
+
+/// The answer that an HTTP response brings.
+pub(super) async fn answer(
+    response: HttpResponse<HttpBody>,
+    held: Held,
+    failed: Failed,
+    asked: (Form, ContentType),
+    expected: Expected,
+    most: usize,
+) -> Result<Response> {
+    let (parts, body) = response.into_parts();
+    let headers = &parts.headers;
+    let named = headers.get(header::CONTENT_TYPE).and_then(head::kind);
+    if parts.status != StatusCode::OK {
+        let is_json = named == Some((Form::Unary, ContentType::Json));
+        return Err(told(parts.status, headers, body, is_json, most).await);
+    }
+    let (form, content_type) = named.ok_or_else(|| {
+        let named = headers.get(header::CONTENT_TYPE);
+        let named = named
+            .map_or(&b""[..], |named| named.as_bytes())
+            .escape_ascii();
+        let error = format!("the answer has content type `{named}`, which is none of Connect");
+        Error::unknown(error).with_outcome(Outcome::Unknown)
+    })?;
+    if (form, &content_type) != (asked.0, &asked.1) {
+        let named = head::name(form, &content_type);
+        let error = format!("the answer is in {named:?}, which was not asked for");
+        return Err(Error::internal(error).with_outcome(Outcome::Unknown));
+    }
+    let encoding = match form {
+        Form::Unary => header::CONTENT_ENCODING,
+        Form::Stream => STREAM_ENCODING,
+    };
+    let encoding = named_encoding(headers, &encoding)?;
+    let mut response = match form {
+        Form::Unary => {
+            let (data, _) = body.collect(most).await.map_err(unknown)?;
+            let message = match encoding {
+                Some(encoding) if !data.is_empty() => encoding.decompress(&data, most)?,
+                _ => data,
+            };
+            Response::new(content_type, message)
+        }
+        Form::Stream => {
+            let trailers = Trailers::default();
+            let mut received = Received {
+                envelopes: Envelopes::new(body, most),
+                encoding,
+                most,
+                trailers: trailers.clone(),
+                failed,
+                ended: false,
+                _held: held,
+            };
+            let mut response = match expected {
+                Expected::Message => {
+                    let only = received.only().await;
+                    let only = only.map_err(|error| beside(headers, error))?;
+                    let mut response = Response::new(content_type, only);
+                    for (name, value) in trailers.get().iter() {
+                        let name = format!("{}{name}", metadata::TRAILER);
+                        response.metadata_mut().append(&name, value);
+                    }
+                    response
+                }
+                _ => Response::new(content_type, Body::stream(received)),
+            };
+            response.follow(trailers);
+            response
+        }
+    };
+    read(headers, response.metadata_mut());
+    let load = headers
+        .get(&propagation::LOAD)
+        .and_then(|load| load.to_str().ok());
+    response.load = load.and_then(|load| load.parse().ok()).unwrap_or(0);
+    Ok(response)
+}
+
+/// Headers as metadata, but the protocol's own.
+fn read(headers: &HeaderMap, into: &mut Metadata) {
+    for (name, value) in headers {
+        let is_ours = [propagation::LOAD, propagation::OUTCOME].contains(name);
+        if !is_ours && !metadata::is_reserved(name.as_str()) {
+            into.append(name.as_str(), &String::from_utf8_lossy(value.as_bytes()));
+        }
+    }
+}
+
+/// An error that came after the head, with what the head said.
+fn beside(headers: &HeaderMap, mut error: Error) -> Error {
+    read(headers, error.metadata_mut());
+    error
+}
+
+fn named_encoding(headers: &HeaderMap, name: &header::HeaderName) -> Result<Option<Compression>> {
+    let said = headers.get(name).and_then(|said| said.to_str().ok());
+    Compression::named(said.unwrap_or_default()).map_err(|error| {
+        // The other side was told what is known here.
+        Error::internal(error.message().to_owned()).with_outcome(Outcome::Unknown)
+    })
+}
+
+/// The error that a response with another status tells.
+async fn told(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: HttpBody,
+    is_json: bool,
+    most: usize,
+) -> Error {
+    let otherwise = code::of_status(status);
+    let plain = async {
+        let (data, _) = body.collect(most).await?;
+        match named_encoding(headers, &header::CONTENT_ENCODING)? {
+            Some(encoding) => encoding.decompress(&data, most),
+            None => Ok(data),
+        }
+    };
+    let told = match plain.await {
+        Ok(text) if is_json => serde_json::from_slice::<Value>(&text).ok(),
+        _ => None,
+    };
+    let told = told.filter(Value::is_object);
+    let error = match told {
+        Some(told) => error::read(&told, otherwise),
+        None => Error::new(otherwise, format!("the answer is HTTP status {status}")),
+    };
+    said(
+        beside(headers, error),
+        headers
+            .get(&propagation::OUTCOME)
+            .map(|said| said.as_bytes()),
+    )
+}
+
+/// An error with outcome and pushback, as its metadata says them.
+fn said(mut error: Error, outcome: Option<&[u8]>) -> Error {
+    let outcome = match outcome {
+        Some(b"rejected") => Outcome::Rejected,
+        Some(b"unknown") => Outcome::Unknown,
+        // What the server did not send is not what we did not send.
+        _ => Outcome::Answered,
+    };
+    let after = error.metadata().get(header::RETRY_AFTER.as_str());
+    let after = after.and_then(|after| after.parse().ok());
+    error = error.with_outcome(outcome);
+    match after {
+        Some(seconds) => error.with_retry_after(Duration::from_secs(seconds)),
+        None => error,
+    }
+}
+
+/// The messages of an answer, and then how it ended.
+struct Received {
+    envelopes: Envelopes,
+    encoding: Option<Compression>,
+    most: usize,
+    trailers: Trailers,
+    failed: Failed,
+    ended: bool,
+    _held: Held,
+}
+
+impl Received {
+    /// The only message of an answer that has one.
+    async fn only(&mut self) -> Result<Bytes> {
+        let mut only = None;
+        while let Some(message) = poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await {
+            let message = message?;
+            if only.replace(message).is_some() {
+                let error = "a second message came where one was expected";
+                return Err(Error::unimplemented(error));
+            }
+        }
+        only.ok_or_else(|| Error::unimplemented("no message came where one was expected"))
+    }
+
+    /// How it ended, by the last message.
+    fn end(&mut self, flags: u8, message: Bytes) -> Result<()> {
+        let message = match (flags & COMPRESSED, self.encoding) {
+            (0, _) => message,
+            (_, Some(encoding)) => encoding.decompress(&message, self.most)?,
+            (_, None) => return Err(Error::internal("the end is compressed, unsaid how")),
+        };
+        let told: Value = serde_json::from_slice(&message).map_err(|error| {
+            Error::internal("the end of the stream is no JSON").with_source(error)
+        })?;
+        let mut trailers = Metadata::new();
+        let entries = told.get("metadata").and_then(Value::as_object);
+        for (name, values) in entries.into_iter().flatten() {
+            for value in values.as_array().into_iter().flatten() {
+                trailers.append(
+                    &name.to_ascii_lowercase(),
+                    value.as_str().unwrap_or_default(),
+                );
+            }
+        }
+        let failed = told.get("error").filter(|error| !error.is_null());
+        let Some(failed) = failed else {
+            self.trailers.set(trailers);
+            return Ok(());
+        };
+        let mut failed = error::read(failed, Code::Unknown);
+        for (name, value) in trailers.iter() {
+            let name = format!("{}{name}", metadata::TRAILER);
+            failed.metadata_mut().append(&name, value);
+        }
+        let outcome = trailers
+            .get(propagation::OUTCOME.as_str())
+            .map(str::as_bytes);
+        Err(said(failed, outcome))
+    }
+}
+
+impl Stream for Received {
+    type Item = Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        if this.ended {
+            return Poll::Ready(None);
+        }
+        let next = ready!(this.envelopes.poll_message(cx));
+        let next = match next {
+            Some(Ok(envelope)) if envelope.flags & end::END != 0 => {
+                this.ended = true;
+                this.end(envelope.flags, envelope.message).err().map(Err)
+            }
+            Some(Ok(envelope)) => Some(open(envelope, this.encoding, this.most)),
+            Some(Err(error)) => Some(Err(this.failed.cause(unknown(error)))),
+            None => Some(Err(unknown(Error::internal(
+                "the answer ended without saying how",
+            )))),
+        };
+        this.ended |= matches!(next, Some(Err(_)) | None);
+        Poll::Ready(next)
+    }
+}
+
+/// What goes wrong while an answer comes says nothing of the work, unless that it is too large.
+fn unknown(error: Error) -> Error {
+    match error.code() {
+        Code::ResourceExhausted => error.with_outcome(Outcome::Answered),
+        _ => error.with_outcome(Outcome::Unknown),
+    }
+}

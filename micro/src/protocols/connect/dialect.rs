@@ -1,0 +1,302 @@
+//! The server's side: requests of Connect into calls, answers back.
+
+use std::{
+    future::poll_fn,
+    sync::Arc,
+    task::{Context as TaskContext, Poll, Waker},
+};
+
+use bytes::Bytes;
+use http::{Method, Request as HttpRequest, Response, StatusCode, header, request::Parts};
+
+use super::{
+    head::{self, Form, Head, TIMEOUT, VERSION},
+    messages::Messages,
+    query, stream, unary,
+};
+use crate::{
+    call::{Begun, Call},
+    error::{Code, Error, Outcome, Result},
+    http::{HttpAnswer, HttpBegun, HttpBody, compression::Compression, too_large},
+    message::{Body, ContentType, Request, Response as Answer},
+    protocols::{Dialect, Place, Site},
+    time::{self, NEVER, Nanos},
+};
+
+/// Connect: unary calls and streams, in JSON and Protobuf.
+#[derive(Debug, Default)]
+pub(crate) struct Server;
+
+/// The content types of a call.
+const TAKEN: &str = "application/json, application/proto, application/connect+json, \
+                     application/connect+proto";
+
+impl Dialect for Server {
+    /// Posts of JSON that do not say what they are of are left to plain HTTP, which answers alike.
+    fn speaks(&self, head: &Parts) -> bool {
+        let headers = &head.headers;
+        let named = headers.get(header::CONTENT_TYPE);
+        named.is_some_and(|named| {
+            let named = named.as_bytes();
+            named.starts_with(b"application/connect+") || named == b"application/proto"
+        }) || headers.contains_key(VERSION)
+            || headers.contains_key(TIMEOUT)
+            || asks(head).is_some()
+    }
+
+    fn answer(&self, request: HttpRequest<HttpBody>, site: &Site) -> HttpAnswer {
+        match self.begin(request, site, time::now()) {
+            HttpBegun::Done(response) => Box::pin(async { response }),
+            HttpBegun::Running(answer) => answer,
+        }
+    }
+
+    fn begin(&self, request: HttpRequest<HttpBody>, site: &Site, now: Nanos) -> HttpBegun {
+        let (parts, body) = request.into_parts();
+        let asked = match asked(&parts, site) {
+            Ok(asked) => asked,
+            Err(refused) => return HttpBegun::Done(*refused),
+        };
+        let reply = Reply {
+            form: asked.form,
+            content_type: asked.content_type,
+            accepted: None,
+            is_missing: asked.place.shape.is_none() && site.call.listing().is_some(),
+            deadline: NEVER,
+        };
+        let mut head = match head::read(&parts.headers, reply.form, now) {
+            Ok(head) => head,
+            Err(error) => return HttpBegun::Done(reply.write(Err(error))),
+        };
+        let body = match asked.message {
+            None => body,
+            Some((message, encoding)) => {
+                head.context.metadata_mut().insert(":method", "GET");
+                match Compression::named(&encoding) {
+                    Ok(encoding) => head.encoding = encoding,
+                    Err(error) => return HttpBegun::Done(reply.write(Err(error))),
+                }
+                HttpBody::Whole(message)
+            }
+        };
+        let exchange = Exchange {
+            call: site.call.clone(),
+            place: asked.place,
+            reply: Reply {
+                accepted: head.accepted,
+                deadline: head.context.deadline(),
+                ..reply
+            },
+            head,
+            most: site.limits.message,
+        };
+        match exchange.reply.form {
+            // There is nothing to read it for.
+            _ if exchange.reply.is_missing => exchange.call(Body::empty(), now),
+            Form::Unary => exchange.unary(body, now),
+            Form::Stream => exchange.stream(body, now),
+        }
+    }
+}
+
+/// The query of a request that asks by GET.
+fn asks(head: &Parts) -> Option<&str> {
+    let query = head.uri.query().filter(|query| query::is_one(query))?;
+    (head.method == Method::GET).then_some(query)
+}
+
+/// What a request is of.
+struct Asked {
+    place: Place,
+    form: Form,
+    content_type: ContentType,
+    /// The message of a GET, and how it is compressed.
+    message: Option<(Bytes, String)>,
+}
+
+/// Where a request goes and in which form, or the answer to one that is wrong in that.
+fn asked(head: &Parts, site: &Site) -> Result<Asked, Box<Response<HttpBody>>> {
+    let refused = |status, name, value| Box::new(unary::refused(status, name, value));
+    let method_not_allowed = || refused(StatusCode::METHOD_NOT_ALLOWED, header::ALLOW, "POST");
+    let unknown_type = || {
+        let name = header::HeaderName::from_static("accept-post");
+        refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, name, TAKEN)
+    };
+    let failed = |error: Error, status| Box::new(unary::failed(&error, status));
+    let query = asks(head);
+    if head.method != Method::POST && query.is_none() {
+        return Err(method_not_allowed());
+    }
+    let place = site.place(head.uri.path()).ok_or_else(|| {
+        let error = Error::unimplemented("there is no such path; it is `/package.Type/Method`");
+        failed(error, StatusCode::NOT_FOUND)
+    })?;
+    let (form, content_type, message) = match query {
+        Some(query) => {
+            if place.shape.is_some_and(|shape| !shape.read_only) {
+                return Err(method_not_allowed());
+            }
+            let query = query::read(query);
+            let query = query.map_err(|error| failed(error, StatusCode::BAD_REQUEST))?;
+            if query.version.as_deref() != Some("v1") {
+                let error = Error::invalid_argument("`connect` is not `v1`, which alone is known");
+                return Err(failed(error, StatusCode::BAD_REQUEST));
+            }
+            let content_type = query.encoding.as_deref().and_then(head::codec);
+            let content_type = content_type.ok_or_else(unknown_type)?;
+            (
+                Form::Unary,
+                content_type,
+                Some((query.message, query.compression)),
+            )
+        }
+        None => {
+            let named = head.headers.get(header::CONTENT_TYPE);
+            let (form, content_type) = named.and_then(head::kind).ok_or_else(unknown_type)?;
+            (form, content_type, None)
+        }
+    };
+    let streams = place
+        .shape
+        .map(|shape| shape.request_stream || shape.response_stream);
+    if streams.is_some_and(|streams| streams != (form == Form::Stream)) {
+        return Err(unknown_type());
+    }
+    Ok(Asked {
+        place,
+        form,
+        content_type,
+        message,
+    })
+}
+
+/// How a request is to be answered.
+struct Reply {
+    form: Form,
+    content_type: ContentType,
+    accepted: Option<Compression>,
+    /// Whether there is no such endpoint.
+    is_missing: bool,
+    deadline: Nanos,
+}
+
+impl Reply {
+    fn write(self, answer: Result<Answer>) -> Response<HttpBody> {
+        match (answer, self.form) {
+            (Err(error), _) if self.is_missing && error.code() == Code::NotFound => {
+                let text = error.message().to_owned();
+                let error = Error::unimplemented(text).with_outcome(error.outcome());
+                unary::failed(&error, StatusCode::NOT_FOUND)
+            }
+            (answer, Form::Unary) => unary::write(answer, &self.content_type, self.accepted),
+            (answer, Form::Stream) => {
+                stream::write(answer, &self.content_type, self.accepted, self.deadline)
+            }
+        }
+    }
+}
+
+/// One request on its way.
+struct Exchange {
+    call: Arc<dyn Call>,
+    place: Place,
+    reply: Reply,
+    head: Head,
+    /// Bytes of the largest message.
+    most: usize,
+}
+
+impl Exchange {
+    fn unary(self, body: HttpBody, now: Nanos) -> HttpBegun {
+        let most = self.most;
+        match body {
+            HttpBody::Whole(data) | HttpBody::Trailed(data, _) => self.whole(data, now),
+            body => HttpBegun::Running(Box::pin(async move {
+                let collected = before(self.reply.deadline, body.collect(most)).await;
+                match collected {
+                    Ok((data, _)) => finish(self.whole(data, time::now())).await,
+                    Err(error) => self.reply.write(Err(rejected(error))),
+                }
+            })),
+        }
+    }
+
+    /// Calls with a message that has come whole.
+    fn whole(self, data: Bytes, now: Nanos) -> HttpBegun {
+        let message = match self.head.encoding {
+            _ if data.len() > self.most => Err(too_large(self.most)),
+            Some(encoding) if !data.is_empty() => encoding.decompress(&data, self.most),
+            _ => Ok(data),
+        };
+        match message {
+            Ok(message) => self.call(message.into(), now),
+            Err(error) => HttpBegun::Done(self.reply.write(Err(error))),
+        }
+    }
+
+    fn stream(self, body: HttpBody, now: Nanos) -> HttpBegun {
+        let mut messages = Messages::new(body, self.head.encoding, self.most);
+        if self.place.shape.is_none_or(|shape| shape.request_stream) {
+            return self.call(Body::stream(messages), now);
+        }
+        let mut first = None;
+        let mut cx = TaskContext::from_waker(Waker::noop());
+        match messages.poll_only(&mut first, &mut cx) {
+            Poll::Ready(Ok(message)) => self.call(message.into(), now),
+            Poll::Ready(Err(error)) => HttpBegun::Done(self.reply.write(Err(rejected(error)))),
+            Poll::Pending => HttpBegun::Running(Box::pin(async move {
+                let only = poll_fn(|cx| messages.poll_only(&mut first, cx));
+                match before(self.reply.deadline, only).await {
+                    Ok(message) => finish(self.call(message.into(), time::now())).await,
+                    Err(error) => self.reply.write(Err(rejected(error))),
+                }
+            })),
+        }
+    }
+
+    /// Calls with all that is known of the request.
+    fn call(self, body: Body, now: Nanos) -> HttpBegun {
+        let Exchange {
+            call, place, reply, ..
+        } = self;
+        let idempotent = place.shape.unwrap_or_default().idempotent;
+        let content_type = reply.content_type.clone();
+        let context = self.head.context;
+        let request = Request::build(place.target, context, content_type, body, idempotent);
+        match call.begin(request, now) {
+            Begun::Done(answer) => HttpBegun::Done(reply.write(answer)),
+            Begun::Running(answer) => {
+                HttpBegun::Running(Box::pin(async move { reply.write(answer.await) }))
+            }
+        }
+    }
+}
+
+async fn finish(begun: HttpBegun) -> Response<HttpBody> {
+    match begun {
+        HttpBegun::Done(response) => response,
+        HttpBegun::Running(answer) => answer.await,
+    }
+}
+
+/// An error for a request of which nothing was done.
+fn rejected(error: Error) -> Error {
+    if error.outcome() == Outcome::Rejected {
+        return error;
+    }
+    error.with_outcome(Outcome::Answered)
+}
+
+/// What a future gives before a deadline.
+async fn before<T>(deadline: Nanos, future: impl Future<Output = Result<T>>) -> Result<T> {
+    if deadline == NEVER {
+        return future.await;
+    }
+    tokio::time::timeout_at(time::instant(deadline), future)
+        .await
+        .unwrap_or_else(|_| {
+            Err(Error::deadline_exceeded(
+                "the time ran out before the request had come whole",
+            ))
+        })
+}

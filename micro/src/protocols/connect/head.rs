@@ -1,0 +1,201 @@
+//! The head of a request: what it says of form, encoding, time and what travels with it.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::metadata;
+use crate::{
+    context::{Context, Criticality, Trace},
+    error::{Error, Result},
+    http::compression::Compression,
+    message::{ContentType, Metadata},
+    protocols::propagation,
+    time::{NEVER, Nanos, nanos},
+};
+
+pub(super) const VERSION: HeaderName = HeaderName::from_static("connect-protocol-version");
+pub(super) const TIMEOUT: HeaderName = HeaderName::from_static("connect-timeout-ms");
+/// How the messages of a stream are compressed; a unary one has HTTP's own header.
+pub(super) const STREAM_ENCODING: HeaderName = HeaderName::from_static("connect-content-encoding");
+pub(super) const STREAM_ACCEPT: HeaderName = HeaderName::from_static("connect-accept-encoding");
+
+/// How a call is written in HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// One message each way, as they are; errors by the status.
+    Unary,
+    /// Messages in envelopes, of which the last says how it ended.
+    Stream,
+}
+
+/// The form and encoding that a content type names; `None` where it is none of Connect.
+pub(super) fn kind(named: &HeaderValue) -> Option<(Form, ContentType)> {
+    let bare = named.to_str().ok()?.split(';').next()?.trim_end();
+    let rest = bare.strip_prefix("application/")?;
+    match rest.strip_prefix("connect+") {
+        Some(name) => Some((Form::Stream, codec(name)?)),
+        None => Some((Form::Unary, codec(rest)?)),
+    }
+}
+
+/// An encoding by the name that Connect gives it.
+pub(super) fn codec(name: &str) -> Option<ContentType> {
+    match name {
+        "json" => Some(ContentType::Json),
+        "proto" => Some(ContentType::Protobuf),
+        _ => None,
+    }
+}
+
+/// The name that Connect gives an encoding; `None` where it does not know it.
+pub(super) fn codec_name(content_type: &ContentType) -> Option<&'static str> {
+    match content_type {
+        ContentType::Json => Some("json"),
+        ContentType::Protobuf => Some("proto"),
+        _ => None,
+    }
+}
+
+/// How Connect names a content type; what it does not know it does not send.
+pub(super) fn name(form: Form, content_type: &ContentType) -> HeaderValue {
+    HeaderValue::from_static(match (form, content_type) {
+        (Form::Unary, ContentType::Json) => "application/json",
+        (Form::Unary, _) => "application/proto",
+        (Form::Stream, ContentType::Json) => "application/connect+json",
+        (Form::Stream, _) => "application/connect+proto",
+    })
+}
+
+/// A request's head, read.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) context: Context,
+    /// How messages of the request are compressed.
+    pub(super) encoding: Option<Compression>,
+    /// How those of the answer may be.
+    pub(super) accepted: Option<Compression>,
+}
+
+/// Reads a head in one go over its headers.
+///
+/// # Errors
+/// `InvalidArgument` for a time or a version that cannot be read, `Unimplemented` for an unknown encoding.
+pub(super) fn read(headers: &HeaderMap, form: Form, received: Nanos) -> Result<Head> {
+    let mut left: Option<Duration> = None;
+    let mut encoding = None;
+    let mut accepted = None;
+    let mut attempts = None;
+    let mut criticality = Criticality::Default;
+    let mut trace = Trace::default();
+    let mut metadata = Metadata::new();
+    for (name, value) in headers {
+        let text = || value.to_str().unwrap_or_default();
+        match (name.as_str(), form) {
+            ("connect-protocol-version", _) => version(text())?,
+            ("connect-timeout-ms", _) => left = Some(timeout(text())?),
+            ("content-encoding", Form::Unary) | ("connect-content-encoding", Form::Stream) => {
+                encoding = Compression::named(text())?;
+            }
+            ("accept-encoding", Form::Unary) | ("connect-accept-encoding", Form::Stream) => {
+                accepted = Compression::chosen(text());
+            }
+            ("micro-attempts", _) => attempts = text().parse().ok(),
+            ("micro-criticality", _) => {
+                criticality = match text() {
+                    "critical" => Criticality::Critical,
+                    "sheddable" => Criticality::Sheddable,
+                    _ => Criticality::Default,
+                }
+            }
+            ("traceparent", _) => trace = propagation::read_trace(text()).unwrap_or_default(),
+            (name, _) if metadata::is_reserved(name) => {}
+            (name, _) => metadata.append(name, &String::from_utf8_lossy(value.as_bytes())),
+        }
+    }
+    let deadline = left.map_or(NEVER, |left| received.saturating_add(nanos(left)));
+    Ok(Head {
+        context: Context::received(deadline, attempts, criticality, trace, metadata),
+        encoding,
+        accepted,
+    })
+}
+
+fn version(text: &str) -> Result<()> {
+    match text {
+        "1" => Ok(()),
+        other => Err(Error::invalid_argument(format!(
+            "`connect-protocol-version` is `{}`; only 1 is known here",
+            other.escape_debug()
+        ))),
+    }
+}
+
+/// Milliseconds, in at most ten digits.
+fn timeout(text: &str) -> Result<Duration> {
+    let is_one = (1..=10).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    let millis = text.parse().ok().filter(|_| is_one);
+    millis.map(Duration::from_millis).ok_or_else(|| {
+        Error::invalid_argument(format!(
+            "`connect-timeout-ms` is `{}`; it has up to ten digits",
+            text.escape_debug()
+        ))
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
+mod tests {
+    use super::*;
+
+    fn head(headers: &[(&'static str, &'static str)]) -> Result<Head> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, HeaderValue::from_static(value));
+        }
+        read(&map, Form::Unary, 7)
+    }
+
+    #[test]
+    fn the_content_type_says_form_and_encoding() {
+        let of = |text| kind(&HeaderValue::from_static(text));
+        assert_eq!(
+            of("application/json; charset=utf-8"),
+            Some((Form::Unary, ContentType::Json))
+        );
+        assert_eq!(
+            of("application/connect+proto"),
+            Some((Form::Stream, ContentType::Protobuf))
+        );
+        for wrong in ["application/foo", "text/json", "application/connect+foo"] {
+            assert_eq!(of(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn time_left_is_at_most_ten_digits() {
+        let deadline =
+            |text| head(&[("connect-timeout-ms", text)]).map(|head| head.context.deadline());
+        assert_eq!(deadline("5").unwrap(), 5_000_007);
+        assert_eq!(deadline("9999999999").unwrap(), 9_999_999_999_000_007);
+        for wrong in ["", "+1", "-1", "1s", "12345678901"] {
+            assert!(deadline(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(head(&[]).unwrap().context.deadline(), NEVER);
+        assert!(head(&[("connect-protocol-version", "2")]).is_err());
+    }
+
+    #[test]
+    fn what_is_of_the_protocol_is_no_metadata() {
+        let head = head(&[
+            ("content-type", "application/json"),
+            ("connect-protocol-version", "1"),
+            ("micro-attempts", "3"),
+            ("tenant", "acme"),
+        ])
+        .unwrap();
+        let all: Vec<_> = head.context.metadata().iter().collect();
+        assert_eq!(all, [("tenant", "acme")]);
+        assert_eq!(head.context.attempts_left(), Some(3));
+    }
+}

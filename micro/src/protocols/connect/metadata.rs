@@ -1,0 +1,86 @@
+//! Metadata between messages of ours and the headers of Connect, which has trailers as headers too.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Map, Value};
+
+use crate::{
+    error::{Error, Outcome, details::DETAILS},
+    message::Metadata,
+    protocols::{addressing::is_addressing, propagation},
+};
+
+/// Entries under a name that begins so come after the last message.
+pub(super) const TRAILER: &str = "trailer-";
+
+/// Whether a header is the protocol's own or of one hop, so that no metadata may be written there.
+pub(super) fn is_reserved(name: &str) -> bool {
+    matches!(
+        name,
+        "content-type"
+            | "content-length"
+            | "content-encoding"
+            | "accept-encoding"
+            | "transfer-encoding"
+            | "connection"
+            | "proxy-connection"
+            | "keep-alive"
+            | "upgrade"
+            | "te"
+            | "trailer"
+            | "host"
+            | "date"
+    ) || name.starts_with("connect-")
+        || is_addressing(name)
+}
+
+/// The name without the prefix of trailers, if it has it.
+pub(super) fn bare(name: &str) -> Option<&str> {
+    let (prefix, bare) = name.split_at_checked(TRAILER.len())?;
+    prefix.eq_ignore_ascii_case(TRAILER).then_some(bare)
+}
+
+/// Adds metadata to headers, that of trailers under its prefix if `trailers` says so, else not at all.
+pub(super) fn write(metadata: &Metadata, trailers: bool, headers: &mut HeaderMap) {
+    for (name, value) in metadata.iter() {
+        if (bare(name).is_some() && !trailers) || name.eq_ignore_ascii_case(DETAILS) {
+            continue;
+        }
+        let named = HeaderName::try_from(name);
+        let valued = HeaderValue::from_bytes(value.trim_matches(propagation::PADDING).as_bytes());
+        match (named, valued) {
+            (Ok(named), Ok(valued)) if !is_reserved(named.as_str()) => {
+                headers.append(named, valued);
+            }
+            _ => tracing::debug!(name, "an entry of metadata cannot be a header of Connect"),
+        }
+    }
+}
+
+/// What an error says beside code, text and details.
+pub(super) fn of_error(error: &Error) -> Metadata {
+    let mut all = error.metadata().clone();
+    if error.outcome() != Outcome::Answered {
+        all.insert(propagation::OUTCOME.as_str(), error.outcome().as_str());
+    }
+    if let Some(after) = error.retry_after() {
+        let seconds = after.as_secs_f64().ceil() as u64;
+        all.insert(http::header::RETRY_AFTER.as_str(), &seconds.to_string());
+    }
+    all
+}
+
+/// Adds entries to those of a stream's end, under their bare names.
+pub(super) fn write_end<'a>(
+    entries: impl Iterator<Item = (&'a str, &'a str)>,
+    end: &mut Map<String, Value>,
+) {
+    for (name, value) in entries {
+        let name = name.to_ascii_lowercase();
+        if name == DETAILS || is_reserved(&name) {
+            continue;
+        }
+        if let Value::Array(values) = end.entry(name).or_insert_with(|| Value::Array(Vec::new())) {
+            values.push(value.into());
+        }
+    }
+}

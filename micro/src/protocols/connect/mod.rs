@@ -1,0 +1,22 @@
+//! Connect, as <https://connectrpc.com/docs/protocol> has it: calls by plain HTTP posts (or GETs of what
+//! changes nothing), streams of enveloped messages: the server's [`Dialect`](crate::protocols::Dialect), and a client's way to a
+//! node.
+
+mod client;
+mod code;
+mod dialect;
+mod end;
+mod error;
+mod head;
+mod messages;
+mod metadata;
+mod query;
+mod stream;
+mod unary;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
+mod tests;
+
+pub(crate) use client::way;
+pub(crate) use dialect::Server;

@@ -1,0 +1,80 @@
+//! Answers of one message, and errors, as they are in HTTP.
+
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+
+use super::{
+    code, error,
+    head::{self, Form},
+    messages::WORTH_IT,
+    metadata,
+};
+use crate::{
+    error::{Error, Result},
+    http::{HttpBody, compression::Compression},
+    message::{ContentType, Response as Answer},
+    protocols::propagation,
+};
+
+/// An answer, or the error in its stead.
+pub(super) fn write(
+    answer: Result<Answer>,
+    content_type: &ContentType,
+    accepted: Option<Compression>,
+) -> Response<HttpBody> {
+    let fine = answer.and_then(|answer| fine(answer, content_type, accepted));
+    fine.unwrap_or_else(|error| failed(&error, code::status(error.code())))
+}
+
+fn fine(
+    answer: Answer,
+    content_type: &ContentType,
+    accepted: Option<Compression>,
+) -> Result<Response<HttpBody>> {
+    if answer.content_type() != content_type {
+        return Err(Error::internal(format!(
+            "the answer is in {}, which was not asked for",
+            answer.content_type()
+        )));
+    }
+    let mut response = Response::new(HttpBody::empty());
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, head::name(Form::Unary, content_type));
+    metadata::write(answer.metadata(), true, headers);
+    if answer.load > 0 {
+        headers.insert(propagation::LOAD, HeaderValue::from(answer.load));
+    }
+    let (_, body) = answer.into_parts();
+    let mut message = body.into_bytes()?;
+    if let Some(accepted) = accepted.filter(|_| message.len() >= WORTH_IT) {
+        message = accepted.compress(&message)?;
+        let named = HeaderValue::from_static(accepted.as_str());
+        headers.insert(header::CONTENT_ENCODING, named);
+    }
+    *response.body_mut() = HttpBody::Whole(message);
+    Ok(response)
+}
+
+/// An error under a status.
+pub(super) fn failed(error: &Error, status: StatusCode) -> Response<HttpBody> {
+    let body = error::write(error).to_string();
+    let mut response = Response::new(HttpBody::Whole(body.into()));
+    *response.status_mut() = status;
+    let headers: &mut HeaderMap = response.headers_mut();
+    metadata::write(&metadata::of_error(error), true, headers);
+    let json = HeaderValue::from_static("application/json");
+    headers.insert(header::CONTENT_TYPE, json);
+    response
+}
+
+/// An answer to what is no call of Connect: a status alone, with a header that says what would be.
+pub(super) fn refused(
+    status: StatusCode,
+    name: header::HeaderName,
+    value: &'static str,
+) -> Response<HttpBody> {
+    let mut response = Response::new(HttpBody::empty());
+    *response.status_mut() = status;
+    let value = HeaderValue::from_static(value);
+    response.headers_mut().insert(name, value);
+    response
+}

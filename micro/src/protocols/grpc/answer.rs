@@ -1,0 +1,127 @@
+//! The answer to a request, as HTTP.
+
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+
+use super::{
+    head::{self, ACCEPT_ENCODING, ENCODING},
+    messages::{Compress, End, Sealed},
+    metadata, status,
+};
+use crate::{
+    context::Wire,
+    error::{Code, Error, Result},
+    http::{
+        HttpBody,
+        compression::{ACCEPTED, Compression},
+    },
+    message::{ContentType, Response as Answer},
+    protocols::propagation,
+    time::Nanos,
+};
+
+/// How a request is to be answered.
+pub(super) struct Reply {
+    /// The content type of the request, and its name.
+    pub(super) content_type: ContentType,
+    pub(super) named: HeaderValue,
+    /// How its messages are compressed.
+    pub(super) encoding: Option<Compression>,
+    /// How those of the answer may be, if the handler wants it.
+    pub(super) accepted: Option<Compression>,
+    /// By which the handler says so.
+    pub(super) wire: Option<Wire>,
+    pub(super) to_go_micro: bool,
+    pub(super) deadline: Nanos,
+}
+
+impl Reply {
+    /// A head with the headers that every answer has.
+    fn head(&self) -> Response<HttpBody> {
+        let mut response = Response::new(HttpBody::empty());
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, self.named.clone());
+        response
+    }
+
+    /// An answer, or the error in its stead.
+    pub(super) fn write(self, answer: Result<Answer>) -> Response<HttpBody> {
+        match answer.and_then(|answer| self.fine(answer)) {
+            Ok(response) => response,
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    fn fine(&self, answer: Answer) -> Result<Response<HttpBody>> {
+        let mut response = self.head();
+        let mut trailers = HeaderMap::new();
+        let encoding = match self.wire.as_ref().and_then(Wire::compresses) {
+            Some(_) => self.accepted.or(self.encoding),
+            None => self.encoding,
+        };
+        let compress = Compress::new(encoding, self.wire.clone());
+        let headers = response.headers_mut();
+        if let Some(encoding) = encoding {
+            headers.insert(ENCODING, HeaderValue::from_static(encoding.as_str()));
+        }
+        if *answer.content_type() != self.content_type {
+            headers.insert(header::CONTENT_TYPE, head::name(answer.content_type()));
+        }
+        if answer.body().is_stream() {
+            headers.insert(propagation::BODY, HeaderValue::from_static("stream"));
+        }
+        if !answer.metadata().is_empty() {
+            metadata::write_both(answer.metadata(), headers, &mut trailers);
+        }
+        if answer.load > 0 {
+            trailers.insert(propagation::LOAD, HeaderValue::from(answer.load));
+        }
+        let (_, body) = answer.into_parts();
+        *response.body_mut() = match body.as_bytes() {
+            Some(message) => {
+                trailers.insert(status::STATUS, status::FINE);
+                compress.body(message, Some(Box::new(trailers)))?
+            }
+            None => {
+                let end = End::Status {
+                    trailers,
+                    to_go_micro: self.to_go_micro,
+                };
+                let messages = body.into_stream();
+                HttpBody::stream(Sealed::new(
+                    messages,
+                    compress,
+                    usize::MAX,
+                    end,
+                    self.deadline,
+                ))
+            }
+        };
+        Ok(response)
+    }
+
+    /// An error before any message: the trailers are all there is.
+    pub(super) fn failed(&self, error: &Error) -> Response<HttpBody> {
+        let mut response = self.head();
+        let headers = response.headers_mut();
+        if error.code() == Code::Unimplemented {
+            // In case it is for an encoding that is not known.
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(ACCEPTED));
+        }
+        status::write(error, self.to_go_micro, headers);
+        response
+    }
+}
+
+/// An answer without gRPC, to a request that is none.
+pub(super) fn refused(
+    status: StatusCode,
+    name: header::HeaderName,
+    value: &'static str,
+) -> Response<HttpBody> {
+    let mut response = Response::new(HttpBody::empty());
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(name, HeaderValue::from_static(value));
+    response
+}

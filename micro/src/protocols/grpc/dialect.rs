@@ -1,0 +1,207 @@
+//! The server's side: requests of gRPC into calls, answers back.
+
+use std::{
+    future::poll_fn,
+    sync::Arc,
+    task::{Context as TaskContext, Poll, Waker},
+};
+
+use http::{HeaderValue, Method, Request as HttpRequest, StatusCode, header, request::Parts};
+
+use super::{
+    answer::{Reply, refused},
+    builtin::{self, Descriptors},
+    head::{self, Head},
+    messages::Messages,
+};
+use crate::{
+    call::{Begun, Call, Shape},
+    error::{Code, Error, Outcome, Result},
+    http::{HttpAnswer, HttpBegun, HttpBody},
+    message::{Body, ContentType, Request},
+    protocols::{Dialect, Place, Site},
+    time::{self, NEVER, Nanos},
+};
+
+/// gRPC over HTTP/2: unary calls and streams, health and reflection.
+#[derive(Debug, Default)]
+pub(crate) struct Server {
+    descriptors: Descriptors,
+}
+
+impl Dialect for Server {
+    fn speaks(&self, head: &Parts) -> bool {
+        let content_type = head.headers.get(header::CONTENT_TYPE);
+        content_type.is_some_and(head::is_grpc) && head.version == http::Version::HTTP_2
+    }
+
+    fn answer(&self, request: HttpRequest<HttpBody>, site: &Site) -> HttpAnswer {
+        match self.begin(request, site, time::now()) {
+            HttpBegun::Done(response) => Box::pin(async { response }),
+            HttpBegun::Running(answer) => answer,
+        }
+    }
+
+    fn begin(&self, request: HttpRequest<HttpBody>, site: &Site, now: Nanos) -> HttpBegun {
+        let (parts, body) = request.into_parts();
+        let head = match head::read(&parts.headers, now) {
+            Some(head) => head,
+            None => {
+                let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+                let known = "application/grpc, application/grpc+proto, application/grpc+json";
+                return HttpBegun::Done(refused(status, header::ACCEPT, known));
+            }
+        };
+        if parts.method != Method::POST {
+            let status = StatusCode::METHOD_NOT_ALLOWED;
+            return HttpBegun::Done(refused(status, header::ALLOW, "POST"));
+        }
+        let head = match head {
+            Ok(head) => head,
+            Err(error) => {
+                let named = parts.headers.get(header::CONTENT_TYPE).cloned();
+                let reply = Reply {
+                    content_type: ContentType::Protobuf,
+                    named: named.unwrap_or(HeaderValue::from_static("application/grpc")),
+                    encoding: None,
+                    accepted: None,
+                    wire: None,
+                    to_go_micro: false,
+                    deadline: NEVER,
+                };
+                return HttpBegun::Done(reply.failed(&error));
+            }
+        };
+        let reply = Reply {
+            content_type: head.content_type.clone(),
+            named: head.named.clone(),
+            // What came compressed is answered so too; who sends plain messages need not unpack any.
+            encoding: head.encoding,
+            accepted: head.accepted,
+            wire: head.context.wire().cloned(),
+            to_go_micro: head.of_go_micro,
+            deadline: head.context.deadline(),
+        };
+        let path = parts.uri.path();
+        let Some(place) = site.place(path) else {
+            let path = path.escape_debug();
+            let error = format!("malformed method name `{path}`; it is `/package.Type/Method`");
+            return HttpBegun::Done(reply.failed(&Error::unimplemented(error)));
+        };
+        let builtin = match place.shape {
+            Some(_) => None,
+            None if site.refuses => None,
+            None => builtin::of(place.target.service(), &site.call, &self.descriptors),
+        };
+        let (call, place) = match builtin {
+            None => (site.call.clone(), place),
+            Some(builtin) => {
+                let shape = builtin.shape(place.target.endpoint());
+                (builtin, Place { shape, ..place })
+            }
+        };
+        Exchange {
+            call,
+            place,
+            reply,
+            most: site.limits.message,
+        }
+        .begin(head, body, now)
+    }
+}
+
+/// One request on its way.
+struct Exchange {
+    call: Arc<dyn Call>,
+    place: Place,
+    reply: Reply,
+    most: usize,
+}
+
+impl Exchange {
+    fn begin(self, head: Head, body: HttpBody, now: Nanos) -> HttpBegun {
+        let mut messages = Messages::new(body, head.encoding, self.most, self.reply.wire.clone());
+        let streams = match self.place.shape {
+            Some(shape) => shape.request_stream,
+            // There is no such endpoint, which may be said before anything comes; or nothing is known.
+            None => head.streams || self.call.listing().is_some(),
+        };
+        if streams {
+            return self.call(head, Body::stream(messages), now);
+        }
+        let mut first = None;
+        let answers_by_stream = self.place.shape.is_some_and(|shape| shape.response_stream);
+        let whole = !(answers_by_stream && head.of_go_micro);
+        let mut cx = TaskContext::from_waker(Waker::noop());
+        match messages.poll_only(&mut first, whole, &mut cx) {
+            Poll::Ready(Ok(message)) => self.call(head, message.into(), now),
+            Poll::Ready(Err(error)) => HttpBegun::Done(self.reply.failed(&rejected(error))),
+            Poll::Pending => HttpBegun::Running(Box::pin(async move {
+                let only = poll_fn(|cx| messages.poll_only(&mut first, whole, cx));
+                match before(self.reply.deadline, only).await {
+                    Err(error) => self.reply.failed(&rejected(error)),
+                    Ok(message) => match self.call(head, message.into(), time::now()) {
+                        HttpBegun::Done(response) => response,
+                        HttpBegun::Running(answer) => answer.await,
+                    },
+                }
+            })),
+        }
+    }
+
+    /// Calls with all that is known of the request.
+    fn call(self, head: Head, body: Body, now: Nanos) -> HttpBegun {
+        let Exchange {
+            call, place, reply, ..
+        } = self;
+        let Shape { idempotent, .. } = place.shape.unwrap_or_default();
+        let target = place.target.clone();
+        let request = Request::build(target, head.context, head.content_type, body, idempotent);
+        match call.begin(request, now) {
+            Begun::Done(answer) => {
+                let answer = answer.map_err(|error| unknown(error, &*call, &place));
+                HttpBegun::Done(reply.write(answer))
+            }
+            Begun::Running(answer) => {
+                HttpBegun::Running(Box::pin(async move { reply.write(answer.await) }))
+            }
+        }
+    }
+}
+
+/// An error for a request of which nothing was done.
+fn rejected(error: Error) -> Error {
+    match error.code() {
+        Code::Cancelled | Code::DeadlineExceeded => error,
+        _ if error.outcome() == Outcome::Rejected => error,
+        _ => error.with_outcome(Outcome::Answered),
+    }
+}
+
+/// Says that there is no such endpoint as gRPC says it, which has a code of its own for it.
+fn unknown(error: Error, call: &dyn Call, place: &Place) -> Error {
+    if error.code() != Code::NotFound || place.shape.is_some() || call.listing().is_none() {
+        return error;
+    }
+    let (kind, method) = place.target.endpoint().rsplit_once('.').unwrap_or_default();
+    let service = place.target.service();
+    Error::unimplemented(format!(
+        "unknown service {service}.{kind} or unknown method {method} for it: {}",
+        error.message()
+    ))
+    .with_outcome(error.outcome())
+}
+
+/// What a future gives before a deadline.
+async fn before<T>(deadline: Nanos, future: impl Future<Output = Result<T>>) -> Result<T> {
+    if deadline == NEVER {
+        return future.await;
+    }
+    tokio::time::timeout_at(time::instant(deadline), future)
+        .await
+        .unwrap_or_else(|_| {
+            Err(Error::deadline_exceeded(
+                "the time ran out before the request had come whole",
+            ))
+        })
+}

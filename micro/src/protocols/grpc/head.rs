@@ -1,0 +1,222 @@
+//! The head of a request: what it says of encoding, time and what travels with it.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::timeout;
+use crate::{
+    context::{Context, Criticality, Trace, Wire},
+    error::{Error, Result},
+    http::compression::Compression,
+    message::{ContentType, Metadata},
+    protocols::{addressing::is_addressee, propagation},
+    time::{NEVER, Nanos, nanos},
+};
+
+pub(super) const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+pub(super) const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
+pub(super) const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+/// What go-micro says of the content type beside gRPC's own.
+pub(super) const CONTENT_TYPE_BESIDE: HeaderName = HeaderName::from_static("x-content-type");
+
+/// A request's head, read.
+pub(super) struct Head {
+    pub(super) context: Context,
+    pub(super) content_type: ContentType,
+    /// The content type that the answer has, as the request named it.
+    pub(super) named: HeaderValue,
+    /// How compressed messages of the request are.
+    pub(super) encoding: Option<Compression>,
+    /// How messages of the answer may be compressed, if the handler wants it.
+    pub(super) accepted: Option<Compression>,
+    /// Whether it says that its body is a stream, which only our own clients do.
+    pub(super) streams: bool,
+    /// Whether the caller is of go-micro.
+    pub(super) of_go_micro: bool,
+}
+
+/// Whether a content type is one of gRPC, right or wrong; that of gRPC-Web is not.
+pub(super) fn is_grpc(content_type: &HeaderValue) -> bool {
+    let Some(rest) = content_type.as_bytes().strip_prefix(b"application/grpc") else {
+        return false;
+    };
+    !rest.starts_with(b"-web")
+}
+
+/// What messages are encoded in, by the content type and what go-micro says beside it; `None` when the
+/// content type is none of gRPC.
+pub(super) fn content_type(
+    named: &HeaderValue,
+    beside: Option<&HeaderValue>,
+) -> Option<ContentType> {
+    let rest = named.to_str().ok()?.strip_prefix("application/grpc")?;
+    let (subtype, parameters) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
+    Some(match (subtype.trim_end(), parameters) {
+        ("", _) => match beside.and_then(|beside| beside.to_str().ok()) {
+            Some(beside) => of_go_micro(beside),
+            None => ContentType::Protobuf,
+        },
+        ("+proto", _) => ContentType::Protobuf,
+        ("+json", _) => ContentType::Json,
+        ("+bytes", _) => ContentType::Bytes,
+        (other, _) => ContentType::parse(&format!("application/{}", other.strip_prefix('+')?)),
+    })
+}
+
+/// How gRPC names a content type.
+pub(super) fn name(content_type: &ContentType) -> HeaderValue {
+    match content_type {
+        ContentType::Protobuf => HeaderValue::from_static("application/grpc+proto"),
+        ContentType::Json => HeaderValue::from_static("application/grpc+json"),
+        ContentType::Bytes => HeaderValue::from_static("application/grpc+bytes"),
+        other => {
+            let subtype = other.as_str().split('/').nth(1).unwrap_or_default();
+            HeaderValue::try_from(format!("application/grpc+{subtype}"))
+                .unwrap_or(HeaderValue::from_static("application/grpc"))
+        }
+    }
+}
+
+/// A content type by go-micro's names, of which some are its own.
+fn of_go_micro(name: &str) -> ContentType {
+    match name {
+        "application/grpc+json" => ContentType::Json,
+        "application/grpc" | "application/grpc+proto" => ContentType::Protobuf,
+        "application/grpc+bytes" => ContentType::Bytes,
+        name => ContentType::parse(name),
+    }
+}
+
+/// Reads a head in one go over its headers. `None` when the content type is none of gRPC.
+///
+/// # Errors
+/// `Internal` for a time that cannot be read, `Unimplemented` for an encoding that is not known.
+pub(super) fn read(headers: &HeaderMap, received: Nanos) -> Option<Result<Head>> {
+    let named = headers.get(http::header::CONTENT_TYPE)?;
+    let mut beside = None;
+    let mut left: Option<Duration> = None;
+    let mut encoding = Ok(None);
+    let mut says_encoding = false;
+    let mut accepted = None;
+    let mut wrong = None;
+    let mut of_go_micro = false;
+    let mut streams = false;
+    let mut attempts = None;
+    let mut criticality = Criticality::Default;
+    let mut trace = Trace::default();
+    let mut metadata = Metadata::new();
+    for (name, value) in headers {
+        let text = || value.to_str().unwrap_or_default();
+        match name.as_str() {
+            "te" | "content-type" => {}
+            "grpc-accept-encoding" => accepted = Compression::chosen(text()),
+            "grpc-timeout" => match timeout::read(text()) {
+                Some(told) => left = Some(left.map_or(told, |left| left.min(told))),
+                None => {
+                    let said = value.as_bytes().escape_ascii();
+                    wrong = Some(Error::internal(format!("malformed grpc-timeout: `{said}`")));
+                }
+            },
+            "timeout" => {
+                if let Ok(told) = text().parse() {
+                    let told = Duration::from_nanos(told);
+                    left = Some(left.map_or(told, |left| left.min(told)));
+                }
+                of_go_micro = true;
+            }
+            "x-content-type" => {
+                beside = Some(value);
+                of_go_micro = true;
+            }
+            "grpc-encoding" => {
+                encoding = Compression::named(text());
+                says_encoding = true;
+            }
+            "micro-attempts" => attempts = text().parse().ok(),
+            "micro-criticality" => {
+                criticality = match text() {
+                    "critical" => Criticality::Critical,
+                    "sheddable" => Criticality::Sheddable,
+                    _ => Criticality::Default,
+                }
+            }
+            "micro-body" => streams = true,
+            name if is_addressee(name) => {}
+            "traceparent" => trace = propagation::read_trace(text()).unwrap_or_default(),
+            other => metadata.append(other, &String::from_utf8_lossy(value.as_bytes())),
+        }
+    }
+    let content_type = content_type(named, beside)?;
+    let deadline = left.map_or(NEVER, |left| received.saturating_add(nanos(left)));
+    let mut context = Context::received(deadline, attempts, criticality, trace, metadata);
+    // Our own callers, who always say what they understand, say what they use where anybody looks.
+    if says_encoding || accepted.is_some() && attempts.is_none() {
+        context.set_wire(Wire::new());
+    }
+    Some(match (wrong, encoding) {
+        (Some(error), _) | (None, Err(error)) => Err(error),
+        (None, Ok(encoding)) => Ok(Head {
+            context,
+            content_type,
+            named: named.clone(),
+            encoding,
+            accepted,
+            streams,
+            // Our own callers name the codec as go-micro's do, and count the attempts.
+            of_go_micro: of_go_micro && attempts.is_none(),
+        }),
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
+mod tests {
+    use super::*;
+
+    fn head(headers: &[(&'static str, &'static str)]) -> Option<Result<Head>> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, HeaderValue::from_static(value));
+        }
+        read(&map, 0)
+    }
+
+    fn encoded(headers: &[(&'static str, &'static str)]) -> ContentType {
+        head(headers).unwrap().unwrap().content_type
+    }
+
+    #[test]
+    fn the_content_type_says_the_encoding_and_a_bare_one_leaves_it_to_go_micro() {
+        let named = |name| encoded(&[("content-type", name)]);
+        assert_eq!(named("application/grpc"), ContentType::Protobuf);
+        assert_eq!(named("application/grpc+proto"), ContentType::Protobuf);
+        assert_eq!(named("application/grpc+json; x=y"), ContentType::Json);
+        assert_eq!(named("application/grpc;x"), ContentType::Protobuf);
+        let bare = ("content-type", "application/grpc");
+        let beside = |name| encoded(&[bare, ("x-content-type", name)]);
+        assert_eq!(beside("application/json"), ContentType::Json);
+        assert_eq!(beside("application/grpc+json"), ContentType::Json);
+        assert_eq!(beside("application/protobuf"), ContentType::Protobuf);
+        assert!(head(&[("content-type", "application/grpcx")]).is_none());
+    }
+
+    #[test]
+    fn the_least_time_told_counts() {
+        let of = |headers: &[_]| {
+            let all = [&[("content-type", "application/grpc")], headers].concat();
+            head(&all).unwrap().map(|head| head.context.deadline())
+        };
+        assert_eq!(of(&[]).unwrap(), NEVER);
+        assert_eq!(
+            of(&[("grpc-timeout", "5u"), ("timeout", "6000")]).unwrap(),
+            5000
+        );
+        assert_eq!(
+            of(&[("grpc-timeout", "5m"), ("timeout", "6000")]).unwrap(),
+            6000
+        );
+        assert_eq!(of(&[("timeout", "junk")]).unwrap(), NEVER);
+        assert!(of(&[("grpc-timeout", "junk")]).is_err());
+    }
+}

@@ -1,0 +1,98 @@
+//! Metadata between messages of ours and headers of gRPC.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::{
+    http::h2::is_of_connection,
+    message::Metadata,
+    protocols::{addressing::is_addressing, propagation},
+};
+
+/// Entries under a name that begins so come after the last message, without it: as Connect names them.
+pub(super) const TRAILER: &str = "trailer-";
+
+/// What our own servers say beside metadata.
+const OURS: [HeaderName; 4] = [
+    propagation::LOAD,
+    propagation::OUTCOME,
+    propagation::ORIGIN,
+    propagation::BODY,
+];
+
+/// Whether a header is gRPC's own, or that of one hop, so that no metadata may be written there.
+pub(super) fn is_reserved(name: &HeaderName) -> bool {
+    match name.as_str() {
+        "content-type" | "content-length" | "host" | "x-content-type" | "timeout" => true,
+        // Details of an error travel as they are.
+        "grpc-status-details-bin" => false,
+        name_text => {
+            name_text.starts_with("grpc-") || is_of_connection(name) || is_addressing(name_text)
+        }
+    }
+}
+
+/// Adds metadata to headers. An entry that HTTP cannot carry is left out.
+pub(super) fn write(metadata: &Metadata, headers: &mut HeaderMap) {
+    for (name, value) in metadata.iter() {
+        write_entry(name, value, headers);
+    }
+}
+
+/// Adds the metadata of an answer: what comes before its messages, and what comes after.
+pub(super) fn write_both(metadata: &Metadata, headers: &mut HeaderMap, trailers: &mut HeaderMap) {
+    for (name, value) in metadata.iter() {
+        match name.split_at_checked(TRAILER.len()) {
+            Some((prefix, name)) if prefix.eq_ignore_ascii_case(TRAILER) => {
+                write_entry(name, value, trailers);
+            }
+            _ => write_entry(name, value, headers),
+        }
+    }
+}
+
+/// Adds the metadata of an error, which all comes after the messages.
+pub(super) fn write_bare(metadata: &Metadata, trailers: &mut HeaderMap) {
+    for (name, value) in metadata.iter() {
+        let bare = match name.split_at_checked(TRAILER.len()) {
+            Some((prefix, bare)) if prefix.eq_ignore_ascii_case(TRAILER) => bare,
+            _ => name,
+        };
+        write_entry(bare, value, trailers);
+    }
+}
+
+fn write_entry(name: &str, value: &str, headers: &mut HeaderMap) {
+    let named = HeaderName::try_from(name);
+    let valued = HeaderValue::from_bytes(value.trim_matches(propagation::PADDING).as_bytes());
+    match (named, valued) {
+        (Ok(named), Ok(valued)) if !is_reserved(&named) => {
+            headers.append(named, valued);
+        }
+        _ => tracing::debug!(name, "an entry of metadata cannot be a header of gRPC"),
+    }
+}
+
+/// Headers as metadata, each name with `prefix` before it, but those that are gRPC's own or ours.
+pub(super) fn read(headers: &HeaderMap, prefix: &str, into: &mut Metadata) {
+    for (name, value) in headers {
+        read_entry(name, value, prefix, into);
+    }
+}
+
+/// A header as an entry of metadata, unless it is gRPC's own or ours.
+pub(super) fn read_entry(
+    name: &HeaderName,
+    value: &HeaderValue,
+    prefix: &str,
+    into: &mut Metadata,
+) {
+    if OURS.contains(name) || is_reserved(name) {
+        return;
+    }
+    let text = String::from_utf8_lossy(value.as_bytes());
+    if prefix.is_empty() {
+        into.append(name.as_str(), &text);
+    } else {
+        into.append(&format!("{prefix}{name}"), &text);
+    }
+}

@@ -1,0 +1,29 @@
+//! gRPC, as <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md> has it and as go-micro speaks it:
+//! the server's [`Dialect`], and a client's way to a node.
+
+mod answer;
+mod builtin;
+mod client;
+mod dialect;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzz;
+mod go_micro;
+mod head;
+mod health;
+mod messages;
+mod metadata;
+mod percent;
+mod read;
+mod reflection;
+mod status;
+mod timeout;
+mod transport;
+pub(crate) mod web;
+
+pub(crate) use client::way;
+pub(crate) use dialect::Server;
+pub(crate) use status::STATUS;
+pub use transport::Grpc;
+
+#[cfg(doc)]
+use crate::protocols::Dialect;

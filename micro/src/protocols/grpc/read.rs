@@ -1,0 +1,380 @@
+//! An answer of HTTP as one of ours.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use http::{HeaderMap, Response as HttpResponse, StatusCode, header};
+
+use super::{
+    head::{self, ENCODING},
+    messages::{Feeding, Messages},
+    metadata, status,
+};
+use crate::{
+    codec::transcode,
+    context::Wire,
+    error::{Code, Error, Outcome, Result},
+    http::{HttpBody, Piece, compression::Compression},
+    message::{Body, BodyStream, ContentType, Expected, Metadata, Response, Trailers},
+    protocols::{client::Held, propagation},
+    time::{self, Nanos},
+};
+
+/// What is known of the call that an answer is for.
+pub(super) struct Of {
+    /// How the answer is to be encoded.
+    pub(super) asked: ContentType,
+    pub(super) expected: Expected,
+    pub(super) feeding: Option<Arc<Feeding>>,
+    pub(super) wire: Option<Wire>,
+    pub(super) deadline: Nanos,
+    /// The largest message, in bytes.
+    pub(super) most: usize,
+}
+
+/// The answer that an HTTP response brings.
+pub(super) async fn answer(
+    response: HttpResponse<HttpBody>,
+    held: Held,
+    of: Of,
+) -> Result<Response> {
+    let Of {
+        asked,
+        expected,
+        feeding,
+        wire,
+        deadline,
+        most,
+    } = of;
+    let (parts, mut body) = response.into_parts();
+    let Said {
+        mut told,
+        content_type,
+        encoding,
+        of_ours,
+        metadata,
+    } = Said::read(&parts.headers);
+    if told {
+        (told, body) = ahead(body).await?;
+    }
+    if told {
+        // The trailers are all there is.
+        status::read(&parts.headers, parts.status)?;
+    }
+    let Some(content_type) = content_type.filter(|_| parts.status == StatusCode::OK) else {
+        return Err(not_grpc(&parts.headers, parts.status));
+    };
+    let common = |kind: &ContentType| matches!(kind, ContentType::Json | ContentType::Protobuf);
+    if common(&content_type)
+        && common(&asked)
+        && content_type != asked
+        && !of_go_micro(&parts.headers)
+    {
+        let error = format!("the answer is in {content_type}, which was not asked for");
+        return Err(Error::internal(error).with_outcome(Outcome::Unknown));
+    }
+    let encoding = encoding.map_err(|error| {
+        // The other side was told what is known here.
+        Error::internal(error.message().to_owned()).with_outcome(Outcome::Unknown)
+    })?;
+    if let Some(feeding) = &feeding {
+        feeding.to_ours.store(of_ours, Relaxed);
+    }
+    let messages = Messages::new(body, encoding, most, wire);
+    let trailers = Trailers::default();
+    if told {
+        // The head has the trailers in it.
+        trailers.set(metadata.clone());
+    }
+    let mut received = Received {
+        messages,
+        ahead: Vec::new(),
+        ended: false,
+        told,
+        feeding,
+        deadline,
+        trailers: trailers.clone(),
+        _held: held,
+    };
+    let expected = match expected {
+        Expected::Unsaid if of_ours => Expected::Stream,
+        expected => expected,
+    };
+    let mut response = match expected {
+        Expected::Stream => streaming(content_type, received, trailers),
+        expected => match received.whole(expected).await.map_err(|mut error| {
+            // What came before is the error's too.
+            for (name, value) in metadata.iter() {
+                error.metadata_mut().append(name, value);
+            }
+            error
+        })? {
+            Some((message, trailers)) => {
+                let mut response = Response::new(content_type, message);
+                if let Some(load) = trailers.get(&propagation::LOAD) {
+                    response.load = load.to_str().unwrap_or_default().parse().unwrap_or(0);
+                }
+                metadata::read(&trailers, metadata::TRAILER, response.metadata_mut());
+                response
+            }
+            None => streaming(content_type, received, trailers),
+        },
+    };
+    match response.metadata().is_empty() {
+        true => *response.metadata_mut() = metadata,
+        false => {
+            for (name, value) in metadata.iter() {
+                response.metadata_mut().append(name, value);
+            }
+        }
+    }
+    Ok(response)
+}
+
+/// Whether a content type leaves the encoding unsaid, which go-micro then says elsewhere.
+fn of_go_micro(headers: &HeaderMap) -> bool {
+    let named = headers.get(header::CONTENT_TYPE);
+    !named.is_some_and(|named| named.as_bytes().contains(&b'+'))
+}
+
+/// Whether a body is empty, so that a status in the head is the call's; and the body as it was.
+async fn ahead(mut body: HttpBody) -> Result<(bool, HttpBody)> {
+    loop {
+        match body.piece().await.transpose().map_err(unknown)? {
+            None => return Ok((true, HttpBody::empty())),
+            Some(Piece::Data(data)) if data.is_empty() => {}
+            Some(first) => {
+                return Ok((false, HttpBody::stream(Ahead(Some(first), body))));
+            }
+        }
+    }
+}
+
+/// A body of which the first piece was taken already.
+struct Ahead(Option<Piece>, HttpBody);
+
+impl Stream for Ahead {
+    type Item = Result<Piece>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match self.0.take() {
+            Some(first) => Poll::Ready(Some(Ok(first))),
+            None => self.1.poll_piece(cx),
+        }
+    }
+}
+
+fn streaming(content_type: ContentType, received: Received, trailers: Trailers) -> Response {
+    let mut response = Response::new(content_type, Body::stream(received));
+    response.follow(trailers);
+    response
+}
+
+/// What the head of an answer says.
+struct Said {
+    /// Whether it says how the call ended.
+    told: bool,
+    /// `None` when it is none of gRPC.
+    content_type: Option<ContentType>,
+    encoding: Result<Option<Compression>>,
+    /// Whether it says that its body is a stream, as our servers do.
+    of_ours: bool,
+    metadata: Metadata,
+}
+
+impl Said {
+    /// Reads a head in one go over its headers.
+    fn read(headers: &HeaderMap) -> Self {
+        let mut said = Said {
+            told: false,
+            content_type: None,
+            encoding: Ok(None),
+            of_ours: false,
+            metadata: Metadata::new(),
+        };
+        for (name, value) in headers {
+            if *name == header::CONTENT_TYPE {
+                said.content_type = head::content_type(value, None);
+            } else if *name == status::STATUS {
+                said.told = true;
+            } else if *name == ENCODING {
+                said.encoding = Compression::named(value.to_str().unwrap_or_default());
+            } else if *name == propagation::BODY {
+                said.of_ours = true;
+            } else {
+                metadata::read_entry(name, value, "", &mut said.metadata);
+            }
+        }
+        said
+    }
+}
+
+fn not_grpc(headers: &HeaderMap, http: StatusCode) -> Error {
+    match status::read(headers, http) {
+        Err(error) if http != StatusCode::OK => error,
+        _ => {
+            let named = headers.get(header::CONTENT_TYPE);
+            let named = named
+                .map_or(&b""[..], |named| named.as_bytes())
+                .escape_ascii();
+            Error::new(
+                Code::Unknown,
+                format!("the answer has content type `{named}`, which is none of gRPC"),
+            )
+            .with_outcome(Outcome::Unknown)
+        }
+    }
+}
+
+/// The messages of an answer, and then how it ended.
+struct Received {
+    messages: Messages,
+    /// Messages taken out before it was known that there are more.
+    ahead: Vec<Bytes>,
+    ended: bool,
+    /// Whether it was said beforehand that it went well.
+    told: bool,
+    feeding: Option<Arc<Feeding>>,
+    deadline: Nanos,
+    trailers: Trailers,
+    _held: Held,
+}
+
+impl Received {
+    /// The trailers; an error if they tell one.
+    fn end(&mut self) -> Result<HeaderMap> {
+        let trailers = self.messages.trailers().unwrap_or_default();
+        if !self.told {
+            status::read(&trailers, StatusCode::OK)?;
+        }
+        Ok(trailers)
+    }
+
+    /// The only message, and the trailers; `None` where there may be more and nobody said that there are
+    /// not.
+    async fn whole(&mut self, expected: Expected) -> Result<Option<(Bytes, HeaderMap)>> {
+        poll_fn(|cx| {
+            loop {
+                match ready!(self.messages.poll_message(cx))
+                    .transpose()
+                    .map_err(|error| in_time(unknown(error), self.deadline))?
+                {
+                    Some(message) => {
+                        self.ahead.push(message);
+                        if self.ahead.len() > 1 {
+                            // To be taken from the end.
+                            self.ahead.reverse();
+                            return Poll::Ready(match expected {
+                                Expected::Message => Err(Error::unimplemented(
+                                    "the answer has a second message where one was expected",
+                                )),
+                                _ => Ok(None),
+                            });
+                        }
+                    }
+                    None => {
+                        self.ended = true;
+                        let trailers = self.end()?;
+                        let message = self.ahead.pop().ok_or_else(|| {
+                            Error::unimplemented("the answer went well and has no message")
+                        })?;
+                        return Poll::Ready(Ok(Some((message, trailers))));
+                    }
+                }
+            }
+        })
+        .await
+    }
+}
+
+impl Stream for Received {
+    type Item = Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        if let Some(message) = this.ahead.pop() {
+            return Poll::Ready(Some(Ok(message)));
+        }
+        if this.ended {
+            return Poll::Ready(None);
+        }
+        match ready!(this.messages.poll_message(cx)) {
+            Some(Ok(message)) => Poll::Ready(Some(Ok(message))),
+            Some(Err(error)) => {
+                this.ended = true;
+                let error = in_time(unknown(error), this.deadline);
+                Poll::Ready(Some(Err(match &this.feeding {
+                    Some(feeding) => feeding.cause(error),
+                    None => error,
+                })))
+            }
+            None => {
+                this.ended = true;
+                Poll::Ready(match this.end() {
+                    Ok(_) if this.told => None,
+                    Ok(told) => {
+                        let mut trailers = Metadata::new();
+                        metadata::read(&told, "", &mut trailers);
+                        this.trailers.set(trailers);
+                        None
+                    }
+                    Err(error) => Some(Err(error)),
+                })
+            }
+        }
+    }
+}
+
+/// Servers break a call off once its time is over, and that may be known here before the time is over here.
+pub(super) fn in_time(error: Error, deadline: Nanos) -> Error {
+    if error.code() != Code::Cancelled || time::now() < deadline {
+        return error;
+    }
+    let outcome = error.outcome();
+    Error::deadline_exceeded("the server gave up as the time was over")
+        .with_outcome(outcome)
+        .with_source(error)
+}
+
+/// What goes wrong while an answer comes says nothing of the work, unless that it is too large.
+fn unknown(error: Error) -> Error {
+    match error.code() {
+        Code::ResourceExhausted => error.with_outcome(Outcome::Answered),
+        _ => error.with_outcome(Outcome::Unknown),
+    }
+}
+
+/// Messages in JSON, of those in MessagePack.
+pub(super) struct AsJson(pub(super) BodyStream);
+
+impl Stream for AsJson {
+    type Item = Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let next = ready!(self.0.as_mut().poll_next(cx));
+        Poll::Ready(next.map(|message| transcode::msgpack_to_json(&message?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_is_broken_off_after_its_deadline_has_exceeded_it() {
+        let now = time::now();
+        let code = |error, deadline| in_time(error, deadline).code();
+        let cancelled = || Error::cancelled("the other side cancelled the call");
+        assert_eq!(code(cancelled(), now), Code::DeadlineExceeded);
+        assert_eq!(code(cancelled(), Nanos::MAX), Code::Cancelled);
+        assert_eq!(code(Error::unavailable("it broke"), now), Code::Unavailable);
+        let outcome = in_time(cancelled().with_outcome(Outcome::Unknown), now).outcome();
+        assert_eq!(outcome, Outcome::Unknown);
+    }
+}

@@ -1,0 +1,167 @@
+//! The client's side: requests of gRPC into those of gRPC-Web, answers back.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf, Bytes, BytesMut};
+use futures_core::Stream;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
+
+use super::{
+    super::head::ENCODING,
+    dialect::{BINARY, GRPC},
+    trailers::TRAILERS,
+};
+use crate::{
+    error::{Error, Result},
+    http::{HttpBody, Piece, compression::Compression},
+    protocols::envelope::{COMPRESSED, PREFIX},
+};
+
+/// A request of gRPC as one of gRPC-Web.
+pub(crate) fn request(mut request: Request<HttpBody>) -> Request<HttpBody> {
+    let headers = request.headers_mut();
+    headers.remove(header::TE);
+    rename(headers, GRPC, BINARY);
+    headers.insert("x-grpc-web", HeaderValue::from_static("1"));
+    request
+}
+
+/// An answer of gRPC-Web as one of gRPC, with trailers of at most `most` bytes.
+pub(crate) fn response(mut response: Response<HttpBody>, most: usize) -> Response<HttpBody> {
+    rename(response.headers_mut(), BINARY, GRPC);
+    let encoding = response.headers().get(ENCODING);
+    let encoding = encoding.and_then(|encoding| encoding.to_str().ok());
+    // One that is not known is told by whoever reads the messages.
+    let encoding = encoding.and_then(|encoding| Compression::named(encoding).ok()?);
+    response.map(|body| {
+        HttpBody::stream(Split {
+            body,
+            encoding,
+            buffer: BytesMut::new(),
+            left: 0,
+            most,
+            ended: false,
+        })
+    })
+}
+
+/// Changes the family of a content type; one of another family becomes one that neither knows.
+fn rename(headers: &mut HeaderMap, from: &str, to: &str) {
+    let named = headers.get(header::CONTENT_TYPE);
+    let Some(named) = named.and_then(|named| named.to_str().ok()) else {
+        return;
+    };
+    let renamed = match named.strip_prefix(from) {
+        Some(rest) if rest.is_empty() || rest.starts_with(['+', ';']) => format!("{to}{rest}"),
+        _ => format!("not-grpc-web {named}"),
+    };
+    if let Ok(renamed) = HeaderValue::try_from(renamed) {
+        headers.insert(header::CONTENT_TYPE, renamed);
+    }
+}
+
+/// A body with its trailers taken out of it.
+struct Split {
+    body: HttpBody,
+    encoding: Option<Compression>,
+    /// What came and was not passed on.
+    buffer: BytesMut,
+    /// Bytes of the message that is being passed on, its prefix included.
+    left: usize,
+    most: usize,
+    ended: bool,
+}
+
+impl Split {
+    /// What can be passed on of what has come.
+    fn take(&mut self) -> Result<Option<Piece>> {
+        let mut whole = 0;
+        loop {
+            if self.left > 0 {
+                let part = self.left.min(self.buffer.len() - whole);
+                whole += part;
+                self.left -= part;
+            }
+            let rest = &self.buffer[whole..];
+            let Some(prefix) = rest.first_chunk::<PREFIX>().filter(|_| self.left == 0) else {
+                break;
+            };
+            let length = u32::from_be_bytes([prefix[1], prefix[2], prefix[3], prefix[4]]) as usize;
+            if prefix[0] & TRAILERS == 0 {
+                self.left = PREFIX + length;
+                continue;
+            }
+            if whole > 0 {
+                break;
+            }
+            let is_compressed = prefix[0] & COMPRESSED != 0;
+            if length > self.most || prefix[0] & !(TRAILERS | COMPRESSED) != 0 {
+                return Err(Error::internal("the trailers cannot be read"));
+            }
+            if rest.len() < PREFIX + length {
+                return Ok(None);
+            }
+            self.buffer.advance(PREFIX);
+            let mut lines = self.buffer.split_to(length).freeze();
+            self.ended = true;
+            if is_compressed {
+                let encoding = self.encoding.ok_or_else(|| {
+                    Error::internal("the trailers are compressed, and `grpc-encoding` is missing")
+                })?;
+                lines = encoding.decompress(&lines, self.most)?;
+            }
+            return Ok(Some(Piece::Trailers(read(&lines)?)));
+        }
+        let data: Bytes = self.buffer.split_to(whole).freeze();
+        Ok((!data.is_empty()).then_some(Piece::Data(data)))
+    }
+}
+
+impl Stream for Split {
+    type Item = Result<Piece>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        loop {
+            if this.ended {
+                return Poll::Ready(None);
+            }
+            if let Some(piece) = this.take().inspect_err(|_| this.ended = true)? {
+                return Poll::Ready(Some(Ok(piece)));
+            }
+            match ready!(this.body.poll_piece(cx)).transpose()? {
+                Some(Piece::Data(data)) => this.buffer.extend_from_slice(&data),
+                Some(Piece::Trailers(_)) => {}
+                None => {
+                    this.ended = true;
+                    // The beginning of a message, of which whoever reads on sees that it is not whole.
+                    let rest = this.buffer.split().freeze();
+                    return Poll::Ready((!rest.is_empty()).then_some(Ok(Piece::Data(rest))));
+                }
+            }
+        }
+    }
+}
+
+/// Trailers of their lines.
+fn read(lines: &[u8]) -> Result<HeaderMap> {
+    let mut trailers = HeaderMap::new();
+    for line in lines.split(|byte| *byte == b'\n') {
+        let line = line.trim_ascii();
+        if line.is_empty() {
+            continue;
+        }
+        let colon = line.iter().position(|byte| *byte == b':');
+        let pair = colon.and_then(|colon| {
+            let name = HeaderName::from_bytes(line[..colon].trim_ascii()).ok()?;
+            let value = HeaderValue::from_bytes(line[colon + 1..].trim_ascii()).ok()?;
+            Some((name, value))
+        });
+        let (name, value) = pair.ok_or_else(|| Error::internal("the trailers cannot be read"))?;
+        trailers.append(name, value);
+    }
+    Ok(trailers)
+}

@@ -1,0 +1,90 @@
+//! The server's side: requests of gRPC-Web into those of gRPC, answers back.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, Request, Response, header, request::Parts};
+
+use super::{text, trailers};
+use crate::{
+    http::{HttpAnswer, HttpBegun, HttpBody},
+    protocols::{Dialect, Site, grpc},
+    time::{self, Nanos},
+};
+
+/// gRPC-Web: unary calls and streams of answers, in binary or in Base64.
+#[derive(Debug)]
+pub(crate) struct Server(pub(crate) Arc<grpc::Server>);
+
+impl Dialect for Server {
+    fn speaks(&self, head: &Parts) -> bool {
+        let named = head.headers.get(header::CONTENT_TYPE);
+        named.is_some_and(|named| named.as_bytes().starts_with(BINARY.as_bytes()))
+    }
+
+    fn answer(&self, request: Request<HttpBody>, site: &Site) -> HttpAnswer {
+        match self.begin(request, site, time::now()) {
+            HttpBegun::Done(response) => Box::pin(async { response }),
+            HttpBegun::Running(answer) => answer,
+        }
+    }
+
+    fn begin(&self, mut request: Request<HttpBody>, site: &Site, now: Nanos) -> HttpBegun {
+        let in_text = rename(request.headers_mut());
+        if in_text {
+            request = request.map(text::decoded);
+        }
+        match self.0.begin(request, site, now) {
+            HttpBegun::Done(response) => HttpBegun::Done(on_web(response, in_text)),
+            HttpBegun::Running(answer) => {
+                HttpBegun::Running(Box::pin(async move { on_web(answer.await, in_text) }))
+            }
+        }
+    }
+}
+
+pub(super) const GRPC: &str = "application/grpc";
+pub(super) const BINARY: &str = "application/grpc-web";
+const TEXT: &str = "application/grpc-web-text";
+
+/// Gives a request the content type of gRPC; whether its body is in Base64.
+fn rename(headers: &mut HeaderMap) -> bool {
+    let named = headers.get(header::CONTENT_TYPE);
+    let named = named.and_then(|named| named.to_str().ok());
+    let Some(named) = named else {
+        return false;
+    };
+    let (in_text, rest) = match (named.strip_prefix(TEXT), named.strip_prefix(BINARY)) {
+        (Some(rest), _) => (true, rest),
+        (None, rest) => (false, rest.unwrap_or_default()),
+    };
+    if let Ok(named) = HeaderValue::try_from(format!("{GRPC}{rest}")) {
+        headers.insert(header::CONTENT_TYPE, named);
+    }
+    in_text
+}
+
+/// An answer of gRPC as one of gRPC-Web.
+fn on_web(response: Response<HttpBody>, in_text: bool) -> Response<HttpBody> {
+    let (mut head, mut body) = response.into_parts();
+    let named = head.headers.remove(header::CONTENT_TYPE);
+    let Some(named) = named else {
+        // It is refused as no call at all.
+        return Response::from_parts(head, body);
+    };
+    if head.headers.contains_key(grpc::STATUS) {
+        // The trailers are all there is. Pages of other sites see them in the body only.
+        let trailers = std::mem::take(&mut head.headers);
+        body = HttpBody::Trailed(bytes::Bytes::new(), Box::new(trailers));
+    }
+    let family = if in_text { TEXT } else { BINARY };
+    let rest = named
+        .to_str()
+        .ok()
+        .and_then(|named| named.strip_prefix(GRPC));
+    let named = HeaderValue::try_from(format!("{family}{}", rest.unwrap_or_default()));
+    let named = named.unwrap_or(HeaderValue::from_static(BINARY));
+    head.headers.insert(header::CONTENT_TYPE, named);
+    let body = trailers::in_body(body);
+    let body = if in_text { text::encoded(body) } else { body };
+    Response::from_parts(head, body)
+}

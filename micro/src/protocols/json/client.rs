@@ -1,0 +1,125 @@
+//! A way to a node that takes plain JSON over HTTP/1.1.
+
+use std::sync::Arc;
+
+use http::{HeaderValue, Method, Request as HttpRequest, header, uri::PathAndQuery};
+
+use super::{TIMEOUT, read};
+use crate::{
+    call::Answer,
+    codec::transcode,
+    error::{Error, Outcome, Result},
+    http::{HttpBody, h1},
+    message::{ContentType, Request, Target},
+    net::{Limits, io::SharedNetwork, pool::Pool, sent::Sent},
+    protocols::{addressing::Addressing, propagation},
+    time::nanos,
+    transport::{
+        Connection, Peer, Probe,
+        adapter::{Adapter, SendOne},
+        addressee::Addressee,
+    },
+};
+
+/// A way to one node: as many connections as requests are under way, kept for the next.
+pub(crate) struct Node {
+    connections: Arc<h1::Node>,
+    addressing: Arc<Addressing>,
+    adapter: Arc<Adapter<Sender>>,
+}
+
+struct Sender {
+    node: Arc<h1::Node>,
+    addressing: Arc<Addressing>,
+    limits: Arc<Limits>,
+}
+
+impl Node {
+    pub(crate) fn new(
+        address: &str,
+        addressee: Addressee,
+        network: SharedNetwork,
+        limits: Arc<Limits>,
+        pool: Arc<Pool>,
+    ) -> Self {
+        let addressing = Addressing::new(addressee, address, network.is_secure());
+        let addressing = Arc::new(addressing);
+        let node = h1::Node::new(address, network, limits.clone(), pool);
+        let sender = Sender {
+            node: node.clone(),
+            addressing: addressing.clone(),
+            limits,
+        };
+        Node {
+            connections: node,
+            addressing,
+            adapter: Arc::new(Adapter::new(sender)),
+        }
+    }
+}
+
+impl Peer for Node {
+    fn connection(&self) -> Result<Arc<dyn Connection>> {
+        Ok(self.adapter.clone())
+    }
+
+    fn probe(&self) -> Probe {
+        let (node, addressing) = (self.connections.clone(), self.addressing.clone());
+        Box::pin(async move { addressing.knock(&node).await })
+    }
+
+    fn close(&self) {
+        self.connections.close();
+    }
+}
+
+impl SendOne for Sender {
+    fn send(&self, request: Request, attempts: u8, sent: Sent) -> Answer {
+        let (node, most) = (self.node.clone(), self.limits.message);
+        let addressing = self.addressing.clone();
+        Box::pin(async move {
+            let unsent = |error: Error| error.with_outcome(Outcome::NotSent);
+            let mut request = write(request, attempts).map_err(unsent)?;
+            addressing.write(request.headers_mut());
+            read::answer(node.send(request, &sent).await?, most).await
+        })
+    }
+}
+
+/// A request as HTTP. Streams cannot be sent: JSON alone does not say where a message ends.
+fn write(request: Request, attempts: u8) -> Result<HttpRequest<HttpBody>> {
+    let mut http = HttpRequest::new(HttpBody::empty());
+    *http.method_mut() = Method::POST;
+    *http.uri_mut() = path(request.target())?.into();
+    let headers = http.headers_mut();
+    propagation::write(request.context(), attempts, headers);
+    if let Some(left) = request.context().time_left() {
+        headers.insert(TIMEOUT, HeaderValue::from(nanos(left)));
+    }
+    let (_, content_type, body) = request.into_parts();
+    let named = transcode::understood(&content_type);
+    let named = HeaderValue::try_from(named.as_str());
+    let named = named.unwrap_or(HeaderValue::from_static("application/octet-stream"));
+    headers.insert(header::CONTENT_TYPE, named);
+    let message = body.into_bytes().map_err(|_| {
+        Error::unimplemented("plain HTTP carries no stream of requests; use another transport")
+    })?;
+    let message = match content_type {
+        ContentType::MsgPack => transcode::msgpack_to_json(&message)?,
+        _ => message,
+    };
+    *http.body_mut() = HttpBody::Whole(message);
+    Ok(http)
+}
+
+/// `/service.Type/Method`, as every HTTP protocol has it.
+fn path(target: &Target) -> Result<PathAndQuery> {
+    let (service, endpoint) = (target.service(), target.endpoint());
+    let text = match endpoint.rsplit_once('.') {
+        Some((kind, method)) => format!("/{service}.{kind}/{method}"),
+        None => format!("/{service}/{endpoint}"),
+    };
+    PathAndQuery::try_from(text).map_err(|error| {
+        Error::invalid_argument(format!("`{target}` cannot be a path of HTTP")).with_source(error)
+    })
+}

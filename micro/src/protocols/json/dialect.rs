@@ -1,0 +1,261 @@
+//! The server's side of plain HTTP.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
+
+use super::{LINES, TIMEOUT, lines::Lines};
+use crate::{
+    call::{Begun, Refusal, Shape},
+    error::{Code, Error, Outcome, Result},
+    http::{HttpAnswer, HttpBegun, HttpBody, coding, too_large},
+    message::{self, Body, ContentType},
+    protocols::{Dialect, Place, Site, propagation},
+    time::{self, Nanos},
+};
+
+/// The dialect that takes what no other wants.
+pub(crate) struct Plain;
+
+impl Dialect for Plain {
+    fn speaks(&self, _: &Parts) -> bool {
+        true
+    }
+
+    fn answer(&self, request: Request<HttpBody>, site: &Site) -> HttpAnswer {
+        match self.begin(request, site, time::now()) {
+            HttpBegun::Done(response) => Box::pin(async { response }),
+            HttpBegun::Running(answer) => answer,
+        }
+    }
+
+    fn begin(&self, request: Request<HttpBody>, site: &Site, now: Nanos) -> HttpBegun {
+        let (mut head, body) = request.into_parts();
+        if is_too_large(&head, &body, site.limits.message) {
+            return HttpBegun::Done(over(too_large(site.limits.message)));
+        }
+        let (place, content_type) = match asked(&head, &body, site) {
+            Ok(asked) => asked,
+            Err(response) => return HttpBegun::Done(*response),
+        };
+        let coding = match coding::of(&head.headers) {
+            Ok(coding) => coding,
+            Err(error) => {
+                site.access.count(Refusal::ContentEncoding);
+                let mut response = not_taken(&error);
+                let headers = response.headers_mut();
+                headers.insert(header::ACCEPT_ENCODING, coding::ACCEPTED);
+                return HttpBegun::Done(response);
+            }
+        };
+        // What is handed on is not encoded any more.
+        head.headers.remove(header::CONTENT_ENCODING);
+        let most = site.limits.message;
+        let context = propagation::context(&head.headers, now, timeout(&head.headers));
+        let is_json = content_type == ContentType::Json;
+        let request = move |data: Bytes| {
+            let data = match (&content_type, data.is_empty()) {
+                (ContentType::Json, true) => Bytes::from_static(b"{}"),
+                _ => data,
+            };
+            let shape = place.shape.unwrap_or_default();
+            let body = Body::from(data);
+            message::Request::build(place.target, context, content_type, body, shape.idempotent)
+        };
+        match body {
+            HttpBody::Whole(data) | HttpBody::Trailed(data, _) => {
+                let data = match coding::decode(coding, data, most) {
+                    Ok(data) => data,
+                    Err(error) => return HttpBegun::Done(over(error)),
+                };
+                match site.call.begin(request(data), now) {
+                    Begun::Done(answer) => HttpBegun::Done(said(answer, is_json)),
+                    Begun::Running(answer) => {
+                        HttpBegun::Running(Box::pin(async move { said(answer.await, is_json) }))
+                    }
+                }
+            }
+            body => {
+                let call = site.call.clone();
+                HttpBegun::Running(Box::pin(async move {
+                    let collected = body.collect(most).await;
+                    match collected.and_then(|(data, _)| coding::decode(coding, data, most)) {
+                        Ok(data) => said(call.call(request(data)).await, is_json),
+                        Err(error) if error.outcome() == Outcome::Rejected => {
+                            said(Err(error), is_json)
+                        }
+                        Err(error) => over(error),
+                    }
+                }))
+            }
+        }
+    }
+}
+
+/// Where a request goes and how its body is encoded, or why it goes nowhere.
+fn asked(
+    head: &Parts,
+    body: &HttpBody,
+    site: &Site,
+) -> Result<(Place, ContentType), Box<Response<HttpBody>>> {
+    let place = site.place(head.uri.path());
+    if head.method != Method::POST {
+        let shape = place.and_then(|place| place.shape);
+        return Err(Box::new(not_posted(head, shape)));
+    }
+    let place = place.ok_or_else(|| Box::new(failed(&nowhere(head), StatusCode::NOT_FOUND)))?;
+    // What a page of another site may post unasked is never taken for a message.
+    let error = match head.headers.get(header::CONTENT_TYPE) {
+        None if is_empty(body) => return Ok((place, ContentType::Json)),
+        None => "a body needs a content type; send `content-type: application/json`".to_owned(),
+        Some(said) => {
+            let content_type = ContentType::parse(&String::from_utf8_lossy(said.as_bytes()));
+            match &content_type {
+                ContentType::Other(name) if may_be_unasked(name) => format!(
+                    "content type `{}` is not taken; send `content-type: application/json`",
+                    name.escape_debug()
+                ),
+                _ => return Ok((place, content_type)),
+            }
+        }
+    };
+    site.access.count(Refusal::ContentType);
+    Err(Box::new(not_taken(&Error::unimplemented(error))))
+}
+
+/// Whether a body is known to have no bytes.
+fn is_empty(body: &HttpBody) -> bool {
+    match body {
+        HttpBody::Whole(data) | HttpBody::Trailed(data, _) => data.is_empty(),
+        HttpBody::Prefixed(_) | HttpBody::Stream(_) => false,
+    }
+}
+
+/// Whether a page may post this content type to another site without asking it first: one that the Fetch
+/// standard calls safelisted, its kin, or none.
+fn may_be_unasked(name: &str) -> bool {
+    name.is_empty()
+        || name.starts_with("text/")
+        || name.starts_with("multipart/")
+        || name == "application/x-www-form-urlencoded"
+}
+
+/// Whether a body is known to be over the limit before it is read.
+fn is_too_large(head: &Parts, body: &HttpBody, most: usize) -> bool {
+    match body {
+        HttpBody::Whole(data) | HttpBody::Trailed(data, _) => data.len() > most,
+        HttpBody::Prefixed(parts) => parts.len() > most,
+        HttpBody::Stream(_) => {
+            let length = head.headers.get(header::CONTENT_LENGTH);
+            let length = length.and_then(|length| length.to_str().ok());
+            length
+                .is_some_and(|length| length.parse().is_ok_and(|length: u64| length > most as u64))
+        }
+    }
+}
+
+fn nowhere(head: &Parts) -> Error {
+    Error::not_found(format!(
+        "there is nothing at `{}`; an endpoint is called by `POST /Type.Method`",
+        head.uri.path()
+    ))
+}
+
+/// The answer to a method that calls nothing.
+fn not_posted(head: &Parts, shape: Option<Shape>) -> Response<HttpBody> {
+    let anything = head.uri.path() == "*";
+    if shape.is_none() && !anything {
+        return failed(&nowhere(head), StatusCode::NOT_FOUND);
+    }
+    let mut response = if head.method == Method::OPTIONS {
+        let mut response = Response::new(HttpBody::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        response
+    } else {
+        let error = Error::unimplemented(format!(
+            "endpoints are called by `POST`, not by `{}`",
+            head.method
+        ));
+        failed(&error, StatusCode::METHOD_NOT_ALLOWED)
+    };
+    let allowed = HeaderValue::from_static("POST, OPTIONS");
+    response.headers_mut().insert(header::ALLOW, allowed);
+    response
+}
+
+/// The time left that a caller gave; what is no number above zero was not said.
+pub(crate) fn timeout(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(TIMEOUT)?.to_str().ok()?;
+    let nanos = text.parse().ok().filter(|nanos| *nanos > 0)?;
+    Some(Duration::from_nanos(nanos))
+}
+
+/// An answer as an HTTP response. What an endpoint does not do with a body that is no JSON, it may do with
+/// JSON: 415.
+fn said(answer: Result<message::Response>, is_json: bool) -> Response<HttpBody> {
+    match answer {
+        Ok(answer) => fine(answer),
+        Err(error) if error.code() == Code::Unimplemented && !is_json => unknown_codec(&error),
+        Err(error) => {
+            let status = StatusCode::from_u16(error.code().http_status());
+            failed(&error, status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
+        }
+    }
+}
+
+/// The answer to a content type without a codec: who sent it may not read JSON either.
+fn unknown_codec(error: &Error) -> Response<HttpBody> {
+    let mut response = failed(error, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    *response.body_mut() = HttpBody::Whole(format!("{}\n", error.message()).into());
+    let text = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, text);
+    response
+}
+
+/// The answer to a content type or encoding that is not taken.
+fn not_taken(error: &Error) -> Response<HttpBody> {
+    failed(error, StatusCode::UNSUPPORTED_MEDIA_TYPE)
+}
+
+fn fine(mut answer: message::Response) -> Response<HttpBody> {
+    let mut response = Response::new(HttpBody::empty());
+    let headers = response.headers_mut();
+    propagation::write_answer(&answer, headers);
+    let is_stream = answer.body().is_stream();
+    let content_type = match (is_stream, answer.content_type()) {
+        (true, ContentType::Json) => HeaderValue::from_static(LINES),
+        (_, ContentType::Json) => HeaderValue::from_static("application/json"),
+        (_, other) => HeaderValue::try_from(other.as_str())
+            .unwrap_or(HeaderValue::from_static("application/octet-stream")),
+    };
+    headers.insert(header::CONTENT_TYPE, content_type);
+    let body = answer.body_mut().take();
+    *response.body_mut() = match body.as_bytes() {
+        Some(data) => HttpBody::Whole(data.clone()),
+        None => HttpBody::stream(Lines::new(body.into_stream())),
+    };
+    response
+}
+
+/// A body that is too large: 413.
+fn over(error: Error) -> Response<HttpBody> {
+    let status = match error.code() {
+        Code::ResourceExhausted => StatusCode::PAYLOAD_TOO_LARGE,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    failed(&error, status)
+}
+
+/// An error in the form that Connect gave it: `{"code":"not_found","message":"…"}`.
+pub(crate) fn failed(error: &Error, status: StatusCode) -> Response<HttpBody> {
+    let code = error.code().as_str();
+    let body = serde_json::json!({ "code": code, "message": error.message() });
+    let mut response = Response::new(HttpBody::Whole(body.to_string().into()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    propagation::write_error(error, headers);
+    let json = HeaderValue::from_static("application/json");
+    headers.insert(header::CONTENT_TYPE, json);
+    response
+}

@@ -1,0 +1,360 @@
+//! A call with a stream on either side, over a connection of its own.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use http::{HeaderMap, HeaderValue, Method, header, response::Parts};
+use tokio::{
+    io::{ReadHalf, WriteHalf},
+    task::JoinSet,
+    time::Sleep,
+};
+
+use super::{
+    super::{
+        envelope::Envelope,
+        fault,
+        names::{EOS, ERROR, HALF_CLOSE, STREAM},
+    },
+    About,
+    connection::{Connection, lost},
+    frames::Frames,
+    head::{self, Said, Written},
+    lane::Lane,
+    unary::too_large,
+};
+use crate::{
+    error::{Error, Outcome, Result},
+    http::h1::{BodyFraming, Outbox, Reader, write_request},
+    message::{Body, BodyStream, Expected, Request, Response},
+    net::{io::Io, pool::Place, sent::Sent},
+    time::{self, Nanos, nanos},
+};
+
+/// How long the first message of a stream is waited for, so that an endpoint that is not there is known
+/// before the call counts as answered.
+const FIRST: Duration = Duration::from_millis(100);
+/// How long more is waited for from a server that does not say when it has ended, after we have: go-micro's
+/// do not, once their client has.
+const QUIET: Duration = Duration::from_secs(2);
+/// Bytes gathered before they are written.
+const GATHER: usize = 64 * 1024;
+
+pub(super) async fn call(
+    lane: Arc<Lane>,
+    about: Arc<About>,
+    mut request: Request,
+    sent: Sent,
+) -> Result<Response> {
+    let not_sent = |error: Error| error.with_outcome(Outcome::NotSent);
+    let mut written = Written::of(&request, &about)?;
+    written
+        .headers
+        .insert(STREAM, HeaderValue::from(written.number));
+    written
+        .headers
+        .insert(HALF_CLOSE, HeaderValue::from_static("1"));
+    let expected = request.expected();
+    let body = request.body_mut().take();
+    let both = body.is_stream();
+    let mut writer = Writer {
+        headers: HeaderMap::new(),
+        host: lane.host().to_owned(),
+        written,
+        most: about.limits.message,
+        outbox: Outbox::default(),
+        messages: 0,
+    };
+    writer.open();
+    let mut messages = None;
+    match body.is_stream() {
+        true => messages = Some(body.into_stream()),
+        false => writer
+            .message(body.into_bytes().map_err(not_sent)?)
+            .map_err(not_sent)?,
+    }
+    let Connection {
+        io, reader, place, ..
+    } = match both {
+        // Its error would come after the call has begun.
+        true => {
+            let connection = lane.connect().await?;
+            lane.ask(connection, &about.addressing).await?
+        }
+        false => lane.connect().await?,
+    };
+    sent.set();
+    let (read, write) = tokio::io::split(io);
+    let content_type = writer.written.content_type.clone();
+    let ended = Arc::new(AtomicU64::new(0));
+    let mut incoming = Incoming {
+        address: about.address.clone(),
+        envelope: writer.written.envelope,
+        most: about.limits.message,
+        reader,
+        io: read,
+        frames: Frames::new(),
+        ahead: None,
+        told: false,
+        says_ends: false,
+        ended: ended.clone(),
+        quiet: None,
+        over: false,
+        upload: JoinSet::new(),
+        _place: place,
+    };
+    incoming.upload.spawn(writer.run(write, messages, ended));
+    if expected == Expected::Message {
+        let (message, head) = incoming.only().await?;
+        let mut response = Response::new(content_type, message);
+        *response.metadata_mut() = head::metadata(&head.headers);
+        return Ok(response);
+    }
+    if !both {
+        let first = poll_fn(|cx| incoming.poll_said(cx));
+        match tokio::time::timeout(FIRST, first).await {
+            Ok(Some(Err(error))) => return Err(error),
+            Ok(first) => incoming.ahead = Some(first.transpose()?.map(|(message, _)| message)),
+            Err(_) => {}
+        }
+    }
+    Ok(Response::new(content_type, Body::stream(incoming)))
+}
+
+/// Writes the messages of a stream.
+struct Writer {
+    written: Written,
+    headers: HeaderMap,
+    host: String,
+    most: usize,
+    outbox: Outbox,
+    /// Messages so far, the opening one included: what envelopes count.
+    messages: u64,
+}
+
+impl Writer {
+    /// Queues the opening message, whose body says nothing.
+    fn open(&mut self) {
+        let body = self.written.nothing();
+        self.queue(body);
+    }
+
+    fn queue(&mut self, body: Bytes) {
+        let headers = match self.headers.is_empty() {
+            true => &self.written.headers,
+            false => &self.headers,
+        };
+        let length = BodyFraming::Length(body.len() as u64);
+        let out = self.outbox.tail();
+        write_request(out, &Method::POST, "/", &self.host, headers, length);
+        self.outbox.push(body);
+        self.messages += 1;
+    }
+
+    fn message(&mut self, message: Bytes) -> Result<()> {
+        if message.len() > self.most {
+            return Err(too_large(self.most));
+        }
+        let body = self.written.message(message, self.messages)?;
+        self.queue(body);
+        Ok(())
+    }
+
+    /// Queues the end, in order or not.
+    fn end(&mut self, text: &str) {
+        self.headers = self.written.headers.clone();
+        self.headers.insert(ERROR, fault::header(text));
+        self.queue(Bytes::new());
+    }
+
+    /// Sends what is queued and then all messages; notes when the last one is sent.
+    async fn run(
+        mut self,
+        mut io: WriteHalf<Io>,
+        messages: Option<BodyStream>,
+        ended: Arc<AtomicU64>,
+    ) {
+        if let Some(mut messages) = messages {
+            loop {
+                let next = poll_fn(|cx| match messages.as_mut().poll_next(cx) {
+                    Poll::Ready(next) => Poll::Ready(Some(next)),
+                    // Nothing is ready: what is queued goes out.
+                    Poll::Pending if self.outbox.is_empty() => Poll::Pending,
+                    Poll::Pending => Poll::Ready(None),
+                });
+                match next.await {
+                    None => {}
+                    Some(Some(Ok(message))) => {
+                        if let Err(error) = self.message(message) {
+                            self.end(&fault::write(&error));
+                            break;
+                        }
+                        if self.outbox.length() < GATHER {
+                            continue;
+                        }
+                    }
+                    Some(Some(Err(error))) => {
+                        self.end(&fault::write(&error));
+                        break;
+                    }
+                    Some(None) => {
+                        self.end(EOS);
+                        break;
+                    }
+                }
+                if self.outbox.flush(&mut io).await.is_err() {
+                    // The reading side sees it, too, and says so.
+                    return;
+                }
+            }
+            if self.outbox.flush(&mut io).await.is_ok() {
+                ended.store(time::now().max(1), Relaxed);
+            }
+        } else if self.outbox.flush(&mut io).await.is_err() {
+            return;
+        }
+        // The connection is whole until its reader has done.
+        std::future::pending::<()>().await;
+    }
+}
+
+/// The messages that come. Dropping it closes the connection, which is how a call is given up.
+struct Incoming {
+    address: Arc<str>,
+    envelope: Envelope,
+    most: usize,
+    reader: Reader,
+    io: ReadHalf<Io>,
+    frames: Frames,
+    /// The first message, or the end, where it was waited for.
+    ahead: Option<Option<Bytes>>,
+    /// Whether the server tells streams apart, and so says when one ends.
+    told: bool,
+    /// Whether it does so after we have ended our side.
+    says_ends: bool,
+    /// When we ended our side; 0 before.
+    ended: Arc<AtomicU64>,
+    quiet: Option<Pin<Box<Sleep>>>,
+    over: bool,
+    upload: JoinSet<()>,
+    _place: Place,
+}
+
+impl Incoming {
+    /// The only message, with what its head says.
+    async fn only(&mut self) -> Result<(Bytes, Parts)> {
+        match poll_fn(|cx| self.poll_said(cx)).await {
+            Some(Ok(only)) => Ok(only),
+            Some(Err(error)) => Err(error),
+            None => Err(
+                Error::internal("the node ended the stream without an answer")
+                    .with_outcome(Outcome::Unknown),
+            ),
+        }
+    }
+
+    fn poll_said(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(Bytes, Parts)>>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
+        let said = self.poll_frame(cx);
+        if let Poll::Ready(None | Some(Err(_))) = said {
+            self.over = true;
+            self.upload.abort_all();
+        }
+        said
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(Bytes, Parts)>>> {
+        let frame = self
+            .frames
+            .poll(&mut self.reader, &mut self.io, self.most, cx);
+        let frame = match frame {
+            Poll::Pending => {
+                ready!(self.poll_quiet(cx));
+                return Poll::Ready(None);
+            }
+            Poll::Ready(Ok(frame)) => frame,
+            Poll::Ready(Err(broken)) => {
+                return Poll::Ready(Some(Err(lost(&self.address, broken))));
+            }
+        };
+        self.quiet = None;
+        let Some((head, body)) = frame else {
+            // Servers of before v1.9 end a stream so, and those that have ended it after us.
+            let in_order = !self.told || self.ended.load(Relaxed) > 0;
+            return Poll::Ready((!in_order).then(|| {
+                let error = Error::unavailable("the node closed the stream amid it");
+                Err(error
+                    .context(format_args!("node at `{}`", self.address))
+                    .with_outcome(Outcome::Unknown))
+            }));
+        };
+        self.told |= head.headers.contains_key(STREAM);
+        self.says_ends |= head.headers.contains_key(HALF_CLOSE) && !is_echo(&head);
+        Poll::Ready(match head::read(self.envelope, &head, body) {
+            Ok(Said::Message(message)) => Some(Ok((message, head))),
+            Ok(Said::Ended(text)) if text == EOS => None,
+            Ok(Said::Ended(text)) => Some(Err(head::error(&text, &head))),
+            Err(error) => Some(Err(error)),
+        })
+    }
+
+    /// Ready when a server that says no end has said nothing for a while after ours.
+    fn poll_quiet(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let ended: Nanos = self.ended.load(Relaxed);
+        if self.says_ends {
+            return Poll::Pending;
+        }
+        if ended == 0 {
+            // Looked at again when our side may have ended in the meantime.
+            let _ = self.upload.poll_join_next(cx);
+        }
+        let quiet = self.quiet.get_or_insert_with(|| {
+            Box::pin(tokio::time::sleep_until(time::instant(
+                time::now().saturating_add(nanos(QUIET)),
+            )))
+        });
+        while quiet.as_mut().poll(cx).is_ready() {
+            let since = time::now().saturating_sub(ended);
+            if ended > 0 && since >= nanos(QUIET) {
+                return Poll::Ready(());
+            }
+            let again = if ended > 0 {
+                nanos(QUIET) - since
+            } else {
+                nanos(QUIET)
+            };
+            let at = time::instant(time::now().saturating_add(again));
+            quiet.as_mut().reset(at);
+        }
+        Poll::Pending
+    }
+}
+
+/// Whether a server repeats our own headers, as go-micro's do, so that none of them means anything.
+fn is_echo(head: &Parts) -> bool {
+    head.headers.contains_key(header::USER_AGENT)
+}
+
+impl Stream for Incoming {
+    type Item = Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(ahead) = self.ahead.take() {
+            return Poll::Ready(ahead.map(Ok));
+        }
+        let said = ready!(self.poll_said(cx));
+        Poll::Ready(said.map(|said| said.map(|(message, _)| message)))
+    }
+}

@@ -1,0 +1,59 @@
+//! A call of one message and one answer.
+
+use std::sync::Arc;
+
+use super::{
+    About,
+    head::{self, Said, Written},
+    lane::{Exchange, Lane},
+};
+use crate::{
+    error::{Error, Outcome, Result},
+    message::{Request, Response},
+    net::sent::Sent,
+    protocols::propagation,
+    time,
+};
+
+pub(super) async fn call(
+    lane: Arc<Lane>,
+    about: Arc<About>,
+    mut request: Request,
+    sent: Sent,
+) -> Result<Response> {
+    let written = Written::of(&request, &about)?;
+    let not_sent = |error: Error| error.with_outcome(Outcome::NotSent);
+    let message = request.body_mut().take().into_bytes().map_err(not_sent)?;
+    if message.len() > about.limits.message {
+        return Err(not_sent(too_large(about.limits.message)));
+    }
+    // As servers of 2016 and their clients have it: the number of a single call is 0.
+    let body = written.message(message, 0).map_err(not_sent)?;
+    let exchange = Exchange {
+        target: "/",
+        headers: &written.headers,
+        body,
+        repeatable: request.is_idempotent(),
+        sent,
+    };
+    let (head, body) = lane.exchange(exchange).await?;
+    let body = match head::read(written.envelope, &head, body)? {
+        Said::Message(body) => body,
+        Said::Ended(text) => return Err(head::error(&text, &head)),
+    };
+    let mut response = Response::new(written.content_type, body);
+    *response.metadata_mut() = head::metadata(&head.headers);
+    let load = head.headers.get(propagation::LOAD);
+    response.load = load
+        .and_then(|load| load.to_str().ok()?.parse().ok())
+        .unwrap_or(0);
+    response.received = time::now();
+    Ok(response)
+}
+
+/// The error for a message that is not sent, as it would be refused.
+pub(super) fn too_large(most: usize) -> Error {
+    Error::invalid_argument(format!(
+        "the message is over the limit `message` of {most} bytes; send it as a stream"
+    ))
+}

@@ -1,0 +1,430 @@
+//! A connection: messages in, calls begun in place, replies out in the order in which they were asked for.
+
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use http::{StatusCode, Version, request::Parts};
+use tokio::io::AsyncWriteExt;
+
+use super::{
+    reply::{Form, Reply},
+    stream::Stream,
+};
+use crate::{
+    call::{Answer, Call, Shape},
+    http::{
+        Piece,
+        h1::{
+            Body, BodyFraming, Broken, Upgraded, Wire, expects_continue, write_continue,
+            write_response,
+        },
+    },
+    message::Target,
+    net::{
+        Limits,
+        buffered::{Account, SMALL},
+        protocol::Seat,
+    },
+    protocols::{Site, access::Access},
+    time::{self, NEVER, Nanos, nanos},
+};
+
+/// Bytes gathered before more is made of a stream.
+const GATHER: usize = 64 * 1024;
+/// Messages of a ready stream before others have their turn.
+const TURN: usize = 64;
+/// Calls at work before no more messages are read. Clients of go-micro's have one at a time.
+pub(super) const PIPELINED: usize = 64;
+/// How long an idle connection still takes a message once the port is going away: one may be under way.
+const GRACE: Duration = Duration::from_millis(250);
+
+pub(super) struct Connection {
+    wire: Wire,
+    pub(super) seat: Seat,
+    pub(super) call: Arc<dyn Call>,
+    pub(super) access: Access,
+    pub(super) limits: Arc<Limits>,
+    /// The message whose body comes in.
+    coming: Option<Coming>,
+    /// Replies in the order of their requests.
+    pub(super) turns: VecDeque<Turn>,
+    pub(super) streams: Vec<Stream>,
+    pub(super) places: Places,
+    /// Whether more messages may come.
+    pub(super) kept: bool,
+    /// Since when it is idle, or a message is under way.
+    since: Option<Nanos>,
+    /// When it closes for lack of messages, once the port is going away.
+    leaving: Option<Nanos>,
+    /// Counts the message that comes, the bodies of calls at work, and replies that wait for their turn.
+    account: Account,
+}
+
+struct Coming {
+    head: Parts,
+    data: BytesMut,
+}
+
+pub(super) enum Turn {
+    Ready(Reply),
+    /// With the bytes of its request's body.
+    Running(Form, Answer, usize),
+}
+
+impl Turn {
+    /// The bytes that a reply holds.
+    fn replied(&self) -> usize {
+        match self {
+            Turn::Ready(reply) => reply.body.len(),
+            Turn::Running(..) => 0,
+        }
+    }
+}
+
+/// Where the last call went, as the next one mostly goes there too.
+#[derive(Default)]
+pub(super) struct Places(Option<(Target, Option<Shape>)>);
+
+impl Places {
+    pub(super) fn find(
+        &mut self,
+        service: &str,
+        endpoint: &str,
+        call: &dyn Call,
+    ) -> (Target, Option<Shape>) {
+        if let Some((target, shape)) = &self.0
+            && target.endpoint() == endpoint
+            && target.service() == service
+        {
+            return (target.clone(), *shape);
+        }
+        let found = (Target::new(service, endpoint), call.shape(endpoint));
+        self.0 = Some(found.clone());
+        found
+    }
+}
+
+impl Connection {
+    pub(super) fn new(upgraded: Upgraded<Site>) -> Self {
+        let Upgraded {
+            io,
+            reader,
+            head,
+            seat,
+            service,
+        } = upgraded;
+        let Site {
+            call,
+            access,
+            limits,
+            ..
+        } = service;
+        Connection {
+            wire: Wire::new(io, reader, limits.idle).counted(seat.buffered().account()),
+            account: seat.buffered().account(),
+            seat,
+            call,
+            access,
+            limits,
+            coming: Some(Coming {
+                head,
+                data: BytesMut::new(),
+            }),
+            turns: VecDeque::new(),
+            streams: Vec::new(),
+            places: Places::default(),
+            kept: true,
+            since: None,
+            leaving: None,
+        }
+    }
+
+    /// Serves it until it ends. What is at work when it breaks is cancelled.
+    pub(super) async fn run(mut self) {
+        match poll_fn(|cx| self.poll(cx)).await {
+            // It was idle: nothing is under way that a close could overtake.
+            Ok(()) if self.kept => {
+                let _ = self.wire.io.shutdown().await;
+                return;
+            }
+            Ok(()) => {}
+            Err(Broken::Refused(status, why)) => {
+                tracing::debug!(%status, %why, "a message was refused");
+                self.kept = false;
+                self.write(Reply::broken(&why), false);
+            }
+            Err(Broken::Gone(error)) => return tracing::trace!(%error, "a connection ended"),
+        }
+        self.turns.clear();
+        self.streams.clear();
+        self.wire.close().await;
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        self.seat.listen(cx.waker());
+        loop {
+            let ready = self.answer(cx);
+            self.count();
+            if self.wire.poll_flush(cx)?.is_ready() && ready {
+                // There was more than fits into one go.
+                continue;
+            }
+            // A stream's opening message may ask for a close, too, and means the one at the stream's end.
+            if !self.kept && self.streams.iter().all(Stream::is_ended) {
+                if self.is_idle() && self.wire.outbox.is_empty() {
+                    return Poll::Ready(Ok(()));
+                }
+                return self.watch(cx);
+            }
+            // Who does not read its answers gets no more of them.
+            if self.turns.len() >= PIPELINED
+                || self.is_full()
+                || !self.streams.iter().all(|one| one.has_room(cx))
+            {
+                return self.wait(cx);
+            }
+            match self.poll_message(cx)? {
+                Poll::Ready(Some((head, body))) => self.take(&head, body),
+                Poll::Ready(None) => return Poll::Ready(Ok(())),
+                Poll::Pending => return self.wait(cx),
+            }
+        }
+    }
+
+    /// Polls what is at work and queues what is ready; whether it stopped for the sake of others.
+    fn answer(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut more = false;
+        let mut queued = self.queued();
+        for (place, turn) in self.turns.iter_mut().enumerate() {
+            // The first is what the others wait for.
+            if place > 0 && queued > self.limits.queue {
+                more = true;
+                break;
+            }
+            if let Turn::Running(form, answer, _) = turn
+                && let Poll::Ready(answer) = answer.as_mut().poll(cx)
+            {
+                *turn = Turn::Ready(form.answer(answer));
+                queued += turn.replied();
+            }
+        }
+        while let Some(Turn::Ready(_)) = self.turns.front() {
+            if self.wire.outbox.length() > self.limits.queue {
+                more = true;
+                break;
+            }
+            let Some(Turn::Ready(reply)) = self.turns.pop_front() else {
+                break;
+            };
+            self.write(reply, false);
+        }
+        // Nothing else would come of it: the first call at work is what the others wait for.
+        more &= !self.wire.outbox.is_empty();
+        let mut streams = std::mem::take(&mut self.streams);
+        for stream in &mut streams {
+            let mut taken = 0;
+            while self.wire.outbox.length() < GATHER && taken < TURN {
+                let Poll::Ready(Some(reply)) = stream.poll_reply(cx) else {
+                    break;
+                };
+                self.write(reply, true);
+                taken += 1;
+            }
+            more |= taken == TURN || self.wire.outbox.length() >= GATHER;
+        }
+        streams.retain(|stream| !stream.is_over());
+        self.streams = streams;
+        more
+    }
+
+    /// Bytes of replies that wait.
+    fn queued(&self) -> usize {
+        self.wire.outbox.length() + self.turns.iter().map(Turn::replied).sum::<usize>()
+    }
+
+    /// Whether more replies wait than may.
+    fn is_full(&self) -> bool {
+        self.queued() > self.limits.queue
+    }
+
+    /// Counts what is held beside the bytes of the wire.
+    fn count(&self) {
+        let turns = self.turns.iter().map(|turn| match turn {
+            Turn::Ready(reply) => reply.body.len(),
+            Turn::Running(_, _, request) => *request,
+        });
+        let coming = self.coming.as_ref().map_or(0, |coming| coming.data.len());
+        self.account.set(coming + turns.sum::<usize>());
+    }
+
+    /// Whether nothing is at work.
+    fn is_idle(&self) -> bool {
+        self.turns.is_empty() && self.streams.iter().all(Stream::is_idle)
+    }
+
+    /// Writes a reply, or a message of a stream, which says nothing of the connection.
+    fn write(&mut self, reply: Reply, streams: bool) {
+        let length = BodyFraming::Length(reply.body.len() as u64);
+        let kept = streams || (self.kept && !self.seat.is_leaving());
+        let out = self.wire.outbox.tail();
+        write_response(
+            out,
+            reply.status,
+            &reply.headers,
+            length,
+            Version::HTTP_11,
+            kept,
+        );
+        self.wire.outbox.push(reply.body);
+    }
+
+    /// Looks whether the client is still there, when nothing more of it is wanted.
+    fn watch(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        match self.wire.poll_fill(cx)? {
+            Poll::Ready(0) => {
+                Poll::Ready(Err(Broken::Gone(std::io::ErrorKind::UnexpectedEof.into())))
+            }
+            Poll::Ready(_) => {
+                cx.waker().wake_by_ref();
+                self.wait(cx)
+            }
+            Poll::Pending => self.wait(cx),
+        }
+    }
+
+    /// Sees to it that it is woken when a limit is over.
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        let amid = self.coming.is_some() || self.wire.reader.is_amid();
+        let idle = self.is_idle();
+        let mut until = self.streams.iter().map(|stream| stream.deadline).min();
+        if amid || idle {
+            let limit = match amid {
+                true if self.coming.is_some() => self.limits.frame,
+                true => self.limits.handshake,
+                // Longer than clients keep a connection, so that it is they who close it.
+                false => self.limits.idle + self.limits.keepalive,
+            };
+            let since = *self.since.get_or_insert_with(time::now);
+            let mut end = since.saturating_add(nanos(limit));
+            if !amid && self.seat.is_leaving() {
+                let leaving = *self
+                    .leaving
+                    .get_or_insert_with(|| time::now() + nanos(GRACE));
+                end = end.min(leaving);
+            }
+            if self.wire.is_past(end, cx) {
+                return Poll::Ready(match amid {
+                    true => Err(Broken::Refused(
+                        StatusCode::REQUEST_TIMEOUT,
+                        format!("a message did not come whole within {limit:?}").into(),
+                    )),
+                    false => Ok(()),
+                });
+            }
+        } else {
+            self.since = None;
+        }
+        let deadline = until.take().unwrap_or(NEVER);
+        if self.wire.is_past(deadline, cx) {
+            let now = time::now();
+            let mut late = Vec::new();
+            for stream in &mut self.streams {
+                if stream.deadline <= now {
+                    late.extend(stream.cut_off());
+                    stream.deadline = NEVER;
+                }
+            }
+            late.into_iter().for_each(|reply| self.write(reply, true));
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    /// The next message, whole; `None` when the connection has ended after the one before.
+    fn poll_message(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<(Parts, Bytes)>, Broken>> {
+        loop {
+            if self.coming.is_none()
+                && let Some((head, framing)) = self.wire.reader.take_request()?
+            {
+                if expects_continue(&head) && framing != BodyFraming::None {
+                    write_continue(self.wire.outbox.tail());
+                    let _ = self.wire.poll_flush(cx)?;
+                }
+                self.since = None;
+                self.coming = Some(Coming {
+                    head,
+                    data: BytesMut::new(),
+                });
+            }
+            if self.coming.is_some()
+                && let Some(whole) = self.gather()?
+            {
+                self.since = None;
+                return Poll::Ready(Ok(Some(whole)));
+            }
+            let amid = self.coming.is_some() || self.wire.reader.is_amid();
+            match self.wire.poll_fill(cx)? {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(0) if amid || !self.is_idle() => {
+                    let error = std::io::ErrorKind::UnexpectedEof;
+                    return Poll::Ready(Err(Broken::Gone(error.into())));
+                }
+                Poll::Ready(0) => return Poll::Ready(Ok(None)),
+                Poll::Ready(_) if !amid => self.since = None,
+                Poll::Ready(_) => {}
+            }
+        }
+    }
+
+    /// The message under way, if all of it has come.
+    fn gather(&mut self) -> Result<Option<(Parts, Bytes)>, Broken> {
+        let Some(coming) = &mut self.coming else {
+            return Ok(None);
+        };
+        let reader = &mut self.wire.reader;
+        let most = self.limits.message;
+        let too_large = || {
+            let why = format!("the body is over the limit `message` of {most} bytes");
+            Broken::Refused(StatusCode::PAYLOAD_TOO_LARGE, why.into())
+        };
+        if reader.left().is_some_and(|left| left > most as u64) {
+            return Err(too_large());
+        }
+        let mut whole = match coming.data.is_empty() {
+            true => reader.take_whole(),
+            false => None,
+        };
+        while whole.is_none() {
+            match reader.take_body()? {
+                Body::More => {
+                    let came = coming.data.len();
+                    if came > SMALL {
+                        self.count();
+                        if let Some(error) = self.seat.buffered().over() {
+                            let status = StatusCode::SERVICE_UNAVAILABLE;
+                            return Err(Broken::Refused(status, error.message().to_owned().into()));
+                        }
+                    }
+                    return Ok(None);
+                }
+                Body::Done => whole = Some(std::mem::take(&mut coming.data).freeze()),
+                Body::Piece(Piece::Data(data)) if coming.data.len() + data.len() > most => {
+                    return Err(too_large());
+                }
+                Body::Piece(Piece::Data(data)) => coming.data.extend_from_slice(&data),
+                Body::Piece(Piece::Trailers(_)) => {}
+            }
+        }
+        let head = self.coming.take().map(|coming| coming.head);
+        Ok(head.zip(whole))
+    }
+}

@@ -1,0 +1,31 @@
+//! The server's side of a connection that began as HTTP/1.1.
+
+mod connection;
+mod inbox;
+mod reply;
+mod stream;
+mod take;
+
+use async_trait::async_trait;
+use http::request::Parts;
+
+use super::names;
+use crate::{
+    http::h1::Upgraded,
+    protocols::{Site, takeover::Takeover},
+};
+use connection::Connection;
+
+/// Takes connections over whose first request is one of go-micro's.
+pub(crate) struct Server;
+
+#[async_trait]
+impl Takeover for Server {
+    fn wants(&self, head: &Parts) -> bool {
+        names::is_ours(head)
+    }
+
+    async fn serve(&self, connection: Upgraded<Site>) {
+        Connection::new(connection).run().await;
+    }
+}

@@ -1,0 +1,200 @@
+//! Replies: their headers, in the envelope that the request came in.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+
+use super::super::{
+    envelope::{Envelope, Id},
+    fault,
+    names::{self, EOS, ERROR, HALF_CLOSE, ID, STREAM, X_ERROR, X_ID},
+};
+use crate::{
+    error::{Code, Error, Result},
+    http::HttpBody,
+    message::{ContentType, Response},
+    protocols::{json, propagation},
+};
+
+/// What a reply repeats of its request.
+#[derive(Clone, Debug)]
+pub(super) struct Form {
+    pub(super) envelope: Envelope,
+    /// How the message is encoded.
+    pub(super) content_type: ContentType,
+    /// The content type as it was said.
+    said: HeaderValue,
+    /// The number of the request, where a header says it.
+    id: Option<HeaderValue>,
+    pub(super) stream: Option<HeaderValue>,
+    pub(super) half_close: bool,
+    /// Of the envelope.
+    pub(super) endpoint: String,
+    pub(super) number: Id,
+}
+
+/// A reply, to be written.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl Form {
+    /// Of a request with these headers; what its envelope says is still to be filled in.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let (envelope, content_type) = names::form(headers);
+        let said = headers.get(header::CONTENT_TYPE).cloned();
+        Form {
+            envelope,
+            content_type,
+            said: said.unwrap_or(HeaderValue::from_static("application/protobuf")),
+            id: names::value(headers, &ID).cloned(),
+            stream: names::value(headers, &STREAM).cloned(),
+            half_close: headers.contains_key(HALF_CLOSE),
+            endpoint: String::new(),
+            number: Id::Number(0),
+        }
+    }
+
+    /// The reply to a call.
+    pub(super) fn answer(&self, answer: Result<Response>) -> Reply {
+        let mut response = match answer {
+            Ok(response) => response,
+            Err(error) if self.is_foreign(&error) => return self.unsupported(),
+            Err(error) => return self.failure(&error),
+        };
+        let body = match response.body_mut().take().into_bytes() {
+            Ok(body) => body,
+            Err(_) => {
+                return self.failure(&Error::internal(
+                    "the endpoint answers by a stream without saying so in its record",
+                ));
+            }
+        };
+        let mut reply = self.message(body);
+        propagation::write_answer(&response, &mut reply.headers);
+        self.name(&mut reply.headers);
+        reply
+    }
+
+    /// One message, as a reply or a part of a stream.
+    pub(super) fn message(&self, body: Bytes) -> Reply {
+        let body = match (&self.content_type, body.is_empty()) {
+            // Go's reader of JSON takes nothing for an error.
+            (ContentType::Json | ContentType::GoJson, true) => Bytes::from_static(b"{}"),
+            _ => body,
+        };
+        let mut headers = HeaderMap::with_capacity(8);
+        self.name(&mut headers);
+        let body = self
+            .envelope
+            .write_reply(&self.endpoint, &self.number, Ok(body));
+        Reply {
+            status: StatusCode::OK,
+            headers,
+            body,
+        }
+    }
+
+    /// An error. Its status is 200 all the same: of any other, go-micro's clients do not read the code.
+    pub(super) fn failure(&self, error: &Error) -> Reply {
+        let mut reply = self.end(&fault::write(error));
+        propagation::write_error(error, &mut reply.headers);
+        if fault::code(error.http_status().into()) != error.code() {
+            let number = u16::from(error.code().number());
+            reply.headers.insert(names::CODE, HeaderValue::from(number));
+        }
+        reply
+    }
+
+    /// The end of a stream.
+    pub(super) fn eos(&self) -> Reply {
+        self.end(EOS)
+    }
+
+    fn end(&self, text: &str) -> Reply {
+        let mut headers = HeaderMap::with_capacity(8);
+        self.name(&mut headers);
+        headers.remove(X_ID);
+        let value = fault::header(text);
+        headers.insert(ERROR, value.clone());
+        headers.insert(X_ERROR, value);
+        let body = self
+            .envelope
+            .write_reply(&self.endpoint, &self.number, Err(text));
+        Reply {
+            status: StatusCode::OK,
+            headers,
+            body,
+        }
+    }
+
+    /// An empty reply, as to an event.
+    pub(super) fn nothing(&self) -> Reply {
+        let mut headers = HeaderMap::with_capacity(8);
+        self.name(&mut headers);
+        Reply {
+            status: StatusCode::OK,
+            headers,
+            body: Bytes::new(),
+        }
+    }
+
+    fn name(&self, headers: &mut HeaderMap) {
+        headers.insert(header::CONTENT_TYPE, self.said.clone());
+        if let Some(id) = &self.id {
+            headers.insert(ID, id.clone());
+            headers.insert(X_ID, id.clone());
+        }
+        if let Some(stream) = &self.stream {
+            headers.insert(STREAM, stream.clone());
+            if self.half_close {
+                headers.insert(HALF_CLOSE, HeaderValue::from_static("1"));
+            }
+        }
+    }
+
+    /// Whether an error is that nobody here knows the content type.
+    fn is_foreign(&self, error: &Error) -> bool {
+        matches!(self.content_type, ContentType::Other(_)) && error.code() == Code::Unimplemented
+    }
+
+    /// As go-micro says it: text, and no error.
+    fn unsupported(&self) -> Reply {
+        let mut reply = self.nothing();
+        let text = HeaderValue::from_static("text/plain");
+        reply.headers.insert(header::CONTENT_TYPE, text);
+        let said = String::from_utf8_lossy(self.said.as_bytes());
+        reply.body = format!("unsupported Content-Type: {said}").into();
+        reply
+    }
+}
+
+impl Reply {
+    /// A message that may not come in: 403 and an error in JSON, as other dialects of HTTP say it.
+    pub(super) fn forbidden(error: &Error) -> Self {
+        let (head, body) = json::failed(error, StatusCode::FORBIDDEN).into_parts();
+        let body = match body {
+            HttpBody::Whole(body) => body,
+            _ => Bytes::new(),
+        };
+        Reply {
+            status: head.status,
+            headers: head.headers,
+            body,
+        }
+    }
+
+    /// A message that could not be read off the connection: 500 and text, after which it is closed.
+    pub(super) fn broken(why: &str) -> Self {
+        let mut headers = HeaderMap::new();
+        let text = HeaderValue::from_static("text/plain");
+        headers.insert(header::CONTENT_TYPE, text);
+        Reply {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            headers,
+            body: Bytes::copy_from_slice(why.as_bytes()),
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Where the endpoints of a node are, as URIs of HTTP.
+
+use std::collections::HashMap;
+
+use http::{
+    Uri,
+    uri::{Authority, PathAndQuery, Scheme},
+};
+use parking_lot::Mutex;
+
+use crate::{
+    error::{Error, Result},
+    message::Target,
+    node::Node,
+};
+
+/// Longest path that a record may say, in bytes.
+const MAX_PATH: usize = 1024;
+
+/// The paths of a node's endpoints.
+pub(crate) struct Paths {
+    scheme: Scheme,
+    authority: Authority,
+    /// By endpoint, where the node's record says another path than its name gives.
+    said: HashMap<String, PathAndQuery>,
+    seen: Mutex<Seen>,
+    /// How many are remembered.
+    most: usize,
+}
+
+/// The paths of endpoints called before.
+#[derive(Default)]
+struct Seen {
+    /// That of the last call, as the next one mostly goes there too.
+    last: Option<(Target, PathAndQuery)>,
+    known: HashMap<Target, PathAndQuery>,
+}
+
+impl Paths {
+    /// The paths of a node; `secure` says that TLS is spoken to it.
+    pub(crate) fn new(node: &Node, secure: bool, most: u16) -> Self {
+        // A Unix socket has no name that HTTP knows.
+        let authority = Authority::try_from(&*node.address).ok();
+        let said = node.endpoints.iter().filter_map(|endpoint| {
+            let path = endpoint.metadata.get("path")?;
+            if !is_path_of(path, &endpoint.name) {
+                return None;
+            }
+            let path = PathAndQuery::try_from(path.as_str()).ok()?;
+            Some((endpoint.name.clone(), path))
+        });
+        Paths {
+            scheme: if secure { Scheme::HTTPS } else { Scheme::HTTP },
+            authority: authority.unwrap_or(Authority::from_static("localhost")),
+            said: said.collect(),
+            seen: Mutex::default(),
+            most: most.into(),
+        }
+    }
+
+    /// The whole URI of an endpoint.
+    pub(crate) fn uri(&self, target: &Target) -> Result<Uri> {
+        let mut uri = http::uri::Parts::default();
+        uri.scheme = Some(self.scheme.clone());
+        uri.authority = Some(self.authority.clone());
+        uri.path_and_query = Some(self.path(target)?);
+        Uri::from_parts(uri).map_err(|error| {
+            Error::invalid_argument(format!("`{target}` is no path of HTTP")).with_source(error)
+        })
+    }
+
+    fn path(&self, target: &Target) -> Result<PathAndQuery> {
+        let mut seen = self.seen.lock();
+        if let Some((last, path)) = &seen.last
+            && (last.address() == target.address() || last == target)
+        {
+            return Ok(path.clone());
+        }
+        let path = match seen.known.get(target) {
+            Some(path) => path.clone(),
+            None => {
+                let path = match self.said.get(target.endpoint()) {
+                    Some(said) => said.clone(),
+                    None => path(target)?,
+                };
+                if seen.known.len() < self.most {
+                    seen.known.insert(target.clone(), path.clone());
+                }
+                path
+            }
+        };
+        seen.last = Some((target.clone(), path.clone()));
+        Ok(path)
+    }
+}
+
+/// Whether a record may say so of an endpoint: `/PACKAGE.KIND/METHOD` for `KIND.METHOD`. Whoever wrote the record
+/// chooses the package, and no other method, query or place on the server.
+fn is_path_of(path: &str, endpoint: &str) -> bool {
+    let fits = || {
+        let (kind, method) = endpoint.rsplit_once('.')?;
+        let service = path
+            .strip_prefix('/')?
+            .strip_suffix(method)?
+            .strip_suffix('/')?;
+        let package = service.strip_suffix(kind)?;
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let is_package = package.is_empty()
+            || package.strip_suffix('.').is_some_and(|package| {
+                package
+                    .split('.')
+                    .all(|part| !part.is_empty() && part.chars().all(is_plain))
+            });
+        (is_package && path.len() <= MAX_PATH).then_some(())
+    };
+    fits().is_some()
+}
+
+/// The path of an endpoint: one that begins with `/` is it; else as go-micro has it.
+fn path(target: &Target) -> Result<PathAndQuery> {
+    let (service, endpoint) = (target.service(), target.endpoint());
+    let text = match endpoint.rsplit_once('.') {
+        _ if endpoint.starts_with('/') => endpoint.to_owned(),
+        Some((kind, method)) => format!("/{service}.{kind}/{method}"),
+        None => format!("/{service}/{endpoint}"),
+    };
+    PathAndQuery::try_from(text).map_err(|error| {
+        Error::invalid_argument(format!("`{target}` cannot be a path of HTTP")).with_source(error)
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
+mod tests {
+    use super::*;
+    use crate::node::Endpoint;
+
+    #[test]
+    fn a_record_chooses_the_package_of_a_path_and_nothing_else() {
+        let path_of = |said: &str| {
+            let mut hello = Endpoint::new("Greeter.Hello");
+            hello.metadata.insert("path".into(), said.into());
+            let node = Node::new("greeter", "greeter-1", "127.0.0.1:7").with_endpoints([hello]);
+            let target = Target::new("greeter", "Greeter.Hello");
+            let uri = Paths::new(&node, false, 1).uri(&target).unwrap();
+            uri.path_and_query().unwrap().to_string()
+        };
+        for said in ["/acme.greeter.v1.Greeter/Hello", "/Greeter/Hello"] {
+            assert_eq!(path_of(said), said);
+        }
+        let long = format!("/{}.Greeter/Hello", "a".repeat(2000));
+        for said in [
+            "/acme.Admin/DeleteAll",
+            "/acme.Greeter/DeleteAll",
+            "/acme.OtherGreeter/Hello",
+            "/Greeter/Hello?admin=1",
+            "/../admin.Greeter/Hello",
+            "//evil.example/acme.Greeter/Hello",
+            "http://evil.example/Greeter/Hello",
+            "*",
+            "",
+            &long,
+        ] {
+            assert_eq!(path_of(said), "/greeter.Greeter/Hello", "{said}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_is_where_its_name_or_its_node_says_and_tls_is_in_the_scheme() {
+        let node = Node::new("greeter", "greeter-1", "127.0.0.1:7");
+        let hello = Target::new("greeter", "Greeter.Hello");
+        for (secure, scheme) in [(false, "http"), (true, "https")] {
+            let uri = Paths::new(&node, secure, 1).uri(&hello).unwrap();
+            let expected = format!("{scheme}://127.0.0.1:7/greeter.Greeter/Hello");
+            assert_eq!(uri.to_string(), expected);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! HTTP on the one port, in both its versions: each connection gets a [`Site`].
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{Dialect, Site, access::Access, cors::Origins, takeover::Takeover};
+#[cfg(feature = "grpc")]
+use crate::http::h2;
+use crate::{
+    call::Call,
+    http::h1,
+    net::{
+        Limits,
+        protocol::{Accepted, Detect, Protocol},
+    },
+};
+
+/// What either version answers by.
+#[derive(Clone)]
+pub(crate) struct Answering {
+    pub(crate) limits: Arc<Limits>,
+    /// Whose pages may call.
+    pub(crate) origins: Option<Arc<Origins>>,
+    /// In the order in which they are asked.
+    pub(crate) dialects: Arc<[Arc<dyn Dialect>]>,
+}
+
+impl Answering {
+    /// What answers the requests of a connection.
+    fn site(&self, connection: &Accepted, call: Arc<dyn Call>) -> Site {
+        let buffered = connection.seat.buffered().clone();
+        let access = Access::new(self.origins.clone(), &connection.io, call.clone());
+        let (limits, dialects) = (self.limits.clone(), self.dialects.clone());
+        Site::new(call, limits, buffered, access, dialects)
+    }
+}
+
+/// The server's side of HTTP/1.1.
+pub(crate) struct Http1 {
+    pub(crate) answering: Answering,
+    /// Who may take a connection over from the request that says it is theirs.
+    pub(crate) takeovers: Vec<Arc<dyn Takeover>>,
+}
+
+#[async_trait]
+impl Protocol for Http1 {
+    fn name(&self) -> &str {
+        "http/1.1"
+    }
+
+    fn detect(&self, first: &[u8]) -> Detect {
+        h1::detect(first)
+    }
+
+    fn alpn(&self) -> &[&'static str] {
+        &[h1::ALPN]
+    }
+
+    async fn serve(&self, connection: Accepted, call: Arc<dyn Call>) {
+        let site = self.answering.site(&connection, call);
+        let wants = |site: &Site, head: &_| {
+            let mut takeovers = self.takeovers.iter();
+            takeovers.any(|takeover| takeover.wants(head))
+                && site.access.is_allowed(&head.uri, &head.headers)
+        };
+        let Some(upgraded) = h1::serve(connection, site, wants).await else {
+            return;
+        };
+        let mut takeovers = self.takeovers.iter();
+        if let Some(takeover) = takeovers.find(|takeover| takeover.wants(&upgraded.head)) {
+            takeover.serve(upgraded).await;
+        }
+    }
+}
+
+/// The server's side of HTTP/2.
+#[cfg(feature = "grpc")]
+pub(crate) struct Http2(pub(crate) Answering);
+
+#[cfg(feature = "grpc")]
+#[async_trait]
+impl Protocol for Http2 {
+    fn name(&self) -> &str {
+        "http/2"
+    }
+
+    fn alpn(&self) -> &[&'static str] {
+        &h2::ALPN
+    }
+
+    fn detect(&self, first: &[u8]) -> Detect {
+        Detect::prefix(first, h2::PREFACE)
+    }
+
+    async fn serve(&self, connection: Accepted, call: Arc<dyn Call>) {
+        let site = self.0.site(&connection, call);
+        h2::serve(connection, site).await;
+    }
+}

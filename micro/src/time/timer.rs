@@ -1,0 +1,47 @@
+//! A timer of a task that minds many deadlines.
+
+use std::{pin::Pin, task::Context};
+
+use tokio::time::Sleep;
+
+use super::{NEVER, Nanos, instant};
+
+/// One timer, moved only when something nearer comes or when it fires.
+pub(crate) struct Timer {
+    sleep: Option<Pin<Box<Sleep>>>,
+    pub(crate) armed: Nanos,
+}
+
+impl Timer {
+    pub(crate) fn new() -> Self {
+        Timer {
+            sleep: None,
+            armed: NEVER,
+        }
+    }
+
+    /// Whether `at` may have passed; otherwise wakes `cx` no later than then.
+    pub(crate) fn poll(&mut self, at: Nanos, cx: &mut Context<'_>) -> bool {
+        if at == NEVER && self.armed == NEVER {
+            return false;
+        }
+        if at < self.armed {
+            self.armed = at;
+            match &mut self.sleep {
+                Some(sleep) => sleep.as_mut().reset(instant(at)),
+                None => {
+                    self.sleep = Some(Box::pin(tokio::time::sleep_until(instant(at))));
+                }
+            }
+        }
+        let fired = self
+            .sleep
+            .as_mut()
+            .is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready());
+        if fired {
+            self.armed = NEVER;
+            // It fired for a time that has gone by since; it is armed anew by the next poll.
+        }
+        fired
+    }
+}
