@@ -3,4 +3,4 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| micro::registry::fuzz_records(bytes));
+fuzz_target!(|bytes: &[u8]| micro_core::fuzz::records(bytes));

@@ -4,5 +4,5 @@
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    micro::transport::fuzz_sniff(bytes);
+    micro_core::fuzz::sniff(bytes);
 });

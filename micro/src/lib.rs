@@ -45,54 +45,21 @@
 // So that what the macros write is found inside this crate too.
 extern crate self as micro;
 
-mod address;
-pub mod balance;
-mod base64;
-pub mod broker;
-mod call;
-pub mod client;
-pub mod codec;
-mod context;
-mod error;
-mod hash;
-#[cfg(feature = "http")]
-mod http;
-mod macros;
-mod message;
-mod metadata;
-pub mod middleware;
-mod nearest;
-pub mod net;
-mod node;
 mod plugins;
-pub mod protocols;
-mod random;
 pub mod registry;
 pub mod runtime;
-pub mod selector;
-pub mod server;
 mod service;
 pub mod settings;
-mod sync;
-mod time;
 pub mod transport;
-mod url;
-mod worker;
 
-pub use broker::Broker;
 #[doc(hidden)]
-pub use call::Identity;
-pub use call::{Answer, Call};
-pub use client::Client;
-pub use codec::{Codec, Codecs, Message, Payload, Reply, Streaming};
-pub use context::{Context, Criticality, Trace, Wire};
-pub use error::{Code, Error, Outcome, Result};
-pub use macros::{Message, service};
-pub use message::{Body, BodyStream, ContentType, Extensions, Request, Response, Target};
-pub use metadata::Metadata;
-pub use nearest::nearest;
+pub use micro_core::Identity;
+pub use micro_core::{
+    Answer, Body, BodyStream, Broker, Call, Client, Code, Codec, Codecs, ContentType, Context,
+    Criticality, Error, Extensions, Handler, Message, Metadata, Ops, Outcome, Payload, Reply,
+    Request, Response, Result, Router, Routes, Socket, Streaming, Target, Trace, Wire, balance,
+    broker, client, codec, middleware, nearest, net, protocols, selector, server, service,
+};
 pub use plugins::Plugins;
-pub use protocols::Socket;
-pub use server::{Handler, Ops, Router, Routes};
 pub use service::{Lifecycle, Running, Service};
 pub use settings::Settings;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 
 #[cfg(feature = "tls")]
-use crate::net::Tls;
-use crate::{
+use micro_core::net::Tls;
+use micro_core::{
     balance::{self, Balance},
     broker::{self, Broker},
     client::{Client, Parts},
@@ -72,7 +72,7 @@ impl Plugins {
 
     /// Lets metadata of these names travel on from each request that is handled to the services called for it: names with
     /// commas between them, or `all` for everything but the names of one hop, as in go-micro. Without it only trace
-    /// context, baggage and what the handler marks travel; see [`Context::relay`](crate::Context::relay).
+    /// context, baggage and what the handler marks travel; see [`Context::relay`](micro_core::Context::relay).
     pub fn relay(mut self, names: &str) -> Self {
         self.relay = Relay::named(names);
         self
@@ -104,7 +104,7 @@ impl Plugins {
     pub(crate) fn check(&self) -> Result<()> {
         #[cfg(feature = "tls")]
         if let (Some(transport), Some(_)) = (&self.transport, &self.tls) {
-            return Err(crate::error::Error::invalid_argument(format!(
+            return Err(micro_core::error::Error::invalid_argument(format!(
                 "TLS is given beside the transport `{}`, which would not follow it; give it to the transport itself",
                 transport.name()
             )));
@@ -158,7 +158,7 @@ impl Plugins {
     }
 
     /// Puts a layer around the calls of clients, inside those added before; see
-    /// [`middleware`](crate::middleware). It sees a call once, not each attempt.
+    /// [`middleware`](micro_core::middleware). It sees a call once, not each attempt.
     pub fn layer(mut self, layer: impl Layer) -> Self {
         self.layers = self.layers.with(layer);
         self

@@ -11,7 +11,7 @@ use tokio::{
     sync::Notify,
 };
 
-use crate::{
+use micro_core::{
     error::{Error, Result},
     worker,
 };
@@ -42,7 +42,7 @@ where
 /// pool, or computes without awaiting, is not waited for.
 ///
 /// Inside each of them a client keeps connections of its own, and
-/// [`Service::serve_on`](crate::Service::serve_on) hands a service's connections round them.
+/// [`Service::serve_on`](crate::service::Service::serve_on) hands a service's connections round them.
 ///
 /// ```
 /// use micro::{Error, runtime};
@@ -60,7 +60,7 @@ where
 /// ```
 ///
 /// # Errors
-/// What `main` returns, or [`Code::Internal`](crate::Code::Internal) when a runtime or a thread could
+/// What `main` returns, or [`Code::Internal`](micro_core::Code::Internal) when a runtime or a thread could
 /// not be started.
 pub fn run_on<T, F>(threads: usize, main: impl FnOnce(Vec<Handle>) -> F) -> Result<T>
 where

@@ -7,16 +7,14 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::runtime::Handle;
 
-use crate::{
+use crate::{plugins::Plugins, runtime::Signals, settings::Settings};
+use micro_core::{
     client::Client,
     codec::Codec,
     error::{Error, Result},
     middleware::{Layer, Layers},
     net::io::read_hosts,
-    plugins::Plugins,
-    runtime::Signals,
     server::{Handler, Ops, Router, Routes, Topic},
-    settings::Settings,
 };
 pub use running::Running;
 
@@ -52,7 +50,7 @@ pub struct Service {
     /// Added to the plugins when they are used, so that it does not matter which was said first.
     codecs: Vec<Arc<dyn Codec>>,
     #[cfg(feature = "tls")]
-    tls: Option<crate::net::Tls>,
+    tls: Option<micro_core::net::Tls>,
     settings: Option<Settings>,
     client: Client,
     lifecycle: Lifecycle,
@@ -93,7 +91,7 @@ impl Default for Lifecycle {
 impl Lifecycle {
     /// Makes the interval fit the time to live, where only that was changed.
     ///
-    /// Fails with [`Code::InvalidArgument`](crate::Code::InvalidArgument) for an interval that leaves no second try.
+    /// Fails with [`Code::InvalidArgument`](micro_core::Code::InvalidArgument) for an interval that leaves no second try.
     fn settle(&mut self, (is_ttl_said, is_interval_said): (bool, bool)) -> Result<()> {
         let usual = Lifecycle::default();
         let (ttl, interval) = (self.register_ttl, self.register_interval);
@@ -233,7 +231,7 @@ impl Service {
     }
 
     /// Puts a layer around the handlers, inside those added before; see
-    /// [`middleware`](crate::middleware). Operational endpoints, such as `/health` and `Debug.Health`, do not go
+    /// [`middleware`](micro_core::middleware). Operational endpoints, such as `/health` and `Debug.Health`, do not go
     /// through it: probes are answered whatever it does.
     pub fn layer(mut self, layer: impl Layer) -> Self {
         self.layers.push(Arc::new(layer));
@@ -278,7 +276,7 @@ impl Service {
 
     /// Listens and calls with this TLS, in place of that of [`Service::plugins`]; see [`Plugins::tls`].
     #[cfg(feature = "tls")]
-    pub fn tls(mut self, tls: crate::net::Tls) -> Self {
+    pub fn tls(mut self, tls: micro_core::net::Tls) -> Self {
         self.tls = Some(tls);
         self
     }

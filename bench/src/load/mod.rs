@@ -1,31 +1,59 @@
 //! The load on a client: closed, open, or one stream.
 
-mod arrivals;
-mod closed;
-mod open;
-mod recorder;
 mod share;
 pub(crate) mod stream;
 
-pub(crate) use recorder::Recorder;
-pub(crate) use share::Share;
+pub(crate) use share::{Share, Stop};
 
 use crate::{
     cell::{Cell, Load},
     message::Echo,
     system::Client,
 };
-use anyhow::Result;
-use share::check;
-use std::time::Instant;
+use anyhow::{Result, ensure};
+use micro_load::{Pacer, Poisson, Precision, Target, closed, open_detached};
+use std::{sync::Arc, time::Duration};
 use stream::Stream;
 
-/// Puts `cell`'s load on `client` until the recorder stops it or the calls are made.
+/// Of a closed loop one call in this many is timed: clocks and histograms are the load's cost, not
+/// the system's, and would be a tenth of the floor's own.
+const TIMED: u64 = 8;
+
+/// Counts of one client process, and the first failure: a window with one is no measurement.
+pub(crate) type Recorder = micro_load::Recorder<anyhow::Error>;
+
+/// A recorder with a shard for each thread.
+pub(crate) fn recorder(threads: usize) -> Arc<Recorder> {
+    Arc::new(Recorder::new(threads, Precision::Low, |_| ()))
+}
+
+/// The first failure.
+pub(crate) fn failure(recorder: &Recorder) -> Option<anyhow::Error> {
+    let mut errors = recorder.take_errors();
+    errors.remove(&()).map(|(error, _)| error)
+}
+
+/// Puts `cell`'s load on `client` until it is stopped or the calls are made.
 pub(crate) async fn run<C: Client>(client: C, cell: &Cell, share: Share) -> Result<()> {
     let message = Echo::of_size(cell.payload);
     match cell.load {
-        Load::Closed { .. } => closed::run(client, message, share).await,
-        Load::Open { rate } => open::run(client, message, rate, share).await,
+        Load::Closed { .. } => {
+            let (recorder, first, callers) = (share.recorder, share.shard, share.in_flight);
+            let calls = share
+                .calls
+                .map_or(u64::MAX, |calls| calls / callers.max(1) as u64);
+            let stop = share.stop;
+            let goes_on = move |made| made < calls && !stop.is_set();
+            let echoes = Echoes { client, message };
+            closed::<TIMED, _, _>(echoes, callers, recorder, first, goes_on).await?;
+        }
+        Load::Open { rate } => {
+            // Without a grain: batches would be measured.
+            let pacer = Pacer::start(Poisson::new(rate), Duration::ZERO)?;
+            let (recorder, shard, stop) = (share.recorder, share.shard, share.stop);
+            let echoes = Echoes { client, message };
+            open_detached(echoes, pacer, recorder, shard, |_| !stop.is_set()).await;
+        }
         Load::Stream { outstanding } => {
             let load = Stream {
                 outstanding,
@@ -33,21 +61,39 @@ pub(crate) async fn run<C: Client>(client: C, cell: &Cell, share: Share) -> Resu
                 received: 0.into(),
                 share,
             };
-            client.stream(load).await
+            client.stream(load).await?;
         }
+    }
+    Ok(())
+}
+
+/// A client that is sent one message again and again.
+#[derive(Clone)]
+struct Echoes<C> {
+    client: C,
+    message: Echo,
+}
+
+impl<C: Client> Target for Echoes<C> {
+    type Answer = Echo;
+    type Error = anyhow::Error;
+
+    fn call(&self) -> impl Future<Output = Result<Echo>> + Send {
+        self.client.call(self.message.clone())
+    }
+
+    fn check(&self, answer: Echo) -> Result<()> {
+        check(&answer, &self.message)
     }
 }
 
-/// Calls once, and checks the answer; the time since `from` is the latency.
-async fn timed_call<C: Client>(
-    client: &C,
-    message: &Echo,
-    from: Instant,
-    share: &Share,
-    shard: usize,
-) -> Result<()> {
-    let answer = client.call(message.clone()).await?;
-    check(&answer, message)?;
-    share.recorder.record(shard, from.elapsed());
+/// An answer of the wrong size is a defect of the system, not a sample.
+fn check(answer: &Echo, message: &Echo) -> Result<()> {
+    ensure!(
+        answer.body.len() == message.body.len(),
+        "sent {} bytes and got {} back",
+        message.body.len(),
+        answer.body.len()
+    );
     Ok(())
 }

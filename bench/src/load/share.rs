@@ -1,14 +1,16 @@
-//! What one runtime does of a cell's load.
+//! What one runtime does of a cell's load, and how the load is ended.
 
-use super::recorder::Recorder;
-use crate::message::Echo;
-use anyhow::{Result, ensure};
-use std::sync::Arc;
+use super::Recorder;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 /// One runtime's share of a cell's load.
 #[derive(Clone)]
 pub(crate) struct Share {
     pub(crate) recorder: Arc<Recorder>,
+    pub(crate) stop: Stop,
     /// Which of the recorder's shards this share begins at.
     pub(crate) shard: usize,
     /// Its part of what is in flight, for the loads that have such a number.
@@ -17,13 +19,16 @@ pub(crate) struct Share {
     pub(crate) calls: Option<u64>,
 }
 
-/// An answer of the wrong size is a defect of the system, not a sample.
-pub(super) fn check(answer: &Echo, message: &Echo) -> Result<()> {
-    ensure!(
-        answer.body.len() == message.body.len(),
-        "sent {} bytes and got {} back",
-        message.body.len(),
-        answer.body.len()
-    );
-    Ok(())
+/// Ends a load. Clones end the same one.
+#[derive(Clone, Default)]
+pub(crate) struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    pub(crate) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }

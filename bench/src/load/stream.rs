@@ -1,6 +1,6 @@
 //! A load of one stream, which the system under it carries.
 
-use super::share::{Share, check};
+use super::{Share, check};
 use crate::message::Echo;
 use anyhow::Result;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -18,14 +18,14 @@ impl Stream {
     /// Whether to go on.
     pub(crate) fn wants_more(&self) -> bool {
         let calls = self.share.calls.unwrap_or(u64::MAX);
-        self.received.load(Relaxed) < calls && !self.share.recorder.stopped()
+        self.received.load(Relaxed) < calls && !self.share.stop.is_set()
     }
 
     /// Counts one echo. Streams are judged by CPU a message, so no latency is kept.
     pub(crate) fn received(&self, answer: &Echo) -> Result<()> {
         check(answer, &self.message)?;
         self.received.fetch_add(1, Relaxed);
-        self.share.recorder.count(self.share.shard);
+        self.share.recorder.shard(self.share.shard).count();
         Ok(())
     }
 }

@@ -56,7 +56,7 @@ pub(super) async fn run(
     ready(&client, nodes.len()).await?;
     let before = settled().await?;
 
-    let load = Load::start(client.clone());
+    let load = Load::start(client.clone())?;
     sleep(CALM).await;
     if load.failed() > 0 {
         let counts = load.stop().await?;

@@ -3,7 +3,7 @@
 use super::{CLIENT_CPU, pin, usage};
 use crate::{
     cell::{Cell, Load},
-    load::{self, Recorder, Share},
+    load::{self, Recorder, Share, Stop},
     system::{Kind, System, Visitor},
 };
 use anyhow::{Context as _, Result, ensure};
@@ -41,7 +41,7 @@ pub(crate) fn run(
     if cell.pinned() {
         pin(CLIENT_CPU)?;
     }
-    let (recorder, _load) = start(kind, cell, address, None);
+    let RunningLoad { recorder, stop, .. } = start(kind, cell, address, None);
     thread::sleep(warm_up);
     let server = server_us()?;
     let client = usage::cpu_us()?;
@@ -53,22 +53,23 @@ pub(crate) fn run(
     let client_us = usage::cpu_us()? - client;
     let seconds = begun.elapsed().as_secs_f64();
     let counts = recorder.take();
-    recorder.stop();
-    if let Some(error) = recorder.failure() {
+    stop.set();
+    if let Some(error) = load::failure(&recorder) {
         return Err(error);
     }
     ensure!(
-        counts.calls > 0,
+        counts.calls() > 0,
         "no call of `{}` was answered",
         kind.name()
     );
+    let micros = |percentile| counts.percentile(percentile).as_nanos() as f64 / 1e3;
     let sample = Sample {
-        calls: counts.calls,
+        calls: counts.calls(),
         seconds,
         client_us: client_us as f64,
         server_us: server_us as f64,
-        p50_us: counts.percentile(50.0),
-        p99_us: counts.percentile(99.0),
+        p50_us: micros(50.0),
+        p99_us: micros(99.0),
     };
     writeln!(stdout(), "{}", serde_json::to_string(&sample)?)?;
     Ok(())
@@ -81,9 +82,9 @@ pub(crate) fn run_for(
     address: SocketAddr,
     calls: u64,
 ) -> Result<()> {
-    let (recorder, load) = start(kind, cell, address, Some(calls));
-    let _ended = load.join();
-    recorder.failure().map_or(Ok(()), Err)
+    let load = start(kind, cell, address, Some(calls));
+    let _ended = load.thread.join();
+    load::failure(&load.recorder).map_or(Ok(()), Err)
 }
 
 /// Asks the server, through the parent, for its CPU time so far.
@@ -94,20 +95,28 @@ fn server_us() -> Result<i64> {
     answer.trim().parse().context("the server gave no CPU time")
 }
 
-fn start(
-    kind: Kind,
-    cell: &'static Cell,
-    address: SocketAddr,
-    calls: Option<u64>,
-) -> (Arc<Recorder>, JoinHandle<()>) {
-    let recorder = Arc::new(Recorder::new(cell.threads));
-    let load = kind.visit(Start {
+fn start(kind: Kind, cell: &'static Cell, address: SocketAddr, calls: Option<u64>) -> RunningLoad {
+    let recorder = load::recorder(cell.threads);
+    let stop = Stop::default();
+    let thread = kind.visit(Start {
         cell,
         address,
         calls,
         recorder: recorder.clone(),
+        stop: stop.clone(),
     });
-    (recorder, load)
+    RunningLoad {
+        recorder,
+        stop,
+        thread,
+    }
+}
+
+/// A load and the thread that carries it.
+struct RunningLoad {
+    recorder: Arc<Recorder>,
+    stop: Stop,
+    thread: JoinHandle<()>,
 }
 
 struct Start {
@@ -115,6 +124,7 @@ struct Start {
     address: SocketAddr,
     calls: Option<u64>,
     recorder: Arc<Recorder>,
+    stop: Stop,
 }
 
 impl Visitor for Start {
@@ -127,6 +137,7 @@ impl Visitor for Start {
             address,
             calls,
             recorder,
+            stop,
         } = self;
         let runtimes = system.client_runtimes(cell.threads);
         let in_flight = match cell.load {
@@ -135,6 +146,7 @@ impl Visitor for Start {
         };
         let share = Share {
             recorder: recorder.clone(),
+            stop,
             shard: 0,
             in_flight,
             calls: calls.map(|calls| calls / runtimes as u64),

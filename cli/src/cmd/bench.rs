@@ -70,7 +70,7 @@ impl Bench {
                 "endpoint `{endpoint}` streams, which cannot be put under load from here"
             )));
         }
-        let recorder = Arc::new(Recorder::new());
+        let recorder = load::recorder();
         let service = self.target.service.clone();
         match reflected {
             None => self.load(&client, &Json, request, recorder.clone()).await,
@@ -80,13 +80,15 @@ impl Bench {
             }
         }?;
         let retries = client.stats(&service).retries;
+        let errors = recorder.take_errors();
         let summary = Summary {
             retries,
-            ..recorder.summary()
+            errors: load::by_code(&errors),
+            ..Summary::of(&recorder.take())
         };
         report(session, &summary)?;
-        match recorder.errors().first() {
-            Some(error) => Err(Failure::Failed(format!(
+        match errors.values().next() {
+            Some((error, _)) => Err(Failure::Failed(format!(
                 "{} of {} calls failed, such as: {error}",
                 summary.failed, summary.calls
             ))),

@@ -12,7 +12,6 @@ use std::{
     cell::RefCell,
     io::{self, IsTerminal},
     pin::pin,
-    sync::Arc,
     time::Duration,
 };
 
@@ -31,7 +30,7 @@ use self::{
 use super::sample::{Greeting, Hello};
 use crate::{
     failure::{Failure, Result},
-    load::{self, Pace, Recorder, Summary},
+    load::{self, Counts, Pace, Summary},
     session::Session,
     signals,
 };
@@ -79,7 +78,8 @@ impl Demo {
             ))?;
         }
         let answers = Answers::new(count);
-        let recorder = Arc::new(Recorder::new());
+        let recorder = load::recorder();
+        let mut all = load::no_calls();
         let board = RefCell::new(Board::new(count));
         let hello = client.method("greeter", "Greeter.Hello");
         let counts = answers.clone();
@@ -103,16 +103,19 @@ impl Demo {
                     _ = look.tick() => {
                         let mut board = board.borrow_mut();
                         board.share(&answers);
-                        let all = figures(&client, &recorder);
-                        screen.show(session, &board, &recorder.window(), &all)?;
+                        let now = recorder.take();
+                        all += &now;
+                        let all = figures(&client, &all);
+                        screen.show(session, &board, &Summary::of(&now), &all)?;
                     }
                 }
             }
         }
-        let all = figures(&client, &recorder);
+        all += &recorder.take();
+        let all = figures(&client, &all);
         fleet.end().await?;
         let ejected = client.stats("greeter").ejections;
-        Verdict::new(&all, ejected, &board.borrow()).pronounce(session, &recorder)
+        Verdict::new(&all, ejected, &board.borrow()).pronounce(session, &recorder.take_errors())
     }
 }
 
@@ -124,9 +127,9 @@ async fn greet(hello: Method<Hello, Greeting>, answers: Answers) -> micro::Resul
     Ok(())
 }
 
-fn figures(client: &Client, recorder: &Recorder) -> Summary {
+fn figures(client: &Client, calls: &Counts) -> Summary {
     Summary {
         retries: client.stats("greeter").retries,
-        ..recorder.summary()
+        ..Summary::of(calls)
     }
 }

@@ -1,25 +1,26 @@
-//! Load on an endpoint, by an open loop or a closed one, and what came of it.
-//!
-//! In an open loop a call is due at its time whether or not the last came back, and its latency
-//! counts from when it was due: who waits behind a slow call is not forgotten.
+//! Load on an endpoint for a while, and its figures.
 
-mod closed;
-mod open;
-mod pacer;
-mod recorder;
 mod summary;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, future::Future, panic, sync::Arc, time::Duration};
 
-use tokio::{
-    task::{JoinError, JoinSet},
-    time::Instant,
-};
+use micro::{Code, Error};
+use micro_load::{Even, GRAIN, Pacer, Precision, closed, open};
+use tokio::{task::JoinError, time::Instant};
 
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 
-pub(crate) use recorder::Recorder;
+pub(crate) use micro_load::Counts;
 pub(crate) use summary::{Summary, milliseconds};
+
+/// How finely latencies are kept apart.
+const PRECISION: Precision = Precision::High;
+
+/// Counts calls, and keeps one error of each code, by the code's number.
+pub(crate) type Recorder = micro_load::Recorder<Error, u8>;
+
+/// The first error of each code, and how many there were.
+pub(crate) type Errors = BTreeMap<u8, (Error, u64)>;
 
 /// How calls follow each other.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,6 +29,23 @@ pub(crate) enum Pace {
     Rate(f64),
     /// A closed loop: so many callers, each with one call in flight.
     Callers(usize),
+}
+
+/// A recorder for [`run`]. Time begins.
+pub(crate) fn recorder() -> Arc<Recorder> {
+    Arc::new(Recorder::new(1, PRECISION, |error| error.code().number()))
+}
+
+/// No calls yet, to add those of a recorder to.
+pub(crate) fn no_calls() -> Counts {
+    Counts::new(PRECISION)
+}
+
+/// How many errors there were of each code, by its name.
+pub(crate) fn by_code(errors: &Errors) -> BTreeMap<String, u64> {
+    let name = |code: &u8| Code::from_number(*code).to_string();
+    let counts = errors.iter().map(|(code, (_, count))| (name(code), *count));
+    counts.collect()
 }
 
 /// Makes calls for a while and waits for the last of them. Dropping it gives up what is in flight.
@@ -41,38 +59,61 @@ pub(crate) async fn run<F, Fut>(
     call: F,
 ) -> Result
 where
-    F: Fn() -> Fut + Clone + Send + 'static,
+    F: Fn() -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = micro::Result<()>> + Send,
 {
-    match pace {
-        Pace::Rate(rate) => open::run(rate, duration, recorder, call).await,
-        Pace::Callers(callers) => {
-            closed::run(callers, duration, recorder, call).await;
-            Ok(())
+    let ended = match pace {
+        Pace::Rate(rate) => {
+            let total = (rate * duration.as_secs_f64()).round() as u64;
+            let pacer = Pacer::start(Even::new(rate), GRAIN)
+                .map_err(Failure::because("no thread could be started"))?;
+            open(call, pacer, recorder, 0, move |begun| begun < total).await
         }
+        Pace::Callers(callers) => {
+            let end = Instant::now() + duration;
+            let goes_on = move |_| Instant::now() < end;
+            closed::<1, _, _>(call, callers, recorder, 0, goes_on).await
+        }
+    };
+    ended.or_else(resume_panic)
+}
+
+/// A panic in a call goes on here.
+fn resume_panic(error: JoinError) -> Result {
+    match error.try_into_panic() {
+        Ok(panic) => panic::resume_unwind(panic),
+        // Nobody cancels a call.
+        Err(_cancelled) => Ok(()),
     }
 }
 
-/// Makes one call and notes how it ended and how long after `due`.
-async fn timed<Fut>(due: Instant, recorder: &Recorder, call: Fut)
-where
-    Fut: Future<Output = micro::Result<()>>,
-{
-    let result = call.await;
-    recorder.record(due.elapsed(), result.err());
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Takes in the calls that have ended; a panic in one goes on here.
-async fn join_all(mut calls: JoinSet<()>) {
-    while let Some(ended) = calls.join_next().await {
-        checked(ended);
+    #[tokio::test]
+    async fn a_rate_makes_as_many_calls_as_its_time_has_room_for() {
+        let recorder = recorder();
+        let (pace, duration) = (Pace::Rate(1000.0), Duration::from_millis(25));
+        let run = run(pace, duration, recorder.clone(), || async { Ok(()) });
+        run.await.expect("a thread can be started");
+        assert_eq!(recorder.take().calls(), 25);
     }
-}
 
-fn checked(ended: Result<(), JoinError>) {
-    if let Err(error) = ended
-        && error.is_panic()
-    {
-        std::panic::resume_unwind(error.into_panic());
+    #[tokio::test(start_paused = true)]
+    async fn callers_call_for_as_long_as_they_are_told() {
+        let recorder = recorder();
+        let (pace, duration) = (Pace::Callers(3), Duration::from_millis(100));
+        let call = || async {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            Err(Error::unavailable("no node"))
+        };
+        run(pace, duration, recorder.clone(), call)
+            .await
+            .expect("no thread is needed");
+        let counts = recorder.take();
+        assert_eq!((counts.calls(), counts.failed()), (30, 30));
+        let errors = by_code(&recorder.take_errors());
+        assert_eq!(errors, BTreeMap::from([("unavailable".to_owned(), 30)]));
     }
 }

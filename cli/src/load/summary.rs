@@ -1,7 +1,8 @@
 //! The figures of a load, for programs and for people.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
+use micro_load::Counts;
 use serde::Serialize;
 
 /// Figures of some calls; latencies in microseconds, to three digits but for the longest.
@@ -19,6 +20,26 @@ pub(crate) struct Summary {
     pub(crate) max_us: u64,
     /// Attempts after a first one that failed.
     pub(crate) retries: u64,
+}
+
+impl Summary {
+    /// The figures of these calls; errors and retries are for the caller to fill in.
+    pub(crate) fn of(counts: &Counts) -> Self {
+        let micros = |latency: Duration| u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        let percentile = |percentile| micros(counts.percentile(percentile));
+        Summary {
+            calls: counts.calls(),
+            failed: counts.failed(),
+            errors: BTreeMap::new(),
+            per_second: (counts.rate() * 10.0).round() / 10.0,
+            p50_us: percentile(50.0),
+            p90_us: percentile(90.0),
+            p99_us: percentile(99.0),
+            p999_us: percentile(99.9),
+            max_us: micros(counts.longest()),
+            retries: 0,
+        }
+    }
 }
 
 /// Two lines for people.

@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use super::Lifecycle;
-use crate::{
+use micro_core::{
     error::{Error, Result, details::reason},
     node::Node,
     random::Rng,

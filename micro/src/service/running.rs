@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{Lifecycle, Service, renewal::Renewal};
-use crate::{
+use micro_core::{
     address::advertised,
     call::Identity,
     client::Client,

@@ -8,12 +8,12 @@ use super::{
     list::METADATA,
     value,
 };
+use crate::plugins::Plugins;
 #[cfg(feature = "http")]
-use crate::broker::http::Style;
-use crate::{
+use micro_core::broker::http::Style;
+use micro_core::{
     client::Client,
     error::{Error, Result},
-    plugins::Plugins,
     selector::Snapshots,
     url::Reads,
 };
@@ -234,12 +234,15 @@ fn by_http(_: Plugins, url: &Url) -> Result<Plugins> {
     )))
 }
 
-impl Client {
-    /// A client made of what the environment says, and of defaults.
+impl Settings {
+    /// A client made of what was said, and of defaults: `Settings::from_env()?.client()` is one that the environment
+    /// describes.
     ///
-    /// A program with flags of ours, or plugins of its own, makes it in two steps:
-    /// `settings.apply(Plugins::new())?.client()`.
-    pub fn from_env() -> Result<Self> {
-        Settings::from_env()?.apply(Plugins::new())?.client()
+    /// A program with plugins of its own makes it in two steps: `settings.apply(Plugins::new())?.client()`.
+    ///
+    /// # Errors
+    /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for what cannot be read or is not built in.
+    pub fn client(&self) -> Result<Client> {
+        self.apply(Plugins::new())?.client()
     }
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::{flags, list};
-use crate::error::{Error, Result};
+use micro_core::error::{Error, Result};
 
 /// An argument as text.
 pub(super) struct Argument {

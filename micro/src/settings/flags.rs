@@ -6,7 +6,7 @@ use super::{
     arguments::Argument,
     list::{self, METADATA},
 };
-use crate::{
+use micro_core::{
     error::{Error, Result},
     nearest,
 };

@@ -271,10 +271,8 @@ pub(super) fn named(is_it: impl Fn(&str) -> bool) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        selector::strategy,
-        settings::{flags, known, table},
-    };
+    use crate::settings::{flags, known, table};
+    use micro_core::selector::strategy;
 
     fn file(path: &str) -> String {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);

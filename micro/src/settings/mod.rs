@@ -64,20 +64,20 @@ mod value;
 
 use std::{collections::BTreeMap, fmt, io::Write as _, sync::Arc};
 
-pub use crate::url::Url;
+pub use micro_core::url::Url;
 pub use value::duration;
 
-use crate::{
+use arguments::Argument;
+use flags::Said;
+use micro_core::{
     broker::Broker, codec::Codec, error::Result, registry::Registry, selector::Strategy,
     transport::Transport,
 };
-use arguments::Argument;
-use flags::Said;
 use table::Table;
 
 /// What the environment and the command line say, and the plugins that may be named there.
 ///
-/// [`Service::run`](crate::Service::run) reads both by itself; make one to add plugins of one's own:
+/// [`Service::run`](crate::service::Service::run) reads both by itself; make one to add plugins of one's own:
 ///
 /// ```no_run
 /// use micro::{Result, Service, Settings, registry};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Settings, Url, flags::Level, list, value};
-use crate::{
+use micro_core::{
     error::{Error, Result},
     registry::{Registry, Several},
 };
@@ -17,7 +17,7 @@ impl Settings {
     /// Each registry by itself that was said, opened, with its URL; the default when none was.
     ///
     /// # Errors
-    /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for what is not built in or cannot be read.
+    /// [`Code::InvalidArgument`](micro_core::Code::InvalidArgument) for what is not built in or cannot be read.
     pub fn registries(&self) -> Result<Vec<(Url, Arc<dyn Registry>)>> {
         let said = self.registry_urls(false)?;
         let (urls, level) = said.unwrap_or_else(|| (vec![Url::parse("local")], Level::Environment));

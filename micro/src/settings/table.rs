@@ -3,10 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Url, known};
-use crate::{
+use micro_core::{
     broker::{self, Broker},
     error::{Error, Result},
-    nearest,
     protocols::Socket,
     random::Rng,
     registry::{self, Registry},
@@ -78,7 +77,7 @@ impl<T: ?Sized> Table<T> {
     fn unknown(&self, name: &str) -> Error {
         let kind = self.kind;
         let names = self.names();
-        let hint = nearest::hint(name, [names.clone(), known::addable(kind)].concat());
+        let hint = micro_core::hint(name, [names.clone(), known::addable(kind)].concat());
         let wrong = known::wrong(kind, name, &hint);
         let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
         let names = names.join(", ");
@@ -98,7 +97,9 @@ impl<T: ?Sized> Table<T> {
 pub(super) fn registries() -> Table<dyn Registry> {
     let mut table = Table::<dyn Registry>::new("registry");
     #[cfg(feature = "consul")]
-    table.add("consul", |url| Ok(Arc::new(registry::Consul::open(url)?)));
+    table.add("consul", |url| {
+        Ok(Arc::new(micro_consul::Consul::open(url)?))
+    });
     table.add("local", |url| {
         // All before the `?` is the path of the directory.
         url.query_alone().check(&Reads {
@@ -120,13 +121,13 @@ pub(super) fn registries() -> Table<dyn Registry> {
         Ok(Arc::new(registry::Memory::new()))
     });
     #[cfg(feature = "etcd")]
-    table.add("etcd", |url| Ok(Arc::new(registry::Etcd::open(url)?)));
+    table.add("etcd", |url| Ok(Arc::new(micro_etcd::Etcd::open(url)?)));
     table.add("static", |url| Ok(Arc::new(registry::Static::open(url)?)));
     #[cfg(feature = "dns")]
-    table.add("dns", |url| Ok(Arc::new(registry::Dns::open(url)?)));
+    table.add("dns", |url| Ok(Arc::new(micro_dns::Dns::open(url)?)));
     #[cfg(feature = "kubernetes")]
     table.add("kubernetes", |url| {
-        Ok(Arc::new(registry::Kubernetes::open(url)?))
+        Ok(Arc::new(micro_kubernetes::Kubernetes::open(url)?))
     });
     #[cfg(feature = "mdns")]
     table.add("mdns", |url| {
@@ -143,15 +144,15 @@ pub(super) fn registries() -> Table<dyn Registry> {
             }
         }
         Ok(Arc::new(match url.hosts().next() {
-            None => registry::Mdns::new(),
-            Some(_) => registry::Mdns::domains(url.hosts()),
+            None => micro_mdns::Mdns::new(),
+            Some(_) => micro_mdns::Mdns::domains(url.hosts()),
         }))
     });
     #[cfg(feature = "nats")]
-    table.add("nats", |url| Ok(Arc::new(registry::Nats::open(url)?)));
+    table.add("nats", |url| Ok(Arc::new(micro_nats::Nats::open(url)?)));
     #[cfg(feature = "zookeeper")]
     table.add("zookeeper", |url| {
-        Ok(Arc::new(registry::ZooKeeper::open(url)?))
+        Ok(Arc::new(micro_zookeeper::ZooKeeper::open(url)?))
     });
     table
 }

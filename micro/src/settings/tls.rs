@@ -1,7 +1,8 @@
 //! What was said of TLS.
 
 use super::Settings;
-use crate::{error::Result, plugins::Plugins};
+use crate::plugins::Plugins;
+use micro_core::error::Result;
 
 /// Flags of the files that belong together.
 #[cfg(feature = "tls")]
@@ -12,7 +13,7 @@ impl Settings {
     /// These parts with what was said of TLS; every file that was named is read, so that a wrong one is
     /// found at the start.
     pub(super) fn secure(&self, plugins: Plugins) -> Result<Plugins> {
-        use crate::{Error, net::tls::Identity};
+        use micro_core::{Error, net::tls::Identity};
 
         if !self.said.keys().any(|name| name.starts_with("tls-")) {
             return Ok(plugins);
@@ -76,7 +77,7 @@ impl Settings {
     pub(super) fn secure(&self, plugins: Plugins) -> Result<Plugins> {
         match self.said.keys().find(|name| name.starts_with("tls-")) {
             None => Ok(plugins),
-            Some(name) => Err(crate::Error::invalid_argument(format!(
+            Some(name) => Err(micro_core::Error::invalid_argument(format!(
                 "`--{name}`: TLS is not built in; enable the `tls` feature"
             ))),
         }

@@ -126,7 +126,7 @@ macro_rules! replays {
     ($($name:ident)*) => {$(
         #[tokio::test]
         async fn $name() {
-            let text = include_str!(concat!("../golden/", stringify!($name), ".txt"));
+            let text = include_str!(concat!("../../../core/tests/golden/", stringify!($name), ".txt"));
             replay(stringify!($name), text).await;
         }
     )*};

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::board::Board;
 use crate::{
     failure::{Failure, Result},
-    load::{Recorder, Summary, milliseconds},
+    load::{Errors, Summary, milliseconds},
     session::Session,
 };
 
@@ -45,13 +45,13 @@ impl Verdict {
     }
 
     /// Says it; an error when a call failed, or when there was none.
-    pub(super) fn pronounce(&self, session: &Session, recorder: &Recorder) -> Result {
+    pub(super) fn pronounce(&self, session: &Session, errors: &Errors) -> Result {
         if session.json() {
             session.print(serde_json::to_string(self).expect("figures have a JSON form"))?;
         } else {
             session.print(format_args!("\n{self}"))?;
         }
-        if let Some(error) = recorder.errors().first() {
+        if let Some((error, _)) = errors.values().next() {
             let failed = self.failed;
             return Err(Failure::Failed(format!(
                 "{failed} calls failed, such as: {error}"

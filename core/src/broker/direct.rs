@@ -1,0 +1,264 @@
+//! The default broker: publishers call subscribers, found in the registry. No server.
+
+mod desk;
+mod pending;
+mod publish;
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+
+use super::{
+    Broker, Event, Subscription,
+    door::{Door, Port},
+    registrations::Registered,
+};
+use crate::{
+    balance::Balance,
+    call::Call,
+    error::Result,
+    node::Node,
+    registry::Registry,
+    transport::{Transport, addressee::Checked},
+};
+use desk::{Desk, Feed};
+use publish::Plans;
+
+/// How long the last acknowledgements may take to reach their publishers when a port closes.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// How long a subscriber waits until publishers of its own process see it.
+const SEEN: Duration = Duration::from_secs(1);
+
+/// Publishers call subscribers themselves, so that there is no server, and nothing is stored.
+///
+/// The subscribers of a service are reached at the service's own port and address; a process without one listens at a
+/// port of its own. Each subscription is a node of the service `topic:NAME` in the registry. Publishing is a call to
+/// every subscription without a queue and to one member of each queue, by the same loop as any call.
+///
+/// # What it promises
+/// - `publish` gives how many receivers the event is for. Zero, when the registry shows no subscriber, takes no waiting.
+/// - It ends when each of them has acknowledged or has failed once, and does not fail with them: for a publisher with a
+///   deadline it waits for at most half the time left, else for 5 s; what is not acknowledged then goes on.
+/// - An event that was not acknowledged (the handler failed, was silent for [`Settings::ack_wait`], was full, or its
+///   node died) is delivered again after 100 ms, 200 ms and so on up to 10 s, to another member of the queue or to the
+///   same one, until it is acknowledged: **at least once**, while the publisher's process lives. After
+///   [`Settings::redeliver_for`] it is dropped, which is logged and counted in [`Direct::stats`].
+/// - The publisher's criticality, trace and metadata reach the handler; its deadline and its attempts do not.
+/// - A publisher holds at most 10,000 events that wait, and 64 MiB of them; `publish` refuses more as
+///   `ResourceExhausted`, *not sent*. A subscription holds at most 64 events at a time.
+///
+/// # What it does not
+/// - Events are kept in memory: those that a publisher still holds when its process ends are lost
+///   ([`flush`](Broker::flush) waits for them, and a service that stops does so within its drain limit).
+/// - Who has not subscribed when an event is published, or is not yet seen to have, misses it. So does a subscriber
+///   without a queue that leaves or dies before it has acknowledged.
+/// - No order, between events or between subscribers.
+/// - An event may be handled twice: by one member that was slow or cut off, then by another.
+#[derive(Clone)]
+pub struct Direct(Arc<Inner>);
+
+/// Numbers of the direct broker, each with its default.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Where this process takes events: `host:port` or `unix:PATH`. The port of the service that subscribes where
+    /// unsaid; without a service any free port of `127.0.0.1`, which other machines do not reach.
+    pub address: Option<String>,
+    /// The address to register, where that differs from the one it listens at.
+    pub advertise: Option<String>,
+    /// What tells this process's subscriptions from others' in the registry, as a service's id does.
+    /// Random for each.
+    pub id: Option<String>,
+    /// Events that a subscription holds unacknowledged before more are rejected. 64.
+    pub concurrency: usize,
+    /// How long a handler may take before its event is delivered again. 30 s, as NATS JetStream's.
+    pub ack_wait: Duration,
+    /// For how long an event that is not acknowledged is delivered again. 5 min.
+    pub redeliver_for: Duration,
+    /// For how long a registration lasts unrenewed. 60 s, as a service's.
+    pub register_ttl: Duration,
+    /// How often it is renewed. 30 s, as a service's. Where that is more than half of `register_ttl`, a third of it.
+    pub register_interval: Duration,
+    /// How long a subscription that was closed takes events on, until every publisher has heard. 1 s.
+    pub propagation: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            address: None,
+            advertise: None,
+            id: None,
+            concurrency: 64,
+            ack_wait: Duration::from_secs(30),
+            redeliver_for: Duration::from_secs(300),
+            register_ttl: Duration::from_secs(60),
+            register_interval: Duration::from_secs(30),
+            propagation: Duration::from_secs(1),
+        }
+    }
+}
+
+struct Inner {
+    transport: Arc<dyn Transport>,
+    settings: Settings,
+    plans: Plans,
+    door: Door<Desk>,
+    /// The port of a service, while one of its subscribers may come by it.
+    attached: Mutex<Option<Arc<Port<Desk>>>>,
+    /// Subscriptions so far.
+    count: AtomicU64,
+}
+
+impl Direct {
+    /// A broker whose subscribers are found in `registry`, listen by `transport` and are called by `balance`.
+    pub fn new(
+        registry: Arc<dyn Registry>,
+        transport: Arc<dyn Transport>,
+        balance: Balance,
+        settings: Settings,
+    ) -> Self {
+        let (ttl, interval) = (settings.register_ttl, settings.register_interval);
+        let door = Door::new(registry, ttl, interval);
+        Direct(Arc::new(Inner {
+            transport,
+            plans: Plans::new(balance, &settings),
+            settings,
+            door,
+            attached: Mutex::default(),
+            count: AtomicU64::new(0),
+        }))
+    }
+}
+
+impl Direct {
+    /// What became of the events published here.
+    pub fn stats(&self) -> Stats {
+        self.0.plans.stats()
+    }
+}
+
+/// What a [`Direct`] broker has counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Events that wait to be acknowledged.
+    pub pending: usize,
+    /// Deliveries after the first of an event to a receiver.
+    pub redelivered: u64,
+    /// Events given up for a receiver.
+    pub dropped: u64,
+}
+
+/// What the names begin with that subscriptions are registered under: `topic:NAME`.
+pub const TOPICS: &str = "topic:";
+
+/// The name that subscriptions to a topic are registered under.
+fn service(topic: &str) -> String {
+    format!("{TOPICS}{topic}")
+}
+
+#[async_trait]
+impl Broker for Direct {
+    fn name(&self) -> &str {
+        "direct"
+    }
+
+    async fn publish(&self, topic: &str, event: Event) -> Result<usize> {
+        self.0.plans.publish(topic, event).await
+    }
+
+    async fn subscribe(&self, topic: &str, queue: Option<&str>) -> Result<Subscription> {
+        let inner = &self.0;
+        let address = inner.settings.address.as_deref();
+        let address = address.unwrap_or(inner.transport.default_address());
+        let listen = async |desk: Arc<Desk>| inner.transport.listen(address, desk).await;
+        let port = inner.door.port(listen).await?;
+        let said = inner.settings.advertise.as_deref();
+        let address = inner.door.advertised(said, &port.address)?;
+        let node = inner.node(topic, queue, &address);
+        let feed = port
+            .desk
+            .open(topic, queue, &node.id, inner.settings.concurrency);
+        let (id, service) = (node.id.clone(), node.service.clone());
+        let registered = inner.door.register(node).await?;
+        let _ = tokio::time::timeout(SEEN, inner.plans.see(&service, &id)).await;
+        Ok(inner.subscription(feed, port, registered))
+    }
+
+    async fn flush(&self) {
+        self.0.plans.flush().await;
+    }
+
+    fn attach(&self, address: &str) -> Option<Arc<dyn Call>> {
+        if self.0.settings.address.is_some() {
+            return None;
+        }
+        let port = self.0.door.attach(address);
+        let desk = port.desk.clone();
+        *self.0.attached.lock() = Some(port);
+        Some(desk)
+    }
+}
+
+impl Inner {
+    fn node(&self, topic: &str, queue: Option<&str>, address: &str) -> Node {
+        let service = service(topic);
+        let id = match &self.settings.id {
+            Some(id) => format!("{service}-{id}-{}", self.count.fetch_add(1, Relaxed)),
+            None => format!("{service}-{}", Node::random_id()),
+        };
+        let mut node = Node::new(service, id, address)
+            .with_metadata("broker", "direct")
+            .with_metadata("protocols", self.transport.protocols().join(","))
+            .with_metadata("transport", self.transport.name())
+            .with_metadata("topic", topic);
+        for (name, value) in self.transport.metadata() {
+            node = node.with_metadata(name, value);
+        }
+        if let Some(queue) = queue {
+            node = node.with_metadata("queue", queue);
+        }
+        Checked::Port.write(&mut node);
+        node
+    }
+
+    fn subscription(
+        self: &Arc<Self>,
+        feed: Feed,
+        port: Arc<Port<Desk>>,
+        registered: Registered,
+    ) -> Subscription {
+        let inner = self.clone();
+        let inbox = feed.inbox().clone();
+        Subscription::new(feed, async move {
+            registered.end().await;
+            if inbox.is_open() {
+                tokio::time::sleep(inner.settings.propagation).await;
+            }
+            port.desk.close(&inbox);
+            inbox.settled().await;
+            if let Some(listener) = Arc::into_inner(port).and_then(|port| port.listener) {
+                listener.go_away().await;
+                let _ = tokio::time::timeout(FAREWELL, listener.drained()).await;
+                listener.close().await;
+            }
+        })
+    }
+}
+
+impl fmt::Debug for Direct {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Direct")
+            .field("settings", &self.0.settings)
+            .finish_non_exhaustive()
+    }
+}

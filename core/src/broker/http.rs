@@ -1,0 +1,189 @@
+//! go-micro's HTTP broker: publishers post events to subscribers, found in the registry.
+
+mod desk;
+mod envelope;
+mod publish;
+mod style;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+
+use super::{
+    Broker, Event, Subscription,
+    door::{Door, Port},
+    registrations::Registered,
+};
+use crate::{
+    balance::Balance, error::Result, net::io::host_of, node::Node, protocols::Socket,
+    registry::Registry,
+};
+use desk::{Desk, Feed};
+use publish::Publisher;
+pub use style::Style;
+
+/// How long a subscriber waits until publishers of its own process see it.
+const SEEN: Duration = Duration::from_secs(1);
+
+/// The broker of go-micro: an event is a `POST` to each subscriber.
+///
+/// A process that subscribes listens once, on a port of its own, and registers each subscription under the
+/// name that its [`Style`] gives. Chosen by `Plugins::http_broker` or
+/// `--broker=http`, where `--broker-address` says where to listen.
+///
+/// # What it promises
+/// - An event is delivered **at most once** to each subscription without a queue and to one member of each
+///   queue. A queue's next member is tried only where the one before was not reached, or refused.
+/// - When `publish` gives a number, so many hold the event in memory. What becomes of it there nobody hears:
+///   one that a handler fails, or whose process dies, is lost. [`Direct`](super::Direct) does better.
+/// - Metadata, criticality and trace reach the handler.
+/// - Where the transport refuses plaintext (`--tls-require`, `--tls-client-ca`), so does the port of the
+///   subscriptions, and their records say `secure=true`, as go-micro's do.
+///
+/// # What it does not
+/// - A subscriber that is registered and cannot be connected to is passed over, and no error.
+/// - Processes of go-micro see each other only within one [`Style`]; so do we, but that several may be said.
+#[derive(Clone)]
+pub struct Http(Arc<Inner>);
+
+/// Numbers of the HTTP broker, each with its default.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Where a process that subscribes listens. Any free port of `127.0.0.1`; other machines need another.
+    pub address: String,
+    /// The address to register, where that differs from the one it listens at.
+    pub advertise: Option<String>,
+    /// The versions of go-micro whose publishers are to find us. v2.5 and later.
+    pub register: Vec<Style>,
+    /// The versions of go-micro whose subscribers we publish to. v2.5 and later.
+    pub discover: Vec<Style>,
+    /// Events that a subscription holds before more are refused. 1,024.
+    pub capacity: usize,
+    /// For how long a registration lasts unrenewed. 60 s, as go-micro's.
+    pub register_ttl: Duration,
+    /// How often it is renewed. 30 s, as go-micro's. Where that is more than half of `register_ttl`, a third of it.
+    pub register_interval: Duration,
+    /// How long a subscription that was closed takes events on, until every publisher has heard. 1 s.
+    pub propagation: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            address: "127.0.0.1:0".into(),
+            advertise: None,
+            register: vec![Style::V2],
+            discover: vec![Style::V2],
+            capacity: 1024,
+            register_ttl: Duration::from_secs(60),
+            register_interval: Duration::from_secs(30),
+            propagation: Duration::from_secs(1),
+        }
+    }
+}
+
+struct Inner {
+    socket: Socket,
+    settings: Settings,
+    publisher: Publisher,
+    door: Door<Desk>,
+}
+
+impl Http {
+    /// A broker whose subscribers are found in `registry`, by what `balance` knows of it.
+    pub fn new(
+        registry: Arc<dyn Registry>,
+        socket: Socket,
+        balance: Balance,
+        settings: Settings,
+    ) -> Self {
+        let publisher = Publisher::new(balance, socket.clone(), settings.discover.clone());
+        let (ttl, interval) = (settings.register_ttl, settings.register_interval);
+        let door = Door::new(registry, ttl, interval);
+        Http(Arc::new(Inner {
+            socket,
+            settings,
+            publisher,
+            door,
+        }))
+    }
+}
+
+#[async_trait]
+impl Broker for Http {
+    fn name(&self) -> &str {
+        "http"
+    }
+
+    async fn publish(&self, topic: &str, event: Event) -> Result<usize> {
+        self.0.publisher.publish(topic, event).await
+    }
+
+    async fn subscribe(&self, topic: &str, queue: Option<&str>) -> Result<Subscription> {
+        let inner = &self.0;
+        let address = &inner.settings.address;
+        let named = [Some(&**address), inner.settings.advertise.as_deref()];
+        let hosts: Vec<_> = named.into_iter().flatten().filter_map(host_of).collect();
+        let listen = async |desk: Arc<Desk>| {
+            let socket = &inner.socket;
+            socket.listen_http(address, hosts.clone(), desk).await
+        };
+        let port = inner.door.port(listen).await?;
+        let id = Node::random_id();
+        let mut registered = Vec::new();
+        let said = inner.settings.advertise.as_deref();
+        let address = inner.door.advertised(said, &port.address)?;
+        let nodes = inner.nodes(topic, queue, &id, &address);
+        let ids = nodes.iter().map(|node| node.id.clone()).collect();
+        let feed = port.desk.open(topic, ids, inner.settings.capacity);
+        for node in nodes {
+            registered.push(inner.door.register(node.clone()).await?);
+            let seen = inner.publisher.see(&node);
+            let _ = tokio::time::timeout(SEEN, seen).await;
+        }
+        Ok(inner.subscription(feed, port, registered))
+    }
+}
+
+impl Inner {
+    /// The records of a subscription, one for each style.
+    fn nodes(&self, topic: &str, queue: Option<&str>, id: &str, address: &str) -> Vec<Node> {
+        let secure = self.socket.refuses_plaintext();
+        let styles = self.settings.register.iter();
+        styles
+            .map(|style| style.node(topic, queue, id, address, secure))
+            .collect()
+    }
+
+    fn subscription(
+        self: &Arc<Self>,
+        feed: Feed,
+        port: Arc<Port<Desk>>,
+        registered: Vec<Registered>,
+    ) -> Subscription {
+        let inner = self.clone();
+        let inbox = feed.inbox().clone();
+        Subscription::new(feed, async move {
+            for one in registered {
+                one.end().await;
+            }
+            if inbox.is_open() {
+                tokio::time::sleep(inner.settings.propagation).await;
+            }
+            inbox.close();
+            inbox.settled().await;
+            if let Some(listener) = Arc::into_inner(port).and_then(|port| port.listener) {
+                listener.close().await;
+            }
+        })
+    }
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http")
+            .field("settings", &self.0.settings)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,172 @@
+//! How go-micro's versions register the subscriptions of the HTTP broker: each finds only its own.
+
+use crate::{
+    error::{Error, Result},
+    node::Node,
+};
+
+/// The version of a subscription that is in no queue.
+pub(super) const BROADCAST: &str = "ff.http.broadcast";
+/// Metadata that says whether a subscription is posted to by TLS: `true` or `false`.
+pub(super) const SECURE: &str = "secure";
+/// Metadata that tells one subscription's records of several styles from others'.
+pub(super) const SUBSCRIPTION: &str = "subscription";
+
+/// How a subscription is registered, by the versions of go-micro that do so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Style {
+    /// v2.5 and later: the service `micro.http.broker`, posted to at `/`.
+    V2,
+    /// v1.18: the service `go.micro.http.broker`, posted to at `/_sub`, as the others before.
+    V1_18,
+    /// v1.13 to v1.17: a service of the topic's own name.
+    V1_13,
+    /// Up to v1.12: the service `topic:NAME`.
+    V0,
+}
+
+impl Style {
+    /// Each by its name, the newest first.
+    const NAMED: [(&'static str, Style); 4] = [
+        ("v2", Style::V2),
+        ("v1.18", Style::V1_18),
+        ("v1.13", Style::V1_13),
+        ("v0", Style::V0),
+    ];
+
+    /// The styles of a list of names with commas between them: `v2`, `v1.18`, `v1.13`, `v0`.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a name that is none of them.
+    pub fn list(names: &str) -> Result<Vec<Self>> {
+        let styles = names.split(',').map(|name| {
+            let found = Self::NAMED.iter().find(|(known, _)| *known == name.trim());
+            found.map(|(_, style)| *style).ok_or_else(|| {
+                let known = Self::NAMED
+                    .map(|(known, _)| format!("`{known}`"))
+                    .join(", ");
+                Error::invalid_argument(format!("unknown style `{name}`; known are: {known}"))
+            })
+        });
+        styles.collect()
+    }
+
+    /// The service that subscriptions to a topic are registered under.
+    pub(super) fn service(self, topic: &str) -> String {
+        match self {
+            Style::V2 => "micro.http.broker".to_owned(),
+            Style::V1_18 => "go.micro.http.broker".to_owned(),
+            Style::V1_13 => topic.to_owned(),
+            Style::V0 => format!("topic:{topic}"),
+        }
+    }
+
+    /// Where an event for a subscription is posted.
+    pub(super) fn target(self, id: &str) -> String {
+        let path = match self {
+            Style::V2 => "/",
+            _ => "/_sub",
+        };
+        format!("{path}?id={}", percent(id))
+    }
+
+    /// Whether a node of the service is a subscription to the topic.
+    pub(super) fn is_of(self, topic: &str, node: &Node) -> bool {
+        let said = |name| node.metadata.get(name).map(String::as_str);
+        match self {
+            // Its nodes say nothing of themselves, where those of our own broker do.
+            Style::V0 => said("broker").is_none_or(|broker| broker == "http"),
+            _ => said("broker") == Some("http") && said("topic") == Some(topic),
+        }
+    }
+
+    /// The record of a subscription; `secure` says that it is posted to by TLS.
+    pub(super) fn node(
+        self,
+        topic: &str,
+        queue: Option<&str>,
+        id: &str,
+        address: &str,
+        secure: bool,
+    ) -> Node {
+        let node_id = match self {
+            Style::V2 | Style::V1_18 => format!("{topic}-{id}"),
+            Style::V1_13 | Style::V0 => format!("broker-{id}.{id}"),
+        };
+        let node = Node::new(self.service(topic), node_id, address)
+            .with_version(queue.unwrap_or(BROADCAST))
+            .with_metadata(SECURE, if secure { "true" } else { "false" })
+            .with_metadata(SUBSCRIPTION, id);
+        match self {
+            Style::V0 => node,
+            _ => node
+                .with_metadata("broker", "http")
+                .with_metadata("topic", topic),
+        }
+    }
+}
+
+/// A text as part of a query: RFC 3986, section 2.
+fn percent(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                out.push(char::from(byte));
+            }
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+/// The value of `id` in a query, as Go reads one: `+` is a space.
+pub(super) fn id(query: &str) -> Option<String> {
+    let value = query.split('&').find_map(|pair| pair.strip_prefix("id="))?;
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let digits = [rest.next()?, rest.next()?];
+                u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?
+            }
+            byte => byte,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_survives_its_query() {
+        for text in ["greeter.events-1", "a b/c+d%&=ü", ""] {
+            let target = Style::V2.target(text);
+            let query = target.strip_prefix("/?").unwrap_or_default();
+            assert_eq!(id(query).as_deref(), Some(text));
+        }
+        assert_eq!(id("x=1&id=a+b"), Some("a b".to_owned()));
+        assert_eq!(id("id=%4"), None);
+        assert_eq!(id("id=%ff"), None);
+        assert_eq!(id("x=1"), None);
+    }
+
+    #[test]
+    fn each_style_finds_its_own() {
+        let all = [Style::V2, Style::V1_18, Style::V1_13, Style::V0];
+        for one in all {
+            let node = one.node("a.b", None, "1", "127.0.0.1:1", false);
+            assert!(one.is_of("a.b", &node), "{one:?}");
+            assert_eq!(node.service, one.service("a.b"));
+        }
+        let direct = Node::new("topic:a.b", "x", "y").with_metadata("broker", "direct");
+        assert!(!Style::V0.is_of("a.b", &direct));
+        let other = Style::V2.node("other", None, "1", "x", true);
+        assert!(!Style::V2.is_of("a.b", &other));
+    }
+}

@@ -1,0 +1,397 @@
+//! What travels with a call: time left, attempts left, criticality, trace, metadata.
+
+mod relay;
+mod wire;
+
+use std::{
+    fmt,
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
+
+use crate::{
+    error::{Error, Result},
+    metadata::Metadata,
+    time::{self, NEVER, Nanos},
+};
+pub use relay::Relay;
+pub use wire::Wire;
+
+/// What travels with a call, from the edge through every service it reaches.
+///
+/// A handler receives one and lends it to the calls it makes, so that time and attempts only shrink:
+///
+/// ```
+/// use micro::Context;
+/// use std::time::Duration;
+///
+/// let cx = Context::new().with_timeout(Duration::from_secs(2));
+/// assert!(cx.time_left().unwrap() <= Duration::from_secs(2));
+/// ```
+///
+/// # Metadata
+/// A caller sends what it adds by [`Context::with`]. A handler reads what came with [`Context::metadata`]; to the services
+/// it calls go only trace context and baggage, what it adds itself, and what it [relays](Context::relay). So the
+/// credentials and cookies of a request stay with the service that they were sent to.
+///
+/// ```
+/// use micro::{Client, Context, Result};
+///
+/// async fn order(client: &Client, cx: Context, id: String) -> Result<String> {
+///     // The tenant came with the request, and the stock service has to know it too.
+///     let cx = cx.relay("tenant").with("order", &id);
+///     client.method("stock", "Stock.Reserve").call(&cx, id).await
+/// }
+/// ```
+#[derive(Clone, Default)]
+pub struct Context {
+    deadline: Deadline,
+    attempts: Option<u8>,
+    criticality: Criticality,
+    trace: Trace,
+    /// Whether it came with a request, so that its metadata is for this service alone.
+    received: bool,
+    metadata: Metadata,
+    /// Of a context that came with a request: the metadata that goes to the services called.
+    marked: Metadata,
+    wire: Option<Wire>,
+}
+
+#[derive(Clone, Copy)]
+struct Deadline(Nanos);
+
+impl Default for Deadline {
+    fn default() -> Self {
+        Deadline(NEVER)
+    }
+}
+
+/// How much a call matters when something must be dropped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Criticality {
+    /// The first to be shed under overload.
+    Sheddable = 0,
+    /// The ordinary case.
+    #[default]
+    Default = 1,
+    /// The last to be shed.
+    Critical = 2,
+}
+
+impl Criticality {
+    /// `sheddable`, `default` or `critical`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Criticality::Sheddable => "sheddable",
+            Criticality::Default => "default",
+            Criticality::Critical => "critical",
+        }
+    }
+
+    pub(crate) fn from_number(number: u8) -> Self {
+        match number {
+            0 => Criticality::Sheddable,
+            2 => Criticality::Critical,
+            _ => Criticality::Default,
+        }
+    }
+}
+
+/// A W3C trace context: trace id, parent span id and flags; all zero means there is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Trace {
+    /// 16 bytes, the same for the whole call tree.
+    pub trace_id: [u8; 16],
+    /// 8 bytes, the span that made this call.
+    pub span_id: [u8; 8],
+    /// Bit 0: sampled.
+    pub flags: u8,
+}
+
+impl Trace {
+    /// The trace of an id, the span in it that calls, and the flags.
+    pub fn new(trace_id: [u8; 16], span_id: [u8; 8], flags: u8) -> Self {
+        Trace {
+            trace_id,
+            span_id,
+            flags,
+        }
+    }
+
+    /// Whether there is a trace.
+    pub fn is_some(&self) -> bool {
+        self.trace_id != [0; 16]
+    }
+
+    /// A trace that begins here and is not sampled, so that what several processes log of one call can be matched.
+    fn random() -> Self {
+        // Each state has keys of its own, which come from the system's random numbers.
+        let number = || RandomState::new().hash_one(0).max(1);
+        let mut trace_id = [0; 16];
+        trace_id[..8].copy_from_slice(&number().to_be_bytes());
+        trace_id[8..].copy_from_slice(&number().to_be_bytes());
+        Trace::new(trace_id, number().to_be_bytes(), 0)
+    }
+
+    /// The trace id in hexadecimal digits, as `traceparent` has it; nothing where there is no trace.
+    pub(crate) fn hex_id(&self) -> String {
+        use std::fmt::Write;
+        let mut text = String::new();
+        if self.is_some() {
+            for byte in self.trace_id {
+                let _ = write!(text, "{byte:02x}");
+            }
+        }
+        text
+    }
+}
+
+impl Context {
+    /// The context of a call that starts here: no deadline of its own, no metadata.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same, ending at the latest in `timeout` from now; so end its calls, and their streams.
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.limit(time::now().saturating_add(time::nanos(timeout)));
+        self
+    }
+
+    /// Adds an entry of metadata, which goes to the services called.
+    pub fn with(mut self, name: &str, value: impl AsRef<str>) -> Self {
+        self.metadata.insert(name, value.as_ref());
+        if self.received {
+            self.marked.insert(name, value.as_ref());
+        }
+        self
+    }
+
+    /// Relays metadata of this name to the services called as it came: each name is relayed one hop,
+    /// by the handler that says so. Names of one hop, such as `host` and `content-type`, never are.
+    pub fn relay(mut self, name: &str) -> Self {
+        if self.received {
+            self.marked.remove(name);
+            for (other, value) in self.metadata.iter() {
+                if other.eq_ignore_ascii_case(name) {
+                    self.marked.append(other, value);
+                }
+            }
+        }
+        self
+    }
+
+    /// The same with at most `attempts` attempts in the whole tree of calls below it; at least 1.
+    pub fn with_attempts(mut self, attempts: u8) -> Self {
+        self.attempts = Some(attempts.max(1));
+        self
+    }
+
+    /// The same with another criticality.
+    pub fn with_criticality(mut self, criticality: Criticality) -> Self {
+        self.criticality = criticality;
+        self
+    }
+
+    /// The same within another trace.
+    pub fn with_trace(mut self, trace: Trace) -> Self {
+        self.trace = trace;
+        self
+    }
+
+    /// Time until the deadline, zero when it has passed; `None` when there is no deadline.
+    pub fn time_left(&self) -> Option<Duration> {
+        (self.deadline.0 != NEVER)
+            .then(|| Duration::from_nanos(self.deadline.0.saturating_sub(time::now())))
+    }
+
+    /// An error when the deadline has passed; for handlers that work in steps.
+    pub fn check(&self) -> Result<()> {
+        if self.deadline.0 != NEVER && time::now() >= self.deadline.0 {
+            return Err(Error::deadline_exceeded(
+                "the time for this call has run out",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Attempts that the tree of calls below may still make; `None` where nothing was said.
+    pub fn attempts_left(&self) -> Option<u8> {
+        self.attempts
+    }
+
+    /// How much the call matters.
+    pub fn criticality(&self) -> Criticality {
+        self.criticality
+    }
+
+    /// The trace it belongs to.
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// The trace it belongs to, begun now if there is none.
+    pub(crate) fn ensure_trace(&mut self) -> &Trace {
+        if !self.trace.is_some() {
+            self.trace = Trace::random();
+        }
+        &self.trace
+    }
+
+    /// Metadata: names without case, values of text. In a handler, all that came with the request.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// Metadata, to change. What is added to that of a request that came in, as by a layer, is for its handler
+    /// and travels no further; see [`Context::with`].
+    pub fn metadata_mut(&mut self) -> &mut Metadata {
+        &mut self.metadata
+    }
+
+    /// The context of a request that came in.
+    pub(crate) fn received(
+        deadline: Nanos,
+        attempts: Option<u8>,
+        criticality: Criticality,
+        trace: Trace,
+        metadata: Metadata,
+    ) -> Self {
+        Context {
+            deadline: Deadline(deadline),
+            attempts,
+            criticality,
+            trace,
+            received: true,
+            metadata,
+            marked: Metadata::new(),
+            wire: None,
+        }
+    }
+
+    /// Notes that it has come to the service it was sent to.
+    pub(crate) fn arrive(&mut self) {
+        self.received = true;
+    }
+
+    /// Whether it came with a request.
+    pub(crate) fn is_received(&self) -> bool {
+        self.received
+    }
+
+    /// The call on the wire; `None` where nobody compresses, or the protocol says nothing of it.
+    pub fn wire(&self) -> Option<&Wire> {
+        self.wire.as_ref()
+    }
+
+    /// Lets a call be seen on the wire.
+    pub(crate) fn set_wire(&mut self, wire: Wire) {
+        self.wire = Some(wire);
+    }
+
+    pub(crate) fn deadline(&self) -> Nanos {
+        self.deadline.0
+    }
+
+    /// Brings the deadline forward to `at`; never back.
+    pub(crate) fn limit(&mut self, at: Nanos) {
+        self.deadline.0 = self.deadline.0.min(at);
+    }
+
+    /// The context of a call made on behalf of this one, with the metadata that travels on and no name of one hop.
+    pub(crate) fn child(&self, relay: &Relay) -> Self {
+        let mut metadata = match self.received {
+            true => relay.pick(&self.metadata, &self.marked),
+            false => self.metadata.clone(),
+        };
+        metadata.strip_hop_by_hop();
+        Context {
+            deadline: self.deadline,
+            attempts: self.attempts,
+            criticality: self.criticality,
+            trace: self.trace,
+            received: false,
+            metadata,
+            marked: Metadata::new(),
+            wire: None,
+        }
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("time_left", &self.time_left())
+            .field("attempts", &self.attempts)
+            .field("criticality", &self.criticality)
+            .field("metadata", &self.metadata)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_only_comes_nearer() {
+        let cx = Context::new()
+            .with_timeout(Duration::from_secs(1))
+            .with_timeout(Duration::from_secs(9));
+        assert_eq!(cx.time_left(), Some(Duration::from_secs(1)));
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert_eq!(cx.time_left(), Some(Duration::ZERO));
+        assert!(cx.check().is_err());
+    }
+
+    #[test]
+    fn a_child_call_drops_hop_by_hop_names_and_keeps_the_rest() {
+        let cx = Context::new().with("X-Micro-Id", "7").with("Tenant", "a");
+        let child = cx.child(&Relay::default());
+        assert_eq!(child.metadata().get("micro-id"), None);
+        assert_eq!(child.metadata().get("x-micro-id"), None);
+        assert_eq!(child.metadata().get("tenant"), Some("a"));
+    }
+
+    fn received() -> Context {
+        let mut cx = Context::new()
+            .with("Authorization", "secret")
+            .with("Cookie", "c")
+            .with("X-Forwarded-For", "10.0.0.1")
+            .with("Host", "h")
+            .with("Baggage", "b")
+            .with("Tenant", "t")
+            .with("Request-Id", "r");
+        cx.arrive();
+        cx
+    }
+
+    fn names(cx: &Context) -> Vec<&str> {
+        cx.metadata().iter().map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn received_metadata_travels_only_if_marked_or_listed() {
+        let cx = received();
+        assert_eq!(cx.metadata().get("authorization"), Some("secret"));
+        assert_eq!(names(&cx.child(&Relay::default())), ["Baggage"]);
+        let marked = cx.clone().relay("tenant").relay("host").with("own", "1");
+        let child = marked.child(&Relay::default());
+        assert_eq!(names(&child), ["Tenant", "own", "Baggage"]);
+        let listed = cx.child(&Relay::named("request-id, Authorization"));
+        assert_eq!(names(&listed), ["Authorization", "Baggage", "Request-Id"]);
+        let mut all = names(&cx.child(&Relay::named("all"))).len();
+        all += 1;
+        assert_eq!(all, names(&cx).len(), "all but `host`, which is of one hop");
+    }
+
+    #[test]
+    fn a_call_made_on_behalf_of_a_child_keeps_what_was_added_to_it() {
+        let mut child = received().child(&Relay::default());
+        child.metadata_mut().insert("added", "1");
+        let again = child.child(&Relay::default());
+        assert_eq!(names(&again), ["Baggage", "added"]);
+    }
+}

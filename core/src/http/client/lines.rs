@@ -1,0 +1,66 @@
+//! An answer without an end, line by line.
+
+use bytes::{Buf, Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+
+use super::Taken;
+use crate::error::{Error, Result};
+
+/// Most bytes of one line: an object of Kubernetes has no more than a fifth of it.
+const LONGEST: usize = 8 * 1024 * 1024;
+
+/// The lines of an answer, for as long as it is held: dropped, its connection is closed.
+pub struct Lines {
+    taken: Taken,
+    body: Incoming,
+    unread: BytesMut,
+    /// How much of it has no end of a line in it.
+    searched: usize,
+}
+
+impl Lines {
+    pub(super) fn new(taken: Taken, body: Incoming) -> Self {
+        let unread = BytesMut::new();
+        Lines {
+            taken,
+            body,
+            unread,
+            searched: 0,
+        }
+    }
+
+    /// The next line, without its end; `None` when the server has ended the answer. No wait is bounded here, and
+    /// nothing is lost if one is given up.
+    ///
+    /// Fails with [`Code::Unavailable`](crate::Code::Unavailable) when the connection is lost or a line is too long.
+    pub async fn next(&mut self) -> Result<Option<Bytes>> {
+        loop {
+            let end = self.unread[self.searched..]
+                .iter()
+                .position(|byte| *byte == b'\n');
+            if let Some(end) = end {
+                let line = self.unread.split_to(self.searched + end).freeze();
+                self.unread.advance(1);
+                self.searched = 0;
+                return Ok(Some(line));
+            }
+            self.searched = self.unread.len();
+            if self.searched > LONGEST {
+                let text = format!("a line of its answer has more than {LONGEST} bytes");
+                return Err(Error::unavailable(text));
+            }
+            match self.taken.link.during(self.body.frame()).await {
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        self.unread.extend_from_slice(&data);
+                    }
+                }
+                Some(Err(error)) => {
+                    return Err(Error::unavailable("its answer was cut off").with_source(error));
+                }
+                None => return Ok(None),
+            }
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What is asked over HTTP, and what is answered.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http_body_util::Full;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    base64,
+    error::{Error, Result},
+    http::client::secret,
+};
+
+/// How much of what a server says about a failure is told on.
+const EXCERPT: usize = 300;
+
+/// One request. It may be sent twice, so it must not matter if it is.
+#[derive(Clone)]
+pub struct Request {
+    method: Method,
+    path: String,
+    headers: HeaderMap,
+    body: Bytes,
+    /// How long its answer is waited for at one host; `None` as long as is usual.
+    pub(super) within: Option<Duration>,
+    /// The number of lost connections at which it still makes sense.
+    pub(super) unless_lost: Option<u64>,
+}
+
+impl Request {
+    /// A request without a body.
+    pub fn new(method: Method, path: impl Into<String>) -> Self {
+        Request {
+            method,
+            path: path.into(),
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            within: None,
+            unless_lost: None,
+        }
+    }
+
+    /// `path` begins with `/` and has its query, both escaped: see [`escape`].
+    pub fn get(path: impl Into<String>) -> Self {
+        Request::new(Method::GET, path)
+    }
+
+    /// A `PUT` without a body.
+    pub fn put(path: impl Into<String>) -> Self {
+        Request::new(Method::PUT, path)
+    }
+
+    /// Adds a header.
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// The same with a body of JSON, whose content type a header may say otherwise.
+    pub fn json(mut self, body: &impl Serialize) -> Self {
+        let body = serde_json::to_vec(body).expect("our own records are always JSON");
+        self.body = body.into();
+        let json = HeaderValue::from_static("application/json");
+        self.headers.entry(header::CONTENT_TYPE).or_insert(json);
+        self
+    }
+
+    /// The same with another patience: for the whole answer, or for the head of one that is read in lines.
+    pub fn within(mut self, patience: Duration) -> Self {
+        self.within = Some(patience);
+        self
+    }
+
+    /// The same, not to be sent once a connection was lost since [`Http::lost`](super::Http::lost) said `lost`: for
+    /// what refers to what the server said before, as it may have begun anew. It then fails with
+    /// [`Code::Aborted`](crate::Code::Aborted).
+    pub fn unless_lost(mut self, lost: u64) -> Self {
+        self.unless_lost = Some(lost);
+        self
+    }
+
+    pub(super) fn to(&self, host: &str) -> Result<http::Request<Full<Bytes>>> {
+        let built = http::Request::builder()
+            .method(self.method.clone())
+            .uri(&self.path)
+            .header(header::HOST, host)
+            .header(header::USER_AGENT, "micro-rs");
+        let mut request = built.body(Full::new(self.body.clone())).map_err(|error| {
+            Error::invalid_argument(format!("`{}` cannot be asked for", self.path))
+                .with_source(error)
+        })?;
+        request.headers_mut().extend(self.headers.clone());
+        Ok(request)
+    }
+}
+
+/// One whole answer.
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// All of its body.
+    pub body: Bytes,
+    /// Which of the hosts it is from.
+    pub host: usize,
+}
+
+impl Answer {
+    /// The same if its status is one of success, or what it means.
+    pub fn success(self) -> Result<Self> {
+        match self.status.is_success() {
+            true => Ok(self),
+            false => Err(failure(self.status, &self.body)),
+        }
+    }
+
+    /// What its JSON says.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            Error::data_loss("the answer is not the JSON that was expected").with_source(error)
+        })
+    }
+}
+
+/// What Kubernetes says about a failure, among other things.
+#[derive(Deserialize)]
+struct Said {
+    message: String,
+}
+
+/// The error that a status stands for, with what the server says about it.
+pub(super) fn failure(status: StatusCode, body: &[u8]) -> Error {
+    let text = match serde_json::from_slice::<Said>(body) {
+        Ok(said) => said.message,
+        Err(_) => String::from_utf8_lossy(&body[..body.len().min(4 * EXCERPT)]).into_owned(),
+    };
+    let printable = |c: char| if c.is_control() { ' ' } else { c };
+    let text: String = text.trim().chars().take(EXCERPT).map(printable).collect();
+    let said = match body.is_empty() {
+        true => format!("it answered {status}"),
+        false => format!("it answered {status}: {text}"),
+    };
+    match status.as_u16() {
+        401 => Error::unauthenticated(said),
+        403 => Error::permission_denied(said),
+        404 => Error::not_found(said),
+        409 | 412 => Error::aborted(said),
+        410 => Error::out_of_range(said),
+        400..=428 => Error::invalid_argument(said),
+        429 => Error::resource_exhausted(said),
+        _ => Error::unavailable(said),
+    }
+}
+
+/// A text as one part of a path, or one value of a query.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'~' | b'.' => {
+                escaped.push(char::from(byte));
+            }
+            _ => escaped.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    escaped
+}
+
+/// The value of `authorization` for a user.
+pub fn basic(user: &str, password: &str) -> Result<HeaderValue> {
+    let both = base64::encode(format!("{user}:{password}").as_bytes());
+    secret(&format!("Basic {both}"))
+}

@@ -1,0 +1,30 @@
+//! HTTP/1.1 and HTTP/2: engines over [`net`](crate::net), the bodies of messages, and compression.
+
+#[cfg(feature = "http")]
+pub(crate) mod body;
+#[cfg(feature = "http-client")]
+pub mod client;
+#[cfg(feature = "http")]
+pub(crate) mod coding;
+#[cfg(feature = "http")]
+pub(crate) mod compression;
+#[cfg(feature = "http")]
+pub(crate) mod h1;
+#[cfg(feature = "grpc")]
+pub(crate) mod h2;
+#[cfg(feature = "http")]
+pub(crate) mod intake;
+#[cfg(feature = "http")]
+mod service;
+
+#[cfg(feature = "http")]
+pub(crate) use body::{HttpBody, Piece, Prefixed, too_large};
+#[cfg(feature = "http")]
+pub(crate) use service::{HttpAnswer, HttpBegun, HttpService};
+
+/// A body of these pieces.
+#[cfg(all(test, feature = "http"))]
+pub(crate) fn body_of(pieces: Vec<bytes::Bytes>) -> HttpBody {
+    let pieces = pieces.into_iter().map(Piece::Data).collect();
+    HttpBody::stream(body::tests::Parts(pieces))
+}

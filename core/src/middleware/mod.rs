@@ -1,0 +1,126 @@
+//! The user's own rooms: tower layers and async functions around the calls of a client or a service.
+//!
+//! A [`Layer`] is any [`tower_layer::Layer`] over a [`Seam`], so tower's own fit; [`from_fn`] makes one
+//! of an async function. `Service::layer` puts one in front of a service's
+//! handlers, `Plugins::layer` in front of a client's balance loop, where it sees
+//! a call once, however many attempts that takes.
+//!
+//! **Order**: layers run in the order they are added, the first outermost. What the first one answers
+//! itself, the second never sees.
+//!
+//! **Errors**: a [`micro::Error`](crate::Error) passes unchanged. Tower's `Elapsed` becomes
+//! [`Code::DeadlineExceeded`](crate::Code::DeadlineExceeded) with
+//! [`Outcome::Unknown`](crate::Outcome::Unknown), since the work was broken off somewhere; its
+//! `Overloaded` becomes [`Code::ResourceExhausted`](crate::Code::ResourceExhausted) with
+//! [`Outcome::Rejected`](crate::Outcome::Rejected), so that callers try another node; any other becomes
+//! [`Code::Internal`](crate::Code::Internal) with its source.
+//!
+//! Without layers there is nothing in between: the stack is the inner call itself.
+
+mod error;
+mod from_fn;
+mod seam;
+
+use std::{fmt, sync::Arc};
+
+use tower_service::Service;
+
+pub use from_fn::{FromFn, Next, from_fn};
+use seam::Outermost;
+pub use seam::Seam;
+
+use crate::{
+    call::Call,
+    message::{Request, Response},
+};
+
+/// Any error, as tower's layers box it.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What may stand around calls: a tower layer whose service takes a [`Request`] and gives a [`Response`].
+///
+/// Implemented for every [`tower_layer::Layer`] that fits, never by hand.
+///
+/// ```
+/// use micro::{Request, Service, middleware::{Next, from_fn}};
+/// use std::time::Duration;
+/// use tower::{limit::ConcurrencyLimitLayer, load_shed::LoadShedLayer, timeout::TimeoutLayer};
+///
+/// # let _ =
+/// Service::new("greeter")
+///     .layer(from_fn(|request: Request, next: Next| async move {
+///         let endpoint = request.endpoint().to_owned();
+///         let answer = next.run(request).await;
+///         tracing::debug!(endpoint, failed = answer.is_err());
+///         answer
+///     }))
+///     .layer(TimeoutLayer::new(Duration::from_secs(2)))
+///     .layer(LoadShedLayer::new())
+///     .layer(ConcurrencyLimitLayer::new(100))
+/// # ;
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a layer over calls",
+    note = "a layer is a `tower_layer::Layer<Seam>` whose service is `Service<Request, Response = Response>`, \
+            `Clone + Send + Sync`, with a `Send` future; or `middleware::from_fn(|request: Request, next: Next| …)`"
+)]
+pub trait Layer: Send + Sync + 'static {
+    /// The layer around a call.
+    #[doc(hidden)]
+    fn wrap(&self, inner: Seam) -> Seam;
+}
+
+impl<L> Layer for L
+where
+    L: tower_layer::Layer<Seam> + Send + Sync + 'static,
+    L::Service: Service<Request, Response = Response> + Clone + Send + Sync + 'static,
+    <L::Service as Service<Request>>::Error: Into<BoxError>,
+    <L::Service as Service<Request>>::Future: Send + 'static,
+{
+    fn wrap(&self, inner: Seam) -> Seam {
+        Seam::of(self.layer(inner))
+    }
+}
+
+/// Layers in the order they were added, the first outermost. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Layers(Vec<Arc<dyn Layer>>);
+
+impl Layers {
+    /// None.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same with one more, inside all before it.
+    pub fn with(mut self, layer: impl Layer) -> Self {
+        self.0.push(Arc::new(layer));
+        self
+    }
+
+    /// Adds one that other layers may have as well, inside all before it.
+    pub fn push(&mut self, layer: Arc<dyn Layer>) {
+        self.0.push(layer);
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The layers around `call`; without layers it is `call` itself.
+    pub fn stack(&self, call: Arc<dyn Call>) -> Arc<dyn Call> {
+        if self.0.is_empty() {
+            return call;
+        }
+        let inside_out = self.0.iter().rev();
+        let stack = inside_out.fold(Seam::around(call), |inner, layer| layer.wrap(inner));
+        Arc::new(Outermost(stack))
+    }
+}
+
+impl fmt::Debug for Layers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} layers", self.0.len())
+    }
+}

@@ -1,0 +1,80 @@
+//! Random numbers without a lock, from a seed when a run must be repeatable.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+use super::sync::{AtomicU64, Ordering};
+
+/// The golden ratio in 64 bits: SplitMix64's step.
+const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// A source of random numbers that threads share without a lock: SplitMix64 over one counter.
+#[derive(Debug)]
+pub struct Rng(AtomicU64);
+
+impl Rng {
+    /// A source that differs from run to run.
+    pub fn new() -> Self {
+        Self::seeded(RandomState::new().hash_one(STEP))
+    }
+
+    /// A source that gives the same numbers in every run.
+    pub fn seeded(seed: u64) -> Self {
+        Rng(AtomicU64::new(seed))
+    }
+
+    /// The next number.
+    pub fn number(&self) -> u64 {
+        mix(self.0.fetch_add(STEP, Ordering::Relaxed))
+    }
+
+    /// A sequence of its own for one pick, which touches the shared counter once.
+    pub fn dice(&self) -> Dice {
+        Dice(self.number())
+    }
+
+    /// A length between half of `middle` and one and a half of it.
+    pub fn around(&self, middle: u64) -> u64 {
+        middle / 2 + self.number() % middle.max(1)
+    }
+}
+
+/// A number that differs in every call of every process: a `RandomState` has fresh keys, and the first of a thread
+/// has them from the system.
+pub fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+impl Default for Rng {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A short sequence of random numbers, drawn from an [`Rng`].
+#[derive(Clone, Debug)]
+pub struct Dice(u64);
+
+impl Dice {
+    /// The next number.
+    pub fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(STEP);
+        mix(self.0)
+    }
+
+    /// A number below `bound`, which must not be 0; its bias is below `bound` / 2³².
+    pub fn below(&mut self, bound: u32) -> u32 {
+        below(self.roll(), bound)
+    }
+}
+
+/// A number below `bound` of the upper half of a random one: a multiplication instead of a division.
+pub fn below(random: u64, bound: u32) -> u32 {
+    (((random >> 32) * u64::from(bound)) >> 32) as u32
+}
+
+/// SplitMix64's finish, by Steele, Lea and Flood, 2014.
+fn mix(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}

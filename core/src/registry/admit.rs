@@ -1,0 +1,244 @@
+//! Which records are let in: what a stranger writes to a registry harms nobody but its own node.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::{
+    error::{Error, Result},
+    node::Node,
+    time::{self, Nanos},
+};
+
+/// The longest name, id, version or address, in bytes.
+const LONGEST: usize = 1024;
+/// Most of metadata, in bytes.
+const METADATA: usize = 64 * 1024;
+/// Most endpoints.
+const ENDPOINTS: usize = 1000;
+/// Between warnings of records that are left out.
+const WARNING: Nanos = 60_000_000_000;
+
+static WARNED: AtomicU64 = AtomicU64::new(0);
+
+/// Where those are who read a registry's records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readers {
+    /// All on this machine.
+    Here,
+    /// On other machines too: a record may not name what is on each reader's own.
+    Elsewhere,
+}
+
+impl Readers {
+    /// The readers of a registry.
+    pub fn of(is_of_this_machine: bool) -> Self {
+        match is_of_this_machine {
+            true => Readers::Here,
+            false => Readers::Elsewhere,
+        }
+    }
+}
+
+/// Whether a record may be shown; warns of one that may not, once a minute.
+pub fn admit(registry: &str, node: &Node, readers: Readers) -> bool {
+    let Err(error) = check_for(node, readers) else {
+        return true;
+    };
+    left_out(registry, &error);
+    false
+}
+
+/// Warns of a record that is not shown, once a minute.
+pub fn left_out(registry: &str, error: &Error) {
+    let (now, last) = (time::now(), WARNED.load(Ordering::Relaxed));
+    if last == 0 || now.saturating_sub(last) >= WARNING {
+        WARNED.store(now, Ordering::Relaxed);
+        tracing::warn!(registry, %error, "a record is left out");
+    }
+}
+
+/// Checks a record as `check` does, and refuses a Unix socket to readers on other machines, who have none of that path.
+pub fn check_for(node: &Node, readers: Readers) -> Result<()> {
+    if readers == Readers::Elsewhere && node.address.starts_with("unix:") {
+        let address = &node.address;
+        return Err(refused(
+            node,
+            format_args!(
+                "`{address}` is reached on its own machine alone; register `HOST:PORT`, or use the registry `local`"
+            ),
+        ));
+    }
+    check(node)
+}
+
+/// What is wrong with a record, if anything: sizes, characters, an address that leads nowhere.
+pub fn check(node: &Node) -> Result<()> {
+    if leads_nowhere(&node.address) {
+        let address = &node.address;
+        return Err(refused(
+            node,
+            format_args!(
+                "nothing can be reached at `{address}`; `--server-advertise` says where it can"
+            ),
+        ));
+    }
+    check_here(node)
+}
+
+/// The same among the processes of one machine, where an unspecified address is this machine's.
+pub fn check_here(node: &Node) -> Result<()> {
+    for (part, text) in [
+        ("service", &node.service),
+        ("id", &node.id),
+        ("version", &node.version),
+        ("address", &node.address),
+    ] {
+        if text.len() > LONGEST {
+            let size = text.len();
+            return Err(refused(
+                node,
+                format_args!("its {part} has {size} bytes of at most {LONGEST}"),
+            ));
+        }
+        if text.chars().any(char::is_control) {
+            return Err(refused(
+                node,
+                format_args!("its {part} has a control character"),
+            ));
+        }
+    }
+    if node.id.is_empty() || node.service.is_empty() {
+        return Err(refused(node, format_args!("it needs a service and an id")));
+    }
+    if node.address.ends_with(":0") && node.address.parse::<std::net::SocketAddr>().is_ok() {
+        return Err(refused(node, format_args!("its address has port 0")));
+    }
+    let is_relative = |path: &str| !path.starts_with('/');
+    if node.address.strip_prefix("unix:").is_some_and(is_relative) {
+        return Err(refused(
+            node,
+            format_args!("its Unix socket has no absolute path"),
+        ));
+    }
+    let metadata = node.metadata.iter();
+    let metadata: usize = metadata.map(|(name, value)| name.len() + value.len()).sum();
+    if metadata > METADATA {
+        return Err(refused(
+            node,
+            format_args!("its metadata has {metadata} bytes of at most {METADATA}"),
+        ));
+    }
+    let endpoints = node.endpoints.len();
+    if endpoints > ENDPOINTS {
+        return Err(refused(
+            node,
+            format_args!("it has {endpoints} endpoints of at most {ENDPOINTS}"),
+        ));
+    }
+    Ok(())
+}
+
+/// An address without a host, the unspecified one, or with port 0. One that is empty is of a record that is no node's,
+/// such as that of weights.
+fn leads_nowhere(address: &str) -> bool {
+    match address.parse::<std::net::SocketAddr>() {
+        Ok(address) => address.ip().is_unspecified() || address.port() == 0,
+        Err(_) => address.starts_with(':'),
+    }
+}
+
+fn refused(node: &Node, why: std::fmt::Arguments<'_>) -> Error {
+    let short = |text: &str| {
+        text.chars()
+            .take(80)
+            .collect::<String>()
+            .escape_debug()
+            .to_string()
+    };
+    let (id, service) = (short(&node.id), short(&node.service));
+    Error::invalid_argument(format!("node `{id}` of service `{service}`: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::Endpoint;
+
+    fn node() -> Node {
+        Node::new("greeter", "greeter-1", "10.0.0.1:80")
+    }
+
+    #[test]
+    fn each_hostile_record_is_refused_for_its_own_reason() {
+        let endpoints: Vec<_> = (0..10_000)
+            .map(|n| Endpoint::new(format!("E.{n}")))
+            .collect();
+        let cases = [
+            (
+                node().with_metadata("k", "x".repeat(2_000_000)),
+                "metadata has 2000001 bytes",
+            ),
+            (node().with_endpoints(endpoints), "10000 endpoints"),
+            (
+                Node::new("greeter", "a\nb", "h:1"),
+                "id has a control character",
+            ),
+            (
+                Node::new("greeter", "a", "0.0.0.0:0"),
+                "reached at `0.0.0.0:0`",
+            ),
+            (Node::new("greeter", "a", "[::]:80"), "reached at `[::]:80`"),
+            (
+                Node::new("greeter", "a", "10.0.0.1:0"),
+                "reached at `10.0.0.1:0`",
+            ),
+            (Node::new("greeter", "", "h:1"), "needs a service and an id"),
+            (
+                node().with_version("v".repeat(2000)),
+                "version has 2000 bytes",
+            ),
+        ];
+        for (node, reason) in cases {
+            let error = check(&node).map_err(|error| error.to_string());
+            assert!(
+                error.as_ref().is_err_and(|error| error.contains(reason)),
+                "{reason}: {error:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_record_from_elsewhere_may_not_name_a_unix_socket() {
+        let node = Node::new("greeter", "a", "unix:/run/other.sock");
+        assert!(check_for(&node, Readers::Here).is_ok());
+        let error = check_for(&node, Readers::Elsewhere).map_err(|error| error.to_string());
+        assert!(error.is_err_and(|error| error.contains("on its own machine alone")));
+        let relative = Node::new("greeter", "a", "unix:other.sock");
+        assert!(check_here(&relative).is_err());
+    }
+
+    #[test]
+    fn on_one_machine_the_unspecified_address_is_its_own() {
+        let at = |address| Node::new("greeter", "a", address);
+        assert!(check(&at("0.0.0.0:80")).is_err() && check_here(&at("0.0.0.0:80")).is_ok());
+        assert!(check_here(&at("0.0.0.0:0")).is_err());
+        assert!(check_here(&at("[::]:0")).is_err());
+    }
+
+    #[test]
+    fn ordinary_records_are_let_in() {
+        for address in [
+            "10.0.0.1:80",
+            "[::1]:80",
+            "host:80",
+            "unix:/run/a.sock",
+            "memory:a",
+            "subject",
+            "",
+        ] {
+            assert!(
+                check(&Node::new("greeter", "a", address)).is_ok(),
+                "{address}"
+            );
+        }
+    }
+}

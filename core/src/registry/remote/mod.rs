@@ -1,0 +1,197 @@
+//! A registry that is a server elsewhere: what all of them share, so that each says only how its server keeps records.
+//!
+//! A [`Driver`] reads and writes records, and follows them for as long as its server is heard. [`Remote`] makes a
+//! [`Registry`] of it: it bounds every answer in time, follows again after a loss, with jitter, and decides in
+//! [`Shown`] what is to be believed of a server that forgot, hung or let everything expire.
+//!
+//! ```text
+//! Consul, Etcd, … = Remote<Driver> ── watch ──► Watch: follow, lose, wait, follow again
+//!                                                └─ Shown: sets, doubts ──► Teller ──► Update
+//! ```
+
+mod doubts;
+mod shown;
+mod state;
+mod watch;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use tokio::time::timeout;
+
+pub use crate::url::{Options, TlsFiles};
+pub use shown::{Change, Shown};
+
+use super::{Registry, Updates, admit};
+use crate::{
+    address::are_of_this_machine,
+    error::{Error, Result},
+    node::Node,
+};
+use watch::Watch;
+
+/// How long one answer is waited for.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// A server that keeps the records of nodes. Nothing is connected before the first use.
+///
+/// Errors: [`Code::Unavailable`](crate::Code::Unavailable) when the server is not reached or cannot answer now,
+/// [`Code::PermissionDenied`](crate::Code::PermissionDenied) or
+/// [`Code::Unauthenticated`](crate::Code::Unauthenticated) when it refuses,
+/// [`Code::InvalidArgument`](crate::Code::InvalidArgument) when it cannot hold a record, saying which part.
+#[async_trait]
+pub trait Driver: Send + Sync + 'static {
+    /// The name it is chosen by, such as `etcd`.
+    fn name(&self) -> &str;
+
+    /// Where it is, for errors: hosts without secrets.
+    fn place(&self) -> String;
+
+    /// Whether records are found here that others keep, so that writing one does nothing.
+    fn only_reads(&self) -> bool {
+        false
+    }
+
+    /// Writes a node's record, which goes after `ttl` unless it is written again; for ever without one.
+    async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()>;
+
+    /// Takes a record out; no error if there is none.
+    async fn deregister(&self, node: &Node) -> Result<()>;
+
+    /// The nodes of a service now.
+    async fn get(&self, service: &str) -> Result<Vec<Node>>;
+
+    /// The names of all services now, in any order.
+    async fn list(&self) -> Result<Vec<String>>;
+
+    /// Says to `shown` what the server has of one service, or of all: first whole, then each change, until the
+    /// server is lost. Returns why it is. It must notice by itself a server that is silent *after* the first
+    /// word; before that, [`Remote`] waits 10 s. Is dropped when nobody watches any more.
+    async fn follow(self: Arc<Self>, service: Option<String>, shown: Arc<Shown>) -> Error;
+}
+
+/// Where those are who read what a driver's server has.
+fn readers(driver: &impl Driver) -> admit::Readers {
+    admit::Readers::of(are_of_this_machine(&driver.place()))
+}
+
+/// A registry made of a driver; a clone is another handle on it.
+pub struct Remote<D> {
+    driver: Arc<D>,
+}
+
+impl<D: Driver> Remote<D> {
+    /// The registry that this driver reads and writes.
+    pub fn new(driver: D) -> Self {
+        let driver = Arc::new(driver);
+        Remote { driver }
+    }
+
+    /// Names the registry in what went wrong, and bounds the wait.
+    async fn answer<T>(&self, asked: impl Future<Output = Result<T>>) -> Result<T> {
+        let answer = timeout(ANSWER, asked).await.unwrap_or_else(|_| {
+            let waited = format!("no answer in {ANSWER:?}");
+            Err(Error::unavailable(waited))
+        });
+        answer.map_err(|error| error.context(self.title()))
+    }
+
+    fn title(&self) -> String {
+        format!(
+            "registry `{}` at {}",
+            self.driver.name(),
+            self.driver.place()
+        )
+    }
+}
+
+impl<D> Clone for Remote<D> {
+    fn clone(&self) -> Self {
+        let driver = self.driver.clone();
+        Remote { driver }
+    }
+}
+
+/// A registry that is a [`Remote`] in a type of its own: with this it is a [`Registry`].
+///
+/// ```
+/// # use micro_core::registry::remote::{AsRemote, Driver, Remote};
+/// /// Records on a server of ours.
+/// pub struct Board<D>(Remote<D>);
+///
+/// impl<D: Driver> AsRemote for Board<D> {
+///     type Driver = D;
+///
+///     fn as_remote(&self) -> &Remote<D> {
+///         &self.0
+///     }
+/// }
+/// ```
+pub trait AsRemote: Send + Sync + 'static {
+    /// What speaks to the server.
+    type Driver: Driver;
+
+    /// The registry made of it.
+    fn as_remote(&self) -> &Remote<Self::Driver>;
+}
+
+impl<D: Driver> AsRemote for Remote<D> {
+    type Driver = D;
+
+    fn as_remote(&self) -> &Self {
+        self
+    }
+}
+
+#[async_trait]
+impl<R: AsRemote> Registry for R {
+    fn name(&self) -> &str {
+        self.as_remote().driver.name()
+    }
+
+    fn place(&self) -> Option<String> {
+        Some(self.as_remote().driver.place())
+    }
+
+    fn only_reads(&self) -> bool {
+        self.as_remote().driver.only_reads()
+    }
+
+    async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {
+        let checked = admit::check_for(node, readers(&*self.as_remote().driver));
+        checked.map_err(|error| error.context(self.as_remote().title()))?;
+        self.as_remote()
+            .answer(self.as_remote().driver.register(node, ttl))
+            .await
+    }
+
+    async fn deregister(&self, node: &Node) -> Result<()> {
+        self.as_remote()
+            .answer(self.as_remote().driver.deregister(node))
+            .await
+    }
+
+    async fn get(&self, service: &str) -> Result<Vec<Node>> {
+        let mut nodes = self
+            .as_remote()
+            .answer(self.as_remote().driver.get(service))
+            .await?;
+        let readers = readers(&*self.as_remote().driver);
+        nodes.retain(|node| admit::admit(self.name(), node, readers));
+        Ok(nodes)
+    }
+
+    async fn list(&self) -> Result<Vec<String>> {
+        let mut names = self
+            .as_remote()
+            .answer(self.as_remote().driver.list())
+            .await?;
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
+    async fn watch(&self, service: Option<&str>) -> Result<Updates> {
+        Ok(Watch::begin(self.as_remote().driver.clone(), service))
+    }
+}

@@ -1,0 +1,328 @@
+//! What is believed of what a server says.
+//!
+//! A record that is taken out before our eyes is gone. One that is merely missing may be so because the server
+//! forgot it (it was restarted empty), let it expire while nobody could renew it, or was asked too early; such a
+//! node is in doubt, and shown on: calls find out in a millisecond whether it lives, while a live one that is
+//! hidden takes no load until it has registered again.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use parking_lot::Mutex;
+use tokio::{sync::Notify, time::Instant};
+
+use super::state::State;
+use crate::{
+    error::Error,
+    node::Node,
+    registry::{
+        admit::{Readers, admit},
+        view::View,
+    },
+};
+
+/// What a driver says of one service, or of all, on one watch.
+pub struct Shown {
+    registry: String,
+    readers: Readers,
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+/// What became of one node.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Change {
+    /// It was registered, or registered again.
+    Put(Node),
+    /// It was taken out by someone.
+    Gone {
+        /// Its service.
+        service: String,
+        /// Its id.
+        id: String,
+    },
+    /// It was not renewed in time.
+    Expired {
+        /// Its service.
+        service: String,
+        /// Its id.
+        id: String,
+    },
+}
+
+impl Shown {
+    /// Nothing yet, for a registry of this name whose readers are there.
+    pub fn new(registry: &str, readers: Readers) -> Self {
+        Shown {
+            registry: registry.to_owned(),
+            readers,
+            state: Mutex::default(),
+            changed: Notify::new(),
+        }
+    }
+
+    /// These are all the nodes there are, at the start or after a loss. Nodes shown before that are not among
+    /// them are in doubt.
+    pub fn whole(&self, nodes: impl IntoIterator<Item = Node>) {
+        let mut sets: BTreeMap<String, Vec<Arc<Node>>> = BTreeMap::new();
+        for node in nodes {
+            if admit(&self.registry, &node, self.readers) {
+                let set = sets.entry(node.service.clone()).or_default();
+                set.push(Arc::new(node));
+            }
+        }
+        self.change(|state| {
+            for service in state.view.services.keys() {
+                sets.entry(service.clone()).or_default();
+            }
+            for (service, nodes) in sets {
+                state.again(service, nodes);
+            }
+        });
+    }
+
+    /// These are all the nodes of one service after a loss, as [`Shown::whole`] has it of all services.
+    pub fn again(&self, service: &str, nodes: impl IntoIterator<Item = Node>) {
+        let nodes = self.admitted(nodes);
+        self.change(|state| state.again(service.to_owned(), nodes));
+    }
+
+    /// These are all the nodes of one service, as the server, heard all along, now has it: others were taken
+    /// out, but for those that it did not have to begin with. `expired` are those that it still has and that were
+    /// not renewed in time.
+    pub fn set(
+        &self,
+        service: &str,
+        nodes: impl IntoIterator<Item = Node>,
+        expired: impl IntoIterator<Item = Node>,
+    ) {
+        let (nodes, expired) = (self.admitted(nodes), self.admitted(expired));
+        self.change(|state| state.set(service, nodes, expired));
+    }
+
+    /// A node was registered, or registered again.
+    pub fn put(&self, node: Node) {
+        self.apply([Change::Put(node)]);
+    }
+
+    /// A node was taken out by someone.
+    pub fn gone(&self, service: &str, id: &str) {
+        let (service, id) = (service.to_owned(), id.to_owned());
+        self.apply([Change::Gone { service, id }]);
+    }
+
+    /// A node was not renewed in time. It goes if others of its service were, within 3 s; else the server may
+    /// be at fault, and the node stays for 45 s.
+    pub fn expired(&self, service: &str, id: &str) {
+        let (service, id) = (service.to_owned(), id.to_owned());
+        self.apply([Change::Expired { service, id }]);
+    }
+
+    /// Many changes at once, in their order: each service is copied once for all of its own.
+    pub fn apply(&self, changes: impl IntoIterator<Item = Change>) {
+        let mut services: BTreeMap<String, Vec<Change>> = BTreeMap::new();
+        for change in changes {
+            let service = match &change {
+                Change::Put(node) if !admit(&self.registry, node, self.readers) => continue,
+                Change::Put(node) => &node.service,
+                Change::Gone { service, .. } | Change::Expired { service, .. } => service,
+            };
+            services.entry(service.clone()).or_default().push(change);
+        }
+        if services.is_empty() {
+            return;
+        }
+        self.change(|state| {
+            for (service, changes) in services {
+                state.apply(service, changes);
+            }
+        });
+    }
+
+    /// Whether the server has said anything since it was asked.
+    pub(super) fn is_heard(&self) -> bool {
+        self.state.lock().heard
+    }
+
+    /// The server is asked.
+    pub(super) fn ask(&self) {
+        self.state.lock().heard = false;
+    }
+
+    /// The server is lost.
+    pub(super) fn lose(&self, since: Instant, error: Error) {
+        self.state.lock().view.stale = Some((since, error));
+    }
+
+    /// Looks at what is shown now.
+    pub fn look(&self, with: impl FnOnce(&View)) {
+        with(&self.state.lock().view);
+    }
+
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Ends the doubts that are due, and says when the next one is.
+    pub(super) fn settle(&self) -> Option<Instant> {
+        let mut state = self.state.lock();
+        let due = state.doubts.due();
+        for key in &due {
+            state.settle(key);
+        }
+        let next = state.doubts.next();
+        drop(state);
+        if !due.is_empty() {
+            self.changed.notify_one();
+        }
+        next
+    }
+
+    fn admitted(&self, nodes: impl IntoIterator<Item = Node>) -> Vec<Arc<Node>> {
+        let admitted = |node: &Node| admit(&self.registry, node, self.readers);
+        nodes.into_iter().filter(admitted).map(Arc::new).collect()
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.state.lock();
+        state.heard = true;
+        state.view.stale = None;
+        change(&mut state);
+        drop(state);
+        self.changed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn node(id: &str) -> Node {
+        Node::new("a", id, "h:1")
+    }
+
+    fn shown(ids: &[&str]) -> Shown {
+        let shown = Shown::new("test", Readers::Here);
+        shown.whole(ids.iter().map(|id| node(id)));
+        shown
+    }
+
+    /// The ids of service `a`, and whether the set is authoritative; `gone` when it is not in the view.
+    fn ids(shown: &Shown) -> String {
+        shown.settle();
+        let mut said = String::from("gone");
+        shown.look(|view| {
+            if let Some(set) = view.services.get("a") {
+                let ids: Vec<_> = set.nodes.iter().map(|node| node.id.as_str()).collect();
+                said = format!("{} {}", ids.join(","), set.authoritative);
+            }
+        });
+        said
+    }
+
+    async fn after(shown: &Shown, seconds: u64) -> String {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        ids(shown)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_taken_out_is_gone_at_once_and_believed() {
+        let shown = shown(&["1", "2"]);
+        shown.gone("a", "1");
+        assert_eq!(ids(&shown), "2 true");
+        shown.gone("a", "2");
+        assert_eq!(ids(&shown), "gone");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_forgot_is_given_time_to_hear_from_all_again() {
+        let shown = shown(&["1", "2"]);
+        shown.whole([]);
+        assert_eq!(ids(&shown), "1,2 true");
+        shown.put(node("2"));
+        assert_eq!(after(&shown, 44).await, "1,2 true");
+        assert_eq!(after(&shown, 2).await, "2 true");
+        shown.whole([]);
+        assert_eq!(after(&shown, 46).await, " false");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_expires_among_others_that_renew_is_gone() {
+        let shown = shown(&["1", "2"]);
+        shown.expired("a", "1");
+        assert_eq!(after(&shown, 1).await, "1,2 true");
+        assert_eq!(after(&shown, 3).await, "2 true");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nodes_that_expire_all_at_once_are_doubted() {
+        let shown = shown(&["1", "2"]);
+        shown.set("a", [], [node("1"), node("2")]);
+        assert_eq!(after(&shown, 4).await, "1,2 true");
+        assert_eq!(after(&shown, 36).await, "1,2 true");
+        shown.put(node("1"));
+        assert_eq!(after(&shown, 10).await, "1 true");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_set_takes_out_what_it_lacks_and_shows_nothing_dead_from_the_start() {
+        let shown = shown(&["1", "2"]);
+        shown.set("a", [node("2")], [node("3")]);
+        assert_eq!(ids(&shown), "2 true");
+        shown.set("a", [], []);
+        assert_eq!(ids(&shown), "gone");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_that_is_back_does_not_take_the_place_of_the_others() {
+        let shown = shown(&["1", "2", "3"]);
+        shown.again("a", []);
+        shown.set("a", [node("1")], []);
+        assert_eq!(ids(&shown), "1,2,3 true");
+        shown.set("a", [node("2")], []);
+        assert_eq!(ids(&shown), "2,3 true");
+        assert_eq!(after(&shown, 46).await, "2 true");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_doubted_node_that_is_taken_out_is_gone() {
+        let shown = shown(&["1"]);
+        shown.whole([]);
+        shown.gone("a", "1");
+        assert_eq!(ids(&shown), "gone");
+        assert_eq!(shown.settle(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_changes_at_once_count_in_their_order() {
+        let shown = shown(&["1", "2", "3"]);
+        let (gone, expired) = (
+            |id: &str| Change::Gone {
+                service: "a".into(),
+                id: id.into(),
+            },
+            |id: &str| Change::Expired {
+                service: "a".into(),
+                id: id.into(),
+            },
+        );
+        let changes = [gone("1"), Change::Put(node("4")), gone("4"), expired("2")];
+        shown.apply(changes);
+        assert_eq!(ids(&shown), "2,3 true");
+        assert_eq!(after(&shown, 4).await, "3 true");
+        shown.apply([gone("3"), Change::Put(node("3"))]);
+        assert_eq!(ids(&shown), "3 true");
+        shown.apply([gone("3"), gone("5")]);
+        assert_eq!(ids(&shown), "gone");
+    }
+
+    #[test]
+    fn a_hostile_record_is_left_out_and_its_neighbour_is_not() {
+        let shown = Shown::new("test", Readers::Here);
+        shown.whole([node("1"), Node::new("a", "2", "0.0.0.0:0")]);
+        shown.put(Node::new("a", "3\0", "h:1"));
+        assert_eq!(ids(&shown), "1 true");
+    }
+}

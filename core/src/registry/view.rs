@@ -1,0 +1,287 @@
+//! What a registry shows at one moment, and the updates that lead a watch from one view to the next.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures_core::Stream;
+use tokio::time::Instant;
+
+use super::{Update, Updates};
+use crate::{error::Error, node::Node};
+
+/// All that a registry shows. Cheap to copy on a change: the sets are shared.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    /// Each by its name.
+    pub services: BTreeMap<String, Arc<Set>>,
+    /// Since when the registry cannot be reached, and why.
+    pub stale: Option<(Instant, Error)>,
+}
+
+/// The nodes of one service. One that is emptied is left out of the view when that is to be believed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Set {
+    /// All of them.
+    pub nodes: Vec<Arc<Node>>,
+    /// Whether it is to be believed where it is empty.
+    pub authoritative: bool,
+}
+
+impl Set {
+    /// Nodes that share what is the same for several of them.
+    pub fn new(nodes: impl IntoIterator<Item = Node>, authoritative: bool) -> Self {
+        let nodes = nodes.into_iter().map(Arc::new);
+        Set::shared(nodes.collect(), authoritative)
+    }
+
+    /// The same of nodes that are known elsewhere too.
+    pub fn shared(mut nodes: Vec<Arc<Node>>, authoritative: bool) -> Self {
+        for index in 1..nodes.len() {
+            let (before, node) = nodes.split_at_mut(index);
+            // One that is known elsewhere has been looked at before.
+            if let Some(node) = Arc::get_mut(&mut node[0]) {
+                share(&before[index - 1], node);
+            }
+        }
+        Set {
+            nodes,
+            authoritative,
+        }
+    }
+}
+
+/// Nodes of one version mostly serve the same and say the same of themselves: one list, one map for all.
+fn share(known: &Node, node: &mut Node) {
+    if !Arc::ptr_eq(&known.endpoints, &node.endpoints) && known.endpoints == node.endpoints {
+        node.endpoints = known.endpoints.clone();
+    }
+    if !Arc::ptr_eq(&known.metadata, &node.metadata) && known.metadata == node.metadata {
+        node.metadata = known.metadata.clone();
+    }
+}
+
+/// One watch: what it has said, and what it has still to say.
+///
+/// Never holds more than one update a service, since it looks at a view only when it has said all.
+pub struct Teller {
+    /// `None` watches all.
+    service: Option<String>,
+    said: BTreeMap<String, Arc<Set>>,
+    pending: VecDeque<Update>,
+    begun: bool,
+    /// Whether the last that was said is that the registry cannot be reached.
+    lost: bool,
+}
+
+impl Teller {
+    /// For a watch of one service, or of all.
+    pub fn new(service: Option<&str>) -> Self {
+        Teller {
+            service: service.map(str::to_owned),
+            said: BTreeMap::new(),
+            pending: VecDeque::new(),
+            begun: false,
+            lost: false,
+        }
+    }
+
+    /// The next thing to say, if anything.
+    pub fn next(&mut self) -> Option<Update> {
+        self.pending.pop_front()
+    }
+
+    /// Notes what `view` says that was not said yet; all of it after an outage, which so is over.
+    pub fn look(&mut self, view: &View) {
+        if let Some((since, error)) = &view.stale {
+            self.pending.push_back(Update::Stale {
+                since: since.elapsed(),
+                error: error.clone(),
+            });
+            self.lost = true;
+            return;
+        }
+        let again = std::mem::take(&mut self.lost);
+        let gone: Vec<String> = self
+            .said
+            .keys()
+            .filter(|name| !view.services.contains_key(*name))
+            .cloned()
+            .collect();
+        for name in gone {
+            if self
+                .said
+                .remove(&name)
+                .is_some_and(|set| !set.nodes.is_empty())
+            {
+                self.say(
+                    name,
+                    &Set {
+                        nodes: Vec::new(),
+                        authoritative: true,
+                    },
+                );
+            }
+        }
+        match self.service.clone() {
+            Some(name) => match view.services.get(&name) {
+                Some(set) => self.compare(&name, set, again),
+                None if again || !self.begun => self.say(name, &Set::default()),
+                None => {}
+            },
+            None => {
+                for (name, set) in &view.services {
+                    self.compare(name, set, again);
+                }
+            }
+        }
+        self.begun = true;
+    }
+
+    fn compare(&mut self, name: &str, set: &Arc<Set>, again: bool) {
+        let said = self.said.get(name);
+        if !again && said.is_some_and(|said| Arc::ptr_eq(said, set) || said == set) {
+            return;
+        }
+        self.said.insert(name.to_owned(), set.clone());
+        self.say(name.to_owned(), set);
+    }
+
+    fn say(&mut self, service: String, set: &Set) {
+        self.pending.push_back(Update::Set {
+            service,
+            nodes: set.nodes.clone(),
+            authoritative: set.authoritative,
+        });
+    }
+}
+
+/// A stream of what `step` returns, each time from the state it gave back.
+pub fn updates<S, F, Fut>(state: S, step: F) -> Updates
+where
+    S: Send + 'static,
+    F: FnMut(S) -> Fut + Send + 'static,
+    Fut: Future<Output = (S, Update)> + Send + 'static,
+{
+    Box::pin(Steps {
+        state: Some(state),
+        step,
+        running: None,
+    })
+}
+
+struct Steps<S, F, Fut> {
+    state: Option<S>,
+    step: F,
+    running: Option<Pin<Box<Fut>>>,
+}
+
+// The one thing that must not move is boxed.
+impl<S, F, Fut> Unpin for Steps<S, F, Fut> {}
+
+impl<S, F, Fut> Stream for Steps<S, F, Fut>
+where
+    F: FnMut(S) -> Fut,
+    Fut: Future<Output = (S, Update)>,
+{
+    type Item = Update;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Update>> {
+        let this = self.get_mut();
+        if let Some(state) = this.state.take() {
+            this.running = Some(Box::pin((this.step)(state)));
+        }
+        let Some(running) = &mut this.running else {
+            return Poll::Ready(None);
+        };
+        let Poll::Ready((state, update)) = running.as_mut().poll(cx) else {
+            return Poll::Pending;
+        };
+        this.running = None;
+        this.state = Some(state);
+        Poll::Ready(Some(update))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(sets: &[(&str, &[&str])]) -> View {
+        let mut view = View::default();
+        for (name, ids) in sets {
+            let set = Set::new(ids.iter().map(|id| Node::new(*name, *id, "h:1")), true);
+            view.services.insert((*name).to_owned(), Arc::new(set));
+        }
+        view
+    }
+
+    fn said(teller: &mut Teller) -> Vec<String> {
+        std::iter::from_fn(|| teller.next())
+            .map(|update| match update {
+                Update::Set {
+                    service,
+                    nodes,
+                    authoritative,
+                } => {
+                    let ids: Vec<_> = nodes.iter().map(|node| node.id.as_str()).collect();
+                    format!("{service} {} {authoritative}", ids.join(","))
+                }
+                Update::Stale { error, .. } => error.message().to_owned(),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn an_unknown_service_is_said_to_be_empty_once_and_without_authority() {
+        let mut teller = Teller::new(Some("a"));
+        teller.look(&view(&[("b", &["1"])]));
+        assert_eq!(said(&mut teller), ["a  false"]);
+        teller.look(&view(&[]));
+        assert!(said(&mut teller).is_empty());
+    }
+
+    #[test]
+    fn a_service_that_leaves_the_view_is_emptied_with_authority() {
+        let mut teller = Teller::new(None);
+        teller.look(&view(&[("a", &["1"]), ("b", &["2", "3"])]));
+        assert_eq!(said(&mut teller), ["a 1 true", "b 2,3 true"]);
+        teller.look(&view(&[("a", &["1"])]));
+        assert_eq!(said(&mut teller), ["b  true"]);
+    }
+
+    #[test]
+    fn nodes_share_what_is_the_same() {
+        let node = |id: &str, zone: &str| Node::new("a", id, "h:1").with_metadata("zone", zone);
+        let set = Set::new([node("1", "x"), node("2", "x"), node("3", "y")], true);
+        let shared =
+            |a: usize, b: usize| Arc::ptr_eq(&set.nodes[a].metadata, &set.nodes[b].metadata);
+        assert!(shared(0, 1) && !shared(1, 2));
+    }
+
+    #[test]
+    fn an_equal_set_is_not_said_again() {
+        let mut teller = Teller::new(Some("a"));
+        teller.look(&view(&[("a", &["1"])]));
+        teller.look(&view(&[("a", &["1"])]));
+        assert_eq!(said(&mut teller), ["a 1 true"]);
+    }
+
+    #[test]
+    fn a_stale_view_says_so_and_what_comes_after_is_said_though_it_is_the_same() {
+        let mut teller = Teller::new(None);
+        teller.look(&view(&[("a", &["1"])]));
+        let stale = View {
+            stale: Some((Instant::now(), Error::unavailable("no disk"))),
+            ..View::default()
+        };
+        teller.look(&stale);
+        for _ in 0..2 {
+            teller.look(&view(&[("a", &["1"])]));
+        }
+        assert_eq!(said(&mut teller), ["a 1 true", "no disk", "a 1 true"]);
+    }
+}

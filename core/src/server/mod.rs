@@ -1,0 +1,24 @@
+//! The answering side: one port, the router, handlers, and the way out.
+
+mod assembly;
+mod counted;
+mod debug;
+mod entrance;
+mod handler;
+mod ops;
+mod report;
+mod router;
+mod stats;
+mod subscriber;
+
+pub use handler::{Blocking, Handler, Idempotent, ReadOnly};
+pub use ops::Ops;
+pub use router::{Router, Routes};
+pub use stats::EndpointStats;
+
+#[doc(hidden)]
+pub use assembly::{Assembly, Blueprint};
+#[doc(hidden)]
+pub use debug::Status;
+#[doc(hidden)]
+pub use subscriber::{Subscribers, Topic};

@@ -1,0 +1,310 @@
+//! Which handler answers: endpoints by name.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, OnceLock},
+};
+
+use crate::{
+    call::{Answer, Call, Listing, Shape},
+    codec::Codecs,
+    error::{Error, Outcome, Result},
+    message::{Request, Target},
+    node::Endpoint,
+    server::{
+        debug::Status,
+        handler::{Handler, Prepare, prepare},
+        stats::EndpointStats,
+        subscriber::Topic,
+    },
+};
+
+/// Endpoints by name, each with its handler.
+///
+/// A name has the form `Type.Method`. Adding a name twice is a mistake told when the service starts.
+///
+/// It answers calls by itself, without a server, as for a client in the same process: see
+/// [`Client::new`](crate::Client::new). It knows the default codecs then.
+#[derive(Default)]
+pub struct Router {
+    endpoints: BTreeMap<String, Entry>,
+    twice: Option<String>,
+    descriptors: Vec<&'static [u8]>,
+    /// What answers calls to the router itself; made at the first.
+    own: OnceLock<Result<Table>>,
+}
+
+struct Entry {
+    endpoint: Endpoint,
+    prepare: Prepare,
+}
+
+/// What can be added to a router whole, such as the server that `#[micro::service]` makes of a trait.
+pub trait Routes {
+    /// Its endpoints.
+    fn routes(self) -> Router;
+}
+
+impl Routes for Router {
+    fn routes(self) -> Router {
+        self
+    }
+}
+
+impl Router {
+    /// Without endpoints.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same with a handler for an endpoint.
+    pub fn handle<Args: 'static>(self, name: &str, handler: impl Handler<Args>) -> Self {
+        let endpoint = handler.describe(name);
+        self.add(endpoint, prepare(handler))
+    }
+
+    /// The same with a handler and more properties of the endpoint, as they stand in the registry.
+    pub fn handle_with<Args: 'static>(
+        self,
+        name: &str,
+        handler: impl Handler<Args>,
+        properties: impl IntoIterator<Item = (String, String)>,
+    ) -> Self {
+        let mut endpoint = handler.describe(name);
+        endpoint.metadata.extend(properties);
+        self.add(endpoint, prepare(handler))
+    }
+
+    /// The same with the descriptors of the `.proto` files that endpoints come from: an encoded
+    /// `google.protobuf.FileDescriptorSet` with all it imports. Adding one twice does nothing.
+    pub fn with_descriptors(mut self, set: &'static [u8]) -> Self {
+        if !self.descriptors.contains(&set) {
+            self.descriptors.push(set);
+        }
+        self
+    }
+
+    /// What [`with_descriptors`](Self::with_descriptors) was given, for whoever serves reflection.
+    pub fn descriptors(&self) -> &[&'static [u8]] {
+        &self.descriptors
+    }
+
+    /// The same with a handler for the events of a topic.
+    pub fn subscribe<Args: 'static>(self, topic: &Topic, handler: impl Handler<Args>) -> Self {
+        let mut endpoint = handler.describe(&topic.endpoint());
+        // Nobody hears what it answers.
+        endpoint.response = None;
+        let metadata = &mut endpoint.metadata;
+        metadata.insert("subscriber".into(), "true".into());
+        metadata.insert("topic".into(), topic.name.clone());
+        if let Some(queue) = &topic.queue {
+            metadata.insert("queue".into(), queue.clone());
+        }
+        self.add(endpoint, prepare(handler))
+    }
+
+    /// The same with all endpoints of another.
+    pub fn merge(mut self, other: impl Routes) -> Self {
+        let other = other.routes();
+        self.twice = self.twice.or(other.twice);
+        for set in other.descriptors {
+            self = self.with_descriptors(set);
+        }
+        for entry in other.endpoints.into_values() {
+            self = self.add(entry.endpoint, entry.prepare);
+        }
+        self
+    }
+
+    fn add(mut self, endpoint: Endpoint, prepare: Prepare) -> Self {
+        let name = endpoint.name.clone();
+        let entry = Entry { endpoint, prepare };
+        self.own = OnceLock::new();
+        if self.endpoints.insert(name.clone(), entry).is_some() {
+            self.twice.get_or_insert(name);
+        }
+        self
+    }
+
+    /// The router ready to answer for `service`, and its endpoints' records, sorted by name.
+    pub(crate) fn build(self, service: &str, codecs: &Codecs) -> Result<(Table, Vec<Endpoint>)> {
+        let table = self.table(service, codecs)?;
+        let endpoints = self.endpoints.into_values();
+        Ok((table, endpoints.map(|entry| entry.endpoint).collect()))
+    }
+
+    fn own(&self) -> Result<&Table> {
+        let own = self.own.get_or_init(|| self.table("", &Codecs::default()));
+        own.as_ref().map_err(Error::clone)
+    }
+
+    fn table(&self, service: &str, codecs: &Codecs) -> Result<Table> {
+        if let Some(name) = &self.twice {
+            return Err(Error::already_exists(format!(
+                "endpoint `{name}` is handled twice; give one of them another name"
+            )));
+        }
+        let routes = self.endpoints.values();
+        let routes = routes.map(|entry| Route::new(&entry.endpoint, &entry.prepare, codecs));
+        Ok(Table {
+            service: service.into(),
+            routes: routes.collect(),
+            descriptors: self.descriptors.clone(),
+            status: None,
+        })
+    }
+}
+
+impl Call for Router {
+    fn call(&self, request: Request) -> Answer {
+        match self.own() {
+            Ok(table) => table.call(request),
+            Err(error) => Box::pin(async { Err(error) }),
+        }
+    }
+
+    fn shape(&self, endpoint: &str) -> Option<Shape> {
+        self.own().ok()?.shape(endpoint)
+    }
+
+    fn listing(&self) -> Option<Listing> {
+        self.own().ok()?.listing()
+    }
+}
+
+impl fmt::Debug for Router {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.endpoints.keys()).finish()
+    }
+}
+
+/// A built router.
+pub(crate) struct Table {
+    service: String,
+    /// Sorted by name.
+    routes: Vec<Route>,
+    descriptors: Vec<&'static [u8]>,
+    status: Option<Arc<Status>>,
+}
+
+/// One endpoint of it.
+pub(crate) struct Route {
+    pub(crate) name: Arc<str>,
+    pub(crate) call: Arc<dyn Call>,
+    shape: Shape,
+    /// Whether its handler runs on the blocking pool.
+    pub(crate) blocking: bool,
+    pub(crate) stats: Arc<EndpointStats>,
+    /// It is not the user's, but one that every service has.
+    pub(crate) is_operational: bool,
+}
+
+impl Table {
+    /// The handler of an endpoint, if there is one.
+    ///
+    /// Where it was found is noted in the target, which later requests of a connection share.
+    pub(crate) fn find(&self, target: &Target) -> Option<&Route> {
+        let endpoint = target.endpoint();
+        if let Some(route) = self.routes.get(target.place())
+            && *route.name == *endpoint
+        {
+            return Some(route);
+        }
+        let place = self.position(endpoint).ok()?;
+        target.set_place(place);
+        Some(&self.routes[place])
+    }
+
+    /// The error for an endpoint that is not there, with the nearest names, [`Outcome::Rejected`]: a handler's own
+    /// [`Code::NotFound`](crate::Code::NotFound) is answered, and so another.
+    pub(crate) fn unknown(&self, target: &Target) -> Error {
+        let endpoint = target.endpoint();
+        let known = self.routes.iter().map(|route| &*route.name);
+        let hint = crate::nearest::hint(endpoint, known);
+        let service = match &*self.service {
+            "" => target.service(),
+            own => own,
+        };
+        let text = format!("service `{service}` has no endpoint `{endpoint}`{hint}");
+        Error::not_found(text).with_outcome(Outcome::Rejected)
+    }
+
+    fn position(&self, endpoint: &str) -> Result<usize, usize> {
+        self.routes
+            .binary_search_by(|route| (*route.name).cmp(endpoint))
+    }
+
+    /// The counts of its endpoints, by their names.
+    pub(crate) fn stats(&self) -> Vec<(Arc<str>, Arc<EndpointStats>)> {
+        let routes = self.routes.iter();
+        routes
+            .map(|route| (route.name.clone(), route.stats.clone()))
+            .collect()
+    }
+
+    /// The same, telling by this whether it wants requests.
+    pub(crate) fn with_status(mut self, status: &Arc<Status>) -> Self {
+        self.status = Some(status.clone());
+        self
+    }
+
+    /// The same with the endpoints of `debug`, which `call` answers; they are not in its record. One of the user's
+    /// of the same name stays.
+    pub(crate) fn with_debug(mut self, debug: &Table, call: &Arc<dyn Call>) -> Self {
+        for route in &debug.routes {
+            if let Err(place) = self.position(&route.name) {
+                let route = Route {
+                    name: route.name.clone(),
+                    call: call.clone(),
+                    shape: route.shape,
+                    blocking: route.blocking,
+                    stats: route.stats.clone(),
+                    is_operational: true,
+                };
+                self.routes.insert(place, route);
+            }
+        }
+        self
+    }
+}
+
+impl Route {
+    fn new(endpoint: &Endpoint, prepare: &Prepare, codecs: &Codecs) -> Self {
+        Route {
+            name: endpoint.name.as_str().into(),
+            blocking: prepare.blocking,
+            call: (prepare.with)(codecs),
+            shape: endpoint.shape(),
+            stats: Arc::default(),
+            is_operational: false,
+        }
+    }
+}
+
+impl Call for Table {
+    fn call(&self, mut request: Request) -> Answer {
+        request.context_mut().arrive();
+        match self.find(request.target()) {
+            Some(route) => route.call.call(request),
+            None => {
+                let error = self.unknown(request.target());
+                Box::pin(async { Err(error) })
+            }
+        }
+    }
+
+    fn shape(&self, endpoint: &str) -> Option<Shape> {
+        let place = self.position(endpoint).ok()?;
+        Some(self.routes[place].shape)
+    }
+
+    fn listing(&self) -> Option<Listing> {
+        let mut listing = Listing::default();
+        listing.service.clone_from(&self.service);
+        listing.endpoints = self.routes.iter().map(|route| route.name.clone()).collect();
+        listing.descriptors.clone_from(&self.descriptors);
+        listing.ready = self.status.as_ref().is_none_or(|status| status.is_ready());
+        Some(listing)
+    }
+}

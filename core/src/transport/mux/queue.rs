@@ -1,0 +1,235 @@
+//! Bytes on their way out: gathered by callers, written by the connection's task in as few system calls as can be.
+
+use std::{
+    collections::VecDeque,
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use tokio::io::AsyncWrite;
+
+use super::frame::{HEADER, Header, kind};
+
+/// From this size a body is queued as it is; below, copying is cheaper than another piece to write.
+const WHOLE: usize = 8 * 1024;
+/// A buffer that grew over this is not kept.
+const KEEP: usize = 256 * 1024;
+/// Pieces handed to one system call.
+const PIECES: usize = 16;
+
+/// What is queued and not yet handed to the writer. Offsets count every byte ever queued.
+#[derive(Default)]
+pub(super) struct Queue {
+    pieces: VecDeque<Piece>,
+    /// Frames written after the last whole body.
+    tail: Vec<u8>,
+    /// The offset of the first byte that is still here.
+    base: u64,
+    /// The offset of the tail's first byte.
+    tail_base: u64,
+}
+
+enum Piece {
+    Frames(Vec<u8>),
+    Body(Bytes),
+}
+
+impl Piece {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Piece::Frames(frames) => frames,
+            Piece::Body(body) => body,
+        }
+    }
+}
+
+impl Queue {
+    /// Where to write frames.
+    pub(super) fn tail(&mut self) -> &mut Vec<u8> {
+        &mut self.tail
+    }
+
+    /// The offset after the last byte queued.
+    pub(super) fn end(&self) -> u64 {
+        self.tail_base + self.tail.len() as u64
+    }
+
+    /// Bytes that are queued and not handed over.
+    pub(super) fn length(&self) -> u64 {
+        self.end() - self.base
+    }
+
+    /// Queues the body of the frame whose header was just written.
+    #[inline]
+    pub(super) fn push_body(&mut self, body: &Bytes) {
+        if body.len() < WHOLE {
+            self.tail.extend_from_slice(body);
+            return;
+        }
+        self.tail_base = self.end() + body.len() as u64;
+        let frames = std::mem::take(&mut self.tail);
+        self.pieces.push_back(Piece::Frames(frames));
+        self.pieces.push_back(Piece::Body(body.clone()));
+    }
+
+    /// Queues a frame that has no head.
+    pub(super) fn push_frame(&mut self, header: &Header, body: &Bytes) {
+        self.tail.reserve(HEADER + body.len().min(WHOLE));
+        self.tail.extend_from_slice(&header.bytes());
+        self.push_body(body);
+    }
+
+    /// Turns the request that starts at `start` into one taken back, if it has not been handed to
+    /// the writer; whether it was still here, and so is certain never to be acted on.
+    pub(super) fn erase(&mut self, start: u64) -> bool {
+        const KIND: usize = 4;
+        if start < self.base {
+            return false;
+        }
+        let mut offset = self.base;
+        for piece in &mut self.pieces {
+            let length = piece.bytes().len() as u64;
+            if start < offset + length {
+                let Piece::Frames(frames) = piece else {
+                    return false;
+                };
+                frames[(start - offset) as usize + KIND] = kind::WITHDRAWN;
+                return true;
+            }
+            offset += length;
+        }
+        let at = (start - self.tail_base) as usize;
+        if at + HEADER > self.tail.len() {
+            return false;
+        }
+        self.tail[at + KIND] = kind::WITHDRAWN;
+        true
+    }
+
+    /// Hands everything to the writer, which must be empty; whether there was anything.
+    pub(super) fn hand_over(&mut self, writer: &mut Writer) -> bool {
+        std::mem::swap(&mut self.pieces, &mut writer.pieces);
+        if !self.tail.is_empty() {
+            self.tail_base = self.end();
+            let frames = std::mem::replace(&mut self.tail, std::mem::take(&mut writer.spare));
+            writer.pieces.push_back(Piece::Frames(frames));
+        }
+        self.base = self.tail_base;
+        !writer.pieces.is_empty()
+    }
+
+    /// Gives memory back; for connections that have gone quiet.
+    pub(super) fn shrink(&mut self) {
+        if self.tail.is_empty() {
+            self.tail = Vec::new();
+        }
+        if self.pieces.is_empty() {
+            self.pieces = VecDeque::new();
+        }
+    }
+}
+
+/// What is being written.
+#[derive(Default)]
+pub(super) struct Writer {
+    pieces: VecDeque<Piece>,
+    /// Bytes of the first piece that are written already.
+    written: usize,
+    /// An empty buffer to be filled next.
+    spare: Vec<u8>,
+}
+
+impl Writer {
+    pub(super) fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// Bytes that wait.
+    pub(super) fn length(&self) -> usize {
+        let all: usize = self.pieces.iter().map(|piece| piece.bytes().len()).sum();
+        all - self.written
+    }
+
+    /// Writes once; how many bytes went.
+    pub(super) fn poll_write<W: AsyncWrite + Unpin>(
+        &mut self,
+        io: &mut W,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let io = Pin::new(io);
+        let written = if self.pieces.len() == 1 {
+            ready!(io.poll_write(cx, &self.pieces[0].bytes()[self.written..]))?
+        } else {
+            let mut slices = [IoSlice::new(&[]); PIECES];
+            let mut count = 0;
+            for (slice, piece) in slices.iter_mut().zip(&self.pieces) {
+                let skip = if count == 0 { self.written } else { 0 };
+                *slice = IoSlice::new(&piece.bytes()[skip..]);
+                count += 1;
+            }
+            ready!(io.poll_write_vectored(cx, &slices[..count]))?
+        };
+        if written == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        self.advance(written);
+        Poll::Ready(Ok(written))
+    }
+
+    fn advance(&mut self, written: usize) {
+        self.written += written;
+        while let Some(piece) = self.pieces.front() {
+            let length = piece.bytes().len();
+            if self.written < length {
+                break;
+            }
+            self.written -= length;
+            if let Some(Piece::Frames(mut frames)) = self.pieces.pop_front()
+                && frames.capacity() <= KEEP
+                && frames.capacity() > self.spare.capacity()
+            {
+                frames.clear();
+                self.spare = frames;
+            }
+        }
+    }
+
+    /// Gives memory back; for connections that have gone quiet.
+    pub(super) fn shrink(&mut self) {
+        if self.pieces.is_empty() {
+            *self = Writer::default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::frame::write_bare, *};
+
+    #[test]
+    fn a_frame_is_erased_only_while_it_is_still_here() {
+        let mut queue = Queue::default();
+        write_bare(queue.tail(), kind::PING, 1, b"");
+        let second = queue.end();
+        write_bare(queue.tail(), kind::DATA, 2, b"");
+        queue.push_body(&Bytes::from(vec![7; WHOLE]));
+        let third = queue.end();
+        write_bare(queue.tail(), kind::PING, 3, b"");
+        assert!(queue.erase(second));
+        assert!(queue.erase(third));
+        let mut writer = Writer::default();
+        assert!(queue.hand_over(&mut writer));
+        assert!(!queue.erase(third));
+        let all: Vec<u8> = writer
+            .pieces
+            .iter()
+            .flat_map(|p| p.bytes())
+            .copied()
+            .collect();
+        assert_eq!(all.len() as u64, queue.end());
+        assert_eq!(all[second as usize + 4], kind::WITHDRAWN);
+        assert_eq!(all[4], kind::PING);
+    }
+}

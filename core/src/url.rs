@@ -1,0 +1,266 @@
+//! A plugin's name and address in one text, whose secrets are not shown.
+
+mod options;
+mod reads;
+
+use std::fmt;
+
+pub use options::{Options, TlsFiles, check_namespace, switch, trimmed, variable};
+pub use reads::Reads;
+
+/// A plugin by its name, with the address it is opened at.
+///
+/// Written `NAME`, `NAME:ADDRESS` or `NAME://USER:PASSWORD@HOST,HOST/PATH?KEY=VALUE`. Printed, a user
+/// and a password are stars, and so is what the query says.
+///
+/// ```
+/// use micro::settings::Url;
+///
+/// let url = Url::parse("etcd://root:secret@10.0.0.1:2379,10.0.0.2:2379/micro?token=abc");
+/// assert_eq!(url.name(), "etcd");
+/// assert_eq!(url.hosts().collect::<Vec<_>>(), ["10.0.0.1:2379", "10.0.0.2:2379"]);
+/// assert_eq!(url.user(), Some(("root".into(), "secret".into())));
+/// assert_eq!(url.path(), "/micro");
+/// assert_eq!(url.query("token").as_deref(), Some("abc"));
+/// assert_eq!(url.to_string(), "etcd://***@10.0.0.1:2379,10.0.0.2:2379/micro?***");
+/// assert_eq!(Url::parse("local:/run/fleet").address(), "/run/fleet");
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Url {
+    name: String,
+    /// Whether a `//` stood before the address.
+    slashes: bool,
+    address: String,
+}
+
+impl Url {
+    /// What a text says, without the blanks around it; every text is a name, at least.
+    pub fn parse(text: &str) -> Self {
+        let text = text.trim();
+        let (name, address) = text.split_once(':').unwrap_or((text, ""));
+        let rest = address.strip_prefix("//");
+        Url {
+            name: name.to_owned(),
+            slashes: rest.is_some(),
+            address: rest.unwrap_or(address).to_owned(),
+        }
+    }
+
+    /// The same at another address.
+    pub fn at(mut self, address: &str) -> Self {
+        self.slashes = false;
+        self.address = address.trim().to_owned();
+        self
+    }
+
+    /// The plugin's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// All that comes after the name, secrets included; empty when nothing does.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The hosts of the address, with their ports where they are said.
+    pub fn hosts(&self) -> impl Iterator<Item = &str> {
+        let (_, hosts, _, _) = self.parts();
+        let hosts = hosts.split(',').map(str::trim);
+        hosts.filter(|host| !host.is_empty())
+    }
+
+    /// The same with those that are empty, between commas; none where no host is said at all.
+    pub fn all_hosts(&self) -> impl Iterator<Item = &str> {
+        let (_, hosts, _, _) = self.parts();
+        let hosts = (!hosts.trim().is_empty()).then_some(hosts);
+        hosts
+            .into_iter()
+            .flat_map(|hosts| hosts.split(','))
+            .map(str::trim)
+    }
+
+    /// User and password, decoded; a password that is not said is empty.
+    pub fn user(&self) -> Option<(String, String)> {
+        let (user, ..) = self.parts();
+        let (user, password) = user.split_once(':').unwrap_or((user, ""));
+        (!user.is_empty()).then(|| (decode(user), decode(password)))
+    }
+
+    /// Whether a password stands in front of the hosts.
+    pub fn has_password(&self) -> bool {
+        self.parts().0.contains(':')
+    }
+
+    /// What comes after the hosts from the first `/`; empty when nothing does.
+    pub fn path(&self) -> &str {
+        self.parts().2
+    }
+
+    /// The value of a key after the `?`, decoded.
+    pub fn query(&self, key: &str) -> Option<String> {
+        let (_, _, _, query) = self.parts();
+        query
+            .split('&')
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+            .find(|(name, _)| *name == key)
+            .map(|(_, value)| decode(value))
+    }
+
+    /// The keys after the `?`.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        let (_, _, _, query) = self.parts();
+        let pairs = query.split('&').filter(|pair| !pair.is_empty());
+        pairs.map(|pair| pair.split_once('=').map_or(pair, |(key, _)| key))
+    }
+
+    /// The same with a value for a key after the `?`, unless it has one there.
+    pub fn with_query(mut self, key: &str, value: &str) -> Self {
+        if self.keys().all(|said| said != key) {
+            let sign = if self.address.contains('?') { '&' } else { '?' };
+            self.address = format!("{}{sign}{key}={}", self.address, encode(value));
+            self.slashes |= self.address.starts_with('?');
+        }
+        self
+    }
+
+    /// What it says after the `?`, for a plugin whose address is a text of another form.
+    pub fn query_alone(&self) -> Url {
+        let start = self.address.find('?').unwrap_or(self.address.len());
+        self.clone().at(&self.address[start..])
+    }
+
+    /// Whether the address has a scheme of its own, which is `https`.
+    pub fn is_https(&self) -> bool {
+        self.scheme() == Some("https")
+    }
+
+    /// Userinfo, hosts, path and query.
+    fn parts(&self) -> (&str, &str, &str, &str) {
+        let (before, query) = self.address.split_once('?').unwrap_or((&self.address, ""));
+        // An address may come with a scheme of its own, such as `http://10.0.0.1:8500`.
+        let start = before.find("://").map_or(0, |scheme| scheme + 3);
+        let authority = &before[start..];
+        let end = authority.find('/').unwrap_or(authority.len());
+        let (authority, path) = authority.split_at(end);
+        let (user, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
+        (user, hosts, path, query)
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        if self.address.is_empty() {
+            return Ok(());
+        }
+        f.write_str(if self.slashes { "://" } else { ":" })?;
+        let (before, query) = match self.address.split_once('?') {
+            Some((before, _)) => (before, "?***"),
+            None => (&*self.address, ""),
+        };
+        // A password may hold a `/` or `?` that should have been encoded: all before the last `@` is hidden.
+        match before.rsplit_once('@') {
+            Some((_, shown)) => write!(f, "***@{shown}{query}"),
+            None if self.address.contains('@') => write!(f, "***{query}"),
+            None => write!(f, "{before}{query}"),
+        }
+    }
+}
+
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Url({self})")
+    }
+}
+
+/// A text in which nothing can be taken for a sign between keys and values.
+fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'/' | b':' => {
+                encoded.push(char::from(byte));
+            }
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+/// The text that percent signs encode; one that encodes nothing stands for itself.
+pub(crate) fn decode(text: &str) -> String {
+    String::from_utf8_lossy(&decoded_bytes(text)).into_owned()
+}
+
+/// The same, or an error where that is no text.
+fn decoded(text: &str) -> Result<String, std::string::FromUtf8Error> {
+    String::from_utf8(decoded_bytes(text))
+}
+
+fn decoded_bytes(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut left = text.as_bytes();
+    while let [first, rest @ ..] = left {
+        let encoded = match left {
+            [b'%', a, b, ..] => char::from(*a)
+                .to_digit(16)
+                .zip(char::from(*b).to_digit(16))
+                .map(|(a, b)| (a * 16 + b) as u8),
+            _ => None,
+        };
+        bytes.push(encoded.unwrap_or(*first));
+        left = if encoded.is_some() { &rest[2..] } else { rest };
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_alone_has_no_address() {
+        let url = Url::parse("memory");
+        assert_eq!((url.name(), url.address()), ("memory", ""));
+        assert_eq!(url.to_string(), "memory");
+        assert_eq!(url.user(), None);
+        assert_eq!(url.hosts().count(), 0);
+    }
+
+    #[test]
+    fn secrets_are_decoded_for_the_plugin_and_hidden_from_everyone_else() {
+        let url = Url::parse("consul://ops:p%40ss%2Fword@host:8500?token=abc%20d");
+        assert_eq!(url.user(), Some(("ops".into(), "p@ss/word".into())));
+        assert_eq!(url.query("token").as_deref(), Some("abc d"));
+        for shown in [url.to_string(), format!("{url:?}")] {
+            assert!(shown.contains("host:8500"), "{shown}");
+            for secret in ["ops", "p%40ss", "abc"] {
+                assert!(!shown.contains(secret), "{shown}");
+            }
+        }
+        let careless = Url::parse("consul://ops:pass/word@host:8500").to_string();
+        assert_eq!(careless, "consul://***@host:8500");
+        let careless = Url::parse("consul://ops:pass?word@host:8500").to_string();
+        assert_eq!(careless, "consul://***?***");
+    }
+
+    #[test]
+    fn a_value_that_is_added_reads_back_and_the_first_said_stands() {
+        let url = Url::parse("etcd").with_query("token", "a&b=c %");
+        assert_eq!(url.query("token").as_deref(), Some("a&b=c %"));
+        assert_eq!(url.hosts().count(), 0);
+        let url = Url::parse("etcd://h:1?token=x")
+            .with_query("token", "y")
+            .with_query("tls", "true");
+        assert_eq!(url.query("token").as_deref(), Some("x"));
+        assert_eq!(url.keys().collect::<Vec<_>>(), ["token", "tls"]);
+        assert_eq!(url.to_string(), "etcd://h:1?***");
+    }
+
+    #[test]
+    fn an_address_of_its_own_may_have_a_scheme() {
+        let url = Url::parse("consul").at("http://10.0.0.1:8500");
+        assert_eq!(url.hosts().collect::<Vec<_>>(), ["10.0.0.1:8500"]);
+    }
+}

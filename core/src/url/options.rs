@@ -1,0 +1,348 @@
+//! What a registry's URL says: where it is, who we are, which part of it is ours.
+
+use std::{env, path::PathBuf};
+
+use crate::{
+    address::is_of_this_machine,
+    error::{Error, Result},
+    url::{Reads, Url},
+};
+
+/// Keys that every registry takes after the `?`.
+const COMMON: [&str; 9] = [
+    "namespace",
+    "token",
+    "user",
+    "password",
+    "tls",
+    "tls-ca",
+    "tls-cert",
+    "tls-key",
+    "tls-insecure",
+];
+
+/// What a URL says of a server: `etcd://USER:PASSWORD@HOST:PORT,HOST:PORT?namespace=N&tls=true&tls-ca=FILE`.
+///
+/// Settings such as `--registry-namespace` are put into the URL before it comes here. Not printed, as it has secrets.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// `host:port` of each server, at least one; each with the default port unless it says another.
+    pub hosts: Vec<String>,
+    /// User and password.
+    pub user: Option<(String, String)>,
+    /// A token, where the server takes one.
+    pub token: Option<String>,
+    /// Set when TLS is spoken.
+    pub tls: Option<TlsFiles>,
+    /// What sets a fleet apart from others that share the server; empty for none.
+    pub namespace: String,
+    /// The URL, for what only one registry knows.
+    pub url: Url,
+}
+
+/// Files of certificates, all of them optional.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TlsFiles {
+    /// Authorities that the server is trusted by, in place of the system's.
+    pub ca: Option<PathBuf>,
+    /// The certificate that is shown to a server that asks …
+    pub certificate: Option<PathBuf>,
+    /// … and its key.
+    pub key: Option<PathBuf>,
+    /// Whether the server's certificate is not verified.
+    pub insecure: bool,
+}
+
+impl Options {
+    /// What `url` says; a host without a port gets `port`, and no host is `127.0.0.1`. `own` are the keys after
+    /// the `?` that only this registry knows.
+    ///
+    /// # Errors
+    /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for a part that is not read (a path, a key that nobody
+    /// knows or that is given twice, a fragment), a port that is none, a password with a bare `/` or `?` or without a
+    /// user, a certificate without a key, and a namespace of other characters than letters, digits, `-`, `_` and `.`.
+    pub fn of(url: &Url, port: u16, own: &[&str]) -> Result<Self> {
+        let keys = [&COMMON, own].concat();
+        url.check(&Reads {
+            keys: Some(&keys),
+            ..reads(url)
+        })?;
+        Options::read(url, port)
+    }
+
+    /// Reads the options of a registry that takes a path in its URL.
+    pub fn with_path(url: &Url, port: u16, own: &[&str]) -> Result<Self> {
+        let keys = [&COMMON, own].concat();
+        url.check(&Reads {
+            path: true,
+            keys: Some(&keys),
+            ..reads(url)
+        })?;
+        Options::read(url, port)
+    }
+
+    fn read(url: &Url, port: u16) -> Result<Self> {
+        let mut hosts = Vec::new();
+        for host in url.all_hosts() {
+            hosts.push(with_port(host, port)?);
+        }
+        if hosts.is_empty() {
+            hosts.push(format!("127.0.0.1:{port}"));
+        }
+        let password = url.query("password");
+        let user = match (url.user(), url.query("user")) {
+            (Some((user, said)), _) => {
+                let beside = password.filter(|_| !url.has_password());
+                Some((user, beside.unwrap_or(said)))
+            }
+            (None, Some(user)) => Some((user, password.unwrap_or_default())),
+            (None, None) if password.is_some() => {
+                return Err(Error::invalid_argument(
+                    "`password` is given without a `user`",
+                ));
+            }
+            (None, None) => None,
+        };
+        let file = |key| {
+            url.query(key)
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from)
+        };
+        let files = TlsFiles {
+            ca: file("tls-ca"),
+            certificate: file("tls-cert"),
+            key: file("tls-key"),
+            insecure: switch(url, "tls-insecure")?.unwrap_or(false),
+        };
+        if files.certificate.is_some() != files.key.is_some() {
+            return Err(Error::invalid_argument(
+                "`tls-cert` and `tls-key` are given together or not at all",
+            ));
+        }
+        let by_scheme = matches!(url.scheme(), Some("https" | "tls"));
+        let secure = switch(url, "tls")?.unwrap_or(files != TlsFiles::default() || by_scheme);
+        let namespace = url.query("namespace").unwrap_or_default();
+        check_namespace(&namespace)?;
+        Ok(Options {
+            hosts,
+            user,
+            token: url.query("token").filter(|token| !token.is_empty()),
+            tls: secure.then_some(files),
+            namespace,
+            url: url.clone(),
+        })
+    }
+
+    /// Warns if what says who we are (`identified`) goes to a server on another machine without TLS.
+    pub fn warn_of_plaintext(&self, identified: bool) {
+        if identified
+            && self.tls.is_none()
+            && !self.hosts.iter().all(|host| is_of_this_machine(host))
+        {
+            let (registry, hosts) = (self.url.name(), self.hosts.join(","));
+            tracing::warn!(
+                registry,
+                hosts,
+                "the password or token of the registry is sent without TLS, for all on the way to read; set `--registry-tls`"
+            );
+        }
+    }
+
+    /// Hosts, path and namespace, for errors.
+    pub fn place(&self) -> String {
+        let mut place = self.hosts.join(",") + self.url.path();
+        if !self.namespace.is_empty() {
+            place = format!("{place}, namespace `{}`", self.namespace);
+        }
+        place
+    }
+}
+
+/// Whether a namespace is of letters, digits, `-`, `_` and, not in front, `.`: what every registry can hold.
+pub fn check_namespace(name: &str) -> Result<()> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    match name.chars().all(plain) && !name.starts_with('.') {
+        true => Ok(()),
+        false => Err(Error::invalid_argument(format!(
+            "namespace `{name}`: only letters, digits, `-`, `_` and, not in front, `.`"
+        ))),
+    }
+}
+
+/// What every server's URL may have; `tcp` and the registry's own name say nothing more.
+fn reads(url: &Url) -> Reads<'_> {
+    const SCHEMES: [&str; 9] = [
+        "http",
+        "https",
+        "tls",
+        "tcp",
+        "consul",
+        "dns",
+        "etcd",
+        "nats",
+        "zookeeper",
+    ];
+    let own: &[&str] = match SCHEMES.iter().position(|scheme| *scheme == url.name()) {
+        Some(index) => &SCHEMES[index..=index],
+        None => &[],
+    };
+    let is_common = |scheme: &str| SCHEMES[..4].contains(&scheme);
+    Reads {
+        user: true,
+        schemes: match url.scheme().is_some_and(is_common) {
+            true => &SCHEMES[..4],
+            false => own,
+        },
+        ..Reads::default()
+    }
+}
+
+fn with_port(host: &str, port: u16) -> Result<String> {
+    if host.is_empty() || host.starts_with(':') || host.contains(char::is_whitespace) {
+        return Err(Error::invalid_argument(format!(
+            "`{host}` is no host; write `HOST` or `HOST:PORT`"
+        )));
+    }
+    // More than one colon without brackets is an IPv6 address by itself.
+    if host.matches(':').count() > 1 && !host.starts_with('[') {
+        return Ok(format!("[{host}]:{port}"));
+    }
+    match host.rsplit_once(':') {
+        Some((_, said)) if !said.ends_with(']') => match said.parse::<u16>() {
+            Ok(number) if number > 0 => Ok(host.to_owned()),
+            _ => Err(Error::invalid_argument(format!(
+                "`{said}` of host `{host}` is not a port"
+            ))),
+        },
+        _ => Ok(format!("{host}:{port}")),
+    }
+}
+
+/// A variable of the environment; an empty one says nothing.
+///
+/// # Errors
+/// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for one that is not UTF-8.
+pub fn variable(name: &str) -> Result<Option<String>> {
+    match env::var(name) {
+        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(_)) => {
+            let text = format!("the variable `{name}` is not UTF-8");
+            Err(Error::invalid_argument(text))
+        }
+    }
+}
+
+/// A variable without the blanks around it, which are part of no address, number or name.
+pub fn trimmed(value: Option<String>) -> Option<String> {
+    let value = value.map(|value| value.trim().to_owned());
+    value.filter(|value| !value.is_empty())
+}
+
+/// Whether a key of a URL says yes or no, if it is there; without a value it says yes.
+pub fn switch(url: &Url, key: &str) -> Result<Option<bool>> {
+    match url.query(key).as_deref() {
+        None => Ok(None),
+        Some("" | "true" | "yes" | "1") => Ok(Some(true)),
+        Some("false" | "no" | "0") => Ok(Some(false)),
+        Some(other) => Err(Error::invalid_argument(format!(
+            "`{key}={other}` is neither `true` nor `false`"
+        ))),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
+mod tests {
+    use super::*;
+
+    fn options(url: &str) -> Result<Options> {
+        Options::of(&Url::parse(url), 2379, &["prefix"])
+    }
+
+    #[test]
+    fn hosts_get_the_default_port_where_they_say_none() {
+        let hosts = options("etcd://10.0.0.1,db:99,[::1],fe80::1,[::1]:7")
+            .unwrap()
+            .hosts;
+        assert_eq!(
+            hosts,
+            [
+                "10.0.0.1:2379",
+                "db:99",
+                "[::1]:2379",
+                "[fe80::1]:2379",
+                "[::1]:7"
+            ]
+        );
+        assert_eq!(options("etcd").unwrap().hosts, ["127.0.0.1:2379"]);
+    }
+
+    #[test]
+    fn tls_is_spoken_when_it_or_a_file_of_it_is_named() {
+        assert_eq!(options("etcd://h").unwrap().tls, None);
+        assert_eq!(
+            options("etcd://h?tls=yes").unwrap().tls,
+            Some(TlsFiles::default())
+        );
+        let files = options("etcd://h?tls-ca=/a%20b.pem").unwrap().tls.unwrap();
+        assert_eq!(files.ca.unwrap(), PathBuf::from("/a b.pem"));
+        assert!(options("etcd:https://h:1").unwrap().tls.is_some());
+        assert_eq!(options("etcd:http://h:1").unwrap().tls, None);
+        assert_eq!(options("etcd:etcd://h:1").unwrap().tls, None);
+        assert!(options("etcd:tls://h:1").unwrap().tls.is_some());
+    }
+
+    #[test]
+    fn a_wrong_url_says_what_is_wrong() {
+        for (url, reason) in [
+            ("etcd://h?tokn=x", "unknown key `tokn`"),
+            ("etcd://h:x", "`x` of host `h:x` is not a port"),
+            ("etcd://h?tls-cert=a", "given together"),
+            ("etcd://h?namespace=a/b", "namespace `a/b`"),
+            ("etcd://h?tls=maybe", "`tls=maybe` is neither"),
+            ("etcd://h/prod", "`?namespace=prod`"),
+            ("etcd://,", "is no host"),
+            ("etcd://a,,b", "is no host"),
+            ("etcd://:2379", "is no host"),
+            ("etcd://a b", "is no host"),
+            ("etcd:ftp://a", "`ftp://`"),
+            ("etcd:nats://a", "`nats://`"),
+            ("etcd://h?password=x", "without a `user`"),
+            ("etcd://h?prefix=a&prefix=b", "given twice"),
+        ] {
+            let error = options(url).err().unwrap().to_string();
+            assert!(error.contains(reason), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_password_that_is_not_encoded_is_refused_and_not_quoted() {
+        for url in [
+            "etcd://root:7/secret@h",
+            "etcd://root:secret/x@h:1",
+            "consul:https://root:sec/ret@h",
+            "etcd://root:1?secret@h",
+        ] {
+            let error = options(url).err().unwrap().to_string();
+            assert!(error.contains("write `%2F`"), "{error}");
+            assert!(!error.contains("sec") && !error.contains("root"), "{error}");
+        }
+        let user = options("etcd://root:a,b@c@h").unwrap().user;
+        assert_eq!(user, Some(("root".to_owned(), "a,b@c".to_owned())));
+    }
+
+    #[test]
+    fn a_user_may_stand_in_front_or_behind() {
+        let expected = Some(("root".to_owned(), "s/e".to_owned()));
+        let both = options("etcd://root@h?password=s%2Fe").unwrap();
+        assert_eq!(both.user, expected, "half of it in front");
+        assert_eq!(options("etcd://root:s%2Fe@h").unwrap().user, expected);
+        assert_eq!(
+            options("etcd://h?user=root&password=s%2Fe").unwrap().user,
+            expected
+        );
+    }
+}

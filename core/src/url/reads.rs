@@ -1,0 +1,179 @@
+//! What a plugin reads of its URL: every other part is an error, in place of being ignored.
+
+use super::{Url, decoded};
+use crate::error::{Error, Result};
+
+/// The parts that a plugin reads besides its hosts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Reads<'a> {
+    /// User and password in front of the hosts.
+    pub user: bool,
+    /// The path behind the hosts.
+    pub path: bool,
+    /// Keys after the `?`; `None` for any.
+    pub keys: Option<&'a [&'a str]>,
+    /// Schemes that the address may have of its own, such as `https`.
+    pub schemes: &'a [&'a str],
+}
+
+impl Url {
+    /// Fails with [`Code::InvalidArgument`](crate::Code::InvalidArgument) for each part of the URL that `reads` does not
+    /// name, with what to write in its place. No value is quoted that may be a secret.
+    pub fn check(&self, reads: &Reads<'_>) -> Result<()> {
+        let (user, _, path, query) = self.parts();
+        if path.contains('@') || self.keys().any(|key| key.contains('@')) {
+            // Not quoted: what stands before it may be a password.
+            return wrong(
+                "the password in front of the `@` has a `/` or `?`; write `%2F` or `%3F`",
+            );
+        }
+        if let Some(scheme) = self.scheme()
+            && !reads.schemes.contains(&scheme)
+        {
+            return wrong(format!("`{scheme}://` in the address has no meaning here"));
+        }
+        if path.contains('#') || query.contains('#') || self.hosts().any(|host| host.contains('#'))
+        {
+            return wrong("a `#` begins a fragment, which nothing reads; write `%23`");
+        }
+        if !user.is_empty() && !reads.user {
+            return wrong(format!(
+                "`{}` takes no user in front of the `@`",
+                self.name()
+            ));
+        }
+        if !reads.path && !path.trim_matches('/').is_empty() {
+            return wrong(self.unread_path(path, reads));
+        }
+        self.check_keys(user, reads)
+    }
+
+    fn unread_path(&self, path: &str, reads: &Reads<'_>) -> String {
+        let name = self.name();
+        if path.starts_with("//") {
+            return format!(
+                "the path `{path}` is not read; write the scheme once, in front of the first host"
+            );
+        }
+        let has_namespaces = reads.keys.is_some_and(|keys| keys.contains(&"namespace"));
+        match (has_namespaces, path.trim_matches('/')) {
+            (true, part) => format!(
+                "`{name}` does not read the path `{path}`; a fleet is kept apart by `?namespace={}`",
+                part.replace('/', ".")
+            ),
+            (false, _) => format!("`{name}` does not read the path `{path}`; leave it out"),
+        }
+    }
+
+    fn check_keys(&self, user: &str, reads: &Reads<'_>) -> Result<()> {
+        let has_password = user.contains(':');
+        let mut seen = Vec::new();
+        for key in self.keys() {
+            if key.is_empty() {
+                return wrong("a value after the `?` has no key in front of its `=`");
+            }
+            if let Some(known) = reads.keys
+                && !known.contains(&key)
+            {
+                return wrong(unknown_key(key, known));
+            }
+            let in_front = key == "user" && !user.is_empty() || key == "password" && has_password;
+            if in_front && reads.user || seen.contains(&key) {
+                return wrong(format!("`{key}` is given twice; leave one out"));
+            }
+            seen.push(key);
+        }
+        let (_, _, _, query) = self.parts();
+        let values = query.split('&').chain(user.split(':'));
+        match values.map(decoded).all(|text| text.is_ok()) {
+            true => Ok(()),
+            false => wrong("a percent-encoded part is not UTF-8"),
+        }
+    }
+
+    /// The scheme that the address has of its own.
+    pub fn scheme(&self) -> Option<&str> {
+        let (before, _) = self
+            .address()
+            .split_once('?')
+            .unwrap_or((self.address(), ""));
+        before.split_once("://").map(|(scheme, _)| scheme)
+    }
+}
+
+fn unknown_key(key: &str, known: &[&str]) -> String {
+    if known.is_empty() {
+        return format!("unknown key `{key}` after the `?`; there are none");
+    }
+    let verb = if known.len() == 1 { "is" } else { "are" };
+    let names: Vec<_> = known.iter().map(|key| format!("`{key}`")).collect();
+    format!(
+        "unknown key `{key}` after the `?`; known {verb}: {}",
+        names.join(", ")
+    )
+}
+
+fn wrong(text: impl Into<String>) -> Result<()> {
+    Err(Error::invalid_argument(text.into()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
+mod tests {
+    use super::*;
+
+    fn refusal(url: &str, reads: &Reads<'_>) -> String {
+        let error = Url::parse(url).check(reads).unwrap_err();
+        error.message().to_owned()
+    }
+
+    #[test]
+    fn each_part_that_is_not_read_is_refused() {
+        let reads = Reads {
+            keys: Some(&["namespace", "token"]),
+            schemes: &["http"],
+            ..Reads::default()
+        };
+        for (url, reason) in [
+            ("x://h/prod", "`?namespace=prod`"),
+            ("x://h/a/b/", "`?namespace=a.b`"),
+            ("x:http://h,http://g", "write the scheme once"),
+            ("x:ftp://h", "`ftp://` in the address"),
+            ("x://me@h", "takes no user"),
+            ("x://h#a", "write `%23`"),
+            ("x://h?token=a#b", "write `%23`"),
+            ("x://h?tokn=a", "unknown key `tokn`"),
+            ("x://h?token=a&token=b", "`token` is given twice"),
+            ("x://h?=a", "no key"),
+            ("x://h?token=%ff", "is not UTF-8"),
+        ] {
+            let refusal = refusal(url, &reads);
+            assert!(refusal.contains(reason), "{url}: {refusal}");
+        }
+        for url in [
+            "x",
+            "x://h",
+            "x://h,g:1/?token=a&namespace=b",
+            "x:http://h/",
+        ] {
+            assert!(Url::parse(url).check(&reads).is_ok(), "{url}");
+        }
+        let without_keys = Reads {
+            keys: Some(&[]),
+            ..reads
+        };
+        assert!(refusal("x://h/prod", &without_keys).contains("leave it out"));
+    }
+
+    #[test]
+    fn a_user_that_is_given_twice_is_refused() {
+        let reads = Reads {
+            user: true,
+            keys: Some(&["user", "password"]),
+            ..Reads::default()
+        };
+        assert!(refusal("x://a@h?user=b", &reads).contains("`user` is given twice"));
+        assert!(refusal("x://a:b@h?password=c", &reads).contains("`password` is given twice"));
+        assert!(Url::parse("x://a@h?password=c").check(&reads).is_ok());
+    }
+}

@@ -1,0 +1,182 @@
+//! A clock that says when calls are due, to some tens of microseconds.
+//!
+//! The runtime's own timer counts in whole milliseconds. It would begin ten calls of a 10,000/s load
+//! at once, and what it rounds would be shown as the latency of the service. So a thread waits for
+//! each arrival and notifies the runtime, which works out for itself which calls are due: there is
+//! no queue between them, and a notification that was not seen in time is one with the next.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use tokio::{sync::Notify, time::Instant};
+
+/// A grain for loads of any rate: at most 5,000 notifications a second.
+pub const GRAIN: Duration = Duration::from_micros(200);
+
+/// Says when calls are due. Time begins with [`Pacer::start`].
+pub struct Pacer<A> {
+    start: Instant,
+    arrivals: A,
+    /// The next call, unless the arrivals have ended.
+    due: Option<Instant>,
+    /// Calls due until then are due now.
+    now: Instant,
+    alarm: Alarm,
+}
+
+/// The thread. It ends when this is dropped.
+struct Alarm {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    due: Notify,
+    stopped: AtomicBool,
+}
+
+impl<A: Iterator<Item = Duration> + Clone + Send + 'static> Pacer<A> {
+    /// Starts the thread that waits for `arrivals`, which are counted from now and in order.
+    ///
+    /// `grain` is the least time between two notifications. Calls due within it are begun together,
+    /// the earlier ones late; with zero, each arrival has a notification of its own.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn start(mut arrivals: A, grain: Duration) -> io::Result<Self> {
+        let start = Instant::now();
+        let shared = Arc::new(Shared::default());
+        let (alarm, copy) = (shared.clone(), arrivals.clone());
+        let thread = thread::Builder::new()
+            .name("pacer".into())
+            .spawn(move || alarm.run(start, copy, grain))?;
+        Ok(Pacer {
+            start,
+            due: arrivals.next().map(|due| start + due),
+            arrivals,
+            now: start,
+            alarm: Alarm {
+                shared,
+                thread: Some(thread),
+            },
+        })
+    }
+}
+
+impl<A: Iterator<Item = Duration>> Pacer<A> {
+    /// Waits until the next call is due, and says since when. `None` at the end of the arrivals.
+    ///
+    /// A wait that is dropped loses no call.
+    pub async fn next(&mut self) -> Option<Instant> {
+        let due = self.due?;
+        while due > self.now {
+            self.alarm.shared.due.notified().await;
+            self.now = Instant::now();
+        }
+        self.due = self.arrivals.next().map(|due| self.start + due);
+        Some(due)
+    }
+}
+
+impl Shared {
+    fn run(&self, start: Instant, arrivals: impl Iterator<Item = Duration>, grain: Duration) {
+        be_punctual();
+        // What is due at the start needs no notification.
+        let mut notified = start;
+        for due in arrivals {
+            let due = start + due;
+            // The last notification was for this call as well.
+            if due <= notified {
+                continue;
+            }
+            match self.wait(due.max(notified + grain)) {
+                Some(now) => notified = now,
+                None => return,
+            }
+            self.due.notify_one();
+        }
+    }
+
+    /// Waits until `until`, and returns the time then; `None` once stopped.
+    fn wait(&self, until: Instant) -> Option<Instant> {
+        loop {
+            if self.stopped.load(Ordering::Relaxed) {
+                return None;
+            }
+            let now = Instant::now();
+            if now >= until {
+                return Some(now);
+            }
+            thread::park_timeout(until - now);
+        }
+    }
+}
+
+/// Takes the slack from this thread's timers, by which Linux rounds up each wait: 50 µs by default.
+fn be_punctual() {
+    // Where the system refuses, calls are begun that much later.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::set_current_timer_slack(Some(std::num::NonZeroU64::MIN));
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        self.shared.stopped.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // It cannot panic, and ends at once.
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Even, Poisson};
+
+    #[tokio::test]
+    async fn calls_come_in_order_and_not_before_they_are_due() {
+        let mut pacer = Pacer::start(Poisson::new(5_000.0), Duration::ZERO).unwrap();
+        let mut last = pacer.start;
+        for expected in Poisson::new(5_000.0).take(500) {
+            let due = pacer.next().await.unwrap();
+            assert!(due <= Instant::now() && due >= last);
+            assert_eq!(due - pacer.start, expected);
+            last = due;
+        }
+    }
+
+    #[tokio::test]
+    async fn calls_within_a_grain_come_together() {
+        let grain = Duration::from_millis(20);
+        let mut pacer = Pacer::start(Even::new(1_000.0), grain).unwrap();
+        let mut waits = 0;
+        let mut now = pacer.now;
+        for _ in 0..100 {
+            pacer.next().await.unwrap();
+            waits += u32::from(pacer.now != now);
+            now = pacer.now;
+        }
+        assert!((1..=5).contains(&waits), "{waits} waits in 100 ms");
+    }
+
+    #[tokio::test]
+    async fn dropping_it_ends_its_thread_before_the_next_arrival() {
+        let arrivals = Even::new(1.0 / 3600.0);
+        let mut pacer = Pacer::start(arrivals, GRAIN).unwrap();
+        assert_eq!(pacer.next().await, Some(pacer.start));
+        let shared = Arc::downgrade(&pacer.alarm.shared);
+        drop(pacer);
+        // The thread has a part in it for as long as it runs.
+        assert_eq!(shared.strong_count(), 0);
+    }
+}

@@ -1,0 +1,301 @@
+//! Registration: with an agent, which keeps the service, counts its time to live and tells the servers.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
+
+use http::StatusCode;
+use parking_lot::Mutex;
+use serde::Serialize;
+use tokio::time::{Instant, sleep};
+
+use super::{
+    Server,
+    record::{Check, Entry, Instance, Registration},
+};
+use micro_core::{
+    error::{Code, Error, Result},
+    http::client::{Request, escape},
+    node::Node,
+    registry::{id_in_use, is_another},
+};
+
+/// How long the servers may take to show what an agent was told. One that has just started tells them nothing for up to
+/// 3 s.
+const SHOWN: Duration = Duration::from_millis(3500);
+/// How soon they do where nothing is in the way.
+const SOON: Duration = Duration::from_millis(250);
+
+/// What this handle has registered, and where: only the agent that has a service can take it out.
+#[derive(Default)]
+pub(super) struct Held(Mutex<HashMap<String, Holding>>);
+
+#[derive(Clone)]
+struct Holding {
+    told: Registration,
+    /// The agent that has it, and those that had it before, were lost, and may have it still.
+    hosts: Vec<usize>,
+    /// Whether the servers have shown it.
+    is_shown: bool,
+}
+
+/// What the catalog is asked to forget.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Forget<'a> {
+    node: &'a str,
+    #[serde(rename = "ServiceID")]
+    service_id: &'a str,
+}
+
+/// What is known of a node's agent.
+#[derive(serde::Deserialize)]
+struct NodeCheck {
+    #[serde(flatten)]
+    check: Check,
+}
+
+impl Server {
+    /// Renews the check of a service that is registered as it is now, or registers it.
+    pub(super) async fn tell(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {
+        let told = self.names.registration(node, ttl);
+        let before = self.held.0.lock().get(&told.id).cloned();
+        let is_renewal = before.as_ref().is_some_and(|before| {
+            (&before.told.address, before.told.port) == (&told.address, told.port)
+        });
+        let first = before
+            .as_ref()
+            .map_or(self.http.current(), |held| held.hosts[0]);
+        let same = before
+            .as_ref()
+            .filter(|held| held.told == told && ttl.is_some());
+        let count = self.http.hosts().len();
+        let mut last = None;
+        let mut skipped = 0;
+        if is_renewal && let Ok(Some(address)) = self.another(first, &told.id, node).await {
+            return Err(id_in_use(node, &address));
+        }
+        if let Some(held) = same {
+            match self.pass(first, &told).await {
+                Ok(true) if held.is_shown => return Ok(()),
+                Ok(true) => return self.shown(first, &told).await,
+                // It has lost it.
+                Ok(false) => {}
+                Err(error) if !error.is_retryable(true) => return Err(error),
+                Err(error) => {
+                    last = Some(error);
+                    skipped = 1;
+                }
+            }
+        }
+        for turn in skipped..count {
+            let host = (first + turn) % count;
+            match self.put(host, &told).await {
+                Ok(()) => {
+                    let mut hosts = vec![host];
+                    let others = before.iter().flat_map(|held| &held.hosts);
+                    hosts.extend(others.filter(|other| **other != host));
+                    let holding = Holding {
+                        told: told.clone(),
+                        hosts,
+                        is_shown: false,
+                    };
+                    self.held.0.lock().insert(told.id.clone(), holding);
+                    return self.shown(host, &told).await;
+                }
+                // Another agent would not take it either.
+                Err(error) if !error.is_retryable(true) => return Err(error),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.expect("there is a host at least"))
+    }
+
+    /// Whether the agent had the service's check, and renewed it.
+    async fn pass(&self, host: usize, told: &Registration) -> Result<bool> {
+        let path = format!("/v1/agent/check/pass/service:{}?note=", escape(&told.id));
+        let answer = self.http.ask_host(host, &self.put_to(path)).await?;
+        match answer.status.as_u16() {
+            // A check that is not there, which some versions say by 500.
+            404 | 500 => Ok(false),
+            _ => self.understood(answer).map(|_| true),
+        }
+    }
+
+    /// The address of another instance that an agent has under the id of a node. Whoever may not read learns of none.
+    async fn another(&self, host: usize, id: &str, node: &Node) -> Result<Option<String>> {
+        let request = self.get(&format!("/v1/agent/service/{}?", escape(id)));
+        let answer = self.http.ask_host(host, &request).await?;
+        if answer.status == StatusCode::NOT_FOUND || answer.status == StatusCode::FORBIDDEN {
+            return Ok(None);
+        }
+        let found: Instance = self.understood(answer)?.json()?;
+        Ok(found.place().filter(|place| is_another(node, place)))
+    }
+
+    async fn put(&self, host: usize, told: &Registration) -> Result<()> {
+        let path = "/v1/agent/service/register?replace-existing-checks=true";
+        let request = self.put_to(path.to_owned()).json(told);
+        let answer = self.http.ask_host(host, &request).await?;
+        self.understood(answer).map(drop)
+    }
+
+    /// Waits until the servers show what an agent was told, so that whoever reads next finds it.
+    async fn shown(&self, host: usize, told: &Registration) -> Result<()> {
+        let is_shown = async |within| {
+            let is_there = |entries: &[Entry]| entries.iter().any(|entry| entry.is(told));
+            let others = self.until(host, &told.name, &told.id, None, is_there, within);
+            Ok::<_, Error>(others.await?.is_none())
+        };
+        if !is_shown(SOON).await? {
+            // A service that the agent had keeps its check as it was, which may be that of a process that died.
+            self.pass(host, told).await?;
+            if !is_shown(SHOWN - SOON).await? {
+                return Err(Error::unavailable(
+                    "the agent has the node, but its servers do not show it; have they a leader?",
+                ));
+            }
+        }
+        if let Some(held) = self.held.0.lock().get_mut(&told.id) {
+            held.is_shown = true;
+        }
+        Ok(())
+    }
+
+    /// Asks until the entries of one service's id, or only those of one node, are as wanted. Returns them if they never
+    /// are.
+    async fn until(
+        &self,
+        host: usize,
+        name: &str,
+        id: &str,
+        of: Option<&Node>,
+        is_wanted: impl Fn(&[Entry]) -> bool,
+        within: Duration,
+    ) -> Result<Option<Vec<Entry>>> {
+        let end = Instant::now() + within;
+        let mut path = format!("/v1/health/service/{}?stale=", escape(name));
+        // Consul's filters have no way to write every text.
+        if id
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_./:".contains(c))
+        {
+            path += &format!("&filter={}", escape(&format!("Service.ID == \"{id}\"")));
+        }
+        let mut pause = Duration::from_millis(2);
+        loop {
+            let answer = self.http.ask_host(host, &self.get(&path)).await?;
+            let answer = match self.understood(answer) {
+                Ok(answer) => answer,
+                // Whoever may write but not read takes the agent's word for it.
+                Err(error) if error.code() == Code::PermissionDenied => return Ok(None),
+                Err(error) => return Err(error),
+            };
+            let mut entries: Vec<Entry> = answer.json()?;
+            entries.retain(|entry| {
+                let place = entry.service.place();
+                let is_another = |node| {
+                    place
+                        .as_deref()
+                        .is_some_and(|place| is_another(node, place))
+                };
+                entry.service.id == id && !of.is_some_and(is_another)
+            });
+            if is_wanted(&entries) {
+                return Ok(None);
+            }
+            if Instant::now() + pause > end {
+                return Ok(Some(entries));
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(250));
+        }
+    }
+
+    /// Takes a node out, at whichever of the agents it is.
+    pub(super) async fn forget(&self, node: &Node) -> Result<()> {
+        let id = self.names.id(&node.service, &node.id);
+        let held = self.held.0.lock().get(&id).map(|held| held.hosts.clone());
+        if let Some(hosts) = held {
+            self.forget_service(node, &id, hosts).await?;
+            self.held.0.lock().remove(&id);
+            return Ok(());
+        }
+        // Registered by somebody else, who may have made an id of it otherwise.
+        let mut ids = BTreeSet::from([id]);
+        let answer = self.ask(&self.health_of(&node.service)).await?;
+        let entries: Vec<Entry> = answer.json()?;
+        let known = entries.into_iter().map(|entry| entry.service.id);
+        ids.extend(known.filter(|id| self.names.inner_id(&node.service, id) == node.id));
+        for id in ids {
+            let hosts = (0..self.http.hosts().len()).collect();
+            self.forget_service(node, &id, hosts).await?;
+        }
+        Ok(())
+    }
+
+    async fn forget_service(&self, node: &Node, id: &str, hosts: Vec<usize>) -> Result<()> {
+        let name = self.names.outer(&node.service);
+        let path = format!("/v1/agent/service/deregister/{}", escape(id));
+        let (mut failed, mut reached) = (None, None);
+        for host in hosts {
+            if let Ok(Some(_)) = self.another(host, id, node).await {
+                // Ours has gone already.
+                reached.get_or_insert(host);
+                continue;
+            }
+            let answer = self.http.ask_host(host, &self.put_to(path.clone())).await;
+            match answer {
+                Ok(answer) if answer.status == StatusCode::NOT_FOUND => {
+                    reached.get_or_insert(host);
+                }
+                Ok(answer) => match self.understood(answer) {
+                    Ok(_) => reached = Some(host),
+                    Err(error) => failed = Some(error),
+                },
+                Err(error) => failed = Some(error),
+            }
+        }
+        let Some(host) = reached else {
+            return Err(failed.unwrap_or_else(|| Error::unavailable("no agent was reached")));
+        };
+        let left = self
+            .until(host, &name, id, Some(node), <[Entry]>::is_empty, SHOWN)
+            .await?;
+        for entry in left.into_iter().flatten() {
+            if let Some(error) = failed {
+                return Err(error);
+            }
+            self.forget_entry(host, &entry).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes a service out that none of our agents has: one whose agent is dead, or was never there.
+    async fn forget_entry(&self, host: usize, entry: &Entry) -> Result<()> {
+        let (node, id) = (&entry.node.node, &entry.service.id);
+        let request = self.get(&format!("/v1/health/node/{}?", escape(node)));
+        let answer = self.http.ask_host(host, &request).await?;
+        let checks: Vec<NodeCheck> = self.understood(answer)?.json()?;
+        let mut checks = checks.iter().map(|check| &check.check);
+        if checks.any(|check| check.check_id == "serfHealth" && check.status == "passing") {
+            let address = &entry.node.address;
+            return Err(Error::failed_precondition(format!(
+                "`{id}` is with the agent of `{node}` at `{address}`, which alone can take it out; name it as the \
+                 registry's address"
+            )));
+        }
+        let request = self.put_to("/v1/catalog/deregister".to_owned());
+        let forget = Forget {
+            node,
+            service_id: id,
+        };
+        let answer = self.http.ask_host(host, &request.json(&forget)).await?;
+        self.understood(answer).map(drop)
+    }
+
+    fn put_to(&self, path: String) -> Request {
+        self.identified(Request::put(path))
+    }
+}

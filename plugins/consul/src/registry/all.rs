@@ -1,0 +1,236 @@
+//! Watching all services: two questions tell which of them may have changed, and those are read.
+//!
+//! The catalog's answer has the names, and the tags that the nodes of each have between them; the health's has every
+//! check, and so every node with a time to live. What neither shows by itself, such as one more node that never
+//! expires, changes the catalog's index all the same; all are then read a while later.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    convert::Infallible,
+    hash::{BuildHasher, Hash, RandomState},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use serde::Deserialize;
+use tokio::{
+    sync::Notify,
+    task::JoinSet,
+    time::{Instant, sleep},
+};
+
+use super::{
+    Server,
+    query::{Changed, Query},
+    record::Health,
+    tags::Reader,
+};
+use micro_core::{
+    error::{Error, Result},
+    http::client::Answer,
+    registry::remote::Shown,
+    wait::at,
+};
+
+/// Services that are read at once.
+const AT_ONCE: usize = 4;
+/// How long changes are gathered.
+const GATHER: Duration = Duration::from_millis(50);
+/// When all are read after a change that no answer explains.
+const SWEEP: Duration = Duration::from_secs(30);
+
+/// A check, of a service or of a whole Consul node.
+#[derive(Deserialize, Hash)]
+#[serde(rename_all = "PascalCase")]
+struct CheckOf {
+    node: String,
+    #[serde(rename = "CheckID")]
+    check_id: String,
+    status: String,
+    #[serde(default)]
+    service_name: String,
+    #[serde(default)]
+    create_index: u64,
+    #[serde(default)]
+    modify_index: u64,
+}
+
+/// Which services are to be read, by their names in Consul.
+#[derive(Default)]
+struct Due {
+    services: Mutex<BTreeSet<String>>,
+    more: Notify,
+    /// When all are.
+    all: Mutex<Option<Instant>>,
+    /// Whether a connection was lost, so that what the server now lacks was not taken out.
+    doubtful: AtomicBool,
+}
+
+/// A number for each service by which a change is told.
+type Prints = HashMap<String, u64>;
+
+impl Server {
+    /// Follows all services until the host is lost.
+    pub(super) async fn follow_all(self: &Arc<Self>, shown: &Arc<Shown>) -> Error {
+        let followed: Result<Infallible> = self.every(shown).await;
+        match followed {
+            Ok(never) => match never {},
+            Err(error) => error,
+        }
+    }
+
+    async fn every(self: &Arc<Self>, shown: &Arc<Shown>) -> Result<Infallible> {
+        let random = RandomState::new();
+        let mut catalog = Query::new(self, "/v1/catalog/services?stale=".to_owned());
+        let mut state = Query::new(self, "/v1/health/state/any?stale=".to_owned());
+        let mut names = names(&catalog.next().await?.answer, &random)?;
+        if names.is_empty() {
+            // Consul itself should be there.
+            self.all_names().await?;
+        }
+        let mut checks = checks(&state.next().await?.answer, &random)?;
+        let mut reader = Reader::default();
+        let mut whole = Vec::new();
+        let read = |_: &str, health: Health| whole.extend(health.nodes);
+        self.read(names.keys().cloned().collect(), &mut reader, read)
+            .await?;
+        shown.whole(whole);
+        let due = Due::default();
+        let by_name = async {
+            loop {
+                let changed = catalog.next().await?;
+                due.hear(&changed);
+                let now = self::names(&changed.answer, &random)?;
+                if !due.differ(&names, &now) {
+                    due.all.lock().get_or_insert(Instant::now() + SWEEP);
+                    due.more.notify_one();
+                }
+                names = now;
+            }
+        };
+        let by_check = async {
+            loop {
+                let changed = state.next().await?;
+                due.hear(&changed);
+                let now = self::checks(&changed.answer, &random)?;
+                due.differ(&checks, &now);
+                // A check without a service is one of a Consul node, with all that it has.
+                if checks.get("") != now.get("") {
+                    due.differ(&now, &Prints::new());
+                }
+                checks = now;
+            }
+        };
+        let reading = async {
+            loop {
+                let services = due.next(self).await?;
+                let doubtful = due.doubtful.swap(false, Ordering::Relaxed);
+                let set = |service: &str, health: Health| match doubtful {
+                    true => shown.again(service, health.nodes),
+                    false => shown.set(service, health.nodes, health.expired),
+                };
+                self.read(services, &mut reader, set).await?;
+                sleep(GATHER).await;
+            }
+        };
+        tokio::select! {
+            failed = by_name => failed,
+            failed = by_check => failed,
+            failed = reading => failed,
+        }
+    }
+
+    /// Reads services, a few at a time; what is not of this fleet is left out.
+    async fn read(
+        self: &Arc<Self>,
+        services: BTreeSet<String>,
+        reader: &mut Reader,
+        mut then: impl FnMut(&str, Health),
+    ) -> Result<()> {
+        let inner = services.iter().filter_map(|name| self.names.inner(name));
+        let mut left: Vec<String> = inner.collect();
+        // Aborted where this is dropped.
+        let mut asked: JoinSet<(String, Result<Answer>)> = JoinSet::new();
+        loop {
+            while asked.len() < AT_ONCE
+                && let Some(service) = left.pop()
+            {
+                let server = self.clone();
+                asked.spawn(async move {
+                    let answer = server.ask(&server.health_of(&service)).await;
+                    (service, answer)
+                });
+            }
+            let Some(answered) = asked.join_next().await else {
+                return Ok(());
+            };
+            let (service, answer) = answered
+                .map_err(|error| Error::internal("a read ended early").with_source(error))?;
+            let health = self.health(&service, &answer?, reader)?;
+            then(&service, health);
+        }
+    }
+}
+
+impl Due {
+    fn hear(&self, changed: &Changed) {
+        if !changed.heard_all_along {
+            self.doubtful.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes the services that differ; whether there are any.
+    fn differ(&self, before: &Prints, now: &Prints) -> bool {
+        let new = now
+            .iter()
+            .filter(|(name, print)| before.get(*name) != Some(print));
+        let gone = before.keys().filter(|name| !now.contains_key(*name));
+        let mut services = self.services.lock();
+        let mut any = false;
+        for name in new.map(|(name, _)| name).chain(gone) {
+            services.insert(name.clone());
+            any = true;
+        }
+        self.more.notify_one();
+        any
+    }
+
+    /// The services to read, once there are any.
+    async fn next(&self, server: &Server) -> Result<BTreeSet<String>> {
+        loop {
+            let services = std::mem::take(&mut *self.services.lock());
+            if !services.is_empty() {
+                return Ok(services);
+            }
+            let all = *self.all.lock();
+            tokio::select! {
+                () = self.more.notified() => {}
+                () = at(all) => {
+                    *self.all.lock() = None;
+                    return server.all_names().await;
+                }
+            }
+        }
+    }
+}
+
+fn names(answer: &Answer, random: &RandomState) -> Result<Prints> {
+    let names: BTreeMap<String, BTreeSet<String>> = answer.json()?;
+    let print = |(name, tags)| (name, random.hash_one(tags));
+    Ok(names.into_iter().map(print).collect())
+}
+
+fn checks(answer: &Answer, random: &RandomState) -> Result<Prints> {
+    let checks: Vec<CheckOf> = answer.json()?;
+    let mut prints = Prints::new();
+    for check in checks {
+        let print = prints.entry(check.service_name.clone()).or_default();
+        // In whichever order they come.
+        *print = print.wrapping_add(random.hash_one(&check));
+    }
+    Ok(prints)
+}

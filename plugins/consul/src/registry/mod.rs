@@ -1,0 +1,235 @@
+//! Consul: each node a service of an agent, as go-micro registers it.
+//!
+//! ```text
+//! register ──► agent: service + TTL check ──► catalog        tags, record: how a node is written there
+//! watch ◄── Query: "answer when the health of X has changed"   pulse: is it still there? turns: connections shared
+//! ```
+
+mod agent;
+mod all;
+#[cfg(test)]
+mod captures;
+mod environment;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzz;
+mod one;
+mod pulse;
+mod query;
+mod record;
+mod tags;
+mod turns;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use http::{HeaderName, HeaderValue, header};
+use serde::de::IgnoredAny;
+
+use agent::Held;
+use micro_core::{
+    error::{Code, Error, Result},
+    http::client::{self, Answer, Http, Request},
+    node::Node,
+    registry::remote::{AsRemote, Driver, Remote, Shown},
+    url::{Options, Url, variable},
+};
+use pulse::Pulse;
+use record::Names;
+use tags::Reader;
+use turns::Turns;
+
+/// Consul's port, unless the URL says another.
+const PORT: u16 = 8500;
+/// Connections that watches wait on, unless the URL says otherwise; the others are for what must not wait.
+const CONNECTIONS: usize = 24;
+/// Most of them.
+const MOST: usize = client::CONNECTIONS - 2;
+
+/// Services found through [Consul](https://developer.hashicorp.com/consul), together with go-micro's.
+///
+/// A node is a service of the agent that the URL names, with a TTL check; `docs/registries/consul.md` says more.
+#[derive(Clone)]
+pub struct Consul(Remote<Server>);
+
+impl AsRemote for Consul {
+    type Driver = Server;
+
+    fn as_remote(&self) -> &Remote<Server> {
+        &self.0
+    }
+}
+
+/// What a [`Consul`] registry asks.
+pub struct Server {
+    http: Http,
+    names: Names,
+    place: String,
+    /// Who we are.
+    identity: Vec<(HeaderName, HeaderValue)>,
+    held: Held,
+    pulse: Pulse,
+    turns: Turns,
+}
+
+impl Consul {
+    /// The registry at `consul://HOST:PORT,HOST:PORT?token=…&namespace=…&connections=24`; that of the agent on this
+    /// machine where the URL has no address. Nothing is connected before the first use.
+    ///
+    /// What the URL does not say is taken from `CONSUL_HTTP_ADDR`, `CONSUL_HTTP_TOKEN`, `CONSUL_HTTP_TOKEN_FILE`,
+    /// `CONSUL_HTTP_AUTH` and, for TLS, `CONSUL_HTTP_SSL`, `CONSUL_CACERT`, `CONSUL_CLIENT_CERT`, `CONSUL_CLIENT_KEY` and
+    /// `CONSUL_HTTP_SSL_VERIFY`.
+    ///
+    /// # Errors
+    /// [`Code::InvalidArgument`] for what the URL says wrongly, as [`Options::of`] has it.
+    pub fn open(url: &Url) -> Result<Self> {
+        Options::of(url, PORT, &["connections"])?;
+        let url = environment::complete(url, variable)?;
+        let options = Options::of(&url, PORT, &["connections"])?;
+        let connections = match url.query("connections") {
+            None => CONNECTIONS,
+            Some(text) => match text.parse() {
+                Ok(number) if (1..=MOST).contains(&number) => number,
+                _ => {
+                    let text = format!("`connections={text}` is not a number from 1 to {MOST}");
+                    return Err(Error::invalid_argument(text));
+                }
+            },
+        };
+        let mut identity = Vec::new();
+        if let Some(token) = &options.token {
+            let name = HeaderName::from_static("x-consul-token");
+            identity.push((name, client::secret(token)?));
+        }
+        // Known to a proxy in front of Consul.
+        if let Some((user, password)) = &options.user {
+            identity.push((header::AUTHORIZATION, client::basic(user, password)?));
+        }
+        options.warn_of_plaintext(!identity.is_empty());
+        Ok(Consul(Remote::new(Server {
+            http: Http::new(&options),
+            names: Names::of(&options.namespace),
+            place: options.place(),
+            identity,
+            held: Held::default(),
+            pulse: Pulse::new(options.hosts.len()),
+            turns: Turns::new(connections),
+        })))
+    }
+}
+
+#[async_trait]
+impl Driver for Server {
+    fn name(&self) -> &str {
+        "consul"
+    }
+
+    fn place(&self) -> String {
+        self.place.clone()
+    }
+
+    async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {
+        self.tell(node, ttl).await
+    }
+
+    async fn deregister(&self, node: &Node) -> Result<()> {
+        self.forget(node).await
+    }
+
+    async fn get(&self, service: &str) -> Result<Vec<Node>> {
+        let answer = self.ask(&self.health_of(service)).await?;
+        self.permitted(&answer).await?;
+        let health = self.health(service, &answer, &mut Reader::default())?;
+        Ok(health.nodes)
+    }
+
+    async fn list(&self) -> Result<Vec<String>> {
+        let names = self.all_names().await?;
+        let names = names.iter().filter_map(|name| self.names.inner(name));
+        Ok(names.collect())
+    }
+
+    async fn follow(self: Arc<Self>, service: Option<String>, shown: Arc<Shown>) -> Error {
+        match service {
+            Some(service) => self.follow_one(&service, &shown).await,
+            None => self.follow_all(&shown).await,
+        }
+    }
+}
+
+impl Server {
+    fn get(&self, path: &str) -> Request {
+        self.identified(Request::get(path))
+    }
+
+    fn identified(&self, request: Request) -> Request {
+        let identity = self.identity.iter().cloned();
+        identity.fold(request, |request, (name, value)| {
+            request.header(name, value)
+        })
+    }
+
+    /// Reads from whichever host can answer.
+    async fn ask(&self, path: &str) -> Result<Answer> {
+        let answer = self.http.ask(&self.get(path)).await?;
+        self.pulse.hear(answer.host);
+        self.understood(answer)
+    }
+
+    async fn all_names(&self) -> Result<BTreeSet<String>> {
+        let answer = self.ask("/v1/catalog/services?stale=").await?;
+        let names: BTreeMap<String, IgnoredAny> = answer.json()?;
+        // There is Consul itself, at least.
+        if names.is_empty() && denies(&answer) {
+            return Err(hidden());
+        }
+        Ok(names.into_keys().collect())
+    }
+
+    /// Fails where an empty answer means that there is no token: to those without one Consul shows nothing, and does
+    /// not say so.
+    async fn permitted(&self, answer: &Answer) -> Result<()> {
+        if self.identity.is_empty() && is_empty(answer) && denies(answer) {
+            self.all_names().await?;
+        }
+        Ok(())
+    }
+
+    /// An answer of success; that of one who may not read is none, though Consul merely shows nothing to him.
+    fn understood(&self, answer: Answer) -> Result<Answer> {
+        let filtered = answer.headers.get("x-consul-results-filtered-by-acls");
+        if filtered.is_some_and(|filtered| filtered == "true") && is_empty(&answer) {
+            return Err(hidden());
+        }
+        answer.success().map_err(|error| match error.code() {
+            Code::PermissionDenied => {
+                error.context("a token is needed that may do this; name one by `token=`")
+            }
+            Code::ResourceExhausted => error.context(
+                "the agent takes no more connections from here; raise its `limits.http_max_conns_per_client`, or \
+                 share fewer by `connections=`",
+            ),
+            _ => error,
+        })
+    }
+}
+
+/// Whether an answer's list or map has nothing in it.
+fn is_empty(answer: &Answer) -> bool {
+    answer.body.trim_ascii().len() <= 2
+}
+
+/// Whether those without a token may do nothing.
+fn denies(answer: &Answer) -> bool {
+    let policy = answer.headers.get("x-consul-default-acl-policy");
+    policy.is_some_and(|policy| policy == "deny")
+}
+
+fn hidden() -> Error {
+    Error::permission_denied(
+        "Consul hides the services; name a token with `service:read` and `node:read` by `token=`",
+    )
+}

@@ -1,0 +1,7 @@
+//! DNS for [Micro](https://docs.rs/micro-rs): a registry.
+//!
+//! Users of `micro-rs` get it by the feature `dns`.
+
+mod registry;
+
+pub use registry::Dns;

@@ -1,0 +1,226 @@
+//! One round of questions: what the servers have of a service, and for how long.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+use hickory_resolver::{
+    TokioResolver,
+    config::{
+        ConnectionConfig, LookupIpStrategy, NameServerConfig, ProtocolConfig, ResolverConfig,
+    },
+    lookup::Lookup,
+    net::{DnsError, NetError, NoRecords, runtime::TokioRuntimeProvider},
+    proto::rr::{RData, RecordType, rdata::SRV},
+};
+use tokio::task::JoinSet;
+
+use super::place::{Place, Port, is_name};
+use micro_core::{
+    error::{Error, Result},
+    node::Node,
+    registry::static_list,
+};
+
+/// For how long it is believed that there is nothing, where the zone does not say.
+const NOTHING: Duration = Duration::from_secs(30);
+/// How long one question to one server may take; it is asked twice.
+const QUESTION: Duration = Duration::from_millis(1500);
+/// Most questions at once.
+const AT_ONCE: usize = 16;
+
+/// The nodes of a service, and how long that holds.
+pub(super) struct Found {
+    pub(super) nodes: Vec<Node>,
+    pub(super) lives: Duration,
+}
+
+/// What one question gave.
+struct Said<T> {
+    these: Vec<T>,
+    lives: Duration,
+}
+
+/// Asks for a service. What cannot be a name has no nodes.
+pub(super) async fn find(place: &Place, service: &str) -> Result<Found> {
+    if !is_name(service) {
+        return Ok(Found {
+            nodes: Vec::new(),
+            lives: Duration::MAX,
+        });
+    }
+    // New for each round: sockets belong to the runtime they were opened on, and the system's servers may change.
+    let resolver = resolver(place)?;
+    match &place.port {
+        Port::Number(port) => {
+            let said = addresses(&resolver, place.name(service)).await?;
+            let addresses = said.these.into_iter();
+            let nodes = addresses.map(|ip| node(place, service, SocketAddr::new(ip, *port), None));
+            Ok(Found {
+                nodes: nodes.collect(),
+                lives: said.lives,
+            })
+        }
+        Port::Named(port) => {
+            let name = place.name(&format!("_{port}._tcp.{service}"));
+            targets(&resolver, place, service, services(&resolver, name).await?).await
+        }
+        Port::Said => {
+            let common = services(&resolver, place.name(&format!("_{service}._tcp")));
+            let plain = services(&resolver, place.name(service));
+            // One of them is enough, and which of them there are may differ by the service.
+            let said = match tokio::join!(common, plain) {
+                (Ok(said), _) | (_, Ok(said)) if !said.these.is_empty() => said,
+                (Ok(first), Ok(second)) => match second.these.is_empty() {
+                    true => Said {
+                        lives: first.lives.min(second.lives),
+                        ..first
+                    },
+                    false => second,
+                },
+                (Err(error), _) | (_, Err(error)) => return Err(error),
+            };
+            targets(&resolver, place, service, said).await
+        }
+    }
+}
+
+/// The nodes that SRV records lead to: of those with the best priority, with their weights where they differ.
+async fn targets(
+    resolver: &TokioResolver,
+    place: &Place,
+    service: &str,
+    said: Said<SRV>,
+) -> Result<Found> {
+    let mut lives = said.lives;
+    let best = said.these.iter().map(|srv| srv.priority).min();
+    let mut best: Vec<_> = said
+        .these
+        .into_iter()
+        .filter(|srv| Some(srv.priority) == best)
+        .collect();
+    // The root stands for a service that is decidedly not there (RFC 2782).
+    best.retain(|srv| !srv.target.is_root() && srv.port > 0);
+    let differ = best.windows(2).any(|two| two[0].weight != two[1].weight);
+    let names: BTreeSet<String> = best.iter().map(|srv| srv.target.to_ascii()).collect();
+    let mut hosts = BTreeMap::new();
+    let mut asked = JoinSet::new();
+    let mut names = names.into_iter();
+    loop {
+        while asked.len() < AT_ONCE
+            && let Some(name) = names.next()
+        {
+            let resolver = resolver.clone();
+            asked.spawn(async move {
+                let said = addresses(&resolver, name.clone()).await;
+                (name, said)
+            });
+        }
+        let Some(answer) = asked.join_next().await else {
+            break;
+        };
+        let (name, said) = answer.map_err(|error| {
+            Error::unavailable("a question was given up with its runtime").with_source(error)
+        })?;
+        let said = said?;
+        lives = lives.min(said.lives);
+        hosts.insert(name, said.these);
+    }
+    let mut nodes = BTreeMap::new();
+    for srv in best {
+        // A weight of 0 is little, not nothing (RFC 2782).
+        let weight = differ.then(|| srv.weight.max(1));
+        for ip in hosts.get(&srv.target.to_ascii()).into_iter().flatten() {
+            let address = SocketAddr::new(*ip, srv.port);
+            nodes.insert(address, node(place, service, address, weight));
+        }
+    }
+    let nodes = nodes.into_values().collect();
+    Ok(Found { nodes, lives })
+}
+
+fn node(place: &Place, service: &str, address: SocketAddr, weight: Option<u16>) -> Node {
+    let mut node = static_list::node_at(service, &address.to_string(), &place.metadata);
+    if let Some(weight) = weight {
+        node.metadata_mut()
+            .insert("weight".into(), weight.to_string());
+    }
+    node
+}
+
+async fn services(resolver: &TokioResolver, name: String) -> Result<Said<SRV>> {
+    let answer = resolver.lookup(name, RecordType::SRV).await;
+    said(answer, |data| match data {
+        RData::SRV(srv) => Some(srv.clone()),
+        _ => None,
+    })
+}
+
+async fn addresses(resolver: &TokioResolver, name: String) -> Result<Said<IpAddr>> {
+    let answer = resolver.lookup_ip(name).await;
+    let mut said = said(answer.map(Lookup::from), RData::ip_addr)?;
+    said.these.sort_unstable();
+    said.these.dedup();
+    Ok(said)
+}
+
+/// The records of an answer. That there are none is an answer; that a server failed is not.
+fn said<T>(
+    answer: std::result::Result<Lookup, NetError>,
+    of: impl Fn(&RData) -> Option<T>,
+) -> Result<Said<T>> {
+    match answer {
+        Ok(lookup) => {
+            let records = lookup.answers().iter();
+            let lives = records.clone().map(|record| record.ttl).min().unwrap_or(0);
+            Ok(Said {
+                these: records.filter_map(|record| of(&record.data)).collect(),
+                lives: Duration::from_secs(u64::from(lives)),
+            })
+        }
+        Err(NetError::Dns(DnsError::NoRecordsFound(NoRecords { negative_ttl, .. }))) => {
+            let seconds = negative_ttl.map(|ttl| Duration::from_secs(u64::from(ttl)));
+            Ok(Said {
+                these: Vec::new(),
+                lives: seconds.unwrap_or(NOTHING),
+            })
+        }
+        Err(error) => Err(Error::unavailable("the name was not answered").with_source(error)),
+    }
+}
+
+fn resolver(place: &Place) -> Result<TokioResolver> {
+    let mut builder = match place.servers.as_slice() {
+        [] => TokioResolver::builder_tokio().map_err(|error| {
+            Error::unavailable(
+                "the system's name servers are not known; name one: `dns://SERVER/DOMAIN`",
+            )
+            .with_source(error)
+        })?,
+        servers => {
+            let servers = servers.iter().map(server).collect();
+            let config = ResolverConfig::from_name_servers(servers);
+            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+        }
+    };
+    let options = builder.options_mut();
+    options.cache_size = 0;
+    options.timeout = QUESTION;
+    options.attempts = 1;
+    options.ip_strategy = LookupIpStrategy::Ipv4thenIpv6;
+    builder
+        .build()
+        .map_err(|error| Error::unavailable("name servers cannot be asked").with_source(error))
+}
+
+fn server(address: &SocketAddr) -> NameServerConfig {
+    let connection = |protocol| {
+        let mut connection = ConnectionConfig::new(protocol);
+        connection.port = address.port();
+        connection
+    };
+    let connections = [ProtocolConfig::Udp, ProtocolConfig::Tcp].map(connection);
+    NameServerConfig::new(address.ip(), true, connections.into())
+}

@@ -1,0 +1,319 @@
+//! What this handle has registered, and the leases that keep it.
+//!
+//! A renewal keeps the lease alive and looks whether the record is still there: at rest nothing is written, and
+//! nobody is told anything. Once between two renewals, after a third of the time to live and whenever the connection
+//! was lost, a task does so too, so that a server that hung does not let the lease expire, and one that forgot it is
+//! told the record again within a second. Nothing is looked after once its time is over unrenewed: such a node expires,
+//! after four thirds of its time, or twice that time where the connection was lost as well.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep},
+};
+
+use super::{
+    failure::Failure,
+    link::Link,
+    message::{Grant, KeepAlive, KeyValue, Put, Range},
+    own,
+    shared::Task,
+};
+use micro_core::{
+    node::Node,
+    registry::id_in_use,
+    wait::{at, part_of},
+};
+
+/// Between two attempts to keep a lease alive.
+const AGAIN: Duration = Duration::from_secs(1);
+/// How long after a connection was lost leases are looked after, at most; so that many do not come as one.
+const SPREAD: Duration = Duration::from_millis(500);
+
+/// The leases of one handle; its task ends with it.
+pub(super) struct Leases {
+    held: Arc<Held>,
+    task: Mutex<Option<Task>>,
+}
+
+struct Held {
+    link: Arc<Link>,
+    records: Mutex<HashMap<Bytes, Record>>,
+    changed: Notify,
+}
+
+/// A record as it was written last.
+#[derive(Clone)]
+pub(super) struct Record {
+    node: Node,
+    value: Bytes,
+    /// In seconds.
+    ttl: Option<i64>,
+    pub(super) lease: i64,
+    /// The revision that wrote it; 0 when that is not known.
+    revision: i64,
+    /// When the task is to look after it, and until when it may.
+    due: Option<Instant>,
+    until: Option<Instant>,
+}
+
+impl Leases {
+    pub(super) fn new(link: Arc<Link>) -> Self {
+        Leases {
+            held: Arc::new(Held {
+                link,
+                records: Mutex::default(),
+                changed: Notify::new(),
+            }),
+            task: Mutex::new(None),
+        }
+    }
+
+    /// Writes a record, unless it is there as it should be, and begins its time anew.
+    ///
+    /// Fails where it was there, and another instance has written its own over it.
+    pub(super) async fn register(
+        &self,
+        key: Bytes,
+        node: &Node,
+        value: Bytes,
+        ttl: Option<Duration>,
+    ) -> Result<(), Failure> {
+        let begun = Instant::now();
+        let seconds = ttl.map(seconds);
+        let before = self.held.records.lock().get(&key).cloned();
+        let is_renewal = before
+            .as_ref()
+            .is_some_and(|before| before.node.address == node.address);
+        let mut record = match before {
+            Some(record) if record.ttl == seconds => record,
+            _ => Record {
+                node: node.clone(),
+                value: value.clone(),
+                ttl: seconds,
+                lease: 0,
+                revision: 0,
+                due: None,
+                until: None,
+            },
+        };
+        let is_kept = self.held.keep(&mut record).await?;
+        let is_there = is_kept && record.value == value && self.held.has(&key, &record).await?;
+        if !is_there {
+            if is_renewal {
+                self.held.yields(&key, &record).await?;
+            }
+            (record.value, record.revision) = (value, 0);
+            record.node = node.clone();
+            self.held.records.lock().insert(key.clone(), record.clone());
+            self.held.write(&key, &mut record).await?;
+        }
+        if let Some(ttl) = ttl {
+            record.until = Some(begun + ttl);
+            record.due = Some(begun + ttl / 3);
+        }
+        self.held.records.lock().insert(key, record);
+        if ttl.is_some() {
+            self.held.changed.notify_one();
+            self.run();
+        }
+        Ok(())
+    }
+
+    /// Looks after a record no more; returns it as it was written last.
+    pub(super) fn forget(&self, key: &Bytes) -> Option<Record> {
+        self.held.records.lock().remove(key)
+    }
+
+    /// Sees to it that the task runs.
+    fn run(&self) {
+        let mut task = self.task.lock();
+        if task.as_ref().is_none_or(Task::is_finished) {
+            *task = Some(Task::spawn(self.held.clone().look_after()));
+        }
+    }
+}
+
+impl Held {
+    /// Whether the record's lease lives, which it now does for all of its time again.
+    async fn keep(&self, record: &mut Record) -> Result<bool, Failure> {
+        if record.ttl.is_none() {
+            return Ok(true);
+        }
+        if record.lease == 0 {
+            return Ok(false);
+        }
+        let lease = self.link.ask(&KeepAlive { id: record.lease }).await?;
+        if lease.ttl <= 0 {
+            record.lease = 0;
+        }
+        Ok(lease.ttl > 0)
+    }
+
+    /// Whether the record is still there as it was written.
+    async fn has(&self, key: &Bytes, record: &Record) -> Result<bool, Failure> {
+        if record.revision == 0 {
+            return Ok(false);
+        }
+        let found = self.link.ask(&Range::of(key, true)).await?;
+        let is_same = |kv: &KeyValue| kv.modified == record.revision && kv.lease == record.lease;
+        Ok(found.kvs.first().is_some_and(is_same))
+    }
+
+    /// Fails if another instance has written its record over this one.
+    async fn yields(&self, key: &Bytes, record: &Record) -> Result<(), Failure> {
+        let found = self.link.ask(&Range::of(key, false)).await?;
+        let Some(kv) = found.kvs.first() else {
+            return Ok(());
+        };
+        // An older one is of a store that was restored from a backup.
+        let is_newer = kv.modified > record.revision;
+        match own::another(kv, &record.node).filter(|_| is_newer) {
+            Some(address) => Err(Failure::Unusable(id_in_use(&record.node, &address))),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes the record, with a new lease where it has none that lives.
+    async fn write(&self, key: &Bytes, record: &mut Record) -> Result<(), Failure> {
+        if record.lease != 0 {
+            match self.put(key, record).await {
+                // It expired since it was looked at.
+                Err(failure) if failure.says("lease not found") => {}
+                written => return written,
+            }
+        }
+        if let Some(ttl) = record.ttl {
+            record.lease = self.link.ask(&Grant { ttl }).await?.id;
+            // Noted before the record is written: should that fail, the next attempt uses it.
+            if let Some(kept) = self.records.lock().get_mut(key) {
+                (kept.lease, kept.revision) = (record.lease, 0);
+            }
+        }
+        self.put(key, record).await
+    }
+
+    async fn put(&self, key: &Bytes, record: &mut Record) -> Result<(), Failure> {
+        let put = Put {
+            key: key.clone(),
+            value: record.value.clone(),
+            lease: record.lease,
+        };
+        let written = self.link.ask(&put).await?;
+        record.revision = written.header.unwrap_or_default().revision;
+        Ok(())
+    }
+
+    async fn look_after(self: Arc<Self>) {
+        loop {
+            let (due, may) = self.plans();
+            let connection = self.link.now().filter(|connection| connection.is_alive());
+            tokio::select! {
+                () = at(due) => {}
+                () = self.changed.notified() => continue,
+                () = ended(connection.as_deref()), if may => {
+                    sleep(part_of(SPREAD)).await;
+                    self.all_due();
+                }
+            }
+            self.beat().await;
+        }
+    }
+
+    /// When the next record is to be looked after, and whether any may be.
+    fn plans(&self) -> (Option<Instant>, bool) {
+        let records = self.records.lock();
+        let due = records.values().filter_map(|record| record.due).min();
+        (due, records.values().any(|record| record.until.is_some()))
+    }
+
+    /// The connection was lost: each record that may be looked after is to be, now.
+    fn all_due(&self) {
+        let now = Instant::now();
+        for record in self.records.lock().values_mut() {
+            record.due = record.until.filter(|until| now < *until).map(|_| now);
+        }
+    }
+
+    /// Looks after all that is due.
+    async fn beat(&self) {
+        let now = Instant::now();
+        let mut due: HashSet<Bytes> = HashSet::new();
+        for (key, record) in &mut *self.records.lock() {
+            if record.until.is_some_and(|until| until <= now) {
+                // Not renewed in time: it is to expire.
+                (record.due, record.until) = (None, None);
+            } else if record.due.is_some_and(|due| due <= now) {
+                due.insert(key.clone());
+            }
+        }
+        for key in due {
+            let Some(record) = self.records.lock().get(&key).cloned() else {
+                continue;
+            };
+            let looked = self.look(&key, record.clone()).await;
+            let is_down =
+                matches!(&looked, Err(failure) if !matches!(failure, Failure::Unusable(_)));
+            let mut records = self.records.lock();
+            // Registered anew or forgotten meanwhile: then this was for nothing.
+            if let Some(kept) = records.get_mut(&key)
+                && kept.due == record.due
+            {
+                match looked {
+                    Ok(looked) => *kept = looked,
+                    // The next renewal tells of it.
+                    Err(Failure::Unusable(_)) => kept.due = None,
+                    Err(_) => kept.due = Some(Instant::now() + AGAIN),
+                }
+            }
+            if is_down {
+                return;
+            }
+        }
+    }
+
+    /// Keeps a record's lease alive, or writes the record with a new one where the server has lost it.
+    async fn look(&self, key: &Bytes, mut record: Record) -> Result<Record, Failure> {
+        if !self.keep(&mut record).await? {
+            self.yields(key, &record).await?;
+            self.write(key, &mut record).await?;
+            if !self.records.lock().contains_key(key) {
+                own::delete(&self.link, key, &record.node, Some(&record)).await?;
+            }
+        }
+        record.due = None;
+        Ok(record)
+    }
+}
+
+/// Whole seconds, rounded up: etcd refuses 0.
+fn seconds(ttl: Duration) -> i64 {
+    let up = u64::from(ttl.subsec_nanos() > 0);
+    i64::try_from(ttl.as_secs() + up).unwrap_or(i64::MAX).max(1)
+}
+
+async fn ended(connection: Option<&super::connection::Connection>) {
+    match connection {
+        Some(connection) => connection.ended().await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_to_live_is_never_none() {
+        for (millis, expected) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (60_000, 60)] {
+            assert_eq!(seconds(Duration::from_millis(millis)), expected);
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! The way to a cluster: a connection to whichever member answers, shared by all that a handle does.
+
+use std::{sync::Arc, time::Duration};
+
+use http::HeaderValue;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep, sleep_until, timeout},
+};
+
+use super::{
+    connection::Connection,
+    failure::Failure,
+    message::{Authenticate, Question},
+    shared::Shared,
+    stream::Stream,
+};
+use micro_core::{
+    error::{Code, Error, Result},
+    http::client::secret,
+    net::tls::Connector,
+    random::random,
+    url::Options,
+};
+
+/// How long members are given to be connected to: less than the 5 s that a caller waits.
+const DIAL: Duration = Duration::from_millis(4500);
+/// After this the next member is tried as well.
+const STAGGER: Duration = Duration::from_millis(250);
+/// How long an answer is waited for before the question is put again. One of which the leader died is not
+/// answered in 7 s, while the next leader is there in 2.
+const ATTEMPT: Duration = Duration::from_millis(2500);
+/// How long a question is put again.
+const TRYING: Duration = Duration::from_millis(4500);
+/// Between two attempts.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The way to a cluster.
+pub(super) struct Link {
+    place: Arc<Place>,
+    connection: Shared<Arc<Connection>>,
+    /// What says who we are, where a user is given.
+    token: Shared<HeaderValue>,
+    /// The token that is given in place of a user.
+    given: Option<HeaderValue>,
+}
+
+struct Place {
+    hosts: Vec<String>,
+    tls: Option<Connector>,
+    user: Option<(String, String)>,
+}
+
+impl Link {
+    pub(super) fn new(options: &Options, user: Option<(String, String)>) -> Result<Self> {
+        let given = options.token.as_deref().map(secret).transpose()?;
+        Ok(Link {
+            place: Arc::new(Place {
+                hosts: options.hosts.clone(),
+                tls: options
+                    .tls
+                    .clone()
+                    .map(|files| Connector::new(files).speaking(b"h2")),
+                user,
+            }),
+            connection: Shared::new(),
+            token: Shared::new(),
+            given,
+        })
+    }
+
+    /// The connection, if there is one.
+    pub(super) fn now(&self) -> Option<Arc<Connection>> {
+        self.connection.now()
+    }
+
+    /// An answer is late: the connection ends unless its member answers soon.
+    pub(super) fn doubt(&self) {
+        if let Some(connection) = self.now() {
+            connection.doubt();
+        }
+    }
+
+    async fn connection(&self) -> Result<Arc<Connection>, Failure> {
+        let before = self.now();
+        let dial = || {
+            let before = before
+                .as_deref()
+                .map(|connection| connection.host().to_owned());
+            let place = self.place.clone();
+            async move {
+                let dialled = timeout(DIAL, place.dial(before)).await;
+                let silent = || Err(Failure::Lost(format!("no connection in {DIAL:?}")));
+                dialled.unwrap_or_else(|_| silent())
+            }
+        };
+        self.connection
+            .get(|connection| connection.is_alive(), dial)
+            .await
+    }
+
+    /// Who we are: a token, another than the `stale` one.
+    async fn token(
+        &self,
+        connection: &Arc<Connection>,
+        stale: Option<&HeaderValue>,
+    ) -> Result<Option<HeaderValue>, Failure> {
+        let Some((name, password)) = &self.place.user else {
+            return Ok(self.given.clone());
+        };
+        let authenticate = || {
+            let (name, password) = (name.clone(), password.clone());
+            let connection = connection.clone();
+            async move {
+                let question = Authenticate { name, password };
+                let asked = timeout(ATTEMPT, connection.ask(&question, None)).await;
+                let late = |_| {
+                    Err(Failure::Lost(format!(
+                        "no answer to who we are in {ATTEMPT:?}"
+                    )))
+                };
+                match asked.unwrap_or_else(late) {
+                    Ok(answer) => secret(&answer.token).map_err(Failure::Unusable),
+                    // Then anyone may do all.
+                    Err(failure) if failure.says("authentication is not enabled") => {
+                        Ok(HeaderValue::from_static(""))
+                    }
+                    Err(failure) => Err(failure),
+                }
+            }
+        };
+        let token = self
+            .token
+            .get(|token| Some(token) != stale, authenticate)
+            .await?;
+        Ok(Some(token).filter(|token| !token.is_empty()))
+    }
+
+    /// The answer to a question that has one and may be put twice; put again while that may help, for 4.5 s.
+    pub(super) async fn ask<Q: Question>(&self, question: &Q) -> Result<Q::Answer, Failure> {
+        let begun = Instant::now();
+        let mut stale = None;
+        loop {
+            // What cannot be connected to just now will not be in a moment.
+            let connection = self.connection().await?;
+            let token = self.token(&connection, stale.as_ref()).await?;
+            let asked = connection.ask(question, token.clone());
+            let Ok(answer) = timeout(ATTEMPT, asked).await else {
+                connection.doubt();
+                if begun.elapsed() > TRYING {
+                    let host = connection.host();
+                    return Err(Failure::Lost(format!("{host}: no answer in {TRYING:?}")));
+                }
+                continue;
+            };
+            match answer {
+                Err(failure) if failure.wants_token() && stale.is_none() && token.is_some() => {
+                    stale = token;
+                }
+                Err(failure) if failure.is_passing() && begun.elapsed() < TRYING => {
+                    sleep(PAUSE).await;
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    /// The answers to a question that has many.
+    pub(super) async fn follow<Q: Question>(
+        &self,
+        question: &Q,
+    ) -> Result<Stream<Q::Answer>, Failure> {
+        let connection = self.connection().await?;
+        let token = self.token(&connection, None).await?;
+        connection.follow(question, token).await
+    }
+
+    /// Gets a new token before the next question, if this failure asks for one.
+    pub(super) async fn renew_token(&self, failure: &Failure) {
+        if failure.wants_token()
+            && let Some(connection) = self.now()
+            && let Some(stale) = self.token.now()
+        {
+            // What is wrong with it, the next question tells.
+            let _ = self.token(&connection, Some(&stale)).await;
+        }
+    }
+}
+
+impl Place {
+    /// A connection to the member that answers first. They are tried one after the other, 250 ms apart, from one
+    /// at random, and the one that was lost last.
+    async fn dial(self: Arc<Self>, lost: Option<String>) -> Result<Arc<Connection>, Failure> {
+        let mut hosts = self.hosts.clone();
+        let first = random() as usize % hosts.len();
+        hosts.rotate_left(first);
+        hosts.sort_by_key(|host| Some(host) == lost.as_ref());
+        let mut hosts = hosts.into_iter();
+        let mut tries = JoinSet::new();
+        let mut next = Instant::now();
+        let mut failures = Vec::new();
+        loop {
+            if tries.is_empty() && hosts.len() == 0 {
+                return Err(joined(failures));
+            }
+            tokio::select! {
+                () = sleep_until(next), if hosts.len() > 0 => {
+                    if let Some(host) = hosts.next() {
+                        let place = self.clone();
+                        tries.spawn(async move { Connection::open(&host, place.tls.as_ref()).await });
+                    }
+                    next = Instant::now() + STAGGER;
+                }
+                Some(tried) = tries.join_next() => {
+                    next = Instant::now();
+                    match tried {
+                        Ok(Ok(connection)) => return Ok(Arc::new(connection)),
+                        Ok(Err(failure)) => failures.push(failure),
+                        Err(error) => failures.push(Failure::lost(error)),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What went wrong with every member.
+fn joined(mut failures: Vec<Failure>) -> Failure {
+    if failures.len() == 1 {
+        return failures.remove(0);
+    }
+    let mut said = Vec::new();
+    for failure in failures {
+        match failure {
+            // Such as a file of certificates that cannot be read: the same for all.
+            Failure::Unusable(error) if error.code() != Code::Unavailable => {
+                return Failure::Unusable(error);
+            }
+            failure => {
+                let text = Error::from(failure).to_string();
+                said.push(text.trim_end_matches(" (unavailable)").to_owned());
+            }
+        }
+    }
+    Failure::Lost(said.join("; "))
+}

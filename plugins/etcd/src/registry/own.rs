@@ -1,0 +1,58 @@
+//! Whose record a key has: ours, or that of another instance with the same id.
+
+use bytes::Bytes;
+
+use super::{
+    failure::Failure,
+    leases::Record,
+    link::Link,
+    message::{DeleteIf, KeyValue, Range},
+};
+use micro_core::{
+    node::Node,
+    registry::{encoding, is_another},
+};
+
+/// How often a deletion is begun anew that others got in the way of.
+const TRIES: u32 = 8;
+
+/// The address of another instance whose record this is, under the id of `node`.
+pub(super) fn another(kv: &KeyValue, node: &Node) -> Option<String> {
+    let nodes = encoding::decode(&kv.value).unwrap_or_default().into_iter();
+    let mut same = nodes.filter(|other| other.service == node.service && other.id == node.id);
+    let other = same.find(|other| is_another(node, &other.address))?;
+    Some(other.address)
+}
+
+/// Deletes the record of a node, unless another instance has written it.
+///
+/// `written` is the record as this handle wrote it. With a lease it is told by that; else by the node's address.
+pub(super) async fn delete(
+    link: &Link,
+    key: &Bytes,
+    node: &Node,
+    written: Option<&Record>,
+) -> Result<(), Failure> {
+    let lease = written.map_or(0, |record| record.lease);
+    for _ in 0..TRIES {
+        let found = link.ask(&Range::of(key, false)).await?;
+        let Some(kv) = found.kvs.first() else {
+            return Ok(());
+        };
+        let is_ours = match lease {
+            0 => another(kv, node).is_none(),
+            lease => kv.lease == lease,
+        };
+        if !is_ours {
+            return Ok(());
+        }
+        let deleted = link.ask(&DeleteIf::unchanged(key, kv.modified)).await?;
+        if deleted.succeeded {
+            return Ok(());
+        }
+    }
+    Err(Failure::lost(format!(
+        "others change `{}` all the time; try again",
+        String::from_utf8_lossy(key).escape_debug()
+    )))
+}

@@ -1,0 +1,353 @@
+//! Following what the cluster has: a whole list, then a watch from its version on, again and again.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{
+    Entry, Server, api,
+    object::{Event, Object},
+};
+use micro_core::{
+    error::{Code, Error, Result},
+    node::Node,
+    registry::remote::Shown,
+};
+
+/// How long the server may be silent before it is asked whether it is there: by one watch for all of a handle.
+const SILENCE: Duration = Duration::from_secs(8);
+/// How long changes are gathered once there is one …
+const GATHER: Duration = Duration::from_millis(5);
+/// … and at most, if they do not cease.
+const GATHERED: Duration = Duration::from_millis(50);
+/// A watch that ends sooner is followed by a pause, so that a server which does not want any is not pestered.
+const SHORT: Duration = Duration::from_millis(500);
+/// Between two questions for a service that has no watch of its own.
+const TURN: Duration = Duration::from_secs(15);
+
+/// The nodes of each object.
+struct Feed<'a> {
+    server: &'a Server,
+    /// The one that is followed, or all.
+    service: Option<&'a str>,
+    shown: &'a Shown,
+    objects: BTreeMap<String, Vec<Entry>>,
+    /// What has changed since it was last shown.
+    changed: BTreeSet<String>,
+    /// Up to where all changes are known.
+    version: String,
+}
+
+/// Why a watch ended.
+enum End {
+    /// The server ends each after a while.
+    Usual,
+    /// What has changed since is not known any more.
+    Forgotten,
+    Lost(Error),
+}
+
+/// Follows by a watch, until the server is lost.
+pub(super) async fn watch(server: &Server, service: Option<&str>, shown: &Shown) -> Error {
+    let mut feed = Feed {
+        server,
+        service,
+        shown,
+        objects: BTreeMap::new(),
+        changed: BTreeSet::new(),
+        version: String::new(),
+    };
+    let Some(path) = server.path(service) else {
+        // No object can have that name: it is asked for nothing, and nothing changes.
+        shown.whole([]);
+        return std::future::pending().await;
+    };
+    if let Err(error) = feed.list(&path).await {
+        return error;
+    }
+    loop {
+        let begun = Instant::now();
+        match feed.changes(&path).await {
+            End::Usual if begun.elapsed() < SHORT => sleep(SHORT).await,
+            End::Usual => {}
+            End::Forgotten => {
+                if let Err(error) = feed.list(&path).await {
+                    return error;
+                }
+            }
+            End::Lost(error) => return error,
+        }
+    }
+}
+
+/// Follows by asking again and again, until the server does not answer.
+pub(super) async fn poll(server: &Server, service: Option<&str>, shown: &Shown) -> Error {
+    let mut services = BTreeSet::new();
+    let mut begun = false;
+    loop {
+        let objects = match server.objects(service).await {
+            Ok((objects, _)) => objects,
+            Err(error) => return error,
+        };
+        let all = objects.iter().flat_map(|object| server.entries(object));
+        let entries: Vec<_> = all.filter(|entry| is_of(entry, service)).collect();
+        services.extend(entries.iter().map(|entry| entry.node.service.clone()));
+        match std::mem::replace(&mut begun, true) {
+            false => shown.whole(
+                entries
+                    .iter()
+                    .filter(|e| e.is_ready)
+                    .map(|e| e.node.clone()),
+            ),
+            true => show(shown, services.clone(), entries.iter()),
+        }
+        sleep(TURN).await;
+    }
+}
+
+impl Feed<'_> {
+    async fn list(&mut self, path: &str) -> Result<()> {
+        let (objects, version) = self.server.api.list(path).await?;
+        self.version = version;
+        self.changed.clear();
+        self.objects.clear();
+        for object in objects {
+            let entries = self.entries(&object);
+            self.objects.insert(object.metadata.name, entries);
+        }
+        let entries = self.objects.values().flatten();
+        let ready = entries.filter(|entry| entry.is_ready);
+        self.shown.whole(ready.map(|entry| entry.node.clone()));
+        Ok(())
+    }
+
+    /// What one watch says until it ends.
+    async fn changes(&mut self, path: &str) -> End {
+        let mut lines = match self.server.api.watch(path, &self.version).await {
+            Ok(lines) => lines,
+            Err(error) => return ending(error),
+        };
+        // A server that was restarted empty has lower versions, and would be silent until it reaches ours.
+        match self.server.api.version(path).await {
+            Ok(version) if is_before(&version, &self.version) => return End::Forgotten,
+            Ok(_) => {}
+            Err(error) => return End::Lost(error),
+        }
+        // A server that answers, but not here, has lost this connection.
+        let latest = Instant::now() + Duration::from_secs(api::WATCH + 15);
+        let mut patience = SILENCE;
+        loop {
+            let mut line = match timeout(patience, lines.next()).await {
+                Ok(line) => line,
+                Err(_) if Instant::now() > latest => return End::Usual,
+                Err(_) => match self.server.api.is_there(SILENCE).await {
+                    Ok(believed) => {
+                        patience = believed;
+                        continue;
+                    }
+                    Err(error) => return End::Lost(error),
+                },
+            };
+            patience = SILENCE;
+            self.server.api.hear();
+            let gathered = Instant::now() + GATHERED;
+            loop {
+                match line {
+                    Ok(Some(text)) => {
+                        if let Err(end) = self.take(&text) {
+                            return end;
+                        }
+                    }
+                    Ok(None) => {
+                        self.show();
+                        return End::Usual;
+                    }
+                    Err(error) => {
+                        self.show();
+                        return End::Lost(error);
+                    }
+                }
+                if Instant::now() > gathered || self.changed.is_empty() {
+                    break;
+                }
+                match timeout(GATHER, lines.next()).await {
+                    Ok(next) => line = next,
+                    Err(_) => break,
+                }
+            }
+            self.show();
+        }
+    }
+
+    /// Notes one event.
+    fn take(&mut self, line: &[u8]) -> std::result::Result<(), End> {
+        let event: Event = match serde_json::from_slice(line) {
+            Ok(event) => event,
+            Err(error) => {
+                let what = "a line of its watch is not what was expected";
+                return Err(End::Lost(Error::data_loss(what).with_source(error)));
+            }
+        };
+        let object = event.object;
+        match &*event.kind {
+            "ERROR" if object.code == 410 => return Err(End::Forgotten),
+            "ERROR" => return Err(End::Lost(Error::unavailable(object.message))),
+            "ADDED" | "MODIFIED" => {
+                let entries = self.entries(&object);
+                self.put(&object.metadata.name, entries);
+            }
+            "DELETED" => self.put(&object.metadata.name, Vec::new()),
+            // A bookmark says only how far we are.
+            _ => {}
+        }
+        self.version = object.metadata.resource_version;
+        Ok(())
+    }
+
+    fn entries(&self, object: &Object) -> Vec<Entry> {
+        let entries = self.server.entries(object).into_iter();
+        entries.filter(|entry| is_of(entry, self.service)).collect()
+    }
+
+    fn put(&mut self, object: &str, entries: Vec<Entry>) {
+        let before = match entries.is_empty() {
+            true => self.objects.remove(object),
+            false => {
+                self.changed
+                    .extend(entries.iter().map(|entry| entry.node.service.clone()));
+                self.objects.insert(object.to_owned(), entries)
+            }
+        };
+        let before = before.unwrap_or_default().into_iter();
+        self.changed.extend(before.map(|entry| entry.node.service));
+    }
+
+    /// Shows the services that have changed.
+    fn show(&mut self) {
+        show(
+            self.shown,
+            std::mem::take(&mut self.changed),
+            self.objects.values().flatten(),
+        );
+    }
+}
+
+/// Shows these services as the entries have them, in one pass.
+fn show<'a>(shown: &Shown, services: BTreeSet<String>, entries: impl Iterator<Item = &'a Entry>) {
+    let empty = |service| (service, (Vec::new(), Vec::new()));
+    let mut sets: BTreeMap<String, (Vec<Node>, Vec<Node>)> =
+        services.into_iter().map(empty).collect();
+    for Entry { node, is_ready } in entries {
+        if let Some((ready, unready)) = sets.get_mut(&node.service) {
+            let set = if *is_ready { ready } else { unready };
+            set.push(node.clone());
+        }
+    }
+    for (service, (ready, unready)) in sets {
+        shown.set(&service, ready, unready);
+    }
+}
+
+fn is_of(entry: &Entry, service: Option<&str>) -> bool {
+    service.is_none_or(|service| entry.node.service == service)
+}
+
+/// Whether one version is older than another: they are numbers that grow.
+fn is_before(one: &str, other: &str) -> bool {
+    match (one.parse::<u64>(), other.parse::<u64>()) {
+        (Ok(one), Ok(other)) => one < other,
+        _ => false,
+    }
+}
+
+/// What a watch that was refused means.
+fn ending(error: Error) -> End {
+    match error.code() {
+        // 410: the version is too old.
+        Code::OutOfRange => End::Forgotten,
+        _ => End::Lost(error),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
+mod tests {
+    use super::*;
+    use crate::registry::{api::Api, place::Place};
+    use micro_core::{registry::view::View, url::Url};
+
+    fn server() -> Server {
+        let place = Place::of(&Url::parse("kubernetes://127.0.0.1:1")).unwrap();
+        Server {
+            api: Api::new(&place),
+            place,
+            watches: tokio::sync::Semaphore::new(1),
+            told: std::sync::Once::new(),
+            registered: Default::default(),
+        }
+    }
+
+    fn pod(kind: &str, version: u32, id: &str) -> String {
+        let service = serde_json::json!({"name": "a", "nodes": [{"id": id, "address": "h:1"}]});
+        let pod = serde_json::json!({"type": kind, "object": {
+            "kind": "Pod", "status": {"phase": "Running"},
+            "metadata": {
+                "name": "pod", "resourceVersion": version.to_string(),
+                "annotations": {"micro.mu/service-a": service.to_string()},
+            },
+        }});
+        pod.to_string()
+    }
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        assert!(is_before("99", "100") && !is_before("100", "100"));
+        assert!(!is_before("", "100") && !is_before("100", "99"));
+    }
+
+    #[test]
+    fn a_watch_goes_on_from_the_last_version_and_lists_again_when_it_is_too_old() {
+        let (server, shown) = (
+            server(),
+            Shown::new("kubernetes", micro_core::registry::Readers::Here),
+        );
+        let mut feed = Feed {
+            server: &server,
+            service: Some("a"),
+            shown: &shown,
+            objects: BTreeMap::new(),
+            changed: BTreeSet::new(),
+            version: "1".into(),
+        };
+        let ids = || {
+            let mut ids = Vec::new();
+            let of = |view: &View| view.services.get("a").map(|set| set.nodes.clone());
+            shown.look(|view| {
+                ids.extend(of(view).into_iter().flatten().map(|node| node.id.clone()))
+            });
+            ids.join(",")
+        };
+        for (line, version, expected) in [
+            (pod("ADDED", 5, "x"), "5", "x"),
+            (pod("MODIFIED", 6, "y"), "6", "y"),
+            (
+                r#"{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"9"}}}"#.to_owned(),
+                "9",
+                "y",
+            ),
+            (pod("DELETED", 11, "y"), "11", ""),
+        ] {
+            assert!(feed.take(line.as_bytes()).is_ok(), "{line}");
+            feed.show();
+            assert_eq!((&*feed.version, &*ids()), (version, expected), "{line}");
+        }
+        let old = br#"{"type":"ERROR","object":{"kind":"Status","status":"Failure","message":"too old resource version","code":410}}"#;
+        assert!(matches!(feed.take(old), Err(End::Forgotten)));
+        let other = br#"{"type":"ERROR","object":{"status":"Failure","message":"no","code":500}}"#;
+        assert!(matches!(feed.take(other), Err(End::Lost(error)) if error.message() == "no"));
+        assert!(matches!(feed.take(b"{"), Err(End::Lost(_))));
+    }
+}

@@ -1,0 +1,195 @@
+//! A registry that is a Kubernetes cluster: pods that say what they serve, as go-micro's do, or the endpoints of plain
+//! services.
+//!
+//! ```text
+//! Server ── Api (credentials, pages, errors) ──► the API server
+//!   ├─ register: annotations of the own pod (pods)
+//!   └─ follow: list, then watch ──► objects ──► nodes, by pods or slices ──► Shown
+//! ```
+
+mod api;
+mod credentials;
+mod follow;
+mod object;
+mod place;
+mod pods;
+mod register;
+mod slices;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Once},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+
+use api::Api;
+use micro_core::{
+    error::{Error, Result},
+    node::Node,
+    registry::remote::{AsRemote, Driver, Remote, Shown},
+    url::Url,
+};
+use object::Object;
+use place::{Kind, Place};
+
+/// Services of one Kubernetes namespace.
+///
+/// A pod says what it serves in its own labels and annotations, as go-micro's pods do; it is there as long as the pod
+/// runs and is ready, and leaves when the pod is told to end. There is no time to live. With `?kind=endpointslices` the
+/// plain services of the cluster are found instead, by the endpoints that it keeps for them, and nothing is registered.
+///
+/// Up to 24 services are watched at once; further ones are asked for every 15 s.
+#[derive(Clone)]
+pub struct Kubernetes(Remote<Server>);
+
+impl AsRemote for Kubernetes {
+    type Driver = Server;
+
+    fn as_remote(&self) -> &Remote<Server> {
+        &self.0
+    }
+}
+
+/// Watches that have a connection each; others take turns with what is left.
+const WATCHES: usize = 24;
+
+/// The API server, and which of its objects are nodes.
+pub struct Server {
+    api: Api,
+    place: Place,
+    watches: Semaphore,
+    told: Once,
+    /// What this handle has registered, by service and id: at which address.
+    registered: Mutex<HashMap<(String, String), String>>,
+}
+
+/// A node as an object of the cluster shows it.
+struct Entry {
+    node: Node,
+    /// Whether it takes requests: an object may be there whose process does not.
+    is_ready: bool,
+}
+
+impl Kubernetes {
+    /// The cluster that a URL names: `kubernetes` for the one that this process runs in, or
+    /// `kubernetes:https://HOST:PORT`.
+    ///
+    /// - `?namespace=` is the Kubernetes namespace; unsaid that of the pod, or else `default`.
+    /// - `?pod=` is the pod that is registered; unsaid, the variable `HOSTNAME`.
+    /// - `?token=`, or `?token-file=` which is read again each minute; unsaid, that of the pod's service account.
+    ///   `?tls-ca=` is the authority of the server's certificate; unsaid, that of the service account.
+    /// - `?kind=endpointslices` (or `?endpoint-slices=true`) finds plain services. `?port=` is then the name or number
+    ///   of the port that is called, and `?protocol=` what it speaks, where the service does not say.
+    ///
+    /// Nothing is connected yet.
+    ///
+    /// # Errors
+    /// [`Code::InvalidArgument`](micro_core::Code::InvalidArgument) for a URL that is not understood, and without an address
+    /// outside of a cluster.
+    pub fn open(url: &Url) -> Result<Self> {
+        let place = Place::of(url)?;
+        Ok(Kubernetes(Remote::new(Server {
+            api: Api::new(&place),
+            place,
+            watches: Semaphore::new(WATCHES),
+            told: Once::new(),
+            registered: Mutex::default(),
+        })))
+    }
+}
+
+impl Server {
+    /// Where the objects of a service are listed and watched; of all services without one. `None` for a name that no
+    /// object can have.
+    fn path(&self, service: Option<&str>) -> Option<String> {
+        let namespace = &self.place.namespace;
+        match &self.place.kind {
+            Kind::Pods => Some(pods::path(namespace, service)),
+            Kind::Slices(_) => slices::path(namespace, service),
+        }
+    }
+
+    /// The nodes that an object shows.
+    fn entries(&self, object: &Object) -> Vec<Entry> {
+        match &self.place.kind {
+            Kind::Pods => pods::entries(object),
+            Kind::Slices(port) => slices::entries(object, port),
+        }
+    }
+
+    /// All objects of a service, or of all, and the version of the whole.
+    async fn objects(&self, service: Option<&str>) -> Result<(Vec<Object>, String)> {
+        match self.path(service) {
+            Some(path) => self.api.list(&path).await,
+            None => Ok((Vec::new(), String::new())),
+        }
+    }
+}
+
+#[async_trait]
+impl Driver for Server {
+    fn name(&self) -> &str {
+        "kubernetes"
+    }
+
+    fn place(&self) -> String {
+        let hosts = self.place.options.hosts.join(",");
+        let namespace = &self.place.namespace;
+        format!("{hosts}, namespace `{namespace}`")
+    }
+
+    fn only_reads(&self) -> bool {
+        matches!(self.place.kind, Kind::Slices(_))
+    }
+
+    async fn register(&self, node: &Node, _: Option<Duration>) -> Result<()> {
+        match self.place.kind {
+            Kind::Pods => self.put(node).await,
+            Kind::Slices(_) => {
+                self.told.call_once(|| {
+                    tracing::info!(
+                        id = node.id,
+                        "registry `kubernetes` of endpoint slices is only read: the cluster finds a service's pods itself"
+                    );
+                });
+                Ok(())
+            }
+        }
+    }
+
+    async fn deregister(&self, node: &Node) -> Result<()> {
+        match self.place.kind {
+            Kind::Pods => self.take_out(node).await,
+            Kind::Slices(_) => Ok(()),
+        }
+    }
+
+    async fn get(&self, service: &str) -> Result<Vec<Node>> {
+        let (objects, _) = self.objects(Some(service)).await?;
+        let entries = objects.iter().flat_map(|object| self.entries(object));
+        let shown = entries.filter(|entry| entry.is_ready && entry.node.service == service);
+        let mut nodes: Vec<_> = shown.map(|entry| entry.node).collect();
+        nodes.sort_by(|a, b| a.id.cmp(&b.id));
+        nodes.dedup_by(|later, first| later.id == first.id);
+        Ok(nodes)
+    }
+
+    async fn list(&self) -> Result<Vec<String>> {
+        let (objects, _) = self.objects(None).await?;
+        let entries = objects.iter().flat_map(|object| self.entries(object));
+        let ready = entries.filter(|entry| entry.is_ready);
+        let names: BTreeSet<_> = ready.map(|entry| entry.node.service).collect();
+        Ok(names.into_iter().collect())
+    }
+
+    async fn follow(self: Arc<Self>, service: Option<String>, shown: Arc<Shown>) -> Error {
+        match self.watches.try_acquire() {
+            Ok(_permit) => follow::watch(&self, service.as_deref(), &shown).await,
+            Err(_) => follow::poll(&self, service.as_deref(), &shown).await,
+        }
+    }
+}

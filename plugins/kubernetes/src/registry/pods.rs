@@ -1,0 +1,164 @@
+//! What a pod says of itself, in go-micro's labels and annotations.
+//!
+//! | where | key | value |
+//! |---|---|---|
+//! | label | `micro.mu/type` | `service` |
+//! | label | `micro.mu/selector-SERVICE` | `service` |
+//! | annotation | `micro.mu/service-SERVICE` | the JSON of the service |
+//!
+//! Names have `_` for what a label cannot hold. Ours that are longer than a label may be, or end in another sign than a
+//! letter or digit, are cut and end in a hash; so is the key of a second node of one service in one pod. go-micro can
+//! register neither.
+
+use super::{Entry, object::Object};
+use micro_core::{hash::fnv1a, http::client::escape, node::Node, registry::encoding};
+
+/// What marks a pod that serves something.
+pub(super) const TYPE: &str = "micro.mu/type";
+/// The value of our labels.
+pub(super) const SERVICE: &str = "service";
+const SELECTOR: &str = "micro.mu/selector-";
+const ANNOTATION: &str = "micro.mu/service-";
+/// The longest name of a service that fits a label: 63 signs less `selector-`.
+const LONGEST: usize = 54;
+/// What is left of a name that does not, before a sign and 16 of the hash.
+const CUT: usize = LONGEST - 17;
+
+/// Where the pods that serve a service, or anything, are listed and watched. Only pods that run are asked for: the
+/// server says of one that ceases to that it is gone.
+pub(super) fn path(namespace: &str, service: Option<&str>) -> String {
+    let label = match service {
+        Some(service) => selector(service),
+        None => TYPE.to_owned(),
+    };
+    let (namespace, label) = (escape(namespace), escape(&label));
+    format!(
+        "/api/v1/namespaces/{namespace}/pods?labelSelector={label}%3D{SERVICE}&fieldSelector=status.phase%3DRunning"
+    )
+}
+
+/// Where one pod is listed, in whatever phase.
+pub(super) fn path_of(namespace: &str, pod: &str) -> String {
+    let (namespace, pod) = (escape(namespace), escape(pod));
+    format!("/api/v1/namespaces/{namespace}/pods?fieldSelector=metadata.name%3D{pod}")
+}
+
+/// The label by which the pods of a service are found.
+pub(super) fn selector(service: &str) -> String {
+    format!("{SELECTOR}{}", fitted(service))
+}
+
+/// The annotation of a service's first node in a pod, the only one that go-micro reads.
+pub(super) fn annotation(service: &str) -> String {
+    format!("{ANNOTATION}{}", fitted(service))
+}
+
+/// The annotation of a further node.
+pub(super) fn annotation_of(node: &Node) -> String {
+    let both = format!("{}\0{}", node.service, node.id);
+    let hash = fnv1a(&both);
+    let mut name = fitted(&node.service);
+    name.truncate(CUT);
+    format!("{ANNOTATION}{name}.{hash:016x}")
+}
+
+/// The records of a pod with their keys, whether it runs or not; what cannot be read is left out.
+pub(super) fn records(object: &Object) -> impl Iterator<Item = (&str, Vec<Node>)> {
+    let annotations = object.metadata.annotations.iter();
+    annotations.filter_map(|(key, json)| {
+        key.strip_prefix(ANNOTATION)?;
+        let nodes = encoding::decode(json.as_bytes()).ok()?;
+        Some((key.as_str(), nodes))
+    })
+}
+
+/// The nodes of a pod that runs. One that is told to end has none.
+pub(super) fn entries(object: &Object) -> Vec<Entry> {
+    if object.status.phase != "Running" || object.metadata.deletion_timestamp.is_some() {
+        return Vec::new();
+    }
+    let conditions = object.status.conditions.iter();
+    let is_ready = !conditions
+        .into_iter()
+        .any(|condition| condition.kind == "Ready" && condition.status == "False");
+    let nodes = records(object).flat_map(|(_, nodes)| nodes);
+    nodes.map(|node| Entry { node, is_ready }).collect()
+}
+
+/// A service's name as part of a label.
+fn fitted(service: &str) -> String {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let name: String = service
+        .chars()
+        .map(|c| if fits(c) { c } else { '_' })
+        .collect();
+    if name.len() <= LONGEST && name.ends_with(|c: char| c.is_ascii_alphanumeric()) {
+        return name;
+    }
+    let cut = &name[..name.len().min(CUT)];
+    format!("{cut}-{:016x}", fnv1a(service))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_becomes_a_label_as_in_go_micro() {
+        assert_eq!(selector("greeter"), "micro.mu/selector-greeter");
+        assert_eq!(
+            annotation("go.micro.srv.a"),
+            "micro.mu/service-go.micro.srv.a"
+        );
+        assert_eq!(
+            selector("topic:a/b ü"),
+            "micro.mu/selector-topic_a_b__-dc408d835361d357"
+        );
+        assert_eq!(fitted("topic:a/b"), "topic_a_b");
+    }
+
+    #[test]
+    fn every_name_fits_and_long_ones_stay_apart() {
+        let long = "n".repeat(300);
+        let names = [
+            format!("{long}1"),
+            format!("{long}2"),
+            "a".repeat(54),
+            "a".repeat(55),
+        ];
+        let mut keys: Vec<_> = names.iter().map(|name| selector(name)).collect();
+        for key in &keys {
+            assert!(key.len() - "micro.mu/".len() <= 63, "{key}");
+            assert!(key.ends_with(|c: char| c.is_ascii_alphanumeric()), "{key}");
+        }
+        keys.dedup();
+        assert_eq!(keys.len(), 4);
+        let node = Node::new("a".repeat(54), "b", "h:1");
+        assert!(annotation_of(&node).len() - "micro.mu/".len() <= 63);
+    }
+
+    #[test]
+    fn a_pod_of_go_micro_is_read() {
+        let pod = |phase: &str, more: &str| {
+            let json = format!(
+                r#"{{"metadata":{{"name":"greeter-7d","labels":{{"micro.mu/type":"service"}},
+                "annotations":{{"other/thing":"{{}}","micro.mu/service-bad":"{{","micro.mu/service-greeter":
+                "{{\"name\":\"greeter\",\"version\":\"1.0.0\",\"metadata\":null,\"endpoints\":[],\"nodes\":[{{\"id\":\"greeter-1\",\"address\":\"10.2.0.7:8080\",\"metadata\":{{\"protocol\":\"mucp\"}}}}]}}"}}
+                {more}}},"spec":{{}},"status":{{"phase":"{phase}","conditions":[{{"type":"Ready","status":"True"}}]}}}}"#
+            );
+            serde_json::from_str::<Object>(&json).unwrap()
+        };
+        let entries = super::entries(&pod("Running", ""));
+        assert_eq!(entries.len(), 1);
+        let node = &entries[0].node;
+        assert_eq!((&*node.id, &*node.address), ("greeter-1", "10.2.0.7:8080"));
+        assert_eq!(
+            (&*node.version, &*node.metadata["protocol"]),
+            ("1.0.0", "mucp")
+        );
+        assert!(super::entries(&pod("Failed", "")).is_empty());
+        let ending = r#","deletionTimestamp":"2026-01-01T00:00:00Z""#;
+        assert!(super::entries(&pod("Running", ending)).is_empty());
+    }
+}

@@ -1,0 +1,246 @@
+//! A registry for one network: multicast DNS, as go-micro has it.
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
+mod captures;
+mod entry;
+#[cfg(any(test, fuzzing))]
+mod fuzz;
+mod message;
+mod sockets;
+mod state;
+mod task;
+
+#[cfg(fuzzing)]
+pub use fuzz::messages as fuzz_messages;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
+
+use micro_core::{
+    error::{Error, Result},
+    node::Node,
+    registry::{
+        Readers, Registry, Updates, admit,
+        view::{Teller, updates},
+    },
+};
+use sockets::Sockets;
+use task::Shared;
+
+/// How long answers are waited for: go-micro's.
+const WINDOW: Duration = Duration::from_millis(100);
+
+/// The services of one network, without a server: each process answers for its own nodes by multicast DNS.
+///
+/// Processes of go-micro take part, in the domain `micro` since v1.10 and in `local` before. A node must be
+/// registered with an IP address and a port for them to see it; ours find any.
+///
+/// A node is announced, and said to be gone, to everyone at once; so a watch hears of both in milliseconds.
+/// Of one that was killed it hears within the time to live, 120 s at most. [`get`](Registry::get) and
+/// [`list`](Registry::list) wait 100 ms for answers. Whoever is on the network is believed, but
+/// for a goodbye to a node that has a time to live: it is announced again (RFC 6762).
+///
+/// ```no_run
+/// # async fn example() -> micro::Result<()> {
+/// use micro::{Plugins, Service, registry::Mdns};
+///
+/// let plugins = Plugins::new().registry(Mdns::new());
+/// let running = Service::new("greeter")
+///     .address("0.0.0.0:0")
+///     .advertise("192.168.1.7:4000")
+///     .plugins(plugins)
+///     .serve()
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Mdns(Arc<Inner>);
+
+struct Inner {
+    shared: Arc<Shared>,
+    running: Mutex<Option<Task>>,
+}
+
+struct Task {
+    sockets: Arc<Sockets>,
+    handle: JoinHandle<()>,
+}
+
+impl Mdns {
+    /// The services of the domain `micro`.
+    pub fn new() -> Self {
+        Mdns::domains(["micro"])
+    }
+
+    /// The services of these domains together: `local` for go-micro before v1.10.
+    pub fn domains<S: Into<String>>(domains: impl IntoIterator<Item = S>) -> Self {
+        let domains = domains.into_iter().map(Into::into);
+        let shared = Shared {
+            domains: domains.collect(),
+            state: Mutex::default(),
+            sooner: tokio::sync::Notify::new(),
+        };
+        Mdns(Arc::new(Inner {
+            shared: Arc::new(shared),
+            running: Mutex::default(),
+        }))
+    }
+}
+
+impl Default for Mdns {
+    fn default() -> Self {
+        Mdns::new()
+    }
+}
+
+impl Inner {
+    /// The sockets, with the task that listens to them; begun on the caller's runtime if there is none.
+    fn sockets(&self) -> Result<Arc<Sockets>> {
+        let mut running = self.running.lock();
+        if let Some(task) = &*running
+            && !task.handle.is_finished()
+        {
+            return Ok(task.sockets.clone());
+        }
+        let sockets = Sockets::open().map_err(|error| {
+            Error::unavailable("registry `mdns` cannot take part in multicast DNS")
+                .with_source(error)
+        })?;
+        let sockets = Arc::new(sockets);
+        let handle = tokio::spawn(self.shared.clone().run(sockets.clone()));
+        *running = Some(Task {
+            sockets: sockets.clone(),
+            handle,
+        });
+        Ok(sockets)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(task) = self.running.get_mut().take() {
+            task.handle.abort();
+            let own: Vec<Node> = self
+                .shared
+                .state
+                .lock()
+                .own()
+                .map(|(node, _)| node.clone())
+                .collect();
+            for node in own {
+                // Nobody is left to hear that it could not be said.
+                let _ = self.shared.announce(&task.sockets, &node, 0, false);
+            }
+        }
+    }
+}
+
+/// That something is watched, as long as this lives.
+struct Wanted {
+    inner: Arc<Inner>,
+    service: Option<String>,
+}
+
+impl Drop for Wanted {
+    fn drop(&mut self) {
+        self.inner
+            .shared
+            .state
+            .lock()
+            .leave(self.service.as_deref());
+    }
+}
+
+#[async_trait]
+impl Registry for Mdns {
+    fn name(&self) -> &str {
+        "mdns"
+    }
+
+    fn is_of_this_machine(&self) -> bool {
+        false
+    }
+
+    async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {
+        admit::check_for(node, Readers::Elsewhere)
+            .map_err(|error| error.context("registry `mdns`"))?;
+        let (sockets, shared) = (self.0.sockets()?, &self.0.shared);
+        for domain in &shared.domains {
+            // Before anybody is told of it: whether it can be told of.
+            entry::records(node, domain, 0, false)?;
+        }
+        let due = shared.state.lock().register(node, ttl);
+        let due = due.map_err(|error| error.context("registry `mdns`"))?;
+        if let Some(seconds) = due {
+            shared.announce(&sockets, node, seconds, false)?;
+        }
+        shared.sooner.notify_one();
+        Ok(())
+    }
+
+    async fn deregister(&self, node: &Node) -> Result<()> {
+        let (sockets, shared) = (self.0.sockets()?, &self.0.shared);
+        let own = shared.state.lock().deregister(node);
+        match own {
+            Some(own) => shared.announce(&sockets, node, 0, !own),
+            None => Ok(()),
+        }
+    }
+
+    async fn get(&self, service: &str) -> Result<Vec<Node>> {
+        let sockets = self.0.sockets()?;
+        self.0.shared.ask(&sockets, service);
+        sleep(WINDOW).await;
+        Ok(self.0.shared.state.lock().nodes(service))
+    }
+
+    async fn list(&self) -> Result<Vec<String>> {
+        let (sockets, since) = (self.0.sockets()?, Instant::now());
+        self.0.shared.list(&sockets);
+        sleep(WINDOW).await;
+        Ok(self.0.shared.state.lock().services(since))
+    }
+
+    async fn watch(&self, service: Option<&str>) -> Result<Updates> {
+        let (sockets, shared) = (self.0.sockets()?, &self.0.shared);
+        shared.state.lock().want(service);
+        let wanted = Wanted {
+            inner: self.0.clone(),
+            service: service.map(str::to_owned),
+        };
+        let mut view = shared.state.lock().view();
+        match service {
+            Some(service) => shared.ask(&sockets, service),
+            None => shared.list(&sockets),
+        }
+        // So that what is there is said first, and not that there is nothing.
+        sleep(WINDOW).await;
+        view.mark_changed();
+        let state = (wanted, view, Teller::new(service));
+        Ok(updates(
+            state,
+            |(wanted, mut view, mut teller)| async move {
+                loop {
+                    if let Some(update) = teller.next() {
+                        return ((wanted, view, teller), update);
+                    }
+                    // Opened anew if its runtime has ended; not open, it is looked after at the next registration.
+                    let _sockets = wanted.inner.sockets();
+                    view.changed()
+                        .await
+                        .expect("the sender is in what this stream holds");
+                    let shown = view.borrow_and_update().clone();
+                    teller.look(&shown);
+                }
+            },
+        ))
+    }
+}

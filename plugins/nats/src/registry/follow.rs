@@ -1,0 +1,182 @@
+//! A watch of a service, or of all: what there is, then what their processes say, and a question after those that
+//! have not been heard for long.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::time::{Instant, sleep_until};
+
+use super::{hub::Hub, link::Linked, query::ask, task::Heard, wire::Said};
+use micro_core::{
+    error::{Error, Result},
+    node::Node,
+    registry::{
+        encoding::Service,
+        is_another,
+        remote::{Change, Shown},
+    },
+    wait::part_of,
+};
+
+/// Between two looks at who was not heard, with half as much again by chance: two of them after [`QUIET`] are over
+/// within 90 s, with [`Shown`]'s own wait.
+const LOOK: Duration = Duration::from_secs(13);
+/// A node that was not heard for so long is asked after: ours say each 30 s that they are here.
+const QUIET: Duration = Duration::from_secs(45);
+/// A node that does not answer so often is not there.
+const MISSED: u32 = 2;
+/// Changes that are taken together.
+const BATCH: usize = 1024;
+
+struct Known {
+    address: String,
+    heard: Instant,
+    missed: u32,
+}
+
+pub(super) struct Following {
+    hub: Arc<Hub>,
+    /// `None` follows all.
+    service: Option<String>,
+    shown: Arc<Shown>,
+    /// By service and id.
+    known: HashMap<(String, String), Known>,
+}
+
+impl Following {
+    pub(super) fn new(hub: Arc<Hub>, service: Option<String>, shown: Arc<Shown>) -> Self {
+        Following {
+            hub,
+            service,
+            shown,
+            known: HashMap::new(),
+        }
+    }
+
+    /// Follows until the connection is lost; returns why it was.
+    pub(super) async fn run(mut self) -> Error {
+        match self.follow().await {
+            Ok(()) => self.hub.lost(),
+            Err(error) => error,
+        }
+    }
+
+    async fn follow(&mut self) -> Result<()> {
+        let linked = self.hub.linked().await?;
+        // First the watch, then what there is: so nothing is lost in between.
+        let mut hearing = self.hub.watch(self.service.as_deref());
+        let services = match self.service.clone() {
+            Some(service) => BTreeSet::from([service]),
+            None => {
+                let named = ask(&linked, self.hub.subjects(), &[Said::list()]).await?;
+                named.into_iter().map(|service| service.name).collect()
+            }
+        };
+        let nodes = self.answers(&linked, &services).await?;
+        for node in &nodes {
+            self.hear(node);
+        }
+        self.shown.whole(nodes);
+        let mut look = next_look();
+        let mut heard = Vec::with_capacity(16);
+        loop {
+            tokio::select! {
+                // The timer is not to be looked at once its runtime has ended.
+                biased;
+                count = hearing.recv_many(&mut heard, BATCH) => match count {
+                    0 => return Ok(()),
+                    _ => self.apply(heard.drain(..)),
+                },
+                () = sleep_until(look) => {
+                    self.look(&linked).await?;
+                    look = next_look();
+                }
+            }
+        }
+    }
+
+    /// The nodes that answer for these services.
+    async fn answers(&self, linked: &Linked, services: &BTreeSet<String>) -> Result<Vec<Node>> {
+        if services.is_empty() {
+            return Ok(Vec::new());
+        }
+        let questions: Vec<_> = services.iter().map(|name| Said::get(name)).collect();
+        let answers = ask(linked, self.hub.subjects(), &questions).await?;
+        let nodes = answers.into_iter().flat_map(Service::into_nodes);
+        Ok(nodes
+            .filter(|node| services.contains(&node.service))
+            .collect())
+    }
+
+    fn hear(&mut self, node: &Node) {
+        let key = (node.service.clone(), node.id.clone());
+        let known = Known {
+            address: node.address.clone(),
+            heard: Instant::now(),
+            missed: 0,
+        };
+        self.known.insert(key, known);
+    }
+
+    fn apply(&mut self, heard: impl Iterator<Item = Heard>) {
+        let mut changes = Vec::new();
+        for heard in heard {
+            changes.push(match heard {
+                Heard::Here(node) => {
+                    self.hear(&node);
+                    Change::Put(node)
+                }
+                Heard::Gone(node) => {
+                    let key = (node.service.clone(), node.id.clone());
+                    let known = self.known.get(&key);
+                    if known.is_some_and(|known| is_another(&node, &known.address)) {
+                        continue;
+                    }
+                    self.known.remove(&key);
+                    let (service, id) = key;
+                    Change::Gone { service, id }
+                }
+            });
+        }
+        self.shown.apply(changes);
+    }
+
+    /// Asks after those that have not been heard for long. Where all say that they are here, nobody is asked.
+    async fn look(&mut self, linked: &Linked) -> Result<()> {
+        let quiet: Vec<(String, String)> = self
+            .known
+            .iter()
+            .filter(|(_, known)| known.heard.elapsed() >= QUIET)
+            .map(|(key, _)| key.clone())
+            .collect();
+        let services = quiet.iter().map(|(service, _)| service.clone()).collect();
+        let mut changes = Vec::new();
+        for node in self.answers(linked, &services).await? {
+            self.hear(&node);
+            changes.push(Change::Put(node));
+        }
+        for key in quiet {
+            let Some(known) = self.known.get_mut(&key) else {
+                continue;
+            };
+            if known.heard.elapsed() < QUIET {
+                continue;
+            }
+            known.missed += 1;
+            if known.missed >= MISSED {
+                self.known.remove(&key);
+                let (service, id) = key;
+                changes.push(Change::Expired { service, id });
+            }
+        }
+        self.shown.apply(changes);
+        Ok(())
+    }
+}
+
+fn next_look() -> Instant {
+    Instant::now() + LOOK + part_of(LOOK / 2)
+}

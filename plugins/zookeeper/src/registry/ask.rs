@@ -1,0 +1,105 @@
+//! Requests on their way to the task that carries them, and what it answers.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::{oneshot, watch};
+
+use super::watches::Watch;
+use micro_core::{
+    error::{Error, Result},
+    net::tls::Connector,
+};
+
+/// What there is nothing of at a path.
+pub(super) const NO_NODE: i32 = -101;
+/// What there is something of already.
+pub(super) const NODE_EXISTS: i32 = -110;
+/// What was changed in between.
+pub(super) const BAD_VERSION: i32 = -103;
+/// What still has something below it.
+pub(super) const NOT_EMPTY: i32 = -111;
+
+/// Why there is no answer.
+#[derive(Clone, Debug)]
+pub(super) enum Fault {
+    /// ZooKeeper said no, by this number.
+    Refused(i32),
+    /// It is not reached, or the connection was lost.
+    Lost(Error),
+}
+
+impl Fault {
+    /// The same, for people: what is wrong at this path.
+    pub(super) fn into_error(self, path: &str) -> Error {
+        let number = match self {
+            Fault::Lost(error) => return error,
+            Fault::Refused(number) => number,
+        };
+        match number {
+            -102 => Error::permission_denied(format!(
+                "not authorized at `{path}`; give a user and a password that the access list there knows"
+            )),
+            -115 | -124 => Error::unauthenticated("the user or password is refused"),
+            -125 => Error::resource_exhausted(format!("the quota at `{path}` is used up")),
+            -6 => Error::failed_precondition(
+                "it knows no recursive watches; ZooKeeper 3.6 or later is needed",
+            ),
+            NO_NODE | NODE_EXISTS | BAD_VERSION => {
+                Error::aborted(format!("others change `{path}` all the time; try again"))
+            }
+            number => Error::unavailable(format!("error {number} at `{path}`")),
+        }
+    }
+
+    pub(super) fn is(&self, number: i32) -> bool {
+        matches!(self, Fault::Refused(refused) if *refused == number)
+    }
+}
+
+/// An answer, with the session that it was given in.
+pub(super) struct Answer {
+    pub(super) body: Bytes,
+    pub(super) session: i64,
+}
+
+pub(super) type Answered = oneshot::Receiver<Result<Answer, Fault>>;
+
+/// A request on its way to the task.
+pub(super) struct Ask {
+    pub(super) op: i32,
+    pub(super) body: Vec<u8>,
+    pub(super) watch: Option<Watch>,
+    pub(super) answer: oneshot::Sender<Result<Answer, Fault>>,
+}
+
+/// What the task and those who ask have in common.
+pub(super) struct Shared {
+    pub(super) hosts: Vec<String>,
+    pub(super) tls: Option<Connector>,
+    /// `user:password`, for the scheme `digest`.
+    pub(super) secret: Option<String>,
+    /// How long a session lives on without a word of ours.
+    pub(super) timeout: Duration,
+    /// The session's id and password, kept over connections; 0 for none.
+    pub(super) session: Mutex<(i64, Bytes)>,
+    /// Counts lost connections.
+    pub(super) losses: watch::Sender<u64>,
+    /// Why the last one was.
+    pub(super) reason: Mutex<Option<Error>>,
+}
+
+impl Shared {
+    pub(super) fn lose(&self, error: Error) {
+        *self.reason.lock() = Some(error);
+        self.losses.send_modify(|losses| *losses += 1);
+    }
+}
+
+/// The fault of an answer that cannot be read.
+pub(super) fn garbled() -> Fault {
+    Fault::Lost(Error::unavailable(
+        "what was answered is not of ZooKeeper's protocol; check the address",
+    ))
+}

@@ -1,0 +1,216 @@
+//! Nodes that this process keeps registered: written again when a session was lost, taken out when they are not
+//! renewed in time.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::{
+    sync::Notify,
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
+
+use super::records::{Over, Records, node};
+use micro_core::{
+    error::Result,
+    node::Node,
+    wait::{at, part_of},
+};
+
+/// Between two tries, with as much again by chance.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// A node's record, which is to be in the tree until its time is up.
+#[derive(Clone, PartialEq, Eq)]
+struct Kept {
+    data: Bytes,
+    until: Instant,
+    /// Whether it is to be taken out: it was deregistered while ZooKeeper was not reached.
+    is_leaving: bool,
+}
+
+/// The nodes of one handle; its task begins with the first of them.
+pub(super) struct Keeper {
+    state: Arc<State>,
+    running: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct State {
+    records: Arc<Records>,
+    kept: Mutex<BTreeMap<String, Kept>>,
+    sooner: Notify,
+}
+
+impl Keeper {
+    pub(super) fn new(records: Arc<Records>) -> Self {
+        let state = State {
+            records,
+            kept: Mutex::default(),
+            sooner: Notify::new(),
+        };
+        Keeper {
+            state: Arc::new(state),
+            running: Mutex::default(),
+        }
+    }
+
+    /// Writes a record, and keeps it for `ttl`.
+    pub(super) async fn register(&self, path: &str, data: Bytes, ttl: Duration) -> Result<()> {
+        let until = Instant::now() + ttl;
+        let kept = Kept {
+            data: data.clone(),
+            until,
+            is_leaving: false,
+        };
+        let address = |data: &Bytes| node(data).map(|node| node.address);
+        let mut over = Over::Any;
+        // Known already, it is changed first: so the task cannot write the old one over it.
+        if let Some(before) = self.state.kept.lock().get_mut(path) {
+            if address(&before.data) == address(&data) {
+                over = Over::Own;
+            }
+            *before = kept.clone();
+        }
+        self.state.records.write(path, &data, true, over).await?;
+        self.state.kept.lock().insert(path.to_owned(), kept);
+        self.run();
+        self.state.sooner.notify_one();
+        Ok(())
+    }
+
+    /// Takes a record out; later, where ZooKeeper is not reached and it was kept here.
+    pub(super) async fn deregister(&self, path: &str, node: &Node) -> Result<()> {
+        if let Some(kept) = self.state.kept.lock().get_mut(path) {
+            kept.is_leaving = true;
+        }
+        self.state.records.take_out(path, node).await?;
+        self.state.forget_left(path);
+        Ok(())
+    }
+
+    /// Keeps a record no longer, as it is to last.
+    pub(super) fn forget(&self, path: &str) {
+        self.state.kept.lock().remove(path);
+    }
+
+    fn run(&self) {
+        let mut running = self.running.lock();
+        if running.as_ref().is_none_or(JoinHandle::is_finished) {
+            *running = Some(tokio::spawn(self.state.clone().run()));
+        }
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        if let Some(task) = self.running.get_mut().take() {
+            task.abort();
+        }
+    }
+}
+
+impl State {
+    async fn run(self: Arc<Self>) {
+        let mut losses = self.records.client.shared.losses.subscribe();
+        loop {
+            let next = self.kept.lock().values().map(|kept| kept.until).min();
+            tokio::select! {
+                () = at(next) => self.take_out().await,
+                // The sender is in what this task holds.
+                _ = losses.changed() => self.write_all().await,
+                () = self.sooner.notified() => {}
+            }
+        }
+    }
+
+    /// Writes all again until it is done. Where the session lives, that is one question each.
+    async fn write_all(&self) {
+        let mut done: BTreeMap<String, Kept> = BTreeMap::new();
+        loop {
+            let due = self.kept.lock().iter().find_map(|(path, kept)| {
+                let is_due = done.get(path) != Some(kept) && kept.until > Instant::now();
+                is_due.then(|| (path.clone(), kept.clone()))
+            });
+            let Some((path, kept)) = due else { return };
+            match self.settle(&path, &kept).await {
+                Ok(()) => {}
+                Err(error) if error.code().is_retryable() => {
+                    pause().await;
+                    continue;
+                }
+                Err(error) => {
+                    tracing::warn!(path, %error, "a node could not be registered again");
+                }
+            }
+            done.insert(path, kept);
+        }
+    }
+
+    /// Has a record in the tree, or out of it, as it is to be by now.
+    async fn settle(&self, path: &str, kept: &Kept) -> Result<()> {
+        if !kept.is_leaving {
+            self.records
+                .write(path, &kept.data, true, Over::Own)
+                .await?;
+            if self
+                .kept
+                .lock()
+                .get(path)
+                .is_some_and(|now| !now.is_leaving)
+            {
+                return Ok(());
+            }
+            // Deregistered meanwhile, perhaps before it was written.
+        }
+        if let Some(node) = node(&kept.data) {
+            self.records.take_out(path, &node).await?;
+        }
+        self.forget_left(path);
+        Ok(())
+    }
+
+    fn forget_left(&self, path: &str) {
+        let mut kept = self.kept.lock();
+        if kept.get(path).is_some_and(|kept| kept.is_leaving) {
+            kept.remove(path);
+        }
+    }
+
+    /// Takes out what was not renewed in time.
+    async fn take_out(&self) {
+        for (path, overdue) in self.overdue() {
+            if self.records.expire(&path).await.is_err() {
+                pause().await;
+                return;
+            }
+            // Renewed in this very moment, it may have been taken out with its registration.
+            if let Some(data) = self.drop_or_keep(&path, &overdue) {
+                let _ = self.records.write(&path, &data, true, Over::Own).await;
+            }
+        }
+    }
+
+    fn overdue(&self) -> Vec<(String, Kept)> {
+        let now = Instant::now();
+        let kept = self.kept.lock();
+        let due = kept.iter().filter(|(_, kept)| kept.until <= now);
+        due.map(|(path, kept)| (path.clone(), kept.clone()))
+            .collect()
+    }
+
+    /// Forgets a record unless it was renewed; then gives what it is now.
+    fn drop_or_keep(&self, path: &str, overdue: &Kept) -> Option<Bytes> {
+        let mut kept = self.kept.lock();
+        let now = kept.get(path)?;
+        if now != overdue {
+            return Some(now.data.clone());
+        }
+        kept.remove(path);
+        None
+    }
+}
+
+async fn pause() {
+    sleep(AGAIN + part_of(AGAIN)).await;
+}

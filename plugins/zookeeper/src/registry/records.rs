@@ -1,0 +1,338 @@
+//! Records in ZooKeeper's tree: written, taken out and read, whatever was there before.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{
+    answer::Found,
+    ask::{BAD_VERSION, Fault, NO_NODE, NODE_EXISTS, NOT_EMPTY},
+    client::Client,
+    packet::{self, Access, Life, op},
+    paths::{Paths, above},
+};
+use micro_core::{
+    error::{Error, Result},
+    node::Node,
+    registry::{admit, encoding, id_in_use, is_another},
+};
+
+/// How often something is begun anew that others got in the way of.
+const TRIES: u32 = 8;
+/// Requests that are sent before the first answer is awaited.
+const AT_ONCE: usize = 128;
+/// The longest record: ZooKeeper closes the connection on a request of 1 MiB.
+const LONGEST: usize = 1_000_000;
+
+/// Whose record may be written over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Over {
+    /// That of another instance with the same id too.
+    Any,
+    /// Only our own, and what nobody keeps: the record was there before.
+    Own,
+}
+
+pub(super) struct Records {
+    pub(super) client: Arc<Client>,
+    pub(super) paths: Paths,
+    pub(super) access: Access,
+}
+
+/// A record as it was read.
+pub(super) struct Record {
+    pub(super) path: String,
+    pub(super) node: Node,
+    /// Whether it outlives the session that wrote it.
+    pub(super) is_lasting: bool,
+}
+
+impl Records {
+    /// The JSON of a node.
+    ///
+    /// Fails with [`Code::InvalidArgument`](micro_core::Code::InvalidArgument) for one that is too long.
+    pub(super) fn encode(node: &Node) -> Result<Bytes> {
+        let data = encoding::encode(node);
+        match data.len() {
+            0..=LONGEST => Ok(data.into()),
+            size => Err(Error::invalid_argument(format!(
+                "node `{}` of service `{}` has a record of {size} bytes; ZooKeeper holds {LONGEST}",
+                node.id, node.service
+            ))),
+        }
+    }
+
+    /// Has a record at a path, of this session or lasting.
+    pub(super) async fn write(
+        &self,
+        path: &str,
+        data: &Bytes,
+        with_session: bool,
+        over: Over,
+    ) -> Result<()> {
+        for _ in 0..TRIES {
+            let tried = self.try_write(path, data, with_session, over).await;
+            if let Some(done) = ended(tried, path) {
+                return done;
+            }
+        }
+        Err(contended(path))
+    }
+
+    /// Whether it is done; if not, others got in the way.
+    async fn try_write(
+        &self,
+        path: &str,
+        data: &Bytes,
+        with_session: bool,
+        over: Over,
+    ) -> Result<bool, Fault> {
+        let life = if with_session {
+            Life::Session
+        } else {
+            Life::Lasting
+        };
+        let create = packet::create(path, data, life, self.access);
+        let client = &self.client;
+        let done = match client.read(path).await {
+            Err(fault) if fault.is(NO_NODE) => match client.answer(op::CREATE, create).await {
+                Err(fault) if fault.is(NO_NODE) => {
+                    return self.make_above(path).await.map(|()| false);
+                }
+                done => done.map(drop),
+            },
+            Err(fault) => Err(fault),
+            Ok((found, session)) => {
+                self.is_ours(path, &found, data)?;
+                let owner = if with_session { session } else { 0 };
+                if over == Over::Own && found.owner != session {
+                    yields(&found, data)?;
+                }
+                if found.owner == owner && found.data == *data {
+                    return Ok(true);
+                }
+                if found.owner == owner {
+                    let body = packet::set_data(path, data, Some(found.version));
+                    client.answer(op::SET_DATA, body).await.map(drop)
+                } else {
+                    // Whose it is cannot be changed.
+                    let delete = (op::DELETE, packet::delete(path, Some(found.version)));
+                    client.together(&[delete, (op::CREATE, create)]).await
+                }
+            }
+        };
+        settled(done)
+    }
+
+    /// Refuses to write over the record of another node whose name leads to the same path.
+    fn is_ours(&self, path: &str, found: &Found, data: &Bytes) -> Result<(), Fault> {
+        let name = |data: &Bytes| node(data).map(|node| (node.service, node.id));
+        match (name(&found.data), name(data)) {
+            (Some(theirs), Some(ours)) if theirs != ours && self.is_at_home(&found.data, path) => {
+                Err(Fault::Lost(Error::already_exists(format!(
+                    "node `{}` of service `{}` is at `{path}`, and only one of the two can be; use another id",
+                    theirs.1, theirs.0
+                ))))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn is_at_home(&self, data: &Bytes, path: &str) -> bool {
+        let nodes = encoding::decode(data).unwrap_or_default();
+        nodes
+            .first()
+            .is_some_and(|node| self.paths.is_at_home(node, path))
+    }
+
+    /// Makes what is missing above a path. The folder of a service goes when it has been empty for a while.
+    async fn make_above(&self, path: &str) -> Result<(), Fault> {
+        let folders: Vec<&str> = above(path).collect();
+        let last = folders.len().saturating_sub(1);
+        for (index, folder) in folders.into_iter().enumerate() {
+            let (op, life) = match index == last {
+                true => (op::CREATE_CONTAINER, Life::Container),
+                false => (op::CREATE, Life::Lasting),
+            };
+            let body = packet::create(folder, b"", life, self.access);
+            match self.client.answer(op, body).await {
+                Err(fault) if !fault.is(NODE_EXISTS) => return Err(fault),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a record out, so that those who watch can tell it from one that expired: it is changed, to what it
+    /// was, and deleted in the same moment. That of another node, or of another instance of this one, stays.
+    pub(super) async fn take_out(&self, path: &str, of: &Node) -> Result<()> {
+        for _ in 0..TRIES {
+            if let Some(done) = ended(self.try_take_out(path, of).await, path) {
+                return done;
+            }
+        }
+        Err(contended(path))
+    }
+
+    async fn try_take_out(&self, path: &str, of: &Node) -> Result<bool, Fault> {
+        let (found, session) = match self.client.read(path).await {
+            Err(fault) if fault.is(NO_NODE) => return Ok(true),
+            found => found?,
+        };
+        if let Some(their) = node(&found.data)
+            && self.paths.is_at_home(&their, path)
+        {
+            let is_same = (&of.service, &of.id) == (&their.service, &their.id);
+            let is_instance = found.owner == session || !is_another(of, &their.address);
+            if !(is_same && is_instance) {
+                return Ok(true);
+            }
+        }
+        let change = packet::set_data(path, &found.data, Some(found.version));
+        let delete = packet::delete(path, None);
+        let both = [(op::SET_DATA, change), (op::DELETE, delete)];
+        settled(self.client.together(&both).await)
+    }
+
+    /// Takes a record of this session out as one that was not renewed.
+    pub(super) async fn expire(&self, path: &str) -> Result<()> {
+        for _ in 0..TRIES {
+            if let Some(done) = ended(self.try_expire(path).await, path) {
+                return done;
+            }
+        }
+        Err(contended(path))
+    }
+
+    async fn try_expire(&self, path: &str) -> Result<bool, Fault> {
+        let (found, session) = match self.client.read(path).await {
+            Err(fault) if fault.is(NO_NODE) => return Ok(true),
+            found => found?,
+        };
+        if found.owner != session {
+            return Ok(true);
+        }
+        let delete = packet::delete(path, Some(found.version));
+        settled(self.client.answer(op::DELETE, delete).await.map(drop))
+    }
+
+    /// The names of the folders of services.
+    pub(super) async fn folders(&self) -> Result<Vec<String>> {
+        let root = &self.paths.root;
+        let folders = self.client.children(root).await;
+        folders.map_err(|fault| fault.into_error(root))
+    }
+
+    /// The paths of the records in each of these folders.
+    pub(super) async fn leaves(&self, folders: &[String]) -> Result<Vec<Vec<String>>> {
+        let mut leaves = Vec::with_capacity(folders.len());
+        for some in folders.chunks(AT_ONCE) {
+            let mut asked = Vec::with_capacity(some.len());
+            for folder in some {
+                let body = packet::read(folder);
+                asked.push((folder, self.client.ask(op::GET_CHILDREN, body).await));
+            }
+            for (folder, asked) in asked {
+                let names = self.client.names(asked).await;
+                let names = names.map_err(|fault| fault.into_error(folder))?;
+                let paths = names.into_iter().map(|name| format!("{folder}/{name}"));
+                leaves.push(paths.collect());
+            }
+        }
+        Ok(leaves)
+    }
+
+    /// The records at these paths; what has gone meanwhile, and what is no record, is left out.
+    pub(super) async fn read(&self, paths: &[String]) -> Result<Vec<Record>> {
+        let mut records = Vec::with_capacity(paths.len());
+        for some in paths.chunks(AT_ONCE) {
+            let mut asked = Vec::with_capacity(some.len());
+            for path in some {
+                let body = packet::read(path);
+                asked.push((path, self.client.ask(op::GET_DATA, body).await));
+            }
+            for (path, asked) in asked {
+                match self.client.found(asked).await {
+                    Ok((found, _)) => records.extend(self.record(path, &found)),
+                    Err(fault) if fault.is(NO_NODE) => {}
+                    Err(fault) => return Err(fault.into_error(path)),
+                }
+            }
+        }
+        Ok(records)
+    }
+
+    fn record(&self, path: &str, found: &Found) -> Option<Record> {
+        let node = match encoding::decode(&found.data) {
+            Ok(nodes) => nodes
+                .into_iter()
+                .find(|node| self.paths.is_at_home(node, path)),
+            Err(_) => None,
+        };
+        if node.is_none() {
+            let text = format!("`{path}` has no record of its node");
+            admit::left_out("zookeeper", &Error::invalid_argument(text));
+        }
+        Some(Record {
+            path: path.to_owned(),
+            node: node?,
+            is_lasting: found.owner == 0,
+        })
+    }
+
+    /// The records of the services in this folder, or in all.
+    pub(super) async fn read_all(&self, folder: Option<&str>) -> Result<Vec<Record>> {
+        let folders: Vec<String> = match folder {
+            Some(folder) => vec![folder.to_owned()],
+            None => {
+                let names = self.folders().await?;
+                let root = &self.paths.root;
+                names.iter().map(|name| format!("{root}/{name}")).collect()
+            }
+        };
+        let leaves = self.leaves(&folders).await?.concat();
+        self.read(&leaves).await
+    }
+}
+
+/// The node of a record.
+pub(super) fn node(data: &Bytes) -> Option<Node> {
+    encoding::decode(data).ok()?.into_iter().next()
+}
+
+/// Fails if what was found is the record of another instance of the node that `data` is of.
+fn yields(found: &Found, data: &Bytes) -> Result<(), Fault> {
+    match (node(&found.data), node(data)) {
+        (Some(theirs), Some(ours)) if is_another(&ours, &theirs.address) => {
+            Err(Fault::Lost(id_in_use(&ours, &theirs.address)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether it is done, where others may have got in the way.
+fn settled(done: Result<(), Fault>) -> Result<bool, Fault> {
+    match done {
+        Ok(()) => Ok(true),
+        Err(fault) => match [NO_NODE, NODE_EXISTS, BAD_VERSION, NOT_EMPTY]
+            .iter()
+            .any(|number| fault.is(*number))
+        {
+            true => Ok(false),
+            false => Err(fault),
+        },
+    }
+}
+
+/// What came of it, unless it is to be tried again.
+fn ended(tried: Result<bool, Fault>, path: &str) -> Option<Result<()>> {
+    match tried {
+        Ok(true) => Some(Ok(())),
+        Ok(false) => None,
+        Err(fault) => Some(Err(fault.into_error(path))),
+    }
+}
+
+fn contended(path: &str) -> Error {
+    Fault::Refused(BAD_VERSION).into_error(path)
+}

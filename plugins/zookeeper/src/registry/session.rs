@@ -1,0 +1,85 @@
+//! The task that has the connection: it opens one when it is asked something, keeps the session over connections,
+//! and notices when the server is silent.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout},
+};
+
+use super::{
+    ask::{Ask, Fault, Shared},
+    connection::Connection,
+};
+use micro_core::{
+    error::{Error, Result},
+    random::random,
+};
+
+/// How long one host is tried, where there are others …
+const HOST: Duration = Duration::from_millis(1500);
+/// … and where there are none.
+const ONLY_HOST: Duration = Duration::from_secs(4);
+/// For how long after a failure nobody else is made to wait for another.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Says that the connection is lost however the task ends.
+struct Ending(Arc<Shared>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.lose(Error::unavailable(
+            "the runtime that had the connection has ended",
+        ));
+    }
+}
+
+pub(super) async fn run(shared: Arc<Shared>, mut asks: mpsc::Receiver<Ask>) {
+    let _ending = Ending(shared.clone());
+    // Each process begins with another host.
+    let mut host = random() as usize;
+    let mut failed: Option<(Instant, Error)> = None;
+    while let Some(ask) = asks.recv().await {
+        if let Some((until, error)) = &failed
+            && Instant::now() < *until
+        {
+            let _ = ask.answer.send(Err(Fault::Lost(error.clone())));
+            continue;
+        }
+        match connect(&shared, &mut host).await {
+            Ok(mut connection) => {
+                failed = None;
+                connection.send(ask);
+                let error = connection.serve(&mut asks).await;
+                connection.end(&error);
+                drop(connection);
+                shared.lose(error);
+            }
+            Err(error) => {
+                let _ = ask.answer.send(Err(Fault::Lost(error.clone())));
+                failed = Some((Instant::now() + PAUSE, error));
+            }
+        }
+    }
+}
+
+/// A connection to the first host that gives us a session, from the one after the last.
+async fn connect(shared: &Shared, host: &mut usize) -> Result<Connection> {
+    let count = shared.hosts.len();
+    let limit = if count > 1 { HOST } else { ONLY_HOST };
+    let mut last = Error::unavailable("no host is known");
+    for _ in 0..count {
+        let place = &shared.hosts[*host % count];
+        *host = host.wrapping_add(1);
+        let opened = timeout(limit, Connection::open(shared, place)).await;
+        match opened {
+            Ok(Ok(connection)) => return Ok(connection),
+            Ok(Err(error)) => last = error.context(format_args!("`{place}`")),
+            Err(_) => {
+                last = Error::unavailable(format!("`{place}` gives no session in {limit:?}"));
+            }
+        }
+    }
+    Err(last)
+}
