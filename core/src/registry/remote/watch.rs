@@ -11,7 +11,7 @@ use crate::{
         Update, Updates,
         view::{Teller, updates},
     },
-    wait::{Backoff, at},
+    wait::{Backoff, until},
 };
 
 /// The longest wait between two tries, so that a server that is back is heard soon.
@@ -92,8 +92,8 @@ impl<D: Driver> Watch<D> {
             biased;
             () = self.shown.changed() => Next::Changed,
             error = following => Next::Lost(error),
-            () = at(settled) => Next::Settled,
-            () = at(silent) => Next::Lost(Error::unavailable(format!("no answer in {FIRST:?}"))),
+            () = until(settled) => Next::Settled,
+            () = until(silent) => Next::Lost(Error::unavailable(format!("no answer in {FIRST:?}"))),
         }
     }
 
@@ -108,7 +108,7 @@ impl<D: Driver> Watch<D> {
 
     fn hear(&mut self) {
         if self.shown.is_heard() {
-            self.backoff.end();
+            self.backoff.reset();
             self.patience = None;
             self.lost = None;
             self.shown.look(|view| self.teller.look(view));
@@ -121,7 +121,7 @@ impl<D: Driver> Watch<D> {
         self.hear();
         let now = Instant::now();
         let since = *self.lost.get_or_insert(now);
-        self.again = now + self.backoff.next();
+        self.again = now + self.backoff.next_wait();
         let was_silent = begun.is_some_and(|begun| now - begun >= REFUSAL);
         if was_silent && self.patience.is_some_and(|until| now < until) {
             return;

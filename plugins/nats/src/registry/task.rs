@@ -20,7 +20,7 @@ use micro_core::{
     error::{Error, Result},
     node::Node,
     registry::admit,
-    wait::{Backoff, at},
+    wait::{Backoff, until},
 };
 
 /// The longest wait between two tries to connect.
@@ -82,7 +82,7 @@ impl Shared {
             };
             self.state.send_replace(State::Down(error));
             self.watches.lock().clear();
-            sleep(backoff.next()).await;
+            sleep(backoff.next_wait()).await;
         }
     }
 
@@ -92,7 +92,7 @@ impl Shared {
             Ok(subscribed) => subscribed,
             Err(error) => return error,
         };
-        backoff.end();
+        backoff.reset();
         self.state.send_replace(State::Up(linked.clone()));
         let Linked {
             client, mut told, ..
@@ -102,7 +102,7 @@ impl Shared {
             let message = tokio::select! {
                 message = one_of(&mut subscribed) => message,
                 error = loss(&mut told) => return error,
-                () = at(next) => {
+                () = until(next) => {
                     if let Err(error) = self.expire(&client).await {
                         return error;
                     }
