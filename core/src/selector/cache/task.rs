@@ -9,7 +9,7 @@ use super::{
     follow::{Follow, Said},
     state::Inner,
 };
-use crate::{random::Rng, registry::Readers, wait::until};
+use crate::{random::Rng, registry::Scope, wait::until};
 
 /// A service's set is written to disk at most this often.
 const BETWEEN_SAVES: Duration = Duration::from_secs(1);
@@ -89,8 +89,8 @@ async fn restore<P: Clone + Send + Sync + 'static>(inner: &Arc<Inner<P>>) {
     };
     let service = inner.service.clone();
     let _turn = inner.shared.disk.acquire().await;
-    let readers = Readers::of(inner.shared.registry.is_of_this_machine());
-    let read = tokio::task::spawn_blocking(move || disk::read(&directory, &service, readers));
+    let scope = Scope::of(inner.shared.registry.is_of_this_machine());
+    let read = tokio::task::spawn_blocking(move || disk::read(&directory, &service, scope));
     match read.await {
         Ok(Ok(Some(saved))) => inner.restore(saved),
         Ok(Err(error)) => inner.warn(&error),

@@ -19,7 +19,7 @@ use super::{
 use micro_core::{
     error::{Error, Result},
     node::Node,
-    registry::admit,
+    registry::validation,
     wait::{Backoff, until},
 };
 
@@ -203,7 +203,7 @@ impl Shared {
     async fn pass_on(&self, client: &Client, message: &Message) -> Result<()> {
         let Some(said) = Said::read(&message.payload) else {
             let what = format!("a message on `{}` is not of a registry", message.subject);
-            admit::left_out("nats", &Error::invalid_argument(what));
+            validation::warn_rejected("nats", &Error::invalid_argument(what));
             return Ok(());
         };
         let is_gone = said.action == "delete";
