@@ -17,6 +17,7 @@ mod join_all;
 mod local;
 mod memory;
 pub mod remote;
+mod renewal;
 mod several;
 pub mod static_list;
 pub mod validation;
@@ -34,6 +35,7 @@ pub use crate::node::{Endpoint, Node, Value};
 #[cfg(unix)]
 pub use local::Local;
 pub use memory::Memory;
+pub use renewal::Renewal;
 pub use several::Several;
 pub use static_list::Static;
 

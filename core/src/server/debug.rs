@@ -58,6 +58,12 @@ pub struct Status {
     counters: OnceLock<Counters>,
 }
 
+impl Default for Status {
+    fn default() -> Self {
+        Status::new()
+    }
+}
+
 impl Status {
     /// Nothing yet.
     pub fn new() -> Self {
