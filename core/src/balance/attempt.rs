@@ -317,7 +317,7 @@ impl Inner {
         progress.note_recovery(&error);
         let is_one_left = self.is_one_left(progress, request);
         if !is_one_left {
-            let wait = progress.failed().backoff.next(self.rng.number());
+            let wait = progress.failed().backoff.next_wait_by(self.rng.number());
             progress.failed().wait = Some(wait);
             let next = now.saturating_add(nanos(wait));
             let passes = error.recovery() >= Recovery::Unreachable && !progress.endpoint.is_given();
@@ -356,7 +356,7 @@ impl Inner {
         let failed = progress.failed();
         let wait = match failed.wait.take() {
             Some(wait) => wait,
-            None => failed.backoff.next(self.rng.number()),
+            None => failed.backoff.next_wait_by(self.rng.number()),
         };
         progress.note(format_args!("waited {wait:?}: every node had been tried"));
         let until = time::now().saturating_add(nanos(wait));
