@@ -87,7 +87,12 @@ impl Inner {
                 Candidates::Given(nodes) if error.outcome() == Outcome::NotSent => {
                     self.direct.forget(nodes);
                 }
-                Candidates::Discovered(_) if error.has_no_nodes() => self.forget(&endpoint.lane),
+                Candidates::Discovered(_) if error.has_no_nodes() => {
+                    let lane = endpoint.lane.clone();
+                    // It holds the entry that is to go.
+                    drop(endpoint);
+                    self.forget(&lane);
+                }
                 _ => {}
             }
         }
