@@ -7,6 +7,7 @@ pub(crate) mod certificates;
 pub mod io;
 mod limits;
 mod listener;
+pub(crate) mod per_worker;
 pub(crate) mod pool;
 pub(crate) mod port;
 pub mod protocol;
