@@ -92,7 +92,7 @@ impl Node {
         }
     }
 
-    fn put_back(&self, exchange: Exchange, kept: bool) {
+    fn put_back(self: &Arc<Self>, exchange: Exchange, kept: bool) {
         let Exchange { line, outgoing, .. } = exchange;
         let is_over = outgoing.is_none() && line.wire.outbox.is_empty();
         if kept && is_over && !line.wire.reader.is_amid() {
