@@ -1,11 +1,8 @@
 //! A client's connections to one node: each carries one request at a time and is kept for the next.
 
-use std::{
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    task::{Context, Waker},
+use std::sync::{
+    Arc, Weak,
+    atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 use parking_lot::Mutex;
@@ -101,7 +98,7 @@ impl Node {
         while let Some(mut line) = self.take_idle() {
             line.seat.idle_since.store(NEVER, Relaxed);
             line.reused = true;
-            if line.is_quiet() {
+            if line.wire.is_quiet() {
                 return Ok(line);
             }
         }
@@ -200,11 +197,9 @@ impl Node {
     }
 }
 
-impl Line {
-    /// Whether nothing has come on an idle connection, neither bytes nor its end.
-    fn is_quiet(&mut self) -> bool {
-        let mut cx = Context::from_waker(Waker::noop());
-        !self.wire.reader.is_amid() && self.wire.poll_fill(&mut cx).is_pending()
+impl AsMut<Wire> for Line {
+    fn as_mut(&mut self) -> &mut Wire {
+        &mut self.wire
     }
 }
 
