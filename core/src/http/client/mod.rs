@@ -10,6 +10,9 @@
 mod lines;
 mod link;
 mod message;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
+mod tests;
 
 use std::{
     sync::{

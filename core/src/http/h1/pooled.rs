@@ -26,7 +26,7 @@ pub(crate) struct Node {
     pub(super) address: Arc<str>,
     network: SharedNetwork,
     pub(super) limits: Arc<Limits>,
-    pool: Arc<Pool>,
+    pub(super) pool: Arc<Pool>,
     state: Mutex<State>,
 }
 
@@ -115,7 +115,8 @@ impl Node {
 
     /// Keeps a connection whose response is read to its end.
     pub(crate) fn keep(self: &Arc<Self>, line: Line) {
-        line.seat.idle_since.store(time::now(), Relaxed);
+        let now = time::now();
+        line.seat.idle_since.store(now, Relaxed);
         let mut state = self.state.lock();
         if state.closed {
             drop(state);
@@ -126,7 +127,8 @@ impl Node {
         if state.reaper.as_ref().is_none_or(AbortHandle::is_finished)
             && let Ok(runtime) = Handle::try_current()
         {
-            let reap = reap(Arc::downgrade(self), nanos(self.limits.idle));
+            let longest = nanos(self.limits.idle);
+            let reap = reap(Arc::downgrade(self), now.saturating_add(longest), longest);
             state.reaper = Some(runtime.spawn(reap).abort_handle());
         }
     }
@@ -209,8 +211,8 @@ impl Drop for Node {
     }
 }
 
-async fn reap(node: Weak<Node>, longest: Nanos) {
-    let mut next = time::now().saturating_add(longest);
+/// Closes connections once they were idle for `longest`, the first of them at `next`.
+async fn reap(node: Weak<Node>, mut next: Nanos, longest: Nanos) {
     loop {
         tokio::time::sleep_until(time::instant(next)).await;
         let Some(node) = node.upgrade() else { return };
