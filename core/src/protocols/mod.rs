@@ -18,12 +18,18 @@ pub(crate) mod envelope;
 pub(crate) mod fuzz;
 #[cfg(feature = "grpc")]
 pub(crate) mod grpc;
+#[cfg(feature = "grpc")]
+mod grpc_transport;
+#[cfg(feature = "http")]
+mod identity_headers;
 #[cfg(feature = "http")]
 pub(crate) mod json;
 #[cfg(feature = "http")]
 pub(crate) mod mucp;
 #[cfg(feature = "http")]
 pub(crate) mod ops;
+#[cfg(feature = "http")]
+mod origins;
 #[cfg(feature = "http")]
 pub(crate) mod paths;
 #[cfg(feature = "http")]
@@ -50,7 +56,7 @@ use crate::{
 };
 
 #[cfg(feature = "grpc")]
-pub use grpc::Grpc;
+pub use grpc_transport::Grpc;
 #[cfg(feature = "http")]
 pub(crate) use site::{Place, Site};
 pub use socket::Socket;

@@ -1,6 +1,6 @@
 //! A way to one node over HTTP/2: a connection for each thread that calls.
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
 use super::client::{self, Channel};
 use crate::{
@@ -11,7 +11,6 @@ use crate::{
         per_worker::PerWorker,
         pool::{Pool, Pooled},
     },
-    transport::Probe,
 };
 
 /// The connections to one node, each under what its protocol makes of it.
@@ -71,7 +70,10 @@ impl<C> Connections<C> {
     }
 
     /// A sign of life of the node, over a connection of the calling thread.
-    pub(crate) fn probe(&self, channel: Result<Arc<Channel>>) -> Probe {
+    pub(crate) fn probe(
+        &self,
+        channel: Result<Arc<Channel>>,
+    ) -> Pin<Box<dyn Future<Output = Result<()>> + Send>> {
         let address = self.address.clone();
         Box::pin(async move {
             channel?.ping().await.map_err(|_| {

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use rustls::{ClientConfig, pki_types::ServerName};
 use tokio_rustls::TlsConnector;
 
-use super::{Secured, Tls, config::ClientFiles, explain, files::Made};
-use crate::net::io::{Acceptor, Io, Network, SharedNetwork};
+use super::{Tls, config::ClientFiles, files::Made};
+use crate::net::io::{Acceptor, Io, Network, Secured, SharedNetwork, explain};
 
 /// TLS to nodes, for one protocol inside it.
 pub(crate) struct Client {
