@@ -7,10 +7,11 @@ pub(crate) mod certificates;
 pub mod io;
 mod limits;
 mod listener;
+pub(crate) mod per_worker;
 pub(crate) mod pool;
 pub(crate) mod port;
 pub mod protocol;
-#[cfg(feature = "http")]
+#[cfg(feature = "http1")]
 pub(crate) mod sent;
 pub(crate) mod sniff;
 #[cfg(feature = "tls")]

@@ -59,7 +59,7 @@ impl Link {
                 tls: options
                     .tls
                     .clone()
-                    .map(|files| Connector::new(files).speaking(b"h2")),
+                    .map(|files| Connector::new(files).speaking("h2")),
                 user,
             }),
             connection: Shared::new(),
