@@ -10,7 +10,6 @@ mod listener;
 pub(crate) mod pool;
 pub(crate) mod port;
 pub mod protocol;
-#[cfg(feature = "http")]
 pub(crate) mod sent;
 pub(crate) mod sniff;
 #[cfg(feature = "tls")]
