@@ -18,5 +18,6 @@ pub(crate) mod unconnected;
 
 pub use limits::Limits;
 pub use listener::{Counters, Listener};
+pub use port::Port;
 #[cfg(feature = "tls")]
 pub use tls::{Connector, Tls};

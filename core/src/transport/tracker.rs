@@ -102,15 +102,21 @@ impl CallTracker {
 
     /// Answers a request in a task of its own, which ends when the answer, or the stream that is the answer, is
     /// dropped. Must be called within a runtime.
-    pub async fn answer(self: &Arc<Self>, mut request: Request) -> Result<Response> {
+    pub async fn answer(self: &Arc<Self>, request: Request) -> Result<Response> {
         let place = self.place()?;
-        request.context_mut().arrive();
         let deadline = request.context().deadline();
         let (sender, receiver) = oneshot::channel();
         let id = place.id();
         let pump = AbortOnDrop::default();
         let rest = self.call.call(request);
-        let task = tokio::spawn(work(rest, sender, self.limits.message, deadline, place, pump));
+        let task = tokio::spawn(work(
+            rest,
+            sender,
+            self.limits.message,
+            deadline,
+            place,
+            pump,
+        ));
         let mut guard = AbortOnDrop(Some(task.abort_handle()));
         self.worked_by(id, task.abort_handle());
         let answer = receiver.await.unwrap_or_else(|_| Err(flow::broken_off()));

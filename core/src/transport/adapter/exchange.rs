@@ -176,7 +176,10 @@ impl<E: Exchange> Link<E> {
                 ))),
             }
         };
-        cell.get_or_try_init(|| dial).await.cloned().map_err(not_sent)
+        cell.get_or_try_init(|| dial)
+            .await
+            .cloned()
+            .map_err(not_sent)
     }
 }
 

@@ -78,7 +78,10 @@ impl Hall {
     /// Gives a name up, unless another has it by now.
     fn give_up(&self, address: &str, own: &Weak<CallTracker>) {
         let mut names = self.names.lock();
-        if names.get(address).is_some_and(|tracker| tracker.ptr_eq(own)) {
+        if names
+            .get(address)
+            .is_some_and(|tracker| tracker.ptr_eq(own))
+        {
             names.remove(address);
         }
     }
