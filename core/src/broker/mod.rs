@@ -12,6 +12,7 @@ mod event;
 pub mod http;
 mod in_hand;
 mod memory;
+mod parts;
 mod registrations;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ pub use event::Event;
 #[cfg(feature = "http")]
 pub use http::Http;
 pub use memory::Memory;
+pub use parts::BrokerParts;
 
 use crate::{call::Call, error::Result};
 
