@@ -3,7 +3,7 @@
 pub mod adapter;
 pub mod addressee;
 mod attempt;
-#[doc(hidden)]
+#[cfg(feature = "test-util")]
 pub mod contract;
 mod flow;
 mod memory;
@@ -34,6 +34,9 @@ pub use memory::Memory;
 pub use tracker::CallTracker;
 
 /// A way to send requests to nodes and to receive them.
+///
+/// Every implementation passes the same suite, `transport::contract` of the feature `test-util`. A transport of async
+/// functions is quickest made by [`adapter`].
 #[async_trait]
 pub trait Transport: Send + Sync + 'static {
     /// The name it is chosen by, such as `native`.
