@@ -20,6 +20,8 @@ pub(crate) mod envelope;
 pub(crate) mod fuzz;
 #[cfg(feature = "grpc")]
 pub(crate) mod grpc;
+#[cfg(feature = "grpc")]
+mod grpc_transport;
 #[cfg(feature = "http")]
 pub(crate) mod json;
 #[cfg(feature = "http")]
@@ -52,7 +54,7 @@ use crate::{
 };
 
 #[cfg(feature = "grpc")]
-pub use grpc::Grpc;
+pub use grpc_transport::Grpc;
 #[cfg(feature = "http")]
 pub(crate) use site::{Place, Site};
 pub use socket::Socket;

@@ -9,6 +9,7 @@
 //!                                                └─ Shown: sets, doubts ──► Teller ──► Update
 //! ```
 
+mod change;
 mod doubts;
 mod shown;
 mod state;
@@ -20,7 +21,8 @@ use async_trait::async_trait;
 use tokio::time::timeout;
 
 pub use crate::url::{Options, TlsFiles};
-pub use shown::{Change, Shown};
+pub use change::Change;
+pub use shown::Shown;
 
 use super::{Registry, Updates, admit};
 use crate::{

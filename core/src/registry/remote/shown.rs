@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use parking_lot::Mutex;
 use tokio::{sync::Notify, time::Instant};
 
-use super::state::State;
+use super::{change::Change, state::State};
 use crate::{
     error::Error,
     node::Node,
@@ -26,28 +26,6 @@ pub struct Shown {
     readers: Readers,
     state: Mutex<State>,
     changed: Notify,
-}
-
-/// What became of one node.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Change {
-    /// It was registered, or registered again.
-    Put(Node),
-    /// It was taken out by someone.
-    Gone {
-        /// Its service.
-        service: String,
-        /// Its id.
-        id: String,
-    },
-    /// It was not renewed in time.
-    Expired {
-        /// Its service.
-        service: String,
-        /// Its id.
-        id: String,
-    },
 }
 
 impl Shown {

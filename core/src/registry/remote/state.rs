@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Change, doubts::Doubts};
+use super::{change::Change, doubts::Doubts};
 use crate::{
     node::Node,
     registry::view::{Set, View},

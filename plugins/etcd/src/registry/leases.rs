@@ -285,7 +285,7 @@ impl Held {
             self.yields(key, &record).await?;
             self.write(key, &mut record).await?;
             if !self.records.lock().contains_key(key) {
-                own::delete(&self.link, key, &record.node, Some(&record)).await?;
+                own::delete(&self.link, key, &record.node, record.lease).await?;
             }
         }
         record.due = None;

@@ -165,7 +165,8 @@ impl Driver for Server {
         let written = self.leases.forget(&key);
         for place in self.places(node).await? {
             let written = written.as_ref().filter(|_| place == key);
-            own::delete(&self.link, &place, node, written).await?;
+            let lease = written.map_or(0, |record| record.lease);
+            own::delete(&self.link, &place, node, lease).await?;
         }
         Ok(())
     }
