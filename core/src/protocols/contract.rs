@@ -116,12 +116,13 @@ async fn calls_are_answered_on_a_port_of_every_protocol<P: Protocol>(
     }
     let answer = called(&*listener, "Contract.Missing", "1", call).await;
     assert!(answer.is_err(), "an error arrives as one: {answer:?}");
-    let node = Node::new("contract", "contract-1", listener.address());
+    let node = Node::new("contract", "contract-1", listener.address())
+        .with_metadata("protocols", socket.protocols().join(","));
     let native = async {
         let target = Target::new("contract", "Contract.Echo");
         let mut request = Request::new(target, ContentType::Bytes, Bytes::from("native"));
-        let connection = socket.open(&node)?.connection()?;
-        send(connection, &mut request, Attempt::new()).await
+        let peer = socket.open(&node)?;
+        send(peer.connection()?, &mut request, Attempt::new()).await
     };
     let answer = soon(native).await.map(|answer| answer.into_parts().1);
     let answer = answer.unwrap_or_else(|error| panic!("the native protocol goes on: {error}"));

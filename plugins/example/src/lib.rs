@@ -1,0 +1,28 @@
+//! One plugin of every kind, made of public API only, each passing its contract suite (`tests/suites.rs`).
+//!
+//! Copy this crate to begin one of your own; `CONTRIBUTING.md` says how, step by step.
+//!
+//! - [`Board`] is a registry: a driver of a server, here one in this process.
+//! - [`InProcess`] is a transport, made of async functions.
+//! - [`Lines`] is a protocol on the port of a service.
+//! - [`Fanout`] is a broker, made of a registry and a transport.
+//! - [`Pretty`] is a codec.
+//! - [`First`] is a strategy, [`Zone`] a filter, [`stamp`] a layer.
+
+mod broker;
+mod codec;
+mod filter;
+mod layer;
+mod protocol;
+mod registry;
+mod strategy;
+mod transport;
+
+pub use broker::Fanout;
+pub use codec::Pretty;
+pub use filter::Zone;
+pub use layer::stamp;
+pub use protocol::Lines;
+pub use registry::{Board, Server};
+pub use strategy::First;
+pub use transport::{InProcess, in_process};
