@@ -4,6 +4,7 @@
 pub(crate) mod buffered;
 #[cfg(feature = "tls")]
 pub(crate) mod certificates;
+mod clash;
 pub mod io;
 mod limits;
 mod listener;

@@ -17,9 +17,9 @@ use crate::{
     call::Call,
     error::{Error, Result},
     net::{
-        Counters, Limits, Listener,
+        Counters, Limits, Listener, clash,
         io::{Acceptor, Io, Network, SharedNetwork, Sockets},
-        protocol::{self, Accepted, ConnectionTracker, Protocol},
+        protocol::{Accepted, ConnectionTracker, Protocol},
         sniff,
     },
 };
@@ -92,7 +92,7 @@ impl Port {
         let has_tls = self.tls.is_some();
         #[cfg(not(feature = "tls"))]
         let has_tls = false;
-        protocol::check(&self.protocols, has_tls)?;
+        clash::check(&self.protocols, has_tls)?;
         let bound = self.network.bind(address).await;
         let acceptor = bound.map_err(|error| cannot_listen(address, &error))?;
         let bound = acceptor.address();

@@ -138,9 +138,7 @@ impl Accepted {
     }
 }
 
-mod clash;
 mod tracker;
 
-pub(crate) use clash::check;
 pub(crate) use tracker::ConnectionTracker;
 pub use tracker::{BufferedBytes, ConnectionGuard};

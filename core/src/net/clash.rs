@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Protocol;
+use super::protocol::Protocol;
 use crate::{
     error::{Error, Result},
     net::sniff::{self, Told},
