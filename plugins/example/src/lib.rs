@@ -1,4 +1,4 @@
-//! One plugin of every kind, made of public API only, each passing its contract suite (`tests/suites.rs`).
+//! One plugin of every kind, made of public API only, each passing its contract suite (`tests/it`).
 //!
 //! Copy this crate to begin one of your own; `CONTRIBUTING.md` says how, step by step.
 //!
