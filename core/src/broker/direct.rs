@@ -120,8 +120,9 @@ impl Direct {
     /// A broker whose subscribers are found in the registry of these parts, listen by their transport and are called by
     /// their balance loop.
     pub fn of(parts: BrokerParts, settings: Settings) -> Self {
+        let seed = parts.balance().random();
         let (ttl, interval) = (settings.register_ttl, settings.register_interval);
-        let door = Door::new(parts.registry().clone(), ttl, interval);
+        let door = Door::new(parts.registry().clone(), ttl, interval, seed);
         Direct(Arc::new(Inner {
             transport: parts.transport().clone(),
             plans: Plans::new(parts.balance().clone(), &settings),

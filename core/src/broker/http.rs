@@ -92,9 +92,10 @@ impl Http {
     /// reached by their socket.
     pub fn of(parts: BrokerParts, settings: Settings) -> Self {
         let (socket, balance) = (parts.socket().clone(), parts.balance().clone());
+        let seed = balance.random();
         let publisher = Publisher::new(balance, socket.clone(), settings.discover.clone());
         let (ttl, interval) = (settings.register_ttl, settings.register_interval);
-        let door = Door::new(parts.registry().clone(), ttl, interval);
+        let door = Door::new(parts.registry().clone(), ttl, interval, seed);
         Http(Arc::new(Inner {
             socket,
             settings,

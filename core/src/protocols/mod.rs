@@ -23,11 +23,15 @@ pub(crate) mod grpc;
 #[cfg(feature = "grpc")]
 mod grpc_transport;
 #[cfg(feature = "http")]
+mod identity_headers;
+#[cfg(feature = "http")]
 pub(crate) mod json;
 #[cfg(feature = "http")]
 pub(crate) mod mucp;
 #[cfg(feature = "http")]
 pub(crate) mod ops;
+#[cfg(feature = "http")]
+mod origins;
 #[cfg(feature = "http")]
 pub(crate) mod paths;
 #[cfg(feature = "http")]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::addressing::{is_addressee, is_addressing};
+use super::identity_headers::{is_addressee, is_addressing};
 use crate::{
     context::{Context, Criticality, Trace},
     error::Error,
