@@ -26,3 +26,13 @@ pub use protocol::Lines;
 pub use registry::{Board, Server};
 pub use strategy::First;
 pub use transport::{InProcess, in_process};
+
+use std::sync::Arc;
+
+use micro_core::{Plugin, registry::Registry};
+
+/// The board as settings choose it: `--registry=board`. Each time it is opened, the board is a new one.
+pub const REGISTRY: Plugin<dyn Registry> = Plugin::new("board", |url| {
+    url.check_is_bare()?;
+    Ok(Arc::new(Board::registry(&Server::default())))
+});
