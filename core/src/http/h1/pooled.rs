@@ -150,6 +150,12 @@ impl Node {
         next
     }
 
+    /// Closes the connections that are kept, as the server has closed one of their age.
+    pub(crate) fn close_idle(&self) {
+        let idle = std::mem::take(&mut self.state.lock().idle);
+        drop(idle);
+    }
+
     /// Opens nothing more; idle connections are closed, others as their responses end.
     pub(crate) fn close(&self) {
         let mut state = self.state.lock();

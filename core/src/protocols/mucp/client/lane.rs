@@ -7,7 +7,7 @@ use http::{HeaderMap, Method, response::Parts};
 
 use super::connection::{Connection, Message, lost};
 use crate::{
-    error::{Outcome, Result},
+    error::{Recovery, Result},
     http::{
         HttpBody,
         h1::{Broken, Node},
@@ -29,8 +29,6 @@ pub(crate) struct Exchange<'a> {
     pub(crate) target: &'a str,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) body: Bytes,
-    /// Whether it may be sent once more where it is not known what became of it.
-    pub(crate) repeatable: bool,
     pub(crate) sent: Sent,
 }
 
@@ -48,43 +46,41 @@ impl Lane {
         })
     }
 
-    /// The response to a request. One over a connection that was used before, and that ends without a byte
-    /// of a response, is sent once more over a fresh one if it may be.
+    /// The response to a request.
     ///
     /// # Errors
-    /// *Not sent* where no connection could be made; *unknown* where one broke.
+    /// *Not sent* where no connection could be made; *unknown* where one broke, with [`Recovery::Reconnect`] if it was used
+    /// before and ended without a byte of a response.
     pub(crate) async fn exchange(&self, request: Exchange<'_>) -> Result<(Parts, Bytes)> {
         let mut connection = Connection::from(self.connections.line().await?);
-        loop {
-            let reused = connection.line.reused;
-            connection.queue(Message {
-                method: &Method::POST,
-                target: request.target,
-                host: self.host(),
-                headers: request.headers,
-                body: request.body.clone(),
-            });
-            request.sent.set();
-            let broken = match connection.reply(self.limits.message).await {
-                Ok(Some((head, body))) => {
-                    if connection.is_kept(&head) && !says_error(&head) {
-                        self.give_back(connection);
-                    }
-                    return Ok((head, body));
+        let reused = connection.line.reused;
+        connection.queue(Message {
+            method: &Method::POST,
+            target: request.target,
+            host: self.host(),
+            headers: request.headers,
+            body: request.body,
+        });
+        request.sent.set();
+        let broken = match connection.reply(self.limits.message).await {
+            Ok(Some((head, body))) => {
+                if connection.is_kept(&head) && !says_error(&head) {
+                    self.give_back(connection);
                 }
-                Ok(None) => Broken::Gone(std::io::ErrorKind::UnexpectedEof.into()),
-                Err(broken) => broken,
-            };
-            let untouched = connection.line.wire.reader.buffered() == 0;
-            let gone = matches!(broken, Broken::Gone(_));
-            if !(reused && gone && untouched && request.repeatable) {
-                return Err(lost(&self.address, broken));
+                return Ok((head, body));
             }
-            connection = self
-                .connect()
-                .await
-                .map_err(|error| error.with_outcome(Outcome::Unknown))?;
+            Ok(None) => Broken::Gone(std::io::ErrorKind::UnexpectedEof.into()),
+            Err(broken) => broken,
+        };
+        let untouched = connection.line.wire.reader.buffered() == 0;
+        let closed = reused && untouched && matches!(broken, Broken::Gone(_));
+        let error = lost(&self.address, broken);
+        if !closed {
+            return Err(error);
         }
+        // Those kept beside it are as old: the next call has a fresh one.
+        self.connections.close_idle();
+        Err(error.with_recovery(Recovery::Reconnect))
     }
 
     /// Asks over a fresh connection whether the node is the one that is meant, if one is; gives the connection, or one
