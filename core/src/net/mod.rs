@@ -4,6 +4,7 @@
 pub(crate) mod buffered;
 #[cfg(feature = "tls")]
 pub(crate) mod certificates;
+mod clash;
 pub mod io;
 mod limits;
 mod listener;
@@ -11,7 +12,6 @@ pub(crate) mod per_worker;
 pub(crate) mod pool;
 pub(crate) mod port;
 pub mod protocol;
-#[cfg(feature = "http1")]
 pub(crate) mod sent;
 pub(crate) mod sniff;
 #[cfg(feature = "tls")]
@@ -20,5 +20,6 @@ pub(crate) mod unconnected;
 
 pub use limits::Limits;
 pub use listener::{Counters, Listener};
+pub use port::Port;
 #[cfg(feature = "tls")]
 pub use tls::{Connector, Tls};

@@ -23,7 +23,7 @@ mod writer;
 mod tests;
 
 pub(crate) use broken::Broken;
-pub(crate) use detect::detect;
+pub(crate) use detect::{EXAMPLES, detect};
 pub(crate) use exchange::Exchange;
 pub(crate) use framing::BodyFraming;
 pub(crate) use head::{expects_continue, is_kept};

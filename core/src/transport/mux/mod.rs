@@ -61,6 +61,10 @@ impl Protocol for Native {
         Detect::prefix(first, &preface::MAGIC)
     }
 
+    fn examples(&self) -> &[&'static [u8]] {
+        &[&preface::MAGIC]
+    }
+
     fn alpn(&self) -> &[&'static str] {
         &[ALPN]
     }
