@@ -175,7 +175,6 @@ impl Request {
     }
 
     /// What the caller takes for an answer.
-    #[cfg(feature = "http")]
     pub(crate) fn expected(&self) -> Expected {
         self.expected
     }
