@@ -6,7 +6,7 @@ use http::{
     HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts,
 };
 
-use super::{Dialect, Site};
+use super::{dialect::Dialect, site::Site};
 use crate::{
     error::{Error, Result},
     http::{HttpAnswer, HttpBegun, HttpBody},

@@ -6,16 +6,12 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use serde_json::Value;
 
-use super::{Dialect, Site};
+use super::{dialect::Dialect, failure::failed, propagation, site::Site};
 use crate::{
     call::Operation,
     error::{Error, Result},
     http::{HttpAnswer, HttpBody},
     message::{self, ContentType, Target},
-    protocols::{
-        json::{failed, timeout},
-        propagation,
-    },
     time,
 };
 
@@ -63,7 +59,7 @@ impl Dialect for Ops {
         };
         let is_ready = operation == Operation::Ready;
         let is_metrics = operation == Operation::Metrics;
-        let left = timeout(&head.headers).unwrap_or(TIMEOUT);
+        let left = propagation::timeout(&head.headers).unwrap_or(TIMEOUT);
         let context = propagation::context(&head.headers, time::now(), Some(left));
         let body = Bytes::from_static(b"{}");
         let asked = message::Request::new(target.clone(), ContentType::Json, body);

@@ -12,6 +12,8 @@ use crate::{
     time::{NEVER, Nanos, nanos},
 };
 
+/// Nanoseconds that are left for the call, decimal; go-micro's name for it.
+pub(crate) const TIMEOUT: HeaderName = HeaderName::from_static("timeout");
 /// Attempts left in the tree of calls, decimal.
 pub(crate) const ATTEMPTS: HeaderName = HeaderName::from_static("micro-attempts");
 /// `critical`, `default` or `sheddable`.
@@ -45,6 +47,13 @@ pub(crate) fn context(headers: &HeaderMap, received: Nanos, timeout: Option<Dura
     };
     let trace = text(&TRACEPARENT).and_then(read_trace).unwrap_or_default();
     Context::received(deadline, attempts, criticality, trace, metadata(headers))
+}
+
+/// The time left that a caller gave; what is no number above zero was not said.
+pub(crate) fn timeout(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(TIMEOUT)?.to_str().ok()?;
+    let nanos = text.parse().ok().filter(|nanos| *nanos > 0)?;
+    Some(Duration::from_nanos(nanos))
 }
 
 /// A number of attempts as [`ATTEMPTS`] has it.

@@ -232,7 +232,7 @@ impl Socket {
         &self,
         address: &str,
         hosts: Vec<String>,
-        dialect: Arc<dyn crate::protocols::Dialect>,
+        dialect: Arc<dyn super::dialect::Dialect>,
     ) -> Result<Box<dyn Listener>> {
         let port = Port {
             network: self.network.clone(),
@@ -272,7 +272,7 @@ impl Socket {
         let limits = self.limits.clone();
         let native: Arc<dyn Protocol> = Arc::new(mux::Native { limits });
         #[cfg(feature = "http")]
-        let others = crate::protocols::protocols(&self.limits, self.origins.as_ref());
+        let others = super::built_in::protocols(&self.limits, self.origins.as_ref());
         #[cfg(not(feature = "http"))]
         let others = Vec::new();
         [vec![native], others].concat()
@@ -357,7 +357,7 @@ impl Transport for Socket {
 
     fn protocols(&self) -> Vec<String> {
         #[cfg(feature = "http")]
-        let others = crate::protocols::NAMES.map(str::to_owned);
+        let others = super::built_in::NAMES.map(str::to_owned);
         #[cfg(not(feature = "http"))]
         let others = [];
         mux::protocols().into_iter().chain(others).collect()

@@ -23,7 +23,7 @@ use crate::{
     broker::{Delivery, in_hand::InHand},
     error::{Error, Outcome, Result},
     http::{HttpAnswer, HttpBody, coding},
-    protocols::{Dialect, Site, mucp::fault},
+    protocols::{dialect::Dialect, mucp::fault, site::Site},
 };
 
 /// How many subscriptions of a process took an event; ours alone say so.

@@ -19,7 +19,10 @@ use crate::{
     error::{Code, Error, Outcome, Result},
     http::{HttpAnswer, HttpBegun, HttpBody, compression::Compression, too_large},
     message::{Body, ContentType, Request, Response as Answer},
-    protocols::{Dialect, Place, Site},
+    protocols::{
+        dialect::Dialect,
+        site::{Place, Site},
+    },
     time::{self, NEVER, Nanos},
 };
 

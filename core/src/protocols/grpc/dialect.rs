@@ -19,7 +19,10 @@ use crate::{
     error::{Code, Error, Outcome, Result},
     http::{HttpAnswer, HttpBegun, HttpBody},
     message::{Body, ContentType, Request},
-    protocols::{Dialect, Place, Site},
+    protocols::{
+        dialect::Dialect,
+        site::{Place, Site},
+    },
     time::{self, NEVER, Nanos},
 };
 

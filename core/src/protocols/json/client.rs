@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{HeaderValue, Method, Request as HttpRequest, header, uri::PathAndQuery};
 
-use super::{TIMEOUT, read};
+use super::read;
 use crate::{
     call::Answer,
     codec::transcode,
@@ -94,7 +94,7 @@ fn write(request: Request, attempts: u8) -> Result<HttpRequest<HttpBody>> {
     let headers = http.headers_mut();
     propagation::write(request.context(), attempts, headers);
     if let Some(left) = request.context().time_left() {
-        headers.insert(TIMEOUT, HeaderValue::from(nanos(left)));
+        headers.insert(propagation::TIMEOUT, HeaderValue::from(nanos(left)));
     }
     let (_, content_type, body) = request.into_parts();
     let named = transcode::understood(&content_type);

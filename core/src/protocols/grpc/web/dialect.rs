@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, header, request::Parts};
 use super::{text, trailers};
 use crate::{
     http::{HttpAnswer, HttpBegun, HttpBody},
-    protocols::{Dialect, Site, grpc},
+    protocols::{dialect::Dialect, grpc, site::Site},
     time::{self, Nanos},
 };
 

@@ -17,7 +17,7 @@ use crate::{
     codec::transcode,
     error::{Code, Error, Outcome, Result},
     message::{ContentType, Metadata, Request},
-    protocols::{json::TIMEOUT, propagation},
+    protocols::propagation,
 };
 
 /// How messages of a call are written.
@@ -106,7 +106,7 @@ impl Written {
         headers.insert(ID, HeaderValue::from(self.number));
         if let Some(left) = context.time_left() {
             let nanos = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX);
-            headers.insert(TIMEOUT, HeaderValue::from(nanos.max(1)));
+            headers.insert(propagation::TIMEOUT, HeaderValue::from(nanos.max(1)));
         }
         Ok(())
     }
