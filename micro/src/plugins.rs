@@ -29,7 +29,7 @@ pub struct Plugins {
     pub(crate) broker: Option<Arc<dyn Broker>>,
     direct: broker::direct::Settings,
     /// Of go-micro's broker, where that is chosen.
-    #[cfg(feature = "http")]
+    #[cfg(feature = "mucp")]
     http_broker: Option<broker::http::Settings>,
     /// As it was given; see [`Plugins::own_native`].
     socket: Socket,
@@ -138,7 +138,7 @@ impl Plugins {
 
     /// Publishes and subscribes as go-micro's HTTP broker does, in place of the default one; changes its
     /// settings.
-    #[cfg(feature = "http")]
+    #[cfg(feature = "mucp")]
     pub fn http_broker(mut self, change: impl FnOnce(&mut broker::http::Settings)) -> Self {
         change(self.http_broker.get_or_insert_default());
         self.broker = None;
@@ -202,7 +202,7 @@ impl Plugins {
 
     /// The name of the broker.
     pub(crate) fn broker_name(&self) -> &str {
-        #[cfg(feature = "http")]
+        #[cfg(feature = "mucp")]
         if self.broker.is_none() && self.http_broker.is_some() {
             return "http";
         }
@@ -247,7 +247,7 @@ impl Plugins {
         );
         let broker: Arc<dyn Broker> = match &self.broker {
             Some(broker) => broker.clone(),
-            #[cfg(feature = "http")]
+            #[cfg(feature = "mucp")]
             None if self.http_broker.is_some() => Arc::new(broker::Http::new(
                 registry,
                 self.own_socket(),

@@ -8,7 +8,7 @@ mod delivery;
 pub mod direct;
 mod door;
 mod event;
-#[cfg(feature = "http")]
+#[cfg(feature = "mucp")]
 pub mod http;
 mod in_hand;
 mod memory;
@@ -22,7 +22,7 @@ pub(crate) use delivery::Deliveries;
 pub use delivery::{Delivery, Subscription};
 pub use direct::Direct;
 pub use event::Event;
-#[cfg(feature = "http")]
+#[cfg(feature = "mucp")]
 pub use http::Http;
 pub use memory::Memory;
 

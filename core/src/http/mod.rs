@@ -1,5 +1,19 @@
 //! HTTP/1.1 and HTTP/2: engines over [`net`](crate::net), the bodies of messages, and compression.
 
+#![cfg_attr(
+    not(all(
+        feature = "json",
+        feature = "connect",
+        feature = "mucp",
+        feature = "grpc"
+    )),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "each dialect uses other parts of what they share"
+    )
+)]
+
 #[cfg(feature = "http")]
 pub(crate) mod body;
 #[cfg(feature = "http-client")]

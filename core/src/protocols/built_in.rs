@@ -2,17 +2,30 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "connect")]
+use super::connect;
 #[cfg(feature = "grpc")]
 use super::grpc;
-use super::{connect, cors, dialect::Dialect, json, mucp, ops, server};
+#[cfg(feature = "json")]
+use super::json;
+#[cfg(feature = "mucp")]
+use super::mucp;
+use super::{cors, dialect::Dialect, ops, server};
 use crate::net::{Limits, protocol::Protocol};
 
-/// What a port speaks by HTTP, as records list it.
-#[cfg(feature = "grpc")]
-pub(crate) const NAMES: [&str; 5] = ["grpc", "mucp", "grpc-web", "connect", "http"];
-/// What a port speaks by HTTP, as records list it.
-#[cfg(all(feature = "http", not(feature = "grpc")))]
-pub(crate) const NAMES: [&str; 3] = ["mucp", "connect", "http"];
+/// The names of the dialects, as records list them.
+pub(crate) const NAMES: &[&str] = &[
+    #[cfg(feature = "grpc")]
+    "grpc",
+    #[cfg(feature = "mucp")]
+    "mucp",
+    #[cfg(feature = "grpc")]
+    "grpc-web",
+    #[cfg(feature = "connect")]
+    "connect",
+    #[cfg(feature = "json")]
+    "http",
+];
 
 /// What a port speaks by HTTP. Of the dialects the first that speaks a request answers it; pages of other
 /// origins may call if `origins` has theirs.
@@ -25,7 +38,9 @@ pub(crate) fn protocols(
     let grpc = Arc::new(grpc::Server::default());
     #[cfg(feature = "grpc")]
     others.push(Arc::new(grpc::web::Server(grpc.clone())));
+    #[cfg(feature = "connect")]
     others.push(Arc::new(connect::Server));
+    #[cfg(feature = "json")]
     others.push(Arc::new(json::Plain));
     if let Some(origins) = origins {
         let cors = cors::Cors {
@@ -49,7 +64,10 @@ pub(crate) fn protocols(
         ))),
         Arc::new(server::Http1 {
             answering: answering(others.into()),
-            takeovers: vec![Arc::new(mucp::Server)],
+            takeovers: vec![
+                #[cfg(feature = "mucp")]
+                Arc::new(mucp::Server),
+            ],
         }),
     ]
 }

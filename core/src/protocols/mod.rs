@@ -3,6 +3,20 @@
 //! Each dialect of HTTP implements `dialect::Dialect` in a folder of its own; `dispatcher` answers the requests of a
 //! connection by them, and [`Socket`] is the transport of all.
 
+#![cfg_attr(
+    not(all(
+        feature = "json",
+        feature = "connect",
+        feature = "mucp",
+        feature = "grpc"
+    )),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "each dialect uses other parts of what they share"
+    )
+)]
+
 #[cfg(feature = "http")]
 pub(crate) mod access;
 #[cfg(feature = "http")]
@@ -10,9 +24,9 @@ pub(crate) mod addressing;
 #[cfg(feature = "http")]
 mod built_in;
 mod choose;
-#[cfg(feature = "http")]
+#[cfg(any(feature = "grpc", feature = "connect"))]
 pub(crate) mod client;
-#[cfg(feature = "http")]
+#[cfg(feature = "connect")]
 pub(crate) mod connect;
 #[cfg(feature = "http")]
 pub(crate) mod cors;
@@ -20,7 +34,7 @@ pub(crate) mod cors;
 pub(crate) mod dialect;
 #[cfg(feature = "http")]
 pub(crate) mod dispatcher;
-#[cfg(feature = "http")]
+#[cfg(any(feature = "grpc", feature = "connect"))]
 pub(crate) mod envelope;
 #[cfg(feature = "http")]
 mod failure;
@@ -28,13 +42,13 @@ mod failure;
 pub(crate) mod fuzz;
 #[cfg(feature = "grpc")]
 pub(crate) mod grpc;
-#[cfg(feature = "http")]
+#[cfg(feature = "json")]
 pub(crate) mod json;
-#[cfg(feature = "http")]
+#[cfg(feature = "mucp")]
 pub(crate) mod mucp;
 #[cfg(feature = "http")]
 pub(crate) mod ops;
-#[cfg(feature = "http")]
+#[cfg(any(feature = "grpc", feature = "connect"))]
 pub(crate) mod paths;
 #[cfg(feature = "http")]
 pub(crate) mod propagation;

@@ -5,17 +5,29 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::runtime::Handle;
 
-use super::choose::Spoken;
+use super::choose::{self, Spoken};
+#[cfg(any(feature = "grpc", feature = "connect"))]
+use super::client::Version;
+#[cfg(feature = "connect")]
+use super::connect;
+#[cfg(feature = "http")]
+use super::cors::Origins;
 #[cfg(feature = "grpc")]
 use super::grpc;
-#[cfg(feature = "http")]
+#[cfg(feature = "json")]
+use super::json;
+#[cfg(feature = "mucp")]
 use super::{
-    client::Version,
-    connect,
-    cors::Origins,
+    dialect::Dialect,
     mucp,
     server::{Answering, Http1},
 };
+#[cfg(feature = "mucp")]
+use crate::call::{Operation, Operations, Refusal};
+#[cfg(any(feature = "grpc", feature = "connect"))]
+use crate::http::compression::Compression;
+#[cfg(any(feature = "json", feature = "mucp"))]
+use crate::http::h1;
 #[cfg(feature = "tls")]
 use crate::net::tls::{self, Tls};
 use crate::{
@@ -30,11 +42,6 @@ use crate::{
     },
     node::Node,
     transport::{Peer, Transport, addressee::Addressee, mux},
-};
-#[cfg(feature = "http")]
-use crate::{
-    call::{Operation, Operations, Refusal},
-    http::{self, compression::Compression},
 };
 
 /// The native protocol over TCP (`host:port`) or Unix sockets (`unix:PATH`).
@@ -51,7 +58,7 @@ pub struct Socket {
     /// What is spoken whatever a node says; what the node says where unsaid.
     only: Option<Spoken>,
     /// How requests of gRPC and Connect are compressed.
-    #[cfg(feature = "http")]
+    #[cfg(any(feature = "grpc", feature = "connect"))]
     compression: Option<Compression>,
     /// Whose pages may call.
     #[cfg(feature = "http")]
@@ -67,8 +74,8 @@ impl Default for Socket {
 }
 
 impl Socket {
-    /// The protocols that its clients can be told to speak.
-    pub const SPEAKS: [&str; Spoken::NAMED.len()] = Spoken::names();
+    /// The protocols that its clients can be told to speak: those that are built in.
+    pub const SPEAKS: [&str; choose::BUILT_IN] = choose::names();
 
     /// Over the machine's own network, with the default limits.
     pub fn new() -> Self {
@@ -80,7 +87,7 @@ impl Socket {
             runtimes: Vec::new(),
             caller: "".into(),
             only: None,
-            #[cfg(feature = "http")]
+            #[cfg(any(feature = "grpc", feature = "connect"))]
             compression: None,
             #[cfg(feature = "http")]
             origins: None,
@@ -175,7 +182,7 @@ impl Socket {
     }
 
     /// A way to a node that speaks Connect.
-    #[cfg(feature = "http")]
+    #[cfg(feature = "connect")]
     fn connect(&self, node: &Node, version: Version) -> Result<impl Peer + use<>> {
         let (network, limits) = (self.network_to(node, version.alpn())?, self.limits.clone());
         let (pool, compression) = (self.pool.clone(), self.compression);
@@ -191,9 +198,9 @@ impl Socket {
     }
 
     /// A way to a node that speaks go-micro's protocol; `old` is for one that wants its envelopes.
-    #[cfg(feature = "http")]
+    #[cfg(feature = "mucp")]
     fn mucp(&self, node: &Node, old: bool) -> Result<mucp::Node> {
-        let (network, limits) = (self.network_to(node, http::h1::ALPN)?, self.limits.clone());
+        let (network, limits) = (self.network_to(node, h1::ALPN)?, self.limits.clone());
         Ok(mucp::Node::new(
             node,
             self.addressee(node),
@@ -205,18 +212,18 @@ impl Socket {
     }
 
     /// Connections to a node, for whoever speaks HTTP/1.1 to it; `secure` says that it takes TLS only.
-    #[cfg(feature = "http")]
+    #[cfg(feature = "mucp")]
     pub(crate) fn lane(&self, node: &Node, secure: bool) -> Result<Arc<mucp::Lane>> {
         let network = match secure {
-            true => self.network_to(&node.clone().with_metadata("tls", "true"), http::h1::ALPN)?,
-            false => self.network_to(node, http::h1::ALPN)?,
+            true => self.network_to(&node.clone().with_metadata("tls", "true"), h1::ALPN)?,
+            false => self.network_to(node, h1::ALPN)?,
         };
         let (limits, pool) = (self.limits.clone(), self.pool.clone());
         Ok(mucp::Lane::new(&node.address, network, limits, pool))
     }
 
     /// Whether what listens here refuses plaintext.
-    #[cfg(feature = "http")]
+    #[cfg(feature = "mucp")]
     pub(crate) fn refuses_plaintext(&self) -> bool {
         #[cfg(feature = "tls")]
         let refuses = self.tls.said().refuses_plaintext();
@@ -227,17 +234,17 @@ impl Socket {
 
     /// Answers plain HTTP/1.1 at an address, with the TLS that every listener of this transport has; over
     /// loopback those who ask for one of `hosts` too.
-    #[cfg(feature = "http")]
+    #[cfg(feature = "mucp")]
     pub(crate) async fn listen_http(
         &self,
         address: &str,
         hosts: Vec<String>,
-        dialect: Arc<dyn super::dialect::Dialect>,
+        dialect: Arc<dyn Dialect>,
     ) -> Result<Box<dyn Listener>> {
         let port = Port {
             network: self.network.clone(),
             #[cfg(feature = "tls")]
-            tls: tls::Server::new(self.tls.said(), &[http::h1::ALPN])?.map(Arc::new),
+            tls: tls::Server::new(self.tls.said(), &[h1::ALPN])?.map(Arc::new),
             protocols: vec![Arc::new(Http1 {
                 answering: Answering {
                     limits: self.limits.clone(),
@@ -253,12 +260,12 @@ impl Socket {
     }
 
     /// A way to a node that takes plain JSON over HTTP.
-    #[cfg(feature = "http")]
-    fn plain(&self, node: &Node) -> Result<crate::protocols::json::Node> {
-        let network = self.network_to(node, http::h1::ALPN)?;
+    #[cfg(feature = "json")]
+    fn plain(&self, node: &Node) -> Result<json::Node> {
+        let network = self.network_to(node, h1::ALPN)?;
         let (limits, pool) = (self.limits.clone(), self.pool.clone());
         let addressee = self.addressee(node);
-        Ok(crate::protocols::json::Node::new(
+        Ok(json::Node::new(
             &node.address,
             addressee,
             network,
@@ -278,16 +285,23 @@ impl Socket {
         [vec![native], others].concat()
     }
 
+    /// Every protocol that has a name, built in or not, with the cargo features that build it in.
+    #[doc(hidden)]
+    pub fn features() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
+        let all = choose::NAMED.iter();
+        all.map(|named| (named.name, named.features))
+    }
+
     /// The same, speaking `protocol` to every node, whatever their records say; one of
     /// [`SPEAKS`](Self::SPEAKS), of which `native` is the default: the best of what a node says.
     pub fn speaking(mut self, protocol: &str) -> Result<Self> {
-        self.only = Spoken::named(protocol)?;
+        self.only = Spoken::of_name(protocol)?;
         Ok(self)
     }
 
     /// The same, compressing requests of gRPC and Connect: `gzip`, `zstd` where it is built in, or
     /// `identity`, the default. Answers are compressed as servers see fit.
-    #[cfg(feature = "http")]
+    #[cfg(any(feature = "grpc", feature = "connect"))]
     pub fn compressing(mut self, name: &str) -> Result<Self> {
         self.compression = Compression::named(name)?;
         Ok(self)
@@ -318,12 +332,12 @@ impl Socket {
 }
 
 /// Has no endpoints.
-#[cfg(feature = "http")]
+#[cfg(feature = "mucp")]
 struct Nobody {
     hosts: Vec<String>,
 }
 
-#[cfg(feature = "http")]
+#[cfg(feature = "mucp")]
 impl Operations for Nobody {
     fn serve(&self, _: Operation, _: Option<Arc<dyn Call>>) -> Option<Arc<dyn Call>> {
         None
@@ -336,7 +350,7 @@ impl Operations for Nobody {
     fn refused(&self, _: Refusal) {}
 }
 
-#[cfg(feature = "http")]
+#[cfg(feature = "mucp")]
 impl Call for Nobody {
     fn call(&self, request: crate::message::Request) -> crate::call::Answer {
         let error =
@@ -357,16 +371,17 @@ impl Transport for Socket {
 
     fn protocols(&self) -> Vec<String> {
         #[cfg(feature = "http")]
-        let others = super::built_in::NAMES.map(str::to_owned);
+        let others = super::built_in::NAMES;
         #[cfg(not(feature = "http"))]
-        let others = [];
+        let others: &[&str] = &[];
+        let others = others.iter().map(|name| (*name).to_owned());
         mux::protocols().into_iter().chain(others).collect()
     }
 
     fn metadata(&self) -> Vec<(&'static str, &'static str)> {
-        #[cfg(feature = "http")]
-        let always = super::choose::TO_GO_MICRO.to_vec();
-        #[cfg(not(feature = "http"))]
+        #[cfg(feature = "mucp")]
+        let always = choose::TO_GO_MICRO.to_vec();
+        #[cfg(not(feature = "mucp"))]
         let always = Vec::new();
         #[cfg(feature = "tls")]
         let tls = self
@@ -390,23 +405,23 @@ impl Transport for Socket {
             )),
             #[cfg(feature = "grpc")]
             Spoken::Grpc => Arc::new(self.grpc(node)?),
-            #[cfg(feature = "http")]
+            #[cfg(feature = "json")]
             Spoken::Http => Arc::new(self.plain(node)?),
-            #[cfg(feature = "http")]
+            #[cfg(feature = "connect")]
             Spoken::Connect => Arc::new(self.connect(node, Version::One)?),
-            #[cfg(feature = "grpc")]
+            #[cfg(all(feature = "connect", feature = "grpc"))]
             Spoken::Connect2 => Arc::new(self.connect(node, Version::Two)?),
             #[cfg(feature = "grpc")]
             Spoken::GrpcWeb => Arc::new(self.of_grpc(node, Version::One, true)?),
             #[cfg(feature = "grpc")]
             Spoken::GrpcWeb2 => Arc::new(self.of_grpc(node, Version::Two, true)?),
-            #[cfg(feature = "http")]
+            #[cfg(feature = "mucp")]
             Spoken::Mucp => {
                 // Who is told to speak it still speaks as a node of before 2019 wants it.
                 let old = Spoken::of(node) == Spoken::OldMucp;
                 Arc::new(self.mucp(node, old)?)
             }
-            #[cfg(feature = "http")]
+            #[cfg(feature = "mucp")]
             Spoken::OldMucp => Arc::new(self.mucp(node, true)?),
             #[allow(unreachable_patterns, reason = "it depends on what is built in")]
             other => return Err(other.unknown(node)),

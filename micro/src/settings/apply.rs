@@ -9,7 +9,7 @@ use super::{
     value,
 };
 use crate::plugins::Plugins;
-#[cfg(feature = "http")]
+#[cfg(feature = "mucp")]
 use micro_core::broker::http::Style;
 use micro_core::{
     client::Client,
@@ -34,6 +34,7 @@ impl Settings {
             plugins.broker = self.brokers.open(&url)?;
             if plugins.broker.is_none() {
                 plugins = match url.name() {
+                    #[cfg(feature = "mucp")]
                     "http" => by_http(plugins, &url)?,
                     _ => by_direct(plugins, &url)?,
                 };
@@ -163,16 +164,26 @@ impl Settings {
 }
 
 /// With pages of these origins let in.
-#[cfg(feature = "http")]
+#[cfg(any(
+    feature = "json",
+    feature = "connect",
+    feature = "mucp",
+    feature = "grpc"
+))]
 fn let_in(plugins: Plugins, origins: &str) -> Result<Plugins> {
     plugins.change_socket(|socket| socket.cors_origins(origins))
 }
 
 /// With pages let in, by protocols that are not built in.
-#[cfg(not(feature = "http"))]
+#[cfg(not(any(
+    feature = "json",
+    feature = "connect",
+    feature = "mucp",
+    feature = "grpc"
+)))]
 fn let_in(_: Plugins, _: &str) -> Result<Plugins> {
     Err(Error::invalid_argument(
-        "nothing that pages speak is built in; enable the `http` feature",
+        "nothing that pages speak is built in; enable the feature `connect`, `grpc` or `json`",
     ))
 }
 
@@ -203,7 +214,7 @@ fn by_direct(plugins: Plugins, url: &Url) -> Result<Plugins> {
 
 /// With go-micro's HTTP broker, which listens at the address of `url`, and registers and finds subscriptions in the
 /// styles that it names.
-#[cfg(feature = "http")]
+#[cfg(feature = "mucp")]
 fn by_http(plugins: Plugins, url: &Url) -> Result<Plugins> {
     let address = listens_at(url, "http", &["style", "register", "discover"])?;
     let styles = |key: &str| match url.query(key) {
@@ -224,14 +235,6 @@ fn by_http(plugins: Plugins, url: &Url) -> Result<Plugins> {
             settings.discover = styles;
         }
     }))
-}
-
-/// With go-micro's HTTP broker, which is not built in.
-#[cfg(not(feature = "http"))]
-fn by_http(_: Plugins, url: &Url) -> Result<Plugins> {
-    Err(Error::invalid_argument(format!(
-        "broker `{url}` is not built in; enable the `http` feature"
-    )))
 }
 
 impl Settings {

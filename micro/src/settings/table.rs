@@ -171,7 +171,11 @@ pub(super) fn transports() -> Table<dyn Transport> {
 /// The brokers that are built in.
 pub(super) fn brokers() -> Table<dyn Broker> {
     let mut table = Table::<dyn Broker>::new("broker");
-    table.made = &["direct", "http"];
+    table.made = &[
+        "direct",
+        #[cfg(feature = "mucp")]
+        "http",
+    ];
     table.add("memory", |url| {
         without_address(url)?;
         Ok(Arc::new(broker::Memory::new()))
