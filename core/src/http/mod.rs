@@ -36,6 +36,11 @@ pub(crate) use body::{HttpBody, Piece, Prefixed, too_large};
 #[cfg(feature = "http")]
 pub(crate) use service::{HttpAnswer, HttpBegun, HttpService};
 
+/// How our clients name themselves.
+#[cfg(feature = "http")]
+pub(crate) const USER_AGENT: ::http::HeaderValue =
+    ::http::HeaderValue::from_static(concat!("micro-rs/", env!("CARGO_PKG_VERSION")));
+
 /// A body of these pieces.
 #[cfg(all(test, feature = "http"))]
 pub(crate) fn body_of(pieces: Vec<bytes::Bytes>) -> HttpBody {

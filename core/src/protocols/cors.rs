@@ -9,8 +9,8 @@ use http::{
 use super::{dialect::Dialect, site::Site};
 use crate::{
     error::{Error, Result},
-    http::{HttpAnswer, HttpBegun, HttpBody},
-    time::{self, Nanos},
+    http::{HttpBegun, HttpBody},
+    time::Nanos,
 };
 
 /// Headers that a page may send, besides those that begin with `micro-`.
@@ -100,13 +100,6 @@ impl Cors {
 impl Dialect for Cors {
     fn speaks(&self, head: &Parts) -> bool {
         self.allows(head).is_some()
-    }
-
-    fn answer(&self, request: Request<HttpBody>, site: &Site) -> HttpAnswer {
-        match self.begin(request, site, time::now()) {
-            HttpBegun::Done(response) => Box::pin(async { response }),
-            HttpBegun::Running(answer) => answer,
-        }
     }
 
     fn begin(&self, request: Request<HttpBody>, site: &Site, now: Nanos) -> HttpBegun {

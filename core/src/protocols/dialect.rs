@@ -5,7 +5,7 @@ use http::{Request, request::Parts};
 use super::site::Site;
 use crate::{
     http::{HttpAnswer, HttpBegun, HttpBody},
-    time::Nanos,
+    time::{self, Nanos},
 };
 
 /// A way of calling endpoints by HTTP requests.
@@ -13,12 +13,15 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     /// Whether a request with this head is of it. The first dialect to say so answers.
     fn speaks(&self, head: &Parts) -> bool;
 
-    /// Answers a request; errors are answers too. Dropping the future cancels the work.
-    fn answer(&self, request: Request<HttpBody>, site: &Site) -> HttpAnswer;
+    /// Answers a request in place if that takes no waiting, else hands back what is left to do; errors are answers
+    /// too. `now` is when it was read. Dropping what is left cancels the work.
+    fn begin(&self, request: Request<HttpBody>, site: &Site, now: Nanos) -> HttpBegun;
 
-    /// Answers a request in place if that takes no waiting, else hands back what is left to do. `now` is
-    /// when it was read.
-    fn begin(&self, request: Request<HttpBody>, site: &Site, _now: Nanos) -> HttpBegun {
-        HttpBegun::poll(self.answer(request, site))
+    /// Answers a request.
+    fn answer(&self, request: Request<HttpBody>, site: &Site) -> HttpAnswer {
+        match self.begin(request, site, time::now()) {
+            HttpBegun::Done(response) => Box::pin(async { response }),
+            HttpBegun::Running(answer) => answer,
+        }
     }
 }

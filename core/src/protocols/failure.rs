@@ -96,6 +96,32 @@ fn of_status(status: StatusCode) -> Code {
     }
 }
 
+/// What a status means to gRPC and Connect, where neither says what went wrong:
+/// <https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md>.
+pub(crate) fn rpc_code(status: StatusCode) -> Code {
+    match status.as_u16() {
+        400 => Code::Internal,
+        401 => Code::Unauthenticated,
+        403 => Code::PermissionDenied,
+        404 => Code::Unimplemented,
+        429 | 502..=504 => Code::Unavailable,
+        _ => Code::Unknown,
+    }
+}
+
+/// An answer to what is no call of the dialect: a status alone, with a header that says what would be.
+pub(crate) fn refused(
+    status: StatusCode,
+    name: header::HeaderName,
+    value: &'static str,
+) -> Response<HttpBody> {
+    let mut response = Response::new(HttpBody::empty());
+    *response.status_mut() = status;
+    let value = HeaderValue::from_static(value);
+    response.headers_mut().insert(name, value);
+    response
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
 mod tests {

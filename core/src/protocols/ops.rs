@@ -10,9 +10,9 @@ use super::{dialect::Dialect, failure::failed, propagation, site::Site};
 use crate::{
     call::Operation,
     error::{Error, Result},
-    http::{HttpAnswer, HttpBody},
+    http::{HttpAnswer, HttpBegun, HttpBody},
     message::{self, ContentType, Target},
-    time,
+    time::{self, Nanos},
 };
 
 /// The time for an answer where the caller gives none: a layer that covers these endpoints may hold it up.
@@ -38,7 +38,13 @@ impl Dialect for Ops {
         matches!(head.uri.path(), "/health" | "/ready" | "/metrics")
     }
 
-    fn answer(&self, request: Request<HttpBody>, site: &Site) -> HttpAnswer {
+    fn begin(&self, request: Request<HttpBody>, site: &Site, _: Nanos) -> HttpBegun {
+        HttpBegun::poll(self.respond(request, site))
+    }
+}
+
+impl Ops {
+    fn respond(&self, request: Request<HttpBody>, site: &Site) -> HttpAnswer {
         let (head, _) = request.into_parts();
         if head.method != Method::GET && head.method != Method::HEAD {
             return Box::pin(async { not_asked() });

@@ -22,8 +22,9 @@ use super::{envelope, style};
 use crate::{
     broker::{Delivery, in_hand::InHand},
     error::{Error, Outcome, Result},
-    http::{HttpAnswer, HttpBody, coding},
+    http::{HttpAnswer, HttpBegun, HttpBody, coding},
     protocols::{dialect::Dialect, mucp::fault, site::Site},
+    time::Nanos,
 };
 
 /// How many subscriptions of a process took an event; ours alone say so.
@@ -121,7 +122,13 @@ impl Dialect for Desk {
         true
     }
 
-    fn answer(&self, request: Request<HttpBody>, site: &Site) -> HttpAnswer {
+    fn begin(&self, request: Request<HttpBody>, site: &Site, _: Nanos) -> HttpBegun {
+        HttpBegun::poll(self.respond(request, site))
+    }
+}
+
+impl Desk {
+    fn respond(&self, request: Request<HttpBody>, site: &Site) -> HttpAnswer {
         let (head, body) = request.into_parts();
         if head.method != Method::POST {
             let error = Error::unimplemented("events are posted");

@@ -191,8 +191,7 @@ async fn post(receiver: &Receiver, lane: &Arc<Lane>, body: Bytes) -> Posted {
     let mut headers = HeaderMap::new();
     let json = HeaderValue::from_static("application/json");
     headers.insert(header::CONTENT_TYPE, json);
-    let ours = HeaderValue::from_static(concat!("micro-rs/", env!("CARGO_PKG_VERSION")));
-    headers.insert(header::USER_AGENT, ours);
+    headers.insert(header::USER_AGENT, crate::http::USER_AGENT);
     let exchange = Exchange {
         target: &receiver.style.target(&receiver.node.id),
         headers: &headers,

@@ -9,12 +9,12 @@ use bytes::Bytes;
 use futures_core::Stream;
 use tokio::time::Sleep;
 
-use super::end;
+use super::{end, head::STREAM_ENCODING};
 use crate::{
     error::{Error, Result},
     http::{HttpBody, Piece, compression::Compression},
     message::{BodyStream, Metadata},
-    protocols::envelope::{COMPRESSED, Envelope, Envelopes, seal},
+    protocols::envelope::{self, COMPRESSED, Envelopes, seal},
     time::{self, NEVER, Nanos},
 };
 
@@ -47,40 +47,10 @@ impl Messages {
         first: &mut Option<Bytes>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Bytes>> {
-        loop {
-            let next = match Pin::new(&mut *self).poll_next(cx) {
-                Poll::Ready(next) => next,
-                Poll::Pending => return self.envelopes.poll_late(cx).map(Err),
-            };
-            match next.transpose()? {
-                Some(_) if first.is_some() => {
-                    let error = "a second message came where one was expected";
-                    return Poll::Ready(Err(Error::unimplemented(error)));
-                }
-                Some(message) => *first = Some(message),
-                None => {
-                    return Poll::Ready(first.take().ok_or_else(|| {
-                        Error::unimplemented("no message came where one was expected")
-                    }));
-                }
-            }
+        match envelope::poll_only(first, || Pin::new(&mut *self).poll_next(cx)) {
+            Poll::Pending => self.envelopes.poll_late(cx).map(Err),
+            only => only,
         }
-    }
-}
-
-/// A message without its envelope.
-pub(super) fn open(
-    envelope: Envelope,
-    encoding: Option<Compression>,
-    most: usize,
-) -> Result<Bytes> {
-    let Envelope { flags, message } = envelope;
-    match (flags & COMPRESSED, encoding) {
-        (0, _) => Ok(message),
-        (_, Some(encoding)) => encoding.decompress(&message, most),
-        (_, None) => Err(Error::internal(
-            "a message is compressed, and `connect-content-encoding` does not say how",
-        )),
     }
 }
 
@@ -97,7 +67,7 @@ impl Stream for Messages {
                     "a message has flags {flags:#04x}; a request's has only 0 or 1"
                 )));
             }
-            open(envelope, self.encoding, self.most)
+            envelope.open(self.encoding, self.most, &STREAM_ENCODING)
         }))
     }
 }

@@ -65,16 +65,3 @@ pub(super) fn failed(error: &Error, status: StatusCode) -> Response<HttpBody> {
     headers.insert(header::CONTENT_TYPE, json);
     response
 }
-
-/// An answer to what is no call of Connect: a status alone, with a header that says what would be.
-pub(super) fn refused(
-    status: StatusCode,
-    name: header::HeaderName,
-    value: &'static str,
-) -> Response<HttpBody> {
-    let mut response = Response::new(HttpBody::empty());
-    *response.status_mut() = status;
-    let value = HeaderValue::from_static(value);
-    response.headers_mut().insert(name, value);
-    response
-}

@@ -1,6 +1,6 @@
 //! The answer to a request, as HTTP.
 
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, header};
 
 use super::{
     head::{self, ACCEPT_ENCODING, ENCODING},
@@ -110,18 +110,4 @@ impl Reply {
         status::write(error, self.to_go_micro, headers);
         response
     }
-}
-
-/// An answer without gRPC, to a request that is none.
-pub(super) fn refused(
-    status: StatusCode,
-    name: header::HeaderName,
-    value: &'static str,
-) -> Response<HttpBody> {
-    let mut response = Response::new(HttpBody::empty());
-    *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(name, HeaderValue::from_static(value));
-    response
 }

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     call::Answer,
     codec::transcode,
-    context::{Criticality, Wire},
+    context::Wire,
     error::{Error, Outcome, Result},
     http::{
         HttpBody,
@@ -164,22 +164,13 @@ fn write_head(
     }
     metadata::write(context.metadata(), headers);
     if context.metadata().get("user-agent").is_none() {
-        let ours = HeaderValue::from_static(concat!("micro-rs/", env!("CARGO_PKG_VERSION")));
-        headers.insert(header::USER_AGENT, ours);
+        headers.insert(header::USER_AGENT, crate::http::USER_AGENT);
     }
     headers.insert(propagation::ATTEMPTS, propagation::write_attempts(attempts));
     if let Some(left) = context.time_left() {
         headers.insert(TIMEOUT, timeout::write(left));
     }
-    if context.criticality() != Criticality::Default {
-        let text = context.criticality().as_str();
-        headers.insert(propagation::CRITICALITY, HeaderValue::from_static(text));
-    }
-    if context.trace().is_some()
-        && let Ok(value) = HeaderValue::try_from(propagation::write_trace(context.trace()))
-    {
-        headers.insert(propagation::TRACEPARENT, value);
-    }
+    propagation::write_travel(context, headers);
 }
 
 impl SendOne for Sender {

@@ -15,13 +15,13 @@ use http::{HeaderMap, StatusCode};
 use parking_lot::Mutex;
 use tokio::time::Sleep;
 
-use super::status;
+use super::{head::ENCODING, status};
 use crate::{
     context::Wire,
     error::{Error, Result},
     http::{HttpBody, Piece, Prefixed, compression::Compression},
     message::BodyStream,
-    protocols::envelope::{COMPRESSED, Envelope, Envelopes, prefix, seal_into},
+    protocols::envelope::{self, COMPRESSED, Envelope, Envelopes, prefix, seal_into},
     time::{self, NEVER, Nanos},
 };
 
@@ -66,20 +66,16 @@ impl Messages {
     }
 
     fn open(&self, envelope: Envelope) -> Result<Bytes> {
-        let Envelope { flags, message } = envelope;
+        let flags = envelope.flags;
         if let Some(wire) = &self.wire {
             wire.came(flags == COMPRESSED);
         }
-        match (flags, self.encoding) {
-            (0, _) => Ok(message),
-            (COMPRESSED, Some(encoding)) => encoding.decompress(&message, self.most),
-            (COMPRESSED, None) => Err(Error::internal(
-                "a message is compressed, and `grpc-encoding` does not say how",
-            )),
-            (flags, _) => Err(Error::internal(format!(
+        if flags & !COMPRESSED != 0 {
+            return Err(Error::internal(format!(
                 "a message has flags {flags:#04x}, of which gRPC knows only 0 and 1"
-            ))),
+            )));
         }
+        envelope.open(self.encoding, self.most, &ENCODING)
     }
 
     /// The only message of a body that has one.
@@ -95,27 +91,10 @@ impl Messages {
         whole: bool,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Bytes>> {
-        loop {
-            let next = match self.poll_message(cx) {
-                Poll::Ready(next) => next.transpose()?,
-                Poll::Pending if whole => return self.envelopes.poll_late(cx).map(Err),
-                Poll::Pending => {
-                    return first.take().map_or(Poll::Pending, |it| Poll::Ready(Ok(it)));
-                }
-            };
-            match next {
-                Some(_) if first.is_some() => {
-                    return Poll::Ready(Err(Error::unimplemented(
-                        "a second message came where one was expected",
-                    )));
-                }
-                Some(message) => *first = Some(message),
-                None => {
-                    return Poll::Ready(first.take().ok_or_else(|| {
-                        Error::unimplemented("no message came where one was expected")
-                    }));
-                }
-            }
+        match envelope::poll_only(first, || self.poll_message(cx)) {
+            Poll::Pending if whole => self.envelopes.poll_late(cx).map(Err),
+            Poll::Pending => first.take().map_or(Poll::Pending, |it| Poll::Ready(Ok(it))),
+            only => only,
         }
     }
 }

@@ -117,10 +117,8 @@ pub(super) async fn answer(
         })? {
             Some((message, trailers)) => {
                 let mut response = Response::new(content_type, message);
-                if let Some(load) = trailers.get(&propagation::LOAD) {
-                    response.load = load.to_str().unwrap_or_default().parse().unwrap_or(0);
-                }
-                metadata::read(&trailers, metadata::TRAILER, response.metadata_mut());
+                response.load = propagation::read_load(&trailers);
+                metadata::read(&trailers, propagation::TRAILER, response.metadata_mut());
                 response
             }
             None => streaming(content_type, received, trailers),

@@ -7,7 +7,7 @@ use super::{LINES, lines::Lines};
 use crate::{
     call::{Begun, Refusal, Shape},
     error::{Code, Error, Outcome, Result},
-    http::{HttpAnswer, HttpBegun, HttpBody, coding, too_large},
+    http::{HttpBegun, HttpBody, coding, too_large},
     message::{self, Body, ContentType},
     protocols::{
         dialect::Dialect,
@@ -15,7 +15,7 @@ use crate::{
         propagation,
         site::{Place, Site},
     },
-    time::{self, Nanos},
+    time::Nanos,
 };
 
 /// The dialect that takes what no other wants.
@@ -24,13 +24,6 @@ pub(crate) struct Plain;
 impl Dialect for Plain {
     fn speaks(&self, _: &Parts) -> bool {
         true
-    }
-
-    fn answer(&self, request: Request<HttpBody>, site: &Site) -> HttpAnswer {
-        match self.begin(request, site, time::now()) {
-            HttpBegun::Done(response) => Box::pin(async { response }),
-            HttpBegun::Running(answer) => answer,
-        }
     }
 
     fn begin(&self, request: Request<HttpBody>, site: &Site, now: Nanos) -> HttpBegun {

@@ -28,10 +28,7 @@ pub(crate) async fn answer(response: HttpResponse<HttpBody>, most: usize) -> Res
             Response::new(content_type, data)
         }
     };
-    let load = headers
-        .get(&propagation::LOAD)
-        .and_then(|load| load.to_str().ok());
-    response.load = load.and_then(|load| load.parse().ok()).unwrap_or(0);
+    response.load = propagation::read_load(headers);
     for (name, value) in headers {
         if !is_of_http(name.as_str())
             && let Ok(value) = value.to_str()

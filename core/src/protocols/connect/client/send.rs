@@ -144,8 +144,7 @@ impl About {
             headers.insert(TIMEOUT, HeaderValue::from(millis));
         }
         if !headers.contains_key(header::USER_AGENT) {
-            let ours = HeaderValue::from_static(concat!("micro-rs/", env!("CARGO_PKG_VERSION")));
-            headers.insert(header::USER_AGENT, ours);
+            headers.insert(header::USER_AGENT, crate::http::USER_AGENT);
         }
     }
 }

@@ -97,8 +97,7 @@ impl Written {
         };
         headers.insert(header::ACCEPT, name(self.content_type.as_str())?);
         headers.insert(header::CONTENT_TYPE, content_type);
-        let ours = HeaderValue::from_static(concat!("micro-rs/", env!("CARGO_PKG_VERSION")));
-        headers.insert(header::USER_AGENT, ours);
+        headers.insert(header::USER_AGENT, crate::http::USER_AGENT);
         let endpoint = name(request.endpoint())?;
         headers.insert(SERVICE, name(request.service())?);
         headers.insert(METHOD, endpoint.clone());
