@@ -24,7 +24,7 @@ pub(crate) mod addressing;
 #[cfg(feature = "http")]
 mod built_in;
 mod choose;
-#[cfg(any(feature = "grpc", feature = "connect"))]
+#[cfg(any(feature = "grpc", feature = "connect", feature = "json"))]
 pub(crate) mod client;
 #[cfg(feature = "connect")]
 pub(crate) mod connect;
@@ -48,10 +48,12 @@ pub(crate) mod json;
 pub(crate) mod mucp;
 #[cfg(feature = "http")]
 pub(crate) mod ops;
-#[cfg(any(feature = "grpc", feature = "connect"))]
+#[cfg(any(feature = "grpc", feature = "connect", feature = "json"))]
 pub(crate) mod paths;
 #[cfg(feature = "http")]
 pub(crate) mod propagation;
+#[cfg(any(feature = "grpc", feature = "connect"))]
+pub(crate) mod sealed;
 #[cfg(feature = "http")]
 mod server;
 #[cfg(feature = "http")]

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use tokio::runtime::Handle;
 
 use super::choose::{self, Spoken};
-#[cfg(any(feature = "grpc", feature = "connect"))]
-use super::client::Version;
+#[cfg(any(feature = "grpc", feature = "connect", feature = "json"))]
+use super::client::{Opening, Version};
 #[cfg(feature = "connect")]
 use super::connect;
 #[cfg(feature = "http")]
@@ -26,7 +26,7 @@ use super::{
 use crate::call::{Operation, Operations, Refusal};
 #[cfg(any(feature = "grpc", feature = "connect"))]
 use crate::http::compression::Compression;
-#[cfg(any(feature = "json", feature = "mucp"))]
+#[cfg(feature = "mucp")]
 use crate::http::h1;
 #[cfg(feature = "tls")]
 use crate::net::tls::{self, Tls};
@@ -159,6 +159,23 @@ impl Socket {
         Ok(self.network.clone())
     }
 
+    /// What a way to a node over HTTP is made of.
+    #[cfg(any(feature = "grpc", feature = "connect", feature = "json"))]
+    fn opening<'a>(&self, node: &'a Node, version: Version) -> Result<Opening<'a>> {
+        Ok(Opening {
+            node,
+            addressee: self.addressee(node),
+            version,
+            #[cfg(any(feature = "grpc", feature = "connect"))]
+            compression: self.compression,
+            #[cfg(not(any(feature = "grpc", feature = "connect")))]
+            compression: None,
+            network: self.network_to(node, version.alpn())?,
+            limits: self.limits.clone(),
+            pool: self.pool.clone(),
+        })
+    }
+
     /// A way to a node that speaks gRPC.
     #[cfg(feature = "grpc")]
     pub(crate) fn grpc(&self, node: &Node) -> Result<impl Peer + use<>> {
@@ -168,33 +185,13 @@ impl Socket {
     /// The same, or gRPC-Web.
     #[cfg(feature = "grpc")]
     fn of_grpc(&self, node: &Node, version: Version, on_web: bool) -> Result<impl Peer + use<>> {
-        let (network, limits) = (self.network_to(node, version.alpn())?, self.limits.clone());
-        let (pool, compression) = (self.pool.clone(), self.compression);
-        Ok(grpc::way(
-            (node, self.addressee(node)),
-            version,
-            on_web,
-            compression,
-            network,
-            limits,
-            pool,
-        ))
+        Ok(grpc::way(self.opening(node, version)?, on_web))
     }
 
     /// A way to a node that speaks Connect.
     #[cfg(feature = "connect")]
     fn connect(&self, node: &Node, version: Version) -> Result<impl Peer + use<>> {
-        let (network, limits) = (self.network_to(node, version.alpn())?, self.limits.clone());
-        let (pool, compression) = (self.pool.clone(), self.compression);
-        Ok(connect::way(
-            node,
-            self.addressee(node),
-            version,
-            compression,
-            network,
-            limits,
-            pool,
-        ))
+        Ok(connect::way(self.opening(node, version)?))
     }
 
     /// A way to a node that speaks go-micro's protocol; `old` is for one that wants its envelopes.
@@ -261,17 +258,8 @@ impl Socket {
 
     /// A way to a node that takes plain JSON over HTTP.
     #[cfg(feature = "json")]
-    fn plain(&self, node: &Node) -> Result<json::Node> {
-        let network = self.network_to(node, h1::ALPN)?;
-        let (limits, pool) = (self.limits.clone(), self.pool.clone());
-        let addressee = self.addressee(node);
-        Ok(json::Node::new(
-            &node.address,
-            addressee,
-            network,
-            limits,
-            pool,
-        ))
+    fn plain(&self, node: &Node) -> Result<impl Peer + use<>> {
+        Ok(json::way(self.opening(node, Version::One)?))
     }
 
     /// What a port speaks.

@@ -5,14 +5,13 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use super::{
     code, error,
     head::{self, Form},
-    messages::WORTH_IT,
     metadata,
 };
 use crate::{
     error::{Error, Result},
     http::{HttpBody, compression::Compression},
     message::{ContentType, Response as Answer},
-    protocols::propagation,
+    protocols::{propagation, sealed::WORTH_IT},
 };
 
 /// An answer, or the error in its stead.

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderValue, Response, header};
 
 use super::{
     head::{self, ACCEPT_ENCODING, ENCODING},
-    messages::{Compress, End, Sealed},
+    messages::Ending,
     metadata, status,
 };
 use crate::{
@@ -15,7 +15,10 @@ use crate::{
         compression::{ACCEPTED, Compression},
     },
     message::{ContentType, Response as Answer},
-    protocols::propagation,
+    protocols::{
+        propagation,
+        sealed::{Compress, Sealed},
+    },
     time::Nanos,
 };
 
@@ -82,7 +85,7 @@ impl Reply {
                 compress.body(message, Some(Box::new(trailers)))?
             }
             None => {
-                let end = End::Status {
+                let end = Ending::Status {
                     trailers,
                     to_go_micro: self.to_go_micro,
                 };

@@ -6,7 +6,7 @@ mod dialect;
 mod lines;
 mod read;
 
-pub(crate) use client::Node;
+pub(crate) use client::way;
 pub(crate) use dialect::Plain;
 
 /// Messages of a stream, one JSON value a line.

@@ -3,6 +3,7 @@
 use std::{
     future::poll_fn,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -12,22 +13,20 @@ use futures_core::Stream;
 use http::{HeaderMap, Response as HttpResponse, StatusCode, header};
 use serde_json::Value;
 
-use super::{
-    super::{
-        end, error,
-        head::{self, Form, STREAM_ENCODING},
-        metadata,
-    },
-    send::Failed,
+use super::super::{
+    end, error,
+    head::{self, Form, STREAM_ENCODING},
+    metadata,
 };
 use crate::{
     error::{Code, Error, Outcome, Result},
     http::{HttpBody, compression::Compression},
     message::{Body, ContentType, Expected, Metadata, Response, Trailers},
     protocols::{
-        client::Held,
+        client::{Held, unknown},
         envelope::{Envelope, Envelopes, poll_only},
         failure, propagation,
+        sealed::Upload,
     },
 };
 
@@ -35,7 +34,7 @@ use crate::{
 pub(super) async fn answer(
     response: HttpResponse<HttpBody>,
     held: Held,
-    failed: Failed,
+    upload: Arc<Upload>,
     asked: (Form, ContentType),
     expected: Expected,
     most: usize,
@@ -81,7 +80,7 @@ pub(super) async fn answer(
                 encoding,
                 most,
                 trailers: trailers.clone(),
-                failed,
+                upload,
                 ended: false,
                 _held: held,
             };
@@ -181,7 +180,7 @@ struct Received {
     encoding: Option<Compression>,
     most: usize,
     trailers: Trailers,
-    failed: Failed,
+    upload: Arc<Upload>,
     ended: bool,
     _held: Held,
 }
@@ -241,20 +240,12 @@ impl Stream for Received {
                 this.end(envelope).err().map(Err)
             }
             Some(Ok(envelope)) => Some(envelope.open(this.encoding, this.most, &STREAM_ENCODING)),
-            Some(Err(error)) => Some(Err(this.failed.cause(unknown(error)))),
+            Some(Err(error)) => Some(Err(this.upload.cause(unknown(error)))),
             None => Some(Err(unknown(Error::internal(
                 "the answer ended without saying how",
             )))),
         };
         this.ended |= matches!(next, Some(Err(_)) | None);
         Poll::Ready(next)
-    }
-}
-
-/// What goes wrong while an answer comes says nothing of the work, unless that it is too large.
-fn unknown(error: Error) -> Error {
-    match error.code() {
-        Code::ResourceExhausted => error.with_outcome(Outcome::Answered),
-        _ => error.with_outcome(Outcome::Unknown),
     }
 }
