@@ -11,6 +11,7 @@ mod event;
 #[cfg(feature = "mucp")]
 pub mod http;
 mod in_hand;
+mod inbox;
 mod memory;
 mod registrations;
 
