@@ -1,6 +1,6 @@
 //! Micro against its floor and its peers, side by side in one run.
 //!
-//! [`cell`] says which loads there are, [`system`] who bears them, [`load`] how they are put on,
+//! [`cell`] says which loads there are, [`system`] who bears them, [`generator`] how their [`load`] is put on,
 //! [`process`] where it all runs, [`run`] in which order, [`targets`] what is promised,
 //! [`figures`] what came of it and [`report`] how that is told. [`footprint`] is what is read
 //! rather than loaded: memory, packages, build time. [`outage`] is about registries that suffer
@@ -10,6 +10,7 @@ mod args;
 mod cell;
 mod figures;
 mod footprint;
+mod generator;
 mod load;
 mod measure;
 mod message;
@@ -19,6 +20,7 @@ mod process;
 mod real;
 mod report;
 mod run;
+mod runtime;
 mod scale;
 mod system;
 mod targets;

@@ -1,4 +1,4 @@
-//! The one shape of every room between the caller and the handler: `Request → Result<Response>`.
+//! The one shape of every layer between the caller and the handler: `Request → Result<Response>`.
 
 mod identity;
 mod operations;

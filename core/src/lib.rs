@@ -6,6 +6,7 @@
 //! From bottom to top:
 //! - [`node`], [`Context`], [`Metadata`], [`Error`], [`Request`] and [`Response`] are the records: what travels, how it
 //!   fails, who serves. Every layer has one shape, [`Call`]: `Request → Result<Response>`.
+//! - [`Plugin`] is what a plugin crate exports: a name, and how a URL opens it.
 //! - [`codec`] turns messages into bytes and back, by content type.
 //! - [`net`] has sockets, TLS, the one port and its limits; [`http`] the engines of HTTP over them.
 //! - [`registry`] knows which nodes serve which service.
@@ -42,6 +43,7 @@ pub mod middleware;
 mod nearest;
 pub mod net;
 pub mod node;
+pub mod plugin;
 pub mod protocols;
 pub mod random;
 pub mod registry;
@@ -70,5 +72,6 @@ pub use metadata::Metadata;
 #[doc(hidden)]
 pub use nearest::hint;
 pub use nearest::nearest;
+pub use plugin::Plugin;
 pub use protocols::Socket;
 pub use server::{Handler, Ops, Router, Routes};

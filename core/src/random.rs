@@ -31,11 +31,6 @@ impl Rng {
     pub fn dice(&self) -> Dice {
         Dice(self.number())
     }
-
-    /// A length between half of `middle` and one and a half of it.
-    pub fn around(&self, middle: u64) -> u64 {
-        middle / 2 + self.number() % middle.max(1)
-    }
 }
 
 /// A number that differs in every call of every process: a `RandomState` has fresh keys, and the first of a thread

@@ -1,11 +1,15 @@
 //! A plugin's name and address in one text, whose secrets are not shown.
 
+mod environment;
 mod options;
 mod reads;
 
 use std::fmt;
 
-pub use options::{Options, TlsFiles, check_namespace, switch, trimmed, variable};
+use crate::error::{Error, Result};
+
+pub use environment::{env_var, non_blank};
+pub use options::{Options, TlsFiles, validate_namespace};
 pub use reads::Reads;
 
 /// A plugin by its name, with the address it is opened at.
@@ -46,7 +50,7 @@ impl Url {
         }
     }
 
-    /// The same at another address.
+    /// Replaces the address.
     pub fn at(mut self, address: &str) -> Self {
         self.slashes = false;
         self.address = address.trim().to_owned();
@@ -70,7 +74,7 @@ impl Url {
         hosts.filter(|host| !host.is_empty())
     }
 
-    /// The same with those that are empty, between commas; none where no host is said at all.
+    /// The hosts with those that are empty, between commas; none where the address has no host at all.
     pub fn all_hosts(&self) -> impl Iterator<Item = &str> {
         let (_, hosts, _, _) = self.parts();
         let hosts = (!hosts.trim().is_empty()).then_some(hosts);
@@ -107,6 +111,36 @@ impl Url {
             .map(|(_, value)| decode(value))
     }
 
+    /// Whether a key after the `?` is switched on, where it is there: `true`, `yes`, `1` or no value at all; or off, by
+    /// `false`, `no` or `0`.
+    ///
+    /// # Errors
+    /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for any other value.
+    pub fn flag(&self, key: &str) -> Result<Option<bool>> {
+        match self.query(key).as_deref() {
+            None => Ok(None),
+            Some("" | "true" | "yes" | "1") => Ok(Some(true)),
+            Some("false" | "no" | "0") => Ok(Some(false)),
+            Some(other) => Err(Error::invalid_argument(format!(
+                "`{key}={other}` is neither `true` nor `false`"
+            ))),
+        }
+    }
+
+    /// Checks that nothing comes after the name, for a plugin that is in no place.
+    ///
+    /// # Errors
+    /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) where there is an address.
+    pub fn check_is_bare(&self) -> Result<()> {
+        match self.address() {
+            "" => Ok(()),
+            _ => Err(Error::invalid_argument(format!(
+                "`{}` takes no address",
+                self.name()
+            ))),
+        }
+    }
+
     /// The keys after the `?`.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         let (_, _, _, query) = self.parts();
@@ -114,7 +148,7 @@ impl Url {
         pairs.map(|pair| pair.split_once('=').map_or(pair, |(key, _)| key))
     }
 
-    /// The same with a value for a key after the `?`, unless it has one there.
+    /// Adds a value for a key after the `?`, unless the key is there.
     pub fn with_query(mut self, key: &str, value: &str) -> Self {
         if self.keys().all(|said| said != key) {
             let sign = if self.address.contains('?') { '&' } else { '?' };
@@ -193,8 +227,8 @@ pub(crate) fn decode(text: &str) -> String {
     String::from_utf8_lossy(&decoded_bytes(text)).into_owned()
 }
 
-/// The same, or an error where that is no text.
-fn decoded(text: &str) -> Result<String, std::string::FromUtf8Error> {
+/// The text that percent signs encode, or an error where that is not UTF-8.
+fn decoded(text: &str) -> std::result::Result<String, std::string::FromUtf8Error> {
     String::from_utf8(decoded_bytes(text))
 }
 

@@ -1,4 +1,4 @@
-//! Waits between tries, and chance in them: what lost a server together does not come back to it as one.
+//! Waits between attempts, with jitter: clients that lost a server together do not come back to it together.
 
 use std::{future::pending, time::Duration};
 
@@ -6,46 +6,82 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::random::random;
 
-/// The first wait of a row.
-const SHORTEST: Duration = Duration::from_millis(100);
-
-/// Waits that double from one failure to the next, from 100 ms to a longest.
+/// Waits that grow at random from one failure to the next: each between a shortest and three times the one before.
+///
+/// This is decorrelated jitter, as Finagle's `Backoff.decorrelatedJittered` has it.
+///
+/// ```
+/// use std::time::Duration;
+/// use micro_core::wait::Backoff;
+///
+/// let mut backoff = Backoff::up_to(Duration::from_secs(3));
+/// let wait = backoff.next_wait();
+/// assert!(wait >= Duration::from_millis(50) && wait < Duration::from_millis(150));
+/// backoff.reset(); // The attempt succeeded.
+/// ```
+#[derive(Clone, Debug)]
 pub struct Backoff {
-    longest: Duration,
-    failures: u32,
+    min: Duration,
+    max: Duration,
+    last: Duration,
 }
 
 impl Backoff {
-    /// Waits up to `longest`.
-    pub fn up_to(longest: Duration) -> Self {
-        let failures = 0;
-        Backoff { longest, failures }
+    /// Waits of at least `min` and at most `max`.
+    pub const fn between(min: Duration, max: Duration) -> Self {
+        Backoff {
+            min,
+            max,
+            last: min,
+        }
     }
 
-    /// The wait after one more failure: half of it is certain, and as much again at most by chance.
-    pub fn next(&mut self) -> Duration {
-        let doubled = SHORTEST.saturating_mul(1 << self.failures.min(8));
-        self.failures = self.failures.saturating_add(1);
-        let half = doubled.min(self.longest) / 2;
-        half + part_of(half)
+    /// Waits of at least 50 ms and at most `max`: for a server that is connected to again.
+    pub const fn up_to(max: Duration) -> Self {
+        Backoff::between(Duration::from_millis(50), max)
     }
 
-    /// It went well: the next failure is a first one.
-    pub fn end(&mut self) {
-        self.failures = 0;
+    /// The longest wait.
+    pub const fn max(&self) -> Duration {
+        self.max
+    }
+
+    /// The wait after one more failure.
+    pub fn next_wait(&mut self) -> Duration {
+        self.next_wait_by(random())
+    }
+
+    /// The wait after one more failure, chosen by a random number of the caller's: repeatable where that is.
+    pub fn next_wait_by(&mut self, random: u64) -> Duration {
+        let span = (self.last * 3).saturating_sub(self.min).as_nanos() as u64;
+        let wait = self.min + Duration::from_nanos(random % span.max(1));
+        self.last = wait.min(self.max);
+        self.last
+    }
+
+    /// Begins anew from the shortest wait, after a success.
+    pub fn reset(&mut self) {
+        self.last = self.min;
     }
 }
 
-/// A part of a duration, by chance.
-pub fn part_of(most: Duration) -> Duration {
-    let most = u64::try_from(most.as_nanos()).unwrap_or(u64::MAX);
-    Duration::from_nanos(random() % most.max(1))
+/// Waits of 5 ms to 200 ms: for a node that is called again.
+impl Default for Backoff {
+    fn default() -> Self {
+        Backoff::between(Duration::from_millis(5), Duration::from_millis(200))
+    }
 }
 
-/// Waits until a time, or for ever.
-pub async fn at(time: Option<Instant>) {
-    match time {
-        Some(time) => sleep_until(time).await,
+/// A random duration from zero to just below `max`; zero if `max` is.
+pub fn jitter(max: Duration) -> Duration {
+    let max = u64::try_from(max.as_nanos()).unwrap_or(u64::MAX);
+    Duration::from_nanos(random() % max.max(1))
+}
+
+/// Waits until `deadline`, or forever without one.
+pub async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
         None => pending().await,
     }
 }
@@ -55,15 +91,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_double_up_to_the_longest_and_begin_anew() {
-        let mut backoff = Backoff::up_to(Duration::from_secs(1));
-        for most in [100, 200, 400, 800, 1000, 1000] {
-            let most = Duration::from_millis(most);
-            let wait = backoff.next();
-            assert!(most / 2 <= wait && wait < most, "{wait:?} of {most:?}");
+    fn waits_grow_within_their_bounds_and_begin_anew() {
+        let (min, max) = (Duration::from_millis(5), Duration::from_millis(200));
+        let mut backoff = Backoff::between(min, max);
+        for _ in 0..50 {
+            let before = backoff.last;
+            let wait = backoff.next_wait();
+            assert!((min..=max).contains(&wait) && wait < before * 3, "{wait:?}");
         }
-        backoff.end();
-        assert!(backoff.next() < SHORTEST);
-        assert_eq!(part_of(Duration::ZERO), Duration::ZERO);
+        for _ in 0..20 {
+            backoff.next_wait_by(14_999_999);
+        }
+        assert!(backoff.last > min);
+        backoff.reset();
+        assert_eq!(backoff.next_wait_by(0), min);
+        assert!(backoff.next_wait() < 3 * min);
+    }
+
+    #[test]
+    fn jitter_is_below_its_bound() {
+        let max = Duration::from_nanos(7);
+        assert!((0..100).all(|_| jitter(max) < max));
+        assert_eq!(jitter(Duration::ZERO), Duration::ZERO);
     }
 }

@@ -1,7 +1,7 @@
 //! Micro: a toolkit for resilient, fault-tolerant microservices.
 //!
 //! Services find each other, call each other and share out load with nothing installed beside them.
-//! Every room between caller and handler has one shape, [`Call`]: `Request → Result<Response>`.
+//! Every layer between caller and handler has one shape, [`Call`]: `Request → Result<Response>`.
 //!
 //! - [`Service`] names what is served and lives from listening to the last answer.
 //! - [`client`] encodes a call, typed or dynamic, and decodes its answer.

@@ -1,6 +1,6 @@
 //! A service: its name, what it serves, and its life from listening to the last answer.
 
-mod renewal;
+mod registration;
 mod running;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};

@@ -1,23 +1,15 @@
-//! The load on a client: closed, open, or one stream.
+//! What a load is made of: each runtime's share, its end, its counts, and a stream's messages.
 
 mod share;
-pub(crate) mod stream;
+mod stream;
 
 pub(crate) use share::{Share, Stop};
+pub(crate) use stream::Stream;
 
-use crate::{
-    cell::{Cell, Load},
-    message::Echo,
-    system::Client,
-};
+use crate::message::Echo;
 use anyhow::{Result, ensure};
-use micro_load::{Pacer, Poisson, Precision, Target, closed, open_detached};
-use std::{sync::Arc, time::Duration};
-use stream::Stream;
-
-/// Of a closed loop one call in this many is timed: clocks and histograms are the load's cost, not
-/// the system's, and would be a tenth of the floor's own.
-const TIMED: u64 = 8;
+use micro_load::Precision;
+use std::sync::Arc;
 
 /// Counts of one client process, and the first failure: a window with one is no measurement.
 pub(crate) type Recorder = micro_load::Recorder<anyhow::Error>;
@@ -33,62 +25,8 @@ pub(crate) fn failure(recorder: &Recorder) -> Option<anyhow::Error> {
     errors.remove(&()).map(|(error, _)| error)
 }
 
-/// Puts `cell`'s load on `client` until it is stopped or the calls are made.
-pub(crate) async fn run<C: Client>(client: C, cell: &Cell, share: Share) -> Result<()> {
-    let message = Echo::of_size(cell.payload);
-    match cell.load {
-        Load::Closed { .. } => {
-            let (recorder, first, callers) = (share.recorder, share.shard, share.in_flight);
-            let calls = share
-                .calls
-                .map_or(u64::MAX, |calls| calls / callers.max(1) as u64);
-            let stop = share.stop;
-            let goes_on = move |made| made < calls && !stop.is_set();
-            let echoes = Echoes { client, message };
-            closed::<TIMED, _, _>(echoes, callers, recorder, first, goes_on).await?;
-        }
-        Load::Open { rate } => {
-            // Without a grain: batches would be measured.
-            let pacer = Pacer::start(Poisson::new(rate), Duration::ZERO)?;
-            let (recorder, shard, stop) = (share.recorder, share.shard, share.stop);
-            let echoes = Echoes { client, message };
-            open_detached(echoes, pacer, recorder, shard, |_| !stop.is_set()).await;
-        }
-        Load::Stream { outstanding } => {
-            let load = Stream {
-                outstanding,
-                message,
-                received: 0.into(),
-                share,
-            };
-            client.stream(load).await?;
-        }
-    }
-    Ok(())
-}
-
-/// A client that is sent one message again and again.
-#[derive(Clone)]
-struct Echoes<C> {
-    client: C,
-    message: Echo,
-}
-
-impl<C: Client> Target for Echoes<C> {
-    type Answer = Echo;
-    type Error = anyhow::Error;
-
-    fn call(&self) -> impl Future<Output = Result<Echo>> + Send {
-        self.client.call(self.message.clone())
-    }
-
-    fn check(&self, answer: Echo) -> Result<()> {
-        check(&answer, &self.message)
-    }
-}
-
 /// An answer of the wrong size is a defect of the system, not a sample.
-fn check(answer: &Echo, message: &Echo) -> Result<()> {
+pub(crate) fn check(answer: &Echo, message: &Echo) -> Result<()> {
     ensure!(
         answer.body.len() == message.body.len(),
         "sent {} bytes and got {} back",

@@ -10,11 +10,20 @@ pub(crate) struct Stream {
     /// Messages sent and not yet echoed, to be held at this number.
     pub(crate) outstanding: usize,
     pub(crate) message: Echo,
-    pub(super) received: AtomicU64,
-    pub(super) share: Share,
+    received: AtomicU64,
+    share: Share,
 }
 
 impl Stream {
+    pub(crate) fn new(outstanding: usize, message: Echo, share: Share) -> Self {
+        Stream {
+            outstanding,
+            message,
+            received: 0.into(),
+            share,
+        }
+    }
+
     /// Whether to go on.
     pub(crate) fn wants_more(&self) -> bool {
         let calls = self.share.calls.unwrap_or(u64::MAX);

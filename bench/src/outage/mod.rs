@@ -58,7 +58,7 @@ pub(crate) fn run(on: &[String], only: &[String], short: bool, json: bool) -> Re
                 continue;
             }
             // A runtime a run, so that its tasks are counted from none.
-            let runtime = crate::process::runtime(2)?;
+            let runtime = crate::runtime::runtime(2)?;
             let row = runtime.block_on(one(backend, *scenario, times, &servers));
             runtime.shutdown_timeout(Duration::from_secs(5));
             match row {

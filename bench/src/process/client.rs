@@ -3,6 +3,7 @@
 use super::{CLIENT_CPU, pin, usage};
 use crate::{
     cell::{Cell, Load},
+    generator,
     load::{self, Recorder, Share, Stop},
     system::{Kind, System, Visitor},
 };
@@ -158,7 +159,7 @@ impl Visitor for Start {
             };
             async move {
                 let recorder = share.recorder.clone();
-                if let Err(error) = load::run(client, cell, share).await {
+                if let Err(error) = generator::run(client, cell, share).await {
                     recorder.fail(error);
                 }
             }

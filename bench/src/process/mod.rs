@@ -15,7 +15,6 @@ use nix::{
     sched::{CpuSet, sched_setaffinity},
     unistd::Pid,
 };
-use tokio::runtime::{Builder, Runtime};
 
 /// Where a pinned server runs, and where its client does.
 const SERVER_CPU: usize = 0;
@@ -26,14 +25,4 @@ fn pin(cpu: usize) -> Result<()> {
     let mut cpus = CpuSet::new();
     cpus.set(cpu)?;
     Ok(sched_setaffinity(Pid::from_raw(0), &cpus)?)
-}
-
-/// One thread: all on the caller's. More: tokio's work-stealing runtime.
-pub(crate) fn runtime(threads: usize) -> Result<Runtime> {
-    let mut builder = if threads == 1 {
-        Builder::new_current_thread()
-    } else {
-        Builder::new_multi_thread()
-    };
-    Ok(builder.worker_threads(threads).enable_all().build()?)
 }

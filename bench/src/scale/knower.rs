@@ -2,8 +2,9 @@
 
 use super::{NODES, service};
 use crate::{
-    process::{Process, raise_descriptors, resident_kib, runtime},
+    process::{Process, raise_descriptors, resident_kib},
     real::plugins,
+    runtime::runtime,
 };
 use anyhow::{Result, anyhow};
 use micro::{

@@ -91,7 +91,7 @@ pub(crate) fn run(on: &[String], tenth: bool, json: bool) -> Result<()> {
             if tenth && services == LARGE {
                 continue;
             }
-            let runtime = crate::process::runtime(2)?;
+            let runtime = crate::runtime::runtime(2)?;
             let row = runtime.block_on(one(backend, services, &servers))?;
             runtime.shutdown_timeout(Duration::from_secs(5));
             row.write(json, &mut out)?;

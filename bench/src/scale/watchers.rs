@@ -60,7 +60,7 @@ impl Watchers {
             let (url, tell, know) = (url.to_owned(), tell.clone(), know.clone());
             let (mut ended, calling) = (ended.clone(), calling.clone());
             threads.push(thread::spawn(move || {
-                let Ok(runtime) = crate::process::runtime(1) else {
+                let Ok(runtime) = crate::runtime::runtime(1) else {
                     return;
                 };
                 runtime.block_on(async {

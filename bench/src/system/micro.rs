@@ -1,7 +1,7 @@
 //! micro: the full stack as a user gets it by default.
 
 use super::{Client, System};
-use crate::{load::stream::Stream, message::Echo};
+use crate::{load::Stream, message::Echo};
 use ::micro::{
     self as cx, Handler, Message, Plugins, Result as Answer, Service, Socket, Streaming,
     client::Method,
@@ -156,7 +156,7 @@ impl<M: Form> System for Micro<M> {
 
     fn run_server(&self, listener: TcpListener, threads: usize) -> Result<()> {
         if self.stealing {
-            return crate::process::runtime(threads)?.block_on(self.serve(listener));
+            return crate::runtime::runtime(threads)?.block_on(self.serve(listener));
         }
         let service = self.service(listener)?;
         Ok(runtime::run_on(threads, |runtimes| async move {
@@ -176,7 +176,7 @@ impl<M: Form> System for Micro<M> {
         F: Future<Output = ()> + Send + 'static,
     {
         if self.stealing {
-            return crate::process::runtime(threads)?.block_on(async {
+            return crate::runtime::runtime(threads)?.block_on(async {
                 load(self.connect(address).await?, 0).await;
                 Ok(())
             });

@@ -13,7 +13,7 @@ mod tarpc;
 mod tonic;
 
 use self::mixed::Mixed;
-use crate::{load::stream::Stream, message::Echo};
+use crate::{load::Stream, message::Echo};
 use anyhow::{Result, bail};
 use std::{net::SocketAddr, net::TcpListener, str::FromStr};
 
@@ -31,7 +31,7 @@ pub(crate) trait System: Clone + Send + Sync + 'static {
     ///
     /// One work-stealing runtime unless a system overrides it, say with a runtime a core.
     fn run_server(&self, listener: TcpListener, threads: usize) -> Result<()> {
-        crate::process::runtime(threads)?.block_on(self.serve(listener))
+        crate::runtime::runtime(threads)?.block_on(self.serve(listener))
     }
 
     /// How many runtimes the client's threads are split over.
@@ -48,7 +48,7 @@ pub(crate) trait System: Clone + Send + Sync + 'static {
         L: Fn(Self::Client, usize) -> F + Send + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        crate::process::runtime(threads)?.block_on(async {
+        crate::runtime::runtime(threads)?.block_on(async {
             load(self.connect(address).await?, 0).await;
             Ok(())
         })

@@ -1,7 +1,7 @@
 //! tonic: unary calls and a bidirectional stream, written as its generated code would be.
 
 use super::{Client, System};
-use crate::{load::stream::Stream, message::Echo};
+use crate::{load::Stream, message::Echo};
 use anyhow::{Context as _, Result};
 use std::{
     convert::Infallible,

@@ -299,7 +299,7 @@ impl Inner {
 
     /// Every node has been tried: waits, then all may be tried again.
     async fn wait(&self, progress: &mut Progress<'_>) {
-        let wait = progress.failed().backoff.next(self.rng.number());
+        let wait = progress.failed().backoff.next_wait_by(self.rng.number());
         progress.note(format_args!("waited {wait:?}: every node had been tried"));
         let until = time::now().saturating_add(wait.as_nanos() as u64);
         tokio::time::sleep_until(time::instant(until.min(progress.deadline))).await;

@@ -75,7 +75,7 @@ impl Direct {
             if let Some(recorder) = &recorder {
                 recorder.write(|record| record.end(&answer, began, now, ended));
             }
-            let wait = backoff.next(rng.number());
+            let wait = backoff.next_wait_by(rng.number());
             now = ended.saturating_add(time::nanos(wait));
             let again = match &answer {
                 Err(error) => {

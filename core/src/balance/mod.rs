@@ -2,7 +2,6 @@
 //! classify the outcome, mark the node.
 
 mod attempt;
-mod backoff;
 mod budget;
 mod calling;
 mod direct;
@@ -39,8 +38,8 @@ use crate::{
     selector::{Cache, Names, Strategy},
     time::Nanos,
     transport::{Peer, Transport},
+    wait::Backoff,
 };
-use backoff::Backoff;
 use calling::Calling;
 use direct::Direct;
 use lane::Lane;

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Backoff, Recorder, backoff, lane::Lane, outcome::is_harmless};
+use super::{Backoff, Recorder, lane::Lane, outcome::is_harmless};
 use crate::{
     error::{Error, Outcome, Recovery},
     message::Request,
@@ -74,7 +74,7 @@ impl Progress<'_> {
         let hopeless = match recovery {
             Some(Recovery::Never) => true,
             Some(Recovery::Unlikely) => {
-                let next = now.saturating_add(nanos(backoff::MOST));
+                let next = now.saturating_add(nanos(Backoff::default().max()));
                 next.saturating_sub(self.began) >= PERSIST
             }
             _ => false,

@@ -127,8 +127,9 @@ impl Direct {
         balance: Balance,
         settings: Settings,
     ) -> Self {
+        let seed = balance.random();
         let (ttl, interval) = (settings.register_ttl, settings.register_interval);
-        let door = Door::new(registry, ttl, interval);
+        let door = Door::new(registry, ttl, interval, seed);
         Direct(Arc::new(Inner {
             transport,
             plans: Plans::new(balance, &settings),

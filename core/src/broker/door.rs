@@ -8,13 +8,17 @@ use std::{
 use parking_lot::Mutex;
 
 use super::registrations::{Registered, Registrations};
-use crate::{address::advertised, error::Result, net::Listener, node::Node, registry::Registry};
+use crate::{
+    address::advertised, error::Result, net::Listener, node::Node, random::Rng, registry::Registry,
+};
 
 /// One port and one keeper of registrations for all subscriptions, both begun by the first; `D` takes what comes.
 pub(super) struct Door<D> {
     registry: Arc<dyn Registry>,
     ttl: Duration,
     interval: Duration,
+    /// The seed of the jitter of renewals.
+    seed: u64,
     /// Open while there are subscriptions.
     port: Mutex<Weak<Port<D>>>,
     registrations: OnceLock<Registrations>,
@@ -31,11 +35,17 @@ pub(super) struct Port<D> {
 
 impl<D: Default> Door<D> {
     /// Nothing yet; registrations will last `ttl` and be renewed every `interval`.
-    pub(super) fn new(registry: Arc<dyn Registry>, ttl: Duration, interval: Duration) -> Self {
+    pub(super) fn new(
+        registry: Arc<dyn Registry>,
+        ttl: Duration,
+        interval: Duration,
+        seed: u64,
+    ) -> Self {
         Door {
             registry,
             ttl,
             interval,
+            seed,
             port: Mutex::default(),
             registrations: OnceLock::new(),
         }
@@ -83,9 +93,10 @@ impl<D: Default> Door<D> {
 
     /// Registers a subscription, for as long as what it gives lives.
     pub(super) async fn register(&self, node: Node) -> Result<Registered> {
-        let registrations = self
-            .registrations
-            .get_or_init(|| Registrations::start(self.registry.clone(), self.ttl, self.interval));
+        let registrations = self.registrations.get_or_init(|| {
+            let rng = Rng::seeded(self.seed);
+            Registrations::start(self.registry.clone(), self.ttl, self.interval, rng)
+        });
         registrations.add(node).await
     }
 }

@@ -99,9 +99,10 @@ impl Http {
         balance: Balance,
         settings: Settings,
     ) -> Self {
+        let seed = balance.random();
         let publisher = Publisher::new(balance, socket.clone(), settings.discover.clone());
         let (ttl, interval) = (settings.register_ttl, settings.register_interval);
-        let door = Door::new(registry, ttl, interval);
+        let door = Door::new(registry, ttl, interval, seed);
         Http(Arc::new(Inner {
             socket,
             settings,

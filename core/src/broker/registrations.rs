@@ -1,13 +1,6 @@
 //! The subscriptions of a process in the registry: renewed, and taken out when they end.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use tokio::{
@@ -17,13 +10,11 @@ use tokio::{
 };
 
 use crate::{
-    error::Result,
+    error::{Error, Result},
     node::Node,
-    registry::{Registry, may_pass},
+    random::Rng,
+    registry::{Registry, Renewal},
 };
-
-/// How soon a renewal that failed is tried again.
-const AGAIN: Duration = Duration::from_secs(1);
 
 /// What is registered, and the task that keeps it so; one task, so that a renewal cannot pass the
 /// end of a registration on its way.
@@ -33,11 +24,10 @@ pub(super) struct Registrations {
 }
 
 struct Shared {
-    registry: Arc<dyn Registry>,
-    ttl: Duration,
+    renewal: Renewal,
     nodes: Mutex<BTreeMap<String, Entry>>,
-    /// Whether one could not be registered, and is to be soon.
-    late: AtomicBool,
+    /// Why one could not be registered, which is to be soon.
+    late: Mutex<Option<Error>>,
     /// Told when one is not wanted any more, or is late.
     unwanted: Notify,
     /// Told when such are out of the registry.
@@ -57,20 +47,20 @@ pub(super) struct Registered {
 
 impl Registrations {
     /// Renews every `interval`, or each third of `ttl` where that leaves no second try.
-    pub(super) fn start(registry: Arc<dyn Registry>, ttl: Duration, interval: Duration) -> Self {
-        let interval = match interval > ttl / 2 {
-            true => (ttl / 3).max(Duration::from_millis(1)),
-            false => interval,
-        };
+    pub(super) fn start(
+        registry: Arc<dyn Registry>,
+        ttl: Duration,
+        interval: Duration,
+        rng: Rng,
+    ) -> Self {
         let shared = Arc::new(Shared {
-            registry,
-            ttl,
+            renewal: Renewal::new(registry, ttl, interval, rng),
             nodes: Mutex::default(),
-            late: AtomicBool::new(false),
+            late: Mutex::default(),
             unwanted: Notify::new(),
             gone: Notify::new(),
         });
-        let task = tokio::spawn(run(shared.clone(), interval));
+        let task = tokio::spawn(run(shared.clone()));
         Registrations { shared, task }
     }
 
@@ -85,14 +75,9 @@ impl Registrations {
         let shared = self.shared.clone();
         // Takes it out again if registering fails or is given up half way.
         let registered = Registered { shared, id };
-        let shared = &self.shared;
-        match shared.registry.register(&node, Some(shared.ttl)).await {
-            Err(error) if may_pass(&error) && shared.registry.is_remote() => {
-                tracing::warn!(%error, id = node.id, "a subscription is not registered yet");
-                shared.late.store(true, Ordering::Relaxed);
-                shared.unwanted.notify_one();
-            }
-            registered => registered?,
+        if let Some(error) = self.shared.renewal.begin(&node).await? {
+            *self.shared.late.lock() = Some(error);
+            self.shared.unwanted.notify_one();
         }
         Ok(registered)
     }
@@ -140,7 +125,7 @@ impl Shared {
 
     async fn deregister(&self) {
         for node in self.select(false) {
-            if let Err(error) = self.registry.deregister(&node).await {
+            if let Err(error) = self.renewal.registry().deregister(&node).await {
                 tracing::warn!(%error, "could not deregister a subscription; it will expire");
             }
             self.nodes.lock().remove(&node.id);
@@ -151,36 +136,28 @@ impl Shared {
     async fn renew(&self) -> Result<()> {
         let mut renewed = Ok(());
         for node in self.select(true) {
-            let one = self.registry.register(&node, Some(self.ttl)).await;
+            let one = self.renewal.renew(&node).await;
             renewed = renewed.and(one);
         }
         renewed
     }
 }
 
-async fn run(shared: Arc<Shared>, interval: Duration) {
+async fn run(shared: Arc<Shared>) {
     let mut failing = false;
-    let mut next = Instant::now() + interval;
+    let due_after = |failure: Option<&Error>| Instant::now() + shared.renewal.wait(failure);
+    let mut next = due_after(None);
     loop {
         let due = timeout_at(next, shared.unwanted.notified()).await.is_err();
         if due {
             let renewed = shared.renew().await;
-            if let Err(error) = &renewed
-                && !failing
-            {
-                tracing::warn!(%error, "could not renew the registration of subscriptions");
-            }
             failing = renewed.is_err();
-            next = Instant::now()
-                + if failing {
-                    interval.min(AGAIN)
-                } else {
-                    interval
-                };
+            next = due_after(renewed.err().as_ref());
         }
-        if shared.late.swap(false, Ordering::Relaxed) && !failing {
+        let late = shared.late.lock().take();
+        if late.is_some() && !failing {
             failing = true;
-            next = Instant::now() + interval.min(AGAIN);
+            next = due_after(late.as_ref());
         }
         shared.deregister().await;
     }

@@ -24,7 +24,7 @@ use crate::{
     error::Result,
     message::ContentType,
 };
-use read::Reader;
+use wire::Reader;
 use write::Writer;
 
 #[inline]

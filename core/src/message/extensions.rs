@@ -1,4 +1,4 @@
-//! What rooms on one side pass each other beside a request; never sent.
+//! What layers on one side pass each other beside a request; never sent.
 
 use std::{
     any::{Any, TypeId},

@@ -1,4 +1,4 @@
-//! The user's own rooms: tower layers and async functions around the calls of a client or a service.
+//! The user's own layers: tower layers and async functions around the calls of a client or a service.
 //!
 //! A [`Layer`] is any [`tower_layer::Layer`] over a [`Seam`], so tower's own fit; [`from_fn`] makes one
 //! of an async function. `Service::layer` puts one in front of a service's

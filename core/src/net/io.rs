@@ -1,5 +1,9 @@
 //! Byte streams under the socket protocols: TCP, Unix sockets, TLS over them, or any other a test supplies.
 
+#[cfg(feature = "tls")]
+pub(super) mod explain;
+#[cfg(feature = "tls")]
+mod secured;
 #[cfg(unix)]
 mod unix;
 
@@ -24,7 +28,7 @@ use tokio::net::UnixStream;
 use crate::address;
 
 #[cfg(feature = "tls")]
-pub use super::tls::Secured;
+pub use secured::Secured;
 
 /// A byte stream between two sides.
 #[non_exhaustive]

@@ -42,6 +42,8 @@ mod failure;
 pub(crate) mod fuzz;
 #[cfg(feature = "grpc")]
 pub(crate) mod grpc;
+#[cfg(feature = "grpc")]
+mod grpc_transport;
 #[cfg(feature = "json")]
 pub(crate) mod json;
 #[cfg(feature = "mucp")]
@@ -63,5 +65,5 @@ mod socket;
 mod takeover;
 
 #[cfg(feature = "grpc")]
-pub use grpc::Grpc;
+pub use grpc_transport::Grpc;
 pub use socket::Socket;

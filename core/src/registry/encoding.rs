@@ -1,7 +1,7 @@
 //! The JSON of a service that go-micro's registries store, both ways.
 //!
 //! One [`Service`] is one version of a service with its nodes; most registries store one object a
-//! node. Readers take `null` as empty, and a node of go-micro before 1.8 that has its port apart.
+//! node. Scope take `null` as empty, and a node of go-micro before 1.8 that has its port apart.
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -1,6 +1,6 @@
 //! Any bytes as what a registry stores.
 
-use super::{admit, encoding};
+use super::{Scope, encoding, validation};
 
 /// Reads bytes as a record. Nothing may panic, and a node that is let in must be written and read as the same.
 #[cfg_attr(
@@ -9,8 +9,8 @@ use super::{admit, encoding};
 )]
 pub fn records(bytes: &[u8]) {
     for node in encoding::decode(bytes).unwrap_or_default() {
-        let _ = admit::check_here(&node);
-        if admit::check(&node).is_ok() {
+        let _ = validation::validate_local(&node);
+        if validation::validate(&node, Scope::Machine).is_ok() {
             let again = encoding::decode(&encoding::encode(&node));
             assert_eq!(again.ok().as_deref(), Some(&[node][..]));
         }

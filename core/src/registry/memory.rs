@@ -15,9 +15,9 @@ use tokio::{
 
 use super::{
     Registry, Updates, id_in_use, is_another,
-    view::{Set, Teller, View, updates},
+    view::{NodeSet, View, WatchCursor, updates},
 };
-use crate::{error::Result, node::Node};
+use crate::{error::Result, node::Node, url::Url};
 
 /// A registry in this process; its clones are handles on the same one.
 ///
@@ -64,6 +64,15 @@ impl Memory {
     /// An empty one.
     pub fn new() -> Self {
         Memory::default()
+    }
+
+    /// The registry at the URL `memory`: an empty one.
+    ///
+    /// # Errors
+    /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) where the URL has an address.
+    pub fn open(url: &Url) -> Result<Self> {
+        url.check_is_bare()?;
+        Ok(Memory::new())
     }
 }
 
@@ -129,20 +138,20 @@ impl Registry for Memory {
     async fn watch(&self, service: Option<&str>) -> Result<Updates> {
         let mut receiver = self.shared.view.subscribe();
         receiver.mark_changed();
-        let state = (self.shared.clone(), receiver, Teller::new(service));
+        let state = (self.shared.clone(), receiver, WatchCursor::new(service));
         Ok(updates(
             state,
-            |(shared, mut receiver, mut teller)| async move {
+            |(shared, mut receiver, mut cursor)| async move {
                 loop {
-                    if let Some(update) = teller.next() {
-                        return ((shared, receiver, teller), update);
+                    if let Some(update) = cursor.next_update() {
+                        return ((shared, receiver, cursor), update);
                     }
                     shared.change(|_| None);
                     let expiry = shared.next_expiry();
                     tokio::select! {
                         changed = receiver.changed() => {
                             changed.expect("the sender is in what this stream holds");
-                            teller.look(&receiver.borrow_and_update().clone());
+                            cursor.observe(&receiver.borrow_and_update().clone());
                         }
                         () = sleep_until(expiry.unwrap_or_else(Instant::now)), if expiry.is_some() => {}
                     }
@@ -229,9 +238,9 @@ impl State {
         changed
     }
 
-    fn set(&self, service: &str) -> Option<Set> {
+    fn set(&self, service: &str) -> Option<NodeSet> {
         let nodes = self.services.get(service)?;
-        Some(Set::new(
+        Some(NodeSet::new(
             nodes.values().map(|record| record.node.clone()),
             true,
         ))

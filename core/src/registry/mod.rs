@@ -6,20 +6,21 @@
 //! a feature. [`Several`] makes one of many.
 //! [`encoding`] is the JSON that registries store.
 
-pub mod admit;
 #[doc(hidden)]
 pub mod contract;
-pub mod each;
 pub mod encoding;
 mod file;
 #[cfg(any(test, fuzzing))]
 mod fuzz;
+mod join_all;
 #[cfg(unix)]
 mod local;
 mod memory;
 pub mod remote;
+mod renewal;
 mod several;
 pub mod static_list;
+pub mod validation;
 pub mod view;
 
 use std::{pin::Pin, sync::Arc, time::Duration};
@@ -34,16 +35,27 @@ pub use crate::node::{Endpoint, Node, Value};
 #[cfg(unix)]
 pub use local::Local;
 pub use memory::Memory;
+pub use renewal::Renewal;
 pub use several::Several;
 pub use static_list::Static;
 
 use crate::{
     address::are_of_this_machine,
     error::{Code, Error, Result, details::reason},
+    plugin::Plugin,
 };
 
-pub use admit::{Readers, admit as admits};
 pub(crate) use file::open_plain;
+pub use join_all::join_all;
+pub use validation::Scope;
+
+/// The registries of this crate that settings may name.
+pub const PLUGINS: &[Plugin<dyn Registry>] = &[
+    #[cfg(unix)]
+    Plugin::new("local", |url| Ok(Arc::new(Local::open(url)?))),
+    Plugin::new("memory", |url| Ok(Arc::new(Memory::open(url)?))),
+    Plugin::new("static", |url| Ok(Arc::new(Static::open(url)?))),
+];
 
 /// Whole sets of nodes, as they change.
 pub type Updates = Pin<Box<dyn Stream<Item = Update> + Send>>;

@@ -11,14 +11,14 @@ use async_trait::async_trait;
 
 use super::{
     Registry, Updates,
-    admit::check,
-    view::{Set, Teller, View, updates},
+    validation::{Scope, validate},
+    view::{NodeSet, View, WatchCursor, updates},
 };
 use crate::{
     address::bind,
     error::{Error, Result},
     node::Node,
-    url::{Reads, Url, decode, trimmed, variable},
+    url::{Reads, Url, decode, env_var, non_blank},
 };
 
 /// Keys after the `?` of which neither a list nor a zone has a use, and which are no metadata either.
@@ -117,9 +117,9 @@ impl Static {
         nodes: impl IntoIterator<Item = Node>,
         unlisted: Option<Unlisted>,
     ) -> Result<Self> {
-        let mut sets: BTreeMap<String, Set> = BTreeMap::new();
+        let mut sets: BTreeMap<String, NodeSet> = BTreeMap::new();
         for node in nodes {
-            check(&node)?;
+            validate(&node, Scope::Machine)?;
             let set = sets.entry(node.service.clone()).or_default();
             set.authoritative = true;
             if set.nodes.iter().any(|known| known.id == node.id) {
@@ -186,20 +186,20 @@ impl Registry for Static {
     }
 
     async fn watch(&self, service: Option<&str>) -> Result<Updates> {
-        let mut teller = Teller::new(service);
+        let mut cursor = WatchCursor::new(service);
         match service.and_then(|name| self.0.unlisted_node(name)) {
             Some(node) if !self.0.view.services.contains_key(&node.service) => {
                 let mut view = View::default();
                 let service = node.service.clone();
-                let set = Set::new([node], true);
+                let set = NodeSet::new([node], true);
                 view.services.insert(service, Arc::new(set));
-                teller.look(&view);
+                cursor.observe(&view);
             }
-            _ => teller.look(&self.0.view),
+            _ => cursor.observe(&self.0.view),
         }
-        Ok(updates(teller, |mut teller| async move {
-            match teller.next() {
-                Some(update) => (teller, update),
+        Ok(updates(cursor, |mut cursor| async move {
+            match cursor.next_update() {
+                Some(update) => (cursor, update),
                 // Nothing ever changes.
                 None => pending().await,
             }
@@ -236,7 +236,7 @@ impl Unlisted {
         metadata: BTreeMap<String, String>,
     ) -> Result<Option<Unlisted>> {
         let said = |key, name| match url.query(key) {
-            None if is_empty => Ok(trimmed(variable(name)?)),
+            None if is_empty => Ok(non_blank(env_var(name)?)),
             said => Ok::<_, Error>(said),
         };
         let domain = said("domain", "STATIC_SELECTOR_DOMAIN_NAME")?;

@@ -1,4 +1,5 @@
-//! What a registry shows at one moment, and the updates that lead a watch from one view to the next.
+//! Watches from snapshots: a registry publishes a [`View`] at each change, and a [`WatchCursor`] makes of it the updates
+//! of one watch.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -13,33 +14,33 @@ use tokio::time::Instant;
 use super::{Update, Updates};
 use crate::{error::Error, node::Node};
 
-/// All that a registry shows. Cheap to copy on a change: the sets are shared.
+/// A snapshot of a registry. A copy is cheap, as it shares the sets.
 #[derive(Clone, Debug, Default)]
 pub struct View {
-    /// Each by its name.
-    pub services: BTreeMap<String, Arc<Set>>,
+    /// The nodes of each service, by its name.
+    pub services: BTreeMap<String, Arc<NodeSet>>,
     /// Since when the registry cannot be reached, and why.
     pub stale: Option<(Instant, Error)>,
 }
 
-/// The nodes of one service. One that is emptied is left out of the view when that is to be believed.
+/// The nodes of one service. A service whose last node is known to have left is not in the view at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Set {
+pub struct NodeSet {
     /// All of them.
     pub nodes: Vec<Arc<Node>>,
-    /// Whether it is to be believed where it is empty.
+    /// Whether an empty set means that there are no nodes; see [`Update::Set`].
     pub authoritative: bool,
 }
 
-impl Set {
-    /// Nodes that share what is the same for several of them.
+impl NodeSet {
+    /// A set of these nodes. Nodes with equal endpoints or metadata share them.
     pub fn new(nodes: impl IntoIterator<Item = Node>, authoritative: bool) -> Self {
         let nodes = nodes.into_iter().map(Arc::new);
-        Set::shared(nodes.collect(), authoritative)
+        NodeSet::from_shared(nodes.collect(), authoritative)
     }
 
-    /// The same of nodes that are known elsewhere too.
-    pub fn shared(mut nodes: Vec<Arc<Node>>, authoritative: bool) -> Self {
+    /// A set of nodes that other sets hold too; those are not changed.
+    pub fn from_shared(mut nodes: Vec<Arc<Node>>, authoritative: bool) -> Self {
         for index in 1..nodes.len() {
             let (before, node) = nodes.split_at_mut(index);
             // One that is known elsewhere has been looked at before.
@@ -47,7 +48,7 @@ impl Set {
                 share(&before[index - 1], node);
             }
         }
-        Set {
+        NodeSet {
             nodes,
             authoritative,
         }
@@ -64,23 +65,42 @@ fn share(known: &Node, node: &mut Node) {
     }
 }
 
-/// One watch: what it has said, and what it has still to say.
+/// The position of one watch: the sets it has reported, and the updates it has still to report.
 ///
-/// Never holds more than one update a service, since it looks at a view only when it has said all.
-pub struct Teller {
+/// A watch takes [`next_update`](WatchCursor::next_update) until there is none, waits for a new view, and observes that:
+/// so the cursor never holds more than one update of a service.
+///
+/// ```
+/// use std::sync::Arc;
+/// use micro_core::{
+///     node::Node,
+///     registry::{Update, view::{NodeSet, View, WatchCursor}},
+/// };
+///
+/// let mut view = View::default();
+/// let nodes = NodeSet::new([Node::new("greeter", "greeter-1", "10.0.0.1:80")], true);
+/// view.services.insert("greeter".into(), Arc::new(nodes));
+///
+/// let mut cursor = WatchCursor::new(Some("greeter"));
+/// cursor.observe(&view);
+/// assert!(matches!(cursor.next_update(), Some(Update::Set { nodes, .. }) if nodes.len() == 1));
+/// cursor.observe(&view);
+/// assert!(cursor.next_update().is_none());
+/// ```
+pub struct WatchCursor {
     /// `None` watches all.
     service: Option<String>,
-    said: BTreeMap<String, Arc<Set>>,
+    said: BTreeMap<String, Arc<NodeSet>>,
     pending: VecDeque<Update>,
     begun: bool,
     /// Whether the last that was said is that the registry cannot be reached.
     lost: bool,
 }
 
-impl Teller {
-    /// For a watch of one service, or of all.
+impl WatchCursor {
+    /// A cursor of a watch of one service, or of all without one.
     pub fn new(service: Option<&str>) -> Self {
-        Teller {
+        WatchCursor {
             service: service.map(str::to_owned),
             said: BTreeMap::new(),
             pending: VecDeque::new(),
@@ -89,13 +109,14 @@ impl Teller {
         }
     }
 
-    /// The next thing to say, if anything.
-    pub fn next(&mut self) -> Option<Update> {
+    /// The next update to report, if there is one.
+    pub fn next_update(&mut self) -> Option<Update> {
         self.pending.pop_front()
     }
 
-    /// Notes what `view` says that was not said yet; all of it after an outage, which so is over.
-    pub fn look(&mut self, view: &View) {
+    /// Compares a view with what was reported, and queues the differences. After an outage every set is queued, as that
+    /// ends the outage for those who watch.
+    pub fn observe(&mut self, view: &View) {
         if let Some((since, error)) = &view.stale {
             self.pending.push_back(Update::Stale {
                 since: since.elapsed(),
@@ -119,7 +140,7 @@ impl Teller {
             {
                 self.say(
                     name,
-                    &Set {
+                    &NodeSet {
                         nodes: Vec::new(),
                         authoritative: true,
                     },
@@ -129,7 +150,7 @@ impl Teller {
         match self.service.clone() {
             Some(name) => match view.services.get(&name) {
                 Some(set) => self.compare(&name, set, again),
-                None if again || !self.begun => self.say(name, &Set::default()),
+                None if again || !self.begun => self.say(name, &NodeSet::default()),
                 None => {}
             },
             None => {
@@ -141,7 +162,7 @@ impl Teller {
         self.begun = true;
     }
 
-    fn compare(&mut self, name: &str, set: &Arc<Set>, again: bool) {
+    fn compare(&mut self, name: &str, set: &Arc<NodeSet>, again: bool) {
         let said = self.said.get(name);
         if !again && said.is_some_and(|said| Arc::ptr_eq(said, set) || said == set) {
             return;
@@ -150,7 +171,7 @@ impl Teller {
         self.say(name.to_owned(), set);
     }
 
-    fn say(&mut self, service: String, set: &Set) {
+    fn say(&mut self, service: String, set: &NodeSet) {
         self.pending.push_back(Update::Set {
             service,
             nodes: set.nodes.clone(),
@@ -159,7 +180,7 @@ impl Teller {
     }
 }
 
-/// A stream of what `step` returns, each time from the state it gave back.
+/// A stream of updates: `step` takes the state, and returns it with the next update.
 pub fn updates<S, F, Fut>(state: S, step: F) -> Updates
 where
     S: Send + 'static,
@@ -213,14 +234,14 @@ mod tests {
     fn view(sets: &[(&str, &[&str])]) -> View {
         let mut view = View::default();
         for (name, ids) in sets {
-            let set = Set::new(ids.iter().map(|id| Node::new(*name, *id, "h:1")), true);
+            let set = NodeSet::new(ids.iter().map(|id| Node::new(*name, *id, "h:1")), true);
             view.services.insert((*name).to_owned(), Arc::new(set));
         }
         view
     }
 
-    fn said(teller: &mut Teller) -> Vec<String> {
-        std::iter::from_fn(|| teller.next())
+    fn said(cursor: &mut WatchCursor) -> Vec<String> {
+        std::iter::from_fn(|| cursor.next_update())
             .map(|update| match update {
                 Update::Set {
                     service,
@@ -237,26 +258,26 @@ mod tests {
 
     #[test]
     fn an_unknown_service_is_said_to_be_empty_once_and_without_authority() {
-        let mut teller = Teller::new(Some("a"));
-        teller.look(&view(&[("b", &["1"])]));
-        assert_eq!(said(&mut teller), ["a  false"]);
-        teller.look(&view(&[]));
-        assert!(said(&mut teller).is_empty());
+        let mut cursor = WatchCursor::new(Some("a"));
+        cursor.observe(&view(&[("b", &["1"])]));
+        assert_eq!(said(&mut cursor), ["a  false"]);
+        cursor.observe(&view(&[]));
+        assert!(said(&mut cursor).is_empty());
     }
 
     #[test]
     fn a_service_that_leaves_the_view_is_emptied_with_authority() {
-        let mut teller = Teller::new(None);
-        teller.look(&view(&[("a", &["1"]), ("b", &["2", "3"])]));
-        assert_eq!(said(&mut teller), ["a 1 true", "b 2,3 true"]);
-        teller.look(&view(&[("a", &["1"])]));
-        assert_eq!(said(&mut teller), ["b  true"]);
+        let mut cursor = WatchCursor::new(None);
+        cursor.observe(&view(&[("a", &["1"]), ("b", &["2", "3"])]));
+        assert_eq!(said(&mut cursor), ["a 1 true", "b 2,3 true"]);
+        cursor.observe(&view(&[("a", &["1"])]));
+        assert_eq!(said(&mut cursor), ["b  true"]);
     }
 
     #[test]
     fn nodes_share_what_is_the_same() {
         let node = |id: &str, zone: &str| Node::new("a", id, "h:1").with_metadata("zone", zone);
-        let set = Set::new([node("1", "x"), node("2", "x"), node("3", "y")], true);
+        let set = NodeSet::new([node("1", "x"), node("2", "x"), node("3", "y")], true);
         let shared =
             |a: usize, b: usize| Arc::ptr_eq(&set.nodes[a].metadata, &set.nodes[b].metadata);
         assert!(shared(0, 1) && !shared(1, 2));
@@ -264,24 +285,24 @@ mod tests {
 
     #[test]
     fn an_equal_set_is_not_said_again() {
-        let mut teller = Teller::new(Some("a"));
-        teller.look(&view(&[("a", &["1"])]));
-        teller.look(&view(&[("a", &["1"])]));
-        assert_eq!(said(&mut teller), ["a 1 true"]);
+        let mut cursor = WatchCursor::new(Some("a"));
+        cursor.observe(&view(&[("a", &["1"])]));
+        cursor.observe(&view(&[("a", &["1"])]));
+        assert_eq!(said(&mut cursor), ["a 1 true"]);
     }
 
     #[test]
     fn a_stale_view_says_so_and_what_comes_after_is_said_though_it_is_the_same() {
-        let mut teller = Teller::new(None);
-        teller.look(&view(&[("a", &["1"])]));
+        let mut cursor = WatchCursor::new(None);
+        cursor.observe(&view(&[("a", &["1"])]));
         let stale = View {
             stale: Some((Instant::now(), Error::unavailable("no disk"))),
             ..View::default()
         };
-        teller.look(&stale);
+        cursor.observe(&stale);
         for _ in 0..2 {
-            teller.look(&view(&[("a", &["1"])]));
+            cursor.observe(&view(&[("a", &["1"])]));
         }
-        assert_eq!(said(&mut teller), ["a 1 true", "no disk", "a 1 true"]);
+        assert_eq!(said(&mut cursor), ["a 1 true", "no disk", "a 1 true"]);
     }
 }

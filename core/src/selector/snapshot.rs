@@ -6,6 +6,7 @@ use super::{
     draw::Draw,
     fleet::Fleet,
     load::Load,
+    member::Member,
     tried::Tried,
     weights::{VersionWeights, effective},
 };
@@ -47,20 +48,6 @@ pub struct Snapshot {
 struct Group {
     range: Range<usize>,
     draw: Draw,
-}
-
-/// One node of a snapshot.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Member {
-    /// Its record.
-    pub node: Arc<Node>,
-    /// What is known of it from its calls; the same in every snapshot that has the node.
-    pub load: Arc<Load>,
-    /// Its share of traffic against the others', after version weights; 0 takes none.
-    pub weight: u32,
-    /// What one of its calls in flight weighs: the mean weight of its group over its own.
-    pub(super) scale: f64,
 }
 
 impl Snapshot {

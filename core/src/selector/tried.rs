@@ -1,6 +1,6 @@
 //! The nodes that a call has tried.
 
-use super::Member;
+use super::member::Member;
 
 /// How many fit without allocating: more than a call makes attempts by default.
 const INLINE: usize = 8;

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::{
-    debug::{self, Status},
+    debug,
     entrance::Entrance,
     ops::{Cover, Ops, OpsEntrance, OpsListener, OpsState, Refusals},
     router::Router,
+    status::Status,
 };
 use crate::{
     call::{Call, Identity, Operation, Operations},

@@ -1,150 +1,14 @@
 //! What every service answers about itself: `Debug.Health` and `Debug.Stats`.
 
-use std::{
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::sync::Arc;
 
-use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::{
     context::Context,
-    error::{Error, Result, details::reason},
-    server::{Handler, Router, ops::Refusals, stats::EndpointStats},
-    time::{self, Nanos},
+    server::{Handler, Router, ops::Refusals, stats::EndpointStats, status::Status},
+    time,
 };
-
-/// Tells how old what is known of other services is, by name.
-type Ages = Box<dyn Fn() -> Vec<(String, Duration)> + Send + Sync>;
-
-/// Reads counters by their names.
-type Counters = Box<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>;
-
-/// What is known of the node's record.
-struct Registration {
-    /// Why the last attempt failed.
-    failure: Option<String>,
-    /// When the record goes unless it is renewed.
-    lapses: Nanos,
-    /// The other instance that has the same id.
-    conflict: Option<String>,
-}
-
-impl Registration {
-    /// Why the node is not registered; `None` if it is.
-    fn failure(&self) -> Option<String> {
-        let lapsed = || "the registration has lapsed: it was not renewed in time".to_owned();
-        let failure = self.failure.clone();
-        failure.or_else(|| (time::now() >= self.lapses).then(lapsed))
-    }
-}
-
-/// Where a service stands in its life.
-pub struct Status {
-    began: Nanos,
-    /// Seconds of Unix time.
-    started: u64,
-    leaving: AtomicBool,
-    /// Whose it is: the names of the service and of its node.
-    identity: OnceLock<(String, String)>,
-    registration: Mutex<Registration>,
-    /// What works, and not as it should.
-    warnings: Mutex<Vec<String>>,
-    ages: OnceLock<Ages>,
-    counters: OnceLock<Counters>,
-}
-
-impl Status {
-    /// Nothing yet.
-    pub fn new() -> Self {
-        Status {
-            began: time::now(),
-            started: SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |since| since.as_secs()),
-            leaving: AtomicBool::new(false),
-            identity: OnceLock::new(),
-            warnings: Mutex::default(),
-            registration: Mutex::new(Registration {
-                failure: Some("starting".to_owned()),
-                lapses: time::NEVER,
-                conflict: None,
-            }),
-            ages: OnceLock::new(),
-            counters: OnceLock::new(),
-        }
-    }
-
-    /// How to learn of the age of what is known of other services; the first way counts.
-    pub fn discovers(&self, ages: impl Fn() -> Vec<(String, Duration)> + Send + Sync + 'static) {
-        let _ = self.ages.set(Box::new(ages));
-    }
-
-    /// Whose it is from now on.
-    pub fn identify(&self, service: &str, node: &str) {
-        let _ = self.identity.set((service.to_owned(), node.to_owned()));
-    }
-
-    /// How to read what its listener counts; the first way counts.
-    pub fn counts(&self, counters: Counters) {
-        let _ = self.counters.set(counters);
-    }
-
-    /// Notes how the last registration went, which lasts until a time of this crate's clock. A failure
-    /// is kept in a word: the error itself is for the log alone.
-    pub fn registered(&self, registered: Result<()>, lapses: Nanos) {
-        let word = |error: Error| match error.reason().as_deref() {
-            // Its text is our own: it names the other instance.
-            Some(reason::ID_IN_USE) => error.message().to_owned(),
-            Some(reason) => reason.to_ascii_lowercase(),
-            None => error.code().as_str().to_owned(),
-        };
-        let mut registration = self.registration.lock();
-        registration.failure = registered.err().map(word);
-        registration.lapses = lapses;
-    }
-
-    /// Notes whether another instance has the same id, and which.
-    pub fn conflicts(&self, conflict: Option<String>) {
-        self.registration.lock().conflict = conflict;
-    }
-
-    /// Notes what its health warns of from now on.
-    pub fn warn(&self, warning: String) {
-        self.warnings.lock().push(warning);
-    }
-
-    /// Not ready any more: it is about to end.
-    pub fn leaving(&self) {
-        self.leaving.store(true, Relaxed);
-        // Its record goes now.
-        self.registration.lock().failure = Some("leaving".to_owned());
-    }
-
-    /// Whether it wants requests.
-    pub(crate) fn is_ready(&self) -> bool {
-        !self.leaving.load(Relaxed)
-    }
-
-    fn health(&self) -> Value {
-        let (service, node) = self.identity.get().cloned().unzip();
-        let registration = self.registration.lock();
-        let failure = registration.failure();
-        json!({
-            "status": "ok",
-            "service": service,
-            "node": node,
-            "ready": self.is_ready(),
-            "registered": failure.is_none(),
-            "reason": failure.or_else(|| registration.conflict.clone()),
-            "warnings": *self.warnings.lock(),
-        })
-    }
-}
 
 type Endpoints = Vec<(Arc<str>, Arc<EndpointStats>)>;
 
@@ -176,8 +40,8 @@ fn stats(status: &Status, endpoints: &Endpoints, refusals: &Refusals) -> Value {
             "p999_us": stats.latency_us(0.999),
         })
     });
-    let ages = status.ages.get().map(|ages| ages()).unwrap_or_default();
-    let ages = ages
+    let ages = status
+        .ages()
         .into_iter()
         .map(|(service, age)| json!({"service": service, "age_seconds": age.as_secs_f64()}));
     let sum = |of: fn(&EndpointStats) -> u64| endpoints.iter().map(|(_, s)| of(s)).sum::<u64>();
@@ -187,13 +51,12 @@ fn stats(status: &Status, endpoints: &Endpoints, refusals: &Refusals) -> Value {
         "uptime": (time::now() - status.began) / 1_000_000_000,
         "requests": sum(EndpointStats::executed),
         "errors": sum(EndpointStats::failed),
-        "registered": status.registration.lock().failure().is_none(),
+        "registered": status.is_registered(),
         "refused": refusals.all().map(|(name, count)| (name.to_owned(), json!(count))).collect::<Value>(),
         "discovery": ages.collect::<Vec<_>>(),
         "endpoints": rows.collect::<Vec<_>>(),
     });
-    let counters = status.counters.get().map(|read| read()).unwrap_or_default();
-    for (name, value) in counters.into_iter().chain(process()) {
+    for (name, value) in status.counters().into_iter().chain(process()) {
         told[name] = value.into();
     }
     told

@@ -2,18 +2,13 @@
 
 use std::{
     cell::Cell,
-    collections::HashSet,
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::{Arc, OnceLock, atomic::Ordering::Relaxed},
     task::{Context, Poll},
 };
 
-use parking_lot::Mutex;
 use tokio::time::Sleep;
 
 use crate::{
@@ -23,6 +18,7 @@ use crate::{
     error::{Error, Outcome, Result},
     message::{Request, Response},
     server::{
+        busy::{Busy, Permit},
         counted::Counted,
         ops::OpsListener,
         report,
@@ -31,9 +27,6 @@ use crate::{
     },
     time::{self, NEVER, Nanos},
 };
-
-/// A poll longer than this is reported: it holds up every other call of its thread.
-const LONG_POLL: Nanos = 10_000_000;
 
 /// Of the requests of one batch, the first and then every eighth is timed: a reading of the clock for
 /// each would cost a fiftieth of a whole call.
@@ -55,7 +48,7 @@ fn is_timed(now: Nanos) -> bool {
     count % TIMED == 0
 }
 
-/// The first room of a server.
+/// The first layer of a server.
 pub struct Entrance {
     table: Arc<Table>,
     /// The user's layers over the table, if there are any.
@@ -66,15 +59,6 @@ pub struct Entrance {
     events: OnceLock<Arc<dyn Call>>,
     busy: Arc<Busy>,
     operations: OpsListener,
-}
-
-/// How much is at work.
-struct Busy {
-    /// Requests that did not end at their first poll.
-    running: AtomicUsize,
-    limit: usize,
-    /// Endpoints that were reported for long polls.
-    reported: Mutex<HashSet<String>>,
 }
 
 impl Entrance {
@@ -91,11 +75,7 @@ impl Entrance {
             operations,
             identity,
             events: OnceLock::new(),
-            busy: Arc::new(Busy {
-                running: AtomicUsize::new(0),
-                limit,
-                reported: Mutex::default(),
-            }),
+            busy: Arc::new(Busy::new(limit)),
         }
     }
 
@@ -211,29 +191,6 @@ impl Entrance {
     }
 }
 
-/// A request's share of the limit of requests at work, until the last clone is dropped.
-#[derive(Clone)]
-pub(super) struct Permit {
-    _share: Arc<Share>,
-}
-
-struct Share(Arc<Busy>);
-
-impl Permit {
-    fn take(busy: &Arc<Busy>) -> Self {
-        busy.running.fetch_add(1, Relaxed);
-        Permit {
-            _share: Arc::new(Share(busy.clone())),
-        }
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        self.0.running.fetch_sub(1, Relaxed);
-    }
-}
-
 impl Call for Entrance {
     fn call(&self, request: Request) -> Answer {
         match self.begin(request, time::now()) {
@@ -278,32 +235,6 @@ impl Call for Entrance {
                 Ok(true)
             }
             _ => self.identity.check(meant).map(|()| true),
-        }
-    }
-}
-
-impl Busy {
-    /// Thousandths of the limit in use.
-    fn load(&self) -> u16 {
-        let running = self.running.load(Relaxed).min(self.limit);
-        (running * 1000 / self.limit.max(1)) as u16
-    }
-
-    fn stamp(&self, mut answer: Result<Response>) -> Result<Response> {
-        if let Ok(response) = &mut answer {
-            response.load = self.load();
-        }
-        answer
-    }
-
-    fn check_poll(&self, endpoint: &str, took: Nanos) {
-        if took > LONG_POLL && self.reported.lock().insert(endpoint.to_owned()) {
-            tracing::warn!(
-                endpoint,
-                milliseconds = took / 1_000_000,
-                "a handler computed long without awaiting, which holds up its whole thread; \
-                 declare it with `.blocking()`"
-            );
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Outcome, Result},
     message::{Request, Response},
     node::Endpoint,
-    server::entrance::Permit,
+    server::busy::Permit,
     time,
 };
 

@@ -1,6 +1,7 @@
 //! The answering side: one port, the router, handlers, and the way out.
 
 mod assembly;
+mod busy;
 mod counted;
 mod debug;
 mod entrance;
@@ -9,6 +10,7 @@ mod ops;
 mod report;
 mod router;
 mod stats;
+mod status;
 mod subscriber;
 
 pub use handler::{Blocking, Handler, Idempotent, ReadOnly};
@@ -19,6 +21,6 @@ pub use stats::EndpointStats;
 #[doc(hidden)]
 pub use assembly::{Assembly, Blueprint};
 #[doc(hidden)]
-pub use debug::Status;
+pub use status::Status;
 #[doc(hidden)]
 pub use subscriber::{Subscribers, Topic};

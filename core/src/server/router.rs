@@ -13,9 +13,9 @@ use crate::{
     message::{Request, Target},
     node::Endpoint,
     server::{
-        debug::Status,
         handler::{Handler, Prepare, prepare},
         stats::EndpointStats,
+        status::Status,
         subscriber::Topic,
     },
 };

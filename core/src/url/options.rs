@@ -1,6 +1,6 @@
 //! What a registry's URL says: where it is, who we are, which part of it is ours.
 
-use std::{env, path::PathBuf};
+use std::path::PathBuf;
 
 use crate::{
     address::is_of_this_machine,
@@ -114,7 +114,7 @@ impl Options {
             ca: file("tls-ca"),
             certificate: file("tls-cert"),
             key: file("tls-key"),
-            insecure: switch(url, "tls-insecure")?.unwrap_or(false),
+            insecure: url.flag("tls-insecure")?.unwrap_or(false),
         };
         if files.certificate.is_some() != files.key.is_some() {
             return Err(Error::invalid_argument(
@@ -122,9 +122,11 @@ impl Options {
             ));
         }
         let by_scheme = matches!(url.scheme(), Some("https" | "tls"));
-        let secure = switch(url, "tls")?.unwrap_or(files != TlsFiles::default() || by_scheme);
+        let secure = url
+            .flag("tls")?
+            .unwrap_or(files != TlsFiles::default() || by_scheme);
         let namespace = url.query("namespace").unwrap_or_default();
-        check_namespace(&namespace)?;
+        validate_namespace(&namespace)?;
         Ok(Options {
             hosts,
             user,
@@ -160,8 +162,11 @@ impl Options {
     }
 }
 
-/// Whether a namespace is of letters, digits, `-`, `_` and, not in front, `.`: what every registry can hold.
-pub fn check_namespace(name: &str) -> Result<()> {
+/// Checks that a namespace consists of letters, digits, `-`, `_` and, not in front, `.`: what every registry can hold.
+///
+/// # Errors
+/// [`Code::InvalidArgument`](crate::Code::InvalidArgument) that names the namespace.
+pub fn validate_namespace(name: &str) -> Result<()> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     match name.chars().all(plain) && !name.starts_with('.') {
         true => Ok(()),
@@ -217,39 +222,6 @@ fn with_port(host: &str, port: u16) -> Result<String> {
             ))),
         },
         _ => Ok(format!("{host}:{port}")),
-    }
-}
-
-/// A variable of the environment; an empty one says nothing.
-///
-/// # Errors
-/// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for one that is not UTF-8.
-pub fn variable(name: &str) -> Result<Option<String>> {
-    match env::var(name) {
-        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
-        Err(env::VarError::NotPresent) => Ok(None),
-        Err(env::VarError::NotUnicode(_)) => {
-            let text = format!("the variable `{name}` is not UTF-8");
-            Err(Error::invalid_argument(text))
-        }
-    }
-}
-
-/// A variable without the blanks around it, which are part of no address, number or name.
-pub fn trimmed(value: Option<String>) -> Option<String> {
-    let value = value.map(|value| value.trim().to_owned());
-    value.filter(|value| !value.is_empty())
-}
-
-/// Whether a key of a URL says yes or no, if it is there; without a value it says yes.
-pub fn switch(url: &Url, key: &str) -> Result<Option<bool>> {
-    match url.query(key).as_deref() {
-        None => Ok(None),
-        Some("" | "true" | "yes" | "1") => Ok(Some(true)),
-        Some("false" | "no" | "0") => Ok(Some(false)),
-        Some(other) => Err(Error::invalid_argument(format!(
-            "`{key}={other}` is neither `true` nor `false`"
-        ))),
     }
 }
 

@@ -37,7 +37,7 @@ pub(crate) enum Side {
 }
 
 /// Flags that a setting of the library stands for.
-const SETTINGS: [(&str, &str); 10] = [
+const SETTINGS: [(&str, &str); 13] = [
     ("registry", "registry"),
     ("registry_address", "registry-address"),
     ("broker", "broker"),
@@ -48,6 +48,9 @@ const SETTINGS: [(&str, &str); 10] = [
     ("metadata", "server-metadata"),
     ("register_ttl", "register-ttl"),
     ("register_interval", "register-interval"),
+    ("tls_cert", "tls-cert"),
+    ("tls_key", "tls-key"),
+    ("tls_require", "tls-require"),
 ];
 
 impl Arguments {

@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout, timeout_at},
 };
 
-use super::{Lifecycle, Service, renewal::Renewal};
+use super::{Lifecycle, Service, registration::Registration};
 use micro_core::{
     address::advertised,
     call::Identity,
@@ -154,15 +154,15 @@ impl Running {
     /// Registers it, and goes on doing so; a registry elsewhere that is away is waited for meanwhile.
     pub(super) async fn register(&mut self) -> Result<()> {
         let node = &self.node;
-        let mut renewal = Renewal::new(
+        let mut registration = Registration::new(
             self.registry.clone(),
             node.clone(),
-            self.lifecycle.clone(),
+            &self.lifecycle,
             self.status.clone(),
             Rng::seeded(self.rng.number()),
         );
         self.warn_of_loopback();
-        let registered = renewal.begin().await?;
+        let failure = registration.begin().await?;
         tracing::info!(
             service = node.service,
             version = node.version,
@@ -170,10 +170,10 @@ impl Running {
             address = node.address,
             listening = self.listener.address(),
             registry = self.registry.name(),
-            registered,
+            registered = failure.is_none(),
             "serving"
         );
-        self.renewal = Some(tokio::spawn(renewal.run(registered)));
+        self.renewal = Some(tokio::spawn(registration.run(failure)));
         Ok(())
     }
 

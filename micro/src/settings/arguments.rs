@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use super::{flags, list};
+use super::list;
 use micro_core::error::{Error, Result};
 
 /// An argument as text.
@@ -44,7 +44,7 @@ pub(super) fn variables(
         };
         match value.into_string() {
             Ok(value) => whole.push((name, value)),
-            Err(_) if list::spelled(|known| flags::variable(known) == name).is_some() => {
+            Err(_) if list::spelled(|known| list::variable(known) == name).is_some() => {
                 return Err(Error::invalid_argument(format!(
                     "the variable `{name}` is not UTF-8"
                 )));

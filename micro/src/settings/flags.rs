@@ -31,15 +31,10 @@ impl Level {
     /// How a setting is spelled here, to be named in an error.
     pub(super) fn spell(self, name: &str) -> String {
         match self {
-            Level::Environment => variable(name),
+            Level::Environment => list::variable(name),
             Level::Flag => format!("--{name}"),
         }
     }
-}
-
-/// How it is spelled in the environment.
-pub(super) fn variable(name: &str) -> String {
-    format!("MICRO_{}", name.to_uppercase().replace('-', "_"))
 }
 
 /// Takes in what the environment says; an empty value says nothing. Warns of a variable that looks like one of ours.
@@ -48,7 +43,7 @@ pub(super) fn read_environment(
     said: &mut BTreeMap<&'static str, Said>,
 ) {
     for (variable_name, text) in variables {
-        let known = list::spelled(|name| variable(name) == variable_name);
+        let known = list::spelled(|name| list::variable(name) == variable_name);
         let Some(name) = known else {
             warn_of_unknown(&variable_name);
             continue;
@@ -73,7 +68,7 @@ fn warn_of_unknown(variable_name: &str) {
     let name = name.to_lowercase().replace('_', "-");
     let is_slip = list::named(|known| is_slip(&name, known)).is_some();
     if is_slip || list::is_ours(&name) {
-        let near = near(&name).map(variable);
+        let near = near(&name).map(list::variable);
         let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
         tracing::warn!("the variable `{variable_name}` is no setting and is ignored{hint}");
     }

@@ -253,6 +253,11 @@ pub(super) fn is_switch(name: &str) -> bool {
     SWITCHES.contains(&name)
 }
 
+/// How it is spelled in the environment.
+pub(super) fn variable(name: &str) -> String {
+    format!("MICRO_{}", name.to_uppercase().replace('-', "_"))
+}
+
 /// The setting of a name or of its other name, if there is one.
 pub(super) fn spelled(is_it: impl Fn(&str) -> bool) -> Option<&'static str> {
     let other = OTHER_NAMES.iter().find(|(other, _)| is_it(other));
@@ -271,7 +276,7 @@ pub(super) fn named(is_it: impl Fn(&str) -> bool) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::{flags, known, table};
+    use crate::settings::{known, table};
     use micro_core::selector::strategy;
 
     fn file(path: &str) -> String {
@@ -295,7 +300,7 @@ mod tests {
                     default,
                     means,
                 } = setting;
-                let variable = flags::variable(name);
+                let variable = variable(name);
                 format!("| `--{name}` | `{variable}` | {default} | {means} |")
             })
             .collect();
@@ -325,7 +330,7 @@ mod tests {
     fn the_page_has_every_other_name() {
         let page = file("../docs/settings.md");
         for (other, own) in OTHER_NAMES {
-            let row = format!("| `--{other}` | `{}` | `--{own}` |", flags::variable(other));
+            let row = format!("| `--{other}` | `{}` | `--{own}` |", variable(other));
             assert!(page.contains(&row), "{row}");
         }
     }

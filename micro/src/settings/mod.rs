@@ -55,6 +55,7 @@
 mod apply;
 mod arguments;
 mod flags;
+mod kind;
 mod known;
 mod list;
 mod registry;
@@ -64,7 +65,8 @@ mod value;
 
 use std::{collections::BTreeMap, fmt, io::Write as _, sync::Arc};
 
-pub use micro_core::url::Url;
+pub use kind::PluginKind;
+pub use micro_core::{plugin::Plugin, url::Url};
 pub use value::duration;
 
 use arguments::Argument;
@@ -172,6 +174,21 @@ impl Settings {
     /// The arguments that were not for us, in their order.
     pub fn rest(&self) -> &[String] {
         &self.rest
+    }
+
+    /// Adds a plugin that may be named, as its crate exports it; in place of one that has its name.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use micro::{Settings, registry::{Memory, Registry}, settings::Plugin};
+    ///
+    /// const REGISTRY: Plugin<dyn Registry> = Plugin::new("mine", |_| Ok(Arc::new(Memory::new())));
+    ///
+    /// let settings = Settings::new().with_plugin(REGISTRY); // --registry=mine
+    /// ```
+    pub fn with_plugin<T: PluginKind + ?Sized>(mut self, plugin: Plugin<T>) -> Self {
+        T::add(plugin, &mut self);
+        self
     }
 
     /// The same with a registry that may be named: `--registry=NAME`.

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Url, known};
 use micro_core::{
+    Plugin,
     broker::{self, Broker},
     error::{Error, Result},
     protocols::Socket,
@@ -11,7 +12,6 @@ use micro_core::{
     registry::{self, Registry},
     selector::{Strategy, strategy},
     transport::{self, Transport},
-    url::Reads,
 };
 
 type Open<T> = Arc<dyn Fn(&Url) -> Result<Arc<T>> + Send + Sync>;
@@ -53,6 +53,17 @@ impl<T: ?Sized> Table<T> {
         self.open.insert(name.to_owned(), Arc::new(open));
     }
 
+    /// Adds a plugin by its own name, in place of one of the same name.
+    pub(super) fn add_plugin(&mut self, plugin: Plugin<T>)
+    where
+        T: 'static,
+    {
+        self.open.insert(
+            plugin.name().to_owned(),
+            Arc::new(move |url| plugin.open(url)),
+        );
+    }
+
     /// Opens the plugin that a URL names; `None` is the default or a variant of it. An unknown name's error lists the
     /// known ones.
     pub(super) fn open(&self, url: &Url) -> Result<Option<Arc<T>>> {
@@ -68,7 +79,7 @@ impl<T: ?Sized> Table<T> {
             Some(open) => open(url).map(Some),
             // Whoever makes it of other parts takes the address.
             None if self.kind == "broker" && self.made.contains(&name) => Ok(None),
-            None if self.made.contains(&name) => without_address(url).map(|()| None),
+            None if self.made.contains(&name) => url.check_is_bare().map(|()| None),
             None => return Err(self.unknown(name)),
         };
         opened.map_err(|error| error.context(format!("{kind} `{url}`")))
@@ -96,64 +107,23 @@ impl<T: ?Sized> Table<T> {
 /// The registries that are built in.
 pub(super) fn registries() -> Table<dyn Registry> {
     let mut table = Table::<dyn Registry>::new("registry");
+    for plugin in registry::PLUGINS {
+        table.add_plugin(*plugin);
+    }
     #[cfg(feature = "consul")]
-    table.add("consul", |url| {
-        Ok(Arc::new(micro_consul::Consul::open(url)?))
-    });
-    table.add("local", |url| {
-        // All before the `?` is the path of the directory.
-        url.query_alone().check(&Reads {
-            keys: Some(&["namespace"]),
-            ..Reads::default()
-        })?;
-        let (path, _) = url.address().split_once('?').unwrap_or((url.address(), ""));
-        let registry = match path {
-            "" => registry::Local::new(),
-            path => registry::Local::at(path),
-        };
-        Ok(Arc::new(match url.query("namespace") {
-            Some(name) => registry.namespace(&name)?,
-            None => registry,
-        }))
-    });
-    table.add("memory", |url| {
-        without_address(url)?;
-        Ok(Arc::new(registry::Memory::new()))
-    });
-    #[cfg(feature = "etcd")]
-    table.add("etcd", |url| Ok(Arc::new(micro_etcd::Etcd::open(url)?)));
-    table.add("static", |url| Ok(Arc::new(registry::Static::open(url)?)));
+    table.add_plugin(micro_consul::REGISTRY);
     #[cfg(feature = "dns")]
-    table.add("dns", |url| Ok(Arc::new(micro_dns::Dns::open(url)?)));
+    table.add_plugin(micro_dns::REGISTRY);
+    #[cfg(feature = "etcd")]
+    table.add_plugin(micro_etcd::REGISTRY);
     #[cfg(feature = "kubernetes")]
-    table.add("kubernetes", |url| {
-        Ok(Arc::new(micro_kubernetes::Kubernetes::open(url)?))
-    });
+    table.add_plugin(micro_kubernetes::REGISTRY);
     #[cfg(feature = "mdns")]
-    table.add("mdns", |url| {
-        url.check(&Reads {
-            keys: Some(&[]),
-            ..Reads::default()
-        })?;
-        for domain in url.all_hosts() {
-            let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-            if domain.is_empty() || !domain.chars().all(is_plain) {
-                return Err(Error::invalid_argument(format!(
-                    "`{domain}` is not the name of a domain"
-                )));
-            }
-        }
-        Ok(Arc::new(match url.hosts().next() {
-            None => micro_mdns::Mdns::new(),
-            Some(_) => micro_mdns::Mdns::domains(url.hosts()),
-        }))
-    });
+    table.add_plugin(micro_mdns::REGISTRY);
     #[cfg(feature = "nats")]
-    table.add("nats", |url| Ok(Arc::new(micro_nats::Nats::open(url)?)));
+    table.add_plugin(micro_nats::REGISTRY);
     #[cfg(feature = "zookeeper")]
-    table.add("zookeeper", |url| {
-        Ok(Arc::new(micro_zookeeper::ZooKeeper::open(url)?))
-    });
+    table.add_plugin(micro_zookeeper::REGISTRY);
     table
 }
 
@@ -162,7 +132,7 @@ pub(super) fn transports() -> Table<dyn Transport> {
     let mut table = Table::<dyn Transport>::new("transport");
     table.made = &Socket::SPEAKS;
     table.add("memory", |url| {
-        without_address(url)?;
+        url.check_is_bare()?;
         Ok(Arc::new(transport::Memory::new()))
     });
     table
@@ -177,7 +147,7 @@ pub(super) fn brokers() -> Table<dyn Broker> {
         "http",
     ];
     table.add("memory", |url| {
-        without_address(url)?;
+        url.check_is_bare()?;
         Ok(Arc::new(broker::Memory::new()))
     });
     table
@@ -188,25 +158,40 @@ pub(super) fn strategies() -> Table<dyn Strategy> {
     let mut table = Table::<dyn Strategy>::new("strategy");
     for name in strategy::NAMES {
         table.add(name, move |url| {
-            without_address(url)?;
+            url.check_is_bare()?;
             strategy::named(name, Rng::new())
         });
     }
     for name in ["default", "cache"] {
         table.add(name, |url| {
-            without_address(url)?;
+            url.check_is_bare()?;
             strategy::named(strategy::NAMES[0], Rng::new())
         });
     }
     table
 }
 
-fn without_address(url: &Url) -> Result<()> {
-    match url.address() {
-        "" => Ok(()),
-        _ => Err(Error::invalid_argument(format!(
-            "`{}` takes no address",
-            url.name()
-        ))),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_known_registry_that_is_built_in_has_a_line() {
+        let features = [
+            ("consul", cfg!(feature = "consul")),
+            ("dns", cfg!(feature = "dns")),
+            ("etcd", cfg!(feature = "etcd")),
+            ("kubernetes", cfg!(feature = "kubernetes")),
+            ("mdns", cfg!(feature = "mdns")),
+            ("nats", cfg!(feature = "nats")),
+            ("zookeeper", cfg!(feature = "zookeeper")),
+        ];
+        let table = registries();
+        let names = table.names();
+        for name in known::addable("registry") {
+            let feature = features.iter().find(|(feature, _)| *feature == name);
+            let (_, built_in) = feature.expect("a row for each known registry");
+            assert_eq!(names.contains(&name), *built_in, "`{name}`");
+        }
     }
 }

@@ -1,45 +1,60 @@
-//! Who may import whom: the table of rooms in `ARCHITECTURE.md`, held against every path in the source.
+//! Which crate and which module may use which: the tables of `ARCHITECTURE.md`, held against the source.
 #![allow(clippy::unwrap_used, missing_docs, reason = "these are tests")]
 
+mod circles;
+mod manifest;
 mod source;
 mod table;
+mod tree;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
-use source::{File, Import};
+use circles::circles;
 use table::{Grant, Table};
+use tree::Tree;
 
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+const CRATES: &str = "| crate | package | uses | why it is a crate |";
+const CORE: &str = "| module of `core` | uses, besides the records | what it is |";
+const MICRO: &str = "| module of `micro` | uses, besides `core` | what it is |";
 
-/// The library's files and their texts, by the path of the module.
-type Sources = BTreeMap<Vec<String>, String>;
+/// Circles that stay, by crate and parent module, and why.
+const ALLOWED: &[(&str, &str, &str)] = &[
+    (
+        "core",
+        "protocols",
+        "the site of a connection, access to it and the dialects that answer on it share its types",
+    ),
+    (
+        "core",
+        "protocols::mucp::client",
+        "a connection returns to the pool that it came from, and the pool retires connections",
+    ),
+];
 
-fn sources() -> Sources {
-    let mut sources = Sources::new();
-    collect(&Path::new(ROOT).join("src"), &[], &mut sources);
-    sources
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-fn collect(directory: &Path, module: &[String], into: &mut Sources) {
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        let own = [module, std::slice::from_ref(&name)].concat();
-        if path.is_dir() {
-            collect(&path, &own, into);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let module = if matches!(name.as_str(), "lib" | "mod") {
-                module.to_vec()
-            } else {
-                own
-            };
-            into.insert(module, fs::read_to_string(&path).unwrap());
-        }
-    }
+fn page() -> String {
+    fs::read_to_string(root().join("ARCHITECTURE.md")).expect("the tables stand in it")
+}
+
+/// The modules of the core and of the facade, and the table of each.
+fn crates() -> [(&'static str, Tree, Table); 2] {
+    let page = page();
+    let tree = |folder: &str| Tree::read(&root().join(folder).join("src"));
+    [
+        (
+            "core",
+            tree("core"),
+            Table::read(&page, CORE, 2).with_records(),
+        ),
+        ("micro", tree("micro"), Table::read(&page, MICRO, 2)),
+    ]
 }
 
 /// What was found: imports without leave, and the grants that were needed.
@@ -49,142 +64,176 @@ struct Found {
     used: BTreeSet<(String, Grant)>,
 }
 
-fn check(table: &Table, sources: &Sources) -> Found {
-    let exports = exports(&sources[&[][..]]);
-    let rooms: BTreeSet<&String> = sources.keys().filter_map(|module| module.first()).collect();
-    let files: BTreeMap<_, _> = sources
-        .iter()
-        .map(|(module, text)| (module, File::read(text, module)))
-        .collect();
-    let for_tests: Vec<_> = files.values().flat_map(|file| &file.test_modules).collect();
+fn check(table: &Table, tree: &Tree) -> Found {
     let mut found = Found::default();
-    for (module, file) in &files {
-        let Some(room) = module.first() else { continue };
-        if for_tests.iter().any(|test| module.starts_with(test)) {
-            continue;
-        }
-        for Import { path, line } in &file.imports {
-            let first = path.first().cloned().unwrap_or_default();
-            // A name at the crate's root belongs to the rooms that it comes from.
-            let paths: Vec<Vec<String>> = match exports.get(&first) {
-                _ if rooms.contains(&first) => vec![path.clone()],
-                Some(homes) => homes
-                    .iter()
-                    .map(|home| [std::slice::from_ref(home), &path[..]].concat())
-                    .collect(),
-                None => Vec::new(),
-            };
-            match paths.iter().find_map(|path| table.leave(room, path)) {
-                Some(Some(grant)) => drop(found.used.insert((room.clone(), grant.clone()))),
-                Some(None) => {}
-                None => found.wrong.push(format!(
-                    "module `{}`, line {line}: `{room}` may not use `{}`",
-                    module.join("::"),
-                    path.join("::")
-                )),
-            }
+    for arrow in tree.arrows() {
+        let module = &arrow.from[0];
+        let paths = tree.behind_root(&arrow.import.path);
+        // What `lib.rs` re-exports of another crate is beside the table.
+        let leave = paths
+            .iter()
+            .find_map(|path| match path[0].starts_with("micro_") {
+                true => Some(None),
+                false => table.leave(module, path),
+            });
+        match leave {
+            Some(Some(grant)) => drop(found.used.insert((module.clone(), grant.clone()))),
+            Some(None) => {}
+            None => found.wrong.push(format!(
+                "module `{}`, line {}: `{module}` may not use `{}`",
+                arrow.from.join("::"),
+                arrow.import.line,
+                arrow.import.path.join("::")
+            )),
         }
     }
     found
 }
 
-/// Where each name at the crate's root comes from.
-fn exports(lib: &str) -> BTreeMap<String, Vec<String>> {
-    let mut exports: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for statement in lib
-        .split(';')
-        .filter_map(|text| text.trim().strip_prefix("pub use "))
-    {
-        for Import { path, .. } in File::read(&format!("crate::{statement}"), &[]).imports {
-            if let [room, .., name] = &path[..] {
-                exports.entry(name.clone()).or_default().push(room.clone());
+#[test]
+fn modules_use_only_what_their_table_says() {
+    for (name, tree, table) in crates() {
+        let wrong = check(&table, &tree).wrong;
+        assert!(
+            wrong.is_empty(),
+            "`{name}`: move it, or change the table in ARCHITECTURE.md:\n{}",
+            wrong.join("\n")
+        );
+    }
+}
+
+#[test]
+fn tables_of_modules_say_no_more_than_is_used() {
+    for (name, tree, table) in crates() {
+        let used = check(&table, &tree).used;
+        for row in &table.rows {
+            for grant in &row.grants {
+                let is_used = |module: &String| used.contains(&(module.clone(), grant.clone()));
+                assert!(
+                    row.names.iter().any(is_used),
+                    "`{name}`: {:?} does not use {grant:?}; take it out of ARCHITECTURE.md",
+                    row.names
+                );
             }
         }
     }
-    exports
-}
-
-fn page() -> String {
-    let page = Path::new(ROOT).join("../ARCHITECTURE.md");
-    fs::read_to_string(page).expect("the table of rooms stands in ARCHITECTURE.md")
 }
 
 #[test]
-fn rooms_use_only_what_the_table_says() {
-    let wrong = check(&Table::read(&page()), &sources()).wrong;
-    assert!(
-        wrong.is_empty(),
-        "move it, or change the table in ARCHITECTURE.md:\n{}",
-        wrong.join("\n")
-    );
-}
-
-#[test]
-fn the_table_says_no_more_than_is_used() {
-    let table = Table::read(&page());
-    let used = check(&table, &sources()).used;
-    for row in &table.0 {
-        for grant in &row.grants {
-            let needed = row
-                .rooms
-                .iter()
-                .any(|room| used.contains(&(room.clone(), grant.clone())));
-            assert!(
-                needed,
-                "{:?} does not use {grant:?}; take it out of ARCHITECTURE.md",
-                row.rooms
-            );
-        }
+fn tables_name_every_module_and_point_down_only() {
+    for (name, tree, table) in crates() {
+        assert_eq!(
+            table.names(),
+            tree.roots(),
+            "ARCHITECTURE.md (left) and {name}/src (right) differ"
+        );
+        assert_eq!(table.upward(), Vec::<String>::new(), "in `{name}`");
     }
 }
 
 #[test]
-fn the_table_names_every_room_and_each_uses_only_those_above() {
-    let (sources, page) = (sources(), page());
-    let table = Table::read(&page);
-    let rooms: BTreeSet<&str> = sources
-        .keys()
-        .filter_map(|module| module.first())
-        .map(String::as_str)
-        .collect();
-    assert_eq!(
-        table.rooms(),
-        rooms,
-        "ARCHITECTURE.md (left) and micro/src (right) differ"
-    );
+fn crates_depend_only_on_what_their_table_says() {
+    let (crates, table) = (manifest::crates(&root()), Table::read(&page(), CRATES, 3));
+    for (name, used) in &crates {
+        let row = table
+            .row(name)
+            .unwrap_or_else(|| panic!("no row for the crate `{name}`"));
+        let granted: BTreeSet<&String> = row.grants.iter().map(|grant| &grant.name).collect();
+        // All plugins are one name in the table.
+        let used: BTreeSet<String> = used
+            .iter()
+            .map(|name| match table.names().contains(name.as_str()) {
+                true => name.clone(),
+                false => name.split_once('/').map(|(f, _)| format!("{f}/*")).unwrap(),
+            })
+            .collect();
+        assert_eq!(
+            granted,
+            used.iter().collect(),
+            "ARCHITECTURE.md (left) and {name}/Cargo.toml (right) differ"
+        );
+    }
     assert_eq!(table.upward(), Vec::<String>::new());
-}
-
-/// A crate of a core and two rooms, with `file` as a module of the second.
-fn verdict(file: &str) -> Vec<String> {
-    let table = Table::read(
-        "| room | uses, besides the core | what it is |\n|---|---|---|\n| `error` | – | |\n\
-         | `registry` | – | |\n| `server` | `registry::{Node}` | |\n| `client` | `server` | |\n",
-    );
-    let lib = "pub use error::{Error, Result};\npub use client::Client;\npub use registry::Node;";
-    let module = |path: &[&str]| path.iter().map(|name| (*name).to_owned()).collect();
-    let sources = Sources::from([
-        (module(&[]), lib.to_owned()),
-        (module(&["error"]), String::new()),
-        (module(&["registry"]), String::new()),
-        (module(&["client"]), String::new()),
-        (
-            module(&["server"]),
-            "#[cfg(test)]\nmod tests;\nmod port;".to_owned(),
-        ),
-        (module(&["server", "port"]), file.to_owned()),
-        (
-            module(&["server", "tests"]),
-            "use crate::client::Client;".to_owned(),
-        ),
-    ]);
-    check(&table, &sources).wrong
+    for name in table.names() {
+        let exists = crates.contains_key(name) || name.ends_with("/*");
+        assert!(exists, "there is no crate `{name}`");
+    }
 }
 
 #[test]
-fn an_import_without_leave_is_told_with_its_line() {
-    let told = "module `server::port`, line 2: `server` may not use `client::Client`";
-    assert_eq!(verdict("use std::fmt;\nuse crate::client::Client;"), [told]);
+fn modules_side_by_side_form_no_circle() {
+    let mut left: BTreeSet<(&str, &str)> = ALLOWED.iter().map(|(c, p, _)| (*c, *p)).collect();
+    let mut wrong = Vec::new();
+    let crates = manifest::crates(&root());
+    let has_source = |name: &&String| root().join(name).join("src").exists();
+    for name in crates.keys().filter(has_source) {
+        for circle in circles(&Tree::read(&root().join(name).join("src"))) {
+            let allowed = ALLOWED
+                .iter()
+                .find(|(c, p, _)| c == name && *p == circle.parent);
+            match allowed {
+                Some((name, parent, _)) => drop(left.remove(&(*name, *parent))),
+                None => wrong.push(format!(
+                    "`{name}`, in `{}`: {}\n{}",
+                    circle.parent,
+                    circle.children.join(" "),
+                    circle.arrows.join("\n")
+                )),
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "move what both need into a file of its own:\n{}",
+        wrong.join("\n")
+    );
+    assert!(left.is_empty(), "circles that are no more: {left:?}");
+}
+
+/// A crate with `file` as a module of its server, which may use the node of its registry alone.
+fn small(file: &str) -> Tree {
+    let module = |path: &str| -> Vec<String> {
+        let parts = path.split("::").filter(|part| !part.is_empty());
+        parts.map(str::to_owned).collect()
+    };
+    let lib = "pub use error::{Error, Result};\npub use client::Client;\npub use registry::Node;";
+    let texts = [
+        ("", lib),
+        ("time", ""),
+        ("error", ""),
+        (
+            "registry",
+            "pub use node::Node;\npub use crate::error::Error as Fault;",
+        ),
+        ("registry::node", ""),
+        ("client", "use crate::server;"),
+        (
+            "server",
+            "#[cfg(test)]\nmod tests;\nmod port;\npub use port::Port;\npub use router::*;",
+        ),
+        ("server::port", file),
+        ("server::router", "use super::Port;"),
+        ("server::tests", "use crate::client::Client;"),
+    ];
+    let texts = texts.map(|(path, text)| (module(path), text.to_owned()));
+    Tree::of(&BTreeMap::from(texts))
+}
+
+fn verdict(file: &str) -> Vec<String> {
+    let page = format!(
+        "{CORE}\n|---|---|---|\n| `time` `error` | – | |\n| `registry` | – | |\n\
+         | `server` | `registry::{{Node}}` | |\n| `client` | `server` | |\n"
+    );
+    check(&Table::read(&page, CORE, 2).with_records(), &small(file)).wrong
+}
+
+#[test]
+fn import_without_leave_is_reported_with_its_line() {
+    let report = "module `server::port`, line 2: `server` may not use `client::Client`";
+    assert_eq!(
+        verdict("use std::fmt;\nuse crate::client::Client;"),
+        [report]
+    );
 }
 
 #[test]
@@ -222,4 +271,28 @@ fn what_is_allowed_or_no_import_is_left_alone() {
     ] {
         assert_eq!(verdict(file), Vec::<String>::new(), "in: {file}");
     }
+}
+
+#[test]
+fn records_use_only_those_before_them() {
+    let page = format!("{CORE}\n|---|---|---|\n| `time` `error` | – | |\n| `net` | – | |\n");
+    let table = Table::read(&page, CORE, 2).with_records();
+    let leave = |module: &str, target: &str| table.leave(module, &[target.to_owned()]).is_some();
+    assert!(leave("error", "time") && leave("net", "error"));
+    assert!(!leave("time", "error") && !leave("error", "net"));
+}
+
+#[test]
+fn circles_are_found_behind_re_exports() {
+    let found = |file: &str| -> Vec<String> {
+        let circles = circles(&small(file)).into_iter();
+        let names = circles.map(|circle| circle.children.join(" "));
+        names.collect()
+    };
+    assert_eq!(found("use super::router::Router;"), ["port router"]);
+    assert_eq!(found("use crate::{client::Client};"), ["client server"]);
+    assert_eq!(
+        found("use crate::registry::Fault; use super::Other;"),
+        [""; 0]
+    );
 }

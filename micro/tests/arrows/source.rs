@@ -13,6 +13,19 @@ pub(crate) struct Import {
     pub(crate) line: usize,
 }
 
+/// What a `use` declaration names, and the path of it; that of another crate begins in the module itself.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Name {
+    pub(crate) name: String,
+    pub(crate) path: Vec<String>,
+}
+
+/// A path of a tree, with the name that it has after `as`.
+struct Branch {
+    path: Vec<String>,
+    alias: Option<String>,
+}
+
 /// The tokens of a file, without comments, texts and lifetimes.
 pub(crate) fn tokens(source: &str) -> Vec<Token> {
     let text: Vec<char> = source.chars().collect();
@@ -101,6 +114,8 @@ fn after_comment(text: &[char], begin: usize) -> usize {
 pub(crate) struct File {
     /// Every path into the crate, in imports and elsewhere.
     pub(crate) imports: Vec<Import>,
+    /// Every name that the file declares by `use`.
+    pub(crate) names: Vec<Name>,
     /// The modules in files of their own that are compiled for tests only.
     pub(crate) test_modules: Vec<Vec<String>>,
 }
@@ -143,10 +158,28 @@ impl File {
                     if text(at + 1) == "::" && (at == 0 || text(at - 1) != "::") =>
                 {
                     let line = tokens[at].line;
-                    let mut paths = Vec::new();
-                    at = tree(&tokens, at, &mut Vec::new(), &mut paths);
-                    let paths = paths.into_iter().map(|path| absolute(&module, &path));
+                    let mut branches = Vec::new();
+                    at = tree(&tokens, at, &mut Vec::new(), &mut branches);
+                    let paths = branches.iter().map(|b| absolute(&module, &b.path));
                     file.imports.extend(paths.map(|path| Import { path, line }));
+                    continue;
+                }
+                // A `use` within `use<'a>` names nothing.
+                "use" if text(at + 1) != "<" => {
+                    let line = tokens[at].line;
+                    let mut branches = Vec::new();
+                    at = tree(&tokens, at + 1, &mut Vec::new(), &mut branches);
+                    for Branch { path, alias } in branches {
+                        let own = matches!(path[0].as_str(), "crate" | "micro" | "super" | "self");
+                        let path = absolute(&module, &path);
+                        let last = path.last().cloned().unwrap_or_default();
+                        let name = alias.unwrap_or(last);
+                        if own {
+                            let path = path.clone();
+                            file.imports.push(Import { path, line });
+                        }
+                        file.names.push(Name { name, path });
+                    }
                     continue;
                 }
                 _ => {}
@@ -178,7 +211,7 @@ fn tree(
     tokens: &[Token],
     mut at: usize,
     before: &mut Vec<String>,
-    paths: &mut Vec<Vec<String>>,
+    branches: &mut Vec<Branch>,
 ) -> usize {
     let text = |at: usize| tokens.get(at).map_or("", |token| token.text.as_str());
     let outer = before.len();
@@ -186,10 +219,7 @@ fn tree(
         if text(at) == "{" {
             at += 1;
             while !matches!(text(at), "}" | "") {
-                at = tree(tokens, at, before, paths);
-                while !matches!(text(at), "," | "}" | "") {
-                    at += 1; // `as Name`
-                }
+                at = tree(tokens, at, before, branches);
                 at += usize::from(text(at) == ",");
             }
             at += 1;
@@ -200,7 +230,12 @@ fn tree(
         let goes_on = text(at) == "::"
             && (matches!(text(at + 1), "{" | "*") || text(at + 1).starts_with(char::is_alphabetic));
         if !goes_on {
-            paths.push(before.clone());
+            let (path, mut alias) = (before.clone(), None);
+            if text(at) == "as" {
+                alias = Some(text(at + 1).to_owned());
+                at += 2;
+            }
+            branches.push(Branch { path, alias });
             break;
         }
         at += 1;
@@ -209,10 +244,10 @@ fn tree(
     at
 }
 
-/// A path as seen from the crate's root.
+/// A path as seen from the crate's root; `{self}` at its end is the module itself.
 fn absolute(module: &[String], path: &[String]) -> Vec<String> {
     let mut base = module.to_vec();
-    let mut rest = path;
+    let mut rest = path.strip_suffix(&["self".to_owned()]).unwrap_or(path);
     while let Some((first, others)) = rest.split_first() {
         match first.as_str() {
             "crate" | "micro" => base.clear(),

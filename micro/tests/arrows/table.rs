@@ -1,81 +1,106 @@
-//! The rooms and what each may use, as `ARCHITECTURE.md` tells people.
+//! The tables of `ARCHITECTURE.md`: what each crate and each module may use.
 
 use std::collections::BTreeSet;
 
-/// The table's head.
-const HEAD: &str = "| room | uses, besides the core | what it is |";
-
-/// One line of the table.
+/// One line of a table.
 pub(crate) struct Row {
-    pub(crate) rooms: Vec<String>,
+    pub(crate) names: Vec<String>,
     pub(crate) grants: Vec<Grant>,
 }
 
-/// Leave to use a room, or only some of its items.
+/// Leave to use a crate or a module, or only some of its items.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Grant {
-    pub(crate) room: String,
+    pub(crate) name: String,
     /// None named: all of them.
     pub(crate) items: Vec<String>,
 }
 
-/// The rows; the first is the core, whose rooms all others may use.
-pub(crate) struct Table(pub(crate) Vec<Row>);
+/// The rows of a table, bottom to top.
+pub(crate) struct Table {
+    /// The names of the first row if it holds the records: every other row may use them, and each of them those that
+    /// are named before it.
+    pub(crate) records: Vec<String>,
+    pub(crate) rows: Vec<Row>,
+}
 
 impl Table {
-    /// Reads the table in a page.
-    pub(crate) fn read(page: &str) -> Self {
-        let below = page.lines().skip_while(|line| *line != HEAD);
-        let rows = below
+    /// Reads the table under a head, with the names in its first column and what they use in column `uses`.
+    pub(crate) fn read(page: &str, head: &str, uses: usize) -> Self {
+        let below = page.lines().skip_while(|line| *line != head);
+        let rows: Vec<Row> = below
             .skip(2)
             .take_while(|line| line.starts_with('|'))
             .map(|line| {
                 let cells: Vec<&str> = line.split('|').collect();
                 Row {
-                    rooms: quoted(cells[1]).map(str::to_owned).collect(),
-                    grants: quoted(cells[2]).map(grant).collect(),
+                    names: quoted(cells[1]).map(str::to_owned).collect(),
+                    grants: quoted(cells[uses]).map(grant).collect(),
                 }
-            });
-        let table = Table(rows.collect());
-        assert!(table.0.len() > 1, "there is no table under `{HEAD}`");
-        table
+            })
+            .collect();
+        assert!(rows.len() > 1, "there is no table under `{head}`");
+        let records = Vec::new();
+        Table { records, rows }
     }
 
-    /// Every room named.
-    pub(crate) fn rooms(&self) -> BTreeSet<&str> {
-        let names = self.0.iter().flat_map(|row| &row.rooms);
-        names.map(String::as_str).collect()
+    /// Takes the first row as the records.
+    pub(crate) fn with_records(mut self) -> Self {
+        self.records = self.rows.remove(0).names;
+        self
     }
 
-    /// Leave for `room` to use `path`: `Some(None)` where none is needed.
-    pub(crate) fn leave(&self, room: &str, path: &[String]) -> Option<Option<&Grant>> {
-        let core = &self.0[0].rooms;
-        if path[0] == room || core.contains(&path[0]) {
+    /// Every crate or module named.
+    pub(crate) fn names(&self) -> BTreeSet<&str> {
+        let names = self.rows.iter().flat_map(|row| &row.names);
+        names.chain(&self.records).map(String::as_str).collect()
+    }
+
+    /// The row of a crate or module: the one that names it, or a pattern such as `plugins/*`.
+    pub(crate) fn row(&self, name: &str) -> Option<&Row> {
+        let named = |row: &&Row| row.names.iter().any(|own| own == name);
+        let folder = name
+            .split_once('/')
+            .map(|(folder, _)| format!("{folder}/*"));
+        let fits = |row: &&Row| folder.as_ref().is_some_and(|f| row.names.contains(f));
+        self.rows
+            .iter()
+            .find(named)
+            .or_else(|| self.rows.iter().find(fits))
+    }
+
+    /// Leave for `module` to use `path`: `Some(None)` where none is needed.
+    pub(crate) fn leave(&self, module: &str, path: &[String]) -> Option<Option<&Grant>> {
+        let target = &path[0];
+        if target == module {
             return Some(None);
         }
-        let row = self
-            .0
-            .iter()
-            .find(|row| row.rooms.iter().any(|name| name == room))?;
-        let grant = row.grants.iter().find(|grant| {
+        let place = |name: &str| self.records.iter().position(|record| record == name);
+        match (place(module), place(target)) {
+            (Some(own), Some(used)) => return (used < own).then_some(None),
+            (None, Some(_)) => return Some(None),
+            (Some(_), None) => return None,
+            (None, None) => {}
+        }
+        let grant = self.row(module)?.grants.iter().find(|grant| {
             let item = path.get(1);
-            grant.room == path[0]
+            grant.name == *target
                 && (grant.items.is_empty() || item.is_some_and(|item| grant.items.contains(item)))
         });
         grant.map(Some)
     }
 
-    /// Grants of a room that does not stand above the one that uses it.
+    /// Grants of what does not stand above in the table: arrows that point up.
     pub(crate) fn upward(&self) -> Vec<String> {
-        let mut above = BTreeSet::new();
+        let mut above: BTreeSet<&str> = self.records.iter().map(String::as_str).collect();
         let mut wrong = Vec::new();
-        for row in &self.0 {
+        for row in &self.rows {
             let bad = row
                 .grants
                 .iter()
-                .filter(|grant| !above.contains(grant.room.as_str()));
-            wrong.extend(bad.map(|grant| format!("{:?} uses `{}`", row.rooms, grant.room)));
-            above.extend(row.rooms.iter().map(String::as_str));
+                .filter(|grant| !above.contains(grant.name.as_str()));
+            wrong.extend(bad.map(|grant| format!("{:?} uses `{}`", row.names, grant.name)));
+            above.extend(row.names.iter().map(String::as_str));
         }
         wrong
     }
@@ -88,10 +113,10 @@ fn quoted(cell: &str) -> impl Iterator<Item = &str> {
 
 /// `registry`, or `registry::{Endpoint, Value}`.
 fn grant(text: &str) -> Grant {
-    let (room, items) = text.split_once("::").unwrap_or((text, ""));
+    let (name, items) = text.split_once("::").unwrap_or((text, ""));
     let items = items.trim_matches(['{', '}']).split(',').map(str::trim);
     Grant {
-        room: room.to_owned(),
+        name: name.to_owned(),
         items: items
             .filter(|item| !item.is_empty())
             .map(str::to_owned)

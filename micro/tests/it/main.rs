@@ -1,4 +1,4 @@
-//! The library's tests through its public API, in one binary; a module a room.
+//! The library's tests through its public API, in one binary; a module for each of its modules.
 #![allow(clippy::unwrap_used, missing_docs, reason = "these are tests")]
 
 mod broker;

@@ -25,7 +25,7 @@ fn the_service_in_the_readme_is_the_example() {
 #[test]
 fn every_link_between_pages_leads_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let mut pages: Vec<_> = ["micro/src/transport/mux/PROTOCOL.md", "bench/README.md"]
+    let mut pages: Vec<_> = ["core/src/transport/mux/PROTOCOL.md", "bench/README.md"]
         .map(|page| root.join(page))
         .into();
     for folder in ["", "docs", "docs/registries", "interop"] {

@@ -4,7 +4,15 @@
 
 mod registry;
 
+use std::sync::Arc;
+
+use micro_core::{Plugin, registry::Registry};
+
 pub use registry::Consul;
+
+/// The registry `consul`, for settings; see [`Consul::open`].
+pub const REGISTRY: Plugin<dyn Registry> =
+    Plugin::new("consul", |url| Ok(Arc::new(Consul::open(url)?)));
 
 /// Reads any bytes as what Consul shows of a service.
 #[cfg(fuzzing)]

@@ -4,4 +4,12 @@
 
 mod registry;
 
+use std::sync::Arc;
+
+use micro_core::{Plugin, registry::Registry};
+
 pub use registry::Etcd;
+
+/// The registry `etcd`, for settings; see [`Etcd::open`].
+pub const REGISTRY: Plugin<dyn Registry> =
+    Plugin::new("etcd", |url| Ok(Arc::new(Etcd::open(url)?)));

@@ -4,4 +4,12 @@
 
 mod registry;
 
+use std::sync::Arc;
+
+use micro_core::{Plugin, registry::Registry};
+
 pub use registry::ZooKeeper;
+
+/// The registry `zookeeper`, for settings; see [`ZooKeeper::open`].
+pub const REGISTRY: Plugin<dyn Registry> =
+    Plugin::new("zookeeper", |url| Ok(Arc::new(ZooKeeper::open(url)?)));

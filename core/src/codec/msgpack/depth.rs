@@ -3,7 +3,10 @@
 //! rmp-serde counts lists and maps, but not the maps of one entry that variants are: a type that contains
 //! itself by way of an enum would be read as deep as the message likes, until the stack ends.
 
-use super::{Uncommon, read::Reader, wire::Wire};
+use super::{
+    Uncommon,
+    wire::{Reader, Wire},
+};
 
 /// Lists, maps and variants inside each other, as many as serde_json allows.
 pub(super) const LIMIT: usize = 127;

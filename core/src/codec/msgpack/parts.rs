@@ -4,7 +4,7 @@ use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
-use super::{Uncommon, read::Reader};
+use super::{Uncommon, wire::Reader};
 
 /// What is left of a list or map.
 pub(super) struct Parts<'r, 'de> {

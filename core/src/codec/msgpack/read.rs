@@ -5,32 +5,10 @@ use serde::de::{self, Deserializer, Visitor};
 use super::{
     Uncommon,
     parts::{Entries, Fields, Parts, Variant},
-    wire::{self, Wire},
+    wire::{self, Reader, Wire},
 };
 
-/// Lists, maps and variants inside each other; what lies deeper is left to rmp-serde, as far as `depth` allows.
-const DEPTH: u8 = 64;
-
-/// A deserializer that takes a part of what rmp-serde takes, and makes the same of it.
-pub(super) struct Reader<'de> {
-    pub(super) rest: &'de [u8],
-    depth: u8,
-}
-
 impl<'de> Reader<'de> {
-    #[inline]
-    pub(super) fn new(bytes: &'de [u8]) -> Self {
-        Reader {
-            rest: bytes,
-            depth: DEPTH,
-        }
-    }
-
-    #[inline]
-    pub(super) fn is_at_end(&self) -> bool {
-        self.rest.is_empty()
-    }
-
     #[inline]
     fn number<V: Visitor<'de>>(&mut self, marker: u8, visitor: V) -> Result<V::Value, Uncommon> {
         match marker {
@@ -78,18 +56,6 @@ impl<'de> Reader<'de> {
                 _ => Err(Uncommon),
             }
         })
-    }
-
-    /// Reads what lies one level deeper.
-    #[inline]
-    pub(super) fn deeper<T>(
-        &mut self,
-        read: impl FnOnce(&mut Self) -> Result<T, Uncommon>,
-    ) -> Result<T, Uncommon> {
-        self.depth = self.depth.checked_sub(1).ok_or(Uncommon)?;
-        let value = read(self)?;
-        self.depth += 1;
-        Ok(value)
     }
 }
 

@@ -1,6 +1,6 @@
-//! The form of the common part of MessagePack: markers, and the lengths in and behind them.
+//! The form of the common part of MessagePack: a message's bytes, their markers, and the lengths in and behind them.
 
-use super::{Uncommon, read::Reader};
+use super::Uncommon;
 
 /// The marker of up to 255 bytes, their number behind it.
 pub(super) const BIN_8: u8 = 0xc4;
@@ -14,7 +14,41 @@ pub(super) enum Wire<'de> {
     Map(u32),
 }
 
+/// Lists, maps and variants inside each other; what lies deeper is left to rmp-serde, as far as `depth` allows.
+const DEPTH: u8 = 64;
+
+/// A deserializer that takes a part of what rmp-serde takes, and makes the same of it.
+pub(super) struct Reader<'de> {
+    pub(super) rest: &'de [u8],
+    depth: u8,
+}
+
 impl<'de> Reader<'de> {
+    #[inline]
+    pub(super) fn new(bytes: &'de [u8]) -> Self {
+        Reader {
+            rest: bytes,
+            depth: DEPTH,
+        }
+    }
+
+    #[inline]
+    pub(super) fn is_at_end(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// Reads what lies one level deeper.
+    #[inline]
+    pub(super) fn deeper<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, Uncommon>,
+    ) -> Result<T, Uncommon> {
+        self.depth = self.depth.checked_sub(1).ok_or(Uncommon)?;
+        let value = read(self)?;
+        self.depth += 1;
+        Ok(value)
+    }
+
     #[inline]
     pub(super) fn fixed<const N: usize>(&mut self) -> Result<[u8; N], Uncommon> {
         let (number, rest) = self.rest.split_first_chunk().ok_or(Uncommon)?;

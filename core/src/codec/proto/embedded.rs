@@ -40,6 +40,29 @@ pub trait Embedded: Sized {
     fn describe(depth: u8) -> Value;
 }
 
+/// Another message.
+pub struct Nested;
+
+impl<V: Embedded> Kind<V> for Nested {
+    const NULL: bool = V::NULL;
+
+    fn write<S: Serializer>(value: &V, to: S) -> Result<S::Ok, S::Error> {
+        value.write(to)
+    }
+
+    fn read<'de, D: Deserializer<'de>>(from: D) -> Result<V, D::Error> {
+        V::read(from)
+    }
+
+    fn is_default(_: &V) -> bool {
+        false
+    }
+
+    fn describe(depth: u8) -> Value {
+        V::describe(depth)
+    }
+}
+
 impl<T: Fields + Serialize + for<'de> Deserialize<'de> + Describe> Embedded for T {
     fn write<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         self.serialize(to)

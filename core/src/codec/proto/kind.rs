@@ -7,10 +7,7 @@ use serde::{
     de::{DeserializeSeed, SeqAccess, Visitor},
 };
 
-use crate::{
-    codec::{proto::embedded::Embedded, schema},
-    node::Value,
-};
+use crate::{codec::schema, node::Value};
 
 /// A way to write and read values of type `V`.
 pub trait Kind<V> {
@@ -53,29 +50,6 @@ impl<'de, K: Kind<V>, V> DeserializeSeed<'de> for Reading<K, V> {
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<V, D::Error> {
         K::read(from)
-    }
-}
-
-/// Another message.
-pub struct Nested;
-
-impl<V: Embedded> Kind<V> for Nested {
-    const NULL: bool = V::NULL;
-
-    fn write<S: Serializer>(value: &V, to: S) -> Result<S::Ok, S::Error> {
-        value.write(to)
-    }
-
-    fn read<'de, D: Deserializer<'de>>(from: D) -> Result<V, D::Error> {
-        V::read(from)
-    }
-
-    fn is_default(_: &V) -> bool {
-        false
-    }
-
-    fn describe(depth: u8) -> Value {
-        V::describe(depth)
     }
 }
 

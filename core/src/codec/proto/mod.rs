@@ -12,9 +12,9 @@ mod snake;
 
 use bytes::Bytes;
 
-pub use embedded::Embedded;
+pub use embedded::{Embedded, Nested};
 pub use enumeration::{Enumeration, Names, Null, Unnamed};
-pub use kind::{Boxed, Kind, List, Nested, Optional};
+pub use kind::{Boxed, Kind, List, Optional};
 pub use map::{Key, Map};
 pub use message::{
     Fields, Oneof, OneofField, deserialize, is_default, read, read_variant, serialize, write,

@@ -20,8 +20,9 @@ use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
 use super::{
+    broken::broken,
     guard::{Guard, Traffic},
-    incoming::{self, broken},
+    incoming,
     pulse::Pulse,
     send,
     upload::Upload,

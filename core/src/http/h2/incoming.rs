@@ -10,9 +10,9 @@ use bytes::Bytes;
 use futures_core::Stream;
 use h2::RecvStream;
 
-use super::upload::Upload;
+use super::{broken::broken, upload::Upload};
 use crate::{
-    error::{Error, Outcome, Result},
+    error::Result,
     http::{HttpBody, Piece},
 };
 
@@ -132,23 +132,4 @@ impl Stream for Incoming {
         this._upload = None;
         Poll::Ready(None)
     }
-}
-
-/// A body that broke off, as whoever reads it is told.
-pub(super) fn broken(error: h2::Error) -> Error {
-    let reason = error.reason();
-    let error = match reason {
-        Some(h2::Reason::CANCEL) => Error::cancelled("the other side cancelled the call"),
-        Some(h2::Reason::ENHANCE_YOUR_CALM) => {
-            Error::resource_exhausted("the other side finds this too much").with_source(error)
-        }
-        Some(h2::Reason::INADEQUATE_SECURITY) => {
-            Error::permission_denied("the other side finds this too insecure").with_source(error)
-        }
-        Some(_) if error.is_reset() => {
-            Error::internal("the other side broke the stream off").with_source(error)
-        }
-        _ => Error::unavailable("the connection broke").with_source(error),
-    };
-    error.with_outcome(Outcome::Unknown)
 }

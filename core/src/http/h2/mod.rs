@@ -3,11 +3,13 @@
 //! `h2` keeps the state of the protocol; what is ours is who runs what when, and what a peer may
 //! cost ([`guard`]).
 
+mod broken;
 pub(crate) mod client;
 mod guard;
 mod head;
 mod incoming;
 pub(crate) mod node;
+mod peer;
 mod pulse;
 mod respond;
 mod send;

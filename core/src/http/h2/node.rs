@@ -1,6 +1,6 @@
 //! A way to one node over HTTP/2: a connection for each thread that calls.
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
 use parking_lot::Mutex;
 
@@ -12,7 +12,6 @@ use crate::{
         io::SharedNetwork,
         pool::{Pool, Pooled},
     },
-    transport::Probe,
     worker,
 };
 
@@ -93,7 +92,10 @@ impl<C> Connections<C> {
     }
 
     /// A sign of life of the node, over a connection of the calling thread.
-    pub(crate) fn probe(&self, channel: Result<Arc<Channel>>) -> Probe {
+    pub(crate) fn probe(
+        &self,
+        channel: Result<Arc<Channel>>,
+    ) -> Pin<Box<dyn Future<Output = Result<()>> + Send>> {
         let address = self.address.clone();
         Box::pin(async move {
             channel?.ping().await.map_err(|_| {

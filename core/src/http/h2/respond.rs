@@ -1,16 +1,15 @@
 //! Sending the answer to a request.
 
-use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
+use std::{future::poll_fn, task::Poll};
 
 use bytes::Bytes;
 use h2::{SendStream, server::SendResponse};
 use http::Response;
 
-use super::{guard::Traffic, send};
+use super::{peer::Peer, send};
 use crate::{
     error::Code,
     http::{HttpAnswer, HttpBody},
-    net::buffered::Buffered,
 };
 
 /// An answer of which the head was sent, and what is left of its body.
@@ -42,14 +41,6 @@ pub(super) fn start(
             None
         }
     }
-}
-
-/// What takes the answers of a connection.
-pub(super) struct Peer {
-    pub(super) traffic: Arc<Traffic>,
-    pub(super) buffered: Arc<Buffered>,
-    /// How long it may take nothing.
-    pub(super) patience: Duration,
 }
 
 /// Waits for an answer and sends it. It is dropped when the stream is reset. While the peer does not take the answers that

@@ -11,7 +11,7 @@ use h2::{Reason, SendStream};
 use http::HeaderMap;
 use tokio::time::Sleep;
 
-use super::{incoming::broken, respond::Peer};
+use super::{broken::broken, peer::Peer};
 use crate::{
     error::{Code, Error, Result},
     http::{HttpBody, Piece, Prefixed},

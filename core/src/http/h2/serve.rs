@@ -18,9 +18,9 @@ use tokio::task::JoinSet;
 use super::{
     guard::{Guard, Traffic},
     head, incoming,
+    peer::Peer,
     pulse::Pulse,
-    respond::{self, Peer},
-    send,
+    respond, send,
 };
 use crate::{
     error::{Error, Result},

@@ -7,7 +7,7 @@ use rustls::{ClientConfig, client::WebPkiServerVerifier, pki_types::ServerName};
 use tokio_rustls::TlsConnector;
 
 use super::{
-    Secured, Tls, explain,
+    Tls,
     faults::{self, Shown},
     files::Made,
     names, provider,
@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Result},
     net::{
         certificates::{self, Anyone},
-        io::{Acceptor, Io, Network, SharedNetwork},
+        io::{Acceptor, Io, Network, Secured, SharedNetwork, explain},
     },
 };
 

@@ -11,11 +11,9 @@
 
 mod client;
 mod connector;
-mod explain;
 mod faults;
 mod files;
 mod server;
-mod stream;
 mod ways;
 
 use std::{path::PathBuf, sync::Arc};
@@ -26,7 +24,6 @@ use crate::{error::Result, node::Node};
 pub(crate) use client::{Client, Over};
 pub use connector::Connector;
 pub(crate) use server::Server;
-pub use stream::Secured;
 pub(crate) use ways::Ways;
 
 /// TLS of a service and of its client, by files: they are read again when they change, at most once a

@@ -7,14 +7,18 @@ use tokio::io::AsyncReadExt;
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    Identity, Secured, Tls,
+    Identity, Tls,
     faults::{self, Shown},
     files::Made,
     names, provider,
 };
 use crate::{
     error::{Error, Result},
-    net::{certificates, io::Io, protocol::Accepted},
+    net::{
+        certificates,
+        io::{Io, Secured},
+        protocol::Accepted,
+    },
 };
 
 /// The first bytes of TLS: a handshake record, and the high byte of any version.

@@ -1,22 +1,12 @@
 //! Services that every gRPC server has.
 
-use std::sync::{Arc, OnceLock};
-
-use bytes::Bytes;
-use prost::Message;
+use std::sync::Arc;
 
 use super::{
     health::Health,
-    reflection::{Files, Reflection},
+    reflection::{Descriptors, Reflection},
 };
-use crate::{
-    call::{Call, Operation},
-    error::{Error, Result},
-    message::ContentType,
-};
-
-/// The `.proto` files of a listener's server, decoded when reflection is first asked for them.
-pub(super) type Descriptors = Arc<OnceLock<Files>>;
+use crate::call::{Call, Operation};
 
 /// The service of that package, which answers about `server`; `None` where it is not one of them, or is not
 /// served here.
@@ -41,20 +31,4 @@ pub(super) fn of(
         Some(operations) => operations.serve(operation, Some(own)),
         None => Some(own),
     }
-}
-
-/// A message of these services, which speak Protobuf only.
-pub(super) fn decode<T: Message + Default>(content_type: &ContentType, bytes: &Bytes) -> Result<T> {
-    if *content_type != ContentType::Protobuf {
-        return Err(Error::unimplemented(format!(
-            "this service speaks `application/grpc+proto`, not {content_type}"
-        )));
-    }
-    T::decode(&**bytes)
-        .map_err(|error| Error::invalid_argument("the request cannot be read").with_source(error))
-}
-
-/// An error for a method that one of these services does not have.
-pub(super) fn no_method(endpoint: &str) -> Error {
-    Error::unimplemented(format!("unknown method `{endpoint}`"))
 }

@@ -10,9 +10,10 @@ use http::{HeaderValue, Method, Request as HttpRequest, StatusCode, header, requ
 
 use super::{
     answer::Reply,
-    builtin::{self, Descriptors},
+    builtin,
     head::{self, Head},
     messages::Messages,
+    reflection::Descriptors,
 };
 use crate::{
     call::{Begun, Call, Shape},

@@ -13,7 +13,7 @@ use futures_core::Stream;
 use prost::Message;
 use tokio::time::{Interval, MissedTickBehavior};
 
-use super::builtin::{decode, no_method};
+use super::request::{decode, no_method};
 use crate::{
     call::{Answer, Call, Shape},
     error::{Error, Result},

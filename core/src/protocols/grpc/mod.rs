@@ -15,12 +15,11 @@ mod metadata;
 mod percent;
 mod read;
 mod reflection;
+mod request;
 mod status;
 mod timeout;
-mod transport;
 pub(crate) mod web;
 
 pub(crate) use client::way;
 pub(crate) use dialect::Server;
 pub(crate) use status::STATUS;
-pub use transport::Grpc;

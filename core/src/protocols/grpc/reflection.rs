@@ -10,7 +10,7 @@ mod wire;
 
 use std::{
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
 };
 
@@ -18,14 +18,17 @@ use bytes::Bytes;
 use futures_core::Stream;
 use prost::Message;
 
-pub(super) use self::files::Files;
+use self::files::Files;
 use self::wire::{Answered, Asked, Extensions, Failed, Found, Question, Service, Services, Told};
-use super::builtin::{Descriptors, decode, no_method};
+use super::request::{decode, no_method};
 use crate::{
     call::{Answer, Call, Shape},
     error::{Code, Result},
     message::{Body, BodyStream, ContentType, Request, Response},
 };
+
+/// The `.proto` files of a listener's server, decoded when reflection is first asked for them.
+pub(super) type Descriptors = Arc<OnceLock<Files>>;
 
 /// Answers for a server.
 pub(super) struct Reflection {

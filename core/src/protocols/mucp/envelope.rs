@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 
-use super::{json_rpc, proto_rpc};
+use super::{
+    content::{Id, ReplyContent, RequestContent},
+    json_rpc, proto_rpc,
+};
 use crate::error::Result;
 
 /// What a body is wrapped in.
@@ -16,35 +19,9 @@ pub(super) enum Envelope {
     Proto,
 }
 
-/// The number that a reply repeats, as it came.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Id {
-    /// JSON, a number or a string.
-    Json(Bytes),
-    /// A number.
-    Number(u64),
-}
-
-/// A request out of its envelope.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Asked {
-    /// `Type.Method`.
-    pub(super) endpoint: String,
-    pub(super) id: Id,
-    pub(super) body: Bytes,
-}
-
-/// A reply out of its envelope.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Told {
-    /// Why it failed, or `EOS`.
-    pub(super) error: Option<String>,
-    pub(super) body: Bytes,
-}
-
 impl Envelope {
     /// A request in this envelope; not for [`Envelope::Bare`], which says nothing.
-    pub(super) fn read_request(self, bytes: &Bytes) -> Result<Option<Asked>> {
+    pub(super) fn read_request(self, bytes: &Bytes) -> Result<Option<RequestContent>> {
         match self {
             Envelope::Bare => Ok(None),
             Envelope::Json => json_rpc::read_request(bytes).map(Some),
@@ -62,9 +39,9 @@ impl Envelope {
     }
 
     /// A reply in this envelope.
-    pub(super) fn read_reply(self, bytes: Bytes) -> Result<Told> {
+    pub(super) fn read_reply(self, bytes: Bytes) -> Result<ReplyContent> {
         match self {
-            Envelope::Bare => Ok(Told {
+            Envelope::Bare => Ok(ReplyContent {
                 error: None,
                 body: bytes,
             }),

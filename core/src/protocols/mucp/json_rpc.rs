@@ -6,7 +6,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::envelope::{Asked, Id, Told};
+use super::content::{Id, ReplyContent, RequestContent};
 use crate::error::{Error, Result};
 
 #[derive(Deserialize)]
@@ -32,7 +32,7 @@ fn part(whole: &Bytes, value: &RawValue) -> Bytes {
     whole.slice_ref(value.get().as_bytes())
 }
 
-pub(super) fn read_request(bytes: &Bytes) -> Result<Asked> {
+pub(super) fn read_request(bytes: &Bytes) -> Result<RequestContent> {
     if !bytes.trim_ascii_start().starts_with(b"{") {
         // A list would be taken for the fields in their order.
         return Err(Error::invalid_argument("the envelope is no object of JSON"));
@@ -53,7 +53,7 @@ pub(super) fn read_request(bytes: &Bytes) -> Result<Asked> {
         Some(id) if !id.get().starts_with(['{', '[']) => part(bytes, id),
         _ => Bytes::from_static(b"null"),
     };
-    Ok(Asked {
+    Ok(RequestContent {
         endpoint: read.method.into_owned(),
         id: Id::Json(id),
         body,
@@ -75,7 +75,7 @@ pub(super) fn write_request(endpoint: &str, number: u64, body: &[u8]) -> Bytes {
     out.freeze()
 }
 
-pub(super) fn read_reply(bytes: &Bytes) -> Result<Told> {
+pub(super) fn read_reply(bytes: &Bytes) -> Result<ReplyContent> {
     if !bytes.trim_ascii_start().starts_with(b"{") {
         return Err(Error::internal("the reply's envelope is no object of JSON"));
     }
@@ -88,7 +88,7 @@ pub(super) fn read_reply(bytes: &Bytes) -> Result<Told> {
             Err(_) => Some(error.to_owned()),
         },
     };
-    Ok(Told {
+    Ok(ReplyContent {
         error,
         body: read
             .result

@@ -5,6 +5,7 @@
 //! so it is taken over from HTTP's own server at the first request that is one of these.
 
 mod client;
+mod content;
 mod envelope;
 mod fault;
 #[cfg(any(test, fuzzing))]

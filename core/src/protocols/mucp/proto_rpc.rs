@@ -3,7 +3,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
 
-use super::envelope::{Asked, Id, Told};
+use super::content::{Id, ReplyContent, RequestContent};
 use crate::error::{Error, Result};
 
 /// The head of requests and replies; the former have no error.
@@ -60,9 +60,9 @@ fn write(head: &Head, body: &[u8]) -> Bytes {
     out.freeze()
 }
 
-pub(super) fn read_request(bytes: &Bytes) -> Result<Asked> {
+pub(super) fn read_request(bytes: &Bytes) -> Result<RequestContent> {
     let (head, body) = read(bytes)?;
-    Ok(Asked {
+    Ok(RequestContent {
         endpoint: head.service_method,
         id: Id::Number(head.seq),
         body,
@@ -78,9 +78,9 @@ pub(super) fn write_request(endpoint: &str, number: u64, body: &[u8]) -> Bytes {
     write(&head, body)
 }
 
-pub(super) fn read_reply(bytes: &Bytes) -> Result<Told> {
+pub(super) fn read_reply(bytes: &Bytes) -> Result<ReplyContent> {
     let (head, body) = read(bytes)?;
-    Ok(Told {
+    Ok(ReplyContent {
         error: Some(head.error).filter(|error| !error.is_empty()),
         body,
     })

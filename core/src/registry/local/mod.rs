@@ -12,7 +12,7 @@
 //! Since a record has its lock before its name, no reader meets a newborn unlocked. Only its own
 //! process replaces a record, and frees the older one afterwards: so one found unlocked **and** still
 //! under its name is dead, nothing will ever come in its place, and it can be removed by name. A
-//! change is one renaming, so no reader misses the node. Readers lock shared, and never the files of
+//! change is one renaming, so no reader misses the node. Scope lock shared, and never the files of
 //! writers. No lock is ever waited for, so a stopped process stops nobody else. Process ids are not
 //! looked at: locks reach across containers that share the directory. After a restart of the machine
 //! nothing is locked.
@@ -38,13 +38,13 @@ use tokio::time::sleep;
 
 use self::{directory::Directory, events::Events, held::Held, records::Records, watcher::Watcher};
 use super::{
-    Registry, Updates, admit,
-    view::{Teller, updates},
+    Registry, Updates, validation,
+    view::{WatchCursor, updates},
 };
 use crate::{
     error::{Error, Result},
     node::Node,
-    url::check_namespace,
+    url::{Reads, Url, validate_namespace},
 };
 
 /// The wait before a watcher whose runtime ended is started on another.
@@ -92,14 +92,36 @@ impl Local {
     /// The registry of this user: `$XDG_RUNTIME_DIR/micro` or, where that is not set, `micro-UID`
     /// in the directory for temporary files. No other user's is ever used.
     pub fn new() -> Self {
-        Local::open(Directory::new(place::of_user(), true))
+        Local::of(Directory::new(place::of_user(), true))
     }
 
     /// A registry in a directory of choice, made private if it is missing; whoever may write there takes
     /// part, users and containers alike, and reads the records (as far as each one's umask allows). With
     /// the sticky bit nobody can remove another's.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Local::open(Directory::new(path.into(), false))
+        Local::of(Directory::new(path.into(), false))
+    }
+
+    /// The registry at the URL `local`, `local:PATH` or `local:PATH?namespace=NAME`; see [`Local::at`] and
+    /// [`Local::namespace`].
+    ///
+    /// # Errors
+    /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for any other key, and a name that is no namespace.
+    pub fn open(url: &Url) -> Result<Self> {
+        // All before the `?` is the path of the directory.
+        url.query_alone().check(&Reads {
+            keys: Some(&["namespace"]),
+            ..Reads::default()
+        })?;
+        let (path, _) = url.address().split_once('?').unwrap_or((url.address(), ""));
+        let registry = match path {
+            "" => Local::new(),
+            path => Local::at(path),
+        };
+        match url.query("namespace") {
+            Some(name) => registry.namespace(&name),
+            None => Ok(registry),
+        }
     }
 
     /// The same in a directory within: one of a fleet's own, which those of other names do not see.
@@ -108,10 +130,10 @@ impl Local {
     /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for a name of other characters than letters, digits,
     /// `-`, `_` and, not in front, `.`.
     pub fn namespace(&self, name: &str) -> Result<Self> {
-        check_namespace(name)?;
+        validate_namespace(name)?;
         Ok(match name {
             "" => self.clone(),
-            name => Local::open(self.0.directory.within(name)),
+            name => Local::of(self.0.directory.within(name)),
         })
     }
 
@@ -120,7 +142,7 @@ impl Local {
         self.0.directory.path()
     }
 
-    fn open(directory: Directory) -> Self {
+    fn of(directory: Directory) -> Self {
         Local(Arc::new(Inner {
             directory: Arc::new(directory),
             held: Held::default(),
@@ -161,7 +183,7 @@ impl Registry for Local {
     }
 
     async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {
-        admit::check_here(node).map_err(|error| error.context("registry `local`"))?;
+        validation::validate_local(node).map_err(|error| error.context("registry `local`"))?;
         let (inner, node) = (self.0.clone(), node.clone());
         blocking(move || inner.held.register(&inner.directory, node, ttl)).await
     }
@@ -185,18 +207,18 @@ impl Registry for Local {
         blocking(move || directory.open()).await?;
         let watcher = self.0.watcher();
         let view = watcher.view();
-        let state = (self.0.clone(), watcher, view, Teller::new(service));
+        let state = (self.0.clone(), watcher, view, WatchCursor::new(service));
         Ok(updates(
             state,
-            |(inner, mut watcher, mut view, mut teller)| async move {
+            |(inner, mut watcher, mut view, mut cursor)| async move {
                 loop {
-                    if let Some(update) = teller.next() {
-                        return ((inner, watcher, view, teller), update);
+                    if let Some(update) = cursor.next_update() {
+                        return ((inner, watcher, view, cursor), update);
                     }
                     if view.changed().await.is_ok() {
                         let shown = view.borrow_and_update().clone();
                         if let Some(shown) = shown {
-                            teller.look(&shown);
+                            cursor.observe(&shown);
                         }
                     } else {
                         sleep(RESTART).await;

@@ -1,7 +1,7 @@
 //! One record: a file that says what a node is, and by its lock whether its process lives.
 //!
 //! A mortal record (one with a `ttl`) is locked exclusively by its process from before it has its
-//! name until the process ends: unlocked under its name, it is dead. Readers try a shared lock, so
+//! name until the process ends: unlocked under its name, it is dead. Scope try a shared lock, so
 //! that no reader takes another's trial for life. A record without `ttl` lasts until it is removed.
 
 use std::{
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::file_name;
 use crate::{
     node::Node,
-    registry::{admit, encoding, open_plain},
+    registry::{encoding, open_plain, validation},
 };
 
 /// The most bytes of a record, so that a file that is none does not fill the memory.
@@ -170,7 +170,7 @@ fn read_once(path: &Path) -> io::Result<Found> {
         Ok(decoded) => decoded,
         Err(reason) => return Ok(Found::Corrupt(reason)),
     };
-    if let Err(error) = admit::check_here(&node.0) {
+    if let Err(error) = validation::validate_local(&node.0) {
         return Ok(Found::Corrupt(error.message().to_owned()));
     }
     Ok(match node {

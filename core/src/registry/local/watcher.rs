@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    registry::view::{Set, View},
+    registry::view::{NodeSet, View},
 };
 
 /// How often everything is looked at without cause, should an event be lost.
@@ -233,7 +233,7 @@ impl Follower {
                 self.shown.services.remove(&service);
             } else {
                 let authoritative = !nodes.is_empty();
-                let set = Set::new(nodes, authoritative);
+                let set = NodeSet::new(nodes, authoritative);
                 self.shown.services.insert(service, Arc::new(set));
             }
         }

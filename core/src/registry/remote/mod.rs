@@ -6,9 +6,10 @@
 //!
 //! ```text
 //! Consul, Etcd, … = Remote<Driver> ── watch ──► Watch: follow, lose, wait, follow again
-//!                                                └─ Shown: sets, doubts ──► Teller ──► Update
+//!                                                └─ Shown: sets, doubts ──► WatchCursor ──► Update
 //! ```
 
+mod change;
 mod doubts;
 mod shown;
 mod state;
@@ -20,9 +21,10 @@ use async_trait::async_trait;
 use tokio::time::timeout;
 
 pub use crate::url::{Options, TlsFiles};
-pub use shown::{Change, Shown};
+pub use change::Change;
+pub use shown::Shown;
 
-use super::{Registry, Updates, admit};
+use super::{Registry, Scope, Updates, validation};
 use crate::{
     address::are_of_this_machine,
     error::{Error, Result},
@@ -71,8 +73,8 @@ pub trait Driver: Send + Sync + 'static {
 }
 
 /// Where those are who read what a driver's server has.
-fn readers(driver: &impl Driver) -> admit::Readers {
-    admit::Readers::of(are_of_this_machine(&driver.place()))
+fn scope(driver: &impl Driver) -> Scope {
+    Scope::of(are_of_this_machine(&driver.place()))
 }
 
 /// A registry made of a driver; a clone is another handle on it.
@@ -158,7 +160,7 @@ impl<R: AsRemote> Registry for R {
     }
 
     async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {
-        let checked = admit::check_for(node, readers(&*self.as_remote().driver));
+        let checked = validation::validate(node, scope(&*self.as_remote().driver));
         checked.map_err(|error| error.context(self.as_remote().title()))?;
         self.as_remote()
             .answer(self.as_remote().driver.register(node, ttl))
@@ -176,8 +178,8 @@ impl<R: AsRemote> Registry for R {
             .as_remote()
             .answer(self.as_remote().driver.get(service))
             .await?;
-        let readers = readers(&*self.as_remote().driver);
-        nodes.retain(|node| admit::admit(self.name(), node, readers));
+        let scope = scope(&*self.as_remote().driver);
+        nodes.retain(|node| validation::accept(self.name(), node, scope));
         Ok(nodes)
     }
 

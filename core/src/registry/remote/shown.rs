@@ -10,12 +10,12 @@ use std::{collections::BTreeMap, sync::Arc};
 use parking_lot::Mutex;
 use tokio::{sync::Notify, time::Instant};
 
-use super::state::State;
+use super::{change::Change, state::State};
 use crate::{
     error::Error,
     node::Node,
     registry::{
-        admit::{Readers, admit},
+        validation::{Scope, accept},
         view::View,
     },
 };
@@ -23,39 +23,17 @@ use crate::{
 /// What a driver says of one service, or of all, on one watch.
 pub struct Shown {
     registry: String,
-    readers: Readers,
+    scope: Scope,
     state: Mutex<State>,
     changed: Notify,
 }
 
-/// What became of one node.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Change {
-    /// It was registered, or registered again.
-    Put(Node),
-    /// It was taken out by someone.
-    Gone {
-        /// Its service.
-        service: String,
-        /// Its id.
-        id: String,
-    },
-    /// It was not renewed in time.
-    Expired {
-        /// Its service.
-        service: String,
-        /// Its id.
-        id: String,
-    },
-}
-
 impl Shown {
     /// Nothing yet, for a registry of this name whose readers are there.
-    pub fn new(registry: &str, readers: Readers) -> Self {
+    pub fn new(registry: &str, scope: Scope) -> Self {
         Shown {
             registry: registry.to_owned(),
-            readers,
+            scope,
             state: Mutex::default(),
             changed: Notify::new(),
         }
@@ -66,7 +44,7 @@ impl Shown {
     pub fn whole(&self, nodes: impl IntoIterator<Item = Node>) {
         let mut sets: BTreeMap<String, Vec<Arc<Node>>> = BTreeMap::new();
         for node in nodes {
-            if admit(&self.registry, &node, self.readers) {
+            if accept(&self.registry, &node, self.scope) {
                 let set = sets.entry(node.service.clone()).or_default();
                 set.push(Arc::new(node));
             }
@@ -83,7 +61,7 @@ impl Shown {
 
     /// These are all the nodes of one service after a loss, as [`Shown::whole`] has it of all services.
     pub fn again(&self, service: &str, nodes: impl IntoIterator<Item = Node>) {
-        let nodes = self.admitted(nodes);
+        let nodes = self.accepted(nodes);
         self.change(|state| state.again(service.to_owned(), nodes));
     }
 
@@ -96,7 +74,7 @@ impl Shown {
         nodes: impl IntoIterator<Item = Node>,
         expired: impl IntoIterator<Item = Node>,
     ) {
-        let (nodes, expired) = (self.admitted(nodes), self.admitted(expired));
+        let (nodes, expired) = (self.accepted(nodes), self.accepted(expired));
         self.change(|state| state.set(service, nodes, expired));
     }
 
@@ -123,7 +101,7 @@ impl Shown {
         let mut services: BTreeMap<String, Vec<Change>> = BTreeMap::new();
         for change in changes {
             let service = match &change {
-                Change::Put(node) if !admit(&self.registry, node, self.readers) => continue,
+                Change::Put(node) if !accept(&self.registry, node, self.scope) => continue,
                 Change::Put(node) => &node.service,
                 Change::Gone { service, .. } | Change::Expired { service, .. } => service,
             };
@@ -178,9 +156,9 @@ impl Shown {
         next
     }
 
-    fn admitted(&self, nodes: impl IntoIterator<Item = Node>) -> Vec<Arc<Node>> {
-        let admitted = |node: &Node| admit(&self.registry, node, self.readers);
-        nodes.into_iter().filter(admitted).map(Arc::new).collect()
+    fn accepted(&self, nodes: impl IntoIterator<Item = Node>) -> Vec<Arc<Node>> {
+        let accepted = |node: &Node| accept(&self.registry, node, self.scope);
+        nodes.into_iter().filter(accepted).map(Arc::new).collect()
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
@@ -204,7 +182,7 @@ mod tests {
     }
 
     fn shown(ids: &[&str]) -> Shown {
-        let shown = Shown::new("test", Readers::Here);
+        let shown = Shown::new("test", Scope::Machine);
         shown.whole(ids.iter().map(|id| node(id)));
         shown
     }
@@ -320,7 +298,7 @@ mod tests {
 
     #[test]
     fn a_hostile_record_is_left_out_and_its_neighbour_is_not() {
-        let shown = Shown::new("test", Readers::Here);
+        let shown = Shown::new("test", Scope::Machine);
         shown.whole([node("1"), Node::new("a", "2", "0.0.0.0:0")]);
         shown.put(Node::new("a", "3\0", "h:1"));
         assert_eq!(ids(&shown), "1 true");

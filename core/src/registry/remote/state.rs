@@ -5,10 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use super::{Change, doubts::Doubts};
+use super::{change::Change, doubts::Doubts};
 use crate::{
     node::Node,
-    registry::view::{Set, View},
+    registry::view::{NodeSet, View},
 };
 
 /// What is shown.
@@ -122,7 +122,7 @@ impl State {
         nodes.sort_by(|a, b| a.id.cmp(&b.id));
         nodes.dedup_by(|later, first| later.id == first.id);
         let authoritative = !nodes.is_empty();
-        let set = Set::shared(nodes, authoritative);
+        let set = NodeSet::from_shared(nodes, authoritative);
         match self.view.services.entry(service) {
             btree_map::Entry::Occupied(mut entry) if **entry.get() != set => {
                 drop(entry.insert(Arc::new(set)))

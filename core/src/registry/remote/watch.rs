@@ -4,14 +4,14 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep_until};
 
-use super::{Driver, Shown, readers};
+use super::{Driver, Shown, scope};
 use crate::{
     error::Error,
     registry::{
         Update, Updates,
-        view::{Teller, updates},
+        view::{WatchCursor, updates},
     },
-    wait::{Backoff, at},
+    wait::{Backoff, until},
 };
 
 /// The longest wait between two tries, so that a server that is back is heard soon.
@@ -29,7 +29,7 @@ pub(super) struct Watch<D> {
     driver: Arc<D>,
     service: Option<String>,
     shown: Arc<Shown>,
-    teller: Teller,
+    cursor: WatchCursor,
     /// With the time it began.
     following: Option<(Following, Instant)>,
     backoff: Backoff,
@@ -51,10 +51,10 @@ enum Next {
 impl<D: Driver> Watch<D> {
     pub(super) fn begin(driver: Arc<D>, service: Option<&str>) -> Updates {
         let watch = Watch {
-            shown: Arc::new(Shown::new(driver.name(), readers(&*driver))),
+            shown: Arc::new(Shown::new(driver.name(), scope(&*driver))),
             driver,
             service: service.map(str::to_owned),
-            teller: Teller::new(service),
+            cursor: WatchCursor::new(service),
             following: None,
             backoff: Backoff::up_to(LONGEST),
             patience: Some(Instant::now() + FIRST),
@@ -66,12 +66,12 @@ impl<D: Driver> Watch<D> {
 
     async fn step(mut self) -> (Self, Update) {
         loop {
-            if let Some(update) = self.teller.next() {
+            if let Some(update) = self.cursor.next_update() {
                 return (self, update);
             }
             match self.next().await {
                 Next::Changed => self.hear(),
-                Next::Settled => self.shown.look(|view| self.teller.look(view)),
+                Next::Settled => self.shown.look(|view| self.cursor.observe(view)),
                 Next::Lost(error) => self.lose(error),
                 Next::Again => self.follow(),
             }
@@ -92,8 +92,8 @@ impl<D: Driver> Watch<D> {
             biased;
             () = self.shown.changed() => Next::Changed,
             error = following => Next::Lost(error),
-            () = at(settled) => Next::Settled,
-            () = at(silent) => Next::Lost(Error::unavailable(format!("no answer in {FIRST:?}"))),
+            () = until(settled) => Next::Settled,
+            () = until(silent) => Next::Lost(Error::unavailable(format!("no answer in {FIRST:?}"))),
         }
     }
 
@@ -108,10 +108,10 @@ impl<D: Driver> Watch<D> {
 
     fn hear(&mut self) {
         if self.shown.is_heard() {
-            self.backoff.end();
+            self.backoff.reset();
             self.patience = None;
             self.lost = None;
-            self.shown.look(|view| self.teller.look(view));
+            self.shown.look(|view| self.cursor.observe(view));
         }
     }
 
@@ -121,7 +121,7 @@ impl<D: Driver> Watch<D> {
         self.hear();
         let now = Instant::now();
         let since = *self.lost.get_or_insert(now);
-        self.again = now + self.backoff.next();
+        self.again = now + self.backoff.next_wait();
         let was_silent = begun.is_some_and(|begun| now - begun >= REFUSAL);
         if was_silent && self.patience.is_some_and(|until| now < until) {
             return;
@@ -129,7 +129,7 @@ impl<D: Driver> Watch<D> {
         let (name, place) = (self.driver.name(), self.driver.place());
         let error = error.context(format_args!("registry `{name}` at {place}"));
         self.shown.lose(since, error);
-        self.shown.look(|view| self.teller.look(view));
+        self.shown.look(|view| self.cursor.observe(view));
     }
 }
 

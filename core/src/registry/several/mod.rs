@@ -8,7 +8,7 @@ use std::{fmt, future::poll_fn, sync::Arc, task::Poll, time::Duration};
 use async_trait::async_trait;
 
 use self::{retry::Retry, union::Union};
-use super::{Registry, Update, Updates, each::each, may_pass, view::updates};
+use super::{Registry, Update, Updates, join_all, may_pass, view::updates};
 use crate::{
     error::{Error, Result},
     node::Node,
@@ -74,7 +74,7 @@ impl Several {
         F: Future<Output = Result<T>> + Send + 'a,
         T: Send + 'a,
     {
-        let asked = each(self.registries().iter().map(|one| ask(&**one))).await;
+        let asked = join_all(self.registries().iter().map(|one| ask(&**one))).await;
         let registries = self.registries().iter();
         let failed = registries.zip(&asked);
         let failed = failed.filter_map(|(one, answer)| Some((one.name(), answer.as_ref().err()?)));
@@ -122,7 +122,7 @@ impl Registry for Several {
     async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {
         let due = self.0.retry.due(node, ttl, self.registries().len());
         let registries = self.registries().iter().zip(&due);
-        let registered = each(registries.map(|(one, due)| async move {
+        let registered = join_all(registries.map(|(one, due)| async move {
             match due {
                 true => one.register(node, ttl).await,
                 false => Ok(()),
@@ -137,7 +137,7 @@ impl Registry for Several {
     async fn deregister(&self, node: &Node) -> Result<()> {
         self.0.retry.forget(node);
         let registries = self.registries().iter();
-        let deregistered = each(registries.map(|one| one.deregister(node))).await;
+        let deregistered = join_all(registries.map(|one| one.deregister(node))).await;
         all(self.registries(), deregistered)
     }
 

@@ -135,7 +135,7 @@ impl Following {
             return match std::future::poll_fn(|cx| updates.as_mut().poll_next(cx)).await {
                 Some(update) => {
                     if matches!(update, Update::Set { .. }) {
-                        self.backoff.end();
+                        self.backoff.reset();
                         self.lost = None;
                     }
                     (self, update)
@@ -151,7 +151,7 @@ impl Following {
     fn lose(mut self, error: Error) -> (Self, Update) {
         let now = Instant::now();
         let since = self.lost.get_or_insert(now).elapsed();
-        self.again = now + self.backoff.next();
+        self.again = now + self.backoff.next_wait();
         (self, Update::Stale { since, error })
     }
 }

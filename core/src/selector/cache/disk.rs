@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::{Error, Result},
     node::{Endpoint, Node},
-    registry::{Readers, admits, open_plain},
+    registry::{Scope, open_plain, validation::accept},
 };
 
 /// What was read.
@@ -83,7 +83,7 @@ pub(in crate::selector) fn write(
 pub(in crate::selector) fn read(
     directory: &Path,
     service: &str,
-    readers: Readers,
+    scope: Scope,
 ) -> Result<Option<Saved>> {
     let path = path(directory, service);
     let damaged = |cause: Box<dyn std::error::Error + Send + Sync>| {
@@ -119,7 +119,7 @@ pub(in crate::selector) fn read(
             MAX_AGE.as_secs() / 86_400
         )));
     }
-    nodes.retain(|node| admits("snapshot", node, readers));
+    nodes.retain(|node| accept("snapshot", node, scope));
     Ok((!nodes.is_empty()).then_some(Saved { nodes, age }))
 }
 

@@ -1,10 +1,6 @@
 //! Following a service in the registry: watched again when a watch ends, doubted when it shows nothing.
 
-use std::{
-    future::{pending, poll_fn},
-    sync::Arc,
-    time::Duration,
-};
+use std::{future::poll_fn, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -14,11 +10,10 @@ use crate::{
     random::Rng,
     registry::{Registry, Update, Updates},
     time::{self, Nanos},
+    wait::{Backoff, until},
 };
 
-/// Waits between watches that fail double from here …
-const SHORTEST: Duration = Duration::from_millis(100);
-/// … to here.
+/// The longest wait between watches that fail.
 const LONGEST: Duration = Duration::from_secs(10);
 /// A registry that takes longer to begin a watch is taken to be out of reach.
 const BEGIN: Duration = Duration::from_secs(10);
@@ -40,7 +35,9 @@ pub(super) struct Follow<H> {
     /// Whether there are nodes that an empty set would take away.
     holds: H,
     updates: Option<Updates>,
-    failures: u32,
+    backoff: Backoff,
+    /// When to watch again, as the last watch failed.
+    again: Option<Instant>,
     /// Until when an empty set that may be an error is not believed.
     doubt: Option<Instant>,
 }
@@ -60,7 +57,8 @@ impl<H: Fn() -> bool> Follow<H> {
             rng,
             holds,
             updates: None,
-            failures: 0,
+            backoff: Backoff::up_to(LONGEST),
+            again: None,
             doubt: None,
         }
     }
@@ -78,7 +76,7 @@ impl<H: Fn() -> bool> Follow<H> {
             let update = tokio::select! {
                 biased;
                 update = poll_fn(|cx| updates.as_mut().poll_next(cx)) => update,
-                () = at(self.doubt) => {
+                () = until(self.doubt) => {
                     self.doubt = None;
                     return Said::Nodes(Vec::new());
                 }
@@ -99,7 +97,7 @@ impl<H: Fn() -> bool> Follow<H> {
                     authoritative,
                     ..
                 }) => {
-                    self.failures = 0;
+                    self.backoff.reset();
                     if nodes.is_empty() && !authoritative && (self.holds)() {
                         self.doubt
                             .get_or_insert_with(|| Instant::now() + self.grace);
@@ -119,10 +117,9 @@ impl<H: Fn() -> bool> Follow<H> {
 
     /// Begins a watch, after a wait when the last one failed.
     async fn watch(&mut self) -> Result<Updates, Error> {
-        if self.failures > 0 {
-            let doubled = SHORTEST.saturating_mul(1 << (self.failures - 1).min(16));
-            let wait = self.rng.around(time::nanos(doubled.min(LONGEST)));
-            tokio::time::sleep(Duration::from_nanos(wait)).await;
+        if let Some(again) = self.again {
+            sleep_until(again).await;
+            self.again = None;
         }
         match timeout(BEGIN, self.registry.watch(Some(&self.service))).await {
             Ok(begun) => begun,
@@ -131,16 +128,8 @@ impl<H: Fn() -> bool> Follow<H> {
     }
 
     fn lost(&mut self, error: Error) -> Said {
-        self.failures = self.failures.saturating_add(1);
+        self.again = Some(Instant::now() + self.backoff.next_wait_by(self.rng.number()));
         self.doubt = None;
         Said::Stale(time::now(), error)
-    }
-}
-
-/// Waits until a time, or for ever.
-pub(super) async fn at(time: Option<Instant>) {
-    match time {
-        Some(time) => sleep_until(time).await,
-        None => pending().await,
     }
 }

@@ -6,10 +6,10 @@ use tokio::time::{Instant, timeout};
 
 use super::{
     Snapshots, disk,
-    follow::{Follow, Said, at},
+    follow::{Follow, Said},
     state::Inner,
 };
-use crate::{random::Rng, registry::Readers};
+use crate::{random::Rng, registry::Scope, wait::until};
 
 /// A service's set is written to disk at most this often.
 const BETWEEN_SAVES: Duration = Duration::from_secs(1);
@@ -40,11 +40,11 @@ pub(super) async fn run<P: Clone + Send + Sync + 'static>(inner: Arc<Inner<P>>) 
                     said = &mut next => break Some(said),
                     () = inner.asked.notified() => break None,
                     Ok(()) = weights.changed() => inner.reweigh(),
-                    () = at(cold) => {
+                    () = until(cold) => {
                         cold = None;
                         Box::pin(restore(&inner)).await;
                     }
-                    () = at(save) => {
+                    () = until(save) => {
                         save = None;
                         saved = Some(Instant::now());
                         Box::pin(store(&inner)).await;
@@ -89,8 +89,8 @@ async fn restore<P: Clone + Send + Sync + 'static>(inner: &Arc<Inner<P>>) {
     };
     let service = inner.service.clone();
     let _turn = inner.shared.disk.acquire().await;
-    let readers = Readers::of(inner.shared.registry.is_of_this_machine());
-    let read = tokio::task::spawn_blocking(move || disk::read(&directory, &service, readers));
+    let scope = Scope::of(inner.shared.registry.is_of_this_machine());
+    let read = tokio::task::spawn_blocking(move || disk::read(&directory, &service, scope));
     match read.await {
         Ok(Ok(Some(saved))) => inner.restore(saved),
         Ok(Err(error)) => inner.warn(&error),

@@ -4,7 +4,7 @@ use std::{
 };
 
 use super::*;
-use crate::{Code, node::Endpoint, registry::Readers, selector::cache::disk};
+use crate::{Code, node::Endpoint, registry::Scope, selector::cache::disk};
 
 /// A directory that goes with its test.
 pub(super) struct Directory(PathBuf);
@@ -37,7 +37,7 @@ impl Drop for Directory {
 }
 
 fn read(directory: &Path, service: &str) -> crate::Result<Option<disk::Saved>> {
-    disk::read(directory, service, Readers::Elsewhere)
+    disk::read(directory, service, Scope::Network)
 }
 
 #[test]

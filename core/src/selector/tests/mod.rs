@@ -1,4 +1,4 @@
-//! Tests of the room, a file a topic; time is numbers here, or tokio's paused clock.
+//! Tests of the module, a file a topic; time is numbers here, or tokio's paused clock.
 
 #![allow(clippy::unwrap_used, reason = "a test may end in a panic")]
 

@@ -33,7 +33,7 @@ use micro_core::{
     error::{Error, Result},
     http::client::Answer,
     registry::remote::Shown,
-    wait::at,
+    wait::until,
 };
 
 /// Services that are read at once.
@@ -209,7 +209,7 @@ impl Due {
             let all = *self.all.lock();
             tokio::select! {
                 () = self.more.notified() => {}
-                () = at(all) => {
+                () = until(all) => {
                     *self.all.lock() = None;
                     return server.all_names().await;
                 }

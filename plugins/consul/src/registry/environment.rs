@@ -4,7 +4,7 @@ use std::fs;
 
 use micro_core::{
     error::{Error, Result},
-    url::{Options, Url, trimmed},
+    url::{Options, Url, non_blank},
 };
 
 /// The URL with what `CONSUL_HTTP_ADDR`, `CONSUL_HTTP_TOKEN`, `CONSUL_HTTP_TOKEN_FILE`, `CONSUL_HTTP_AUTH` and, where
@@ -13,7 +13,7 @@ pub(super) fn complete(
     url: &Url,
     variable: impl Fn(&str) -> Result<Option<String>>,
 ) -> Result<Url> {
-    let switch = |name: &str| match trimmed(variable(name)?).as_deref() {
+    let switch = |name: &str| match non_blank(variable(name)?).as_deref() {
         None => Ok(None),
         Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(Some(true)),
         Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(Some(false)),
@@ -23,7 +23,7 @@ pub(super) fn complete(
     };
     let mut said = url.clone();
     if url.hosts().next().is_none()
-        && let Some(address) = trimmed(variable("CONSUL_HTTP_ADDR")?)
+        && let Some(address) = non_blank(variable("CONSUL_HTTP_ADDR")?)
     {
         if address.starts_with("unix:") {
             return Err(Error::invalid_argument(format!(

@@ -35,7 +35,7 @@ use micro_core::{
     http::client::{self, Answer, Http, Request},
     node::Node,
     registry::remote::{AsRemote, Driver, Remote, Shown},
-    url::{Options, Url, variable},
+    url::{Options, Url, env_var},
 };
 use pulse::Pulse;
 use record::Names;
@@ -87,7 +87,7 @@ impl Consul {
     /// [`Code::InvalidArgument`] for what the URL says wrongly, as [`Options::of`] has it.
     pub fn open(url: &Url) -> Result<Self> {
         Options::of(url, PORT, &["connections"])?;
-        let url = environment::complete(url, variable)?;
+        let url = environment::complete(url, env_var)?;
         let options = Options::of(&url, PORT, &["connections"])?;
         let connections = match url.query("connections") {
             None => CONNECTIONS,

@@ -20,7 +20,7 @@ use micro_core::{
         remote::{Driver, Remote, Shown},
     },
     url::Url,
-    wait::part_of,
+    wait::jitter,
 };
 use place::Place;
 
@@ -177,7 +177,7 @@ impl Driver for Zone {
             begun = true;
             let lives = found.lives.clamp(SOONEST, LATEST);
             // The many who heard the same answer do not ask again as one.
-            sleep(lives + part_of(lives / 10)).await;
+            sleep(lives + jitter(lives / 10)).await;
         }
     }
 }

@@ -14,7 +14,7 @@ use super::{
     stream::Stream,
 };
 use micro_core::registry::{
-    each::each,
+    join_all,
     remote::{Change, Shown},
 };
 
@@ -180,7 +180,7 @@ async fn alive(link: &Link, leases: HashSet<i64>) -> HashSet<i64> {
             // Without an answer it is in doubt, as one that expired is.
             lease.is_ok_and(|lease| lease.ttl > 0).then_some(*id)
         });
-        alive.extend(each(questions).await.into_iter().flatten());
+        alive.extend(join_all(questions).await.into_iter().flatten());
     }
     alive
 }

@@ -29,7 +29,7 @@ use super::{
 use micro_core::{
     node::Node,
     registry::id_in_use,
-    wait::{at, part_of},
+    wait::{jitter, until},
 };
 
 /// Between two attempts to keep a lease alive.
@@ -216,10 +216,10 @@ impl Held {
             let (due, may) = self.plans();
             let connection = self.link.now().filter(|connection| connection.is_alive());
             tokio::select! {
-                () = at(due) => {}
+                () = until(due) => {}
                 () = self.changed.notified() => continue,
                 () = ended(connection.as_deref()), if may => {
-                    sleep(part_of(SPREAD)).await;
+                    sleep(jitter(SPREAD)).await;
                     self.all_due();
                 }
             }
@@ -285,7 +285,7 @@ impl Held {
             self.yields(key, &record).await?;
             self.write(key, &mut record).await?;
             if !self.records.lock().contains_key(key) {
-                own::delete(&self.link, key, &record.node, Some(&record)).await?;
+                own::delete(&self.link, key, &record.node, record.lease).await?;
             }
         }
         record.due = None;

@@ -35,11 +35,11 @@ use micro_core::{
     error::{Error, Result},
     node::Node,
     registry::{
-        admit::left_out,
         encoding,
         remote::{AsRemote, Driver, Remote, Shown},
+        validation::warn_rejected,
     },
-    url::{Options, Url, variable},
+    url::{Options, Url, env_var},
 };
 
 /// A registry in etcd, shared with services of go-micro.
@@ -77,8 +77,8 @@ impl Etcd {
     pub fn open(url: &Url) -> Result<Self> {
         let options = Options::of(url, PORT, &[])?;
         let user = match (&options.user, &options.token) {
-            (None, None) => match variable("ETCD_USERNAME")? {
-                Some(user) => Some((user, variable("ETCD_PASSWORD")?.unwrap_or_default())),
+            (None, None) => match env_var("ETCD_USERNAME")? {
+                Some(user) => Some((user, env_var("ETCD_PASSWORD")?.unwrap_or_default())),
                 None => None,
             },
             (Some(_), Some(_)) => {
@@ -165,7 +165,8 @@ impl Driver for Server {
         let written = self.leases.forget(&key);
         for place in self.places(node).await? {
             let written = written.as_ref().filter(|_| place == key);
-            own::delete(&self.link, &place, node, written).await?;
+            let lease = written.map_or(0, |record| record.lease);
+            own::delete(&self.link, &place, node, lease).await?;
         }
         Ok(())
     }
@@ -200,7 +201,7 @@ fn is_of(node: &Node, service: Option<&str>) -> bool {
 fn record(kv: &KeyValue) -> Vec<Node> {
     encoding::decode(&kv.value).unwrap_or_else(|error| {
         let key = String::from_utf8_lossy(&kv.key);
-        left_out(
+        warn_rejected(
             NAME,
             &error.context(format_args!("key `{}`", key.escape_debug())),
         );

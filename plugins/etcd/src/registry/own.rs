@@ -4,7 +4,6 @@ use bytes::Bytes;
 
 use super::{
     failure::Failure,
-    leases::Record,
     link::Link,
     message::{DeleteIf, KeyValue, Range},
 };
@@ -26,14 +25,14 @@ pub(super) fn another(kv: &KeyValue, node: &Node) -> Option<String> {
 
 /// Deletes the record of a node, unless another instance has written it.
 ///
-/// `written` is the record as this handle wrote it. With a lease it is told by that; else by the node's address.
+/// `lease` is the one that this handle wrote it with, 0 for none. A record with a lease is ours if it has that one; else the
+/// node's address tells.
 pub(super) async fn delete(
     link: &Link,
     key: &Bytes,
     node: &Node,
-    written: Option<&Record>,
+    lease: i64,
 ) -> Result<(), Failure> {
-    let lease = written.map_or(0, |record| record.lease);
     for _ in 0..TRIES {
         let found = link.ask(&Range::of(key, false)).await?;
         let Some(kv) = found.kvs.first() else {

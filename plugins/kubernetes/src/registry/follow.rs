@@ -312,7 +312,7 @@ mod tests {
     fn a_watch_goes_on_from_the_last_version_and_lists_again_when_it_is_too_old() {
         let (server, shown) = (
             server(),
-            Shown::new("kubernetes", micro_core::registry::Readers::Here),
+            Shown::new("kubernetes", micro_core::registry::Scope::Machine),
         );
         let mut feed = Feed {
             server: &server,

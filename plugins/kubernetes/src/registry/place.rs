@@ -9,7 +9,7 @@ use std::{
 use super::{credentials::Credentials, object::is_label, slices::Port};
 use micro_core::{
     error::{Error, Result},
-    url::{Options, Url, switch, trimmed, variable},
+    url::{Options, Url, env_var, non_blank},
 };
 
 /// Where a pod has what it needs to speak to its cluster.
@@ -53,7 +53,7 @@ impl Place {
         if url.hosts().next().is_none() {
             options.hosts = vec![own_cluster()?];
         }
-        let is_plain = url.scheme() == Some("http") || switch(url, "tls")? == Some(false);
+        let is_plain = url.scheme() == Some("http") || url.flag("tls")? == Some(false);
         if !is_plain {
             let files = options.tls.get_or_insert_default();
             files.ca = files.ca.take().or_else(|| account.file("ca.crt"));
@@ -69,7 +69,7 @@ impl Place {
         }
         let pod = match url.query("pod") {
             Some(pod) => Some(pod),
-            None => trimmed(variable("HOSTNAME")?),
+            None => non_blank(env_var("HOSTNAME")?),
         };
         let pod = pod.filter(|pod| !pod.is_empty());
         if let Some(pod) = &pod
@@ -108,7 +108,7 @@ impl Place {
 }
 
 fn kind(url: &Url) -> Result<Kind> {
-    let is_switched = switch(url, "endpoint-slices")?.unwrap_or(false);
+    let is_switched = url.flag("endpoint-slices")?.unwrap_or(false);
     let by_switch = is_switched.then_some("endpointslices");
     let said = url.query("kind");
     match by_switch.or(said.as_deref()) {
@@ -130,12 +130,12 @@ fn kind(url: &Url) -> Result<Kind> {
 
 /// The API server of the cluster that this process runs in.
 fn own_cluster() -> Result<String> {
-    let host = trimmed(variable("KUBERNETES_SERVICE_HOST")?).ok_or_else(|| {
+    let host = non_blank(env_var("KUBERNETES_SERVICE_HOST")?).ok_or_else(|| {
         Error::invalid_argument(
             "this is no pod of a cluster; name the API server: `kubernetes:https://HOST:PORT`",
         )
     })?;
-    let port = trimmed(variable("KUBERNETES_SERVICE_PORT")?).unwrap_or_else(|| "443".into());
+    let port = non_blank(env_var("KUBERNETES_SERVICE_PORT")?).unwrap_or_else(|| "443".into());
     Ok(match host.contains(':') {
         true => format!("[{host}]:{port}"),
         false => format!("{host}:{port}"),

@@ -1,7 +1,7 @@
 //! Any bytes as what comes by multicast.
 
 use super::{entry, message::Message};
-use micro_core::registry::admit;
+use micro_core::registry::{Scope, validation};
 
 /// Reads bytes as a message, and what it tells of nodes. Nothing may panic, and a node that is let in must be told of so
 /// that the same is heard, unless it is too large for that.
@@ -16,7 +16,7 @@ pub fn messages(bytes: &[u8]) {
     for domain in ["micro", "local"] {
         let (nodes, _) = entry::read(&message.records, domain);
         for node in nodes.into_iter().map(|heard| heard.node) {
-            if admit::check(&node).is_err() {
+            if validation::validate(&node, Scope::Machine).is_err() {
                 continue;
             }
             let Ok(records) = entry::records(&node, domain, 120, false) else {

@@ -27,9 +27,10 @@ use micro_core::{
     error::{Error, Result},
     node::Node,
     registry::{
-        Readers, Registry, Updates, admit,
-        view::{Teller, updates},
+        Registry, Scope, Updates, validation,
+        view::{WatchCursor, updates},
     },
+    url::{Reads, Url},
 };
 use sockets::Sockets;
 use task::Shared;
@@ -78,6 +79,30 @@ impl Mdns {
     /// The services of the domain `micro`.
     pub fn new() -> Self {
         Mdns::domains(["micro"])
+    }
+
+    /// The services of the domains that a URL names, as in `mdns:DOMAIN,DOMAIN`; of `micro` where it names none.
+    ///
+    /// # Errors
+    /// [`Code::InvalidArgument`](micro_core::Code::InvalidArgument) for a domain of other characters than letters, digits,
+    /// `-`, `_` and `.`, and for any other part of a URL.
+    pub fn open(url: &Url) -> Result<Self> {
+        url.check(&Reads {
+            keys: Some(&[]),
+            ..Reads::default()
+        })?;
+        for domain in url.all_hosts() {
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+            if domain.is_empty() || !domain.chars().all(is_plain) {
+                return Err(Error::invalid_argument(format!(
+                    "`{domain}` is not the name of a domain"
+                )));
+            }
+        }
+        Ok(match url.hosts().next() {
+            None => Mdns::new(),
+            Some(_) => Mdns::domains(url.hosts()),
+        })
     }
 
     /// The services of these domains together: `local` for go-micro before v1.10.
@@ -170,7 +195,7 @@ impl Registry for Mdns {
     }
 
     async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {
-        admit::check_for(node, Readers::Elsewhere)
+        validation::validate(node, Scope::Network)
             .map_err(|error| error.context("registry `mdns`"))?;
         let (sockets, shared) = (self.0.sockets()?, &self.0.shared);
         for domain in &shared.domains {
@@ -224,13 +249,13 @@ impl Registry for Mdns {
         // So that what is there is said first, and not that there is nothing.
         sleep(WINDOW).await;
         view.mark_changed();
-        let state = (wanted, view, Teller::new(service));
+        let state = (wanted, view, WatchCursor::new(service));
         Ok(updates(
             state,
-            |(wanted, mut view, mut teller)| async move {
+            |(wanted, mut view, mut cursor)| async move {
                 loop {
-                    if let Some(update) = teller.next() {
-                        return ((wanted, view, teller), update);
+                    if let Some(update) = cursor.next_update() {
+                        return ((wanted, view, cursor), update);
                     }
                     // Opened anew if its runtime has ended; not open, it is looked after at the next registration.
                     let _sockets = wanted.inner.sockets();
@@ -238,7 +263,7 @@ impl Registry for Mdns {
                         .await
                         .expect("the sender is in what this stream holds");
                     let shown = view.borrow_and_update().clone();
-                    teller.look(&shown);
+                    cursor.observe(&shown);
                 }
             },
         ))

@@ -14,7 +14,7 @@ use micro_core::{
     node::Node,
     registry::{
         id_in_use, is_another,
-        view::{Set, View},
+        view::{NodeSet, View},
     },
 };
 
@@ -329,7 +329,7 @@ impl State {
         if nodes.is_empty() {
             view.services.remove(service);
         } else {
-            let set = Set::new(nodes, true);
+            let set = NodeSet::new(nodes, true);
             view.services.insert(service.to_owned(), Arc::new(set));
         }
         self.view.send_replace(Arc::new(view));

@@ -14,7 +14,11 @@ use super::{
     sockets::{From, PORT, Sockets},
     state::{Due, State},
 };
-use micro_core::{error::Result, node::Node, registry::admit};
+use micro_core::{
+    error::Result,
+    node::Node,
+    registry::{Scope, validation},
+};
 
 /// How long to leave sockets alone that could not be read.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -142,7 +146,7 @@ impl Shared {
         for domain in &self.domains {
             let (nodes, services) = entry::read(&message.records, domain);
             for heard in nodes {
-                if !admit::admit("mdns", &heard.node, admit::Readers::Elsewhere) {
+                if !validation::accept("mdns", &heard.node, Scope::Network) {
                     continue;
                 }
                 let dismissed = self.state.lock().hear(heard);

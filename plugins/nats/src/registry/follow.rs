@@ -18,7 +18,7 @@ use micro_core::{
         is_another,
         remote::{Change, Shown},
     },
-    wait::part_of,
+    wait::jitter,
 };
 
 /// Between two looks at who was not heard, with half as much again by chance: two of them after [`QUIET`] are over
@@ -178,5 +178,5 @@ impl Following {
 }
 
 fn next_look() -> Instant {
-    Instant::now() + LOOK + part_of(LOOK / 2)
+    Instant::now() + LOOK + jitter(LOOK / 2)
 }

@@ -16,7 +16,7 @@ use super::{
 use micro_core::{
     error::{Error, Result},
     net::tls::Connector,
-    url::{Options, variable},
+    url::{Options, env_var},
 };
 
 /// A server that answers two of them not is lost.
@@ -44,7 +44,7 @@ pub(super) struct Linked {
 
 impl Link {
     pub(super) fn of(options: &Options) -> Result<Self> {
-        let identity = Identity::of(options, variable)?;
+        let identity = Identity::of(options, env_var)?;
         options.warn_of_plaintext(identity.is_sent());
         Ok(Link {
             servers: options.hosts.clone(),

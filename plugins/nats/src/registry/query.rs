@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{link::Linked, refusal::Kind, wire::Subjects};
 use micro_core::{
     error::{Error, Result},
-    registry::{admit, encoding::Service},
+    registry::{encoding::Service, validation},
 };
 
 /// How long an answer is waited for, from the question or the last answer; go-micro's.
@@ -68,7 +68,7 @@ pub(super) async fn ask(
             Ok(service) => services.push(service),
             Err(error) => {
                 let wrong = Error::invalid_argument("an answer is not the JSON of a service");
-                admit::left_out("nats", &wrong.with_source(error));
+                validation::warn_rejected("nats", &wrong.with_source(error));
             }
         }
     }

@@ -19,8 +19,8 @@ use super::{
 use micro_core::{
     error::{Error, Result},
     node::Node,
-    registry::admit,
-    wait::{Backoff, at},
+    registry::validation,
+    wait::{Backoff, until},
 };
 
 /// The longest wait between two tries to connect.
@@ -82,7 +82,7 @@ impl Shared {
             };
             self.state.send_replace(State::Down(error));
             self.watches.lock().clear();
-            sleep(backoff.next()).await;
+            sleep(backoff.next_wait()).await;
         }
     }
 
@@ -92,7 +92,7 @@ impl Shared {
             Ok(subscribed) => subscribed,
             Err(error) => return error,
         };
-        backoff.end();
+        backoff.reset();
         self.state.send_replace(State::Up(linked.clone()));
         let Linked {
             client, mut told, ..
@@ -102,7 +102,7 @@ impl Shared {
             let message = tokio::select! {
                 message = one_of(&mut subscribed) => message,
                 error = loss(&mut told) => return error,
-                () = at(next) => {
+                () = until(next) => {
                     if let Err(error) = self.expire(&client).await {
                         return error;
                     }
@@ -203,7 +203,7 @@ impl Shared {
     async fn pass_on(&self, client: &Client, message: &Message) -> Result<()> {
         let Some(said) = Said::read(&message.payload) else {
             let what = format!("a message on `{}` is not of a registry", message.subject);
-            admit::left_out("nats", &Error::invalid_argument(what));
+            validation::warn_rejected("nats", &Error::invalid_argument(what));
             return Ok(());
         };
         let is_gone = said.action == "delete";

@@ -15,11 +15,11 @@ use super::records::{Over, Records, node};
 use micro_core::{
     error::Result,
     node::Node,
-    wait::{at, part_of},
+    wait::{Backoff, until},
 };
 
-/// Between two tries, with as much again by chance.
-const AGAIN: Duration = Duration::from_millis(500);
+/// The longest wait between two tries.
+const LONGEST: Duration = Duration::from_secs(1);
 
 /// A node's record, which is to be in the tree until its time is up.
 #[derive(Clone, PartialEq, Eq)]
@@ -113,19 +113,20 @@ impl Drop for Keeper {
 impl State {
     async fn run(self: Arc<Self>) {
         let mut losses = self.records.client.shared.losses.subscribe();
+        let mut backoff = Backoff::up_to(LONGEST);
         loop {
             let next = self.kept.lock().values().map(|kept| kept.until).min();
             tokio::select! {
-                () = at(next) => self.take_out().await,
+                () = until(next) => self.take_out(&mut backoff).await,
                 // The sender is in what this task holds.
-                _ = losses.changed() => self.write_all().await,
+                _ = losses.changed() => self.write_all(&mut backoff).await,
                 () = self.sooner.notified() => {}
             }
         }
     }
 
     /// Writes all again until it is done. Where the session lives, that is one question each.
-    async fn write_all(&self) {
+    async fn write_all(&self, backoff: &mut Backoff) {
         let mut done: BTreeMap<String, Kept> = BTreeMap::new();
         loop {
             let due = self.kept.lock().iter().find_map(|(path, kept)| {
@@ -134,9 +135,9 @@ impl State {
             });
             let Some((path, kept)) = due else { return };
             match self.settle(&path, &kept).await {
-                Ok(()) => {}
+                Ok(()) => backoff.reset(),
                 Err(error) if error.code().is_retryable() => {
-                    pause().await;
+                    sleep(backoff.next_wait()).await;
                     continue;
                 }
                 Err(error) => {
@@ -178,12 +179,13 @@ impl State {
     }
 
     /// Takes out what was not renewed in time.
-    async fn take_out(&self) {
+    async fn take_out(&self, backoff: &mut Backoff) {
         for (path, overdue) in self.overdue() {
             if self.records.expire(&path).await.is_err() {
-                pause().await;
+                sleep(backoff.next_wait()).await;
                 return;
             }
+            backoff.reset();
             // Renewed in this very moment, it may have been taken out with its registration.
             if let Some(data) = self.drop_or_keep(&path, &overdue) {
                 let _ = self.records.write(&path, &data, true, Over::Own).await;
@@ -209,8 +211,4 @@ impl State {
         kept.remove(path);
         None
     }
-}
-
-async fn pause() {
-    sleep(AGAIN + part_of(AGAIN)).await;
 }

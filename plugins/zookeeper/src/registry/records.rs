@@ -14,7 +14,7 @@ use super::{
 use micro_core::{
     error::{Error, Result},
     node::Node,
-    registry::{admit, encoding, id_in_use, is_another},
+    registry::{encoding, id_in_use, is_another, validation},
 };
 
 /// How often something is begun anew that others got in the way of.
@@ -271,7 +271,7 @@ impl Records {
         };
         if node.is_none() {
             let text = format!("`{path}` has no record of its node");
-            admit::left_out("zookeeper", &Error::invalid_argument(text));
+            validation::warn_rejected("zookeeper", &Error::invalid_argument(text));
         }
         Some(Record {
             path: path.to_owned(),

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::super::{
-    envelope::{Envelope, Id},
+    content::Id,
+    envelope::Envelope,
     fault,
     names::{self, EOS, ERROR, HALF_CLOSE, ID, STREAM, X_ERROR, X_ID},
 };

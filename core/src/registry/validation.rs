@@ -1,4 +1,4 @@
-//! Which records are let in: what a stranger writes to a registry harms nobody but its own node.
+//! Validation of records: a hostile record that a stranger writes to a registry harms nobody but its own node.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,56 +9,59 @@ use crate::{
 };
 
 /// The longest name, id, version or address, in bytes.
-const LONGEST: usize = 1024;
+const MAX_TEXT: usize = 1024;
 /// Most of metadata, in bytes.
-const METADATA: usize = 64 * 1024;
+const MAX_METADATA: usize = 64 * 1024;
 /// Most endpoints.
-const ENDPOINTS: usize = 1000;
-/// Between warnings of records that are left out.
-const WARNING: Nanos = 60_000_000_000;
+const MAX_ENDPOINTS: usize = 1000;
+/// Between warnings of records that are rejected.
+const WARNING_INTERVAL: Nanos = 60_000_000_000;
 
 static WARNED: AtomicU64 = AtomicU64::new(0);
 
-/// Where those are who read a registry's records.
+/// From where a registry is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Readers {
-    /// All on this machine.
-    Here,
-    /// On other machines too: a record may not name what is on each reader's own.
-    Elsewhere,
+pub enum Scope {
+    /// From this machine only.
+    Machine,
+    /// From other machines too: a record may not name what exists on each reader's own machine, such as a Unix socket.
+    Network,
 }
 
-impl Readers {
-    /// The readers of a registry.
+impl Scope {
+    /// The scope of a registry, by [`Registry::is_of_this_machine`](super::Registry::is_of_this_machine).
     pub fn of(is_of_this_machine: bool) -> Self {
         match is_of_this_machine {
-            true => Readers::Here,
-            false => Readers::Elsewhere,
+            true => Scope::Machine,
+            false => Scope::Network,
         }
     }
 }
 
-/// Whether a record may be shown; warns of one that may not, once a minute.
-pub fn admit(registry: &str, node: &Node, readers: Readers) -> bool {
-    let Err(error) = check_for(node, readers) else {
+/// Returns whether a record that `registry` holds is valid. Logs a warning of one that is not, at most once a minute.
+pub fn accept(registry: &str, node: &Node, scope: Scope) -> bool {
+    let Err(error) = validate(node, scope) else {
         return true;
     };
-    left_out(registry, &error);
+    warn_rejected(registry, &error);
     false
 }
 
-/// Warns of a record that is not shown, once a minute.
-pub fn left_out(registry: &str, error: &Error) {
+/// Logs a warning of a record of `registry` that is not shown, at most once a minute in the process.
+pub fn warn_rejected(registry: &str, error: &Error) {
     let (now, last) = (time::now(), WARNED.load(Ordering::Relaxed));
-    if last == 0 || now.saturating_sub(last) >= WARNING {
+    if last == 0 || now.saturating_sub(last) >= WARNING_INTERVAL {
         WARNED.store(now, Ordering::Relaxed);
         tracing::warn!(registry, %error, "a record is left out");
     }
 }
 
-/// Checks a record as `check` does, and refuses a Unix socket to readers on other machines, who have none of that path.
-pub fn check_for(node: &Node, readers: Readers) -> Result<()> {
-    if readers == Readers::Elsewhere && node.address.starts_with("unix:") {
+/// Validates a record: sizes, characters, and an address that those in `scope` can reach.
+///
+/// # Errors
+/// [`Code::InvalidArgument`](crate::Code::InvalidArgument) that names the node and what is wrong with it.
+pub fn validate(node: &Node, scope: Scope) -> Result<()> {
+    if scope == Scope::Network && node.address.starts_with("unix:") {
         let address = &node.address;
         return Err(refused(
             node,
@@ -67,11 +70,6 @@ pub fn check_for(node: &Node, readers: Readers) -> Result<()> {
             ),
         ));
     }
-    check(node)
-}
-
-/// What is wrong with a record, if anything: sizes, characters, an address that leads nowhere.
-pub fn check(node: &Node) -> Result<()> {
     if leads_nowhere(&node.address) {
         let address = &node.address;
         return Err(refused(
@@ -81,22 +79,26 @@ pub fn check(node: &Node) -> Result<()> {
             ),
         ));
     }
-    check_here(node)
+    validate_local(node)
 }
 
-/// The same among the processes of one machine, where an unspecified address is this machine's.
-pub fn check_here(node: &Node) -> Result<()> {
+/// Validates a record that only processes of this machine read from its disk: an unspecified address, such as
+/// `0.0.0.0:80`, is this machine's and so is reachable.
+///
+/// # Errors
+/// [`Code::InvalidArgument`](crate::Code::InvalidArgument) that names the node and what is wrong with it.
+pub fn validate_local(node: &Node) -> Result<()> {
     for (part, text) in [
         ("service", &node.service),
         ("id", &node.id),
         ("version", &node.version),
         ("address", &node.address),
     ] {
-        if text.len() > LONGEST {
+        if text.len() > MAX_TEXT {
             let size = text.len();
             return Err(refused(
                 node,
-                format_args!("its {part} has {size} bytes of at most {LONGEST}"),
+                format_args!("its {part} has {size} bytes of at most {MAX_TEXT}"),
             ));
         }
         if text.chars().any(char::is_control) {
@@ -121,17 +123,17 @@ pub fn check_here(node: &Node) -> Result<()> {
     }
     let metadata = node.metadata.iter();
     let metadata: usize = metadata.map(|(name, value)| name.len() + value.len()).sum();
-    if metadata > METADATA {
+    if metadata > MAX_METADATA {
         return Err(refused(
             node,
-            format_args!("its metadata has {metadata} bytes of at most {METADATA}"),
+            format_args!("its metadata has {metadata} bytes of at most {MAX_METADATA}"),
         ));
     }
     let endpoints = node.endpoints.len();
-    if endpoints > ENDPOINTS {
+    if endpoints > MAX_ENDPOINTS {
         return Err(refused(
             node,
-            format_args!("it has {endpoints} endpoints of at most {ENDPOINTS}"),
+            format_args!("it has {endpoints} endpoints of at most {MAX_ENDPOINTS}"),
         ));
     }
     Ok(())
@@ -198,7 +200,7 @@ mod tests {
             ),
         ];
         for (node, reason) in cases {
-            let error = check(&node).map_err(|error| error.to_string());
+            let error = validate(&node, Scope::Machine).map_err(|error| error.to_string());
             assert!(
                 error.as_ref().is_err_and(|error| error.contains(reason)),
                 "{reason}: {error:?}"
@@ -209,19 +211,22 @@ mod tests {
     #[test]
     fn a_record_from_elsewhere_may_not_name_a_unix_socket() {
         let node = Node::new("greeter", "a", "unix:/run/other.sock");
-        assert!(check_for(&node, Readers::Here).is_ok());
-        let error = check_for(&node, Readers::Elsewhere).map_err(|error| error.to_string());
+        assert!(validate(&node, Scope::Machine).is_ok());
+        let error = validate(&node, Scope::Network).map_err(|error| error.to_string());
         assert!(error.is_err_and(|error| error.contains("on its own machine alone")));
         let relative = Node::new("greeter", "a", "unix:other.sock");
-        assert!(check_here(&relative).is_err());
+        assert!(validate_local(&relative).is_err());
     }
 
     #[test]
     fn on_one_machine_the_unspecified_address_is_its_own() {
         let at = |address| Node::new("greeter", "a", address);
-        assert!(check(&at("0.0.0.0:80")).is_err() && check_here(&at("0.0.0.0:80")).is_ok());
-        assert!(check_here(&at("0.0.0.0:0")).is_err());
-        assert!(check_here(&at("[::]:0")).is_err());
+        assert!(
+            validate(&at("0.0.0.0:80"), Scope::Machine).is_err()
+                && validate_local(&at("0.0.0.0:80")).is_ok()
+        );
+        assert!(validate_local(&at("0.0.0.0:0")).is_err());
+        assert!(validate_local(&at("[::]:0")).is_err());
     }
 
     #[test]
@@ -236,7 +241,7 @@ mod tests {
             "",
         ] {
             assert!(
-                check(&Node::new("greeter", "a", address)).is_ok(),
+                validate(&Node::new("greeter", "a", address), Scope::Machine).is_ok(),
                 "{address}"
             );
         }

@@ -1,25 +1,25 @@
-//! Futures that run beside each other.
+//! Futures that run concurrently in one task.
 
 use std::{future::poll_fn, pin::Pin, task::Poll};
 
-/// A future, or what it gave.
-enum One<T, F> {
+/// A future, or its output.
+enum Slot<T, F> {
     Running(Pin<Box<F>>),
     Done(T),
 }
 
-/// What each of these futures gives, in their order; they run beside each other.
-pub async fn each<T, F: Future<Output = T>>(futures: impl IntoIterator<Item = F>) -> Vec<T> {
+/// Runs futures concurrently and returns their outputs, in the order of the futures.
+pub async fn join_all<T, F: Future<Output = T>>(futures: impl IntoIterator<Item = F>) -> Vec<T> {
     let running = futures
         .into_iter()
-        .map(|future| One::Running(Box::pin(future)));
+        .map(|future| Slot::Running(Box::pin(future)));
     let mut all: Vec<_> = running.collect();
     poll_fn(|cx| {
         let mut pending = false;
         for one in &mut all {
-            let One::Running(future) = one else { continue };
+            let Slot::Running(future) = one else { continue };
             match future.as_mut().poll(cx) {
-                Poll::Ready(value) => *one = One::Done(value),
+                Poll::Ready(value) => *one = Slot::Done(value),
                 Poll::Pending => pending = true,
             }
         }
@@ -30,8 +30,8 @@ pub async fn each<T, F: Future<Output = T>>(futures: impl IntoIterator<Item = F>
     })
     .await;
     let done = all.into_iter().filter_map(|one| match one {
-        One::Done(value) => Some(value),
-        One::Running(_) => None,
+        Slot::Done(value) => Some(value),
+        Slot::Running(_) => None,
     });
     done.collect()
 }
@@ -47,6 +47,6 @@ mod tests {
             Box::pin(async move { told.await.is_ok() }),
             Box::pin(async move { tell.send(()).is_ok() }),
         ];
-        assert_eq!(each(both).await, [true, true]);
+        assert_eq!(join_all(both).await, [true, true]);
     }
 }

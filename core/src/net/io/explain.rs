@@ -7,7 +7,7 @@ use rustls::{AlertDescription, CertificateError, Error};
 use crate::net::certificates;
 
 /// The failure of a handshake with a server that should be `name`.
-pub(super) fn handshake(error: io::Error, name: &str) -> io::Error {
+pub(in crate::net) fn handshake(error: io::Error, name: &str) -> io::Error {
     let said = |text: String| io::Error::new(error.kind(), text);
     let Some(cause) = cause(&error) else {
         return match error.kind() {

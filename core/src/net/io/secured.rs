@@ -9,8 +9,7 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::{TlsStream, client, server};
 
-use super::explain;
-use crate::net::io::Io;
+use super::{Io, explain};
 
 /// A connection that speaks TLS.
 ///
@@ -21,13 +20,13 @@ pub struct Secured {
 }
 
 impl Secured {
-    pub(super) fn server(stream: server::TlsStream<Io>) -> Self {
+    pub(in crate::net) fn server(stream: server::TlsStream<Io>) -> Self {
         Secured {
             stream: stream.into(),
         }
     }
 
-    pub(super) fn client(stream: client::TlsStream<Io>) -> Self {
+    pub(in crate::net) fn client(stream: client::TlsStream<Io>) -> Self {
         Secured {
             stream: stream.into(),
         }
