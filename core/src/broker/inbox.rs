@@ -31,8 +31,11 @@ pub(super) struct Inbox {
     open: AtomicBool,
 }
 
-/// Why an inbox did not take a delivery, which is given back.
-pub(super) type Refused = TrySendError<Delivery>;
+/// Why an inbox did not take a delivery.
+pub(super) enum Refused {
+    Closed,
+    Full,
+}
 
 impl Inbox {
     /// An inbox with room for so many events, and what comes into it.
@@ -52,12 +55,16 @@ impl Inbox {
         self.in_hand.hold()
     }
 
-    /// Puts a delivery in.
+    /// Puts a delivery in; one that is refused is dropped.
     pub(super) fn put(&self, delivery: Delivery) -> Result<(), Refused> {
-        match &*self.sender.lock() {
+        let sent = match &*self.sender.lock() {
             Some(sender) => sender.try_send(delivery),
             None => Err(TrySendError::Closed(delivery)),
-        }
+        };
+        sent.map_err(|error| match error {
+            TrySendError::Closed(_) => Refused::Closed,
+            TrySendError::Full(_) => Refused::Full,
+        })
     }
 
     /// Takes nothing more; its stream gives what has come and ends.

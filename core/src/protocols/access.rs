@@ -9,7 +9,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri, header};
 
-use super::{cors::Origins, failure::failed};
+use super::{failure::failed, origins::Origins};
 use crate::{
     call::{Call, Refusal},
     error::{Error, details::reason},

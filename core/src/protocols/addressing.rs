@@ -12,34 +12,15 @@ use crate::{
     error::{Error, Result},
     http::{HttpBody, h1::Node},
     net::sent::Sent,
-    protocols::failure::{self, failed},
+    protocols::{
+        failure::{self, failed},
+        propagation::{FROM_SERVICE, TO_NODE, TO_SERVICE},
+    },
     transport::addressee::Addressee,
 };
 
-/// The service that is meant; on the answer to [`Addressing::question`], the one that is there.
-const TO_SERVICE: HeaderName = HeaderName::from_static("micro-to-service");
-/// The id of the node that is meant, likewise.
-const TO_NODE: HeaderName = HeaderName::from_static("micro-to-node");
-/// The service that calls.
-const FROM_SERVICE: HeaderName = HeaderName::from_static("micro-from-service");
-
 /// Bytes of the text of a refusal.
 const REFUSAL: usize = 64 * 1024;
-
-/// Whether a header says whom a request is meant for or who sends it, and so is no metadata.
-pub(crate) fn is_addressing(name: &str) -> bool {
-    // Most names end the comparison at the first letter.
-    name.len() >= TO_NODE.as_str().len()
-        && [TO_SERVICE, TO_NODE, FROM_SERVICE]
-            .iter()
-            .any(|own| name.eq_ignore_ascii_case(own.as_str()))
-}
-
-/// Whether a header says whom a request is meant for. Who sends it is metadata that handlers may read, as it is to
-/// go-micro's; it goes no further.
-pub(crate) fn is_addressee(name: &str) -> bool {
-    is_addressing(name) && !name.eq_ignore_ascii_case(FROM_SERVICE.as_str())
-}
 
 /// How a client says whom it means. To a node whose server would not check it, nothing is said.
 #[derive(Debug, Default)]

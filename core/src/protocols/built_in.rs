@@ -10,7 +10,7 @@ use super::grpc;
 use super::json;
 #[cfg(feature = "mucp")]
 use super::mucp;
-use super::{cors, dialect::Dialect, ops, server};
+use super::{cors, dialect::Dialect, ops, origins::Origins, server};
 use crate::net::{Limits, protocol::Protocol};
 
 /// The names of the dialects, as records list them.
@@ -29,10 +29,7 @@ pub(crate) const NAMES: &[&str] = &[
 
 /// What a port speaks by HTTP. Of the dialects the first that speaks a request answers it; pages of other
 /// origins may call if `origins` has theirs.
-pub(crate) fn protocols(
-    limits: &Arc<Limits>,
-    origins: Option<&cors::Origins>,
-) -> Vec<Arc<dyn Protocol>> {
+pub(crate) fn protocols(limits: &Arc<Limits>, origins: Option<&Origins>) -> Vec<Arc<dyn Protocol>> {
     let mut others: Vec<Arc<dyn Dialect>> = vec![Arc::new(ops::Ops::new())];
     #[cfg(feature = "grpc")]
     let grpc = Arc::new(grpc::Server::default());

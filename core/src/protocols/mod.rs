@@ -50,6 +50,8 @@ pub(crate) mod json;
 pub(crate) mod mucp;
 #[cfg(feature = "http")]
 pub(crate) mod ops;
+#[cfg(feature = "http")]
+pub(crate) mod origins;
 #[cfg(any(feature = "grpc", feature = "connect", feature = "json"))]
 pub(crate) mod paths;
 #[cfg(feature = "http")]

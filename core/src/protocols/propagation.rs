@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::addressing::{is_addressee, is_addressing};
 use crate::{
     context::{Context, Criticality, Trace},
     error::{Error, Outcome},
@@ -28,11 +27,32 @@ pub(crate) const ORIGIN: HeaderName = HeaderName::from_static("micro-origin");
 /// `stream`, where the body of a request or an answer is one: protocols that go by the endpoint need not
 /// know it then.
 pub(crate) const BODY: HeaderName = HeaderName::from_static("micro-body");
+/// The service that is meant; on the answer to [`question`](super::addressing::Addressing::question), the one that is there.
+pub(crate) const TO_SERVICE: HeaderName = HeaderName::from_static("micro-to-service");
+/// The id of the node that is meant, likewise.
+pub(crate) const TO_NODE: HeaderName = HeaderName::from_static("micro-to-node");
+/// The service that calls.
+pub(crate) const FROM_SERVICE: HeaderName = HeaderName::from_static("micro-from-service");
 /// What no value of a header begins or ends with (RFC 9110, section 5.5): nobody would read it, and HTTP/2
 /// refuses the message.
 pub(crate) const PADDING: [char; 2] = [' ', '\t'];
 /// W3C trace context.
 pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// Whether a header says whom a request is meant for or who sends it, and so is no metadata.
+pub(crate) fn is_addressing(name: &str) -> bool {
+    // Most names end the comparison at the first letter.
+    name.len() >= TO_NODE.as_str().len()
+        && [TO_SERVICE, TO_NODE, FROM_SERVICE]
+            .iter()
+            .any(|own| name.eq_ignore_ascii_case(own.as_str()))
+}
+
+/// Whether a header says whom a request is meant for. Who sends it is metadata that handlers may read, as it is to
+/// go-micro's; it goes no further.
+pub(crate) fn is_addressee(name: &str) -> bool {
+    is_addressing(name) && !name.eq_ignore_ascii_case(FROM_SERVICE.as_str())
+}
 
 /// What travels with a call beside time left and metadata, as it is read from headers.
 #[derive(Debug, Default)]

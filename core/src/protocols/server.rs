@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{
-    access::Access, cors::Origins, dialect::Dialect, dispatcher::RequestDispatcher,
+    access::Access, dialect::Dialect, dispatcher::RequestDispatcher, origins::Origins,
     takeover::Takeover,
 };
 #[cfg(feature = "grpc")]

@@ -10,12 +10,12 @@ use super::choose::{self, Spoken};
 use super::client::{Opening, Version};
 #[cfg(feature = "connect")]
 use super::connect;
-#[cfg(feature = "http")]
-use super::cors::Origins;
 #[cfg(feature = "grpc")]
 use super::grpc;
 #[cfg(feature = "json")]
 use super::json;
+#[cfg(feature = "http")]
+use super::origins::Origins;
 #[cfg(feature = "mucp")]
 use super::{
     dialect::Dialect,

@@ -65,8 +65,8 @@ impl Desk {
         });
         match inbox.put(delivery) {
             Ok(()) => Ok(1),
-            Err(Refused::Closed(_)) => Ok(0),
-            Err(Refused::Full(_)) => Err(Error::resource_exhausted(
+            Err(Refused::Closed) => Ok(0),
+            Err(Refused::Full) => Err(Error::resource_exhausted(
                 "the subscription holds as many events as it may",
             )
             .with_outcome(Outcome::Rejected)),

@@ -76,7 +76,8 @@ pub(super) struct Ending(pub(super) Metadata);
 
 impl End for Ending {
     fn end(&mut self, ended: Result<()>) -> Option<Result<Piece>> {
-        let end = end::write(ended.as_ref().map(|()| ()), &self.0);
+        let failed = ended.as_ref().err();
+        let end = end::write(failed.map_or(Ok(()), Err), &self.0);
         Some(Ok(Piece::Data(end)))
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::{
     error::{Error, Outcome, details::DETAILS},
     message::Metadata,
-    protocols::{addressing::is_addressing, propagation},
+    protocols::propagation::{self, is_addressing},
 };
 
 /// Whether a header is the protocol's own or of one hop, so that no metadata may be written there.

@@ -10,7 +10,7 @@ use crate::{
     error::{Error, Result},
     http::compression::Compression,
     message::{ContentType, Metadata},
-    protocols::{addressing::is_addressee, propagation::Travel},
+    protocols::propagation::{Travel, is_addressee},
     time::Nanos,
 };
 

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use crate::{
     http::h2::is_of_connection,
     message::Metadata,
-    protocols::{addressing::is_addressing, propagation},
+    protocols::propagation::{self, is_addressing},
 };
 
 /// What our own servers say beside metadata.

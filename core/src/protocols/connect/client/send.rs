@@ -26,13 +26,16 @@ use crate::{
     time::NEVER,
 };
 
-/// A request as HTTP, the form and encoding of it, and what will have broken its stream off.
+/// A request as HTTP, its form and encoding, and what will have broken its stream off.
+pub(super) type Written = (HttpRequest<HttpBody>, (Form, ContentType), Arc<Upload>);
+
+/// Writes a request as HTTP.
 pub(super) fn write(
     about: &About,
     mut request: Request,
     is_read_only: bool,
     attempts: u8,
-) -> Result<(HttpRequest<HttpBody>, (Form, ContentType), Arc<Upload>)> {
+) -> Result<Written> {
     let uri = about.uri(&request)?;
     let upload = Arc::new(Upload::default());
     let streams = request.body().is_stream() || request.expected() == Expected::Stream;
