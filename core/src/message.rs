@@ -241,7 +241,7 @@ impl Request {
         &mut self.body
     }
 
-    /// The same request once more, without what rooms passed each other; `None` where a stream is its body.
+    /// The same request once more, without its extensions; `None` where a stream is its body.
     pub(crate) fn duplicate(&self) -> Option<Self> {
         let body = self.body.as_bytes()?.clone();
         let mut copy = Request::new(self.target.clone(), self.content_type.clone(), body)
@@ -274,12 +274,12 @@ impl Request {
         self.idempotent
     }
 
-    /// What rooms of this process pass each other beside it.
+    /// What layers of this process pass each other beside it.
     pub fn extensions(&self) -> &Extensions {
         &self.extensions
     }
 
-    /// What rooms of this process pass each other beside it, to change.
+    /// What layers of this process pass each other beside it, to change.
     pub fn extensions_mut(&mut self) -> &mut Extensions {
         &mut self.extensions
     }

@@ -14,7 +14,7 @@ use crate::{
     message::{Request, Response},
 };
 
-/// A layer of an async function, which answers itself or asks the rooms further in by [`Next::run`].
+/// A layer of an async function, which answers itself or asks the layers further in by [`Next::run`].
 ///
 /// ```
 /// use micro::{Error, Request, middleware::{Layers, Next, from_fn}};
@@ -84,7 +84,7 @@ where
     }
 }
 
-/// The rooms further in.
+/// The layers further in.
 #[derive(Debug)]
 pub struct Next(Seam);
 

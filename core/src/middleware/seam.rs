@@ -1,4 +1,4 @@
-//! Between tower and the rooms: a [`Call`] as a tower service, and a tower service as a [`Call`].
+//! Between tower and calls: a [`Call`] as a tower service, and a tower service as a [`Call`].
 
 use std::{
     fmt,
@@ -16,7 +16,7 @@ use crate::{
     message::{Request, Response},
 };
 
-/// What a layer is put around: the layers and rooms further in, as one tower service.
+/// What a layer is put around: the layers further in and what they surround, as one tower service.
 ///
 /// It is ready when they are, so that a load shedding layer sees a concurrency limit inside it.
 pub struct Seam(Box<dyn Inner>);
@@ -29,9 +29,9 @@ trait Inner: Send + Sync {
 }
 
 impl Seam {
-    /// The rooms themselves, which are always ready.
+    /// The innermost call, which is always ready.
     pub(super) fn around(call: Arc<dyn Call>) -> Self {
-        Seam(Box::new(Rooms(call)))
+        Seam(Box::new(Innermost(call)))
     }
 
     /// A layer's service.
@@ -85,11 +85,11 @@ impl Call for Outermost {
     }
 }
 
-struct Rooms(Arc<dyn Call>);
+struct Innermost(Arc<dyn Call>);
 
-impl Inner for Rooms {
+impl Inner for Innermost {
     fn again(&self) -> Box<dyn Inner> {
-        Box::new(Rooms(self.0.clone()))
+        Box::new(Innermost(self.0.clone()))
     }
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {

@@ -1,11 +1,11 @@
-//! Web pages that may call, by the origin that their browser tells.
+//! Whose pages may call: the origins that a server allows.
 
 use http::HeaderValue;
 
 use crate::error::{Error, Result};
 
-/// What an answer says where pages of every origin may call.
-pub(crate) const ANY: HeaderValue = HeaderValue::from_static("*");
+/// What an answer says where every origin may call.
+pub(super) const ANY: HeaderValue = HeaderValue::from_static("*");
 
 /// Whose pages may call.
 #[derive(Clone, Debug)]

@@ -1,4 +1,4 @@
-//! Subscribers: each event delivered passes the same rooms as a call, to a handler of the same router.
+//! Subscribers: each event delivered passes the same layers as a call, to a handler of the same router.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! The calling side: starts a call in the server's rooms, waits for its answer, breaks it off.
+//! The calling side: starts a call at the server, waits for its answer, breaks it off.
 
 use std::{
     collections::HashMap,
@@ -65,7 +65,7 @@ impl Line {
         Ok(())
     }
 
-    /// Hands the request to the server's rooms; what it gives is to wait for.
+    /// Hands the request to the server; what it gives is to wait for.
     fn begin(&self, request: &mut Request, attempt: &Attempt, runtime: &Handle) -> Result<Waiting> {
         let place = self.served.place()?;
         let context = request.context().clone().with_attempts(attempt.attempts);

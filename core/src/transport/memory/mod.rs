@@ -1,4 +1,4 @@
-//! Calls within one process, without bytes in between: the server's rooms are called directly.
+//! Calls within one process, without bytes in between: the server is called directly.
 
 mod connection;
 mod flow;
