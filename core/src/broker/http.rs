@@ -2,6 +2,7 @@
 
 mod desk;
 mod envelope;
+mod post;
 mod publish;
 mod style;
 

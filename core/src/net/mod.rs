@@ -8,6 +8,7 @@ mod clash;
 pub mod io;
 mod limits;
 mod listener;
+pub(crate) mod per_worker;
 pub(crate) mod pool;
 pub(crate) mod port;
 pub mod protocol;

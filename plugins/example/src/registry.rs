@@ -12,7 +12,7 @@ use micro_core::{
     node::Node,
     registry::{
         id_in_use, is_another,
-        remote::{Driver, Remote, Shown},
+        remote::{Driver, Reconciler, Remote},
     },
 };
 use tokio::{
@@ -134,7 +134,7 @@ impl Driver for Board {
         Ok(nodes.into_iter().map(|node| node.service).collect())
     }
 
-    async fn follow(self: Arc<Self>, service: Option<String>, shown: Arc<Shown>) -> Error {
+    async fn follow(self: Arc<Self>, service: Option<String>, shown: Arc<Reconciler>) -> Error {
         let mut changes = self.server.0.subscribe();
         let mut services = BTreeSet::new();
         shown.whole(self.read(service.as_deref()).0);

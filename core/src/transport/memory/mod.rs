@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use crate::{
     call::Call,
     error::{Error, Outcome, Result},
-    net::{Limits, Listener},
+    net::{Limits, Listener, unconnected::has_left},
     node::Node,
     transport::{CallTracker, Connection, Peer, Probe, Transport, addressee::Addressee},
 };
@@ -177,10 +177,7 @@ impl Peer for Way {
             return Ok(line.clone());
         }
         if held.closed {
-            return Err(
-                Error::unavailable(format!("node at `{}` has left", self.address))
-                    .with_outcome(Outcome::NotSent),
-            );
+            return Err(has_left(&self.address));
         }
         let fresh = Line::new(self.find()?, &self.limits);
         held.line = Some(fresh.clone());

@@ -62,7 +62,9 @@ impl Pulse {
 
     /// Whether no doubt stands for so long that whoever should clear it must be stuck.
     pub(super) fn is_watched(&self) -> bool {
-        self.doubted.lock().is_none_or(|since| since.elapsed() < DOUBT)
+        self.doubted
+            .lock()
+            .is_none_or(|since| since.elapsed() < DOUBT)
     }
 
     /// Returns when the other side does not answer any more.
