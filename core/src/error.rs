@@ -162,6 +162,8 @@ pub(crate) enum Recovery {
     /// It can, or nothing is known.
     #[default]
     Possible,
+    /// The node closed a connection that was kept, before it answered anything by it: another one will do.
+    Reconnect,
 }
 
 /// Metadata of an error whose HTTP status is not its code's.

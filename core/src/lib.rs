@@ -34,7 +34,7 @@ pub mod error;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod hash;
-#[cfg(any(feature = "http", feature = "http-client"))]
+#[cfg(feature = "http1")]
 pub mod http;
 mod macros;
 mod message;

@@ -3,7 +3,6 @@
 mod body;
 mod content_type;
 mod extensions;
-mod latency;
 #[cfg_attr(
     not(feature = "http"),
     allow(dead_code, reason = "no protocol has them")
@@ -23,7 +22,6 @@ use std::{
 pub use body::{Body, BodyStream};
 pub use content_type::ContentType;
 pub use extensions::Extensions;
-pub(crate) use latency::Latency;
 pub(crate) use trailers::Trailers;
 
 pub(crate) use crate::metadata::Metadata;
@@ -38,11 +36,9 @@ pub struct Target(Arc<Names>);
 struct Names {
     service: Arc<str>,
     endpoint: Box<str>,
-    /// How long its calls take; learned by those that share the handle.
-    latency: Latency,
-    /// Where a server found its handler, as a hint.
+    /// Where a server found its handler, as a hint: the server keeps what it knows of the endpoint.
     place: AtomicUsize,
-    /// What the first caller keeps for the service; found again without a look-up. Weak, since what it
+    /// What the first caller keeps for the endpoint, found again without a look-up. Weak, since what it
     /// keeps leads to connections, and those remember targets.
     kept: OnceLock<Weak<dyn Any + Send + Sync>>,
 }
@@ -53,7 +49,6 @@ impl Target {
         Target(Arc::new(Names {
             service: service.into(),
             endpoint: endpoint.into(),
-            latency: Latency::default(),
             place: AtomicUsize::new(0),
             kept: OnceLock::new(),
         }))
@@ -69,12 +64,7 @@ impl Target {
         &self.0.endpoint
     }
 
-    /// How long its calls take.
-    pub(crate) fn latency(&self) -> &Latency {
-        &self.0.latency
-    }
-
-    /// What its first caller keeps for the service.
+    /// What its first caller keeps for the endpoint.
     pub(crate) fn kept(&self) -> &OnceLock<Weak<dyn Any + Send + Sync>> {
         &self.0.kept
     }
@@ -185,7 +175,6 @@ impl Request {
     }
 
     /// What the caller takes for an answer.
-    #[cfg(feature = "http")]
     pub(crate) fn expected(&self) -> Expected {
         self.expected
     }

@@ -38,6 +38,11 @@ pub(crate) fn instant(at: Nanos) -> tokio::time::Instant {
     *EPOCH + Duration::from_nanos(at.min(FAR))
 }
 
+/// The reading at an instant.
+pub(crate) fn reading(at: tokio::time::Instant) -> Nanos {
+    nanos(at.saturating_duration_since(*EPOCH))
+}
+
 /// What a future gives, unless it is not ready at `at`: then it is dropped.
 pub(crate) async fn until<F: Future>(at: Nanos, future: F) -> Option<F::Output> {
     if at == NEVER {

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use micro_core::net::Tls;
 use micro_core::{
     balance::{self, Balance},
-    broker::{self, Broker},
+    broker::{self, Broker, BrokerParts},
     client::{Client, Parts},
     codec::{Codec, Codecs},
     context::Relay,
@@ -26,11 +26,11 @@ use micro_core::{
 pub struct Plugins {
     pub(crate) registry: Option<Arc<dyn Registry>>,
     pub(crate) transport: Option<Arc<dyn Transport>>,
-    pub(crate) broker: Option<Arc<dyn Broker>>,
+    broker: BrokerSource,
     direct: broker::direct::Settings,
     /// Of go-micro's broker, where that is chosen.
     #[cfg(feature = "http")]
-    http_broker: Option<broker::http::Settings>,
+    http_broker: broker::http::Settings,
     /// As it was given; see [`Plugins::own_native`].
     socket: Socket,
     /// What was said beside it, whichever came first.
@@ -43,6 +43,23 @@ pub struct Plugins {
     layers: Layers,
     relay: Relay,
 }
+
+/// Where the broker comes from.
+#[derive(Clone, Default)]
+pub(crate) enum BrokerSource {
+    /// The default one.
+    #[default]
+    Direct,
+    /// go-micro's.
+    #[cfg(feature = "http")]
+    Http,
+    /// Made already.
+    Given(Arc<dyn Broker>),
+    /// To be made of the other parts; its name first.
+    OfParts(Arc<str>, MakeBroker),
+}
+
+type MakeBroker = Arc<dyn Fn(BrokerParts) -> Arc<dyn Broker> + Send + Sync>;
 
 impl Plugins {
     /// Every default.
@@ -126,7 +143,28 @@ impl Plugins {
 
     /// Publishes and subscribes here.
     pub fn broker(mut self, broker: impl Broker) -> Self {
-        self.broker = Some(Arc::new(broker));
+        self.broker = BrokerSource::Given(Arc::new(broker));
+        self
+    }
+
+    /// Publishes and subscribes by a broker of this name, which `make` makes of the other parts: registry, transport, and
+    /// the loop that calls nodes. It is called once for each client.
+    ///
+    /// ```
+    /// use micro::{Plugins, broker::{Direct, direct}};
+    ///
+    /// // The default broker, with settings of one's own.
+    /// let plugins = Plugins::new().broker_from("direct", |parts| {
+    ///     Direct::of(parts, direct::Settings::default())
+    /// });
+    /// ```
+    pub fn broker_from<B: Broker>(
+        mut self,
+        name: &str,
+        make: impl Fn(BrokerParts) -> B + Send + Sync + 'static,
+    ) -> Self {
+        let make: MakeBroker = Arc::new(move |parts| Arc::new(make(parts)));
+        self.broker = BrokerSource::OfParts(name.into(), make);
         self
     }
 
@@ -140,8 +178,8 @@ impl Plugins {
     /// settings.
     #[cfg(feature = "http")]
     pub fn http_broker(mut self, change: impl FnOnce(&mut broker::http::Settings)) -> Self {
-        change(self.http_broker.get_or_insert_default());
-        self.broker = None;
+        change(&mut self.http_broker);
+        self.broker = BrokerSource::Http;
         self
     }
 
@@ -200,15 +238,31 @@ impl Plugins {
         }
     }
 
+    /// Takes the broker from there.
+    pub(crate) fn by_broker(mut self, broker: BrokerSource) -> Self {
+        self.broker = broker;
+        self
+    }
+
     /// The name of the broker.
     pub(crate) fn broker_name(&self) -> &str {
-        #[cfg(feature = "http")]
-        if self.broker.is_none() && self.http_broker.is_some() {
-            return "http";
+        match &self.broker {
+            BrokerSource::Direct => "direct",
+            #[cfg(feature = "http")]
+            BrokerSource::Http => "http",
+            BrokerSource::Given(broker) => broker.name(),
+            BrokerSource::OfParts(name, _) => name,
         }
-        self.broker
-            .as_ref()
-            .map_or("direct", |broker| broker.name())
+    }
+
+    fn open_broker(&self, parts: BrokerParts) -> Arc<dyn Broker> {
+        match &self.broker {
+            BrokerSource::Direct => Arc::new(broker::Direct::of(parts, self.direct.clone())),
+            #[cfg(feature = "http")]
+            BrokerSource::Http => Arc::new(broker::Http::of(parts, self.http_broker.clone())),
+            BrokerSource::Given(broker) => broker.clone(),
+            BrokerSource::OfParts(_, make) => make(parts),
+        }
     }
 
     /// A client made of these parts, with connections and discovery of its own.
@@ -245,22 +299,8 @@ impl Plugins {
             rng,
             transport.clone(),
         );
-        let broker: Arc<dyn Broker> = match &self.broker {
-            Some(broker) => broker.clone(),
-            #[cfg(feature = "http")]
-            None if self.http_broker.is_some() => Arc::new(broker::Http::new(
-                registry,
-                self.own_socket(),
-                balance.clone(),
-                self.http_broker.clone().unwrap_or_default(),
-            )),
-            None => Arc::new(broker::Direct::new(
-                registry,
-                transport,
-                balance.clone(),
-                self.direct.clone(),
-            )),
-        };
+        let parts = BrokerParts::new(registry, transport, balance.clone());
+        let broker = self.open_broker(parts.with_socket(self.own_socket()));
         Parts {
             stack: self.layers.stack(Arc::new(balance.clone())),
             balance: Some(balance),

@@ -9,8 +9,9 @@ use std::{
 use arc_swap::Guard;
 
 use super::{
-    Inner, Options, Recorder, hedge,
-    lane::Lane,
+    Inner, Nodes, Options, Recorder,
+    endpoint::{Candidates, Endpoint},
+    hedge,
     outcome::{is_harmless, is_local},
     picked::{Failure, Picked},
     progress::{NONE, Progress},
@@ -19,33 +20,39 @@ use super::{
 use crate::{
     error::{Error, Outcome, Recovery, Result},
     message::{Request, Response},
-    selector::{Set, Tried},
-    time::{self, Nanos},
-    transport::{Attempt, Peer},
+    random::Rng,
+    selector::{Strategy, Tried},
+    time::{self, NEVER, Nanos, nanos},
+    transport::Attempt,
 };
 
 impl Inner {
-    /// Begins the first attempt of a call that asks for nothing special. The lane comes back when that
+    /// Begins the first attempt of a call that asks for nothing special. The endpoint comes back when that
     /// takes waiting, or there is no node to be had.
     pub(super) fn first(
         &self,
-        lane: Arc<Lane>,
+        endpoint: Arc<Endpoint>,
         request: &Request,
         began: Nanos,
         deadline: Nanos,
-    ) -> Result<Trying, Arc<Lane>> {
-        let set = lane.entry.load();
+    ) -> Result<Trying, Arc<Endpoint>> {
+        let Candidates::Discovered(entry) = &endpoint.candidates else {
+            return Err(endpoint);
+        };
+        let set = entry.load();
         if began >= deadline || set.snapshot().is_empty() {
-            return Err(lane);
+            drop(set);
+            return Err(endpoint);
         }
         set.snapshot().touch(began);
         let Some(index) = self.strategy.pick(set.snapshot(), &NONE) else {
-            return Err(lane);
+            drop(set);
+            return Err(endpoint);
         };
         let set = Guard::into_inner(set);
         let picked = Picked { set, index };
         let retries = self.attempts_of(request) - 1;
-        let patience = request.target().latency().patience(0);
+        let patience = endpoint.latency.patience(0);
         let terms = terms(
             request,
             (&picked, &NONE),
@@ -54,7 +61,7 @@ impl Inner {
             began,
             deadline,
         );
-        Ok(Trying::begin(lane, picked, terms))
+        Ok(Trying::begin(endpoint, picked, terms))
     }
 
     /// Attempts that the tree of a call may make, from here on; at least 1.
@@ -63,11 +70,35 @@ impl Inner {
         said.unwrap_or(self.settings.attempts).max(1)
     }
 
+    /// Makes attempts until the call has ended, and notes how it did.
+    pub(super) async fn to_the_end(
+        self: Arc<Self>,
+        endpoint: Arc<Endpoint>,
+        mut request: Request,
+        began: Nanos,
+        deadline: Nanos,
+        first: Option<Failure>,
+    ) -> Result<Response> {
+        let attempts = self.attempts(&endpoint, &mut request, began, deadline, first);
+        let answer = attempts.await;
+        if let Err(error) = &answer {
+            endpoint.lane.failed.fetch_add(1, Relaxed);
+            match &endpoint.candidates {
+                Candidates::Given(nodes) if error.outcome() == Outcome::NotSent => {
+                    self.direct.forget(nodes);
+                }
+                Candidates::Discovered(_) if error.has_no_nodes() => self.forget(&endpoint.lane),
+                _ => {}
+            }
+        }
+        answer
+    }
+
     /// Makes attempts until one is final, or there is no answer at `deadline`; after the first, if that
     /// was made already.
-    pub(super) async fn attempts(
+    async fn attempts(
         &self,
-        lane: &Arc<Lane>,
+        endpoint: &Arc<Endpoint>,
         request: &mut Request,
         began: Nanos,
         deadline: Nanos,
@@ -75,7 +106,7 @@ impl Inner {
     ) -> Result<Response> {
         let options = request.extensions().get::<Options>();
         let mut progress = Progress {
-            lane,
+            endpoint,
             began,
             deadline,
             retries: self.attempts_of(request) - 1,
@@ -107,7 +138,7 @@ impl Inner {
                 Box::pin(self.wait(&mut progress)).await;
                 now = time::now();
             }
-            lane.retries.fetch_add(1, Relaxed);
+            endpoint.lane.retries.fetch_add(1, Relaxed);
         }
     }
 
@@ -118,7 +149,7 @@ impl Inner {
         request: &mut Request,
         mut now: Nanos,
     ) -> Result<(Picked, Result<Response>)> {
-        let lane = progress.lane;
+        let endpoint = progress.endpoint;
         loop {
             if now >= progress.deadline {
                 let last = progress
@@ -127,18 +158,18 @@ impl Inner {
                     .and_then(|failed| failed.last.take());
                 return Err(progress.out_of_time(request, last));
             }
-            let mut set = Guard::into_inner(lane.entry.load());
-            if set.snapshot().is_empty() {
-                let ready = Box::pin(lane.entry.ready(progress.deadline)).await;
+            if let Candidates::Discovered(entry) = &endpoint.candidates
+                && entry.load().snapshot().is_empty()
+            {
+                let ready = Box::pin(entry.ready(progress.deadline)).await;
                 ready.map_err(|error| progress.end(request, error))?;
-                set = Guard::into_inner(lane.entry.load());
             }
             let options = request.extensions().get::<Options>();
             let hedge = options.and_then(|options| options.hedge);
-            set = filtered(set, request);
+            let set = nodes_for(endpoint, request);
             set.snapshot().touch(now);
             progress.describe(request, &set);
-            let Some(index) = self.strategy.pick(set.snapshot(), progress.tried()) else {
+            let Some(index) = endpoint.pick(&set, progress.tried(), self.choice()) else {
                 if progress.tried().is_empty() {
                     return Err(progress.end(request, none_available(request)));
                 }
@@ -165,18 +196,25 @@ impl Inner {
         request: &mut Request,
         now: Nanos,
     ) -> Result<Response> {
+        let endpoint = progress.endpoint;
         let patience = match progress.patient {
+            // There is no other node to turn to.
+            _ if endpoint.is_given() => NEVER,
             true => progress.deadline.saturating_sub(now) / 2,
-            false => request.target().latency().patience(progress.made),
+            false => endpoint.latency.patience(progress.made),
         };
         let (retries, deadline) = (progress.retries, progress.deadline);
         let to = (picked, progress.tried());
         let terms = terms(request, to, retries, patience, now, deadline);
         if let Some(recorder) = &progress.recorder {
-            let (why, node) = (self.strategy.name(), &picked.member().node);
+            let why = match endpoint.is_given() {
+                true => "address given",
+                false => self.strategy.name(),
+            };
+            let node = &picked.member().node;
             recorder.write(|record| record.begin(node, why, progress.began, &terms));
         }
-        let mut trying = Trying::begin(progress.lane.clone(), picked.clone(), terms);
+        let mut trying = Trying::begin(endpoint.clone(), picked.clone(), terms);
         let answer = poll_fn(|cx| trying.poll(request, cx)).await;
         if let Some(recorder) = &progress.recorder {
             recorder.write(|record| record.end(&answer, progress.began, now, trying.ended()));
@@ -196,7 +234,7 @@ impl Inner {
         now: Nanos,
         delay: Duration,
     ) -> Result<Response> {
-        let lane = progress.lane;
+        let endpoint = progress.endpoint;
         if progress.retries == 0 {
             // The only attempt that is left in this tree of calls.
             return self.attempt(progress, picked, request, now).await;
@@ -217,9 +255,9 @@ impl Inner {
         let second = || {
             let now = time::now();
             picked.set.snapshot().touch(now);
-            let index = self.strategy.pick(picked.set.snapshot(), beside.tried())?;
-            lane.budget.withdraw(now).then_some(())?;
-            lane.hedges.fetch_add(1, Relaxed);
+            let index = endpoint.pick(&picked.set, beside.tried(), self.choice())?;
+            endpoint.lane.budget.withdraw(now).then_some(())?;
+            endpoint.lane.hedges.fetch_add(1, Relaxed);
             hedged = true;
             beside.note(format_args!("hedged after {delay:?}"));
             let set = picked.set.clone();
@@ -249,9 +287,13 @@ impl Inner {
         let harmless = is_harmless(&error);
         let idempotent = is_idempotent(request, picked);
         let failed = progress.failed();
-        failed.tried.add(picked.member());
+        // A node that closed a kept connection takes the next call over another.
+        if error.recovery() != Recovery::Reconnect {
+            failed.tried.add(picked.member());
+        }
         failed.maybe_done |= !harmless;
-        if !error.is_retryable(idempotent) || is_local(&error) {
+        let is_nobody_else = error.is_wrong_server() && progress.endpoint.is_given();
+        if !error.is_retryable(idempotent) || is_local(&error) || is_nobody_else {
             return Some(progress.end(request, error));
         }
         if now >= progress.deadline {
@@ -273,15 +315,20 @@ impl Inner {
             return Some(progress.end(request, error));
         }
         progress.note_recovery(&error);
-        if error.recovery() < Recovery::Unreachable
-            && progress.is_hopeless(&nodes_for(progress, request), now)
-        {
-            progress.note("no further attempt: what every node failed with does not pass");
-            return Some(progress.end(request, error));
+        let is_one_left = self.is_one_left(progress, request);
+        if !is_one_left {
+            let wait = progress.failed().backoff.next_wait_by(self.rng.number());
+            progress.failed().wait = Some(wait);
+            let next = now.saturating_add(nanos(wait));
+            let passes = error.recovery() >= Recovery::Unreachable && !progress.endpoint.is_given();
+            if !passes && progress.is_hopeless(&nodes_for(progress.endpoint, request), next) {
+                progress.note("no further attempt: what every node failed with does not pass");
+                return Some(progress.end(request, error));
+            }
         }
         // Who asks the wrong server burdens no other: that is free as long as there are others.
-        let is_free = error.is_wrong_server() && self.is_one_left(progress, request);
-        if !is_free && !progress.lane.budget.withdraw(now) {
+        let is_free = error.is_wrong_server() && is_one_left;
+        if !is_free && !progress.endpoint.lane.budget.withdraw(now) {
             progress.note("no further attempt: the retry budget is spent");
             return Some(progress.end(request, error));
         }
@@ -292,16 +339,27 @@ impl Inner {
 
     /// Whether a node has not been tried, of those there are now: some may have come since the last pick.
     fn is_one_left(&self, progress: &Progress<'_>, request: &Request) -> bool {
-        let set = nodes_for(progress, request);
-        let left = self.strategy.pick(set.snapshot(), progress.tried());
-        left.is_some()
+        let set = nodes_for(progress.endpoint, request);
+        let strategy = &*self.strategy;
+        progress
+            .endpoint
+            .is_one_left(&set, progress.tried(), strategy)
+    }
+
+    /// What a node is chosen by.
+    fn choice(&self) -> (&dyn Strategy, &Rng) {
+        (&*self.strategy, &self.rng)
     }
 
     /// Every node has been tried: waits, then all may be tried again.
     async fn wait(&self, progress: &mut Progress<'_>) {
-        let wait = progress.failed().backoff.next_wait_by(self.rng.number());
+        let failed = progress.failed();
+        let wait = match failed.wait.take() {
+            Some(wait) => wait,
+            None => failed.backoff.next_wait_by(self.rng.number()),
+        };
         progress.note(format_args!("waited {wait:?}: every node had been tried"));
-        let until = time::now().saturating_add(wait.as_nanos() as u64);
+        let until = time::now().saturating_add(nanos(wait));
         tokio::time::sleep_until(time::instant(until.min(progress.deadline))).await;
         progress.failed().tried.clear();
         progress.failed().recovery = None;
@@ -309,16 +367,12 @@ impl Inner {
 }
 
 /// The nodes that the request may go to, as they are now.
-fn nodes_for(progress: &Progress<'_>, request: &Request) -> Arc<Set<Arc<dyn Peer>>> {
-    filtered(Guard::into_inner(progress.lane.entry.load()), request)
-}
-
-/// The nodes of a set that the request may go to.
-fn filtered(set: Arc<Set<Arc<dyn Peer>>>, request: &Request) -> Arc<Set<Arc<dyn Peer>>> {
+fn nodes_for(endpoint: &Endpoint, request: &Request) -> Arc<Nodes> {
+    let nodes = endpoint.nodes();
     let options = request.extensions().get::<Options>();
     match options.and_then(|options| options.filter.as_ref()) {
-        Some(filter) => set.filtered(&**filter),
-        None => set,
+        Some(filter) if !endpoint.is_given() => nodes.filtered(&**filter),
+        _ => nodes,
     }
 }
 

@@ -2,16 +2,15 @@
 
 use std::{
     pin::Pin,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
-use super::{Inner, Options, lane::Lane, picked::Failure, trying::Trying};
+use super::{Inner, Options, endpoint::Endpoint, picked::Failure, trying::Trying};
 use crate::{
     call::Answer,
     error::Result,
     message::{Request, Response},
-    node::Node,
     time::{self, NEVER, Nanos, nanos},
 };
 
@@ -58,48 +57,33 @@ impl Calling {
             context.limit(deadline);
         }
         if let Some(node) = node {
-            return self.directly(node, began, deadline);
+            return match self.balance.at(&node, request.service(), began) {
+                Ok(endpoint) => self.go_on(endpoint, began, deadline, None),
+                Err(error) => Stage::Loop(Box::pin(async { Err(error) })),
+            };
         }
-        let lane = self.balance.lane(request.target(), began);
-        lane.budget.deposit();
+        let endpoint = self.balance.endpoint(request.target(), began);
+        endpoint.lane.budget.deposit();
         if !plain {
-            return self.go_on(lane, began, deadline, None);
+            return self.go_on(endpoint, began, deadline, None);
         }
-        match self.balance.first(lane, request, began, deadline) {
+        match self.balance.first(endpoint, request, began, deadline) {
             Ok(trying) => Stage::First(trying),
-            Err(lane) => self.go_on(lane, began, deadline, None),
+            Err(endpoint) => self.go_on(endpoint, began, deadline, None),
         }
-    }
-
-    fn directly(&mut self, node: Arc<Node>, began: Nanos, deadline: Nanos) -> Stage {
-        let (balance, mut request) = (self.balance.clone(), self.request.take());
-        balance.keep_swept();
-        Stage::Loop(Box::pin(async move {
-            let (direct, rng) = (&balance.direct, &balance.rng);
-            let call = direct.call(&node, &mut request, began, deadline, rng);
-            call.await
-        }))
     }
 
     fn go_on(
         &mut self,
-        lane: Arc<Lane>,
+        endpoint: Arc<Endpoint>,
         began: Nanos,
         deadline: Nanos,
         first: Option<Failure>,
     ) -> Stage {
-        let (balance, mut request) = (self.balance.clone(), self.request.take());
-        Stage::Loop(Box::pin(async move {
-            let attempts = balance.attempts(&lane, &mut request, began, deadline, first);
-            let answer = attempts.await;
-            if let Err(error) = &answer {
-                lane.failed.fetch_add(1, Relaxed);
-                if error.has_no_nodes() {
-                    balance.forget(&lane);
-                }
-            }
-            answer
-        }))
+        let (balance, request) = (self.balance.clone(), self.request.take());
+        Stage::Loop(Box::pin(
+            balance.to_the_end(endpoint, request, began, deadline, first),
+        ))
     }
 }
 
@@ -114,9 +98,9 @@ impl Future for Calling {
                 Stage::First(trying) => match ready!(trying.poll(&mut this.request, cx)) {
                     Ok(response) => return Poll::Ready(Ok(response)),
                     Err(error) => {
-                        let (lane, attempt) = (trying.lane().clone(), *trying.attempt());
+                        let (endpoint, attempt) = (trying.endpoint().clone(), *trying.attempt());
                         let first = trying.failed(error);
-                        this.go_on(lane, attempt.now, attempt.deadline, Some(first))
+                        this.go_on(endpoint, attempt.now, attempt.deadline, Some(first))
                     }
                 },
                 Stage::Loop(answer) => return answer.as_mut().poll(cx),

@@ -1,7 +1,7 @@
 //! What the loop keeps for one service: its nodes, its budget, its counts, the probes of ejected nodes.
 
 use std::sync::{
-    Arc, Weak,
+    Arc, OnceLock, Weak,
     atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::{Settings, Stats, budget::Budget};
 use crate::{
-    selector::{Entry, Load, Member, Probed, Verdict},
+    selector::{Cache, Entry, Load, Member, Probed},
     time::{self, Nanos},
     transport::Peer,
 };
@@ -20,9 +20,9 @@ const LOOK: Nanos = 1_000_000_000;
 
 /// One service, as one process calls it.
 pub(super) struct Lane {
-    /// The loop it is of.
-    pub(super) owner: u64,
-    pub(super) entry: Arc<Entry<Arc<dyn Peer>>>,
+    service: Box<str>,
+    /// Its nodes by discovery, from the first call that needs them: calls to given addresses do not.
+    entry: OnceLock<Arc<Entry<Arc<dyn Peer>>>>,
     pub(super) budget: Budget,
     pub(super) failed: AtomicU64,
     pub(super) retries: AtomicU64,
@@ -36,15 +36,10 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) fn new(
-        owner: u64,
-        entry: Arc<Entry<Arc<dyn Peer>>>,
-        settings: &Settings,
-        now: Nanos,
-    ) -> Self {
+    pub(super) fn new(service: &str, settings: &Settings, now: Nanos) -> Self {
         Lane {
-            owner,
-            entry,
+            service: service.into(),
+            entry: OnceLock::new(),
             budget: Budget::new(settings.retry_share, settings.retries_per_second, now),
             failed: AtomicU64::new(0),
             retries: AtomicU64::new(0),
@@ -54,6 +49,21 @@ impl Lane {
             swept_at: AtomicU64::new(0),
             probes: Mutex::default(),
         }
+    }
+
+    /// The service's name.
+    pub(super) fn service(&self) -> &str {
+        &self.service
+    }
+
+    /// Its nodes by discovery, which begins with this.
+    pub(super) fn discovered(&self, cache: &Cache<Arc<dyn Peer>>) -> &Arc<Entry<Arc<dyn Peer>>> {
+        self.entry.get_or_init(|| cache.service(&self.service))
+    }
+
+    /// Its nodes by discovery, if that has begun.
+    pub(super) fn entry(&self) -> Option<&Arc<Entry<Arc<dyn Peer>>>> {
+        self.entry.get()
     }
 
     /// Whether nobody holds it but who asks, in so many places. Handles to endpoints find another by its name.
@@ -78,30 +88,21 @@ impl Lane {
         }
     }
 
-    /// Marks a node with how an attempt ended; one that this ejects is probed until it is back.
-    pub(super) fn mark(
-        &self,
-        member: &Member,
-        peer: &Arc<dyn Peer>,
-        now: Nanos,
-        started: Nanos,
-        verdict: Verdict,
-    ) {
-        let Some(until) = member.load.end(now, started, verdict) else {
-            return;
-        };
+    /// Notes that a node was ejected.
+    pub(super) fn ejected(&self, member: &Member, until: Nanos, now: Nanos) {
         self.ejections.fetch_add(1, Relaxed);
-        if verdict == Verdict::WrongServer {
-            self.entry.ask_again(now);
-        }
         tracing::info!(
             node = member.node.id,
             seconds = until.saturating_sub(now) / 1_000_000_000,
             "ejected"
         );
+    }
+
+    /// Probes an ejected node until it is back.
+    pub(super) fn probe(&self, load: &Arc<Load>, peer: &Arc<dyn Peer>, until: Nanos) {
         let mut probes = self.probes.lock();
         while probes.try_join_next().is_some() {}
-        probes.spawn(probe(Arc::downgrade(&member.load), peer.clone(), until));
+        probes.spawn(probe(Arc::downgrade(load), peer.clone(), until));
     }
 }
 

@@ -5,8 +5,12 @@ mod attempt;
 mod budget;
 mod calling;
 mod direct;
+mod endpoint;
+#[cfg(feature = "http")]
+mod group;
 mod hedge;
 mod lane;
+mod latency;
 mod nodes;
 mod options;
 mod outcome;
@@ -33,7 +37,9 @@ pub(crate) use record::Recorder;
 
 use crate::{
     call::{Answer, Call},
+    error::Result,
     message::{Request, Target},
+    node::Node,
     random::Rng,
     selector::{Cache, Names, Strategy},
     time::Nanos,
@@ -42,6 +48,7 @@ use crate::{
 };
 use calling::Calling;
 use direct::Direct;
+use endpoint::{Candidates, Endpoint, Endpoints};
 use lane::Lane;
 use sweep::Sweeper;
 
@@ -81,7 +88,7 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 pub struct Balance(Arc<Inner>);
 
 struct Inner {
-    /// Unique in this process: by it a lane is known for one's own.
+    /// Unique in this process: by it an endpoint is known for one's own.
     id: u64,
     cache: Cache<Arc<dyn Peer>>,
     strategy: Arc<dyn Strategy>,
@@ -89,6 +96,9 @@ struct Inner {
     rng: Rng,
     direct: Direct,
     lanes: ArcSwap<Names<Arc<Lane>>>,
+    endpoints: Endpoints,
+    #[cfg(feature = "http")]
+    group: group::Group,
     sweeper: Sweeper,
 }
 
@@ -107,9 +117,12 @@ impl Balance {
             cache,
             strategy,
             settings,
+            direct: Direct::new(transport, Rng::seeded(rng.number())),
+            #[cfg(feature = "http")]
+            group: group::Group::new(Rng::seeded(rng.number())),
             rng,
-            direct: Direct::new(transport),
             lanes: ArcSwap::default(),
+            endpoints: Endpoints::default(),
         }))
     }
 
@@ -145,31 +158,72 @@ impl Call for Balance {
 }
 
 impl Inner {
-    /// What is kept for the target's service; looked up once a target, then found in it.
-    fn lane(&self, target: &Target, now: Nanos) -> Arc<Lane> {
+    /// What is kept for the target; looked up once a handle, then found in it.
+    #[inline]
+    fn endpoint(&self, target: &Target, now: Nanos) -> Arc<Endpoint> {
         let kept = target.kept().get().and_then(Weak::upgrade);
-        match kept.map(|kept| kept.downcast::<Lane>()) {
-            Some(Ok(lane)) if lane.owner == self.id => lane,
-            _ => {
-                let lane = self.find_lane(target.service(), now);
-                if lane.entry.had_nodes() {
-                    let weak: Weak<Lane> = Arc::downgrade(&lane);
-                    // It stays what the first caller made it; a target seldom has two.
-                    let _ = target.kept().set(weak);
+        match kept.map(|kept| kept.downcast::<Endpoint>()) {
+            Some(Ok(endpoint)) if endpoint.owner == self.id => endpoint,
+            _ => self.find_endpoint(target, now),
+        }
+    }
+
+    fn find_endpoint(&self, target: &Target, now: Nanos) -> Arc<Endpoint> {
+        let endpoint = match self.endpoints.get(target) {
+            Some(endpoint) => endpoint,
+            None => {
+                let lane = self.find_lane(target.service(), now, MOST_LANES);
+                let entry = lane.discovered(&self.cache).clone();
+                let is_kept = entry.had_nodes() && self.is_kept(&lane);
+                let endpoint = Endpoint::new(self.id, lane, Candidates::Discovered(entry));
+                if !is_kept {
+                    return Arc::new(endpoint);
                 }
-                lane
+                self.endpoints.keep(target, endpoint)
+            }
+        };
+        let weak: Weak<Endpoint> = Arc::downgrade(&endpoint);
+        // It stays what the first caller made it; a target seldom has two.
+        let _ = target.kept().set(weak);
+        endpoint
+    }
+
+    /// What is kept for calls to an address.
+    fn at(&self, node: &Arc<Node>, service: &str, now: Nanos) -> Result<Arc<Endpoint>> {
+        self.given(service, now, |direct| direct.nodes(node, now))
+    }
+
+    /// A call of a service to nodes that the caller gives, counted.
+    fn given(
+        &self,
+        service: &str,
+        now: Nanos,
+        nodes: impl FnOnce(&Direct) -> Result<Arc<Nodes>>,
+    ) -> Result<Arc<Endpoint>> {
+        // Those of discovery keep their place.
+        let lane = self.find_lane(service, now, MOST_LANES / 2);
+        lane.budget.deposit();
+        match nodes(&self.direct) {
+            Ok(nodes) => {
+                self.keep_swept();
+                let given = Candidates::Given(nodes);
+                Ok(Arc::new(Endpoint::new(self.id, lane, given)))
+            }
+            Err(error) => {
+                lane.failed.fetch_add(1, Relaxed);
+                Err(error)
             }
         }
     }
 
-    fn find_lane(&self, service: &str, now: Nanos) -> Arc<Lane> {
+    /// What is kept for a service; for one that is new, no longer than the caller holds it where there are `most` already.
+    fn find_lane(&self, service: &str, now: Nanos, most: usize) -> Arc<Lane> {
         if let Some(lane) = self.lanes.load().get(service) {
             lane.used.store(true, Relaxed);
             return lane.clone();
         }
-        let entry = self.cache.service(service);
-        let fresh = Arc::new(Lane::new(self.id, entry, &self.settings, now));
-        if self.lanes.load().len() >= MOST_LANES {
+        let fresh = Arc::new(Lane::new(service, &self.settings, now));
+        if self.lanes.load().len() >= most {
             return fresh;
         }
         self.lanes.rcu(|lanes| {
@@ -179,5 +233,12 @@ impl Inner {
         });
         self.keep_swept();
         self.lanes.load().get(service).cloned().unwrap_or(fresh)
+    }
+
+    /// Whether it is what callers find under its service's name.
+    fn is_kept(&self, lane: &Arc<Lane>) -> bool {
+        let lanes = self.lanes.load();
+        let kept = lanes.get(lane.service());
+        kept.is_some_and(|kept| Arc::ptr_eq(kept, lane))
     }
 }

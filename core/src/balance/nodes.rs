@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use arc_swap::Guard;
 
-use super::Balance;
+use super::{Balance, Inner, MOST_LANES};
 use crate::{
     context::Context,
     error::Result,
     node::Node,
-    selector::Set,
-    time::{self, NEVER, nanos},
+    selector::{Entry, Set},
+    time::{self, NEVER, Nanos, nanos},
     transport::Peer,
 };
 
@@ -28,7 +28,7 @@ impl Balance {
     pub(crate) async fn nodes(&self, service: &str, context: &Context) -> Result<Arc<Nodes>> {
         const OWN: u64 = 1_000_000_000;
         let now = time::now();
-        let entry = self.0.find_lane(service, now).entry.clone();
+        let entry = self.0.entry(service, now);
         let deadline = match context.deadline() {
             NEVER => now + nanos(self.0.settings.timeout),
             deadline => deadline,
@@ -40,7 +40,7 @@ impl Balance {
 
     /// Whether one of the nodes of a service, as they are now, is such.
     pub(crate) fn any(&self, service: &str, such: impl Fn(&Node) -> bool) -> bool {
-        let entry = self.0.find_lane(service, time::now()).entry.clone();
+        let entry = self.0.entry(service, time::now());
         let nodes = entry.load();
         let members = nodes.snapshot().members();
         members.iter().any(|member| such(&member.node))
@@ -48,9 +48,16 @@ impl Balance {
 
     /// Waits until a node is seen, if its service was ever asked for.
     pub(crate) async fn see(&self, service: &str, id: &str) {
-        let entry = self.0.lanes.load().get(service).map(|l| l.entry.clone());
-        if let Some(entry) = entry {
+        let lane = self.0.lanes.load().get(service).cloned();
+        if let Some(entry) = lane.as_ref().and_then(|lane| lane.entry()) {
             entry.see(id).await;
         }
+    }
+}
+
+impl Inner {
+    fn entry(&self, service: &str, now: Nanos) -> Arc<Entry<Arc<dyn Peer>>> {
+        let lane = self.find_lane(service, now, MOST_LANES);
+        lane.discovered(&self.cache).clone()
     }
 }

@@ -2,13 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Backoff, Recorder, lane::Lane, outcome::is_harmless};
+use super::{Backoff, Nodes, Recorder, endpoint::Endpoint, outcome::is_harmless};
 use crate::{
     error::{Error, Outcome, Recovery},
     message::Request,
-    selector::{Set, Tried},
-    time::{Nanos, nanos},
-    transport::{Attempt, Peer},
+    selector::Tried,
+    time::Nanos,
+    transport::Attempt,
 };
 
 /// For how long nodes are tried again whose failure hardly passes: a second, less what the last try takes.
@@ -16,7 +16,7 @@ pub(super) const PERSIST: Nanos = 900_000_000;
 
 /// A call on its way through its attempts.
 pub(super) struct Progress<'a> {
-    pub(super) lane: &'a Arc<Lane>,
+    pub(super) endpoint: &'a Arc<Endpoint>,
     pub(super) began: Nanos,
     pub(super) deadline: Nanos,
     /// Attempts that may still be made, here or below, although one before may have been done.
@@ -39,6 +39,8 @@ pub(super) struct Failed {
     /// How the last one ended.
     pub(super) last: Option<Error>,
     pub(super) backoff: Backoff,
+    /// The wait before the next attempt, where every node has been tried.
+    pub(super) wait: Option<Duration>,
     /// The best that is known of those tried since the last wait: whether a node may be reached yet.
     pub(super) recovery: Option<Recovery>,
 }
@@ -48,7 +50,8 @@ pub(super) static NONE: Tried = Tried::new();
 impl Progress<'_> {
     /// Takes what was lent to a failed attempt as spent, where it may have been.
     pub(super) fn spend(&mut self, attempt: &Attempt, error: &Error) {
-        if !is_harmless(error) {
+        // A server that closed a kept connection has hardly begun.
+        if !is_harmless(error) && error.recovery() != Recovery::Reconnect {
             self.retries -= attempt.attempts - 1;
         }
     }
@@ -67,19 +70,25 @@ impl Progress<'_> {
         failed.recovery = failed.recovery.max(Some(error.recovery()));
     }
 
-    /// Whether another try of these nodes would only cost time, as all have been tried.
-    pub(super) fn is_hopeless(&self, nodes: &Set<Arc<dyn Peer>>, now: Nanos) -> bool {
+    /// Whether another try of these nodes, at the time `next`, would only cost time: all have been tried.
+    pub(super) fn is_hopeless(&self, nodes: &Nodes, next: Nanos) -> bool {
         let mut members = nodes.snapshot().members().iter();
         let recovery = self.failed.as_ref().and_then(|failed| failed.recovery);
+        // No registry tells of a node that takes the place of one that was given.
+        let given = self.endpoint.is_given();
         let hopeless = match recovery {
             Some(Recovery::Never) => true,
-            Some(Recovery::Unlikely) => {
-                let next = now.saturating_add(nanos(Backoff::default().max()));
-                next.saturating_sub(self.began) >= PERSIST
-            }
+            Some(Recovery::Unlikely) => self.is_long(next),
+            Some(Recovery::Unreachable) => given && self.is_long(next),
             _ => false,
         };
+        let hopeless = hopeless || (given && next >= self.deadline);
         hopeless && members.all(|member| self.tried().contains(member))
+    }
+
+    /// Whether failures that hardly pass have been waited for long enough at this time.
+    fn is_long(&self, at: Nanos) -> bool {
+        at.saturating_sub(self.began) >= PERSIST
     }
 
     fn maybe_done(&self) -> bool {
@@ -93,10 +102,9 @@ impl Progress<'_> {
     }
 
     /// Writes down what was known before the first attempt.
-    pub(super) fn describe(&self, request: &Request, kept: &Set<Arc<dyn Peer>>) {
+    pub(super) fn describe(&self, request: &Request, kept: &Nodes) {
         if let Some(recorder) = &self.recorder {
-            let all = self.lane.entry.load();
-            let age = self.lane.entry.age();
+            let (all, age) = (self.endpoint.nodes(), self.endpoint.age());
             recorder.write(|record| {
                 if record.attempts.is_empty() {
                     record.age_us = age.as_micros() as u64;
@@ -122,6 +130,9 @@ impl Progress<'_> {
 
     pub(super) fn out_of_time(&self, request: &Request, last: Option<Error>) -> Error {
         let spent = Duration::from_nanos(self.deadline.saturating_sub(self.began));
+        if let (true, Some(last)) = (self.endpoint.is_given(), &last) {
+            return self.end(request, last.clone());
+        }
         if let Some(last) = last.as_ref().filter(|last| last.is_wrong_server()) {
             let waited = format_args!("no other node within {spent:?}");
             return self.end(request, last.clone().context(waited));

@@ -66,6 +66,8 @@ async fn run(inner: Weak<Inner>) {
         };
         inner.sweep(Lane::was_used);
         inner.direct.sweep();
+        #[cfg(feature = "http")]
+        inner.group.sweep();
         let mut task = inner.sweeper.task.lock();
         if inner.is_empty() {
             *task = None;
@@ -79,7 +81,11 @@ impl Inner {
     pub(super) fn keep_swept(&self) {
         if self.lanes.load().len() > MOST_EMPTY {
             let empty = self.lanes.load();
-            let is_empty = |lane: &Lane| lane.entry.load().snapshot().is_empty();
+            // Services that only addresses were called of have no watch, and stay for the minutes of all.
+            let is_empty = |lane: &Lane| {
+                let entry = lane.entry();
+                entry.is_some_and(|entry| entry.load().snapshot().is_empty())
+            };
             if empty.values().filter(|lane| is_empty(lane)).count() > MOST_EMPTY {
                 self.sweep(|lane| !is_empty(lane));
             }
@@ -93,9 +99,11 @@ impl Inner {
     /// Forgets a service that never had a node, unless it is called again and again: then its watch is kept, lest each
     /// call begins one.
     pub(super) fn forget(&self, lane: &Arc<Lane>) {
-        let service = lane.entry.service();
         // The map's and the caller's.
-        if lane.entry.had_nodes() || !lane.is_unheld(2) || self.sweeper.missed_before(service) {
+        if lane.entry().is_some_and(|entry| entry.had_nodes())
+            || !lane.is_unheld(2)
+            || self.sweeper.missed_before(lane.service())
+        {
             return;
         }
         self.remove(std::slice::from_ref(lane));
@@ -110,12 +118,12 @@ impl Inner {
     /// Forgets the services that nobody holds, but for those that `keep` wants.
     fn sweep(&self, keep: impl Fn(&Lane) -> bool) {
         let lanes = self.lanes.load_full();
-        let unused = lanes.values().filter(|lane| {
-            // Each is asked, as that begins its next interval.
-            let keep = keep(lane);
-            lane.is_unheld(1) && !keep
-        });
-        let unused: Vec<_> = unused.cloned().collect();
+        // Each is asked, as that begins its next interval.
+        let unused = lanes.values().filter(|lane| !keep(lane));
+        let mut unused: Vec<_> = unused.cloned().collect();
+        self.endpoints.sweep(|name| lanes.get(name), &unused);
+        // The map's and the one here.
+        unused.retain(|lane| lane.is_unheld(2));
         drop(lanes);
         if !unused.is_empty() {
             self.remove(&unused);
@@ -126,7 +134,7 @@ impl Inner {
         self.lanes.rcu(|lanes| {
             let mut lanes = Names::clone(lanes);
             for lane in unused {
-                let service = lane.entry.service();
+                let service = lane.service();
                 if lanes
                     .get(service)
                     .is_some_and(|kept| Arc::ptr_eq(kept, lane))
@@ -136,11 +144,15 @@ impl Inner {
             }
             lanes
         });
-        self.cache
-            .forget(unused.iter().map(|lane| lane.entry.service()));
+        let watched = unused.iter().filter(|lane| lane.entry().is_some());
+        self.cache.forget(watched.map(|lane| lane.service()));
     }
 
     fn is_empty(&self) -> bool {
+        #[cfg(feature = "http")]
+        if !self.group.is_empty() {
+            return false;
+        }
         self.lanes.load().is_empty() && self.direct.is_empty()
     }
 }

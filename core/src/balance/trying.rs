@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    lane::Lane,
+    endpoint::Endpoint,
     outcome,
     picked::{Failure, Picked},
 };
@@ -24,7 +24,7 @@ use crate::{
 ///
 /// Poll-shaped and in one piece, as nearly every call is one attempt and no more.
 pub(super) struct Trying {
-    lane: Arc<Lane>,
+    endpoint: Arc<Endpoint>,
     picked: Picked,
     attempt: Attempt,
     connection: Option<Arc<dyn Connection>>,
@@ -36,10 +36,10 @@ pub(super) struct Trying {
 
 impl Trying {
     /// Counts the attempt at its node.
-    pub(super) fn begin(lane: Arc<Lane>, picked: Picked, attempt: Attempt) -> Self {
+    pub(super) fn begin(endpoint: Arc<Endpoint>, picked: Picked, attempt: Attempt) -> Self {
         picked.member().load.begin(attempt.now);
         Trying {
-            lane,
+            endpoint,
             picked,
             attempt,
             connection: None,
@@ -67,9 +67,9 @@ impl Trying {
         }
     }
 
-    /// The service it was made for.
-    pub(super) fn lane(&self) -> &Arc<Lane> {
-        &self.lane
+    /// The endpoint it was made for.
+    pub(super) fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.endpoint
     }
 
     #[inline]
@@ -92,11 +92,11 @@ impl Trying {
         };
         self.end(ended, outcome::verdict(&answer));
         if tracing::enabled!(tracing::Level::DEBUG) {
-            self.tell(&answer);
+            tell(&self.picked.member().node, &answer);
         }
         if answer.is_ok() {
             let took = ended.saturating_sub(self.attempt.now);
-            request.target().latency().record(took);
+            self.endpoint.latency.record(took);
         }
         Poll::Ready(answer)
     }
@@ -110,20 +110,17 @@ impl Trying {
         Poll::Ready(Ok(()))
     }
 
-    #[cold]
-    fn tell(&self, answer: &Result<Response>) {
-        tell_attempt(&self.picked.member().node, answer);
-    }
-
     fn end(&mut self, now: Nanos, verdict: Verdict) {
         self.ended = now;
         let (member, peer) = (self.picked.member(), self.picked.peer());
-        self.lane.mark(member, peer, now, self.attempt.now, verdict);
+        let started = self.attempt.now;
+        self.endpoint.mark(member, peer, now, started, verdict);
     }
 }
 
 /// Tells `tracing` how an attempt at a node ended, and the call's span whom it went to.
-pub(super) fn tell_attempt(node: &Node, answer: &Result<Response>) {
+#[cold]
+fn tell(node: &Node, answer: &Result<Response>) {
     let peer = node.address.as_str();
     tracing::Span::current().record("peer", peer);
     let id = node.id.as_str();

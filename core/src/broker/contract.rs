@@ -1,4 +1,15 @@
-//! What every broker must do. A suite that each implementation runs in its tests.
+//! The contract suite of brokers, which each implementation runs in its tests. Needs the feature `test-util`.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use micro::broker::{Broker, Memory, contract};
+//!
+//! # #[tokio::main]
+//! # async fn main() {
+//! let broker = Memory::new();
+//! contract::all(async || Arc::new(broker.clone()) as Arc<dyn Broker>).await;
+//! # }
+//! ```
 //!
 //! `make` gives a fresh handle on one and the same broker, as another process would have it.
 //! Panics with the broken rule. Topics are the suite's own, so that a broker in use serves too.

@@ -17,16 +17,14 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 
 use super::{
-    Broker, Event, Subscription,
+    Broker, BrokerParts, Event, Subscription,
     door::{Door, Port},
     registrations::Registered,
 };
 use crate::{
-    balance::Balance,
     call::Call,
     error::Result,
     node::Node,
-    registry::Registry,
     transport::{Transport, addressee::Checked},
 };
 use desk::{Desk, Feed};
@@ -119,19 +117,15 @@ struct Inner {
 }
 
 impl Direct {
-    /// A broker whose subscribers are found in `registry`, listen by `transport` and are called by `balance`.
-    pub fn new(
-        registry: Arc<dyn Registry>,
-        transport: Arc<dyn Transport>,
-        balance: Balance,
-        settings: Settings,
-    ) -> Self {
-        let seed = balance.random();
+    /// A broker whose subscribers are found in the registry of these parts, listen by their transport and are called by
+    /// their balance loop.
+    pub fn of(parts: BrokerParts, settings: Settings) -> Self {
+        let seed = parts.balance().random();
         let (ttl, interval) = (settings.register_ttl, settings.register_interval);
-        let door = Door::new(registry, ttl, interval, seed);
+        let door = Door::new(parts.registry().clone(), ttl, interval, seed);
         Direct(Arc::new(Inner {
-            transport,
-            plans: Plans::new(balance, &settings),
+            transport: parts.transport().clone(),
+            plans: Plans::new(parts.balance().clone(), &settings),
             settings,
             door,
             attached: Mutex::default(),

@@ -2,6 +2,7 @@
 
 mod desk;
 mod envelope;
+mod post;
 mod publish;
 mod style;
 
@@ -10,14 +11,11 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use super::{
-    Broker, Event, Subscription,
+    Broker, BrokerParts, Event, Subscription,
     door::{Door, Port},
     registrations::Registered,
 };
-use crate::{
-    balance::Balance, error::Result, net::io::host_of, node::Node, protocols::Socket,
-    registry::Registry,
-};
+use crate::{error::Result, net::io::host_of, node::Node, protocols::Socket};
 use desk::{Desk, Feed};
 use publish::Publisher;
 pub use style::Style;
@@ -91,17 +89,14 @@ struct Inner {
 }
 
 impl Http {
-    /// A broker whose subscribers are found in `registry`, by what `balance` knows of it.
-    pub fn new(
-        registry: Arc<dyn Registry>,
-        socket: Socket,
-        balance: Balance,
-        settings: Settings,
-    ) -> Self {
+    /// A broker whose subscribers are found in the registry of these parts, by what their balance loop knows of it, and
+    /// reached by their socket.
+    pub fn of(parts: BrokerParts, settings: Settings) -> Self {
+        let (socket, balance) = (parts.socket().clone(), parts.balance().clone());
         let seed = balance.random();
         let publisher = Publisher::new(balance, socket.clone(), settings.discover.clone());
         let (ttl, interval) = (settings.register_ttl, settings.register_interval);
-        let door = Door::new(registry, ttl, interval, seed);
+        let door = Door::new(parts.registry().clone(), ttl, interval, seed);
         Http(Arc::new(Inner {
             socket,
             settings,

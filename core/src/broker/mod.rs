@@ -2,7 +2,7 @@
 //!
 //! [`Direct`] needs no server and is the default; [`Memory`] is for one process; `Http` is go-micro's.
 
-#[doc(hidden)]
+#[cfg(feature = "test-util")]
 pub mod contract;
 mod delivery;
 pub mod direct;
@@ -12,6 +12,7 @@ mod event;
 pub mod http;
 mod in_hand;
 mod memory;
+mod parts;
 mod registrations;
 
 use std::sync::Arc;
@@ -25,12 +26,13 @@ pub use event::Event;
 #[cfg(feature = "http")]
 pub use http::Http;
 pub use memory::Memory;
+pub use parts::BrokerParts;
 
 use crate::{call::Call, error::Result};
 
 /// Where events are published and subscribed to.
 ///
-/// Every implementation passes the same contract suite:
+/// Every implementation passes the same suite, `broker::contract` of the feature `test-util`:
 ///
 /// - An event goes to every subscription without a queue, and to one member of each queue.
 /// - An event that is not acknowledged is delivered again, to another member of its queue if there is one:

@@ -115,7 +115,8 @@ impl Client {
 
     /// A handle to one endpoint with typed request and response.
     ///
-    /// Make it once and keep it: it remembers what calls to that endpoint have in common.
+    /// Make it once and keep it where that is easy, which saves a look-up: what is known of the endpoint is shared by all
+    /// handles to it.
     pub fn method<In: Payload, Out: Payload>(
         &self,
         service: &str,

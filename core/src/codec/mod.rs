@@ -2,6 +2,8 @@
 
 mod buffer;
 mod channel;
+#[cfg(feature = "test-util")]
+pub mod contract;
 mod depth;
 #[doc(hidden)]
 pub mod derived;

@@ -1,6 +1,15 @@
 //! HTTP/1.1 and HTTP/2: engines over [`net`](crate::net), the bodies of messages, and compression.
 
-#[cfg(feature = "http")]
+#![cfg_attr(
+    not(feature = "http"),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "a client has no use for the side of a server"
+    )
+)]
+
+#[cfg(feature = "http1")]
 pub(crate) mod body;
 #[cfg(feature = "http-client")]
 pub mod client;
@@ -8,18 +17,18 @@ pub mod client;
 pub(crate) mod coding;
 #[cfg(feature = "http")]
 pub(crate) mod compression;
-#[cfg(feature = "http")]
+#[cfg(feature = "http1")]
 pub(crate) mod h1;
 #[cfg(feature = "grpc")]
 pub(crate) mod h2;
-#[cfg(feature = "http")]
+#[cfg(feature = "http1")]
 pub(crate) mod intake;
-#[cfg(feature = "http")]
+#[cfg(feature = "http1")]
 mod service;
 
-#[cfg(feature = "http")]
+#[cfg(feature = "http1")]
 pub(crate) use body::{HttpBody, Piece, Prefixed, too_large};
-#[cfg(feature = "http")]
+#[cfg(feature = "http1")]
 pub(crate) use service::{HttpAnswer, HttpBegun, HttpService};
 
 /// A body of these pieces.

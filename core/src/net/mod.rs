@@ -4,13 +4,14 @@
 pub(crate) mod buffered;
 #[cfg(feature = "tls")]
 pub(crate) mod certificates;
+mod clash;
 pub mod io;
 mod limits;
 mod listener;
+pub(crate) mod per_worker;
 pub(crate) mod pool;
 pub(crate) mod port;
 pub mod protocol;
-#[cfg(feature = "http")]
 pub(crate) mod sent;
 pub(crate) mod sniff;
 #[cfg(feature = "tls")]
@@ -19,5 +20,6 @@ pub(crate) mod unconnected;
 
 pub use limits::Limits;
 pub use listener::{Counters, Listener};
+pub use port::Port;
 #[cfg(feature = "tls")]
 pub use tls::{Connector, Tls};

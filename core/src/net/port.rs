@@ -17,9 +17,9 @@ use crate::{
     call::Call,
     error::{Error, Result},
     net::{
-        Counters, Limits, Listener,
-        io::{Acceptor, Io, SharedNetwork},
-        protocol::{Accepted, Protocol, Seats},
+        Counters, Limits, Listener, clash,
+        io::{Acceptor, Io, Network, SharedNetwork, Sockets},
+        protocol::{Accepted, ConnectionTracker, Protocol},
         sniff,
     },
 };
@@ -30,8 +30,11 @@ const BREATH: Duration = Duration::from_millis(20);
 /// The time between warnings of one kind.
 const TELLING: Duration = Duration::from_secs(60);
 
-/// What a port needs to serve.
-pub(crate) struct Port {
+/// Listens at one address and hands each connection to the protocol that it speaks. [`Socket`](crate::Socket) has one of
+/// every protocol; this is for transports of one's own.
+///
+/// It bounds the number of connections and the time that they take to begin, drains them, and closes them.
+pub struct Port {
     pub(crate) network: SharedNetwork,
     pub(crate) protocols: Vec<Arc<dyn Protocol>>,
     pub(crate) limits: Arc<Limits>,
@@ -42,17 +45,58 @@ pub(crate) struct Port {
     pub(crate) runtimes: Vec<Handle>,
 }
 
+impl Default for Port {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Port {
+    /// A port of the machine's own network, with the default limits and no protocol yet.
+    pub fn new() -> Self {
+        Port {
+            network: Arc::new(Sockets::default()),
+            protocols: Vec::new(),
+            limits: Arc::default(),
+            #[cfg(feature = "tls")]
+            tls: None,
+            runtimes: Vec::new(),
+        }
+    }
+
+    /// Adds a protocol; of two that know a connection by the same bytes, the first added gets it.
+    pub fn protocol(mut self, protocol: impl Protocol) -> Self {
+        self.protocols.push(Arc::new(protocol));
+        self
+    }
+
+    /// Sets the limits.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = Arc::new(limits);
+        self
+    }
+
+    /// Listens in another network, such as a simulated one.
+    pub fn network(mut self, network: impl Network) -> Self {
+        self.network = Arc::new(network);
+        self
+    }
+
     /// Binds `address` and serves what comes there.
-    pub(crate) async fn listen(
-        self,
-        address: &str,
-        call: Arc<dyn Call>,
-    ) -> Result<Box<dyn Listener>> {
+    ///
+    /// # Errors
+    /// `InvalidArgument` for protocols that cannot be told apart and for an address that is none; `Unavailable` where it
+    /// cannot be bound.
+    pub async fn listen(self, address: &str, call: Arc<dyn Call>) -> Result<Box<dyn Listener>> {
+        #[cfg(feature = "tls")]
+        let has_tls = self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        let has_tls = false;
+        clash::check(&self.protocols, has_tls)?;
         let bound = self.network.bind(address).await;
         let acceptor = bound.map_err(|error| cannot_listen(address, &error))?;
         let bound = acceptor.address();
-        let seats = Seats::new(self.limits.clone());
+        let seats = ConnectionTracker::new(self.limits.clone());
         let task = tokio::spawn(self.accept(acceptor, call, seats.clone()));
         Ok(Box::new(Open {
             bound,
@@ -62,7 +106,12 @@ impl Port {
         }))
     }
 
-    async fn accept(self, acceptor: Box<dyn Acceptor>, call: Arc<dyn Call>, seats: Arc<Seats>) {
+    async fn accept(
+        self,
+        acceptor: Box<dyn Acceptor>,
+        call: Arc<dyn Call>,
+        seats: Arc<ConnectionTracker>,
+    ) {
         let protocols: Arc<[_]> = self.protocols.into();
         let mut turn = 0;
         let mut failures = Repeated::default();
@@ -195,7 +244,7 @@ fn at_home(io: Io, _home: &Handle) -> std::io::Result<Io> {
 
 struct Open {
     bound: String,
-    seats: Arc<Seats>,
+    seats: Arc<ConnectionTracker>,
     accepting: AbortHandle,
     /// Until it is waited for, once: the address is free when it has ended.
     task: Mutex<Option<JoinHandle<()>>>,

@@ -7,18 +7,19 @@ use std::sync::{
 
 use crate::error::Outcome;
 
-/// Whether a request may have reached the other side.
+/// Whether a request may have reached the other side, which decides what a failure means: until it is set, the work was
+/// certainly not begun, and another node may be asked.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Sent(Arc<AtomicBool>);
+pub struct Sent(Arc<AtomicBool>);
 
 impl Sent {
-    /// From now on the work may be done.
-    pub(crate) fn set(&self) {
+    /// Notes that the work may be done from now on: to be called before the first byte leaves that could begin it.
+    pub fn set(&self) {
         self.0.store(true, Relaxed);
     }
 
     /// The outcome of a failure at this moment.
-    pub(crate) fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> Outcome {
         if self.0.load(Relaxed) {
             Outcome::Unknown
         } else {

@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind};
 
-use crate::error::{Error, Recovery};
+use crate::error::{Error, Outcome, Recovery};
 
 /// The error of a node that could not be connected to.
 pub(crate) fn unconnected(text: String, error: io::Error) -> Error {
@@ -23,4 +23,9 @@ pub(crate) fn recovery(error: &io::Error) -> Recovery {
         }
         _ => Recovery::Unreachable,
     }
+}
+
+/// The error of a node that has left: nothing is opened to it any more.
+pub(crate) fn has_left(address: &str) -> Error {
+    Error::unavailable(format!("node at `{address}` has left")).with_outcome(Outcome::NotSent)
 }

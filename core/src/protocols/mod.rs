@@ -10,6 +10,8 @@ mod choose;
 pub(crate) mod client;
 #[cfg(feature = "http")]
 pub(crate) mod connect;
+#[cfg(feature = "test-util")]
+pub mod contract;
 #[cfg(feature = "http")]
 pub(crate) mod cors;
 #[cfg(feature = "http")]

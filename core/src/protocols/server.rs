@@ -53,6 +53,10 @@ impl Protocol for Http1 {
         h1::detect(first)
     }
 
+    fn examples(&self) -> &[&'static [u8]] {
+        &h1::EXAMPLES
+    }
+
     fn alpn(&self) -> &[&'static str] {
         &[h1::ALPN]
     }
@@ -91,6 +95,10 @@ impl Protocol for Http2 {
 
     fn detect(&self, first: &[u8]) -> Detect {
         Detect::prefix(first, h2::PREFACE)
+    }
+
+    fn examples(&self) -> &[&'static [u8]] {
+        &[h2::PREFACE]
     }
 
     async fn serve(&self, connection: Accepted, call: Arc<dyn Call>) {

@@ -46,6 +46,8 @@ pub struct Socket {
     limits: Arc<Limits>,
     pool: Arc<Pool>,
     runtimes: Vec<Handle>,
+    /// Protocols that its port speaks beside the built-in ones.
+    protocols: Vec<Arc<dyn Protocol>>,
     /// The service that calls; empty where it is none.
     caller: Arc<str>,
     /// What is spoken whatever a node says; what the node says where unsaid.
@@ -78,6 +80,7 @@ impl Socket {
             pool: Pool::new(limits.connections),
             limits: Arc::new(limits),
             runtimes: Vec::new(),
+            protocols: Vec::new(),
             caller: "".into(),
             only: None,
             #[cfg(feature = "http")]
@@ -275,7 +278,7 @@ impl Socket {
         let others = crate::protocols::protocols(&self.limits, self.origins.as_ref());
         #[cfg(not(feature = "http"))]
         let others = Vec::new();
-        [vec![native], others].concat()
+        [vec![native], others, self.protocols.clone()].concat()
     }
 
     /// The same, speaking `protocol` to every node, whatever their records say; one of
@@ -302,6 +305,17 @@ impl Socket {
     pub fn cors_origins(mut self, origins: &str) -> Result<Self> {
         self.origins = Some(Origins::parse(origins)?);
         Ok(self)
+    }
+
+    /// Adds a protocol to what its port speaks. Nodes list its name under `protocols`; clients need a transport that
+    /// speaks it.
+    ///
+    /// The built-in protocols are asked first about the first bytes of a connection. The new one gets the connections
+    /// that it knows by fewer bytes than they need. A protocol whose [examples](Protocol::examples) another protocol of
+    /// the port would get, or the other way round, is an error of `listen` that names both.
+    pub fn protocol(mut self, protocol: impl Protocol) -> Self {
+        self.protocols.push(Arc::new(protocol));
+        self
     }
 
     /// The same on behalf of a service, which is named to those it calls.
@@ -360,7 +374,10 @@ impl Transport for Socket {
         let others = crate::protocols::NAMES.map(str::to_owned);
         #[cfg(not(feature = "http"))]
         let others = [];
-        mux::protocols().into_iter().chain(others).collect()
+        let added = self.protocols.iter();
+        let added = added.map(|protocol| protocol.name().to_owned());
+        let built_in = mux::protocols().into_iter().chain(others);
+        built_in.chain(added).collect()
     }
 
     fn metadata(&self) -> Vec<(&'static str, &'static str)> {

@@ -1,4 +1,15 @@
-//! What every registry must do. A suite that each implementation runs in its tests.
+//! The contract suite of registries, which each implementation runs in its tests. Needs the feature `test-util`.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use micro::registry::{Memory, Registry, contract};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let registry = Memory::new();
+//! contract::all(async || Arc::new(registry.clone()) as Arc<dyn Registry>).await;
+//! # }
+//! ```
 //!
 //! `make` gives a fresh handle on one and the same registry, as another process would have it.
 //! Panics with the broken rule. Service names are the suite's own, so that a registry in use serves too.

@@ -6,7 +6,7 @@
 //! a feature. [`Several`] makes one of many.
 //! [`encoding`] is the JSON that registries store.
 
-#[doc(hidden)]
+#[cfg(feature = "test-util")]
 pub mod contract;
 pub mod encoding;
 mod file;
@@ -62,7 +62,7 @@ pub type Updates = Pin<Box<dyn Stream<Item = Update> + Send>>;
 
 /// Where services are registered and found.
 ///
-/// Every implementation passes the same contract suite. Methods fail with
+/// Every implementation passes the same suite, `registry::contract` of the feature `test-util`. Methods fail with
 /// [`Code::Unavailable`] when the registry cannot be reached.
 #[async_trait]
 pub trait Registry: Send + Sync + 'static {

@@ -5,6 +5,8 @@
 //! allocates nothing; how each call ended is noted in the picked node's load.
 
 mod cache;
+#[cfg(feature = "test-util")]
+pub mod contract;
 mod draw;
 pub mod filter;
 mod fleet;

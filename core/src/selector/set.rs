@@ -47,6 +47,17 @@ impl<P: Clone> Set<P> {
         Self::assemble(Vec::new(), Arc::default(), fleet, now)
     }
 
+    /// A set of nodes that no registry told of, each with what is known of it, a load of `fleet`.
+    pub(crate) fn given(
+        nodes: Vec<(Arc<Node>, Arc<Load>, P)>,
+        fleet: &Arc<Fleet>,
+        now: u64,
+    ) -> Self {
+        let parts = nodes.into_iter();
+        let parts = parts.map(|(node, load, slot)| Part { node, load, slot });
+        Self::assemble(parts.collect(), Arc::default(), fleet, now)
+    }
+
     fn assemble(
         parts: Vec<Part<P>>,
         versions: Arc<VersionWeights>,

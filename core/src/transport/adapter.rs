@@ -1,4 +1,62 @@
-//! A [`Connection`] made of an async function, for transports that need no more.
+//! A whole [`Transport`](super::Transport) made of async functions: implement [`Exchange`] and wrap it into an
+//! [`AsyncTransport`].
+//!
+//! The adapter keeps one connection a node and opens it when the first call needs it. It ends calls at their deadline,
+//! gives attempts up early, cancels dropped calls, cuts streams off, and checks the limits of messages and metadata. A
+//! transport that listens on sockets listens by a [`Port`](crate::net::Port); one that is called by function counts its
+//! calls by a [`CallTracker`](super::CallTracker), as here:
+//!
+//! ```
+//! use std::{collections::HashMap, sync::{Arc, Mutex}};
+//! use async_trait::async_trait;
+//! use micro::{
+//!     Call, Error, Request, Response, Result,
+//!     net::{Limits, Listener},
+//!     registry::Node,
+//!     transport::{CallTracker, adapter::{AsyncTransport, Exchange, SentFlag}},
+//! };
+//!
+//! /// Calls within this process, by name.
+//! #[derive(Clone, Default)]
+//! struct InProcess(Arc<Mutex<HashMap<String, Arc<CallTracker>>>>);
+//!
+//! #[async_trait]
+//! impl Exchange for InProcess {
+//!     type Connection = Arc<CallTracker>;
+//!
+//!     fn name(&self) -> &str {
+//!         "in-process"
+//!     }
+//!
+//!     async fn dial(&self, node: &Node) -> Result<Arc<CallTracker>> {
+//!         let names = self.0.lock().expect("no panic under the lock");
+//!         let nobody = || Error::unavailable(format!("nobody listens at `{}`", node.address));
+//!         names.get(&node.address).cloned().ok_or_else(nobody)
+//!     }
+//!
+//!     fn is_open(&self, connection: &Arc<CallTracker>) -> bool {
+//!         connection.is_open()
+//!     }
+//!
+//!     async fn call(&self, connection: &Arc<CallTracker>, request: Request, sent: &SentFlag) -> Result<Response> {
+//!         sent.set();
+//!         connection.answer(request).await
+//!     }
+//!
+//!     async fn listen(&self, address: &str, call: Arc<dyn Call>) -> Result<Box<dyn Listener>> {
+//!         let tracker = CallTracker::new(call, Limits::default());
+//!         self.0.lock().expect("no panic under the lock").insert(address.into(), tracker.clone());
+//!         let (names, name) = (self.0.clone(), address.to_owned());
+//!         Ok(tracker.listener(address, move || {
+//!             names.lock().expect("no panic under the lock").remove(&name);
+//!         }))
+//!     }
+//! }
+//!
+//! let plugins = micro::Plugins::new().transport(AsyncTransport::new(InProcess::default()));
+//! ```
+
+mod exchange;
 
 use std::{
     collections::HashMap,
@@ -21,6 +79,9 @@ use crate::{
     time::{self, NEVER, Nanos},
     transport::{Attempt, Connection},
 };
+
+pub use crate::net::sent::Sent as SentFlag;
+pub use exchange::{AsyncTransport, Exchange};
 
 /// Sends one request and gives its answer.
 pub(crate) trait SendOne: Send + Sync + 'static {
@@ -66,6 +127,7 @@ impl<S: SendOne> Adapter<S> {
     }
 
     /// What sends.
+    #[cfg(feature = "http")]
     pub(crate) fn sender(&self) -> &S {
         &self.sender
     }

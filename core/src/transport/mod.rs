@@ -1,13 +1,14 @@
 //! Ways to a node and ways to be reached: the [`Transport`] and [`Peer`] traits.
 
-#[cfg(feature = "http")]
-#[allow(dead_code, reason = "its users come with each protocol")]
-pub(crate) mod adapter;
+pub mod adapter;
 pub mod addressee;
-#[doc(hidden)]
+mod attempt;
+#[cfg(feature = "test-util")]
 pub mod contract;
+mod flow;
 mod memory;
 pub(crate) mod mux;
+mod tracker;
 
 use std::{
     fmt,
@@ -23,15 +24,19 @@ use crate::{
     error::Result,
     message::{Request, Response},
     node::Node,
-    time::Nanos,
 };
 
 #[cfg(feature = "tls")]
 pub use crate::net::Tls;
 pub use crate::net::{Counters, Limits, Listener, io, protocol};
+pub use attempt::Attempt;
 pub use memory::Memory;
+pub use tracker::CallTracker;
 
 /// A way to send requests to nodes and to receive them.
+///
+/// Every implementation passes the same suite, `transport::contract` of the feature `test-util`. A transport of async
+/// functions is quickest made by [`adapter`].
 #[async_trait]
 pub trait Transport: Send + Sync + 'static {
     /// The name it is chosen by, such as `native`.
@@ -96,22 +101,6 @@ pub trait Connection: Send + Sync + 'static {
 
     /// Gives a started call up, and tells the node.
     fn cancel(&self, call: u64);
-}
-
-/// What is particular to one attempt.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Attempt {
-    /// The time now, as the caller read it.
-    pub(crate) now: Nanos,
-    /// When the wait for the answer, or the head of one that streams, is over at the latest.
-    pub(crate) deadline: Nanos,
-    /// When the attempt is given up if nothing was sent, or if it may be repeated.
-    pub(crate) patience: Nanos,
-    /// Whether another attempt may be made although this one may have been done.
-    pub(crate) repeatable: bool,
-    /// Attempts lent to the tree of calls below.
-    pub(crate) attempts: u8,
 }
 
 /// Sends one request and waits for its answer; dropping it cancels the call at the node.

@@ -67,7 +67,7 @@ impl Options {
         let keys = [&COMMON, own].concat();
         url.check(&Reads {
             keys: Some(&keys),
-            ..reads(url)
+            ..reads(url, &[url.name()])
         })?;
         Options::read(url, port)
     }
@@ -78,7 +78,7 @@ impl Options {
         url.check(&Reads {
             path: true,
             keys: Some(&keys),
-            ..reads(url)
+            ..reads(url, &[url.name()])
         })?;
         Options::read(url, port)
     }
@@ -176,28 +176,13 @@ pub fn validate_namespace(name: &str) -> Result<()> {
     }
 }
 
-/// What every server's URL may have; `tcp` and the registry's own name say nothing more.
-fn reads(url: &Url) -> Reads<'_> {
-    const SCHEMES: [&str; 9] = [
-        "http",
-        "https",
-        "tls",
-        "tcp",
-        "consul",
-        "dns",
-        "etcd",
-        "nats",
-        "zookeeper",
-    ];
-    let own: &[&str] = match SCHEMES.iter().position(|scheme| *scheme == url.name()) {
-        Some(index) => &SCHEMES[index..=index],
-        None => &[],
-    };
-    let is_common = |scheme: &str| SCHEMES[..4].contains(&scheme);
+/// What every server's URL may have; `tcp` and the registry's `own` name say nothing more.
+fn reads<'a>(url: &Url, own: &'a [&'a str]) -> Reads<'a> {
+    const COMMON: [&str; 4] = ["http", "https", "tls", "tcp"];
     Reads {
         user: true,
-        schemes: match url.scheme().is_some_and(is_common) {
-            true => &SCHEMES[..4],
+        schemes: match url.scheme().is_some_and(|scheme| COMMON.contains(&scheme)) {
+            true => &COMMON,
             false => own,
         },
         ..Reads::default()

@@ -8,7 +8,7 @@ use super::{
     list::METADATA,
     value,
 };
-use crate::plugins::Plugins;
+use crate::plugins::{BrokerSource, Plugins};
 #[cfg(feature = "http")]
 use micro_core::broker::http::Style;
 use micro_core::{
@@ -31,13 +31,11 @@ impl Settings {
             }
         }
         if let Some(url) = self.plugin("broker")? {
-            plugins.broker = self.brokers.open(&url)?;
-            if plugins.broker.is_none() {
-                plugins = match url.name() {
-                    "http" => by_http(plugins, &url)?,
-                    _ => by_direct(plugins, &url)?,
-                };
-            }
+            plugins = match self.brokers.open(&url)? {
+                Some(broker) => plugins.by_broker(BrokerSource::Given(broker)),
+                None if url.name() == "http" => by_http(plugins, &url)?,
+                None => by_direct(plugins, &url)?,
+            };
         }
         if let Some(url) = self.plugin("selector")? {
             plugins.strategy = self.strategies.open(&url)?;
@@ -198,6 +196,7 @@ fn listens_at<'a>(url: &'a Url, scheme: &str, keys: &[&str]) -> Result<Option<&'
 /// With the default broker, which takes events at the address of `url`.
 fn by_direct(plugins: Plugins, url: &Url) -> Result<Plugins> {
     let address = listens_at(url, "direct", &[])?.map(str::to_owned);
+    let plugins = plugins.by_broker(BrokerSource::Direct);
     Ok(plugins.direct(|settings| settings.address = address.or(settings.address.take())))
 }
 

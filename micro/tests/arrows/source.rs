@@ -28,6 +28,36 @@ struct Branch {
 
 /// The tokens of a file, without comments, texts and lifetimes.
 pub(crate) fn tokens(source: &str) -> Vec<Token> {
+    read(source, false)
+}
+
+/// The code of a file, texts included, without comments and what is compiled for tests only: its tokens with spaces
+/// between them.
+#[allow(dead_code, reason = "`arrows` looks at paths alone")]
+pub(crate) fn without_tests(source: &str) -> String {
+    let tokens = read(source, true);
+    let (mut code, mut at) = (String::new(), 0);
+    while let Some(token) = tokens.get(at) {
+        if is_for_tests(&tokens, at) {
+            at = after_item(&tokens, at + TEST.len());
+            continue;
+        }
+        code.push_str(&token.text);
+        code.push(' ');
+        at += 1;
+    }
+    code
+}
+
+/// What stands before an item that is compiled for tests only.
+const TEST: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
+
+fn is_for_tests(tokens: &[Token], at: usize) -> bool {
+    let texts = tokens.iter().skip(at).map(|token| token.text.as_str());
+    texts.take(TEST.len()).eq(TEST)
+}
+
+fn read(source: &str, with_texts: bool) -> Vec<Token> {
     let text: Vec<char> = source.chars().collect();
     let starts =
         |at: usize, what: &str| what.chars().eq(text[at..].iter().copied().take(what.len()));
@@ -42,8 +72,10 @@ pub(crate) fn tokens(source: &str) -> Vec<Token> {
         } else if let Some(hashes) = raw_text(&text[at..]) {
             let close = format!("\"{}", "#".repeat(hashes));
             at = end(&text, at + hashes + 2, |at| starts(at, &close)) + close.len();
+            token = with_texts.then_some(begin..at.min(text.len()));
         } else if text[at] == '"' {
             at = after_quoted(&text, at);
+            token = with_texts.then_some(begin..at.min(text.len()));
         } else if text[at] == '\'' {
             let is_character = text.get(at + 1) == Some(&'\\') || text.get(at + 2) == Some(&'\'');
             at = if is_character {
@@ -131,9 +163,8 @@ impl File {
         let mut inner = Vec::new();
         let (mut at, mut depth) = (0, 0);
         while at < tokens.len() {
-            let test = ["#", "[", "cfg", "(", "test", ")", "]"];
-            if test.iter().enumerate().all(|(i, t)| text(at + i) == *t) {
-                let item = at + test.len();
+            if is_for_tests(&tokens, at) {
+                let item = at + TEST.len();
                 at = after_item(&tokens, item);
                 if text(at - 1) == ";" && text(at - 3) == "mod" {
                     file.test_modules

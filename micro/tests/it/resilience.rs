@@ -13,6 +13,7 @@ pub(crate) mod network;
 #[allow(dead_code, unreachable_pub, reason = "shared with the simulation")]
 pub(crate) mod random;
 
+mod addresses;
 mod chain;
 mod ejection;
 mod events;

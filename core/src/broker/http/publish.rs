@@ -1,4 +1,4 @@
-//! The sending side: who is to receive an event, and the post to each.
+//! The sending side: who is to receive an event. The calling loop posts it to each, in `post`.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -7,25 +7,23 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
 
 use super::{
-    desk::RECEIVED,
     envelope,
+    post::{Received, Subscriber},
     style::{BROADCAST, SECURE, SUBSCRIPTION, Style},
 };
 use crate::{
     balance::Balance,
     broker::Event,
     error::{Error, Outcome, Result},
-    net::sent::Sent,
+    message::{Body, ContentType, Request, Target},
     node::Node,
-    protocols::{
-        Socket,
-        mucp::{Exchange, Lane},
-    },
+    protocols::{Socket, mucp::Lane},
+    time::NEVER,
+    transport::Peer,
     worker,
 };
 
@@ -48,16 +46,6 @@ pub(super) struct Publisher {
 struct Receiver {
     node: Arc<Node>,
     style: Style,
-}
-
-/// What came of a post.
-enum Posted {
-    /// So many took it.
-    Received(usize),
-    /// Nobody was there, or it was refused; another may be asked.
-    NotDone(Error),
-    /// It may have been taken.
-    Unknown(Error),
 }
 
 impl Publisher {
@@ -90,21 +78,15 @@ impl Publisher {
         // They end with this call, if it is given up.
         let mut posts = JoinSet::new();
         for group in groups {
-            let lanes = group.iter().map(|one| self.lane(&one.node));
-            let lanes: Result<Vec<_>> = lanes.collect();
-            posts.spawn(to_one(group, lanes?, body.clone()));
+            posts.spawn(self.post_to_one(topic, group, &body)?);
         }
         let (mut received, mut failed) = (0, None);
         while let Some(ended) = posts.join_next().await {
             let posted = ended
                 .map_err(|error| Error::internal("publishing was cut off").with_source(error))?;
             match posted {
-                Posted::Received(count) => received += count,
-                Posted::NotDone(error) if error.outcome() == Outcome::NotSent => {
-                    // Registered still, and gone: it is no subscriber any more.
-                    tracing::debug!(%error, "a subscriber was not reached");
-                }
-                Posted::NotDone(error) | Posted::Unknown(error) => failed = Some(error),
+                Ok(count) => received += count,
+                Err(error) => failed = Some(error),
             }
         }
         match failed {
@@ -117,7 +99,7 @@ impl Publisher {
         }
     }
 
-    /// Who receives an event: each group one of its members, those of a queue in a random order.
+    /// Who receives an event: each group one of its members.
     async fn groups(&self, topic: &str, event: &Event) -> Result<Vec<Vec<Receiver>>> {
         let mut alone = Vec::new();
         let mut queues = BTreeMap::<String, Vec<Receiver>>::new();
@@ -148,12 +130,48 @@ impl Publisher {
                 }
             }
         }
-        for members in queues.values_mut() {
-            let turn = self.balance.random() as usize % members.len().max(1);
-            members.rotate_left(turn);
-        }
         alone.extend(queues.into_values());
         Ok(alone)
+    }
+
+    /// Posts to one of a group, to another where that is gone or refuses; how many received it.
+    fn post_to_one(
+        &self,
+        topic: &str,
+        group: Vec<Receiver>,
+        body: &Bytes,
+    ) -> Result<impl Future<Output = Result<usize>> + Send + use<>> {
+        let Some(first) = group.first() else {
+            return Err(Error::internal("a group has no members"));
+        };
+        let target = Target::new(first.style.service(topic), topic);
+        let request = Request::new(target, ContentType::Json, Body::from(body.clone()));
+        let received = Arc::new(Received::default());
+        let members = group.iter().map(|one| {
+            let path = one.style.target(&one.node.id);
+            let lane = self.lane(&one.node)?;
+            let peer = Subscriber::new(lane, path, &one.node.id, received.clone());
+            Ok((one.node.clone(), Arc::new(peer) as Arc<dyn Peer>))
+        });
+        let members: Vec<_> = members.collect::<Result<_>>()?;
+        // Whoever publishes ends it in time.
+        let answer = self.balance.call_one_of(members, request, NEVER);
+        let size = group.len();
+        Ok(async move {
+            let answer = answer.await;
+            // Where the budget was spent before, another member might have received it.
+            let were_all_asked = received.attempts() >= size;
+            match answer {
+                Ok(_) => Ok(received.count()),
+                Err(_) if were_all_asked && received.is_nobody() => Ok(0),
+                // Registered still, and gone: it is no subscriber any more.
+                Err(error) if were_all_asked && error.outcome() == Outcome::NotSent => {
+                    tracing::debug!(%error, "a subscriber was not reached");
+                    Ok(0)
+                }
+                Err(error) => Err(error),
+            }
+        })
     }
 
     /// The connections of this thread's runtime to a process.
@@ -172,49 +190,4 @@ impl Publisher {
         lanes.insert(key, lane.clone());
         Ok(lane)
     }
-}
-
-/// Posts to the first of a group that is there and does not refuse.
-async fn to_one(group: Vec<Receiver>, lanes: Vec<Arc<Lane>>, body: Bytes) -> Posted {
-    let mut last = Posted::Received(0);
-    for (receiver, lane) in group.iter().zip(lanes) {
-        last = post(receiver, &lane, body.clone()).await;
-        match last {
-            Posted::NotDone(_) | Posted::Received(0) => {}
-            _ => break,
-        }
-    }
-    last
-}
-
-async fn post(receiver: &Receiver, lane: &Arc<Lane>, body: Bytes) -> Posted {
-    let mut headers = HeaderMap::new();
-    let json = HeaderValue::from_static("application/json");
-    headers.insert(header::CONTENT_TYPE, json);
-    let ours = HeaderValue::from_static(concat!("micro-rs/", env!("CARGO_PKG_VERSION")));
-    headers.insert(header::USER_AGENT, ours);
-    let exchange = Exchange {
-        target: &receiver.style.target(&receiver.node.id),
-        headers: &headers,
-        body,
-        repeatable: false,
-        sent: Sent::default(),
-    };
-    let (head, _) = match lane.exchange(exchange).await {
-        Ok(answer) => answer,
-        Err(error) if error.outcome() == Outcome::NotSent => return Posted::NotDone(error),
-        Err(error) => return Posted::Unknown(error),
-    };
-    if head.status != StatusCode::OK {
-        let text = format!(
-            "subscriber `{}` answered with {}",
-            receiver.node.id, head.status
-        );
-        let error = Error::unavailable(text).with_outcome(Outcome::Rejected);
-        return Posted::NotDone(error);
-    }
-    // go-micro's say nothing, whether anybody was there or not.
-    let count = head.headers.get(RECEIVED);
-    let count = count.and_then(|count| count.to_str().ok()?.parse().ok());
-    Posted::Received(count.unwrap_or(1))
 }

@@ -1,8 +1,6 @@
 //! An answer without an end, line by line.
 
 use bytes::{Buf, Bytes, BytesMut};
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
 
 use super::Taken;
 use crate::error::{Error, Result};
@@ -13,18 +11,16 @@ const LONGEST: usize = 8 * 1024 * 1024;
 /// The lines of an answer, for as long as it is held: dropped, its connection is closed.
 pub struct Lines {
     taken: Taken,
-    body: Incoming,
     unread: BytesMut,
     /// How much of it has no end of a line in it.
     searched: usize,
 }
 
 impl Lines {
-    pub(super) fn new(taken: Taken, body: Incoming) -> Self {
+    pub(super) fn new(taken: Taken) -> Self {
         let unread = BytesMut::new();
         Lines {
             taken,
-            body,
             unread,
             searched: 0,
         }
@@ -50,15 +46,11 @@ impl Lines {
                 let text = format!("a line of its answer has more than {LONGEST} bytes");
                 return Err(Error::unavailable(text));
             }
-            match self.taken.link.during(self.body.frame()).await {
-                Some(Ok(frame)) => {
-                    if let Ok(data) = frame.into_data() {
-                        self.unread.extend_from_slice(&data);
-                    }
-                }
-                Some(Err(error)) => {
-                    return Err(Error::unavailable("its answer was cut off").with_source(error));
-                }
+            let data = self.taken.link.data().await.map_err(|why| {
+                Error::unavailable("its answer was cut off").with_source(Error::from(why))
+            })?;
+            match data {
+                Some(data) => self.unread.extend_from_slice(&data),
                 None => return Ok(None),
             }
         }

@@ -2,24 +2,16 @@
 
 use std::{
     future::poll_fn,
-    pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    task::{Context, Poll},
     time::Duration,
 };
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::{
-    body::Incoming,
-    client::conn::http1::{self, Connection, SendRequest},
-};
-use hyper_util::rt::TokioIo;
+use bytes::{Bytes, BytesMut};
+use http::{Method, Request, header::HOST, response::Parts};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     runtime::{Handle, Id},
     time::{Instant, timeout},
@@ -27,20 +19,23 @@ use tokio::{
 
 use crate::{
     error::{Error, Result},
-    net::tls::Connector,
+    http::{
+        Piece,
+        h1::{BodyFraming, Broken, Exchange, Reader, Wire, is_kept, write_request},
+    },
+    net::{Limits, io::Io, sent::Sent, tls::Connector},
 };
 
 /// How long a connection may take: those that refuse do so at once, those that are not there never.
 const CONNECT: Duration = Duration::from_secs(2);
 
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
-
 /// A connection to one host, used by one request at a time.
 pub(super) struct Link {
-    sender: SendRequest<Full<Bytes>>,
-    driven: Driven,
+    wire: Wire,
+    /// Whether the last request was sent.
+    sent: Sent,
+    /// Whether no request may follow the last one.
+    spent: bool,
     /// Which of the hosts it leads to.
     pub(super) host: usize,
     /// Whose reactor it hangs on: it is of no use to others.
@@ -53,11 +48,6 @@ pub(super) struct Link {
     lost: Arc<AtomicU64>,
 }
 
-type Moving = Connection<TokioIo<Box<dyn Stream>>, Full<Bytes>>;
-
-/// What moves the bytes, while it lasts.
-pub(super) struct Driven(Option<Moving>);
-
 impl Link {
     /// Connects to the host of number `host`, at `address`.
     pub(super) async fn open(
@@ -65,6 +55,7 @@ impl Link {
         address: &str,
         tls: Option<&Connector>,
         lost: Arc<AtomicU64>,
+        limits: &Arc<Limits>,
     ) -> Result<Self> {
         let io = timeout(CONNECT, open(address, tls)).await;
         let io = io.unwrap_or_else(|_| {
@@ -72,12 +63,12 @@ impl Link {
                 "no connection within {CONNECT:?}"
             )))
         })?;
-        let handshake = http1::handshake(TokioIo::new(io)).await;
-        let (sender, connection) =
-            handshake.map_err(|error| Error::unavailable("no connection").with_source(error))?;
+        let reader = Reader::new(b"", limits.clone());
         Ok(Link {
-            sender,
-            driven: Driven(Some(connection)),
+            // Who waits for an answer bounds how long.
+            wire: Wire::new(io, reader, Duration::MAX),
+            sent: Sent::default(),
+            spent: false,
             host,
             runtime: Handle::current().id(),
             used: Instant::now(),
@@ -87,64 +78,73 @@ impl Link {
     }
 
     /// Sends a request, and waits for the head of its answer.
-    pub(super) async fn send(
-        &mut self,
-        request: http::Request<Full<Bytes>>,
-    ) -> hyper::Result<http::Response<Incoming>> {
-        let Link {
-            sender,
-            driven,
-            busy,
-            ..
-        } = self;
-        let answered = async {
-            sender.ready().await?;
-            sender.send_request(request).await
+    pub(super) async fn send(&mut self, request: Request<Bytes>) -> Result<Parts, Broken> {
+        if self.spent || !self.wire.is_quiet() {
+            return Err(Broken::Gone(std::io::ErrorKind::NotConnected.into()));
+        }
+        let (head, body) = request.into_parts();
+        let bare = body.is_empty() && [Method::GET, Method::HEAD].contains(&head.method);
+        let framing = match bare {
+            true => BodyFraming::None,
+            false => BodyFraming::Length(body.len() as u64),
         };
-        *busy = true;
-        let answered = driven.during(answered).await;
-        *busy = false;
-        answered
+        let target = head.uri.path_and_query().map_or("/", |path| path.as_str());
+        let host = head.headers.get(HOST).and_then(|host| host.to_str().ok());
+        let (out, host) = (self.wire.outbox.tail(), host.unwrap_or_default());
+        write_request(out, &head.method, target, host, &head.headers, framing);
+        self.wire.outbox.push(body);
+        self.sent = Sent::default();
+        self.spent = true;
+        self.busy = true;
+        let mut exchange = Exchange::over(&mut self.wire, self.sent.clone());
+        let response = poll_fn(|cx| exchange.poll_response(&head.method, cx)).await;
+        self.busy = false;
+        let (head, framing) = response?;
+        self.spent = !is_kept(head.version, &head.headers) || framing == BodyFraming::UntilClose;
+        Ok(head)
     }
 
-    /// Moves bytes until `wanted` has come.
-    pub(super) async fn during<T>(&mut self, wanted: impl Future<Output = T>) -> T {
+    /// The next bytes of the answer's body; `None` at its end. Nothing is lost if it is given up.
+    pub(super) async fn data(&mut self) -> Result<Option<Bytes>, Broken> {
         self.busy = true;
-        let came = self.driven.during(wanted).await;
+        let mut exchange = Exchange::over(&mut self.wire, self.sent.clone());
+        let piece = poll_fn(|cx| exchange.poll_body(cx)).await.transpose();
         self.busy = false;
-        came
+        Ok(match piece? {
+            Some(Piece::Data(data)) => Some(data),
+            Some(Piece::Trailers(_)) | None => None,
+        })
+    }
+
+    /// The answer's body, of no more than `most` bytes.
+    pub(super) async fn whole(&mut self, most: usize) -> Result<Bytes> {
+        let wrong = || Error::unavailable("its answer was cut off or too long");
+        let mut whole = BytesMut::new();
+        while let Some(data) = self
+            .data()
+            .await
+            .map_err(|why| wrong().with_source(Error::from(why)))?
+        {
+            if whole.len() + data.len() > most {
+                return Err(wrong());
+            }
+            whole.extend_from_slice(&data);
+        }
+        // What it still takes of the request would be read as the next one.
+        self.spent |= !self.wire.outbox.is_empty() || !self.wire.reader.is_body_done();
+        Ok(whole.freeze())
     }
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
-        if !self.busy || self.driven.0.is_none() {
+        if !self.busy {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
 
-impl Driven {
-    async fn during<T>(&mut self, wanted: impl Future<Output = T>) -> T {
-        let mut wanted = pin!(wanted);
-        poll_fn(|cx| {
-            self.advance(cx);
-            wanted.as_mut().poll(cx)
-        })
-        .await
-    }
-
-    fn advance(&mut self, cx: &mut Context<'_>) {
-        if let Some(connection) = &mut self.0 {
-            // What failed is said to the request as well.
-            if let Poll::Ready(_ended) = Pin::new(connection).poll(cx) {
-                self.0 = None;
-            }
-        }
-    }
-}
-
-async fn open(address: &str, tls: Option<&Connector>) -> Result<Box<dyn Stream>> {
+async fn open(address: &str, tls: Option<&Connector>) -> Result<Io> {
     let stream = TcpStream::connect(address).await.map_err(|error| {
         Error::unavailable("no connection; does it run, and is this its address?")
             .with_source(error)
@@ -152,7 +152,7 @@ async fn open(address: &str, tls: Option<&Connector>) -> Result<Box<dyn Stream>>
     // An answer does not depend on it.
     let _ = stream.set_nodelay(true);
     Ok(match tls {
-        None => Box::new(stream),
-        Some(tls) => Box::new(tls.connect(stream, address).await?),
+        None => Io::Tcp(stream),
+        Some(tls) => Io::Other(Box::new(tls.connect(stream, address).await?)),
     })
 }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use http_body_util::Full;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -81,13 +80,13 @@ impl Request {
         self
     }
 
-    pub(super) fn to(&self, host: &str) -> Result<http::Request<Full<Bytes>>> {
+    pub(super) fn to(&self, host: &str) -> Result<http::Request<Bytes>> {
         let built = http::Request::builder()
             .method(self.method.clone())
             .uri(&self.path)
             .header(header::HOST, host)
             .header(header::USER_AGENT, "micro-rs");
-        let mut request = built.body(Full::new(self.body.clone())).map_err(|error| {
+        let mut request = built.body(self.body.clone()).map_err(|error| {
             Error::invalid_argument(format!("`{}` cannot be asked for", self.path))
                 .with_source(error)
         })?;

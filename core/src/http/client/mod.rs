@@ -10,6 +10,9 @@
 mod lines;
 mod link;
 mod message;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
+mod tests;
 
 use std::{
     sync::{
@@ -19,8 +22,7 @@ use std::{
     time::Duration,
 };
 
-use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
+use http::response::Parts;
 use parking_lot::Mutex;
 use tokio::{
     runtime::Handle,
@@ -36,7 +38,7 @@ pub use secret::secret;
 
 use crate::{
     error::{Error, Result},
-    net::tls::Connector,
+    net::{Limits, tls::Connector},
     url::Options,
 };
 use link::Link;
@@ -45,6 +47,8 @@ use link::Link;
 pub const CONNECTIONS: usize = 30;
 /// Most bytes of one answer: ten thousand full records have a third of it.
 const LARGEST: usize = 64 * 1024 * 1024;
+/// Most bytes of an answer's head: proxies in front of servers add to it.
+const HEAD: usize = 64 * 1024;
 /// How long an unused connection is kept.
 const IDLE: Duration = Duration::from_secs(15);
 /// How long all hosts together are waited for: less than a registry's callers wait …
@@ -62,6 +66,7 @@ pub struct Http {
     free: Arc<Semaphore>,
     /// Of each host, how many connections to it were lost.
     lost: Vec<Arc<AtomicU64>>,
+    limits: Arc<Limits>,
 }
 
 /// A connection that one request has to itself.
@@ -80,6 +85,10 @@ impl Http {
             idle: Mutex::default(),
             free: Arc::new(Semaphore::new(CONNECTIONS)),
             lost: options.hosts.iter().map(|_| Arc::default()).collect(),
+            limits: Arc::new(Limits {
+                head: HEAD,
+                ..Limits::default()
+            }),
         }
     }
 
@@ -130,17 +139,13 @@ impl Http {
     /// Asks one host.
     pub async fn ask_host(&self, host: usize, request: &Request) -> Result<Answer> {
         let whole = async {
-            let (mut taken, response) = self.send(host, request).await?;
-            let (head, body) = response.into_parts();
-            let body = Limited::new(body, LARGEST).collect();
-            let body = taken.link.during(body).await.map_err(|error| {
-                Error::unavailable("its answer was cut off or too long").with_source(error)
-            })?;
+            let (mut taken, head) = self.send(host, request).await?;
+            let body = taken.link.whole(LARGEST).await?;
             self.keep(taken);
             Ok(Answer {
                 status: head.status,
                 headers: head.headers,
-                body: body.to_bytes(),
+                body,
                 host,
             })
         };
@@ -153,16 +158,11 @@ impl Http {
     pub async fn lines(&self, request: &Request) -> Result<Lines> {
         let host = self.current();
         let head = async {
-            let (mut taken, response) = self.send(host, request).await?;
-            let (head, body) = response.into_parts();
+            let (mut taken, head) = self.send(host, request).await?;
             if head.status.is_success() {
-                return Ok(Lines::new(taken, body));
+                return Ok(Lines::new(taken));
             }
-            let said = taken
-                .link
-                .during(Limited::new(body, LARGEST).collect())
-                .await;
-            let said = said.map(|body| body.to_bytes()).unwrap_or_default();
+            let said = taken.link.whole(LARGEST).await.unwrap_or_default();
             Err(message::failure(head.status, &said))
         };
         let lines = self.bounded(host, request, head).await;
@@ -192,18 +192,14 @@ impl Http {
     }
 
     /// Sends a request and waits for the head of its answer.
-    async fn send(
-        &self,
-        host: usize,
-        request: &Request,
-    ) -> Result<(Taken, http::Response<Incoming>)> {
+    async fn send(&self, host: usize, request: &Request) -> Result<(Taken, Parts)> {
         let address = &self.hosts[host];
         let permit = self.free.clone().acquire_owned().await;
         let permit = permit.expect("it is never closed");
         // One that was kept may have been closed by the server meanwhile; a new one was not.
         while let Some(mut link) = self.kept(host) {
-            if let Ok(response) = link.send(request.to(address)?).await {
-                return Ok((Taken { link, permit }, response));
+            if let Ok(head) = link.send(request.to(address)?).await {
+                return Ok((Taken { link, permit }, head));
             }
         }
         if request
@@ -213,11 +209,13 @@ impl Http {
             return Err(Error::aborted("a connection was lost meanwhile"));
         }
         let lost = self.lost[host].clone();
-        let mut link = Link::open(host, address, self.tls.as_ref(), lost).await?;
-        let response = link.send(request.to(address)?).await.map_err(|error| {
-            Error::unavailable("it closed the connection instead of an answer").with_source(error)
+        let tls = self.tls.as_ref();
+        let mut link = Link::open(host, address, tls, lost, &self.limits).await?;
+        let head = link.send(request.to(address)?).await.map_err(|why| {
+            Error::unavailable("it closed the connection instead of an answer")
+                .with_source(Error::from(why))
         })?;
-        Ok((Taken { link, permit }, response))
+        Ok((Taken { link, permit }, head))
     }
 
     /// A connection of this host and runtime that nobody uses.

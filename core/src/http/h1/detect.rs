@@ -7,6 +7,19 @@ const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// From so many bytes on a word is an answerable mistake rather than the beginning of a method.
 const LONGEST: usize = 32;
 
+/// How connections begin: with the methods of RFC 9110 and PATCH.
+pub(crate) const EXAMPLES: [&[u8]; 9] = [
+    b"GET / HTTP/1.1\r\n",
+    b"HEAD / HTTP/1.1\r\n",
+    b"POST / HTTP/1.1\r\n",
+    b"PUT / HTTP/1.1\r\n",
+    b"DELETE / HTTP/1.1\r\n",
+    b"OPTIONS / HTTP/1.1\r\n",
+    b"CONNECT / HTTP/1.1\r\n",
+    b"TRACE / HTTP/1.1\r\n",
+    b"PATCH / HTTP/1.1\r\n",
+];
+
 /// A token and then white space: also where what follows will be refused, as then an answer says so.
 pub(crate) fn detect(first: &[u8]) -> Detect {
     match Detect::prefix(first, HTTP2) {

@@ -11,8 +11,8 @@ use futures_core::Stream;
 use http::{HeaderMap, Method, Request, Response, StatusCode, response};
 
 use super::{
-    Body, BodyFraming, Broken, Node, is_kept, pooled::Line, reader::Gathered, write_chunk_size,
-    write_last_chunk, write_request,
+    Body, BodyFraming, Broken, Node, Wire, is_kept, pooled::Line, reader::Gathered,
+    write_chunk_size, write_last_chunk, write_request,
 };
 use crate::{
     error::{Error, Result},
@@ -41,17 +41,12 @@ impl Node {
     ) -> Result<Response<HttpBody>> {
         let line = self.line().await?;
         let (head, body) = request.into_parts();
-        let mut exchange = Exchange {
-            line,
-            outgoing: None,
-            sent: sent.clone(),
-            refused: false,
-        };
+        let mut exchange = Exchange::over(line, sent.clone());
         let framing = framing(&head.method, &body);
         let uri = &head.uri;
         let target = uri.path_and_query().map_or("/", |target| target.as_str());
         let host = uri.authority().map_or_else(|| self.host(), |a| a.as_str());
-        let outbox = &mut exchange.line.wire.outbox;
+        let outbox = &mut exchange.wire().outbox;
         let out = outbox.tail();
         write_request(out, &head.method, target, host, &head.headers, framing);
         match body {
@@ -92,7 +87,7 @@ impl Node {
         }
     }
 
-    fn put_back(&self, exchange: Exchange, kept: bool) {
+    fn put_back(self: &Arc<Self>, exchange: Exchange<Line>, kept: bool) {
         let Exchange { line, outgoing, .. } = exchange;
         let is_over = outgoing.is_none() && line.wire.outbox.is_empty();
         if kept && is_over && !line.wire.reader.is_amid() {
@@ -109,9 +104,9 @@ fn framing(method: &Method, body: &HttpBody) -> BodyFraming {
     }
 }
 
-/// A request under way.
-struct Exchange {
-    line: Line,
+/// A request under way over a connection, or what else `L` has of one.
+pub(crate) struct Exchange<L> {
+    line: L,
     /// What is still to be sent of its body.
     outgoing: Option<HttpBody>,
     sent: Sent,
@@ -119,9 +114,23 @@ struct Exchange {
     refused: bool,
 }
 
-impl Exchange {
+impl<L: AsMut<Wire>> Exchange<L> {
+    /// Of a request whose head, and body if that is whole, waits in the outbox; `sent` is set once a byte has left.
+    pub(crate) fn over(line: L, sent: Sent) -> Self {
+        Exchange {
+            line,
+            outgoing: None,
+            sent,
+            refused: false,
+        }
+    }
+
+    fn wire(&mut self) -> &mut Wire {
+        self.line.as_mut()
+    }
+
     /// Sends what there is, and looks for the response's head.
-    fn poll_response(
+    pub(crate) fn poll_response(
         &mut self,
         method: &Method,
         cx: &mut Context<'_>,
@@ -129,7 +138,7 @@ impl Exchange {
         self.poll_send(cx)?;
         let mut interim = 0;
         loop {
-            match self.line.wire.reader.take_response(method)? {
+            match self.wire().reader.take_response(method)? {
                 Some((head, _)) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
                     let why = "the server switches protocols unasked";
                     return Poll::Ready(Err(Broken::bad(why)));
@@ -145,7 +154,7 @@ impl Exchange {
                 Some(response) => return Poll::Ready(Ok(response)),
                 None => {}
             }
-            if ready!(self.line.wire.poll_fill(cx))? == 0 {
+            if ready!(self.wire().poll_fill(cx))? == 0 {
                 return Poll::Ready(Err(Broken::cut_off()));
             }
         }
@@ -155,7 +164,7 @@ impl Exchange {
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Result<(), Broken> {
         loop {
             self.poll_flush(cx)?;
-            let outbox = &mut self.line.wire.outbox;
+            let outbox = &mut self.line.as_mut().outbox;
             if outbox.length() >= GATHER || self.refused {
                 return Ok(());
             }
@@ -181,12 +190,12 @@ impl Exchange {
     }
 
     fn end(&mut self, trailers: Option<&HeaderMap>) {
-        write_last_chunk(self.line.wire.outbox.tail(), trailers);
+        write_last_chunk(self.wire().outbox.tail(), trailers);
         self.outgoing = None;
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Result<(), Broken> {
-        let wire = &mut self.line.wire;
+        let wire = self.line.as_mut();
         let before = wire.outbox.length();
         let flushed = wire.poll_flush(cx);
         if wire.outbox.length() < before {
@@ -209,15 +218,15 @@ impl Exchange {
             match framing {
                 BodyFraming::None => return Ok(Gathered::Whole(HttpBody::empty())),
                 BodyFraming::Length(length) if length <= EAGER => {
-                    if let Some(whole) = self.line.wire.reader.take_whole() {
+                    if let Some(whole) = self.wire().reader.take_whole() {
                         return Ok(Gathered::Whole(HttpBody::Whole(whole)));
                     }
                 }
-                _ => return self.line.wire.reader.take_all(),
+                _ => return self.wire().reader.take_all(),
             }
             let read = poll_fn(|cx| {
                 self.poll_send(cx)?;
-                self.line.wire.poll_fill(cx)
+                self.wire().poll_fill(cx)
             });
             if read.await? == 0 {
                 return Err(Broken::cut_off());
@@ -225,16 +234,20 @@ impl Exchange {
         }
     }
 
-    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, Broken>>> {
+    /// The next piece of the response's body; `None` at its end.
+    pub(crate) fn poll_body(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Piece, Broken>>> {
         self.poll_send(cx)?;
         loop {
-            match self.line.wire.reader.take_body()? {
+            match self.wire().reader.take_body()? {
                 Body::Piece(piece) => return Poll::Ready(Some(Ok(piece))),
                 Body::Done => return Poll::Ready(None),
                 Body::More => {}
             }
-            if ready!(self.line.wire.poll_fill(cx))? == 0 {
-                self.line.wire.reader.end()?;
+            if ready!(self.wire().poll_fill(cx))? == 0 {
+                self.wire().reader.end()?;
             }
         }
     }
@@ -242,7 +255,7 @@ impl Exchange {
 
 /// The body of a response that is still coming; its connection is kept once it has come.
 struct Arriving {
-    exchange: Option<Exchange>,
+    exchange: Option<Exchange<Line>>,
     first: std::collections::VecDeque<Piece>,
     node: Arc<Node>,
     kept: bool,

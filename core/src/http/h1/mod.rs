@@ -23,11 +23,12 @@ mod writer;
 mod tests;
 
 pub(crate) use broken::Broken;
-pub(crate) use detect::detect;
+pub(crate) use detect::{EXAMPLES, detect};
+pub(crate) use exchange::Exchange;
 pub(crate) use framing::BodyFraming;
 pub(crate) use head::{expects_continue, is_kept};
 pub(crate) use outbox::Outbox;
-pub(crate) use pooled::Node;
+pub(crate) use pooled::{Line, Node};
 pub(crate) use reader::{Body, Reader};
 pub(crate) use serve::{Upgraded, serve};
 pub(crate) use wire::Wire;

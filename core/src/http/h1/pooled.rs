@@ -1,14 +1,12 @@
 //! A client's connections to one node: each carries one request at a time and is kept for the next.
 
-use std::{
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
-    },
-    task::{Context, Waker},
+use std::sync::{
+    Arc, Weak,
+    atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 use parking_lot::Mutex;
+use tokio::{runtime::Handle, task::AbortHandle};
 
 use super::{Reader, wire::Wire};
 use crate::{
@@ -17,7 +15,7 @@ use crate::{
         Limits,
         io::SharedNetwork,
         pool::{Place, Pool, Pooled},
-        unconnected::unconnected,
+        unconnected::{has_left, unconnected},
     },
     time::{self, NEVER, Nanos, nanos},
     worker,
@@ -28,17 +26,26 @@ pub(crate) struct Node {
     pub(super) address: Arc<str>,
     network: SharedNetwork,
     pub(super) limits: Arc<Limits>,
-    pool: Arc<Pool>,
-    idle: Mutex<Vec<Line>>,
-    next: AtomicU64,
-    closed: AtomicBool,
+    pub(super) pool: Arc<Pool>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Connections without a request; the one used last at the end.
+    idle: Vec<Line>,
+    closed: bool,
+    /// The task that closes those idle for too long; it ends when there are none.
+    reaper: Option<AbortHandle>,
 }
 
 /// One of them.
-pub(super) struct Line {
-    pub(super) wire: Wire,
+pub(crate) struct Line {
+    pub(crate) wire: Wire,
+    /// Whether it was kept after a request before.
+    pub(crate) reused: bool,
+    pub(crate) place: Place,
     seat: Arc<Seat>,
-    _place: Place,
     /// The runtime it was opened on: connections belong to the thread that calls.
     worker: usize,
 }
@@ -46,7 +53,6 @@ pub(super) struct Line {
 /// What the pool sees of a connection.
 struct Seat {
     node: Weak<Node>,
-    number: u64,
     /// [`NEVER`] while a request is under way.
     idle_since: AtomicU64,
 }
@@ -61,10 +67,11 @@ impl Pooled for Seat {
 
     fn retire(&self) {
         if let Some(node) = self.node.upgrade() {
-            let mut idle = node.idle.lock();
-            let at = idle.iter().position(|line| line.seat.number == self.number);
-            let retired = at.map(|at| idle.swap_remove(at));
-            drop(idle);
+            let mut state = node.state.lock();
+            let is_own = |line: &Line| std::ptr::eq(&*line.seat, self);
+            let at = state.idle.iter().position(is_own);
+            let retired = at.map(|at| state.idle.remove(at));
+            drop(state);
             drop(retired);
         }
     }
@@ -82,62 +89,93 @@ impl Node {
             network,
             limits,
             pool,
-            idle: Mutex::default(),
-            next: AtomicU64::new(0),
-            closed: AtomicBool::new(false),
+            state: Mutex::default(),
         })
     }
 
     /// A connection for one request: an idle one of this thread, or a new one.
-    pub(super) async fn line(self: &Arc<Self>) -> Result<Line> {
-        if self.closed.load(Relaxed) {
-            let error = Error::unavailable(format!("node at `{}` has left", self.address));
-            return Err(error.with_outcome(Outcome::NotSent));
-        }
+    pub(crate) async fn line(self: &Arc<Self>) -> Result<Line> {
         while let Some(mut line) = self.take_idle() {
             line.seat.idle_since.store(NEVER, Relaxed);
-            if line.is_quiet() {
+            line.reused = true;
+            if line.wire.is_quiet() {
                 return Ok(line);
             }
         }
         self.connect().await
     }
 
+    /// The idle connection of this thread used last.
+    fn take_idle(&self) -> Option<Line> {
+        let worker = worker::current();
+        let mut state = self.state.lock();
+        let at = state.idle.iter().rposition(|line| line.worker == worker)?;
+        Some(state.idle.remove(at))
+    }
+
     /// Keeps a connection whose response is read to its end.
-    pub(super) fn keep(&self, line: Line) {
-        if !self.closed.load(Relaxed) {
-            line.seat.idle_since.store(time::now(), Relaxed);
-            self.idle.lock().push(line);
+    pub(crate) fn keep(self: &Arc<Self>, line: Line) {
+        let now = time::now();
+        line.seat.idle_since.store(now, Relaxed);
+        let mut state = self.state.lock();
+        if state.closed {
+            drop(state);
+            return drop(line);
         }
+        state.idle.push(line);
+        // That of a runtime which has ended does so no more.
+        if state.reaper.as_ref().is_none_or(AbortHandle::is_finished)
+            && let Ok(runtime) = Handle::try_current()
+        {
+            let longest = nanos(self.limits.idle);
+            let reap = reap(Arc::downgrade(self), now.saturating_add(longest), longest);
+            state.reaper = Some(runtime.spawn(reap).abort_handle());
+        }
+    }
+
+    /// Closes what was idle for too long; when the next one will have been, if there is one.
+    fn prune(&self, longest: Nanos) -> Option<Nanos> {
+        let now = time::now();
+        let mut state = self.state.lock();
+        let until = |line: &Line| line.seat.idle_since.load(Relaxed).saturating_add(longest);
+        let old = state.idle.iter().take_while(|line| until(line) <= now);
+        let old = old.count();
+        let closed: Vec<_> = state.idle.drain(..old).collect();
+        let next = state.idle.first().map(until);
+        if next.is_none() {
+            state.reaper = None;
+        }
+        drop(state);
+        drop(closed);
+        next
+    }
+
+    /// Closes the connections that are kept, as the server has closed one of their age.
+    pub(crate) fn close_idle(&self) {
+        let idle = std::mem::take(&mut self.state.lock().idle);
+        drop(idle);
     }
 
     /// Opens nothing more; idle connections are closed, others as their responses end.
     pub(crate) fn close(&self) {
-        self.closed.store(true, Relaxed);
-        let idle = std::mem::take(&mut *self.idle.lock());
+        let mut state = self.state.lock();
+        state.closed = true;
+        let idle = std::mem::take(&mut state.idle);
+        let reaper = state.reaper.take();
+        drop(state);
         drop(idle);
+        if let Some(reaper) = reaper {
+            reaper.abort();
+        }
     }
 
-    /// The idle connection of this thread used last; those idle for too long are closed.
-    fn take_idle(&self) -> Option<Line> {
-        let oldest = time::now().saturating_sub(nanos(self.limits.idle));
-        let worker = worker::current();
-        let mut idle = self.idle.lock();
-        let (fresh, old) = std::mem::take(&mut *idle)
-            .into_iter()
-            .partition(|line| line.seat.idle_since.load(Relaxed) >= oldest);
-        *idle = fresh;
-        let at = idle.iter().rposition(|line| line.worker == worker);
-        let line = at.map(|at| idle.remove(at));
-        drop(idle);
-        drop::<Vec<_>>(old);
-        line
-    }
-
-    async fn connect(self: &Arc<Self>) -> Result<Line> {
+    /// A new connection.
+    pub(crate) async fn connect(self: &Arc<Self>) -> Result<Line> {
+        if self.state.lock().closed {
+            return Err(has_left(&self.address));
+        }
         let seat = Arc::new(Seat {
             node: Arc::downgrade(self),
-            number: self.next.fetch_add(1, Relaxed),
             idle_since: AtomicU64::new(NEVER),
         });
         let pooled: Arc<dyn Pooled> = seat.clone();
@@ -159,23 +197,34 @@ impl Node {
         let reader = Reader::new(b"", self.limits.clone());
         Ok(Line {
             wire: Wire::new(io, reader, self.limits.idle),
+            reused: false,
+            place,
             seat,
-            _place: place,
             worker: worker::current(),
         })
     }
 }
 
-impl Line {
-    /// Whether nothing has come on an idle connection, neither bytes nor its end.
-    fn is_quiet(&mut self) -> bool {
-        let mut cx = Context::from_waker(Waker::noop());
-        !self.wire.reader.is_amid() && self.wire.poll_fill(&mut cx).is_pending()
+impl AsMut<Wire> for Line {
+    fn as_mut(&mut self) -> &mut Wire {
+        &mut self.wire
     }
 }
 
 impl Drop for Node {
     fn drop(&mut self) {
         self.close();
+    }
+}
+
+/// Closes connections once they were idle for `longest`, the first of them at `next`.
+async fn reap(node: Weak<Node>, mut next: Nanos, longest: Nanos) {
+    loop {
+        tokio::time::sleep_until(time::instant(next)).await;
+        let Some(node) = node.upgrade() else { return };
+        match node.prune(longest) {
+            Some(at) => next = at,
+            None => return,
+        }
     }
 }

@@ -26,7 +26,7 @@ use crate::{
         Limits,
         buffered::SMALL,
         io::Io,
-        protocol::{Accepted, Seat},
+        protocol::{Accepted, ConnectionGuard},
     },
     time::{self, Nanos, nanos},
 };
@@ -44,7 +44,7 @@ pub(crate) struct Upgraded<S> {
     /// The head of the other protocol's request. If it expects `100 Continue`, that has been sent.
     pub(crate) head: Parts,
     /// How the port tells it to come to an end.
-    pub(crate) seat: Seat,
+    pub(crate) seat: ConnectionGuard,
     /// What answered so far.
     pub(crate) service: S,
 }
@@ -103,7 +103,7 @@ pub(crate) async fn serve<S: HttpService>(
 pub(super) struct Connection<S> {
     pub(super) wire: Wire,
     service: S,
-    seat: Seat,
+    seat: ConnectionGuard,
     pub(super) limits: Arc<Limits>,
     /// Whether another request may come after the one at hand.
     pub(super) kept: bool,

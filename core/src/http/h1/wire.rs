@@ -2,7 +2,7 @@
 
 use std::{
     future::poll_fn,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -94,6 +94,12 @@ impl Wire {
         filled.map_err(Broken::from)
     }
 
+    /// Whether nothing has come since the last message, neither bytes nor the end.
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        !self.reader.is_amid() && self.poll_fill(&mut cx).is_pending()
+    }
+
     /// Whether the time has come; otherwise `cx` is woken then.
     pub(crate) fn is_past(&mut self, at: Nanos, cx: &mut Context<'_>) -> bool {
         while at != NEVER && self.timer.poll(at, cx) {
@@ -123,5 +129,11 @@ impl Wire {
             Some(())
         };
         let _ = tokio::time::timeout(LINGER.0, farewell).await;
+    }
+}
+
+impl AsMut<Wire> for Wire {
+    fn as_mut(&mut self) -> &mut Wire {
+        self
     }
 }

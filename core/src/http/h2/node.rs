@@ -2,17 +2,15 @@
 
 use std::{pin::Pin, sync::Arc};
 
-use parking_lot::Mutex;
-
 use super::client::{self, Channel};
 use crate::{
     error::{Error, Outcome, Result},
     net::{
         Limits,
         io::SharedNetwork,
+        per_worker::PerWorker,
         pool::{Pool, Pooled},
     },
-    worker,
 };
 
 /// The connections to one node, each under what its protocol makes of it.
@@ -21,13 +19,7 @@ pub(crate) struct Connections<C> {
     network: SharedNetwork,
     limits: Arc<Limits>,
     pool: Arc<Pool>,
-    open: Mutex<Open<C>>,
-}
-
-struct Open<C> {
-    /// By the number of the calling thread's runtime.
-    of_worker: Vec<Option<(Arc<Channel>, Arc<C>)>>,
-    closed: bool,
+    open: PerWorker<(Arc<Channel>, Arc<C>)>,
 }
 
 impl<C> Connections<C> {
@@ -42,36 +34,22 @@ impl<C> Connections<C> {
             network,
             limits,
             pool,
-            open: Mutex::new(Open {
-                of_worker: Vec::new(),
-                closed: false,
-            }),
+            open: PerWorker::new(),
         }
     }
 
     /// The connection of the calling thread, as it is or anew, and then made into a `C`.
     pub(crate) fn current(&self, make: impl FnOnce(Arc<Channel>) -> C) -> Result<Arc<C>> {
-        let worker = worker::current();
-        let mut open = self.open.lock();
-        if let Some(Some((channel, made))) = open.of_worker.get(worker)
-            && channel.is_open()
-        {
-            return Ok(made.clone());
-        }
-        if open.closed {
-            return Err(
-                Error::unavailable(format!("node at `{}` has left", self.address))
-                    .with_outcome(Outcome::NotSent),
-            );
-        }
-        let channel = self.connect()?;
-        let made = Arc::new(make(channel.clone()));
-        if open.of_worker.len() <= worker {
-            open.of_worker.resize_with(worker + 1, || None);
-        }
         // The one before ends with its last request.
-        open.of_worker[worker] = Some((channel, made.clone()));
-        Ok(made)
+        self.open.get_or_open(
+            &self.address,
+            |(channel, made)| channel.is_open().then(|| made.clone()),
+            || {
+                let channel = self.connect()?;
+                let made = Arc::new(make(channel.clone()));
+                Ok(((channel, made.clone()), made))
+            },
+        )
     }
 
     fn connect(&self) -> Result<Arc<Channel>> {
@@ -108,11 +86,7 @@ impl<C> Connections<C> {
 
     /// Opens nothing more; connections close as their calls end.
     pub(crate) fn close(&self) {
-        let mut open = self.open.lock();
-        open.closed = true;
-        for (channel, _) in open.of_worker.drain(..).flatten() {
-            channel.drain();
-        }
+        self.open.close(|(channel, _)| channel.drain());
     }
 }
 

@@ -27,7 +27,7 @@ use crate::{
     http::{HttpBegun, HttpBody, HttpService},
     net::{
         Limits,
-        protocol::{Accepted, Seat},
+        protocol::{Accepted, ConnectionGuard},
     },
     time,
 };
@@ -84,7 +84,7 @@ struct Serving<S> {
     service: Arc<S>,
     traffic: Arc<Traffic>,
     pulse: Pulse,
-    seat: Seat,
+    seat: ConnectionGuard,
     /// Calls that did not end at their first poll, and answers that take time to send.
     tasks: JoinSet<()>,
     /// Kept for its room.

@@ -3,22 +3,11 @@
 use std::{io, sync::Arc};
 
 use async_trait::async_trait;
-use rustls::{ClientConfig, client::WebPkiServerVerifier, pki_types::ServerName};
+use rustls::{ClientConfig, pki_types::ServerName};
 use tokio_rustls::TlsConnector;
 
-use super::{
-    Tls,
-    faults::{self, Shown},
-    files::Made,
-    names, provider,
-};
-use crate::{
-    error::{Error, Result},
-    net::{
-        certificates::{self, Anyone},
-        io::{Acceptor, Io, Network, Secured, SharedNetwork, explain},
-    },
-};
+use super::{Tls, config::ClientFiles, files::Made};
+use crate::net::io::{Acceptor, Io, Network, Secured, SharedNetwork, explain};
 
 /// TLS to nodes, for one protocol inside it.
 pub(crate) struct Client {
@@ -29,20 +18,9 @@ pub(crate) struct Client {
 impl Client {
     /// Nothing is read before the first connection. `alpn` names the protocol that will be spoken.
     pub(crate) fn new(tls: &Tls, alpn: &'static str) -> Self {
-        let identity = tls.identity.iter();
-        let own = identity.flat_map(|identity| [&identity.certificate, &identity.key]);
-        let watched = own.chain(&tls.trust).cloned().collect();
-        let server_name = tls.server_name.clone();
-        let tls = tls.clone();
         Client {
-            config: Made::of(watched, move || {
-                let config = config(&tls, &[alpn])?;
-                if let Some(own) = &tls.identity {
-                    faults::warn(&own.certificate, Shown::ByClient);
-                }
-                Ok(Arc::new(config))
-            }),
-            server_name,
+            config: ClientFiles::from(tls).made(&[alpn]),
+            server_name: tls.server_name.clone(),
         }
     }
 
@@ -66,7 +44,7 @@ impl Client {
 }
 
 /// The host of an address; that of a Unix socket is this one.
-fn host(address: &str) -> &str {
+pub(super) fn host(address: &str) -> &str {
     if address.starts_with("unix:") {
         return "localhost";
     }
@@ -96,41 +74,6 @@ impl Network for Over {
     fn is_secure(&self) -> bool {
         true
     }
-}
-
-/// What a client does with TLS, by its files as they are now.
-pub(super) fn config(tls: &Tls, alpn: &[&str]) -> Result<ClientConfig> {
-    let wrong = |error| Error::internal("TLS could not be set up").with_source(error);
-    let builder = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .map_err(wrong)?;
-    let builder = if tls.insecure {
-        let verifier = Arc::new(Anyone(provider()));
-        builder
-            .dangerous()
-            .with_custom_certificate_verifier(verifier)
-    } else {
-        let roots = match &tls.trust {
-            Some(file) => certificates::authorities(file)?,
-            None => certificates::of_the_system("`--tls-ca` (`Tls::trust`)")?,
-        };
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider());
-        let verifier = verifier.build().map_err(|error| {
-            Error::failed_precondition("servers cannot be verified").with_source(error)
-        })?;
-        builder.with_webpki_verifier(verifier)
-    };
-    let mut config = match &tls.identity {
-        None => builder.with_no_client_auth(),
-        Some(identity) => {
-            let (chain, key) = certificates::identity(&identity.certificate, &identity.key)?;
-            let shown = builder.with_client_auth_cert(chain, key);
-            shown
-                .map_err(|error| certificates::unfit(&identity.certificate, &identity.key, error))?
-        }
-    };
-    config.alpn_protocols = names(alpn);
-    Ok(config)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 //! the ALPN names of the protocols on it (`micro/1` is the native one); a client need not offer any.
 
 mod client;
+mod config;
 mod connector;
 mod faults;
 mod files;
@@ -152,7 +153,7 @@ impl Tls {
             server::config(self, &[])?;
         }
         if self.trust.is_some() || self.identity.is_some() && self.insecure {
-            client::config(self, &[])?;
+            config::ClientFiles::from(self).config()?;
         }
         Ok(())
     }

@@ -2,17 +2,17 @@
 //!
 //! A [`Driver`] reads and writes records, and follows them for as long as its server is heard. [`Remote`] makes a
 //! [`Registry`] of it: it bounds every answer in time, follows again after a loss, with jitter, and decides in
-//! [`Shown`] what is to be believed of a server that forgot, hung or let everything expire.
+//! [`Reconciler`] what is to be believed of a server that forgot, hung or let everything expire.
 //!
 //! ```text
 //! Consul, Etcd, … = Remote<Driver> ── watch ──► Watch: follow, lose, wait, follow again
-//!                                                └─ Shown: sets, doubts ──► WatchCursor ──► Update
+//!                                                └─ Reconciler: sets, suspects ──► WatchCursor ──► Update
 //! ```
 
 mod change;
-mod doubts;
-mod shown;
+mod reconciler;
 mod state;
+mod suspects;
 mod watch;
 
 use std::{sync::Arc, time::Duration};
@@ -22,7 +22,7 @@ use tokio::time::timeout;
 
 pub use crate::url::{Options, TlsFiles};
 pub use change::Change;
-pub use shown::Shown;
+pub use reconciler::Reconciler;
 
 use super::{Registry, Scope, Updates, validation};
 use crate::{
@@ -69,7 +69,7 @@ pub trait Driver: Send + Sync + 'static {
     /// Says to `shown` what the server has of one service, or of all: first whole, then each change, until the
     /// server is lost. Returns why it is. It must notice by itself a server that is silent *after* the first
     /// word; before that, [`Remote`] waits 10 s. Is dropped when nobody watches any more.
-    async fn follow(self: Arc<Self>, service: Option<String>, shown: Arc<Shown>) -> Error;
+    async fn follow(self: Arc<Self>, service: Option<String>, shown: Arc<Reconciler>) -> Error;
 }
 
 /// Where those are who read what a driver's server has.

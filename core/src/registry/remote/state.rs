@@ -1,11 +1,11 @@
-//! What is shown of a server's nodes after each of its words; [`Shown`](super::Shown) says why.
+//! What is shown of a server's nodes after each of its words; [`Reconciler`](super::Reconciler) says why.
 
 use std::{
     collections::{BTreeMap, HashSet, btree_map},
     sync::Arc,
 };
 
-use super::{change::Change, doubts::Doubts};
+use super::{change::Change, suspects::SuspectSet};
 use crate::{
     node::Node,
     registry::view::{NodeSet, View},
@@ -15,7 +15,7 @@ use crate::{
 #[derive(Default)]
 pub(super) struct State {
     pub(super) view: View,
-    pub(super) doubts: Doubts,
+    pub(super) suspects: SuspectSet,
     /// Whether the server was heard since it was last asked.
     pub(super) heard: bool,
 }
@@ -34,9 +34,9 @@ impl State {
         let found: HashSet<String> = nodes.iter().map(|node| node.id.clone()).collect();
         for node in self.nodes(&service) {
             if found.contains(&node.id) {
-                self.doubts.end(&service, &node.id);
+                self.suspects.end(&service, &node.id);
             } else {
-                self.doubts.miss(&service, &node.id);
+                self.suspects.miss(&service, &node.id);
                 nodes.push(node);
             }
         }
@@ -47,22 +47,22 @@ impl State {
     pub(super) fn set(&mut self, service: &str, nodes: Vec<Arc<Node>>, expired: Vec<Arc<Node>>) {
         let mut shown = nodes;
         for node in &shown {
-            self.doubts.end(service, &node.id);
+            self.suspects.end(service, &node.id);
         }
         let before = self.nodes(service);
         let known: HashSet<&str> = before.iter().map(|node| &*node.id).collect();
         for node in expired {
             // One that was never seen alive is not shown.
             if known.contains(&*node.id) {
-                self.doubts.expire(service, &node.id);
+                self.suspects.expire(service, &node.id);
                 shown.push(node);
             }
         }
         let left: HashSet<String> = shown.iter().map(|node| node.id.clone()).collect();
         for node in before.into_iter().filter(|node| !left.contains(&node.id)) {
-            match self.doubts.is_missing(service, &node.id) {
+            match self.suspects.is_missing(service, &node.id) {
                 true => shown.push(node),
-                false => self.doubts.end(service, &node.id),
+                false => self.suspects.end(service, &node.id),
             }
         }
         self.put_or_remove(service.to_owned(), shown);
@@ -72,11 +72,13 @@ impl State {
     pub(super) fn settle(&mut self, key: &(String, String)) {
         let (service, id) = key;
         let mut nodes = self.nodes(service);
-        let renewed = nodes.iter().any(|node| !self.doubts.has(service, &node.id));
-        if !renewed && self.doubts.prolong(key) {
+        let renewed = nodes
+            .iter()
+            .any(|node| !self.suspects.has(service, &node.id));
+        if !renewed && self.suspects.prolong(key) {
             return;
         }
-        self.doubts.end(service, id);
+        self.suspects.end(service, id);
         nodes.retain(|node| node.id != *id);
         self.put_set(service.clone(), nodes);
     }
@@ -89,16 +91,16 @@ impl State {
         for change in changes {
             match change {
                 Change::Put(node) => {
-                    self.doubts.end(&service, &node.id);
+                    self.suspects.end(&service, &node.id);
                     nodes.insert(node.id.clone(), Arc::new(node));
                 }
                 Change::Gone { id, .. } => {
                     nodes.remove(&id);
                     is_emptied = nodes.is_empty();
-                    self.doubts.end(&service, &id);
+                    self.suspects.end(&service, &id);
                 }
                 Change::Expired { id, .. } if nodes.contains_key(&id) => {
-                    self.doubts.expire(&service, &id);
+                    self.suspects.expire(&service, &id);
                 }
                 Change::Expired { .. } => {}
             }

@@ -4,7 +4,7 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep_until};
 
-use super::{Driver, Shown, scope};
+use super::{Driver, Reconciler, scope};
 use crate::{
     error::Error,
     registry::{
@@ -28,7 +28,7 @@ type Following = Pin<Box<dyn Future<Output = Error> + Send>>;
 pub(super) struct Watch<D> {
     driver: Arc<D>,
     service: Option<String>,
-    shown: Arc<Shown>,
+    shown: Arc<Reconciler>,
     cursor: WatchCursor,
     /// With the time it began.
     following: Option<(Following, Instant)>,
@@ -51,7 +51,7 @@ enum Next {
 impl<D: Driver> Watch<D> {
     pub(super) fn begin(driver: Arc<D>, service: Option<&str>) -> Updates {
         let watch = Watch {
-            shown: Arc::new(Shown::new(driver.name(), scope(&*driver))),
+            shown: Arc::new(Reconciler::new(driver.name(), scope(&*driver))),
             driver,
             service: service.map(str::to_owned),
             cursor: WatchCursor::new(service),
@@ -83,7 +83,7 @@ impl<D: Driver> Watch<D> {
             sleep_until(self.again).await;
             return Next::Again;
         };
-        // Doubts end only while the server is heard, which could end them otherwise.
+        // SuspectSet end only while the server is heard, which could end them otherwise.
         let (settled, silent) = match self.shown.is_heard() {
             true => (self.shown.settle(), None),
             false => (None, Some(*begun + FIRST)),
@@ -183,7 +183,7 @@ mod tests {
             Ok(vec!["b".into(), "a".into(), "b".into()])
         }
 
-        async fn follow(self: Arc<Self>, _: Option<String>, shown: Arc<Shown>) -> Error {
+        async fn follow(self: Arc<Self>, _: Option<String>, shown: Arc<Reconciler>) -> Error {
             let (ids, hangs) = self.0.lock().pop_front().unwrap_or((None, true));
             if let Some(ids) = ids {
                 shown.whole(ids.into_iter().map(|id| Node::new("a", id, "h:1")));

@@ -1,4 +1,18 @@
-//! What every transport must do. A suite that each implementation runs in its tests.
+//! The contract suite of transports, which each implementation runs in its tests. Needs the feature `test-util`.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use micro::transport::{Memory, Transport, contract};
+//!
+//! # #[tokio::main]
+//! # async fn main() {
+//! contract::all(async |limits| {
+//!     let transport = Memory::new().limits(limits);
+//!     (Arc::new(transport) as Arc<dyn Transport>, "memory:".to_owned())
+//! })
+//! .await;
+//! # }
+//! ```
 //!
 //! `make` gives a transport with these limits that nobody uses yet, and an address to listen at.
 //! Panics with the broken rule.

@@ -12,23 +12,22 @@ use std::{
 use parking_lot::Mutex;
 use tokio::{runtime::Handle, sync::oneshot};
 
-use super::{
-    flow,
-    served::{Place, Served},
-    waiting::{AbortOnDrop, Waiting},
-};
+use super::waiting::Waiting;
 use crate::{
     call::{Answer, Begun},
     error::{Error, Outcome, Result},
     message::{Body, Request, Response},
     net::Limits,
-    time::{NEVER, Nanos},
-    transport::{Attempt, Connection},
+    time::NEVER,
+    transport::{
+        Attempt, CallTracker, Connection, flow,
+        tracker::{AbortOnDrop, whole, work},
+    },
 };
 
 /// One caller's line to a listener.
 pub(super) struct Line {
-    served: Arc<Served>,
+    served: Arc<CallTracker>,
     /// The largest message and head that both sides take.
     message: usize,
     head: usize,
@@ -37,7 +36,7 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn new(served: Arc<Served>, limits: &Limits) -> Arc<Self> {
+    pub(super) fn new(served: Arc<CallTracker>, limits: &Limits) -> Arc<Self> {
         Arc::new(Line {
             message: limits.message.min(served.limits.message),
             head: limits.head.min(served.limits.head),
@@ -49,20 +48,6 @@ impl Line {
 
     pub(super) fn is_open(&self) -> bool {
         self.served.is_open()
-    }
-
-    fn check(&self, request: &Request) -> Result<()> {
-        if let Some(body) = request.body().as_bytes() {
-            flow::check(body.clone(), self.message)?;
-        }
-        let head = request.context().metadata().as_block().len();
-        if head > self.head {
-            return Err(Error::invalid_argument(format!(
-                "metadata takes {head} bytes, more than the limit of {}",
-                self.head
-            )));
-        }
-        Ok(())
     }
 
     /// Hands the request to the server; what it gives is to wait for.
@@ -102,45 +87,6 @@ impl Line {
     }
 }
 
-/// The server's side of a call that did not end at once: the answer, and its stream if it has one.
-async fn work(
-    answer: Answer,
-    sender: oneshot::Sender<Result<Response>>,
-    limit: usize,
-    deadline: Nanos,
-    _place: Place,
-    _pump: AbortOnDrop,
-) {
-    let mut answer = whole(answer.await, limit);
-    let Ok(response) = &mut answer else {
-        // A caller that has gone breaks this task off anyway.
-        let _ = sender.send(answer);
-        return;
-    };
-    if !response.body().is_stream() {
-        let _ = sender.send(answer);
-        return;
-    }
-    let messages = response.body_mut().take().into_stream();
-    let (stream, body) = flow::channel();
-    *response.body_mut() = body;
-    if sender.send(answer).is_ok() {
-        stream.pump(messages, limit, deadline).await;
-    }
-}
-
-/// The answer, unless it is one message over the limit.
-fn whole(answer: Result<Response>, limit: usize) -> Result<Response> {
-    let response = answer?;
-    match response.body().as_bytes() {
-        Some(body) if body.len() > limit => Err(Error::resource_exhausted(format!(
-            "the answer of {} bytes is over the caller's limit of {limit}; send it as a stream",
-            body.len()
-        ))),
-        _ => Ok(response),
-    }
-}
-
 impl Connection for Line {
     fn start(
         &self,
@@ -154,7 +100,7 @@ impl Connection for Line {
                 "calls must be made within a tokio runtime",
             ));
         };
-        if let Err(error) = self.check(request) {
+        if let Err(error) = flow::check_request(request, self.message, self.head) {
             return not_sent(error);
         }
         let mut waiting = match self.begin(request, attempt, &runtime) {

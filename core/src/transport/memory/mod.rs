@@ -1,8 +1,6 @@
 //! Calls within one process, without bytes in between: the server is called directly.
 
 mod connection;
-mod flow;
-mod served;
 mod waiting;
 
 use std::{
@@ -20,12 +18,11 @@ use parking_lot::Mutex;
 use crate::{
     call::Call,
     error::{Error, Outcome, Result},
-    net::{Limits, Listener},
+    net::{Limits, Listener, unconnected::has_left},
     node::Node,
-    transport::{Connection, Peer, Probe, Transport, addressee::Addressee},
+    transport::{CallTracker, Connection, Peer, Probe, Transport, addressee::Addressee},
 };
 use connection::Line;
-use served::Served;
 
 /// What addresses begin with.
 const SCHEME: &str = "memory:";
@@ -51,7 +48,7 @@ pub struct Memory {
 /// Who listens under which name.
 #[derive(Default)]
 struct Hall {
-    names: Mutex<HashMap<String, Weak<Served>>>,
+    names: Mutex<HashMap<String, Weak<CallTracker>>>,
     unnamed: AtomicU64,
 }
 
@@ -70,12 +67,23 @@ impl Memory {
 
 impl Hall {
     /// Who listens at an address and takes calls.
-    fn find(&self, address: &str) -> Result<Arc<Served>> {
+    fn find(&self, address: &str) -> Result<Arc<CallTracker>> {
         let served = self.names.lock().get(address).and_then(Weak::upgrade);
         served.filter(|served| served.is_open()).ok_or_else(|| {
             Error::unavailable(format!("nobody listens at `{address}` in this process"))
                 .with_outcome(Outcome::NotSent)
         })
+    }
+
+    /// Gives a name up, unless another has it by now.
+    fn give_up(&self, address: &str, own: &Weak<CallTracker>) {
+        let mut names = self.names.lock();
+        if names
+            .get(address)
+            .is_some_and(|tracker| tracker.ptr_eq(own))
+        {
+            names.remove(address);
+        }
     }
 
     /// An address that nobody else has.
@@ -121,14 +129,11 @@ impl Transport for Memory {
                 "cannot listen at `{address}`: it is taken"
             )));
         }
-        let served = Served::new(call, self.limits.clone());
+        let served = CallTracker::new(call, self.limits.clone());
         names.insert(address.clone(), Arc::downgrade(&served));
         drop(names);
-        Ok(Box::new(Listening {
-            address,
-            hall: self.hall.clone(),
-            served,
-        }))
+        let (hall, name, own) = (self.hall.clone(), address.clone(), Arc::downgrade(&served));
+        Ok(served.listener(address, move || hall.give_up(&name, &own)))
     }
 }
 
@@ -158,7 +163,7 @@ struct Held {
 
 impl Way {
     /// Who listens there, if it is who is meant.
-    fn find(&self) -> Result<Arc<Served>> {
+    fn find(&self) -> Result<Arc<CallTracker>> {
         let served = self.hall.find(&self.address)?;
         served.call.is_meant(&self.addressee.meant)?;
         Ok(served)
@@ -172,10 +177,7 @@ impl Peer for Way {
             return Ok(line.clone());
         }
         if held.closed {
-            return Err(
-                Error::unavailable(format!("node at `{}` has left", self.address))
-                    .with_outcome(Outcome::NotSent),
-            );
+            return Err(has_left(&self.address));
         }
         let fresh = Line::new(self.find()?, &self.limits);
         held.line = Some(fresh.clone());
@@ -193,53 +195,5 @@ impl Peer for Way {
             line: None,
             closed: true,
         };
-    }
-}
-
-struct Listening {
-    address: String,
-    hall: Arc<Hall>,
-    served: Arc<Served>,
-}
-
-impl Listening {
-    /// Gives the name up, unless another has it by now.
-    fn leave(&self) {
-        self.served.leave();
-        let mut names = self.hall.names.lock();
-        if names
-            .get(&self.address)
-            .is_some_and(|served| std::ptr::eq(served.as_ptr(), Arc::as_ptr(&self.served)))
-        {
-            names.remove(&self.address);
-        }
-    }
-}
-
-#[async_trait]
-impl Listener for Listening {
-    fn address(&self) -> String {
-        self.address.clone()
-    }
-
-    async fn go_away(&self) {
-        self.leave();
-    }
-
-    async fn drained(&self) {
-        self.served.quiet().await;
-    }
-
-    async fn close(&self) {
-        self.leave();
-        self.served.end();
-        self.served.quiet().await;
-    }
-}
-
-impl Drop for Listening {
-    fn drop(&mut self) {
-        self.leave();
-        self.served.end();
     }
 }

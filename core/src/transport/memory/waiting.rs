@@ -8,12 +8,11 @@ use std::{
 
 use tokio::{sync::oneshot, task::AbortHandle, time::Sleep};
 
-use super::flow::broken_off;
 use crate::{
     error::{Error, Outcome, Result},
     message::Response,
     time::{self, NEVER, Nanos},
-    transport::Attempt,
+    transport::{Attempt, flow::broken_off, tracker::AbortOnDrop},
 };
 
 /// A call whose answer has not been taken; dropping it breaks the work off.
@@ -92,17 +91,5 @@ impl Waiting {
 
     pub(super) fn take(mut self) -> Option<Result<Response>> {
         self.answer.take()
-    }
-}
-
-/// Breaks a task off when it is dropped.
-#[derive(Default)]
-pub(super) struct AbortOnDrop(pub(super) Option<AbortHandle>);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        if let Some(task) = &self.0 {
-            task.abort();
-        }
     }
 }

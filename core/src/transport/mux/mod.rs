@@ -18,7 +18,6 @@ mod stream;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use parking_lot::Mutex;
 
 use crate::{
     call::Call,
@@ -26,11 +25,11 @@ use crate::{
     net::{
         Limits,
         io::SharedNetwork,
+        per_worker::PerWorker,
         pool::{Pool, Pooled},
         protocol::{Accepted, Detect, Protocol},
     },
     transport::{Connection, Peer, Probe, addressee::Addressee},
-    worker,
 };
 use calls::{Calls, Handle};
 
@@ -62,6 +61,10 @@ impl Protocol for Native {
         Detect::prefix(first, &preface::MAGIC)
     }
 
+    fn examples(&self) -> &[&'static [u8]] {
+        &[&preface::MAGIC]
+    }
+
     fn alpn(&self) -> &[&'static str] {
         &[ALPN]
     }
@@ -78,14 +81,7 @@ pub(crate) struct Node {
     network: SharedNetwork,
     limits: Arc<Limits>,
     pool: Arc<Pool>,
-    connections: Mutex<Connections>,
-}
-
-#[derive(Default)]
-struct Connections {
-    /// By the number of the calling thread's runtime.
-    of_worker: Vec<Option<Arc<Handle>>>,
-    closed: bool,
+    connections: PerWorker<Arc<Handle>>,
 }
 
 impl Node {
@@ -102,7 +98,7 @@ impl Node {
             network,
             limits,
             pool,
-            connections: Mutex::default(),
+            connections: PerWorker::new(),
         }
     }
 
@@ -145,36 +141,21 @@ impl Peer for Node {
     }
 
     fn close(&self) {
-        let mut connections = self.connections.lock();
-        connections.closed = true;
-        for open in connections.of_worker.drain(..).flatten() {
-            open.0.drain();
-        }
+        self.connections.close(|open| open.0.drain());
     }
 }
 
 impl Node {
     /// The connection of the calling thread, as it is or anew.
     fn open(&self) -> Result<Arc<Handle>> {
-        let worker = worker::current();
-        let mut connections = self.connections.lock();
-        if let Some(Some(open)) = connections.of_worker.get(worker)
-            && open.0.is_open()
-        {
-            return Ok(open.clone());
-        }
-        if connections.closed {
-            return Err(
-                Error::unavailable(format!("node at `{}` has left", self.address))
-                    .with_outcome(Outcome::NotSent),
-            );
-        }
-        let fresh = self.connect()?;
-        if connections.of_worker.len() <= worker {
-            connections.of_worker.resize(worker + 1, None);
-        }
-        connections.of_worker[worker] = Some(fresh.clone());
-        Ok(fresh)
+        self.connections.get_or_open(
+            &self.address,
+            |open| open.0.is_open().then(|| open.clone()),
+            || {
+                let fresh = self.connect()?;
+                Ok((fresh.clone(), fresh))
+            },
+        )
     }
 }
 

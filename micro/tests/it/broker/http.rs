@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use micro::{
-    Broker, ContentType, Plugins,
-    broker::{Event, http::Style},
+    Broker, Client, ContentType, Plugins,
+    broker::{Event, Subscription, http::Style},
     registry::{Memory, Registry},
 };
 use tokio::{
@@ -165,6 +165,64 @@ async fn a_subscriber_of_go_micro_s_is_posted_to_as_its_version_wants() {
     ] {
         assert_eq!(envelope["Header"][name], value, "{name}");
     }
+}
+
+/// A client and a subscription of it to the queue `q` of `a`, in which a member that is gone is registered as well.
+async fn with_a_member_gone(
+    change: impl FnOnce(&mut micro::balance::Settings),
+) -> (Client, Subscription) {
+    let registry = Memory::new();
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = gone.local_addr().unwrap().to_string();
+    drop(gone);
+    let plugins = Plugins::new()
+        .registry(registry.clone())
+        .balance(change)
+        .http_broker(|http| {
+            http.register = vec![Style::V2];
+            http.discover = vec![Style::V2];
+        });
+    let client = plugins.client().unwrap();
+    let queue = client.subscribe("a", Some("q")).await.unwrap();
+    let node = micro::registry::Node::new("micro.http.broker", "gone-1", address)
+        .with_version("q")
+        .with_metadata("broker", "http")
+        .with_metadata("secure", "false")
+        .with_metadata("topic", "a");
+    registry.register(&node, None).await.unwrap();
+    (client, queue)
+}
+
+#[tokio::test]
+async fn queue_member_that_is_gone_costs_retries_within_bounds() {
+    let (client, mut queue) = with_a_member_gone(|_| {}).await;
+    for _ in 0..100 {
+        assert_eq!(client.publish_raw("a", event("1")).await.unwrap(), 1);
+        take(&mut queue).await.ack();
+    }
+    let stats = client.stats("micro.http.broker");
+    assert_eq!((stats.calls, stats.failed), (100, 0));
+    assert!((1..=10).contains(&stats.retries), "{stats:?}");
+    queue.close().await;
+}
+
+#[tokio::test]
+async fn event_that_no_member_got_for_lack_of_budget_is_an_error() {
+    let (client, queue) = with_a_member_gone(|balance| {
+        balance.retry_share = 0.0;
+        balance.retries_per_second = 0.0;
+    })
+    .await;
+    let mut failed = 0;
+    for _ in 0..50 {
+        match client.publish_raw("a", event("1")).await {
+            Ok(received) => assert_eq!(received, 1),
+            Err(_) => failed += 1,
+        }
+    }
+    assert!(failed > 0, "it was never the first to be asked");
+    assert_eq!(client.stats("micro.http.broker").failed, failed);
+    queue.close().await;
 }
 
 /// The status of a post.

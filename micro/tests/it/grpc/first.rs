@@ -183,7 +183,13 @@ async fn nothing_is_sent_before_the_server_has_said_its_limit() {
 async fn refused_stream_is_rejected() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let calling = tokio::spawn(call(client(), address));
+    // Without retries: a refused call may be made again.
+    let plugins = Plugins::new().registry(Memory::new()).balance(|balance| {
+        balance.retry_share = 0.0;
+        balance.retries_per_second = 0.0;
+    });
+    let client = plugins.transport(Grpc::new()).client().unwrap();
+    let calling = tokio::spawn(call(client, address));
     let (mut socket, mut read) = soon(greeted(&listener)).await;
     socket.write_all(&settings(LIMIT)).await.unwrap();
     let stream = loop {

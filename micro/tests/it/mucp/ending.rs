@@ -2,8 +2,15 @@
 
 use std::time::Duration;
 
-use micro::{Code, Context, Outcome, Streaming};
-use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
+use micro::{
+    Code, Context, Outcome, Plugins, Streaming,
+    registry::{Memory, Node, Registry},
+};
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
 
 use super::{LONG, Pair, Text, text, wire};
 
@@ -135,4 +142,50 @@ async fn stopping_waits_for_the_call_in_hand_and_says_that_the_connection_closes
         wire::reply(&mut socket, &mut incoming).await.is_none(),
         "closed"
     );
+}
+
+/// A server that closes a connection when a second call comes by it.
+async fn serves_one_call_a_connection(listener: TcpListener) {
+    loop {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        tokio::spawn(async move {
+            let mut read = Vec::new();
+            let asked = wire::request(&mut socket, &mut read).await;
+            let body = r#"{"text":"x"}"#;
+            let length = body.len();
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+            );
+            assert!(asked);
+            socket.write_all((head + body).as_bytes()).await.unwrap();
+            wire::request(&mut socket, &mut read).await;
+        });
+    }
+}
+
+#[tokio::test]
+async fn kept_connection_closed_by_the_server_costs_a_retry() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let serving = tokio::spawn(serves_one_call_a_connection(listener));
+    let registry = Memory::new();
+    let node = Node::new("text", "text-1", address).with_metadata("protocol", "mucp");
+    registry.register(&node, None).await.unwrap();
+    let client = Plugins::new().registry(registry).client().unwrap();
+    let method = client.method::<Text, Text>("text", "Text.Echo");
+    let cx = Context::new();
+    method.call(&cx, text("x")).await.unwrap();
+    let error = method.call(&cx, text("x")).await.unwrap_err();
+    assert_eq!(error.outcome(), Outcome::Unknown, "{error}");
+    assert_eq!(client.stats("text").retries, 0);
+
+    let method = method.idempotent();
+    method.call(&cx, text("x")).await.unwrap();
+    method.call(&cx, text("x")).await.unwrap();
+    assert_eq!(client.stats("text").retries, 1);
+    let last = cx.with_attempts(1);
+    let error = method.call(&last, text("x")).await.unwrap_err();
+    assert_eq!(error.outcome(), Outcome::Unknown, "{error}");
+    assert_eq!(client.stats("text").retries, 1);
+    serving.abort();
 }

@@ -40,6 +40,11 @@ pub(super) async fn reply(socket: &mut TcpStream, read: &mut Vec<u8>) -> Option<
     }
 }
 
+/// Reads a request; whether one came.
+pub(super) async fn request(socket: &mut TcpStream, read: &mut Vec<u8>) -> bool {
+    reply(socket, read).await.is_some()
+}
+
 async fn asked(pair: &Pair, request: impl AsRef<[u8]>) -> Option<(String, String)> {
     let mut socket = TcpStream::connect(&pair.running.node().address)
         .await

@@ -205,3 +205,23 @@ async fn a_call_for_which_there_is_no_room_ends_at_its_deadline() {
     }
     assert_eq!(asked.get(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn handle_made_for_one_call_knows_the_usual_latency() {
+    let town = Town::new();
+    let (_one, _) = town.echo("one").await;
+    let (_two, _) = town.echo("two").await;
+    let client = town.client();
+    for _ in 0..20 {
+        call(&echo(&client)).await.unwrap();
+    }
+    let fresh = echo(&client);
+    let (answer, record) = fresh.call(&Context::new(), "x".into()).explain().await;
+    answer.unwrap();
+    let patience = record.attempts[0].patience_us;
+    assert!(patience <= 50_000, "it waits {patience} µs: {record}");
+    let other = client.method::<String, String>("text", "Text.Other");
+    let (_, record) = other.call(&Context::new(), "x".into()).explain().await;
+    let patience = record.attempts[0].patience_us;
+    assert_eq!(patience, 250_000, "each endpoint has its own");
+}

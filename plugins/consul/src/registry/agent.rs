@@ -29,7 +29,7 @@ const SOON: Duration = Duration::from_millis(250);
 
 /// What this handle has registered, and where: only the agent that has a service can take it out.
 #[derive(Default)]
-pub(super) struct Held(Mutex<HashMap<String, Holding>>);
+pub(super) struct Registrations(Mutex<HashMap<String, Holding>>);
 
 #[derive(Clone)]
 struct Holding {

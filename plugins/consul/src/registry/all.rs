@@ -32,7 +32,7 @@ use super::{
 use micro_core::{
     error::{Error, Result},
     http::client::Answer,
-    registry::remote::Shown,
+    registry::remote::Reconciler,
     wait::until,
 };
 
@@ -75,7 +75,7 @@ type Prints = HashMap<String, u64>;
 
 impl Server {
     /// Follows all services until the host is lost.
-    pub(super) async fn follow_all(self: &Arc<Self>, shown: &Arc<Shown>) -> Error {
+    pub(super) async fn follow_all(self: &Arc<Self>, shown: &Arc<Reconciler>) -> Error {
         let followed: Result<Infallible> = self.every(shown).await;
         match followed {
             Ok(never) => match never {},
@@ -83,7 +83,7 @@ impl Server {
         }
     }
 
-    async fn every(self: &Arc<Self>, shown: &Arc<Shown>) -> Result<Infallible> {
+    async fn every(self: &Arc<Self>, shown: &Arc<Reconciler>) -> Result<Infallible> {
         let random = RandomState::new();
         let mut catalog = Query::new(self, "/v1/catalog/services?stale=".to_owned());
         let mut state = Query::new(self, "/v1/health/state/any?stale=".to_owned());

@@ -14,7 +14,7 @@ const OLD: &str = include_str!("../../../../interop/captures/2016-05-registry-co
 /// What is asked of an agent, as go-micro words it.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Told {
+struct CapturedRegistration {
     #[serde(rename = "ID")]
     id: String,
     name: String,
@@ -36,7 +36,7 @@ fn shown(body: &str) -> Entry {
 }
 
 fn read(body: &str) -> Node {
-    let told: Told = serde_json::from_str(body).expect("it is a registration");
+    let told: CapturedRegistration = serde_json::from_str(body).expect("it is a registration");
     let names = Names::default();
     let health = names.read(&told.name, vec![shown(body)], &mut Reader::default());
     assert_eq!(health.nodes.len(), 1);
@@ -66,7 +66,8 @@ fn check(capture: &str, version: &str, ttl: &str) {
     let has = |kind: &str| request.values.iter().any(|value| value.kind == kind);
     assert!(has("string"), "{request:?}");
     assert!(node.endpoints.len() > 5);
-    let told: Told = serde_json::from_str(&bodies[0]).expect("it is a registration");
+    let told: CapturedRegistration =
+        serde_json::from_str(&bodies[0]).expect("it is a registration");
     assert_eq!(told.check.expect("it has a time to live")["TTL"], ttl);
 }
 

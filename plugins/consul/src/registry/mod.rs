@@ -29,12 +29,12 @@ use async_trait::async_trait;
 use http::{HeaderName, HeaderValue, header};
 use serde::de::IgnoredAny;
 
-use agent::Held;
+use agent::Registrations;
 use micro_core::{
     error::{Code, Error, Result},
     http::client::{self, Answer, Http, Request},
     node::Node,
-    registry::remote::{AsRemote, Driver, Remote, Shown},
+    registry::remote::{AsRemote, Driver, Reconciler, Remote},
     url::{Options, Url, env_var},
 };
 use pulse::Pulse;
@@ -70,7 +70,7 @@ pub struct Server {
     place: String,
     /// Who we are.
     identity: Vec<(HeaderName, HeaderValue)>,
-    held: Held,
+    held: Registrations,
     pulse: Pulse,
     turns: Turns,
 }
@@ -114,7 +114,7 @@ impl Consul {
             names: Names::of(&options.namespace),
             place: options.place(),
             identity,
-            held: Held::default(),
+            held: Registrations::default(),
             pulse: Pulse::new(options.hosts.len()),
             turns: Turns::new(connections),
         })))
@@ -152,7 +152,7 @@ impl Driver for Server {
         Ok(names.collect())
     }
 
-    async fn follow(self: Arc<Self>, service: Option<String>, shown: Arc<Shown>) -> Error {
+    async fn follow(self: Arc<Self>, service: Option<String>, shown: Arc<Reconciler>) -> Error {
         match service {
             Some(service) => self.follow_one(&service, &shown).await,
             None => self.follow_all(&shown).await,

@@ -11,7 +11,7 @@ use super::{
 use micro_core::{
     error::{Error, Result},
     http::client::{Answer, escape},
-    registry::remote::Shown,
+    registry::remote::Reconciler,
 };
 
 impl Server {
@@ -33,7 +33,7 @@ impl Server {
     }
 
     /// Follows one service until its host is lost.
-    pub(super) async fn follow_one(&self, service: &str, shown: &Arc<Shown>) -> Error {
+    pub(super) async fn follow_one(&self, service: &str, shown: &Arc<Reconciler>) -> Error {
         let followed = async {
             let mut reader = Reader::default();
             let mut query = Query::new(self, self.health_of(service));

@@ -6,16 +6,19 @@
 //! is asked at once, so that the connection that it takes is there, or known to be missing, from the start.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
-use tokio::{sync::Notify, time::sleep};
+use parking_lot::Mutex;
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep},
+};
 
 use micro_core::{
     error::Error,
     http::client::{Http, Request},
-    time::{self, Nanos},
 };
 
 /// After so long without a word the question is asked. …
@@ -30,7 +33,7 @@ pub(super) struct Pulse {
 
 #[derive(Default)]
 struct Host {
-    heard: AtomicU64,
+    heard: Mutex<Option<Instant>>,
     /// Whether the question was ever answered.
     answered: AtomicBool,
     /// Whether somebody is asking.
@@ -49,22 +52,22 @@ impl Pulse {
     }
 
     pub(super) fn hear(&self, host: usize) {
-        self.hosts[host].heard.store(time::now(), Ordering::Relaxed);
+        *self.hosts[host].heard.lock() = Some(Instant::now());
     }
 
     /// Returns when a host that was just heard is silent.
     pub(super) async fn silence(&self, http: &Http, host: usize) -> Error {
         let state = &self.hosts[host];
-        let silent = || time::now().saturating_sub(state.heard.load(Ordering::Relaxed));
+        let silent = || state.heard.lock().map_or(Duration::MAX, |at| at.elapsed());
         let lost = || Error::unavailable("it has gone silent");
         loop {
             let rest = match state.answered.load(Ordering::Relaxed) {
-                true => nanos(BEAT).saturating_sub(silent()),
-                false => 0,
+                true => BEAT.saturating_sub(silent()),
+                false => Duration::ZERO,
             };
-            if rest > 0 {
+            if !rest.is_zero() {
                 tokio::select! {
-                    () = sleep(Duration::from_nanos(rest)) => {}
+                    () = sleep(rest) => {}
                     () = state.lost.notified() => return lost(),
                 }
                 continue;
@@ -99,8 +102,4 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.0.store(false, Ordering::Relaxed);
     }
-}
-
-fn nanos(duration: Duration) -> Nanos {
-    Nanos::try_from(duration.as_nanos()).unwrap_or(Nanos::MAX)
 }

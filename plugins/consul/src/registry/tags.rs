@@ -21,9 +21,9 @@ const MOST: usize = 4096;
 /// Most lists of endpoints that are remembered, of as many versions.
 const REMEMBERED: usize = 64;
 
-/// What tags say.
+/// The content of the tags of a record.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Said {
+pub(super) struct TagContent {
     pub(super) version: String,
     pub(super) metadata: BTreeMap<String, String>,
     pub(super) endpoints: Arc<[Endpoint]>,
@@ -51,9 +51,9 @@ pub(super) fn write(node: &Node) -> Vec<String> {
 
 impl Reader {
     /// What the tags of one record say. Those of others, and those that are damaged, say nothing.
-    pub(super) fn read(&mut self, tags: &[String]) -> Said {
+    pub(super) fn read(&mut self, tags: &[String]) -> TagContent {
         let mut of_endpoints = String::new();
-        let mut said = Said::default();
+        let mut said = TagContent::default();
         let mut signs = [None; 3];
         let mut versioned = false;
         for tag in tags.iter().take(MOST) {
@@ -144,7 +144,7 @@ fn payload(tag: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    fn read(tags: &[&str]) -> Said {
+    fn read(tags: &[&str]) -> TagContent {
         let tags: Vec<_> = tags.iter().map(|tag| (*tag).to_owned()).collect();
         Reader::default().read(&tags)
     }

@@ -38,7 +38,7 @@ pub(super) struct Found {
 }
 
 /// What one question gave.
-struct Said<T> {
+struct Answers<T> {
     these: Vec<T>,
     lives: Duration,
 }
@@ -67,14 +67,14 @@ pub(super) async fn find(place: &Place, service: &str) -> Result<Found> {
             let name = place.name(&format!("_{port}._tcp.{service}"));
             targets(&resolver, place, service, services(&resolver, name).await?).await
         }
-        Port::Said => {
+        Port::InRecord => {
             let common = services(&resolver, place.name(&format!("_{service}._tcp")));
             let plain = services(&resolver, place.name(service));
             // One of them is enough, and which of them there are may differ by the service.
             let said = match tokio::join!(common, plain) {
                 (Ok(said), _) | (_, Ok(said)) if !said.these.is_empty() => said,
                 (Ok(first), Ok(second)) => match second.these.is_empty() {
-                    true => Said {
+                    true => Answers {
                         lives: first.lives.min(second.lives),
                         ..first
                     },
@@ -92,7 +92,7 @@ async fn targets(
     resolver: &TokioResolver,
     place: &Place,
     service: &str,
-    said: Said<SRV>,
+    said: Answers<SRV>,
 ) -> Result<Found> {
     let mut lives = said.lives;
     let best = said.these.iter().map(|srv| srv.priority).min();
@@ -150,7 +150,7 @@ fn node(place: &Place, service: &str, address: SocketAddr, weight: Option<u16>) 
     node
 }
 
-async fn services(resolver: &TokioResolver, name: String) -> Result<Said<SRV>> {
+async fn services(resolver: &TokioResolver, name: String) -> Result<Answers<SRV>> {
     let answer = resolver.lookup(name, RecordType::SRV).await;
     said(answer, |data| match data {
         RData::SRV(srv) => Some(srv.clone()),
@@ -158,7 +158,7 @@ async fn services(resolver: &TokioResolver, name: String) -> Result<Said<SRV>> {
     })
 }
 
-async fn addresses(resolver: &TokioResolver, name: String) -> Result<Said<IpAddr>> {
+async fn addresses(resolver: &TokioResolver, name: String) -> Result<Answers<IpAddr>> {
     let answer = resolver.lookup_ip(name).await;
     let mut said = said(answer.map(Lookup::from), RData::ip_addr)?;
     said.these.sort_unstable();
@@ -170,19 +170,19 @@ async fn addresses(resolver: &TokioResolver, name: String) -> Result<Said<IpAddr
 fn said<T>(
     answer: std::result::Result<Lookup, NetError>,
     of: impl Fn(&RData) -> Option<T>,
-) -> Result<Said<T>> {
+) -> Result<Answers<T>> {
     match answer {
         Ok(lookup) => {
             let records = lookup.answers().iter();
             let lives = records.clone().map(|record| record.ttl).min().unwrap_or(0);
-            Ok(Said {
+            Ok(Answers {
                 these: records.filter_map(|record| of(&record.data)).collect(),
                 lives: Duration::from_secs(u64::from(lives)),
             })
         }
         Err(NetError::Dns(DnsError::NoRecordsFound(NoRecords { negative_ttl, .. }))) => {
             let seconds = negative_ttl.map(|ttl| Duration::from_secs(u64::from(ttl)));
-            Ok(Said {
+            Ok(Answers {
                 these: Vec::new(),
                 lives: seconds.unwrap_or(NOTHING),
             })

@@ -17,7 +17,7 @@ use micro_core::{
     node::Node,
     registry::{
         Registry, Updates,
-        remote::{Driver, Remote, Shown},
+        remote::{Driver, Reconciler, Remote},
     },
     url::Url,
     wait::jitter,
@@ -159,7 +159,7 @@ impl Driver for Zone {
         Err(Dns::cannot("list services"))
     }
 
-    async fn follow(self: Arc<Self>, service: Option<String>, shown: Arc<Shown>) -> Error {
+    async fn follow(self: Arc<Self>, service: Option<String>, shown: Arc<Reconciler>) -> Error {
         let Some(service) = service else {
             return Dns::cannot("watch all services");
         };

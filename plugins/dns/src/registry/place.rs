@@ -28,7 +28,7 @@ pub(super) struct Place {
 /// How the port of a node is known.
 pub(super) enum Port {
     /// By SRV records of the service.
-    Said,
+    InRecord,
     /// By the SRV records of its port of this name.
     Named(String),
     /// It is this one.
@@ -66,7 +66,7 @@ impl Place {
             )));
         }
         let port = match url.query("port") {
-            None => Port::Said,
+            None => Port::InRecord,
             Some(text) => match text.parse::<u16>() {
                 Ok(number) if number > 0 => Port::Number(number),
                 Err(_) if is_name(&text) && text.starts_with(|c: char| c.is_ascii_alphabetic()) => {

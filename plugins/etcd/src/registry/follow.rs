@@ -15,7 +15,7 @@ use super::{
 };
 use micro_core::registry::{
     join_all,
-    remote::{Change, Shown},
+    remote::{Change, Reconciler},
 };
 
 /// Changes that are told as one.
@@ -39,7 +39,7 @@ impl From<Failure> for End {
 }
 
 impl Server {
-    pub(super) async fn follow(&self, service: Option<&str>, shown: &Shown) -> Failure {
+    pub(super) async fn follow(&self, service: Option<&str>, shown: &Reconciler) -> Failure {
         loop {
             match self.follow_once(service, shown).await {
                 End::Behind => {}
@@ -51,14 +51,14 @@ impl Server {
         }
     }
 
-    async fn follow_once(&self, service: Option<&str>, shown: &Shown) -> End {
+    async fn follow_once(&self, service: Option<&str>, shown: &Reconciler) -> End {
         match self.changes(service, shown).await {
             Err(end) => end,
             Ok(()) => End::Lost(Failure::lost("etcd ended the watch")),
         }
     }
 
-    async fn changes(&self, service: Option<&str>, shown: &Shown) -> Result<(), End> {
+    async fn changes(&self, service: Option<&str>, shown: &Reconciler) -> Result<(), End> {
         // What is done once, or seldom, is in boxes: there may be thousands of watches that only wait.
         let (cluster, mut revision, mut stream) = Box::pin(self.begin(service, shown)).await?;
         while let Some(first) = stream.next().await? {
@@ -80,7 +80,7 @@ impl Server {
     async fn begin(
         &self,
         service: Option<&str>,
-        shown: &Shown,
+        shown: &Reconciler,
     ) -> Result<(u64, i64, Stream<Watched>), End> {
         let (key, end) = self.keys.range(service);
         let whole = self

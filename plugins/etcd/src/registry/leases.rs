@@ -39,11 +39,11 @@ const SPREAD: Duration = Duration::from_millis(500);
 
 /// The leases of one handle; its task ends with it.
 pub(super) struct Leases {
-    held: Arc<Held>,
+    held: Arc<State>,
     task: Mutex<Option<Task>>,
 }
 
-struct Held {
+struct State {
     link: Arc<Link>,
     records: Mutex<HashMap<Bytes, Record>>,
     changed: Notify,
@@ -67,7 +67,7 @@ pub(super) struct Record {
 impl Leases {
     pub(super) fn new(link: Arc<Link>) -> Self {
         Leases {
-            held: Arc::new(Held {
+            held: Arc::new(State {
                 link,
                 records: Mutex::default(),
                 changed: Notify::new(),
@@ -141,7 +141,7 @@ impl Leases {
     }
 }
 
-impl Held {
+impl State {
     /// Whether the record's lease lives, which it now does for all of its time again.
     async fn keep(&self, record: &mut Record) -> Result<bool, Failure> {
         if record.ttl.is_none() {

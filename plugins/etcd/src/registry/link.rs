@@ -17,7 +17,6 @@ use super::{
 };
 use micro_core::{
     error::{Code, Error, Result},
-    http::client::secret,
     net::tls::Connector,
     random::random,
     url::Options,
@@ -53,14 +52,14 @@ struct Place {
 
 impl Link {
     pub(super) fn new(options: &Options, user: Option<(String, String)>) -> Result<Self> {
-        let given = options.token.as_deref().map(secret).transpose()?;
+        let given = options.token.as_deref().map(token_header).transpose()?;
         Ok(Link {
             place: Arc::new(Place {
                 hosts: options.hosts.clone(),
                 tls: options
                     .tls
                     .clone()
-                    .map(|files| Connector::new(files).speaking(b"h2")),
+                    .map(|files| Connector::new(files).speaking("h2")),
                 user,
             }),
             connection: Shared::new(),
@@ -120,7 +119,7 @@ impl Link {
                     )))
                 };
                 match asked.unwrap_or_else(late) {
-                    Ok(answer) => secret(&answer.token).map_err(Failure::Unusable),
+                    Ok(answer) => token_header(&answer.token).map_err(Failure::Unusable),
                     // Then anyone may do all.
                     Err(failure) if failure.says("authentication is not enabled") => {
                         Ok(HeaderValue::from_static(""))
@@ -243,4 +242,13 @@ fn joined(mut failures: Vec<Failure>) -> Failure {
         }
     }
     Failure::Lost(said.join("; "))
+}
+
+/// The value of the header that carries a token; never printed.
+fn token_header(token: &str) -> Result<HeaderValue> {
+    let mut value = HeaderValue::from_str(token).map_err(|_| {
+        Error::invalid_argument("the token has a character that no header can carry")
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
 }

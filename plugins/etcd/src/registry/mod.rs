@@ -29,14 +29,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use self::{
-    failure::Failure, key::Keys, leases::Leases, link::Link, message::KeyValue, store::Seen,
+    failure::Failure, key::Keys, leases::Leases, link::Link, message::KeyValue, store::NewestHeader,
 };
 use micro_core::{
     error::{Error, Result},
     node::Node,
     registry::{
         encoding,
-        remote::{AsRemote, Driver, Remote, Shown},
+        remote::{AsRemote, Driver, Reconciler, Remote},
         validation::warn_rejected,
     },
     url::{Options, Url, env_var},
@@ -63,7 +63,7 @@ pub struct Server {
     keys: Keys,
     link: Arc<Link>,
     leases: Leases,
-    seen: Seen,
+    seen: NewestHeader,
 }
 
 impl Etcd {
@@ -95,7 +95,7 @@ impl Etcd {
             keys: Keys::of(&options.namespace),
             leases: Leases::new(link.clone()),
             link,
-            seen: Seen::new(),
+            seen: NewestHeader::new(),
         })))
     }
 }
@@ -179,7 +179,7 @@ impl Driver for Server {
         Ok(self.names().await?)
     }
 
-    async fn follow(self: Arc<Self>, service: Option<String>, shown: Arc<Shown>) -> Error {
+    async fn follow(self: Arc<Self>, service: Option<String>, shown: Arc<Reconciler>) -> Error {
         Server::follow(&self, service.as_deref(), &shown)
             .await
             .into()

@@ -3,18 +3,17 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use h2::{Ping, PingPong};
+use parking_lot::Mutex;
 use tokio::{
     sync::Notify,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
-
-use micro_core::time::{self, Nanos};
 
 /// Between two pings while streams are open. etcd closes on clients that ping more often than each 5 s, or with
 /// no stream open.
@@ -24,15 +23,15 @@ const PONG: Duration = Duration::from_secs(6);
 /// … and when an answer to something else is already late.
 const LATE_PONG: Duration = Duration::from_millis(1500);
 /// How long a doubt may stand before the task that should clear it is taken to be stuck.
-const DOUBT: Nanos = 3_000_000_000;
+const DOUBT: Duration = Duration::from_secs(3);
 
 /// What the task of a connection is told.
 #[derive(Default)]
 pub(super) struct Pulse {
     /// How many streams are open that may be silent for long.
     streams: AtomicUsize,
-    /// Since when an answer is late; 0 for none.
-    doubted: AtomicU64,
+    /// Since when an answer is late.
+    doubted: Mutex<Option<Instant>>,
     told: Notify,
 }
 
@@ -57,16 +56,15 @@ impl Drop for Open {
 impl Pulse {
     /// Notes that an answer is late, and has the other side asked for a sign of life.
     pub(super) fn doubt(&self) {
-        let since = time::now().max(1);
-        let (doubted, order) = (&self.doubted, Ordering::Relaxed);
-        let _ = doubted.compare_exchange(0, since, order, order);
+        self.doubted.lock().get_or_insert_with(Instant::now);
         self.told.notify_one();
     }
 
     /// Whether no doubt stands for so long that whoever should clear it must be stuck.
     pub(super) fn is_watched(&self) -> bool {
-        let doubted = self.doubted.load(Ordering::Relaxed);
-        doubted == 0 || time::now().saturating_sub(doubted) < DOUBT
+        self.doubted
+            .lock()
+            .is_none_or(|since| since.elapsed() < DOUBT)
     }
 
     /// Returns when the other side does not answer any more.
@@ -77,14 +75,14 @@ impl Pulse {
                 () = self.told.notified() => {}
                 () = sleep(PING), if !idle => {}
             }
-            let doubted = self.doubted.load(Ordering::Relaxed) != 0;
+            let doubted = self.doubted.lock().is_some();
             let wait = match doubted {
                 true => LATE_PONG,
                 false if idle => continue,
                 false => PONG,
             };
             match timeout(wait, pings.ping(Ping::opaque())).await {
-                Ok(Ok(_)) => self.doubted.store(0, Ordering::Relaxed),
+                Ok(Ok(_)) => *self.doubted.lock() = None,
                 _ => return,
             }
         }

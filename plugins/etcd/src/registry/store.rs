@@ -25,11 +25,11 @@ pub(super) struct Whole {
 }
 
 /// The newest that was read, so that a member that has fallen behind is not believed.
-pub(super) struct Seen(Mutex<Header>);
+pub(super) struct NewestHeader(Mutex<Header>);
 
-impl Seen {
+impl NewestHeader {
     pub(super) fn new() -> Self {
-        Seen(Mutex::new(Header::default()))
+        NewestHeader(Mutex::new(Header::default()))
     }
 
     /// All of a range, or only its keys.
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_member_that_is_behind_is_not_believed_unless_its_leader_says_so() {
-        let seen = Seen::new();
+        let seen = NewestHeader::new();
         let at = |cluster, revision| Header { cluster, revision };
         assert!(seen.see(at(1, 7), false).is_ok());
         assert!(seen.see(at(1, 6), true).is_err());

@@ -14,7 +14,7 @@ use super::{
 use micro_core::{
     error::{Code, Error, Result},
     node::Node,
-    registry::remote::Shown,
+    registry::remote::Reconciler,
 };
 
 /// How long the server may be silent before it is asked whether it is there: by one watch for all of a handle.
@@ -33,7 +33,7 @@ struct Feed<'a> {
     server: &'a Server,
     /// The one that is followed, or all.
     service: Option<&'a str>,
-    shown: &'a Shown,
+    shown: &'a Reconciler,
     objects: BTreeMap<String, Vec<Entry>>,
     /// What has changed since it was last shown.
     changed: BTreeSet<String>,
@@ -51,7 +51,7 @@ enum End {
 }
 
 /// Follows by a watch, until the server is lost.
-pub(super) async fn watch(server: &Server, service: Option<&str>, shown: &Shown) -> Error {
+pub(super) async fn watch(server: &Server, service: Option<&str>, shown: &Reconciler) -> Error {
     let mut feed = Feed {
         server,
         service,
@@ -84,7 +84,7 @@ pub(super) async fn watch(server: &Server, service: Option<&str>, shown: &Shown)
 }
 
 /// Follows by asking again and again, until the server does not answer.
-pub(super) async fn poll(server: &Server, service: Option<&str>, shown: &Shown) -> Error {
+pub(super) async fn poll(server: &Server, service: Option<&str>, shown: &Reconciler) -> Error {
     let mut services = BTreeSet::new();
     let mut begun = false;
     loop {
@@ -236,7 +236,11 @@ impl Feed<'_> {
 }
 
 /// Shows these services as the entries have them, in one pass.
-fn show<'a>(shown: &Shown, services: BTreeSet<String>, entries: impl Iterator<Item = &'a Entry>) {
+fn show<'a>(
+    shown: &Reconciler,
+    services: BTreeSet<String>,
+    entries: impl Iterator<Item = &'a Entry>,
+) {
     let empty = |service| (service, (Vec::new(), Vec::new()));
     let mut sets: BTreeMap<String, (Vec<Node>, Vec<Node>)> =
         services.into_iter().map(empty).collect();
@@ -312,7 +316,7 @@ mod tests {
     fn a_watch_goes_on_from_the_last_version_and_lists_again_when_it_is_too_old() {
         let (server, shown) = (
             server(),
-            Shown::new("kubernetes", micro_core::registry::Scope::Machine),
+            Reconciler::new("kubernetes", micro_core::registry::Scope::Machine),
         );
         let mut feed = Feed {
             server: &server,

@@ -4,7 +4,7 @@
 //! ```text
 //! Server ── Api (credentials, pages, errors) ──► the API server
 //!   ├─ register: annotations of the own pod (pods)
-//!   └─ follow: list, then watch ──► objects ──► nodes, by pods or slices ──► Shown
+//!   └─ follow: list, then watch ──► objects ──► nodes, by pods or slices ──► Reconciler
 //! ```
 
 mod api;
@@ -30,7 +30,7 @@ use api::Api;
 use micro_core::{
     error::{Error, Result},
     node::Node,
-    registry::remote::{AsRemote, Driver, Remote, Shown},
+    registry::remote::{AsRemote, Driver, Reconciler, Remote},
     url::Url,
 };
 use object::Object;
@@ -186,7 +186,7 @@ impl Driver for Server {
         Ok(names.into_iter().collect())
     }
 
-    async fn follow(self: Arc<Self>, service: Option<String>, shown: Arc<Shown>) -> Error {
+    async fn follow(self: Arc<Self>, service: Option<String>, shown: Arc<Reconciler>) -> Error {
         match self.watches.try_acquire() {
             Ok(_permit) => follow::watch(&self, service.as_deref(), &shown).await,
             Err(_) => follow::poll(&self, service.as_deref(), &shown).await,

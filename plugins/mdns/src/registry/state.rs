@@ -38,7 +38,7 @@ pub(super) struct State {
     own: BTreeMap<Key, Own>,
     /// The addresses of nodes of ours whose ids other instances have taken over.
     yielded: BTreeMap<Key, String>,
-    seen: BTreeMap<Key, Seen>,
+    seen: BTreeMap<Key, Observation>,
     /// When a service was last heard listed.
     listed: BTreeMap<String, Instant>,
     /// What is watched, `None` being all, by how many.
@@ -58,7 +58,7 @@ struct Own {
     since: Instant,
 }
 
-struct Seen {
+struct Observation {
     node: Node,
     expires: Instant,
     /// When it is asked for again, so that it does not expire while it lives.
@@ -191,7 +191,7 @@ impl State {
             _ if known.is_none() && self.seen.len() >= MOST => return None,
             _ => {
                 let lasts = Duration::from_secs(ttl.min(LONGEST_HEARD).into());
-                let seen = Seen {
+                let seen = Observation {
                     node,
                     expires: now + lasts,
                     refresh: now + lasts * 3 / 4,

@@ -9,20 +9,20 @@ use std::{
 
 use tokio::time::{Instant, sleep_until};
 
-use super::{hub::Hub, link::Linked, query::ask, task::Heard, wire::Said};
+use super::{hub::Hub, link::Linked, query::ask, task::Heard, wire::RegistryMessage};
 use micro_core::{
     error::{Error, Result},
     node::Node,
     registry::{
         encoding::Service,
         is_another,
-        remote::{Change, Shown},
+        remote::{Change, Reconciler},
     },
     wait::jitter,
 };
 
 /// Between two looks at who was not heard, with half as much again by chance: two of them after [`QUIET`] are over
-/// within 90 s, with [`Shown`]'s own wait.
+/// within 90 s, with [`Reconciler`]'s own wait.
 const LOOK: Duration = Duration::from_secs(13);
 /// A node that was not heard for so long is asked after: ours say each 30 s that they are here.
 const QUIET: Duration = Duration::from_secs(45);
@@ -41,13 +41,13 @@ pub(super) struct Following {
     hub: Arc<Hub>,
     /// `None` follows all.
     service: Option<String>,
-    shown: Arc<Shown>,
+    shown: Arc<Reconciler>,
     /// By service and id.
     known: HashMap<(String, String), Known>,
 }
 
 impl Following {
-    pub(super) fn new(hub: Arc<Hub>, service: Option<String>, shown: Arc<Shown>) -> Self {
+    pub(super) fn new(hub: Arc<Hub>, service: Option<String>, shown: Arc<Reconciler>) -> Self {
         Following {
             hub,
             service,
@@ -71,7 +71,7 @@ impl Following {
         let services = match self.service.clone() {
             Some(service) => BTreeSet::from([service]),
             None => {
-                let named = ask(&linked, self.hub.subjects(), &[Said::list()]).await?;
+                let named = ask(&linked, self.hub.subjects(), &[RegistryMessage::list()]).await?;
                 named.into_iter().map(|service| service.name).collect()
             }
         };
@@ -103,7 +103,10 @@ impl Following {
         if services.is_empty() {
             return Ok(Vec::new());
         }
-        let questions: Vec<_> = services.iter().map(|name| Said::get(name)).collect();
+        let questions: Vec<_> = services
+            .iter()
+            .map(|name| RegistryMessage::get(name))
+            .collect();
         let answers = ask(linked, self.hub.subjects(), &questions).await?;
         let nodes = answers.into_iter().flat_map(Service::into_nodes);
         Ok(nodes

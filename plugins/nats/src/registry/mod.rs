@@ -33,13 +33,13 @@ use micro_core::{
     registry::{
         encoding::Service,
         id_in_use, is_another,
-        remote::{AsRemote, Driver, Remote, Shown},
+        remote::{AsRemote, Driver, Reconciler, Remote},
     },
     url::{Options, Url},
 };
 use query::ask;
 use refusal::Kind;
-use wire::{Said, Subjects};
+use wire::{RegistryMessage, Subjects};
 
 /// A registry over NATS, shared with go-micro's services of all versions.
 ///
@@ -105,7 +105,12 @@ const REFUSED: Duration = Duration::from_secs(60);
 impl Server {
     /// All that is answered of a service.
     async fn found(&self, linked: &Linked, service: &str) -> Result<Vec<Node>> {
-        let answers = ask(linked, self.hub.subjects(), &[Said::get(service)]).await?;
+        let answers = ask(
+            linked,
+            self.hub.subjects(),
+            &[RegistryMessage::get(service)],
+        )
+        .await?;
         let nodes = answers.into_iter().flat_map(Service::into_nodes);
         Ok(nodes.filter(|node| node.service == service).collect())
     }
@@ -136,7 +141,7 @@ impl Driver for Server {
         // Else it would be taken out, on authority, as soon as there is a connection again.
         self.hub.own().renew(node, ttl);
         let linked = self.hub.linked().await?;
-        let size = Said::of_node("create", node).len();
+        let size = RegistryMessage::of_node("create", node).len();
         let most = linked.client.max_payload();
         if size > most {
             return Err(Error::invalid_argument(format!(
@@ -180,11 +185,11 @@ impl Driver for Server {
 
     async fn list(&self) -> Result<Vec<String>> {
         let linked = self.hub.linked().await?;
-        let answers = ask(&linked, self.hub.subjects(), &[Said::list()]).await?;
+        let answers = ask(&linked, self.hub.subjects(), &[RegistryMessage::list()]).await?;
         Ok(answers.into_iter().map(|service| service.name).collect())
     }
 
-    async fn follow(self: Arc<Self>, service: Option<String>, shown: Arc<Shown>) -> Error {
+    async fn follow(self: Arc<Self>, service: Option<String>, shown: Arc<Reconciler>) -> Error {
         let hub = self.hub.clone();
         // What is dropped with the last handle is the hub: a watch keeps it.
         Following::new(hub, service, shown).run().await

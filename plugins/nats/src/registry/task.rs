@@ -14,7 +14,7 @@ use super::{
     link::{Link, Linked},
     own::Own,
     refusal::ServerState,
-    wire::{Said, Subjects},
+    wire::{RegistryMessage, Subjects},
 };
 use micro_core::{
     error::{Error, Result},
@@ -179,7 +179,7 @@ impl Shared {
     }
 
     pub(super) async fn tell(&self, client: &Client, action: &str, node: &Node) -> Result<()> {
-        let said = Said::of_node(action, node);
+        let said = RegistryMessage::of_node(action, node);
         for subject in &self.subjects.watch {
             let sent = client.publish(subject.clone(), said.clone().into()).await;
             sent.map_err(|error| closed().with_source(error))?;
@@ -188,7 +188,9 @@ impl Shared {
     }
 
     async fn answer(&self, client: &Client, message: Message) -> Result<()> {
-        let (Some(question), Some(reply)) = (Said::read(&message.payload), message.reply) else {
+        let (Some(question), Some(reply)) =
+            (RegistryMessage::read(&message.payload), message.reply)
+        else {
             return Ok(());
         };
         let answers = question.answers(self.own.lock().nodes());
@@ -201,7 +203,7 @@ impl Shared {
 
     /// Passes on to each watch what became of nodes, and takes in what concerns our own.
     async fn pass_on(&self, client: &Client, message: &Message) -> Result<()> {
-        let Some(said) = Said::read(&message.payload) else {
+        let Some(said) = RegistryMessage::read(&message.payload) else {
             let what = format!("a message on `{}` is not of a registry", message.subject);
             validation::warn_rejected("nats", &Error::invalid_argument(what));
             return Ok(());

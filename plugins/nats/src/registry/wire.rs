@@ -33,16 +33,16 @@ impl Subjects {
 
 /// A question, or what became of a service's nodes.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Said {
+pub(super) struct RegistryMessage {
     #[serde(rename = "Service", default)]
     pub(super) service: Option<Service>,
     #[serde(rename = "Action", default)]
     pub(super) action: String,
 }
 
-impl Said {
+impl RegistryMessage {
     pub(super) fn of_node(action: &str, node: &Node) -> Vec<u8> {
-        json(&Said {
+        json(&RegistryMessage {
             service: Some(Service::new(node)),
             action: action.to_owned(),
         })
@@ -53,12 +53,12 @@ impl Said {
         name.clone_into(&mut service.name);
         let service = Some(service);
         let action = "get".to_owned();
-        json(&Said { service, action })
+        json(&RegistryMessage { service, action })
     }
 
     pub(super) fn list() -> Vec<u8> {
         let (service, action) = (None, "list".to_owned());
-        json(&Said { service, action })
+        json(&RegistryMessage { service, action })
     }
 
     /// What is said, if it is of go-micro's.
@@ -120,8 +120,8 @@ mod tests {
     fn what_go_micro_said_is_read_and_what_we_write_reads_equal() {
         let (mut created, mut deleted, mut asked, mut answered) = (0, 0, 0, 0);
         for payload in captured() {
-            let service = match Said::read(payload.as_bytes()).unwrap() {
-                Said {
+            let service = match RegistryMessage::read(payload.as_bytes()).unwrap() {
+                RegistryMessage {
                     action,
                     service: Some(service),
                 } => {
@@ -131,7 +131,8 @@ mod tests {
                         "get" => {
                             asked += 1;
                             let ours: serde_json::Value =
-                                serde_json::from_slice(&Said::get(&service.name)).unwrap();
+                                serde_json::from_slice(&RegistryMessage::get(&service.name))
+                                    .unwrap();
                             let theirs: serde_json::Value = serde_json::from_str(payload).unwrap();
                             assert_eq!(ours, theirs);
                         }
@@ -139,20 +140,20 @@ mod tests {
                     }
                     service
                 }
-                Said { service: None, .. } => {
+                RegistryMessage { service: None, .. } => {
                     answered += 1;
                     serde_json::from_str(payload).unwrap()
                 }
             };
             for node in service.into_nodes() {
-                let ours = Said::of_node("create", &node);
-                let read = Said::read(&ours).unwrap().into_nodes();
+                let ours = RegistryMessage::of_node("create", &node);
+                let read = RegistryMessage::read(&ours).unwrap().into_nodes();
                 assert_eq!(read, std::slice::from_ref(&node));
                 if node.service == "greeter" && !node.endpoints.is_empty() {
                     assert_eq!((&*node.id, &*node.version), ("greeter-srv1", "1.0.0"));
                     assert_eq!(node.metadata["protocol"], "mucp");
                     assert!(node.endpoint("Greeter.Chat").is_some());
-                    let question = Said::read(&Said::get("greeter")).unwrap();
+                    let question = RegistryMessage::read(&RegistryMessage::get("greeter")).unwrap();
                     let answers = question.answers([&node].into_iter());
                     let answer: Service = serde_json::from_slice(&answers[0]).unwrap();
                     assert_eq!(answer.into_nodes(), [node]);
@@ -172,14 +173,16 @@ mod tests {
             Node::new("a", "2", "h:2"),
             Node::new("b", "3", "h:3"),
         ];
-        let answers = Said::read(&Said::list()).unwrap().answers(nodes.iter());
+        let answers = RegistryMessage::read(&RegistryMessage::list())
+            .unwrap()
+            .answers(nodes.iter());
         let names = answers.iter().map(|answer| {
             let service: Service = serde_json::from_slice(answer).unwrap();
             assert!(service.nodes.is_empty());
             service.name
         });
         assert_eq!(names.collect::<Vec<_>>(), ["a", "b"]);
-        let odd = Said::read(br#"{"Action":"dance"}"#).unwrap();
+        let odd = RegistryMessage::read(br#"{"Action":"dance"}"#).unwrap();
         assert!(odd.answers(nodes.iter()).is_empty());
     }
 

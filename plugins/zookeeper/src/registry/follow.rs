@@ -12,7 +12,7 @@ use super::{
 use micro_core::{
     error::{Error, Result},
     node::Node,
-    registry::remote::{Change, Shown},
+    registry::remote::{Change, Reconciler},
 };
 
 /// Changes that are taken together.
@@ -39,14 +39,18 @@ pub(super) struct Following {
     records: Arc<Records>,
     /// `None` follows all.
     service: Option<String>,
-    shown: Arc<Shown>,
+    shown: Arc<Reconciler>,
     known: HashMap<String, Known>,
     /// The last event, if it was a change.
     changed: Option<(String, Instant)>,
 }
 
 impl Following {
-    pub(super) fn new(records: Arc<Records>, service: Option<String>, shown: Arc<Shown>) -> Self {
+    pub(super) fn new(
+        records: Arc<Records>,
+        service: Option<String>,
+        shown: Arc<Reconciler>,
+    ) -> Self {
         Following {
             records,
             service,

@@ -23,7 +23,7 @@ const LONGEST: Duration = Duration::from_secs(1);
 
 /// A node's record, which is to be in the tree until its time is up.
 #[derive(Clone, PartialEq, Eq)]
-struct Kept {
+struct Registration {
     data: Bytes,
     until: Instant,
     /// Whether it is to be taken out: it was deregistered while ZooKeeper was not reached.
@@ -38,7 +38,7 @@ pub(super) struct Keeper {
 
 struct State {
     records: Arc<Records>,
-    kept: Mutex<BTreeMap<String, Kept>>,
+    kept: Mutex<BTreeMap<String, Registration>>,
     sooner: Notify,
 }
 
@@ -58,7 +58,7 @@ impl Keeper {
     /// Writes a record, and keeps it for `ttl`.
     pub(super) async fn register(&self, path: &str, data: Bytes, ttl: Duration) -> Result<()> {
         let until = Instant::now() + ttl;
-        let kept = Kept {
+        let kept = Registration {
             data: data.clone(),
             until,
             is_leaving: false,
@@ -127,7 +127,7 @@ impl State {
 
     /// Writes all again until it is done. Where the session lives, that is one question each.
     async fn write_all(&self, backoff: &mut Backoff) {
-        let mut done: BTreeMap<String, Kept> = BTreeMap::new();
+        let mut done: BTreeMap<String, Registration> = BTreeMap::new();
         loop {
             let due = self.kept.lock().iter().find_map(|(path, kept)| {
                 let is_due = done.get(path) != Some(kept) && kept.until > Instant::now();
@@ -149,7 +149,7 @@ impl State {
     }
 
     /// Has a record in the tree, or out of it, as it is to be by now.
-    async fn settle(&self, path: &str, kept: &Kept) -> Result<()> {
+    async fn settle(&self, path: &str, kept: &Registration) -> Result<()> {
         if !kept.is_leaving {
             self.records
                 .write(path, &kept.data, true, Over::Own)
@@ -193,7 +193,7 @@ impl State {
         }
     }
 
-    fn overdue(&self) -> Vec<(String, Kept)> {
+    fn overdue(&self) -> Vec<(String, Registration)> {
         let now = Instant::now();
         let kept = self.kept.lock();
         let due = kept.iter().filter(|(_, kept)| kept.until <= now);
@@ -202,7 +202,7 @@ impl State {
     }
 
     /// Forgets a record unless it was renewed; then gives what it is now.
-    fn drop_or_keep(&self, path: &str, overdue: &Kept) -> Option<Bytes> {
+    fn drop_or_keep(&self, path: &str, overdue: &Registration) -> Option<Bytes> {
         let mut kept = self.kept.lock();
         let now = kept.get(path)?;
         if now != overdue {

@@ -35,7 +35,7 @@ use micro_core::{
     error::{Error, Result},
     net::tls::Connector,
     node::Node,
-    registry::remote::{AsRemote, Driver, Remote, Shown},
+    registry::remote::{AsRemote, Driver, Reconciler, Remote},
     url::{Options, Url},
 };
 use packet::Access;
@@ -189,7 +189,7 @@ impl Driver for Server {
         Ok(services)
     }
 
-    async fn follow(self: Arc<Self>, service: Option<String>, shown: Arc<Shown>) -> Error {
+    async fn follow(self: Arc<Self>, service: Option<String>, shown: Arc<Reconciler>) -> Error {
         Following::new(self.records.clone(), service, shown)
             .run()
             .await

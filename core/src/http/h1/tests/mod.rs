@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may end in a panic")]
 
+mod pooled;
+
 use std::sync::Arc;
 
 use bytes::BytesMut;

@@ -1,58 +1,20 @@
 //! One connection of a client's, in the hands of one call at a time.
 
-use std::{
-    future::poll_fn,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    task::{Context, Poll, Waker},
-};
+use std::{future::poll_fn, task::Poll};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, response::Parts};
 
-use super::lane::Lane;
 use crate::{
-    error::{Error, Result},
-    http::h1::{BodyFraming, Broken, Outbox, Reader, is_kept, write_request},
-    net::{
-        io::Io,
-        pool::{Place, Pooled},
-    },
-    time::Nanos,
+    error::Error,
+    http::h1::{BodyFraming, Broken, Line, Wire, is_kept, write_request},
 };
 
 /// A connection to a node.
 pub(crate) struct Connection {
-    pub(super) io: Io,
-    pub(super) reader: Reader,
-    pub(super) outbox: Outbox,
-    pub(super) seen: Arc<Seen>,
-    /// Whether a call was made over it before.
-    pub(super) reused: bool,
+    pub(super) line: Line,
     /// Whether the last message ended with it.
-    pub(super) spent: bool,
-    pub(super) place: Place,
-}
-
-/// What the pool sees of a connection.
-pub(crate) struct Seen {
-    /// Since when it is idle; 0 while it is not.
-    pub(super) idle_since: AtomicU64,
-    pub(super) lane: Weak<Lane>,
-}
-
-impl Pooled for Seen {
-    fn idle_since(&self) -> Option<Nanos> {
-        Some(self.idle_since.load(Relaxed)).filter(|since| *since > 0)
-    }
-
-    fn retire(&self) {
-        if let Some(lane) = self.lane.upgrade() {
-            lane.retire(self);
-        }
-    }
+    spent: bool,
 }
 
 /// A message to be sent.
@@ -64,33 +26,34 @@ pub(crate) struct Message<'a> {
     pub(crate) body: Bytes,
 }
 
+impl From<Line> for Connection {
+    fn from(line: Line) -> Self {
+        Connection { line, spent: false }
+    }
+}
+
 impl Connection {
     /// Queues a message.
     pub(super) fn queue(&mut self, message: Message<'_>) {
         let length = BodyFraming::Length(message.body.len() as u64);
+        let outbox = &mut self.line.wire.outbox;
         write_request(
-            self.outbox.tail(),
+            outbox.tail(),
             message.method,
             message.target,
             message.host,
             message.headers,
             length,
         );
-        self.outbox.push(message.body);
-    }
-
-    /// Whether it is still open and quiet, as one that is idle has to be.
-    pub(super) fn is_quiet(&mut self) -> bool {
-        let mut cx = Context::from_waker(Waker::noop());
-        self.reader.poll_fill(&mut self.io, &mut cx).is_pending()
+        outbox.push(message.body);
     }
 
     /// Writes what is queued and reads the next message, which is the reply to it; `None` where the node
     /// closed the connection instead.
     pub(super) async fn reply(&mut self, most: usize) -> Result<Option<(Parts, Bytes)>, Broken> {
-        let Connection {
+        let Wire {
             io, reader, outbox, ..
-        } = self;
+        } = &mut self.line.wire;
         // A reply may come before all is sent, as one that refuses a large body does.
         poll_fn(|cx| {
             let written = outbox.poll_flush(io, cx);
@@ -112,19 +75,19 @@ impl Connection {
             return Ok(None);
         };
         let (body, _) = reader.whole(io, most).await?;
-        self.reused = true;
+        self.line.reused = true;
         self.spent = framing == BodyFraming::UntilClose;
         Ok(Some((head, body)))
     }
 
     /// Whether another call may be made over it after this reply.
     pub(super) fn is_kept(&self, head: &Parts) -> bool {
+        let wire = &self.line.wire;
         !self.spent
             && head.status.is_success()
             && is_kept(head.version, &head.headers)
-            && self.outbox.is_empty()
-            && self.reader.buffered() == 0
-            && self.reader.is_body_done()
+            && wire.outbox.is_empty()
+            && !wire.reader.is_amid()
     }
 }
 

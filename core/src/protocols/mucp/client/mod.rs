@@ -9,13 +9,11 @@ mod unary;
 
 use std::sync::{Arc, atomic::AtomicU64};
 
-use parking_lot::Mutex;
-
 use crate::{
     call::Answer,
-    error::{Error, Outcome, Result},
+    error::Result,
     message::{Expected, Request},
-    net::{Limits, io::SharedNetwork, pool::Pool, sent::Sent},
+    net::{Limits, io::SharedNetwork, per_worker::PerWorker, pool::Pool, sent::Sent},
     node::Node as Record,
     protocols::addressing::Addressing,
     transport::{
@@ -23,7 +21,6 @@ use crate::{
         adapter::{Adapter, SendOne},
         addressee::Addressee,
     },
-    worker,
 };
 pub(crate) use lane::{Exchange, Lane};
 
@@ -34,7 +31,7 @@ pub(crate) struct Node {
     network: SharedNetwork,
     limits: Arc<Limits>,
     pool: Arc<Pool>,
-    open: Mutex<Open>,
+    open: PerWorker<Arc<Adapter<Sender>>>,
 }
 
 /// What every call to a node knows of it.
@@ -46,13 +43,6 @@ struct About {
     /// Calls so far.
     count: AtomicU64,
     limits: Arc<Limits>,
-}
-
-#[derive(Default)]
-struct Open {
-    /// By the number of the calling thread's runtime.
-    of_worker: Vec<Option<Arc<Adapter<Sender>>>>,
-    closed: bool,
 }
 
 /// Sends requests over connections of one runtime.
@@ -82,36 +72,24 @@ impl Node {
             network,
             limits,
             pool,
-            open: Mutex::default(),
+            open: PerWorker::new(),
         }
     }
 
     fn current(&self) -> Result<Arc<Adapter<Sender>>> {
-        let worker = worker::current();
-        let mut open = self.open.lock();
-        if let Some(Some(adapter)) = open.of_worker.get(worker) {
-            return Ok(adapter.clone());
-        }
-        if open.closed {
-            let address = &self.about.address;
-            return Err(Error::unavailable(format!("node at `{address}` has left"))
-                .with_outcome(Outcome::NotSent));
-        }
-        let sender = Sender {
-            lane: Lane::new(
-                &self.about.address,
-                self.network.clone(),
-                self.limits.clone(),
-                self.pool.clone(),
-            ),
-            about: self.about.clone(),
-        };
-        let adapter = Arc::new(Adapter::new(sender));
-        if open.of_worker.len() <= worker {
-            open.of_worker.resize_with(worker + 1, || None);
-        }
-        open.of_worker[worker] = Some(adapter.clone());
-        Ok(adapter)
+        let about = &self.about;
+        self.open.get_or_open(
+            &about.address,
+            |adapter| Some(adapter.clone()),
+            || {
+                let (network, limits) = (self.network.clone(), self.limits.clone());
+                let adapter = Arc::new(Adapter::new(Sender {
+                    lane: Lane::new(&about.address, network, limits, self.pool.clone()),
+                    about: about.clone(),
+                }));
+                Ok((adapter.clone(), adapter))
+            },
+        )
     }
 }
 
@@ -134,11 +112,7 @@ impl Peer for Node {
     }
 
     fn close(&self) {
-        let mut open = self.open.lock();
-        open.closed = true;
-        for adapter in open.of_worker.drain(..).flatten() {
-            adapter.sender().lane.close();
-        }
+        self.open.close(|adapter| adapter.sender().lane.close());
     }
 }
 

@@ -35,7 +35,7 @@ use super::{
 };
 use crate::{
     error::{Error, Outcome, Result},
-    http::h1::{BodyFraming, Outbox, Reader, write_request},
+    http::h1::{BodyFraming, Outbox, Reader, Wire, write_request},
     message::{Body, BodyStream, Expected, Request, Response},
     net::{io::Io, pool::Place, sent::Sent},
     time::{self, Nanos, nanos},
@@ -83,9 +83,7 @@ pub(super) async fn call(
             .message(body.into_bytes().map_err(not_sent)?)
             .map_err(not_sent)?,
     }
-    let Connection {
-        io, reader, place, ..
-    } = match both {
+    let Connection { line, .. } = match both {
         // Its error would come after the call has begun.
         true => {
             let connection = lane.connect().await?;
@@ -94,6 +92,7 @@ pub(super) async fn call(
         false => lane.connect().await?,
     };
     sent.set();
+    let Wire { io, reader, .. } = line.wire;
     let (read, write) = tokio::io::split(io);
     let content_type = writer.written.content_type.clone();
     let ended = Arc::new(AtomicU64::new(0));
@@ -111,7 +110,7 @@ pub(super) async fn call(
         quiet: None,
         over: false,
         upload: JoinSet::new(),
-        _place: place,
+        _place: line.place,
     };
     incoming.upload.spawn(writer.run(write, messages, ended));
     if expected == Expected::Message {

@@ -33,7 +33,6 @@ pub(super) async fn call(
         target: "/",
         headers: &written.headers,
         body,
-        repeatable: request.is_idempotent(),
         sent,
     };
     let (head, body) = lane.exchange(exchange).await?;

@@ -29,7 +29,7 @@ use crate::{
     net::{
         Limits,
         buffered::{Account, SMALL},
-        protocol::Seat,
+        protocol::ConnectionGuard,
     },
     protocols::{Site, access::Access},
     time::{self, NEVER, Nanos, nanos},
@@ -46,7 +46,7 @@ const GRACE: Duration = Duration::from_millis(250);
 
 pub(super) struct Connection {
     wire: Wire,
-    pub(super) seat: Seat,
+    pub(super) seat: ConnectionGuard,
     pub(super) call: Arc<dyn Call>,
     pub(super) access: Access,
     pub(super) limits: Arc<Limits>,

@@ -14,7 +14,7 @@ use crate::{
     context::Context as CallContext,
     error::{Error, Outcome, Result},
     message::{Body, ContentType, Request, Target},
-    net::{Limits, buffered::SMALL, protocol::Seat},
+    net::{Limits, buffered::SMALL, protocol::ConnectionGuard},
     time::{NEVER, Nanos},
     transport::mux::{
         frame::{self, kind, write_bare},
@@ -37,7 +37,7 @@ pub(super) struct Session {
     /// Why every request is refused: they are meant for another server.
     refusal: Option<Error>,
     call: Arc<dyn Call>,
-    pub(super) seat: Seat,
+    pub(super) seat: ConnectionGuard,
     /// Whether more is queued than the limit: nothing is begun until it is written.
     pub(super) full: bool,
     /// Frames read in one batch with what filled the queue, to be looked at when it is written.
@@ -56,7 +56,7 @@ impl Session {
         limits: Arc<Limits>,
         served: Arc<Served>,
         call: Arc<dyn Call>,
-        seat: Seat,
+        seat: ConnectionGuard,
     ) -> Self {
         Session {
             names: Known::new(limits.names),

@@ -21,17 +21,17 @@ use crate::{
 };
 
 /// What a driver says of one service, or of all, on one watch.
-pub struct Shown {
+pub struct Reconciler {
     registry: String,
     scope: Scope,
     state: Mutex<State>,
     changed: Notify,
 }
 
-impl Shown {
+impl Reconciler {
     /// Nothing yet, for a registry of this name whose readers are there.
     pub fn new(registry: &str, scope: Scope) -> Self {
-        Shown {
+        Reconciler {
             registry: registry.to_owned(),
             scope,
             state: Mutex::default(),
@@ -59,7 +59,7 @@ impl Shown {
         });
     }
 
-    /// These are all the nodes of one service after a loss, as [`Shown::whole`] has it of all services.
+    /// These are all the nodes of one service after a loss, as [`Reconciler::whole`] has it of all services.
     pub fn again(&self, service: &str, nodes: impl IntoIterator<Item = Node>) {
         let nodes = self.accepted(nodes);
         self.change(|state| state.again(service.to_owned(), nodes));
@@ -141,14 +141,14 @@ impl Shown {
         self.changed.notified().await;
     }
 
-    /// Ends the doubts that are due, and says when the next one is.
+    /// Ends the suspicions that are due, and says when the next one is.
     pub(super) fn settle(&self) -> Option<Instant> {
         let mut state = self.state.lock();
-        let due = state.doubts.due();
+        let due = state.suspects.due();
         for key in &due {
             state.settle(key);
         }
-        let next = state.doubts.next();
+        let next = state.suspects.next();
         drop(state);
         if !due.is_empty() {
             self.changed.notify_one();
@@ -181,14 +181,14 @@ mod tests {
         Node::new("a", id, "h:1")
     }
 
-    fn shown(ids: &[&str]) -> Shown {
-        let shown = Shown::new("test", Scope::Machine);
+    fn shown(ids: &[&str]) -> Reconciler {
+        let shown = Reconciler::new("test", Scope::Machine);
         shown.whole(ids.iter().map(|id| node(id)));
         shown
     }
 
     /// The ids of service `a`, and whether the set is authoritative; `gone` when it is not in the view.
-    fn ids(shown: &Shown) -> String {
+    fn ids(shown: &Reconciler) -> String {
         shown.settle();
         let mut said = String::from("gone");
         shown.look(|view| {
@@ -200,7 +200,7 @@ mod tests {
         said
     }
 
-    async fn after(shown: &Shown, seconds: u64) -> String {
+    async fn after(shown: &Reconciler, seconds: u64) -> String {
         tokio::time::sleep(Duration::from_secs(seconds)).await;
         ids(shown)
     }
@@ -298,7 +298,7 @@ mod tests {
 
     #[test]
     fn a_hostile_record_is_left_out_and_its_neighbour_is_not() {
-        let shown = Shown::new("test", Scope::Machine);
+        let shown = Reconciler::new("test", Scope::Machine);
         shown.whole([node("1"), Node::new("a", "2", "0.0.0.0:0")]);
         shown.put(Node::new("a", "3\0", "h:1"));
         assert_eq!(ids(&shown), "1 true");

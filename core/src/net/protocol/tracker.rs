@@ -3,23 +3,27 @@
 use std::{
     collections::BTreeMap,
     fmt,
+    future::poll_fn,
     sync::{
         Arc,
         atomic::{AtomicU8, AtomicU64, Ordering},
     },
-    task::Waker,
+    task::{Poll, Waker},
 };
 
 use parking_lot::Mutex;
 use tokio::{sync::Notify, task::AbortHandle};
 
-use crate::net::{
-    Limits,
-    buffered::{Buffered, Level},
+use crate::{
+    error::Result,
+    net::{
+        Limits,
+        buffered::{Account, Buffered, Level},
+    },
 };
 
 /// Every connection of a port.
-pub(crate) struct Seats {
+pub(crate) struct ConnectionTracker {
     taken: Mutex<BTreeMap<u64, Taken>>,
     next: AtomicU64,
     stage: AtomicU8,
@@ -43,16 +47,17 @@ const LEAVING: u8 = 1;
 /// Requests that come are refused.
 const REFUSING: u8 = 2;
 
-/// One connection's place in it; given up when dropped.
-pub(crate) struct Seat {
-    seats: Arc<Seats>,
+/// One connection's place at its port, given up when dropped: the protocol that serves the connection holds it until the
+/// connection has ended.
+pub struct ConnectionGuard {
+    seats: Arc<ConnectionTracker>,
     id: u64,
     buffered: Arc<Buffered>,
 }
 
-impl Seats {
+impl ConnectionTracker {
     pub(crate) fn new(limits: Arc<Limits>) -> Arc<Self> {
-        Arc::new(Seats {
+        Arc::new(ConnectionTracker {
             taken: Mutex::default(),
             next: AtomicU64::new(0),
             stage: AtomicU8::new(0),
@@ -65,7 +70,7 @@ impl Seats {
     }
 
     /// A place for a connection, or `None` when there are as many as may be, which is counted.
-    pub(crate) fn take(self: &Arc<Self>) -> Option<Seat> {
+    pub(crate) fn take(self: &Arc<Self>) -> Option<ConnectionGuard> {
         let mut taken = self.taken.lock();
         if taken.len() >= self.limits.accepted {
             self.refused.fetch_add(1, Ordering::Relaxed);
@@ -78,7 +83,7 @@ impl Seats {
             busy: false,
         };
         taken.insert(id, place);
-        Some(Seat {
+        Some(ConnectionGuard {
             seats: self.clone(),
             id,
             buffered: Buffered::new(&self.limits, self.buffered.clone()),
@@ -163,7 +168,42 @@ impl Seats {
     }
 }
 
-impl Seat {
+impl ConnectionGuard {
+    /// The guard of a connection that came by no port.
+    pub(crate) fn alone() -> Self {
+        let limits = Arc::new(Limits::default());
+        let taken = ConnectionTracker::new(limits).take();
+        taken.expect("the default limit leaves room for one")
+    }
+
+    /// Waits until the port goes away: calls under way are to be ended, and the connection is to be closed before others
+    /// begin. A port only waits for connections that wait here when it goes away.
+    pub async fn leaving(&self) {
+        poll_fn(|cx| {
+            self.listen(cx.waker());
+            match self.is_leaving() {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        })
+        .await;
+    }
+
+    /// Counts bytes that are held for the other side, such as the body of a request until its call has ended, against
+    /// [`Limits::max_buffered_bytes`] and [`Limits::max_server_buffered_bytes`]. Up to 4 KiB are not counted.
+    ///
+    /// # Errors
+    /// [`ResourceExhausted`](crate::Code::ResourceExhausted), rejected, when more is held than may be: the answer to a
+    /// request that has just come.
+    pub fn hold(&self, bytes: usize) -> Result<BufferedBytes> {
+        let account = self.buffered.account();
+        account.set(bytes);
+        match self.buffered.over() {
+            Some(error) => Err(error),
+            None => Ok(BufferedBytes { _account: account }),
+        }
+    }
+
     pub(crate) fn id(&self) -> u64 {
         self.id
     }
@@ -173,8 +213,8 @@ impl Seat {
         &self.buffered
     }
 
-    /// Whether the port is going away; wakes `waker` when it begins to.
-    pub(crate) fn is_leaving(&self) -> bool {
+    /// Whether the port is going away.
+    pub fn is_leaving(&self) -> bool {
         self.seats.stage.load(Ordering::Acquire) >= LEAVING
     }
 
@@ -191,15 +231,22 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+/// Bytes held for the other side of a connection, until this is dropped.
+#[derive(Debug)]
+#[must_use = "the bytes count until it is dropped"]
+pub struct BufferedBytes {
+    _account: Account,
+}
+
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         self.seats.taken.lock().remove(&self.id);
         self.seats.quieter.notify_waiters();
     }
 }
 
-impl fmt::Debug for Seat {
+impl fmt::Debug for ConnectionGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Seat({})", self.id)
+        write!(f, "ConnectionGuard({})", self.id)
     }
 }

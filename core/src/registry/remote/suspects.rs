@@ -14,9 +14,9 @@ type Key = (String, String);
 
 /// The nodes in doubt.
 #[derive(Default)]
-pub(super) struct Doubts(BTreeMap<Key, Doubt>);
+pub(super) struct SuspectSet(BTreeMap<Key, Suspicion>);
 
-struct Doubt {
+struct Suspicion {
     until: Instant,
     /// Whether it expired before our eyes, so that its fellows can tell on whom the fault lay.
     expired: bool,
@@ -24,10 +24,10 @@ struct Doubt {
     missing: bool,
 }
 
-impl Doubts {
+impl SuspectSet {
     /// The server, asked anew, does not have this node.
     pub(super) fn miss(&mut self, service: &str, id: &str) {
-        let doubt = self.0.entry(key(service, id)).or_insert_with(|| Doubt {
+        let doubt = self.0.entry(key(service, id)).or_insert_with(|| Suspicion {
             until: Instant::now() + GRACE,
             expired: false,
             missing: true,
@@ -37,7 +37,7 @@ impl Doubts {
 
     /// This node was not renewed in time.
     pub(super) fn expire(&mut self, service: &str, id: &str) {
-        let doubt = self.0.entry(key(service, id)).or_insert_with(|| Doubt {
+        let doubt = self.0.entry(key(service, id)).or_insert_with(|| Suspicion {
             until: Instant::now() + SETTLE,
             expired: true,
             missing: false,

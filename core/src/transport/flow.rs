@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     error::{Error, Outcome, Result},
-    message::{Body, BodyStream},
+    message::{Body, BodyStream, Request},
     time::{self, Nanos},
 };
 
@@ -63,6 +63,20 @@ impl Sender {
             }
         }
     }
+}
+
+/// An error unless the whole body and the metadata of a request are within the limits of a message and of a head.
+pub(super) fn check_request(request: &Request, message: usize, head: usize) -> Result<()> {
+    if let Some(body) = request.body().as_bytes() {
+        check(body.clone(), message)?;
+    }
+    let metadata = request.context().metadata().as_block().len();
+    if metadata > head {
+        return Err(Error::invalid_argument(format!(
+            "metadata takes {metadata} bytes, more than the limit of {head}"
+        )));
+    }
+    Ok(())
 }
 
 /// The message, unless it is over the limit.

@@ -1,10 +1,4 @@
 //! How long the calls to an endpoint take, for how long to be patient with one.
-//!
-//! Only the loop in `balance` writes and reads it. It stands here because it lives in the [`Target`]
-//! itself, as long as the handle that callers share: kept behind a type of the loop's own, each call
-//! would pay a pointer and a downcast for it.
-//!
-//! [`Target`]: super::Target
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -12,7 +6,7 @@ use crate::time::Nanos;
 
 /// Smoothed latency and its deviation, as TCP estimates its round trip (RFC 6298).
 #[derive(Debug, Default)]
-pub(crate) struct Latency {
+pub(super) struct Latency {
     /// Nanoseconds; 0 before the first answer.
     mean: AtomicU64,
     deviation: AtomicU64,
@@ -25,7 +19,7 @@ const LEAST: Nanos = 50_000_000;
 
 impl Latency {
     /// Notes an answered call. Updates that race lose one sample.
-    pub(crate) fn record(&self, took: Nanos) {
+    pub(super) fn record(&self, took: Nanos) {
         let mean = self.mean.load(Relaxed);
         if mean == 0 {
             self.mean.store(took.max(1), Relaxed);
@@ -40,8 +34,13 @@ impl Latency {
             .store((mean - mean / 8 + took / 8).max(1), Relaxed);
     }
 
+    /// Whether a call was answered.
+    pub(super) fn is_known(&self) -> bool {
+        self.mean.load(Relaxed) != 0
+    }
+
     /// How long to wait for an answer before another node is asked, the `retry`th time.
-    pub(crate) fn patience(&self, retry: u32) -> Nanos {
+    pub(super) fn patience(&self, retry: u32) -> Nanos {
         let mean = self.mean.load(Relaxed);
         let base = if mean == 0 {
             UNKNOWN

@@ -1,0 +1,235 @@
+//! What the loop keeps for one endpoint of a service: handles to it find that without a look-up.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use arc_swap::Guard;
+use parking_lot::RwLock;
+
+use super::{Nodes, lane::Lane, latency::Latency};
+use crate::{
+    message::Target,
+    random::Rng,
+    selector::{Entry, Member, Strategy, Tried, Verdict},
+    time::Nanos,
+    transport::Peer,
+};
+
+/// Endpoints that are remembered, of all services together. Names may come from callers.
+const MOST_ENDPOINTS: usize = 4096;
+
+/// An endpoint of a service, as one process calls it.
+pub(super) struct Endpoint {
+    /// The loop that keeps it.
+    pub(super) owner: u64,
+    /// What is kept for its service.
+    pub(super) lane: Arc<Lane>,
+    pub(super) candidates: Candidates,
+    /// How long its calls take.
+    pub(super) latency: Latency,
+}
+
+/// The nodes that a call may go to.
+pub(super) enum Candidates {
+    /// Those of the service, as discovery knows them at each attempt.
+    Discovered(Arc<Entry<Arc<dyn Peer>>>),
+    /// Those that the caller gave. No filter holds of them, and no other takes their place.
+    Given(Arc<Nodes>),
+}
+
+impl Endpoint {
+    pub(super) fn new(owner: u64, lane: Arc<Lane>, candidates: Candidates) -> Self {
+        Endpoint {
+            owner,
+            lane,
+            candidates,
+            latency: Latency::default(),
+        }
+    }
+
+    /// Whether the caller gave the nodes.
+    pub(super) fn is_given(&self) -> bool {
+        matches!(self.candidates, Candidates::Given(_))
+    }
+
+    /// The nodes as they are now.
+    pub(super) fn nodes(&self) -> Arc<Nodes> {
+        match &self.candidates {
+            Candidates::Discovered(entry) => Guard::into_inner(entry.load()),
+            Candidates::Given(nodes) => nodes.clone(),
+        }
+    }
+
+    /// For how long they may have been out of date.
+    pub(super) fn age(&self) -> Duration {
+        match &self.candidates {
+            Candidates::Discovered(entry) => entry.age(),
+            Candidates::Given(_) => Duration::ZERO,
+        }
+    }
+
+    /// The node for the next attempt, after those that were tried.
+    pub(super) fn pick(
+        &self,
+        nodes: &Nodes,
+        tried: &Tried,
+        (strategy, rng): (&dyn Strategy, &Rng),
+    ) -> Option<usize> {
+        match &self.candidates {
+            Candidates::Discovered(_) => strategy.pick(nodes.snapshot(), tried),
+            Candidates::Given(_) => pick_given(nodes, tried, rng),
+        }
+    }
+
+    /// Whether a node has not been tried.
+    pub(super) fn is_one_left(
+        &self,
+        nodes: &Nodes,
+        tried: &Tried,
+        strategy: &dyn Strategy,
+    ) -> bool {
+        match &self.candidates {
+            Candidates::Discovered(_) => strategy.pick(nodes.snapshot(), tried).is_some(),
+            Candidates::Given(_) => {
+                let mut members = nodes.snapshot().members().iter();
+                members.any(|member| !tried.contains(member))
+            }
+        }
+    }
+
+    /// Marks a node with how an attempt ended. One of discovery that this ejects is probed until it is back; one that was
+    /// given is asked again by a call, once its time is over.
+    pub(super) fn mark(
+        &self,
+        member: &Member,
+        peer: &Arc<dyn Peer>,
+        now: Nanos,
+        started: Nanos,
+        verdict: Verdict,
+    ) {
+        let load = &member.load;
+        let ejected = load.end(now, started, verdict);
+        match (&self.candidates, ejected) {
+            (Candidates::Discovered(_), None) => {}
+            (Candidates::Discovered(entry), Some(until)) => {
+                self.lane.ejected(member, until, now);
+                if verdict == Verdict::WrongServer {
+                    entry.ask_again(now);
+                }
+                self.lane.probe(&member.load, peer, until);
+            }
+            (Candidates::Given(_), Some(until)) => self.lane.ejected(member, until, now),
+            (Candidates::Given(_), None) if !load.is_alive() => match verdict {
+                Verdict::Failed | Verdict::WrongServer => drop(load.probed(now, false)),
+                Verdict::Overloaded { .. } => drop(load.probed(now, true)),
+                Verdict::Answered { .. } | Verdict::Cancelled => {}
+            },
+            (Candidates::Given(_), None) => {}
+        }
+    }
+}
+
+/// Any node that was not tried, but one that is ejected only where no other is left, or to see whether it is back.
+fn pick_given(nodes: &Nodes, tried: &Tried, rng: &Rng) -> Option<usize> {
+    let snapshot = nodes.snapshot();
+    let from = match snapshot.len() {
+        0 | 1 => 0,
+        count => (rng.number() % count as u64) as usize,
+    };
+    let left = || {
+        let indices = (from..snapshot.len()).chain(0..from);
+        indices.filter(|index| !tried.contains(snapshot.get(*index)))
+    };
+    let is_due = |index: &usize| {
+        let load = &snapshot.get(*index).load;
+        load.is_alive() || load.wants_probe(snapshot.now())
+    };
+    left().find(is_due).or_else(|| left().next())
+}
+
+/// Endpoints by name. They keep their services, and go with them.
+#[derive(Default)]
+pub(super) struct Endpoints(RwLock<HashMap<Target, Arc<Endpoint>>>);
+
+impl Endpoints {
+    pub(super) fn get(&self, target: &Target) -> Option<Arc<Endpoint>> {
+        self.0.read().get(target).cloned()
+    }
+
+    /// Keeps an endpoint, unless there is one of its name: gives the one that is kept.
+    pub(super) fn keep(&self, target: &Target, endpoint: Endpoint) -> Arc<Endpoint> {
+        let mut endpoints = self.0.write();
+        if endpoints.len() >= MOST_ENDPOINTS && !endpoints.contains_key(target) {
+            // Names that nobody answers for go first.
+            let is_held = |endpoint: &Arc<Endpoint>| Arc::strong_count(endpoint) > 1;
+            endpoints.retain(|_, endpoint| is_held(endpoint) || endpoint.latency.is_known());
+            if endpoints.len() > MOST_ENDPOINTS / 2 {
+                endpoints.retain(|_, endpoint| is_held(endpoint));
+            }
+        }
+        let kept = endpoints.entry(target.clone());
+        kept.or_insert_with(|| Arc::new(endpoint)).clone()
+    }
+
+    /// Forgets the endpoints that no call has in hand of services that are not kept, or shall not be.
+    pub(super) fn sweep<'a>(
+        &self,
+        lanes: impl Fn(&str) -> Option<&'a Arc<Lane>>,
+        unused: &[Arc<Lane>],
+    ) {
+        let unused: HashSet<&str> = unused.iter().map(|lane| lane.service()).collect();
+        self.0.write().retain(|target, endpoint| {
+            let service = target.service();
+            let is_kept = || lanes(service).is_some_and(|lane| Arc::ptr_eq(lane, &endpoint.lane));
+            Arc::strong_count(endpoint) > 1 || (!unused.contains(service) && is_kept())
+        });
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
+mod tests {
+    use super::*;
+    use crate::{balance::Settings, selector::Fleet};
+
+    fn endpoint(lane: &Arc<Lane>) -> Endpoint {
+        let fleet = Arc::new(Fleet::new(Rng::seeded(1)));
+        let nodes = Arc::new(Nodes::given(Vec::new(), &fleet, 0));
+        Endpoint::new(1, lane.clone(), Candidates::Given(nodes))
+    }
+
+    #[test]
+    fn invented_names_do_not_push_out_what_was_learned() {
+        let lane = Arc::new(Lane::new("text", &Settings::default(), 0));
+        let endpoints = Endpoints::default();
+        let known = Target::new("text", "Text.Echo");
+        let echo = endpoints.keep(&known, endpoint(&lane));
+        echo.latency.record(1);
+        drop(echo);
+        for number in 0..3 * MOST_ENDPOINTS {
+            let target = Target::new("text", format!("Text.Invented{number}"));
+            endpoints.keep(&target, endpoint(&lane));
+        }
+        assert!(endpoints.0.read().len() <= MOST_ENDPOINTS);
+        assert!(endpoints.get(&known).unwrap().latency.is_known());
+    }
+
+    #[test]
+    fn endpoints_go_with_their_service_but_for_those_in_use() {
+        let lane = Arc::new(Lane::new("text", &Settings::default(), 0));
+        let endpoints = Endpoints::default();
+        let (one, two) = (Target::new("text", "One"), Target::new("text", "Two"));
+        let held = endpoints.keep(&one, endpoint(&lane));
+        endpoints.keep(&two, endpoint(&lane));
+        endpoints.sweep(|_| Some(&lane), &[]);
+        assert!(endpoints.get(&two).is_some(), "its service is in use");
+        endpoints.sweep(|_| Some(&lane), std::slice::from_ref(&lane));
+        assert!(endpoints.get(&two).is_none());
+        drop(held);
+        endpoints.sweep(|_| None, &[]);
+        assert!(endpoints.get(&one).is_none());
+    }
+}

@@ -1,0 +1,87 @@
+//! Calls to one of several nodes that the caller gave, with ways of its own to each.
+
+use std::{collections::HashMap, sync::Arc};
+
+use parking_lot::Mutex;
+
+use super::{Balance, Nodes};
+use crate::{
+    call::Answer,
+    message::Request,
+    node::Node,
+    random::Rng,
+    selector::{Fleet, Load},
+    time::{self, Nanos},
+    transport::Peer,
+};
+
+/// Nodes that are remembered.
+const MOST: usize = 1024;
+
+/// What is known of nodes that were given, by their ids.
+pub(super) struct Group {
+    fleet: Arc<Fleet>,
+    known: Mutex<HashMap<String, Known>>,
+}
+
+struct Known {
+    load: Arc<Load>,
+    /// Whether a call has used it since the last sweep.
+    used: bool,
+}
+
+impl Group {
+    pub(super) fn new(rng: Rng) -> Self {
+        Group {
+            fleet: Arc::new(Fleet::new(rng)),
+            known: Mutex::default(),
+        }
+    }
+
+    fn nodes(&self, nodes: Vec<(Arc<Node>, Arc<dyn Peer>)>, now: Nanos) -> Arc<Nodes> {
+        let mut all = self.known.lock();
+        if all.len().saturating_add(nodes.len()) > MOST {
+            all.clear();
+        }
+        let nodes = nodes.into_iter().map(|(node, peer)| {
+            let known = all.entry(node.id.clone()).or_insert_with(|| Known {
+                load: Arc::new(Load::new(&self.fleet, now)),
+                used: true,
+            });
+            known.used = true;
+            (node, known.load.clone(), peer)
+        });
+        let nodes = nodes.collect();
+        Arc::new(Nodes::given(nodes, &self.fleet, now))
+    }
+
+    /// Forgets the nodes that no call has used since the last sweep.
+    pub(super) fn sweep(&self) {
+        let mut known = self.known.lock();
+        known.retain(|_, known| std::mem::take(&mut known.used));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.known.lock().is_empty()
+    }
+}
+
+impl Balance {
+    /// Sends a request to one of these nodes, to another where it was certainly not done, until `deadline`. What is
+    /// learnt of a node is kept by its id.
+    pub(crate) fn call_one_of(
+        &self,
+        nodes: Vec<(Arc<Node>, Arc<dyn Peer>)>,
+        request: Request,
+        deadline: Nanos,
+    ) -> Answer {
+        let balance = self.0.clone();
+        let now = time::now();
+        let nodes = balance.group.nodes(nodes, now);
+        let endpoint = balance.given(request.service(), now, |_| Ok(nodes));
+        Box::pin(async move {
+            let call = balance.to_the_end(endpoint?, request, now, deadline, None);
+            call.await
+        })
+    }
+}

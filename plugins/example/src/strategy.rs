@@ -1,0 +1,17 @@
+//! A strategy: which node takes the next attempt.
+
+use micro_core::selector::{Snapshot, Strategy, Tried};
+
+/// Picks the first node that may be used, so that the others stand by.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct First;
+
+impl Strategy for First {
+    fn name(&self) -> &str {
+        "first"
+    }
+
+    fn pick(&self, snapshot: &Snapshot, tried: &Tried) -> Option<usize> {
+        (0..snapshot.len()).find(|index| snapshot.is_usable(*index, tried))
+    }
+}
