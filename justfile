@@ -8,7 +8,7 @@ default:
 test:
     ./test
 
-# The same with slow tests and the benchmark's own
+# All there is: slow tests, every feature, packages, programs of others, fuzz targets
 test-all:
     ./test --all
 
@@ -38,7 +38,7 @@ micro *arguments:
 
 # Ours against its peers: `--quick`, `--json`, `--only CELL`
 bench *arguments:
-    cargo run --release -p micro-rs-bench -- {{arguments}}
+    cargo run --profile dist -p micro-rs-bench -- {{arguments}}
 
 # The conformance suite of Connect, gRPC and gRPC-Web: `server` or `client` for one side; needs Go
 conformance *arguments:
@@ -47,6 +47,10 @@ conformance *arguments:
 # Licences, duplicates and advisories of dependencies; needs cargo-deny
 deny:
     cargo deny check
+
+# Writes the public API of the published libraries into docs/public-api, after a change that is meant
+public-api:
+    MICRO_UPDATE=1 cargo run -p micro-rs-public-api
 
 # One fuzz target until it is interrupted, such as `just fuzz frames`; needs cargo-fuzz and a nightly toolchain
 fuzz target:

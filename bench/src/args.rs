@@ -22,7 +22,7 @@ pub(crate) struct Args {
     /// How many rounds.
     #[arg(long)]
     pub(crate) rounds: Option<usize>,
-    /// Also time a release build of `micro-rs` from nothing.
+    /// Also time a build of the example `greeter` from nothing, and see how large it is.
     #[arg(long)]
     pub(crate) cold_build: bool,
     /// Also count the instructions a call, client and server, of Micro and the floor; takes valgrind.
@@ -46,6 +46,17 @@ pub(crate) struct Args {
     pub(crate) calls: u64,
     #[command(subcommand)]
     pub(crate) side: Option<Side>,
+}
+
+impl Args {
+    /// Whether this process prints figures: not if it is a child, or only checks.
+    pub(crate) fn prints_figures(&self) -> bool {
+        match &self.side {
+            None => true,
+            Some(Side::Outage { check, .. } | Side::Scale { check, .. }) => !check,
+            Some(_child) => false,
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -86,6 +97,9 @@ pub(crate) enum Side {
         /// One JSON object a line instead of a table.
         #[arg(long)]
         json: bool,
+        /// Say only whether all is as promised, without figures; any profile does for that.
+        #[arg(long, conflicts_with = "json")]
+        check: bool,
     },
     /// What a large fleet costs: 1,000 services, 10,000 nodes, 50 clients.
     Scale {
@@ -98,6 +112,9 @@ pub(crate) enum Side {
         /// One JSON object a line instead of a table.
         #[arg(long)]
         json: bool,
+        /// Say only whether all is as promised, without figures, and fail if not; any profile does for that.
+        #[arg(long, conflicts_with = "json")]
+        check: bool,
     },
     /// A client that knows every node, and says what that takes.
     #[command(hide = true)]

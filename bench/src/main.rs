@@ -4,7 +4,8 @@
 //! [`process`] where it all runs, [`run`] in which order, [`targets`] what is promised,
 //! [`figures`] what came of it and [`report`] how that is told. [`footprint`] is what is read
 //! rather than loaded: memory, packages, build time. [`outage`] is about registries that suffer
-//! and [`scale`] about large ones, both on [`real`] servers; [`one`] is for profilers.
+//! and [`scale`] about large ones, both on [`real`] servers; [`one`] is for profilers. [`profile`] refuses to
+//! measure what was built by another profile than `dist`.
 
 mod args;
 mod cell;
@@ -17,6 +18,7 @@ mod message;
 mod one;
 mod outage;
 mod process;
+mod profile;
 mod real;
 mod report;
 mod run;
@@ -28,6 +30,7 @@ mod targets;
 use anyhow::{Context as _, Result, bail, ensure};
 use args::{Args, Side};
 use clap::Parser;
+use report::Form;
 use std::{io::stdout, net::SocketAddr, time::Duration};
 
 /// The same for all systems, so that none wins by its allocator.
@@ -36,6 +39,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> Result<()> {
     let mut args = Args::parse();
+    if args.prints_figures() {
+        profile::require_dist(profile::BUILT_BY)?;
+    }
     match args.side.take() {
         Some(side) => run_side(side),
         None => match args.one {
@@ -97,8 +103,14 @@ fn run_side(side: Side) -> Result<()> {
             only,
             short,
             json,
-        } => outage::run(&on, &only, short, json),
-        Side::Scale { on, tenth, json } => scale::run(&on, tenth, json),
+            check,
+        } => outage::run(&on, &only, short, Form::new(json, check)),
+        Side::Scale {
+            on,
+            tenth,
+            json,
+            check,
+        } => scale::run(&on, tenth, Form::new(json, check)),
         Side::Knower { url, services } => scale::run_knower(&url, services),
         Side::Node { id } => outage::run_node(&id),
         Side::Idle(idle) => footprint::run(idle),

@@ -25,6 +25,8 @@ pub(crate) enum Measure {
     ServerConnection,
     Packages,
     ColdBuild,
+    /// Of a program without symbols.
+    ProgramSize,
     PerPick,
     /// In user space, by callgrind.
     ClientInstructions,
@@ -50,6 +52,7 @@ impl Measure {
             Self::ServerConnection => ("server_memory_per_connection", "KiB"),
             Self::Packages => ("packages", "1"),
             Self::ColdBuild => ("cold_build", "s"),
+            Self::ProgramSize => ("program_size", "MB"),
             Self::PerPick => ("per_pick", "ns"),
             Self::ClientInstructions => ("client_instructions_per_call", "1"),
             Self::ServerInstructions => ("server_instructions_per_call", "1"),

@@ -84,4 +84,6 @@ pub(crate) const TARGETS: &[Target] = &[
     // Flat from 10 to 10,000 nodes: the same bound holds at the far end.
     absolute("pick-10000", PerPick, 100.0),
     absolute("packages", Packages, 150.0),
+    // With `--cold-build` only.
+    absolute("greeter-build", ProgramSize, 10.0),
 ];

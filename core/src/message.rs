@@ -345,10 +345,7 @@ impl Response {
     }
 
     /// Says where that will be.
-    #[cfg_attr(
-        not(feature = "http"),
-        allow(dead_code, reason = "no protocol has them")
-    )]
+    #[cfg(any(feature = "grpc", feature = "connect"))]
     pub(crate) fn follow(&mut self, trailers: Trailers) {
         self.trailers = Some(trailers);
     }

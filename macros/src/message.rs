@@ -16,7 +16,12 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let krate = options.krate();
     match (&input.data, options.prost || has_prost_fields(&input.data)) {
         (Data::Struct(data), true) => prost::message(input, data, &krate),
-        (Data::Enum(data), true) if data.variants.iter().all(|v| v.fields == Fields::Unit) => {
+        (Data::Enum(data), true)
+            if data
+                .variants
+                .iter()
+                .all(|v| matches!(v.fields, Fields::Unit)) =>
+        {
             enumeration::expand(input, data, options.named, &krate)
         }
         (Data::Enum(data), true) => prost::oneof(input, data, &krate),

@@ -29,7 +29,7 @@ pub struct Plugins {
     broker: BrokerSource,
     direct: broker::direct::Settings,
     /// Of go-micro's broker, where that is chosen.
-    #[cfg(feature = "http")]
+    #[cfg(feature = "mucp")]
     http_broker: broker::http::Settings,
     /// As it was given; see [`Plugins::own_native`].
     socket: Socket,
@@ -51,7 +51,7 @@ pub(crate) enum BrokerSource {
     #[default]
     Direct,
     /// go-micro's.
-    #[cfg(feature = "http")]
+    #[cfg(feature = "mucp")]
     Http,
     /// Made already.
     Given(Arc<dyn Broker>),
@@ -176,7 +176,7 @@ impl Plugins {
 
     /// Publishes and subscribes as go-micro's HTTP broker does, in place of the default one; changes its
     /// settings.
-    #[cfg(feature = "http")]
+    #[cfg(feature = "mucp")]
     pub fn http_broker(mut self, change: impl FnOnce(&mut broker::http::Settings)) -> Self {
         change(&mut self.http_broker);
         self.broker = BrokerSource::Http;
@@ -248,7 +248,7 @@ impl Plugins {
     pub(crate) fn broker_name(&self) -> &str {
         match &self.broker {
             BrokerSource::Direct => "direct",
-            #[cfg(feature = "http")]
+            #[cfg(feature = "mucp")]
             BrokerSource::Http => "http",
             BrokerSource::Given(broker) => broker.name(),
             BrokerSource::OfParts(name, _) => name,
@@ -258,7 +258,7 @@ impl Plugins {
     fn open_broker(&self, parts: BrokerParts) -> Arc<dyn Broker> {
         match &self.broker {
             BrokerSource::Direct => Arc::new(broker::Direct::of(parts, self.direct.clone())),
-            #[cfg(feature = "http")]
+            #[cfg(feature = "mucp")]
             BrokerSource::Http => Arc::new(broker::Http::of(parts, self.http_broker.clone())),
             BrokerSource::Given(broker) => broker.clone(),
             BrokerSource::OfParts(_, make) => make(parts),

@@ -28,20 +28,17 @@ program() { echo "$cache/$1-${version[$1]}"; }
 
 # built NAME MODULE PACKAGE: builds a program of a Go module once. Programs whose go.mod replaces parts by folders
 # of their repository, as those of Consul and Kubernetes do, cannot be installed by `go install`; a module
-# that requires them can, which says itself what those parts are replaced by. What Go downloads and compiles for it,
-# gigabytes, is of no further use and goes with the folder.
+# that requires them can, which says itself what those parts are replaced by.
 built() {
-    local work log=$dir/$1-build.log
+    local work=$cache/build log=$dir/$1-build.log
     [ -x "$(program "$1")" ] && return
     command -v go >/dev/null || { say "$1 is built by Go, which is not installed; see https://go.dev/dl"; return 3; }
     exec 8>"$cache/build.lock"
     flock 8
     if [ ! -x "$(program "$1")" ]; then
         say "building $1 ${version[$1]}, once; see $log"
-        rm -rf "$cache"/build.?????? # of a build that was cut off
-        work=$(mktemp -d "$cache/build.XXXXXX") || return 1
         if (
-            mkdir "$work/module" && cd "$work/module" || exit
+            rm -rf "$work/module" && mkdir -p "$work/module" && cd "$work/module" || exit
             export GOFLAGS="-mod=mod -modcacherw" GOWORK=off GOCACHE=$work/cache GOMODCACHE=$work/modules
             go mod init micro/backends
             go mod edit -require="$2@${version[$1]}"
@@ -52,10 +49,16 @@ built() {
         else
             say "$1 cannot be built; see $log"
         fi
-        rm -rf "$work"
     fi
     exec 8>&-
     [ -x "$(program "$1")" ] || return 3
+}
+
+# drop_builds: deletes what Go downloaded and compiled for `built`, gigabytes that the programs share parts of, and
+# that are of no further use.
+drop_builds() {
+    [ -d "$cache/build" ] || return 0
+    (flock 8 && rm -rf "$cache"/build "$cache"/build.??????) 8>"$cache/build.lock"
 }
 
 # Of the agent alone, as other commands need modules that no proxy has. The same goes for newer versions of the two

@@ -17,7 +17,10 @@ use std::{io::stdout, time::Duration};
 pub(crate) use fleet::{Node, SERVICE, run_node};
 pub(crate) use load::call;
 
-use crate::real::{Backend, Servers};
+use crate::{
+    real::{Backend, Servers},
+    report::Form,
+};
 use scenario::Scenario;
 
 /// How long everything takes.
@@ -43,14 +46,14 @@ impl Times {
 }
 
 /// Runs the scenarios `only`, or all, on the servers `on`, or all, and prints a row for each.
-pub(crate) fn run(on: &[String], only: &[String], short: bool, json: bool) -> Result<()> {
+pub(crate) fn run(on: &[String], only: &[String], short: bool, form: Form) -> Result<()> {
     crate::process::raise_descriptors()?;
     let times = Times::new(short);
     let mut failed = Vec::new();
     let backends = Backend::named(on)?;
     let scenarios = scenario::named(only)?;
     let mut out = stdout().lock();
-    report::head(json, &mut out)?;
+    report::head(form, &mut out)?;
     for backend in backends {
         let servers = Servers::new(backend)?;
         for scenario in &scenarios {
@@ -63,7 +66,7 @@ pub(crate) fn run(on: &[String], only: &[String], short: bool, json: bool) -> Re
             runtime.shutdown_timeout(Duration::from_secs(5));
             match row {
                 Ok(row) => {
-                    report::row(&row, json, &mut out)?;
+                    report::row(&row, form, &mut out)?;
                     failed.extend(row.complaint());
                 }
                 Err(error) => {

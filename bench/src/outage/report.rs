@@ -1,6 +1,7 @@
 //! A row a run.
 
 use super::load::Counts;
+use crate::report::{Form, verdict};
 use anyhow::Result;
 use std::{fs, io::Write, time::Duration};
 
@@ -105,8 +106,8 @@ impl Row {
     }
 }
 
-pub(super) fn head(json: bool, out: &mut impl Write) -> Result<()> {
-    if !json {
+pub(super) fn head(form: Form, out: &mut impl Write) -> Result<()> {
+    if form == Form::Table {
         writeln!(
             out,
             "{:<10} {:<14} {:>8} {:>7} {:>10} {:>8} {:>8} {:>10} {:>10}",
@@ -124,11 +125,22 @@ pub(super) fn head(json: bool, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn row(row: &Row, json: bool, out: &mut impl Write) -> Result<()> {
-    if json {
-        writeln!(out, "{}", as_json(row))?;
-        return Ok(());
+pub(super) fn row(row: &Row, form: Form, out: &mut impl Write) -> Result<()> {
+    match form {
+        Form::Table => table_row(row, out),
+        Form::Json => Ok(writeln!(out, "{}", as_json(row))?),
+        Form::Check => {
+            let verdict = verdict(row.complaint().as_deref());
+            Ok(writeln!(
+                out,
+                "{} {}: {verdict}",
+                row.backend, row.scenario
+            )?)
+        }
     }
+}
+
+fn table_row(row: &Row, out: &mut impl Write) -> Result<()> {
     write!(out, "{:<10} {:<14}", row.backend, row.scenario)?;
     if let Some(counts) = &row.counts {
         let slowest = counts.slowest.as_secs_f64() * 1e3;

@@ -8,6 +8,33 @@ pub(crate) use {
     json::write as write_json, page::write as write_page, table::write as write_table,
 };
 
+/// How a subcommand tells what it found.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Form {
+    Table,
+    Json,
+    /// Verdicts without figures.
+    Check,
+}
+
+impl Form {
+    pub(crate) fn new(json: bool, check: bool) -> Self {
+        match (json, check) {
+            (_, true) => Form::Check,
+            (true, false) => Form::Json,
+            (false, false) => Form::Table,
+        }
+    }
+}
+
+/// A row of [`Form::Check`].
+pub(crate) fn verdict(complaint: Option<&str>) -> &'static str {
+    match complaint {
+        Some(_) => "not as promised",
+        None => "as promised",
+    }
+}
+
 /// Three or four digits that matter.
 fn short(value: f64) -> String {
     match value {

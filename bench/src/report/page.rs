@@ -43,7 +43,7 @@ fn origin() -> Result<String> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     Ok(format!(
         "Measured on {date} at commit `{commit}`, {cores} cores of {model}, by\n\
-         `cargo run --release -p micro-rs-bench -- {}`. Those in bold miss their target.\n",
+         `cargo run --profile dist -p micro-rs-bench -- {}`. Those in bold miss their target.\n",
         arguments.join(" ")
     ))
 }

@@ -9,8 +9,9 @@ mod watchers;
 use crate::{
     outage,
     real::{Backend, Proxy, Servers, plugins},
+    report::{Form, verdict},
 };
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, ensure};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use micro::{
     Plugins,
@@ -61,7 +62,7 @@ struct Row {
 }
 
 /// Runs it on `on`, or on etcd and consul.
-pub(crate) fn run(on: &[String], tenth: bool, json: bool) -> Result<()> {
+pub(crate) fn run(on: &[String], tenth: bool, form: Form) -> Result<()> {
     crate::process::raise_descriptors()?;
     let on = if on.is_empty() {
         &["etcd".to_owned(), "consul".to_owned()]
@@ -69,7 +70,7 @@ pub(crate) fn run(on: &[String], tenth: bool, json: bool) -> Result<()> {
         on
     };
     let mut out = stdout().lock();
-    if !json {
+    if form == Form::Table {
         writeln!(
             out,
             "{:<10} {:>8} {:>7} {:>8} {:>8} {:>9} {:>9} {:>12} {:>9}",
@@ -94,13 +95,14 @@ pub(crate) fn run(on: &[String], tenth: bool, json: bool) -> Result<()> {
             let runtime = crate::runtime::runtime(2)?;
             let row = runtime.block_on(one(backend, services, &servers))?;
             runtime.shutdown_timeout(Duration::from_secs(5));
-            row.write(json, &mut out)?;
+            row.write(form, &mut out)?;
             wrong.extend(row.complaint());
         }
     }
-    for missed in wrong {
+    for missed in &wrong {
         writeln!(stderr(), "missed: {missed}")?;
     }
+    ensure!(form != Form::Check || wrong.is_empty(), "not as promised");
     Ok(())
 }
 
@@ -218,11 +220,16 @@ impl Row {
         })
     }
 
-    fn write(&self, json: bool, out: &mut impl Write) -> Result<()> {
+    fn write(&self, form: Form, out: &mut impl Write) -> Result<()> {
+        if form == Form::Check {
+            let verdict = verdict(self.complaint().as_deref());
+            writeln!(out, "{} {}: {verdict}", self.backend, self.services)?;
+            return Ok(());
+        }
         let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
         let (p50, p99) = (milliseconds(self.told.p50), milliseconds(self.told.p99));
         let nodes = self.services * NODES;
-        if json {
+        if form == Form::Json {
             let row = serde_json::json!({
                 "registry": self.backend, "services": self.services, "nodes": nodes,
                 "p50_ms": p50, "p99_ms": p99, "connections_a_client": self.connections,

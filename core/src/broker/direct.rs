@@ -19,6 +19,7 @@ use parking_lot::Mutex;
 use super::{
     Broker, BrokerParts, Event, Subscription,
     door::{Door, Port},
+    inbox::Feed,
     registrations::Registered,
 };
 use crate::{
@@ -27,7 +28,7 @@ use crate::{
     node::Node,
     transport::{Transport, addressee::Checked},
 };
-use desk::{Desk, Feed};
+use desk::Desk;
 use publish::Plans;
 
 /// How long the last acknowledgements may take to reach their publishers when a port closes.
@@ -235,10 +236,8 @@ impl Inner {
         let inner = self.clone();
         let inbox = feed.inbox().clone();
         Subscription::new(feed, async move {
-            registered.end().await;
-            if inbox.is_open() {
-                tokio::time::sleep(inner.settings.propagation).await;
-            }
+            let propagation = inner.settings.propagation;
+            inbox.deregister(vec![registered], propagation).await;
             port.desk.close(&inbox);
             inbox.settled().await;
             if let Some(listener) = Arc::into_inner(port).and_then(|port| port.listener) {

@@ -13,10 +13,11 @@ use async_trait::async_trait;
 use super::{
     Broker, BrokerParts, Event, Subscription,
     door::{Door, Port},
+    inbox::Feed,
     registrations::Registered,
 };
 use crate::{error::Result, net::io::host_of, node::Node, protocols::Socket};
-use desk::{Desk, Feed};
+use desk::Desk;
 use publish::Publisher;
 pub use style::Style;
 
@@ -161,12 +162,8 @@ impl Inner {
         let inner = self.clone();
         let inbox = feed.inbox().clone();
         Subscription::new(feed, async move {
-            for one in registered {
-                one.end().await;
-            }
-            if inbox.is_open() {
-                tokio::time::sleep(inner.settings.propagation).await;
-            }
+            let propagation = inner.settings.propagation;
+            inbox.deregister(registered, propagation).await;
             inbox.close();
             inbox.settled().await;
             if let Some(listener) = Arc::into_inner(port).and_then(|port| port.listener) {

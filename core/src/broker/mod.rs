@@ -8,9 +8,10 @@ mod delivery;
 pub mod direct;
 mod door;
 mod event;
-#[cfg(feature = "http")]
+#[cfg(feature = "mucp")]
 pub mod http;
 mod in_hand;
+mod inbox;
 mod memory;
 mod parts;
 mod registrations;
@@ -23,7 +24,7 @@ pub(crate) use delivery::Deliveries;
 pub use delivery::{Delivery, Subscription};
 pub use direct::Direct;
 pub use event::Event;
-#[cfg(feature = "http")]
+#[cfg(feature = "mucp")]
 pub use http::Http;
 pub use memory::Memory;
 pub use parts::BrokerParts;

@@ -55,7 +55,7 @@ impl Wire {
     }
 
     /// Whether messages are to be compressed; `None` where nothing was said.
-    #[cfg(feature = "grpc")]
+    #[cfg(any(feature = "grpc", feature = "connect"))]
     pub(crate) fn compresses(&self) -> Option<bool> {
         match self.0.compress.load(Relaxed) {
             PLAIN => Some(false),

@@ -1,11 +1,16 @@
 //! HTTP/1.1 and HTTP/2: engines over [`net`](crate::net), the bodies of messages, and compression.
 
 #![cfg_attr(
-    not(feature = "http"),
+    not(all(
+        feature = "json",
+        feature = "connect",
+        feature = "mucp",
+        feature = "grpc"
+    )),
     allow(
         dead_code,
         unused_imports,
-        reason = "a client has no use for the side of a server"
+        reason = "each dialect, and the client of plugins, uses other parts of what they share"
     )
 )]
 
@@ -30,6 +35,11 @@ mod service;
 pub(crate) use body::{HttpBody, Piece, Prefixed, too_large};
 #[cfg(feature = "http1")]
 pub(crate) use service::{HttpAnswer, HttpBegun, HttpService};
+
+/// How our clients name themselves.
+#[cfg(feature = "http")]
+pub(crate) const USER_AGENT: ::http::HeaderValue =
+    ::http::HeaderValue::from_static(concat!("micro-rs/", env!("CARGO_PKG_VERSION")));
 
 /// A body of these pieces.
 #[cfg(all(test, feature = "http"))]

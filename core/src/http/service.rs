@@ -50,4 +50,12 @@ impl HttpBegun {
             Poll::Pending => HttpBegun::Running(answer),
         }
     }
+
+    /// Its response, once that is there.
+    pub(crate) async fn response(self) -> Response<HttpBody> {
+        match self {
+            HttpBegun::Done(response) => response,
+            HttpBegun::Running(answer) => answer.await,
+        }
+    }
 }

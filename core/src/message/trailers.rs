@@ -11,6 +11,7 @@ use crate::metadata::Metadata;
 pub(crate) struct Trailers(Arc<Mutex<Metadata>>);
 
 impl Trailers {
+    #[cfg(any(feature = "grpc", feature = "connect"))]
     pub(crate) fn set(&self, metadata: Metadata) {
         *self.0.lock() = metadata;
     }

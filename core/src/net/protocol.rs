@@ -1,6 +1,6 @@
 //! What the one port speaks: each [`Protocol`] knows its own first bytes.
 
-use std::sync::Arc;
+use std::{sync::Arc, task::Waker};
 
 use async_trait::async_trait;
 
@@ -134,6 +134,8 @@ impl Accepted {
 
     /// The connection, what was read off it to tell its protocol, and its guard, which is to be held until it ends.
     pub fn into_parts(self) -> (Io, Vec<u8>, ConnectionGuard) {
+        // From now on the port waits for the connection to end when it goes away, also in the middle of a call.
+        self.seat.listen(Waker::noop());
         (self.io, self.first, self.seat)
     }
 }

@@ -9,13 +9,12 @@ use std::{net::IpAddr, sync::Arc};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri, header};
 
-use super::origins::Origins;
+use super::{failure::failed, origins::Origins};
 use crate::{
     call::{Call, Refusal},
     error::{Error, details::reason},
     http::HttpBody,
     net::io::Io,
-    protocols::json::failed,
 };
 
 /// How a browser says whose page sends a request, where it sends no `Origin`.

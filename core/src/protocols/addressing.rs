@@ -7,14 +7,15 @@ use http::{
     uri::{Authority, Parts, PathAndQuery, Scheme},
 };
 
-use super::identity_headers::{FROM_SERVICE, TO_NODE, TO_SERVICE};
-pub(crate) use super::identity_headers::{is_addressee, is_addressing};
 use crate::{
     call::{Call, Identity},
     error::{Error, Result},
     http::{HttpBody, h1::Node},
     net::sent::Sent,
-    protocols::json,
+    protocols::{
+        failure::{self, failed},
+        propagation::{FROM_SERVICE, TO_NODE, TO_SERVICE},
+    },
     transport::addressee::Addressee,
 };
 
@@ -97,8 +98,8 @@ impl Addressing {
     pub(crate) async fn read(&self, response: Response<HttpBody>) -> Result<()> {
         let there = identity(response.headers());
         if response.status() == StatusCode::SERVICE_UNAVAILABLE {
-            let refused = json::read_answer(response, REFUSAL).await;
-            refused.map(drop)?;
+            let (head, body) = response.into_parts();
+            return Err(failure::read(head.status, &head.headers, body, REFUSAL).await);
         }
         self.addressee.check(there.as_ref())
     }
@@ -147,7 +148,7 @@ pub(crate) fn look(call: &dyn Call, method: &Method, headers: &HeaderMap) -> Mea
     match call.is_meant(&meant) {
         Err(error) if *method == Method::OPTIONS => {
             let status = StatusCode::SERVICE_UNAVAILABLE;
-            Meant::Asked(json::failed(&error, status))
+            Meant::Asked(failed(&error, status))
         }
         Err(error) => {
             let caller = headers.get(FROM_SERVICE);

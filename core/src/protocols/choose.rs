@@ -10,7 +10,7 @@ pub(crate) const PROTOCOLS: &str = "protocols";
 
 /// What go-micro's clients must read in the record of a node to call it as it is best called: without
 /// `protocol` they take it for one of before 2019.
-#[cfg(feature = "http")]
+#[cfg(feature = "mucp")]
 pub(crate) const TO_GO_MICRO: [(&str, &str); 3] = [
     ("protocol", "mucp"),
     ("server", "mucp"),
@@ -40,75 +40,170 @@ pub(crate) enum Spoken {
     OldMucp,
 }
 
-impl Spoken {
-    /// By the names that `--transport` takes; the first is the default, which asks the node's record.
-    pub(crate) const NAMED: [(&str, Option<Self>); 8] = [
-        ("native", None),
-        ("grpc", Some(Spoken::Grpc)),
-        ("mucp", Some(Spoken::Mucp)),
-        ("http", Some(Spoken::Http)),
-        ("connect", Some(Spoken::Connect)),
-        ("connect-h2", Some(Spoken::Connect2)),
-        ("grpc-web", Some(Spoken::GrpcWeb)),
-        ("grpc-web-h2", Some(Spoken::GrpcWeb2)),
-    ];
+/// A protocol by the name that `--transport` takes.
+pub(crate) struct Named {
+    pub(crate) name: &'static str,
+    /// `None` for the default, which asks the node's record.
+    spoken: Option<Spoken>,
+    /// The cargo features that build it in.
+    pub(crate) features: &'static [&'static str],
+    is_built_in: bool,
+}
 
-    /// The names.
-    pub(crate) const fn names() -> [&'static str; Self::NAMED.len()] {
-        let mut names = [""; Self::NAMED.len()];
-        let mut at = 0;
-        while at < names.len() {
-            names[at] = Self::NAMED[at].0;
-            at += 1;
+const fn named(
+    name: &'static str,
+    spoken: Spoken,
+    features: &'static [&'static str],
+    is_built_in: bool,
+) -> Named {
+    Named {
+        name,
+        spoken: Some(spoken),
+        features,
+        is_built_in,
+    }
+}
+
+/// Every protocol, built in or not; the first is the default.
+pub(crate) const NAMED: [Named; 8] = [
+    Named {
+        name: "native",
+        spoken: None,
+        features: &[],
+        is_built_in: true,
+    },
+    named("grpc", Spoken::Grpc, &["grpc"], cfg!(feature = "grpc")),
+    named("mucp", Spoken::Mucp, &["mucp"], cfg!(feature = "mucp")),
+    named("http", Spoken::Http, &["json"], cfg!(feature = "json")),
+    named(
+        "connect",
+        Spoken::Connect,
+        &["connect"],
+        cfg!(feature = "connect"),
+    ),
+    named(
+        "connect-h2",
+        Spoken::Connect2,
+        &["connect", "grpc"],
+        cfg!(all(feature = "connect", feature = "grpc")),
+    ),
+    named(
+        "grpc-web",
+        Spoken::GrpcWeb,
+        &["grpc"],
+        cfg!(feature = "grpc"),
+    ),
+    named(
+        "grpc-web-h2",
+        Spoken::GrpcWeb2,
+        &["grpc"],
+        cfg!(feature = "grpc"),
+    ),
+];
+
+/// How many protocols are built in.
+pub(crate) const BUILT_IN: usize = {
+    let (mut at, mut count) = (0, 0);
+    while at < NAMED.len() {
+        count += NAMED[at].is_built_in as usize;
+        at += 1;
+    }
+    count
+};
+
+/// The names of the protocols that are built in.
+pub(crate) const fn names() -> [&'static str; BUILT_IN] {
+    let mut names = [""; BUILT_IN];
+    let (mut at, mut count) = (0, 0);
+    while at < NAMED.len() {
+        if NAMED[at].is_built_in {
+            names[count] = NAMED[at].name;
+            count += 1;
         }
-        names
+        at += 1;
+    }
+    names
+}
+
+/// What is to be done for a protocol that is not built in.
+fn not_built_in(named: &Named) -> String {
+    let (name, features) = (named.name, named.features.join("` and `"));
+    let noun = if named.features.len() == 1 {
+        "feature"
+    } else {
+        "features"
+    };
+    format!("protocol `{name}` is not built in; enable the {noun} `{features}`")
+}
+
+impl Spoken {
+    /// The protocol of that name, `None` for the default.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for one that is not known, with all names, or not built in, with its feature.
+    pub(crate) fn of_name(name: &str) -> Result<Option<Self>> {
+        match NAMED.iter().find(|named| named.name == name) {
+            Some(named) if named.is_built_in => Ok(named.spoken),
+            Some(named) => Err(Error::invalid_argument(not_built_in(named))),
+            None => {
+                let names = names().map(|name| format!("`{name}`")).join(", ");
+                Err(Error::invalid_argument(format!(
+                    "protocol `{name}` is not one of {names}"
+                )))
+            }
+        }
     }
 
-    /// The protocol of that name, `None` for the default; an error with all names.
-    pub(crate) fn named(name: &str) -> Result<Option<Self>> {
-        let found = Self::NAMED.iter().find(|(known, _)| *known == name);
-        found.map(|(_, spoken)| *spoken).ok_or_else(|| {
-            let names = Self::NAMED.map(|(name, _)| format!("`{name}`")).join(", ");
-            Error::invalid_argument(format!("protocol `{name}` is not one of {names}"))
-        })
+    /// How it is named.
+    fn named(self) -> Option<&'static Named> {
+        let plain = match self {
+            Spoken::OldMucp => Spoken::Mucp,
+            other => other,
+        };
+        NAMED.iter().find(|named| named.spoken == Some(plain))
     }
 
+    fn is_built_in(self) -> bool {
+        self.named().is_none_or(|named| named.is_built_in)
+    }
+
+    /// The error for a node whose protocol is not built in.
     #[cfg_attr(
-        feature = "grpc",
+        all(
+            feature = "grpc",
+            feature = "connect",
+            feature = "json",
+            feature = "mucp"
+        ),
         allow(dead_code, reason = "all that is known is then built in")
     )]
-    /// The error for a node of which nothing that is built in speaks the protocol.
     pub(crate) fn unknown(self, node: &Node) -> Error {
-        let id = &node.id;
-        Error::failed_precondition(format!(
-            "node `{id}` speaks {self:?}, which is not built in; enable its feature"
-        ))
-        .with_outcome(Outcome::NotSent)
+        let why = self.named().map_or_else(String::new, not_built_in);
+        Error::failed_precondition(format!("node `{}`: {why}", node.id))
+            .with_outcome(Outcome::NotSent)
     }
 
-    /// The best that a node says it speaks: native, then gRPC, mucp, Connect, and plain
+    /// The best that a node says it speaks, of what is built in: native, then gRPC, mucp, Connect, and plain
     /// HTTP.
     ///
     /// go-micro's nodes say it in `protocol`, those before 2019 not at all; but they all say what
     /// `server` they are. A node that says nothing is one of ours, registered by hand.
     pub(crate) fn of(node: &Node) -> Self {
+        const RANKED: [(&str, Spoken); 5] = [
+            ("native/1", Spoken::Native),
+            ("grpc", Spoken::Grpc),
+            ("mucp", Spoken::Mucp),
+            ("connect", Spoken::Connect),
+            ("http", Spoken::Http),
+        ];
         let said = |name: &str| node.metadata.get(name).map(String::as_str);
         if let Some(protocols) = said(PROTOCOLS) {
             let speaks = |name| protocols.split(',').any(|protocol| protocol.trim() == name);
-            if speaks("native/1") {
-                return Spoken::Native;
-            }
-            if speaks("grpc") {
-                return Spoken::Grpc;
-            }
-            if speaks("mucp") {
-                return Spoken::Mucp;
-            }
-            if speaks("connect") {
-                return Spoken::Connect;
-            }
-            if speaks("http") {
-                return Spoken::Http;
+            let all = RANKED.iter().filter(|(name, _)| speaks(*name));
+            let mut all = all.map(|(_, spoken)| *spoken);
+            let best = all.clone().find(|spoken| spoken.is_built_in());
+            if let Some(best) = best.or_else(|| all.next()) {
+                return best;
             }
         }
         match said("protocol") {
@@ -163,5 +258,23 @@ mod tests {
             Spoken::OldMucp
         );
         assert_eq!(of(&[]), Spoken::Native);
+    }
+
+    #[test]
+    fn protocol_that_is_not_built_in_names_its_features() {
+        let texts = NAMED.iter().skip(1).map(not_built_in);
+        let features = texts.map(|text| text.split_once("; ").unwrap_or_default().1.to_owned());
+        assert_eq!(
+            features.collect::<Vec<_>>(),
+            [
+                "enable the feature `grpc`",
+                "enable the feature `mucp`",
+                "enable the feature `json`",
+                "enable the feature `connect`",
+                "enable the features `connect` and `grpc`",
+                "enable the feature `grpc`",
+                "enable the feature `grpc`",
+            ]
+        );
     }
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 
-use super::addressing::Addressing;
+use super::{addressing::Addressing, paths::Paths};
 #[cfg(feature = "grpc")]
 use crate::http::h2::client::Busy;
 #[cfg(feature = "grpc")]
@@ -12,14 +12,91 @@ use crate::http::h2::client::Channel;
 #[cfg(feature = "grpc")]
 use crate::http::h2::node::Connections;
 use crate::{
-    error::Result,
-    http::{HttpBody, h1},
+    error::{Code, Error, Outcome, Result},
+    http::{HttpBody, compression::Compression, h1},
+    message,
     net::{Limits, io::SharedNetwork, pool::Pool, sent::Sent},
+    node::Node,
     transport::{
         Connection, Peer, Probe,
         adapter::{Adapter, SendOne},
+        addressee::Addressee,
     },
 };
+
+/// What a way to a node is made of.
+pub(crate) struct Opening<'a> {
+    pub(crate) node: &'a Node,
+    pub(crate) addressee: Addressee,
+    pub(crate) version: Version,
+    /// How requests are compressed.
+    pub(crate) compression: Option<Compression>,
+    pub(crate) network: SharedNetwork,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) pool: Arc<Pool>,
+}
+
+/// What every connection to a node knows of it.
+pub(crate) struct About {
+    paths: Paths,
+    pub(crate) addressing: Arc<Addressing>,
+    pub(crate) limits: Arc<Limits>,
+    /// How requests are compressed.
+    pub(crate) compression: Option<Compression>,
+}
+
+impl Opening<'_> {
+    /// A way to the node; `make` makes what sends by a line.
+    pub(crate) fn way<S: SendOne>(
+        self,
+        make: impl Fn(Line, &Arc<About>) -> S + Send + Sync + 'static,
+    ) -> Ways<S> {
+        let (address, is_secure) = (&self.node.address, self.network.is_secure());
+        let addressing = Arc::new(Addressing::new(self.addressee, address, is_secure));
+        let about = Arc::new(About {
+            paths: Paths::new(self.node, is_secure, self.limits.names),
+            addressing: addressing.clone(),
+            limits: self.limits.clone(),
+            compression: self.compression,
+        });
+        let make = move |line| make(line, &about);
+        let (network, limits, pool) = (self.network, self.limits, self.pool);
+        Ways::new(
+            self.version,
+            address,
+            addressing,
+            network,
+            limits,
+            pool,
+            make,
+        )
+    }
+}
+
+impl About {
+    /// Where a request goes.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for one whose metadata is too large, or whose endpoint HTTP cannot name.
+    pub(crate) fn uri(&self, request: &message::Request) -> Result<Uri> {
+        let head = request.context().metadata().as_block().len();
+        if head > self.limits.head {
+            return Err(Error::invalid_argument(format!(
+                "metadata takes {head} bytes, over the limit `head` of {}",
+                self.limits.head
+            )));
+        }
+        self.paths.uri(request.target())
+    }
+}
+
+/// What goes wrong while an answer comes says nothing of the work, unless that it is too large.
+pub(crate) fn unknown(error: Error) -> Error {
+    match error.code() {
+        Code::ResourceExhausted => error.with_outcome(Outcome::Answered),
+        _ => error.with_outcome(Outcome::Unknown),
+    }
+}
 
 /// Which version is spoken to a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,9 +202,7 @@ impl<S: SendOne> Ways<S> {
             connections, make, ..
         } = self
         else {
-            return Err(crate::error::Error::internal(
-                "HTTP/1.1 has no such connections",
-            ));
+            return Err(Error::internal("HTTP/1.1 has no such connections"));
         };
         connections.current(|channel| {
             let line = Line::Two(channel);
@@ -160,7 +235,7 @@ impl<S: SendOne> Peer for Ways<S> {
                 let line = self.current().map(|current| current.0.clone());
                 let probe = connections.probe(line.clone().and_then(|line| match line {
                     Line::Two(channel) => Ok(channel),
-                    Line::One(_) => Err(crate::error::Error::internal("this is no HTTP/2")),
+                    Line::One(_) => Err(Error::internal("this is no HTTP/2")),
                 }));
                 let addressing = addressing.clone();
                 Box::pin(async move {

@@ -6,11 +6,14 @@ use http::{
     HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts,
 };
 
-pub(crate) use super::origins::Origins;
-use super::{Dialect, Site, origins::ANY};
+use super::{
+    dialect::Dialect,
+    origins::{ANY, Origins},
+    site::Site,
+};
 use crate::{
-    http::{HttpAnswer, HttpBegun, HttpBody},
-    time::{self, Nanos},
+    http::{HttpBegun, HttpBody},
+    time::Nanos,
 };
 
 /// Headers that a page may send, besides those that begin with `micro-`.
@@ -49,13 +52,6 @@ impl Cors {
 impl Dialect for Cors {
     fn speaks(&self, head: &Parts) -> bool {
         self.allows(head).is_some()
-    }
-
-    fn answer(&self, request: Request<HttpBody>, site: &Site) -> HttpAnswer {
-        match self.begin(request, site, time::now()) {
-            HttpBegun::Done(response) => Box::pin(async { response }),
-            HttpBegun::Running(answer) => answer,
-        }
     }
 
     fn begin(&self, request: Request<HttpBody>, site: &Site, now: Nanos) -> HttpBegun {

@@ -7,15 +7,17 @@ use std::{
 };
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 use crate::{
     error::{Error, Result},
     http::{
         HttpBody, Piece,
+        compression::Compression,
         intake::{Intake, Pace},
         too_large,
     },
+    time::{self, NEVER, Nanos},
 };
 
 /// Bytes in front of each message.
@@ -28,6 +30,27 @@ pub(crate) const COMPRESSED: u8 = 1;
 pub(crate) struct Envelope {
     pub(crate) flags: u8,
     pub(crate) message: Bytes,
+}
+
+impl Envelope {
+    /// The message, decompressed by what the header `named` said, to at most `most` bytes.
+    ///
+    /// # Errors
+    /// `Internal` for one that is compressed where nothing was said.
+    pub(crate) fn open(
+        self,
+        encoding: Option<Compression>,
+        most: usize,
+        named: &HeaderName,
+    ) -> Result<Bytes> {
+        match (self.flags & COMPRESSED, encoding) {
+            (0, _) => Ok(self.message),
+            (_, Some(encoding)) => encoding.decompress(&self.message, most),
+            (_, None) => Err(Error::internal(format!(
+                "a message is compressed, and `{named}` does not say how"
+            ))),
+        }
+    }
 }
 
 /// A message in its envelope.
@@ -238,6 +261,47 @@ impl Envelopes {
         }
         Ok(Some(length))
     }
+}
+
+/// The only message of a body that has one; `first` keeps it from one poll to the next.
+///
+/// # Errors
+/// `Unimplemented` when there is none or more than one: it is a call of another shape.
+pub(crate) fn poll_only(
+    first: &mut Option<Bytes>,
+    mut next: impl FnMut() -> Poll<Option<Result<Bytes>>>,
+) -> Poll<Result<Bytes>> {
+    loop {
+        match ready!(next()).transpose()? {
+            Some(_) if first.is_some() => {
+                let error = "a second message came where one was expected";
+                return Poll::Ready(Err(Error::unimplemented(error)));
+            }
+            Some(message) => *first = Some(message),
+            None => {
+                return Poll::Ready(first.take().ok_or_else(|| {
+                    Error::unimplemented("no message came where one was expected")
+                }));
+            }
+        }
+    }
+}
+
+/// What a future that reads a request gives before the deadline of its call.
+pub(crate) async fn before<T>(
+    deadline: Nanos,
+    future: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    if deadline == NEVER {
+        return future.await;
+    }
+    tokio::time::timeout_at(time::instant(deadline), future)
+        .await
+        .unwrap_or_else(|_| {
+            Err(Error::deadline_exceeded(
+                "the time ran out before the request had come whole",
+            ))
+        })
 }
 
 #[cfg(test)]

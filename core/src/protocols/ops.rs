@@ -6,17 +6,13 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use serde_json::Value;
 
-use super::{Dialect, Site};
+use super::{dialect::Dialect, failure::failed, propagation, site::Site};
 use crate::{
     call::Operation,
     error::{Error, Result},
-    http::{HttpAnswer, HttpBody},
+    http::{HttpAnswer, HttpBegun, HttpBody},
     message::{self, ContentType, Target},
-    protocols::{
-        json::{failed, timeout},
-        propagation,
-    },
-    time,
+    time::{self, Nanos},
 };
 
 /// The time for an answer where the caller gives none: a layer that covers these endpoints may hold it up.
@@ -42,7 +38,13 @@ impl Dialect for Ops {
         matches!(head.uri.path(), "/health" | "/ready" | "/metrics")
     }
 
-    fn answer(&self, request: Request<HttpBody>, site: &Site) -> HttpAnswer {
+    fn begin(&self, request: Request<HttpBody>, site: &Site, _: Nanos) -> HttpBegun {
+        HttpBegun::poll(self.respond(request, site))
+    }
+}
+
+impl Ops {
+    fn respond(&self, request: Request<HttpBody>, site: &Site) -> HttpAnswer {
         let (head, _) = request.into_parts();
         if head.method != Method::GET && head.method != Method::HEAD {
             return Box::pin(async { not_asked() });
@@ -63,7 +65,7 @@ impl Dialect for Ops {
         };
         let is_ready = operation == Operation::Ready;
         let is_metrics = operation == Operation::Metrics;
-        let left = timeout(&head.headers).unwrap_or(TIMEOUT);
+        let left = propagation::timeout(&head.headers).unwrap_or(TIMEOUT);
         let context = propagation::context(&head.headers, time::now(), Some(left));
         let body = Bytes::from_static(b"{}");
         let asked = message::Request::new(target.clone(), ContentType::Json, body);

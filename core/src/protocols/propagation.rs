@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::identity_headers::{is_addressee, is_addressing};
 use crate::{
     context::{Context, Criticality, Trace},
-    error::Error,
+    error::{Error, Outcome},
     message::{Metadata, Response},
     time::{NEVER, Nanos, nanos},
 };
 
+/// Nanoseconds that are left for the call, decimal; go-micro's name for it.
+pub(crate) const TIMEOUT: HeaderName = HeaderName::from_static("timeout");
 /// Attempts left in the tree of calls, decimal.
 pub(crate) const ATTEMPTS: HeaderName = HeaderName::from_static("micro-attempts");
 /// `critical`, `default` or `sheddable`.
@@ -26,25 +27,115 @@ pub(crate) const ORIGIN: HeaderName = HeaderName::from_static("micro-origin");
 /// `stream`, where the body of a request or an answer is one: protocols that go by the endpoint need not
 /// know it then.
 pub(crate) const BODY: HeaderName = HeaderName::from_static("micro-body");
+/// The service that is meant; on the answer to [`question`](super::addressing::Addressing::question), the one that is there.
+pub(crate) const TO_SERVICE: HeaderName = HeaderName::from_static("micro-to-service");
+/// The id of the node that is meant, likewise.
+pub(crate) const TO_NODE: HeaderName = HeaderName::from_static("micro-to-node");
+/// The service that calls.
+pub(crate) const FROM_SERVICE: HeaderName = HeaderName::from_static("micro-from-service");
 /// What no value of a header begins or ends with (RFC 9110, section 5.5): nobody would read it, and HTTP/2
 /// refuses the message.
 pub(crate) const PADDING: [char; 2] = [' ', '\t'];
 /// W3C trace context.
 pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
+/// Whether a header says whom a request is meant for or who sends it, and so is no metadata.
+pub(crate) fn is_addressing(name: &str) -> bool {
+    // Most names end the comparison at the first letter.
+    name.len() >= TO_NODE.as_str().len()
+        && [TO_SERVICE, TO_NODE, FROM_SERVICE]
+            .iter()
+            .any(|own| name.eq_ignore_ascii_case(own.as_str()))
+}
+
+/// Whether a header says whom a request is meant for. Who sends it is metadata that handlers may read, as it is to
+/// go-micro's; it goes no further.
+pub(crate) fn is_addressee(name: &str) -> bool {
+    is_addressing(name) && !name.eq_ignore_ascii_case(FROM_SERVICE.as_str())
+}
+
+/// What travels with a call beside time left and metadata, as it is read from headers.
+#[derive(Debug, Default)]
+pub(crate) struct Travel {
+    attempts: Option<u8>,
+    criticality: Criticality,
+    trace: Trace,
+}
+
+impl Travel {
+    /// Reads a header, if it is one of these.
+    pub(crate) fn read(&mut self, name: &str, value: &HeaderValue) -> bool {
+        let text = || value.to_str().unwrap_or_default();
+        match name {
+            "micro-attempts" => self.attempts = text().parse().ok(),
+            "micro-criticality" => {
+                self.criticality = match text() {
+                    "critical" => Criticality::Critical,
+                    "sheddable" => Criticality::Sheddable,
+                    _ => Criticality::Default,
+                }
+            }
+            "traceparent" => self.trace = read_trace(text()).unwrap_or_default(),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Whether it says how many attempts are left, as our own callers do.
+    pub(crate) fn counts_attempts(&self) -> bool {
+        self.attempts.is_some()
+    }
+
+    /// The context of the request: `left` is what its protocol said of the time left, counted from `received`.
+    pub(crate) fn context(
+        self,
+        received: Nanos,
+        left: Option<Duration>,
+        metadata: Metadata,
+    ) -> Context {
+        let deadline = left.map_or(NEVER, |left| received.saturating_add(nanos(left)));
+        Context::received(
+            deadline,
+            self.attempts,
+            self.criticality,
+            self.trace,
+            metadata,
+        )
+    }
+}
+
 /// The context of a request: `timeout` is what its protocol said of the time left, counted from
 /// `received`. Every header but those of one hop becomes metadata, under its name as it came.
 pub(crate) fn context(headers: &HeaderMap, received: Nanos, timeout: Option<Duration>) -> Context {
-    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let deadline = timeout.map_or(NEVER, |timeout| received.saturating_add(nanos(timeout)));
-    let attempts = text(&ATTEMPTS).and_then(|text| text.parse().ok());
-    let criticality = match text(&CRITICALITY) {
-        Some("critical") => Criticality::Critical,
-        Some("sheddable") => Criticality::Sheddable,
-        _ => Criticality::Default,
-    };
-    let trace = text(&TRACEPARENT).and_then(read_trace).unwrap_or_default();
-    Context::received(deadline, attempts, criticality, trace, metadata(headers))
+    let mut travel = Travel::default();
+    for name in [ATTEMPTS, CRITICALITY, TRACEPARENT] {
+        if let Some(value) = headers.get(&name) {
+            travel.read(name.as_str(), value);
+        }
+    }
+    travel.context(received, timeout, metadata(headers))
+}
+
+/// The load that an answer tells.
+pub(crate) fn read_load(headers: &HeaderMap) -> u16 {
+    let load = headers.get(&LOAD).and_then(|load| load.to_str().ok());
+    load.and_then(|load| load.parse().ok()).unwrap_or(0)
+}
+
+/// The outcome of an error that a server tells. What the server did not send is not what we did not send.
+pub(crate) fn read_outcome(said: Option<&[u8]>) -> Outcome {
+    match said {
+        Some(b"rejected") => Outcome::Rejected,
+        Some(b"unknown") => Outcome::Unknown,
+        _ => Outcome::Answered,
+    }
+}
+
+/// The time left that a caller gave; what is no number above zero was not said.
+pub(crate) fn timeout(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(TIMEOUT)?.to_str().ok()?;
+    let nanos = text.parse().ok().filter(|nanos| *nanos > 0)?;
+    Some(Duration::from_nanos(nanos))
 }
 
 /// A number of attempts as [`ATTEMPTS`] has it.
@@ -96,16 +187,35 @@ pub(crate) fn write_travel(context: &Context, headers: &mut HeaderMap) {
 /// Adds metadata to headers. An entry that HTTP cannot carry is left out and told once.
 pub(crate) fn write_metadata(metadata: &Metadata, headers: &mut HeaderMap) {
     for (name, value) in metadata.iter() {
-        let named = HeaderName::try_from(name);
-        let valued = HeaderValue::from_bytes(value.trim_matches(PADDING).as_bytes());
-        match (named, valued) {
-            (Ok(named), Ok(_)) if is_addressing(named.as_str()) => {}
-            (Ok(named), Ok(valued)) => {
-                headers.append(named, valued);
-            }
-            _ => tracing::debug!(name, "an entry of metadata cannot be an HTTP header"),
-        }
+        write_entry(name, value, headers, |named| is_addressing(named.as_str()));
     }
+}
+
+/// Adds an entry of metadata to headers, unless its name is reserved or HTTP cannot carry it.
+pub(crate) fn write_entry(
+    name: &str,
+    value: &str,
+    headers: &mut HeaderMap,
+    is_reserved: impl Fn(&HeaderName) -> bool,
+) {
+    let named = HeaderName::try_from(name);
+    let valued = HeaderValue::from_bytes(value.trim_matches(PADDING).as_bytes());
+    match (named, valued) {
+        (Ok(named), Ok(valued)) if !is_reserved(&named) => {
+            headers.append(named, valued);
+        }
+        _ => tracing::debug!(name, "an entry of metadata cannot be a header here"),
+    }
+}
+
+/// Entries of metadata under a name that begins so come after the last message of an answer, without it where the
+/// protocol has trailers: as Connect names them.
+pub(crate) const TRAILER: &str = "trailer-";
+
+/// The name without the prefix of trailers, if it has it.
+pub(crate) fn bare(name: &str) -> Option<&str> {
+    let (prefix, bare) = name.split_at_checked(TRAILER.len())?;
+    prefix.eq_ignore_ascii_case(TRAILER).then_some(bare)
 }
 
 /// Writes what an answer says beside its body: metadata and load.
@@ -119,7 +229,7 @@ pub(crate) fn write_answer(response: &Response, headers: &mut HeaderMap) {
 /// Writes what an error says beside code and message: details, outcome, pushback in seconds.
 pub(crate) fn write_error(error: &Error, headers: &mut HeaderMap) {
     write_metadata(error.metadata(), headers);
-    if error.outcome() != crate::error::Outcome::Answered {
+    if error.outcome() != Outcome::Answered {
         headers.insert(OUTCOME, HeaderValue::from_static(error.outcome().as_str()));
     }
     if let Some(after) = error.retry_after() {

@@ -1,10 +1,13 @@
-//! HTTP on the one port, in both its versions: each connection gets a [`Site`].
+//! HTTP on the one port, in both its versions: each connection gets a [`RequestDispatcher`].
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Dialect, Site, access::Access, cors::Origins, takeover::Takeover};
+use super::{
+    access::Access, dialect::Dialect, dispatcher::RequestDispatcher, origins::Origins,
+    takeover::Takeover,
+};
 #[cfg(feature = "grpc")]
 use crate::http::h2;
 use crate::{
@@ -28,11 +31,11 @@ pub(crate) struct Answering {
 
 impl Answering {
     /// What answers the requests of a connection.
-    fn site(&self, connection: &Accepted, call: Arc<dyn Call>) -> Site {
+    fn dispatcher(&self, connection: &Accepted, call: Arc<dyn Call>) -> RequestDispatcher {
         let buffered = connection.seat.buffered().clone();
         let access = Access::new(self.origins.clone(), &connection.io, call.clone());
         let (limits, dialects) = (self.limits.clone(), self.dialects.clone());
-        Site::new(call, limits, buffered, access, dialects)
+        RequestDispatcher::new(call, limits, buffered, access, dialects)
     }
 }
 
@@ -62,13 +65,13 @@ impl Protocol for Http1 {
     }
 
     async fn serve(&self, connection: Accepted, call: Arc<dyn Call>) {
-        let site = self.answering.site(&connection, call);
-        let wants = |site: &Site, head: &_| {
+        let dispatcher = self.answering.dispatcher(&connection, call);
+        let wants = |dispatcher: &RequestDispatcher, head: &_| {
             let mut takeovers = self.takeovers.iter();
             takeovers.any(|takeover| takeover.wants(head))
-                && site.access.is_allowed(&head.uri, &head.headers)
+                && dispatcher.site.access.is_allowed(&head.uri, &head.headers)
         };
-        let Some(upgraded) = h1::serve(connection, site, wants).await else {
+        let Some(upgraded) = h1::serve(connection, dispatcher, wants).await else {
             return;
         };
         let mut takeovers = self.takeovers.iter();
@@ -102,7 +105,7 @@ impl Protocol for Http2 {
     }
 
     async fn serve(&self, connection: Accepted, call: Arc<dyn Call>) {
-        let site = self.0.site(&connection, call);
-        h2::serve(connection, site).await;
+        let dispatcher = self.0.dispatcher(&connection, call);
+        h2::serve(connection, dispatcher).await;
     }
 }

@@ -1,39 +1,24 @@
-//! What answers the HTTP requests of a connection, and what it remembers of them.
+//! What dialects know of the connection whose requests they answer.
 
 use std::{collections::HashMap, sync::Arc};
 
-use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header};
 use parking_lot::Mutex;
 
-use super::{
-    Dialect,
-    access::Access,
-    addressing::{self, Meant},
-    json::failed,
-};
+use super::access::Access;
 use crate::{
-    call::{Answer, Begun, Call, Identity, Listing, Operations, Shape},
-    error::{Error, Result},
-    http::{HttpAnswer, HttpBegun, HttpBody, HttpService, intake::Intake},
+    call::{Answer, Call, Shape},
+    error::Error,
     message::{self, Target},
-    net::{
-        Limits,
-        buffered::{Buffered, SMALL},
-    },
-    time::Nanos,
+    net::Limits,
 };
 
-/// What answers the HTTP requests of one connection.
+/// The server as the HTTP requests of one connection see it.
 pub(crate) struct Site {
-    /// The server's rooms.
+    /// Answers calls.
     pub(crate) call: Arc<dyn Call>,
     pub(crate) limits: Arc<Limits>,
-    buffered: Arc<Buffered>,
     /// Which requests may come in.
     pub(crate) access: Access,
-    /// In the order in which they are asked; the last one takes what no other wants.
-    pub(crate) dialects: Arc<[Arc<dyn Dialect>]>,
     /// Whether every request is refused before it reaches anything.
     pub(crate) refuses: bool,
     places: Mutex<Places>,
@@ -55,54 +40,25 @@ struct Places {
 }
 
 impl Site {
-    pub(crate) fn new(
-        call: Arc<dyn Call>,
-        limits: Arc<Limits>,
-        buffered: Arc<Buffered>,
-        access: Access,
-        dialects: Arc<[Arc<dyn Dialect>]>,
-    ) -> Self {
-        let call = Arc::new(Admitted {
-            call,
-            buffered: buffered.clone(),
-        });
+    pub(crate) fn new(call: Arc<dyn Call>, limits: Arc<Limits>, access: Access) -> Self {
         Site {
             call,
             limits,
-            buffered,
             access,
-            dialects,
             refuses: false,
             places: Mutex::default(),
         }
     }
 
     /// A site for a request that is meant for another server: each dialect says the error in its form.
-    fn refusing(&self, error: Error) -> Self {
+    pub(crate) fn refusing(&self, error: Error) -> Self {
         Site {
-            call: Arc::new(Refusal(error)),
-            limits: self.limits.clone(),
-            buffered: self.buffered.clone(),
-            access: self.access.clone(),
-            dialects: self.dialects.clone(),
             refuses: true,
-            places: Mutex::default(),
-        }
-    }
-
-    fn pass(&self, request: Request<HttpBody>) -> HttpAnswer {
-        let (head, body) = request.into_parts();
-        match self.dialects.iter().find(|dialect| dialect.speaks(&head)) {
-            Some(dialect) => dialect.answer(Request::from_parts(head, body), self),
-            None => no_dialect(body, self.limits.message),
-        }
-    }
-
-    fn dispatch(&self, request: Request<HttpBody>, now: Nanos) -> HttpBegun {
-        let (head, body) = request.into_parts();
-        match self.dialects.iter().find(|dialect| dialect.speaks(&head)) {
-            Some(dialect) => dialect.begin(Request::from_parts(head, body), self, now),
-            None => HttpBegun::poll(no_dialect(body, self.limits.message)),
+            ..Site::new(
+                Arc::new(Refusal(error)),
+                self.limits.clone(),
+                self.access.clone(),
+            )
         }
     }
 
@@ -138,120 +94,6 @@ impl Site {
     }
 }
 
-impl HttpService for Site {
-    fn limits(&self) -> &Arc<Limits> {
-        &self.limits
-    }
-
-    fn intake(&self) -> Arc<Intake> {
-        let account = self.buffered.account();
-        Arc::new(Intake::new(account, self.limits.frame))
-    }
-
-    // Answers a request by the first dialect that it is of; 404 where there is none, 403 where it may not come in.
-    fn answer(&self, request: Request<HttpBody>) -> HttpAnswer {
-        if let Some(refused) = self.access.answer(request.uri(), request.headers()) {
-            return Box::pin(async { refused });
-        }
-        match addressing::look(&*self.call, request.method(), request.headers()) {
-            Meant::Here => self.pass(request),
-            Meant::Elsewhere(error) => self.refusing(error).pass(request),
-            Meant::Asked(response) => Box::pin(async { response }),
-        }
-    }
-
-    fn begin(&self, request: Request<HttpBody>, now: Nanos) -> HttpBegun {
-        if let Some(refused) = self.access.answer(request.uri(), request.headers()) {
-            return HttpBegun::Done(refused);
-        }
-        match addressing::look(&*self.call, request.method(), request.headers()) {
-            Meant::Here => {}
-            Meant::Elsewhere(error) => {
-                let intake = self.intake();
-                let request = request.map(|body| body.taken_by(Some(&intake)));
-                return HttpBegun::poll(self.refusing(error).pass(request));
-            }
-            Meant::Asked(response) => return HttpBegun::Done(response),
-        }
-        let here = request.body().here();
-        let streams = matches!(request.body(), HttpBody::Stream(_));
-        if !streams && here <= SMALL {
-            return self.dispatch(request, now);
-        }
-        let intake = self.intake();
-        let request = request.map(|body| body.taken_by(Some(&intake)));
-        match self.dispatch(request, now) {
-            HttpBegun::Running(answer) => {
-                if !streams {
-                    // It was admitted: the next one is not.
-                    intake.keep(here);
-                }
-                HttpBegun::Running(Box::pin(async move {
-                    let answer = answer.await;
-                    // Held until the call has ended.
-                    drop(intake);
-                    answer
-                }))
-            }
-            done => done,
-        }
-    }
-
-    fn refusal(&self, error: &Error, status: StatusCode) -> Response<HttpBody> {
-        failed(error, status)
-    }
-}
-
-/// Calls, while no more bytes are held than may be.
-struct Admitted {
-    call: Arc<dyn Call>,
-    buffered: Arc<Buffered>,
-}
-
-impl Admitted {
-    /// Why a request is refused. What asks how the server is gets its answer all the same.
-    fn refusal(&self, request: &message::Request) -> Option<Error> {
-        let error = self.buffered.over()?;
-        (!request.endpoint().starts_with("Debug.")).then_some(error)
-    }
-}
-
-impl Call for Admitted {
-    fn call(&self, request: message::Request) -> Answer {
-        match self.refusal(&request) {
-            Some(error) => Box::pin(async { Err(error) }),
-            None => self.call.call(request),
-        }
-    }
-
-    fn begin(&self, request: message::Request, now: Nanos) -> Begun {
-        match self.refusal(&request) {
-            Some(error) => Begun::Done(Err(error)),
-            None => self.call.begin(request, now),
-        }
-    }
-
-    fn shape(&self, endpoint: &str) -> Option<Shape> {
-        self.call.shape(endpoint)
-    }
-
-    fn listing(&self) -> Option<Listing> {
-        self.call.listing()
-    }
-
-    fn identity(&self) -> Option<&Identity> {
-        self.call.identity()
-    }
-
-    fn is_meant(&self, meant: &Identity) -> Result<bool> {
-        self.call.is_meant(meant)
-    }
-
-    fn operations(&self) -> Option<&dyn Operations> {
-        self.call.operations()
-    }
-}
-
 /// Answers every request with the same error.
 struct Refusal(Error);
 
@@ -275,22 +117,6 @@ fn split(path: &str) -> Option<(&str, String)> {
     }
     Some((service, format!("{kind}.{method}")))
 }
-
-/// The answer to what no dialect wants, when all of it has come: it counts as under way until then.
-fn no_dialect(body: HttpBody, most: usize) -> HttpAnswer {
-    Box::pin(async move {
-        // Whether it came whole changes nothing.
-        let _ = body.collect(most).await;
-        let mut response = Response::new(HttpBody::Whole(Bytes::from_static(NOT_FOUND)));
-        *response.status_mut() = StatusCode::NOT_FOUND;
-        let text = HeaderValue::from_static("text/plain; charset=utf-8");
-        response.headers_mut().insert(header::CONTENT_TYPE, text);
-        response
-    })
-}
-
-/// What is said then.
-const NOT_FOUND: &[u8] = b"no protocol spoken here has such requests\n";
 
 #[cfg(test)]
 mod tests {

@@ -5,17 +5,29 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::runtime::Handle;
 
-use super::choose::Spoken;
+use super::choose::{self, Spoken};
+#[cfg(any(feature = "grpc", feature = "connect", feature = "json"))]
+use super::client::{Opening, Version};
+#[cfg(feature = "connect")]
+use super::connect;
 #[cfg(feature = "grpc")]
 use super::grpc;
+#[cfg(feature = "json")]
+use super::json;
 #[cfg(feature = "http")]
+use super::origins::Origins;
+#[cfg(feature = "mucp")]
 use super::{
-    client::Version,
-    connect,
-    cors::Origins,
+    dialect::Dialect,
     mucp,
     server::{Answering, Http1},
 };
+#[cfg(feature = "mucp")]
+use crate::call::{Operation, Operations, Refusal};
+#[cfg(any(feature = "grpc", feature = "connect"))]
+use crate::http::compression::Compression;
+#[cfg(feature = "mucp")]
+use crate::http::h1;
 #[cfg(feature = "tls")]
 use crate::net::tls::{self, Tls};
 use crate::{
@@ -30,11 +42,6 @@ use crate::{
     },
     node::Node,
     transport::{Peer, Transport, addressee::Addressee, mux},
-};
-#[cfg(feature = "http")]
-use crate::{
-    call::{Operation, Operations, Refusal},
-    http::{self, compression::Compression},
 };
 
 /// The native protocol over TCP (`host:port`) or Unix sockets (`unix:PATH`).
@@ -53,7 +60,7 @@ pub struct Socket {
     /// What is spoken whatever a node says; what the node says where unsaid.
     only: Option<Spoken>,
     /// How requests of gRPC and Connect are compressed.
-    #[cfg(feature = "http")]
+    #[cfg(any(feature = "grpc", feature = "connect"))]
     compression: Option<Compression>,
     /// Whose pages may call.
     #[cfg(feature = "http")]
@@ -69,8 +76,8 @@ impl Default for Socket {
 }
 
 impl Socket {
-    /// The protocols that its clients can be told to speak.
-    pub const SPEAKS: [&str; Spoken::NAMED.len()] = Spoken::names();
+    /// The protocols that its clients can be told to speak: those that are built in.
+    pub const SPEAKS: [&str; choose::BUILT_IN] = choose::names();
 
     /// Over the machine's own network, with the default limits.
     pub fn new() -> Self {
@@ -83,7 +90,7 @@ impl Socket {
             protocols: Vec::new(),
             caller: "".into(),
             only: None,
-            #[cfg(feature = "http")]
+            #[cfg(any(feature = "grpc", feature = "connect"))]
             compression: None,
             #[cfg(feature = "http")]
             origins: None,
@@ -155,6 +162,23 @@ impl Socket {
         Ok(self.network.clone())
     }
 
+    /// What a way to a node over HTTP is made of.
+    #[cfg(any(feature = "grpc", feature = "connect", feature = "json"))]
+    fn opening<'a>(&self, node: &'a Node, version: Version) -> Result<Opening<'a>> {
+        Ok(Opening {
+            node,
+            addressee: self.addressee(node),
+            version,
+            #[cfg(any(feature = "grpc", feature = "connect"))]
+            compression: self.compression,
+            #[cfg(not(any(feature = "grpc", feature = "connect")))]
+            compression: None,
+            network: self.network_to(node, version.alpn())?,
+            limits: self.limits.clone(),
+            pool: self.pool.clone(),
+        })
+    }
+
     /// A way to a node that speaks gRPC.
     #[cfg(feature = "grpc")]
     pub(crate) fn grpc(&self, node: &Node) -> Result<impl Peer + use<>> {
@@ -164,39 +188,19 @@ impl Socket {
     /// The same, or gRPC-Web.
     #[cfg(feature = "grpc")]
     fn of_grpc(&self, node: &Node, version: Version, on_web: bool) -> Result<impl Peer + use<>> {
-        let (network, limits) = (self.network_to(node, version.alpn())?, self.limits.clone());
-        let (pool, compression) = (self.pool.clone(), self.compression);
-        Ok(grpc::way(
-            (node, self.addressee(node)),
-            version,
-            on_web,
-            compression,
-            network,
-            limits,
-            pool,
-        ))
+        Ok(grpc::way(self.opening(node, version)?, on_web))
     }
 
     /// A way to a node that speaks Connect.
-    #[cfg(feature = "http")]
+    #[cfg(feature = "connect")]
     fn connect(&self, node: &Node, version: Version) -> Result<impl Peer + use<>> {
-        let (network, limits) = (self.network_to(node, version.alpn())?, self.limits.clone());
-        let (pool, compression) = (self.pool.clone(), self.compression);
-        Ok(connect::way(
-            node,
-            self.addressee(node),
-            version,
-            compression,
-            network,
-            limits,
-            pool,
-        ))
+        Ok(connect::way(self.opening(node, version)?))
     }
 
     /// A way to a node that speaks go-micro's protocol; `old` is for one that wants its envelopes.
-    #[cfg(feature = "http")]
+    #[cfg(feature = "mucp")]
     fn mucp(&self, node: &Node, old: bool) -> Result<mucp::Node> {
-        let (network, limits) = (self.network_to(node, http::h1::ALPN)?, self.limits.clone());
+        let (network, limits) = (self.network_to(node, h1::ALPN)?, self.limits.clone());
         Ok(mucp::Node::new(
             node,
             self.addressee(node),
@@ -208,18 +212,18 @@ impl Socket {
     }
 
     /// Connections to a node, for whoever speaks HTTP/1.1 to it; `secure` says that it takes TLS only.
-    #[cfg(feature = "http")]
+    #[cfg(feature = "mucp")]
     pub(crate) fn lane(&self, node: &Node, secure: bool) -> Result<Arc<mucp::Lane>> {
         let network = match secure {
-            true => self.network_to(&node.clone().with_metadata("tls", "true"), http::h1::ALPN)?,
-            false => self.network_to(node, http::h1::ALPN)?,
+            true => self.network_to(&node.clone().with_metadata("tls", "true"), h1::ALPN)?,
+            false => self.network_to(node, h1::ALPN)?,
         };
         let (limits, pool) = (self.limits.clone(), self.pool.clone());
         Ok(mucp::Lane::new(&node.address, network, limits, pool))
     }
 
     /// Whether what listens here refuses plaintext.
-    #[cfg(feature = "http")]
+    #[cfg(feature = "mucp")]
     pub(crate) fn refuses_plaintext(&self) -> bool {
         #[cfg(feature = "tls")]
         let refuses = self.tls.said().refuses_plaintext();
@@ -230,17 +234,17 @@ impl Socket {
 
     /// Answers plain HTTP/1.1 at an address, with the TLS that every listener of this transport has; over
     /// loopback those who ask for one of `hosts` too.
-    #[cfg(feature = "http")]
+    #[cfg(feature = "mucp")]
     pub(crate) async fn listen_http(
         &self,
         address: &str,
         hosts: Vec<String>,
-        dialect: Arc<dyn crate::protocols::Dialect>,
+        dialect: Arc<dyn Dialect>,
     ) -> Result<Box<dyn Listener>> {
         let port = Port {
             network: self.network.clone(),
             #[cfg(feature = "tls")]
-            tls: tls::Server::new(self.tls.said(), &[http::h1::ALPN])?.map(Arc::new),
+            tls: tls::Server::new(self.tls.said(), &[h1::ALPN])?.map(Arc::new),
             protocols: vec![Arc::new(Http1 {
                 answering: Answering {
                     limits: self.limits.clone(),
@@ -256,18 +260,9 @@ impl Socket {
     }
 
     /// A way to a node that takes plain JSON over HTTP.
-    #[cfg(feature = "http")]
-    fn plain(&self, node: &Node) -> Result<crate::protocols::json::Node> {
-        let network = self.network_to(node, http::h1::ALPN)?;
-        let (limits, pool) = (self.limits.clone(), self.pool.clone());
-        let addressee = self.addressee(node);
-        Ok(crate::protocols::json::Node::new(
-            &node.address,
-            addressee,
-            network,
-            limits,
-            pool,
-        ))
+    #[cfg(feature = "json")]
+    fn plain(&self, node: &Node) -> Result<impl Peer + use<>> {
+        Ok(json::way(self.opening(node, Version::One)?))
     }
 
     /// What a port speaks.
@@ -275,22 +270,29 @@ impl Socket {
         let limits = self.limits.clone();
         let native: Arc<dyn Protocol> = Arc::new(mux::Native { limits });
         #[cfg(feature = "http")]
-        let others = crate::protocols::protocols(&self.limits, self.origins.as_ref());
+        let others = super::built_in::protocols(&self.limits, self.origins.as_ref());
         #[cfg(not(feature = "http"))]
         let others = Vec::new();
         [vec![native], others, self.protocols.clone()].concat()
     }
 
+    /// Every protocol that has a name, built in or not, with the cargo features that build it in.
+    #[doc(hidden)]
+    pub fn features() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
+        let all = choose::NAMED.iter();
+        all.map(|named| (named.name, named.features))
+    }
+
     /// The same, speaking `protocol` to every node, whatever their records say; one of
     /// [`SPEAKS`](Self::SPEAKS), of which `native` is the default: the best of what a node says.
     pub fn speaking(mut self, protocol: &str) -> Result<Self> {
-        self.only = Spoken::named(protocol)?;
+        self.only = Spoken::of_name(protocol)?;
         Ok(self)
     }
 
     /// The same, compressing requests of gRPC and Connect: `gzip`, `zstd` where it is built in, or
     /// `identity`, the default. Answers are compressed as servers see fit.
-    #[cfg(feature = "http")]
+    #[cfg(any(feature = "grpc", feature = "connect"))]
     pub fn compressing(mut self, name: &str) -> Result<Self> {
         self.compression = Compression::named(name)?;
         Ok(self)
@@ -332,12 +334,12 @@ impl Socket {
 }
 
 /// Has no endpoints.
-#[cfg(feature = "http")]
+#[cfg(feature = "mucp")]
 struct Nobody {
     hosts: Vec<String>,
 }
 
-#[cfg(feature = "http")]
+#[cfg(feature = "mucp")]
 impl Operations for Nobody {
     fn serve(&self, _: Operation, _: Option<Arc<dyn Call>>) -> Option<Arc<dyn Call>> {
         None
@@ -350,7 +352,7 @@ impl Operations for Nobody {
     fn refused(&self, _: Refusal) {}
 }
 
-#[cfg(feature = "http")]
+#[cfg(feature = "mucp")]
 impl Call for Nobody {
     fn call(&self, request: crate::message::Request) -> crate::call::Answer {
         let error =
@@ -371,9 +373,10 @@ impl Transport for Socket {
 
     fn protocols(&self) -> Vec<String> {
         #[cfg(feature = "http")]
-        let others = crate::protocols::NAMES.map(str::to_owned);
+        let others = super::built_in::NAMES;
         #[cfg(not(feature = "http"))]
-        let others = [];
+        let others: &[&str] = &[];
+        let others = others.iter().map(|name| (*name).to_owned());
         let added = self.protocols.iter();
         let added = added.map(|protocol| protocol.name().to_owned());
         let built_in = mux::protocols().into_iter().chain(others);
@@ -381,9 +384,9 @@ impl Transport for Socket {
     }
 
     fn metadata(&self) -> Vec<(&'static str, &'static str)> {
-        #[cfg(feature = "http")]
-        let always = super::choose::TO_GO_MICRO.to_vec();
-        #[cfg(not(feature = "http"))]
+        #[cfg(feature = "mucp")]
+        let always = choose::TO_GO_MICRO.to_vec();
+        #[cfg(not(feature = "mucp"))]
         let always = Vec::new();
         #[cfg(feature = "tls")]
         let tls = self
@@ -407,23 +410,23 @@ impl Transport for Socket {
             )),
             #[cfg(feature = "grpc")]
             Spoken::Grpc => Arc::new(self.grpc(node)?),
-            #[cfg(feature = "http")]
+            #[cfg(feature = "json")]
             Spoken::Http => Arc::new(self.plain(node)?),
-            #[cfg(feature = "http")]
+            #[cfg(feature = "connect")]
             Spoken::Connect => Arc::new(self.connect(node, Version::One)?),
-            #[cfg(feature = "grpc")]
+            #[cfg(all(feature = "connect", feature = "grpc"))]
             Spoken::Connect2 => Arc::new(self.connect(node, Version::Two)?),
             #[cfg(feature = "grpc")]
             Spoken::GrpcWeb => Arc::new(self.of_grpc(node, Version::One, true)?),
             #[cfg(feature = "grpc")]
             Spoken::GrpcWeb2 => Arc::new(self.of_grpc(node, Version::Two, true)?),
-            #[cfg(feature = "http")]
+            #[cfg(feature = "mucp")]
             Spoken::Mucp => {
                 // Who is told to speak it still speaks as a node of before 2019 wants it.
                 let old = Spoken::of(node) == Spoken::OldMucp;
                 Arc::new(self.mucp(node, old)?)
             }
-            #[cfg(feature = "http")]
+            #[cfg(feature = "mucp")]
             Spoken::OldMucp => Arc::new(self.mucp(node, true)?),
             #[allow(unreachable_patterns, reason = "it depends on what is built in")]
             other => return Err(other.unknown(node)),

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use http::request::Parts;
 
-use super::Site;
+use super::dispatcher::RequestDispatcher;
 use crate::http::h1::Upgraded;
 
 /// A protocol whose messages are HTTP/1.1's, but that does not answer each request by one response.
@@ -13,5 +13,5 @@ pub(crate) trait Takeover: Send + Sync + 'static {
     fn wants(&self, head: &Parts) -> bool;
 
     /// Serves the connection until it ends; it takes every later request, too. Dropping the future ends it at once.
-    async fn serve(&self, connection: Upgraded<Site>);
+    async fn serve(&self, connection: Upgraded<RequestDispatcher>);
 }

@@ -9,7 +9,7 @@ use super::{
     value,
 };
 use crate::plugins::{BrokerSource, Plugins};
-#[cfg(feature = "http")]
+#[cfg(feature = "mucp")]
 use micro_core::broker::http::Style;
 use micro_core::{
     client::Client,
@@ -33,6 +33,7 @@ impl Settings {
         if let Some(url) = self.plugin("broker")? {
             plugins = match self.brokers.open(&url)? {
                 Some(broker) => plugins.by_broker(BrokerSource::Given(broker)),
+                #[cfg(feature = "mucp")]
                 None if url.name() == "http" => by_http(plugins, &url)?,
                 None => by_direct(plugins, &url)?,
             };
@@ -161,16 +162,26 @@ impl Settings {
 }
 
 /// With pages of these origins let in.
-#[cfg(feature = "http")]
+#[cfg(any(
+    feature = "json",
+    feature = "connect",
+    feature = "mucp",
+    feature = "grpc"
+))]
 fn let_in(plugins: Plugins, origins: &str) -> Result<Plugins> {
     plugins.change_socket(|socket| socket.cors_origins(origins))
 }
 
 /// With pages let in, by protocols that are not built in.
-#[cfg(not(feature = "http"))]
+#[cfg(not(any(
+    feature = "json",
+    feature = "connect",
+    feature = "mucp",
+    feature = "grpc"
+)))]
 fn let_in(_: Plugins, _: &str) -> Result<Plugins> {
     Err(Error::invalid_argument(
-        "nothing that pages speak is built in; enable the `http` feature",
+        "nothing that pages speak is built in; enable the feature `connect`, `grpc` or `json`",
     ))
 }
 
@@ -202,7 +213,7 @@ fn by_direct(plugins: Plugins, url: &Url) -> Result<Plugins> {
 
 /// With go-micro's HTTP broker, which listens at the address of `url`, and registers and finds subscriptions in the
 /// styles that it names.
-#[cfg(feature = "http")]
+#[cfg(feature = "mucp")]
 fn by_http(plugins: Plugins, url: &Url) -> Result<Plugins> {
     let address = listens_at(url, "http", &["style", "register", "discover"])?;
     let styles = |key: &str| match url.query(key) {
@@ -223,14 +234,6 @@ fn by_http(plugins: Plugins, url: &Url) -> Result<Plugins> {
             settings.discover = styles;
         }
     }))
-}
-
-/// With go-micro's HTTP broker, which is not built in.
-#[cfg(not(feature = "http"))]
-fn by_http(_: Plugins, url: &Url) -> Result<Plugins> {
-    Err(Error::invalid_argument(format!(
-        "broker `{url}` is not built in; enable the `http` feature"
-    )))
 }
 
 impl Settings {

@@ -1,52 +1,67 @@
 //! Plugins that the project has a name for, whether or not this program was built with them.
 
+use micro_core::Socket;
+
 /// A plugin that is not always built in.
+#[derive(Clone, Copy)]
 pub(super) struct Known {
     /// Such as `registry`.
     kind: &'static str,
     name: &'static str,
-    /// The cargo feature that builds it in; `None` as long as there is none.
-    feature: Option<&'static str>,
+    /// The cargo features that build it in; none as long as nothing does.
+    features: &'static [&'static str],
 }
 
-const fn registry(name: &'static str, feature: Option<&'static str>) -> Known {
+const fn registry(name: &'static str, features: &'static [&'static str]) -> Known {
     let kind = "registry";
     Known {
         kind,
         name,
-        feature,
+        features,
     }
 }
 
-const fn broker(name: &'static str, feature: Option<&'static str>) -> Known {
+const fn broker(name: &'static str, features: &'static [&'static str]) -> Known {
     let kind = "broker";
     Known {
         kind,
         name,
-        feature,
+        features,
     }
 }
 
-/// All of them. A plugin behind a feature is a row here, and a line in [`super::table`].
-const KNOWN: [Known; 12] = [
-    registry("consul", Some("consul")),
-    registry("dns", Some("dns")),
-    registry("etcd", Some("etcd")),
-    registry("kubernetes", Some("kubernetes")),
-    registry("mdns", Some("mdns")),
-    registry("nats", Some("nats")),
-    registry("zookeeper", Some("zookeeper")),
-    broker("kafka", None),
-    broker("mqtt", None),
-    broker("nats", None),
-    broker("rabbitmq", None),
-    broker("redis", None),
+/// All of them but transports. A plugin behind a feature is a row here, and a line in [`super::table`].
+const KNOWN: [Known; 13] = [
+    registry("consul", &["consul"]),
+    registry("dns", &["dns"]),
+    registry("etcd", &["etcd"]),
+    registry("kubernetes", &["kubernetes"]),
+    registry("mdns", &["mdns"]),
+    registry("nats", &["nats"]),
+    registry("zookeeper", &["zookeeper"]),
+    broker("http", &["mucp"]),
+    broker("kafka", &[]),
+    broker("mqtt", &[]),
+    broker("nats", &[]),
+    broker("rabbitmq", &[]),
+    broker("redis", &[]),
 ];
+
+/// All of them. The protocols of the default transport come from its own table.
+fn all() -> impl Iterator<Item = Known> {
+    let transports = Socket::features().filter(|(_, features)| !features.is_empty());
+    let transports = transports.map(|(name, features)| Known {
+        kind: "transport",
+        name,
+        features,
+    });
+    KNOWN.into_iter().chain(transports)
+}
 
 /// What is wrong with a name that is not built in, for an error: which feature it needs, or that there
 /// is none.
 pub(super) fn wrong(kind: &str, name: &str, hint: &str) -> String {
-    wrong_of(&KNOWN, kind, name, hint)
+    wrong_of(all(), kind, name, hint)
 }
 
 /// The registries that have a name, built in or not.
@@ -57,22 +72,20 @@ pub(super) fn registries() -> impl Iterator<Item = &'static str> {
 
 /// The names that a feature would build in, for hints.
 pub(super) fn addable(kind: &str) -> Vec<&'static str> {
-    let known = KNOWN.iter().filter(|known| known.kind == kind);
-    known
-        .filter_map(|known| known.feature.map(|_| known.name))
-        .collect()
+    let known = all().filter(|known| known.kind == kind && !known.features.is_empty());
+    known.map(|known| known.name).collect()
 }
 
-fn wrong_of(known: &[Known], kind: &str, name: &str, hint: &str) -> String {
-    let known = known
-        .iter()
-        .find(|known| known.kind == kind && known.name == name);
-    match known.map(|known| known.feature) {
-        Some(Some(feature)) => {
-            format!("{kind} `{name}` needs the feature `{feature}` of `micro-rs`")
-        }
-        Some(None) => format!("{kind} `{name}` is not built in"),
+fn wrong_of(mut known: impl Iterator<Item = Known>, kind: &str, name: &str, hint: &str) -> String {
+    let known = known.find(|known| known.kind == kind && known.name == name);
+    match known.map(|known| known.features) {
         None => format!("{kind} `{name}` is not known{hint}"),
+        Some([]) => format!("{kind} `{name}` is not built in"),
+        Some([feature]) => format!("{kind} `{name}` needs the feature `{feature}` of `micro-rs`"),
+        Some(features) => {
+            let features = features.join("` and `");
+            format!("{kind} `{name}` needs the features `{features}` of `micro-rs`")
+        }
     }
 }
 
@@ -82,8 +95,16 @@ mod tests {
 
     #[test]
     fn a_feature_is_named_where_there_is_one() {
-        let known = [registry("consul", Some("consul")), broker("nats", None)];
-        let wrong = |kind, name| wrong_of(&known, kind, name, "; did you mean `x`?");
+        let known = [
+            registry("consul", &["consul"]),
+            registry("both", &["a", "b"]),
+            broker("nats", &[]),
+        ];
+        let wrong = |kind, name| wrong_of(known.into_iter(), kind, name, "; did you mean `x`?");
+        assert_eq!(
+            wrong("registry", "both"),
+            "registry `both` needs the features `a` and `b` of `micro-rs`"
+        );
         assert_eq!(
             wrong("registry", "consul"),
             "registry `consul` needs the feature `consul` of `micro-rs`"
@@ -103,14 +124,22 @@ mod tests {
         let section = section.split("\n[").next().unwrap();
         let lines = section.lines().filter_map(|line| line.split_once('='));
         let features: Vec<_> = lines.map(|(name, _)| name.trim()).collect();
-        for Known { name, feature, .. } in KNOWN {
-            if let Some(feature) = feature {
-                assert!(features.contains(&feature), "`{name}`: no `{feature}`");
-            } else {
-                // `http` is the protocol; a broker of that name would say so here.
-                let named = features.contains(&name) && name != "http";
-                let other = KNOWN.iter().any(|known| known.feature == Some(name));
-                assert!(!named || other, "`{name}` has a feature: say so in `KNOWN`");
+        for known in all() {
+            for feature in known.features {
+                assert!(
+                    features.contains(feature),
+                    "`{}`: no `{feature}`",
+                    known.name
+                );
+            }
+            if known.features.is_empty() {
+                let named = features.contains(&known.name);
+                let other = all().any(|other| other.features == [known.name]);
+                assert!(
+                    !named || other,
+                    "`{}` has a feature: say so in `KNOWN`",
+                    known.name
+                );
             }
         }
     }

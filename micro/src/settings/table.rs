@@ -141,7 +141,11 @@ pub(super) fn transports() -> Table<dyn Transport> {
 /// The brokers that are built in.
 pub(super) fn brokers() -> Table<dyn Broker> {
     let mut table = Table::<dyn Broker>::new("broker");
-    table.made = &["direct", "http"];
+    table.made = &[
+        "direct",
+        #[cfg(feature = "mucp")]
+        "http",
+    ];
     table.add("memory", |url| {
         url.check_is_bare()?;
         Ok(Arc::new(broker::Memory::new()))

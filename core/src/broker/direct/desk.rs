@@ -2,23 +2,21 @@
 
 use std::{
     collections::HashMap,
-    pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicUsize, Ordering::Relaxed},
     },
-    task::{Context, Poll},
 };
 
-use futures_core::Stream;
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::service;
 use crate::{
     broker::{
         Delivery, Event,
-        in_hand::{Held, InHand},
+        in_hand::Held,
+        inbox::{Feed, Inbox, gone},
     },
     call::{Answer, Call, Identity, wrong_server},
     error::{Error, Outcome, Result},
@@ -43,20 +41,13 @@ pub(super) struct Desk {
     turn: AtomicUsize,
 }
 
-type Inboxes = HashMap<(String, String), Vec<Arc<Inbox>>>;
+type Inboxes = HashMap<(String, String), Vec<Arc<Member>>>;
 
-/// Where one subscription's events arrive.
-pub(super) struct Inbox {
-    topic: Arc<str>,
-    /// Service and endpoint.
-    key: (String, String),
-    /// Has room for as many as there are permits; `None` once closed.
-    sender: Mutex<Option<mpsc::Sender<Delivery>>>,
+/// One subscription, with its limit.
+struct Member {
+    inbox: Arc<Inbox>,
     permits: Arc<Semaphore>,
     concurrency: usize,
-    in_hand: InHand,
-    /// Whether its stream is still read.
-    open: AtomicBool,
 }
 
 impl Desk {
@@ -69,31 +60,32 @@ impl Desk {
         concurrency: usize,
     ) -> Feed {
         let concurrency = concurrency.max(1);
-        let (sender, receiver) = mpsc::channel(concurrency);
+        let (inbox, receiver) = Inbox::new(topic, concurrency);
         let endpoint = queue.map_or_else(|| of_node(id), of_queue);
-        let inbox = Arc::new(Inbox {
-            topic: topic.into(),
-            key: (service(topic), endpoint),
-            sender: Mutex::new(Some(sender)),
+        let key = (service(topic), endpoint);
+        let member = Arc::new(Member {
+            inbox: inbox.clone(),
             permits: Arc::new(Semaphore::new(concurrency)),
             concurrency,
-            in_hand: InHand::default(),
-            open: AtomicBool::new(true),
         });
         let mut inboxes = self.inboxes.lock();
-        let same = inboxes.entry(inbox.key.clone()).or_default();
-        same.push(inbox.clone());
+        inboxes.entry(key.clone()).or_default().push(member.clone());
         drop(inboxes);
-        Feed {
-            receiver,
-            inbox,
-            inboxes: self.inboxes.clone(),
-        }
+        let inboxes = self.inboxes.clone();
+        Feed::new(inbox, receiver, move || {
+            remove(&inboxes, &key, &member.inbox)
+        })
     }
 
     /// Takes an inbox out; its stream gives what has come and ends.
     pub(super) fn close(&self, inbox: &Arc<Inbox>) {
-        close(&self.inboxes, inbox);
+        let mut inboxes = self.inboxes.lock();
+        inboxes.retain(|_, same| {
+            same.retain(|member| !Arc::ptr_eq(&member.inbox, inbox));
+            !same.is_empty()
+        });
+        drop(inboxes);
+        inbox.close();
     }
 
     /// Puts an event into an inbox that it is for; gives where its end will be told.
@@ -113,9 +105,9 @@ impl Desk {
         };
         let turn = self.turn.fetch_add(1, Relaxed);
         let found = (0..inboxes.len()).find_map(|offset| {
-            let inbox = &inboxes[(turn + offset) % inboxes.len()];
-            let permit = inbox.permits.clone().try_acquire_owned().ok()?;
-            Some((inbox, permit))
+            let member = &inboxes[(turn + offset) % inboxes.len()];
+            let permit = member.permits.clone().try_acquire_owned().ok()?;
+            Some((&member.inbox, permit))
         });
         let Some((inbox, permit)) = found else {
             return Err(Error::resource_exhausted(format!(
@@ -123,70 +115,46 @@ impl Desk {
                 inboxes[0].concurrency
             )));
         };
-        inbox.put(request, permit)
+        put(inbox, request, permit)
     }
 }
 
-fn close(inboxes: &Mutex<Inboxes>, inbox: &Arc<Inbox>) {
+/// Takes an inbox out from under its key.
+fn remove(inboxes: &Mutex<Inboxes>, key: &(String, String), inbox: &Arc<Inbox>) {
     let mut inboxes = inboxes.lock();
-    if let Some(same) = inboxes.get_mut(&inbox.key) {
-        same.retain(|other| !Arc::ptr_eq(other, inbox));
+    if let Some(same) = inboxes.get_mut(key) {
+        same.retain(|member| !Arc::ptr_eq(&member.inbox, inbox));
         if same.is_empty() {
-            inboxes.remove(&inbox.key);
+            inboxes.remove(key);
         }
     }
-    drop(inboxes);
-    let sender = inbox.sender.lock().take();
-    drop(sender);
 }
 
-impl Inbox {
-    /// Whether its subscription still takes events.
-    pub(super) fn is_open(&self) -> bool {
-        self.open.load(Relaxed)
-    }
-
-    /// Waits until every event that came is acknowledged or failed.
-    pub(super) async fn settled(&self) {
-        self.in_hand.none().await;
-    }
-
-    fn put(
-        &self,
-        request: Request,
-        permit: OwnedSemaphorePermit,
-    ) -> Result<oneshot::Receiver<Result<()>>> {
-        let (context, content_type, body) = request.into_parts();
-        let event = Event::new(content_type, body.into_bytes()?).with_context(context);
-        let (ended, end) = oneshot::channel();
-        let held = Unsettled {
-            _permit: permit,
-            _held: self.in_hand.hold(),
-        };
-        let delivery = Delivery::new(self.topic.clone(), event, move |result| {
-            // The publisher may have given up.
-            let _ = ended.send(result);
-            drop(held);
-        });
-        let refused = match &*self.sender.lock() {
-            Some(sender) => sender.try_send(delivery).err(),
-            None => Some(mpsc::error::TrySendError::Closed(delivery)),
-        };
-        match refused {
-            None => Ok(end),
-            Some(_) => Err(gone()),
-        }
-    }
+/// Puts an event into an inbox; gives where its end will be told.
+fn put(
+    inbox: &Inbox,
+    request: Request,
+    permit: OwnedSemaphorePermit,
+) -> Result<oneshot::Receiver<Result<()>>> {
+    let (context, content_type, body) = request.into_parts();
+    let event = Event::new(content_type, body.into_bytes()?).with_context(context);
+    let (ended, end) = oneshot::channel();
+    let held = Unsettled {
+        _permit: permit,
+        _held: inbox.hold(),
+    };
+    let delivery = Delivery::new(inbox.topic.clone(), event, move |result| {
+        // The publisher may have given up.
+        let _ = ended.send(result);
+        drop(held);
+    });
+    inbox.put(delivery).map(|()| end).map_err(|_| gone())
 }
 
 /// What an event takes up until it is acknowledged or failed.
 struct Unsettled {
     _permit: OwnedSemaphorePermit,
     _held: Held,
-}
-
-fn gone() -> Error {
-    Error::unavailable("the subscription ended").with_outcome(Outcome::Rejected)
 }
 
 impl Call for Desk {
@@ -217,38 +185,6 @@ impl Call for Desk {
             true => Ok(true),
             false if meant.is_empty() => Ok(false),
             false => Err(wrong_server(&Identity::default(), meant)),
-        }
-    }
-}
-
-/// What comes into an inbox.
-pub(super) struct Feed {
-    receiver: mpsc::Receiver<Delivery>,
-    inbox: Arc<Inbox>,
-    inboxes: Arc<Mutex<Inboxes>>,
-}
-
-impl Feed {
-    pub(super) fn inbox(&self) -> &Arc<Inbox> {
-        &self.inbox
-    }
-}
-
-impl Stream for Feed {
-    type Item = Delivery;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Delivery>> {
-        self.receiver.poll_recv(cx)
-    }
-}
-
-impl Drop for Feed {
-    fn drop(&mut self) {
-        self.inbox.open.store(false, Relaxed);
-        close(&self.inboxes, &self.inbox);
-        while let Ok(delivery) = self.receiver.try_recv() {
-            // Nothing was done for it.
-            delivery.nack(gone());
         }
     }
 }

@@ -177,7 +177,7 @@ impl ConnectionGuard {
     }
 
     /// Waits until the port goes away: calls under way are to be ended, and the connection is to be closed before others
-    /// begin. A port only waits for connections that wait here when it goes away.
+    /// begin. The port drains until the connection has ended.
     pub async fn leaving(&self) {
         poll_fn(|cx| {
             self.listen(cx.waker());

@@ -17,9 +17,14 @@ use super::{
 use crate::{
     call::{Begun, Call},
     error::{Code, Error, Outcome, Result},
-    http::{HttpAnswer, HttpBegun, HttpBody, compression::Compression, too_large},
+    http::{HttpBegun, HttpBody, compression::Compression, too_large},
     message::{Body, ContentType, Request, Response as Answer},
-    protocols::{Dialect, Place, Site},
+    protocols::{
+        dialect::Dialect,
+        envelope::before,
+        failure,
+        site::{Place, Site},
+    },
     time::{self, NEVER, Nanos},
 };
 
@@ -42,13 +47,6 @@ impl Dialect for Server {
         }) || headers.contains_key(VERSION)
             || headers.contains_key(TIMEOUT)
             || asks(head).is_some()
-    }
-
-    fn answer(&self, request: HttpRequest<HttpBody>, site: &Site) -> HttpAnswer {
-        match self.begin(request, site, time::now()) {
-            HttpBegun::Done(response) => Box::pin(async { response }),
-            HttpBegun::Running(answer) => answer,
-        }
     }
 
     fn begin(&self, request: HttpRequest<HttpBody>, site: &Site, now: Nanos) -> HttpBegun {
@@ -116,7 +114,7 @@ struct Asked {
 
 /// Where a request goes and in which form, or the answer to one that is wrong in that.
 fn asked(head: &Parts, site: &Site) -> Result<Asked, Box<Response<HttpBody>>> {
-    let refused = |status, name, value| Box::new(unary::refused(status, name, value));
+    let refused = |status, name, value| Box::new(failure::refused(status, name, value));
     let method_not_allowed = || refused(StatusCode::METHOD_NOT_ALLOWED, header::ALLOW, "POST");
     let unknown_type = || {
         let name = header::HeaderName::from_static("accept-post");
@@ -214,7 +212,7 @@ impl Exchange {
             body => HttpBegun::Running(Box::pin(async move {
                 let collected = before(self.reply.deadline, body.collect(most)).await;
                 match collected {
-                    Ok((data, _)) => finish(self.whole(data, time::now())).await,
+                    Ok((data, _)) => self.whole(data, time::now()).response().await,
                     Err(error) => self.reply.write(Err(rejected(error))),
                 }
             })),
@@ -247,7 +245,7 @@ impl Exchange {
             Poll::Pending => HttpBegun::Running(Box::pin(async move {
                 let only = poll_fn(|cx| messages.poll_only(&mut first, cx));
                 match before(self.reply.deadline, only).await {
-                    Ok(message) => finish(self.call(message.into(), time::now())).await,
+                    Ok(message) => self.call(message.into(), time::now()).response().await,
                     Err(error) => self.reply.write(Err(rejected(error))),
                 }
             })),
@@ -272,31 +270,10 @@ impl Exchange {
     }
 }
 
-async fn finish(begun: HttpBegun) -> Response<HttpBody> {
-    match begun {
-        HttpBegun::Done(response) => response,
-        HttpBegun::Running(answer) => answer.await,
-    }
-}
-
 /// An error for a request of which nothing was done.
 fn rejected(error: Error) -> Error {
     if error.outcome() == Outcome::Rejected {
         return error;
     }
     error.with_outcome(Outcome::Answered)
-}
-
-/// What a future gives before a deadline.
-async fn before<T>(deadline: Nanos, future: impl Future<Output = Result<T>>) -> Result<T> {
-    if deadline == NEVER {
-        return future.await;
-    }
-    tokio::time::timeout_at(time::instant(deadline), future)
-        .await
-        .unwrap_or_else(|_| {
-            Err(Error::deadline_exceeded(
-                "the time ran out before the request had come whole",
-            ))
-        })
 }

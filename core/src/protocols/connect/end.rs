@@ -7,7 +7,7 @@ use super::{error, metadata};
 use crate::{
     error::{Error, Result},
     message::Metadata,
-    protocols::envelope::seal,
+    protocols::{envelope::seal, propagation},
 };
 
 /// The flag of the message that ends a stream.
@@ -19,13 +19,13 @@ pub(super) fn write(ended: Result<(), &Error>, trailers: &Metadata) -> Bytes {
     let mut end = Map::new();
     let mut entries = Map::new();
     let of_answer = trailers.iter();
-    let of_answer = of_answer.filter_map(|(name, value)| Some((metadata::bare(name)?, value)));
+    let of_answer = of_answer.filter_map(|(name, value)| Some((propagation::bare(name)?, value)));
     metadata::write_end(of_answer, &mut entries);
     if let Err(failed) = ended {
         end.insert("error".to_owned(), error::write(failed));
         let said = metadata::of_error(failed);
         let said = said.iter();
-        let said = said.map(|(name, value)| (metadata::bare(name).unwrap_or(name), value));
+        let said = said.map(|(name, value)| (propagation::bare(name).unwrap_or(name), value));
         metadata::write_end(said, &mut entries);
     }
     if !entries.is_empty() {

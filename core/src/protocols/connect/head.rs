@@ -6,12 +6,12 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::metadata;
 use crate::{
-    context::{Context, Criticality, Trace},
+    context::Context,
     error::{Error, Result},
     http::compression::Compression,
     message::{ContentType, Metadata},
-    protocols::propagation,
-    time::{NEVER, Nanos, nanos},
+    protocols::propagation::Travel,
+    time::Nanos,
 };
 
 pub(super) const VERSION: HeaderName = HeaderName::from_static("connect-protocol-version");
@@ -85,9 +85,7 @@ pub(super) fn read(headers: &HeaderMap, form: Form, received: Nanos) -> Result<H
     let mut left: Option<Duration> = None;
     let mut encoding = None;
     let mut accepted = None;
-    let mut attempts = None;
-    let mut criticality = Criticality::Default;
-    let mut trace = Trace::default();
+    let mut travel = Travel::default();
     let mut metadata = Metadata::new();
     for (name, value) in headers {
         let text = || value.to_str().unwrap_or_default();
@@ -100,22 +98,13 @@ pub(super) fn read(headers: &HeaderMap, form: Form, received: Nanos) -> Result<H
             ("accept-encoding", Form::Unary) | ("connect-accept-encoding", Form::Stream) => {
                 accepted = Compression::chosen(text());
             }
-            ("micro-attempts", _) => attempts = text().parse().ok(),
-            ("micro-criticality", _) => {
-                criticality = match text() {
-                    "critical" => Criticality::Critical,
-                    "sheddable" => Criticality::Sheddable,
-                    _ => Criticality::Default,
-                }
-            }
-            ("traceparent", _) => trace = propagation::read_trace(text()).unwrap_or_default(),
+            (name, _) if travel.read(name, value) => {}
             (name, _) if metadata::is_reserved(name) => {}
             (name, _) => metadata.append(name, &String::from_utf8_lossy(value.as_bytes())),
         }
     }
-    let deadline = left.map_or(NEVER, |left| received.saturating_add(nanos(left)));
     Ok(Head {
-        context: Context::received(deadline, attempts, criticality, trace, metadata),
+        context: travel.context(received, left, metadata),
         encoding,
         accepted,
     })
@@ -147,6 +136,7 @@ fn timeout(text: &str) -> Result<Duration> {
 #[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
 mod tests {
     use super::*;
+    use crate::time::NEVER;
 
     fn head(headers: &[(&'static str, &'static str)]) -> Result<Head> {
         let mut map = HeaderMap::new();

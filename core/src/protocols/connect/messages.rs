@@ -7,19 +7,17 @@ use std::{
 
 use bytes::Bytes;
 use futures_core::Stream;
-use tokio::time::Sleep;
 
-use super::end;
+use super::{end, head::STREAM_ENCODING};
 use crate::{
     error::{Error, Result},
     http::{HttpBody, Piece, compression::Compression},
-    message::{BodyStream, Metadata},
-    protocols::envelope::{COMPRESSED, Envelope, Envelopes, seal},
-    time::{self, NEVER, Nanos},
+    message::Metadata,
+    protocols::{
+        envelope::{self, COMPRESSED, Envelopes},
+        sealed::End,
+    },
 };
-
-/// Messages smaller than this are sent as they are: they would hardly be smaller compressed.
-pub(super) const WORTH_IT: usize = 512;
 
 /// The messages of a request.
 pub(super) struct Messages {
@@ -47,40 +45,10 @@ impl Messages {
         first: &mut Option<Bytes>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Bytes>> {
-        loop {
-            let next = match Pin::new(&mut *self).poll_next(cx) {
-                Poll::Ready(next) => next,
-                Poll::Pending => return self.envelopes.poll_late(cx).map(Err),
-            };
-            match next.transpose()? {
-                Some(_) if first.is_some() => {
-                    let error = "a second message came where one was expected";
-                    return Poll::Ready(Err(Error::unimplemented(error)));
-                }
-                Some(message) => *first = Some(message),
-                None => {
-                    return Poll::Ready(first.take().ok_or_else(|| {
-                        Error::unimplemented("no message came where one was expected")
-                    }));
-                }
-            }
+        match envelope::poll_only(first, || Pin::new(&mut *self).poll_next(cx)) {
+            Poll::Pending => self.envelopes.poll_late(cx).map(Err),
+            only => only,
         }
-    }
-}
-
-/// A message without its envelope.
-pub(super) fn open(
-    envelope: Envelope,
-    encoding: Option<Compression>,
-    most: usize,
-) -> Result<Bytes> {
-    let Envelope { flags, message } = envelope;
-    match (flags & COMPRESSED, encoding) {
-        (0, _) => Ok(message),
-        (_, Some(encoding)) => encoding.decompress(&message, most),
-        (_, None) => Err(Error::internal(
-            "a message is compressed, and `connect-content-encoding` does not say how",
-        )),
     }
 }
 
@@ -97,81 +65,19 @@ impl Stream for Messages {
                     "a message has flags {flags:#04x}; a request's has only 0 or 1"
                 )));
             }
-            open(envelope, self.encoding, self.most)
+            envelope.open(self.encoding, self.most, &STREAM_ENCODING)
         }))
     }
 }
 
-/// A message as it is sent.
-pub(super) fn sealed(message: &[u8], encoding: Option<Compression>) -> Result<Bytes> {
-    match encoding {
-        Some(encoding) if message.len() >= WORTH_IT => {
-            seal(COMPRESSED, &encoding.compress(message)?)
-        }
-        _ => seal(0, message),
-    }
-}
+/// Ends the stream of an answer by a message that says how the call ended, with what of this metadata follows the
+/// last message.
+pub(super) struct Ending(pub(super) Metadata);
 
-/// The messages of an answer as the pieces of a body, and its end.
-pub(super) struct Sealed {
-    messages: BodyStream,
-    encoding: Option<Compression>,
-    /// Those of the answer, for what of them follows the last message.
-    metadata: Metadata,
-    /// Ends it when nobody waits for more.
-    deadline: Option<Pin<Box<Sleep>>>,
-    ended: bool,
-}
-
-impl Sealed {
-    pub(super) fn new(
-        messages: BodyStream,
-        encoding: Option<Compression>,
-        metadata: Metadata,
-        deadline: Nanos,
-    ) -> Self {
-        let deadline = (deadline != NEVER)
-            .then(|| Box::pin(tokio::time::sleep_until(time::instant(deadline))));
-        Sealed {
-            messages,
-            encoding,
-            metadata,
-            deadline,
-            ended: false,
-        }
-    }
-}
-
-impl Stream for Sealed {
-    type Item = Result<Piece>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = &mut *self;
-        if this.ended {
-            return Poll::Ready(None);
-        }
-        let over = this
-            .deadline
-            .as_mut()
-            .is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready());
-        let next = match over {
-            true => Some(Err(Error::deadline_exceeded(
-                "the time for this call has run out",
-            ))),
-            false => ready!(this.messages.as_mut().poll_next(cx)),
-        };
-        let sealed = next.map(|message| sealed(&message?, this.encoding));
-        let piece = match sealed {
-            Some(Ok(sealed)) => sealed,
-            Some(Err(error)) => {
-                this.ended = true;
-                end::write(Err(&error), &this.metadata)
-            }
-            None => {
-                this.ended = true;
-                end::write(Ok(()), &this.metadata)
-            }
-        };
-        Poll::Ready(Some(Ok(Piece::Data(piece))))
+impl End for Ending {
+    fn end(&mut self, ended: Result<()>) -> Option<Result<Piece>> {
+        let failed = ended.as_ref().err();
+        let end = end::write(failed.map_or(Ok(()), Err), &self.0);
+        Some(Ok(Piece::Data(end)))
     }
 }

@@ -1,16 +1,13 @@
 //! Metadata between messages of ours and the headers of Connect, which has trailers as headers too.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderMap;
 use serde_json::{Map, Value};
 
 use crate::{
     error::{Error, Outcome, details::DETAILS},
     message::Metadata,
-    protocols::{addressing::is_addressing, propagation},
+    protocols::propagation::{self, is_addressing},
 };
-
-/// Entries under a name that begins so come after the last message.
-pub(super) const TRAILER: &str = "trailer-";
 
 /// Whether a header is the protocol's own or of one hop, so that no metadata may be written there.
 pub(super) fn is_reserved(name: &str) -> bool {
@@ -33,26 +30,13 @@ pub(super) fn is_reserved(name: &str) -> bool {
         || is_addressing(name)
 }
 
-/// The name without the prefix of trailers, if it has it.
-pub(super) fn bare(name: &str) -> Option<&str> {
-    let (prefix, bare) = name.split_at_checked(TRAILER.len())?;
-    prefix.eq_ignore_ascii_case(TRAILER).then_some(bare)
-}
-
 /// Adds metadata to headers, that of trailers under its prefix if `trailers` says so, else not at all.
 pub(super) fn write(metadata: &Metadata, trailers: bool, headers: &mut HeaderMap) {
     for (name, value) in metadata.iter() {
-        if (bare(name).is_some() && !trailers) || name.eq_ignore_ascii_case(DETAILS) {
+        if (propagation::bare(name).is_some() && !trailers) || name.eq_ignore_ascii_case(DETAILS) {
             continue;
         }
-        let named = HeaderName::try_from(name);
-        let valued = HeaderValue::from_bytes(value.trim_matches(propagation::PADDING).as_bytes());
-        match (named, valued) {
-            (Ok(named), Ok(valued)) if !is_reserved(named.as_str()) => {
-                headers.append(named, valued);
-            }
-            _ => tracing::debug!(name, "an entry of metadata cannot be a header of Connect"),
-        }
+        propagation::write_entry(name, value, headers, |named| is_reserved(named.as_str()));
     }
 }
 

@@ -1,5 +1,5 @@
 //! Connect, as <https://connectrpc.com/docs/protocol> has it: calls by plain HTTP posts (or GETs of what
-//! changes nothing), streams of enveloped messages: the server's [`Dialect`](crate::protocols::Dialect), and a client's way to a
+//! changes nothing), streams of enveloped messages: the server's [`Dialect`](crate::protocols::dialect::Dialect), and a client's way to a
 //! node.
 
 mod client;

@@ -6,14 +6,17 @@ use http::{HeaderValue, Response, header};
 use super::{
     end,
     head::{self, Form, STREAM_ENCODING},
-    messages::{Sealed, sealed},
+    messages::Ending,
     metadata,
 };
 use crate::{
     error::{Error, Result},
     http::{HttpBody, compression::Compression},
     message::{ContentType, Metadata, Response as Answer},
-    protocols::propagation,
+    protocols::{
+        propagation,
+        sealed::{Compress, Sealed},
+    },
     time::Nanos,
 };
 
@@ -50,9 +53,10 @@ pub(super) fn write(
     *response.body_mut() = match body.as_bytes() {
         None => {
             let messages = body.into_stream();
-            HttpBody::stream(Sealed::new(messages, accepted, trailers, deadline))
+            let (compress, end) = (Compress::new(accepted, None), Ending(trailers));
+            HttpBody::stream(Sealed::new(messages, compress, usize::MAX, end, deadline))
         }
-        Some(message) => match sealed(message, accepted) {
+        Some(message) => match Compress::new(accepted, None).seal(message) {
             Err(error) => return failed(response, &error),
             Ok(sealed) => {
                 let end = end::write(Ok(()), &trailers);

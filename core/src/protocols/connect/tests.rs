@@ -12,15 +12,12 @@ use crate::{
     error::{Error, Result},
     http::{HttpBody, body_of},
     message::{Body, Request, Response},
-    net::{
-        Limits,
-        buffered::{Buffered, Level},
-        io::Io,
-    },
+    net::{Limits, io::Io},
     protocols::{
-        Dialect, Site,
         access::Access,
+        dialect::Dialect,
         envelope::{Envelopes, seal},
+        site::Site,
     },
 };
 
@@ -87,12 +84,10 @@ async fn ask(method: Method, uri: &str, headers: &[(&str, &str)], body: HttpBody
     }
     let request = request.body(body).unwrap();
     let limits = Arc::new(Limits::default());
-    let level = Arc::new(Level::new(limits.max_server_buffered_bytes));
-    let buffered = Buffered::new(&limits, level);
     let call: Arc<dyn Call> = Arc::new(Echo);
     let (io, _) = tokio::io::duplex(1);
     let access = Access::new(None, &Io::Other(Box::new(io)), call.clone());
-    let site = Site::new(call, limits, buffered, access, Arc::new([]));
+    let site = Site::new(call, limits, access);
     let (head, body) = request.into_parts();
     assert!(Server.speaks(&head), "{uri}");
     let answer = Server.answer(HttpRequest::from_parts(head, body), &site);

@@ -5,14 +5,13 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use super::{
     code, error,
     head::{self, Form},
-    messages::WORTH_IT,
     metadata,
 };
 use crate::{
     error::{Error, Result},
     http::{HttpBody, compression::Compression},
     message::{ContentType, Response as Answer},
-    protocols::propagation,
+    protocols::{propagation, sealed::WORTH_IT},
 };
 
 /// An answer, or the error in its stead.
@@ -63,18 +62,5 @@ pub(super) fn failed(error: &Error, status: StatusCode) -> Response<HttpBody> {
     metadata::write(&metadata::of_error(error), true, headers);
     let json = HeaderValue::from_static("application/json");
     headers.insert(header::CONTENT_TYPE, json);
-    response
-}
-
-/// An answer to what is no call of Connect: a status alone, with a header that says what would be.
-pub(super) fn refused(
-    status: StatusCode,
-    name: header::HeaderName,
-    value: &'static str,
-) -> Response<HttpBody> {
-    let mut response = Response::new(HttpBody::empty());
-    *response.status_mut() = status;
-    let value = HeaderValue::from_static(value);
-    response.headers_mut().insert(name, value);
     response
 }

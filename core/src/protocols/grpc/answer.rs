@@ -1,10 +1,10 @@
 //! The answer to a request, as HTTP.
 
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, header};
 
 use super::{
     head::{self, ACCEPT_ENCODING, ENCODING},
-    messages::{Compress, End, Sealed},
+    messages::Ending,
     metadata, status,
 };
 use crate::{
@@ -15,7 +15,10 @@ use crate::{
         compression::{ACCEPTED, Compression},
     },
     message::{ContentType, Response as Answer},
-    protocols::propagation,
+    protocols::{
+        propagation,
+        sealed::{Compress, Sealed},
+    },
     time::Nanos,
 };
 
@@ -82,7 +85,7 @@ impl Reply {
                 compress.body(message, Some(Box::new(trailers)))?
             }
             None => {
-                let end = End::Status {
+                let end = Ending::Status {
                     trailers,
                     to_go_micro: self.to_go_micro,
                 };
@@ -110,18 +113,4 @@ impl Reply {
         status::write(error, self.to_go_micro, headers);
         response
     }
-}
-
-/// An answer without gRPC, to a request that is none.
-pub(super) fn refused(
-    status: StatusCode,
-    name: header::HeaderName,
-    value: &'static str,
-) -> Response<HttpBody> {
-    let mut response = Response::new(HttpBody::empty());
-    *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(name, HeaderValue::from_static(value));
-    response
 }

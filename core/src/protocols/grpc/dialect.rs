@@ -9,7 +9,7 @@ use std::{
 use http::{HeaderValue, Method, Request as HttpRequest, StatusCode, header, request::Parts};
 
 use super::{
-    answer::{Reply, refused},
+    answer::Reply,
     builtin,
     head::{self, Head},
     messages::Messages,
@@ -17,10 +17,15 @@ use super::{
 };
 use crate::{
     call::{Begun, Call, Shape},
-    error::{Code, Error, Outcome, Result},
-    http::{HttpAnswer, HttpBegun, HttpBody},
+    error::{Code, Error, Outcome},
+    http::{HttpBegun, HttpBody},
     message::{Body, ContentType, Request},
-    protocols::{Dialect, Place, Site},
+    protocols::{
+        dialect::Dialect,
+        envelope::before,
+        failure::refused,
+        site::{Place, Site},
+    },
     time::{self, NEVER, Nanos},
 };
 
@@ -34,13 +39,6 @@ impl Dialect for Server {
     fn speaks(&self, head: &Parts) -> bool {
         let content_type = head.headers.get(header::CONTENT_TYPE);
         content_type.is_some_and(head::is_grpc) && head.version == http::Version::HTTP_2
-    }
-
-    fn answer(&self, request: HttpRequest<HttpBody>, site: &Site) -> HttpAnswer {
-        match self.begin(request, site, time::now()) {
-            HttpBegun::Done(response) => Box::pin(async { response }),
-            HttpBegun::Running(answer) => answer,
-        }
     }
 
     fn begin(&self, request: HttpRequest<HttpBody>, site: &Site, now: Nanos) -> HttpBegun {
@@ -141,10 +139,10 @@ impl Exchange {
                 let only = poll_fn(|cx| messages.poll_only(&mut first, whole, cx));
                 match before(self.reply.deadline, only).await {
                     Err(error) => self.reply.failed(&rejected(error)),
-                    Ok(message) => match self.call(head, message.into(), time::now()) {
-                        HttpBegun::Done(response) => response,
-                        HttpBegun::Running(answer) => answer.await,
-                    },
+                    Ok(message) => {
+                        let begun = self.call(head, message.into(), time::now());
+                        begun.response().await
+                    }
                 }
             })),
         }
@@ -191,18 +189,4 @@ fn unknown(error: Error, call: &dyn Call, place: &Place) -> Error {
         error.message()
     ))
     .with_outcome(error.outcome())
-}
-
-/// What a future gives before a deadline.
-async fn before<T>(deadline: Nanos, future: impl Future<Output = Result<T>>) -> Result<T> {
-    if deadline == NEVER {
-        return future.await;
-    }
-    tokio::time::timeout_at(time::instant(deadline), future)
-        .await
-        .unwrap_or_else(|_| {
-            Err(Error::deadline_exceeded(
-                "the time ran out before the request had come whole",
-            ))
-        })
 }

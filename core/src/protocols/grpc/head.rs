@@ -6,12 +6,12 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::timeout;
 use crate::{
-    context::{Context, Criticality, Trace, Wire},
+    context::{Context, Wire},
     error::{Error, Result},
     http::compression::Compression,
     message::{ContentType, Metadata},
-    protocols::{addressing::is_addressee, propagation},
-    time::{NEVER, Nanos, nanos},
+    protocols::propagation::{Travel, is_addressee},
+    time::Nanos,
 };
 
 pub(super) const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
@@ -102,9 +102,7 @@ pub(super) fn read(headers: &HeaderMap, received: Nanos) -> Option<Result<Head>>
     let mut wrong = None;
     let mut of_go_micro = false;
     let mut streams = false;
-    let mut attempts = None;
-    let mut criticality = Criticality::Default;
-    let mut trace = Trace::default();
+    let mut travel = Travel::default();
     let mut metadata = Metadata::new();
     for (name, value) in headers {
         let text = || value.to_str().unwrap_or_default();
@@ -133,25 +131,17 @@ pub(super) fn read(headers: &HeaderMap, received: Nanos) -> Option<Result<Head>>
                 encoding = Compression::named(text());
                 says_encoding = true;
             }
-            "micro-attempts" => attempts = text().parse().ok(),
-            "micro-criticality" => {
-                criticality = match text() {
-                    "critical" => Criticality::Critical,
-                    "sheddable" => Criticality::Sheddable,
-                    _ => Criticality::Default,
-                }
-            }
             "micro-body" => streams = true,
             name if is_addressee(name) => {}
-            "traceparent" => trace = propagation::read_trace(text()).unwrap_or_default(),
+            name if travel.read(name, value) => {}
             other => metadata.append(other, &String::from_utf8_lossy(value.as_bytes())),
         }
     }
     let content_type = content_type(named, beside)?;
-    let deadline = left.map_or(NEVER, |left| received.saturating_add(nanos(left)));
-    let mut context = Context::received(deadline, attempts, criticality, trace, metadata);
+    let of_ours = travel.counts_attempts();
+    let mut context = travel.context(received, left, metadata);
     // Our own callers, who always say what they understand, say what they use where anybody looks.
-    if says_encoding || accepted.is_some() && attempts.is_none() {
+    if says_encoding || accepted.is_some() && !of_ours {
         context.set_wire(Wire::new());
     }
     Some(match (wrong, encoding) {
@@ -164,7 +154,7 @@ pub(super) fn read(headers: &HeaderMap, received: Nanos) -> Option<Result<Head>>
             accepted,
             streams,
             // Our own callers name the codec as go-micro's do, and count the attempts.
-            of_go_micro: of_go_micro && attempts.is_none(),
+            of_go_micro: of_go_micro && !of_ours,
         }),
     })
 }
@@ -173,6 +163,7 @@ pub(super) fn read(headers: &HeaderMap, received: Nanos) -> Option<Result<Head>>
 #[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
 mod tests {
     use super::*;
+    use crate::time::NEVER;
 
     fn head(headers: &[(&'static str, &'static str)]) -> Option<Result<Head>> {
         let mut map = HeaderMap::new();

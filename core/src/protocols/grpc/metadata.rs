@@ -5,11 +5,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use crate::{
     http::h2::is_of_connection,
     message::Metadata,
-    protocols::{addressing::is_addressing, propagation},
+    protocols::propagation::{self, is_addressing},
 };
-
-/// Entries under a name that begins so come after the last message, without it: as Connect names them.
-pub(super) const TRAILER: &str = "trailer-";
 
 /// What our own servers say beside metadata.
 const OURS: [HeaderName; 4] = [
@@ -41,11 +38,9 @@ pub(super) fn write(metadata: &Metadata, headers: &mut HeaderMap) {
 /// Adds the metadata of an answer: what comes before its messages, and what comes after.
 pub(super) fn write_both(metadata: &Metadata, headers: &mut HeaderMap, trailers: &mut HeaderMap) {
     for (name, value) in metadata.iter() {
-        match name.split_at_checked(TRAILER.len()) {
-            Some((prefix, name)) if prefix.eq_ignore_ascii_case(TRAILER) => {
-                write_entry(name, value, trailers);
-            }
-            _ => write_entry(name, value, headers),
+        match propagation::bare(name) {
+            Some(name) => write_entry(name, value, trailers),
+            None => write_entry(name, value, headers),
         }
     }
 }
@@ -53,23 +48,12 @@ pub(super) fn write_both(metadata: &Metadata, headers: &mut HeaderMap, trailers:
 /// Adds the metadata of an error, which all comes after the messages.
 pub(super) fn write_bare(metadata: &Metadata, trailers: &mut HeaderMap) {
     for (name, value) in metadata.iter() {
-        let bare = match name.split_at_checked(TRAILER.len()) {
-            Some((prefix, bare)) if prefix.eq_ignore_ascii_case(TRAILER) => bare,
-            _ => name,
-        };
-        write_entry(bare, value, trailers);
+        write_entry(propagation::bare(name).unwrap_or(name), value, trailers);
     }
 }
 
 fn write_entry(name: &str, value: &str, headers: &mut HeaderMap) {
-    let named = HeaderName::try_from(name);
-    let valued = HeaderValue::from_bytes(value.trim_matches(propagation::PADDING).as_bytes());
-    match (named, valued) {
-        (Ok(named), Ok(valued)) if !is_reserved(&named) => {
-            headers.append(named, valued);
-        }
-        _ => tracing::debug!(name, "an entry of metadata cannot be a header of gRPC"),
-    }
+    propagation::write_entry(name, value, headers, is_reserved);
 }
 
 /// Headers as metadata, each name with `prefix` before it, but those that are gRPC's own or ours.

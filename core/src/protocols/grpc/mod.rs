@@ -1,5 +1,5 @@
 //! gRPC, as <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md> has it and as go-micro speaks it:
-//! the server's [`Dialect`], and a client's way to a node.
+//! the server's [`Dialect`](crate::protocols::dialect::Dialect), and a client's way to a node.
 
 mod answer;
 mod builtin;
@@ -23,6 +23,3 @@ pub(crate) mod web;
 pub(crate) use client::way;
 pub(crate) use dialect::Server;
 pub(crate) use status::STATUS;
-
-#[cfg(doc)]
-use crate::protocols::Dialect;

@@ -13,16 +13,19 @@ use http::{HeaderMap, Response as HttpResponse, StatusCode, header};
 
 use super::{
     head::{self, ENCODING},
-    messages::{Feeding, Messages},
+    messages::Messages,
     metadata, status,
 };
 use crate::{
-    codec::transcode,
     context::Wire,
     error::{Code, Error, Outcome, Result},
     http::{HttpBody, Piece, compression::Compression},
-    message::{Body, BodyStream, ContentType, Expected, Metadata, Response, Trailers},
-    protocols::{client::Held, propagation},
+    message::{Body, ContentType, Expected, Metadata, Response, Trailers},
+    protocols::{
+        client::{Held, unknown},
+        propagation,
+        sealed::Upload,
+    },
     time::{self, Nanos},
 };
 
@@ -31,7 +34,7 @@ pub(super) struct Of {
     /// How the answer is to be encoded.
     pub(super) asked: ContentType,
     pub(super) expected: Expected,
-    pub(super) feeding: Option<Arc<Feeding>>,
+    pub(super) upload: Option<Arc<Upload>>,
     pub(super) wire: Option<Wire>,
     pub(super) deadline: Nanos,
     /// The largest message, in bytes.
@@ -47,7 +50,7 @@ pub(super) async fn answer(
     let Of {
         asked,
         expected,
-        feeding,
+        upload,
         wire,
         deadline,
         most,
@@ -83,8 +86,8 @@ pub(super) async fn answer(
         // The other side was told what is known here.
         Error::internal(error.message().to_owned()).with_outcome(Outcome::Unknown)
     })?;
-    if let Some(feeding) = &feeding {
-        feeding.to_ours.store(of_ours, Relaxed);
+    if let Some(upload) = &upload {
+        upload.to_ours.store(of_ours, Relaxed);
     }
     let messages = Messages::new(body, encoding, most, wire);
     let trailers = Trailers::default();
@@ -97,7 +100,7 @@ pub(super) async fn answer(
         ahead: Vec::new(),
         ended: false,
         told,
-        feeding,
+        upload,
         deadline,
         trailers: trailers.clone(),
         _held: held,
@@ -117,10 +120,8 @@ pub(super) async fn answer(
         })? {
             Some((message, trailers)) => {
                 let mut response = Response::new(content_type, message);
-                if let Some(load) = trailers.get(&propagation::LOAD) {
-                    response.load = load.to_str().unwrap_or_default().parse().unwrap_or(0);
-                }
-                metadata::read(&trailers, metadata::TRAILER, response.metadata_mut());
+                response.load = propagation::read_load(&trailers);
+                metadata::read(&trailers, propagation::TRAILER, response.metadata_mut());
                 response
             }
             None => streaming(content_type, received, trailers),
@@ -240,7 +241,7 @@ struct Received {
     ended: bool,
     /// Whether it was said beforehand that it went well.
     told: bool,
-    feeding: Option<Arc<Feeding>>,
+    upload: Option<Arc<Upload>>,
     deadline: Nanos,
     trailers: Trailers,
     _held: Held,
@@ -309,8 +310,8 @@ impl Stream for Received {
             Some(Err(error)) => {
                 this.ended = true;
                 let error = in_time(unknown(error), this.deadline);
-                Poll::Ready(Some(Err(match &this.feeding {
-                    Some(feeding) => feeding.cause(error),
+                Poll::Ready(Some(Err(match &this.upload {
+                    Some(upload) => upload.cause(error),
                     None => error,
                 })))
             }
@@ -340,26 +341,6 @@ pub(super) fn in_time(error: Error, deadline: Nanos) -> Error {
     Error::deadline_exceeded("the server gave up as the time was over")
         .with_outcome(outcome)
         .with_source(error)
-}
-
-/// What goes wrong while an answer comes says nothing of the work, unless that it is too large.
-fn unknown(error: Error) -> Error {
-    match error.code() {
-        Code::ResourceExhausted => error.with_outcome(Outcome::Answered),
-        _ => error.with_outcome(Outcome::Unknown),
-    }
-}
-
-/// Messages in JSON, of those in MessagePack.
-pub(super) struct AsJson(pub(super) BodyStream);
-
-impl Stream for AsJson {
-    type Item = Result<Bytes>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let next = ready!(self.0.as_mut().poll_next(cx));
-        Poll::Ready(next.map(|message| transcode::msgpack_to_json(&message?)))
-    }
 }
 
 #[cfg(test)]

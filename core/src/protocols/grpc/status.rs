@@ -8,7 +8,7 @@ use super::{go_micro, metadata, percent};
 use crate::{
     base64,
     error::{Code, Error, Outcome, Result, details},
-    protocols::propagation,
+    protocols::{failure, propagation},
 };
 
 pub(crate) const STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -79,13 +79,9 @@ pub(super) fn read(trailers: &HeaderMap, http: StatusCode) -> Result<()> {
     metadata::read(trailers, "", error.metadata_mut());
     error.metadata_mut().remove(PUSHBACK.as_str());
     let said = |name: &HeaderName| trailers.get(name).and_then(|value| value.to_str().ok());
-    let outcome = match said(&propagation::OUTCOME) {
-        Some("rejected") => Outcome::Rejected,
-        Some("unknown") => Outcome::Unknown,
-        // What the server did not send is not what we did not send.
-        _ => Outcome::Answered,
-    };
-    error = error.with_outcome(outcome);
+    let outcome = trailers.get(propagation::OUTCOME);
+    let outcome = outcome.map(|outcome| outcome.as_bytes());
+    error = error.with_outcome(propagation::read_outcome(outcome));
     if let Some(origin) = trailers.get(propagation::ORIGIN) {
         error = error.with_origin(percent::decode(origin.as_bytes()));
     }
@@ -95,17 +91,9 @@ pub(super) fn read(trailers: &HeaderMap, http: StatusCode) -> Result<()> {
     Err(error)
 }
 
-/// What a status of HTTP means where gRPC's own is missing:
-/// <https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md>.
+/// What a status of HTTP means where gRPC's own is missing.
 fn of_http(status: StatusCode) -> Error {
-    let code = match status.as_u16() {
-        400 => Code::Internal,
-        401 => Code::Unauthenticated,
-        403 => Code::PermissionDenied,
-        404 => Code::Unimplemented,
-        429 | 502..=504 => Code::Unavailable,
-        _ => Code::Unknown,
-    };
+    let code = failure::rpc_code(status);
     match status {
         StatusCode::OK => Error::new(
             Code::Internal,

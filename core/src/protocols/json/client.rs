@@ -4,84 +4,45 @@ use std::sync::Arc;
 
 use http::{HeaderValue, Method, Request as HttpRequest, header, uri::PathAndQuery};
 
-use super::{TIMEOUT, read};
+use super::read;
 use crate::{
     call::Answer,
     codec::transcode,
     error::{Error, Outcome, Result},
-    http::{HttpBody, h1},
+    http::HttpBody,
     message::{ContentType, Request, Target},
-    net::{Limits, io::SharedNetwork, pool::Pool, sent::Sent},
-    protocols::{addressing::Addressing, propagation},
-    time::nanos,
-    transport::{
-        Connection, Peer, Probe,
-        adapter::{Adapter, SendOne},
-        addressee::Addressee,
+    net::sent::Sent,
+    protocols::{
+        client::{About, Line, Opening, Ways},
+        propagation,
     },
+    time::nanos,
+    transport::adapter::SendOne,
 };
 
+/// Sends requests by one line.
+pub(crate) struct Sender {
+    line: Line,
+    about: Arc<About>,
+}
+
 /// A way to one node: as many connections as requests are under way, kept for the next.
-pub(crate) struct Node {
-    connections: Arc<h1::Node>,
-    addressing: Arc<Addressing>,
-    adapter: Arc<Adapter<Sender>>,
-}
-
-struct Sender {
-    node: Arc<h1::Node>,
-    addressing: Arc<Addressing>,
-    limits: Arc<Limits>,
-}
-
-impl Node {
-    pub(crate) fn new(
-        address: &str,
-        addressee: Addressee,
-        network: SharedNetwork,
-        limits: Arc<Limits>,
-        pool: Arc<Pool>,
-    ) -> Self {
-        let addressing = Addressing::new(addressee, address, network.is_secure());
-        let addressing = Arc::new(addressing);
-        let node = h1::Node::new(address, network, limits.clone(), pool);
-        let sender = Sender {
-            node: node.clone(),
-            addressing: addressing.clone(),
-            limits,
-        };
-        Node {
-            connections: node,
-            addressing,
-            adapter: Arc::new(Adapter::new(sender)),
-        }
-    }
-}
-
-impl Peer for Node {
-    fn connection(&self) -> Result<Arc<dyn Connection>> {
-        Ok(self.adapter.clone())
-    }
-
-    fn probe(&self) -> Probe {
-        let (node, addressing) = (self.connections.clone(), self.addressing.clone());
-        Box::pin(async move { addressing.knock(&node).await })
-    }
-
-    fn close(&self) {
-        self.connections.close();
-    }
+pub(crate) fn way(opening: Opening<'_>) -> Ways<Sender> {
+    opening.way(|line, about| Sender {
+        line,
+        about: about.clone(),
+    })
 }
 
 impl SendOne for Sender {
     fn send(&self, request: Request, attempts: u8, sent: Sent) -> Answer {
-        let (node, most) = (self.node.clone(), self.limits.message);
-        let addressing = self.addressing.clone();
+        let (line, about) = (self.line.clone(), self.about.clone());
         Box::pin(async move {
             let unsent = |error: Error| error.with_outcome(Outcome::NotSent);
             let mut request = write(request, attempts).map_err(unsent)?;
-            addressing.write(request.headers_mut());
-            read::answer(node.send(request, &sent).await?, most).await
+            about.addressing.write(request.headers_mut());
+            let (response, _held) = line.exchange(request, sent).await?;
+            read::answer(response, about.limits.message).await
         })
     }
 }
@@ -94,7 +55,7 @@ fn write(request: Request, attempts: u8) -> Result<HttpRequest<HttpBody>> {
     let headers = http.headers_mut();
     propagation::write(request.context(), attempts, headers);
     if let Some(left) = request.context().time_left() {
-        headers.insert(TIMEOUT, HeaderValue::from(nanos(left)));
+        headers.insert(propagation::TIMEOUT, HeaderValue::from(nanos(left)));
     }
     let (_, content_type, body) = request.into_parts();
     let named = transcode::understood(&content_type);

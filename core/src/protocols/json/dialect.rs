@@ -1,18 +1,21 @@
 //! The server's side of plain HTTP.
 
-use std::time::Duration;
-
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 
-use super::{LINES, TIMEOUT, lines::Lines};
+use super::{LINES, lines::Lines};
 use crate::{
     call::{Begun, Refusal, Shape},
     error::{Code, Error, Outcome, Result},
-    http::{HttpAnswer, HttpBegun, HttpBody, coding, too_large},
+    http::{HttpBegun, HttpBody, coding, too_large},
     message::{self, Body, ContentType},
-    protocols::{Dialect, Place, Site, propagation},
-    time::{self, Nanos},
+    protocols::{
+        dialect::Dialect,
+        failure::failed,
+        propagation,
+        site::{Place, Site},
+    },
+    time::Nanos,
 };
 
 /// The dialect that takes what no other wants.
@@ -21,13 +24,6 @@ pub(crate) struct Plain;
 impl Dialect for Plain {
     fn speaks(&self, _: &Parts) -> bool {
         true
-    }
-
-    fn answer(&self, request: Request<HttpBody>, site: &Site) -> HttpAnswer {
-        match self.begin(request, site, time::now()) {
-            HttpBegun::Done(response) => Box::pin(async { response }),
-            HttpBegun::Running(answer) => answer,
-        }
     }
 
     fn begin(&self, request: Request<HttpBody>, site: &Site, now: Nanos) -> HttpBegun {
@@ -52,7 +48,7 @@ impl Dialect for Plain {
         // What is handed on is not encoded any more.
         head.headers.remove(header::CONTENT_ENCODING);
         let most = site.limits.message;
-        let context = propagation::context(&head.headers, now, timeout(&head.headers));
+        let context = propagation::context(&head.headers, now, propagation::timeout(&head.headers));
         let is_json = content_type == ContentType::Json;
         let request = move |data: Bytes| {
             let data = match (&content_type, data.is_empty()) {
@@ -184,13 +180,6 @@ fn not_posted(head: &Parts, shape: Option<Shape>) -> Response<HttpBody> {
     response
 }
 
-/// The time left that a caller gave; what is no number above zero was not said.
-pub(crate) fn timeout(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(TIMEOUT)?.to_str().ok()?;
-    let nanos = text.parse().ok().filter(|nanos| *nanos > 0)?;
-    Some(Duration::from_nanos(nanos))
-}
-
 /// An answer as an HTTP response. What an endpoint does not do with a body that is no JSON, it may do with
 /// JSON: 415.
 fn said(answer: Result<message::Response>, is_json: bool) -> Response<HttpBody> {
@@ -245,17 +234,4 @@ fn over(error: Error) -> Response<HttpBody> {
         _ => StatusCode::BAD_REQUEST,
     };
     failed(&error, status)
-}
-
-/// An error in the form that Connect gave it: `{"code":"not_found","message":"…"}`.
-pub(crate) fn failed(error: &Error, status: StatusCode) -> Response<HttpBody> {
-    let code = error.code().as_str();
-    let body = serde_json::json!({ "code": code, "message": error.message() });
-    let mut response = Response::new(HttpBody::Whole(body.to_string().into()));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    propagation::write_error(error, headers);
-    let json = HeaderValue::from_static("application/json");
-    headers.insert(header::CONTENT_TYPE, json);
-    response
 }

@@ -1,7 +1,7 @@
 //! Programs of others: h2spec, `grpcurl`, `ghz`, `grpc-health-probe` and Python's `grpcio`.
 //!
-//! They are built with the Go toolchain, or installed by pip, into the target directory by the first slow
-//! run (`MICRO_TEST_SLOW=1`, as `./test --all` sets it). What is not there is skipped with a line.
+//! `tests/tools` gets them, in a slow run (`MICRO_TEST_SLOW=1`, as `./test --all` sets it). What is not there is
+//! skipped with a line.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,30 +11,23 @@ use std::{
 use super::greeter::{Greeter, serve};
 use crate::skip::{is_slow_wanted, skip};
 
-/// Where programs are put, and where this test's own files are.
-fn tools() -> PathBuf {
-    let binary = std::env::current_exe().unwrap();
-    let target = binary.ancestors().nth(3).unwrap();
-    target.join("tools")
-}
-
 fn own(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
 }
 
-/// Runs what installs a program; whether it is there then.
-fn installed(name: &str, program: &Path, install: &mut Command) -> bool {
+/// Where `tests/tools` has put a program, if it can be had.
+fn tool(name: &str) -> Option<PathBuf> {
     if !is_slow_wanted(name) {
-        return false;
+        return None;
     }
-    if program.exists() {
-        return true;
-    }
-    std::fs::create_dir_all(tools()).unwrap();
-    let ran = install.stdin(Stdio::null()).output();
-    let why = match ran {
-        Ok(output) if output.status.success() && program.exists() => return true,
-        Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
+    let mut get = Command::new(own("../tests/tools"));
+    let got = get.arg(name).stdin(Stdio::null()).output();
+    let why = match got {
+        Ok(got) if got.status.success() => {
+            let path = String::from_utf8(got.stdout).unwrap();
+            return Some(PathBuf::from(path.trim_end()));
+        }
+        Ok(got) => String::from_utf8_lossy(&got.stderr).into_owned(),
         Err(error) => error.to_string(),
     };
     assert!(
@@ -42,15 +35,7 @@ fn installed(name: &str, program: &Path, install: &mut Command) -> bool {
         "{name} cannot be had: {why}"
     );
     skip(name, format_args!("it cannot be had: {why}"));
-    false
-}
-
-/// A program of a Go module.
-fn of_go(name: &str, module: &str) -> Option<PathBuf> {
-    let program = tools().join(name);
-    let mut install = Command::new("go");
-    install.args(["install", module]).env("GOBIN", tools());
-    installed(name, &program, &mut install).then_some(program)
+    None
 }
 
 /// Runs a program beside the server; what it said must be that it went well.
@@ -75,21 +60,11 @@ async fn greeter() -> (Greeter, String) {
     (greeter, address)
 }
 
-/// Where h2spec is, if it could be built.
-fn h2spec() -> Option<PathBuf> {
-    let program = tools().join("h2spec");
-    let mut build = Command::new("go");
-    build
-        .current_dir(own("../interop/h2spec"))
-        .args(["build", "-mod=mod", "-o"])
-        .arg(&program)
-        .arg("github.com/summerwind/h2spec/cmd/h2spec");
-    installed("h2spec", &program, &mut build).then_some(program)
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn h2spec_passes_all_of_its_cases() {
-    let Some(program) = h2spec() else { return };
+    let Some(program) = tool("h2spec") else {
+        return;
+    };
     let (_greeter, address) = greeter().await;
     let (host, port) = address.rsplit_once(':').unwrap();
     let ran = run(&program, &["--strict", "-h", host, "-p", port]).await;
@@ -106,7 +81,9 @@ async fn h2spec_passes_all_of_its_cases() {
 #[cfg(feature = "tls")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn h2spec_passes_all_of_its_cases_over_tls() {
-    let Some(program) = h2spec() else { return };
+    let Some(program) = tool("h2spec") else {
+        return;
+    };
     let house = crate::tls::certificates::House::new();
     let socket = micro::Socket::new().tls(house.server().require());
     let greeter = super::greeter::serve_by(socket).await;
@@ -120,8 +97,7 @@ async fn h2spec_passes_all_of_its_cases_over_tls() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn grpc_health_probe_finds_it_serving() {
-    let module = "github.com/grpc-ecosystem/grpc-health-probe@v0.4.61";
-    let Some(program) = of_go("grpc-health-probe", module) else {
+    let Some(program) = tool("grpc-health-probe") else {
         return;
     };
     let (_greeter, address) = greeter().await;
@@ -135,8 +111,7 @@ async fn grpc_health_probe_finds_it_serving() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn grpcurl_calls_it_by_reflection() {
-    let module = "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4";
-    let Some(program) = of_go("grpcurl", module) else {
+    let Some(program) = tool("grpcurl") else {
         return;
     };
     let (_greeter, address) = greeter().await;
@@ -170,7 +145,7 @@ async fn grpcurl_calls_it_by_reflection() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ghz_makes_many_calls_and_all_go_well() {
-    let Some(program) = of_go("ghz", "github.com/bojand/ghz/cmd/ghz@v0.121.0") else {
+    let Some(program) = tool("ghz") else {
         return;
     };
     let (_greeter, address) = greeter().await;
@@ -199,17 +174,9 @@ async fn ghz_makes_many_calls_and_all_go_well() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_in_python_calls_each_shape() {
-    let python = tools().join("python");
-    let program = python.join("bin/python");
-    let script = format!(
-        "python3 -m venv '{0}' && '{0}/bin/pip' install --quiet grpcio",
-        python.display()
-    );
-    let mut install = Command::new("sh");
-    install.args(["-c", &script]);
-    if !installed("Python's grpcio", &program, &mut install) {
+    let Some(program) = tool("grpcio") else {
         return;
-    }
+    };
     let (_greeter, address) = greeter().await;
     let script = own("tests/it/grpc/client.py");
     let ran = run(&program, &[script.to_str().unwrap(), &address]).await;

@@ -393,6 +393,10 @@ async fn tls_is_spoken_and_the_server_verified() {
     let Some(mut server) = server else { return };
     server.start(is_ready).await;
     let secure = format!("127.0.0.1:{}", server.port() + 1);
+    // It listens there a moment after it is ready by the other port.
+    while tokio::net::TcpStream::connect(&secure).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     let ca = folder.unwrap().join("ca.pem");
     let registry = open(&secure, &format!("?tls-ca={}", ca.display()));
     let node = Node::new("tls", "tls-1", "10.0.0.1:80");

@@ -3,6 +3,7 @@
 use std::{
     future::poll_fn,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -12,23 +13,20 @@ use futures_core::Stream;
 use http::{HeaderMap, Response as HttpResponse, StatusCode, header};
 use serde_json::Value;
 
-use super::{
-    super::{
-        code, end, error,
-        head::{self, Form, STREAM_ENCODING},
-        messages::open,
-        metadata,
-    },
-    send::Failed,
+use super::super::{
+    end, error,
+    head::{self, Form, STREAM_ENCODING},
+    metadata,
 };
 use crate::{
     error::{Code, Error, Outcome, Result},
     http::{HttpBody, compression::Compression},
     message::{Body, ContentType, Expected, Metadata, Response, Trailers},
     protocols::{
-        client::Held,
-        envelope::{COMPRESSED, Envelopes},
-        propagation,
+        client::{Held, unknown},
+        envelope::{Envelope, Envelopes, poll_only},
+        failure, propagation,
+        sealed::Upload,
     },
 };
 
@@ -36,7 +34,7 @@ use crate::{
 pub(super) async fn answer(
     response: HttpResponse<HttpBody>,
     held: Held,
-    failed: Failed,
+    upload: Arc<Upload>,
     asked: (Form, ContentType),
     expected: Expected,
     most: usize,
@@ -82,7 +80,7 @@ pub(super) async fn answer(
                 encoding,
                 most,
                 trailers: trailers.clone(),
-                failed,
+                upload,
                 ended: false,
                 _held: held,
             };
@@ -92,7 +90,7 @@ pub(super) async fn answer(
                     let only = only.map_err(|error| beside(headers, error))?;
                     let mut response = Response::new(content_type, only);
                     for (name, value) in trailers.get().iter() {
-                        let name = format!("{}{name}", metadata::TRAILER);
+                        let name = format!("{}{name}", propagation::TRAILER);
                         response.metadata_mut().append(&name, value);
                     }
                     response
@@ -104,10 +102,7 @@ pub(super) async fn answer(
         }
     };
     read(headers, response.metadata_mut());
-    let load = headers
-        .get(&propagation::LOAD)
-        .and_then(|load| load.to_str().ok());
-    response.load = load.and_then(|load| load.parse().ok()).unwrap_or(0);
+    response.load = propagation::read_load(headers);
     Ok(response)
 }
 
@@ -143,7 +138,7 @@ async fn told(
     is_json: bool,
     most: usize,
 ) -> Error {
-    let otherwise = code::of_status(status);
+    let otherwise = failure::rpc_code(status);
     let plain = async {
         let (data, _) = body.collect(most).await?;
         match named_encoding(headers, &header::CONTENT_ENCODING)? {
@@ -170,15 +165,9 @@ async fn told(
 
 /// An error with outcome and pushback, as its metadata says them.
 fn said(mut error: Error, outcome: Option<&[u8]>) -> Error {
-    let outcome = match outcome {
-        Some(b"rejected") => Outcome::Rejected,
-        Some(b"unknown") => Outcome::Unknown,
-        // What the server did not send is not what we did not send.
-        _ => Outcome::Answered,
-    };
     let after = error.metadata().get(header::RETRY_AFTER.as_str());
     let after = after.and_then(|after| after.parse().ok());
-    error = error.with_outcome(outcome);
+    error = error.with_outcome(propagation::read_outcome(outcome));
     match after {
         Some(seconds) => error.with_retry_after(Duration::from_secs(seconds)),
         None => error,
@@ -191,7 +180,7 @@ struct Received {
     encoding: Option<Compression>,
     most: usize,
     trailers: Trailers,
-    failed: Failed,
+    upload: Arc<Upload>,
     ended: bool,
     _held: Held,
 }
@@ -199,24 +188,13 @@ struct Received {
 impl Received {
     /// The only message of an answer that has one.
     async fn only(&mut self) -> Result<Bytes> {
-        let mut only = None;
-        while let Some(message) = poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await {
-            let message = message?;
-            if only.replace(message).is_some() {
-                let error = "a second message came where one was expected";
-                return Err(Error::unimplemented(error));
-            }
-        }
-        only.ok_or_else(|| Error::unimplemented("no message came where one was expected"))
+        let mut first = None;
+        poll_fn(|cx| poll_only(&mut first, || Pin::new(&mut *self).poll_next(cx))).await
     }
 
     /// How it ended, by the last message.
-    fn end(&mut self, flags: u8, message: Bytes) -> Result<()> {
-        let message = match (flags & COMPRESSED, self.encoding) {
-            (0, _) => message,
-            (_, Some(encoding)) => encoding.decompress(&message, self.most)?,
-            (_, None) => return Err(Error::internal("the end is compressed, unsaid how")),
-        };
+    fn end(&mut self, envelope: Envelope) -> Result<()> {
+        let message = envelope.open(self.encoding, self.most, &STREAM_ENCODING)?;
         let told: Value = serde_json::from_slice(&message).map_err(|error| {
             Error::internal("the end of the stream is no JSON").with_source(error)
         })?;
@@ -237,7 +215,7 @@ impl Received {
         };
         let mut failed = error::read(failed, Code::Unknown);
         for (name, value) in trailers.iter() {
-            let name = format!("{}{name}", metadata::TRAILER);
+            let name = format!("{}{name}", propagation::TRAILER);
             failed.metadata_mut().append(&name, value);
         }
         let outcome = trailers
@@ -259,23 +237,15 @@ impl Stream for Received {
         let next = match next {
             Some(Ok(envelope)) if envelope.flags & end::END != 0 => {
                 this.ended = true;
-                this.end(envelope.flags, envelope.message).err().map(Err)
+                this.end(envelope).err().map(Err)
             }
-            Some(Ok(envelope)) => Some(open(envelope, this.encoding, this.most)),
-            Some(Err(error)) => Some(Err(this.failed.cause(unknown(error)))),
+            Some(Ok(envelope)) => Some(envelope.open(this.encoding, this.most, &STREAM_ENCODING)),
+            Some(Err(error)) => Some(Err(this.upload.cause(unknown(error)))),
             None => Some(Err(unknown(Error::internal(
                 "the answer ended without saying how",
             )))),
         };
         this.ended |= matches!(next, Some(Err(_)) | None);
         Poll::Ready(next)
-    }
-}
-
-/// What goes wrong while an answer comes says nothing of the work, unless that it is too large.
-fn unknown(error: Error) -> Error {
-    match error.code() {
-        Code::ResourceExhausted => error.with_outcome(Outcome::Answered),
-        _ => error.with_outcome(Outcome::Unknown),
     }
 }

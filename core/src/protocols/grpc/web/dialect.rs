@@ -6,9 +6,9 @@ use http::{HeaderMap, HeaderValue, Request, Response, header, request::Parts};
 
 use super::{text, trailers};
 use crate::{
-    http::{HttpAnswer, HttpBegun, HttpBody},
-    protocols::{Dialect, Site, grpc},
-    time::{self, Nanos},
+    http::{HttpBegun, HttpBody},
+    protocols::{dialect::Dialect, grpc, site::Site},
+    time::Nanos,
 };
 
 /// gRPC-Web: unary calls and streams of answers, in binary or in Base64.
@@ -19,13 +19,6 @@ impl Dialect for Server {
     fn speaks(&self, head: &Parts) -> bool {
         let named = head.headers.get(header::CONTENT_TYPE);
         named.is_some_and(|named| named.as_bytes().starts_with(BINARY.as_bytes()))
-    }
-
-    fn answer(&self, request: Request<HttpBody>, site: &Site) -> HttpAnswer {
-        match self.begin(request, site, time::now()) {
-            HttpBegun::Done(response) => Box::pin(async { response }),
-            HttpBegun::Running(answer) => answer,
-        }
     }
 
     fn begin(&self, mut request: Request<HttpBody>, site: &Site, now: Nanos) -> HttpBegun {

@@ -17,7 +17,7 @@ use crate::{
     codec::transcode,
     error::{Code, Error, Outcome, Result},
     message::{ContentType, Metadata, Request},
-    protocols::{json::TIMEOUT, propagation},
+    protocols::propagation,
 };
 
 /// How messages of a call are written.
@@ -97,8 +97,7 @@ impl Written {
         };
         headers.insert(header::ACCEPT, name(self.content_type.as_str())?);
         headers.insert(header::CONTENT_TYPE, content_type);
-        let ours = HeaderValue::from_static(concat!("micro-rs/", env!("CARGO_PKG_VERSION")));
-        headers.insert(header::USER_AGENT, ours);
+        headers.insert(header::USER_AGENT, crate::http::USER_AGENT);
         let endpoint = name(request.endpoint())?;
         headers.insert(SERVICE, name(request.service())?);
         headers.insert(METHOD, endpoint.clone());
@@ -106,7 +105,7 @@ impl Written {
         headers.insert(ID, HeaderValue::from(self.number));
         if let Some(left) = context.time_left() {
             let nanos = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX);
-            headers.insert(TIMEOUT, HeaderValue::from(nanos.max(1)));
+            headers.insert(propagation::TIMEOUT, HeaderValue::from(nanos.max(1)));
         }
         Ok(())
     }

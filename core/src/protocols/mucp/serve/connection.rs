@@ -31,7 +31,7 @@ use crate::{
         buffered::{Account, SMALL},
         protocol::ConnectionGuard,
     },
-    protocols::{Site, access::Access},
+    protocols::{access::Access, dispatcher::RequestDispatcher, site::Site},
     time::{self, NEVER, Nanos, nanos},
 };
 
@@ -111,7 +111,7 @@ impl Places {
 }
 
 impl Connection {
-    pub(super) fn new(upgraded: Upgraded<Site>) -> Self {
+    pub(super) fn new(upgraded: Upgraded<RequestDispatcher>) -> Self {
         let Upgraded {
             io,
             reader,
@@ -124,7 +124,7 @@ impl Connection {
             access,
             limits,
             ..
-        } = service;
+        } = service.site;
         Connection {
             wire: Wire::new(io, reader, limits.idle).counted(seat.buffered().account()),
             account: seat.buffered().account(),

@@ -12,7 +12,7 @@ use http::request::Parts;
 use super::names;
 use crate::{
     http::h1::Upgraded,
-    protocols::{Site, takeover::Takeover},
+    protocols::{dispatcher::RequestDispatcher, takeover::Takeover},
 };
 use connection::Connection;
 
@@ -25,7 +25,7 @@ impl Takeover for Server {
         names::is_ours(head)
     }
 
-    async fn serve(&self, connection: Upgraded<Site>) {
+    async fn serve(&self, connection: Upgraded<RequestDispatcher>) {
         Connection::new(connection).run().await;
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     error::{Code, Error, Result},
     http::HttpBody,
     message::{ContentType, Response},
-    protocols::{json, propagation},
+    protocols::{failure::failed, propagation},
 };
 
 /// What a reply repeats of its request.
@@ -175,7 +175,7 @@ impl Form {
 impl Reply {
     /// A message that may not come in: 403 and an error in JSON, as other dialects of HTTP say it.
     pub(super) fn forbidden(error: &Error) -> Self {
-        let (head, body) = json::failed(error, StatusCode::FORBIDDEN).into_parts();
+        let (head, body) = failed(error, StatusCode::FORBIDDEN).into_parts();
         let body = match body {
             HttpBody::Whole(body) => body,
             _ => Bytes::new(),

@@ -21,7 +21,7 @@ use crate::{
     message::{ContentType, Request, Response, Target},
     protocols::{
         addressing::{self, Meant},
-        json, propagation,
+        propagation,
     },
     time::{self, Nanos},
 };
@@ -218,7 +218,7 @@ impl Connection {
 
 /// What travels with a call.
 fn context_of(headers: &HeaderMap, now: Nanos) -> context::Context {
-    let mut context = propagation::context(headers, now, json::timeout(headers));
+    let mut context = propagation::context(headers, now, propagation::timeout(headers));
     context
         .metadata_mut()
         .remove(http::header::CONTENT_ENCODING.as_str());

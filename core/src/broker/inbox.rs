@@ -1,0 +1,141 @@
+//! Where the events of one subscription arrive, of brokers that have no server.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures_core::Stream;
+use parking_lot::Mutex;
+use tokio::sync::mpsc::{self, error::TrySendError};
+
+use super::{
+    Delivery,
+    in_hand::{Held, InHand},
+    registrations::Registered,
+};
+use crate::error::{Error, Outcome};
+
+/// Where the events of one subscription arrive.
+pub(super) struct Inbox {
+    pub(super) topic: Arc<str>,
+    /// `None` once closed.
+    sender: Mutex<Option<mpsc::Sender<Delivery>>>,
+    in_hand: InHand,
+    /// Whether its stream is still read.
+    open: AtomicBool,
+}
+
+/// Why an inbox did not take a delivery.
+pub(super) enum Refused {
+    Closed,
+    Full,
+}
+
+impl Inbox {
+    /// An inbox with room for so many events, and what comes into it.
+    pub(super) fn new(topic: &str, capacity: usize) -> (Arc<Self>, mpsc::Receiver<Delivery>) {
+        let (sender, receiver) = mpsc::channel(capacity.max(1));
+        let inbox = Inbox {
+            topic: topic.into(),
+            sender: Mutex::new(Some(sender)),
+            in_hand: InHand::default(),
+            open: AtomicBool::new(true),
+        };
+        (Arc::new(inbox), receiver)
+    }
+
+    /// Counts an event that came, until what it gives is dropped.
+    pub(super) fn hold(&self) -> Held {
+        self.in_hand.hold()
+    }
+
+    /// Puts a delivery in; one that is refused is dropped.
+    pub(super) fn put(&self, delivery: Delivery) -> Result<(), Refused> {
+        let sent = match &*self.sender.lock() {
+            Some(sender) => sender.try_send(delivery),
+            None => Err(TrySendError::Closed(delivery)),
+        };
+        sent.map_err(|error| match error {
+            TrySendError::Closed(_) => Refused::Closed,
+            TrySendError::Full(_) => Refused::Full,
+        })
+    }
+
+    /// Takes nothing more; its stream gives what has come and ends.
+    pub(super) fn close(&self) {
+        let sender = self.sender.lock().take();
+        drop(sender);
+    }
+
+    /// Waits until every event that came is acknowledged or failed.
+    pub(super) async fn settled(&self) {
+        self.in_hand.none().await;
+    }
+
+    /// Takes its registrations out, and waits until publishers have heard if its stream is still read.
+    pub(super) async fn deregister(&self, registered: Vec<Registered>, propagation: Duration) {
+        for one in registered {
+            one.end().await;
+        }
+        if self.open.load(Relaxed) {
+            tokio::time::sleep(propagation).await;
+        }
+    }
+}
+
+/// What comes into an inbox. When it is dropped, the inbox closes and what nobody read is given back.
+pub(super) struct Feed {
+    receiver: mpsc::Receiver<Delivery>,
+    inbox: Arc<Inbox>,
+    /// Takes the inbox out of where publishers find it.
+    remove: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Feed {
+    pub(super) fn new(
+        inbox: Arc<Inbox>,
+        receiver: mpsc::Receiver<Delivery>,
+        remove: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
+        Feed {
+            receiver,
+            inbox,
+            remove: Box::new(remove),
+        }
+    }
+
+    pub(super) fn inbox(&self) -> &Arc<Inbox> {
+        &self.inbox
+    }
+}
+
+impl Stream for Feed {
+    type Item = Delivery;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Delivery>> {
+        self.receiver.poll_recv(cx)
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.inbox.open.store(false, Relaxed);
+        (self.remove)();
+        self.inbox.close();
+        while let Ok(delivery) = self.receiver.try_recv() {
+            // Nothing was done for it.
+            delivery.nack(gone());
+        }
+    }
+}
+
+/// The error for an event whose subscription has ended.
+pub(super) fn gone() -> Error {
+    Error::unavailable("the subscription ended").with_outcome(Outcome::Rejected)
+}
