@@ -39,7 +39,7 @@ built() {
         say "building $1 ${version[$1]}, once; see $log"
         if (
             rm -rf "$work/module" && mkdir -p "$work/module" && cd "$work/module" || exit
-            export GOFLAGS="-mod=mod -modcacherw" GOWORK=off GOCACHE=$work/cache GOMODCACHE=$work/modules
+            export GOFLAGS="-mod=mod -modcacherw" GOWORK=off GOCACHE=$work/cache GOMODCACHE=$work/modules GOGC=400
             go mod init micro/backends
             go mod edit -require="$2@${version[$1]}"
             if declare -F "$1"_module; then "$1"_module || exit; fi

@@ -5,7 +5,7 @@ use std::{io, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use tokio::{
     io::{AsyncReadExt, DuplexStream},
-    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    sync::mpsc::{Receiver, Sender, channel},
     time::{Instant, advance},
 };
 
@@ -19,13 +19,13 @@ use crate::{
 };
 
 /// Hands the server's end of each connection to the test.
-struct Pipes(UnboundedSender<DuplexStream>);
+struct Pipes(Sender<DuplexStream>);
 
 #[async_trait]
 impl Network for Pipes {
     async fn connect(&self, _: &str) -> io::Result<Io> {
         let (client, server) = tokio::io::duplex(1024);
-        self.0.send(server).map_err(io::Error::other)?;
+        self.0.try_send(server).map_err(io::Error::other)?;
         Ok(Io::Other(Box::new(client)))
     }
 
@@ -34,8 +34,8 @@ impl Network for Pipes {
     }
 }
 
-fn node(most: usize, limits: Limits) -> (Arc<Node>, UnboundedReceiver<DuplexStream>) {
-    let (pipes, servers) = unbounded_channel();
+fn node(most: usize, limits: Limits) -> (Arc<Node>, Receiver<DuplexStream>) {
+    let (pipes, servers) = channel(8);
     let node = Node::new(
         "a:1",
         Arc::new(Pipes(pipes)),
@@ -85,7 +85,7 @@ async fn the_connection_used_last_is_taken_if_it_is_open() {
 async fn an_idle_connection_gives_way_at_the_limit() {
     let (node, mut servers) = node(1, Limits::default());
     let (other, _others) = {
-        let (pipes, others) = unbounded_channel();
+        let (pipes, others) = channel(8);
         let pool = node.pool.clone();
         let network = Arc::new(Pipes(pipes));
         (Node::new("b:1", network, node.limits.clone(), pool), others)
