@@ -45,7 +45,7 @@ use crate::{call::Call, net::io::Io};
 ///             let Ok(Some(line)) = line else { return };
 ///             let mut words = line.splitn(3, ' ').skip(1);
 ///             let target = Target::new("", words.next().unwrap_or(""));
-///             let body = words.next().unwrap_or("").to_owned();
+///             let body = words.next().unwrap_or("").to_owned().into_bytes();
 ///             let answer = match call.call(Request::new(target, ContentType::Json, body)).await {
 ///                 Ok(answer) => answer.into_parts().1.into_bytes(),
 ///                 Err(error) => Err(error),
