@@ -27,6 +27,9 @@ pub(crate) use trailers::Trailers;
 pub(crate) use crate::metadata::Metadata;
 use crate::{context::Context, time::Nanos};
 
+/// What the names of services begin with that stand for the subscribers of a topic: `topic:NAME`.
+pub(crate) const TOPICS: &str = "topic:";
+
 /// Where a request goes: an endpoint of a service.
 ///
 /// Made once for an endpoint and shared by its calls; cloning costs a counter.

@@ -154,12 +154,9 @@ pub struct Stats {
     pub dropped: u64,
 }
 
-/// What the names begin with that subscriptions are registered under: `topic:NAME`.
-pub const TOPICS: &str = "topic:";
-
 /// The name that subscriptions to a topic are registered under.
 fn service(topic: &str) -> String {
-    format!("{TOPICS}{topic}")
+    format!("{}{topic}", crate::message::TOPICS)
 }
 
 #[async_trait]

@@ -8,7 +8,7 @@ use super::access::Access;
 use crate::{
     call::{Answer, Call, Shape},
     error::Error,
-    message::{self, Target},
+    message::{self, TOPICS, Target},
     net::Limits,
 };
 
@@ -107,6 +107,10 @@ impl Call for Refusal {
 /// The service and the endpoint that a path names.
 fn split(path: &str) -> Option<(&str, String)> {
     let path = path.strip_prefix('/')?;
+    if path.starts_with(TOPICS) {
+        let (topic, subscription) = path.split_once('/')?;
+        return Some((topic, subscription.to_owned()));
+    }
     let Some((left, method)) = path.rsplit_once('/') else {
         let (kind, method) = path.rsplit_once('.')?;
         return (!kind.is_empty() && !method.is_empty()).then(|| ("", path.to_owned()));
@@ -135,6 +139,10 @@ mod tests {
         );
         assert_eq!(split("/Greeter/Hello"), named("Greeter", "Greeter.Hello"));
         assert_eq!(split("/Greeter.Hello"), named("", "Greeter.Hello"));
+        assert_eq!(
+            split("/topic:orders.new/queue:a.b"),
+            named("topic:orders.new", "queue:a.b")
+        );
         for wrong in [
             "",
             "/",

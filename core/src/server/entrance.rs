@@ -12,11 +12,10 @@ use std::{
 use tokio::time::Sleep;
 
 use crate::{
-    broker::direct::TOPICS,
     call::{Answer, Begun, Call, Identity, Listing, Operations, Shape, Traced, Watch},
     context::Trace,
     error::{Error, Outcome, Result},
-    message::{Request, Response},
+    message::{Request, Response, TOPICS},
     server::{
         busy::{Busy, Permit},
         counted::Counted,
@@ -214,7 +213,8 @@ impl Call for Entrance {
     }
 
     fn shape(&self, endpoint: &str) -> Option<Shape> {
-        self.table.shape(endpoint)
+        let of_event = || self.events.get()?.shape(endpoint);
+        self.table.shape(endpoint).or_else(of_event)
     }
 
     fn listing(&self) -> Option<Listing> {

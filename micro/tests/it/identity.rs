@@ -89,7 +89,7 @@ async fn ask(client: &Client, service: &str, timeout: Duration) -> Result<String
 async fn refuses(speaking: &str) {
     let reused = Reused::new().await;
     let client = reused.client(speaking);
-    let error = ask(&client, "greeter", Duration::from_millis(200))
+    let error = ask(&client, "greeter", Duration::from_secs(1))
         .await
         .unwrap_err();
     assert_eq!(

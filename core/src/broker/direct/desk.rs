@@ -18,7 +18,7 @@ use crate::{
         in_hand::Held,
         inbox::{Feed, Inbox, gone},
     },
-    call::{Answer, Call, Identity, wrong_server},
+    call::{Answer, Call, Identity, Shape, wrong_server},
     error::{Error, Outcome, Result},
     message::{Body, ContentType, Request, Response},
 };
@@ -173,6 +173,13 @@ impl Call for Desk {
                 Err(_) => Err(Error::aborted("it was not acknowledged")),
             }
         })
+    }
+
+    /// An event is one message, and so is the answer.
+    fn shape(&self, endpoint: &str) -> Option<Shape> {
+        let inboxes = self.inboxes.lock();
+        let is_open = inboxes.keys().any(|(_, open)| open == endpoint);
+        is_open.then(Shape::default)
     }
 
     /// By the topic alone: which subscription is meant is in the endpoint.

@@ -214,7 +214,7 @@ impl Shared {
             tell(&mut first, First::Failed);
             if Instant::now() + rest >= until {
                 self.pending.drops();
-                let topic = service.strip_prefix(super::TOPICS);
+                let topic = service.strip_prefix(crate::message::TOPICS);
                 tracing::warn!(topic, receiver = %receiver.who, %error, "an event is dropped: it was never acknowledged");
                 return;
             }
