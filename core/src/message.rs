@@ -28,7 +28,7 @@ pub(crate) use crate::metadata::Metadata;
 use crate::{context::Context, time::Nanos};
 
 /// What the names of services begin with that stand for the subscribers of a topic: `topic:NAME`.
-pub(crate) const TOPICS: &str = "topic:";
+pub const TOPICS: &str = "topic:";
 
 /// Where a request goes: an endpoint of a service.
 ///

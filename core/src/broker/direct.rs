@@ -22,6 +22,7 @@ use super::{
     inbox::Feed,
     registrations::Registered,
 };
+pub use crate::message::TOPICS;
 use crate::{
     call::Call,
     error::Result,
@@ -156,7 +157,7 @@ pub struct Stats {
 
 /// The name that subscriptions to a topic are registered under.
 fn service(topic: &str) -> String {
-    format!("{}{topic}", crate::message::TOPICS)
+    format!("{TOPICS}{topic}")
 }
 
 #[async_trait]
