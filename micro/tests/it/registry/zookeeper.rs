@@ -128,6 +128,17 @@ async fn until_found(registry: &ZooKeeper, service: &str, expected: &[&str]) {
         .unwrap_or_else(|_| panic!("{expected:?} were never found"));
 }
 
+/// Registers a node as soon as the registry is back: until then it says that it is not.
+async fn register_when_back(registry: &ZooKeeper, node: &Node) {
+    let registered = timeout(Duration::from_secs(20), async {
+        while let Err(error) = registry.register(node, TTL).await {
+            assert_eq!(error.code(), Code::Unavailable, "{error}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    registered.await.expect("the registry never came back");
+}
+
 #[tokio::test]
 async fn zookeeper_keeps_the_contract() {
     let Some(address) = backend::server("zookeeper") else {
@@ -209,7 +220,7 @@ async fn a_restart_is_survived_with_and_without_data() {
     server.start(is_ready).await;
     until_found(&reader, "restart", &["restart-1", "restart-2"]).await;
     let third = Node::new("restart", "restart-3", "10.0.0.1:82");
-    registrant.register(&third, TTL).await.unwrap();
+    register_when_back(&registrant, &third).await;
     comes(&mut updates, &["restart-1", "restart-2", "restart-3"]).await;
     server.kill();
     server.empty();
@@ -220,7 +231,7 @@ async fn a_restart_is_survived_with_and_without_data() {
     // By itself: nobody registers again here.
     until_found(&reader, "restart", &["restart-1", "restart-3"]).await;
     let fourth = Node::new("restart", "restart-4", "10.0.0.1:83");
-    registrant.register(&fourth, TTL).await.unwrap();
+    register_when_back(&registrant, &fourth).await;
     // What a server lacks that was lost is shown on for a while.
     let all = ["restart-1", "restart-2", "restart-3", "restart-4"];
     comes(&mut updates, &all).await;
