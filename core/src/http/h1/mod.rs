@@ -24,6 +24,7 @@ mod tests;
 
 pub(crate) use broken::Broken;
 pub(crate) use detect::{EXAMPLES, detect};
+#[cfg(feature = "http-client")]
 pub(crate) use exchange::Exchange;
 pub(crate) use framing::BodyFraming;
 pub(crate) use head::{expects_continue, is_kept};

@@ -86,6 +86,7 @@ impl Reader {
         self.buffer.len()
     }
 
+    #[cfg(any(feature = "http-client", fuzzing, test))]
     /// Whether the body of the last message taken has come to its end.
     pub(crate) fn is_body_done(&self) -> bool {
         self.body.is_done()
