@@ -64,7 +64,7 @@ pub trait Handler<Args>: Clone + Send + Sync + Sized + 'static {
 
     /// The same handler, run on the blocking pool: for work that computes long between awaits.
     ///
-    /// A job counts towards [`Lifecycle::concurrency`](crate::Lifecycle::concurrency) until it has really ended,
+    /// A job counts towards `Lifecycle::concurrency` until it has really ended,
     /// also when its caller has given up. A job whose caller has given up, or whose deadline has passed, before a
     /// thread is free for it does not run; one that runs is dropped at its next await.
     fn blocking(self) -> Blocking<Self> {
