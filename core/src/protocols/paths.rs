@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::{
     error::{Error, Result},
-    message::{TOPICS, Target},
+    message::Target,
     node::Node,
 };
 
@@ -121,7 +121,6 @@ fn path(target: &Target) -> Result<PathAndQuery> {
     let (service, endpoint) = (target.service(), target.endpoint());
     let text = match endpoint.rsplit_once('.') {
         _ if endpoint.starts_with('/') => endpoint.to_owned(),
-        _ if service.starts_with(TOPICS) => format!("/{service}/{endpoint}"),
         Some((kind, method)) => format!("/{service}.{kind}/{method}"),
         None => format!("/{service}/{endpoint}"),
     };

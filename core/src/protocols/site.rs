@@ -108,8 +108,13 @@ impl Call for Refusal {
 fn split(path: &str) -> Option<(&str, String)> {
     let path = path.strip_prefix('/')?;
     if path.starts_with(TOPICS) {
-        let (topic, subscription) = path.split_once('/')?;
-        return Some((topic, subscription.to_owned()));
+        // `/topic:NAME/queue:NAME`, or `/topic:NAME.queue:A/B` for a queue called `A.B`; likewise with `node:`.
+        let (left, last) = path.rsplit_once('/')?;
+        let kind = left.find(".queue:").or_else(|| left.find(".node:"));
+        return Some(match kind {
+            Some(at) => (&left[..at], format!("{}.{last}", &left[at + 1..])),
+            None => (left, last.to_owned()),
+        });
     }
     let Some((left, method)) = path.rsplit_once('/') else {
         let (kind, method) = path.rsplit_once('.')?;
@@ -140,8 +145,12 @@ mod tests {
         assert_eq!(split("/Greeter/Hello"), named("Greeter", "Greeter.Hello"));
         assert_eq!(split("/Greeter.Hello"), named("", "Greeter.Hello"));
         assert_eq!(
-            split("/topic:orders.new/queue:a.b"),
-            named("topic:orders.new", "queue:a.b")
+            split("/topic:orders.new/queue:a"),
+            named("topic:orders.new", "queue:a")
+        );
+        assert_eq!(
+            split("/topic:orders.new.queue:a.b/c"),
+            named("topic:orders.new", "queue:a.b.c")
         );
         for wrong in [
             "",
