@@ -1,9 +1,10 @@
 //! `registry copy`, `doctor`, and the flags of registries.
 
-use std::{
-    io::{BufRead, BufReader, Write},
-    net::{TcpListener, UdpSocket},
-};
+#[cfg(feature = "nats")]
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+#[cfg(feature = "dns")]
+use std::net::UdpSocket;
 
 use crate::house::{House, Started, greeter};
 use micro::Service;
