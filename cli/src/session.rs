@@ -237,7 +237,7 @@ impl Session {
 
     /// Fails for a registry in which nothing can be written.
     pub(crate) fn writable(registry: &dyn Registry) -> Result {
-        match registry.only_reads() {
+        match registry.is_read_only() {
             false => Ok(()),
             true => Err(Failure::Usage(format!(
                 "registry `{}` is only read, nothing can be registered in it; name another",

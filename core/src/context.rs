@@ -1,7 +1,7 @@
 //! What travels with a call: time left, attempts left, criticality, trace, metadata.
 
+mod compression;
 mod relay;
-mod wire;
 
 use std::{
     fmt,
@@ -14,8 +14,8 @@ use crate::{
     metadata::Metadata,
     time::{self, NEVER, Nanos},
 };
+pub use compression::Compression;
 pub use relay::Relay;
-pub use wire::Wire;
 
 /// What travels with a call, from the edge through every service it reaches.
 ///
@@ -54,7 +54,7 @@ pub struct Context {
     metadata: Metadata,
     /// Of a context that came with a request: the metadata that goes to the services called.
     marked: Metadata,
-    wire: Option<Wire>,
+    compression: Option<Compression>,
 }
 
 #[derive(Clone, Copy)]
@@ -267,7 +267,7 @@ impl Context {
             received: true,
             metadata,
             marked: Metadata::new(),
-            wire: None,
+            compression: None,
         }
     }
 
@@ -281,14 +281,14 @@ impl Context {
         self.received
     }
 
-    /// The call on the wire; `None` where nobody compresses, or the protocol says nothing of it.
-    pub fn wire(&self) -> Option<&Wire> {
-        self.wire.as_ref()
+    /// How the messages of this call are compressed; `None` if the protocol does not compress single messages.
+    pub fn compression(&self) -> Option<&Compression> {
+        self.compression.as_ref()
     }
 
-    /// Lets a call be seen on the wire.
-    pub(crate) fn set_wire(&mut self, wire: Wire) {
-        self.wire = Some(wire);
+    /// Attaches the compression state of a call.
+    pub(crate) fn set_compression(&mut self, compression: Compression) {
+        self.compression = Some(compression);
     }
 
     pub(crate) fn deadline(&self) -> Nanos {
@@ -315,7 +315,7 @@ impl Context {
             received: false,
             metadata,
             marked: Metadata::new(),
-            wire: None,
+            compression: None,
         }
     }
 }

@@ -68,7 +68,7 @@ pub struct Lifecycle {
     /// `register_ttl` where that was changed and this was not. More than half of it is an error.
     pub register_interval: Duration,
     /// How long it goes on serving once deregistered, until everyone has heard. 1 s, as go-zero's.
-    pub propagation: Duration,
+    pub deregister_delay: Duration,
     /// How long calls in flight may take to end, from the moment it deregisters. 10 s. The exit takes at most a second
     /// longer, whatever still runs.
     pub drain: Duration,
@@ -81,7 +81,7 @@ impl Default for Lifecycle {
         Lifecycle {
             register_ttl: Duration::from_secs(60),
             register_interval: Duration::from_secs(30),
-            propagation: Duration::from_secs(1),
+            deregister_delay: Duration::from_secs(1),
             drain: Duration::from_secs(10),
             concurrency: 10_000,
         }

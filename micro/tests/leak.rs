@@ -47,7 +47,7 @@ fn used() -> Use {
 async fn node(registry: &Memory) -> Running {
     let service = Service::new("text")
         .plugins(Plugins::new().registry(registry.clone()))
-        .lifecycle(|life| life.propagation = Duration::from_millis(2))
+        .lifecycle(|life| life.deregister_delay = Duration::from_millis(2))
         .handle("Text.Echo", async |_: Context, text: String| Ok(text));
     service.serve().await.unwrap()
 }

@@ -111,7 +111,7 @@ async fn hello(_: Context, name: String) -> Answer<String> {
 
 async fn connect(port: u16, count: usize) -> Result<()> {
     let mut limits = Limits::default();
-    limits.connections = count;
+    limits.max_connections = count;
     let socket = Socket::new().limits(limits);
     let before = resident_kib(std::process::id())? as f64;
     let node = Node::new("echo", "echo-1", format!("127.0.0.1:{port}"));

@@ -84,7 +84,7 @@ impl<M> Micro<M> {
         let mut sockets = Sockets::default();
         sockets.congestion = self.congestion.map(str::to_owned);
         let mut limits = Limits::default();
-        limits.poll = self.poll;
+        limits.busy_poll = self.poll;
         let plugins = Plugins::new().registry(One(node));
         if self.grpc {
             return plugins.transport(Grpc::new().network(sockets).limits(limits));

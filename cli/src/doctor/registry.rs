@@ -51,7 +51,7 @@ pub(crate) async fn registry(url: &Url, registry: &dyn Registry, limit: Duration
             None
         }
     };
-    if registry.only_reads() {
+    if registry.is_read_only() {
         let why = "it is only read: what is started with it is registered nowhere";
         report.add("registers", Found::Without(why.to_owned()), None);
         return report;

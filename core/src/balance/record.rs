@@ -27,9 +27,9 @@ pub struct Record {
     /// How old the knowledge of the nodes was, in microseconds.
     pub age_us: u64,
     /// Each node known, and what kept it from being picked or its cost.
-    pub nodes: Vec<Seen>,
+    pub nodes: Vec<Candidate>,
     /// Each attempt, in order.
-    pub attempts: Vec<Tried>,
+    pub attempts: Vec<AttemptRecord>,
     /// Waits between attempts, and refusals to make another.
     pub notes: Vec<String>,
     /// From the first decision to the answer, in microseconds.
@@ -39,7 +39,7 @@ pub struct Record {
 /// A node as a call saw it.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
-pub struct Seen {
+pub struct Candidate {
     /// Its id.
     pub id: String,
     /// Its version.
@@ -57,7 +57,7 @@ pub struct Seen {
 /// One attempt.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
-pub struct Tried {
+pub struct AttemptRecord {
     /// The node's id.
     pub node: String,
     /// Where it listens.
@@ -67,7 +67,7 @@ pub struct Tried {
     /// When it began, in microseconds after the first decision.
     pub at_us: u64,
     /// How long it was to be waited for before another node was asked, in microseconds.
-    pub patience_us: u64,
+    pub attempt_timeout_us: u64,
     /// Attempts lent to the calls below it.
     pub lent: u8,
     /// How long it took, in microseconds.
@@ -118,7 +118,7 @@ impl Record {
                     (true, false) => "ejected",
                     (true, true) => "considered",
                 };
-                Seen {
+                Candidate {
                     id: member.node.id.clone(),
                     version: member.node.version.clone(),
                     address: member.node.address.clone(),
@@ -131,12 +131,12 @@ impl Record {
     }
 
     pub(super) fn begin(&mut self, node: &Node, why: &str, began: Nanos, attempt: &Attempt) {
-        self.attempts.push(Tried {
+        self.attempts.push(AttemptRecord {
             node: node.id.clone(),
             address: node.address.clone(),
             why: why.to_owned(),
             at_us: (attempt.now - began) / 1000,
-            patience_us: attempt.patience.saturating_sub(attempt.now) / 1000,
+            attempt_timeout_us: attempt.patience.saturating_sub(attempt.now) / 1000,
             lent: attempt.attempts - 1,
             took_us: 0,
             outcome: "cancelled".to_owned(),
@@ -196,7 +196,7 @@ impl fmt::Display for Record {
                 attempt.why,
                 attempt.outcome,
                 ms(attempt.took_us),
-                ms(attempt.patience_us),
+                ms(attempt.attempt_timeout_us),
                 attempt.lent
             )?;
         }

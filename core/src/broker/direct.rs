@@ -88,7 +88,7 @@ pub struct Settings {
     /// How often it is renewed. 30 s, as a service's. Where that is more than half of `register_ttl`, a third of it.
     pub register_interval: Duration,
     /// How long a subscription that was closed takes events on, until every publisher has heard. 1 s.
-    pub propagation: Duration,
+    pub deregister_delay: Duration,
 }
 
 impl Default for Settings {
@@ -102,7 +102,7 @@ impl Default for Settings {
             redeliver_for: Duration::from_secs(300),
             register_ttl: Duration::from_secs(60),
             register_interval: Duration::from_secs(30),
-            propagation: Duration::from_secs(1),
+            deregister_delay: Duration::from_secs(1),
         }
     }
 }
@@ -234,8 +234,8 @@ impl Inner {
         let inner = self.clone();
         let inbox = feed.inbox().clone();
         Subscription::new(feed, async move {
-            let propagation = inner.settings.propagation;
-            inbox.deregister(vec![registered], propagation).await;
+            let deregister_delay = inner.settings.deregister_delay;
+            inbox.deregister(vec![registered], deregister_delay).await;
             port.desk.close(&inbox);
             inbox.settled().await;
             if let Some(listener) = Arc::into_inner(port).and_then(|port| port.listener) {

@@ -64,7 +64,7 @@ pub struct Settings {
     /// How often it is renewed. 30 s, as go-micro's. Where that is more than half of `register_ttl`, a third of it.
     pub register_interval: Duration,
     /// How long a subscription that was closed takes events on, until every publisher has heard. 1 s.
-    pub propagation: Duration,
+    pub deregister_delay: Duration,
 }
 
 impl Default for Settings {
@@ -77,7 +77,7 @@ impl Default for Settings {
             capacity: 1024,
             register_ttl: Duration::from_secs(60),
             register_interval: Duration::from_secs(30),
-            propagation: Duration::from_secs(1),
+            deregister_delay: Duration::from_secs(1),
         }
     }
 }
@@ -162,8 +162,8 @@ impl Inner {
         let inner = self.clone();
         let inbox = feed.inbox().clone();
         Subscription::new(feed, async move {
-            let propagation = inner.settings.propagation;
-            inbox.deregister(registered, propagation).await;
+            let deregister_delay = inner.settings.deregister_delay;
+            inbox.deregister(registered, deregister_delay).await;
             inbox.close();
             inbox.settled().await;
             if let Some(listener) = Arc::into_inner(port).and_then(|port| port.listener) {

@@ -79,12 +79,12 @@ impl Inbox {
     }
 
     /// Takes its registrations out, and waits until publishers have heard if its stream is still read.
-    pub(super) async fn deregister(&self, registered: Vec<Registered>, propagation: Duration) {
+    pub(super) async fn deregister(&self, registered: Vec<Registered>, deregister_delay: Duration) {
         for one in registered {
             one.end().await;
         }
         if self.open.load(Relaxed) {
-            tokio::time::sleep(propagation).await;
+            tokio::time::sleep(deregister_delay).await;
         }
     }
 }

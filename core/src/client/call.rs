@@ -14,7 +14,7 @@ use crate::{
     call::Answer,
     client::Client,
     codec::{Codecs, Payload, in_answer},
-    context::{Context, Wire},
+    context::{Compression, Context},
     error::{Error, Result},
     message::{ContentType, Expected, Request, Target},
     node::Node,
@@ -129,9 +129,9 @@ impl<In, Out> RequestBuilder<'_, In, Out> {
         self.with(|request| request.context_mut().metadata_mut().insert(name, value))
     }
 
-    /// Shows how the call looks on the wire, and has a say in it.
-    pub fn wire(self, wire: &Wire) -> Self {
-        self.with(|request| request.context_mut().set_wire(wire.clone()))
+    /// Controls and observes how the messages of the call are compressed. Only gRPC does so.
+    pub fn compression(self, compression: &Compression) -> Self {
+        self.with(|request| request.context_mut().set_compression(compression.clone()))
     }
 
     /// Declares that doing the work twice does no harm, or that it does.

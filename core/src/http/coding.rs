@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 
-use super::compression::Compression;
+use super::compression::Encoding;
 use crate::error::{Code, Error, Result};
 
 /// What is understood, as `accept-encoding` lists it.
@@ -19,13 +19,13 @@ pub(crate) const ACCEPTED: HeaderValue =
 ///
 /// # Errors
 /// `Unimplemented` for a coding that is not known here, and for several on top of each other.
-pub(crate) fn of(headers: &HeaderMap) -> Result<Option<Compression>> {
+pub(crate) fn of(headers: &HeaderMap) -> Result<Option<Encoding>> {
     let mut found = None;
     for value in headers.get_all(header::CONTENT_ENCODING) {
         let text = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
         for name in text.split(',').map(str::trim) {
             let name = if name == "x-gzip" { "gzip" } else { name };
-            let Some(compression) = Compression::named(name).map_err(|_| unknown(name))? else {
+            let Some(compression) = Encoding::named(name).map_err(|_| unknown(name))? else {
                 continue;
             };
             if found.replace(compression).is_some() {
@@ -51,7 +51,7 @@ fn unknown(name: &str) -> Error {
 ///
 /// # Errors
 /// `ResourceExhausted` as soon as it is over `most` bytes, `InvalidArgument` when it is damaged.
-pub(crate) fn decode(coding: Option<Compression>, body: Bytes, most: usize) -> Result<Bytes> {
+pub(crate) fn decode(coding: Option<Encoding>, body: Bytes, most: usize) -> Result<Bytes> {
     let Some(coding) = coding.filter(|_| !body.is_empty()) else {
         return Ok(body);
     };
@@ -76,7 +76,7 @@ mod tests {
         for value in values {
             headers.append(header::CONTENT_ENCODING, value.parse().unwrap());
         }
-        of(&headers).map(|coding| coding.map(Compression::as_str))
+        of(&headers).map(|coding| coding.map(Encoding::as_str))
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 
 /// A way of compressing single messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Compression {
+pub(crate) enum Encoding {
     /// Gzip, RFC 1952.
     #[cfg(feature = "gzip")]
     Gzip,
@@ -31,15 +31,15 @@ pub(crate) const ACCEPTED: &str = match (cfg!(feature = "gzip"), cfg!(feature = 
     not(any(feature = "gzip", feature = "zstd")),
     allow(unused_variables, reason = "there is nothing to compress with")
 )]
-impl Compression {
+impl Encoding {
     /// The one of that name; `None` for `identity`, and an error for one that is not known here.
     pub(crate) fn named(name: &str) -> Result<Option<Self>> {
         match name.trim() {
             "" | "identity" => Ok(None),
             #[cfg(feature = "gzip")]
-            "gzip" => Ok(Some(Compression::Gzip)),
+            "gzip" => Ok(Some(Encoding::Gzip)),
             #[cfg(feature = "zstd")]
-            "zstd" => Ok(Some(Compression::Zstd)),
+            "zstd" => Ok(Some(Encoding::Zstd)),
             other => Err(Error::unimplemented(format!(
                 "compression `{other}` is not known here; use one of {ACCEPTED}"
             ))),
@@ -57,9 +57,9 @@ impl Compression {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             #[cfg(feature = "gzip")]
-            Compression::Gzip => "gzip",
+            Encoding::Gzip => "gzip",
             #[cfg(feature = "zstd")]
-            Compression::Zstd => "zstd",
+            Encoding::Zstd => "zstd",
         }
     }
 
@@ -70,7 +70,7 @@ impl Compression {
         };
         match self {
             #[cfg(feature = "gzip")]
-            Compression::Gzip => {
+            Encoding::Gzip => {
                 let level = flate2::Compression::fast();
                 let mut encoder = flate2::read::GzEncoder::new(message, level);
                 let mut compressed = Vec::with_capacity(message.len() / 2 + 32);
@@ -78,7 +78,7 @@ impl Compression {
                 Ok(compressed.into())
             }
             #[cfg(feature = "zstd")]
-            Compression::Zstd => {
+            Encoding::Zstd => {
                 const FAST: i32 = 1;
                 let compressed = zstd::stream::encode_all(message, FAST).map_err(failed)?;
                 Ok(compressed.into())
@@ -94,9 +94,9 @@ impl Compression {
     pub(crate) fn decompress(self, message: &[u8], most: usize) -> Result<Bytes> {
         match self {
             #[cfg(feature = "gzip")]
-            Compression::Gzip => read(flate2::read::MultiGzDecoder::new(message), most),
+            Encoding::Gzip => read(flate2::read::MultiGzDecoder::new(message), most),
             #[cfg(feature = "zstd")]
-            Compression::Zstd => {
+            Encoding::Zstd => {
                 // A frame may ask for a window of any size: no more than what a message may have, or the 8 MiB
                 // that every decoder should take (RFC 8878, 3.1.1.1.2), whatever the message is.
                 let mut decoder = zstd::stream::read::Decoder::new(message).map_err(damaged)?;
@@ -132,8 +132,8 @@ mod tests {
     use super::*;
     use crate::error::Code;
 
-    fn all() -> Vec<Compression> {
-        let named = ACCEPTED.split(',').map(Compression::named);
+    fn all() -> Vec<Encoding> {
+        let named = ACCEPTED.split(',').map(Encoding::named);
         named.filter_map(Result::unwrap).collect()
     }
 
@@ -163,9 +163,9 @@ mod tests {
 
     #[test]
     fn the_first_known_of_a_list_is_chosen() {
-        assert_eq!(Compression::chosen("br, gzip"), Some(Compression::Gzip));
-        assert_eq!(Compression::chosen("identity"), None);
-        let error = Compression::named("br").unwrap_err();
+        assert_eq!(Encoding::chosen("br, gzip"), Some(Encoding::Gzip));
+        assert_eq!(Encoding::chosen("identity"), None);
+        let error = Encoding::named("br").unwrap_err();
         assert_eq!(error.code(), Code::Unimplemented);
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     net::buffered::{Account, SMALL},
 };
 
-/// Bytes that a body must bring, or end, within [`Limits::frame`](crate::net::Limits::frame).
+/// Bytes that a body must bring, or end, within [`Limits::frame_timeout`](crate::net::Limits::frame_timeout).
 pub(crate) const PACE: usize = 16 * 1024;
 
 /// The bytes that are held of one request's body while it comes, and until its call has ended.

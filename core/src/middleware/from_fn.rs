@@ -7,7 +7,7 @@ use std::{
 
 use tower_service::Service;
 
-use super::Seam;
+use super::BoxService;
 use crate::{
     call::Answer,
     error::{Error, Result},
@@ -39,11 +39,11 @@ where
 #[derive(Clone)]
 pub struct FromFn<F>(F);
 
-impl<F: Clone> tower_layer::Layer<Seam> for FromFn<F> {
-    type Service = Around<F>;
+impl<F: Clone> tower_layer::Layer<BoxService> for FromFn<F> {
+    type Service = FromFnService<F>;
 
-    fn layer(&self, inner: Seam) -> Around<F> {
-        Around {
+    fn layer(&self, inner: BoxService) -> FromFnService<F> {
+        FromFnService {
             function: self.0.clone(),
             inner,
         }
@@ -58,12 +58,12 @@ impl<F> fmt::Debug for FromFn<F> {
 
 /// The function around what it was given.
 #[derive(Clone)]
-pub struct Around<F> {
+pub struct FromFnService<F> {
     function: F,
-    inner: Seam,
+    inner: BoxService,
 }
 
-impl<F, Fut> Service<Request> for Around<F>
+impl<F, Fut> Service<Request> for FromFnService<F>
 where
     F: Fn(Request, Next) -> Fut,
     Fut: Future<Output = Result<Response>>,
@@ -86,7 +86,7 @@ where
 
 /// The layers further in.
 #[derive(Debug)]
-pub struct Next(Seam);
+pub struct Next(BoxService);
 
 impl Next {
     /// Has the request answered there. Dropping the future cancels the work.

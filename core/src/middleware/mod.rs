@@ -1,6 +1,6 @@
 //! The user's own layers: tower layers and async functions around the calls of a client or a service.
 //!
-//! A [`Layer`] is any [`tower_layer::Layer`] over a [`Seam`], so tower's own fit; [`from_fn`] makes one
+//! A [`Layer`] is any [`tower_layer::Layer`] over a [`BoxService`], so tower's own fit; [`from_fn`] makes one
 //! of an async function. `Service::layer` puts one in front of a service's
 //! handlers, `Plugins::layer` in front of a client's balance loop, where it sees
 //! a call once, however many attempts that takes.
@@ -17,17 +17,17 @@
 //!
 //! Without layers there is nothing in between: the stack is the inner call itself.
 
+mod box_service;
 mod error;
 mod from_fn;
-mod seam;
 
 use std::{fmt, sync::Arc};
 
 use tower_service::Service;
 
+pub use box_service::BoxService;
+use box_service::Outermost;
 pub use from_fn::{FromFn, Next, from_fn};
-use seam::Outermost;
-pub use seam::Seam;
 
 use crate::{
     call::Call,
@@ -61,24 +61,24 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a layer over calls",
-    note = "a layer is a `tower_layer::Layer<Seam>` whose service is `Service<Request, Response = Response>`, \
+    note = "a layer is a `tower_layer::Layer<BoxService>` whose service is `Service<Request, Response = Response>`, \
             `Clone + Send + Sync`, with a `Send` future; or `middleware::from_fn(|request: Request, next: Next| …)`"
 )]
 pub trait Layer: Send + Sync + 'static {
     /// The layer around a call.
     #[doc(hidden)]
-    fn wrap(&self, inner: Seam) -> Seam;
+    fn wrap(&self, inner: BoxService) -> BoxService;
 }
 
 impl<L> Layer for L
 where
-    L: tower_layer::Layer<Seam> + Send + Sync + 'static,
+    L: tower_layer::Layer<BoxService> + Send + Sync + 'static,
     L::Service: Service<Request, Response = Response> + Clone + Send + Sync + 'static,
     <L::Service as Service<Request>>::Error: Into<BoxError>,
     <L::Service as Service<Request>>::Future: Send + 'static,
 {
-    fn wrap(&self, inner: Seam) -> Seam {
-        Seam::of(self.layer(inner))
+    fn wrap(&self, inner: BoxService) -> BoxService {
+        BoxService::of(self.layer(inner))
     }
 }
 
@@ -114,7 +114,7 @@ impl Layers {
             return call;
         }
         let inside_out = self.0.iter().rev();
-        let stack = inside_out.fold(Seam::around(call), |inner, layer| layer.wrap(inner));
+        let stack = inside_out.fold(BoxService::around(call), |inner, layer| layer.wrap(inner));
         Arc::new(Outermost(stack))
     }
 }

@@ -97,7 +97,7 @@ impl Buffered {
     pub(crate) fn new(limits: &Limits, server: Arc<Level>) -> Arc<Self> {
         Arc::new(Buffered {
             own: Level::new(limits.max_buffered_bytes),
-            answers: Level::new(limits.queue),
+            answers: Level::new(limits.max_queued_bytes),
             server,
             blames_server: AtomicBool::new(false),
         })

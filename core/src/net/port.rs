@@ -131,7 +131,7 @@ impl Port {
             };
             let Some(seat) = seats.take() else {
                 if let Some(count) = refusals.tell() {
-                    let limit = self.limits.accepted;
+                    let limit = self.limits.max_accepted_connections;
                     tracing::warn!(
                         limit,
                         count,
@@ -151,7 +151,7 @@ impl Port {
                 protocols: protocols.clone(),
                 #[cfg(feature = "tls")]
                 tls: self.tls.clone(),
-                handshake: self.limits.handshake,
+                handshake: self.limits.handshake_timeout,
             };
             let serving = door.serve(accepted, call.clone());
             let task = match self.runtimes.get(turn % self.runtimes.len().max(1)) {

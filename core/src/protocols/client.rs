@@ -13,7 +13,7 @@ use crate::http::h2::client::Channel;
 use crate::http::h2::node::Connections;
 use crate::{
     error::{Code, Error, Outcome, Result},
-    http::{HttpBody, compression::Compression, h1},
+    http::{HttpBody, compression::Encoding, h1},
     message,
     net::{Limits, io::SharedNetwork, pool::Pool, sent::Sent},
     node::Node,
@@ -30,7 +30,7 @@ pub(crate) struct Opening<'a> {
     pub(crate) addressee: Addressee,
     pub(crate) version: Version,
     /// How requests are compressed.
-    pub(crate) compression: Option<Compression>,
+    pub(crate) compression: Option<Encoding>,
     pub(crate) network: SharedNetwork,
     pub(crate) limits: Arc<Limits>,
     pub(crate) pool: Arc<Pool>,
@@ -42,7 +42,7 @@ pub(crate) struct About {
     pub(crate) addressing: Arc<Addressing>,
     pub(crate) limits: Arc<Limits>,
     /// How requests are compressed.
-    pub(crate) compression: Option<Compression>,
+    pub(crate) compression: Option<Encoding>,
 }
 
 impl Opening<'_> {
@@ -54,7 +54,7 @@ impl Opening<'_> {
         let (address, is_secure) = (&self.node.address, self.network.is_secure());
         let addressing = Arc::new(Addressing::new(self.addressee, address, is_secure));
         let about = Arc::new(About {
-            paths: Paths::new(self.node, is_secure, self.limits.names),
+            paths: Paths::new(self.node, is_secure, self.limits.max_endpoint_names),
             addressing: addressing.clone(),
             limits: self.limits.clone(),
             compression: self.compression,
@@ -80,10 +80,10 @@ impl About {
     /// `InvalidArgument` for one whose metadata is too large, or whose endpoint HTTP cannot name.
     pub(crate) fn uri(&self, request: &message::Request) -> Result<Uri> {
         let head = request.context().metadata().as_block().len();
-        if head > self.limits.head {
+        if head > self.limits.max_head_size {
             return Err(Error::invalid_argument(format!(
                 "metadata takes {head} bytes, over the limit `head` of {}",
-                self.limits.head
+                self.limits.max_head_size
             )));
         }
         self.paths.uri(request.target())

@@ -58,7 +58,7 @@ impl Dialect for Cors {
         let (head, body) = request.into_parts();
         let allowed = self.allows(&head);
         if let Some(asked) = preflight(&head) {
-            let most = site.limits.message;
+            let most = site.limits.max_message_size;
             return HttpBegun::poll(Box::pin(async move {
                 // Until it has all come it counts as under way; what it says does not matter.
                 let _ = body.collect(most).await;

@@ -55,7 +55,7 @@ impl RequestDispatcher {
         let (head, body) = request.into_parts();
         match self.dialects.iter().find(|dialect| dialect.speaks(&head)) {
             Some(dialect) => dialect.answer(Request::from_parts(head, body), site),
-            None => no_dialect(body, site.limits.message),
+            None => no_dialect(body, site.limits.max_message_size),
         }
     }
 
@@ -63,7 +63,7 @@ impl RequestDispatcher {
         let (head, body) = request.into_parts();
         match self.dialects.iter().find(|dialect| dialect.speaks(&head)) {
             Some(dialect) => dialect.begin(Request::from_parts(head, body), &self.site, now),
-            None => HttpBegun::poll(no_dialect(body, self.site.limits.message)),
+            None => HttpBegun::poll(no_dialect(body, self.site.limits.max_message_size)),
         }
     }
 }
@@ -75,7 +75,7 @@ impl HttpService for RequestDispatcher {
 
     fn intake(&self) -> Arc<Intake> {
         let account = self.buffered.account();
-        Arc::new(Intake::new(account, self.site.limits.frame))
+        Arc::new(Intake::new(account, self.site.limits.frame_timeout))
     }
 
     // Answers a request by the first dialect that it is of; 404 where there is none, 403 where it may not come in.

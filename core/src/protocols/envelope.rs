@@ -13,7 +13,7 @@ use crate::{
     error::{Error, Result},
     http::{
         HttpBody, Piece,
-        compression::Compression,
+        compression::Encoding,
         intake::{Intake, Pace},
         too_large,
     },
@@ -39,7 +39,7 @@ impl Envelope {
     /// `Internal` for one that is compressed where nothing was said.
     pub(crate) fn open(
         self,
-        encoding: Option<Compression>,
+        encoding: Option<Encoding>,
         most: usize,
         named: &HeaderName,
     ) -> Result<Bytes> {

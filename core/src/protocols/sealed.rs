@@ -15,9 +15,9 @@ use tokio::time::Sleep;
 use super::envelope::{COMPRESSED, prefix, seal_into};
 use crate::{
     codec::transcode,
-    context::Wire,
+    context::Compression,
     error::{Error, Result},
-    http::{HttpBody, Piece, Prefixed, compression::Compression},
+    http::{HttpBody, Piece, Prefixed, compression::Encoding},
     message::BodyStream,
     time::{self, NEVER, Nanos},
 };
@@ -28,15 +28,18 @@ pub(crate) const WORTH_IT: usize = 512;
 /// How messages are compressed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Compress {
-    encoding: Option<Compression>,
+    encoding: Option<Encoding>,
     /// Who has a say in it.
-    wire: Option<Wire>,
+    compression: Option<Compression>,
 }
 
 impl Compress {
     /// In `encoding`, where they are large enough and nobody says otherwise.
-    pub(crate) fn new(encoding: Option<Compression>, wire: Option<Wire>) -> Self {
-        Compress { encoding, wire }
+    pub(crate) fn new(encoding: Option<Encoding>, compression: Option<Compression>) -> Self {
+        Compress {
+            encoding,
+            compression,
+        }
     }
 
     /// A message as all of a body. A large one is not copied.
@@ -68,7 +71,7 @@ impl Compress {
 
     /// Adds a message to others that are sent with it.
     fn seal_into(&self, sealed: &mut BytesMut, message: &[u8]) -> Result<()> {
-        let wanted = self.wire.as_ref().and_then(Wire::compresses);
+        let wanted = self.compression.as_ref().and_then(Compression::compresses);
         match self.encoding {
             Some(encoding) if wanted.unwrap_or(message.len() >= WORTH_IT) => {
                 seal_into(sealed, COMPRESSED, &encoding.compress(message)?)

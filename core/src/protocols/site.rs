@@ -83,7 +83,9 @@ impl Site {
                     target: Target::new(service, endpoint),
                 };
                 // Paths that lead nowhere would let a stranger fill it.
-                if place.shape.is_some() && places.known.len() < usize::from(self.limits.names) {
+                if place.shape.is_some()
+                    && places.known.len() < usize::from(self.limits.max_endpoint_names)
+                {
                     places.known.insert(path.into(), place.clone());
                 }
                 place

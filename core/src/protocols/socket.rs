@@ -25,7 +25,7 @@ use super::{
 #[cfg(feature = "mucp")]
 use crate::call::{Operation, Operations, Refusal};
 #[cfg(any(feature = "grpc", feature = "connect"))]
-use crate::http::compression::Compression;
+use crate::http::compression::Encoding;
 #[cfg(feature = "mucp")]
 use crate::http::h1;
 #[cfg(feature = "tls")]
@@ -61,7 +61,7 @@ pub struct Socket {
     only: Option<Spoken>,
     /// How requests of gRPC and Connect are compressed.
     #[cfg(any(feature = "grpc", feature = "connect"))]
-    compression: Option<Compression>,
+    compression: Option<Encoding>,
     /// Whose pages may call.
     #[cfg(feature = "http")]
     origins: Option<Origins>,
@@ -84,7 +84,7 @@ impl Socket {
         let limits = Limits::default();
         Socket {
             network: Arc::new(Sockets::default()),
-            pool: Pool::new(limits.connections),
+            pool: Pool::new(limits.max_connections),
             limits: Arc::new(limits),
             runtimes: Vec::new(),
             protocols: Vec::new(),
@@ -107,7 +107,7 @@ impl Socket {
 
     /// The same with other limits, and connections of its own.
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.pool = Pool::new(limits.connections);
+        self.pool = Pool::new(limits.max_connections);
         self.limits = Arc::new(limits);
         self
     }
@@ -294,7 +294,7 @@ impl Socket {
     /// `identity`, the default. Answers are compressed as servers see fit.
     #[cfg(any(feature = "grpc", feature = "connect"))]
     pub fn compressing(mut self, name: &str) -> Result<Self> {
-        self.compression = Compression::named(name)?;
+        self.compression = Encoding::named(name)?;
         Ok(self)
     }
 

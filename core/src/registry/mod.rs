@@ -89,7 +89,7 @@ pub trait Registry: Send + Sync + 'static {
     }
 
     /// Whether it is only read: what is registered is kept nowhere, as others find it in another way.
-    fn only_reads(&self) -> bool {
+    fn is_read_only(&self) -> bool {
         false
     }
 

@@ -161,7 +161,7 @@ impl Registry for Static {
         "static"
     }
 
-    fn only_reads(&self) -> bool {
+    fn is_read_only(&self) -> bool {
         true
     }
 

@@ -215,7 +215,7 @@ impl<Args, H: Handler<Args>> Handler<(Blocking<()>, Args)> for Blocking<H> {
     }
 }
 
-/// A handler behind the seam.
+/// A handler behind the box_service.
 pub(super) struct Erased<H, Args> {
     handler: H,
     codecs: Codecs,

@@ -21,7 +21,7 @@ use crate::{
 /// Serves the calls of a listener, and counts them: what a transport without a [port](crate::net::Port) needs to drain
 /// and to close.
 ///
-/// It refuses calls over [`Limits::calls`] and after [`leave`](Self::leave), and checks the size of answers.
+/// It refuses calls over [`Limits::max_concurrent_calls`] and after [`leave`](Self::leave), and checks the size of answers.
 pub struct CallTracker {
     pub(crate) call: Arc<dyn Call>,
     pub(crate) limits: Arc<Limits>,
@@ -66,10 +66,10 @@ impl CallTracker {
         if state.left {
             return Err(Error::unavailable("the node is going away").with_outcome(Outcome::NotSent));
         }
-        if state.at_work.len() >= self.limits.calls {
+        if state.at_work.len() >= self.limits.max_concurrent_calls {
             return Err(Error::resource_exhausted(format!(
                 "{} calls are at work there, which is the limit",
-                self.limits.calls
+                self.limits.max_concurrent_calls
             ))
             .with_outcome(Outcome::Rejected));
         }
@@ -112,7 +112,7 @@ impl CallTracker {
         let task = tokio::spawn(work(
             rest,
             sender,
-            self.limits.message,
+            self.limits.max_message_size,
             deadline,
             place,
             pump,

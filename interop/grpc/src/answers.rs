@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures_core::Stream;
-use micro::{Error, Message, Result, Streaming, Wire};
+use micro::{Compression, Error, Message, Result, Streaming};
 use tokio::sync::mpsc;
 
 /// Where messages are sent to.
@@ -27,7 +27,7 @@ impl<T> Sender<T> {
 
 /// The stream of what `work` sends, and then how that ended. Dropping the stream ends it too.
 pub fn stream<T, Working>(
-    wire: Option<&Wire>,
+    compression: Option<&Compression>,
     work: impl FnOnce(Sender<T>) -> Working,
 ) -> Streaming<T>
 where
@@ -38,7 +38,7 @@ where
     Streaming::new(Answers {
         work: Some(Box::pin(work(Sender(sender)))),
         messages,
-        wire: wire.cloned(),
+        compression: compression.cloned(),
         ended: None,
     })
 }
@@ -46,7 +46,7 @@ where
 struct Answers<T> {
     work: Option<Pin<Box<dyn Future<Output = Result<()>> + Send>>>,
     messages: mpsc::Receiver<(T, Option<bool>)>,
-    wire: Option<Wire>,
+    compression: Option<Compression>,
     ended: Option<Error>,
 }
 
@@ -58,8 +58,8 @@ impl<T: Message> Stream for Answers<T> {
         loop {
             match this.messages.poll_recv(cx) {
                 Poll::Ready(Some((message, compressed))) => {
-                    if let (Some(wire), Some(compressed)) = (&this.wire, compressed) {
-                        wire.compress(compressed);
+                    if let (Some(compression), Some(compressed)) = (&this.compression, compressed) {
+                        compression.compress(compressed);
                     }
                     return Poll::Ready(Some(Ok(message)));
                 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use micro::{Code, Context, Error, Reply, Result, Router, Streaming, Wire};
+use micro::{Code, Compression, Context, Error, Reply, Result, Router, Streaming};
 use prost::Message as _;
 use tokio::sync::watch;
 
@@ -44,8 +44,9 @@ async fn empty_call(cx: Context, request: Empty) -> Result<Reply<Empty>> {
 async fn unary_call(cx: Context, request: SimpleRequest) -> Result<Reply<SimpleResponse>> {
     came_as_expected(&cx, request.expect_compressed.as_ref())?;
     failed(request.response_status)?;
-    if let (Some(wire), Some(compressed)) = (cx.wire(), &request.response_compressed) {
-        wire.compress(compressed.value);
+    if let (Some(compression), Some(compressed)) = (cx.compression(), &request.response_compressed)
+    {
+        compression.compress(compressed.value);
     }
     let server_id = if request.fill_server_id { "micro" } else { "" };
     let reply = echoed(
@@ -69,15 +70,15 @@ async fn streaming_output_call(
     request: StreamingOutputCallRequest,
 ) -> Result<Reply<Streaming<StreamingOutputCallResponse>>> {
     // Whether there will be compressed messages is said before the first one.
-    if let (Some(wire), Some(first)) = (cx.wire(), request.response_parameters.first())
+    if let (Some(compression), Some(first)) =
+        (cx.compression(), request.response_parameters.first())
         && let Some(compressed) = &first.compressed
     {
-        wire.compress(compressed.value);
+        compression.compress(compressed.value);
     }
-    let answers = answers::stream(
-        cx.wire(),
-        |sender| async move { answer(request, &sender).await },
-    );
+    let answers = answers::stream(cx.compression(), |sender| async move {
+        answer(request, &sender).await
+    });
     Ok(echoed(&cx, answers))
 }
 
@@ -102,7 +103,7 @@ async fn full_duplex_call(
     mut requests: Streaming<StreamingOutputCallRequest>,
     load: Arc<watch::Sender<OrcaLoadReport>>,
 ) -> Result<Reply<Streaming<StreamingOutputCallResponse>>> {
-    let answers = answers::stream(cx.wire(), |sender| async move {
+    let answers = answers::stream(cx.compression(), |sender| async move {
         while let Some(mut request) = requests.next().await.transpose()? {
             if let Some(report) = request.orca_oob_report.take() {
                 load.send_replace(report.into());
@@ -122,7 +123,7 @@ async fn half_duplex_call(
     while let Some(request) = requests.next().await.transpose()? {
         all.push(request);
     }
-    let answers = answers::stream(cx.wire(), |sender| async move {
+    let answers = answers::stream(cx.compression(), |sender| async move {
         for request in all {
             answer(request, &sender).await?;
         }
@@ -194,7 +195,7 @@ fn failed(wanted: Option<EchoStatus>) -> Result<()> {
 
 /// Whether the last message came as it says it did.
 fn came_as_expected(cx: &Context, expected: Option<&BoolValue>) -> Result<()> {
-    let compressed = cx.wire().is_some_and(Wire::came_compressed);
+    let compressed = cx.compression().is_some_and(Compression::came_compressed);
     match expected {
         Some(expected) if expected.value && !compressed => Err(Error::invalid_argument(
             "the message is said to be compressed, and is not",

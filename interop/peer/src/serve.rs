@@ -13,7 +13,7 @@ pub(crate) async fn serve(arguments: &Arguments) -> Result<()> {
     let mut service = Service::new(&arguments.name)
         .plugins(parts::plugins(arguments)?)
         .settings(parts::settings(arguments)?)
-        .lifecycle(|lifecycle| lifecycle.propagation = std::time::Duration::from_millis(100));
+        .lifecycle(|lifecycle| lifecycle.deregister_delay = std::time::Duration::from_millis(100));
     // go-micro's clients choose by it how to speak.
     match arguments.protocol.as_deref() {
         Some("grpc") => {

@@ -87,7 +87,7 @@ impl Registration {
 
     /// Before our record takes the place of another: warns if its instance is alive.
     async fn look_for_rival(&mut self) {
-        if self.renewal.registry().only_reads() {
+        if self.renewal.registry().is_read_only() {
             return;
         }
         let asked = timeout(LOOK, self.renewal.registry().get(&self.node.service)).await;

@@ -180,7 +180,7 @@ impl Running {
     /// Tells its log and its health that callers on other machines cannot reach it, though they find it.
     fn warn_of_loopback(&self) {
         let Node { address, id, .. } = &self.node;
-        let reads = self.registry.only_reads();
+        let reads = self.registry.is_read_only();
         if reads || self.registry.is_of_this_machine() || !self.node.is_loopback() {
             return;
         }
@@ -211,7 +211,7 @@ impl Running {
 
     /// Ends it without losing a call: not ready, deregister, serve on for a moment, go away, drain, close.
     ///
-    /// Takes at most a second longer than [`Lifecycle::drain`], or than [`Lifecycle::propagation`] where that is longer.
+    /// Takes at most a second longer than [`Lifecycle::drain`], or than [`Lifecycle::deregister_delay`] where that is longer.
     pub async fn stop(mut self) {
         self.status.leaving();
         if let Some(renewal) = &mut self.renewal {
@@ -219,12 +219,14 @@ impl Running {
             let _ = renewal.await;
         }
         let Lifecycle {
-            propagation, drain, ..
+            deregister_delay,
+            drain,
+            ..
         } = self.lifecycle;
         let began = Instant::now();
         let subscribers = self.subscribers.take();
         let events = async {
-            let limit = drain.max(propagation);
+            let limit = drain.max(deregister_delay);
             if let Some(subscribers) = subscribers {
                 subscribers.stop(limit).await;
             }
@@ -245,8 +247,8 @@ impl Running {
                 tracing::warn!(%error, "could not deregister; callers will find out by themselves");
             }
             // In full, unless the registry took so long that the whole exit would last longer than it may.
-            let heard = Instant::now() + propagation;
-            sleep_until(heard.min(began + drain.max(propagation))).await;
+            let heard = Instant::now() + deregister_delay;
+            sleep_until(heard.min(began + drain.max(deregister_delay))).await;
             self.listener.go_away().await;
             let until = (began + drain).max(Instant::now() + drain.min(LEAST_DRAIN));
             if timeout_at(until, self.listener.drained()).await.is_err() {

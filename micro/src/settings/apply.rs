@@ -61,8 +61,8 @@ impl Settings {
             plugins = plugins.discovery(|discovery| discovery.snapshots = snapshots);
         }
         if let Some(idle) = self.duration("client-pool-ttl")? {
-            plugins =
-                plugins.change_socket(|socket| Ok(socket.limit(|limits| limits.idle = idle)))?;
+            plugins = plugins
+                .change_socket(|socket| Ok(socket.limit(|limits| limits.idle_timeout = idle)))?;
         }
         let origins = "server-cors-origins";
         if let Some(said) = self.said.get(origins) {

@@ -30,7 +30,7 @@ impl Codec for Cbor {
 
 fn echo() -> Service {
     Service::new("text")
-        .lifecycle(|life| life.propagation = Duration::ZERO)
+        .lifecycle(|life| life.deregister_delay = Duration::ZERO)
         .handle("Text.Echo", async |_: Context, text: String| Ok(text))
 }
 
@@ -70,10 +70,10 @@ async fn settings_count_where_runtimes_are_given() {
 #[tokio::test]
 async fn the_limit_of_connections_counts_however_it_is_said() {
     let mut limits = Limits::default();
-    limits.connections = 0;
+    limits.max_connections = 0;
     let ways = [
         Socket::new().limits(limits),
-        Socket::new().limit(|limits| limits.connections = 0),
+        Socket::new().limit(|limits| limits.max_connections = 0),
     ];
     for socket in ways {
         let registry = Memory::new();

@@ -56,7 +56,7 @@ async fn begin(spoken: &str) -> (Running, Client) {
     let registry = Memory::new();
     let running = Service::new("shop")
         .plugins(Plugins::new().registry(registry.clone()))
-        .lifecycle(|life| life.propagation = Duration::ZERO)
+        .lifecycle(|life| life.deregister_delay = Duration::ZERO)
         .handle("Shop.Say", say)
         .handle("Shop.Look", say.read_only())
         .handle("Shop.Fail", fail)

@@ -103,8 +103,8 @@ async fn replay(name: &str, text: &str) {
     let says = text.contains("service=counter node=counter-1");
     let identity = says.then(|| Identity::new("counter", "counter-1"));
     let mut limits = Limits::default();
-    limits.names = 4;
-    limits.window = 100;
+    limits.max_endpoint_names = 4;
+    limits.stream_window = 100;
     let socket = Socket::new().limits(limits);
     let listener = socket
         .listen("127.0.0.1:0", Arc::new(Recorded { identity }))

@@ -38,7 +38,7 @@ fn service(name: &'static str, registry: &Memory, runs: &Runs) -> Service {
                 Ok(format!("{name} {sum}"))
             }
         })
-        .lifecycle(|life| life.propagation = Duration::ZERO)
+        .lifecycle(|life| life.deregister_delay = Duration::ZERO)
         .plugins(Plugins::new().registry(registry.clone()))
 }
 
@@ -250,8 +250,8 @@ async fn event_passes_a_server_that_has_a_subscribers_address_by() {
                 handled.fetch_add(1, Relaxed);
                 async { Ok(()) }
             })
-            .lifecycle(|life| life.propagation = Duration::ZERO)
-            .plugins(plugins(&registry).direct(|direct| direct.propagation = Duration::ZERO))
+            .lifecycle(|life| life.deregister_delay = Duration::ZERO)
+            .plugins(plugins(&registry).direct(|direct| direct.deregister_delay = Duration::ZERO))
     };
     let first = subscriber(&Runs::default()).serve().await.unwrap();
     let record = registry.get("topic:done").await.unwrap().remove(0);

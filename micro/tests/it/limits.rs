@@ -46,7 +46,7 @@ impl Under {
         let socket = Socket::new().limits(limits(change));
         let running = Service::new("limits")
             .plugins(Plugins::new().registry(registry.clone()).socket(socket))
-            .lifecycle(|life| life.propagation = Duration::ZERO)
+            .lifecycle(|life| life.deregister_delay = Duration::ZERO)
             .handle("Limits.Echo", echo)
             .handle("Limits.Sleep", sleep)
             .handle("Limits.Slow", slow)

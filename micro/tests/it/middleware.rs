@@ -160,7 +160,7 @@ async fn a_call_passes_the_callers_layers_and_then_the_services() {
         .layer(step("c"))
         .layer(step("d"))
         .handle("Steps.All", steps)
-        .lifecycle(|lifecycle| lifecycle.propagation = Duration::ZERO);
+        .lifecycle(|lifecycle| lifecycle.deregister_delay = Duration::ZERO);
     let running = service.serve().await.unwrap();
     assert!(running.node().address.starts_with("memory:"));
     let client = plugins.layer(step("a")).layer(step("b")).client().unwrap();

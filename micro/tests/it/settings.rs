@@ -43,7 +43,7 @@ fn in_memory(name: &str) -> Service {
                 .registry(registry::Memory::new())
                 .transport(Memory::new()),
         )
-        .lifecycle(|lifecycle| lifecycle.propagation = Duration::ZERO)
+        .lifecycle(|lifecycle| lifecycle.deregister_delay = Duration::ZERO)
 }
 
 #[tokio::test]
@@ -601,7 +601,7 @@ fn the_defaults_on_the_page_are_those_of_the_code() {
     assert_eq!(shown("client-request-timeout"), seconds(calls.timeout));
     assert_eq!(shown("client-retries"), (calls.attempts - 1).to_string());
     let limits = micro::transport::Limits::default();
-    assert_eq!(shown("client-pool-ttl"), seconds(limits.idle));
+    assert_eq!(shown("client-pool-ttl"), seconds(limits.idle_timeout));
 }
 
 #[tokio::test]

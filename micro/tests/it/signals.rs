@@ -30,7 +30,7 @@ fn service() {
     let service = Service::new("text")
         .plugins(Plugins::new().registry(registry))
         .settings(Settings::new().args([""; 0]).unwrap())
-        .lifecycle(|lifecycle| lifecycle.propagation = Duration::ZERO);
+        .lifecycle(|lifecycle| lifecycle.deregister_delay = Duration::ZERO);
     service.run().unwrap();
     say("ended");
 }
@@ -88,7 +88,7 @@ fn stuck() {
         .plugins(Plugins::new().registry(Calling(Memory::new())))
         .settings(Settings::new().args([""; 0]).unwrap())
         .lifecycle(|lifecycle| {
-            lifecycle.propagation = Duration::ZERO;
+            lifecycle.deregister_delay = Duration::ZERO;
             lifecycle.drain = DRAIN;
         })
         .handle("Stuck.Blocks", never.blocking())

@@ -117,7 +117,7 @@ async fn failing(registry: &Memory) -> Running {
     };
     Service::new("failing")
         .plugins(Plugins::new().registry(registry.clone()))
-        .lifecycle(|life| life.propagation = std::time::Duration::ZERO)
+        .lifecycle(|life| life.deregister_delay = std::time::Duration::ZERO)
         .handle("Fail.Now", async |_: Context, _: String| {
             Err::<String, _>(failure())
         })

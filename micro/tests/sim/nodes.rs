@@ -72,15 +72,15 @@ impl Scene {
     /// The parts of a process on one host.
     pub fn plugins(&self, host: &str, id: &str, random: &mut Random) -> Plugins {
         let mut limits = Limits::default();
-        limits.message = 64 * 1024;
-        limits.window = 4 * 1024;
-        limits.queue = 64 * 1024;
-        limits.handshake = Duration::from_millis(800);
-        limits.frame = Duration::from_secs(1);
-        limits.keepalive = Duration::from_millis(600);
+        limits.max_message_size = 64 * 1024;
+        limits.stream_window = 4 * 1024;
+        limits.max_queued_bytes = 64 * 1024;
+        limits.handshake_timeout = Duration::from_millis(800);
+        limits.frame_timeout = Duration::from_secs(1);
+        limits.keepalive_interval = Duration::from_millis(600);
         limits.keepalive_timeout = Duration::from_millis(600);
-        limits.idle = Duration::from_secs(2);
-        limits.connect = Duration::from_millis(300);
+        limits.idle_timeout = Duration::from_secs(2);
+        limits.connect_timeout = Duration::from_millis(300);
         let seed = random.number();
         Plugins::new()
             .registry(self.directory.clone())
@@ -95,7 +95,7 @@ impl Scene {
                 direct.id = Some(id.to_owned());
                 direct.register_ttl = Duration::from_millis(900);
                 direct.register_interval = Duration::from_millis(300);
-                direct.propagation = Duration::from_millis(60);
+                direct.deregister_delay = Duration::from_millis(60);
             })
     }
 }
@@ -137,7 +137,7 @@ impl Node {
             .lifecycle(|life| {
                 life.register_ttl = Duration::from_millis(900);
                 life.register_interval = Duration::from_millis(300);
-                life.propagation = Duration::from_millis(60);
+                life.deregister_delay = Duration::from_millis(60);
                 life.drain = Duration::from_millis(600);
                 life.concurrency = 12;
             })

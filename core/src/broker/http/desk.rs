@@ -105,7 +105,7 @@ impl Desk {
             }
         };
         let id = head.uri.query().and_then(style::id);
-        let most = site.limits.message;
+        let most = site.limits.max_message_size;
         let desk = Desk {
             inboxes: self.inboxes.clone(),
         };

@@ -86,7 +86,7 @@ impl Http {
             free: Arc::new(Semaphore::new(CONNECTIONS)),
             lost: options.hosts.iter().map(|_| Arc::default()).collect(),
             limits: Arc::new(Limits {
-                head: HEAD,
+                max_head_size: HEAD,
                 ..Limits::default()
             }),
         }

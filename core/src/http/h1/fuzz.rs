@@ -10,8 +10,8 @@ use crate::{http::Piece, net::Limits};
 /// Small limits, so that they are reached.
 fn limits() -> Arc<Limits> {
     Arc::new(Limits {
-        head: 2048,
-        message: 4096,
+        max_head_size: 2048,
+        max_message_size: 4096,
         ..Limits::default()
     })
 }

@@ -127,7 +127,7 @@ impl Node {
         if state.reaper.as_ref().is_none_or(AbortHandle::is_finished)
             && let Ok(runtime) = Handle::try_current()
         {
-            let longest = nanos(self.limits.idle);
+            let longest = nanos(self.limits.idle_timeout);
             let reap = reap(Arc::downgrade(self), now.saturating_add(longest), longest);
             state.reaper = Some(runtime.spawn(reap).abort_handle());
         }
@@ -182,12 +182,12 @@ impl Node {
         let place = self.pool.admit(Arc::downgrade(&pooled))?;
         let address = &self.address;
         let not_sent = |error: Error| error.with_outcome(Outcome::NotSent);
-        let io = tokio::time::timeout(self.limits.connect, self.network.connect(address))
+        let io = tokio::time::timeout(self.limits.connect_timeout, self.network.connect(address))
             .await
             .map_err(|_| {
                 not_sent(Error::unavailable(format!(
                     "node at `{address}` could not be connected to within {:?}",
-                    self.limits.connect
+                    self.limits.connect_timeout
                 )))
             })?
             .map_err(|error| {
@@ -196,7 +196,7 @@ impl Node {
             })?;
         let reader = Reader::new(b"", self.limits.clone());
         Ok(Line {
-            wire: Wire::new(io, reader, self.limits.idle),
+            wire: Wire::new(io, reader, self.limits.idle_timeout),
             reused: false,
             place,
             seat,

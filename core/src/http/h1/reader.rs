@@ -141,7 +141,7 @@ impl Reader {
         };
         let head = head::request(&self.split_head(end))?;
         let framing = BodyFraming::of_request(head.version, &head.headers)?;
-        self.body = Decoder::new(framing, self.limits.head);
+        self.body = Decoder::new(framing, self.limits.max_head_size);
         Ok(Some((head, framing)))
     }
 
@@ -156,7 +156,7 @@ impl Reader {
         };
         let head = head::response(&self.split_head(end))?;
         let framing = BodyFraming::of_response(asked, head.status, head.version, &head.headers)?;
-        self.body = Decoder::new(framing, self.limits.head);
+        self.body = Decoder::new(framing, self.limits.max_head_size);
         Ok(Some((head, framing)))
     }
 
@@ -202,7 +202,7 @@ impl Reader {
 
     #[cfg(test)]
     /// The next request; `None` when the connection has ended after the one before. Waits for its first
-    /// byte without limit, and from then on no longer than `Limits::handshake`.
+    /// byte without limit, and from then on no longer than `Limits::handshake_timeout`.
     pub(crate) async fn request<I: AsyncRead + Unpin>(
         &mut self,
         io: &mut I,
@@ -235,7 +235,7 @@ impl Reader {
         io: &mut I,
         take: impl Fn(&mut Self) -> Result<Option<T>, Broken>,
     ) -> Result<Option<T>, Broken> {
-        let most = self.limits.handshake;
+        let most = self.limits.handshake_timeout;
         let mut until = None;
         loop {
             if let Some(head) = take(self)? {
@@ -275,13 +275,13 @@ impl Reader {
         }
     }
 
-    /// The rest of the body and its trailers, at most `most` bytes, within `Limits::frame`.
+    /// The rest of the body and its trailers, at most `most` bytes, within `Limits::frame_timeout`.
     pub(crate) async fn whole<I: AsyncRead + Unpin>(
         &mut self,
         io: &mut I,
         most: usize,
     ) -> Result<(Bytes, Option<HeaderMap>), Broken> {
-        let limit = self.limits.frame;
+        let limit = self.limits.frame_timeout;
         let whole = self.gather(io, most);
         tokio::time::timeout(limit, whole)
             .await
@@ -342,7 +342,7 @@ impl Reader {
         while let Some(at) = memchr::memchr(b'\n', &self.buffer[self.searched..]) {
             let line = &self.buffer[self.searched..self.searched + at];
             self.searched += at + 1;
-            if self.searched > self.limits.head {
+            if self.searched > self.limits.max_head_size {
                 return Err(self.head_too_large());
             }
             match line {
@@ -352,7 +352,7 @@ impl Reader {
             }
         }
         // A line is searched again when more of it has come, as its carriage return may stand before.
-        if self.buffer.len() > self.limits.head {
+        if self.buffer.len() > self.limits.max_head_size {
             return Err(self.head_too_large());
         }
         Ok(None)
@@ -360,7 +360,7 @@ impl Reader {
 
     /// 414 while it is the first line that has no end, else 431.
     fn head_too_large(&self) -> Broken {
-        let most = self.limits.head;
+        let most = self.limits.max_head_size;
         let line = &self.buffer[..self.buffer.len().min(most)];
         if memchr::memchr(b'\n', line).is_none() {
             return head::too_long();

@@ -57,7 +57,7 @@ pub(crate) async fn serve<S: HttpService>(
 ) -> Option<Upgraded<S>> {
     let Accepted { io, first, seat } = accepted;
     let limits = service.limits().clone();
-    let wire = Wire::new(io, Reader::new(&first, limits.clone()), limits.idle)
+    let wire = Wire::new(io, Reader::new(&first, limits.clone()), limits.idle_timeout)
         .counted(seat.buffered().account());
     let mut connection = Connection {
         wire,
@@ -202,8 +202,12 @@ impl<S: HttpService> Connection<S> {
         let now = since.get_or_insert_with(time::now);
         let limits = &self.limits;
         // Longer than clients keep a connection, so that it is they who close it.
-        let quiet = limits.idle + limits.keepalive;
-        let limit = if amid { limits.handshake } else { quiet };
+        let quiet = limits.idle_timeout + limits.keepalive_interval;
+        let limit = if amid {
+            limits.handshake_timeout
+        } else {
+            quiet
+        };
         let mut until = now.saturating_add(nanos(limit));
         if !amid && self.seat.is_leaving() {
             let leaving = *self
@@ -237,12 +241,15 @@ impl<S: HttpService> Connection<S> {
                 write_continue(self.wire.outbox.tail());
             }
             self.wire.flush().await?;
-            let limit = self.limits.frame;
+            let limit = self.limits.frame_timeout;
             let whole = tokio::time::timeout(limit, self.whole()).await;
             let whole = whole.map_err(|_| Broken::slow("a body", "frame", limit))??;
             return Ok(HttpBody::Whole(whole));
         }
-        let inbox = Inbox::new(self.limits.window as usize, self.seat.buffered().account());
+        let inbox = Inbox::new(
+            self.limits.stream_window as usize,
+            self.seat.buffered().account(),
+        );
         let first = match self.wire.reader.take_all()? {
             Gathered::Begun(first) => first,
             Gathered::Whole(whole) => {
@@ -344,7 +351,7 @@ impl<S: HttpService> Connection<S> {
             return Ok(());
         }
         let since = *silent.get_or_insert_with(time::now);
-        let limit = self.limits.idle;
+        let limit = self.limits.idle_timeout;
         match self.wire.is_past(since.saturating_add(nanos(limit)), cx) {
             true => Err(Broken::slow("a body", "idle", limit)),
             false => Ok(()),

@@ -110,10 +110,10 @@ impl Channel {
         let not_sent = |error: Error| error.with_outcome(Outcome::NotSent);
         let others = self.busy.fetch_add(1, Relaxed);
         let busy = Busy(self.clone());
-        if others >= self.limits.calls {
+        if others >= self.limits.max_concurrent_calls {
             return Err(not_sent(Error::resource_exhausted(format!(
                 "{0} calls are at work on one connection, over the limit `calls` of {0}",
-                self.limits.calls
+                self.limits.max_concurrent_calls
             ))));
         }
         let mut sender = self.sender().await.map_err(not_sent)?;
@@ -207,7 +207,7 @@ impl Channel {
             return false;
         }
         let idle = now.saturating_sub(self.idle_since.load(Relaxed));
-        !self.is_open() || idle >= nanos(self.limits.idle)
+        !self.is_open() || idle >= nanos(self.limits.idle_timeout)
     }
 }
 
@@ -269,11 +269,11 @@ async fn connect(channel: &Arc<Channel>, network: &SharedNetwork, address: &str)
         poll_fn(|cx| poll_settings(&sender, &mut connection, cx)).await?;
         Ok((sender, connection))
     };
-    let opened = tokio::time::timeout(limits.connect, opening).await;
+    let opened = tokio::time::timeout(limits.connect_timeout, opening).await;
     let (sender, mut connection) = opened.unwrap_or_else(|_| {
         Err(Error::unavailable(format!(
             "it could not be connected to within {:?}",
-            limits.connect
+            limits.connect_timeout
         )))
     })?;
     let pulse = Pulse::new(connection.ping_pong(), limits, true);
@@ -334,7 +334,7 @@ fn builder(limits: &Limits) -> Builder {
     builder
         .enable_push(false)
         .max_header_list_size(limits.head_list_u32())
-        .initial_window_size(limits.window)
+        .initial_window_size(limits.stream_window)
         .initial_connection_window_size(limits.queue_u32())
         .initial_max_send_streams(UNSAID)
         .max_send_buffer_size(send::BUFFER);

@@ -44,10 +44,10 @@ impl Pulse {
     pub(super) fn new(pings: Option<PingPong>, limits: &Limits, sparing: bool) -> Self {
         Pulse {
             pings,
-            sleep: Box::pin(tokio::time::sleep(limits.keepalive)),
-            keepalive: nanos(limits.keepalive),
+            sleep: Box::pin(tokio::time::sleep(limits.keepalive_interval)),
+            keepalive: nanos(limits.keepalive_interval),
             timeout: nanos(limits.keepalive_timeout),
-            frame: limits.frame,
+            frame: limits.frame_timeout,
             sparing,
             seen: (0, time::now()),
             asked: None,

@@ -46,7 +46,7 @@ pub(crate) async fn serve<S: HttpService>(accepted: Accepted, service: S) {
     let guard = Guard::server(io, first, traffic.clone());
     let limits = service.limits().clone();
     let shaking = builder(&limits).handshake(guard);
-    let mut connection = match tokio::time::timeout(limits.handshake, shaking).await {
+    let mut connection = match tokio::time::timeout(limits.handshake_timeout, shaking).await {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => return tracing::debug!(%error, "an HTTP/2 connection failed at once"),
         Err(_) => return tracing::debug!("an HTTP/2 connection said nothing in time"),
@@ -70,9 +70,9 @@ pub(crate) async fn serve<S: HttpService>(accepted: Accepted, service: S) {
 fn builder(limits: &Limits) -> Builder {
     let mut builder = Builder::new();
     builder
-        .max_concurrent_streams(limits.streams)
+        .max_concurrent_streams(limits.max_concurrent_streams)
         .max_header_list_size(limits.head_list_u32())
-        .initial_window_size(limits.window)
+        .initial_window_size(limits.stream_window)
         .initial_connection_window_size(limits.queue_u32())
         .max_pending_accept_reset_streams(RESET_UNSEEN)
         .max_send_buffer_size(send::BUFFER);
@@ -167,7 +167,7 @@ impl<S: HttpService> Serving<S> {
             return;
         }
         let request = request.map(incoming::body);
-        let patience = self.service.limits().frame;
+        let patience = self.service.limits().frame_timeout;
         let begun = match is_odd(&request) {
             true => HttpBegun::Running(Box::pin(whole(request, self.service.clone()))),
             false => self.service.begin(request, now),
@@ -221,7 +221,7 @@ fn is_odd(request: &Request<HttpBody>) -> bool {
 async fn whole(request: Request<HttpBody>, service: Arc<impl HttpService>) -> Response<HttpBody> {
     let (head, body) = request.into_parts();
     let body = body.taken_by(Some(&service.intake()));
-    match body.collect(service.limits().message).await {
+    match body.collect(service.limits().max_message_size).await {
         Ok((data, _)) => {
             let request = Request::from_parts(head, HttpBody::Whole(data));
             service.answer(request).await

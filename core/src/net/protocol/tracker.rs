@@ -72,7 +72,7 @@ impl ConnectionTracker {
     /// A place for a connection, or `None` when there are as many as may be, which is counted.
     pub(crate) fn take(self: &Arc<Self>) -> Option<ConnectionGuard> {
         let mut taken = self.taken.lock();
-        if taken.len() >= self.limits.accepted {
+        if taken.len() >= self.limits.max_accepted_connections {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return None;
         }

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     call::{Begun, Call},
     error::{Code, Error, Outcome, Result},
-    http::{HttpBegun, HttpBody, compression::Compression, too_large},
+    http::{HttpBegun, HttpBody, compression::Encoding, too_large},
     message::{Body, ContentType, Request, Response as Answer},
     protocols::{
         dialect::Dialect,
@@ -70,7 +70,7 @@ impl Dialect for Server {
             None => body,
             Some((message, encoding)) => {
                 head.context.metadata_mut().insert(":method", "GET");
-                match Compression::named(&encoding) {
+                match Encoding::named(&encoding) {
                     Ok(encoding) => head.encoding = encoding,
                     Err(error) => return HttpBegun::Done(reply.write(Err(error))),
                 }
@@ -86,7 +86,7 @@ impl Dialect for Server {
                 ..reply
             },
             head,
-            most: site.limits.message,
+            most: site.limits.max_message_size,
         };
         match exchange.reply.form {
             // There is nothing to read it for.
@@ -172,7 +172,7 @@ fn asked(head: &Parts, site: &Site) -> Result<Asked, Box<Response<HttpBody>>> {
 struct Reply {
     form: Form,
     content_type: ContentType,
-    accepted: Option<Compression>,
+    accepted: Option<Encoding>,
     /// Whether there is no such endpoint.
     is_missing: bool,
     deadline: Nanos,

@@ -8,7 +8,7 @@ use super::metadata;
 use crate::{
     context::Context,
     error::{Error, Result},
-    http::compression::Compression,
+    http::compression::Encoding,
     message::{ContentType, Metadata},
     protocols::propagation::Travel,
     time::Nanos,
@@ -72,9 +72,9 @@ pub(super) fn name(form: Form, content_type: &ContentType) -> HeaderValue {
 pub(super) struct Head {
     pub(super) context: Context,
     /// How messages of the request are compressed.
-    pub(super) encoding: Option<Compression>,
+    pub(super) encoding: Option<Encoding>,
     /// How those of the answer may be.
-    pub(super) accepted: Option<Compression>,
+    pub(super) accepted: Option<Encoding>,
 }
 
 /// Reads a head in one go over its headers.
@@ -93,10 +93,10 @@ pub(super) fn read(headers: &HeaderMap, form: Form, received: Nanos) -> Result<H
             ("connect-protocol-version", _) => version(text())?,
             ("connect-timeout-ms", _) => left = Some(timeout(text())?),
             ("content-encoding", Form::Unary) | ("connect-content-encoding", Form::Stream) => {
-                encoding = Compression::named(text())?;
+                encoding = Encoding::named(text())?;
             }
             ("accept-encoding", Form::Unary) | ("connect-accept-encoding", Form::Stream) => {
-                accepted = Compression::chosen(text());
+                accepted = Encoding::chosen(text());
             }
             (name, _) if travel.read(name, value) => {}
             (name, _) if metadata::is_reserved(name) => {}

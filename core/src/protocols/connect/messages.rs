@@ -11,7 +11,7 @@ use futures_core::Stream;
 use super::{end, head::STREAM_ENCODING};
 use crate::{
     error::{Error, Result},
-    http::{HttpBody, Piece, compression::Compression},
+    http::{HttpBody, Piece, compression::Encoding},
     message::Metadata,
     protocols::{
         envelope::{self, COMPRESSED, Envelopes},
@@ -22,13 +22,13 @@ use crate::{
 /// The messages of a request.
 pub(super) struct Messages {
     envelopes: Envelopes,
-    encoding: Option<Compression>,
+    encoding: Option<Encoding>,
     most: usize,
 }
 
 impl Messages {
     /// Messages of at most `most` bytes, compressed ones in `encoding`.
-    pub(super) fn new(body: HttpBody, encoding: Option<Compression>, most: usize) -> Self {
+    pub(super) fn new(body: HttpBody, encoding: Option<Encoding>, most: usize) -> Self {
         Messages {
             envelopes: Envelopes::new(body, most),
             encoding,

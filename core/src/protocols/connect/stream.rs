@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    http::{HttpBody, compression::Compression},
+    http::{HttpBody, compression::Encoding},
     message::{ContentType, Metadata, Response as Answer},
     protocols::{
         propagation,
@@ -24,7 +24,7 @@ use crate::{
 pub(super) fn write(
     answer: Result<Answer>,
     content_type: &ContentType,
-    accepted: Option<Compression>,
+    accepted: Option<Encoding>,
     deadline: Nanos,
 ) -> Response<HttpBody> {
     let mut response = Response::new(HttpBody::empty());

@@ -217,9 +217,9 @@ async fn what_is_no_call_is_refused_by_its_status() {
 #[cfg(feature = "gzip")]
 #[tokio::test]
 async fn messages_are_compressed_where_both_sides_know_how() {
-    use crate::http::compression::Compression;
+    use crate::http::compression::Encoding;
     let message = "x".repeat(10_000);
-    let packed = Compression::Gzip.compress(message.as_bytes()).unwrap();
+    let packed = Encoding::Gzip.compress(message.as_bytes()).unwrap();
     let headers = [
         ("content-type", "application/proto"),
         ("content-encoding", "gzip"),
@@ -231,10 +231,7 @@ async fn messages_are_compressed_where_both_sides_know_how() {
         .unwrap();
     assert_eq!(headers["content-encoding"], "gzip");
     assert!(body.len() < 1000);
-    assert_eq!(
-        Compression::Gzip.decompress(&body, 1 << 20).unwrap(),
-        message
-    );
+    assert_eq!(Encoding::Gzip.decompress(&body, 1 << 20).unwrap(), message);
     let headers = [
         ("content-type", "application/proto"),
         ("content-encoding", "br"),

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    http::{HttpBody, compression::Compression},
+    http::{HttpBody, compression::Encoding},
     message::{ContentType, Response as Answer},
     protocols::{propagation, sealed::WORTH_IT},
 };
@@ -18,7 +18,7 @@ use crate::{
 pub(super) fn write(
     answer: Result<Answer>,
     content_type: &ContentType,
-    accepted: Option<Compression>,
+    accepted: Option<Encoding>,
 ) -> Response<HttpBody> {
     let fine = answer.and_then(|answer| fine(answer, content_type, accepted));
     fine.unwrap_or_else(|error| failed(&error, code::status(error.code())))
@@ -27,7 +27,7 @@ pub(super) fn write(
 fn fine(
     answer: Answer,
     content_type: &ContentType,
-    accepted: Option<Compression>,
+    accepted: Option<Encoding>,
 ) -> Result<Response<HttpBody>> {
     if answer.content_type() != content_type {
         return Err(Error::internal(format!(

@@ -8,11 +8,11 @@ use super::{
     metadata, status,
 };
 use crate::{
-    context::Wire,
+    context::Compression,
     error::{Code, Error, Result},
     http::{
         HttpBody,
-        compression::{ACCEPTED, Compression},
+        compression::{ACCEPTED, Encoding},
     },
     message::{ContentType, Response as Answer},
     protocols::{
@@ -28,11 +28,11 @@ pub(super) struct Reply {
     pub(super) content_type: ContentType,
     pub(super) named: HeaderValue,
     /// How its messages are compressed.
-    pub(super) encoding: Option<Compression>,
+    pub(super) encoding: Option<Encoding>,
     /// How those of the answer may be, if the handler wants it.
-    pub(super) accepted: Option<Compression>,
+    pub(super) accepted: Option<Encoding>,
     /// By which the handler says so.
-    pub(super) wire: Option<Wire>,
+    pub(super) compression: Option<Compression>,
     pub(super) to_go_micro: bool,
     pub(super) deadline: Nanos,
 }
@@ -57,11 +57,11 @@ impl Reply {
     fn fine(&self, answer: Answer) -> Result<Response<HttpBody>> {
         let mut response = self.head();
         let mut trailers = HeaderMap::new();
-        let encoding = match self.wire.as_ref().and_then(Wire::compresses) {
+        let encoding = match self.compression.as_ref().and_then(Compression::compresses) {
             Some(_) => self.accepted.or(self.encoding),
             None => self.encoding,
         };
-        let compress = Compress::new(encoding, self.wire.clone());
+        let compress = Compress::new(encoding, self.compression.clone());
         let headers = response.headers_mut();
         if let Some(encoding) = encoding {
             headers.insert(ENCODING, HeaderValue::from_static(encoding.as_str()));

@@ -13,11 +13,11 @@ use super::{
 use crate::{
     call::Answer,
     codec::transcode,
-    context::Wire,
+    context::Compression,
     error::{Outcome, Result},
     http::{
         HttpBody,
-        compression::{ACCEPTED, Compression},
+        compression::{ACCEPTED, Encoding},
     },
     message::{ContentType, Request},
     net::sent::Sent,
@@ -63,15 +63,15 @@ fn write(
         }
         (content_type, _) => (content_type.clone(), body),
     };
-    let wire = request.context().wire();
-    let wanted = wire.and_then(Wire::compresses);
+    let compression = request.context().compression();
+    let wanted = compression.and_then(Compression::compresses);
     let encoding = about
         .compression
-        .or_else(|| wanted.and_then(|_| Compression::chosen(ACCEPTED)));
-    let compress = Compress::new(encoding, wire.cloned());
+        .or_else(|| wanted.and_then(|_| Encoding::chosen(ACCEPTED)));
+    let compress = Compress::new(encoding, compression.cloned());
     let body = match body.as_bytes() {
         Some(message) => {
-            fits(message, about.limits.message)?;
+            fits(message, about.limits.max_message_size)?;
             compress.body(message, None)?
         }
         None => {
@@ -81,7 +81,7 @@ fn write(
                 false => body.into_stream(),
             };
             let end = Ending::Request(upload.cloned().unwrap_or_default());
-            let most = about.limits.message;
+            let most = about.limits.max_message_size;
             HttpBody::stream(Sealed::new(messages, compress, most, end, NEVER))
         }
     };
@@ -99,8 +99,8 @@ fn write(
         http.headers_mut(),
     );
     about.addressing.write(http.headers_mut());
-    if encoding.is_some() || wire.is_some() {
-        let named = encoding.map_or("identity", Compression::as_str);
+    if encoding.is_some() || compression.is_some() {
+        let named = encoding.map_or("identity", Encoding::as_str);
         let named = HeaderValue::from_static(named);
         http.headers_mut().insert(ENCODING, named);
     }
@@ -140,7 +140,7 @@ impl SendOne for Sender {
         let (line, about, on_web) = (self.line.clone(), self.about.clone(), self.on_web);
         Box::pin(async move {
             let expected = request.expected();
-            let wire = request.context().wire().cloned();
+            let compression = request.context().compression().cloned();
             let deadline = request.context().deadline();
             let asked = transcode::understood(request.content_type());
             let upload = request.body().is_stream().then(Arc::default);
@@ -151,15 +151,15 @@ impl SendOne for Sender {
                 let exchanged = line.exchange(http, sent).await;
                 let (mut response, held) = exchanged.map_err(|e| read::in_time(e, deadline))?;
                 if on_web {
-                    response = web::response(response, about.limits.head);
+                    response = web::response(response, about.limits.max_head_size);
                 }
                 let of = read::Of {
                     asked,
                     expected,
                     upload: upload.clone(),
-                    wire,
+                    compression,
                     deadline,
-                    most: about.limits.message,
+                    most: about.limits.max_message_size,
                 };
                 read::answer(response, held, of).await
             };

@@ -64,7 +64,7 @@ impl Dialect for Server {
                     named: named.unwrap_or(HeaderValue::from_static("application/grpc")),
                     encoding: None,
                     accepted: None,
-                    wire: None,
+                    compression: None,
                     to_go_micro: false,
                     deadline: NEVER,
                 };
@@ -77,7 +77,7 @@ impl Dialect for Server {
             // What came compressed is answered so too; who sends plain messages need not unpack any.
             encoding: head.encoding,
             accepted: head.accepted,
-            wire: head.context.wire().cloned(),
+            compression: head.context.compression().cloned(),
             to_go_micro: head.of_go_micro,
             deadline: head.context.deadline(),
         };
@@ -103,7 +103,7 @@ impl Dialect for Server {
             call,
             place,
             reply,
-            most: site.limits.message,
+            most: site.limits.max_message_size,
         }
         .begin(head, body, now)
     }
@@ -119,7 +119,12 @@ struct Exchange {
 
 impl Exchange {
     fn begin(self, head: Head, body: HttpBody, now: Nanos) -> HttpBegun {
-        let mut messages = Messages::new(body, head.encoding, self.most, self.reply.wire.clone());
+        let mut messages = Messages::new(
+            body,
+            head.encoding,
+            self.most,
+            self.reply.compression.clone(),
+        );
         let streams = match self.place.shape {
             Some(shape) => shape.request_stream,
             // There is no such endpoint, which may be said before anything comes; or nothing is known.

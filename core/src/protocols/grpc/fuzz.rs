@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 
 use super::{head, messages::Messages, percent, timeout};
-use crate::http::{HttpBody, Piece, compression::Compression};
+use crate::http::{HttpBody, Piece, compression::Encoding};
 
 /// The largest message that a fuzzed reader takes: small, so that it is reached.
 const MESSAGE: usize = 64 * 1024;
@@ -23,7 +23,7 @@ pub fn body(bytes: &[u8]) {
     };
     let portion = usize::from(how >> 2) + 1;
     let encoding = ["", "gzip", "zstd", "identity"][usize::from(how & 3)];
-    let encoding = Compression::named(encoding).unwrap_or_default();
+    let encoding = Encoding::named(encoding).unwrap_or_default();
     let pieces = rest.chunks(portion).map(Bytes::copy_from_slice).collect();
     let body = HttpBody::stream(Pieces(pieces));
     let mut messages = Messages::new(body, encoding, MESSAGE, None);

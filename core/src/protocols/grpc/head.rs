@@ -6,9 +6,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::timeout;
 use crate::{
-    context::{Context, Wire},
+    context::{Compression, Context},
     error::{Error, Result},
-    http::compression::Compression,
+    http::compression::Encoding,
     message::{ContentType, Metadata},
     protocols::propagation::{Travel, is_addressee},
     time::Nanos,
@@ -27,9 +27,9 @@ pub(super) struct Head {
     /// The content type that the answer has, as the request named it.
     pub(super) named: HeaderValue,
     /// How compressed messages of the request are.
-    pub(super) encoding: Option<Compression>,
+    pub(super) encoding: Option<Encoding>,
     /// How messages of the answer may be compressed, if the handler wants it.
-    pub(super) accepted: Option<Compression>,
+    pub(super) accepted: Option<Encoding>,
     /// Whether it says that its body is a stream, which only our own clients do.
     pub(super) streams: bool,
     /// Whether the caller is of go-micro.
@@ -108,7 +108,7 @@ pub(super) fn read(headers: &HeaderMap, received: Nanos) -> Option<Result<Head>>
         let text = || value.to_str().unwrap_or_default();
         match name.as_str() {
             "te" | "content-type" => {}
-            "grpc-accept-encoding" => accepted = Compression::chosen(text()),
+            "grpc-accept-encoding" => accepted = Encoding::chosen(text()),
             "grpc-timeout" => match timeout::read(text()) {
                 Some(told) => left = Some(left.map_or(told, |left| left.min(told))),
                 None => {
@@ -128,7 +128,7 @@ pub(super) fn read(headers: &HeaderMap, received: Nanos) -> Option<Result<Head>>
                 of_go_micro = true;
             }
             "grpc-encoding" => {
-                encoding = Compression::named(text());
+                encoding = Encoding::named(text());
                 says_encoding = true;
             }
             "micro-body" => streams = true,
@@ -142,7 +142,7 @@ pub(super) fn read(headers: &HeaderMap, received: Nanos) -> Option<Result<Head>>
     let mut context = travel.context(received, left, metadata);
     // Our own callers, who always say what they understand, say what they use where anybody looks.
     if says_encoding || accepted.is_some() && !of_ours {
-        context.set_wire(Wire::new());
+        context.set_compression(Compression::new());
     }
     Some(match (wrong, encoding) {
         (Some(error), _) | (None, Err(error)) => Err(error),

@@ -12,9 +12,9 @@ use http::{HeaderMap, StatusCode};
 
 use super::{head::ENCODING, status};
 use crate::{
-    context::Wire,
+    context::Compression,
     error::{Error, Result},
-    http::{HttpBody, Piece, compression::Compression},
+    http::{HttpBody, Piece, compression::Encoding},
     protocols::{
         envelope::{self, COMPRESSED, Envelope, Envelopes},
         sealed::{End, Upload},
@@ -25,25 +25,25 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Messages {
     envelopes: Envelopes,
-    encoding: Option<Compression>,
+    encoding: Option<Encoding>,
     most: usize,
     /// Who is told whether each came compressed.
-    wire: Option<Wire>,
+    compression: Option<Compression>,
 }
 
 impl Messages {
     /// Messages of at most `most` bytes, compressed ones in `encoding`.
     pub(super) fn new(
         body: HttpBody,
-        encoding: Option<Compression>,
+        encoding: Option<Encoding>,
         most: usize,
-        wire: Option<Wire>,
+        compression: Option<Compression>,
     ) -> Self {
         Messages {
             envelopes: Envelopes::new(body, most),
             encoding,
             most,
-            wire,
+            compression,
         }
     }
 
@@ -60,8 +60,8 @@ impl Messages {
 
     fn open(&self, envelope: Envelope) -> Result<Bytes> {
         let flags = envelope.flags;
-        if let Some(wire) = &self.wire {
-            wire.came(flags == COMPRESSED);
+        if let Some(compression) = &self.compression {
+            compression.came(flags == COMPRESSED);
         }
         if flags & !COMPRESSED != 0 {
             return Err(Error::internal(format!(

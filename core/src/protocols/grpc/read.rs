@@ -17,9 +17,9 @@ use super::{
     metadata, status,
 };
 use crate::{
-    context::Wire,
+    context::Compression,
     error::{Code, Error, Outcome, Result},
-    http::{HttpBody, Piece, compression::Compression},
+    http::{HttpBody, Piece, compression::Encoding},
     message::{Body, ContentType, Expected, Metadata, Response, Trailers},
     protocols::{
         client::{Held, unknown},
@@ -35,7 +35,7 @@ pub(super) struct Of {
     pub(super) asked: ContentType,
     pub(super) expected: Expected,
     pub(super) upload: Option<Arc<Upload>>,
-    pub(super) wire: Option<Wire>,
+    pub(super) compression: Option<Compression>,
     pub(super) deadline: Nanos,
     /// The largest message, in bytes.
     pub(super) most: usize,
@@ -51,7 +51,7 @@ pub(super) async fn answer(
         asked,
         expected,
         upload,
-        wire,
+        compression,
         deadline,
         most,
     } = of;
@@ -89,7 +89,7 @@ pub(super) async fn answer(
     if let Some(upload) = &upload {
         upload.to_ours.store(of_ours, Relaxed);
     }
-    let messages = Messages::new(body, encoding, most, wire);
+    let messages = Messages::new(body, encoding, most, compression);
     let trailers = Trailers::default();
     if told {
         // The head has the trailers in it.
@@ -183,7 +183,7 @@ struct Said {
     told: bool,
     /// `None` when it is none of gRPC.
     content_type: Option<ContentType>,
-    encoding: Result<Option<Compression>>,
+    encoding: Result<Option<Encoding>>,
     /// Whether it says that its body is a stream, as our servers do.
     of_ours: bool,
     metadata: Metadata,
@@ -205,7 +205,7 @@ impl Said {
             } else if *name == status::STATUS {
                 said.told = true;
             } else if *name == ENCODING {
-                said.encoding = Compression::named(value.to_str().unwrap_or_default());
+                said.encoding = Encoding::named(value.to_str().unwrap_or_default());
             } else if *name == propagation::BODY {
                 said.of_ours = true;
             } else {

@@ -42,7 +42,7 @@ impl SendOne for Sender {
             let mut request = write(request, attempts).map_err(unsent)?;
             about.addressing.write(request.headers_mut());
             let (response, _held) = line.exchange(request, sent).await?;
-            read::answer(response, about.limits.message).await
+            read::answer(response, about.limits.max_message_size).await
         })
     }
 }

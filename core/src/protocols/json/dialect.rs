@@ -28,8 +28,8 @@ impl Dialect for Plain {
 
     fn begin(&self, request: Request<HttpBody>, site: &Site, now: Nanos) -> HttpBegun {
         let (mut head, body) = request.into_parts();
-        if is_too_large(&head, &body, site.limits.message) {
-            return HttpBegun::Done(over(too_large(site.limits.message)));
+        if is_too_large(&head, &body, site.limits.max_message_size) {
+            return HttpBegun::Done(over(too_large(site.limits.max_message_size)));
         }
         let (place, content_type) = match asked(&head, &body, site) {
             Ok(asked) => asked,
@@ -47,7 +47,7 @@ impl Dialect for Plain {
         };
         // What is handed on is not encoded any more.
         head.headers.remove(header::CONTENT_ENCODING);
-        let most = site.limits.message;
+        let most = site.limits.max_message_size;
         let context = propagation::context(&head.headers, now, propagation::timeout(&head.headers));
         let is_json = content_type == ContentType::Json;
         let request = move |data: Bytes| {

@@ -50,7 +50,7 @@ pub trait Driver: Send + Sync + 'static {
     fn place(&self) -> String;
 
     /// Whether records are found here that others keep, so that writing one does nothing.
-    fn only_reads(&self) -> bool {
+    fn is_read_only(&self) -> bool {
         false
     }
 
@@ -155,8 +155,8 @@ impl<R: AsRemote> Registry for R {
         Some(self.as_remote().driver.place())
     }
 
-    fn only_reads(&self) -> bool {
-        self.as_remote().driver.only_reads()
+    fn is_read_only(&self) -> bool {
+        self.as_remote().driver.is_read_only()
     }
 
     async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {

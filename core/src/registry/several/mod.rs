@@ -115,8 +115,8 @@ impl Registry for Several {
         self.registries().iter().all(|one| one.is_of_this_machine())
     }
 
-    fn only_reads(&self) -> bool {
-        self.registries().iter().all(|one| one.only_reads())
+    fn is_read_only(&self) -> bool {
+        self.registries().iter().all(|one| one.is_read_only())
     }
 
     async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {

@@ -46,7 +46,7 @@ pub trait Exchange: Send + Sync + 'static {
         Limits::default()
     }
 
-    /// Connects to a node. Takes at most [`Limits::connect`]; a failure counts as *not sent*.
+    /// Connects to a node. Takes at most [`Limits::connect_timeout`]; a failure counts as *not sent*.
     async fn dial(&self, node: &Node) -> Result<Self::Connection>;
 
     /// Whether a connection can take another call. The next call dials anew if it cannot.
@@ -167,12 +167,13 @@ impl<E: Exchange> Link<E> {
             current.get_or_insert_default().clone()
         };
         let dial = async {
-            let dialled = tokio::time::timeout(self.limits.connect, self.exchange.dial(&self.node));
+            let dialled =
+                tokio::time::timeout(self.limits.connect_timeout, self.exchange.dial(&self.node));
             match dialled.await {
                 Ok(connection) => Ok(Arc::new(connection?)),
                 Err(_) => Err(Error::unavailable(format!(
                     "`{}` was not connected within the limit `connect` of {:?}",
-                    self.node.address, self.limits.connect
+                    self.node.address, self.limits.connect_timeout
                 ))),
             }
         };
@@ -189,7 +190,7 @@ fn not_sent(error: Error) -> Error {
 
 impl<E: Exchange> SendOne for Arc<Link<E>> {
     fn send(&self, mut request: Request, attempts: u8, sent: SentFlag) -> Answer {
-        let (message, head) = (self.limits.message, self.limits.head);
+        let (message, head) = (self.limits.max_message_size, self.limits.max_head_size);
         if let Err(error) = flow::check_request(&request, message, head) {
             return Box::pin(async { Err(not_sent(error)) });
         }

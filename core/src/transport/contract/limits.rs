@@ -10,9 +10,9 @@ use crate::{
 /// Limits that a test reaches.
 pub(super) fn small() -> Limits {
     Limits {
-        message: 1000,
-        head: 500,
-        calls: 2,
+        max_message_size: 1000,
+        max_head_size: 500,
+        max_concurrent_calls: 2,
         ..Limits::default()
     }
 }

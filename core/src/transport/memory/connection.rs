@@ -38,8 +38,8 @@ pub(super) struct Line {
 impl Line {
     pub(super) fn new(served: Arc<CallTracker>, limits: &Limits) -> Arc<Self> {
         Arc::new(Line {
-            message: limits.message.min(served.limits.message),
-            head: limits.head.min(served.limits.head),
+            message: limits.max_message_size.min(served.limits.max_message_size),
+            head: limits.max_head_size.min(served.limits.max_head_size),
             served,
             next: AtomicU64::new(0),
             waiting: Mutex::default(),

@@ -64,7 +64,7 @@ async fn connect(
     addressee: &Addressee,
 ) -> Result<(Io, Vec<u8>)> {
     let limits = calls.limits();
-    let mut opening = std::pin::pin!(tokio::time::timeout(limits.connect, async {
+    let mut opening = std::pin::pin!(tokio::time::timeout(limits.connect_timeout, async {
         let mut io = network
             .connect(address)
             .await
@@ -81,7 +81,7 @@ async fn connect(
     .unwrap_or_else(|_| {
         Err(Error::unavailable(format!(
             "it did not introduce itself within {:?}",
-            limits.connect
+            limits.connect_timeout
         )))
     })
 }
@@ -157,11 +157,11 @@ impl<'a> Driver<'a> {
         Driver {
             calls,
             io,
-            reader: Reader::new(limits.message + usize::from(u16::MAX), first),
+            reader: Reader::new(limits.max_message_size + usize::from(u16::MAX), first),
             writer: Writer::default(),
             timer: Timer::new(),
             batch: Batch::default(),
-            polling: Polling::new(limits.poll),
+            polling: Polling::new(limits.busy_poll),
             last_read: time::now(),
             pinged: None,
             quiet: None,
@@ -272,7 +272,7 @@ impl<'a> Driver<'a> {
     fn check(&mut self, cx: &mut Context<'_>) -> Result<Nanos> {
         let limits = self.calls.limits();
         // The server asks first; this is for one that has silently gone.
-        let silence = nanos(limits.keepalive) * 3 / 2;
+        let silence = nanos(limits.keepalive_interval) * 3 / 2;
         let mut next = match self.pinged {
             Some(pinged) => pinged + nanos(limits.keepalive_timeout),
             None => self.last_read + silence,
@@ -302,7 +302,7 @@ impl<'a> Driver<'a> {
         } else if let Some((before, since)) = self.quiet
             && before == begun
         {
-            let over = since.saturating_add(nanos(limits.idle));
+            let over = since.saturating_add(nanos(limits.idle_timeout));
             if now >= over {
                 state.go_away();
             } else {

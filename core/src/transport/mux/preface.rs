@@ -97,8 +97,8 @@ impl Preface {
             highest: VERSIONS.1,
             message: limits.message_u32(),
             head: limits.head_u32(),
-            names: limits.names.into(),
-            window: limits.window,
+            names: limits.max_endpoint_names.into(),
+            window: limits.stream_window,
         }
     }
 

@@ -125,9 +125,9 @@ async fn client(asked: &ClientCompatRequest, files: &Files) -> Result<Client, Fa
     };
     let mut socket = Socket::new().speaking(protocol)?.compressing(compression)?;
     socket = socket.limit(|limits| {
-        limits.connect = Duration::from_secs(10);
+        limits.connect_timeout = Duration::from_secs(10);
         if asked.message_receive_limit > 0 {
-            limits.message = asked.message_receive_limit as usize;
+            limits.max_message_size = asked.message_receive_limit as usize;
         }
     });
     let mut plugins = Plugins::new().socket(socket);

@@ -31,7 +31,8 @@ async fn serve(asked: ServerCompatRequest) -> std::result::Result<(), Box<dyn St
     let mut terminated = signal(SignalKind::terminate())?;
     let mut socket = Socket::new();
     if asked.message_receive_limit > 0 {
-        socket = socket.limit(|limits| limits.message = asked.message_receive_limit as usize);
+        socket =
+            socket.limit(|limits| limits.max_message_size = asked.message_receive_limit as usize);
     }
     let mut plugins = Plugins::new().registry(Memory::new()).socket(socket);
     let files = Files::new()?;
@@ -52,7 +53,7 @@ async fn serve(asked: ServerCompatRequest) -> std::result::Result<(), Box<dyn St
     }
     let running = Service::new("conformance")
         .plugins(plugins)
-        .lifecycle(|life| life.propagation = Duration::ZERO)
+        .lifecycle(|life| life.deregister_delay = Duration::ZERO)
         .routes(router())
         .serve()
         .await?;

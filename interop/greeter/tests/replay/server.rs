@@ -16,7 +16,7 @@ pub(crate) async fn greeter() -> Running {
     let service = Service::new("greeter")
         .allow_host("*")
         .plugins(Plugins::new().registry(Memory::new()))
-        .lifecycle(|life| life.propagation = Duration::ZERO);
+        .lifecycle(|life| life.deregister_delay = Duration::ZERO);
     Greeter::new()
         .serve(service)
         .unwrap()

@@ -20,7 +20,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let flags = Flags::parse(std::env::args().skip(1), &known)?;
     let mut terminated = signal(SignalKind::terminate())?;
     // As the official ones have it.
-    let socket = Socket::new().limit(|limits| limits.message = 16 << 20);
+    let socket = Socket::new().limit(|limits| limits.max_message_size = 16 << 20);
     let mut plugins = Plugins::new().registry(Memory::new()).socket(socket);
     if flags.is_set("use_tls") {
         let certificate = flags.get("tls_cert_file");
@@ -35,7 +35,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .address(format!("127.0.0.1:{port}"))
         // The suite names a host for which it has a certificate.
         .allow_host("*")
-        .lifecycle(|life| life.propagation = Duration::ZERO)
+        .lifecycle(|life| life.deregister_delay = Duration::ZERO)
         .routes(service::router())
         .serve()
         .await?;

@@ -21,7 +21,7 @@ fn broker(registry: &Memory, styles: &[Style]) -> Arc<dyn Broker> {
     let plugins = Plugins::new()
         .registry(registry.clone())
         .http_broker(|http| {
-            http.propagation = Duration::from_millis(20);
+            http.deregister_delay = Duration::from_millis(20);
             http.register = styles.to_vec();
             http.discover = styles.to_vec();
         });
@@ -252,7 +252,7 @@ fn secured(registry: &Memory, tls: micro::transport::Tls) -> Arc<dyn Broker> {
     let plugins = Plugins::new()
         .registry(registry.clone())
         .tls(tls)
-        .http_broker(|http| http.propagation = Duration::from_millis(20));
+        .http_broker(|http| http.deregister_delay = Duration::from_millis(20));
     Arc::new(Of(plugins.client().unwrap()))
 }
 

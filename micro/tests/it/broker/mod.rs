@@ -53,7 +53,7 @@ fn direct(plugins: Plugins) -> Arc<dyn Broker> {
 
 /// What leaves is waited for but shortly.
 fn quick(plugins: Plugins) -> Plugins {
-    plugins.direct(|settings| settings.propagation = Duration::from_millis(20))
+    plugins.direct(|settings| settings.deregister_delay = Duration::from_millis(20))
 }
 
 fn event(body: &'static str) -> Event {

@@ -65,7 +65,7 @@ fn plugins(registry: &Memory) -> Plugins {
 }
 
 async fn serve(service: Service) -> Running {
-    let service = service.lifecycle(|life| life.propagation = Duration::from_millis(20));
+    let service = service.lifecycle(|life| life.deregister_delay = Duration::from_millis(20));
     service.serve().await.unwrap()
 }
 

@@ -204,7 +204,7 @@ async fn a_cancelled_call_is_dropped_and_its_connection_stays() {
 #[tokio::test]
 async fn windows_that_stay_shut_end_the_connection_and_hold_little() {
     // Patience is short here, so that it ends while the test waits.
-    let greeter = serve_with(|limits| limits.frame = Duration::from_millis(300)).await;
+    let greeter = serve_with(|limits| limits.frame_timeout = Duration::from_millis(300)).await;
     let mut attacker = TcpStream::connect(greeter.address()).await.unwrap();
     attacker.write_all(PREFACE).await.unwrap();
     // INITIAL_WINDOW_SIZE of nothing.
@@ -287,7 +287,7 @@ fn large(stream: u32, length: usize) -> Vec<u8> {
 
 #[tokio::test]
 async fn slow_reader_of_a_large_answer_keeps_its_streams() {
-    let greeter = serve_with(|limits| limits.frame = Duration::from_secs(1)).await;
+    let greeter = serve_with(|limits| limits.frame_timeout = Duration::from_secs(1)).await;
     let mut reader = TcpStream::connect(greeter.address()).await.unwrap();
     reader.write_all(PREFACE).await.unwrap();
     // INITIAL_WINDOW_SIZE of nothing.
@@ -329,7 +329,7 @@ async fn slow_reader_of_a_large_answer_keeps_its_streams() {
 
 #[tokio::test]
 async fn stalled_request_body_is_given_up_without_a_deadline() {
-    let greeter = serve_with(|limits| limits.frame = Duration::from_millis(300)).await;
+    let greeter = serve_with(|limits| limits.frame_timeout = Duration::from_millis(300)).await;
     let mut slow = TcpStream::connect(greeter.address()).await.unwrap();
     slow.write_all(PREFACE).await.unwrap();
     let settings = frame(kind::SETTINGS, 0, 0, &[]);
@@ -354,8 +354,8 @@ async fn stalled_request_body_is_given_up_without_a_deadline() {
 #[tokio::test]
 async fn a_frame_that_does_not_come_whole_ends_the_connection() {
     let greeter = serve_with(|limits| {
-        limits.frame = Duration::from_millis(200);
-        limits.keepalive = Duration::from_millis(100);
+        limits.frame_timeout = Duration::from_millis(200);
+        limits.keepalive_interval = Duration::from_millis(100);
     })
     .await;
     let mut attacker = TcpStream::connect(greeter.address()).await.unwrap();
@@ -376,7 +376,7 @@ async fn a_frame_that_does_not_come_whole_ends_the_connection() {
 #[tokio::test]
 async fn a_peer_that_gives_no_sign_of_life_is_given_up() {
     let greeter = serve_with(|limits| {
-        limits.keepalive = Duration::from_millis(100);
+        limits.keepalive_interval = Duration::from_millis(100);
         limits.keepalive_timeout = Duration::from_millis(100);
     })
     .await;

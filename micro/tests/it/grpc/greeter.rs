@@ -77,7 +77,7 @@ pub(super) async fn serve_by(socket: Socket) -> Greeter {
     let described = Router::new().with_descriptors(descriptors());
     let service = Service::new("greeter")
         .plugins(Plugins::new().registry(Memory::new()).socket(socket))
-        .lifecycle(|life| life.propagation = Duration::ZERO)
+        .lifecycle(|life| life.deregister_delay = Duration::ZERO)
         .routes(described)
         .handle("Greeter.Hello", one.idempotent())
         .handle("Greeter.Fail", fail)

@@ -1,6 +1,7 @@
 //! gRPC with others' clients and servers.
 
 mod attack;
+mod compression;
 mod first;
 mod greeter;
 mod once;
@@ -9,7 +10,6 @@ mod our_client;
 mod our_server;
 mod suites;
 mod their_server;
-mod wire;
 
 use std::time::Duration;
 

@@ -39,7 +39,7 @@ async fn node(registry: &Memory, begun: &Arc<AtomicUsize>) -> Running {
     };
     Service::new("greeter")
         .plugins(Plugins::new().registry(registry.clone()))
-        .lifecycle(|life| life.propagation = Duration::ZERO)
+        .lifecycle(|life| life.deregister_delay = Duration::ZERO)
         .handle("Greeter.Hello", handler)
         .serve()
         .await

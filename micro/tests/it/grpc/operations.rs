@@ -53,7 +53,7 @@ async fn serve_within(limit: usize, change: impl FnOnce(&mut Ops)) -> (Running, 
         .plugins(Plugins::new().registry(Memory::new()))
         .layer(refuse)
         .lifecycle(|life| {
-            life.propagation = Duration::ZERO;
+            life.deregister_delay = Duration::ZERO;
             life.concurrency = limit;
         })
         .ops(change);

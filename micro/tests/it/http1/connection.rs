@@ -151,8 +151,8 @@ async fn versions_and_connection_headers_say_whether_it_is_kept() {
 async fn what_does_not_come_in_time_is_given_up_with_408() {
     let short = Duration::from_millis(200);
     let running = greeter(|limits| {
-        limits.handshake = short;
-        limits.frame = short;
+        limits.handshake_timeout = short;
+        limits.frame_timeout = short;
     })
     .await;
     for begun in [
@@ -206,8 +206,8 @@ async fn what_is_no_protocol_is_closed() {
 #[tokio::test]
 async fn an_idle_connection_is_closed_without_a_word() {
     let running = greeter(|limits| {
-        limits.idle = Duration::from_millis(100);
-        limits.keepalive = Duration::from_millis(100);
+        limits.idle_timeout = Duration::from_millis(100);
+        limits.keepalive_interval = Duration::from_millis(100);
     })
     .await;
     let mut socket = connect(&running).await;
@@ -245,7 +245,7 @@ async fn a_handler_ends_when_its_client_has_gone() {
         .allow_host("a")
         .plugins(Plugins::new().registry(Memory::new()))
         .handle("Sleeper.Sleep", forever)
-        .lifecycle(|life| life.propagation = Duration::ZERO)
+        .lifecycle(|life| life.deregister_delay = Duration::ZERO)
         .serve()
         .await
         .unwrap();
@@ -281,7 +281,7 @@ async fn leaving_loses_no_request() {
 
 #[tokio::test]
 async fn a_body_over_the_limit_is_413_however_it_comes() {
-    let running = greeter(|limits| limits.message = 100_000).await;
+    let running = greeter(|limits| limits.max_message_size = 100_000).await;
     let large = format!("{{\"name\":\"{}\"}}", "x".repeat(100_000));
     let by_length = post("/Greeter.Hello", &large);
     let chunked = format!(

@@ -11,7 +11,7 @@ async fn greeter(origins: Option<&str>) -> Running {
         .plugins(Plugins::new().registry(Memory::new()))
         .settings(settings)
         .allow_host("a")
-        .lifecycle(|life| life.propagation = std::time::Duration::ZERO)
+        .lifecycle(|life| life.deregister_delay = std::time::Duration::ZERO)
         .handle("Greeter.Hello", hello)
         .serve()
         .await

@@ -9,7 +9,7 @@ use micro::{Context, Plugins, Result, Running, Service, Socket, registry::Memory
 use super::{connect, field, read_one, send, status};
 
 async fn echo() -> Running {
-    let socket = Socket::new().limit(|limits| limits.message = 100_000);
+    let socket = Socket::new().limit(|limits| limits.max_message_size = 100_000);
     Service::new("echo")
         .plugins(Plugins::new().registry(Memory::new()).socket(socket))
         .handle("Echo.Text", async |cx: Context, text: String| {

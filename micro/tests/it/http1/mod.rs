@@ -75,7 +75,7 @@ async fn greeter(change: impl FnOnce(&mut micro::transport::Limits)) -> Running 
         .allow_host("other")
         .handle("Greeter.Hello", hello.idempotent())
         .handle("Greeter.Count", count)
-        .lifecycle(|life| life.propagation = Duration::ZERO)
+        .lifecycle(|life| life.deregister_delay = Duration::ZERO)
         .serve()
         .await
         .unwrap()

@@ -52,7 +52,7 @@ impl Slow {
 fn service() -> Service {
     Service::new("slow")
         .plugins(Plugins::new().registry(Memory::new()))
-        .lifecycle(|life| life.propagation = Duration::ZERO)
+        .lifecycle(|life| life.deregister_delay = Duration::ZERO)
 }
 
 async fn get(address: &str, path: &str) -> (u16, String) {

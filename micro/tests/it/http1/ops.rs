@@ -35,7 +35,7 @@ async fn a_service_that_leaves_is_healthy_and_not_ready() {
     let service = micro::Service::new("greeter")
         .allow_host("a")
         .plugins(micro::Plugins::new().registry(micro::registry::Memory::new()))
-        .lifecycle(|life| life.propagation = Duration::from_millis(500));
+        .lifecycle(|life| life.deregister_delay = Duration::from_millis(500));
     let running = service.serve().await.unwrap();
     let mut socket = connect(&running).await;
     assert_eq!(status(&get(&mut socket, "/ready").await.0), 200);

@@ -112,7 +112,7 @@ async fn greeter() -> (Running, Arc<Mutex<Vec<String>>>) {
         .allow_host("a")
         .plugins(Plugins::new().registry(Memory::new()))
         .handle("Greeter.Hello", hello)
-        .lifecycle(|life| life.propagation = Duration::ZERO)
+        .lifecycle(|life| life.deregister_delay = Duration::ZERO)
         .serve()
         .await
         .unwrap();

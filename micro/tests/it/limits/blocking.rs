@@ -42,7 +42,7 @@ impl Blocked {
         let running = Service::new("blocked")
             .plugins(Plugins::new().registry(Memory::new()))
             .lifecycle(|life| {
-                life.propagation = Duration::ZERO;
+                life.deregister_delay = Duration::ZERO;
                 life.concurrency = concurrency;
             })
             .handle("Blocked.Wait", wait.blocking())
@@ -154,7 +154,7 @@ async fn blocking_job_is_dropped_at_its_next_await_without_a_caller() {
     };
     let running = Service::new("blocked")
         .plugins(Plugins::new().registry(Memory::new()))
-        .lifecycle(|life| life.propagation = Duration::ZERO)
+        .lifecycle(|life| life.deregister_delay = Duration::ZERO)
         .handle("Blocked.Hang", hang.blocking())
         .serve()
         .await

@@ -211,7 +211,7 @@ async fn bodies_over_the_limit_are_rejected_over_mucp() {
 #[tokio::test]
 async fn mucp_answers_that_nobody_reads_stop_the_work() {
     for endpoint in ["Limits.Big", "Limits.Later"] {
-        let under = Under::start(|limits| limits.queue = 1 << 20).await;
+        let under = Under::start(|limits| limits.max_queued_bytes = 1 << 20).await;
         let mut socket = TcpStream::connect(under.address()).await.unwrap();
         let lines = format!("Micro-Endpoint: {endpoint}\r\n");
         let requests = post("/", &lines, b"262144").repeat(1000);
@@ -229,7 +229,7 @@ async fn mucp_answers_that_nobody_reads_stop_the_work() {
 
 #[tokio::test]
 async fn answers_that_nobody_reads_are_in_the_metrics() {
-    let under = Under::start(|limits| limits.queue = 1 << 20).await;
+    let under = Under::start(|limits| limits.max_queued_bytes = 1 << 20).await;
     let mut raw = Raw::greeted(under.address()).await;
     for id in 0..400 {
         raw.send(&request(id, "Limits.Later", b"65536")).await;
@@ -241,7 +241,7 @@ async fn answers_that_nobody_reads_are_in_the_metrics() {
 
 #[tokio::test]
 async fn connections_over_the_limit_are_counted_in_the_metrics() {
-    let under = Under::start(|limits| limits.accepted = 2).await;
+    let under = Under::start(|limits| limits.max_accepted_connections = 2).await;
     let first = Raw::greeted(under.address()).await;
     let second = Raw::greeted(under.address()).await;
     Raw::connect(under.address()).await.ends().await;

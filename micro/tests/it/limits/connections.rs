@@ -47,7 +47,7 @@ async fn a_server_that_falls_silent_is_found_out_and_its_calls_end_as_unknown() 
     let (listener, address) = listen().await;
     let under = Under::start(|_| {}).await;
     let client = under.client(|limits| {
-        limits.keepalive = SHORT;
+        limits.keepalive_interval = SHORT;
         limits.keepalive_timeout = SHORT;
     });
     let silent = tokio::spawn(async move {
@@ -120,7 +120,7 @@ async fn server_reads_no_pings_while_its_pongs_are_not_read() {
 #[tokio::test]
 async fn a_client_that_falls_silent_is_asked_and_then_closed() {
     let under = Under::start(|limits| {
-        limits.keepalive = SHORT;
+        limits.keepalive_interval = SHORT;
         limits.keepalive_timeout = SHORT;
     })
     .await;
@@ -135,8 +135,8 @@ async fn a_connection_without_calls_is_closed_by_the_client() {
     let (listener, address) = listen().await;
     let under = Under::start(|_| {}).await;
     let client = under.client(|limits| {
-        limits.idle = SHORT;
-        limits.keepalive = SHORT / 2;
+        limits.idle_timeout = SHORT;
+        limits.keepalive_interval = SHORT / 2;
     });
     let server = tokio::spawn(answer_all(listener));
     assert_eq!(ask(&client, &address).await.unwrap(), "y");
@@ -146,7 +146,7 @@ async fn a_connection_without_calls_is_closed_by_the_client() {
 #[tokio::test]
 async fn the_longest_idle_connection_gives_way_to_a_new_one() {
     let under = Under::start(|_| {}).await;
-    let client = under.client(|limits| limits.connections = 2);
+    let client = under.client(|limits| limits.max_connections = 2);
     let mut servers = Vec::new();
     for _ in 0..3 {
         let (listener, address) = listen().await;
@@ -162,7 +162,7 @@ async fn the_longest_idle_connection_gives_way_to_a_new_one() {
 async fn without_an_idle_connection_the_error_names_the_limit() {
     let (listener, address) = listen().await;
     let under = Under::start(|_| {}).await;
-    let client = under.client(|limits| limits.connections = 1);
+    let client = under.client(|limits| limits.max_connections = 1);
     let held = client.clone();
     let busy = tokio::spawn(async move { ask(&held, &address).await });
     let mut raw = Raw::accepted(listener.accept().await.unwrap().0).await;
@@ -181,7 +181,7 @@ async fn without_an_idle_connection_the_error_names_the_limit() {
 
 #[tokio::test]
 async fn a_server_accepts_no_more_connections_than_its_limit_until_one_ends() {
-    let under = Under::start(|limits| limits.accepted = 2).await;
+    let under = Under::start(|limits| limits.max_accepted_connections = 2).await;
     let first = Raw::greeted(under.address()).await;
     let mut second = Raw::greeted(under.address()).await;
     Raw::connect(under.address()).await.ends().await;

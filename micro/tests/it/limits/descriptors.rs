@@ -125,8 +125,8 @@ async fn a_flood_of_garbage_halves_and_silence_passes_without_a_trace() {
     let slow = std::env::var_os("MICRO_TEST_SLOW").is_some();
     let under = Under::start(|limits| {
         if !slow {
-            limits.handshake = Duration::from_secs(1);
-            limits.frame = Duration::from_secs(1);
+            limits.handshake_timeout = Duration::from_secs(1);
+            limits.frame_timeout = Duration::from_secs(1);
         }
     })
     .await;

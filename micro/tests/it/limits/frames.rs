@@ -37,7 +37,7 @@ async fn garbage_ends_the_connection_at_once() {
 
 #[tokio::test]
 async fn half_a_frame_and_then_silence_ends_when_its_time_is_over() {
-    let under = Under::start(|limits| limits.frame = SHORT).await;
+    let under = Under::start(|limits| limits.frame_timeout = SHORT).await;
     let whole = request(1, "Limits.Echo", &[7; 20_000]);
     for cut in [1, 15, 16, 40, 9_000] {
         let mut raw = Raw::greeted(under.address()).await;
@@ -55,7 +55,7 @@ async fn half_a_frame_and_then_silence_ends_when_its_time_is_over() {
 
 #[tokio::test]
 async fn silence_before_the_preface_ends_when_its_time_is_over() {
-    let under = Under::start(|limits| limits.handshake = SHORT).await;
+    let under = Under::start(|limits| limits.handshake_timeout = SHORT).await;
     let mut silent = Raw::connect(under.address()).await;
     silent.ends().await;
     let mut half = Raw::connect(under.address()).await;
@@ -77,7 +77,7 @@ async fn versions_that_do_not_meet_end_the_connection_after_both_have_been_said(
 
 #[tokio::test]
 async fn a_name_over_the_limit_of_names_ends_the_connection_with_the_reason() {
-    let under = Under::start(|limits| limits.names = 2).await;
+    let under = Under::start(|limits| limits.max_endpoint_names = 2).await;
     for (number, name) in [(3u16, "Limits.Echo".to_owned()), (1, "x".repeat(2000))] {
         let mut raw = Raw::greeted(under.address()).await;
         let head = head(&name, &field(3, &number.to_le_bytes()));

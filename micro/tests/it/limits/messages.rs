@@ -35,7 +35,7 @@ async fn a_message_over_the_limit_fails_by_name_both_ways_and_the_next_call_work
 
 #[tokio::test]
 async fn a_server_refuses_a_message_over_its_limit_and_keeps_the_connection() {
-    let under = Under::start(|limits| limits.message = 1000).await;
+    let under = Under::start(|limits| limits.max_message_size = 1000).await;
     let mut raw = Raw::greeted(under.address()).await;
     raw.send(&request(1, "Limits.Echo", &[7; 1001])).await;
     let why = raw.refusal().await;
@@ -48,7 +48,7 @@ async fn a_server_refuses_a_message_over_its_limit_and_keeps_the_connection() {
 
 #[tokio::test]
 async fn a_request_sent_before_the_servers_limits_are_known_fails_alone() {
-    let under = Under::start(|limits| limits.message = 1000).await;
+    let under = Under::start(|limits| limits.max_message_size = 1000).await;
     let client = under.client(|_| {});
     let cx = Context::new();
     let echo = method(&client, "Limits.Echo");
@@ -87,7 +87,7 @@ async fn ten_thousand_headers_fail_by_name_both_ways() {
 
 #[tokio::test]
 async fn calls_over_the_limit_of_a_connection_are_rejected_until_others_end() {
-    let under = Under::start(|limits| limits.calls = 2).await;
+    let under = Under::start(|limits| limits.max_concurrent_calls = 2).await;
     let mut raw = Raw::greeted(under.address()).await;
     for id in 1..=3 {
         raw.send(&request(id, "Limits.Sleep", b"")).await;
@@ -102,7 +102,7 @@ async fn calls_over_the_limit_of_a_connection_are_rejected_until_others_end() {
 #[tokio::test]
 async fn a_client_begins_no_more_calls_on_a_connection_than_its_limit() {
     let under = Under::start(|_| {}).await;
-    let client = under.client(|limits| limits.calls = 1);
+    let client = under.client(|limits| limits.max_concurrent_calls = 1);
     let cx = Context::new();
     let _sleeping = {
         let sleep = method(&client, "Limits.Sleep");

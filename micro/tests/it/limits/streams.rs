@@ -9,7 +9,7 @@ use crate::raw::{DATA, RESPONSE, Raw, STREAM, frame, head, preface, request};
 
 #[tokio::test]
 async fn a_stream_that_overdraws_its_credit_ends_the_connection_with_the_reason() {
-    let under = Under::start(|limits| limits.window = 1000).await;
+    let under = Under::start(|limits| limits.stream_window = 1000).await;
     let mut raw = Raw::greeted(under.address()).await;
     raw.send(&frame(1, STREAM, 1, &head("Limits.Slow", &[]), b""))
         .await;
@@ -23,7 +23,7 @@ async fn a_stream_that_overdraws_its_credit_ends_the_connection_with_the_reason(
 
 #[tokio::test]
 async fn messages_larger_than_the_window_and_smaller_ones_all_arrive() {
-    let under = Under::start(|limits| limits.window = 10_000).await;
+    let under = Under::start(|limits| limits.stream_window = 10_000).await;
     let client = under.client(|_| {});
     let slow = client.method::<Streaming<Bytes>, Bytes>("limits", "Limits.Slow");
     let (sender, messages) = Streaming::channel(1);
@@ -44,7 +44,7 @@ async fn messages_larger_than_the_window_and_smaller_ones_all_arrive() {
 
 #[tokio::test]
 async fn answers_that_nobody_reads_stop_the_work_and_are_all_there_later() {
-    let under = Under::start(|limits| limits.queue = 1 << 20).await;
+    let under = Under::start(|limits| limits.max_queued_bytes = 1 << 20).await;
     let mut raw = Raw::greeted(under.address()).await;
     let requests: Vec<u8> = (0..2000)
         .flat_map(|id| request(id, "Limits.Big", b"65536"))
@@ -61,7 +61,7 @@ async fn answers_that_nobody_reads_stop_the_work_and_are_all_there_later() {
 
 #[tokio::test]
 async fn pended_answers_that_nobody_reads_stop_the_work() {
-    let under = Under::start(|limits| limits.queue = 1 << 20).await;
+    let under = Under::start(|limits| limits.max_queued_bytes = 1 << 20).await;
     let mut raw = Raw::greeted(under.address()).await;
     let requests: Vec<u8> = (0..2000)
         .flat_map(|id| request(id, "Limits.Later", b"65536"))
@@ -77,7 +77,7 @@ async fn pended_answers_that_nobody_reads_stop_the_work() {
 
 #[tokio::test]
 async fn boundless_credit_does_not_make_a_server_queue_without_bound() {
-    let under = Under::start(|limits| limits.queue = 1 << 20).await;
+    let under = Under::start(|limits| limits.max_queued_bytes = 1 << 20).await;
     let mut raw = Raw::connect(under.address()).await;
     raw.send(&preface(u32::MAX)).await;
     raw.greeting().await;
@@ -92,8 +92,8 @@ async fn an_answer_stream_dropped_early_is_cancelled_and_forgotten() {
     let address = listener.local_addr().unwrap().to_string();
     let under = Under::start(|_| {}).await;
     let client = under.client(|limits| {
-        limits.idle = std::time::Duration::from_millis(100);
-        limits.keepalive = std::time::Duration::from_millis(50);
+        limits.idle_timeout = std::time::Duration::from_millis(100);
+        limits.keepalive_interval = std::time::Duration::from_millis(50);
     });
     let server = tokio::spawn(async move {
         let mut raw = Raw::accepted(listener.accept().await.unwrap().0).await;

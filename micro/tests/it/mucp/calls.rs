@@ -109,7 +109,7 @@ async fn json_of_go_s_kind_is_json_on_the_wire() {
 
 #[tokio::test]
 async fn what_is_over_the_limit_is_not_sent() {
-    let pair = Pair::with(|limits| limits.message = 1000, false).await;
+    let pair = Pair::with(|limits| limits.max_message_size = 1000, false).await;
     let cx = Context::new();
     let error = pair
         .call("Text.Echo", &cx, &"x".repeat(2000))

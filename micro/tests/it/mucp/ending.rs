@@ -108,7 +108,11 @@ async fn where_nobody_listens_nothing_is_sent() {
 
 #[tokio::test]
 async fn a_connection_that_the_server_closed_while_idle_costs_no_call() {
-    let pair = Pair::with(|limits| limits.idle = Duration::from_secs(60), false).await;
+    let pair = Pair::with(
+        |limits| limits.idle_timeout = Duration::from_secs(60),
+        false,
+    )
+    .await;
     let cx = Context::new();
     for _ in 0..3 {
         assert_eq!(pair.call("Text.Echo", &cx, "x").await.unwrap(), "x");

@@ -77,7 +77,7 @@ impl Pair {
                     Ok(Text::default())
                 }
             })
-            .lifecycle(|life| life.propagation = Duration::ZERO);
+            .lifecycle(|life| life.deregister_delay = Duration::ZERO);
         let running = service.serve().await.unwrap();
         let mut node = running.node().clone();
         let registry = Memory::new();

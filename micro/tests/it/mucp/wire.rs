@@ -127,7 +127,7 @@ async fn a_request_is_the_same_in_any_portions() {
 
 #[tokio::test]
 async fn what_cannot_be_read_is_told_and_the_connection_closed() {
-    let pair = Pair::with(|limits| limits.message = 100, false).await;
+    let pair = Pair::with(|limits| limits.max_message_size = 100, false).await;
     let mut socket = TcpStream::connect(&pair.running.node().address)
         .await
         .unwrap();

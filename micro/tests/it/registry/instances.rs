@@ -21,7 +21,7 @@ async fn instance(registry: &Memory) -> Running {
         .lifecycle(|life| {
             life.register_ttl = Duration::from_secs(2);
             life.register_interval = Duration::from_millis(100);
-            life.propagation = Duration::from_millis(20);
+            life.deregister_delay = Duration::from_millis(20);
         });
     service.serve().await.unwrap()
 }

@@ -42,8 +42,8 @@ async fn two_keep_the_contract_as_one_does() {
 #[test]
 fn several_are_only_read_if_each_is() {
     let list = Static::open(&Url::parse("static:greeter=h:1")).unwrap();
-    assert!(several([&list, &list]).only_reads());
-    assert!(!several([&list, &Memory::new()]).only_reads());
+    assert!(several([&list, &list]).is_read_only());
+    assert!(!several([&list, &Memory::new()]).is_read_only());
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ async fn worker(town: &Town, host: &str, propagation: Duration) -> (Running, Cou
         }
     };
     let service = town.service(host, "text").handle("Text.Echo", work);
-    let service = service.lifecycle(|life| life.propagation = propagation);
+    let service = service.lifecycle(|life| life.deregister_delay = propagation);
     (service.serve().await.unwrap(), done)
 }
 

@@ -44,7 +44,7 @@ async fn registered(
         discovery.snapshots = micro::selector::Snapshots::Off;
     });
     let service = Service::new("placed").plugins(plugins);
-    let service = service.lifecycle(|lifecycle| lifecycle.propagation = Duration::ZERO);
+    let service = service.lifecycle(|lifecycle| lifecycle.deregister_delay = Duration::ZERO);
     let running = change(service).serve().await.unwrap();
     let address = running.node().address.clone();
     let port = address.rsplit(':').next().unwrap();

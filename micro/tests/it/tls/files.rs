@@ -90,7 +90,7 @@ async fn settings_give_files_and_switches() {
     let service = Service::new("greeter")
         .plugins(Plugins::new().registry(registry))
         .settings(settings)
-        .lifecycle(|life| life.propagation = Duration::ZERO)
+        .lifecycle(|life| life.deregister_delay = Duration::ZERO)
         .handle(
             "Greeter.Hello",
             async |_: micro::Context, name: bytes::Bytes| Ok(name),

@@ -36,7 +36,7 @@ async fn serve(registry: &Memory, socket: Socket, address: &str) -> Running {
     Service::new("greeter")
         .address(address)
         .plugins(Plugins::new().registry(registry.clone()).socket(socket))
-        .lifecycle(|life| life.propagation = Duration::ZERO)
+        .lifecycle(|life| life.deregister_delay = Duration::ZERO)
         .handle("Greeter.Hello", async |_: Context, name: Bytes| Ok(name))
         .serve()
         .await
@@ -112,7 +112,7 @@ async fn one_line_gives_a_service_tls_for_listening_and_for_calling() {
     let service = Service::new("echo")
         .plugins(Plugins::new().registry(Memory::new()))
         .tls(house.server().trust(&house.ca).require())
-        .lifecycle(|life| life.propagation = Duration::ZERO)
+        .lifecycle(|life| life.deregister_delay = Duration::ZERO)
         .handle("Echo.Say", async |_: Context, text: Bytes| Ok(text));
     let running = service.serve().await.unwrap();
     let say = running.client().unwrap().method("echo", "Echo.Say");
@@ -127,7 +127,7 @@ async fn events_reach_a_subscriber_that_requires_tls() {
     let mails = Service::new("mails")
         .plugins(Plugins::new().registry(registry.clone()))
         .tls(house.server().require())
-        .lifecycle(|life| life.propagation = Duration::ZERO)
+        .lifecycle(|life| life.deregister_delay = Duration::ZERO)
         .subscribe("user.created", heard);
     let _running = mails.serve().await.unwrap();
     let publisher = client(&registry, house.client());

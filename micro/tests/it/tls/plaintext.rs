@@ -48,7 +48,7 @@ async fn with_flags(flags: &[String]) -> Result<Running> {
     Service::new("greeter")
         .plugins(Plugins::new().registry(Memory::new()))
         .settings(Settings::new().args(flags.iter().cloned())?)
-        .lifecycle(|life| life.propagation = Duration::ZERO)
+        .lifecycle(|life| life.deregister_delay = Duration::ZERO)
         .handle("Greeter.Hello", async |_: Context, name: Bytes| Ok(name))
         .serve()
         .await

@@ -128,7 +128,7 @@ async fn a_call_under_way_ends_well_when_its_node_leaves() {
     let service = Service::new("greeter")
         .plugins(Plugins::new().registry(registry.clone()))
         .tls(house.server().require())
-        .lifecycle(|life| life.propagation = Duration::ZERO)
+        .lifecycle(|life| life.deregister_delay = Duration::ZERO)
         .handle("Greeter.Wait", wait);
     let running = service.serve().await.unwrap();
     let client = client(&registry, house.client());

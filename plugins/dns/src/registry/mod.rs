@@ -87,7 +87,7 @@ impl Registry for Dns {
         false
     }
 
-    fn only_reads(&self) -> bool {
+    fn is_read_only(&self) -> bool {
         true
     }
 

@@ -142,7 +142,7 @@ impl Driver for Server {
         format!("{hosts}, namespace `{namespace}`")
     }
 
-    fn only_reads(&self) -> bool {
+    fn is_read_only(&self) -> bool {
         matches!(self.place.kind, Kind::Slices(_))
     }
 

@@ -48,7 +48,7 @@ fn node(most: usize, limits: Limits) -> (Arc<Node>, Receiver<DuplexStream>) {
 #[tokio::test(start_paused = true)]
 async fn idle_connections_close_when_their_time_is_over() {
     let limits = Limits::default();
-    let idle = limits.idle;
+    let idle = limits.idle_timeout;
     let (node, mut servers) = node(2, limits);
     let (first, second) = (node.line().await.unwrap(), node.line().await.unwrap());
     let began = Instant::now();

@@ -47,7 +47,7 @@ impl SendOne for Sender {
                 Ok(answered) => answered,
                 Err(error) => return Err(upload.cause(error)),
             };
-            let most = about.limits.message;
+            let most = about.limits.max_message_size;
             read::answer(response, held, upload, asked, expected, most).await
         })
     }

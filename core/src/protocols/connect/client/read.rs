@@ -20,7 +20,7 @@ use super::super::{
 };
 use crate::{
     error::{Code, Error, Outcome, Result},
-    http::{HttpBody, compression::Compression},
+    http::{HttpBody, compression::Encoding},
     message::{Body, ContentType, Expected, Metadata, Response, Trailers},
     protocols::{
         client::{Held, unknown},
@@ -122,9 +122,9 @@ fn beside(headers: &HeaderMap, mut error: Error) -> Error {
     error
 }
 
-fn named_encoding(headers: &HeaderMap, name: &header::HeaderName) -> Result<Option<Compression>> {
+fn named_encoding(headers: &HeaderMap, name: &header::HeaderName) -> Result<Option<Encoding>> {
     let said = headers.get(name).and_then(|said| said.to_str().ok());
-    Compression::named(said.unwrap_or_default()).map_err(|error| {
+    Encoding::named(said.unwrap_or_default()).map_err(|error| {
         // The other side was told what is known here.
         Error::internal(error.message().to_owned()).with_outcome(Outcome::Unknown)
     })
@@ -177,7 +177,7 @@ fn said(mut error: Error, outcome: Option<&[u8]>) -> Error {
 /// The messages of an answer, and then how it ended.
 struct Received {
     envelopes: Envelopes,
-    encoding: Option<Compression>,
+    encoding: Option<Encoding>,
     most: usize,
     trailers: Trailers,
     upload: Arc<Upload>,

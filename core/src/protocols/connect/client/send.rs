@@ -15,7 +15,7 @@ use crate::{
     error::{Error, Result},
     http::{
         HttpBody, Piece,
-        compression::{ACCEPTED, Compression},
+        compression::{ACCEPTED, Encoding},
     },
     message::{ContentType, Expected, Request},
     protocols::{
@@ -64,7 +64,7 @@ pub(super) fn write(
         message => message.cloned(),
     };
     if let Some(message) = &message {
-        fits(message, about.limits.message)?;
+        fits(message, about.limits.max_message_size)?;
     }
     let encoding = about.compression;
     let compress = Compress::new(encoding, None);
@@ -83,7 +83,7 @@ pub(super) fn write(
                 true => Box::pin(AsJson(body.into_stream())),
                 false => body.into_stream(),
             };
-            let (most, end) = (about.limits.message, Breaking(upload.clone()));
+            let (most, end) = (about.limits.max_message_size, Breaking(upload.clone()));
             HttpBody::stream(Sealed::new(messages, compress, most, end, NEVER))
         }
     };
@@ -131,7 +131,7 @@ fn ask(
     http: &mut HttpRequest<HttpBody>,
     message: Bytes,
     content_type: &ContentType,
-    encoding: Option<Compression>,
+    encoding: Option<Encoding>,
 ) -> Result<()> {
     let mut query = format!("{}?connect=v1&base64=1", http.uri().path());
     let message = match encoding {

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    http::{HttpBody, Piece, compression::Compression},
+    http::{HttpBody, Piece, compression::Encoding},
     protocols::envelope::{COMPRESSED, PREFIX},
 };
 
@@ -35,7 +35,7 @@ pub(crate) fn response(mut response: Response<HttpBody>, most: usize) -> Respons
     let encoding = response.headers().get(ENCODING);
     let encoding = encoding.and_then(|encoding| encoding.to_str().ok());
     // One that is not known is told by whoever reads the messages.
-    let encoding = encoding.and_then(|encoding| Compression::named(encoding).ok()?);
+    let encoding = encoding.and_then(|encoding| Encoding::named(encoding).ok()?);
     response.map(|body| {
         HttpBody::stream(Split {
             body,
@@ -66,7 +66,7 @@ fn rename(headers: &mut HeaderMap, from: &str, to: &str) {
 /// A body with its trailers taken out of it.
 struct Split {
     body: HttpBody,
-    encoding: Option<Compression>,
+    encoding: Option<Encoding>,
     /// What came and was not passed on.
     buffer: BytesMut,
     /// Bytes of the message that is being passed on, its prefix included.

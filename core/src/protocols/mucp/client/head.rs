@@ -62,7 +62,7 @@ impl Written {
         about.addressing.write(&mut written.headers);
         let length = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();
         let length: usize = written.headers.iter().map(length).sum();
-        let most = about.limits.head;
+        let most = about.limits.max_head_size;
         if length > most {
             return Err(Error::invalid_argument(format!(
                 "metadata and names take {length} bytes, over the limit `head` of {most}"

@@ -62,7 +62,7 @@ impl Lane {
             body: request.body,
         });
         request.sent.set();
-        let broken = match connection.reply(self.limits.message).await {
+        let broken = match connection.reply(self.limits.max_message_size).await {
             Ok(Some((head, body))) => {
                 if connection.is_kept(&head) && !says_error(&head) {
                     self.give_back(connection);
@@ -104,7 +104,7 @@ impl Lane {
             headers: &question.headers,
             body: Bytes::new(),
         });
-        let reply = connection.reply(self.limits.message).await;
+        let reply = connection.reply(self.limits.max_message_size).await;
         let reply = reply.map_err(|broken| lost(&self.address, broken))?;
         let (head, body) = reply.ok_or_else(|| {
             let gone = Broken::Gone(std::io::ErrorKind::UnexpectedEof.into());

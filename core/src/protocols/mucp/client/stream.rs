@@ -71,7 +71,7 @@ pub(super) async fn call(
         headers: HeaderMap::new(),
         host: lane.host().to_owned(),
         written,
-        most: about.limits.message,
+        most: about.limits.max_message_size,
         outbox: Outbox::default(),
         messages: 0,
     };
@@ -99,7 +99,7 @@ pub(super) async fn call(
     let mut incoming = Incoming {
         address: about.address.clone(),
         envelope: writer.written.envelope,
-        most: about.limits.message,
+        most: about.limits.max_message_size,
         reader,
         io: read,
         frames: Frames::new(),

@@ -24,8 +24,8 @@ pub(super) async fn call(
     let written = Written::of(&request, &about)?;
     let not_sent = |error: Error| error.with_outcome(Outcome::NotSent);
     let message = request.body_mut().take().into_bytes().map_err(not_sent)?;
-    if message.len() > about.limits.message {
-        return Err(not_sent(too_large(about.limits.message)));
+    if message.len() > about.limits.max_message_size {
+        return Err(not_sent(too_large(about.limits.max_message_size)));
     }
     // As servers of 2016 and their clients have it: the number of a single call is 0.
     let body = written.message(message, 0).map_err(not_sent)?;

@@ -126,7 +126,7 @@ impl Connection {
             ..
         } = service.site;
         Connection {
-            wire: Wire::new(io, reader, limits.idle).counted(seat.buffered().account()),
+            wire: Wire::new(io, reader, limits.idle_timeout).counted(seat.buffered().account()),
             account: seat.buffered().account(),
             seat,
             call,
@@ -203,7 +203,7 @@ impl Connection {
         let mut queued = self.queued();
         for (place, turn) in self.turns.iter_mut().enumerate() {
             // The first is what the others wait for.
-            if place > 0 && queued > self.limits.queue {
+            if place > 0 && queued > self.limits.max_queued_bytes {
                 more = true;
                 break;
             }
@@ -215,7 +215,7 @@ impl Connection {
             }
         }
         while let Some(Turn::Ready(_)) = self.turns.front() {
-            if self.wire.outbox.length() > self.limits.queue {
+            if self.wire.outbox.length() > self.limits.max_queued_bytes {
                 more = true;
                 break;
             }
@@ -250,7 +250,7 @@ impl Connection {
 
     /// Whether more replies wait than may.
     fn is_full(&self) -> bool {
-        self.queued() > self.limits.queue
+        self.queued() > self.limits.max_queued_bytes
     }
 
     /// Counts what is held beside the bytes of the wire.
@@ -305,10 +305,10 @@ impl Connection {
         let mut until = self.streams.iter().map(|stream| stream.deadline).min();
         if amid || idle {
             let limit = match amid {
-                true if self.coming.is_some() => self.limits.frame,
-                true => self.limits.handshake,
+                true if self.coming.is_some() => self.limits.frame_timeout,
+                true => self.limits.handshake_timeout,
                 // Longer than clients keep a connection, so that it is they who close it.
-                false => self.limits.idle + self.limits.keepalive,
+                false => self.limits.idle_timeout + self.limits.keepalive_interval,
             };
             let since = *self.since.get_or_insert_with(time::now);
             let mut end = since.saturating_add(nanos(limit));
@@ -391,7 +391,7 @@ impl Connection {
             return Ok(None);
         };
         let reader = &mut self.wire.reader;
-        let most = self.limits.message;
+        let most = self.limits.max_message_size;
         let too_large = || {
             let why = format!("the body is over the limit `message` of {most} bytes");
             Broken::Refused(StatusCode::PAYLOAD_TOO_LARGE, why.into())

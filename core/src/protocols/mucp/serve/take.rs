@@ -41,7 +41,7 @@ impl Connection {
         }
         let decoded = coding::of(headers)
             .inspect_err(|_| self.access.count(Refusal::ContentEncoding))
-            .and_then(|coding| coding::decode(coding, body, self.limits.message));
+            .and_then(|coding| coding::decode(coding, body, self.limits.max_message_size));
         let body = match decoded {
             Ok(body) => body,
             Err(error) => return self.refuse(&form, error),
@@ -120,7 +120,7 @@ impl Connection {
     }
 
     fn open(&mut self, form: Form, target: Target, context: context::Context, shape: Shape) {
-        if self.streams.len() >= self.limits.calls.min(PIPELINED + REMEMBERED) {
+        if self.streams.len() >= self.limits.max_concurrent_calls.min(PIPELINED + REMEMBERED) {
             match self.streams.iter().position(Stream::is_ended) {
                 Some(ended) => drop(self.streams.remove(ended)),
                 None => {
@@ -136,7 +136,7 @@ impl Connection {
         if let Some(error) = buffered.over() {
             return self.refuse(&form, error);
         }
-        let window = self.limits.window as usize;
+        let window = self.limits.stream_window as usize;
         let inbox = shape
             .request_stream
             .then(|| Inbox::new(window, buffered.account()));

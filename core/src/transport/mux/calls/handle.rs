@@ -63,7 +63,7 @@ impl Connection for Handle {
         }
         let index = match state.free.last() {
             Some(index) => *index,
-            None if state.slots.len() < calls.limits.calls => {
+            None if state.slots.len() < calls.limits.max_concurrent_calls => {
                 state.slots.push(Slot {
                     generation: 0,
                     phase: Phase::Free,
@@ -75,7 +75,7 @@ impl Connection for Handle {
             None => {
                 return Poll::Ready(Err(Error::resource_exhausted(format!(
                     "{0} calls are under way on one connection, over the limit `calls` of {0}",
-                    calls.limits.calls
+                    calls.limits.max_concurrent_calls
                 ))
                 .with_outcome(Outcome::NotSent)));
             }

@@ -174,7 +174,9 @@ impl Calls {
     pub(super) fn flushed(&self, bytes: usize) {
         let flushed = self.flushed.fetch_add(bytes as u64, Ordering::Release) + bytes as u64;
         let mut state = self.lock();
-        if !state.waiting.is_empty() && state.queue.end() - flushed < self.limits.queue as u64 / 2 {
+        if !state.waiting.is_empty()
+            && state.queue.end() - flushed < self.limits.max_queued_bytes as u64 / 2
+        {
             let waiting = std::mem::take(&mut state.waiting);
             state.waited = NEVER;
             drop(state);
@@ -185,7 +187,7 @@ impl Calls {
     /// Whether less than its limit is queued.
     fn has_room(&self, state: &State) -> bool {
         let flushed = self.flushed.load(Ordering::Relaxed);
-        state.queue.end().saturating_sub(flushed) <= self.limits.queue as u64
+        state.queue.end().saturating_sub(flushed) <= self.limits.max_queued_bytes as u64
     }
 
     /// Whether a new call may be begun here.

@@ -45,7 +45,7 @@ impl State {
         self.message_limit = limits.message_u32().min(other.message) as usize;
         self.head_limit = limits.head_u32().min(other.head) as usize;
         let names = u16::try_from(other.names).unwrap_or(u16::MAX);
-        self.names = Names::new(names.min(limits.names));
+        self.names = Names::new(names.min(limits.max_endpoint_names));
         self.window = other.window;
         for streams in self.streams.values() {
             if let Some(credit) = &streams.credit {

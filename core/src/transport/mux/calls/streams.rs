@@ -49,7 +49,7 @@ impl Drop for Streams {
 impl State {
     /// A body that is read from the call's inbox; `None` when nobody waits for it.
     pub(super) fn open_inbox(&mut self, calls: &Arc<Calls>, id: u64) -> Option<Body> {
-        let window = calls.limits.window;
+        let window = calls.limits.stream_window;
         // Nobody waits for it any more: the cancel is on its way.
         let Phase::Waiting(waiting) = &self.slot(id)?.phase else {
             return None;

@@ -48,7 +48,7 @@ impl Session {
             }
             answer => {
                 write_answer(&mut self.own, id, &answer, &self.preface);
-                self.full = self.own.length() > self.limits.queue as u64;
+                self.full = self.own.length() > self.limits.max_queued_bytes as u64;
                 Ok(())
             }
         }
@@ -74,9 +74,9 @@ impl Session {
                 )));
             }
             state.running.insert(id, running);
-            self.crowded = state.running.len() >= self.limits.calls;
+            self.crowded = state.running.len() >= self.limits.max_concurrent_calls;
             let queued = state.queue.length() + self.own.length();
-            self.full = queued > self.limits.queue as u64;
+            self.full = queued > self.limits.max_queued_bytes as u64;
         }
         let mut answer = answer;
         let task = tokio::spawn(async move {

@@ -54,13 +54,13 @@ impl Driver {
         Driver {
             // Requests sent before our preface was read keep to what is taken of a side unsaid.
             reader: Reader::new(
-                limits.message.max(UNSAID.message as usize) + usize::from(u16::MAX),
+                limits.max_message_size.max(UNSAID.message as usize) + usize::from(u16::MAX),
                 first,
             )
             .looking_ahead()
             .counted(session.seat.buffered().clone()),
             writer: Writer::default(),
-            polling: Polling::new(limits.poll),
+            polling: Polling::new(limits.busy_poll),
             timer: Timer::new(),
             last_read: time::now(),
             pinged: None,
@@ -245,10 +245,10 @@ impl Driver {
         let limits = &self.session.limits;
         let mut next = match self.pinged {
             Some(pinged) => pinged + nanos(limits.keepalive_timeout),
-            None => self.last_read + nanos(limits.keepalive),
+            None => self.last_read + nanos(limits.keepalive_interval),
         };
         if let Some(since) = self.amid_since {
-            next = next.min(since + nanos(limits.frame));
+            next = next.min(since + nanos(limits.frame_timeout));
         }
         if !self.timer.poll(next, cx) {
             return Ok(false);
@@ -256,11 +256,11 @@ impl Driver {
         let now = time::now();
         if self
             .amid_since
-            .is_some_and(|since| now >= since + nanos(limits.frame))
+            .is_some_and(|since| now >= since + nanos(limits.frame_timeout))
         {
             return Err(Error::deadline_exceeded(format!(
                 "a frame did not come whole within {:?}",
-                limits.frame
+                limits.frame_timeout
             )));
         }
         if next <= now {

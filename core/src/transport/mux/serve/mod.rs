@@ -28,7 +28,7 @@ pub(super) async fn serve(accepted: Accepted, call: Arc<dyn Call>, limits: Arc<L
     } = accepted;
     let own = Names::of_server(call.identity());
     let greeting = greet(&mut io, &mut first, &own, &limits);
-    let (preface, names) = match tokio::time::timeout(limits.handshake, greeting).await {
+    let (preface, names) = match tokio::time::timeout(limits.handshake_timeout, greeting).await {
         Ok(Ok(said)) => said,
         Ok(Err(error)) => return tracing::debug!(%error, "a connection was not begun"),
         Err(_) => return tracing::debug!("a connection did not introduce itself in time"),
@@ -38,7 +38,7 @@ pub(super) async fn serve(accepted: Accepted, call: Arc<dyn Call>, limits: Arc<L
         let caller = &*names.caller;
         tracing::debug!(%error, caller, "a connection is meant for another server");
     }
-    let served = Served::new(limits.queue as u64);
+    let served = Served::new(limits.max_queued_bytes as u64);
     let session = Session::new(preface, refusal, limits, served, call, seat);
     let error = Driver::new(io, first, session).run().await;
     tracing::trace!(%error, "a connection ended");

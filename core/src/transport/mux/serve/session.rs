@@ -59,7 +59,7 @@ impl Session {
         seat: ConnectionGuard,
     ) -> Self {
         Session {
-            names: Known::new(limits.names),
+            names: Known::new(limits.max_endpoint_names),
             own: Queue::default(),
             preface,
             limits,
@@ -178,7 +178,7 @@ impl Session {
                     return Err(Error::resource_exhausted(format!(
                         "name {number} of {} bytes is over the limit `names` of {} names of {} bytes",
                         service.len() + endpoint.len(),
-                        self.limits.names,
+                        self.limits.max_endpoint_names,
                         names::LONGEST
                     )));
                 }
@@ -205,15 +205,15 @@ impl Session {
             read.metadata,
         );
         let content_type = read.content_type.unwrap_or(ContentType::Bytes);
-        if frame.body_length() > self.limits.message {
-            let error = stream::too_large(frame.body_length(), self.limits.message);
+        if frame.body_length() > self.limits.max_message_size {
+            let error = stream::too_large(frame.body_length(), self.limits.max_message_size);
             self.refuse(header.id, &error);
             return Ok(());
         }
-        if usize::from(header.head) > self.limits.head {
+        if usize::from(header.head) > self.limits.max_head_size {
             let error = Error::invalid_argument(format!(
                 "metadata and names take {} bytes, over the limit `head` of {}",
-                header.head, self.limits.head
+                header.head, self.limits.max_head_size
             ));
             self.refuse(header.id, &error);
             return Ok(());
@@ -222,7 +222,7 @@ impl Session {
         let body = if header.flags & frame::STREAM == 0 {
             Body::from(frame.body())
         } else {
-            let window = self.limits.window;
+            let window = self.limits.stream_window;
             let inbox = Inbox::new(window, Some(self.seat.buffered().account()));
             running.inbox = Some(inbox.clone());
             Body::stream(Incoming::new(inbox, self.served.clone(), header.id, window))
@@ -266,13 +266,13 @@ impl Session {
         }
         let running = self.served.state.lock().running.len();
         let over = self.seat.buffered().over();
-        self.crowded = running >= self.limits.calls || over.is_some();
-        if running < self.limits.calls {
+        self.crowded = running >= self.limits.max_concurrent_calls || over.is_some();
+        if running < self.limits.max_concurrent_calls {
             return over.filter(|_| !target.endpoint().starts_with("Debug."));
         }
         Some(Error::resource_exhausted(format!(
             "{0} calls are at work on one connection, over the limit `calls` of {0}",
-            self.limits.calls
+            self.limits.max_concurrent_calls
         )))
     }
 

@@ -1,6 +1,6 @@
 //! Messages that are compressed or plain, each by itself.
 
-use micro::{Code, Streaming, Wire};
+use micro::{Code, Compression, Streaming};
 use micro_rs_interop_grpc::{
     answers,
     messages::{
@@ -30,10 +30,12 @@ pub(super) async fn client_unary(subject: &Subject, probe: bool) -> Checked {
         fails(call.await, Code::InvalidArgument)?;
     }
     for compressed in [true, false] {
-        let wire = Wire::new();
-        wire.compress(compressed);
+        let compression = Compression::new();
+        compression.compress(compressed);
         let request = said(compressed);
-        let call = subject.call("UnaryCall", request.clone()).wire(&wire);
+        let call = subject
+            .call("UnaryCall", request.clone())
+            .compression(&compression);
         unary::answers(&request, call.await?)?;
     }
     Ok(())
@@ -45,11 +47,13 @@ pub(super) async fn server_unary(subject: &Subject) -> Checked {
             response_compressed: value(compressed),
             ..unary::request()
         };
-        let wire = Wire::new();
-        let call = subject.call("UnaryCall", request.clone()).wire(&wire);
+        let compression = Compression::new();
+        let call = subject
+            .call("UnaryCall", request.clone())
+            .compression(&compression);
         unary::answers(&request, call.await?)?;
         let what = "whether the answer came compressed";
-        same(what, wire.came_compressed(), compressed)?;
+        same(what, compression.came_compressed(), compressed)?;
     }
     Ok(())
 }
@@ -65,14 +69,14 @@ pub(super) async fn client_streaming(subject: &Subject, probe: bool) -> Checked 
         let call = subject.call::<_, StreamingInputCallResponse>("StreamingInputCall", requests);
         fails(call.await, Code::InvalidArgument)?;
     }
-    let wire = Wire::new();
-    wire.compress(true);
-    let requests = answers::stream(Some(&wire), |sender| async move {
+    let compression = Compression::new();
+    compression.compress(true);
+    let requests = answers::stream(Some(&compression), |sender| async move {
         sender.send(said(27182, true), Some(true)).await?;
         sender.send(said(45904, false), Some(false)).await
     });
     let call = subject.call::<_, StreamingInputCallResponse>("StreamingInputCall", requests);
-    let answer = call.wire(&wire).await?;
+    let answer = call.compression(&compression).await?;
     same("the sum", answer.aggregated_payload_size, 73086)
 }
 
@@ -87,13 +91,13 @@ pub(super) async fn server_streaming(subject: &Subject) -> Checked {
         response_parameters: parameters.to_vec(),
         ..StreamingOutputCallRequest::default()
     };
-    let wire = Wire::new();
+    let compression = Compression::new();
     let call = subject.call::<_, Answers>("StreamingOutputCall", request);
-    let mut answers = call.wire(&wire).await?;
+    let mut answers = call.compression(&compression).await?;
     for (size, compressed) in wanted {
         streams::answer(&mut answers, size).await?;
         let what = format!("whether the answer of {size} bytes came compressed");
-        same(&what, wire.came_compressed(), compressed)?;
+        same(&what, compression.came_compressed(), compressed)?;
     }
     streams::end(&mut answers).await
 }

@@ -9,8 +9,8 @@ use std::{
 };
 
 use micro::{
-    Client, Code, Context, Error, Payload, Plugins, Socket, Wire, client::Method, registry::Memory,
-    transport::Tls,
+    Client, Code, Compression, Context, Error, Payload, Plugins, Socket, client::Method,
+    registry::Memory, transport::Tls,
 };
 use micro_rs_interop_grpc::flags::Flags;
 
@@ -74,7 +74,7 @@ impl Subject {
             method: self.client.method(package, method),
             address: self.address.clone(),
             cx: Context::new(),
-            wire: None,
+            compression: None,
             input,
         }
     }
@@ -86,7 +86,7 @@ pub(crate) struct Asked<In, Out> {
     method: Method<In, Out>,
     address: String,
     cx: Context,
-    wire: Option<Wire>,
+    compression: Option<Compression>,
     input: In,
 }
 
@@ -101,8 +101,8 @@ impl<In, Out> Asked<In, Out> {
         self
     }
 
-    pub(crate) fn wire(mut self, wire: &Wire) -> Self {
-        self.wire = Some(wire.clone());
+    pub(crate) fn compression(mut self, compression: &Compression) -> Self {
+        self.compression = Some(compression.clone());
         self
     }
 }
@@ -115,8 +115,8 @@ impl<In: Payload, Out: Payload> IntoFuture for Asked<In, Out> {
         Box::pin(async move {
             let call = self.method.call(&self.cx, self.input);
             let call = call.address(&self.address);
-            match &self.wire {
-                Some(wire) => call.wire(wire).await,
+            match &self.compression {
+                Some(compression) => call.compression(compression).await,
                 None => call.await,
             }
         })

@@ -1,4 +1,4 @@
-//! What a call looks like on the wire, for the few who must know.
+//! Compression of the single messages of a call.
 
 use std::{
     fmt,
@@ -8,20 +8,20 @@ use std::{
     },
 };
 
-/// One call on the wire: how its messages are compressed, each by itself.
+/// How the messages of one call are compressed, each by itself.
 ///
-/// A caller makes one and gives it to [`RequestBuilder::wire`](crate::client::RequestBuilder::wire); a
-/// handler finds that of its call in [`Context::wire`](crate::Context::wire). Only gRPC fills it in.
+/// A caller makes one and gives it to [`RequestBuilder::compression`](crate::client::RequestBuilder::compression); a
+/// handler finds that of its call in [`Context::compression`](crate::Context::compression). Only gRPC fills it in.
 ///
 /// ```
-/// use micro::Wire;
+/// use micro::Compression;
 ///
-/// let wire = Wire::new();
-/// wire.compress(true);
-/// assert!(!wire.came_compressed());
+/// let compression = Compression::new();
+/// compression.compress(true);
+/// assert!(!compression.came_compressed());
 /// ```
 #[derive(Clone, Default)]
-pub struct Wire(Arc<State>);
+pub struct Compression(Arc<State>);
 
 #[derive(Default)]
 struct State {
@@ -32,7 +32,7 @@ struct State {
 const PLAIN: u8 = 1;
 const COMPRESSED: u8 = 2;
 
-impl Wire {
+impl Compression {
     /// Of a call of which nothing is said yet.
     pub fn new() -> Self {
         Self::default()
@@ -71,8 +71,8 @@ impl Wire {
     }
 }
 
-impl fmt::Debug for Wire {
+impl fmt::Debug for Compression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Wire")
+        f.write_str("Compression")
     }
 }

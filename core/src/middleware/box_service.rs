@@ -19,7 +19,7 @@ use crate::{
 /// What a layer is put around: the layers further in and what they surround, as one tower service.
 ///
 /// It is ready when they are, so that a load shedding layer sees a concurrency limit inside it.
-pub struct Seam(Box<dyn Inner>);
+pub struct BoxService(Box<dyn Inner>);
 
 /// A tower service without its type.
 trait Inner: Send + Sync {
@@ -28,10 +28,10 @@ trait Inner: Send + Sync {
     fn call(&mut self, request: Request) -> Answer;
 }
 
-impl Seam {
+impl BoxService {
     /// The innermost call, which is always ready.
     pub(super) fn around(call: Arc<dyn Call>) -> Self {
-        Seam(Box::new(Innermost(call)))
+        BoxService(Box::new(Innermost(call)))
     }
 
     /// A layer's service.
@@ -41,17 +41,17 @@ impl Seam {
         S::Error: Into<BoxError>,
         S::Future: Send + 'static,
     {
-        Seam(Box::new(Layered(service)))
+        BoxService(Box::new(Layered(service)))
     }
 }
 
-impl Clone for Seam {
+impl Clone for BoxService {
     fn clone(&self) -> Self {
-        Seam(self.0.again())
+        BoxService(self.0.again())
     }
 }
 
-impl Service<Request> for Seam {
+impl Service<Request> for BoxService {
     type Response = Response;
     type Error = Error;
     type Future = Answer;
@@ -65,14 +65,14 @@ impl Service<Request> for Seam {
     }
 }
 
-impl fmt::Debug for Seam {
+impl fmt::Debug for BoxService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Seam")
+        f.write_str("BoxService")
     }
 }
 
 /// The outermost layer of a stack.
-pub(super) struct Outermost(pub(super) Seam);
+pub(super) struct Outermost(pub(super) BoxService);
 
 impl Call for Outermost {
     fn call(&self, request: Request) -> Answer {
