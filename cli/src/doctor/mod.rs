@@ -130,7 +130,7 @@ impl Found {
 }
 
 /// Registries that have a page of their own.
-const PAGES: [&str; 7] = [
+const PAGES: &[&str] = &[
     "consul",
     "dns",
     "etcd",
