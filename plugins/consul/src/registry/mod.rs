@@ -5,19 +5,19 @@
 //! watch ◄── Query: "answer when the health of X has changed"   pulse: is it still there? turns: connections shared
 //! ```
 
-mod agent;
-mod all;
 #[cfg(test)]
 mod captures;
 mod environment;
+mod follow_all;
+mod follow_one;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzz;
-mod one;
-mod pulse;
+mod heartbeat;
 mod query;
 mod record;
+mod register;
+mod slots;
 mod tags;
-mod turns;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -29,25 +29,25 @@ use async_trait::async_trait;
 use http::{HeaderName, HeaderValue, header};
 use serde::de::IgnoredAny;
 
-use agent::Registrations;
+use heartbeat::Heartbeat;
 use micro_core::{
-    error::{Code, Error, Result},
+    Code, Error, Result,
     http::client::{self, Answer, Http, Request},
     node::Node,
     registry::remote::{AsRemote, Driver, Reconciler, Remote},
     url::{Options, Url, env_var},
 };
-use pulse::Pulse;
 use record::Names;
+use register::Registrations;
+use slots::WatchSlots;
 use tags::Reader;
-use turns::Turns;
 
 /// Consul's port, unless the URL says another.
-const PORT: u16 = 8500;
+const DEFAULT_PORT: u16 = 8500;
 /// Connections that watches wait on, unless the URL says otherwise; the others are for what must not wait.
-const CONNECTIONS: usize = 24;
+const DEFAULT_CONNECTIONS: usize = 24;
 /// Most of them.
-const MOST: usize = client::CONNECTIONS - 2;
+const MAX_CONNECTIONS: usize = client::CONNECTIONS - 2;
 
 /// Services found through [Consul](https://developer.hashicorp.com/consul), together with go-micro's.
 ///
@@ -70,9 +70,9 @@ pub struct Server {
     place: String,
     /// Who we are.
     identity: Vec<(HeaderName, HeaderValue)>,
-    held: Registrations,
-    pulse: Pulse,
-    turns: Turns,
+    registrations: Registrations,
+    heartbeat: Heartbeat,
+    slots: WatchSlots,
 }
 
 impl Consul {
@@ -86,15 +86,16 @@ impl Consul {
     /// # Errors
     /// [`Code::InvalidArgument`] for what the URL says wrongly, as [`Options::of`] has it.
     pub fn open(url: &Url) -> Result<Self> {
-        Options::of(url, PORT, &["connections"])?;
+        Options::of(url, DEFAULT_PORT, &["connections"])?;
         let url = environment::complete(url, env_var)?;
-        let options = Options::of(&url, PORT, &["connections"])?;
+        let options = Options::of(&url, DEFAULT_PORT, &["connections"])?;
         let connections = match url.query("connections") {
-            None => CONNECTIONS,
+            None => DEFAULT_CONNECTIONS,
             Some(text) => match text.parse() {
-                Ok(number) if (1..=MOST).contains(&number) => number,
+                Ok(number) if (1..=MAX_CONNECTIONS).contains(&number) => number,
                 _ => {
-                    let text = format!("`connections={text}` is not a number from 1 to {MOST}");
+                    let text =
+                        format!("`connections={text}` is not a number from 1 to {MAX_CONNECTIONS}");
                     return Err(Error::invalid_argument(text));
                 }
             },
@@ -114,9 +115,9 @@ impl Consul {
             names: Names::of(&options.namespace),
             place: options.place(),
             identity,
-            held: Registrations::default(),
-            pulse: Pulse::new(options.hosts.len()),
-            turns: Turns::new(connections),
+            registrations: Registrations::default(),
+            heartbeat: Heartbeat::new(options.hosts.len()),
+            slots: WatchSlots::new(connections),
         })))
     }
 }
@@ -132,11 +133,11 @@ impl Driver for Server {
     }
 
     async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {
-        self.tell(node, ttl).await
+        self.register_node(node, ttl).await
     }
 
     async fn deregister(&self, node: &Node) -> Result<()> {
-        self.forget(node).await
+        self.deregister_node(node).await
     }
 
     async fn get(&self, service: &str) -> Result<Vec<Node>> {
@@ -175,7 +176,7 @@ impl Server {
     /// Reads from whichever host can answer.
     async fn ask(&self, path: &str) -> Result<Answer> {
         let answer = self.http.ask(&self.get(path)).await?;
-        self.pulse.hear(answer.host);
+        self.heartbeat.record_activity(answer.host);
         self.understood(answer)
     }
 

@@ -16,9 +16,9 @@ use tokio::{
 
 use super::{
     failure::Failure,
+    heartbeat::{Heartbeat, StreamGuard},
     message::Question,
-    pulse::{Open, Pulse},
-    shared::Task,
+    single_flight::Task,
     stream::{Stream, frame},
 };
 use micro_core::net::tls::Connector;
@@ -32,7 +32,7 @@ pub(super) struct Connection {
     sender: SendRequest<Bytes>,
     authority: String,
     scheme: &'static str,
-    pulse: Arc<Pulse>,
+    heartbeat: Arc<Heartbeat>,
     /// Its other half goes when the connection does.
     ended: watch::Receiver<()>,
     task: Task,
@@ -66,10 +66,10 @@ impl Connection {
         let (sender, mut connection) = handshake.await.map_err(lost)?;
         let pings = connection.ping_pong();
         let mut pings = pings.expect("the pings of a new connection were not taken");
-        let pulse = Arc::new(Pulse::default());
+        let heartbeat = Arc::new(Heartbeat::default());
         let (alive, ended) = watch::channel(());
         let (answered, is_answered) = oneshot::channel();
-        let beats = pulse.clone();
+        let beats = heartbeat.clone();
         let task = Task::spawn(async move {
             let connection = pin!(connection);
             let beating = async {
@@ -89,7 +89,7 @@ impl Connection {
             sender,
             authority: host.to_owned(),
             scheme,
-            pulse,
+            heartbeat,
             ended,
             task,
         };
@@ -107,7 +107,7 @@ impl Connection {
     }
 
     pub(super) fn is_alive(&self) -> bool {
-        !self.task.is_finished() && self.pulse.is_watched()
+        !self.task.is_finished() && self.heartbeat.is_watched()
     }
 
     /// Returns when the connection has ended.
@@ -119,7 +119,7 @@ impl Connection {
 
     /// An answer is late: the member is pinged, and the connection ends unless it answers soon.
     pub(super) fn doubt(&self) {
-        self.pulse.doubt();
+        self.heartbeat.doubt();
     }
 
     /// The answer to a question that has one.
@@ -171,7 +171,7 @@ impl Connection {
         let (answer, mut send) = sender.send_request(request, false).map_err(Failure::lost)?;
         send.send_data(frame(question), !lasts)
             .map_err(Failure::lost)?;
-        let pulse = lasts.then(|| Open::new(&self.pulse));
-        Ok(Stream::new(answer, send, pulse))
+        let heartbeat = lasts.then(|| StreamGuard::new(&self.heartbeat));
+        Ok(Stream::new(answer, send, heartbeat))
     }
 }

@@ -1,6 +1,6 @@
 //! How a question to etcd fails, and what a user is told of it.
 
-use micro_core::error::{Code, Error};
+use micro_core::{Code, Error};
 
 /// Why there is no answer.
 #[derive(Clone, Debug)]
@@ -16,7 +16,7 @@ pub(super) enum Failure {
 }
 
 /// What etcd says of a token that it does not know (any more), or that is older than what users may do.
-const STALE: [&str; 2] = ["invalid auth token", "revision of auth store is old"];
+const STALE_TOKEN_ERRORS: [&str; 2] = ["invalid auth token", "revision of auth store is old"];
 
 impl Failure {
     pub(super) fn lost(why: impl ToString) -> Self {
@@ -25,7 +25,7 @@ impl Failure {
 
     /// Whether another token may be all that is needed.
     pub(super) fn wants_token(&self) -> bool {
-        matches!(self, Failure::Refused { message, .. } if STALE.iter().any(|text| message.contains(text)))
+        matches!(self, Failure::Refused { message, .. } if STALE_TOKEN_ERRORS.iter().any(|text| message.contains(text)))
     }
 
     /// Whether the same question may be answered in a moment, here or by another member.
@@ -49,7 +49,7 @@ impl Failure {
 }
 
 /// Texts of etcd (`api/v3rpc/rpctypes/error.go`) that need another code than theirs, or advice.
-const KNOWN: [(&str, Code, &str); 8] = [
+const ERROR_TEXTS: [(&str, Code, &str); 8] = [
     (
         "user name is empty",
         Code::Unauthenticated,
@@ -104,7 +104,7 @@ impl From<Failure> for Error {
             }
             Failure::Refused { code, message } => (code, message),
         };
-        let known = KNOWN.iter().find(|(text, ..)| message.contains(text));
+        let known = ERROR_TEXTS.iter().find(|(text, ..)| message.contains(text));
         let said = message.strip_prefix("etcdserver: ").unwrap_or(&message);
         match known {
             Some((_, code, advice)) => Error::new(*code, format!("{advice} (etcd: `{said}`)")),

@@ -6,10 +6,10 @@ use bytes::Bytes;
 
 use super::{
     Server,
+    client::Client,
     failure::Failure,
     is_of,
-    link::Link,
-    message::{Create, Event, TimeToLive, Watch, Watched},
+    message::{Create, Event, TimeToLive, Watch, WatchResponse},
     nodes, record,
     stream::Stream,
 };
@@ -19,9 +19,9 @@ use micro_core::registry::{
 };
 
 /// Changes that are told as one.
-const BURST: usize = 1000;
+const MAX_BATCH: usize = 1000;
 /// Leases that are asked about at once.
-const QUESTIONS: usize = 64;
+const MAX_CONCURRENT_QUERIES: usize = 64;
 /// The kind of an event in which a key was deleted.
 const DELETED: i32 = 1;
 
@@ -44,7 +44,7 @@ impl Server {
             match self.follow_once(service, shown).await {
                 End::Behind => {}
                 End::Lost(failure) => {
-                    Box::pin(self.link.renew_token(&failure)).await;
+                    Box::pin(self.client.renew_token(&failure)).await;
                     return failure;
                 }
             }
@@ -67,7 +67,7 @@ impl Server {
             while let Some(watched) = said.take() {
                 check(&watched, cluster, &mut revision)?;
                 events.extend(watched.events);
-                if events.len() < BURST {
+                if events.len() < MAX_BATCH {
                     said = ready(&mut stream).await?;
                 }
             }
@@ -81,11 +81,11 @@ impl Server {
         &self,
         service: Option<&str>,
         shown: &Reconciler,
-    ) -> Result<(u64, i64, Stream<Watched>), End> {
+    ) -> Result<(u64, i64, Stream<WatchResponse>), End> {
         let (key, end) = self.keys.range(service);
         let whole = self
             .seen
-            .read(&self.link, (key.clone(), end.clone()), false)
+            .read(&self.client, (key.clone(), end.clone()), false)
             .await?;
         shown.whole(nodes(&whole.kvs, service));
         let (cluster, revision) = (whole.header.cluster, whole.header.revision);
@@ -98,7 +98,7 @@ impl Server {
             pieces: true,
         };
         let create = Some(create);
-        let stream = self.link.follow(&Watch { create }).await?;
+        let stream = self.client.follow(&Watch { create }).await?;
         Ok((cluster, revision, stream))
     }
 
@@ -115,7 +115,7 @@ impl Server {
         }
         let deleted = latest.values().filter(|event| event.kind == DELETED);
         let leases = deleted.filter_map(|event| Some(event.before.as_ref()?.lease));
-        let alive = alive(&self.link, leases.filter(|lease| *lease != 0).collect()).await;
+        let alive = alive(&self.client, leases.filter(|lease| *lease != 0).collect()).await;
         let mut changes = Vec::new();
         for event in order.iter().filter_map(|key| latest.remove(key)) {
             if event.kind != DELETED {
@@ -143,12 +143,12 @@ impl Server {
 }
 
 /// What has come already; nothing too at the end, of which the next question tells.
-async fn ready(stream: &mut Stream<Watched>) -> Result<Option<Watched>, Failure> {
+async fn ready(stream: &mut Stream<WatchResponse>) -> Result<Option<WatchResponse>, Failure> {
     stream.ready().await.transpose().map(Option::flatten)
 }
 
 /// Whether the watch goes on, in the same history.
-fn check(watched: &Watched, cluster: u64, revision: &mut i64) -> Result<(), End> {
+fn check(watched: &WatchResponse, cluster: u64, revision: &mut i64) -> Result<(), End> {
     if watched.compacted > 0 {
         return Err(End::Behind);
     }
@@ -171,12 +171,12 @@ fn check(watched: &Watched, cluster: u64, revision: &mut i64) -> Result<(), End>
 }
 
 /// Which of these leases live: then what went with them was taken out, and did not expire.
-async fn alive(link: &Link, leases: HashSet<i64>) -> HashSet<i64> {
+async fn alive(client: &Client, leases: HashSet<i64>) -> HashSet<i64> {
     let mut alive = HashSet::new();
     let leases: Vec<_> = leases.into_iter().collect();
-    for some in leases.chunks(QUESTIONS) {
+    for some in leases.chunks(MAX_CONCURRENT_QUERIES) {
         let questions = some.iter().map(|id| async move {
-            let lease = link.ask(&TimeToLive { id: *id }).await;
+            let lease = client.ask(&TimeToLive { id: *id }).await;
             // Without an answer it is in doubt, as one that expired is.
             lease.is_ok_and(|lease| lease.ttl > 0).then_some(*id)
         });
@@ -189,17 +189,17 @@ async fn alive(link: &Link, leases: HashSet<i64>) -> HashSet<i64> {
 mod tests {
     use super::{super::message::Header, *};
 
-    fn watched(revision: i64) -> Watched {
+    fn watched(revision: i64) -> WatchResponse {
         let cluster = 1;
-        Watched {
+        WatchResponse {
             header: Some(Header { cluster, revision }),
             events: vec![Event::default()],
-            ..Watched::default()
+            ..WatchResponse::default()
         }
     }
 
     #[test]
-    fn a_watch_goes_on_only_in_the_same_history() {
+    fn watch_resumes_only_in_the_same_history() {
         let mut revision = 5;
         assert!(check(&watched(7), 1, &mut revision).is_ok());
         assert_eq!(revision, 7);
@@ -207,14 +207,14 @@ mod tests {
         assert!(matches!(backwards, Err(End::Behind)));
         let elsewhere = check(&watched(8), 2, &mut revision);
         assert!(matches!(elsewhere, Err(End::Lost(_))));
-        let compacted = Watched {
+        let compacted = WatchResponse {
             canceled: true,
             compacted: 9,
             ..watched(8)
         };
         let compacted = check(&compacted, 1, &mut revision);
         assert!(matches!(compacted, Err(End::Behind)));
-        let ended = Watched {
+        let ended = WatchResponse {
             canceled: true,
             reason: "etcdserver: no leader".into(),
             ..watched(8)

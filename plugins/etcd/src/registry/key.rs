@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_tells_its_service_unless_the_name_may_have_had_a_slash() {
+    fn key_yields_its_service_unless_the_name_had_a_slash() {
         let keys = Keys::of("");
         assert_eq!(
             keys.service(b"/micro/registry/greeter/greeter-1"),

@@ -22,14 +22,14 @@ macro_rules! question {
     };
 }
 
-question!(Range, "KV/Range", Ranged);
-question!(Put, "KV/Put", Written);
-question!(DeleteIf, "KV/Txn", Decided);
-question!(Watch, "Watch/Watch", Watched);
+question!(Range, "KV/Range", RangeResponse);
+question!(Put, "KV/Put", PutResponse);
+question!(DeleteIf, "KV/Txn", TxnResponse);
+question!(Watch, "Watch/Watch", WatchResponse);
 question!(Grant, "Lease/LeaseGrant", Lease);
 question!(KeepAlive, "Lease/LeaseKeepAlive", Lease);
 question!(TimeToLive, "Lease/LeaseTimeToLive", Lease);
-question!(Authenticate, "Auth/Authenticate", Authenticated);
+question!(Authenticate, "Auth/Authenticate", AuthenticateResponse);
 
 /// Who answers, and what the store's revision is by then.
 #[derive(Clone, Copy, PartialEq, Message)]
@@ -88,7 +88,7 @@ impl Range {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Ranged {
+pub(super) struct RangeResponse {
     #[prost(message, optional, tag = "1")]
     pub(super) header: Option<Header>,
     #[prost(message, repeated, tag = "2")]
@@ -159,13 +159,13 @@ impl DeleteIf {
 
 /// Whether a transaction's condition held.
 #[derive(Clone, Copy, PartialEq, Message)]
-pub(super) struct Decided {
+pub(super) struct TxnResponse {
     #[prost(bool, tag = "2")]
     pub(super) succeeded: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
-pub(super) struct Written {
+pub(super) struct PutResponse {
     #[prost(message, optional, tag = "1")]
     pub(super) header: Option<Header>,
 }
@@ -195,7 +195,7 @@ pub(super) struct Create {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Watched {
+pub(super) struct WatchResponse {
     #[prost(message, optional, tag = "1")]
     pub(super) header: Option<Header>,
     #[prost(bool, tag = "4")]
@@ -258,7 +258,7 @@ pub(super) struct Authenticate {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Authenticated {
+pub(super) struct AuthenticateResponse {
     #[prost(string, tag = "2")]
     pub(super) token: String,
 }

@@ -5,21 +5,21 @@ use parking_lot::Mutex;
 use tokio::time::{Duration, timeout};
 
 use super::{
+    client::Client,
     failure::Failure,
     key,
-    link::Link,
     message::{Header, KeyValue, Range},
 };
 
 /// Records in a page: 1 MB or so of usual ones.
-const PAGE: i64 = 500;
+const PAGE_SIZE: i64 = 500;
 /// Keys in a page, where values are not read.
-const KEYS: i64 = 10_000;
+const KEYS_PAGE_SIZE: i64 = 10_000;
 /// How long the leader's word is waited for before a member without one may answer.
-const LEADER: Duration = Duration::from_millis(2400);
+const LEADER_TIMEOUT: Duration = Duration::from_millis(2400);
 
 /// What is in a range of keys as of one revision.
-pub(super) struct Whole {
+pub(super) struct RangeSnapshot {
     pub(super) header: Header,
     pub(super) kvs: Vec<KeyValue>,
 }
@@ -38,11 +38,11 @@ impl NewestHeader {
     /// seen before.
     pub(super) async fn read(
         &self,
-        link: &Link,
+        client: &Client,
         (key, end): (Bytes, Bytes),
         keys_only: bool,
-    ) -> Result<Whole, Failure> {
-        let limit = if keys_only { KEYS } else { PAGE };
+    ) -> Result<RangeSnapshot, Failure> {
+        let limit = if keys_only { KEYS_PAGE_SIZE } else { PAGE_SIZE };
         let mut range = Range {
             key,
             end,
@@ -51,15 +51,15 @@ impl NewestHeader {
             serializable: false,
             keys_only,
         };
-        let mut whole = Whole {
+        let mut whole = RangeSnapshot {
             header: Header::default(),
             kvs: Vec::new(),
         };
         loop {
-            let asked = timeout(LEADER, link.ask(&range)).await;
+            let asked = timeout(LEADER_TIMEOUT, client.ask(&range)).await;
             let late = |_| {
-                link.doubt();
-                Err(Failure::Lost(format!("no answer in {LEADER:?}")))
+                client.doubt();
+                Err(Failure::Lost(format!("no answer in {LEADER_TIMEOUT:?}")))
             };
             let page = match asked.unwrap_or_else(late) {
                 Err(Failure::TooLarge) if range.limit > 1 => {
@@ -68,7 +68,7 @@ impl NewestHeader {
                 }
                 Err(failure) if failure.is_passing() && !range.serializable => {
                     // Where there is no connection at all, there is nothing else to ask.
-                    if link.now().is_none() {
+                    if client.now().is_none() {
                         return Err(failure);
                     }
                     range.serializable = true;
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_member_that_is_behind_is_not_believed_unless_its_leader_says_so() {
+    fn stale_member_is_rejected_without_a_leader() {
         let seen = NewestHeader::new();
         let at = |cluster, revision| Header { cluster, revision };
         assert!(seen.see(at(1, 7), false).is_ok());

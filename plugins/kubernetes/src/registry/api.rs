@@ -8,35 +8,35 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::{
+    config::Config,
     credentials::Credentials,
     object::{Object, Page},
-    place::Place,
 };
 use micro_core::{
-    error::{Code, Error, Result},
+    Code, Error, Result,
     http::client::{Answer, Http, Lines, Request, escape},
 };
 
 /// Objects a page: full pods have about ten kilobytes each.
-const PAGE: usize = 500;
+const PAGE_SIZE: usize = 500;
 /// How long a question whether the server is there takes at most; others do not ask meanwhile …
-const ASKED: Duration = Duration::from_secs(5);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// … but look again this soon.
-const MOMENT: Duration = Duration::from_millis(300);
+const PROBE_POLL_INTERVAL: Duration = Duration::from_millis(300);
 /// After how many seconds the server ends a watch, which then goes on in another.
-pub(super) const WATCH: u64 = 290;
+pub(super) const WATCH_TIMEOUT_S: u64 = 290;
 
 /// A client of the API server.
 pub(super) struct Api {
     http: Http,
     credentials: Arc<Credentials>,
     namespace: String,
-    pulse: Mutex<Pulse>,
+    heartbeat: Mutex<Heartbeat>,
 }
 
 /// What is known of the server's life, on whichever connection.
 #[derive(Default)]
-struct Pulse {
+struct Heartbeat {
     heard: Option<Instant>,
     /// When it was last asked whether it is there.
     asked: Option<Instant>,
@@ -45,12 +45,12 @@ struct Pulse {
 }
 
 impl Api {
-    pub(super) fn new(place: &Place) -> Self {
+    pub(super) fn new(config: &Config) -> Self {
         Api {
-            http: Http::new(&place.options),
-            credentials: place.credentials.clone(),
-            namespace: place.namespace.clone(),
-            pulse: Mutex::default(),
+            http: Http::new(&config.options),
+            credentials: config.credentials.clone(),
+            namespace: config.namespace.clone(),
+            heartbeat: Mutex::default(),
         }
     }
 
@@ -59,8 +59,8 @@ impl Api {
         let (mut objects, mut more) = (Vec::new(), String::new());
         loop {
             let next = match &*more {
-                "" => format!("{path}&limit={PAGE}"),
-                more => format!("{path}&limit={PAGE}&continue={}", escape(more)),
+                "" => format!("{path}&limit={PAGE_SIZE}"),
+                more => format!("{path}&limit={PAGE_SIZE}&continue={}", escape(more)),
             };
             let page: Page = self.ask("list", Request::get(next)).await?.json()?;
             objects.extend(page.items);
@@ -82,7 +82,7 @@ impl Api {
     pub(super) async fn watch(&self, path: &str, version: &str) -> Result<Lines> {
         let version = escape(version);
         let path = format!(
-            "{path}&watch=true&allowWatchBookmarks=true&timeoutSeconds={WATCH}&resourceVersion={version}"
+            "{path}&watch=true&allowWatchBookmarks=true&timeoutSeconds={WATCH_TIMEOUT_S}&resourceVersion={version}"
         );
         let request = Request::get(path);
         let mut lines = self.http.lines(&self.signed(&request)?).await;
@@ -109,16 +109,16 @@ impl Api {
     /// Fails as the question did.
     pub(super) async fn is_there(&self, silence: Duration) -> Result<Duration> {
         {
-            let mut pulse = self.pulse.lock();
+            let mut pulse = self.heartbeat.lock();
             let since = |time: Option<Instant>| time.map_or(Duration::MAX, |time| time.elapsed());
             if let Some(left) = silence.checked_sub(since(pulse.heard)) {
-                return Ok(left.max(MOMENT));
+                return Ok(left.max(PROBE_POLL_INTERVAL));
             }
             if since(pulse.failed) < silence {
                 return Err(Error::unavailable("no answer to another of our watches"));
             }
-            if since(pulse.asked) < ASKED {
-                return Ok(MOMENT);
+            if since(pulse.asked) < PROBE_TIMEOUT {
+                return Ok(PROBE_POLL_INTERVAL);
             }
             pulse.asked = Some(Instant::now());
         }
@@ -128,7 +128,7 @@ impl Api {
                 Ok(silence)
             }
             Err(error) => {
-                self.pulse.lock().failed = Some(Instant::now());
+                self.heartbeat.lock().failed = Some(Instant::now());
                 Err(error)
             }
         }
@@ -136,7 +136,7 @@ impl Api {
 
     /// The server was heard.
     pub(super) fn hear(&self) {
-        let mut pulse = self.pulse.lock();
+        let mut pulse = self.heartbeat.lock();
         pulse.heard = Some(Instant::now());
         pulse.failed = None;
     }

@@ -7,12 +7,12 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use micro_core::{
-    error::{Error, Result},
+    Error, Result,
     http::client::{basic, secret},
 };
 
 /// How long a file is not read again: the cluster renews a token well before it ends.
-const FRESH: Duration = Duration::from_secs(60);
+const TOKEN_CACHE_TIME: Duration = Duration::from_secs(60);
 
 /// A token that was said or is in a file, or a user. Never printed.
 pub(super) struct Credentials {
@@ -53,7 +53,7 @@ impl Credentials {
         let mut kept = self.kept.lock();
         let now = Instant::now();
         if let Some((read, header)) = &*kept
-            && now < *read + FRESH
+            && now < *read + TOKEN_CACHE_TIME
         {
             return Ok(Some(header.clone()));
         }

@@ -8,10 +8,10 @@
 //! ```
 
 mod api;
+mod config;
 mod credentials;
 mod follow;
 mod object;
-mod place;
 mod pods;
 mod register;
 mod slices;
@@ -27,14 +27,14 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use api::Api;
+use config::{Config, Source};
 use micro_core::{
-    error::{Error, Result},
+    Error, Result,
     node::Node,
     registry::remote::{AsRemote, Driver, Reconciler, Remote},
     url::Url,
 };
 use object::Object;
-use place::{Kind, Place};
 
 /// Services of one Kubernetes namespace.
 ///
@@ -55,12 +55,12 @@ impl AsRemote for Kubernetes {
 }
 
 /// Watches that have a connection each; others take turns with what is left.
-const WATCHES: usize = 24;
+const MAX_WATCHES: usize = 24;
 
 /// The API server, and which of its objects are nodes.
 pub struct Server {
     api: Api,
-    place: Place,
+    config: Config,
     watches: Semaphore,
     told: Once,
     /// What this handle has registered, by service and id: at which address.
@@ -68,7 +68,7 @@ pub struct Server {
 }
 
 /// A node as an object of the cluster shows it.
-struct Entry {
+struct PodEndpoint {
     node: Node,
     /// Whether it takes requests: an object may be there whose process does not.
     is_ready: bool,
@@ -91,11 +91,11 @@ impl Kubernetes {
     /// [`Code::InvalidArgument`](micro_core::Code::InvalidArgument) for a URL that is not understood, and without an address
     /// outside of a cluster.
     pub fn open(url: &Url) -> Result<Self> {
-        let place = Place::of(url)?;
+        let config = Config::of(url)?;
         Ok(Kubernetes(Remote::new(Server {
-            api: Api::new(&place),
-            place,
-            watches: Semaphore::new(WATCHES),
+            api: Api::new(&config),
+            config,
+            watches: Semaphore::new(MAX_WATCHES),
             told: Once::new(),
             registered: Mutex::default(),
         })))
@@ -106,18 +106,18 @@ impl Server {
     /// Where the objects of a service are listed and watched; of all services without one. `None` for a name that no
     /// object can have.
     fn path(&self, service: Option<&str>) -> Option<String> {
-        let namespace = &self.place.namespace;
-        match &self.place.kind {
-            Kind::Pods => Some(pods::path(namespace, service)),
-            Kind::Slices(_) => slices::path(namespace, service),
+        let namespace = &self.config.namespace;
+        match &self.config.kind {
+            Source::Pods => Some(pods::path(namespace, service)),
+            Source::Slices(_) => slices::path(namespace, service),
         }
     }
 
     /// The nodes that an object shows.
-    fn entries(&self, object: &Object) -> Vec<Entry> {
-        match &self.place.kind {
-            Kind::Pods => pods::entries(object),
-            Kind::Slices(port) => slices::entries(object, port),
+    fn entries(&self, object: &Object) -> Vec<PodEndpoint> {
+        match &self.config.kind {
+            Source::Pods => pods::entries(object),
+            Source::Slices(port) => slices::entries(object, port),
         }
     }
 
@@ -137,19 +137,19 @@ impl Driver for Server {
     }
 
     fn place(&self) -> String {
-        let hosts = self.place.options.hosts.join(",");
-        let namespace = &self.place.namespace;
+        let hosts = self.config.options.hosts.join(",");
+        let namespace = &self.config.namespace;
         format!("{hosts}, namespace `{namespace}`")
     }
 
     fn is_read_only(&self) -> bool {
-        matches!(self.place.kind, Kind::Slices(_))
+        matches!(self.config.kind, Source::Slices(_))
     }
 
     async fn register(&self, node: &Node, _: Option<Duration>) -> Result<()> {
-        match self.place.kind {
-            Kind::Pods => self.put(node).await,
-            Kind::Slices(_) => {
+        match self.config.kind {
+            Source::Pods => self.put(node).await,
+            Source::Slices(_) => {
                 self.told.call_once(|| {
                     tracing::info!(
                         id = node.id,
@@ -162,9 +162,9 @@ impl Driver for Server {
     }
 
     async fn deregister(&self, node: &Node) -> Result<()> {
-        match self.place.kind {
-            Kind::Pods => self.take_out(node).await,
-            Kind::Slices(_) => Ok(()),
+        match self.config.kind {
+            Source::Pods => self.take_out(node).await,
+            Source::Slices(_) => Ok(()),
         }
     }
 

@@ -10,7 +10,7 @@
 //! letter or digit, are cut and end in a hash; so is the key of a second node of one service in one pod. go-micro can
 //! register neither.
 
-use super::{Entry, object::Object};
+use super::{PodEndpoint, object::Object};
 use micro_core::{hash::fnv1a, http::client::escape, node::Node, registry::encoding};
 
 /// What marks a pod that serves something.
@@ -20,9 +20,9 @@ pub(super) const SERVICE: &str = "service";
 const SELECTOR: &str = "micro.mu/selector-";
 const ANNOTATION: &str = "micro.mu/service-";
 /// The longest name of a service that fits a label: 63 signs less `selector-`.
-const LONGEST: usize = 54;
+const MAX_NAME_LENGTH: usize = 54;
 /// What is left of a name that does not, before a sign and 16 of the hash.
-const CUT: usize = LONGEST - 17;
+const CUT_NAME_LENGTH: usize = MAX_NAME_LENGTH - 17;
 
 /// Where the pods that serve a service, or anything, are listed and watched. Only pods that run are asked for: the
 /// server says of one that ceases to that it is gone.
@@ -58,7 +58,7 @@ pub(super) fn annotation_of(node: &Node) -> String {
     let both = format!("{}\0{}", node.service, node.id);
     let hash = fnv1a(&both);
     let mut name = fitted(&node.service);
-    name.truncate(CUT);
+    name.truncate(CUT_NAME_LENGTH);
     format!("{ANNOTATION}{name}.{hash:016x}")
 }
 
@@ -73,7 +73,7 @@ pub(super) fn records(object: &Object) -> impl Iterator<Item = (&str, Vec<Node>)
 }
 
 /// The nodes of a pod that runs. One that is told to end has none.
-pub(super) fn entries(object: &Object) -> Vec<Entry> {
+pub(super) fn entries(object: &Object) -> Vec<PodEndpoint> {
     if object.status.phase != "Running" || object.metadata.deletion_timestamp.is_some() {
         return Vec::new();
     }
@@ -82,7 +82,7 @@ pub(super) fn entries(object: &Object) -> Vec<Entry> {
         .into_iter()
         .any(|condition| condition.kind == "Ready" && condition.status == "False");
     let nodes = records(object).flat_map(|(_, nodes)| nodes);
-    nodes.map(|node| Entry { node, is_ready }).collect()
+    nodes.map(|node| PodEndpoint { node, is_ready }).collect()
 }
 
 /// A service's name as part of a label.
@@ -92,10 +92,10 @@ fn fitted(service: &str) -> String {
         .chars()
         .map(|c| if fits(c) { c } else { '_' })
         .collect();
-    if name.len() <= LONGEST && name.ends_with(|c: char| c.is_ascii_alphanumeric()) {
+    if name.len() <= MAX_NAME_LENGTH && name.ends_with(|c: char| c.is_ascii_alphanumeric()) {
         return name;
     }
-    let cut = &name[..name.len().min(CUT)];
+    let cut = &name[..name.len().min(CUT_NAME_LENGTH)];
     format!("{cut}-{:016x}", fnv1a(service))
 }
 
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_becomes_a_label_as_in_go_micro() {
+    fn names_become_labels_as_in_go_micro() {
         assert_eq!(selector("greeter"), "micro.mu/selector-greeter");
         assert_eq!(
             annotation("go.micro.srv.a"),
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_fits_and_long_ones_stay_apart() {
+    fn long_names_fit_and_stay_distinct() {
         let long = "n".repeat(300);
         let names = [
             format!("{long}1"),
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_of_go_micro_is_read() {
+    fn pod_of_go_micro_is_read() {
         let pod = |phase: &str, more: &str| {
             let json = format!(
                 r#"{{"metadata":{{"name":"greeter-7d","labels":{{"micro.mu/type":"service"}},
@@ -158,7 +158,7 @@ mod tests {
             ("1.0.0", "mucp")
         );
         assert!(super::entries(&pod("Failed", "")).is_empty());
-        let ending = r#","deletionTimestamp":"2026-01-01T00:00:00Z""#;
-        assert!(super::entries(&pod("Running", ending)).is_empty());
+        let watch_end = r#","deletionTimestamp":"2026-01-01T00:00:00Z""#;
+        assert!(super::entries(&pod("Running", watch_end)).is_empty());
     }
 }

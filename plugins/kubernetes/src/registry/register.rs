@@ -6,13 +6,13 @@ use serde::Serialize;
 
 use super::{Server, object::Object, pods};
 use micro_core::{
-    error::{Code, Error, Result},
+    Code, Error, Result,
     node::Node,
     registry::{encoding, id_in_use, is_another},
 };
 
 /// How often a pod is read again that others change at the same time: its kubelet does so at its start.
-const TRIES: u32 = 10;
+const MAX_ATTEMPTS: u32 = 10;
 
 /// What is merged into a pod; `None` takes an entry out.
 #[derive(Serialize)]
@@ -32,16 +32,16 @@ struct Change {
 impl Server {
     /// Writes a node into our pod. A pod that has it already is not written again.
     pub(super) async fn put(&self, node: &Node) -> Result<()> {
-        let pod = self.place.pod.as_deref().ok_or_else(|| {
+        let pod = self.config.pod.as_deref().ok_or_else(|| {
             Error::invalid_argument(
                 "it is not known which pod this is: name it with `?pod=`, or in the variable `HOSTNAME`",
             )
         })?;
         let key = (node.service.clone(), node.id.clone());
         let is_renewal = self.registered.lock().get(&key) == Some(&node.address);
-        for _ in 0..TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             let object = self.pod(pod).await?.ok_or_else(|| {
-                let namespace = &self.place.namespace;
+                let namespace = &self.config.namespace;
                 Error::failed_precondition(format!(
                     "pod `{pod}` is not in namespace `{namespace}`; name ours with `?pod=` and `?namespace=`"
                 ))
@@ -65,13 +65,13 @@ impl Server {
     pub(super) async fn take_out(&self, node: &Node) -> Result<()> {
         let key = (node.service.clone(), node.id.clone());
         self.registered.lock().remove(&key);
-        if let Some(pod) = &self.place.pod
+        if let Some(pod) = &self.config.pod
             && let Some(object) = self.pod(pod).await?
             && has(&object, node)
         {
             return self.take_out_of(object, node).await;
         }
-        let label = pods::path(&self.place.namespace, Some(&node.service));
+        let label = pods::path(&self.config.namespace, Some(&node.service));
         let (objects, _) = self.api.list(&label).await?;
         for object in objects.into_iter().filter(|object| has(object, node)) {
             self.take_out_of(object, node).await?;
@@ -81,7 +81,7 @@ impl Server {
 
     async fn take_out_of(&self, mut object: Object, node: &Node) -> Result<()> {
         let pod = object.metadata.name.clone();
-        for _ in 0..TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             let Some(change) = removal(&object, node) else {
                 return Ok(());
             };
@@ -97,7 +97,7 @@ impl Server {
     }
 
     async fn pod(&self, name: &str) -> Result<Option<Object>> {
-        let path = pods::path_of(&self.place.namespace, name);
+        let path = pods::path_of(&self.config.namespace, name);
         let (mut objects, _) = self.api.list(&path).await?;
         Ok(objects.pop())
     }
@@ -189,6 +189,6 @@ fn is_same(one: &Node, other: &Node) -> bool {
 
 fn busy(pod: &str) -> Error {
     Error::unavailable(format!(
-        "pod `{pod}` was changed by others {TRIES} times meanwhile"
+        "pod `{pod}` was changed by others {MAX_ATTEMPTS} times meanwhile"
     ))
 }

@@ -2,21 +2,21 @@
 //!
 //! ```text
 //! Server ── Records ── Client ──► session: the task that has the Connection
-//!    └───── Keeper: writes again what a lost session took along
+//!    └───── Registrar: writes again what a lost session took along
 //! ```
 //!
 //! The client is our own: the few requests that are needed fit in a page, and so its task, its queues and its TLS
 //! keep the rules of this house.
 
-mod answer;
-mod ask;
 mod client;
 mod connection;
 mod follow;
-mod keeper;
 mod packet;
 mod paths;
 mod records;
+mod register;
+mod request;
+mod response;
 mod session;
 mod watches;
 
@@ -27,23 +27,23 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use ask::Shared;
 use client::Client;
-use follow::Following;
-use keeper::Keeper;
+use follow::Follower;
 use micro_core::{
-    error::{Error, Result},
+    Error, Result,
     net::tls::Connector,
     node::Node,
     registry::remote::{AsRemote, Driver, Reconciler, Remote},
     url::{Options, Url},
 };
-use packet::Access;
+use packet::Acl;
 use paths::Paths;
-use records::{Over, Records};
+use records::{Overwrite, Records};
+use register::Registrar;
+use request::Shared;
 
 /// How long a session outlives the process that had it, where the URL does not say.
-const SESSION: u64 = 15;
+const DEFAULT_SESSION_TIMEOUT_S: u64 = 15;
 
 /// A registry in ZooKeeper 3.6 or later, shared with go-micro's services.
 ///
@@ -87,7 +87,7 @@ impl ZooKeeper {
             ));
         }
         let seconds = match url.query("session-timeout") {
-            None => SESSION,
+            None => DEFAULT_SESSION_TIMEOUT_S,
             Some(text) => match text.parse() {
                 Ok(seconds @ 1..=3600) => seconds,
                 _ => {
@@ -100,8 +100,8 @@ impl ZooKeeper {
         options.warn_of_plaintext(options.user.is_some());
         let paths = Paths::of(url.path(), &options.namespace)?;
         let access = match options.user {
-            Some(_) => Access::Own,
-            None => Access::All,
+            Some(_) => Acl::Own,
+            None => Acl::All,
         };
         let place = options.place();
         let shared = Shared {
@@ -121,7 +121,7 @@ impl ZooKeeper {
             paths,
             access,
         });
-        let keeper = Keeper::new(records.clone());
+        let keeper = Registrar::new(records.clone());
         Ok(ZooKeeper(Remote::new(Server {
             place,
             records,
@@ -134,7 +134,7 @@ impl ZooKeeper {
 pub struct Server {
     place: String,
     records: Arc<Records>,
-    keeper: Keeper,
+    keeper: Registrar,
 }
 
 #[async_trait]
@@ -154,7 +154,9 @@ impl Driver for Server {
             Some(ttl) => self.keeper.register(&path, data, ttl).await,
             None => {
                 self.keeper.forget(&path);
-                self.records.write(&path, &data, false, Over::Any).await
+                self.records
+                    .write(&path, &data, false, Overwrite::Any)
+                    .await
             }
         }
     }
@@ -190,7 +192,7 @@ impl Driver for Server {
     }
 
     async fn follow(self: Arc<Self>, service: Option<String>, shown: Arc<Reconciler>) -> Error {
-        Following::new(self.records.clone(), service, shown)
+        Follower::new(self.records.clone(), service, shown)
             .run()
             .await
     }

@@ -27,18 +27,18 @@ pub(super) mod xid {
 
 /// How long a node of the tree lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Life {
+pub(super) enum CreateMode {
     /// Until it is deleted.
-    Lasting,
+    Persistent,
     /// As long as the session that created it.
-    Session,
+    Ephemeral,
     /// Until its last child has gone.
     Container,
 }
 
 /// Who may do what with a node that is created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Access {
+pub(super) enum Acl {
     /// Anyone anything, as go-micro has it.
     All,
     /// Who is authenticated as we are anything, others may read.
@@ -87,18 +87,18 @@ impl Writer {
     }
 }
 
-pub(super) fn create(path: &str, data: &[u8], life: Life, access: Access) -> Vec<u8> {
+pub(super) fn create(path: &str, data: &[u8], life: CreateMode, access: Acl) -> Vec<u8> {
     const READ: i32 = 1;
     const ANYTHING: i32 = 31;
     let flags = match life {
-        Life::Lasting => 0,
-        Life::Session => 1,
-        Life::Container => 4,
+        CreateMode::Persistent => 0,
+        CreateMode::Ephemeral => 1,
+        CreateMode::Container => 4,
     };
     let begun = Writer::default().text(path).bytes(data);
     let listed = match access {
-        Access::All => begun.int(1).int(ANYTHING).text("world").text("anyone"),
-        Access::Own => {
+        Acl::All => begun.int(1).int(ANYTHING).text("world").text("anyone"),
+        Acl::Own => {
             let own = begun.int(2).int(ANYTHING).text("auth").text("");
             own.int(READ).text("world").text("anyone")
         }
@@ -159,8 +159,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_is_written_as_the_protocol_has_it() {
-        let bytes = create("/a", b"x", Life::Session, Access::All);
+    fn request_is_encoded_as_the_protocol_specifies() {
+        let bytes = create("/a", b"x", CreateMode::Ephemeral, Acl::All);
         let expected =
             b"\0\0\0\x02/a\0\0\0\x01x\0\0\0\x01\0\0\0\x1f\0\0\0\x05world\0\0\0\x06anyone\0\0\0\x01";
         assert_eq!(bytes, expected);

@@ -1,9 +1,6 @@
 //! Where a record is in the tree: `/micro-registry/SERVICE/NODE`, as go-micro has it.
 
-use micro_core::{
-    error::{Error, Result},
-    node::Node,
-};
+use micro_core::{Error, Result, node::Node};
 
 /// The paths of one fleet.
 pub(super) struct Paths {
@@ -79,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_is_where_go_micro_looks_for_it() {
+    fn record_path_matches_go_micro() {
         let paths = Paths::of("", "").unwrap();
         let node = Node::new("greeter", "greeter-1", "h:1");
         assert_eq!(
@@ -113,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_zookeeper_cannot_hold_is_refused() {
+    fn invalid_znode_names_are_refused() {
         let paths = Paths::of("", "").unwrap();
         for (service, id) in [("..", "a"), ("a", "."), ("a", ""), ("a\u{f8ff}", "b")] {
             let error = paths.node(&Node::new(service, id, "h:1")).unwrap_err();

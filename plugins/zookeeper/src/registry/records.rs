@@ -5,28 +5,28 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{
-    answer::Found,
-    ask::{BAD_VERSION, Fault, NO_NODE, NODE_EXISTS, NOT_EMPTY},
     client::Client,
-    packet::{self, Access, Life, op},
+    packet::{self, Acl, CreateMode, op},
     paths::{Paths, above},
+    request::{BAD_VERSION, NO_NODE, NODE_EXISTS, NOT_EMPTY, RequestError},
+    response::Znode,
 };
 use micro_core::{
-    error::{Error, Result},
+    Error, Result,
     node::Node,
     registry::{encoding, id_in_use, is_another, validation},
 };
 
 /// How often something is begun anew that others got in the way of.
-const TRIES: u32 = 8;
+const MAX_ATTEMPTS: u32 = 8;
 /// Requests that are sent before the first answer is awaited.
-const AT_ONCE: usize = 128;
+const MAX_PIPELINED: usize = 128;
 /// The longest record: ZooKeeper closes the connection on a request of 1 MiB.
-const LONGEST: usize = 1_000_000;
+const MAX_RECORD_SIZE: usize = 1_000_000;
 
 /// Whose record may be written over.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Over {
+pub(super) enum Overwrite {
     /// That of another instance with the same id too.
     Any,
     /// Only our own, and what nobody keeps: the record was there before.
@@ -36,7 +36,7 @@ pub(super) enum Over {
 pub(super) struct Records {
     pub(super) client: Arc<Client>,
     pub(super) paths: Paths,
-    pub(super) access: Access,
+    pub(super) access: Acl,
 }
 
 /// A record as it was read.
@@ -44,7 +44,7 @@ pub(super) struct Record {
     pub(super) path: String,
     pub(super) node: Node,
     /// Whether it outlives the session that wrote it.
-    pub(super) is_lasting: bool,
+    pub(super) is_persistent: bool,
 }
 
 impl Records {
@@ -54,9 +54,9 @@ impl Records {
     pub(super) fn encode(node: &Node) -> Result<Bytes> {
         let data = encoding::encode(node);
         match data.len() {
-            0..=LONGEST => Ok(data.into()),
+            0..=MAX_RECORD_SIZE => Ok(data.into()),
             size => Err(Error::invalid_argument(format!(
-                "node `{}` of service `{}` has a record of {size} bytes; ZooKeeper holds {LONGEST}",
+                "node `{}` of service `{}` has a record of {size} bytes; ZooKeeper holds {MAX_RECORD_SIZE}",
                 node.id, node.service
             ))),
         }
@@ -68,9 +68,9 @@ impl Records {
         path: &str,
         data: &Bytes,
         with_session: bool,
-        over: Over,
+        over: Overwrite,
     ) -> Result<()> {
-        for _ in 0..TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             let tried = self.try_write(path, data, with_session, over).await;
             if let Some(done) = ended(tried, path) {
                 return done;
@@ -85,12 +85,12 @@ impl Records {
         path: &str,
         data: &Bytes,
         with_session: bool,
-        over: Over,
-    ) -> Result<bool, Fault> {
+        over: Overwrite,
+    ) -> Result<bool, RequestError> {
         let life = if with_session {
-            Life::Session
+            CreateMode::Ephemeral
         } else {
-            Life::Lasting
+            CreateMode::Persistent
         };
         let create = packet::create(path, data, life, self.access);
         let client = &self.client;
@@ -105,7 +105,7 @@ impl Records {
             Ok((found, session)) => {
                 self.is_ours(path, &found, data)?;
                 let owner = if with_session { session } else { 0 };
-                if over == Over::Own && found.owner != session {
+                if over == Overwrite::Own && found.owner != session {
                     yields(&found, data)?;
                 }
                 if found.owner == owner && found.data == *data {
@@ -125,11 +125,11 @@ impl Records {
     }
 
     /// Refuses to write over the record of another node whose name leads to the same path.
-    fn is_ours(&self, path: &str, found: &Found, data: &Bytes) -> Result<(), Fault> {
+    fn is_ours(&self, path: &str, found: &Znode, data: &Bytes) -> Result<(), RequestError> {
         let name = |data: &Bytes| node(data).map(|node| (node.service, node.id));
         match (name(&found.data), name(data)) {
             (Some(theirs), Some(ours)) if theirs != ours && self.is_at_home(&found.data, path) => {
-                Err(Fault::Lost(Error::already_exists(format!(
+                Err(RequestError::Lost(Error::already_exists(format!(
                     "node `{}` of service `{}` is at `{path}`, and only one of the two can be; use another id",
                     theirs.1, theirs.0
                 ))))
@@ -146,13 +146,13 @@ impl Records {
     }
 
     /// Makes what is missing above a path. The folder of a service goes when it has been empty for a while.
-    async fn make_above(&self, path: &str) -> Result<(), Fault> {
+    async fn make_above(&self, path: &str) -> Result<(), RequestError> {
         let folders: Vec<&str> = above(path).collect();
         let last = folders.len().saturating_sub(1);
         for (index, folder) in folders.into_iter().enumerate() {
             let (op, life) = match index == last {
-                true => (op::CREATE_CONTAINER, Life::Container),
-                false => (op::CREATE, Life::Lasting),
+                true => (op::CREATE_CONTAINER, CreateMode::Container),
+                false => (op::CREATE, CreateMode::Persistent),
             };
             let body = packet::create(folder, b"", life, self.access);
             match self.client.answer(op, body).await {
@@ -166,7 +166,7 @@ impl Records {
     /// Takes a record out, so that those who watch can tell it from one that expired: it is changed, to what it
     /// was, and deleted in the same moment. That of another node, or of another instance of this one, stays.
     pub(super) async fn take_out(&self, path: &str, of: &Node) -> Result<()> {
-        for _ in 0..TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             if let Some(done) = ended(self.try_take_out(path, of).await, path) {
                 return done;
             }
@@ -174,7 +174,7 @@ impl Records {
         Err(contended(path))
     }
 
-    async fn try_take_out(&self, path: &str, of: &Node) -> Result<bool, Fault> {
+    async fn try_take_out(&self, path: &str, of: &Node) -> Result<bool, RequestError> {
         let (found, session) = match self.client.read(path).await {
             Err(fault) if fault.is(NO_NODE) => return Ok(true),
             found => found?,
@@ -196,7 +196,7 @@ impl Records {
 
     /// Takes a record of this session out as one that was not renewed.
     pub(super) async fn expire(&self, path: &str) -> Result<()> {
-        for _ in 0..TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             if let Some(done) = ended(self.try_expire(path).await, path) {
                 return done;
             }
@@ -204,7 +204,7 @@ impl Records {
         Err(contended(path))
     }
 
-    async fn try_expire(&self, path: &str) -> Result<bool, Fault> {
+    async fn try_expire(&self, path: &str) -> Result<bool, RequestError> {
         let (found, session) = match self.client.read(path).await {
             Err(fault) if fault.is(NO_NODE) => return Ok(true),
             found => found?,
@@ -226,7 +226,7 @@ impl Records {
     /// The paths of the records in each of these folders.
     pub(super) async fn leaves(&self, folders: &[String]) -> Result<Vec<Vec<String>>> {
         let mut leaves = Vec::with_capacity(folders.len());
-        for some in folders.chunks(AT_ONCE) {
+        for some in folders.chunks(MAX_PIPELINED) {
             let mut asked = Vec::with_capacity(some.len());
             for folder in some {
                 let body = packet::read(folder);
@@ -245,7 +245,7 @@ impl Records {
     /// The records at these paths; what has gone meanwhile, and what is no record, is left out.
     pub(super) async fn read(&self, paths: &[String]) -> Result<Vec<Record>> {
         let mut records = Vec::with_capacity(paths.len());
-        for some in paths.chunks(AT_ONCE) {
+        for some in paths.chunks(MAX_PIPELINED) {
             let mut asked = Vec::with_capacity(some.len());
             for path in some {
                 let body = packet::read(path);
@@ -262,7 +262,7 @@ impl Records {
         Ok(records)
     }
 
-    fn record(&self, path: &str, found: &Found) -> Option<Record> {
+    fn record(&self, path: &str, found: &Znode) -> Option<Record> {
         let node = match encoding::decode(&found.data) {
             Ok(nodes) => nodes
                 .into_iter()
@@ -276,7 +276,7 @@ impl Records {
         Some(Record {
             path: path.to_owned(),
             node: node?,
-            is_lasting: found.owner == 0,
+            is_persistent: found.owner == 0,
         })
     }
 
@@ -301,17 +301,17 @@ pub(super) fn node(data: &Bytes) -> Option<Node> {
 }
 
 /// Fails if what was found is the record of another instance of the node that `data` is of.
-fn yields(found: &Found, data: &Bytes) -> Result<(), Fault> {
+fn yields(found: &Znode, data: &Bytes) -> Result<(), RequestError> {
     match (node(&found.data), node(data)) {
         (Some(theirs), Some(ours)) if is_another(&ours, &theirs.address) => {
-            Err(Fault::Lost(id_in_use(&ours, &theirs.address)))
+            Err(RequestError::Lost(id_in_use(&ours, &theirs.address)))
         }
         _ => Ok(()),
     }
 }
 
 /// Whether it is done, where others may have got in the way.
-fn settled(done: Result<(), Fault>) -> Result<bool, Fault> {
+fn settled(done: Result<(), RequestError>) -> Result<bool, RequestError> {
     match done {
         Ok(()) => Ok(true),
         Err(fault) => match [NO_NODE, NODE_EXISTS, BAD_VERSION, NOT_EMPTY]
@@ -325,7 +325,7 @@ fn settled(done: Result<(), Fault>) -> Result<bool, Fault> {
 }
 
 /// What came of it, unless it is to be tried again.
-fn ended(tried: Result<bool, Fault>, path: &str) -> Option<Result<()>> {
+fn ended(tried: Result<bool, RequestError>, path: &str) -> Option<Result<()>> {
     match tried {
         Ok(true) => Some(Ok(())),
         Ok(false) => None,
@@ -334,5 +334,5 @@ fn ended(tried: Result<bool, Fault>, path: &str) -> Option<Result<()>> {
 }
 
 fn contended(path: &str) -> Error {
-    Fault::Refused(BAD_VERSION).into_error(path)
+    RequestError::Refused(BAD_VERSION).into_error(path)
 }

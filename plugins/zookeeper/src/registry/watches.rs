@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use tokio::{sync::mpsc, time::Instant};
 
-use super::answer::{Happened, event};
+use super::response::{EventKind, event};
 
-/// What happened, when it was heard.
+/// What kind, when it was heard.
 pub(super) struct Event {
-    pub(super) happened: Happened,
+    pub(super) kind: EventKind,
     pub(super) path: String,
     pub(super) at: Instant,
 }
@@ -35,7 +35,7 @@ impl Watches {
 
     /// Tells of an event those who watch; who does not keep up is told no more, and so begins anew.
     pub(super) fn tell(&mut self, packet: Bytes) {
-        let Some((happened, path)) = event(packet) else {
+        let Some((kind, path)) = event(packet) else {
             return;
         };
         let at = Instant::now();
@@ -45,7 +45,7 @@ impl Watches {
                 && below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
             {
                 let path = path.clone();
-                let event = Event { happened, path, at };
+                let event = Event { kind, path, at };
                 if events.try_send(event).is_err() {
                     watch.events = None;
                 }
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_left_when_the_last_who_watched_it_is() {
+    fn path_is_unwatched_after_its_last_watch() {
         let mut watches = Watches::default();
         let first = watch(&mut watches, "/a");
         let second = watch(&mut watches, "/a");

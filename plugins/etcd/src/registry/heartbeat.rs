@@ -17,17 +17,17 @@ use tokio::{
 
 /// Between two pings while streams are open. etcd closes on clients that ping more often than each 5 s, or with
 /// no stream open.
-const PING: Duration = Duration::from_secs(6);
+const PING_INTERVAL: Duration = Duration::from_secs(6);
 /// How long the answer to one is waited for …
-const PONG: Duration = Duration::from_secs(6);
+const PONG_TIMEOUT: Duration = Duration::from_secs(6);
 /// … and when an answer to something else is already late.
-const LATE_PONG: Duration = Duration::from_millis(1500);
+const LATE_PONG_TIMEOUT: Duration = Duration::from_millis(1500);
 /// How long a doubt may stand before the task that should clear it is taken to be stuck.
-const DOUBT: Duration = Duration::from_secs(3);
+const MAX_SUSPICION: Duration = Duration::from_secs(3);
 
 /// What the task of a connection is told.
 #[derive(Default)]
-pub(super) struct Pulse {
+pub(super) struct Heartbeat {
     /// How many streams are open that may be silent for long.
     streams: AtomicUsize,
     /// Since when an answer is late.
@@ -36,24 +36,24 @@ pub(super) struct Pulse {
 }
 
 /// A stream that is open; its connection is pinged.
-pub(super) struct Open(Arc<Pulse>);
+pub(super) struct StreamGuard(Arc<Heartbeat>);
 
-impl Open {
-    pub(super) fn new(pulse: &Arc<Pulse>) -> Self {
-        if pulse.streams.fetch_add(1, Ordering::Relaxed) == 0 {
-            pulse.told.notify_one();
+impl StreamGuard {
+    pub(super) fn new(heartbeat: &Arc<Heartbeat>) -> Self {
+        if heartbeat.streams.fetch_add(1, Ordering::Relaxed) == 0 {
+            heartbeat.told.notify_one();
         }
-        Open(pulse.clone())
+        StreamGuard(heartbeat.clone())
     }
 }
 
-impl Drop for Open {
+impl Drop for StreamGuard {
     fn drop(&mut self) {
         self.0.streams.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-impl Pulse {
+impl Heartbeat {
     /// Notes that an answer is late, and has the other side asked for a sign of life.
     pub(super) fn doubt(&self) {
         self.doubted.lock().get_or_insert_with(Instant::now);
@@ -64,7 +64,7 @@ impl Pulse {
     pub(super) fn is_watched(&self) -> bool {
         self.doubted
             .lock()
-            .is_none_or(|since| since.elapsed() < DOUBT)
+            .is_none_or(|since| since.elapsed() < MAX_SUSPICION)
     }
 
     /// Returns when the other side does not answer any more.
@@ -73,13 +73,13 @@ impl Pulse {
             let idle = self.streams.load(Ordering::Relaxed) == 0;
             tokio::select! {
                 () = self.told.notified() => {}
-                () = sleep(PING), if !idle => {}
+                () = sleep(PING_INTERVAL), if !idle => {}
             }
             let doubted = self.doubted.lock().is_some();
             let wait = match doubted {
-                true => LATE_PONG,
+                true => LATE_PONG_TIMEOUT,
                 false if idle => continue,
-                false => PONG,
+                false => PONG_TIMEOUT,
             };
             match timeout(wait, pings.ping(Ping::opaque())).await {
                 Ok(Ok(_)) => *self.doubted.lock() = None,

@@ -7,10 +7,7 @@ use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
 use super::watches::Watch;
-use micro_core::{
-    error::{Error, Result},
-    net::tls::Connector,
-};
+use micro_core::{Error, Result, net::tls::Connector};
 
 /// What there is nothing of at a path.
 pub(super) const NO_NODE: i32 = -101;
@@ -23,19 +20,19 @@ pub(super) const NOT_EMPTY: i32 = -111;
 
 /// Why there is no answer.
 #[derive(Clone, Debug)]
-pub(super) enum Fault {
+pub(super) enum RequestError {
     /// ZooKeeper said no, by this number.
     Refused(i32),
     /// It is not reached, or the connection was lost.
     Lost(Error),
 }
 
-impl Fault {
+impl RequestError {
     /// The same, for people: what is wrong at this path.
     pub(super) fn into_error(self, path: &str) -> Error {
         let number = match self {
-            Fault::Lost(error) => return error,
-            Fault::Refused(number) => number,
+            RequestError::Lost(error) => return error,
+            RequestError::Refused(number) => number,
         };
         match number {
             -102 => Error::permission_denied(format!(
@@ -54,24 +51,24 @@ impl Fault {
     }
 
     pub(super) fn is(&self, number: i32) -> bool {
-        matches!(self, Fault::Refused(refused) if *refused == number)
+        matches!(self, RequestError::Refused(refused) if *refused == number)
     }
 }
 
 /// An answer, with the session that it was given in.
-pub(super) struct Answer {
+pub(super) struct Response {
     pub(super) body: Bytes,
     pub(super) session: i64,
 }
 
-pub(super) type Answered = oneshot::Receiver<Result<Answer, Fault>>;
+pub(super) type ResponseReceiver = oneshot::Receiver<Result<Response, RequestError>>;
 
 /// A request on its way to the task.
-pub(super) struct Ask {
+pub(super) struct Request {
     pub(super) op: i32,
     pub(super) body: Vec<u8>,
     pub(super) watch: Option<Watch>,
-    pub(super) answer: oneshot::Sender<Result<Answer, Fault>>,
+    pub(super) answer: oneshot::Sender<Result<Response, RequestError>>,
 }
 
 /// What the task and those who ask have in common.
@@ -98,8 +95,8 @@ impl Shared {
 }
 
 /// The fault of an answer that cannot be read.
-pub(super) fn garbled() -> Fault {
-    Fault::Lost(Error::unavailable(
+pub(super) fn garbled() -> RequestError {
+    RequestError::Lost(Error::unavailable(
         "what was answered is not of ZooKeeper's protocol; check the address",
     ))
 }

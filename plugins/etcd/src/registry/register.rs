@@ -20,11 +20,11 @@ use tokio::{
 };
 
 use super::{
+    client::Client,
     failure::Failure,
-    link::Link,
     message::{Grant, KeepAlive, KeyValue, Put, Range},
-    own,
-    shared::Task,
+    ownership,
+    single_flight::Task,
 };
 use micro_core::{
     node::Node,
@@ -33,9 +33,9 @@ use micro_core::{
 };
 
 /// Between two attempts to keep a lease alive.
-const AGAIN: Duration = Duration::from_secs(1);
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// How long after a connection was lost leases are looked after, at most; so that many do not come as one.
-const SPREAD: Duration = Duration::from_millis(500);
+const MAX_RENEWAL_JITTER: Duration = Duration::from_millis(500);
 
 /// The leases of one handle; its task ends with it.
 pub(super) struct Leases {
@@ -44,7 +44,7 @@ pub(super) struct Leases {
 }
 
 struct State {
-    link: Arc<Link>,
+    client: Arc<Client>,
     records: Mutex<HashMap<Bytes, Record>>,
     changed: Notify,
 }
@@ -65,10 +65,10 @@ pub(super) struct Record {
 }
 
 impl Leases {
-    pub(super) fn new(link: Arc<Link>) -> Self {
+    pub(super) fn new(client: Arc<Client>) -> Self {
         Leases {
             held: Arc::new(State {
-                link,
+                client,
                 records: Mutex::default(),
                 changed: Notify::new(),
             }),
@@ -150,7 +150,7 @@ impl State {
         if record.lease == 0 {
             return Ok(false);
         }
-        let lease = self.link.ask(&KeepAlive { id: record.lease }).await?;
+        let lease = self.client.ask(&KeepAlive { id: record.lease }).await?;
         if lease.ttl <= 0 {
             record.lease = 0;
         }
@@ -162,20 +162,20 @@ impl State {
         if record.revision == 0 {
             return Ok(false);
         }
-        let found = self.link.ask(&Range::of(key, true)).await?;
+        let found = self.client.ask(&Range::of(key, true)).await?;
         let is_same = |kv: &KeyValue| kv.modified == record.revision && kv.lease == record.lease;
         Ok(found.kvs.first().is_some_and(is_same))
     }
 
     /// Fails if another instance has written its record over this one.
     async fn yields(&self, key: &Bytes, record: &Record) -> Result<(), Failure> {
-        let found = self.link.ask(&Range::of(key, false)).await?;
+        let found = self.client.ask(&Range::of(key, false)).await?;
         let Some(kv) = found.kvs.first() else {
             return Ok(());
         };
         // An older one is of a store that was restored from a backup.
         let is_newer = kv.modified > record.revision;
-        match own::another(kv, &record.node).filter(|_| is_newer) {
+        match ownership::another(kv, &record.node).filter(|_| is_newer) {
             Some(address) => Err(Failure::Unusable(id_in_use(&record.node, &address))),
             None => Ok(()),
         }
@@ -191,7 +191,7 @@ impl State {
             }
         }
         if let Some(ttl) = record.ttl {
-            record.lease = self.link.ask(&Grant { ttl }).await?.id;
+            record.lease = self.client.ask(&Grant { ttl }).await?.id;
             // Noted before the record is written: should that fail, the next attempt uses it.
             if let Some(kept) = self.records.lock().get_mut(key) {
                 (kept.lease, kept.revision) = (record.lease, 0);
@@ -206,7 +206,7 @@ impl State {
             value: record.value.clone(),
             lease: record.lease,
         };
-        let written = self.link.ask(&put).await?;
+        let written = self.client.ask(&put).await?;
         record.revision = written.header.unwrap_or_default().revision;
         Ok(())
     }
@@ -214,12 +214,12 @@ impl State {
     async fn look_after(self: Arc<Self>) {
         loop {
             let (due, may) = self.plans();
-            let connection = self.link.now().filter(|connection| connection.is_alive());
+            let connection = self.client.now().filter(|connection| connection.is_alive());
             tokio::select! {
                 () = until(due) => {}
                 () = self.changed.notified() => continue,
                 () = ended(connection.as_deref()), if may => {
-                    sleep(jitter(SPREAD)).await;
+                    sleep(jitter(MAX_RENEWAL_JITTER)).await;
                     self.all_due();
                 }
             }
@@ -270,7 +270,7 @@ impl State {
                     Ok(looked) => *kept = looked,
                     // The next renewal tells of it.
                     Err(Failure::Unusable(_)) => kept.due = None,
-                    Err(_) => kept.due = Some(Instant::now() + AGAIN),
+                    Err(_) => kept.due = Some(Instant::now() + RETRY_INTERVAL),
                 }
             }
             if is_down {
@@ -285,7 +285,7 @@ impl State {
             self.yields(key, &record).await?;
             self.write(key, &mut record).await?;
             if !self.records.lock().contains_key(key) {
-                own::delete(&self.link, key, &record.node, record.lease).await?;
+                ownership::delete(&self.client, key, &record.node, record.lease).await?;
             }
         }
         record.due = None;
@@ -311,7 +311,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_to_live_is_never_none() {
+    fn ttl_is_at_least_one_second() {
         for (millis, expected) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (60_000, 60)] {
             assert_eq!(seconds(Duration::from_millis(millis)), expected);
         }

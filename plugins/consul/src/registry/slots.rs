@@ -11,53 +11,53 @@ use tokio::{
 };
 
 /// How long a turn is when others wait for theirs.
-pub(super) const TURN: Duration = Duration::from_millis(500);
+pub(super) const SLOT_DURATION: Duration = Duration::from_millis(500);
 
-/// Turns at a number of connections.
-pub(super) struct Turns {
+/// WatchSlots at a number of connections.
+pub(super) struct WatchSlots {
     free: Semaphore,
     waiting: AtomicUsize,
-    wanted: Notify,
+    contended: Notify,
 }
 
 /// One of those who wait.
-struct Waiting<'a>(&'a AtomicUsize);
+struct WaitGuard<'a>(&'a AtomicUsize);
 
-impl Turns {
+impl WatchSlots {
     pub(super) fn new(connections: usize) -> Self {
-        Turns {
+        WatchSlots {
             free: Semaphore::new(connections),
             waiting: AtomicUsize::new(0),
-            wanted: Notify::new(),
+            contended: Notify::new(),
         }
     }
 
     /// A turn, which lasts until it is dropped; first come, first served.
-    pub(super) async fn take(&self) -> SemaphorePermit<'_> {
+    pub(super) async fn acquire(&self) -> SemaphorePermit<'_> {
         if let Ok(turn) = self.free.try_acquire() {
             return turn;
         }
         self.waiting.fetch_add(1, Ordering::Relaxed);
-        let _waiting = Waiting(&self.waiting);
-        self.wanted.notify_one();
+        let _waiting = WaitGuard(&self.waiting);
+        self.contended.notify_one();
         self.free.acquire().await.expect("it is never closed")
     }
 
     /// Whether anybody waits for a turn.
-    pub(super) fn is_crowded(&self) -> bool {
+    pub(super) fn is_contended(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) > 0
     }
 
     /// Returns once this turn has lasted and somebody else waits for one.
-    pub(super) async fn over(&self) {
-        sleep(TURN).await;
-        while !self.is_crowded() {
-            self.wanted.notified().await;
+    pub(super) async fn expired(&self) {
+        sleep(SLOT_DURATION).await;
+        while !self.is_contended() {
+            self.contended.notified().await;
         }
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for WaitGuard<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -76,28 +76,28 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_turn_ends_only_when_another_waits() {
-        let turns = Turns::new(1);
-        let turn = turns.take().await;
-        assert!(!is_ready(turns.over()).await);
-        let long = timeout(TURN * 100, turns.over()).await;
+    async fn slot_expires_only_while_another_watch_waits() {
+        let slots = WatchSlots::new(1);
+        let turn = slots.acquire().await;
+        assert!(!is_ready(slots.expired()).await);
+        let long = timeout(SLOT_DURATION * 100, slots.expired()).await;
         assert!(long.is_err(), "nobody waits");
         let begun = Instant::now();
         let first = async {
-            turns.over().await;
-            assert!(turns.is_crowded());
+            slots.expired().await;
+            assert!(slots.is_contended());
             drop(turn);
         };
-        let ((), _second) = tokio::join!(first, turns.take());
-        assert_eq!(begun.elapsed().as_millis(), TURN.as_millis());
-        assert!(!turns.is_crowded());
+        let ((), _second) = tokio::join!(first, slots.take());
+        assert_eq!(begun.elapsed().as_millis(), SLOT_DURATION.as_millis());
+        assert!(!slots.is_contended());
     }
 
     #[tokio::test(start_paused = true)]
     async fn one_who_gives_up_waits_no_more() {
-        let turns = Turns::new(1);
-        let _turn = turns.take().await;
-        assert!(timeout(TURN, turns.take()).await.is_err());
-        assert!(!turns.is_crowded());
+        let slots = WatchSlots::new(1);
+        let _turn = slots.acquire().await;
+        assert!(timeout(SLOT_DURATION, slots.take()).await.is_err());
+        assert!(!slots.is_contended());
     }
 }

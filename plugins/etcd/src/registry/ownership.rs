@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::{
+    client::Client,
     failure::Failure,
-    link::Link,
     message::{DeleteIf, KeyValue, Range},
 };
 use micro_core::{
@@ -13,7 +13,7 @@ use micro_core::{
 };
 
 /// How often a deletion is begun anew that others got in the way of.
-const TRIES: u32 = 8;
+const MAX_ATTEMPTS: u32 = 8;
 
 /// The address of another instance whose record this is, under the id of `node`.
 pub(super) fn another(kv: &KeyValue, node: &Node) -> Option<String> {
@@ -28,13 +28,13 @@ pub(super) fn another(kv: &KeyValue, node: &Node) -> Option<String> {
 /// `lease` is the one that this handle wrote it with, 0 for none. A record with a lease is ours if it has that one; else the
 /// node's address tells.
 pub(super) async fn delete(
-    link: &Link,
+    client: &Client,
     key: &Bytes,
     node: &Node,
     lease: i64,
 ) -> Result<(), Failure> {
-    for _ in 0..TRIES {
-        let found = link.ask(&Range::of(key, false)).await?;
+    for _ in 0..MAX_ATTEMPTS {
+        let found = client.ask(&Range::of(key, false)).await?;
         let Some(kv) = found.kvs.first() else {
             return Ok(());
         };
@@ -45,7 +45,7 @@ pub(super) async fn delete(
         if !is_ours {
             return Ok(());
         }
-        let deleted = link.ask(&DeleteIf::unchanged(key, kv.modified)).await?;
+        let deleted = client.ask(&DeleteIf::unchanged(key, kv.modified)).await?;
         if deleted.succeeded {
             return Ok(());
         }

@@ -17,22 +17,22 @@ use tokio::{
 };
 
 use micro_core::{
-    error::Error,
+    Error,
     http::client::{Http, Request},
 };
 
 /// After so long without a word the question is asked. …
-const BEAT: Duration = Duration::from_secs(5);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 /// … How long its answer is waited for: both together are when a hung server is left.
-const PATIENCE: Duration = Duration::from_secs(6);
+const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// When each host was last heard.
-pub(super) struct Pulse {
-    hosts: Vec<Host>,
+pub(super) struct Heartbeat {
+    hosts: Vec<HostState>,
 }
 
 #[derive(Default)]
-struct Host {
+struct HostState {
     heard: Mutex<Option<Instant>>,
     /// Whether the question was ever answered.
     answered: AtomicBool,
@@ -43,15 +43,15 @@ struct Host {
 }
 
 /// The turn of the one who asks.
-struct Turn<'a>(&'a AtomicBool);
+struct ProbeGuard<'a>(&'a AtomicBool);
 
-impl Pulse {
+impl Heartbeat {
     pub(super) fn new(hosts: usize) -> Self {
-        let hosts = (0..hosts).map(|_| Host::default()).collect();
-        Pulse { hosts }
+        let hosts = (0..hosts).map(|_| HostState::default()).collect();
+        Heartbeat { hosts }
     }
 
-    pub(super) fn hear(&self, host: usize) {
+    pub(super) fn record_activity(&self, host: usize) {
         *self.hosts[host].heard.lock() = Some(Instant::now());
     }
 
@@ -62,7 +62,7 @@ impl Pulse {
         let lost = || Error::unavailable("it has gone silent");
         loop {
             let rest = match state.answered.load(Ordering::Relaxed) {
-                true => BEAT.saturating_sub(silent()),
+                true => HEARTBEAT_INTERVAL.saturating_sub(silent()),
                 false => Duration::ZERO,
             };
             if !rest.is_zero() {
@@ -75,21 +75,21 @@ impl Pulse {
             if state.asked.swap(true, Ordering::Relaxed) {
                 // Whoever asks may be dropped; it is looked after again.
                 tokio::select! {
-                    () = sleep(BEAT) => {}
+                    () = sleep(HEARTBEAT_INTERVAL) => {}
                     () = state.lost.notified() => return lost(),
                 }
                 continue;
             }
-            let turn = Turn(&state.asked);
+            let guard = ProbeGuard(&state.asked);
             // Needs no permission, and is answered without a leader as well.
-            let question = Request::get("/v1/status/leader").within(PATIENCE);
+            let question = Request::get("/v1/status/leader").within(HEARTBEAT_TIMEOUT);
             match http.ask_host(host, &question).await {
                 Ok(_) => {
                     state.answered.store(true, Ordering::Relaxed);
-                    self.hear(host);
+                    self.record_activity(host);
                 }
                 Err(error) => {
-                    drop(turn);
+                    drop(guard);
                     state.lost.notify_waiters();
                     return error.context("it has gone silent");
                 }
@@ -98,7 +98,7 @@ impl Pulse {
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for ProbeGuard<'_> {
     fn drop(&mut self) {
         self.0.store(false, Ordering::Relaxed);
     }

@@ -11,15 +11,15 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::records::{Over, Records, node};
+use super::records::{Overwrite, Records, node};
 use micro_core::{
-    error::Result,
+    Result,
     node::Node,
     wait::{Backoff, until},
 };
 
 /// The longest wait between two tries.
-const LONGEST: Duration = Duration::from_secs(1);
+const MAX_BACKOFF: Duration = Duration::from_secs(1);
 
 /// A node's record, which is to be in the tree until its time is up.
 #[derive(Clone, PartialEq, Eq)]
@@ -31,7 +31,7 @@ struct Registration {
 }
 
 /// The nodes of one handle; its task begins with the first of them.
-pub(super) struct Keeper {
+pub(super) struct Registrar {
     state: Arc<State>,
     running: Mutex<Option<JoinHandle<()>>>,
 }
@@ -42,14 +42,14 @@ struct State {
     sooner: Notify,
 }
 
-impl Keeper {
+impl Registrar {
     pub(super) fn new(records: Arc<Records>) -> Self {
         let state = State {
             records,
             kept: Mutex::default(),
             sooner: Notify::new(),
         };
-        Keeper {
+        Registrar {
             state: Arc::new(state),
             running: Mutex::default(),
         }
@@ -64,11 +64,11 @@ impl Keeper {
             is_leaving: false,
         };
         let address = |data: &Bytes| node(data).map(|node| node.address);
-        let mut over = Over::Any;
-        // Known already, it is changed first: so the task cannot write the old one over it.
+        let mut over = Overwrite::Any;
+        // TrackedNode already, it is changed first: so the task cannot write the old one over it.
         if let Some(before) = self.state.kept.lock().get_mut(path) {
             if address(&before.data) == address(&data) {
-                over = Over::Own;
+                over = Overwrite::Own;
             }
             *before = kept.clone();
         }
@@ -102,7 +102,7 @@ impl Keeper {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for Registrar {
     fn drop(&mut self) {
         if let Some(task) = self.running.get_mut().take() {
             task.abort();
@@ -113,7 +113,7 @@ impl Drop for Keeper {
 impl State {
     async fn run(self: Arc<Self>) {
         let mut losses = self.records.client.shared.losses.subscribe();
-        let mut backoff = Backoff::up_to(LONGEST);
+        let mut backoff = Backoff::up_to(MAX_BACKOFF);
         loop {
             let next = self.kept.lock().values().map(|kept| kept.until).min();
             tokio::select! {
@@ -152,7 +152,7 @@ impl State {
     async fn settle(&self, path: &str, kept: &Registration) -> Result<()> {
         if !kept.is_leaving {
             self.records
-                .write(path, &kept.data, true, Over::Own)
+                .write(path, &kept.data, true, Overwrite::Own)
                 .await?;
             if self
                 .kept
@@ -188,7 +188,7 @@ impl State {
             backoff.reset();
             // Renewed in this very moment, it may have been taken out with its registration.
             if let Some(data) = self.drop_or_keep(&path, &overdue) {
-                let _ = self.records.write(&path, &data, true, Over::Own).await;
+                let _ = self.records.write(&path, &data, true, Overwrite::Own).await;
             }
         }
     }

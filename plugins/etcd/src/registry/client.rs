@@ -12,49 +12,44 @@ use super::{
     connection::Connection,
     failure::Failure,
     message::{Authenticate, Question},
-    shared::Shared,
+    single_flight::SingleFlight,
     stream::Stream,
 };
-use micro_core::{
-    error::{Code, Error, Result},
-    net::tls::Connector,
-    random::random,
-    url::Options,
-};
+use micro_core::{Code, Error, Result, net::tls::Connector, random::random, url::Options};
 
 /// How long members are given to be connected to: less than the 5 s that a caller waits.
-const DIAL: Duration = Duration::from_millis(4500);
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(4500);
 /// After this the next member is tried as well.
-const STAGGER: Duration = Duration::from_millis(250);
+const MEMBER_STAGGER: Duration = Duration::from_millis(250);
 /// How long an answer is waited for before the question is put again. One of which the leader died is not
 /// answered in 7 s, while the next leader is there in 2.
-const ATTEMPT: Duration = Duration::from_millis(2500);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(2500);
 /// How long a question is put again.
-const TRYING: Duration = Duration::from_millis(4500);
+const CALL_TIMEOUT: Duration = Duration::from_millis(4500);
 /// Between two attempts.
-const PAUSE: Duration = Duration::from_millis(100);
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The way to a cluster.
-pub(super) struct Link {
-    place: Arc<Place>,
-    connection: Shared<Arc<Connection>>,
+pub(super) struct Client {
+    cluster: Arc<Cluster>,
+    connection: SingleFlight<Arc<Connection>>,
     /// What says who we are, where a user is given.
-    token: Shared<HeaderValue>,
+    token: SingleFlight<HeaderValue>,
     /// The token that is given in place of a user.
     given: Option<HeaderValue>,
 }
 
-struct Place {
+struct Cluster {
     hosts: Vec<String>,
     tls: Option<Connector>,
     user: Option<(String, String)>,
 }
 
-impl Link {
+impl Client {
     pub(super) fn new(options: &Options, user: Option<(String, String)>) -> Result<Self> {
         let given = options.token.as_deref().map(token_header).transpose()?;
-        Ok(Link {
-            place: Arc::new(Place {
+        Ok(Client {
+            cluster: Arc::new(Cluster {
                 hosts: options.hosts.clone(),
                 tls: options
                     .tls
@@ -62,8 +57,8 @@ impl Link {
                     .map(|files| Connector::new(files).speaking("h2")),
                 user,
             }),
-            connection: Shared::new(),
-            token: Shared::new(),
+            connection: SingleFlight::new(),
+            token: SingleFlight::new(),
             given,
         })
     }
@@ -86,10 +81,14 @@ impl Link {
             let before = before
                 .as_deref()
                 .map(|connection| connection.host().to_owned());
-            let place = self.place.clone();
+            let place = self.cluster.clone();
             async move {
-                let dialled = timeout(DIAL, place.dial(before)).await;
-                let silent = || Err(Failure::Lost(format!("no connection in {DIAL:?}")));
+                let dialled = timeout(CONNECT_TIMEOUT, place.dial(before)).await;
+                let silent = || {
+                    Err(Failure::Lost(format!(
+                        "no connection in {CONNECT_TIMEOUT:?}"
+                    )))
+                };
                 dialled.unwrap_or_else(|_| silent())
             }
         };
@@ -104,7 +103,7 @@ impl Link {
         connection: &Arc<Connection>,
         stale: Option<&HeaderValue>,
     ) -> Result<Option<HeaderValue>, Failure> {
-        let Some((name, password)) = &self.place.user else {
+        let Some((name, password)) = &self.cluster.user else {
             return Ok(self.given.clone());
         };
         let authenticate = || {
@@ -112,10 +111,10 @@ impl Link {
             let connection = connection.clone();
             async move {
                 let question = Authenticate { name, password };
-                let asked = timeout(ATTEMPT, connection.ask(&question, None)).await;
+                let asked = timeout(ATTEMPT_TIMEOUT, connection.ask(&question, None)).await;
                 let late = |_| {
                     Err(Failure::Lost(format!(
-                        "no answer to who we are in {ATTEMPT:?}"
+                        "no answer to who we are in {ATTEMPT_TIMEOUT:?}"
                     )))
                 };
                 match asked.unwrap_or_else(late) {
@@ -144,11 +143,13 @@ impl Link {
             let connection = self.connection().await?;
             let token = self.token(&connection, stale.as_ref()).await?;
             let asked = connection.ask(question, token.clone());
-            let Ok(answer) = timeout(ATTEMPT, asked).await else {
+            let Ok(answer) = timeout(ATTEMPT_TIMEOUT, asked).await else {
                 connection.doubt();
-                if begun.elapsed() > TRYING {
+                if begun.elapsed() > CALL_TIMEOUT {
                     let host = connection.host();
-                    return Err(Failure::Lost(format!("{host}: no answer in {TRYING:?}")));
+                    return Err(Failure::Lost(format!(
+                        "{host}: no answer in {CALL_TIMEOUT:?}"
+                    )));
                 }
                 continue;
             };
@@ -156,8 +157,8 @@ impl Link {
                 Err(failure) if failure.wants_token() && stale.is_none() && token.is_some() => {
                     stale = token;
                 }
-                Err(failure) if failure.is_passing() && begun.elapsed() < TRYING => {
-                    sleep(PAUSE).await;
+                Err(failure) if failure.is_passing() && begun.elapsed() < CALL_TIMEOUT => {
+                    sleep(RETRY_INTERVAL).await;
                 }
                 answer => return answer,
             }
@@ -186,7 +187,7 @@ impl Link {
     }
 }
 
-impl Place {
+impl Cluster {
     /// A connection to the member that answers first. They are tried one after the other, 250 ms apart, from one
     /// at random, and the one that was lost last.
     async fn dial(self: Arc<Self>, lost: Option<String>) -> Result<Arc<Connection>, Failure> {
@@ -208,7 +209,7 @@ impl Place {
                         let place = self.clone();
                         tries.spawn(async move { Connection::open(&host, place.tls.as_ref()).await });
                     }
-                    next = Instant::now() + STAGGER;
+                    next = Instant::now() + MEMBER_STAGGER;
                 }
                 Some(tried) = tries.join_next() => {
                     next = Instant::now();

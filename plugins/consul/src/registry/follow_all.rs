@@ -25,28 +25,23 @@ use tokio::{
 
 use super::{
     Server,
-    query::{Changed, Query},
+    query::{Query, QueryResponse},
     record::Health,
     tags::Reader,
 };
-use micro_core::{
-    error::{Error, Result},
-    http::client::Answer,
-    registry::remote::Reconciler,
-    wait::until,
-};
+use micro_core::{Error, Result, http::client::Answer, registry::remote::Reconciler, wait::until};
 
 /// Services that are read at once.
-const AT_ONCE: usize = 4;
+const MAX_CONCURRENT_READS: usize = 4;
 /// How long changes are gathered.
-const GATHER: Duration = Duration::from_millis(50);
+const BATCH_INTERVAL: Duration = Duration::from_millis(50);
 /// When all are read after a change that no answer explains.
-const SWEEP: Duration = Duration::from_secs(30);
+const FULL_READ_DELAY: Duration = Duration::from_secs(30);
 
 /// A check, of a service or of a whole Consul node.
 #[derive(Deserialize, Hash)]
 #[serde(rename_all = "PascalCase")]
-struct CheckOf {
+struct ServiceCheck {
     node: String,
     #[serde(rename = "CheckID")]
     check_id: String,
@@ -61,7 +56,7 @@ struct CheckOf {
 
 /// Which services are to be read, by their names in Consul.
 #[derive(Default)]
-struct Due {
+struct PendingReads {
     services: Mutex<BTreeSet<String>>,
     more: Notify,
     /// When all are.
@@ -71,19 +66,19 @@ struct Due {
 }
 
 /// A number for each service by which a change is told.
-type Prints = HashMap<String, u64>;
+type Fingerprints = HashMap<String, u64>;
 
 impl Server {
     /// Follows all services until the host is lost.
     pub(super) async fn follow_all(self: &Arc<Self>, shown: &Arc<Reconciler>) -> Error {
-        let followed: Result<Infallible> = self.every(shown).await;
+        let followed: Result<Infallible> = self.try_follow_all(shown).await;
         match followed {
             Ok(never) => match never {},
             Err(error) => error,
         }
     }
 
-    async fn every(self: &Arc<Self>, shown: &Arc<Reconciler>) -> Result<Infallible> {
+    async fn try_follow_all(self: &Arc<Self>, shown: &Arc<Reconciler>) -> Result<Infallible> {
         let random = RandomState::new();
         let mut catalog = Query::new(self, "/v1/catalog/services?stale=".to_owned());
         let mut state = Query::new(self, "/v1/health/state/any?stale=".to_owned());
@@ -99,15 +94,18 @@ impl Server {
         self.read(names.keys().cloned().collect(), &mut reader, read)
             .await?;
         shown.whole(whole);
-        let due = Due::default();
+        let pending = PendingReads::default();
         let by_name = async {
             loop {
                 let changed = catalog.next().await?;
-                due.hear(&changed);
+                pending.note_gap(&changed);
                 let now = self::names(&changed.answer, &random)?;
-                if !due.differ(&names, &now) {
-                    due.all.lock().get_or_insert(Instant::now() + SWEEP);
-                    due.more.notify_one();
+                if !pending.note_changes(&names, &now) {
+                    pending
+                        .all
+                        .lock()
+                        .get_or_insert(Instant::now() + FULL_READ_DELAY);
+                    pending.more.notify_one();
                 }
                 names = now;
             }
@@ -115,26 +113,26 @@ impl Server {
         let by_check = async {
             loop {
                 let changed = state.next().await?;
-                due.hear(&changed);
+                pending.note_gap(&changed);
                 let now = self::checks(&changed.answer, &random)?;
-                due.differ(&checks, &now);
+                pending.note_changes(&checks, &now);
                 // A check without a service is one of a Consul node, with all that it has.
                 if checks.get("") != now.get("") {
-                    due.differ(&now, &Prints::new());
+                    pending.note_changes(&now, &Fingerprints::new());
                 }
                 checks = now;
             }
         };
         let reading = async {
             loop {
-                let services = due.next(self).await?;
-                let doubtful = due.doubtful.swap(false, Ordering::Relaxed);
+                let services = pending.next(self).await?;
+                let doubtful = pending.doubtful.swap(false, Ordering::Relaxed);
                 let set = |service: &str, health: Health| match doubtful {
                     true => shown.again(service, health.nodes),
                     false => shown.set(service, health.nodes, health.expired),
                 };
                 self.read(services, &mut reader, set).await?;
-                sleep(GATHER).await;
+                sleep(BATCH_INTERVAL).await;
             }
         };
         tokio::select! {
@@ -156,7 +154,7 @@ impl Server {
         // Aborted where this is dropped.
         let mut asked: JoinSet<(String, Result<Answer>)> = JoinSet::new();
         loop {
-            while asked.len() < AT_ONCE
+            while asked.len() < MAX_CONCURRENT_READS
                 && let Some(service) = left.pop()
             {
                 let server = self.clone();
@@ -176,15 +174,15 @@ impl Server {
     }
 }
 
-impl Due {
-    fn hear(&self, changed: &Changed) {
-        if !changed.heard_all_along {
+impl PendingReads {
+    fn note_gap(&self, changed: &QueryResponse) {
+        if !changed.is_continuous {
             self.doubtful.store(true, Ordering::Relaxed);
         }
     }
 
     /// Notes the services that differ; whether there are any.
-    fn differ(&self, before: &Prints, now: &Prints) -> bool {
+    fn note_changes(&self, before: &Fingerprints, now: &Fingerprints) -> bool {
         let new = now
             .iter()
             .filter(|(name, print)| before.get(*name) != Some(print));
@@ -218,15 +216,15 @@ impl Due {
     }
 }
 
-fn names(answer: &Answer, random: &RandomState) -> Result<Prints> {
+fn names(answer: &Answer, random: &RandomState) -> Result<Fingerprints> {
     let names: BTreeMap<String, BTreeSet<String>> = answer.json()?;
     let print = |(name, tags)| (name, random.hash_one(tags));
     Ok(names.into_iter().map(print).collect())
 }
 
-fn checks(answer: &Answer, random: &RandomState) -> Result<Prints> {
-    let checks: Vec<CheckOf> = answer.json()?;
-    let mut prints = Prints::new();
+fn checks(answer: &Answer, random: &RandomState) -> Result<Fingerprints> {
+    let checks: Vec<ServiceCheck> = answer.json()?;
+    let mut prints = Fingerprints::new();
     for check in checks {
         let print = prints.entry(check.service_name.clone()).or_default();
         // In whichever order they come.

@@ -41,19 +41,19 @@ impl Reader {
 
 /// The answer to a request for a session.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Connected {
+pub(super) struct ConnectResponse {
     /// None where the old session has expired.
     pub(super) timeout_ms: Option<u32>,
     pub(super) session: i64,
     pub(super) password: Bytes,
 }
 
-impl Connected {
+impl ConnectResponse {
     pub(super) fn read(packet: Bytes) -> Option<Self> {
         let mut reader = Reader(packet);
         let _protocol = reader.int()?;
         let timeout = reader.int()?;
-        Some(Connected {
+        Some(ConnectResponse {
             timeout_ms: u32::try_from(timeout).ok().filter(|timeout| *timeout > 0),
             session: reader.long()?,
             password: reader.bytes()?,
@@ -63,7 +63,7 @@ impl Connected {
 
 /// What is at a path.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct Znode {
     pub(super) data: Bytes,
     /// How often the data were changed.
     pub(super) version: i32,
@@ -71,7 +71,7 @@ pub(super) struct Found {
     pub(super) owner: i64,
 }
 
-impl Found {
+impl Znode {
     pub(super) fn read(packet: Bytes) -> Option<Self> {
         let mut reader = Reader(packet);
         let data = reader.bytes()?;
@@ -81,7 +81,7 @@ impl Found {
         let version = reader.int()?;
         let _versions_of_children_and_access = (reader.int()?, reader.int()?);
         let owner = reader.long()?;
-        Some(Found {
+        Some(Znode {
             data,
             version,
             owner,
@@ -89,25 +89,25 @@ impl Found {
     }
 }
 
-/// What happened to a path.
+/// What kind to a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Happened {
+pub(super) enum EventKind {
     Created,
     Deleted,
     Changed,
 }
 
-/// The path that something happened to; nothing for what is of no interest here.
-pub(super) fn event(packet: Bytes) -> Option<(Happened, String)> {
+/// The path that something kind to; nothing for what is of no interest here.
+pub(super) fn event(packet: Bytes) -> Option<(EventKind, String)> {
     let mut reader = Reader(packet);
-    let happened = match reader.int()? {
-        1 => Happened::Created,
-        2 => Happened::Deleted,
-        3 => Happened::Changed,
+    let kind = match reader.int()? {
+        1 => EventKind::Created,
+        2 => EventKind::Deleted,
+        3 => EventKind::Changed,
         _ => return None,
     };
     let _state_of_session = reader.int()?;
-    Some((happened, reader.text()?))
+    Some((kind, reader.text()?))
 }
 
 /// The first error in the answers to requests that are done together, if they were not done.
@@ -138,7 +138,7 @@ mod tests {
     use super::{super::packet::Writer, *};
 
     #[test]
-    fn an_answer_that_ends_early_is_none() {
+    fn truncated_response_is_rejected() {
         let whole = Writer::default()
             .bytes(b"data")
             .long(1)
@@ -150,20 +150,20 @@ mod tests {
             .int(0)
             .long(99)
             .end();
-        let found = Found::read(Bytes::from(whole.clone())).unwrap();
+        let found = Znode::read(Bytes::from(whole.clone())).unwrap();
         assert_eq!(
             (&*found.data, found.version, found.owner),
             (&b"data"[..], 7, 99)
         );
         for end in 0..whole.len() {
-            assert_eq!(Found::read(Bytes::copy_from_slice(&whole[..end])), None);
+            assert_eq!(Znode::read(Bytes::copy_from_slice(&whole[..end])), None);
         }
         let texts = Writer::default().int(i32::MAX).text("a").end();
         assert_eq!(Reader(texts.into()).texts(), None);
     }
 
     #[test]
-    fn the_culprit_among_requests_done_together_is_found() {
+    fn failed_request_of_a_multi_is_found() {
         let error = |code| {
             Writer::default()
                 .int(-1)

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use super::{
     Server,
     query::Query,
-    record::{Entry, Health},
+    record::{Health, ServiceEntry},
     tags::Reader,
 };
 use micro_core::{
-    error::{Error, Result},
+    Error, Result,
     http::client::{Answer, escape},
     registry::remote::Reconciler,
 };
@@ -28,7 +28,7 @@ impl Server {
         answer: &Answer,
         reader: &mut Reader,
     ) -> Result<Health> {
-        let entries: Vec<Entry> = answer.json()?;
+        let entries: Vec<ServiceEntry> = answer.json()?;
         Ok(self.names.read(service, entries, reader))
     }
 
@@ -44,7 +44,7 @@ impl Server {
             loop {
                 let changed = query.next().await?;
                 let health = self.health(service, &changed.answer, &mut reader)?;
-                match changed.heard_all_along {
+                match changed.is_continuous {
                     true => shown.set(service, health.nodes, health.expired),
                     false => shown.again(service, health.nodes),
                 }
