@@ -1,8 +1,8 @@
-//! Watching all services: two questions tell which of them may have changed, and those are read.
+//! Watches all services: two queries show which services may have changed, and only those are read.
 //!
-//! The catalog's answer has the names, and the tags that the nodes of each have between them; the health's has every
-//! check, and so every node with a time to live. What neither shows by itself, such as one more node that never
-//! expires, changes the catalog's index all the same; all are then read a while later.
+//! The catalog has the service names, each with the union of its nodes' tags. The health state has every check, thus
+//! every node with a TTL. Other changes, such as one more node without a TTL, still raise the catalog's index: all
+//! services are then read after a delay.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -31,11 +31,11 @@ use super::{
 };
 use micro_core::{Error, Result, http::client::Answer, registry::remote::Reconciler, wait::until};
 
-/// Services that are read at once.
+/// Services read at the same time.
 const MAX_CONCURRENT_READS: usize = 4;
-/// How long changes are gathered.
+/// Changes within this time are read together.
 const BATCH_INTERVAL: Duration = Duration::from_millis(50);
-/// When all are read after a change that no answer explains.
+/// Delay before all services are read after a change that no response explains.
 const FULL_READ_DELAY: Duration = Duration::from_secs(30);
 
 /// A check, of a service or of a whole Consul node.
@@ -54,18 +54,18 @@ struct ServiceCheck {
     modify_index: u64,
 }
 
-/// Which services are to be read, by their names in Consul.
+/// Services to read, by their names in Consul.
 #[derive(Default)]
 struct PendingReads {
     services: Mutex<BTreeSet<String>>,
     more: Notify,
-    /// When all are.
+    /// When to read all services.
     all: Mutex<Option<Instant>>,
-    /// Whether a connection was lost, so that what the server now lacks was not taken out.
+    /// Whether a connection was lost, so that nodes missing from the response may still be there.
     doubtful: AtomicBool,
 }
 
-/// A number for each service by which a change is told.
+/// A fingerprint of the records of each service; a different fingerprint means a change.
 type Fingerprints = HashMap<String, u64>;
 
 impl Server {
@@ -84,7 +84,7 @@ impl Server {
         let mut state = Query::new(self, "/v1/health/state/any?stale=".to_owned());
         let mut names = names(&catalog.next().await?.answer, &random)?;
         if names.is_empty() {
-            // Consul itself should be there.
+            // The service `consul` itself should be listed.
             self.all_names().await?;
         }
         let mut checks = checks(&state.next().await?.answer, &random)?;
@@ -116,7 +116,7 @@ impl Server {
                 pending.note_gap(&changed);
                 let now = self::checks(&changed.answer, &random)?;
                 pending.note_changes(&checks, &now);
-                // A check without a service is one of a Consul node, with all that it has.
+                // A check without a service is one of a Consul node and affects all services of that node.
                 if checks.get("") != now.get("") {
                     pending.note_changes(&now, &Fingerprints::new());
                 }
@@ -142,7 +142,7 @@ impl Server {
         }
     }
 
-    /// Reads services, a few at a time; what is not of this fleet is left out.
+    /// Reads services, a few at a time. Skips services of other fleets.
     async fn read(
         self: &Arc<Self>,
         services: BTreeSet<String>,
@@ -151,7 +151,7 @@ impl Server {
     ) -> Result<()> {
         let inner = services.iter().filter_map(|name| self.names.inner(name));
         let mut left: Vec<String> = inner.collect();
-        // Aborted where this is dropped.
+        // Dropping the set aborts the reads.
         let mut asked: JoinSet<(String, Result<Answer>)> = JoinSet::new();
         loop {
             while asked.len() < MAX_CONCURRENT_READS
@@ -181,7 +181,7 @@ impl PendingReads {
         }
     }
 
-    /// Notes the services that differ; whether there are any.
+    /// Adds the services that differ. Returns whether there are any.
     fn note_changes(&self, before: &Fingerprints, now: &Fingerprints) -> bool {
         let new = now
             .iter()
@@ -197,7 +197,7 @@ impl PendingReads {
         any
     }
 
-    /// The services to read, once there are any.
+    /// Waits for services to read.
     async fn next(&self, server: &Server) -> Result<BTreeSet<String>> {
         loop {
             let services = std::mem::take(&mut *self.services.lock());
@@ -227,7 +227,7 @@ fn checks(answer: &Answer, random: &RandomState) -> Result<Fingerprints> {
     let mut prints = Fingerprints::new();
     for check in checks {
         let print = prints.entry(check.service_name.clone()).or_default();
-        // In whichever order they come.
+        // The sum does not depend on the order of checks.
         *print = print.wrapping_add(random.hash_one(&check));
     }
     Ok(prints)

@@ -1,4 +1,4 @@
-//! Watching one service: one question, answered when its health has changed.
+//! Watches one service with a single blocking query of its health.
 
 use std::sync::Arc;
 
@@ -15,13 +15,13 @@ use micro_core::{
 };
 
 impl Server {
-    /// Where the health of a service is asked for.
+    /// The path of the health of a service.
     pub(super) fn health_of(&self, service: &str) -> String {
         let name = escape(&self.names.outer(service));
         format!("/v1/health/service/{name}?stale=")
     }
 
-    /// What an answer of [`Server::health_of`] says.
+    /// The nodes in a response of [`Server::health_of`].
     pub(super) fn health(
         &self,
         service: &str,

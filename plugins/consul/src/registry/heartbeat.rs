@@ -1,9 +1,9 @@
-//! Whether a server that says nothing is still there: one small question for all watches of a handle.
+//! Detects silent servers with one small request, shared by all watches of a handle.
 //!
-//! A watch is a question that is answered when something changes, so silence is its usual state. Asking again every
-//! few seconds would tell a hung server, at the cost of as many requests as there are watches; instead each watch may
-//! wait for minutes, and all of them share this question, asked when nothing else was heard for a while. The first
-//! is asked at once, so that the connection that it takes is there, or known to be missing, from the start.
+//! A watch is a blocking query, so silence is its normal state. Short queries would detect a hung server at the cost of
+//! as many requests as there are watches. Instead each query may block for a minute, and all watches share this
+//! request, sent when nothing else arrived for a while. The first is sent at once, so that a missing connection is
+//! noticed from the start.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -21,12 +21,12 @@ use micro_core::{
     http::client::{Http, Request},
 };
 
-/// After so long without a word the question is asked. …
+/// Silence after which the request is sent.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
-/// … How long its answer is waited for: both together are when a hung server is left.
+/// Timeout of the request. A hung server is left after both times together.
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(6);
 
-/// When each host was last heard.
+/// The last activity of each host.
 pub(super) struct Heartbeat {
     hosts: Vec<HostState>,
 }
@@ -34,15 +34,15 @@ pub(super) struct Heartbeat {
 #[derive(Default)]
 struct HostState {
     heard: Mutex<Option<Instant>>,
-    /// Whether the question was ever answered.
+    /// Whether the request was ever answered.
     answered: AtomicBool,
-    /// Whether somebody is asking.
+    /// Whether a request is in flight.
     asked: AtomicBool,
-    /// Tells the others that there was no answer.
+    /// Notifies the other watches that no response came.
     lost: Notify,
 }
 
-/// The turn of the one who asks.
+/// Marks the request as finished when dropped.
 struct ProbeGuard<'a>(&'a AtomicBool);
 
 impl Heartbeat {
@@ -55,7 +55,7 @@ impl Heartbeat {
         *self.hosts[host].heard.lock() = Some(Instant::now());
     }
 
-    /// Returns when a host that was just heard is silent.
+    /// Returns when the host is silent.
     pub(super) async fn silence(&self, http: &Http, host: usize) -> Error {
         let state = &self.hosts[host];
         let silent = || state.heard.lock().map_or(Duration::MAX, |at| at.elapsed());
@@ -73,7 +73,7 @@ impl Heartbeat {
                 continue;
             }
             if state.asked.swap(true, Ordering::Relaxed) {
-                // Whoever asks may be dropped; it is looked after again.
+                // The other watch may be dropped: check again later.
                 tokio::select! {
                     () = sleep(HEARTBEAT_INTERVAL) => {}
                     () = state.lost.notified() => return lost(),
@@ -81,7 +81,7 @@ impl Heartbeat {
                 continue;
             }
             let guard = ProbeGuard(&state.asked);
-            // Needs no permission, and is answered without a leader as well.
+            // This endpoint needs no permission and answers without a leader.
             let question = Request::get("/v1/status/leader").within(HEARTBEAT_TIMEOUT);
             match http.ask_host(host, &question).await {
                 Ok(_) => {

@@ -44,9 +44,9 @@ use tags::Reader;
 
 /// Consul's port, unless the URL says another.
 const DEFAULT_PORT: u16 = 8500;
-/// Connections that watches wait on, unless the URL says otherwise; the others are for what must not wait.
+/// Default number of connections for watches; the others serve requests that must not wait.
 const DEFAULT_CONNECTIONS: usize = 24;
-/// Most of them.
+/// Maximal number of connections for watches.
 const MAX_CONNECTIONS: usize = client::CONNECTIONS - 2;
 
 /// Services found through [Consul](https://developer.hashicorp.com/consul), together with go-micro's.
@@ -63,12 +63,12 @@ impl AsRemote for Consul {
     }
 }
 
-/// What a [`Consul`] registry asks.
+/// The driver of a [`Consul`] registry.
 pub struct Server {
     http: Http,
     names: Names,
     place: String,
-    /// Who we are.
+    /// Headers that authenticate us.
     identity: Vec<(HeaderName, HeaderValue)>,
     registrations: Registrations,
     heartbeat: Heartbeat,
@@ -76,15 +76,15 @@ pub struct Server {
 }
 
 impl Consul {
-    /// The registry at `consul://HOST:PORT,HOST:PORT?token=…&namespace=…&connections=24`; that of the agent on this
-    /// machine where the URL has no address. Nothing is connected before the first use.
+    /// The registry at `consul://HOST:PORT,HOST:PORT?token=…&namespace=…&connections=24`; without an address, the agent
+    /// on this machine. Connects on first use.
     ///
-    /// What the URL does not say is taken from `CONSUL_HTTP_ADDR`, `CONSUL_HTTP_TOKEN`, `CONSUL_HTTP_TOKEN_FILE`,
-    /// `CONSUL_HTTP_AUTH` and, for TLS, `CONSUL_HTTP_SSL`, `CONSUL_CACERT`, `CONSUL_CLIENT_CERT`, `CONSUL_CLIENT_KEY` and
-    /// `CONSUL_HTTP_SSL_VERIFY`.
+    /// The environment completes the URL: `CONSUL_HTTP_ADDR`, `CONSUL_HTTP_TOKEN`, `CONSUL_HTTP_TOKEN_FILE`,
+    /// `CONSUL_HTTP_AUTH` and, for TLS, `CONSUL_HTTP_SSL`, `CONSUL_CACERT`, `CONSUL_CLIENT_CERT`, `CONSUL_CLIENT_KEY`
+    /// and `CONSUL_HTTP_SSL_VERIFY`.
     ///
     /// # Errors
-    /// [`Code::InvalidArgument`] for what the URL says wrongly, as [`Options::of`] has it.
+    /// [`Code::InvalidArgument`] for an invalid URL, see [`Options::of`].
     pub fn open(url: &Url) -> Result<Self> {
         Options::of(url, DEFAULT_PORT, &["connections"])?;
         let url = environment::complete(url, env_var)?;
@@ -105,7 +105,7 @@ impl Consul {
             let name = HeaderName::from_static("x-consul-token");
             identity.push((name, client::secret(token)?));
         }
-        // Known to a proxy in front of Consul.
+        // A proxy in front of Consul may ask for a user.
         if let Some((user, password)) = &options.user {
             identity.push((header::AUTHORIZATION, client::basic(user, password)?));
         }
@@ -173,7 +173,7 @@ impl Server {
         })
     }
 
-    /// Reads from whichever host can answer.
+    /// Reads from the first host that responds.
     async fn ask(&self, path: &str) -> Result<Answer> {
         let answer = self.http.ask(&self.get(path)).await?;
         self.heartbeat.record_activity(answer.host);
@@ -183,15 +183,14 @@ impl Server {
     async fn all_names(&self) -> Result<BTreeSet<String>> {
         let answer = self.ask("/v1/catalog/services?stale=").await?;
         let names: BTreeMap<String, IgnoredAny> = answer.json()?;
-        // There is Consul itself, at least.
+        // Consul lists at least itself.
         if names.is_empty() && denies(&answer) {
             return Err(hidden());
         }
         Ok(names.into_keys().collect())
     }
 
-    /// Fails where an empty answer means that there is no token: to those without one Consul shows nothing, and does
-    /// not say so.
+    /// Fails if an empty response means a missing token: without one Consul returns empty lists, not errors.
     async fn permitted(&self, answer: &Answer) -> Result<()> {
         if self.identity.is_empty() && is_empty(answer) && denies(answer) {
             self.all_names().await?;
@@ -199,7 +198,8 @@ impl Server {
         Ok(())
     }
 
-    /// An answer of success; that of one who may not read is none, though Consul merely shows nothing to him.
+    /// Fails unless the response is a success. Consul returns an empty list, not an error, if the token may not read
+    /// the service.
     fn understood(&self, answer: Answer) -> Result<Answer> {
         let filtered = answer.headers.get("x-consul-results-filtered-by-acls");
         if filtered.is_some_and(|filtered| filtered == "true") && is_empty(&answer) {
@@ -218,12 +218,12 @@ impl Server {
     }
 }
 
-/// Whether an answer's list or map has nothing in it.
+/// Whether the list or map of a response is empty.
 fn is_empty(answer: &Answer) -> bool {
     answer.body.trim_ascii().len() <= 2
 }
 
-/// Whether those without a token may do nothing.
+/// Whether requests without a token may do nothing.
 fn denies(answer: &Answer) -> bool {
     let policy = answer.headers.get("x-consul-default-acl-policy");
     policy.is_some_and(|policy| policy == "deny")

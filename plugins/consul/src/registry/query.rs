@@ -1,7 +1,7 @@
-//! A question that Consul answers when the answer has changed.
+//! A blocking query: Consul responds when the result has changed.
 //!
-//! See "Blocking Queries" of Consul's HTTP API: each answer has an index, and a question with `index` waits until it
-//! has passed. An index that goes back means a server that lags behind, or one that has lost its data.
+//! See "Blocking Queries" of the Consul HTTP API: each response has an index, and a query with `index` blocks until the
+//! index is passed. A lower index means a server that lags behind or has lost its data.
 
 use std::time::Duration;
 
@@ -13,41 +13,42 @@ use micro_core::{
     http::client::{Answer, Request},
 };
 
-/// How long Consul may wait; it adds a sixteenth at random. Less than load balancers let a connection rest, and how
-/// long a watch may be blind when an agent's servers, unseen by us, lose their data: they wait for an index that is past.
+/// How long Consul may block; it adds up to a sixteenth. Below the idle timeout of load balancers. Also bounds how long
+/// a watch stays blind when the servers behind an agent lose their data and wait for an index that has passed.
 const MAX_WAIT: Duration = Duration::from_secs(50);
-/// How much longer than it waits an answer may take.
+/// How much longer than the wait a response may take.
 const TIMEOUT_MARGIN: Duration = Duration::from_secs(10);
-/// Bytes a second that are read at most from one question, so that a burst of changes is read as a few …
+/// Bytes a second that one query reads at most, so that a burst of changes is read in a few responses.
 const MAX_BYTES_PER_SECOND: usize = 20_000_000;
-/// … but a change is never later than this for it.
+/// Maximal delay of a change by [`MAX_BYTES_PER_SECOND`].
 const MAX_PACE_DELAY: Duration = Duration::from_millis(200);
-/// Between two answers that do not differ, which is for servers that do not wait as they were told.
+/// Delay after an unchanged response, for servers that do not block as asked.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// An answer that may differ from the one before.
+/// A response that may differ from the one before.
 pub(super) struct QueryResponse {
     pub(super) answer: Answer,
-    /// Whether no connection was lost since that one. Else it may be that of a server without data, and what it lacks
-    /// was not taken out.
+    /// Whether no connection was lost since the response before. Otherwise the server may have no data, and what is
+    /// missing was not removed.
     pub(super) is_continuous: bool,
 }
 
-/// A question at one host, with what is known of its answer.
+/// A query at one host.
 pub(super) struct Query<'a> {
     server: &'a Server,
     host: usize,
     path: String,
-    /// Of the last answer; 0 before the first.
+    /// The index of the last response; 0 before the first.
     index: u64,
-    /// How many connections had been lost then. One more, and the server may be another, whose indexes are lower.
+    /// The number of lost connections at the last response. After another loss the server may be a different one, with
+    /// lower indexes.
     lost: u64,
-    /// Of the next question, so that it does not come too soon.
+    /// When the next query may be sent.
     due: Instant,
 }
 
 impl<'a> Query<'a> {
-    /// Asks the host that is asked first now, and only that. `path` ends in `?stale=`.
+    /// A query at the current host only. `path` ends in `?stale=`.
     pub(super) fn new(server: &'a Server, path: String) -> Self {
         Query {
             server,
@@ -59,9 +60,9 @@ impl<'a> Query<'a> {
         }
     }
 
-    /// The first answer at once, and then each that may differ from the one before. Nothing is lost if it is dropped.
+    /// Returns the first response at once, then each that may differ. Cancel safe.
     ///
-    /// Fails when the host is lost, refuses, or has lost its data; another is then asked first, where there is one.
+    /// Fails when the host is lost, refuses, or has lost its data; another host comes first then, if there is one.
     pub(super) async fn next(&mut self) -> Result<QueryResponse> {
         let answer = self.changed().await;
         if answer.is_err() {
@@ -99,7 +100,7 @@ impl<'a> Query<'a> {
         }
     }
 
-    /// The answer once it has changed, or when the wait is over; `None` when the turn is, or a connection was lost.
+    /// The response after a change or at the end of the wait; `None` if the slot expired or a connection was lost.
     async fn wait(&mut self) -> Result<Option<Answer>> {
         let slots = &self.server.slots;
         let _turn = slots.acquire().await;
@@ -116,7 +117,7 @@ impl<'a> Query<'a> {
         let answer = tokio::select! {
             answer = self.ask(&question) => answer,
             error = self.server.heartbeat.silence(&self.server.http, self.host) => return Err(error),
-            // One that is short ends by itself.
+            // A short wait ends by itself.
             () = slots.expired(), if wait == MAX_WAIT => return Ok(None),
         };
         let answer = match answer {
@@ -135,7 +136,7 @@ impl<'a> Query<'a> {
         self.server.understood(answer)
     }
 
-    /// After an index that went back: asks the leader, whose index does so only when data is lost.
+    /// Confirms a lower index with the leader, whose index only falls when data is lost.
     async fn confirm(&mut self) -> Result<()> {
         sleep(RETRY_INTERVAL).await;
         let path = self.path.trim_end_matches("stale=").to_owned() + "consistent=";

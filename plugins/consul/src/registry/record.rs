@@ -1,4 +1,4 @@
-//! A node as a service of Consul: how it is written to an agent, and read from the health of a service.
+//! A node as a Consul service: the registration at an agent, and the entries of the health endpoint.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::tags::{self, Reader};
 use micro_core::node::Node;
 
-/// Consul takes a critical service out after a minute at least …
+/// Consul removes a critical service after a minute at least.
 const MIN_DEREGISTER_AFTER: Duration = Duration::from_secs(60);
-/// … and go-micro after this much more than the time to live.
+/// Time beyond the TTL after which go-micro has a critical service removed.
 const DEREGISTER_MARGIN: Duration = Duration::from_secs(5);
 
 /// The body of a registration at an agent.
@@ -32,7 +32,7 @@ pub(super) struct TtlCheck {
     #[serde(rename = "TTL")]
     ttl: String,
     deregister_critical_service_after: String,
-    /// So that it is never seen critical before its first renewal.
+    /// The service is not critical before its first renewal.
     status: &'static str,
 }
 
@@ -75,7 +75,7 @@ pub(super) struct Check {
     pub(super) status: String,
 }
 
-/// How services of one fleet are named in Consul, which may be shared: `NAMESPACE.` before each name.
+/// The names of a fleet in Consul: `NAMESPACE.` before each service name.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Names {
     prefix: String,
@@ -84,9 +84,9 @@ pub(super) struct Names {
 /// The nodes of one service.
 #[derive(Default, Debug)]
 pub(super) struct Health {
-    /// Those that are renewed, or need not be.
+    /// Nodes whose checks pass.
     pub(super) nodes: Vec<Node>,
-    /// Those with a critical check.
+    /// Nodes with a critical check.
     pub(super) expired: Vec<Node>,
 }
 
@@ -97,19 +97,19 @@ impl Names {
         Names { prefix }
     }
 
-    /// What Consul calls a service.
+    /// The name of a service in Consul.
     pub(super) fn outer(&self, service: &str) -> String {
         format!("{}{service}", self.prefix)
     }
 
-    /// What we call a service of Consul; `None` when it is not of this fleet, or Consul itself.
+    /// The service of a name in Consul; `None` for `consul` itself and for other fleets.
     pub(super) fn inner(&self, name: &str) -> Option<String> {
         let inner = name.strip_prefix(&self.prefix)?;
         (name != "consul" && !inner.is_empty()).then(|| inner.to_owned())
     }
 
-    /// The id at an agent, where it must be unique: the node's own if it begins with its service's name or ends in a
-    /// UUID, as go-micro's do, and else the service's name before it.
+    /// The id at an agent, which must be unique there: the node's id if it begins with the service's name or ends in a
+    /// UUID, as those of go-micro do; otherwise with the service's name in front.
     pub(super) fn id(&self, service: &str, id: &str) -> String {
         let rest = id.strip_prefix(service);
         match rest.is_some_and(|rest| rest.starts_with('-')) || ends_in_uuid(id) {
@@ -118,7 +118,7 @@ impl Names {
         }
     }
 
-    /// What we call a node of Consul.
+    /// The id of a node from its id in Consul.
     pub(super) fn inner_id(&self, service: &str, id: &str) -> String {
         let id = id.strip_prefix(&self.prefix).unwrap_or(id);
         let bare = id.strip_prefix(service).and_then(|id| id.strip_prefix('/'));
@@ -144,8 +144,8 @@ impl Names {
         }
     }
 
-    /// The nodes that the health of a service shows. One that was registered with two agents, since one of them
-    /// was down for a while, is one node, and lives if either says so.
+    /// The nodes in the health of a service. A node that is registered at two agents, as one was down for a while, is
+    /// one node, and is alive if either check passes.
     pub(super) fn read(
         &self,
         service: &str,
@@ -192,7 +192,7 @@ impl Names {
 }
 
 impl Instance {
-    /// Where it is, in our form; of one without an address only the agent knows.
+    /// The address as `host:port`; `None` if only the agent knows it.
     pub(super) fn place(&self) -> Option<String> {
         (!self.address.is_empty()).then(|| join(self.address.clone(), self.port))
     }

@@ -1,4 +1,4 @@
-//! Registration: with an agent, which keeps the service, counts its time to live and tells the servers.
+//! Registration at an agent, which stores the service, counts its TTL and reports it to the servers.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -21,26 +21,25 @@ use micro_core::{
     registry::{id_in_use, is_another},
 };
 
-/// How long the servers may take to show what an agent was registration. One that has just started tells them nothing for up to
-/// 3 s.
+/// How long the servers may take to show a registration. An agent that has just started reports nothing for up to 3 s.
 const VISIBILITY_TIMEOUT: Duration = Duration::from_millis(3500);
-/// How soon they do where nothing is in the way.
+/// How long to wait before the check is passed once more.
 const FIRST_VISIBILITY_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// What this handle has registered, and where: only the agent that has a service can take it out.
+/// The registrations of this handle and the agents that have them: only the agent that has a service can remove it.
 #[derive(Default)]
 pub(super) struct Registrations(Mutex<HashMap<String, StoredRegistration>>);
 
 #[derive(Clone)]
 struct StoredRegistration {
     registration: Registration,
-    /// The agent that has it, and those that had it before, were lost, and may have it still.
+    /// The agent that has the service, then lost agents that had it before and may have it still.
     hosts: Vec<usize>,
-    /// Whether the servers have shown it.
+    /// Whether the servers have shown the registration.
     is_visible: bool,
 }
 
-/// What the catalog is asked to forget.
+/// The body of `PUT /v1/catalog/deregister`.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct CatalogDeregistration<'a> {
@@ -49,7 +48,7 @@ struct CatalogDeregistration<'a> {
     service_id: &'a str,
 }
 
-/// What is known of a node's agent.
+/// A check of a Consul node.
 #[derive(serde::Deserialize)]
 struct NodeCheck {
     #[serde(flatten)]
@@ -57,7 +56,7 @@ struct NodeCheck {
 }
 
 impl Server {
-    /// Renews the check of a service that is registered as it is now, or registers it.
+    /// Renews the check of an unchanged registration; registers the node otherwise.
     pub(super) async fn register_node(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {
         let registration = self.names.registration(node, ttl);
         let before = self.registrations.0.lock().get(&registration.id).cloned();
@@ -81,7 +80,7 @@ impl Server {
             match self.pass(first, &registration).await {
                 Ok(true) if held.is_visible => return Ok(()),
                 Ok(true) => return self.wait_until_visible(first, &registration).await,
-                // It has lost it.
+                // The agent has lost the service.
                 Ok(false) => {}
                 Err(error) if !error.is_retryable(true) => return Err(error),
                 Err(error) => {
@@ -108,7 +107,7 @@ impl Server {
                         .insert(registration.id.clone(), stored);
                     return self.wait_until_visible(host, &registration).await;
                 }
-                // Another agent would not take it either.
+                // Another agent would refuse it too.
                 Err(error) if !error.is_retryable(true) => return Err(error),
                 Err(error) => last = Some(error),
             }
@@ -116,7 +115,7 @@ impl Server {
         Err(last.expect("there is a host at least"))
     }
 
-    /// Whether the agent had the service's check, and renewed it.
+    /// Passes the check of a service. Returns whether the agent has the check.
     async fn pass(&self, host: usize, registration: &Registration) -> Result<bool> {
         let path = format!(
             "/v1/agent/check/pass/service:{}?note=",
@@ -124,13 +123,13 @@ impl Server {
         );
         let answer = self.http.ask_host(host, &self.put_to(path)).await?;
         match answer.status.as_u16() {
-            // A check that is not there, which some versions say by 500.
+            // No such check; some versions answer 500.
             404 | 500 => Ok(false),
             _ => self.understood(answer).map(|_| true),
         }
     }
 
-    /// The address of another instance that an agent has under the id of a node. Whoever may not read learns of none.
+    /// The address of another instance that an agent has under the id of a node; `None` if we may not read the service.
     async fn another(&self, host: usize, id: &str, node: &Node) -> Result<Option<String>> {
         let request = self.get(&format!("/v1/agent/service/{}?", escape(id)));
         let answer = self.http.ask_host(host, &request).await?;
@@ -148,7 +147,7 @@ impl Server {
         self.understood(answer).map(drop)
     }
 
-    /// Waits until the servers show what an agent was registration, so that whoever reads next finds it.
+    /// Waits until the servers show a registration, so that the next reader finds the node.
     async fn wait_until_visible(&self, host: usize, registration: &Registration) -> Result<()> {
         let is_visible = async |within| {
             let is_there =
@@ -164,7 +163,7 @@ impl Server {
             Ok::<_, Error>(others.await?.is_none())
         };
         if !is_visible(FIRST_VISIBILITY_TIMEOUT).await? {
-            // A service that the agent had keeps its check as it was, which may be that of a process that died.
+            // An agent that already had the service keeps its check as it was: perhaps that of a dead process.
             self.pass(host, registration).await?;
             if !is_visible(VISIBILITY_TIMEOUT - FIRST_VISIBILITY_TIMEOUT).await? {
                 return Err(Error::unavailable(
@@ -178,8 +177,8 @@ impl Server {
         Ok(())
     }
 
-    /// Asks until the entries of one service's id, or only those of one node, are as wanted. Returns them if they never
-    /// are.
+    /// Reads the entries with an id, only those of `of` if given, until `is_wanted`. Returns the entries at the
+    /// timeout.
     async fn wait_for_entries(
         &self,
         host: usize,
@@ -191,7 +190,7 @@ impl Server {
     ) -> Result<Option<Vec<ServiceEntry>>> {
         let end = Instant::now() + within;
         let mut path = format!("/v1/health/service/{}?stale=", escape(name));
-        // Consul's filters have no way to write every text.
+        // Consul's filter syntax cannot express every id.
         if id
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || "-_./:".contains(c))
@@ -203,7 +202,7 @@ impl Server {
             let answer = self.http.ask_host(host, &self.get(&path)).await?;
             let answer = match self.understood(answer) {
                 Ok(answer) => answer,
-                // Whoever may write but not read takes the agent's word for it.
+                // Without permission to read, the agent's confirmation has to do.
                 Err(error) if error.code() == Code::PermissionDenied => return Ok(None),
                 Err(error) => return Err(error),
             };
@@ -228,7 +227,7 @@ impl Server {
         }
     }
 
-    /// Takes a node out, at whichever of the agents it is.
+    /// Deregisters a node from every agent that has it.
     pub(super) async fn deregister_node(&self, node: &Node) -> Result<()> {
         let id = self.names.id(&node.service, &node.id);
         let held = self
@@ -242,7 +241,7 @@ impl Server {
             self.registrations.0.lock().remove(&id);
             return Ok(());
         }
-        // Registered by somebody else, who may have made an id of it otherwise.
+        // Another process registered the node, perhaps under another id.
         let mut ids = BTreeSet::from([id]);
         let answer = self.ask(&self.health_of(&node.service)).await?;
         let entries: Vec<ServiceEntry> = answer.json()?;
@@ -261,7 +260,7 @@ impl Server {
         let (mut failed, mut reached) = (None, None);
         for host in hosts {
             if let Ok(Some(_)) = self.another(host, id, node).await {
-                // Ours has gone already.
+                // Our registration is gone already.
                 reached.get_or_insert(host);
                 continue;
             }
@@ -299,7 +298,7 @@ impl Server {
         Ok(())
     }
 
-    /// Takes a service out that none of our agents has: one whose agent is dead, or was never there.
+    /// Removes a service from the catalog whose agent is dead or never existed.
     async fn deregister_entry(&self, host: usize, entry: &ServiceEntry) -> Result<()> {
         let (node, id) = (&entry.node.node, &entry.service.id);
         let request = self.get(&format!("/v1/health/node/{}?", escape(node)));

@@ -1,4 +1,4 @@
-//! Who may have a connection to wait on: watches beyond their number take turns.
+//! Bounds the connections of watches: more watches than slots take turns.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -10,17 +10,17 @@ use tokio::{
     time::sleep,
 };
 
-/// How long a turn is when others wait for theirs.
+/// How long a watch keeps its slot while others wait.
 pub(super) const SLOT_DURATION: Duration = Duration::from_millis(500);
 
-/// WatchSlots at a number of connections.
+/// Slots for blocking queries, one a connection.
 pub(super) struct WatchSlots {
     free: Semaphore,
     waiting: AtomicUsize,
     contended: Notify,
 }
 
-/// One of those who wait.
+/// Counts a waiting watch; not counted any more when dropped.
 struct WaitGuard<'a>(&'a AtomicUsize);
 
 impl WatchSlots {
@@ -32,7 +32,7 @@ impl WatchSlots {
         }
     }
 
-    /// A turn, which lasts until it is dropped; first come, first served.
+    /// Waits for a slot, first come, first served. Dropping the permit frees the slot.
     pub(super) async fn acquire(&self) -> SemaphorePermit<'_> {
         if let Ok(turn) = self.free.try_acquire() {
             return turn;
@@ -43,12 +43,12 @@ impl WatchSlots {
         self.free.acquire().await.expect("it is never closed")
     }
 
-    /// Whether anybody waits for a turn.
+    /// Whether a watch waits for a slot.
     pub(super) fn is_contended(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) > 0
     }
 
-    /// Returns once this turn has lasted and somebody else waits for one.
+    /// Returns when the slot has lasted its time and another watch waits.
     pub(super) async fn expired(&self) {
         sleep(SLOT_DURATION).await;
         while !self.is_contended() {
@@ -88,7 +88,7 @@ mod tests {
             assert!(slots.is_contended());
             drop(turn);
         };
-        let ((), _second) = tokio::join!(first, slots.take());
+        let ((), _second) = tokio::join!(first, slots.acquire());
         assert_eq!(begun.elapsed().as_millis(), SLOT_DURATION.as_millis());
         assert!(!slots.is_contended());
     }
@@ -97,7 +97,7 @@ mod tests {
     async fn one_who_gives_up_waits_no_more() {
         let slots = WatchSlots::new(1);
         let _turn = slots.acquire().await;
-        assert!(timeout(SLOT_DURATION, slots.take()).await.is_err());
+        assert!(timeout(SLOT_DURATION, slots.acquire()).await.is_err());
         assert!(!slots.is_contended());
     }
 }

@@ -14,11 +14,11 @@ use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
 
 use micro_core::node::{Endpoint, Node};
 
-/// Most bytes that one tag may inflate to.
+/// Maximal inflated size of a tag, in bytes.
 const MAX_TAG_SIZE: u64 = 64 * 1024;
-/// Most tags of one record: each costs an inflation.
+/// Tags that are read of one record: each may need inflating.
 const MAX_TAGS: usize = 4096;
-/// Most lists of endpoints that are remembered, of as many versions.
+/// Endpoint lists in the cache; nodes of one version share a list.
 const MAX_CACHED_ENDPOINT_LISTS: usize = 64;
 
 /// The content of the tags of a record.
@@ -29,13 +29,13 @@ pub(super) struct TagContent {
     pub(super) endpoints: Arc<[Endpoint]>,
 }
 
-/// Reads tags; endpoints, which the nodes of a version share, are inflated once.
+/// Reads tags. Caches endpoint lists, as nodes of one version share them.
 #[derive(Default)]
 pub(super) struct Reader {
     endpoints: HashMap<String, Arc<[Endpoint]>>,
 }
 
-/// The tags of a node: metadata, endpoints, version.
+/// Encodes metadata, endpoints and version of a node as tags.
 pub(super) fn write(node: &Node) -> Vec<String> {
     let mut tags = Vec::with_capacity(node.metadata.len() + node.endpoints.len() + 1);
     for pair in &*node.metadata {
@@ -50,7 +50,7 @@ pub(super) fn write(node: &Node) -> Vec<String> {
 }
 
 impl Reader {
-    /// What the tags of one record say. Those of others, and those that are damaged, say nothing.
+    /// Decodes the tags of one record. Ignores foreign and damaged tags.
     pub(super) fn read(&mut self, tags: &[String]) -> TagContent {
         let mut of_endpoints = String::new();
         let mut said = TagContent::default();

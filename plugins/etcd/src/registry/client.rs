@@ -1,4 +1,4 @@
-//! The way to a cluster: a connection to whichever member answers, shared by all that a handle does.
+//! A client of one cluster: one connection to a member that responds, shared by everything a handle does.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,25 +17,24 @@ use super::{
 };
 use micro_core::{Code, Error, Result, net::tls::Connector, random::random, url::Options};
 
-/// How long members are given to be connected to: less than the 5 s that a caller waits.
+/// Timeout for a connection to any member: below the 5 s that a caller waits.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(4500);
-/// After this the next member is tried as well.
+/// Delay before the next member is tried as well.
 const MEMBER_STAGGER: Duration = Duration::from_millis(250);
-/// How long an answer is waited for before the question is put again. One of which the leader died is not
-/// answered in 7 s, while the next leader is there in 2.
+/// Timeout of one attempt. A request whose leader died gets no response for 7 s; a new leader is elected in 2 s.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(2500);
-/// How long a question is put again.
+/// Time within which requests are retried.
 const CALL_TIMEOUT: Duration = Duration::from_millis(4500);
-/// Between two attempts.
+/// Delay between two attempts.
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The way to a cluster.
+/// A client of one cluster.
 pub(super) struct Client {
     cluster: Arc<Cluster>,
     connection: SingleFlight<Arc<Connection>>,
-    /// What says who we are, where a user is given.
+    /// The token of the configured user.
     token: SingleFlight<HeaderValue>,
-    /// The token that is given in place of a user.
+    /// The configured token, in place of a user.
     given: Option<HeaderValue>,
 }
 
@@ -68,7 +67,7 @@ impl Client {
         self.connection.now()
     }
 
-    /// An answer is late: the connection ends unless its member answers soon.
+    /// Reports a late response: the connection is closed unless its member responds soon.
     pub(super) fn doubt(&self) {
         if let Some(connection) = self.now() {
             connection.doubt();
@@ -97,7 +96,7 @@ impl Client {
             .await
     }
 
-    /// Who we are: a token, another than the `stale` one.
+    /// A token other than `stale`.
     async fn token(
         &self,
         connection: &Arc<Connection>,
@@ -119,7 +118,7 @@ impl Client {
                 };
                 match asked.unwrap_or_else(late) {
                     Ok(answer) => token_header(&answer.token).map_err(Failure::Unusable),
-                    // Then anyone may do all.
+                    // Without authentication everything is permitted.
                     Err(failure) if failure.says("authentication is not enabled") => {
                         Ok(HeaderValue::from_static(""))
                     }
@@ -134,12 +133,12 @@ impl Client {
         Ok(Some(token).filter(|token| !token.is_empty()))
     }
 
-    /// The answer to a question that has one and may be put twice; put again while that may help, for 4.5 s.
+    /// Sends an idempotent unary request. Retries for 4.5 s while that may help.
     pub(super) async fn ask<Q: Question>(&self, question: &Q) -> Result<Q::Answer, Failure> {
         let begun = Instant::now();
         let mut stale = None;
         loop {
-            // What cannot be connected to just now will not be in a moment.
+            // A failed connection is not retried: the connect timeout has passed already.
             let connection = self.connection().await?;
             let token = self.token(&connection, stale.as_ref()).await?;
             let asked = connection.ask(question, token.clone());
@@ -165,7 +164,7 @@ impl Client {
         }
     }
 
-    /// The answers to a question that has many.
+    /// Opens a server stream.
     pub(super) async fn follow<Q: Question>(
         &self,
         question: &Q,
@@ -175,21 +174,21 @@ impl Client {
         connection.follow(question, token).await
     }
 
-    /// Gets a new token before the next question, if this failure asks for one.
+    /// Fetches a new token if the failure asks for one.
     pub(super) async fn renew_token(&self, failure: &Failure) {
         if failure.wants_token()
             && let Some(connection) = self.now()
             && let Some(stale) = self.token.now()
         {
-            // What is wrong with it, the next question tells.
+            // The next request reports an error of the token.
             let _ = self.token(&connection, Some(&stale)).await;
         }
     }
 }
 
 impl Cluster {
-    /// A connection to the member that answers first. They are tried one after the other, 250 ms apart, from one
-    /// at random, and the one that was lost last.
+    /// Connects to the member that responds first. Members are tried 250 ms apart, from a random one; the member that
+    /// was lost last comes last.
     async fn dial(self: Arc<Self>, lost: Option<String>) -> Result<Arc<Connection>, Failure> {
         let mut hosts = self.hosts.clone();
         let first = random() as usize % hosts.len();
@@ -224,7 +223,7 @@ impl Cluster {
     }
 }
 
-/// What went wrong with every member.
+/// Joins the failures of all members.
 fn joined(mut failures: Vec<Failure>) -> Failure {
     if failures.len() == 1 {
         return failures.remove(0);
@@ -232,7 +231,7 @@ fn joined(mut failures: Vec<Failure>) -> Failure {
     let mut said = Vec::new();
     for failure in failures {
         match failure {
-            // Such as a file of certificates that cannot be read: the same for all.
+            // A configuration error, such as an unreadable certificate file, is the same for all members.
             Failure::Unusable(error) if error.code() != Code::Unavailable => {
                 return Failure::Unusable(error);
             }
@@ -245,7 +244,7 @@ fn joined(mut failures: Vec<Failure>) -> Failure {
     Failure::Lost(said.join("; "))
 }
 
-/// The value of the header that carries a token; never printed.
+/// The header value of a token; never printed.
 fn token_header(token: &str) -> Result<HeaderValue> {
     let mut value = HeaderValue::from_str(token).map_err(|_| {
         Error::invalid_argument("the token has a character that no header can carry")

@@ -1,4 +1,4 @@
-//! A watch: the whole range, then each change after that revision, until the server is lost.
+//! A watch: reads the whole range, then receives each change after that revision until the server is lost.
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,16 +18,16 @@ use micro_core::registry::{
     remote::{Change, Reconciler},
 };
 
-/// Changes that are told as one.
+/// Changes that are applied together.
 const MAX_BATCH: usize = 1000;
-/// Leases that are asked about at once.
+/// Leases queried at the same time.
 const MAX_CONCURRENT_QUERIES: usize = 64;
-/// The kind of an event in which a key was deleted.
+/// The type of a delete event.
 const DELETED: i32 = 1;
 
-/// Why a watch does not go on.
+/// Why a watch ended.
 enum End {
-    /// The server has dropped the history we need: all is to be read anew.
+    /// The needed history is compacted: everything is read again.
     Behind,
     Lost(Failure),
 }
@@ -59,7 +59,7 @@ impl Server {
     }
 
     async fn changes(&self, service: Option<&str>, shown: &Reconciler) -> Result<(), End> {
-        // What is done once, or seldom, is in boxes: there may be thousands of watches that only wait.
+        // Futures that run seldom are boxed: thousands of watches may be idle.
         let (cluster, mut revision, mut stream) = Box::pin(self.begin(service, shown)).await?;
         while let Some(first) = stream.next().await? {
             let mut events = Vec::new();
@@ -76,7 +76,7 @@ impl Server {
         Ok(())
     }
 
-    /// Shows all there is: the cluster, the revision, and what changes after it.
+    /// Reads and shows everything. Returns the cluster and the revision to watch from.
     async fn begin(
         &self,
         service: Option<&str>,
@@ -102,7 +102,7 @@ impl Server {
         Ok((cluster, revision, stream))
     }
 
-    /// What these events say, the last of each key.
+    /// Applies events, the last of each key.
     async fn told(&self, events: Vec<Event>, service: Option<&str>) -> Result<Vec<Change>, End> {
         let mut latest: HashMap<Bytes, Event> = HashMap::new();
         let mut order = Vec::new();
@@ -142,12 +142,12 @@ impl Server {
     }
 }
 
-/// What has come already; nothing too at the end, of which the next question tells.
+/// The responses that have arrived. Ends without an error at the end of the stream: the next read reports it.
 async fn ready(stream: &mut Stream<WatchResponse>) -> Result<Option<WatchResponse>, Failure> {
     stream.ready().await.transpose().map(Option::flatten)
 }
 
-/// Whether the watch goes on, in the same history.
+/// Checks that the watch continues in the same history.
 fn check(watched: &WatchResponse, cluster: u64, revision: &mut i64) -> Result<(), End> {
     if watched.compacted > 0 {
         return Err(End::Behind);
@@ -170,14 +170,14 @@ fn check(watched: &WatchResponse, cluster: u64, revision: &mut i64) -> Result<()
     Ok(())
 }
 
-/// Which of these leases live: then what went with them was taken out, and did not expire.
+/// The leases that are alive: their records were deleted and did not expire.
 async fn alive(client: &Client, leases: HashSet<i64>) -> HashSet<i64> {
     let mut alive = HashSet::new();
     let leases: Vec<_> = leases.into_iter().collect();
     for some in leases.chunks(MAX_CONCURRENT_QUERIES) {
         let questions = some.iter().map(|id| async move {
             let lease = client.ask(&TimeToLive { id: *id }).await;
-            // Without an answer it is in doubt, as one that expired is.
+            // Without a response the node becomes a suspect, as if it had expired.
             lease.is_ok_and(|lease| lease.ttl > 0).then_some(*id)
         });
         alive.extend(join_all(questions).await.into_iter().flatten());

@@ -1,4 +1,4 @@
-//! Whether the other side of a connection still lives: pings while streams are open, and when an answer is late.
+//! Detects dead connections: pings while streams are open, and when a response is late.
 
 use std::{
     sync::{
@@ -15,27 +15,27 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-/// Between two pings while streams are open. etcd closes on clients that ping more often than each 5 s, or with
-/// no stream open.
+/// Interval of pings while streams are open. etcd closes connections that ping more often than every 5 s or without a
+/// stream.
 const PING_INTERVAL: Duration = Duration::from_secs(6);
-/// How long the answer to one is waited for …
+/// Timeout of a ping.
 const PONG_TIMEOUT: Duration = Duration::from_secs(6);
-/// … and when an answer to something else is already late.
+/// Timeout of a ping while a response is late.
 const LATE_PONG_TIMEOUT: Duration = Duration::from_millis(1500);
-/// How long a doubt may stand before the task that should clear it is taken to be stuck.
+/// Age of an unanswered suspicion at which the task of the connection counts as stuck.
 const MAX_SUSPICION: Duration = Duration::from_secs(3);
 
-/// What the task of a connection is told.
+/// State shared with the task of a connection.
 #[derive(Default)]
 pub(super) struct Heartbeat {
-    /// How many streams are open that may be silent for long.
+    /// The number of open streams that may be idle.
     streams: AtomicUsize,
-    /// Since when an answer is late.
+    /// When a response was first reported late.
     doubted: Mutex<Option<Instant>>,
     told: Notify,
 }
 
-/// A stream that is open; its connection is pinged.
+/// An open stream: its connection is pinged until dropped.
 pub(super) struct StreamGuard(Arc<Heartbeat>);
 
 impl StreamGuard {
@@ -54,20 +54,20 @@ impl Drop for StreamGuard {
 }
 
 impl Heartbeat {
-    /// Notes that an answer is late, and has the other side asked for a sign of life.
+    /// Reports a late response: the task pings at once.
     pub(super) fn doubt(&self) {
         self.doubted.lock().get_or_insert_with(Instant::now);
         self.told.notify_one();
     }
 
-    /// Whether no doubt stands for so long that whoever should clear it must be stuck.
+    /// Whether the task still handles suspicions.
     pub(super) fn is_watched(&self) -> bool {
         self.doubted
             .lock()
             .is_none_or(|since| since.elapsed() < MAX_SUSPICION)
     }
 
-    /// Returns when the other side does not answer any more.
+    /// Returns when the other side does not respond any more.
     pub(super) async fn watch(&self, mut pings: PingPong) {
         loop {
             let idle = self.streams.load(Ordering::Relaxed) == 0;

@@ -43,7 +43,7 @@ use micro_core::{
     url::{Options, Url, env_var},
 };
 
-/// A registry in etcd, shared with services of go-micro.
+/// A registry in etcd, shared with go-micro services.
 #[derive(Clone)]
 pub struct Etcd(Remote<Server>);
 
@@ -58,7 +58,7 @@ impl AsRemote for Etcd {
 const NAME: &str = "etcd";
 const DEFAULT_PORT: u16 = 2379;
 
-/// What speaks to etcd, version 3.4 or newer; see [`Etcd`].
+/// The driver of an [`Etcd`] registry, for etcd 3.4 or newer.
 pub struct Server {
     place: String,
     keys: Keys,
@@ -68,10 +68,10 @@ pub struct Server {
 }
 
 impl Etcd {
-    /// The registry at `etcd://USER:PASSWORD@HOST:PORT,HOST:PORT?namespace=N&tls-ca=FILE`; all but the name may be
-    /// left out. Nothing is connected before the first use.
+    /// The registry at `etcd://USER:PASSWORD@HOST:PORT,HOST:PORT?namespace=N&tls-ca=FILE`; everything after the name is
+    /// optional. Connects on first use.
     ///
-    /// Without a user in the URL, `ETCD_USERNAME` and `ETCD_PASSWORD` say who we are, if they are set.
+    /// Without a user in the URL, `ETCD_USERNAME` and `ETCD_PASSWORD` set the user.
     ///
     /// # Errors
     /// [`Code::InvalidArgument`](micro_core::Code::InvalidArgument) for a URL that says what etcd does not know.
@@ -110,7 +110,7 @@ impl Server {
         Ok(nodes(&whole.kvs, service).collect())
     }
 
-    /// Where a node may be kept: under its key, and if go-micro registered it, under that which has its names flat.
+    /// The possible keys of a node: its own, and the key that go-micro would use.
     async fn places(&self, node: &Node) -> Result<Vec<Bytes>, Failure> {
         let mut places = vec![self.keys.node(&node.service, &node.id)];
         if let Some(plain) = self.keys.plain(&node.service, &node.id) {
@@ -187,7 +187,7 @@ impl Driver for Server {
     }
 }
 
-/// The nodes in these records, of one service or of all; what is no record is left out.
+/// The nodes in records of one service or of all. Invalid records are skipped.
 fn nodes<'a>(kvs: &'a [KeyValue], service: Option<&'a str>) -> impl Iterator<Item = Node> + 'a {
     kvs.iter()
         .flat_map(record)
@@ -198,7 +198,7 @@ fn is_of(node: &Node, service: Option<&str>) -> bool {
     service.is_none_or(|service| node.service == service)
 }
 
-/// The nodes of one record, which is one as a rule.
+/// The nodes of one record, usually one.
 fn record(kv: &KeyValue) -> Vec<Node> {
     encoding::decode(&kv.value).unwrap_or_else(|error| {
         let key = String::from_utf8_lossy(&kv.key);

@@ -1,4 +1,4 @@
-//! Whose record a key has: ours, or that of another instance with the same id.
+//! The owner of a record: this instance, or another with the same id.
 
 use bytes::Bytes;
 
@@ -12,10 +12,10 @@ use micro_core::{
     registry::{encoding, is_another},
 };
 
-/// How often a deletion is begun anew that others got in the way of.
+/// Attempts at a deletion while other processes change the key.
 const MAX_ATTEMPTS: u32 = 8;
 
-/// The address of another instance whose record this is, under the id of `node`.
+/// The address in a record of another instance with the id of `node`.
 pub(super) fn another(kv: &KeyValue, node: &Node) -> Option<String> {
     let nodes = encoding::decode(&kv.value).unwrap_or_default().into_iter();
     let mut same = nodes.filter(|other| other.service == node.service && other.id == node.id);
@@ -23,10 +23,10 @@ pub(super) fn another(kv: &KeyValue, node: &Node) -> Option<String> {
     Some(other.address)
 }
 
-/// Deletes the record of a node, unless another instance has written it.
+/// Deletes the record of a node unless another instance wrote it.
 ///
-/// `lease` is the one that this handle wrote it with, 0 for none. A record with a lease is ours if it has that one; else the
-/// node's address tells.
+/// `lease` is the lease that this handle wrote the record with, 0 for none. A record with that lease is ours; without a
+/// lease the address decides.
 pub(super) async fn delete(
     client: &Client,
     key: &Bytes,

@@ -1,4 +1,4 @@
-//! What one makes for all who ask at the same time.
+//! A value that is created once for all concurrent callers.
 
 use std::time::Duration;
 
@@ -7,16 +7,16 @@ use tokio::{sync::watch, task::JoinHandle, time::Instant};
 
 use super::failure::Failure;
 
-/// A task that ends with its owner.
+/// A task that is aborted when dropped.
 pub(super) struct Task(JoinHandle<()>);
 
 impl Task {
-    /// On the runtime of the caller.
+    /// Spawns the task on the runtime of the caller.
     pub(super) fn spawn(work: impl Future<Output = ()> + Send + 'static) -> Self {
         Task(tokio::spawn(work))
     }
 
-    /// Whether it ended, be it with its runtime.
+    /// Whether the task ended, perhaps with its runtime.
     pub(super) fn is_finished(&self) -> bool {
         self.0.is_finished()
     }
@@ -28,9 +28,9 @@ impl Drop for Task {
     }
 }
 
-/// A value that is made when it is first asked for, and again when it is no good any more.
+/// A value that is created on first use, and again when it is no longer valid.
 ///
-/// Made in a task, so that it goes on when the first who asked gives up.
+/// A task creates the value, so that the work continues if the first caller gives up.
 pub(super) struct SingleFlight<T>(Mutex<Option<InFlight<T>>>);
 
 struct InFlight<T> {
@@ -39,7 +39,7 @@ struct InFlight<T> {
     task: Task,
 }
 
-/// Longer than anything is made: after that the task's runtime is taken to stand still.
+/// Time after which the runtime of the task counts as stopped; longer than any creation takes.
 const MAX_FLIGHT_TIME: Duration = Duration::from_secs(6);
 
 impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
@@ -47,15 +47,15 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
         SingleFlight(Mutex::new(None))
     }
 
-    /// The value if there is one.
+    /// The value, if there is one.
     pub(super) fn now(&self) -> Option<T> {
         let making = self.0.lock();
         let made = making.as_ref()?.made.borrow();
         made.as_ref()?.as_ref().ok().cloned()
     }
 
-    /// The value, if it is good; else the one that is being made, or that `make` makes. Neither may ask this for its
-    /// value.
+    /// The value if `is_good`; otherwise waits for the creation in progress, or starts `make`. `make` must not call
+    /// this method.
     pub(super) async fn get<F>(
         &self,
         is_good: impl Fn(&T) -> bool,
@@ -69,7 +69,7 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
                 Ok(value) => return Ok(value),
                 Err(made) => made,
             };
-            // An error is that its runtime has ended: the next round begins anew.
+            // An error means that the runtime ended: the next round starts again.
             if let Ok(value) = made.wait_for(Option::is_some).await
                 && let Some(value) = value.clone()
             {

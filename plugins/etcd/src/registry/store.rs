@@ -1,4 +1,4 @@
-//! Reading etcd's store a page at a time.
+//! Paged reads of the store.
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -11,20 +11,20 @@ use super::{
     message::{Header, KeyValue, Range},
 };
 
-/// Records in a page: 1 MB or so of usual ones.
+/// Records in a page, usually about 1 MB.
 const PAGE_SIZE: i64 = 500;
-/// Keys in a page, where values are not read.
+/// Keys in a page without values.
 const KEYS_PAGE_SIZE: i64 = 10_000;
-/// How long the leader's word is waited for before a member without one may answer.
+/// How long to wait for a consistent read before a member without a leader may respond.
 const LEADER_TIMEOUT: Duration = Duration::from_millis(2400);
 
-/// What is in a range of keys as of one revision.
+/// The records of a key range at one revision.
 pub(super) struct RangeSnapshot {
     pub(super) header: Header,
     pub(super) kvs: Vec<KeyValue>,
 }
 
-/// The newest that was read, so that a member that has fallen behind is not believed.
+/// The newest header received: data of a member that lags behind is rejected.
 pub(super) struct NewestHeader(Mutex<Header>);
 
 impl NewestHeader {
@@ -32,10 +32,10 @@ impl NewestHeader {
         NewestHeader(Mutex::new(Header::default()))
     }
 
-    /// All of a range, or only its keys.
+    /// Reads a whole range, or only its keys.
     ///
-    /// As the leader has it; where there is none, as the member that is asked has it, unless something newer was
-    /// seen before.
+    /// The read is consistent. Without a leader the member responds with its own data, which must not be older than
+    /// what was read before.
     pub(super) async fn read(
         &self,
         client: &Client,
@@ -67,7 +67,7 @@ impl NewestHeader {
                     continue;
                 }
                 Err(failure) if failure.is_passing() && !range.serializable => {
-                    // Where there is no connection at all, there is nothing else to ask.
+                    // Without any connection there is no member to ask.
                     if client.now().is_none() {
                         return Err(failure);
                     }

@@ -1,4 +1,4 @@
-//! One call of etcd's gRPC: a question is sent, answers come until a status ends them.
+//! One gRPC call: sends a request, receives messages until a status ends the call.
 
 use std::{
     future::poll_fn,
@@ -15,12 +15,12 @@ use prost::Message;
 use super::{failure::Failure, heartbeat::StreamGuard};
 use micro_core::Code;
 
-/// The largest answer that is taken, in bytes. etcd's requests have 1.5 MiB unless configured otherwise.
+/// Maximal size of a response in bytes. Requests to etcd are limited to 1.5 MiB by default.
 const MAX_MESSAGE_SIZE: usize = 16 << 20;
-/// What stands in front of a message: whether it is compressed, and its length.
+/// Length of the gRPC frame header: the compression flag and the message length.
 const PREFIX_LENGTH: usize = 5;
 
-/// A message as it is sent.
+/// Encodes a message with its frame header.
 pub(super) fn frame(message: &impl Message) -> Bytes {
     let length = message.encoded_len();
     let mut bytes = BytesMut::with_capacity(PREFIX_LENGTH + length);
@@ -32,11 +32,11 @@ pub(super) fn frame(message: &impl Message) -> Bytes {
     bytes.freeze()
 }
 
-/// The answers of one call; dropped, the call is cancelled.
+/// The responses of one call. Dropping it cancels the call.
 pub(super) struct Stream<A> {
     state: State,
     buffer: BytesMut,
-    /// Kept open, as etcd ends a watch whose asker has no more to say.
+    /// Kept open: etcd ends a watch whose client closes its side.
     _send: SendStream<Bytes>,
     _open: Option<StreamGuard>,
     answer: PhantomData<fn() -> A>,
@@ -64,12 +64,12 @@ impl<A: Message + Default> Stream<A> {
         }
     }
 
-    /// The next answer, nothing at a good end. Loses nothing when dropped.
+    /// The next response; `None` at a successful end. Cancel safe.
     pub(super) async fn next(&mut self) -> Result<Option<A>, Failure> {
         poll_fn(|cx| self.poll_next(cx)).await
     }
 
-    /// The next answer if it is here already.
+    /// The next response, if it has arrived.
     pub(super) async fn ready(&mut self) -> Option<Result<Option<A>, Failure>> {
         poll_fn(|cx| match self.poll_next(cx) {
             Poll::Ready(answer) => Poll::Ready(Some(answer)),
@@ -127,7 +127,7 @@ impl<A: Message + Default> Stream<A> {
     }
 }
 
-/// The first whole message of a buffer.
+/// Takes the first complete message from a buffer.
 fn take(buffer: &mut BytesMut) -> Result<Option<Bytes>, Failure> {
     let Some((prefix, rest)) = buffer.split_at_checked(PREFIX_LENGTH) else {
         return Ok(None);
@@ -144,7 +144,7 @@ fn take(buffer: &mut BytesMut) -> Result<Option<Bytes>, Failure> {
     Ok(Some(buffer.split_to(length).freeze()))
 }
 
-/// How a call ended, if these headers say so.
+/// The status of the call, if these headers contain it.
 fn end(headers: &HeaderMap) -> Option<Result<(), Failure>> {
     let status = headers.get("grpc-status")?;
     let number = status.to_str().ok().and_then(|text| text.parse().ok());

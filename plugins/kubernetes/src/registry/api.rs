@@ -1,4 +1,4 @@
-//! The API server: what is asked of it, and what its refusals mean.
+//! Requests to the API server, and advice for its errors.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,13 +17,13 @@ use micro_core::{
     http::client::{Answer, Http, Lines, Request, escape},
 };
 
-/// Objects a page: full pods have about ten kilobytes each.
+/// Objects in a page: the object of a pod has about 10 kB.
 const PAGE_SIZE: usize = 500;
-/// How long a question whether the server is there takes at most; others do not ask meanwhile …
+/// Timeout of a liveness probe, which one watch sends for all of a handle.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
-/// … but look again this soon.
+/// Interval at which the other watches check the result of the probe.
 const PROBE_POLL_INTERVAL: Duration = Duration::from_millis(300);
-/// After how many seconds the server ends a watch, which then goes on in another.
+/// Seconds after which the server ends a watch; it continues in a new one.
 pub(super) const WATCH_TIMEOUT_S: u64 = 290;
 
 /// A client of the API server.
@@ -34,13 +34,13 @@ pub(super) struct Api {
     heartbeat: Mutex<Heartbeat>,
 }
 
-/// What is known of the server's life, on whichever connection.
+/// The last activity of the server, on any connection.
 #[derive(Default)]
 struct Heartbeat {
     heard: Option<Instant>,
-    /// When it was last asked whether it is there.
+    /// When the last probe was sent.
     asked: Option<Instant>,
-    /// When it did not answer that.
+    /// When a probe failed.
     failed: Option<Instant>,
 }
 
@@ -54,7 +54,7 @@ impl Api {
         }
     }
 
-    /// All objects at a path, page by page, and the version of the whole.
+    /// Lists all objects at a path, page by page. Returns them and the version of the list.
     pub(super) async fn list(&self, path: &str) -> Result<(Vec<Object>, String)> {
         let (mut objects, mut more) = (Vec::new(), String::new());
         loop {
@@ -71,14 +71,14 @@ impl Api {
         }
     }
 
-    /// The version that the objects at a path have now.
+    /// The current version of the objects at a path.
     pub(super) async fn version(&self, path: &str) -> Result<String> {
         let request = Request::get(format!("{path}&limit=1"));
         let page: Page = self.ask("list", request).await?.json()?;
         Ok(page.metadata.resource_version)
     }
 
-    /// What changes at a path from a version on, a line each.
+    /// Watches the changes at a path after a version, one a line.
     pub(super) async fn watch(&self, path: &str, version: &str) -> Result<Lines> {
         let version = escape(version);
         let path = format!(
@@ -103,10 +103,10 @@ impl Api {
         self.ask("patch", request).await.map(drop)
     }
 
-    /// Whether a server that was silent is there, and for how long that may be believed. It is asked by one watch for
-    /// all of a handle, and only if nothing was heard of it within `silence`: any answer will do.
+    /// Probes a silent server. Returns for how long the result holds. One watch probes for all of a handle, only if
+    /// nothing arrived within `silence`; any response counts.
     ///
-    /// Fails as the question did.
+    /// Fails as the probe did.
     pub(super) async fn is_there(&self, silence: Duration) -> Result<Duration> {
         {
             let mut pulse = self.heartbeat.lock();
@@ -134,7 +134,7 @@ impl Api {
         }
     }
 
-    /// The server was heard.
+    /// Records activity of the server.
     pub(super) fn hear(&self) {
         let mut pulse = self.heartbeat.lock();
         pulse.heard = Some(Instant::now());
@@ -144,7 +144,7 @@ impl Api {
     async fn ask(&self, verb: &str, request: Request) -> Result<Answer> {
         let mut answer = self.http.ask(&self.signed(&request)?).await?;
         if answer.status.as_u16() == 401 && self.credentials.refused() {
-            // The token was renewed since it was read.
+            // The token file has changed since it was read.
             answer = self.http.ask(&self.signed(&request)?).await?;
         }
         self.hear();
@@ -161,7 +161,7 @@ impl Api {
         })
     }
 
-    /// What a refusal asks of whoever runs the cluster.
+    /// Adds advice to a refusal.
     fn explained(&self, verb: &str, error: Error) -> Error {
         let namespace = &self.namespace;
         match error.code() {

@@ -1,4 +1,4 @@
-//! Which cluster, which part of it, and who we are there: from the URL or from the pod that this runs in.
+//! The configuration: cluster, namespace and credentials, from the URL or the pod of this process.
 
 use std::{
     fs,
@@ -12,9 +12,9 @@ use micro_core::{
     url::{Options, Url, env_var, non_blank},
 };
 
-/// Where a pod has what it needs to speak to its cluster.
+/// The folder of the service account in a pod.
 const SERVICE_ACCOUNT_DIR: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
-/// Keys that only this registry knows.
+/// Options of this registry only.
 const OPTION_KEYS: [&str; 6] = [
     "pod",
     "kind",
@@ -24,22 +24,22 @@ const OPTION_KEYS: [&str; 6] = [
     "token-file",
 ];
 
-/// What a URL and the pod say.
+/// The configuration from the URL and the pod.
 pub(super) struct Config {
     pub(super) options: Options,
     /// The Kubernetes namespace.
     pub(super) namespace: String,
-    /// The pod that is registered, if one is known.
+    /// The pod to register, if known.
     pub(super) pod: Option<String>,
     pub(super) kind: Source,
     pub(super) credentials: Arc<Credentials>,
 }
 
-/// Which objects are nodes.
+/// The objects that are nodes.
 pub(super) enum Source {
-    /// Pods that say so.
+    /// Pods with our annotations.
     Pods,
-    /// The endpoints of plain services.
+    /// Endpoint slices of plain services.
     Slices(Port),
 }
 
@@ -128,7 +128,7 @@ fn kind(url: &Url) -> Result<Source> {
     }
 }
 
-/// The API server of the cluster that this process runs in.
+/// The API server of the cluster of this process.
 fn own_cluster() -> Result<String> {
     let host = non_blank(env_var("KUBERNETES_SERVICE_HOST")?).ok_or_else(|| {
         Error::invalid_argument(
@@ -142,7 +142,7 @@ fn own_cluster() -> Result<String> {
     })
 }
 
-/// The folder with what a pod has.
+/// The folder of the service account.
 struct ServiceAccount<'a>(&'a Path);
 
 impl ServiceAccount<'_> {
@@ -157,7 +157,7 @@ impl ServiceAccount<'_> {
         (!text.is_empty()).then(|| text.to_owned())
     }
 
-    /// The pod's own token, which nobody may read on the way.
+    /// The token of the pod, only for TLS.
     fn token(&self, is_plain: bool) -> Option<PathBuf> {
         self.file("token").filter(|_| !is_plain)
     }

@@ -1,4 +1,4 @@
-//! Following what the cluster has: a whole list, then a watch from its version on, again and again.
+//! Follows the objects of the cluster: a list, then watches from its version on.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,40 +13,40 @@ use super::{
 };
 use micro_core::{Code, Error, Result, node::Node, registry::remote::Reconciler};
 
-/// How long the server may be silent before it is asked whether it is there: by one watch for all of a handle.
+/// Silence after which the server is probed, once for all watches of a handle.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(8);
-/// How long changes are gathered once there is one …
+/// Changes within this time are shown together.
 const BATCH_INTERVAL: Duration = Duration::from_millis(5);
-/// … and at most, if they do not cease.
+/// Maximal delay of the first of these changes.
 const MAX_BATCH_TIME: Duration = Duration::from_millis(50);
-/// A watch that ends sooner is followed by a pause, so that a server which does not want any is not pestered.
+/// A watch that ends sooner is followed by a pause, so that a server that ends watches is not overloaded.
 const MIN_WATCH_TIME: Duration = Duration::from_millis(500);
-/// Between two questions for a service that has no watch of its own.
+/// Interval of lists for a service without a watch.
 const POLL_INTERVAL: Duration = Duration::from_secs(15);
 
-/// The nodes of each object.
+/// The nodes of each object of a watch.
 struct ObjectFeed<'a> {
     server: &'a Server,
-    /// The one that is followed, or all.
+    /// The followed service; `None` for all.
     service: Option<&'a str>,
     shown: &'a Reconciler,
     objects: BTreeMap<String, Vec<PodEndpoint>>,
-    /// What has changed since it was last shown.
+    /// Services that changed since they were last shown.
     changed: BTreeSet<String>,
-    /// Up to where all changes are known.
+    /// The version of the last change.
     version: String,
 }
 
 /// Why a watch ended.
 enum WatchEnd {
-    /// The server ends each after a while.
+    /// The server ended the watch, as it does regularly.
     Usual,
-    /// What has changed since is not known any more.
+    /// The server does not have the version any more.
     Forgotten,
     Lost(Error),
 }
 
-/// Follows by a watch, until the server is lost.
+/// Follows with watches until the server is lost.
 pub(super) async fn watch(server: &Server, service: Option<&str>, shown: &Reconciler) -> Error {
     let mut feed = ObjectFeed {
         server,
@@ -57,7 +57,7 @@ pub(super) async fn watch(server: &Server, service: Option<&str>, shown: &Reconc
         version: String::new(),
     };
     let Some(path) = server.path(service) else {
-        // No object can have that name: it is asked for nothing, and nothing changes.
+        // No object can have this name: nothing to request, nothing changes.
         shown.whole([]);
         return std::future::pending().await;
     };
@@ -79,7 +79,7 @@ pub(super) async fn watch(server: &Server, service: Option<&str>, shown: &Reconc
     }
 }
 
-/// Follows by asking again and again, until the server does not answer.
+/// Follows with repeated lists until a list fails.
 pub(super) async fn poll(server: &Server, service: Option<&str>, shown: &Reconciler) -> Error {
     let mut services = BTreeSet::new();
     let mut begun = false;
@@ -120,19 +120,19 @@ impl ObjectFeed<'_> {
         Ok(())
     }
 
-    /// What one watch says until it ends.
+    /// Reads one watch until it ends.
     async fn changes(&mut self, path: &str) -> WatchEnd {
         let mut lines = match self.server.api.watch(path, &self.version).await {
             Ok(lines) => lines,
             Err(error) => return watch_end(error),
         };
-        // A server that was restarted empty has lower versions, and would be silent until it reaches ours.
+        // A server that was restarted empty has lower versions, and would send nothing until it reaches ours.
         match self.server.api.version(path).await {
             Ok(version) if is_before(&version, &self.version) => return WatchEnd::Forgotten,
             Ok(_) => {}
             Err(error) => return WatchEnd::Lost(error),
         }
-        // A server that answers, but not here, has lost this connection.
+        // The server responds elsewhere: it has lost this connection.
         let latest = Instant::now() + Duration::from_secs(api::WATCH_TIMEOUT_S + 15);
         let mut patience = SILENCE_TIMEOUT;
         loop {
@@ -178,7 +178,7 @@ impl ObjectFeed<'_> {
         }
     }
 
-    /// Notes one event.
+    /// Applies one event.
     fn take(&mut self, line: &[u8]) -> std::result::Result<(), WatchEnd> {
         let event: Event = match serde_json::from_slice(line) {
             Ok(event) => event,
@@ -196,7 +196,7 @@ impl ObjectFeed<'_> {
                 self.put(&object.metadata.name, entries);
             }
             "DELETED" => self.put(&object.metadata.name, Vec::new()),
-            // A bookmark says only how far we are.
+            // A bookmark has only a version.
             _ => {}
         }
         self.version = object.metadata.resource_version;
@@ -231,7 +231,7 @@ impl ObjectFeed<'_> {
     }
 }
 
-/// Shows these services as the entries have them, in one pass.
+/// Shows these services, in one pass over the entries.
 fn show<'a>(
     shown: &Reconciler,
     services: BTreeSet<String>,
@@ -255,7 +255,7 @@ fn is_of(entry: &PodEndpoint, service: Option<&str>) -> bool {
     service.is_none_or(|service| entry.node.service == service)
 }
 
-/// Whether one version is older than another: they are numbers that grow.
+/// Whether a version is older than another: versions are growing numbers.
 fn is_before(one: &str, other: &str) -> bool {
     match (one.parse::<u64>(), other.parse::<u64>()) {
         (Ok(one), Ok(other)) => one < other,
@@ -263,7 +263,7 @@ fn is_before(one: &str, other: &str) -> bool {
     }
 }
 
-/// What a watch that was refused means.
+/// Maps the error of a refused watch.
 fn watch_end(error: Error) -> WatchEnd {
     match error.code() {
         // 410: the version is too old.

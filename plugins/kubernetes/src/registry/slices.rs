@@ -1,4 +1,4 @@
-//! The endpoints of plain services, which the cluster itself keeps in slices.
+//! The endpoint slices of plain services.
 
 use super::{
     PodEndpoint,
@@ -6,20 +6,20 @@ use super::{
 };
 use micro_core::{http::client::escape, node::Node};
 
-/// The label that names a slice's service.
+/// The label with the service of a slice.
 const SERVICE: &str = "kubernetes.io/service-name";
-/// Names of ports that are called where none is said, and all of those that there are, have more than one.
+/// Names of ports that are preferred if none is configured and a service has several.
 const USUAL_PORT_NAMES: [&str; 3] = ["grpc", "http", "micro"];
 
-/// Which port of a service is called, and how, where the service does not say.
+/// The port to call, and its protocol unless the service sets one.
 pub(super) struct Port {
-    /// Its name or number.
+    /// Name or number.
     pub(super) port: Option<String>,
-    /// What is spoken, as in a node's metadata.
+    /// The protocol, as in the metadata of a node.
     pub(super) protocol: Option<String>,
 }
 
-/// Where the slices of a service, or of all, are listed and watched; `None` for a name that no service can have.
+/// The path of the slices of a service, or of all; `None` if no service can have the name.
 pub(super) fn path(namespace: &str, service: Option<&str>) -> Option<String> {
     let namespace = escape(namespace);
     let selector = match service {
@@ -32,7 +32,7 @@ pub(super) fn path(namespace: &str, service: Option<&str>) -> Option<String> {
     ))
 }
 
-/// The nodes of a slice. An endpoint that is about to end is none.
+/// The nodes of a slice, without terminating endpoints.
 pub(super) fn entries(slice: &Object, said: &Port) -> Vec<PodEndpoint> {
     let Some(service) = slice.metadata.labels.get(SERVICE) else {
         return Vec::new();
@@ -53,7 +53,7 @@ pub(super) fn entries(slice: &Object, said: &Port) -> Vec<PodEndpoint> {
             true => format!("[{address}]:{number}"),
             false => format!("{address}:{number}"),
         };
-        // A pod with addresses of both families is in two slices, and is one node.
+        // A pod with IPv4 and IPv6 addresses is in two slices, but is one node.
         let id = match &endpoint.target_ref {
             Some(target) if !target.name.is_empty() => target.name.clone(),
             _ => format!("{service}-{address}"),
@@ -69,7 +69,7 @@ pub(super) fn entries(slice: &Object, said: &Port) -> Vec<PodEndpoint> {
     entries
 }
 
-/// The port that is called, with the metadata that says how.
+/// The port to call, and the metadata for its protocol.
 fn port(ports: &[object::Port], said: &Port) -> Option<(u16, Vec<(String, String)>)> {
     let is_tcp = |port: &&object::Port| port.protocol.as_deref().unwrap_or("TCP") == "TCP";
     let ports: Vec<_> = ports.iter().filter(is_tcp).collect();
@@ -100,7 +100,7 @@ fn port(ports: &[object::Port], said: &Port) -> Option<(u16, Vec<(String, String
         .map(|port| (port, metadata))
 }
 
-/// What `appProtocol`, or else the port's name, says of how a node is spoken to; nothing where it is one of ours.
+/// The metadata for `appProtocol` or the name of the port; empty for our own protocol.
 fn spoken(text: &str) -> Vec<(String, String)> {
     let protocols = |name: &str| vec![("protocols".to_owned(), name.to_owned())];
     let first = text.split('-').next().unwrap_or_default();

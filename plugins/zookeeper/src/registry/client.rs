@@ -1,5 +1,5 @@
-//! Requests to ZooKeeper and their answers; a task carries them, begun with the first and again when its runtime
-//! has ended.
+//! A client of ZooKeeper. A task carries requests and responses; it starts with the first request, and again after its
+//! runtime ended.
 
 use std::sync::Arc;
 
@@ -18,12 +18,12 @@ use super::{
 };
 use micro_core::Error;
 
-/// Requests that wait to be sent.
+/// Capacity of the queue of requests.
 const REQUEST_QUEUE_CAPACITY: usize = 256;
-/// Events that a watch may be behind by; one that is further behind begins anew.
+/// Events that a watch may lag behind; a slower watch starts again.
 const WATCH_CAPACITY: usize = 4096;
 
-/// One session with ZooKeeper, over one connection at a time.
+/// A session with ZooKeeper, over one connection at a time.
 pub(super) struct Client {
     pub(super) shared: Arc<Shared>,
     running: Mutex<Option<(mpsc::Sender<Request>, JoinHandle<()>)>>,
@@ -37,12 +37,12 @@ impl Client {
         }
     }
 
-    /// Sends a request, behind those sent before; its answer is awaited apart.
+    /// Queues a request. The response is awaited separately.
     pub(super) async fn ask(&self, op: i32, body: Vec<u8>) -> ResponseReceiver {
         self.send(op, body, None).await
     }
 
-    /// Sends a request and awaits the answer.
+    /// Sends a request and waits for its response.
     pub(super) async fn answer(&self, op: i32, body: Vec<u8>) -> Result<Response, RequestError> {
         let asked = self.ask(op, body).await;
         self.awaited(asked).await
@@ -54,7 +54,7 @@ impl Client {
             .unwrap_or_else(|_| Err(RequestError::Lost(self.lost())))
     }
 
-    /// What is at a path, with the id of our session.
+    /// The znode at a path, and the id of our session.
     pub(super) async fn read(&self, path: &str) -> Result<(Znode, i64), RequestError> {
         let asked = self.ask(op::GET_DATA, packet::read(path)).await;
         self.found(asked).await
@@ -69,7 +69,7 @@ impl Client {
         Ok((found, answer.session))
     }
 
-    /// The names of what is right below a path; none where there is no such path.
+    /// The names of the children of a path; none if the path does not exist.
     pub(super) async fn children(&self, path: &str) -> Result<Vec<String>, RequestError> {
         let asked = self.ask(op::GET_CHILDREN, packet::read(path)).await;
         self.names(asked).await
@@ -83,7 +83,7 @@ impl Client {
         }
     }
 
-    /// Does all of these or none.
+    /// Applies all requests in one transaction.
     pub(super) async fn together(&self, requests: &[(i32, Vec<u8>)]) -> Result<(), RequestError> {
         let answer = self.answer(op::MULTI, packet::multi(requests)).await?;
         match multi_error(answer.body) {
@@ -92,7 +92,7 @@ impl Client {
         }
     }
 
-    /// Events at a path and below, from now on; they end when the connection does, or when they are not fetched.
+    /// Watches a path and everything below. The events end with the connection, or when the receiver is too slow.
     pub(super) async fn watch(&self, path: &str) -> Result<mpsc::Receiver<Event>, RequestError> {
         let (events, received) = mpsc::channel(WATCH_CAPACITY);
         let watch = Watch {
@@ -120,7 +120,7 @@ impl Client {
             watch,
             answer,
         };
-        // If the task ends just now, so does what waits for the answer.
+        // If the task ends now, the receiver of the response ends too.
         let _ = requests.send(ask).await;
         answered
     }

@@ -1,4 +1,4 @@
-//! One connection to ZooKeeper: a session is asked for, then requests and answers go as they come.
+//! One connection to ZooKeeper: opens a session, then pipelines requests and responses.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -18,11 +18,11 @@ use super::{
 };
 use micro_core::{Error, Result};
 
-/// Requests that wait for their answer.
+/// Requests without a response yet.
 const MAX_IN_FLIGHT: usize = 1024;
-/// Bytes that wait to be sent before more requests are taken.
+/// Unsent bytes above which no more requests are taken.
 const MAX_UNSENT_BYTES: usize = 1 << 20;
-/// The longest packet: far above ZooKeeper's own limit of 1 MiB for data, as a list of names may be longer.
+/// Maximal packet size: far above the 1 MiB that ZooKeeper allows for data, as a list of names may be longer.
 const MAX_PACKET_SIZE: usize = 64 << 20;
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -42,7 +42,7 @@ pub(super) struct Connection {
 
 enum PendingRequest {
     Response(oneshot::Sender<Result<Response, RequestError>>),
-    /// With the path.
+    /// With the watched path.
     Watch(oneshot::Sender<Result<Response, RequestError>>, String),
     Nobody,
 }
@@ -114,11 +114,11 @@ impl Connection {
         })
     }
 
-    /// Carries requests and answers until the connection is lost; returns why it is.
+    /// Carries requests and responses until the connection is lost. Returns the reason.
     pub(super) async fn serve(&mut self, requests: &mut mpsc::Receiver<Request>) -> Error {
         let between = self.timeout / 3;
         let mut ping = Instant::now() + between;
-        // Written, but perhaps not all the way: TLS has a buffer of its own.
+        // Written, but perhaps not flushed: TLS has its own buffer.
         let mut unflushed = false;
         loop {
             let silent = self.heard + self.timeout * 2 / 3;
@@ -177,7 +177,7 @@ impl Connection {
         let waiting = match ask.watch {
             None => PendingRequest::Response(ask.answer),
             Some(watch) => {
-                // Before the answer, as an event may come before that.
+                // Registered before the response, as an event may arrive first.
                 let path = watch.path.clone();
                 self.watches.add(watch);
                 PendingRequest::Watch(ask.answer, path)
@@ -201,7 +201,7 @@ impl Connection {
         }
     }
 
-    /// Reads more; only while there is a session to be had, as it waits for nothing else.
+    /// Reads more bytes, only while the session is being opened.
     async fn fill(&mut self) -> Result<()> {
         match self.stream.read_buf(&mut self.input).await {
             Ok(0) => Err(closed()),
@@ -210,7 +210,7 @@ impl Connection {
         }
     }
 
-    /// The next whole packet of what was read.
+    /// The next complete packet.
     fn packet(&mut self) -> Result<Option<Bytes>> {
         let Some(length) = self.input.first_chunk::<4>() else {
             return Ok(None);
@@ -250,7 +250,7 @@ impl Connection {
         };
         match self.waiting.remove(&number) {
             None | Some(PendingRequest::Nobody) => {}
-            // Who asked may have gone.
+            // The caller may be gone.
             Some(PendingRequest::Response(answer)) => drop(answer.send(result)),
             Some(PendingRequest::Watch(answer, path)) => {
                 if result.is_err() {
@@ -261,7 +261,7 @@ impl Connection {
         }
     }
 
-    /// Leaves what nobody watches any more.
+    /// Removes watches that nobody receives.
     fn leave(&mut self) {
         for path in self.watches.left() {
             self.request(
@@ -283,13 +283,13 @@ impl Connection {
 
 enum Progress {
     Read,
-    /// And whether to the last byte.
+    /// Whether everything is flushed.
     Sent(bool),
     Asked(Request),
     Waited,
 }
 
-/// Writes some of what waits, or pushes on what is written.
+/// Writes pending bytes, or flushes.
 async fn send(
     writer: &mut (impl AsyncWrite + Unpin),
     output: &mut BytesMut,

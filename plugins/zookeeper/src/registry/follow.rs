@@ -1,4 +1,4 @@
-//! A watch of a service, or of all: what there is, then each change, until the connection is lost.
+//! A watch of one or all services: reads all records, then each change until the connection is lost.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -15,12 +15,12 @@ use micro_core::{
     registry::remote::{Change, Reconciler},
 };
 
-/// Changes that are taken together.
+/// Events that are applied together.
 const MAX_BATCH: usize = 1024;
-/// A record that is deleted this soon after it was changed, and nothing in between, was taken out by someone.
+/// A record deleted this soon after a change, with no event in between, was deregistered and did not expire.
 const IMMEDIATE_DELETE: Duration = Duration::from_secs(1);
 
-/// What is known of a record that is shown.
+/// A record that is shown.
 struct TrackedNode {
     service: String,
     id: String,
@@ -37,11 +37,11 @@ enum NodeChange {
 
 pub(super) struct Follower {
     records: Arc<Records>,
-    /// `None` follows all.
+    /// `None` follows all services.
     service: Option<String>,
     shown: Arc<Reconciler>,
     known: HashMap<String, TrackedNode>,
-    /// The last event, if it was a change.
+    /// The last event, if it was a data change.
     changed: Option<(String, Instant)>,
 }
 
@@ -74,7 +74,7 @@ impl Follower {
             None => None,
         };
         let place = folder.as_deref().unwrap_or(&self.records.paths.root);
-        // First the watch, then what there is: so nothing is lost in between.
+        // The watch is set before the read, so that no change is lost.
         let watch = self.records.client.watch(place).await;
         let mut watch = watch.map_err(|error| error.into_error(place))?;
         let records = self.records.read_all(folder.as_deref()).await?;
@@ -91,7 +91,7 @@ impl Follower {
         Ok(())
     }
 
-    /// Notes a record that is to be shown, and gives its node.
+    /// Tracks a record. Returns its node if it is of this watch.
     fn know(&mut self, record: Record) -> Option<Node> {
         let Record {
             path,

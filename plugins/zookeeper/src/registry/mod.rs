@@ -1,12 +1,12 @@
-//! A registry in ZooKeeper, as go-micro has it: a leaf of the tree for each node.
+//! A registry in ZooKeeper, laid out as in go-micro: a leaf for each node.
 //!
 //! ```text
 //! Server ── Records ── Client ──► session: the task that has the Connection
 //!    └───── Registrar: writes again what a lost session took along
 //! ```
 //!
-//! The client is our own: the few requests that are needed fit in a page, and so its task, its queues and its TLS
-//! keep the rules of this house.
+//! We have our own client: the requests that we need are few, and its task, queues and TLS follow the rules of this
+//! workspace.
 
 mod client;
 mod connection;
@@ -42,14 +42,14 @@ use records::{Overwrite, Records};
 use register::Registrar;
 use request::Shared;
 
-/// How long a session outlives the process that had it, where the URL does not say.
+/// Default session timeout in seconds.
 const DEFAULT_SESSION_TIMEOUT_S: u64 = 15;
 
-/// A registry in ZooKeeper 3.6 or later, shared with go-micro's services.
+/// A registry in ZooKeeper 3.6 or later, shared with go-micro services.
 ///
-/// A node is the JSON of its record at `/micro-registry/SERVICE/NODE`, where each `/` in a name is a `-`. One with a
-/// time to live goes with the session of the process that registered it, 15 s after that was last heard, or when it
-/// is not renewed in time; one without stays. Below `/NAMESPACE` where there is a namespace.
+/// The record of a node is JSON at `/micro-registry/SERVICE/NODE`; a `/` in a name becomes `-`. A node with a TTL ends
+/// with the session of its process, 15 s after the last contact, or when it is not renewed in time. A node without a
+/// TTL stays. With a namespace everything is below `/NAMESPACE`.
 ///
 /// ```no_run
 /// # fn example() -> micro::Result<()> {
@@ -72,10 +72,10 @@ impl AsRemote for ZooKeeper {
 }
 
 impl ZooKeeper {
-    /// The registry at this URL; nothing is connected before it is used.
+    /// The registry at a URL. Connects on first use.
     ///
-    /// A path is a folder that all is below. `user` and `password` are of the scheme `digest`: what is created then
-    /// is theirs alone to change, and everyone's to read. `session-timeout=SECONDS` is 15 where it is not said.
+    /// The path of the URL is a root for everything. `user` and `password` authenticate with the scheme `digest`: only
+    /// this user may change what it creates, and everyone may read it. `session-timeout=SECONDS` defaults to 15.
     ///
     /// # Errors
     /// [`Code::InvalidArgument`](micro_core::Code::InvalidArgument) for a URL that says what ZooKeeper has not.
@@ -130,7 +130,7 @@ impl ZooKeeper {
     }
 }
 
-/// ZooKeeper, as a server of records.
+/// The driver of a [`ZooKeeper`] registry.
 pub struct Server {
     place: String,
     records: Arc<Records>,
@@ -181,7 +181,7 @@ impl Driver for Server {
         let mut services = Vec::with_capacity(names.len());
         for (name, leaves) in names.into_iter().zip(leaves) {
             if name.contains('-') {
-                // Services whose names have a `/` there may be among them.
+                // Services with a `/` in their names may be among them.
                 let records = self.records.read(&leaves).await?;
                 services.extend(records.into_iter().map(|record| record.node.service));
             } else if !leaves.is_empty() {

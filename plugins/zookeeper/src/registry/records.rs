@@ -1,4 +1,4 @@
-//! Records in ZooKeeper's tree: written, taken out and read, whatever was there before.
+//! Reads, writes and deletes records in the tree.
 
 use std::sync::Arc;
 
@@ -17,19 +17,19 @@ use micro_core::{
     registry::{encoding, id_in_use, is_another, validation},
 };
 
-/// How often something is begun anew that others got in the way of.
+/// Attempts at a write while other processes change the path.
 const MAX_ATTEMPTS: u32 = 8;
-/// Requests that are sent before the first answer is awaited.
+/// Requests sent before the first response is awaited.
 const MAX_PIPELINED: usize = 128;
-/// The longest record: ZooKeeper closes the connection on a request of 1 MiB.
+/// Maximal size of a record: ZooKeeper closes the connection on a request of 1 MiB.
 const MAX_RECORD_SIZE: usize = 1_000_000;
 
-/// Whose record may be written over.
+/// Which records may be overwritten.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Overwrite {
-    /// That of another instance with the same id too.
+    /// Any record, also of another instance with the same id.
     Any,
-    /// Only our own, and what nobody keeps: the record was there before.
+    /// Only our own record, or a persistent one.
     Own,
 }
 
@@ -39,18 +39,18 @@ pub(super) struct Records {
     pub(super) access: Acl,
 }
 
-/// A record as it was read.
+/// A record that was read.
 pub(super) struct Record {
     pub(super) path: String,
     pub(super) node: Node,
-    /// Whether it outlives the session that wrote it.
+    /// Whether the record outlives the session that wrote it.
     pub(super) is_persistent: bool,
 }
 
 impl Records {
     /// The JSON of a node.
     ///
-    /// Fails with [`Code::InvalidArgument`](micro_core::Code::InvalidArgument) for one that is too long.
+    /// Fails with [`Code::InvalidArgument`](micro_core::Code::InvalidArgument) if the record is too large.
     pub(super) fn encode(node: &Node) -> Result<Bytes> {
         let data = encoding::encode(node);
         match data.len() {
@@ -62,7 +62,7 @@ impl Records {
         }
     }
 
-    /// Has a record at a path, of this session or lasting.
+    /// Writes a record, ephemeral or persistent.
     pub(super) async fn write(
         &self,
         path: &str,
@@ -79,7 +79,7 @@ impl Records {
         Err(contended(path))
     }
 
-    /// Whether it is done; if not, others got in the way.
+    /// Tries once. Returns `false` if another process interfered.
     async fn try_write(
         &self,
         path: &str,
@@ -115,7 +115,7 @@ impl Records {
                     let body = packet::set_data(path, data, Some(found.version));
                     client.answer(op::SET_DATA, body).await.map(drop)
                 } else {
-                    // Whose it is cannot be changed.
+                    // The owner of a znode cannot be changed.
                     let delete = (op::DELETE, packet::delete(path, Some(found.version)));
                     client.together(&[delete, (op::CREATE, create)]).await
                 }
@@ -124,7 +124,7 @@ impl Records {
         settled(done)
     }
 
-    /// Refuses to write over the record of another node whose name leads to the same path.
+    /// Fails if the path has the record of another node.
     fn is_ours(&self, path: &str, found: &Znode, data: &Bytes) -> Result<(), RequestError> {
         let name = |data: &Bytes| node(data).map(|node| (node.service, node.id));
         match (name(&found.data), name(data)) {
@@ -145,7 +145,7 @@ impl Records {
             .is_some_and(|node| self.paths.is_at_home(node, path))
     }
 
-    /// Makes what is missing above a path. The folder of a service goes when it has been empty for a while.
+    /// Creates the missing ancestors of a path. ZooKeeper removes the folder of a service some time after it is empty.
     async fn make_above(&self, path: &str) -> Result<(), RequestError> {
         let folders: Vec<&str> = above(path).collect();
         let last = folders.len().saturating_sub(1);
@@ -163,8 +163,8 @@ impl Records {
         Ok(())
     }
 
-    /// Takes a record out, so that those who watch can tell it from one that expired: it is changed, to what it
-    /// was, and deleted in the same moment. That of another node, or of another instance of this one, stays.
+    /// Deregisters a record. A change without effect and the delete in one transaction tell watches that the node was
+    /// deregistered and did not expire. Records of other nodes, or of other instances of this one, stay.
     pub(super) async fn take_out(&self, path: &str, of: &Node) -> Result<()> {
         for _ in 0..MAX_ATTEMPTS {
             if let Some(done) = ended(self.try_take_out(path, of).await, path) {
@@ -194,7 +194,7 @@ impl Records {
         settled(self.client.together(&both).await)
     }
 
-    /// Takes a record of this session out as one that was not renewed.
+    /// Deletes a record of this session as expired.
     pub(super) async fn expire(&self, path: &str) -> Result<()> {
         for _ in 0..MAX_ATTEMPTS {
             if let Some(done) = ended(self.try_expire(path).await, path) {
@@ -223,7 +223,7 @@ impl Records {
         folders.map_err(|fault| fault.into_error(root))
     }
 
-    /// The paths of the records in each of these folders.
+    /// The paths of the records in folders.
     pub(super) async fn leaves(&self, folders: &[String]) -> Result<Vec<Vec<String>>> {
         let mut leaves = Vec::with_capacity(folders.len());
         for some in folders.chunks(MAX_PIPELINED) {
@@ -242,7 +242,7 @@ impl Records {
         Ok(leaves)
     }
 
-    /// The records at these paths; what has gone meanwhile, and what is no record, is left out.
+    /// The records at paths. Skips deleted and invalid records.
     pub(super) async fn read(&self, paths: &[String]) -> Result<Vec<Record>> {
         let mut records = Vec::with_capacity(paths.len());
         for some in paths.chunks(MAX_PIPELINED) {
@@ -280,7 +280,7 @@ impl Records {
         })
     }
 
-    /// The records of the services in this folder, or in all.
+    /// The records in a folder, or of all services.
     pub(super) async fn read_all(&self, folder: Option<&str>) -> Result<Vec<Record>> {
         let folders: Vec<String> = match folder {
             Some(folder) => vec![folder.to_owned()],
@@ -295,12 +295,12 @@ impl Records {
     }
 }
 
-/// The node of a record.
+/// The node in a record.
 pub(super) fn node(data: &Bytes) -> Option<Node> {
     encoding::decode(data).ok()?.into_iter().next()
 }
 
-/// Fails if what was found is the record of another instance of the node that `data` is of.
+/// Fails if the znode has the record of another instance of the node in `data`.
 fn yields(found: &Znode, data: &Bytes) -> Result<(), RequestError> {
     match (node(&found.data), node(data)) {
         (Some(theirs), Some(ours)) if is_another(&ours, &theirs.address) => {
@@ -310,7 +310,7 @@ fn yields(found: &Znode, data: &Bytes) -> Result<(), RequestError> {
     }
 }
 
-/// Whether it is done, where others may have got in the way.
+/// `false` if another process interfered.
 fn settled(done: Result<(), RequestError>) -> Result<bool, RequestError> {
     match done {
         Ok(()) => Ok(true),
@@ -324,7 +324,7 @@ fn settled(done: Result<(), RequestError>) -> Result<bool, RequestError> {
     }
 }
 
-/// What came of it, unless it is to be tried again.
+/// The result, or `None` to try again.
 fn ended(tried: Result<bool, RequestError>, path: &str) -> Option<Result<()>> {
     match tried {
         Ok(true) => Some(Ok(())),

@@ -1,4 +1,4 @@
-//! Requests on their way to the task that carries them, and what it answers.
+//! Requests to the task of the connection, and its responses.
 
 use std::time::Duration;
 
@@ -9,26 +9,26 @@ use tokio::sync::{oneshot, watch};
 use super::watches::Watch;
 use micro_core::{Error, Result, net::tls::Connector};
 
-/// What there is nothing of at a path.
+/// The path does not exist.
 pub(super) const NO_NODE: i32 = -101;
-/// What there is something of already.
+/// The path exists already.
 pub(super) const NODE_EXISTS: i32 = -110;
-/// What was changed in between.
+/// The version differs.
 pub(super) const BAD_VERSION: i32 = -103;
-/// What still has something below it.
+/// The path has children.
 pub(super) const NOT_EMPTY: i32 = -111;
 
-/// Why there is no answer.
+/// Why a request failed.
 #[derive(Clone, Debug)]
 pub(super) enum RequestError {
-    /// ZooKeeper said no, by this number.
+    /// ZooKeeper refused with this error number.
     Refused(i32),
-    /// It is not reached, or the connection was lost.
+    /// ZooKeeper is not reachable, or the connection was lost.
     Lost(Error),
 }
 
 impl RequestError {
-    /// The same, for people: what is wrong at this path.
+    /// The error for users, with the path.
     pub(super) fn into_error(self, path: &str) -> Error {
         let number = match self {
             RequestError::Lost(error) => return error,
@@ -55,7 +55,7 @@ impl RequestError {
     }
 }
 
-/// An answer, with the session that it was given in.
+/// A response, and the session of its connection.
 pub(super) struct Response {
     pub(super) body: Bytes,
     pub(super) session: i64,
@@ -63,7 +63,7 @@ pub(super) struct Response {
 
 pub(super) type ResponseReceiver = oneshot::Receiver<Result<Response, RequestError>>;
 
-/// A request on its way to the task.
+/// A request to the task.
 pub(super) struct Request {
     pub(super) op: i32,
     pub(super) body: Vec<u8>,
@@ -71,19 +71,19 @@ pub(super) struct Request {
     pub(super) answer: oneshot::Sender<Result<Response, RequestError>>,
 }
 
-/// What the task and those who ask have in common.
+/// State shared by the client and its task.
 pub(super) struct Shared {
     pub(super) hosts: Vec<String>,
     pub(super) tls: Option<Connector>,
     /// `user:password`, for the scheme `digest`.
     pub(super) secret: Option<String>,
-    /// How long a session lives on without a word of ours.
+    /// The session timeout.
     pub(super) timeout: Duration,
-    /// The session's id and password, kept over connections; 0 for none.
+    /// The id and password of the session, kept over connections; 0 for none.
     pub(super) session: Mutex<(i64, Bytes)>,
     /// Counts lost connections.
     pub(super) losses: watch::Sender<u64>,
-    /// Why the last one was.
+    /// Why the last connection was lost.
     pub(super) reason: Mutex<Option<Error>>,
 }
 
@@ -94,7 +94,7 @@ impl Shared {
     }
 }
 
-/// The fault of an answer that cannot be read.
+/// The error for an unreadable response.
 pub(super) fn garbled() -> RequestError {
     RequestError::Lost(Error::unavailable(
         "what was answered is not of ZooKeeper's protocol; check the address",

@@ -1,8 +1,8 @@
-//! What ZooKeeper says, read from the front; see [`packet`](super::packet) for its form.
+//! Decoding of responses; see [`packet`](super::packet) for the format.
 
 use bytes::{Buf, Bytes};
 
-/// A packet that was read, from the front; `None` where it ends too early.
+/// Reads a packet from the front; `None` if it ends early.
 pub(super) struct Reader(pub(super) Bytes);
 
 impl Reader {
@@ -18,7 +18,7 @@ impl Reader {
         self.0.try_get_u8().ok().map(|byte| byte != 0)
     }
 
-    /// One of length -1 is empty.
+    /// Length -1 means empty.
     pub(super) fn bytes(&mut self) -> Option<Bytes> {
         let length = usize::try_from(self.int()?).unwrap_or(0);
         (length <= self.0.len()).then(|| self.0.split_to(length))
@@ -30,7 +30,7 @@ impl Reader {
 
     pub(super) fn texts(&mut self) -> Option<Vec<String>> {
         let count = usize::try_from(self.int()?).unwrap_or(0);
-        // Each takes four bytes at least: a number that is made up costs nothing.
+        // Each text takes at least four bytes: a false count allocates nothing.
         let mut texts = Vec::with_capacity(count.min(self.0.len() / 4));
         for _ in 0..count {
             texts.push(self.text()?);
@@ -39,10 +39,10 @@ impl Reader {
     }
 }
 
-/// The answer to a request for a session.
+/// The response to a session request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ConnectResponse {
-    /// None where the old session has expired.
+    /// `None` if the old session has expired.
     pub(super) timeout_ms: Option<u32>,
     pub(super) session: i64,
     pub(super) password: Bytes,
@@ -61,13 +61,13 @@ impl ConnectResponse {
     }
 }
 
-/// What is at a path.
+/// A znode.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Znode {
     pub(super) data: Bytes,
-    /// How often the data were changed.
+    /// How often the data changed.
     pub(super) version: i32,
-    /// The session that it ends with; 0 if it is lasting.
+    /// The session of an ephemeral znode; 0 for a persistent one.
     pub(super) owner: i64,
 }
 
@@ -89,7 +89,7 @@ impl Znode {
     }
 }
 
-/// What kind to a path.
+/// The type of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EventKind {
     Created,
@@ -97,7 +97,7 @@ pub(super) enum EventKind {
     Changed,
 }
 
-/// The path that something kind to; nothing for what is of no interest here.
+/// The type and path of an event; `None` for other events.
 pub(super) fn event(packet: Bytes) -> Option<(EventKind, String)> {
     let mut reader = Reader(packet);
     let kind = match reader.int()? {
@@ -110,7 +110,7 @@ pub(super) fn event(packet: Bytes) -> Option<(EventKind, String)> {
     Some((kind, reader.text()?))
 }
 
-/// The first error in the answers to requests that are done together, if they were not done.
+/// The error of a failed transaction.
 pub(super) fn multi_error(packet: Bytes) -> Option<i32> {
     const NOT_THE_CULPRIT: i32 = -2;
     const ERROR: i32 = -1;
@@ -125,7 +125,7 @@ pub(super) fn multi_error(packet: Bytes) -> Option<i32> {
             0 | NOT_THE_CULPRIT => {}
             error => first = first.or(Some(error)),
         }
-        // Should the packet end early, what was found counts.
+        // If the packet ends early, the error found so far counts.
         if reader.0.len() < 9 {
             return first;
         }

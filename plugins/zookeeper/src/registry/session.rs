@@ -1,5 +1,5 @@
-//! The task that has the connection: it opens one when it is asked something, keeps the session over connections,
-//! and notices when the server is silent.
+//! The task that owns the connection: connects on the first request, keeps the session over connections, and detects
+//! silent servers.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,14 +14,14 @@ use super::{
 };
 use micro_core::{Error, Result, random::random};
 
-/// How long one host is tried, where there are others …
+/// Timeout for one host of several.
 const HOST_TIMEOUT: Duration = Duration::from_millis(1500);
-/// … and where there are none.
+/// Timeout for the only host.
 const ONLY_HOST_TIMEOUT: Duration = Duration::from_secs(4);
-/// For how long after a failure nobody else is made to wait for another.
+/// Time after a failure in which requests fail at once.
 const FAILURE_PAUSE: Duration = Duration::from_millis(200);
 
-/// Says that the connection is lost however the task ends.
+/// Reports the connection as lost when the task ends.
 struct ShutdownGuard(Arc<Shared>);
 
 impl Drop for ShutdownGuard {
@@ -34,7 +34,7 @@ impl Drop for ShutdownGuard {
 
 pub(super) async fn run(shared: Arc<Shared>, mut requests: mpsc::Receiver<Request>) {
     let _ending = ShutdownGuard(shared.clone());
-    // Each process begins with another host.
+    // Each process starts with a random host.
     let mut host = random() as usize;
     let mut failed: Option<(Instant, Error)> = None;
     while let Some(ask) = requests.recv().await {
@@ -61,7 +61,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut requests: mpsc::Receiver<Reques
     }
 }
 
-/// A connection to the first host that gives us a session, from the one after the last.
+/// Connects to the first host that gives a session, starting after the last one.
 async fn connect(shared: &Shared, host: &mut usize) -> Result<Connection> {
     let count = shared.hosts.len();
     let limit = if count > 1 {
