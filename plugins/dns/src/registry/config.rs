@@ -1,4 +1,4 @@
-//! Where is asked, and for which names.
+//! The configuration: servers, domain and port.
 
 use std::{
     collections::BTreeMap,
@@ -12,26 +12,26 @@ use micro_core::{
     url::{Options, Url},
 };
 
-/// What a URL says of a zone.
+/// The configuration from a URL.
 pub(super) struct Config {
-    /// Empty for the system's.
+    /// Empty for the servers of the system.
     pub(super) servers: Vec<SocketAddr>,
-    /// What comes behind a service's name, without a dot at its ends; it may be empty.
+    /// The domain after the name of a service, without dots at its ends; may be empty.
     domain: String,
-    /// Whether nothing comes behind the domain: otherwise the system's search list does.
+    /// Whether the domain is absolute; otherwise the search list of the system applies.
     is_whole: bool,
     pub(super) port: Port,
-    /// Of every node.
+    /// Metadata of every node.
     pub(super) metadata: BTreeMap<String, String>,
 }
 
-/// How the port of a node is known.
+/// The source of the port of a node.
 pub(super) enum Port {
-    /// By SRV records of the service.
+    /// SRV records of the service.
     FromSrv,
-    /// By the SRV records of its port of this name.
+    /// SRV records of the named port.
     Named(String),
-    /// It is this one.
+    /// A fixed port.
     Number(u16),
 }
 
@@ -45,7 +45,7 @@ impl Config {
         }
         let path = url.path().trim_matches('/');
         let mut said = url.hosts().map(without_port);
-        // A server is an IP address: a name alone is the domain.
+        // A host that is no IP address is the domain.
         let (servers, domain) = match (said.next(), said.next()) {
             (None, _) => (Vec::new(), path),
             (Some(name), None) if path.is_empty() && name.parse::<IpAddr>().is_err() => {
@@ -88,7 +88,7 @@ impl Config {
         })
     }
 
-    /// The name below our domain.
+    /// A name in our domain.
     pub(super) fn name(&self, first: &str) -> String {
         match (&*self.domain, self.is_whole) {
             ("", _) => first.to_owned(),
@@ -114,7 +114,7 @@ impl fmt::Display for Config {
     }
 }
 
-/// Whether a text can be a name, or several with dots between.
+/// Whether a text is a domain name.
 pub(super) fn is_name(text: &str) -> bool {
     let is_label = |label: &str| {
         let fits = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);

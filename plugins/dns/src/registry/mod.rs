@@ -1,4 +1,4 @@
-//! A registry that is the domain name system: SRV records, or the addresses of a name and a port. Only read.
+//! A read-only registry over DNS: SRV records, or the addresses of a name and a port.
 
 mod config;
 mod query;
@@ -24,40 +24,40 @@ use micro_core::{
 };
 use query::QueryResult;
 
-/// How soon an answer is asked for again, at least …
+/// Minimal time between two queries of a watch.
 const MIN_REFRESH_INTERVAL: Duration = Duration::from_secs(1);
-/// … and at most, however long it may be kept.
+/// Maximal time between two queries, whatever the TTL.
 const MAX_REFRESH_INTERVAL: Duration = Duration::from_secs(300);
-/// How long all the questions of one answer may take.
+/// Timeout for all queries of one read.
 const QUERY_TIMEOUT: Duration = Duration::from_millis(4500);
 
-/// Services that the domain name system knows: those of Kubernetes, Consul, or any zone.
+/// Services in DNS: of Kubernetes, Consul, or any zone.
 ///
-/// Nothing is registered in it: [`register`](Registry::register) and [`deregister`](Registry::deregister) do nothing,
-/// which is logged once, so that a service runs with it that others bring into the zone. It cannot tell which services
-/// there are, so [`list`](Registry::list) and a watch of all fail.
+/// Read-only: [`register`](Registry::register) and [`deregister`](Registry::deregister) do nothing and log so once, so
+/// that a service can run while others maintain the zone. DNS cannot list services: [`list`](Registry::list) and a
+/// watch of all services fail.
 ///
-/// An answer is asked for again when its time to live is up, but not before a second and not after five minutes. A
-/// name that does not exist is a service without nodes; a server that does not answer, or fails, is an error.
+/// A watch queries again after the TTL, but not within a second and at least every five minutes. A missing name is a
+/// service without nodes; a server that fails or is silent is an error.
 #[derive(Clone)]
 pub struct Dns {
     remote: Remote<Zone>,
     logged: Arc<Once>,
 }
 
-/// What is asked, and whom.
+/// The driver of a [`Dns`] registry.
 struct Zone {
     config: Config,
 }
 
 impl Dns {
-    /// The zone that a URL names: `dns:DOMAIN`, `dns://SERVER:PORT,SERVER:PORT/DOMAIN`, or `dns` for the system's
-    /// servers and search list.
+    /// The zone of a URL: `dns:DOMAIN`, `dns://SERVER:PORT,SERVER:PORT/DOMAIN`, or `dns` for the servers and search
+    /// list of the system.
     ///
-    /// A service is sought by the SRV records of `_SERVICE._tcp.DOMAIN` and `SERVICE.DOMAIN`. With `?port=8080` it is
-    /// the addresses of `SERVICE.DOMAIN` and that port; with a name, `?port=grpc`, the SRV records of
-    /// `_grpc._tcp.SERVICE.DOMAIN`, as Kubernetes has them. `?namespace=N` stands between service and domain. Any other
-    /// key is metadata of every node: `?protocol=grpc`. Nothing is asked yet.
+    /// A service is found by the SRV records of `_SERVICE._tcp.DOMAIN` and `SERVICE.DOMAIN`. With `?port=8080` it is
+    /// found by the addresses of `SERVICE.DOMAIN`; with a name, `?port=grpc`, by the SRV records of
+    /// `_grpc._tcp.SERVICE.DOMAIN`, as in Kubernetes. `?namespace=N` comes between service and domain. Any other key is
+    /// metadata of every node: `?protocol=grpc`. Sends no query yet.
     ///
     /// # Errors
     /// [`Code::InvalidArgument`](micro_core::Code::InvalidArgument) for a server that is no IP address, and a port or a
@@ -169,14 +169,14 @@ impl Driver for Zone {
                 Ok(found) => found,
                 Err(error) => return error,
             };
-            // A zone that suddenly has nothing at all may have been loaded empty: its nodes are in doubt.
+            // An empty zone may be loaded wrongly: its nodes become suspects.
             match begun && !found.nodes.is_empty() {
                 true => shown.set(&service, found.nodes, []),
                 false => shown.whole(found.nodes),
             }
             begun = true;
             let ttl = found.ttl.clamp(MIN_REFRESH_INTERVAL, MAX_REFRESH_INTERVAL);
-            // The many who heard the same answer do not ask again as one.
+            // Jitter, so that many clients do not query at the same time.
             sleep(ttl + jitter(ttl / 10)).await;
         }
     }

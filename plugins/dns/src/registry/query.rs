@@ -1,4 +1,4 @@
-//! One round of questions: what the servers have of a service, and for how long.
+//! Queries the nodes of a service, with the TTL of the result.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,26 +20,26 @@ use tokio::task::JoinSet;
 use super::config::{Config, Port, is_name};
 use micro_core::{Error, Result, node::Node, registry::static_list};
 
-/// For how long it is believed that there is nothing, where the zone does not say.
+/// TTL of an empty result, if the zone has none.
 const NEGATIVE_TTL: Duration = Duration::from_secs(30);
-/// How long one question to one server may take; it is asked twice.
+/// Timeout of a query to one server; it is sent twice.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1500);
-/// Most questions at once.
+/// Queries sent at the same time.
 const MAX_CONCURRENT_QUERIES: usize = 16;
 
-/// The nodes of a service, and how long that holds.
+/// The nodes of a service, and the TTL of the result.
 pub(super) struct QueryResult {
     pub(super) nodes: Vec<Node>,
     pub(super) ttl: Duration,
 }
 
-/// What one question gave.
+/// The records of one query.
 struct Answers<T> {
     records: Vec<T>,
     ttl: Duration,
 }
 
-/// Asks for a service. What cannot be a name has no nodes.
+/// Queries a service. A name that is not valid has no nodes.
 pub(super) async fn find(config: &Config, service: &str) -> Result<QueryResult> {
     if !is_name(service) {
         return Ok(QueryResult {
@@ -47,7 +47,7 @@ pub(super) async fn find(config: &Config, service: &str) -> Result<QueryResult> 
             ttl: Duration::MAX,
         });
     }
-    // New for each round: sockets belong to the runtime they were opened on, and the system's servers may change.
+    // A new resolver for each read: sockets belong to their runtime, and the servers of the system may change.
     let resolver = resolver(config)?;
     match &config.port {
         Port::Number(port) => {
@@ -66,7 +66,7 @@ pub(super) async fn find(config: &Config, service: &str) -> Result<QueryResult> 
         Port::FromSrv => {
             let common = services(&resolver, config.name(&format!("_{service}._tcp")));
             let plain = services(&resolver, config.name(service));
-            // One of them is enough, and which of them there are may differ by the service.
+            // Either of them is enough; services may differ in which one exists.
             let said = match tokio::join!(common, plain) {
                 (Ok(said), _) | (_, Ok(said)) if !said.records.is_empty() => said,
                 (Ok(first), Ok(second)) => match second.records.is_empty() {
@@ -83,7 +83,7 @@ pub(super) async fn find(config: &Config, service: &str) -> Result<QueryResult> 
     }
 }
 
-/// The nodes that SRV records lead to: of those with the best priority, with their weights where they differ.
+/// Resolves the targets of the SRV records with the best priority. Weights count if they differ.
 async fn targets(
     resolver: &TokioResolver,
     config: &Config,
@@ -97,7 +97,7 @@ async fn targets(
         .into_iter()
         .filter(|srv| Some(srv.priority) == best)
         .collect();
-    // The root stands for a service that is decidedly not there (RFC 2782).
+    // The root as target means that the service does not exist (RFC 2782).
     best.retain(|srv| !srv.target.is_root() && srv.port > 0);
     let differ = best.windows(2).any(|two| two[0].weight != two[1].weight);
     let names: BTreeSet<String> = best.iter().map(|srv| srv.target.to_ascii()).collect();
@@ -126,7 +126,7 @@ async fn targets(
     }
     let mut nodes = BTreeMap::new();
     for srv in best {
-        // A weight of 0 is little, not nothing (RFC 2782).
+        // A weight of 0 is low, not none (RFC 2782).
         let weight = differ.then(|| srv.weight.max(1));
         for ip in hosts.get(&srv.target.to_ascii()).into_iter().flatten() {
             let address = SocketAddr::new(*ip, srv.port);
@@ -162,7 +162,7 @@ async fn addresses(resolver: &TokioResolver, name: String) -> Result<Answers<IpA
     Ok(said)
 }
 
-/// The records of an answer. That there are none is an answer; that a server failed is not.
+/// The records of a response. No records are a result; a failed server is an error.
 fn said<T>(
     answer: std::result::Result<Lookup, NetError>,
     of: impl Fn(&RData) -> Option<T>,

@@ -283,7 +283,7 @@ mod tests {
         let config = Config::of(&Url::parse("kubernetes://127.0.0.1:1")).unwrap();
         Server {
             api: Api::new(&config),
-            place,
+            config,
             watches: tokio::sync::Semaphore::new(1),
             told: std::sync::Once::new(),
             registered: Default::default(),

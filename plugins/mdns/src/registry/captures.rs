@@ -1,4 +1,4 @@
-//! What go-micro sent, read.
+//! Reads messages that go-micro sent.
 
 use super::{
     entry::{self, Announcement},
@@ -8,7 +8,7 @@ use super::{
 const NEW_NODE_PERIOD: &str = include_str!("../../../../interop/captures/v6-registry-mdns.txt");
 const OLD: &str = include_str!("../../../../interop/captures/2016-05-registry-mdns.txt");
 
-/// The datagrams of a capture, with what the line before says of each.
+/// The datagrams of a capture, each with the line before it.
 fn datagrams(capture: &str) -> Vec<(&str, Vec<u8>)> {
     let mut told = "";
     let mut datagrams = Vec::new();
@@ -42,7 +42,7 @@ fn unescape(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// The one node that a message tells of.
+/// The single announcement in a message.
 fn heard(message: &Message, domain: &str) -> Announcement {
     let (mut nodes, services) = entry::read(&message.records, domain);
     assert!(services.is_empty());
@@ -64,7 +64,7 @@ fn check(capture: &str, domain: &str, echoes: bool) {
             continue;
         }
         if !message.response {
-            // What it means to say soon, without an address: nothing to believe yet.
+            // A probe without an address announces nothing yet.
             assert_eq!(message.questions[0].kind, PTR);
             assert!(entry::read(&message.records, domain).0.is_empty());
             continue;
@@ -89,7 +89,7 @@ fn check(capture: &str, domain: &str, echoes: bool) {
             let pointer = Data::Ptr(format!("greeter-srv1.greeter.{domain}"));
             assert_eq!(message.records[0].data, pointer);
         }
-        // And back again: what we would say of it reads the same.
+        // Our records of the same node read equal.
         let ours = entry::records(&heard.node, domain, heard.ttl, false).unwrap();
         assert_eq!(entry::read(&ours, domain).0[0].node, heard.node);
     }

@@ -1,4 +1,4 @@
-//! A node as records of DNS, in go-micro's form, both ways.
+//! Conversion of nodes to and from DNS records, in the format of go-micro.
 
 use std::{
     collections::BTreeMap,
@@ -16,17 +16,16 @@ use micro_core::{
     node::{Endpoint, Node, null_is_empty},
 };
 
-/// The type under which services themselves are listed.
+/// The name under which services are listed.
 const SERVICES: &str = "_services";
-/// The port that go-micro lists them with.
+/// The port in the list entries of go-micro.
 const LIST_PORT: u16 = 9999;
-/// What one text may unpack to.
+/// Maximal size of an unpacked text.
 const MAX_TEXT_SIZE: u64 = 1 << 20;
-/// What one record may hold.
+/// Maximal size of a record.
 const MAX_RECORD_SIZE: usize = 60_000;
 
-/// What go-micro says of a node beside its address, under its names; `Id` and `Address` are ours, where
-/// records of DNS cannot say them.
+/// The text of a node, with the field names of go-micro. `Id` and `Address` are ours, for values that DNS cannot hold.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct Text {
@@ -40,26 +39,26 @@ struct Text {
     id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<String>,
-    /// Of a goodbye: it is not the node's own, who registered it shall take it out.
+    /// In a goodbye from another process: the owner shall deregister the node.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     dismissed: bool,
 }
 
-/// A node that was heard of.
+/// An announcement of a node.
 #[derive(Debug)]
 pub(super) struct Announcement {
     pub(super) node: Node,
-    /// Seconds; 0 says that it is gone.
+    /// In seconds; 0 is a goodbye.
     pub(super) ttl: u32,
     pub(super) dismissed: bool,
 }
 
-/// A label that stands for a name that is none of DNS.
+/// A label in place of a name that DNS cannot hold.
 fn label(name: &str) -> String {
     format!("x-{:016x}", fnv1a(name))
 }
 
-/// The names to ask for a service by: its own, where it can have one, and that of nodes that are odd.
+/// The names to query for a service: its own if valid, and the one of nodes with special names.
 pub(super) fn service_names(service: &str, domain: &str) -> Vec<String> {
     let own = format!("{service}.{domain}");
     let odd = format!("{}.{domain}", label(service));
@@ -70,7 +69,7 @@ pub(super) fn service_names(service: &str, domain: &str) -> Vec<String> {
     }
 }
 
-/// The name that all services are listed under; `odd` are those whose names are none of DNS.
+/// The name that services are listed under; `odd` for names that DNS cannot hold.
 pub(super) fn list_name(domain: &str, odd: bool) -> String {
     match odd {
         false => format!("{SERVICES}.{domain}"),
@@ -78,15 +77,15 @@ pub(super) fn list_name(domain: &str, odd: bool) -> String {
     }
 }
 
-/// An address that records of DNS can say.
+/// The address, if DNS records can hold it.
 fn plain_address(node: &Node) -> Option<SocketAddr> {
     let address: SocketAddr = node.address.parse().ok()?;
-    // A zone, as in `[fe80::1%2]:80`, is of one machine and cannot be said to others.
+    // An IPv6 zone, as in `[fe80::1%2]:80`, is valid on one machine only.
     let same = SocketAddr::new(address.ip(), address.port()).to_string() == node.address;
     (address.port() != 0 && same).then_some(address)
 }
 
-/// A node's own names: of its service, and of itself.
+/// The names of a node: of its service, and of itself.
 pub(super) fn names(node: &Node, domain: &str) -> (String, String) {
     let service = format!("{}.{domain}", node.service);
     let instance = format!("{}.{service}", node.id);
@@ -100,7 +99,7 @@ pub(super) fn names(node: &Node, domain: &str) -> (String, String) {
     }
 }
 
-/// A node's records, without the pointer to it. An error says that it is too large for them.
+/// The records of a node, without the PTR record. Fails if they are too large.
 pub(super) fn records(node: &Node, domain: &str, ttl: u32, dismissed: bool) -> Result<Vec<Record>> {
     let (service, name) = names(node, domain);
     let odd = service != format!("{}.{domain}", node.service);
@@ -136,7 +135,7 @@ pub(super) fn records(node: &Node, domain: &str, ttl: u32, dismissed: bool) -> R
     Ok(records)
 }
 
-/// The records that list a service.
+/// The list entry of a service.
 pub(super) fn listing(service: &str, domain: &str, ttl: u32) -> Vec<Record> {
     let plain = format!("{service}.{}", list_name(domain, false));
     let odd = !fits(&plain);
@@ -173,7 +172,7 @@ pub(super) fn listing(service: &str, domain: &str, ttl: u32) -> Vec<Record> {
     ]
 }
 
-/// The nodes that records tell of, and the services that they list in a domain.
+/// The nodes in records, and the services that they list in a domain.
 pub(super) fn read(records: &[Record], domain: &str) -> (Vec<Announcement>, Vec<String>) {
     let (mut nodes, mut services) = (Vec::new(), Vec::new());
     let plain_list = format!(".{}", list_name(domain, false));
@@ -217,7 +216,7 @@ fn node(of: &Record, text: Text, records: &[Record], domain: &str) -> Option<Ann
     })
 }
 
-/// Where an instance is reached: IPv4 rather than IPv6, as go-micro has it.
+/// The address of an instance, IPv4 first as in go-micro.
 fn address(name: &str, records: &[Record]) -> Option<SocketAddr> {
     let (port, target) = records.iter().find_map(|record| match &record.data {
         Data::Srv { port, target } if record.name == name => Some((*port, target)),
@@ -231,7 +230,7 @@ fn address(name: &str, records: &[Record]) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, port))
 }
 
-/// JSON, compressed, in hexadecimal digits.
+/// Packs a text: JSON, compressed, in hexadecimal.
 fn pack(text: &Text) -> Vec<u8> {
     let json = serde_json::to_vec(text).expect("text, lists and maps of text are always JSON");
     let mut packed = ZlibEncoder::new(Vec::new(), Compression::default());

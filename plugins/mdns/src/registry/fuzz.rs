@@ -1,10 +1,10 @@
-//! Any bytes as what comes by multicast.
+//! Fuzzing of multicast messages.
 
 use super::{entry, message::Message};
 use micro_core::registry::{Scope, validation};
 
-/// Reads bytes as a message, and what it tells of nodes. Nothing may panic, and a node that is let in must be told of so
-/// that the same is heard, unless it is too large for that.
+/// Reads bytes as a message. Nothing may panic, and a valid node must round-trip through our records, unless it is too
+/// large.
 #[cfg_attr(
     not(fuzzing),
     allow(unreachable_pub, reason = "the fuzz target calls it")

@@ -1,4 +1,4 @@
-//! Messages of DNS, as far as discovery has them: RFC 1035, section 4.
+//! DNS messages, as far as discovery uses them: RFC 1035, section 4.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -7,19 +7,19 @@ pub(super) const PTR: u16 = 12;
 pub(super) const TXT: u16 = 16;
 pub(super) const AAAA: u16 = 28;
 pub(super) const SRV: u16 = 33;
-/// A question for records of every kind.
+/// A question for all record types.
 pub(super) const ANY: u16 = 255;
 
 const CLASS_IN: u16 = 1;
-/// Of a question's class: an answer to the asker alone is welcome (RFC 6762, section 5.4).
+/// The bit of a class that permits a unicast answer (RFC 6762, section 5.4).
 const UNICAST_BIT: u16 = 1 << 15;
-/// A response that comes from whoever knows.
+/// The flags of an authoritative response.
 const RESPONSE_FLAGS: u16 = 0x8400;
-/// The longest name, in bytes.
+/// Maximal length of a name in bytes.
 const MAX_NAME_LENGTH: usize = 253;
-/// Pointers that are followed in one name.
+/// Maximal number of pointers in one name.
 const MAX_POINTERS: usize = 16;
-/// The limit of questions in one message; a message with more is refused. A packet of Ethernet has room for fewer.
+/// Maximal number of questions; a message with more is rejected. An Ethernet packet has room for fewer.
 const MAX_QUESTIONS: u16 = 128;
 /// Records that are read of one message.
 const MAX_RECORDS: usize = 1024;
@@ -29,11 +29,11 @@ const MAX_RECORDS: usize = 1024;
 pub(super) struct Message {
     pub(super) response: bool,
     pub(super) questions: Vec<Question>,
-    /// Of all sections.
+    /// The records of all sections.
     pub(super) records: Vec<Record>,
 }
 
-/// What is asked for.
+/// A question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Question {
     pub(super) name: String,
@@ -42,7 +42,7 @@ pub(super) struct Question {
 }
 
 impl Question {
-    /// Asks who has a name.
+    /// A question for the PTR records of a name.
     pub(super) fn new(name: String) -> Self {
         Question {
             name,
@@ -52,7 +52,7 @@ impl Question {
     }
 }
 
-/// What is known of a name, for some seconds.
+/// A record with its TTL in seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Record {
     pub(super) name: String,
@@ -60,7 +60,7 @@ pub(super) struct Record {
     pub(super) data: Data,
 }
 
-/// What a record says.
+/// The data of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Data {
     Ptr(String),
@@ -69,7 +69,7 @@ pub(super) enum Data {
     Address(IpAddr),
 }
 
-/// Whether a name may stand in a message, and means the same to go-micro, which escapes the rest.
+/// Whether a name is valid in a message and is not escaped by go-micro.
 pub(super) fn fits(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_graphic() && !b"'@;()\"\\".contains(&byte);
     name.len() <= MAX_NAME_LENGTH
@@ -79,7 +79,7 @@ pub(super) fn fits(name: &str) -> bool {
 }
 
 impl Message {
-    /// The bytes of it.
+    /// Encodes the message.
     pub(super) fn write(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(512);
         let count = |many: usize| u16::try_from(many).unwrap_or(u16::MAX).to_be_bytes();
@@ -99,11 +99,11 @@ impl Message {
         out
     }
 
-    /// The message of some bytes; `None` where they are none. Records of other kinds are left out.
+    /// Decodes a message; `None` if it is invalid. Skips records of other types.
     pub(super) fn read(bytes: &[u8]) -> Option<Message> {
         let mut reader = Reader { bytes, at: 2 };
         let flags = reader.number()?;
-        // Only plain queries and their answers, as RFC 6762 has it in section 18.
+        // Only standard queries and responses, see RFC 6762, section 18.
         if flags & 0x780f != 0 {
             return None;
         }
@@ -144,7 +144,7 @@ impl Record {
                 PTR
             }
             Data::Srv { port, target } => {
-                // Priority and weight are go-micro's.
+                // The priority and weight of go-micro.
                 data.extend([0, 10, 0, 1]);
                 data.extend(port.to_be_bytes());
                 write_name(target, &mut data);
@@ -169,7 +169,7 @@ impl Record {
         write_name(&self.name, out);
         out.extend([kind.to_be_bytes(), CLASS_IN.to_be_bytes()].concat());
         out.extend(self.ttl.to_be_bytes());
-        // `entry` sees to it that a record is no longer.
+        // `entry` rejects larger records.
         out.extend(u16::try_from(data.len()).unwrap_or(u16::MAX).to_be_bytes());
         out.extend(data);
     }
@@ -203,7 +203,7 @@ impl<'a> Reader<'a> {
         Some(u16::from_be_bytes(bytes.try_into().ok()?))
     }
 
-    /// A name, which may go on where a pointer points.
+    /// Reads a name and follows its pointers.
     fn name(&mut self) -> Option<String> {
         let mut name = String::new();
         let mut after = None;
@@ -238,7 +238,7 @@ impl<'a> Reader<'a> {
         Some(name)
     }
 
-    /// A record; `Some(None)` for one of a kind that says nothing here.
+    /// Reads a record; `Some(None)` for another type.
     fn record(&mut self) -> Option<Option<Record>> {
         let name = self.name()?;
         let (kind, _class) = (self.number()?, self.number()?);
@@ -267,7 +267,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The strings of a text, joined.
+/// Joins the strings of a TXT record.
 fn text(mut bytes: &[u8]) -> Option<Vec<u8>> {
     let mut text = Vec::with_capacity(bytes.len());
     while let Some((length, rest)) = bytes.split_first() {

@@ -1,4 +1,4 @@
-//! A registry for one network: multicast DNS, as go-micro has it.
+//! A registry for one network over multicast DNS, as in go-micro.
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
@@ -35,18 +35,18 @@ use micro_core::{
 use sockets::Sockets;
 use task::Shared;
 
-/// How long answers are waited for: go-micro's.
+/// How long to wait for answers, as in go-micro.
 const ANSWER_WINDOW: Duration = Duration::from_millis(100);
 
-/// The services of one network, without a server: each process answers for its own nodes by multicast DNS.
+/// A registry of one network without a server: each process answers for its own nodes by multicast DNS.
 ///
-/// Processes of go-micro take part, in the domain `micro` since v1.10 and in `local` before. A node must be
-/// registered with an IP address and a port for them to see it; ours find any.
+/// go-micro takes part in the domain `micro` since v1.10, and in `local` before. go-micro finds only nodes with an IP
+/// address and a port; this registry finds any node.
 ///
-/// A node is announced, and said to be gone, to everyone at once; so a watch hears of both in milliseconds.
-/// Of one that was killed it hears within the time to live, 120 s at most. [`get`](Registry::get) and
-/// [`list`](Registry::list) wait 100 ms for answers. Whoever is on the network is believed, but
-/// for a goodbye to a node that has a time to live: it is announced again (RFC 6762).
+/// Nodes announce themselves and say goodbye by multicast, so a watch is notified in milliseconds. A killed node
+/// expires with its TTL, 120 s at most. [`get`](Registry::get) and [`list`](Registry::list) wait 100 ms for answers.
+/// All messages of the network are trusted, except a goodbye for a node with a TTL: that node is announced again (RFC
+/// 6762).
 ///
 /// ```no_run
 /// # async fn example() -> micro::Result<()> {
@@ -76,12 +76,12 @@ struct Task {
 }
 
 impl Mdns {
-    /// The services of the domain `micro`.
+    /// The registry of the domain `micro`.
     pub fn new() -> Self {
         Mdns::domains(["micro"])
     }
 
-    /// The services of the domains that a URL names, as in `mdns:DOMAIN,DOMAIN`; of `micro` where it names none.
+    /// The registry of the domains of a URL, as in `mdns:DOMAIN,DOMAIN`; `micro` without any.
     ///
     /// # Errors
     /// [`Code::InvalidArgument`](micro_core::Code::InvalidArgument) for a domain of other characters than letters, digits,
@@ -105,7 +105,7 @@ impl Mdns {
         })
     }
 
-    /// The services of these domains together: `local` for go-micro before v1.10.
+    /// The registry of these domains: `local` for go-micro before v1.10.
     pub fn domains<S: Into<String>>(domains: impl IntoIterator<Item = S>) -> Self {
         let domains = domains.into_iter().map(Into::into);
         let shared = Shared {
@@ -127,7 +127,7 @@ impl Default for Mdns {
 }
 
 impl Inner {
-    /// The sockets, with the task that listens to them; begun on the caller's runtime if there is none.
+    /// The sockets. Starts their task on the runtime of the caller if it is not running.
     fn sockets(&self) -> Result<Arc<Sockets>> {
         let mut running = self.running.lock();
         if let Some(task) = &*running
@@ -161,14 +161,14 @@ impl Drop for Inner {
                 .map(|(node, _)| node.clone())
                 .collect();
             for node in own {
-                // Nobody is left to hear that it could not be said.
+                // The registry is being dropped: errors have no receiver.
                 let _ = self.shared.announce(&task.sockets, &node, 0, false);
             }
         }
     }
 }
 
-/// That something is watched, as long as this lives.
+/// Counts a watch until dropped.
 struct WatchGuard {
     inner: Arc<Inner>,
     service: Option<String>,
@@ -199,7 +199,7 @@ impl Registry for Mdns {
             .map_err(|error| error.context("registry `mdns`"))?;
         let (sockets, shared) = (self.0.sockets()?, &self.0.shared);
         for domain in &shared.domains {
-            // Before anybody is told of it: whether it can be told of.
+            // Checks that the record fits before anything is sent.
             entry::records(node, domain, 0, false)?;
         }
         let due = shared.state.lock().register(node, ttl);
@@ -246,7 +246,7 @@ impl Registry for Mdns {
             Some(service) => shared.ask(&sockets, service),
             None => shared.list(&sockets),
         }
-        // So that what is there is said first, and not that there is nothing.
+        // Waits for answers, so that the first update is not empty.
         sleep(ANSWER_WINDOW).await;
         view.mark_changed();
         let state = (wanted, view, WatchCursor::new(service));
@@ -257,7 +257,7 @@ impl Registry for Mdns {
                     if let Some(update) = cursor.next_update() {
                         return ((wanted, view, cursor), update);
                     }
-                    // Opened anew if its runtime has ended; not open, it is looked after at the next registration.
+                    // Starts the task again if its runtime has ended. If that fails, the next registration retries.
                     let _sockets = wanted.inner.sockets();
                     view.changed()
                         .await

@@ -11,20 +11,20 @@ use parking_lot::Mutex;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::UdpSocket;
 
-/// Where everyone listens.
+/// The port of multicast DNS.
 pub(super) const PORT: u16 = 5353;
 const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
 const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xfb);
-/// The longest datagram there is.
+/// The maximal size of a datagram.
 const MAX_DATAGRAM_SIZE: usize = 65_536;
 
-/// One to hear the group by and answer from, and one to ask from; of each protocol that there is.
+/// Two sockets for each IP version: one receives from the group and answers, one sends queries.
 ///
-/// Answers come to the one who asked alone, and of those that share the group's port only one would get them.
+/// Answers go to the port of the query. Of several sockets on the port of the group only one would receive them.
 pub(super) struct Sockets {
     v4: Option<Pair>,
     v6: Option<Pair>,
-    /// Where it takes part: held while something is sent, as an interface is chosen for the whole socket.
+    /// The joined interfaces. Locked while sending, as the outgoing interface is set for the whole socket.
     interfaces: Mutex<Interfaces>,
 }
 
@@ -39,17 +39,17 @@ struct Interfaces {
     v6: BTreeSet<u32>,
 }
 
-/// What a message is sent from.
+/// The source port of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
-    /// The group's port, as what is known must be.
+    /// Port 5353, required for responses.
     GroupPort,
-    /// One of its own, to which answers come.
+    /// The port of the query socket, which receives the answers.
     OwnPort,
 }
 
 impl Sockets {
-    /// Opens them and takes part on every interface that can.
+    /// Opens the sockets and joins the group on every interface that can.
     pub(super) fn open() -> io::Result<Self> {
         let (v4, v6) = (open_v4(), open_v6());
         let failed = v4
@@ -71,7 +71,7 @@ impl Sockets {
         Ok(sockets)
     }
 
-    /// Takes part on interfaces that have come since.
+    /// Joins the group on new interfaces.
     pub(super) fn join(&self) {
         let Ok(found) = if_addrs::get_if_addrs() else {
             return;
@@ -98,7 +98,7 @@ impl Sockets {
         }
     }
 
-    /// Sends to everyone, on every interface; one that cannot is passed over, as others may.
+    /// Sends to the group on every interface. Skips interfaces that fail.
     pub(super) fn multicast(&self, from: Source, bytes: &[u8]) {
         let interfaces = self.interfaces.lock();
         if let Some(pair) = &self.v4 {
@@ -121,7 +121,7 @@ impl Sockets {
         }
     }
 
-    /// Answers one who asked, as everyone else does not need to know; all of them, where that is how it asked.
+    /// Sends an answer to the sender of a query only, or to the group if the query asks for that.
     pub(super) fn answer(&self, to: SocketAddr, alone: bool, bytes: &[u8]) {
         if to.port() == PORT && !alone {
             return self.multicast(Source::GroupPort, bytes);
@@ -131,16 +131,16 @@ impl Sockets {
             IpAddr::V6(_) => &self.v6,
         };
         if let Some(pair) = pair {
-            // Lost like any datagram where it cannot be sent: who asked will ask again.
+            // A lost answer is like any lost datagram: the client queries again.
             let _ = SockRef::from(&pair.group).send_to(bytes, &to.into());
         }
     }
 
-    /// The next datagram, and who sent it.
+    /// Receives the next datagram and its sender.
     pub(super) async fn receive(&self, buffer: &mut Vec<u8>) -> io::Result<SocketAddr> {
         buffer.resize(MAX_DATAGRAM_SIZE, 0);
         loop {
-            // Of those that are ready each is read in its turn.
+            // Ready sockets are polled in random order.
             let socket: &UdpSocket = tokio::select! {
                 ready = either(self.v4.as_ref()) => ready?,
                 ready = either(self.v6.as_ref()) => ready?,
@@ -166,7 +166,7 @@ impl Pair {
     }
 }
 
-/// The socket of a pair from which something may be read.
+/// Waits until a socket of a pair is readable.
 async fn either(pair: Option<&Pair>) -> io::Result<&UdpSocket> {
     let Some(Pair { group, asking }) = pair else {
         return std::future::pending().await;
@@ -181,7 +181,7 @@ fn open_v4() -> io::Result<Pair> {
     let open = |address: SocketAddr| {
         let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_multicast_loop_v4(true)?;
-        // As RFC 6762 has it in section 11.
+        // As required by RFC 6762, section 11.
         socket.set_multicast_ttl_v4(255)?;
         bind(socket, address)
     };
@@ -205,7 +205,8 @@ fn open_v6() -> io::Result<Pair> {
     })
 }
 
-/// Where to bind so that, where it can be said, only what is for the group comes. (Linux binds to no group of one link.)
+/// The address to bind: the group where possible, so that other datagrams are filtered. (Linux cannot bind a link-local
+/// group.)
 fn shared_v4() -> Ipv4Addr {
     match cfg!(unix) {
         true => GROUP_V4,
@@ -216,7 +217,7 @@ fn shared_v4() -> Ipv4Addr {
 fn bind(socket: Socket, address: SocketAddr) -> io::Result<UdpSocket> {
     if address.port() != 0 {
         socket.set_reuse_address(true)?;
-        // Linux shares the port by the first alone, and others of the port may not have said the second.
+        // On Linux `SO_REUSEADDR` is enough to share the port, and other processes may not set `SO_REUSEPORT`.
         #[cfg(all(unix, not(target_os = "linux")))]
         socket.set_reuse_port(true)?;
     }

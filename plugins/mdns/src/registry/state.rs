@@ -1,4 +1,4 @@
-//! What one handle registered and what it heard of, and when something of it is due.
+//! The state of a handle: own nodes, nodes of peers, and scheduled work.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,17 +18,17 @@ use micro_core::{
     },
 };
 
-/// For how many seconds what is said holds, at most: go-micro's.
+/// Maximal TTL of our records in seconds, as in go-micro.
 const MAX_TTL_S: u64 = 120;
-/// How often watched services are asked for again, and interfaces looked for.
+/// Interval of queries for watched services, and of the search for new interfaces.
 const ROUND_INTERVAL: Duration = Duration::from_secs(30);
-/// Between two announcements of one node.
+/// Delay before a node is announced again.
 const REANNOUNCE_INTERVAL: Duration = Duration::from_secs(1);
-/// For how many seconds another's word holds, at most.
+/// Maximal TTL of records of peers in seconds.
 const MAX_PEER_TTL_S: u32 = 3600;
-/// Nodes of others that are remembered.
+/// Maximal number of nodes of peers.
 const MAX_NODES: usize = 20_000;
-/// For how long a node is new: what is heard of another instance with its id may be older.
+/// Time in which a node counts as new: announcements of another instance with its id may be older.
 const NEW_NODE_PERIOD: Duration = Duration::from_secs(2);
 
 type Key = (String, String);
@@ -36,12 +36,12 @@ type Key = (String, String);
 #[derive(Default)]
 pub(super) struct State {
     own: BTreeMap<Key, LocalNode>,
-    /// The addresses of nodes of ours whose ids other instances have taken over.
+    /// The addresses of our nodes whose ids other instances have taken over.
     yielded: BTreeMap<Key, String>,
     seen: BTreeMap<Key, Observation>,
-    /// When a service was last heard listed.
+    /// When a service was last listed.
     listed: BTreeMap<String, Instant>,
-    /// What is watched, `None` being all, by how many.
+    /// The number of watches by service; `None` for all services.
     wanted: BTreeMap<Option<String>, usize>,
     round: Option<Instant>,
     view: watch::Sender<Arc<View>>,
@@ -52,29 +52,29 @@ struct LocalNode {
     expires: Option<Instant>,
     ttl: u32,
     announced: Instant,
-    /// When it is announced once more, against loss.
+    /// When to repeat the announcement, against packet loss.
     again: Option<Instant>,
-    /// When it was first registered.
+    /// When the node was first registered.
     since: Instant,
 }
 
 struct Observation {
     node: Node,
     expires: Instant,
-    /// When it is asked for again, so that it does not expire while it lives.
+    /// When to query again, so that a live node does not expire.
     refresh: Instant,
 }
 
-/// What is to be done about it.
+/// Work that is due.
 #[derive(Default)]
 pub(super) struct PendingWork {
-    /// Nodes of ours to tell of, for how many seconds; 0 says goodbye.
+    /// Own nodes to announce, with their TTL in seconds; 0 is a goodbye.
     pub(super) announce: Vec<(Node, u32)>,
-    /// Services to ask for.
+    /// Services to query.
     pub(super) ask: BTreeSet<String>,
-    /// Whether to ask for the list of them.
+    /// Whether to query the list of services.
     pub(super) list: bool,
-    /// Whether a round has begun.
+    /// Whether to look for new interfaces.
     pub(super) round: bool,
 }
 
@@ -87,9 +87,9 @@ impl State {
         self.view.subscribe()
     }
 
-    /// Takes a node in or renews it; gives the seconds to announce it for, if that is due.
+    /// Registers or renews a node. Returns the TTL in seconds if an announcement is due.
     ///
-    /// Fails where another instance has announced itself under its id since.
+    /// Fails if another instance has announced its id since.
     pub(super) fn register(&mut self, node: &Node, ttl: Option<Duration>) -> Result<Option<u32>> {
         let now = Instant::now();
         if self.yielded.get(&key(node)) == Some(&node.address) {
@@ -126,15 +126,15 @@ impl State {
         Ok(due.then_some(seconds))
     }
 
-    /// The address of another instance that was heard of under a node's id.
+    /// The address of another instance with the id of a node.
     fn other(&self, node: &Node) -> Option<String> {
         let seen = self.seen.get(&key(node))?;
         let address = &seen.node.address;
         is_another(node, address).then(|| address.clone())
     }
 
-    /// Takes a node out; whether it was registered here. `None` if there is nothing to tell others: another instance has
-    /// taken it over.
+    /// Deregisters a node. Returns whether it was registered here; `None` if no goodbye is needed, as another instance
+    /// has taken over its id.
     pub(super) fn deregister(&mut self, node: &Node) -> Option<bool> {
         let own = self.own.remove(&key(node)).is_some();
         let yielded = self.yielded.remove(&key(node)).is_some();
@@ -145,7 +145,7 @@ impl State {
         (!yielded).then_some(own)
     }
 
-    /// Takes in what was heard; gives a node of ours that someone took out.
+    /// Handles an announcement. Returns our node if a peer has deregistered it.
     pub(super) fn hear(&mut self, heard: Announcement) -> Option<Node> {
         let Announcement {
             node,
@@ -155,21 +155,21 @@ impl State {
         let (key, now) = (key(&node), Instant::now());
         if let Some(own) = self.own.get_mut(&key) {
             if !is_another(&node, &own.node.address) && ttl > 0 {
-                // It is our own message.
+                // Our own message.
                 return None;
             }
             if ttl == 0 {
-                // What lasts is anyone's to take out, as there is no other way.
+                // A node without a TTL can be deregistered by any process.
                 let is_own = !is_another(&node, &own.node.address);
                 if is_own && dismissed && own.expires.is_none() {
                     return (self.deregister(&node) == Some(true)).then_some(node);
                 }
-                // Someone says goodbye for a node that lives: it is announced again, at most once a second.
+                // A peer sent a goodbye for a live node: announce it again, at most once a second.
                 let soonest = own.announced + REANNOUNCE_INTERVAL;
                 own.again.get_or_insert(soonest.max(now));
                 return None;
             }
-            // Both may be new: then one of them has to give way, and it does not matter which.
+            // If both are new, the higher address wins.
             let is_new = now.duration_since(own.since) < NEW_NODE_PERIOD;
             if is_new && own.node.address > node.address {
                 return None;
@@ -205,7 +205,7 @@ impl State {
         None
     }
 
-    /// Takes in that a service was listed; whether all are watched and it is new, so that it is to be asked for.
+    /// Handles a listed service. Returns whether to query it: it is new and all services are watched.
     pub(super) fn list(&mut self, service: String) -> bool {
         let wanted = self.wanted.contains_key(&None);
         let fresh = self.listed.insert(service, Instant::now()).is_none();
@@ -228,7 +228,7 @@ impl State {
         own.chain(seen.map(|(_, seen)| seen.node.clone())).collect()
     }
 
-    /// The services of ours, and those that were listed since.
+    /// Our services, and those listed since a time.
     pub(super) fn services(&self, since: Instant) -> Vec<String> {
         let own = self.own.keys().map(|(service, _)| service);
         let listed = self.listed.iter().filter(|(_, at)| **at >= since);
@@ -236,17 +236,17 @@ impl State {
         all.into_iter().cloned().collect()
     }
 
-    /// Our own nodes, with the seconds left of what is said of them.
+    /// Our nodes and their TTL in seconds.
     pub(super) fn own(&self) -> impl Iterator<Item = (&Node, u32)> {
         self.own.values().map(|own| (&own.node, own.ttl))
     }
 
-    /// Notes that a service, or all, is watched by one more.
+    /// Adds a watch of a service, or of all.
     pub(super) fn want(&mut self, service: Option<&str>) {
         *self.wanted.entry(service.map(str::to_owned)).or_default() += 1;
     }
 
-    /// Notes that it is watched by one less.
+    /// Removes a watch.
     pub(super) fn leave(&mut self, service: Option<&str>) {
         let service = service.map(str::to_owned);
         if let Some(many) = self.wanted.get_mut(&service) {
@@ -261,7 +261,7 @@ impl State {
         self.wanted.contains_key(&None) || self.wanted.contains_key(&Some(service.to_owned()))
     }
 
-    /// What is due by now, and when to look again.
+    /// Takes the due work. Returns it and when to check again.
     pub(super) fn due(&mut self) -> (PendingWork, Instant) {
         let now = Instant::now();
         let mut due = PendingWork::default();
@@ -322,7 +322,7 @@ impl State {
         (due, next.min(self.round.unwrap_or(next)))
     }
 
-    /// Shows what became of a service.
+    /// Updates the view of a service.
     fn show(&self, service: &str) {
         let nodes = self.nodes(service);
         let mut view = View::clone(&self.view.borrow());

@@ -1,4 +1,4 @@
-//! What goes on while nobody calls: questions answered, announcements heard, time passing.
+//! The task of a handle: answers queries, handles announcements, runs scheduled work.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -20,12 +20,12 @@ use micro_core::{
     registry::{Scope, validation},
 };
 
-/// How long to leave sockets alone that could not be read.
+/// Pause after a failed read.
 const READ_RETRY_INTERVAL: Duration = Duration::from_millis(100);
-/// Most messages that one datagram with questions is answered by: a process has fewer nodes.
+/// Maximal number of messages that answer one datagram: a process has fewer nodes.
 const MAX_ANSWERS: usize = 1024;
 
-/// What a handle shares with its task.
+/// State shared by a handle and its task.
 pub(super) struct Shared {
     pub(super) domains: Vec<String>,
     pub(super) state: Mutex<State>,
@@ -34,7 +34,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Tells everyone of a node, for so many seconds; of its end with 0, and then twice, as nobody repeats it.
+    /// Announces a node with a TTL in seconds. A TTL of 0 is a goodbye, sent twice as it is not repeated.
     pub(super) fn announce(
         &self,
         sockets: &Sockets,
@@ -56,7 +56,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Asks everyone for the nodes of a service.
+    /// Queries the nodes of a service.
     pub(super) fn ask(&self, sockets: &Sockets, service: &str) {
         for domain in &self.domains {
             for name in entry::service_names(service, domain) {
@@ -65,7 +65,7 @@ impl Shared {
         }
     }
 
-    /// Asks everyone for their services.
+    /// Queries the list of services.
     pub(super) fn list(&self, sockets: &Sockets) {
         for domain in &self.domains {
             for odd in [false, true] {
@@ -74,7 +74,7 @@ impl Shared {
         }
     }
 
-    /// Runs until it is dropped.
+    /// Runs until aborted.
     pub(super) async fn run(self: Arc<Self>, sockets: Arc<Sockets>) {
         let mut buffer = Vec::new();
         loop {
@@ -87,7 +87,7 @@ impl Shared {
                             self.handle(&sockets, &message, from);
                         }
                     }
-                    // An interface that has gone, say: another may do.
+                    // An interface may be gone; others may work.
                     Err(error) => {
                         tracing::warn!(%error, "registry `mdns` could not read a message");
                         sleep(READ_RETRY_INTERVAL).await;
@@ -117,7 +117,7 @@ impl Shared {
 
     fn handle(&self, sockets: &Sockets, message: &Message, from: SocketAddr) {
         if message.response {
-            // Who does not answer from there is none of the group (RFC 6762, section 11).
+            // Responses from other ports are ignored (RFC 6762, section 11).
             if from.port() == PORT {
                 self.learn(sockets, message);
             }
@@ -133,7 +133,7 @@ impl Shared {
             for records in answers {
                 let answer = Message {
                     response: true,
-                    // go-micro takes only what repeats its question.
+                    // go-micro requires the question in the answer.
                     questions: vec![question.clone()],
                     records,
                 };
@@ -164,7 +164,7 @@ impl Shared {
         }
     }
 
-    /// What answers a question, of each node or service by itself: go-micro reads one of a message.
+    /// The answers to a question, one message for each node or service, as go-micro reads one of a message.
     fn answers(&self, question: &Question, most: usize) -> Vec<Vec<Record>> {
         if ![PTR, ANY, SRV, TXT, A, AAAA].contains(&question.kind) {
             return Vec::new();

@@ -1,4 +1,5 @@
-//! What a handle asks of the task that has its connection; it begins with the first question, and ends with the handle.
+//! The client of a handle: requests to the task with its connection. The task starts with the first request, and ends
+//! with the handle.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,7 +19,7 @@ use super::{
 };
 use micro_core::{Error, Result, node::Node};
 
-/// What a watch may be behind by; one that is further behind begins anew.
+/// Events that a watch may lag behind; a slower watch starts again.
 const WATCH_CAPACITY: usize = 4096;
 
 /// The connection of one handle.
@@ -43,7 +44,7 @@ impl RegistryClient {
         }
     }
 
-    /// The connection, once there is one; fails at once while there can be none.
+    /// Waits for the connection. Fails at once if connecting has failed.
     pub(super) async fn connection(&self) -> Result<Connection> {
         self.run();
         let mut state = self.shared.state.subscribe();
@@ -63,7 +64,7 @@ impl RegistryClient {
         }
     }
 
-    /// What is heard of a service, or of all, from now on; it ends with the connection, or when it is not fetched.
+    /// The events of one or all services from now on. They end with the connection, or when the receiver is too slow.
     pub(super) fn watch(&self, service: Option<&str>) -> mpsc::Receiver<NodeEvent> {
         let (heard, events) = mpsc::channel(WATCH_CAPACITY);
         let service = service.map(str::to_owned);
@@ -73,7 +74,7 @@ impl RegistryClient {
         events
     }
 
-    /// Answers for a node from now on.
+    /// Answers queries for a node from now on.
     pub(super) fn keep(&self, node: &Node, ttl: Option<Duration>) {
         self.own().keep(node, ttl);
         self.shared.nodes_changed.notify_one();
@@ -88,7 +89,7 @@ impl RegistryClient {
         &self.shared.subjects
     }
 
-    /// Says something of a node to all who watch.
+    /// Publishes an event of a node to all watches, and waits until the server has it.
     pub(super) async fn announce(
         &self,
         connection: &Connection,

@@ -1,4 +1,4 @@
-//! The connection to NATS: how it is opened, and how its loss is heard.
+//! Opens connections to NATS and detects their loss.
 
 use std::{
     sync::{Arc, atomic::AtomicBool},
@@ -19,26 +19,26 @@ use micro_core::{
     url::{Options, env_var},
 };
 
-/// A server that answers two of them not is lost.
+/// Interval of pings. A server that misses two is lost.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
-/// How long one server is tried.
+/// Timeout for one server.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(1500);
-/// Messages that a subscription may be behind by.
+/// Messages that a subscription may lag behind.
 const SUBSCRIPTION_CAPACITY: usize = 16 * 1024;
 
-/// How to connect, and as whom.
+/// Servers and credentials.
 pub(super) struct NatsConnector {
     servers: Vec<String>,
     identity: Identity,
     tls: Option<Connector>,
 }
 
-/// A connection, and what its server says of it.
+/// A connection, and the state that its server reported.
 #[derive(Clone)]
 pub(super) struct Connection {
     pub(super) client: Client,
     pub(super) server_state: watch::Receiver<ServerState>,
-    /// Whether what a registration needs was seen to be permitted.
+    /// Whether the permissions for a registration were checked.
     pub(super) is_checked: Arc<AtomicBool>,
 }
 
@@ -53,8 +53,8 @@ impl NatsConnector {
         })
     }
 
-    /// A connection to the first server that takes us. Ends with an error when all refuse, and not while one is
-    /// silent: who asks knows best how long to wait.
+    /// Connects to the first server that accepts us. Fails when all servers refuse. Keeps trying while servers are
+    /// silent: callers have their own timeout.
     pub(super) async fn open(&self, subjects: &Subjects) -> Result<Connection> {
         loop {
             match self.open_once(subjects).await? {
@@ -65,7 +65,7 @@ impl NatsConnector {
         }
     }
 
-    /// Tries each server once. The outer error is one of the configuration, the inner one is from the servers.
+    /// Tries each server once. The outer error is of the configuration, the inner error of the servers.
     async fn open_once(&self, subjects: &Subjects) -> Result<Result<Connection, ConnectError>> {
         let (telling, server_state) = watch::channel(ServerState::default());
         let subjects = subjects.clone();
@@ -100,7 +100,7 @@ impl NatsConnector {
             .ping_interval(PING_INTERVAL)
             .connection_timeout(CONNECT_TIMEOUT)
             .subscription_capacity(SUBSCRIPTION_CAPACITY)
-            // A lost connection is given up, and another begun by whoever had it.
+            // The task opens a new connection after a loss.
             .max_reconnects(1);
         options = self.identity.put_into(options)?;
         if let Some(tls) = &self.tls {

@@ -1,5 +1,4 @@
-//! A watch of a service, or of all: what there is, then what their processes say, and a question after those that
-//! have not been heard for long.
+//! A watch of one or all services: queries all nodes, then receives announcements, and probes nodes that are silent.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -24,14 +23,14 @@ use micro_core::{
     wait::jitter,
 };
 
-/// Between two looks at who was not heard, with half as much again by chance: two of them after [`QUIET_TIMEOUT`] are over
-/// within 90 s, with [`Reconciler`]'s own wait.
+/// Interval of probes, plus up to half of it at random: two probes after [`QUIET_TIMEOUT`] end within 90 s, including
+/// the wait of [`Reconciler`].
 const PROBE_INTERVAL: Duration = Duration::from_secs(13);
-/// A node that was not heard for so long is asked after: ours say each 30 s that they are here.
+/// Silence after which a node is probed: our nodes announce themselves every 30 s.
 const QUIET_TIMEOUT: Duration = Duration::from_secs(45);
-/// A node that does not answer so often is not there.
+/// Missed probes after which a node has expired.
 const MAX_MISSED_PROBES: u32 = 2;
-/// Changes that are taken together.
+/// Events that are applied together.
 const MAX_BATCH: usize = 1024;
 
 struct ObservedNode {
@@ -42,7 +41,7 @@ struct ObservedNode {
 
 pub(super) struct Follower {
     registry_client: Arc<RegistryClient>,
-    /// `None` follows all.
+    /// `None` follows all services.
     service: Option<String>,
     shown: Arc<Reconciler>,
     /// By service and id.
@@ -63,7 +62,7 @@ impl Follower {
         }
     }
 
-    /// Follows until the connection is lost; returns why it was.
+    /// Follows until the connection is lost. Returns the reason.
     pub(super) async fn run(mut self) -> Error {
         match self.follow().await {
             Ok(()) => self.registry_client.lost(),
@@ -73,7 +72,7 @@ impl Follower {
 
     async fn follow(&mut self) -> Result<()> {
         let connection = self.registry_client.connection().await?;
-        // First the watch, then what there is: so nothing is lost in between.
+        // The watch starts before the query, so that no event is lost.
         let mut events = self.registry_client.watch(self.service.as_deref());
         let services = match self.service.clone() {
             Some(service) => BTreeSet::from([service]),
@@ -96,7 +95,7 @@ impl Follower {
         let mut heard = Vec::with_capacity(16);
         loop {
             tokio::select! {
-                // The timer is not to be looked at once its runtime has ended.
+                // Biased: the timer panics if it is polled after its runtime ended.
                 biased;
                 count = events.recv_many(&mut heard, MAX_BATCH) => match count {
                     0 => return Ok(()),
@@ -110,7 +109,7 @@ impl Follower {
         }
     }
 
-    /// The nodes that answer for these services.
+    /// Queries the nodes of services.
     async fn answers(
         &self,
         connection: &Connection,
@@ -163,7 +162,7 @@ impl Follower {
         self.shown.apply(changes);
     }
 
-    /// Asks after those that have not been heard for long. Where all say that they are here, nobody is asked.
+    /// Probes silent nodes. Sends nothing if every node announces itself.
     async fn probe(&mut self, connection: &Connection) -> Result<()> {
         let quiet: Vec<(String, String)> = self
             .known

@@ -1,21 +1,21 @@
-//! Who we are to a server of NATS.
+//! Credentials for NATS.
 
 use async_nats::ConnectOptions;
 
 use micro_core::{Error, Result, url::Options};
 
-/// By what we are known. Never printed.
+/// Credentials. Never printed.
 #[derive(Default, PartialEq, Eq)]
 pub(super) struct Identity {
     user: Option<(String, String)>,
     token: Option<String>,
-    /// Files, read at each connection.
+    /// Files that are read for each connection.
     credentials: Option<String>,
     nkey: Option<String>,
 }
 
 impl Identity {
-    /// By what the URL says, or where it says nothing of it, by the environment.
+    /// The credentials of the URL, otherwise of the environment.
     pub(super) fn of(
         options: &Options,
         variable: impl Fn(&str) -> Result<Option<String>>,
@@ -42,12 +42,12 @@ impl Identity {
         })
     }
 
-    /// Whether a secret itself is sent: of a key only a signature is.
+    /// Whether the secret itself is sent; of a key only a signature is.
     pub(super) fn is_sent(&self) -> bool {
         self.user.is_some() || self.token.is_some()
     }
 
-    /// The same options, with who we are.
+    /// Adds the credentials to the options.
     ///
     /// Fails with [`Code::FailedPrecondition`](micro_core::Code::FailedPrecondition) for a file that cannot be used.
     pub(super) fn put_into(&self, mut options: ConnectOptions) -> Result<ConnectOptions> {

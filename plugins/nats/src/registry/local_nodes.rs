@@ -1,4 +1,4 @@
-//! Our own nodes: those that this process answers for, and those whose ids other instances have taken over.
+//! The nodes of this process, and which of their ids other instances have taken over.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,17 +9,17 @@ use tokio::time::Instant;
 
 use micro_core::{node::Node, registry::is_another};
 
-/// By service and id.
+/// Nodes by service and id.
 #[derive(Default)]
 pub(super) struct LocalNodes(BTreeMap<(String, String), LocalNode>);
 
 struct LocalNode {
     node: Node,
-    /// When it is to be renewed by.
+    /// When the node expires without a renewal.
     until: Option<Instant>,
-    /// The subjects on which we heard ourselves say that it is here: who says so after us is newer.
+    /// Subjects on which our own announcement came back: later announcements of other instances are newer.
     heard: BTreeSet<String>,
-    /// The address of a newer instance that has its id.
+    /// The address of a newer instance with the id.
     taken: Option<String>,
 }
 
@@ -43,19 +43,19 @@ impl LocalNodes {
         self.0.insert(key(node), kept);
     }
 
-    /// Puts off the end of a node that we answer for.
+    /// Renews a node.
     pub(super) fn renew(&mut self, node: &Node, ttl: Option<Duration>) {
         if let Some(kept) = self.0.get_mut(&key(node)) {
             kept.until = ttl.map(|ttl| Instant::now() + ttl);
         }
     }
 
-    /// Answers for a node no more.
+    /// Stops answering for a node.
     pub(super) fn forget(&mut self, node: &Node) {
         self.0.remove(&key(node));
     }
 
-    /// Whether another instance has taken over the id of a node of ours.
+    /// Whether another instance has taken over the id of our node.
     pub(super) fn is_taken(&self, node: &Node) -> bool {
         let kept = self.0.get(&key(node));
         kept.is_some_and(|kept| kept.node.address == node.address && kept.taken.is_some())
@@ -67,12 +67,12 @@ impl LocalNodes {
         kept.map(|kept| &kept.node)
     }
 
-    /// When the next node is to be renewed by.
+    /// When the next node expires.
     pub(super) fn next(&self) -> Option<Instant> {
         self.0.values().filter_map(|kept| kept.until).min()
     }
 
-    /// Takes out the nodes that were not renewed in time; returns those that we answered for.
+    /// Removes expired nodes. Returns those that we answered for.
     pub(super) fn expire(&mut self, now: Instant) -> Vec<Node> {
         let mut due = Vec::new();
         self.0.retain(|_, kept| {
@@ -85,7 +85,7 @@ impl LocalNodes {
         due
     }
 
-    /// Takes in that a node is here, as its process says on a subject.
+    /// Handles the announcement of a node on a subject.
     pub(super) fn here(&mut self, node: &Node, subject: &str) {
         let Some(kept) = self.0.get_mut(&key(node)) else {
             return;
@@ -97,11 +97,11 @@ impl LocalNodes {
         }
     }
 
-    /// Takes in that a node is gone. Returns ours if that is another instance with the same id, and it is here.
+    /// Handles the delete of a node. Returns our node if it has the same id and stays registered.
     pub(super) fn gone(&mut self, node: &Node) -> Option<Node> {
         let kept = self.0.get_mut(&key(node))?;
         if !is_another(node, &kept.node.address) && kept.taken.is_none() {
-            // Somebody else may have deregistered it.
+            // Another process may have deregistered it.
             self.0.remove(&key(node));
             return None;
         }

@@ -1,4 +1,4 @@
-//! A registry over NATS, as go-micro has it: nothing is stored, each process answers for its own nodes.
+//! A registry over NATS, as in go-micro: nothing is stored, each process answers for its own nodes.
 //!
 //! ```text
 //! Server ── RegistryClient ──► task: owns the connection, which NatsConnector opens
@@ -43,9 +43,9 @@ use wire::{RegistryMessage, Subjects};
 
 /// A registry over NATS, shared with go-micro's services of all versions.
 ///
-/// Each process answers for its own nodes on the subject `micro.nats.query`, and says on `micro.nats.watch` when one
-/// comes or goes; as well on `micro.registry.nats.…`, which go-micro had before v5. The server keeps nothing: so a
-/// node whose process was killed is seen to be gone only after it was asked for and did not answer, within 90 s, and
+/// Each process answers for its own nodes on the subject `micro.nats.query`, and publishes changes on
+/// `micro.nats.watch`; the same on `micro.registry.nats.…`, the subjects of go-micro before v5. The server stores
+/// nothing: the node of a killed process is removed after it misses probes, within 90 s, and
 /// [`get`](micro_core::registry::Registry::get) and [`list`](micro_core::registry::Registry::list) take 100 ms.
 ///
 /// ```no_run
@@ -69,11 +69,11 @@ impl AsRemote for Nats {
 }
 
 impl Nats {
-    /// The registry at this URL; nothing is connected before it is used.
+    /// The registry at a URL. Connects on first use.
     ///
-    /// One is known by `user` and `password`, `token`, `creds=FILE` or `nkey=FILE` (the seed). Where the URL has none of
-    /// these, `NATS_USER` and `NATS_PASSWORD`, `NATS_TOKEN`, `NATS_CREDS` and `NATS_NKEY` of the environment say who we
-    /// are. A namespace stands in front of the subjects: `blue.micro.nats.query`.
+    /// Credentials are `user` and `password`, `token`, `creds=FILE` or `nkey=FILE` (the seed); without any in the URL,
+    /// `NATS_USER` and `NATS_PASSWORD`, `NATS_TOKEN`, `NATS_CREDS` and `NATS_NKEY`. A namespace is a prefix of the
+    /// subjects: `blue.micro.nats.query`.
     ///
     /// # Errors
     /// [`Code::InvalidArgument`](micro_core::Code::InvalidArgument) for a URL that says what NATS has not.
@@ -96,17 +96,17 @@ impl Nats {
     }
 }
 
-/// NATS, as a server of records.
+/// The driver of a [`Nats`] registry.
 pub struct Server {
     place: String,
     registry_client: Arc<RegistryClient>,
 }
 
-/// How long a refused answer counts: who asked may ask again.
+/// How long a refused answer makes registrations fail; the next query may succeed.
 const REFUSAL_TTL: Duration = Duration::from_secs(60);
 
 impl Server {
-    /// All that is answered of a service.
+    /// Queries the nodes of a service.
     async fn found(&self, connection: &Connection, service: &str) -> Result<Vec<Node>> {
         let answers = ask(
             connection,
@@ -118,7 +118,7 @@ impl Server {
         Ok(nodes.filter(|node| node.service == service).collect())
     }
 
-    /// Whether those who ask for our nodes get our answers; tried once a connection, by asking ourselves.
+    /// Checks that our answers are permitted: queries ourselves once a connection.
     async fn check(&self, connection: &Connection, service: &str) -> Result<()> {
         if !connection.is_checked.load(Ordering::Relaxed) {
             self.found(connection, service).await?;
@@ -142,7 +142,7 @@ impl Driver for Server {
     }
 
     async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {
-        // Else it would be taken out, on authority, as soon as there is a connection again.
+        // Otherwise it would be deleted as expired once the connection is back.
         self.registry_client.own().renew(node, ttl);
         let connection = self.registry_client.connection().await?;
         let size = RegistryMessage::of_node("create", node).len();
@@ -169,12 +169,12 @@ impl Driver for Server {
     }
 
     async fn deregister(&self, node: &Node) -> Result<()> {
-        // Whether or not it can be said: nobody answers for it any more.
+        // Stops answering even if the delete cannot be sent.
         let is_taken = self.registry_client.own().is_taken(node);
         self.registry_client.own().forget(node);
         let connection = self.registry_client.connection().await?;
         if is_taken {
-            // Another instance has its id: what is known by that is not ours.
+            // The id belongs to another instance now.
             return Ok(());
         }
         self.registry_client
@@ -185,7 +185,7 @@ impl Driver for Server {
     async fn get(&self, service: &str) -> Result<Vec<Node>> {
         let connection = self.registry_client.connection().await?;
         let mut nodes = self.found(&connection, service).await?;
-        // Asked on both subjects, each answers twice.
+        // Each process answers on both subjects.
         nodes.sort_by(|a, b| a.id.cmp(&b.id));
         nodes.dedup_by(|later, first| later.id == first.id);
         Ok(nodes)

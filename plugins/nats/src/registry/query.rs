@@ -1,4 +1,4 @@
-//! Questions to all processes, and their answers.
+//! Queries to all processes, and their answers.
 
 use std::{future::poll_fn, pin::Pin, time::Duration};
 
@@ -12,17 +12,16 @@ use micro_core::{
     registry::{encoding::Service, validation},
 };
 
-/// How long an answer is waited for, from the question or the last answer; go-micro's.
+/// Silence after which a query ends, as in go-micro.
 const QUIET_WINDOW: Duration = Duration::from_millis(100);
-/// How long all of them are.
+/// Maximal time of a query.
 const MAX_QUERY_TIME: Duration = Duration::from_secs(1);
 
-/// What all processes answer to these questions.
+/// Queries all processes.
 ///
-/// Nobody knows how many there are: so it waits until there was no answer for 100 ms, unless the server says that
-/// there is nobody to ask.
+/// The number of answers is unknown: a query ends after 100 ms of silence, or at once if the server has no subscriber.
 ///
-/// Fails with what the server does not permit.
+/// Fails if the server refuses permission.
 pub(super) async fn ask(
     connection: &Connection,
     subjects: &Subjects,

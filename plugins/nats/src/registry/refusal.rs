@@ -1,39 +1,39 @@
-//! What a server refuses: it says so by itself, some time after what it refuses was sent.
+//! Permission errors, which the server reports some time after the refused message.
 
 use tokio::{sync::watch, time::Instant};
 
 use super::wire::Subjects;
 use micro_core::Error;
 
-/// What the server has said of a connection.
+/// The state of a connection, as its server reported it.
 #[derive(Clone, Default)]
 pub(super) struct ServerState {
-    /// Why the connection is lost, or of no use.
+    /// Why the connection is lost or unusable.
     pub(super) lost: Option<Error>,
     /// The last refusal of each kind.
     pub(super) refused: [Option<(Instant, Error)>; 3],
 }
 
-/// What was refused.
+/// The refused operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Kind {
-    /// To ask, or to hear the answers.
+    /// To query, or to receive the answers.
     Question,
-    /// To say what became of a node.
+    /// To announce or delete a node.
     Notice,
-    /// To answer somebody.
+    /// To answer a query.
     Answer,
 }
 
 impl ServerState {
-    /// The refusal of a kind that came after a time.
+    /// The refusal of a kind since a time.
     pub(super) fn since(&self, kind: Kind, begun: Instant) -> Option<Error> {
         let (at, error) = self.refused[kind as usize].as_ref()?;
         (*at >= begun).then(|| error.clone())
     }
 }
 
-/// Notes what the server says of itself, if it is a refusal.
+/// Records an error of the server, if it is a refusal.
 pub(super) fn note(server_state: &watch::Sender<ServerState>, subjects: &Subjects, said: &str) {
     let Some((kind, error)) = read(subjects, said) else {
         return;
@@ -46,7 +46,7 @@ pub(super) fn note(server_state: &watch::Sender<ServerState>, subjects: &Subject
     }
 }
 
-/// Notes why the connection is lost; the first reason counts.
+/// Records why the connection is lost; the first reason counts.
 pub(super) fn lose(server_state: &watch::Sender<ServerState>, error: Error) {
     server_state.send_if_modified(|server_state| {
         let is_first = server_state.lost.is_none();
@@ -55,7 +55,7 @@ pub(super) fn lose(server_state: &watch::Sender<ServerState>, error: Error) {
     });
 }
 
-/// A refusal, and of what it is; of the whole connection where there is no kind.
+/// Parses a refusal; without a kind it is of the whole connection.
 fn read(subjects: &Subjects, said: &str) -> Option<(Option<Kind>, Error)> {
     let lower = said.to_lowercase();
     if lower.contains("maximum") && lower.contains("exceeded") {
@@ -66,7 +66,7 @@ fn read(subjects: &Subjects, said: &str) -> Option<(Option<Kind>, Error)> {
     if !lower.contains("permissions violation") {
         return None;
     }
-    // NATS has no other form for it: `Permissions Violation for Publish to "SUBJECT"`.
+    // NATS reports only text: `Permissions Violation for Publish to "SUBJECT"`.
     let subject = said.split('"').nth(1).unwrap_or_default();
     let is_publish = lower.contains("for publish");
     let is_ours = |ours: &[String]| ours.iter().any(|our| our == subject);

@@ -1,4 +1,4 @@
-//! The task that has the connection: it answers for our nodes, and passes on to each watch what concerns it.
+//! The task that owns the connection: answers for our nodes, and dispatches events to watches.
 
 use std::{future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
 
@@ -23,19 +23,19 @@ use micro_core::{
     wait::{Backoff, until},
 };
 
-/// The longest wait between two tries to connect.
+/// Maximal backoff between two attempts to connect.
 const MAX_BACKOFF: Duration = Duration::from_secs(2);
-/// What the server refuses comes before its answer to a ping, but by another task: it may be this much later.
+/// Refusals arrive before the response to a ping, but through another task: how much later that task may be.
 const REFUSAL_GRACE: Duration = Duration::from_millis(30);
 
-/// What became of nodes, as their own process says.
+/// An event of a node.
 #[derive(Clone)]
 pub(super) enum NodeEvent {
     Here(Node),
     Gone(Node),
 }
 
-/// The connection as it is now.
+/// The state of the connection.
 #[derive(Clone)]
 pub(super) enum State {
     Connecting,
@@ -43,18 +43,18 @@ pub(super) enum State {
     Down(Error),
 }
 
-/// What the task and those who ask have in common.
+/// State shared by the client and its task.
 pub(super) struct Shared {
     pub(super) link: NatsConnector,
     pub(super) subjects: Subjects,
     pub(super) state: watch::Sender<State>,
     pub(super) own: Mutex<LocalNodes>,
-    /// Our nodes have changed.
+    /// Notified when our nodes change.
     pub(super) nodes_changed: Notify,
     pub(super) watches: Mutex<Vec<Watch>>,
 }
 
-/// Where it goes what is heard of a service, or of all.
+/// The receiver of events of one or all services.
 pub(super) struct Watch {
     pub(super) service: Option<String>,
     pub(super) heard: mpsc::Sender<NodeEvent>,
@@ -86,7 +86,7 @@ impl Shared {
         }
     }
 
-    /// Answers and passes on until the connection is lost; returns why it was.
+    /// Answers queries and dispatches events until the connection is lost. Returns the reason.
     async fn connected(&self, connection: Connection, backoff: &mut Backoff) -> Error {
         let mut subscribed = match self.subscribe(&connection).await {
             Ok(subscribed) => subscribed,
@@ -123,12 +123,12 @@ impl Shared {
         }
     }
 
-    /// Subscribes, and says again what is here: the server keeps nothing.
+    /// Subscribes and announces our nodes again, as the server stores nothing.
     ///
-    /// Fails with what the server does not permit.
+    /// Fails if the server refuses permission.
     async fn subscribe(&self, connection: &Connection) -> Result<Vec<Subscriber>> {
         let client = &connection.client;
-        // In this order they are heard: a node that has just left is answered for no more.
+        // Polled in this order: a node that was just deleted is not answered for.
         let mut subscribed = Vec::new();
         for subject in self.subjects.watch.iter().chain(&self.subjects.query) {
             let subscriber = client.subscribe(subject.clone()).await;
@@ -142,16 +142,16 @@ impl Shared {
         Ok(subscribed)
     }
 
-    /// Waits until the server has taken in all that was sent.
+    /// Waits until the server has processed everything that was sent.
     ///
-    /// Fails with the connection, and with the refusal that `refused` finds in what the server has said.
+    /// Fails if the connection is lost, or with the refusal that `refused` finds.
     pub(super) async fn confirm(
         &self,
         connection: &Connection,
         refused: impl Fn(&ServerState) -> Option<Error>,
     ) -> Result<()> {
         let mut server_state = connection.server_state.clone();
-        // The client has no other ping that can be awaited: the end of a subscription is followed by one.
+        // `async-nats` has no awaitable ping, but a drained subscription ends after one.
         let subscribed = connection.client.subscribe(self.subjects.query[0].clone());
         let mut subscriber = subscribed
             .await
@@ -209,7 +209,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Passes on to each watch what became of nodes, and takes in what concerns our own.
+    /// Dispatches events to watches, and applies those with ids of our nodes.
     async fn dispatch(&self, client: &Client, message: &Message) -> Result<()> {
         let Some(said) = RegistryMessage::read(&message.payload) else {
             let what = format!("a message on `{}` is not of a registry", message.subject);
@@ -229,7 +229,7 @@ impl Shared {
             }
         }
         self.notify_watches(nodes, is_gone);
-        // Who knows nodes by their ids alone takes ours to be gone.
+        // Clients that know nodes by id only have removed ours: announce it again.
         for node in again {
             self.announce(client, "create", &node).await?;
         }
@@ -252,7 +252,7 @@ impl Shared {
         }
     }
 
-    /// Takes out those of our nodes that were not renewed in time.
+    /// Deletes our nodes that were not renewed in time.
     async fn expire(&self, client: &Client) -> Result<()> {
         let due = self.own.lock().expire(Instant::now());
         for node in due {
@@ -262,7 +262,7 @@ impl Shared {
     }
 }
 
-/// The next message of any; none when the connection has ended.
+/// The next message of any subscription; `None` when the connection has ended.
 async fn next_message(subscribed: &mut [Subscriber]) -> Option<Message> {
     poll_fn(|cx| {
         for subscriber in &mut *subscribed {
@@ -275,7 +275,7 @@ async fn next_message(subscribed: &mut [Subscriber]) -> Option<Message> {
     .await
 }
 
-/// Why the connection was lost, once it is.
+/// Waits for the loss of the connection. Returns the reason.
 async fn loss(server_state: &mut watch::Receiver<ServerState>) -> Error {
     let server_state = server_state
         .wait_for(|server_state| server_state.lost.is_some())

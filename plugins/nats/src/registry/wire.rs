@@ -1,13 +1,13 @@
-//! What go-micro's processes say to each other over NATS.
+//! Messages of the go-micro registry over NATS.
 
 use serde::{Deserialize, Serialize};
 
 use micro_core::{node::Node, registry::encoding::Service};
 
-/// go-micro's own subjects, and those of its plugin of before v5. A fleet may have both, so all is said on both.
+/// The subjects of go-micro, and of its plugin before v5. A fleet may use both, so every message goes to both.
 const SUBJECT_PREFIXES: [&str; 2] = ["micro.nats", "micro.registry.nats"];
 
-/// The subjects of one fleet.
+/// The subjects of a fleet.
 #[derive(Clone)]
 pub(super) struct Subjects {
     pub(super) query: Vec<String>,
@@ -31,7 +31,7 @@ impl Subjects {
     }
 }
 
-/// A question, or what became of a service's nodes.
+/// A query, or an event of the nodes of a service.
 #[derive(Serialize, Deserialize)]
 pub(super) struct RegistryMessage {
     #[serde(rename = "Service", default)]
@@ -61,12 +61,12 @@ impl RegistryMessage {
         json(&RegistryMessage { service, action })
     }
 
-    /// What is said, if it is of go-micro's.
+    /// Parses a message of go-micro.
     pub(super) fn read(json: &[u8]) -> Option<Self> {
         serde_json::from_slice(json).ok()
     }
 
-    /// The service it is about.
+    /// The name of the service.
     pub(super) fn name(&self) -> &str {
         self.service.as_ref().map_or("", |service| &service.name)
     }
@@ -75,7 +75,7 @@ impl RegistryMessage {
         self.service.map(Service::into_nodes).unwrap_or_default()
     }
 
-    /// The answers to a question, of a process that has these nodes: one for each version.
+    /// The answers to a query, of a process with these nodes: one for each version.
     pub(super) fn answers<'a>(&self, own: impl Iterator<Item = &'a Node>) -> Vec<Vec<u8>> {
         match (&*self.action, self.name()) {
             ("list", _) => {
@@ -107,7 +107,7 @@ mod tests {
 
     const CAPTURE: &str = include_str!("../../../../interop/captures/v6-registry-nats.txt");
 
-    /// The JSON in a capture that go-micro's registry said or heard.
+    /// The JSON payloads of a capture.
     fn captured() -> Vec<&'static str> {
         let lines = CAPTURE.lines();
         let payloads = lines.filter_map(|line| line.get(2..)?.strip_suffix("\\r\\n"));
