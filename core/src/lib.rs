@@ -64,7 +64,7 @@ pub use call::Identity;
 pub use call::{Answer, Call};
 pub use client::Client;
 pub use codec::{Codec, Codecs, Message, Payload, Reply, Streaming};
-pub use context::{Compression, Context, Criticality, Trace};
+pub use context::{Compression, Context, Criticality, Leaving, Trace};
 pub use error::{Code, Error, Outcome, Result};
 pub use macros::{Message, service};
 pub use message::{Body, BodyStream, ContentType, Extensions, Request, Response, Target};

@@ -78,6 +78,7 @@ impl Blueprint<'_> {
             self.identity.clone(),
             self.concurrency,
             here,
+            self.status.leaving_signal(),
         ));
         let operations = elsewhere.map(|listener| {
             Arc::new(OpsEntrance::new(listener, entrance.clone())) as Arc<dyn Call>

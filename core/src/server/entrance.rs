@@ -13,7 +13,7 @@ use tokio::time::Sleep;
 
 use crate::{
     call::{Answer, Begun, Call, Identity, Listing, Operations, Shape, Traced, Watch},
-    context::Trace,
+    context::{Leaving, Trace},
     error::{Error, Outcome, Result},
     message::{Request, Response, TOPICS},
     server::{
@@ -58,6 +58,8 @@ pub struct Entrance {
     events: OnceLock<Arc<dyn Call>>,
     busy: Arc<Busy>,
     operations: OpsListener,
+    /// For handlers of streams.
+    leaving: Leaving,
 }
 
 impl Entrance {
@@ -67,8 +69,10 @@ impl Entrance {
         identity: Identity,
         limit: usize,
         operations: OpsListener,
+        leaving: Leaving,
     ) -> Self {
         Entrance {
+            leaving,
             table,
             layered,
             operations,
@@ -121,6 +125,9 @@ impl Entrance {
             return self.without_route(request);
         };
         request.context_mut().arrive();
+        if route.is_stream() {
+            request.context_mut().insert(self.leaving.clone());
+        }
         let call = self.layered.as_ref().unwrap_or(&route.call);
         let deadline = request.context().deadline();
         let trace = *request.context().trace();

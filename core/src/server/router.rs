@@ -280,6 +280,11 @@ impl Route {
             is_operational: false,
         }
     }
+
+    /// Whether its request or its answer is a stream.
+    pub(crate) fn is_stream(&self) -> bool {
+        self.shape.request_stream || self.shape.response_stream
+    }
 }
 
 impl Call for Table {

@@ -1,10 +1,7 @@
 //! Where a service stands in its life, and what its health is made of.
 
 use std::{
-    sync::{
-        OnceLock,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::OnceLock,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -12,6 +9,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::{
+    context::{Leaving, LeavingSignal},
     error::{Error, Result, details::reason},
     time::{self, Nanos},
 };
@@ -46,7 +44,7 @@ pub struct Status {
     pub(super) began: Nanos,
     /// Seconds of Unix time.
     pub(super) started: u64,
-    leaving: AtomicBool,
+    leaving: LeavingSignal,
     /// Whose it is: the names of the service and of its node.
     identity: OnceLock<(String, String)>,
     registration: Mutex<Registration>,
@@ -70,7 +68,7 @@ impl Status {
             started: SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since| since.as_secs()),
-            leaving: AtomicBool::new(false),
+            leaving: LeavingSignal::new(),
             identity: OnceLock::new(),
             warnings: Mutex::default(),
             registration: Mutex::new(Registration {
@@ -124,14 +122,19 @@ impl Status {
 
     /// Not ready any more: it is about to end.
     pub fn leaving(&self) {
-        self.leaving.store(true, Relaxed);
+        self.leaving.send();
         // Its record goes now.
         self.registration.lock().failure = Some("leaving".to_owned());
     }
 
+    /// The signal that it is about to end.
+    pub fn leaving_signal(&self) -> Leaving {
+        self.leaving.receiver()
+    }
+
     /// Whether it wants requests.
     pub(crate) fn is_ready(&self) -> bool {
-        !self.leaving.load(Relaxed)
+        !self.leaving.was_sent()
     }
 
     pub(super) fn is_registered(&self) -> bool {
