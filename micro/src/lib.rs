@@ -56,9 +56,9 @@ pub mod transport;
 pub use micro_core::Identity;
 pub use micro_core::{
     Answer, Body, BodyStream, Broker, Call, Client, Code, Codec, Codecs, Compression, ContentType,
-    Context, Criticality, Error, Extensions, Handler, Leaving, Message, Metadata, Ops, Outcome, Payload,
-    Reply, Request, Response, Result, Router, Routes, Socket, Streaming, Target, Trace, balance,
-    broker, client, codec, middleware, nearest, net, protocols, selector, server, service,
+    Context, Criticality, Error, Extensions, Handler, Leaving, Message, Metadata, Ops, Outcome,
+    Payload, Reply, Request, Response, Result, Router, Routes, Socket, Streaming, Target, Trace,
+    balance, broker, client, codec, middleware, nearest, net, protocols, selector, server, service,
 };
 pub use plugins::Plugins;
 pub use service::{Lifecycle, Running, Service};

@@ -30,7 +30,7 @@ pub(crate) fn run_node(id: &str) -> Result<()> {
     let own = id.to_owned();
     let echo = move |_: Context, number: u64| {
         let id = own.clone();
-        async move { micro::Result::Ok(Echo { number, id }) }
+        async move { Ok::<_, micro::Error>(Echo { number, id }) }
     };
     // As it may be repeated, a call in a node that dies is.
     let service = Service::new(SERVICE)

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     context::Context,
+    error::Error,
     server::{Handler, Router, ops::Refusals, stats::EndpointStats, status::Status},
     time,
 };
@@ -17,11 +18,11 @@ pub(super) fn routes(status: Arc<Status>, endpoints: Endpoints, refusals: Arc<Re
     let of_health = status.clone();
     let health = move |_: Context, _: Value| {
         let health = of_health.health();
-        async move { Ok(health) }
+        async move { Ok::<_, Error>(health) }
     };
     let stats = move |_: Context, _: Value| {
         let stats = stats(&status, &endpoints, &refusals);
-        async move { Ok(stats) }
+        async move { Ok::<_, Error>(stats) }
     };
     Router::new()
         .handle("Debug.Health", health.idempotent())

@@ -38,10 +38,33 @@ use crate::{
 ///     .handle("Text.Upper", upper.idempotent())
 ///     .handle("Text.Count", count);
 /// ```
+///
+/// The error is any type that converts into [`micro::Error`](crate::Error):
+///
+/// ```
+/// use micro::{Context, Error, Router};
+///
+/// enum ShopError {
+///     OutOfStock(u32),
+/// }
+///
+/// impl From<ShopError> for Error {
+///     fn from(error: ShopError) -> Self {
+///         let ShopError::OutOfStock(id) = error;
+///         Error::failed_precondition(format!("article {id} is out of stock"))
+///     }
+/// }
+///
+/// async fn order(_: Context, id: u32) -> Result<(), ShopError> {
+///     Err(ShopError::OutOfStock(id))
+/// }
+///
+/// let router = Router::new().handle("Shop.Order", order);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot handle calls",
-    label = "not an `async fn(Context, Request) -> micro::Result<Response>`",
-    note = "request and response are a type with `#[derive(micro::Message)]`, or `micro::Streaming` of one; the future must be `Send`"
+    label = "not an `async fn(Context, Request) -> Result<Response, Error>`",
+    note = "request and response are a type with `#[derive(micro::Message)]`, or `micro::Streaming` of one; `micro::Error` must implement `From` of the error; the future must be `Send`"
 )]
 pub trait Handler<Args>: Clone + Send + Sync + Sized + 'static {
     /// What it says of itself in the registry, under a name.
@@ -78,12 +101,13 @@ pub trait Handler<Args>: Clone + Send + Sync + Sized + 'static {
     }
 }
 
-impl<F, Fut, In, Out> Handler<(In, Out)> for F
+impl<F, Fut, In, Out, E> Handler<(In, Out)> for F
 where
     F: Fn(Context, In) -> Fut + Clone + Send + Sync + 'static,
-    Fut: Future<Output = Result<Out>> + Send + 'static,
+    Fut: Future<Output = Result<Out, E>> + Send + 'static,
     In: Payload,
     Out: Payload,
+    E: Into<Error>,
 {
     fn describe(&self, name: &str) -> Endpoint {
         let mut endpoint = Endpoint::new(name);
@@ -107,7 +131,9 @@ where
         Box::pin(async move {
             let (context, content_type, body) = request.into_parts();
             let input = In::from_body(&content_type, &codecs, body)?;
-            let mut output = function(context, input).await.map_err(Error::answered)?;
+            let mut output = function(context, input)
+                .await
+                .map_err(|error| error.into().answered())?;
             let metadata = output.take_metadata();
             let body = output.into_body(&content_type, &codecs)?;
             let mut response = Response::new(content_type, body);

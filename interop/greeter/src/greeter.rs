@@ -52,7 +52,7 @@ impl Greeter {
             .handle("Greeter.Chat", chat)
             .handle("Greeter.Events", move |_: Context, _: Empty| {
                 let events = events.lock().clone();
-                async move { Ok(events) }
+                async move { Ok::<_, micro::Error>(events) }
             })
             .handle(
                 "Greeter.Publish",
@@ -62,7 +62,7 @@ impl Greeter {
                         let cx = cx.with("X-Event-Key", "yes");
                         let event = Event { name: what.name };
                         client.publish(&cx, &what.topic, &event).await?;
-                        Ok(Empty {})
+                        Ok::<_, micro::Error>(Empty {})
                     }
                 },
             )

@@ -31,7 +31,9 @@ impl Codec for Cbor {
 fn echo() -> Service {
     Service::new("text")
         .lifecycle(|life| life.deregister_delay = Duration::ZERO)
-        .handle("Text.Echo", async |_: Context, text: String| Ok(text))
+        .handle("Text.Echo", async |_: Context, text: String| {
+            Ok::<_, micro::Error>(text)
+        })
 }
 
 async fn call(plugins: Plugins) -> Result<String> {

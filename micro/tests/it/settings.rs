@@ -544,10 +544,9 @@ async fn a_handlers_client_is_of_the_plugins_that_the_service_runs_with() {
         .transport(transport.clone());
     let back = Service::new("back")
         .plugins(plugins.clone())
-        .handle(
-            "Back.Name",
-            async |_: Context, (): ()| Ok("back".to_owned()),
-        )
+        .handle("Back.Name", async |_: Context, (): ()| {
+            Ok::<_, micro::Error>("back".to_owned())
+        })
         .serve()
         .await
         .unwrap();

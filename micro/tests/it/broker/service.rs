@@ -164,7 +164,7 @@ async fn stopping_finishes_what_is_being_handled() {
                 .await
                 .map_err(|_| Error::internal("nobody listens"))?;
             tokio::time::sleep(Duration::from_millis(200)).await;
-            Ok(())
+            Ok::<_, micro::Error>(())
         }
     };
     let service = Service::new("mailer")
@@ -207,7 +207,7 @@ async fn a_service_subscribes_to_the_broker_it_is_given() {
 
 #[tokio::test]
 async fn subscribing_twice_alike_is_told_at_the_start() {
-    let handler = |_: Context, _: Created| async { Ok(()) };
+    let handler = |_: Context, _: Created| async { Ok::<_, micro::Error>(()) };
     let service = Service::new("mailer")
         .plugins(plugins(&Memory::new()))
         .subscribe("user.created", handler)

@@ -30,7 +30,7 @@ impl Slow {
             async move {
                 called.notify_one();
                 go_on.notified().await;
-                Result::Ok(())
+                Ok::<_, micro::Error>(())
             }
         };
         service().handle("Slow.Wait", wait)

@@ -36,7 +36,7 @@ impl Blocked {
             async move {
                 begun.fetch_add(1, Relaxed);
                 let _ = gone.lock().unwrap().recv();
-                Ok(body)
+                Ok::<_, micro::Error>(body)
             }
         };
         let running = Service::new("blocked")

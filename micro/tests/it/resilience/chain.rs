@@ -113,7 +113,7 @@ async fn cancelling_a_call_cancels_it_down_the_chain() {
         async move {
             let _guard = guard;
             sleep(Duration::from_secs(60)).await;
-            Ok(text)
+            Ok::<_, micro::Error>(text)
         }
     };
     let leaf = town.service("leaf", "leaf").handle("Leaf.Wait", wait);

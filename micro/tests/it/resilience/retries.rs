@@ -92,7 +92,7 @@ async fn a_slow_answer_to_a_call_that_must_not_be_repeated_is_taken() {
             let slow = text == "slow";
             async move {
                 sleep(millis(if slow { 4_000 } else { 1 })).await;
-                Ok(text)
+                Ok::<_, micro::Error>(text)
             }
         };
         let service = town.service(host, "text").handle("Text.Echo", slow);
@@ -119,7 +119,7 @@ async fn a_call_that_was_sent_to_a_node_that_dies_is_unknown_and_not_repeated() 
             counted.add();
             async move {
                 sleep(millis(1_000)).await;
-                Ok(text)
+                Ok::<_, micro::Error>(text)
             }
         };
         let service = town.service(host, "text").handle("Text.Echo", slow);

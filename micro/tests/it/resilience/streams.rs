@@ -51,7 +51,7 @@ async fn clock(town: &Town) -> (Running, Count) {
     let (ticking, flooding, stopped) = (alive.clone(), alive.clone(), alive.clone());
     let tick = move |_: Context, every: u64| {
         let ticks = ticks(every, &ticking);
-        async move { Ok(ticks) }
+        async move { Ok::<_, micro::Error>(ticks) }
     };
     let flood = move |_: Context, _: Streaming<u64>| {
         let guard = Guard::of(&flooding);
@@ -61,7 +61,7 @@ async fn clock(town: &Town) -> (Running, Count) {
                 let _guard = guard;
                 while sender.send("x".repeat(10_000)).await.is_ok() {}
             });
-            Ok(flood)
+            Ok::<_, micro::Error>(flood)
         }
     };
     let stop = move |_: Context, _: u64| {

@@ -93,7 +93,7 @@ async fn settings_give_files_and_switches() {
         .lifecycle(|life| life.deregister_delay = Duration::ZERO)
         .handle(
             "Greeter.Hello",
-            async |_: micro::Context, name: bytes::Bytes| Ok(name),
+            async |_: micro::Context, name: bytes::Bytes| Ok::<_, micro::Error>(name),
         );
     let running = service.serve().await.unwrap();
     assert_eq!(running.node().metadata["tls"], "true");
