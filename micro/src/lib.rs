@@ -35,7 +35,7 @@
 //!     .handle("Greeter.Hello", hello.idempotent());
 //! let running = greeter.serve().await?;
 //!
-//! let hello = running.client()?.method("greeter", "Greeter.Hello");
+//! let hello = running.client().method("greeter", "Greeter.Hello");
 //! let reply: String = hello.call(&Context::new(), "John".to_owned()).await?;
 //! assert_eq!(reply, "Hello John");
 //! # Ok(())

@@ -300,15 +300,14 @@ impl Service {
         self
     }
 
-    /// A client for its handlers; every call gives the same one.
+    /// The client of this service, for its handlers. Every call returns the same client, whichever builder methods follow.
     ///
-    /// It is made when it is first used, of the plugins that the service has by then: those it runs
-    /// with, settings and all, when the first call is made by a handler.
-    pub fn client(&self) -> Result<Client> {
+    /// It is built when it is first used, from the plugins and settings that the service then has: in a handler, those
+    /// that it runs with.
+    pub fn client(&self) -> Client {
         let plugins = self.all_plugins().called_by(&self.name);
-        plugins.check()?;
         self.client.settle(move || plugins.parts());
-        Ok(self.client.clone())
+        self.client.clone()
     }
 
     /// Serves in the caller's runtime until [`Running::stop`].

@@ -103,6 +103,12 @@ impl Layers {
         self.0.push(layer);
     }
 
+    /// These layers, and `inner` inside them.
+    pub(crate) fn and(mut self, inner: Layers) -> Self {
+        self.0.extend(inner.0);
+        self
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

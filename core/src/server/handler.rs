@@ -10,6 +10,7 @@ use crate::{
     context::Context,
     error::{Error, Outcome, Result},
     message::{Request, Response},
+    middleware::{Layer, Layers},
     node::Endpoint,
     server::busy::Permit,
     time,
@@ -94,10 +95,37 @@ pub trait Handler<Args>: Clone + Send + Sync + Sized + 'static {
         Blocking(self)
     }
 
+    /// Puts a layer around this endpoint alone, inside those of its router and its service, and inside those it already has.
+    ///
+    /// ```
+    /// use micro::{Context, Handler, Result, Router};
+    /// use std::time::Duration;
+    /// use tower::timeout::TimeoutLayer;
+    ///
+    /// async fn report(_: Context, year: u32) -> Result<String> {
+    ///     Ok(format!("the report of {year}"))
+    /// }
+    ///
+    /// let limited = report.idempotent().layer(TimeoutLayer::new(Duration::from_secs(1)));
+    /// let router = Router::new().handle("Reports.Get", limited);
+    /// ```
+    fn layer(self, layer: impl Layer) -> Layered<Self> {
+        Layered {
+            handler: self,
+            layers: Layers::new().with(layer),
+        }
+    }
+
     /// Whether it runs on the blocking pool.
     #[doc(hidden)]
     fn is_blocking(&self) -> bool {
         false
+    }
+
+    /// The layers around it, the first outermost.
+    #[doc(hidden)]
+    fn layers(&self) -> Layers {
+        Layers::new()
     }
 }
 
@@ -161,6 +189,10 @@ impl<Args, H: Handler<Args>> Handler<(Idempotent<()>, Args)> for Idempotent<H> {
     fn is_blocking(&self) -> bool {
         self.0.is_blocking()
     }
+
+    fn layers(&self) -> Layers {
+        self.0.layers()
+    }
 }
 
 /// A handler that changes nothing; see [`Handler::read_only`].
@@ -181,6 +213,10 @@ impl<Args, H: Handler<Args>> Handler<(ReadOnly<()>, Args)> for ReadOnly<H> {
 
     fn is_blocking(&self) -> bool {
         self.0.is_blocking()
+    }
+
+    fn layers(&self) -> Layers {
+        self.0.layers()
     }
 }
 
@@ -239,9 +275,38 @@ impl<Args, H: Handler<Args>> Handler<(Blocking<()>, Args)> for Blocking<H> {
     fn is_blocking(&self) -> bool {
         true
     }
+
+    fn layers(&self) -> Layers {
+        self.0.layers()
+    }
 }
 
-/// A handler behind the box_service.
+/// A handler with layers around it; see [`Handler::layer`].
+#[derive(Clone, Debug)]
+pub struct Layered<H> {
+    handler: H,
+    layers: Layers,
+}
+
+impl<Args, H: Handler<Args>> Handler<(Layered<()>, Args)> for Layered<H> {
+    fn describe(&self, name: &str) -> Endpoint {
+        self.handler.describe(name)
+    }
+
+    fn handle(&self, request: Request, codecs: &Codecs) -> Answer {
+        self.handler.handle(request, codecs)
+    }
+
+    fn is_blocking(&self) -> bool {
+        self.handler.is_blocking()
+    }
+
+    fn layers(&self) -> Layers {
+        self.handler.layers().and(self.layers.clone())
+    }
+}
+
+/// A handler whose type is erased.
 pub(super) struct Erased<H, Args> {
     handler: H,
     codecs: Codecs,
@@ -264,7 +329,8 @@ pub(super) struct Prepare {
 type WithCodecs = Box<dyn Fn(&Codecs) -> Arc<dyn Call> + Send + Sync>;
 
 pub(super) fn prepare<Args: 'static>(handler: impl Handler<Args>) -> Prepare {
-    Prepare {
+    let layers = handler.layers();
+    let prepared = Prepare {
         blocking: handler.is_blocking(),
         with: Box::new(move |codecs| {
             Arc::new(Erased {
@@ -273,5 +339,20 @@ pub(super) fn prepare<Args: 'static>(handler: impl Handler<Args>) -> Prepare {
                 args: PhantomData,
             })
         }),
+    };
+    prepared.layered(&layers)
+}
+
+impl Prepare {
+    /// Puts layers around the handler.
+    pub(super) fn layered(self, layers: &Layers) -> Self {
+        if layers.is_empty() {
+            return self;
+        }
+        let (layers, with) = (layers.clone(), self.with);
+        Prepare {
+            with: Box::new(move |codecs| layers.stack(with(codecs))),
+            ..self
+        }
     }
 }

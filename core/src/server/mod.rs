@@ -13,7 +13,7 @@ mod stats;
 mod status;
 mod subscriber;
 
-pub use handler::{Blocking, Handler, Idempotent, ReadOnly};
+pub use handler::{Blocking, Handler, Idempotent, Layered, ReadOnly};
 pub use ops::Ops;
 pub use router::{Router, Routes};
 pub use stats::EndpointStats;

@@ -29,7 +29,7 @@ impl Greeter {
 
     /// The service with its endpoints and its subscription.
     pub fn serve(&self, service: Service) -> Result<Service> {
-        let client = service.client()?;
+        let client = service.client();
         let greeter = self.clone();
         let service = service.subscribe(EVENTS, move |cx: Context, event: Event| {
             let greeter = greeter.clone();

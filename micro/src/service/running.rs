@@ -204,9 +204,9 @@ impl Running {
         listener.map(|listener| listener.address())
     }
 
-    /// A client made of the same plugins; the same one that [`Service::client`] gave.
-    pub fn client(&self) -> Result<Client> {
-        Ok(self.client.clone())
+    /// The client of this service; the one that [`Service::client`] returns.
+    pub fn client(&self) -> Client {
+        self.client.clone()
     }
 
     /// Ends it without losing a call: not ready, deregister, serve on for a moment, go away, drain, close.

@@ -14,6 +14,7 @@ mod http1;
 #[cfg(feature = "grpc")]
 mod http2;
 mod identity;
+mod layers;
 mod limits;
 mod metadata;
 mod middleware;

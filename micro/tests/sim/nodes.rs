@@ -388,7 +388,7 @@ impl futures_core::Stream for Echo {
 
 fn relay(service: Service, id: &str, scene: &Scene) -> Result<Service> {
     let ledger = &scene.ledger;
-    let client = service.client()?;
+    let client = service.client();
     let put = leaf_method(&client, "Leaf.Put");
     let get = leaf_method(&client, "Leaf.Get");
     let (put_ledger, get_ledger) = (ledger.clone(), ledger.clone());

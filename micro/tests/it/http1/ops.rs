@@ -61,7 +61,7 @@ async fn metrics_are_in_prometheus_text() {
         read_one(&mut socket).await;
     }
     // It has looked for itself.
-    let client = running.client().unwrap();
+    let client = running.client();
     let health = client.method::<serde_json::Value, serde_json::Value>("greeter", "Debug.Health");
     let asked = health.call(&micro::Context::new(), serde_json::json!({}));
     asked.await.unwrap();
@@ -104,7 +104,7 @@ async fn metrics_are_in_prometheus_text() {
 #[tokio::test]
 async fn stats_tell_the_threads_and_the_memory_of_the_process() {
     let running = greeter(|_| {}).await;
-    let client = running.client().unwrap();
+    let client = running.client();
     let stats = client.method::<serde_json::Value, serde_json::Value>("greeter", "Debug.Stats");
     let cx = micro::Context::new();
     let asked = async || {

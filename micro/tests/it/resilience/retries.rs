@@ -159,7 +159,7 @@ async fn an_endpoint_that_a_service_has_not_is_rejected_once_and_answered_by_who
     let (_one, _) = town.echo("one").await;
     let (_two, _) = town.echo("two").await;
     let relay = town.service("relay", "relay");
-    let wrong = relay.client().unwrap();
+    let wrong = relay.client();
     let wrong = wrong.method::<String, String>("text", "Text.Eco");
     let pass = move |cx: Context, text: String| {
         let wrong = wrong.clone();

@@ -146,7 +146,7 @@ async fn a_handler_s_streams_end_with_its_own_time() {
     let town = Town::new();
     let (_clock, alive) = clock(&town).await;
     let front = town.service("front", "front");
-    let tick = front.client().unwrap();
+    let tick = front.client();
     let tick = tick.method::<u64, Streaming<u32>>("clock", "Clock.Tick");
     let relay = move |cx: Context, every: u64| {
         let tick = tick.clone();
@@ -171,7 +171,7 @@ async fn the_default_timeout_is_over_once_a_stream_has_begun() {
     let town = Town::new();
     let (_clock, alive) = clock(&town).await;
     let front = town.service("front", "front");
-    let tick = front.client().unwrap();
+    let tick = front.client();
     let tick = tick.method::<u64, Streaming<u32>>("clock", "Clock.Tick");
     let relay = move |cx: Context, every: u64| {
         let tick = tick.clone();

@@ -97,7 +97,7 @@ async fn settings_give_files_and_switches() {
         );
     let running = service.serve().await.unwrap();
     assert_eq!(running.node().metadata["tls"], "true");
-    assert_eq!(hello(&running.client().unwrap()).await.unwrap(), "John");
+    assert_eq!(hello(&running.client()).await.unwrap(), "John");
 }
 
 #[tokio::test]

@@ -119,7 +119,7 @@ async fn one_line_gives_a_service_tls_for_listening_and_for_calling() {
             Ok::<_, micro::Error>(text)
         });
     let running = service.serve().await.unwrap();
-    let say = running.client().unwrap().method("echo", "Echo.Say");
+    let say = running.client().method("echo", "Echo.Say");
     let said: Bytes = say.call(&Context::new(), Bytes::from("x")).await.unwrap();
     assert_eq!(said, "x");
 }
