@@ -8,7 +8,12 @@ use tokio::{
     time::{Instant, sleep_until, timeout, timeout_at},
 };
 
-use super::{Lifecycle, Service, registration::Registration};
+use super::{
+    Lifecycle, Service,
+    hooks::{Hooks, Started},
+    registration::Registration,
+};
+use crate::runtime::Signals;
 use micro_core::{
     address::advertised,
     call::Identity,
@@ -42,6 +47,10 @@ pub struct Running {
     lifecycle: Lifecycle,
     status: Arc<Status>,
     rng: Rng,
+    /// Until the service registers.
+    hooks: Option<Hooks>,
+    /// From then on.
+    started: Option<Started>,
 }
 
 impl Running {
@@ -148,11 +157,17 @@ impl Running {
             lifecycle: service.lifecycle,
             status,
             rng: plugins.rng(),
+            hooks: Some(service.hooks),
+            started: None,
         })
     }
 
-    /// Registers it, and goes on doing so; a registry elsewhere that is away is waited for meanwhile.
+    /// Runs the start hooks, starts background tasks, and registers the service, again and again; a registry elsewhere
+    /// that is away is waited for meanwhile.
     pub(super) async fn register(&mut self) -> Result<()> {
+        if let Some(hooks) = self.hooks.take() {
+            self.started = Some(hooks.start(&self.status).await?);
+        }
         let node = &self.node;
         let mut registration = Registration::new(
             self.registry.clone(),
@@ -209,6 +224,28 @@ impl Running {
         self.client.clone()
     }
 
+    /// Serves until SIGTERM or SIGINT, then stops as [`stop`](Self::stop) does. A second signal ends the process at once.
+    ///
+    /// For a `main` of one's own; [`Service::run`] does the same with a runtime a core.
+    ///
+    /// ```no_run
+    /// # use micro::{Result, Service};
+    /// #[tokio::main]
+    /// async fn main() -> Result<()> {
+    ///     let running = Service::new("greeter").serve().await?;
+    ///     running.until_signal().await
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Code::Internal`](micro_core::Code::Internal) if signals cannot be received.
+    pub async fn until_signal(self) -> Result<()> {
+        let mut signals = Signals::listen()?;
+        signals.next().await;
+        signals.during(self.stop()).await;
+        Ok(())
+    }
+
     /// Ends it without losing a call: not ready, deregister, serve on for a moment, go away, drain, close.
     ///
     /// Takes at most a second longer than [`Lifecycle::drain`], or than [`Lifecycle::deregister_delay`] where that is longer.
@@ -255,13 +292,23 @@ impl Running {
                 tracing::warn!(limit = ?drain, "calls in flight did not end in time");
             }
         };
-        tokio::join!(events, calls);
+        let mut started = self.started.take();
+        let tasks = async {
+            if let Some(started) = &mut started {
+                started.end_tasks(began + drain.max(deregister_delay)).await;
+            }
+        };
+        tokio::join!(events, calls, tasks);
         if timeout(CLOSING, self.listener.close()).await.is_err() {
             tracing::warn!(limit = ?CLOSING, "connections did not end; a handler holds their thread");
         }
         if let Some(listener) = &self.ops_listener {
             // Probes are answered until the last call has ended.
             let _ = timeout(CLOSING, listener.close()).await;
+        }
+        if let Some(started) = &mut started {
+            let limit = (began + drain).max(Instant::now() + drain.min(LEAST_DRAIN));
+            started.run_stop_hooks(limit).await;
         }
     }
 }

@@ -9,6 +9,7 @@ mod connect;
 mod golden;
 #[cfg(feature = "grpc")]
 mod grpc;
+mod hooks;
 #[cfg(feature = "http")]
 mod http1;
 #[cfg(feature = "grpc")]
