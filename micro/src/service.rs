@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::runtime::Handle;
 
-use crate::{plugins::Plugins, runtime::Signals, settings::Settings};
+use crate::{runtime::Signals, settings::Settings};
 use hooks::Hooks;
 use micro_core::{
     client::Client,
@@ -17,6 +17,7 @@ use micro_core::{
     error::{Error, Result},
     middleware::{Layer, Layers},
     net::io::read_hosts,
+    plugins::Plugins,
     server::{Handler, Ops, Router, Routes, Topic},
 };
 pub use running::Running;

@@ -19,6 +19,7 @@
 
 mod box_service;
 mod error;
+mod fault;
 mod from_fn;
 
 use std::{fmt, sync::Arc};
@@ -27,6 +28,7 @@ use tower_service::Service;
 
 pub use box_service::BoxService;
 use box_service::Outermost;
+pub use fault::Fault;
 pub use from_fn::{FromFn, Next, from_fn};
 
 use crate::{

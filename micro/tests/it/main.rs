@@ -6,6 +6,7 @@ mod builders;
 mod codec;
 #[cfg(feature = "http")]
 mod connect;
+mod fault;
 mod golden;
 #[cfg(feature = "grpc")]
 mod grpc;
