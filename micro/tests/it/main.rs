@@ -6,6 +6,7 @@ mod builders;
 mod codec;
 #[cfg(feature = "http")]
 mod connect;
+mod examples;
 mod fault;
 mod golden;
 #[cfg(feature = "grpc")]
