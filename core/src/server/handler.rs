@@ -12,7 +12,7 @@ use crate::{
     message::{Request, Response},
     middleware::{Layer, Layers},
     node::Endpoint,
-    server::busy::Permit,
+    server::in_flight::Permit,
     time,
 };
 

@@ -1,11 +1,11 @@
 //! The answering side: one port, the router, handlers, and the way out.
 
+mod admission;
 mod assembly;
-mod busy;
-mod counted;
+mod counted_stream;
 mod debug;
-mod entrance;
 mod handler;
+mod in_flight;
 mod ops;
 mod report;
 mod router;

@@ -115,7 +115,7 @@ impl Refusals {
 }
 
 /// Puts the layers that cover operational endpoints around a call.
-pub(crate) type Cover = Box<dyn Fn(Arc<dyn Call>) -> Arc<dyn Call> + Send + Sync>;
+pub(crate) type OpsLayers = Box<dyn Fn(Arc<dyn Call>) -> Arc<dyn Call> + Send + Sync>;
 
 /// What every listener of a server shares of its operational endpoints.
 pub(crate) struct OpsState {
@@ -123,7 +123,7 @@ pub(crate) struct OpsState {
     debug: Arc<dyn Call>,
     /// `Debug.Health` and `Debug.Stats`, under the layers that cover them.
     covered: Arc<dyn Call>,
-    cover: Cover,
+    cover: OpsLayers,
     /// By the number of the endpoint.
     slots: [Arc<Slots>; Operation::ALL.len()],
     watches: Arc<Slots>,
@@ -135,7 +135,7 @@ impl OpsState {
     pub(crate) fn new(
         ops: &Ops,
         debug: Arc<dyn Call>,
-        cover: Cover,
+        cover: OpsLayers,
         hosts: Vec<String>,
         refusals: Arc<Refusals>,
     ) -> Arc<Self> {
@@ -205,7 +205,7 @@ impl Operations for OpsListener {
 }
 
 /// Answers at an address that is for operational endpoints alone.
-pub(crate) struct OpsEntrance {
+pub(crate) struct OpsAdmission {
     /// `Debug.*`, if they are served.
     debug: Option<Arc<dyn Call>>,
     /// What health and reflection tell of.
@@ -213,9 +213,9 @@ pub(crate) struct OpsEntrance {
     served: OpsListener,
 }
 
-impl OpsEntrance {
+impl OpsAdmission {
     pub(crate) fn new(served: OpsListener, server: Arc<dyn Call>) -> Self {
-        OpsEntrance {
+        OpsAdmission {
             debug: served.serve(Operation::Debug, None),
             server,
             served,
@@ -223,7 +223,7 @@ impl OpsEntrance {
     }
 }
 
-impl Call for OpsEntrance {
+impl Call for OpsAdmission {
     fn call(&self, request: Request) -> Answer {
         match self.begin(request, crate::time::now()) {
             Begun::Done(answer) => Box::pin(async { answer }),

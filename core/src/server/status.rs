@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Tells how old what is known of other services is, by name.
-type Ages = Box<dyn Fn() -> Vec<(String, Duration)> + Send + Sync>;
+type DiscoveryAges = Box<dyn Fn() -> Vec<(String, Duration)> + Send + Sync>;
 
 /// Reads counters by their names.
 type Counters = Box<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>;
@@ -50,7 +50,7 @@ pub struct Status {
     registration: Mutex<Registration>,
     /// What works, and not as it should.
     warnings: Mutex<Vec<String>>,
-    ages: OnceLock<Ages>,
+    ages: OnceLock<DiscoveryAges>,
     counters: OnceLock<Counters>,
 }
 

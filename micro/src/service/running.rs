@@ -87,7 +87,7 @@ impl Running {
         let ops_address = service.ops.address.clone();
         // Before the first connection comes, which may be meant for whoever had the address before.
         let Assembly {
-            entrance,
+            admission,
             operations,
             endpoints,
         } = Blueprint {
@@ -102,7 +102,7 @@ impl Running {
             concurrency: service.lifecycle.concurrency,
         }
         .assemble()?;
-        let listener = transport.listen(address, entrance.clone()).await?;
+        let listener = transport.listen(address, admission.clone()).await?;
         status.counts(listener.counters());
         let ops_listener = match (ops_address, operations) {
             (Some(address), Some(call)) => Some(transport.listen(&address, call).await?),
@@ -140,10 +140,10 @@ impl Running {
             false => {
                 let broker = service.client.broker();
                 if let Some(events) = broker.attach(&node.address) {
-                    entrance.take_events(events);
+                    admission.take_events(events);
                 }
                 let (topics, name) = (service.topics, &service.name);
-                Some(Subscribers::start(broker, topics, name, entrance, &workers).await?)
+                Some(Subscribers::start(broker, topics, name, admission, &workers).await?)
             }
         };
         Ok(Running {

@@ -218,10 +218,13 @@ async fn handle_made_for_one_call_knows_the_usual_latency() {
     let fresh = echo(&client);
     let (answer, record) = fresh.call(&Context::new(), "x".into()).explain().await;
     answer.unwrap();
-    let patience = record.attempts[0].attempt_timeout_us;
-    assert!(patience <= 50_000, "it waits {patience} µs: {record}");
+    let attempt_timeout = record.attempts[0].attempt_timeout_us;
+    assert!(
+        attempt_timeout <= 50_000,
+        "it waits {attempt_timeout} µs: {record}"
+    );
     let other = client.method::<String, String>("text", "Text.Other");
     let (_, record) = other.call(&Context::new(), "x".into()).explain().await;
-    let patience = record.attempts[0].attempt_timeout_us;
-    assert_eq!(patience, 250_000, "each endpoint has its own");
+    let attempt_timeout = record.attempts[0].attempt_timeout_us;
+    assert_eq!(attempt_timeout, 250_000, "each endpoint has its own");
 }

@@ -17,8 +17,8 @@ use crate::{
     error::{Error, Outcome, Result},
     message::{Request, Response, TOPICS},
     server::{
-        busy::{Busy, Permit},
-        counted::Counted,
+        counted_stream::CountedStream,
+        in_flight::{InFlight, Permit},
         ops::OpsListener,
         report,
         router::{Route, Table},
@@ -48,7 +48,7 @@ fn is_timed(now: Nanos) -> bool {
 }
 
 /// The first layer of a server.
-pub struct Entrance {
+pub struct Admission {
     table: Arc<Table>,
     /// The user's layers over the table, if there are any.
     layered: Option<Arc<dyn Call>>,
@@ -56,13 +56,13 @@ pub struct Entrance {
     identity: Identity,
     /// What answers publishers whose events come by this port.
     events: OnceLock<Arc<dyn Call>>,
-    busy: Arc<Busy>,
+    in_flight: Arc<InFlight>,
     operations: OpsListener,
     /// For handlers of streams.
     leaving: Leaving,
 }
 
-impl Entrance {
+impl Admission {
     pub(crate) fn new(
         table: Arc<Table>,
         layered: Option<Arc<dyn Call>>,
@@ -71,14 +71,14 @@ impl Entrance {
         operations: OpsListener,
         leaving: Leaving,
     ) -> Self {
-        Entrance {
+        Admission {
             leaving,
             table,
             layered,
             operations,
             identity,
             events: OnceLock::new(),
-            busy: Arc::new(Busy::new(limit)),
+            in_flight: Arc::new(InFlight::new(limit)),
         }
     }
 
@@ -101,10 +101,10 @@ impl Entrance {
     fn refuse(&self, request: &Request, now: Nanos) -> Option<Error> {
         let error = if request.context().deadline() <= now {
             Error::deadline_exceeded("the request came when its time had run out")
-        } else if self.busy.running.load(Relaxed) >= self.busy.limit {
+        } else if self.in_flight.running.load(Relaxed) >= self.in_flight.limit {
             Error::resource_exhausted(format!(
                 "{} requests are at work, which is this server's limit",
-                self.busy.limit
+                self.in_flight.limit
             ))
         } else {
             return None;
@@ -113,7 +113,7 @@ impl Entrance {
     }
 }
 
-impl Entrance {
+impl Admission {
     /// Refuses a request, or begins it and counts it.
     // Inlined, so that the request is not moved once more on its way.
     #[inline(always)]
@@ -134,7 +134,7 @@ impl Entrance {
         let mut permit = None;
         if route.blocking {
             // Its job may outlive the call, and holds the permit for as long.
-            let taken = Permit::take(&self.busy);
+            let taken = Permit::take(&self.in_flight);
             request.extensions_mut().insert(taken.clone());
             permit = Some(taken);
         }
@@ -142,15 +142,15 @@ impl Entrance {
         let begun = catch_unwind(AssertUnwindSafe(|| Begun::poll(call.call(request))));
         let took = began.map(|began| time::now().saturating_sub(began));
         if let Some(took) = took {
-            self.busy.check_poll(&route.name, took);
+            self.in_flight.check_poll(&route.name, took);
         }
         let mut answer = match begun {
             Ok(Begun::Done(answer)) => answer,
             Ok(Begun::Running(answer)) => {
-                return Begun::Running(Box::pin(Work::new(
+                return Begun::Running(Box::pin(RunningRequest::new(
                     answer,
                     route,
-                    self.busy.clone(),
+                    self.in_flight.clone(),
                     permit,
                     trace,
                     now,
@@ -165,7 +165,7 @@ impl Entrance {
         match &mut answer {
             Ok(response) if response.body().is_stream() => {
                 let (endpoint, stats) = (route.name.clone(), route.stats.clone());
-                Counted::wrap(response, endpoint, stats, trace, now);
+                CountedStream::wrap(response, endpoint, stats, trace, now);
             }
             Ok(_) => route.stats.record(took, false),
             Err(error) => {
@@ -173,7 +173,7 @@ impl Entrance {
                 route.stats.record(took, true);
             }
         }
-        Begun::Done(self.busy.stamp(answer))
+        Begun::Done(self.in_flight.stamp(answer))
     }
 
     /// Begins a request in a span, which has an event at its end.
@@ -197,7 +197,7 @@ impl Entrance {
     }
 }
 
-impl Call for Entrance {
+impl Call for Admission {
     fn call(&self, request: Request) -> Answer {
         match self.begin(request, time::now()) {
             Begun::Done(answer) => Box::pin(async { answer }),
@@ -247,11 +247,11 @@ impl Call for Entrance {
 }
 
 /// A request that did not end at its first poll.
-struct Work {
+struct RunningRequest {
     answer: Answer,
     endpoint: Arc<str>,
     stats: Arc<EndpointStats>,
-    busy: Arc<Busy>,
+    in_flight: Arc<InFlight>,
     trace: Trace,
     /// Shared with what goes on after the call; counted apart from it where there is none.
     permit: Option<Permit>,
@@ -261,27 +261,27 @@ struct Work {
     recorded: bool,
 }
 
-impl Work {
+impl RunningRequest {
     fn new(
         answer: Answer,
         route: &Route,
-        busy: Arc<Busy>,
+        in_flight: Arc<InFlight>,
         permit: Option<Permit>,
         trace: Trace,
         began: Nanos,
         deadline: Nanos,
     ) -> Self {
         if permit.is_none() {
-            busy.running.fetch_add(1, Relaxed);
+            in_flight.running.fetch_add(1, Relaxed);
         }
         route.stats.begin();
         let deadline = (deadline != NEVER)
             .then(|| Box::pin(tokio::time::sleep_until(time::instant(deadline))));
-        Work {
+        RunningRequest {
             answer,
             endpoint: route.name.clone(),
             stats: route.stats.clone(),
-            busy,
+            in_flight,
             trace,
             permit,
             began,
@@ -291,7 +291,7 @@ impl Work {
     }
 }
 
-impl Future for Work {
+impl Future for RunningRequest {
     type Output = Result<Response>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -299,7 +299,8 @@ impl Future for Work {
         let poll_began = time::now();
         let polled = catch_unwind(AssertUnwindSafe(|| this.answer.as_mut().poll(cx)));
         let ended = time::now();
-        this.busy.check_poll(&this.endpoint, ended - poll_began);
+        this.in_flight
+            .check_poll(&this.endpoint, ended - poll_began);
         let answer = match polled {
             Ok(Poll::Ready(answer)) => {
                 if let Err(error) = &answer {
@@ -322,11 +323,11 @@ impl Future for Work {
             }
         };
         this.recorded = true;
-        let mut answer = this.busy.stamp(answer);
+        let mut answer = this.in_flight.stamp(answer);
         match &mut answer {
             Ok(response) if response.body().is_stream() => {
                 let (endpoint, stats) = (this.endpoint.clone(), this.stats.clone());
-                Counted::wrap(response, endpoint, stats, this.trace, this.began);
+                CountedStream::wrap(response, endpoint, stats, this.trace, this.began);
             }
             answer => {
                 let took = ended - this.began;
@@ -337,10 +338,10 @@ impl Future for Work {
     }
 }
 
-impl Drop for Work {
+impl Drop for RunningRequest {
     fn drop(&mut self) {
         if self.permit.is_none() {
-            self.busy.running.fetch_sub(1, Relaxed);
+            self.in_flight.running.fetch_sub(1, Relaxed);
         }
         self.stats.end();
         if !self.recorded {
