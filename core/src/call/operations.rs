@@ -1,6 +1,6 @@
 //! What protocols know of a server's operational endpoints, and what they tell it.
 
-use std::sync::Arc;
+use std::{future::Future, pin::Pin, sync::Arc};
 
 use super::Call;
 
@@ -95,4 +95,10 @@ pub trait Operations: Send + Sync + 'static {
 
     /// Counts a request that was refused.
     fn refused(&self, refusal: Refusal);
+
+    /// Runs the user's health checks, unless they have just run; `None` where there are none. What `Call::listing`
+    /// returns afterwards has their results.
+    fn check_health(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        None
+    }
 }

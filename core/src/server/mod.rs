@@ -6,12 +6,17 @@ mod counted;
 mod debug;
 mod entrance;
 mod handler;
+mod health;
+pub mod metrics;
 mod ops;
 mod report;
 mod router;
 mod stats;
 mod status;
 mod subscriber;
+
+#[cfg(feature = "http")]
+pub(crate) use debug::METRICS;
 
 pub use handler::{Blocking, Handler, Idempotent, ReadOnly};
 pub use ops::Ops;
@@ -20,6 +25,8 @@ pub use stats::EndpointStats;
 
 #[doc(hidden)]
 pub use assembly::{Assembly, Blueprint};
+#[doc(hidden)]
+pub use health::HealthChecks;
 #[doc(hidden)]
 pub use status::Status;
 #[doc(hidden)]

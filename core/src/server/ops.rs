@@ -6,15 +6,21 @@
 mod limited;
 mod slots;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use crate::{
     call::{Answer, Begun, Call, Identity, Listing, Operation, Operations, Refusal, Shape},
     error::{Error, Result},
     message::Request,
+    server::status::Status,
     time::Nanos,
 };
 use limited::LimitedCall;
@@ -43,6 +49,8 @@ pub struct Ops {
     pub concurrency: usize,
     /// Streams of gRPC's `Health.Watch` at one time; a client that checks health keeps one a connection. 1,024.
     pub watches: usize,
+    /// For how long a health check may run before it counts as failed. 900 ms, as a probe of Kubernetes waits for 1 s.
+    pub health_check_timeout: Duration,
 }
 
 impl Default for Ops {
@@ -56,6 +64,7 @@ impl Default for Ops {
             address: None,
             concurrency: 64,
             watches: 1024,
+            health_check_timeout: Duration::from_millis(900),
         }
     }
 }
@@ -129,6 +138,7 @@ pub(crate) struct OpsState {
     watches: Arc<Slots>,
     hosts: Vec<String>,
     refusals: Arc<Refusals>,
+    status: Arc<Status>,
 }
 
 impl OpsState {
@@ -138,6 +148,7 @@ impl OpsState {
         cover: Cover,
         hosts: Vec<String>,
         refusals: Arc<Refusals>,
+        status: Arc<Status>,
     ) -> Arc<Self> {
         Arc::new(OpsState {
             covered: cover(debug.clone()),
@@ -147,6 +158,7 @@ impl OpsState {
             watches: Slots::new(ops.watches),
             hosts,
             refusals,
+            status,
         })
     }
 }
@@ -201,6 +213,12 @@ impl Operations for OpsListener {
 
     fn refused(&self, refusal: Refusal) {
         self.shared.refusals.count(refusal);
+    }
+
+    fn check_health(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        let status = self.shared.status.clone();
+        let has_checks = !status.checks().is_empty();
+        has_checks.then(|| Box::pin(async move { status.checks().refresh().await }) as _)
     }
 }
 

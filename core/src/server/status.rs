@@ -9,10 +9,14 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     error::{Error, Result, details::reason},
+    server::{
+        health::{Failure, HealthChecks, Outcome},
+        metrics::Metrics,
+    },
     time::{self, Nanos},
 };
 
@@ -54,6 +58,8 @@ pub struct Status {
     warnings: Mutex<Vec<String>>,
     ages: OnceLock<Ages>,
     counters: OnceLock<Counters>,
+    checks: OnceLock<HealthChecks>,
+    metrics: OnceLock<Metrics>,
 }
 
 impl Default for Status {
@@ -80,6 +86,8 @@ impl Status {
             }),
             ages: OnceLock::new(),
             counters: OnceLock::new(),
+            checks: OnceLock::new(),
+            metrics: OnceLock::new(),
         }
     }
 
@@ -96,6 +104,16 @@ impl Status {
     /// How to read what its listener counts; the first way counts.
     pub fn counts(&self, counters: Counters) {
         let _ = self.counters.set(counters);
+    }
+
+    /// Reports the results of these health checks; the first call counts.
+    pub fn check(&self, checks: HealthChecks) {
+        let _ = self.checks.set(checks);
+    }
+
+    /// Reports these metrics of the user; the first call counts.
+    pub fn measure(&self, metrics: Metrics) {
+        let _ = self.metrics.set(metrics);
     }
 
     /// Notes how the last registration went, which lasts until a time of this crate's clock. A failure
@@ -129,9 +147,24 @@ impl Status {
         self.registration.lock().failure = Some("leaving".to_owned());
     }
 
-    /// Whether it wants requests.
+    /// Whether the service takes calls: it does not leave, and no health check failed when the checks last ran.
     pub(crate) fn is_ready(&self) -> bool {
-        !self.leaving.load(Relaxed)
+        !self.leaving.load(Relaxed) && self.checks().passed()
+    }
+
+    pub(super) fn checks(&self) -> &HealthChecks {
+        self.checks.get_or_init(HealthChecks::default)
+    }
+
+    #[cfg(feature = "http")]
+    pub(super) fn metrics(&self) -> Option<&Metrics> {
+        self.metrics.get()
+    }
+
+    /// The names of the service and of its node.
+    #[cfg(feature = "http")]
+    pub(super) fn identity(&self) -> Option<&(String, String)> {
+        self.identity.get()
     }
 
     pub(super) fn is_registered(&self) -> bool {
@@ -151,16 +184,32 @@ impl Status {
     /// What `Debug.Health` answers.
     pub(super) fn health(&self) -> Value {
         let (service, node) = self.identity.get().cloned().unzip();
+        let checks = self.checks().results().into_iter();
+        let checks: Map<_, _> = checks
+            .map(|(name, outcome)| (name, Value::from(outcome_text(outcome))))
+            .collect();
+        let is_ready = self.is_ready();
         let registration = self.registration.lock();
         let failure = registration.failure();
         json!({
             "status": "ok",
             "service": service,
             "node": node,
-            "ready": self.is_ready(),
+            "ready": is_ready,
             "registered": failure.is_none(),
             "reason": failure.or_else(|| registration.conflict.clone()),
             "warnings": *self.warnings.lock(),
+            "checks": checks,
         })
+    }
+}
+
+/// The result of a health check in JSON. What the check reported is for the log alone.
+fn outcome_text(outcome: Outcome) -> &'static str {
+    match outcome {
+        None => "not run",
+        Some(Ok(())) => "ok",
+        Some(Err(Failure::Failed)) => "failed",
+        Some(Err(Failure::TimedOut)) => "timed out",
     }
 }
