@@ -122,7 +122,7 @@ async fn metrics_of_the_user_are_beside_those_of_the_service() {
         "shop_orders_total{kind=\"ü \\\"new\\\"\\\\\\n\"} 2",
         "shop_order_size_bytes_bucket{le=\"10\"} 1",
         "shop_order_size_bytes_bucket{le=\"50\"} 2",
-        "shop_order_size_bytes_sum 36",
+        "shop_order_size_bytes_sum 36.0",
         "shop_order_size_bytes_count 2",
         "shop_stock 5.5",
         "micro_requests_total{endpoint=\"Shop.Order\",result=\"ok\"} 2",
