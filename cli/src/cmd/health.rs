@@ -69,7 +69,7 @@ fn warnings(health: &Value) -> String {
     warnings.collect::<Vec<_>>().join("; ")
 }
 
-/// `ok`, `leaving`, `unregistered`, `replaced` or `failed`, and why.
+/// `ok`, `leaving`, `not ready`, `unregistered`, `replaced` or `failed`, and why.
 fn state(answered: &Answered) -> (&'static str, String) {
     let health = match &answered.answer {
         Ok(health) => health,
@@ -89,7 +89,12 @@ fn state(answered: &Answered) -> (&'static str, String) {
         .and_then(Value::as_str)
         .unwrap_or_default();
     match health.get("status").and_then(Value::as_str) {
-        Some("ok") if !is("ready") => ("leaving", "it drains and takes no new work".to_owned()),
+        Some("ok") if !is("ready") => match failed_checks(health) {
+            checks if checks.is_empty() => {
+                ("leaving", "it drains and takes no new work".to_owned())
+            }
+            checks => ("not ready", format!("failed health checks: {checks}")),
+        },
         Some("ok") if !is("registered") => ("unregistered", reason.to_owned()),
         Some("ok") => match reason {
             "" => ("ok", warnings(health)),
@@ -97,4 +102,13 @@ fn state(answered: &Answered) -> (&'static str, String) {
         },
         _ => ("failed", health.to_string()),
     }
+}
+
+/// The names of the health checks that failed.
+fn failed_checks(health: &Value) -> String {
+    let checks = health.get("checks").and_then(Value::as_object);
+    let failed = checks.into_iter().flatten();
+    let failed = failed.filter(|(_, result)| !["ok", "not run"].map(Value::from).contains(result));
+    let names: Vec<_> = failed.map(|(name, _)| format!("`{name}`")).collect();
+    names.join(", ")
 }
