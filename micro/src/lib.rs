@@ -64,3 +64,24 @@ pub use micro_core::{
 pub use plugins::Plugins;
 pub use service::{Lifecycle, Running, Service};
 pub use settings::Settings;
+
+/// The code of the guides compiles and runs.
+#[cfg(doctest)]
+mod guide {
+    macro_rules! guides {
+        ($($name:ident $file:literal)*) => { $(#[doc = include_str!(concat!("../guide/", $file))] mod $name {})* };
+    }
+    guides! {
+        first_service "first-service.md"
+        calls "calls.md"
+        streams "streams.md"
+        events "events.md"
+        contracts "contracts.md"
+        configuration "configuration.md"
+        logging "logging.md"
+        containers "containers.md"
+        errors "errors.md"
+        middleware "middleware.md"
+        testing "testing.md"
+    }
+}
