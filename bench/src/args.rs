@@ -31,7 +31,7 @@ pub(crate) struct Args {
     /// Exit with 0 even if a target is missed: for exploration.
     #[arg(long)]
     pub(crate) no_fail: bool,
-    /// Write the targets and what was measured into the project's README, with date, machine and commit; counts
+    /// Write the targets and their figures to `docs/benchmarks.md`, with date, machine and commit; counts
     /// the instructions too.
     #[arg(long, conflicts_with_all = ["only", "systems"])]
     pub(crate) write: bool,

@@ -31,14 +31,24 @@ use anyhow::{Context as _, Result, bail, ensure};
 use args::{Args, Side};
 use clap::Parser;
 use report::Form;
-use std::{io::stdout, net::SocketAddr, time::Duration};
+use std::{io::stdout, net::SocketAddr, process::ExitCode, time::Duration};
 
 /// The same for all systems, so that none wins by its allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() -> Result<()> {
-    let mut args = Args::parse();
+fn main() -> ExitCode {
+    match run(Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Without the backtrace that `anyhow` adds where `RUST_BACKTRACE` is set.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(mut args: Args) -> Result<()> {
     if args.prints_figures() {
         profile::require_dist(profile::BUILT_BY)?;
     }
