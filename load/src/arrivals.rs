@@ -4,19 +4,19 @@ use std::time::Duration;
 
 /// Calls evenly spread, the first at the start.
 #[derive(Clone, Debug)]
-pub struct Even {
+pub struct ConstantRate {
     rate: f64,
     count: u64,
 }
 
-impl Even {
+impl ConstantRate {
     /// So many calls a second, more than zero.
     pub fn new(rate: f64) -> Self {
-        Even { rate, count: 0 }
+        ConstantRate { rate, count: 0 }
     }
 }
 
-impl Iterator for Even {
+impl Iterator for ConstantRate {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
@@ -85,8 +85,8 @@ mod tests {
 
     #[test]
     fn even_arrivals_do_not_drift() {
-        let thousandth = Even::new(3.0).nth(3_000);
+        let thousandth = ConstantRate::new(3.0).nth(3_000);
         assert_eq!(thousandth, Some(Duration::from_secs(1_000)));
-        assert_eq!(Even::new(3.0).next(), Some(Duration::ZERO));
+        assert_eq!(ConstantRate::new(3.0).next(), Some(Duration::ZERO));
     }
 }

@@ -69,14 +69,14 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::{Even, GRAIN, Precision};
+    use crate::{ConstantRate, NOTIFY_INTERVAL, Precision};
 
     fn recorder() -> Arc<Recorder<&'static str>> {
         Arc::new(Recorder::new(1, Precision::High, |_| ()))
     }
 
-    fn pacer(rate: f64) -> Pacer<Even> {
-        Pacer::start(Even::new(rate), GRAIN).expect("a thread can be started")
+    fn pacer(rate: f64) -> Pacer<ConstantRate> {
+        Pacer::start(ConstantRate::new(rate), NOTIFY_INTERVAL).expect("a thread can be started")
     }
 
     #[tokio::test]
@@ -134,7 +134,7 @@ mod tests {
     #[tokio::test]
     async fn the_end_of_the_arrivals_ends_the_loop() {
         let recorder = recorder();
-        let arrivals = Even::new(1000.0).take(7);
+        let arrivals = ConstantRate::new(1000.0).take(7);
         let pacer = Pacer::start(arrivals, Duration::ZERO).expect("a thread can be started");
         let run = open(|| async { Ok(()) }, pacer, recorder.clone(), 0, |_| true);
         run.await.expect("no call panics");

@@ -3,7 +3,7 @@
 use super::fleet::{ENDPOINT, Echo, SERVICE};
 use anyhow::Result;
 use micro::{Client, Context};
-use micro_load::{Even, GRAIN, Pacer, Precision, Recorder, Target, open};
+use micro_load::{ConstantRate, NOTIFY_INTERVAL, Pacer, Precision, Recorder, Target, open};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -47,7 +47,7 @@ impl Load {
     pub(super) fn start(client: Client) -> Result<Self> {
         let recorder = Arc::new(Recorder::new(1, Precision::Low, String::clone));
         let stop = Arc::new(AtomicBool::new(false));
-        let pacer = Pacer::start(Even::new(RATE.into()), GRAIN)?;
+        let pacer = Pacer::start(ConstantRate::new(RATE.into()), NOTIFY_INTERVAL)?;
         let (counts, stopped) = (recorder.clone(), stop.clone());
         let calls = NumberedCalls {
             client,

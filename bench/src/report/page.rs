@@ -14,7 +14,10 @@ const END: &str = "<!-- end of figures -->\n";
 
 /// Replaces the text between the markers of the page.
 pub(crate) fn write(figures: &Figures) -> Result<()> {
-    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/benchmarks.md"));
+    let path = PathBuf::from(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../docs/benchmarks.md"
+    ));
     let page = fs::read_to_string(&path).with_context(|| format!("cannot read {path:?}"))?;
     let page = replaced(&page, &section(figures, &origin()?)?)?;
     fs::write(&path, page).with_context(|| format!("cannot write {path:?}"))

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::{
     arguments,
     failure::{Failure, Result},
-    load::{self, Pace, Recorder, Summary},
+    load::{self, LoadMode, Recorder, Summary},
     reflection::{Form, Json, Protobuf},
     session::Session,
     signals,
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Callers in a closed loop unless said.
-const CALLERS: usize = 16;
+const DEFAULT_CALLERS: usize = 16;
 
 /// Call an endpoint again and again, and show how fast and how reliably it answers
 ///
@@ -59,11 +59,11 @@ impl Bench {
 
     async fn bench(self, session: &Session, request: Value) -> Result {
         let plugins = self.target.plugins(session).await?;
-        let found = self.target.find(session, &plugins).await?;
-        found.check(session, &request)?;
+        let info = self.target.find(session, &plugins).await?;
+        info.check(session, &request)?;
         let client = plugins.client()?;
         let reflected = self.target.reflected(session, &client).await?;
-        let shape = reflected.as_ref().map(shape_of).or(found.shape);
+        let shape = reflected.as_ref().map(shape_of).or(info.shape);
         if shape.is_some_and(|shape| shape != Shape::Unary) {
             let endpoint = &self.target.endpoint;
             return Err(Failure::Usage(format!(
@@ -104,9 +104,9 @@ impl Bench {
         request: Value,
         recorder: Arc<Recorder>,
     ) -> Result {
-        let pace = match self.rate {
-            Some(rate) => Pace::Rate(rate),
-            None => Pace::Callers(self.concurrency.map_or(CALLERS, usize::from)),
+        let mode = match self.rate {
+            Some(rate) => LoadMode::Rate(rate),
+            None => LoadMode::Callers(self.concurrency.map_or(DEFAULT_CALLERS, usize::from)),
         };
         let method = self
             .target
@@ -124,10 +124,10 @@ impl Bench {
                 call.await.map(drop)
             }
         };
-        let seen_enough = signals::end()?;
+        let interrupted = signals::end()?;
         tokio::select! {
-            done = load::run(pace, self.duration, recorder, call) => done,
-            () = seen_enough => Ok(()),
+            done = load::run(mode, self.duration, recorder, call) => done,
+            () = interrupted => Ok(()),
         }
     }
 }

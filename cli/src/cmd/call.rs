@@ -41,12 +41,12 @@ impl Call {
 
     async fn call(&self, session: &Session, request: Value) -> Result {
         let plugins = self.target.plugins(session).await?;
-        let found = self.target.find(session, &plugins).await?;
+        let info = self.target.find(session, &plugins).await?;
         let target = &self.target;
-        if found.shape.is_some_and(|shape| shape != Shape::Unary) {
+        if info.shape.is_some_and(|shape| shape != Shape::Unary) {
             return Err(self.streams());
         }
-        found.check(session, &request)?;
+        info.check(session, &request)?;
         let client = plugins.client()?;
         match target.reflected(session, &client).await? {
             None => self.print(session, &client, &Json, request).await,

@@ -33,14 +33,14 @@ pub(crate) struct Cert {
 }
 
 /// Where a service in development is reached.
-const HERE: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+const DEFAULT_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 impl Cert {
     pub(crate) fn run(self, session: &Session) -> Result {
         let client = self.client.as_deref();
         let names = match client {
             Some(name) => vec![check_client(name)?.to_owned()],
-            None if self.names.is_empty() => HERE.map(str::to_owned).to_vec(),
+            None if self.names.is_empty() => DEFAULT_NAMES.map(str::to_owned).to_vec(),
             None => self.names.clone(),
         };
         let authority = Authority::in_directory(&self.out)?;

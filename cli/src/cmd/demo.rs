@@ -1,12 +1,12 @@
 //! `micro demo`: services that are killed, hung and replaced under load, and callers that do not notice.
 
-mod board;
 mod fleet;
 mod node;
-mod place;
 mod plan;
+mod progress;
+mod results;
 mod screen;
-mod verdict;
+mod temp_dir;
 
 use std::{
     cell::RefCell,
@@ -20,17 +20,17 @@ use micro::{Client, Context, Plugins, client::Method, registry::Local};
 use tokio::time::{MissedTickBehavior, interval};
 
 use self::{
-    board::{Answers, Board},
     fleet::Fleet,
-    place::Place,
     plan::plan,
+    progress::{Answers, Progress},
+    results::Results,
     screen::Screen,
-    verdict::Verdict,
+    temp_dir::TempDir,
 };
 use super::sample::{Greeting, Hello};
 use crate::{
     failure::{Failure, Result},
-    load::{self, Counts, Pace, Summary},
+    load::{self, Counts, LoadMode, Summary},
     session::Session,
     signals,
 };
@@ -67,9 +67,11 @@ impl Demo {
     async fn demo(self, session: &Session) -> Result {
         let count = usize::from(self.nodes);
         let run = Duration::from_secs(self.seconds);
-        let place = Place::new()?;
-        let mut fleet = Fleet::start(count, place.path()).await?;
-        let client = Plugins::new().registry(Local::at(place.path())).client()?;
+        let directory = TempDir::new()?;
+        let mut fleet = Fleet::start(count, directory.path()).await?;
+        let client = Plugins::new()
+            .registry(Local::at(directory.path()))
+            .client()?;
         let terminal = io::stdout().is_terminal();
         if !session.json() {
             let (rate, seconds) = (self.rate, self.seconds);
@@ -80,19 +82,19 @@ impl Demo {
         let answers = Answers::new(count);
         let recorder = load::recorder();
         let mut all = load::no_calls();
-        let board = RefCell::new(Board::new(count));
+        let progress = RefCell::new(Progress::new(count));
         let hello = client.method("greeter", "Greeter.Hello");
         let counts = answers.clone();
         let call = move || greet(hello.clone(), counts.clone());
-        let pace = Pace::Rate(self.rate.into());
+        let mode = LoadMode::Rate(self.rate.into());
         let mut screen = Screen::new(session, terminal);
         {
-            let mut load = pin!(load::run(pace, run, recorder.clone(), call));
-            let mut faults = pin!(fleet.suffer(plan(run), &board));
+            let mut load = pin!(load::run(mode, run, recorder.clone(), call));
+            let mut faults = pin!(fleet.inject_faults(plan(run), &progress));
             let mut faulted = false;
-            let mut look = interval(Duration::from_millis(if terminal { 500 } else { 1000 }));
-            look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            look.tick().await;
+            let mut refresh = interval(Duration::from_millis(if terminal { 500 } else { 1000 }));
+            refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            refresh.tick().await;
             loop {
                 tokio::select! {
                     done = &mut load => break done?,
@@ -100,13 +102,13 @@ impl Demo {
                         faulted = true;
                         result?;
                     }
-                    _ = look.tick() => {
-                        let mut board = board.borrow_mut();
-                        board.share(&answers);
+                    _ = refresh.tick() => {
+                        let mut progress = progress.borrow_mut();
+                        progress.update_shares(&answers);
                         let now = recorder.take();
                         all += &now;
                         let all = figures(&client, &all);
-                        screen.show(session, &board, &Summary::of(&now), &all)?;
+                        screen.show(session, &progress, &Summary::of(&now), &all)?;
                     }
                 }
             }
@@ -115,7 +117,7 @@ impl Demo {
         let all = figures(&client, &all);
         fleet.end().await?;
         let ejected = client.stats("greeter").ejections;
-        Verdict::new(&all, ejected, &board.borrow()).pronounce(session, &recorder.take_errors())
+        Results::new(&all, ejected, &progress.borrow()).print(session, &recorder.take_errors())
     }
 }
 

@@ -51,7 +51,7 @@ impl Doctor {
         })?;
         reports.extend(kept.iter().map(|directory| snapshots::look(directory)));
         reports.extend(nodes);
-        let ill = reports.iter().filter(|report| !report.is_well()).count();
+        let failed = reports.iter().filter(|report| !report.has_passed()).count();
         if session.json() {
             session.print(json!(reports.iter().map(Report::json).collect::<Vec<_>>()))?;
         } else {
@@ -59,10 +59,10 @@ impl Doctor {
                 session.print_styled(report.text(session.coloured()))?;
             }
         }
-        match ill {
+        match failed {
             0 => Ok(()),
             _ => Err(Failure::Failed(format!(
-                "{ill} of {} are not well",
+                "{failed} of {} are not well",
                 reports.len()
             ))),
         }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     failure::Result,
-    lookup, offered,
+    grpc_services, lookup,
     session::Session,
     table::{Cell, Colour, Table},
 };
@@ -25,7 +25,7 @@ pub(crate) struct Get {
 impl Get {
     pub(crate) fn run(self, session: &Session) -> Result {
         if let Some(address) = &self.address {
-            return session.block_on(offered::print(session, address));
+            return session.block_on(grpc_services::print(session, address));
         }
         let service = self.service.unwrap_or_default();
         let nodes = session.block_on(async {

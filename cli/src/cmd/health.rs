@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     failure::{Failure, Result},
-    nodes::{Answered, Nodes},
+    nodes::{NodeAnswer, Nodes},
     session::Session,
     table::{Cell, Colour, Table},
 };
@@ -70,7 +70,7 @@ fn warnings(health: &Value) -> String {
 }
 
 /// `ok`, `leaving`, `not ready`, `unregistered`, `replaced` or `failed`, and why.
-fn state(answered: &Answered) -> (&'static str, String) {
+fn state(answered: &NodeAnswer) -> (&'static str, String) {
     let health = match &answered.answer {
         Ok(health) => health,
         Err(error) if error.reason().as_deref() == Some("WRONG_SERVER") => {

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// How long acknowledgements are waited for unless said: as long as a handler may take.
-const WAIT: Duration = Duration::from_secs(30);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Publish an event, and say how many received it
 #[derive(Args)]
@@ -50,7 +50,7 @@ impl Publish {
         let client = session.plugins()?.client()?;
         let received = client.publish_raw(&self.topic, event).await?;
         // What is not acknowledged yet is held by this process.
-        let waits = self.timeout.unwrap_or(WAIT);
+        let waits = self.timeout.unwrap_or(DEFAULT_TIMEOUT);
         let flushed = tokio::time::timeout(waits, client.broker().flush()).await;
         if flushed.is_err() {
             return Err(Failure::Failed(format!(

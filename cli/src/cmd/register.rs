@@ -3,8 +3,9 @@
 use clap::Args;
 
 use crate::{
+    ephemeral,
     failure::{Failure, Result},
-    held, record,
+    record,
     session::Session,
     signals,
 };
@@ -37,7 +38,7 @@ impl Register {
                 registered.map_err(Failure::Registry)?;
                 session.say(&format!("registered `{}`", node.id));
             }
-            held::until(end, session, &*registry, &nodes).await
+            ephemeral::hold(end, session, &*registry, &nodes).await
         })
     }
 }

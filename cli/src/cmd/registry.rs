@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 use crate::{
     arguments,
     copy::{self, Copy},
+    ephemeral,
     failure::{Failure, Result},
-    held,
     session::Session,
     signals,
 };
@@ -64,7 +64,7 @@ impl CopyOf {
                 Session::registry_at(&self.to)?,
             );
             Session::writable(&*to)?;
-            if let Some(name) = held::by(&*to).filter(|_| !self.watch && !self.dry_run) {
+            if let Some(name) = ephemeral::name(&*to).filter(|_| !self.watch && !self.dry_run) {
                 return Err(Failure::Usage(format!(
                     "registry `{name}` keeps nothing itself, it has records as long as this runs; add `--watch`"
                 )));

@@ -11,8 +11,8 @@ use serde_json::json;
 
 use crate::{
     failure::{Failure, Result},
-    quiet::Quiet,
     session::Session,
+    throttle::ThrottledWarning,
 };
 
 /// Show nodes as they come, change and go; those that are there come first, as added
@@ -28,7 +28,7 @@ impl Watch {
             let registry = session.registry()?;
             let updates = registry.watch(self.service.as_deref()).await;
             let mut updates = updates.map_err(Failure::Registry)?;
-            let mut stale = Quiet::default();
+            let mut stale = ThrottledWarning::default();
             let mut known: BTreeMap<String, BTreeMap<String, Arc<Node>>> = BTreeMap::new();
             while let Some(update) = poll_fn(|cx| updates.as_mut().poll_next(cx)).await {
                 match update {

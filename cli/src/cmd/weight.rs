@@ -10,9 +10,9 @@ use micro::{
 use serde_json::json;
 
 use crate::{
-    arguments,
+    arguments, ephemeral,
     failure::{Failure, Result},
-    held, lookup,
+    lookup,
     session::Session,
     signals,
     table::Table,
@@ -55,7 +55,7 @@ impl Weight {
             let (end, record) = (signals::end()?, self.record());
             let set = registry.register(&record, None).await;
             set.map_err(Failure::Registry)?;
-            held::until(end, session, &*registry, &[record]).await
+            ephemeral::hold(end, session, &*registry, &[record]).await
         })
     }
 

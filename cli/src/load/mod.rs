@@ -5,7 +5,7 @@ mod summary;
 use std::{collections::BTreeMap, future::Future, panic, sync::Arc, time::Duration};
 
 use micro::{Code, Error};
-use micro_load::{Even, GRAIN, Pacer, Precision, closed, open};
+use micro_load::{ConstantRate, NOTIFY_INTERVAL, Pacer, Precision, closed, open};
 use tokio::{task::JoinError, time::Instant};
 
 use crate::failure::{Failure, Result};
@@ -24,7 +24,7 @@ pub(crate) type Errors = BTreeMap<u8, (Error, u64)>;
 
 /// How calls follow each other.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Pace {
+pub(crate) enum LoadMode {
     /// An open loop: so many calls a second, evenly spread.
     Rate(f64),
     /// A closed loop: so many callers, each with one call in flight.
@@ -53,7 +53,7 @@ pub(crate) fn by_code(errors: &Errors) -> BTreeMap<String, u64> {
 /// # Errors
 /// When the thread that minds the time of an open loop could not be started.
 pub(crate) async fn run<F, Fut>(
-    pace: Pace,
+    mode: LoadMode,
     duration: Duration,
     recorder: Arc<Recorder>,
     call: F,
@@ -62,14 +62,14 @@ where
     F: Fn() -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = micro::Result<()>> + Send,
 {
-    let ended = match pace {
-        Pace::Rate(rate) => {
+    let ended = match mode {
+        LoadMode::Rate(rate) => {
             let total = (rate * duration.as_secs_f64()).round() as u64;
-            let pacer = Pacer::start(Even::new(rate), GRAIN)
+            let pacer = Pacer::start(ConstantRate::new(rate), NOTIFY_INTERVAL)
                 .map_err(Failure::because("no thread could be started"))?;
             open(call, pacer, recorder, 0, move |begun| begun < total).await
         }
-        Pace::Callers(callers) => {
+        LoadMode::Callers(callers) => {
             let end = Instant::now() + duration;
             let goes_on = move |_| Instant::now() < end;
             closed::<1, _, _>(call, callers, recorder, 0, goes_on).await
@@ -94,8 +94,8 @@ mod tests {
     #[tokio::test]
     async fn a_rate_makes_as_many_calls_as_its_time_has_room_for() {
         let recorder = recorder();
-        let (pace, duration) = (Pace::Rate(1000.0), Duration::from_millis(25));
-        let run = run(pace, duration, recorder.clone(), || async { Ok(()) });
+        let (mode, duration) = (LoadMode::Rate(1000.0), Duration::from_millis(25));
+        let run = run(mode, duration, recorder.clone(), || async { Ok(()) });
         run.await.expect("a thread can be started");
         assert_eq!(recorder.take().calls(), 25);
     }
@@ -103,12 +103,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn callers_call_for_as_long_as_they_are_told() {
         let recorder = recorder();
-        let (pace, duration) = (Pace::Callers(3), Duration::from_millis(100));
+        let (mode, duration) = (LoadMode::Callers(3), Duration::from_millis(100));
         let call = || async {
             tokio::time::sleep(Duration::from_millis(10)).await;
             Err(Error::unavailable("no node"))
         };
-        run(pace, duration, recorder.clone(), call)
+        run(mode, duration, recorder.clone(), call)
             .await
             .expect("no thread is needed");
         let counts = recorder.take();

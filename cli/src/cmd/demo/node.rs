@@ -20,10 +20,10 @@ use crate::{
 };
 
 /// For a process to start and register on a busy machine.
-const START: Duration = Duration::from_secs(10);
+const START_TIMEOUT: Duration = Duration::from_secs(10);
 /// For a process that was told to end to have done so: a second to be forgotten by callers, ten for
 /// its calls, and some.
-const END: Duration = Duration::from_secs(15);
+const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A node, whose process is replaced now and then. Dropping it kills the process.
 pub(super) struct Node {
@@ -71,19 +71,19 @@ impl Node {
     pub(super) async fn end(&mut self) -> Result {
         self.signal(Signal::Terminate)?;
         let id = &self.id;
-        let mut last_words = String::new();
+        let mut output = String::new();
         let ended = async {
-            self.stdout.read_to_string(&mut last_words).await?;
+            self.stdout.read_to_string(&mut output).await?;
             self.process.wait().await
         };
-        match timeout(END, ended).await {
+        match timeout(STOP_TIMEOUT, ended).await {
             Ok(Ok(status)) if status.success() => Ok(()),
             Ok(Ok(status)) => Err(Failure::Failed(format!(
                 "`greeter-{id}` was told to end, and ended badly: {status}"
             ))),
             Ok(Err(error)) => Err(Failure::because(&format!("`greeter-{id}` is lost"))(error)),
             Err(_) => Err(Failure::Failed(format!(
-                "`greeter-{id}` was told to end, and had not done so after {END:?}"
+                "`greeter-{id}` was told to end, and had not done so after {STOP_TIMEOUT:?}"
             ))),
         }
     }
@@ -117,7 +117,7 @@ async fn launch(id: &str, registry: &Path) -> io::Result<(Child, BufReader<Child
     let stdout = process.stdout.take().expect("its stdout is piped");
     let mut stdout = BufReader::new(stdout);
     let mut line = String::new();
-    timeout(START, stdout.read_line(&mut line)).await??;
+    timeout(START_TIMEOUT, stdout.read_line(&mut line)).await??;
     if !line.starts_with("ready ") {
         return Err(io::Error::other("it ended before it was ready"));
     }

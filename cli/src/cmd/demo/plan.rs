@@ -7,7 +7,7 @@ use std::time::Duration;
 pub(super) enum Fault {
     /// SIGKILL, and a new process in its place.
     Kill,
-    /// SIGSTOP, and SIGCONT after [`HANG`].
+    /// SIGSTOP, and SIGCONT after [`HANG_TIME`].
     Hang,
     /// SIGTERM, and a new process once the old one has ended.
     Roll,
@@ -15,52 +15,52 @@ pub(super) enum Fault {
 
 /// A fault and when it is due, from the beginning of the calls.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Due {
+pub(super) struct ScheduledFault {
     pub(super) at: Duration,
     pub(super) fault: Fault,
 }
 
 /// How long a node hangs.
-pub(super) const HANG: Duration = Duration::from_secs(3);
+pub(super) const HANG_TIME: Duration = Duration::from_secs(3);
 
 /// Before the first fault.
-const LEAD: f64 = 0.3;
+const START_DELAY: f64 = 0.3;
 /// Between kills, where the time allows.
-const BETWEEN_KILLS: f64 = 2.0;
+const KILL_INTERVAL: f64 = 2.0;
 /// Each is killed as often as once in this time at least, whatever else is done.
-const KILL_AT_LEAST_EVERY: f64 = 3.0;
+const MAX_KILL_INTERVAL: f64 = 3.0;
 /// For a hang, and for the node to be trusted again.
-const HANG_SLOT: f64 = 4.0;
+const HANG_AND_RECOVERY_TIME: f64 = 4.0;
 /// For a roll: the old process serves on for a second once it has deregistered.
-const ROLL_SLOT: f64 = 2.0;
+const ROLL_TIME: f64 = 2.0;
 /// A run shorter than this has room for kills alone.
-const SHORT: f64 = 10.0;
+const MIN_MIXED_RUN: f64 = 10.0;
 /// A hang and a roll in each of these.
-const ROUND: f64 = 30.0;
+const HANG_INTERVAL: f64 = 30.0;
 
 /// The faults of a run of this length, each over before the next is due.
-pub(super) fn plan(run: Duration) -> Vec<Due> {
+pub(super) fn plan(run: Duration) -> Vec<ScheduledFault> {
     let seconds = run.as_secs_f64();
-    let others = if seconds < SHORT {
+    let others = if seconds < MIN_MIXED_RUN {
         0.0
     } else {
-        (seconds / ROUND).floor().max(1.0)
+        (seconds / HANG_INTERVAL).floor().max(1.0)
     };
-    let room = seconds - LEAD - others * (HANG_SLOT + ROLL_SLOT);
-    let kills = (room / BETWEEN_KILLS)
+    let room = seconds - START_DELAY - others * (HANG_AND_RECOVERY_TIME + ROLL_TIME);
+    let kills = (room / KILL_INTERVAL)
         .floor()
-        .max((seconds / KILL_AT_LEAST_EVERY).ceil());
-    let mut at = LEAD;
+        .max((seconds / MAX_KILL_INTERVAL).ceil());
+    let mut at = START_DELAY;
     let order = spread(kills as usize, others as usize);
     let faults = order.into_iter().map(|fault| {
-        let due = Due {
+        let due = ScheduledFault {
             at: Duration::from_secs_f64(at),
             fault,
         };
         at += match fault {
             Fault::Kill => room / kills,
-            Fault::Hang => HANG_SLOT,
-            Fault::Roll => ROLL_SLOT,
+            Fault::Hang => HANG_AND_RECOVERY_TIME,
+            Fault::Roll => ROLL_TIME,
         };
         due
     });
@@ -84,7 +84,7 @@ fn spread(kills: usize, others: usize) -> Vec<Fault> {
 mod tests {
     use super::*;
 
-    fn count(plan: &[Due], fault: Fault) -> usize {
+    fn count(plan: &[ScheduledFault], fault: Fault) -> usize {
         plan.iter().filter(|due| due.fault == fault).count()
     }
 
