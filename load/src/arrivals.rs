@@ -1,8 +1,8 @@
-//! The times at which calls of an open loop are due, counted from its start.
+//! The times of the calls of an open loop, from its start.
 
 use std::time::Duration;
 
-/// Calls evenly spread, the first at the start.
+/// Calls at even intervals, the first at the start.
 #[derive(Clone, Debug)]
 pub struct ConstantRate {
     rate: f64,
@@ -10,7 +10,7 @@ pub struct ConstantRate {
 }
 
 impl ConstantRate {
-    /// So many calls a second, more than zero.
+    /// `rate` is calls per second, above zero.
     pub fn new(rate: f64) -> Self {
         ConstantRate { rate, count: 0 }
     }
@@ -20,7 +20,7 @@ impl Iterator for ConstantRate {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
-        // From the start, so that no rounding adds up.
+        // From the start, so that rounding does not accumulate.
         let due = Duration::from_secs_f64(self.count as f64 / self.rate);
         self.count += 1;
         Some(due)
@@ -37,7 +37,7 @@ pub struct Poisson {
 }
 
 impl Poisson {
-    /// So many calls a second on average, more than zero.
+    /// `rate` is calls per second on average, above zero.
     pub fn new(rate: f64) -> Self {
         Poisson {
             mean_gap: 1.0 / rate,

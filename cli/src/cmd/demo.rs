@@ -1,4 +1,4 @@
-//! `micro demo`: services that are killed, hung and replaced under load, and callers that do not notice.
+//! `micro demo`: kills, hangs and replaces services under load, and shows that no call fails.
 
 mod fleet;
 mod node;
@@ -37,18 +37,18 @@ use crate::{
 
 /// See services killed, hung and replaced under load without a call that fails
 ///
-/// Starts greeters as processes of their own and calls them at a steady rate, while one after another
-/// is killed (SIGKILL), stopped for 3 s (SIGSTOP) or told to leave (SIGTERM), and comes back. Needs no
-/// server and no network. Latency counts from when a call was due.
+/// Starts greeters, each in its own process, and calls them at a constant rate. One after another
+/// is killed (SIGKILL), stopped for 3 s (SIGSTOP) or shut down (SIGTERM), and comes back. Needs no
+/// server and no network. Latency counts from the time when a call was due.
 #[derive(Args)]
 pub(crate) struct Demo {
-    /// How long the calls go on
+    /// Duration of the load
     #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     seconds: u64,
-    /// Calls a second
+    /// Calls per second
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rate: u32,
-    /// Greeters; two of them always serve
+    /// Number of greeters; at most one is down at a time
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(3..=64))]
     nodes: u8,
 }
@@ -121,7 +121,7 @@ impl Demo {
     }
 }
 
-/// Makes one call and counts whose answer it was.
+/// Makes one call and counts the answer for its node.
 async fn greet(hello: Method<Hello, Greeting>, answers: Answers) -> micro::Result<()> {
     let name = "John".to_owned();
     let greeting = hello.call(&Context::new(), Hello { name }).await?;

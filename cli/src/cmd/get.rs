@@ -17,7 +17,7 @@ pub(crate) struct Get {
     /// The service's name
     #[arg(required_unless_present = "address")]
     service: Option<String>,
-    /// Show what the gRPC server at this address offers, by its reflection
+    /// Show the services of the gRPC server at this address, by its reflection
     #[arg(long, value_name = "ADDRESS", conflicts_with = "service")]
     address: Option<String>,
 }

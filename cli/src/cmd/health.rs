@@ -11,7 +11,7 @@ use crate::{
     table::{Cell, Colour, Table},
 };
 
-/// Ask every node of a service how it is
+/// Show the health of every node of a service
 #[derive(Args)]
 pub(crate) struct Health {
     #[command(flatten)]
@@ -77,12 +77,12 @@ fn state(answered: &NodeAnswer) -> (&'static str, String) {
             return ("replaced", format!("another server answers here: {error}"));
         }
         Err(error) if error.code() == Code::NotFound => {
-            let why = "it does not serve `Debug.Health` here; see its `--ops` and `--ops-address`";
+            let why = "it does not serve `Debug.Health` at this address; see its `--ops` and `--ops-address`";
             return ("hidden", why.to_owned());
         }
         Err(error) => return ("failed", error.to_string()),
     };
-    // Go's nodes say only `status`.
+    // Nodes of go-micro send `status` only.
     let is = |name: &str| health.get(name).and_then(Value::as_bool).unwrap_or(true);
     let reason = health
         .get("reason")
@@ -91,7 +91,7 @@ fn state(answered: &NodeAnswer) -> (&'static str, String) {
     match health.get("status").and_then(Value::as_str) {
         Some("ok") if !is("ready") => match failed_checks(health) {
             checks if checks.is_empty() => {
-                ("leaving", "it drains and takes no new work".to_owned())
+                ("leaving", "it drains and takes no new calls".to_owned())
             }
             checks => ("not ready", format!("failed health checks: {checks}")),
         },

@@ -10,12 +10,12 @@ use crate::{
     signals,
 };
 
-/// Register a node by hand; it stays until it is deregistered
+/// Register a node until it is deregistered
 ///
-/// Registries that keep nothing themselves, `mdns` and `nats`, have it as long as this command runs: until Ctrl-C.
+/// The registries `mdns` and `nats` do not store records: there the node is registered while this command runs.
 #[derive(Args)]
 pub(crate) struct Register {
-    /// `{"service":…,"id":…,"address":…}`, and `version`, `metadata`, `endpoints` if need be; or a
+    /// `{"service":…,"id":…,"address":…}`, with optional `version`, `metadata` and `endpoints`; or a
     /// service with its `nodes`, as registries store it
     #[arg(value_name = "JSON")]
     record: String,

@@ -16,23 +16,23 @@ use crate::{
     target::{EndpointInfo, Shape, Target, shape_of},
 };
 
-/// Stream messages, one a line on stdin, and print the replies, one a line
+/// Send messages from stdin as a stream, and print the replies; one message per line
 #[derive(Args)]
 pub(crate) struct Stream {
     #[command(flatten)]
     target: Target,
-    /// The one request, instead of those on stdin
+    /// A single request, instead of lines from stdin
     #[arg(value_name = "JSON")]
     request: Option<String>,
-    /// Give up after this long; never if unsaid
+    /// Timeout; none by default
     #[arg(long, value_name = "DURATION", value_parser = arguments::duration)]
     timeout: Option<Duration>,
 }
 
-/// A stream lasts as long as its ends want it to; a call needs some number.
+/// A call needs a timeout; a year means none.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(365 * 86_400);
 
-/// Messages read ahead of what the server takes.
+/// Messages read from stdin before the server takes them.
 const READ_AHEAD: usize = 16;
 
 impl Stream {
@@ -63,7 +63,7 @@ impl Stream {
     }
 }
 
-/// What a stream works with, whatever the form of its messages.
+/// A call of the command, for messages of any form.
 struct StreamCall<'a> {
     command: &'a Stream,
     session: &'a Session,
@@ -88,7 +88,7 @@ impl StreamCall<'_> {
         }
         let request = match request {
             Some(request) => request,
-            // One request is taken: an empty message, as `micro call` sends.
+            // The endpoint takes one request: an empty message, as `micro call` sends.
             None if shape == Some(Shape::Server) => json!({}),
             None => return self.converse(form).await,
         };
@@ -104,7 +104,7 @@ impl StreamCall<'_> {
         self.receive(form, request).await
     }
 
-    /// Sends what comes on stdin while it prints what comes back.
+    /// Sends messages from stdin and prints replies at the same time.
     async fn converse<F: Form>(&self, form: &F) -> Result {
         let (sender, requests) = Streaming::channel(READ_AHEAD);
         let mut replies = pin!(self.receive(form, requests));
@@ -131,7 +131,7 @@ impl StreamCall<'_> {
         Ok(())
     }
 
-    /// Sends each line of stdin; fails at one that is wrong, and the call with it.
+    /// Sends each line of stdin; a wrong line ends the call.
     async fn send_lines<F: Form>(&self, form: &F, sender: Sender<F::Message>) -> Result {
         let mut lines = BufReader::new(tokio::io::stdin()).lines();
         let mut number = 0;
@@ -149,7 +149,7 @@ impl StreamCall<'_> {
             let message = arguments::json(&format!("line {number} of stdin"), &line)?;
             self.info.check(self.session, &message)?;
             if sender.send(form.encode(message)?).await.is_err() {
-                // The server has ended the stream; its answer tells why.
+                // The server has ended the stream; its answer has the reason.
                 return Ok(());
             }
         }

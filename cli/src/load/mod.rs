@@ -1,4 +1,4 @@
-//! Load on an endpoint for a while, and its figures.
+//! Load on an endpoint, and its figures.
 
 mod summary;
 
@@ -13,45 +13,44 @@ use crate::failure::{Failure, Result};
 pub(crate) use micro_load::Counts;
 pub(crate) use summary::{Summary, milliseconds};
 
-/// How finely latencies are kept apart.
 const PRECISION: Precision = Precision::High;
 
-/// Counts calls, and keeps one error of each code, by the code's number.
+/// Counts calls, and stores the first error of each code.
 pub(crate) type Recorder = micro_load::Recorder<Error, u8>;
 
-/// The first error of each code, and how many there were.
+/// By the number of the code: its first error, and the count.
 pub(crate) type Errors = BTreeMap<u8, (Error, u64)>;
 
-/// How calls follow each other.
+/// When calls start.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum LoadMode {
-    /// An open loop: so many calls a second, evenly spread.
+    /// An open loop: calls per second, at even intervals.
     Rate(f64),
-    /// A closed loop: so many callers, each with one call in flight.
+    /// A closed loop: callers with one call in flight each.
     Callers(usize),
 }
 
-/// A recorder for [`run`]. Time begins.
+/// A recorder for [`run`], which starts its clock.
 pub(crate) fn recorder() -> Arc<Recorder> {
     Arc::new(Recorder::new(1, PRECISION, |error| error.code().number()))
 }
 
-/// No calls yet, to add those of a recorder to.
+/// Counts without calls, to which those of a recorder can be added.
 pub(crate) fn no_calls() -> Counts {
     Counts::new(PRECISION)
 }
 
-/// How many errors there were of each code, by its name.
+/// The number of errors by the code's name.
 pub(crate) fn by_code(errors: &Errors) -> BTreeMap<String, u64> {
     let name = |code: &u8| Code::from_number(*code).to_string();
     let counts = errors.iter().map(|(code, (_, count))| (name(code), *count));
     counts.collect()
 }
 
-/// Makes calls for a while and waits for the last of them. Dropping it gives up what is in flight.
+/// Makes calls for `duration` and waits for the last. Dropping the future cancels calls in flight.
 ///
 /// # Errors
-/// When the thread that minds the time of an open loop could not be started.
+/// If the timer thread of an open loop could not be started.
 pub(crate) async fn run<F, Fut>(
     mode: LoadMode,
     duration: Duration,
@@ -78,11 +77,11 @@ where
     ended.or_else(resume_panic)
 }
 
-/// A panic in a call goes on here.
+/// Resumes a panic of a call.
 fn resume_panic(error: JoinError) -> Result {
     match error.try_into_panic() {
         Ok(panic) => panic::resume_unwind(panic),
-        // Nobody cancels a call.
+        // No call is cancelled.
         Err(_cancelled) => Ok(()),
     }
 }
@@ -92,7 +91,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_rate_makes_as_many_calls_as_its_time_has_room_for() {
+    async fn open_loop_makes_the_calls_of_its_rate() {
         let recorder = recorder();
         let (mode, duration) = (LoadMode::Rate(1000.0), Duration::from_millis(25));
         let run = run(mode, duration, recorder.clone(), || async { Ok(()) });
@@ -101,7 +100,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn callers_call_for_as_long_as_they_are_told() {
+    async fn closed_loop_ends_after_its_duration() {
         let recorder = recorder();
         let (mode, duration) = (LoadMode::Callers(3), Duration::from_millis(100));
         let call = || async {

@@ -1,4 +1,4 @@
-//! The nodes and their fate.
+//! The nodes, and the faults injected into them.
 
 use std::{cell::RefCell, path::Path, time::Duration};
 
@@ -26,8 +26,8 @@ impl Fleet {
         Ok(Fleet { nodes })
     }
 
-    /// Does to the nodes in turn what is planned. A fault begins when it is due, and not before the
-    /// node of the last one serves again.
+    /// Injects the planned faults into the nodes in turn. A fault begins when it is due, but not before the
+    /// node of the last fault serves again.
     pub(super) async fn inject_faults(
         &mut self,
         plan: Vec<ScheduledFault>,
@@ -43,7 +43,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// Ends every process and waits until it is gone.
+    /// Kills every process and waits for its end.
     pub(super) async fn end(mut self) -> Result {
         for node in &mut self.nodes {
             node.kill().await?;
@@ -69,12 +69,12 @@ impl Node {
                 self.signal(Signal::Stop)?;
                 sleep(HANG_TIME).await;
                 self.signal(Signal::Continue)?;
-                report("serving", "goes on (SIGCONT) after 3 s");
+                report("serving", "continues (SIGCONT) after 3 s");
                 return Ok(());
             }
             Fault::Roll => {
                 progress.borrow_mut().rolls += 1;
-                report("leaving", "told to leave (SIGTERM)");
+                report("leaving", "shuts down (SIGTERM)");
                 self.end().await?;
                 self.restart().await?;
             }

@@ -1,4 +1,4 @@
-//! What is known of the run besides the calls' figures: the nodes, and what happened to them.
+//! The state of the nodes, and the events of the run.
 
 use std::{
     collections::VecDeque,
@@ -11,33 +11,31 @@ use std::{
 
 use tokio::time::Instant;
 
-/// Events kept for the screen.
+/// Events that the screen shows.
 const MAX_EVENTS: usize = 6;
 
-/// The nodes as the screen shows them.
+/// The nodes and the last events, as the screen shows them.
 pub(super) struct Progress {
     began: Instant,
     pub(super) nodes: Vec<NodeState>,
-    /// The last ones, oldest first.
+    /// The last events, oldest first.
     pub(super) events: VecDeque<Event>,
-    /// Events ever.
+    /// All events so far.
     pub(super) event_count: usize,
     pub(super) kills: u64,
     pub(super) hangs: u64,
     pub(super) rolls: u64,
 }
 
-/// A node now.
 #[derive(Clone, Copy)]
 pub(super) struct NodeState {
     pub(super) name: &'static str,
-    /// Answers it had given when it was last looked at.
+    /// Answers until the last update.
     answered: u64,
-    /// Its part of the answers since the refresh before, from 0 to 1.
+    /// Its share of the answers between the last two updates, from 0 to 1.
     pub(super) share: f64,
 }
 
-/// Something that happened to a node.
 pub(super) struct Event {
     pub(super) at: Duration,
     pub(super) node: usize,
@@ -80,7 +78,7 @@ impl Progress {
         }
     }
 
-    /// Notes what happened to a node and how it is now.
+    /// Records an event of a node, and the node's new state.
     pub(super) fn record_event(&mut self, node: usize, state: &'static str, what: &str) {
         self.nodes[node].name = state;
         if self.events.len() == MAX_EVENTS {
@@ -94,7 +92,7 @@ impl Progress {
         });
     }
 
-    /// Works out the nodes' shares of the answers since this was last done.
+    /// Updates the nodes' shares of the answers since the last update.
     pub(super) fn update_shares(&mut self, answers: &Answers) {
         let fresh: Vec<u64> = self
             .nodes
@@ -111,7 +109,7 @@ impl Progress {
         }
     }
 
-    /// Since the calls began.
+    /// Time since the calls began.
     pub(super) fn elapsed(&self) -> Duration {
         self.began.elapsed()
     }
@@ -122,7 +120,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn shares_are_of_the_answers_since_the_last_look() {
+    async fn shares_are_of_answers_since_the_last_update() {
         let (mut progress, answers) = (Progress::new(3), Answers::new(3));
         let refresh = |progress: &mut Progress| {
             progress.update_shares(&answers);
@@ -143,7 +141,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_the_last_events_are_kept() {
+    async fn only_the_last_events_stay() {
         let mut progress = Progress::new(3);
         for number in 0..20 {
             progress.record_event(number % 3, "serving", &number.to_string());

@@ -1,4 +1,4 @@
-//! What came of it.
+//! The results of the run.
 
 use std::fmt;
 
@@ -44,7 +44,7 @@ impl Results {
         }
     }
 
-    /// Says it; an error when a call failed, or when there was none.
+    /// Prints the results; fails if a call failed or none was made.
     pub(super) fn print(&self, session: &Session, errors: &Errors) -> Result {
         if session.json() {
             session.print(serde_json::to_string(self).expect("figures have a JSON form"))?;

@@ -1,4 +1,4 @@
-//! What a person sees while it runs: a table that is drawn anew, or lines where there is no terminal.
+//! Output during the run: a table on a terminal, else lines.
 
 use std::fmt::Write as _;
 
@@ -9,16 +9,16 @@ use crate::{
     session::Session,
 };
 
-/// Width of the bar of a node that answers every call.
+/// Width of the bar of a node that answers all calls.
 const BAR_WIDTH: f64 = 40.0;
 
-/// How the run is shown.
+/// The form of the output.
 pub(super) enum Screen {
-    /// Not at all: the last line is for a program.
+    /// Only the results at the end.
     Silent,
-    /// A line each time, and one for each event; `shown` are those already told.
+    /// A line for each update and each event; `shown` events have been printed.
     Lines { shown: usize },
-    /// A table in place of the one before, which was of so many lines.
+    /// A table that replaces the last one, which had `lines` lines.
     Table { lines: usize },
 }
 
@@ -31,7 +31,7 @@ impl Screen {
         }
     }
 
-    /// Shows how it stands: `now` are the figures since the last time, `all` those of the whole run.
+    /// Prints an update: `now` has the figures since the last one, `all` those of the whole run.
     pub(super) fn show(
         &mut self,
         session: &Session,
@@ -61,7 +61,7 @@ impl Screen {
             Screen::Table { lines } => {
                 let table = table(progress, now, all);
                 let table = table.trim_end();
-                // Back to the top of the last one, and everything below it goes.
+                // Moves to the top of the last table and clears the screen below.
                 let back = match *lines {
                     0 => String::new(),
                     lines => format!("\x1b[{lines}A\x1b[J"),

@@ -1,17 +1,16 @@
-//! A directory for the demo's registry, apart from any other.
+//! A temporary directory for the demo's registry.
 
 use std::{fs, io, path::Path, path::PathBuf};
 
 use crate::failure::{Failure, Result};
 
-/// A directory that is removed when this is dropped.
+/// A temporary directory, removed on drop.
 pub(super) struct TempDir(PathBuf);
 
-/// Names that are tried before it is given up.
 const MAX_ATTEMPTS: usize = 8;
 
 impl TempDir {
-    /// A fresh directory that only this user can enter, under a name that nobody can foresee.
+    /// Creates a directory with an unpredictable name that only this user can enter.
     pub(super) fn new() -> Result<Self> {
         let parent = std::env::temp_dir();
         for _ in 0..MAX_ATTEMPTS {
@@ -20,13 +19,13 @@ impl TempDir {
                 Ok(()) => return Ok(TempDir(path)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => {
-                    let what = format!("`{}` could not be made", path.display());
+                    let what = format!("`{}` could not be created", path.display());
                     return Err(Failure::because(&what)(error));
                 }
             }
         }
         Err(Failure::Failed(format!(
-            "no directory could be made in `{}`: every name tried is taken",
+            "no directory could be made in `{}`: every name tried exists",
             parent.display()
         )))
     }
@@ -36,7 +35,7 @@ impl TempDir {
     }
 }
 
-/// Makes the directory; fails where anything is there, a symbolic link included.
+/// Creates the directory; fails if the path exists, even as a symbolic link.
 fn make(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
