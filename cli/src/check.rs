@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_field_is_named_with_its_type() {
+    fn wrong_field_is_reported_with_its_type() {
         let cases = [
             (json!([]), "the request must be object, not []"),
             (json!({"name": 5}), "field `name` must be string, not 5"),
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_in_a_name_is_told_on_both_sides() {
+    fn misspelt_field_is_reported_with_the_missing_one() {
         assert_eq!(
             said(json!({"nmae": "x"})),
             [

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_end_of_the_arrivals_ends_the_loop() {
+    async fn end_of_arrivals_ends_the_loop() {
         let recorder = recorder();
         let arrivals = ConstantRate::new(1000.0).take(7);
         let pacer = Pacer::start(arrivals, Duration::ZERO).expect("a thread can be started");

@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_field_tree_is_read_in_a_line() {
+    fn field_tree_is_printed_on_one_line() {
         let of = |name: &str, kind: &str, values| Value::new(name, kind).with_values(values);
         let id = || of("id", "u64", vec![]);
         let tree = of(
