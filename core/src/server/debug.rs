@@ -56,7 +56,7 @@ fn metrics(
     refusals: &Refusals,
     parameters: &Value,
 ) -> crate::Result<String> {
-    use crate::server::metrics::text::{Format, Snapshot};
+    use crate::server::exposition::{Format, Snapshot};
     let format = match parameters["openmetrics"] == true {
         true => Format::OpenMetrics,
         false => Format::Prometheus,

@@ -7,7 +7,6 @@ use tokio::task::JoinSet;
 
 use crate::{
     error::{Error, Result},
-    server::Ops,
     time::{self, Nanos},
 };
 
@@ -17,35 +16,44 @@ type Check = Arc<dyn Fn() -> CheckFuture + Send + Sync>;
 
 /// Why a check did not pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Failure {
+pub(super) enum CheckFailure {
     Failed,
     TimedOut,
 }
 
 /// The result of a check; `None` before it has run.
-pub(super) type Outcome = Option<Result<(), Failure>>;
+pub(super) type CheckResult = Option<Result<(), CheckFailure>>;
+
+/// How long a check may run by default: less than a probe of Kubernetes waits.
+pub(super) const DEFAULT_TIMEOUT: Duration = Duration::from_millis(900);
 
 /// How long results count.
-const FRESH: Duration = Duration::from_secs(1);
+const CACHE_TIME: Duration = Duration::from_secs(1);
+
+/// The last run of all checks.
+struct Run {
+    ended: Nanos,
+    /// In the order of the checks.
+    results: Vec<Result<(), CheckFailure>>,
+}
 
 /// Health checks, which run when somebody asks for the service's readiness.
 pub struct HealthChecks {
     checks: Vec<(String, Check)>,
     /// For how long a check may run.
     timeout: Duration,
-    /// The results of the last run in the order of the checks, and when it ended.
-    last: Mutex<Option<(Nanos, Vec<Result<(), Failure>>)>>,
+    last: Mutex<Option<Run>>,
     /// Requests that come during a run wait for its results.
-    run: tokio::sync::Mutex<()>,
+    running: tokio::sync::Mutex<()>,
 }
 
 impl Default for HealthChecks {
     fn default() -> Self {
         HealthChecks {
             checks: Vec::new(),
-            timeout: Ops::default().health_check_timeout,
+            timeout: DEFAULT_TIMEOUT,
             last: Mutex::default(),
-            run: tokio::sync::Mutex::default(),
+            running: tokio::sync::Mutex::default(),
         }
     }
 }
@@ -74,14 +82,14 @@ impl HealthChecks {
     /// Whether none failed when they last ran.
     pub(super) fn passed(&self) -> bool {
         let last = self.last.lock();
-        let results = last.iter().flat_map(|(_, results)| results);
+        let results = last.iter().flat_map(|run| &run.results);
         results.into_iter().all(|result| result.is_ok())
     }
 
     /// The names of the checks, with the results of the last run.
-    pub(super) fn results(&self) -> Vec<(String, Outcome)> {
+    pub(super) fn results(&self) -> Vec<(String, CheckResult)> {
         let last = self.last.lock();
-        let result = |number| Some(last.as_ref()?.1[number]);
+        let result = |number| Some(last.as_ref()?.results[number]);
         let checks = self.checks.iter().enumerate();
         checks
             .map(|(number, (name, _))| (name.clone(), result(number)))
@@ -91,8 +99,8 @@ impl HealthChecks {
     fn is_fresh(&self) -> bool {
         let last = self.last.lock();
         let age = |ended| time::now().saturating_sub(ended);
-        let fresh = FRESH.as_nanos() as Nanos;
-        last.as_ref().is_some_and(|(ended, _)| age(*ended) < fresh)
+        let limit = CACHE_TIME.as_nanos() as Nanos;
+        last.as_ref().is_some_and(|run| age(run.ended) < limit)
     }
 
     /// Runs all checks at once, unless they have just run.
@@ -100,7 +108,7 @@ impl HealthChecks {
         if self.is_empty() || self.is_fresh() {
             return;
         }
-        let _run = self.run.lock().await;
+        let _running = self.running.lock().await;
         if self.is_fresh() {
             return;
         }
@@ -112,7 +120,7 @@ impl HealthChecks {
             tasks.spawn(async move { check().await }).id()
         };
         let ids: Vec<_> = self.checks.iter().map(spawn).collect();
-        let mut results = vec![Err(Failure::TimedOut); self.checks.len()];
+        let mut results = vec![Err(CheckFailure::TimedOut); self.checks.len()];
         let joined = async {
             while let Some(joined) = tasks.join_next_with_id().await {
                 let (id, result) = match joined {
@@ -125,18 +133,21 @@ impl HealthChecks {
                 results[number] = result.map_err(|error| {
                     let check = &*self.checks[number].0;
                     tracing::warn!(check, %error, "a health check failed");
-                    Failure::Failed
+                    CheckFailure::Failed
                 });
             }
         };
         // The tasks of the others end with the set.
         let _ = tokio::time::timeout(limit, joined).await;
         for ((check, _), result) in self.checks.iter().zip(&results) {
-            if *result == Err(Failure::TimedOut) {
+            if *result == Err(CheckFailure::TimedOut) {
                 tracing::warn!(check, ?limit, "a health check did not end in time");
             }
         }
-        *self.last.lock() = Some((time::now(), results));
+        *self.last.lock() = Some(Run {
+            ended: time::now(),
+            results,
+        });
     }
 }
 
@@ -145,7 +156,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
     use super::*;
-    fn results(checks: &HealthChecks) -> Vec<Outcome> {
+    fn results(checks: &HealthChecks) -> Vec<CheckResult> {
         let results = checks.results().into_iter();
         results.map(|(_, result)| result).collect()
     }
@@ -155,16 +166,16 @@ mod tests {
         let mut checks = HealthChecks::default();
         checks.push("good".into(), async || Ok(()));
         checks.push("bad".into(), async || Err(Error::unavailable("gone")));
-        checks.push("slow".into(), || std::future::pending());
+        checks.push("slow".into(), std::future::pending);
         checks.push("broken".into(), async || panic!("a bug"));
         assert_eq!(results(&checks), [None; 4]);
         assert!(checks.passed());
         checks.refresh().await;
         let expected = [
             Ok(()),
-            Err(Failure::Failed),
-            Err(Failure::TimedOut),
-            Err(Failure::Failed),
+            Err(CheckFailure::Failed),
+            Err(CheckFailure::TimedOut),
+            Err(CheckFailure::Failed),
         ];
         assert_eq!(results(&checks), expected.map(Some));
         assert!(!checks.passed());
@@ -185,7 +196,7 @@ mod tests {
         tokio::join!(checks.refresh(), checks.refresh());
         checks.refresh().await;
         assert_eq!(runs.load(Relaxed), 1);
-        tokio::time::advance(FRESH).await;
+        tokio::time::advance(CACHE_TIME).await;
         checks.refresh().await;
         assert_eq!(runs.load(Relaxed), 2);
     }

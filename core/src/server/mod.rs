@@ -5,6 +5,8 @@ mod busy;
 mod counted;
 mod debug;
 mod entrance;
+#[cfg(feature = "http")]
+mod exposition;
 mod handler;
 mod health;
 pub mod metrics;

@@ -8,7 +8,7 @@ use super::handles::Series;
 const MAX_SERIES: usize = 2000;
 
 /// Names and values, sorted by name.
-pub(super) type Labels = Vec<(String, String)>;
+pub(in crate::server) type Labels = Vec<(String, String)>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

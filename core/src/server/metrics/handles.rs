@@ -156,7 +156,7 @@ impl Series {
 #[cfg(feature = "http")]
 impl Histogram {
     /// Bounds with the counts of their buckets; the last is infinite.
-    pub(super) fn buckets(&self) -> Vec<(f64, u64)> {
+    pub(in crate::server) fn buckets(&self) -> Vec<(f64, u64)> {
         let bounds = self.0.bounds.iter().copied().chain([f64::INFINITY]);
         let counts = self.0.counts.iter().map(|count| count.load(Relaxed));
         bounds.zip(counts).collect()

@@ -16,8 +16,6 @@
 
 mod family;
 mod handles;
-#[cfg(feature = "http")]
-pub(in crate::server) mod text;
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -29,8 +27,11 @@ use std::{
 use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
-use family::{Family, Kind, Labels, sample_names};
+use family::{Family, sample_names};
+pub(super) use family::{Kind, Labels};
 use handles::Handle;
+#[cfg(feature = "http")]
+pub(super) use handles::Series;
 pub use handles::{Counter, Gauge, Histogram};
 
 /// Families of metrics that one `Metrics` takes.
@@ -51,6 +52,25 @@ pub struct Metrics {
 impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.families.lock().keys()).finish()
+    }
+}
+
+#[cfg(feature = "http")]
+impl Metrics {
+    /// Calls `visit` with the name, unit, help and kind of each metric, and its series.
+    pub(super) fn visit(
+        &self,
+        mut visit: impl FnMut(&str, &str, &str, Kind, &BTreeMap<Labels, Series>),
+    ) {
+        for (name, family) in &*self.families.lock() {
+            visit(
+                name,
+                &family.unit,
+                &family.help,
+                family.kind(),
+                &family.series,
+            );
+        }
     }
 }
 

@@ -9,14 +9,10 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::{
-    Metrics,
-    family::{Kind, Labels},
-    handles::Series,
-};
 use crate::{
     error::{Code, Result},
     server::{
+        metrics::{Kind, Labels, Metrics, Series},
         ops::Refusals,
         stats::{BOUNDS, EndpointStats},
         status::Status,
@@ -31,14 +27,14 @@ const MAX_SERVICES: usize = 1000;
 const SYSTEM: &str = "micro";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::server) enum Format {
+pub(super) enum Format {
     OpenMetrics,
     Prometheus,
 }
 
 /// The metrics of a service at one moment.
 #[derive(Debug)]
-pub(in crate::server) struct Snapshot {
+pub(super) struct Snapshot {
     families: Vec<Family>,
     format: Format,
 }
@@ -65,7 +61,7 @@ enum Value {
 
 impl Snapshot {
     /// Reads all counters. Those of the user follow those of the service.
-    pub(in crate::server) fn new(
+    pub(super) fn new(
         status: &Status,
         endpoints: &[(Arc<str>, Arc<EndpointStats>)],
         refusals: &Refusals,
@@ -96,7 +92,7 @@ impl Snapshot {
     }
 
     /// Writes the text.
-    pub(in crate::server) fn encode(self) -> Result<String, fmt::Error> {
+    pub(super) fn encode(self) -> Result<String, fmt::Error> {
         let format = self.format;
         let mut registry = Registry::default();
         registry.register_collector(Box::new(self));
@@ -281,19 +277,23 @@ impl Snapshot {
     }
 
     fn add_user(&mut self, metrics: &Metrics) {
-        for (name, family) in &*metrics.families.lock() {
-            let kind = match family.kind() {
+        metrics.visit(|name, unit, help, kind, series| {
+            let kind = match kind {
                 Kind::Counter => MetricType::Counter,
                 Kind::Gauge => MetricType::Gauge,
                 Kind::Histogram => MetricType::Histogram,
             };
-            let suffix = format!("_{}", family.unit);
             // The encoder adds the unit.
-            let (name, unit) = match name.strip_suffix(&suffix) {
-                Some(short) if !short.is_empty() => (short, Some(Unit::Other(family.unit.clone()))),
-                _ => (&**name, None),
+            let short = name
+                .strip_suffix(unit)
+                .and_then(|name| name.strip_suffix('_'));
+            let (name, unit) = match short {
+                Some(short) if !unit.is_empty() && !short.is_empty() => {
+                    (short, Some(Unit::Other(unit.to_owned())))
+                }
+                _ => (name, None),
             };
-            let series = family.series.iter().map(|(labels, series)| {
+            let series = series.iter().map(|(labels, series)| {
                 let value = match series {
                     Series::Counter(counter) => Value::Counter(counter.value()),
                     Series::Gauge(gauge) => Value::Gauge(gauge.value()),
@@ -303,8 +303,8 @@ impl Snapshot {
                 };
                 (labels.clone(), value)
             });
-            self.family(name, unit, &family.help, kind, series.collect());
-        }
+            self.family(name, unit, help, kind, series.collect());
+        });
     }
 }
 
@@ -423,7 +423,7 @@ mod tests {
     fn text_is_openmetrics() {
         assert_eq!(
             written(Format::OpenMetrics),
-            include_str!("golden/openmetrics.txt")
+            include_str!("exposition/openmetrics.txt")
         );
     }
 
@@ -431,7 +431,7 @@ mod tests {
     fn text_is_prometheus() {
         assert_eq!(
             written(Format::Prometheus),
-            include_str!("golden/prometheus.txt")
+            include_str!("exposition/prometheus.txt")
         );
     }
 
