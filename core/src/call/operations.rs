@@ -4,6 +4,10 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use super::Call;
 
+/// The endpoint that answers `/metrics`. No other protocol serves it.
+#[cfg(feature = "http")]
+pub(crate) const METRICS: &str = "Debug.Metrics";
+
 /// A kind of operational endpoint.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

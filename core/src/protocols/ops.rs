@@ -8,11 +8,10 @@ use serde_json::Value;
 
 use super::{dialect::Dialect, failure::failed, propagation, site::Site};
 use crate::{
-    call::Operation,
+    call::{METRICS, Operation},
     error::{Error, Result},
     http::{HttpAnswer, HttpBegun, HttpBody},
     message::{self, ContentType, Target},
-    server::METRICS,
     time::{self, Nanos},
 };
 

@@ -10,10 +10,6 @@ use crate::{
     time,
 };
 
-/// The endpoint that answers `/metrics`. It is not served by other protocols.
-#[cfg(feature = "http")]
-pub(crate) const METRICS: &str = "Debug.Metrics";
-
 /// The parameter of `Debug.Health` that asks for the results of the last health checks, without new ones.
 pub(crate) const LAST_CHECKS: &str = "last_checks";
 
@@ -39,7 +35,7 @@ pub(super) fn routes(status: Arc<Status>, endpoints: Endpoints, refusals: Arc<Re
             let text = metrics(&status, &endpoints, &refusals, &parameters);
             async move { text.map(Value::from) }
         };
-        router.handle(METRICS, metrics.idempotent())
+        router.handle(crate::call::METRICS, metrics.idempotent())
     };
     let stats = move |_: Context, _: Value| {
         let stats = stats(&status, &endpoints, &refusals);

@@ -17,9 +17,6 @@ mod stats;
 mod status;
 mod subscriber;
 
-#[cfg(feature = "http")]
-pub(crate) use debug::METRICS;
-
 pub use handler::{Blocking, Handler, Idempotent, ReadOnly};
 pub use ops::Ops;
 pub use router::{Router, Routes};

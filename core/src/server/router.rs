@@ -255,7 +255,7 @@ impl Table {
         for route in &debug.routes {
             // It is for `/metrics` alone.
             #[cfg(feature = "http")]
-            if *route.name == *super::debug::METRICS {
+            if *route.name == *crate::call::METRICS {
                 continue;
             }
             if let Err(place) = self.position(&route.name) {

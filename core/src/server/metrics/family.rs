@@ -2,20 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::handles::Series;
+use super::handles::{Kind, Series};
 
 /// Series of one name, the one for overflow included: OpenTelemetry's limit.
 const MAX_SERIES: usize = 2000;
 
 /// Names and values, sorted by name.
 pub(in crate::server) type Labels = Vec<(String, String)>;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Counter,
-    Gauge,
-    Histogram,
-}
 
 pub(super) struct Family {
     kind: Kind,

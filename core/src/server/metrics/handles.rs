@@ -8,7 +8,13 @@ use std::{
     time::Duration,
 };
 
-use super::family::Kind;
+/// The kind of a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
 
 /// Bounds for a unit other than seconds, as OpenTelemetry recommends.
 const BOUNDS: [f64; 15] = [

@@ -27,9 +27,10 @@ use std::{
 use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
+pub(super) use family::Labels;
 use family::{Family, sample_names};
-pub(super) use family::{Kind, Labels};
 use handles::Handle;
+pub(super) use handles::Kind;
 #[cfg(feature = "http")]
 pub(super) use handles::Series;
 pub use handles::{Counter, Gauge, Histogram};
