@@ -141,7 +141,7 @@ parse = openmetrics if sys.argv[1] == 'openmetrics' else parser
 for family in parse.text_string_to_metric_families(sys.stdin.read()):
     print(family.name, family.type)
     for sample in family.samples:
-        print(sample.name, sorted(sample.labels.items()), sample.value)
+        print(sample.name, sorted(sample.labels.items()), float(sample.value))
 ";
 
 #[tokio::test]
