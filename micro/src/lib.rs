@@ -53,6 +53,7 @@ pub mod transport;
 
 #[doc(hidden)]
 pub use micro_core::Identity;
+pub use micro_core::server::metrics;
 pub use micro_core::{
     Answer, Body, BodyStream, Broker, Call, Client, ClientBuilder, Code, Codec, Codecs,
     Compression, ContentType, Context, Criticality, Error, Extensions, Handler, Leaving, Message,

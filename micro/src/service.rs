@@ -18,7 +18,7 @@ use micro_core::{
     middleware::{Layer, Layers},
     net::io::read_hosts,
     plugins::Plugins,
-    server::{Handler, Ops, Router, Routes, Topic},
+    server::{Handler, HealthChecks, Ops, Router, Routes, Topic, metrics::Metrics},
 };
 pub use running::Running;
 
@@ -59,6 +59,8 @@ pub struct Service {
     client: Client,
     lifecycle: Lifecycle,
     hooks: Hooks,
+    health_checks: HealthChecks,
+    metrics: Option<Metrics>,
     /// Whether settings gave the time to live and the interval of the registration.
     timing_said: (bool, bool),
 }
@@ -145,6 +147,8 @@ impl Service {
             client: Client::late(|| Plugins::new().parts()),
             lifecycle: Lifecycle::default(),
             hooks: Hooks::default(),
+            health_checks: HealthChecks::default(),
+            metrics: None,
             timing_said: (false, false),
         }
     }
@@ -263,6 +267,33 @@ impl Service {
     /// ```
     pub fn ops(mut self, change: impl FnOnce(&mut Ops)) -> Self {
         change(&mut self.ops);
+        self
+    }
+
+    /// Adds a health check of something that the service needs. While the check fails, the service is not ready:
+    /// `/ready` answers 503 with `checks` in its JSON, and gRPC's health service `NOT_SERVING`. `/health` stays 200, so
+    /// that nobody restarts the service for it.
+    ///
+    /// Checks run when somebody asks for readiness, at most once a second, each for at most
+    /// [`Ops::health_check_timeout`]. The text of an error goes to the log alone.
+    ///
+    /// ```
+    /// # async fn ping() -> micro::Result<()> { Ok(()) }
+    /// let service = micro::Service::new("shop").health_check("database", async || ping().await);
+    /// ```
+    pub fn health_check<F, Fut>(mut self, name: impl Into<String>, check: F) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        self.health_checks.push(name.into(), check);
+        self
+    }
+
+    /// Adds metrics to `/metrics`; see [`metrics`](crate::metrics). A second call replaces the
+    /// first.
+    pub fn metrics(mut self, metrics: &Metrics) -> Self {
+        self.metrics = Some(metrics.clone());
         self
     }
 

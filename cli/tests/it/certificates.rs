@@ -19,7 +19,7 @@ fn greeter(house: &House, tls: Tls) {
 }
 
 #[test]
-fn an_authority_is_made_once_and_its_certificates_serve_and_call() {
+fn authority_is_created_once_and_signs_working_certificates() {
     let house = House::new();
     let files = made(&house, &[]);
     assert_eq!(
@@ -78,7 +78,7 @@ fn only_the_owner_can_read_keys() {
 }
 
 #[test]
-fn names_are_those_asked_for_and_programs_are_told_all() {
+fn certificate_has_the_given_names_and_json_lists_them() {
     let house = House::new();
     let told = made(
         &house,
@@ -93,7 +93,7 @@ fn names_are_those_asked_for_and_programs_are_told_all() {
 }
 
 #[test]
-fn another_authority_is_left_alone() {
+fn authority_of_another_key_is_not_overwritten() {
     let house = House::new();
     made(&house, &["--out", "one"]);
     made(&house, &["--out", "two"]);
@@ -101,7 +101,7 @@ fn another_authority_is_left_alone() {
     fs::copy(path("one/ca.pem"), path("two/ca.pem")).expect("it can be copied");
     let said = house.micro(&["cert", "--out", "two"]).failed(1);
     assert!(
-        said.contains("not the certificate that `micro cert` made"),
+        said.contains("not the certificate that `micro cert` created"),
         "{said}"
     );
     fs::remove_file(path("two/ca.pem")).expect("it is there");

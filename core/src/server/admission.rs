@@ -14,7 +14,7 @@ use tokio::time::Sleep;
 use crate::{
     call::{Answer, Begun, Call, Identity, Listing, Operations, Shape, Traced, Watch},
     context::{Leaving, Trace},
-    error::{Error, Outcome, Result},
+    error::{Code, Error, Outcome, Result},
     message::{Request, Response, TOPICS},
     server::{
         counted_stream::CountedStream,
@@ -22,7 +22,7 @@ use crate::{
         ops::OpsListener,
         report,
         router::{Route, Table},
-        stats::EndpointStats,
+        stats::{EndpointStats, Timing},
     },
     time::{self, NEVER, Nanos},
 };
@@ -141,9 +141,13 @@ impl Admission {
         let began = is_timed(now).then(time::now);
         let begun = catch_unwind(AssertUnwindSafe(|| Begun::poll(call.call(request))));
         let took = began.map(|began| time::now().saturating_sub(began));
-        if let Some(took) = took {
-            self.in_flight.check_poll(&route.name, took);
-        }
+        let timing = match took {
+            Some(took) => {
+                self.in_flight.check_poll(&route.name, took);
+                Timing::Sampled(took)
+            }
+            None => Timing::Skipped,
+        };
         let mut answer = match begun {
             Ok(Begun::Done(answer)) => answer,
             Ok(Begun::Running(answer)) => {
@@ -158,7 +162,7 @@ impl Admission {
                 )));
             }
             Err(panic) => {
-                route.stats.record(took, true);
+                route.stats.record(timing, Some(Code::Internal));
                 return Begun::Done(Err(report::panicked(&route.name, &trace, &*panic)));
             }
         };
@@ -167,10 +171,10 @@ impl Admission {
                 let (endpoint, stats) = (route.name.clone(), route.stats.clone());
                 CountedStream::wrap(response, endpoint, stats, trace, now);
             }
-            Ok(_) => route.stats.record(took, false),
+            Ok(_) => route.stats.record(timing, None),
             Err(error) => {
                 report::failed(&route.name, &trace, error);
-                route.stats.record(took, true);
+                route.stats.record(timing, Some(error.code()));
             }
         }
         Begun::Done(self.in_flight.stamp(answer))
@@ -331,7 +335,8 @@ impl Future for RunningRequest {
             }
             answer => {
                 let took = ended - this.began;
-                this.stats.record(Some(took), answer.is_err());
+                let failure = answer.as_ref().err().map(|error| error.code());
+                this.stats.record(Timing::Exact(took), failure);
             }
         }
         Poll::Ready(answer)
@@ -347,7 +352,8 @@ impl Drop for RunningRequest {
         if !self.recorded {
             // Cancelled by the caller, or with its connection.
             let took = time::now().saturating_sub(self.began);
-            self.stats.record(Some(took), true);
+            self.stats
+                .record(Timing::Exact(took), Some(Code::Cancelled));
         }
     }
 }

@@ -60,7 +60,14 @@ impl Blueprint<'_> {
         let debug = debug::routes(self.status.clone(), table.stats(), refusals.clone());
         let (debug, _) = debug.build(service, self.codecs)?;
         let debug = Arc::new(debug);
-        let state = OpsState::new(&self.ops, debug.clone(), self.cover, self.hosts, refusals);
+        let state = OpsState::new(
+            &self.ops,
+            debug.clone(),
+            self.cover,
+            self.hosts,
+            refusals,
+            self.status.clone(),
+        );
         let served = OpsListener::all(&state, self.ops.clone());
         let (here, elsewhere) = match self.ops.address {
             None => (served, None),

@@ -10,10 +10,13 @@ use std::{
 use bytes::Bytes;
 use futures_core::Stream;
 
-use super::{report, stats::EndpointStats};
+use super::{
+    report,
+    stats::{EndpointStats, Timing},
+};
 use crate::{
     context::Trace,
-    error::Result,
+    error::{Code, Result},
     message::{Body, BodyStream, Response},
     time::{self, Nanos},
 };
@@ -49,10 +52,10 @@ impl CountedStream {
         });
     }
 
-    fn record(&mut self, failed: bool) {
+    fn record(&mut self, failure: Option<Code>) {
         if !std::mem::replace(&mut self.recorded, true) {
             let took = time::now().saturating_sub(self.began);
-            self.stats.record(Some(took), failed);
+            self.stats.record(Timing::Exact(took), failure);
             self.stats.end();
         }
     }
@@ -79,8 +82,8 @@ impl Stream for CountedStream {
             }
         };
         match &next {
-            Poll::Ready(None) => this.record(false),
-            Poll::Ready(Some(Err(_))) => this.record(true),
+            Poll::Ready(None) => this.record(None),
+            Poll::Ready(Some(Err(error))) => this.record(Some(error.code())),
             _ => {}
         }
         next
@@ -90,6 +93,6 @@ impl Stream for CountedStream {
 impl Drop for CountedStream {
     fn drop(&mut self) {
         // Cancelled by the caller, or with its connection.
-        self.record(true);
+        self.record(Some(Code::Cancelled));
     }
 }

@@ -4,8 +4,12 @@ mod admission;
 mod assembly;
 mod counted_stream;
 mod debug;
+#[cfg(feature = "http")]
+mod exposition;
 mod handler;
+mod health;
 mod in_flight;
+pub mod metrics;
 mod ops;
 mod report;
 mod router;
@@ -20,6 +24,8 @@ pub use stats::EndpointStats;
 
 #[doc(hidden)]
 pub use assembly::{Assembly, Blueprint};
+#[doc(hidden)]
+pub use health::HealthChecks;
 #[doc(hidden)]
 pub use status::Status;
 #[doc(hidden)]

@@ -343,6 +343,11 @@ impl Table {
     /// of the same name stays.
     pub(crate) fn with_debug(mut self, debug: &Table, call: &Arc<dyn Call>) -> Self {
         for route in &debug.routes {
+            // It is for `/metrics` alone.
+            #[cfg(feature = "http")]
+            if *route.name == *crate::call::METRICS {
+                continue;
+            }
             if let Err(place) = self.position(&route.name) {
                 let route = Route {
                     name: route.name.clone(),

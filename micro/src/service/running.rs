@@ -72,6 +72,12 @@ impl Running {
         let status = Arc::new(Status::new());
         let client = service.client.clone();
         status.discovers(move || client.discovery_ages());
+        let mut checks = service.health_checks;
+        checks.set_timeout(service.ops.health_check_timeout);
+        status.check(checks);
+        if let Some(metrics) = service.metrics {
+            status.measure(metrics);
+        }
         let id = service.id.unwrap_or_else(Node::random_id);
         let identity = Identity::new(&service.name, &format!("{}-{id}", service.name));
         let address = service.address.as_deref();

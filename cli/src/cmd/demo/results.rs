@@ -1,10 +1,10 @@
-//! What came of it.
+//! The results of the run.
 
 use std::fmt;
 
 use serde::Serialize;
 
-use super::board::Board;
+use super::progress::Progress;
 use crate::{
     failure::{Failure, Result},
     load::{Errors, Summary, milliseconds},
@@ -13,7 +13,7 @@ use crate::{
 
 /// The figures of the whole run.
 #[derive(Debug, Serialize)]
-pub(super) struct Verdict {
+pub(super) struct Results {
     calls: u64,
     failed: u64,
     p50_us: u64,
@@ -27,9 +27,9 @@ pub(super) struct Verdict {
     rolls: u64,
 }
 
-impl Verdict {
-    pub(super) fn new(calls: &Summary, ejected: u64, board: &Board) -> Self {
-        Verdict {
+impl Results {
+    pub(super) fn new(calls: &Summary, ejected: u64, progress: &Progress) -> Self {
+        Results {
             calls: calls.calls,
             failed: calls.failed,
             p50_us: calls.p50_us,
@@ -38,14 +38,14 @@ impl Verdict {
             slowest_ms: (calls.max_us as f64 / 100.0).round() / 10.0,
             retries: calls.retries,
             ejected,
-            kills: board.kills,
-            hangs: board.hangs,
-            rolls: board.rolls,
+            kills: progress.kills,
+            hangs: progress.hangs,
+            rolls: progress.rolls,
         }
     }
 
-    /// Says it; an error when a call failed, or when there was none.
-    pub(super) fn pronounce(&self, session: &Session, errors: &Errors) -> Result {
+    /// Prints the results; fails if a call failed or none was made.
+    pub(super) fn print(&self, session: &Session, errors: &Errors) -> Result {
         if session.json() {
             session.print(serde_json::to_string(self).expect("figures have a JSON form"))?;
         } else {
@@ -64,7 +64,7 @@ impl Verdict {
     }
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for Results {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let times = |count: u64, what: &str| {
             let plural = if count == 1 { "" } else { "s" };

@@ -1,4 +1,4 @@
-//! Registries that keep nothing themselves: a record is there as long as its process answers for it.
+//! Registries whose records end with the process that registered them.
 
 use std::future::Future;
 
@@ -11,24 +11,24 @@ use crate::{
 
 const NAMES: [&str; 2] = ["mdns", "nats"];
 
-/// The name of a registry, or of one of several, whose records go with the process that registered them.
-pub(crate) fn by(registry: &dyn Registry) -> Option<&str> {
+/// The name of the registry, or of one of several registries, whose records end with the process.
+pub(crate) fn name(registry: &dyn Registry) -> Option<&str> {
     let mut names = registry.name().split(',');
     names.find(|name| NAMES.contains(name))
 }
 
-/// Where records go with this process, waits for the end and takes these out; otherwise does nothing.
-pub(crate) async fn until(
+/// Keeps records registered until `end`, then deregisters them; returns at once if the registry keeps them itself.
+pub(crate) async fn hold(
     end: impl Future<Output = ()>,
     session: &Session,
     registry: &dyn Registry,
     nodes: &[Node],
 ) -> Result {
-    let Some(name) = by(registry) else {
+    let Some(name) = name(registry) else {
         return Ok(());
     };
     session.say(&format!(
-        "registry `{name}` keeps nothing itself: it is there until Ctrl-C"
+        "registry `{name}` does not store records: the node is registered until Ctrl-C"
     ));
     end.await;
     for node in nodes {

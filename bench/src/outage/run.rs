@@ -1,4 +1,4 @@
-//! One run: three nodes, a client, a load, and a server that suffers under it.
+//! One run: three nodes, a client under load, and the outage of a server.
 
 use super::{
     Times,
@@ -13,10 +13,9 @@ use micro::{Client, Plugins, selector::Snapshots};
 use std::{collections::BTreeSet, future::Future, time::Duration};
 use tokio::time::{Instant, sleep, timeout};
 
-/// How long anything may take that is not measured.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// For how long the load is on before and after.
-const CALM: Duration = Duration::from_secs(1);
+const SETUP_TIMEOUT: Duration = Duration::from_secs(60);
+/// Time of load before and after the outage.
+const STEADY_TIME: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(
     backend: &'static Backend,
@@ -27,7 +26,7 @@ pub(super) async fn run(
     let name = servers.name(scenario.is_cluster());
     servers.up_empty(name).await?;
     let slow = Proxy::start(&servers.addresses(name).await?).await?;
-    // Only one run is about the way to the server; the others go without it.
+    // Only this scenario delays connections; the others connect directly.
     let addresses = match scenario {
         Scenario::Slow => slow.addresses.clone(),
         _ => servers.addresses(name).await?,
@@ -46,7 +45,7 @@ pub(super) async fn run(
     }
     let well = Instant::now();
     let mut back = Duration::ZERO;
-    listed(&url, &nodes, PATIENCE)
+    listed(&url, &nodes, SETUP_TIMEOUT)
         .await
         .context("before the outage")?;
     if scenario == Scenario::Late {
@@ -57,12 +56,12 @@ pub(super) async fn run(
     let before = settled().await?;
 
     let load = Load::start(client.clone())?;
-    sleep(CALM).await;
+    sleep(STEADY_TIME).await;
     if load.failed() > 0 {
         let counts = load.stop().await?;
         bail!("calls failed before the outage: {:?}", counts.errors);
     }
-    let outage = scenario.happen(servers, &slow, times);
+    let outage = scenario.inject(servers, &slow, times);
     if scenario == Scenario::Killed {
         let death = async {
             sleep(times.outage / 2).await;
@@ -75,16 +74,16 @@ pub(super) async fn run(
     }
     if scenario != Scenario::Late {
         let well = Instant::now();
-        listed(&url, &nodes, times.renewal * 3 + PATIENCE)
+        listed(&url, &nodes, times.renewal * 3 + SETUP_TIMEOUT)
             .await
             .context("after the outage")?;
         back = well.elapsed();
     }
-    sleep(CALM).await;
+    sleep(STEADY_TIME).await;
     let counts: Counts = load.stop().await?;
     if nodes.len() < 3 {
         nodes.push(Node::start("4", &url, times.ttl, times.renewal)?);
-        listed(&url, &nodes, PATIENCE)
+        listed(&url, &nodes, SETUP_TIMEOUT)
             .await
             .context("a node that took the place of the dead one")?;
         ready(&client, nodes.len()).await?;
@@ -107,26 +106,26 @@ pub(super) async fn run(
     })
 }
 
-/// A client of the registry at `url` that keeps nothing on disk.
+/// A client of the registry at `url`, without snapshots on disk.
 fn client(url: &str) -> Result<Client> {
     let parts = Plugins::new().discovery(|discovery| discovery.snapshots = Snapshots::Off);
     client_with(url, parts)
 }
 
-/// A client of these parts and the registry at `url`.
+/// A client of these plugins and the registry at `url`.
 pub(super) fn client_with(url: &str, parts: Plugins) -> Result<Client> {
     let plugins = plugins(url, parts)?;
     plugins.client().map_err(|error| anyhow!("{error}"))
 }
 
-/// Waits until the registry, asked afresh, has exactly these nodes.
-pub(super) async fn listed(url: &str, nodes: &[Node], patience: Duration) -> Result<()> {
+/// Waits until a new client of the registry sees exactly these nodes.
+pub(super) async fn listed(url: &str, nodes: &[Node], limit: Duration) -> Result<()> {
     let plugins = plugins(url, Plugins::new())?;
     let registry = plugins
         .open_registry()
         .map_err(|error| anyhow!("{error}"))?;
-    let mut last = String::from("nothing was heard");
-    until(patience, async || match registry.get(SERVICE).await {
+    let mut last = String::from("no answer");
+    until(limit, async || match registry.get(SERVICE).await {
         Ok(found) => {
             let mut found: Vec<_> = found.into_iter().map(|node| node.id).collect();
             found.sort();
@@ -141,12 +140,12 @@ pub(super) async fn listed(url: &str, nodes: &[Node], patience: Duration) -> Res
         }
     })
     .await
-    .map_err(|_| anyhow!("nodes are missing after {patience:?}: {last}"))
+    .map_err(|_| anyhow!("nodes are missing after {limit:?}: {last}"))
 }
 
-/// Waits until a client calls without failing and has used this many nodes.
+/// Waits until calls succeed and have reached this many nodes.
 async fn ready(client: &Client, nodes: usize) -> Result<()> {
-    until(PATIENCE, async || {
+    until(SETUP_TIMEOUT, async || {
         let mut ids = BTreeSet::new();
         for number in 0..64 {
             match load::call(client, number).await {
@@ -160,9 +159,9 @@ async fn ready(client: &Client, nodes: usize) -> Result<()> {
     .context("the client never used every node")
 }
 
-/// Descriptors and tasks, when they have stopped changing.
+/// Descriptors and tasks, once they are stable.
 async fn settled() -> Result<Usage> {
-    // A watch that is quiet is asked after for the first time within this.
+    // An idle watch is checked within this time.
     sleep(Duration::from_secs(6)).await;
     let mut last = Usage::now()?;
     for _ in 0..20 {
@@ -176,8 +175,8 @@ async fn settled() -> Result<Usage> {
     Ok(last)
 }
 
-/// Descriptors and tasks, once they are no more than they were, or after a minute: a node that may only have been
-/// forgotten is shown, and tried, for 45 s.
+/// Descriptors and tasks, once they are at most those before, or after a minute: the client keeps a node for 45 s if the
+/// registry may have lost it.
 async fn returned(before: Usage) -> Result<Usage> {
     let mut now = Usage::now()?;
     for _ in 0..240 {
@@ -190,17 +189,17 @@ async fn returned(before: Usage) -> Result<Usage> {
     Ok(now)
 }
 
-async fn until(patience: Duration, mut is_so: impl AsyncFnMut() -> bool) -> Result<()> {
+async fn until(limit: Duration, mut is_so: impl AsyncFnMut() -> bool) -> Result<()> {
     let asked = async {
         while !is_so().await {
             sleep(Duration::from_millis(50)).await;
         }
     };
-    within(patience, asked).await
+    within(limit, asked).await
 }
 
-async fn within(patience: Duration, asked: impl Future<Output = ()>) -> Result<()> {
-    timeout(patience, asked)
+async fn within(limit: Duration, asked: impl Future<Output = ()>) -> Result<()> {
+    timeout(limit, asked)
         .await
-        .with_context(|| format!("not within {patience:?}"))
+        .with_context(|| format!("not within {limit:?}"))
 }

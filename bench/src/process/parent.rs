@@ -1,4 +1,4 @@
-//! The parent's side of a visit: this binary again, once as the server and once as the client.
+//! The parent: starts this binary as server and as client.
 
 use super::{Sample, usage};
 use crate::{cell::Cell, system::Kind};
@@ -39,7 +39,7 @@ impl Process {
         })
     }
 
-    /// A line of what it says.
+    /// Reads a line of its output.
     pub(crate) fn read(&mut self) -> Result<String> {
         let mut line = String::new();
         if self.output.read_line(&mut line)? == 0 {
@@ -60,14 +60,14 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Fails only for a child that has ended by itself, with all that it started.
+        // Fails only if the whole group has ended.
         let group = Pid::from_raw(self.child.id().cast_signed());
         let _ended = killpg(group, Signal::SIGKILL);
         let _status = self.child.wait();
     }
 }
 
-/// A server of one system, in a process of its own.
+/// The process of a server.
 pub(crate) struct Server {
     process: Process,
     pub(crate) port: u16,
@@ -93,7 +93,7 @@ impl Server {
     }
 }
 
-/// One visit: a new server, a new client, one window.
+/// One measurement: a new server, a new client, one window.
 pub(crate) fn visit(
     kind: Kind,
     cell: &Cell,

@@ -1,4 +1,4 @@
-//! What is known of the run besides the calls' figures: the nodes, and what happened to them.
+//! The state of the nodes, and the events of the run.
 
 use std::{
     collections::VecDeque,
@@ -11,33 +11,31 @@ use std::{
 
 use tokio::time::Instant;
 
-/// Events kept for the screen.
-const EVENTS: usize = 6;
+/// Events that the screen shows.
+const MAX_EVENTS: usize = 6;
 
-/// The nodes as the screen shows them.
-pub(super) struct Board {
+/// The nodes and the last events, as the screen shows them.
+pub(super) struct Progress {
     began: Instant,
-    pub(super) nodes: Vec<State>,
-    /// The last ones, oldest first.
+    pub(super) nodes: Vec<NodeState>,
+    /// The last events, oldest first.
     pub(super) events: VecDeque<Event>,
-    /// Events ever.
-    pub(super) happened: usize,
+    /// All events so far.
+    pub(super) event_count: usize,
     pub(super) kills: u64,
     pub(super) hangs: u64,
     pub(super) rolls: u64,
 }
 
-/// A node now.
 #[derive(Clone, Copy)]
-pub(super) struct State {
+pub(super) struct NodeState {
     pub(super) name: &'static str,
-    /// Answers it had given when it was last looked at.
+    /// Answers until the last update.
     answered: u64,
-    /// Its part of the answers since the look before, from 0 to 1.
+    /// Its share of the answers between the last two updates, from 0 to 1.
     pub(super) share: f64,
 }
 
-/// Something that happened to a node.
 pub(super) struct Event {
     pub(super) at: Duration,
     pub(super) node: usize,
@@ -62,31 +60,31 @@ impl Answers {
     }
 }
 
-impl Board {
+impl Progress {
     pub(super) fn new(nodes: usize) -> Self {
-        let state = State {
+        let state = NodeState {
             name: "serving",
             answered: 0,
             share: 0.0,
         };
-        Board {
+        Progress {
             began: Instant::now(),
             nodes: vec![state; nodes],
             events: VecDeque::new(),
-            happened: 0,
+            event_count: 0,
             kills: 0,
             hangs: 0,
             rolls: 0,
         }
     }
 
-    /// Notes what happened to a node and how it is now.
-    pub(super) fn happened(&mut self, node: usize, state: &'static str, what: &str) {
+    /// Records an event of a node, and the node's new state.
+    pub(super) fn record_event(&mut self, node: usize, state: &'static str, what: &str) {
         self.nodes[node].name = state;
-        if self.events.len() == EVENTS {
+        if self.events.len() == MAX_EVENTS {
             self.events.pop_front();
         }
-        self.happened += 1;
+        self.event_count += 1;
         self.events.push_back(Event {
             at: self.elapsed(),
             node,
@@ -94,8 +92,8 @@ impl Board {
         });
     }
 
-    /// Works out the nodes' shares of the answers since this was last done.
-    pub(super) fn share(&mut self, answers: &Answers) {
+    /// Updates the nodes' shares of the answers since the last update.
+    pub(super) fn update_shares(&mut self, answers: &Answers) {
         let fresh: Vec<u64> = self
             .nodes
             .iter_mut()
@@ -111,7 +109,7 @@ impl Board {
         }
     }
 
-    /// Since the calls began.
+    /// Time since the calls began.
     pub(super) fn elapsed(&self) -> Duration {
         self.began.elapsed()
     }
@@ -122,33 +120,36 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn shares_are_of_the_answers_since_the_last_look() {
-        let (mut board, answers) = (Board::new(3), Answers::new(3));
-        let look = |board: &mut Board| {
-            board.share(&answers);
-            board
+    async fn shares_are_of_answers_since_the_last_update() {
+        let (mut progress, answers) = (Progress::new(3), Answers::new(3));
+        let refresh = |progress: &mut Progress| {
+            progress.update_shares(&answers);
+            progress
                 .nodes
                 .iter()
                 .map(|node| node.share)
                 .collect::<Vec<_>>()
         };
         answers.count("1");
-        assert_eq!(look(&mut board), [1.0, 0.0, 0.0]);
+        assert_eq!(refresh(&mut progress), [1.0, 0.0, 0.0]);
         answers.count("2");
         answers.count("3");
         answers.count("no such node");
         answers.count("4");
-        assert_eq!(look(&mut board), [0.0, 0.5, 0.5]);
-        assert_eq!(look(&mut board), [0.0, 0.0, 0.0]);
+        assert_eq!(refresh(&mut progress), [0.0, 0.5, 0.5]);
+        assert_eq!(refresh(&mut progress), [0.0, 0.0, 0.0]);
     }
 
     #[tokio::test]
-    async fn only_the_last_events_are_kept() {
-        let mut board = Board::new(3);
+    async fn only_the_last_events_stay() {
+        let mut progress = Progress::new(3);
         for number in 0..20 {
-            board.happened(number % 3, "serving", &number.to_string());
+            progress.record_event(number % 3, "serving", &number.to_string());
         }
-        assert_eq!((board.events.len(), board.happened), (EVENTS, 20));
-        assert_eq!(board.events[EVENTS - 1].what, "19");
+        assert_eq!(
+            (progress.events.len(), progress.event_count),
+            (MAX_EVENTS, 20)
+        );
+        assert_eq!(progress.events[MAX_EVENTS - 1].what, "19");
     }
 }

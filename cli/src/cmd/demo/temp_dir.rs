@@ -1,32 +1,31 @@
-//! A directory for the demo's registry, apart from any other.
+//! A temporary directory for the demo's registry.
 
 use std::{fs, io, path::Path, path::PathBuf};
 
 use crate::failure::{Failure, Result};
 
-/// A directory that is removed when this is dropped.
-pub(super) struct Place(PathBuf);
+/// A temporary directory, removed on drop.
+pub(super) struct TempDir(PathBuf);
 
-/// Names that are tried before it is given up.
-const TRIES: usize = 8;
+const MAX_ATTEMPTS: usize = 8;
 
-impl Place {
-    /// A fresh directory that only this user can enter, under a name that nobody can foresee.
+impl TempDir {
+    /// Creates a directory with an unpredictable name that only this user can enter.
     pub(super) fn new() -> Result<Self> {
         let parent = std::env::temp_dir();
-        for _ in 0..TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             let path = parent.join(format!("micro-demo-{:016x}", random()));
             match make(&path) {
-                Ok(()) => return Ok(Place(path)),
+                Ok(()) => return Ok(TempDir(path)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => {
-                    let what = format!("`{}` could not be made", path.display());
+                    let what = format!("`{}` could not be created", path.display());
                     return Err(Failure::because(&what)(error));
                 }
             }
         }
         Err(Failure::Failed(format!(
-            "no directory could be made in `{}`: every name tried is taken",
+            "no directory could be made in `{}`: every name tried exists",
             parent.display()
         )))
     }
@@ -36,7 +35,7 @@ impl Place {
     }
 }
 
-/// Makes the directory; fails where anything is there, a symbolic link included.
+/// Creates the directory; fails if the path exists, even as a symbolic link.
 fn make(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
@@ -50,7 +49,7 @@ fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-impl Drop for Place {
+impl Drop for TempDir {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
@@ -63,18 +62,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn place_of_the_demo_is_private_fresh_and_removed() {
-        let place = Place::new().expect("a directory can be made");
-        let mode = fs::metadata(place.path())
+    fn directory_is_private_new_and_removed() {
+        let directory = TempDir::new().expect("a directory can be made");
+        let mode = fs::metadata(directory.path())
             .expect("it is there")
             .permissions();
         assert_eq!(mode.mode() & 0o777, 0o700);
-        let taken = make(place.path()).expect_err("it is taken");
+        let taken = make(directory.path()).expect_err("it is taken");
         assert_eq!(taken.kind(), io::ErrorKind::AlreadyExists);
-        let other = Place::new().expect("a directory can be made");
-        assert_ne!(other.path(), place.path());
-        let path = place.path().to_owned();
-        drop(place);
+        let other = TempDir::new().expect("a directory can be made");
+        assert_ne!(other.path(), directory.path());
+        let path = directory.path().to_owned();
+        drop(directory);
         assert!(!path.exists());
     }
 }

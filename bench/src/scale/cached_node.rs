@@ -1,4 +1,4 @@
-//! What services and nodes take in the memory of a client that knows them, in a process that knows all.
+//! Memory of services and nodes in the cache of a client.
 
 use super::{NODES, service};
 use crate::{
@@ -18,13 +18,17 @@ use std::{
     time::Duration,
 };
 
-/// Bytes a node, its share of what its service takes included; measured in a child.
-pub(super) fn ask(url: &str, services: usize) -> Result<f64> {
-    let arguments = ["knower".to_owned(), url.to_owned(), services.to_string()];
+/// Bytes per node, including its share of the service's memory; measured in a child.
+pub(super) fn measure_in_child(url: &str, services: usize) -> Result<f64> {
+    let arguments = [
+        "cached_node".to_owned(),
+        url.to_owned(),
+        services.to_string(),
+    ];
     Ok(Process::start(&arguments)?.read()?.parse()?)
 }
 
-/// Follows all the services, as a client does that has called each, and prints what that takes.
+/// Watches all services, as a client that has called each, and prints the memory.
 pub(crate) fn run(url: &str, services: usize) -> Result<()> {
     raise_descriptors()?;
     runtime(1)?.block_on(async {
@@ -40,13 +44,13 @@ pub(crate) fn run(url: &str, services: usize) -> Result<()> {
             Box::new(move |node| socket.open(node)),
             Box::new(|peer| peer.close()),
         );
-        // What one service takes is what all of them share.
+        // The memory of the first service includes what all share.
         know(&cache, &service(0)).await?;
-        let before = held().await?;
+        let before = settled_memory().await?;
         for number in 1..services {
             know(&cache, &service(number)).await?;
         }
-        let bytes = (held().await? - before) / ((services - 1) * NODES) as f64;
+        let bytes = (settled_memory().await? - before) / ((services - 1) * NODES) as f64;
         writeln!(stdout(), "{bytes}")?;
         Ok(())
     })
@@ -58,8 +62,8 @@ async fn know(cache: &Cache<Arc<dyn Peer>>, service: &str) -> Result<()> {
     known.map_err(|error| anyhow!("{error}"))
 }
 
-/// Bytes in memory, when nothing happens any more.
-async fn held() -> Result<f64> {
+/// Bytes in memory, once they are stable.
+async fn settled_memory() -> Result<f64> {
     tokio::time::sleep(Duration::from_secs(1)).await;
     Ok(resident_kib(std::process::id())? as f64 * 1024.0)
 }

@@ -1,11 +1,11 @@
-//! What the gRPC server at an address offers, for `micro get --address`.
+//! The services of the gRPC server at an address, for `micro get --address`.
 
 use micro::Error;
 use prost_reflect::MethodDescriptor;
 use serde_json::json;
 
 use crate::{
-    by_hand,
+    address,
     failure::{Failure, Result},
     reflection::{Reflection, fields},
     session::Session,
@@ -14,7 +14,7 @@ use crate::{
 
 /// Prints each service with its endpoints.
 pub(crate) async fn print(session: &Session, address: &str) -> Result {
-    let plugins = by_hand::plugins(session, Some("grpc"), None, address).await?;
+    let plugins = address::plugins(session, Some("grpc"), None, address).await?;
     let client = plugins.client()?;
     let failed = |error: Error| Failure::Failed(error.to_string());
     let reflection = Reflection::open(&client, address).await.map_err(failed)?;
@@ -43,7 +43,7 @@ pub(crate) async fn print(session: &Session, address: &str) -> Result {
     }
 }
 
-/// As `micro call` takes it, after the package.
+/// The endpoint's name as `micro call` takes it: without the package.
 fn endpoint(method: &MethodDescriptor) -> String {
     format!("{}.{}", method.parent_service().name(), method.name())
 }
