@@ -30,7 +30,7 @@ pub(crate) fn run_node(id: &str) -> Result<()> {
     let own = id.to_owned();
     let echo = move |_: Context, number: u64| {
         let id = own.clone();
-        async move { micro::Result::Ok(Echo { number, id }) }
+        async move { Ok::<_, micro::Error>(Echo { number, id }) }
     };
     // Idempotent, so that the client repeats calls in a node that dies.
     let service = Service::new(SERVICE)

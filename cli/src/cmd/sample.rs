@@ -84,7 +84,7 @@ fn greeter(id: &str, executed: Arc<AtomicU64>) -> Service {
         let (node, executed) = (node.clone(), executed.clone());
         async move {
             executed.fetch_add(1, Relaxed);
-            Ok(Greeting {
+            Ok::<_, micro::Error>(Greeting {
                 msg: format!("Hello {}", hello.name),
                 node: node.to_string(),
             })
@@ -100,7 +100,7 @@ fn counter(executed: Arc<AtomicU64>) -> Service {
         async move {
             executed.fetch_add(1, Relaxed);
             let total = total.fetch_add(add.n, Relaxed) + add.n;
-            Ok(Total { total })
+            Ok::<_, micro::Error>(Total { total })
         }
     };
     Service::new("counter").handle("Counter.Add", add)

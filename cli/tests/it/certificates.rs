@@ -13,7 +13,7 @@ fn made(house: &House, arguments: &[&str]) -> String {
 }
 
 fn greeter(house: &House, tls: Tls) {
-    let hello = async |_: Context, name: String| Ok(format!("Hello {name}"));
+    let hello = async |_: Context, name: String| Ok::<_, micro::Error>(format!("Hello {name}"));
     let service = Service::new("greeter").handle("Greeter.Hello", hello);
     house.serve_over(tls, service);
 }
@@ -121,11 +121,11 @@ fn refusing(house: &House) -> String {
     made(house, &[]);
     let path = |name: &str| house.directory().join("certs").join(name);
     let tls = Tls::new().certificate(path("cert.pem"), path("key.pem"));
-    let hello = async |_: Context, name: String| Ok(format!("Hello {name}"));
+    let hello = async |_: Context, name: String| Ok::<_, micro::Error>(format!("Hello {name}"));
     let count = async |_: Context, name: String| {
         let (sender, replies) = Streaming::channel(1);
         sender.send(name).await?;
-        Ok(replies)
+        Ok::<_, micro::Error>(replies)
     };
     let service = Service::new("greeter")
         .handle("Greeter.Hello", hello)
@@ -137,8 +137,10 @@ fn refusing(house: &House) -> String {
 fn health_and_stats_follow_records_that_ask_for_tls() {
     let house = House::new();
     refusing(&house);
-    let plain =
-        Service::new("greeter").handle("Greeter.Hello", async |_: Context, name: String| Ok(name));
+    let plain = Service::new("greeter")
+        .handle("Greeter.Hello", async |_: Context, name: String| {
+            Ok::<_, micro::Error>(name)
+        });
     house.serve(plain);
     for command in ["health", "stats"] {
         let asked = [&[command, "greeter", "--json"], &SHOWN[..]].concat();

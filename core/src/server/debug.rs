@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     context::Context,
+    error::Error,
     server::{Handler, Router, ops::Refusals, stats::EndpointStats, status::Status},
     time,
 };
@@ -24,7 +25,7 @@ pub(super) fn routes(status: Arc<Status>, endpoints: Endpoints, refusals: Arc<Re
             if parameters[LAST_CHECKS] != true {
                 status.checks().refresh().await;
             }
-            Ok(status.health())
+            Ok::<_, Error>(status.health())
         }
     };
     let router = Router::new().handle("Debug.Health", health.idempotent());
@@ -39,7 +40,7 @@ pub(super) fn routes(status: Arc<Status>, endpoints: Endpoints, refusals: Arc<Re
     };
     let stats = move |_: Context, _: Value| {
         let stats = stats(&status, &endpoints, &refusals);
-        async move { Ok(stats) }
+        async move { Ok::<_, Error>(stats) }
     };
     router.handle("Debug.Stats", stats.idempotent())
 }

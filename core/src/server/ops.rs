@@ -123,7 +123,7 @@ impl Refusals {
 }
 
 /// Puts the layers of operational endpoints around a call.
-pub(crate) type Cover = Box<dyn Fn(Arc<dyn Call>) -> Arc<dyn Call> + Send + Sync>;
+pub(crate) type OpsLayers = Box<dyn Fn(Arc<dyn Call>) -> Arc<dyn Call> + Send + Sync>;
 
 /// The state of operational endpoints that all listeners of a server share.
 pub(crate) struct OpsState {
@@ -131,7 +131,7 @@ pub(crate) struct OpsState {
     debug: Arc<dyn Call>,
     /// The `Debug` endpoints, with the layers of operational endpoints.
     covered: Arc<dyn Call>,
-    cover: Cover,
+    cover: OpsLayers,
     /// By number of the operation.
     slots: [Arc<Slots>; Operation::ALL.len()],
     watches: Arc<Slots>,
@@ -144,7 +144,7 @@ impl OpsState {
     pub(crate) fn new(
         ops: &Ops,
         debug: Arc<dyn Call>,
-        cover: Cover,
+        cover: OpsLayers,
         hosts: Vec<String>,
         refusals: Arc<Refusals>,
         status: Arc<Status>,
@@ -222,7 +222,7 @@ impl Operations for OpsListener {
 }
 
 /// Answers requests at the address of operational endpoints.
-pub(crate) struct OpsEntrance {
+pub(crate) struct OpsAdmission {
     /// The `Debug` endpoints, if they are served.
     debug: Option<Arc<dyn Call>>,
     /// The server that health and reflection describe.
@@ -230,9 +230,9 @@ pub(crate) struct OpsEntrance {
     served: OpsListener,
 }
 
-impl OpsEntrance {
+impl OpsAdmission {
     pub(crate) fn new(served: OpsListener, server: Arc<dyn Call>) -> Self {
-        OpsEntrance {
+        OpsAdmission {
             debug: served.serve(Operation::Debug, None),
             server,
             served,
@@ -240,7 +240,7 @@ impl OpsEntrance {
     }
 }
 
-impl Call for OpsEntrance {
+impl Call for OpsAdmission {
     fn call(&self, request: Request) -> Answer {
         match self.begin(request, crate::time::now()) {
             Begun::Done(answer) => Box::pin(async { answer }),

@@ -1,10 +1,7 @@
 //! The state of a service, from which health and metrics are read.
 
 use std::{
-    sync::{
-        OnceLock,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::OnceLock,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -12,6 +9,7 @@ use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 
 use crate::{
+    context::{Leaving, LeavingSignal},
     error::{Error, Result, details::reason},
     server::{
         health::{CheckFailure, CheckResult, HealthChecks},
@@ -21,7 +19,7 @@ use crate::{
 };
 
 /// Reads how old the known nodes of other services are, by service.
-type Ages = Box<dyn Fn() -> Vec<(String, Duration)> + Send + Sync>;
+type DiscoveryAges = Box<dyn Fn() -> Vec<(String, Duration)> + Send + Sync>;
 
 /// Reads counters by their names.
 type Counters = Box<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>;
@@ -50,12 +48,12 @@ pub struct Status {
     pub(super) began: Nanos,
     /// Seconds of Unix time.
     pub(super) started: u64,
-    leaving: AtomicBool,
+    leaving: LeavingSignal,
     /// The names of the service and of its node.
     identity: OnceLock<(String, String)>,
     registration: Mutex<Registration>,
     warnings: Mutex<Vec<String>>,
-    ages: OnceLock<Ages>,
+    ages: OnceLock<DiscoveryAges>,
     counters: OnceLock<Counters>,
     checks: OnceLock<HealthChecks>,
     metrics: OnceLock<Metrics>,
@@ -75,7 +73,7 @@ impl Status {
             started: SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since| since.as_secs()),
-            leaving: AtomicBool::new(false),
+            leaving: LeavingSignal::new(),
             identity: OnceLock::new(),
             warnings: Mutex::default(),
             registration: Mutex::new(Registration {
@@ -141,14 +139,19 @@ impl Status {
 
     /// Records that the service is shutting down.
     pub fn leaving(&self) {
-        self.leaving.store(true, Relaxed);
+        self.leaving.send();
         // Its record is removed now.
         self.registration.lock().failure = Some("leaving".to_owned());
     }
 
+    /// The signal that the service is shutting down.
+    pub fn leaving_signal(&self) -> Leaving {
+        self.leaving.receiver()
+    }
+
     /// Whether the service takes calls: it does not leave, and no health check failed when the checks last ran.
     pub(crate) fn is_ready(&self) -> bool {
-        !self.leaving.load(Relaxed) && self.checks().passed()
+        !self.leaving.was_sent() && self.checks().passed()
     }
 
     pub(super) fn checks(&self) -> &HealthChecks {

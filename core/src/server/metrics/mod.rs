@@ -9,7 +9,7 @@
 //!     .metrics(&metrics)
 //!     .handle("Shop.Order", move |_: Context, ()| {
 //!         orders.increment();
-//!         async { Result::Ok(()) }
+//!         async { Ok::<_, micro::Error>(()) }
 //!     });
 //! # Result::Ok(())
 //! ```

@@ -35,7 +35,7 @@ async fn metrics_count_calls_by_endpoint_and_result() {
     let mut socket = connect(&running).await;
     greet(&mut socket).await;
     // So that a service has been discovered.
-    let client = running.client().unwrap();
+    let client = running.client();
     let health = client.method::<serde_json::Value, serde_json::Value>("greeter", "Debug.Health");
     let call = health.call(&Context::new(), serde_json::json!({}));
     call.await.unwrap();
@@ -95,7 +95,7 @@ async fn shop() -> Result<Running> {
         orders.increment();
         size.record(count as f64);
         level.add(-1.0);
-        async { Result::Ok(()) }
+        async { Ok::<_, micro::Error>(()) }
     };
     Service::new("shop")
         .allow_host("a")

@@ -62,7 +62,7 @@ async fn leaving_service_is_healthy_and_not_ready() {
 #[tokio::test]
 async fn stats_have_threads_and_memory_of_the_process() {
     let running = greeter(|_| {}).await;
-    let client = running.client().unwrap();
+    let client = running.client();
     let stats = client.method::<serde_json::Value, serde_json::Value>("greeter", "Debug.Stats");
     let cx = micro::Context::new();
     let read = async || {

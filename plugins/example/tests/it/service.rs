@@ -26,13 +26,13 @@ async fn a_service_is_made_of_all_of_them() {
         .metadata("zone", "west")
         .handle("Greeter.Hello", async |context: Context, name: String| {
             let stamped = context.metadata().get("stamped").unwrap_or("no").to_owned();
-            Ok(format!("Hello {name}, stamped: {stamped}"))
+            Ok::<_, micro::Error>(format!("Hello {name}, stamped: {stamped}"))
         })
         .subscribe("greeted", move |_: Context, name: String| {
             let heard = heard.clone();
             async move {
                 heard.send(name).await.unwrap();
-                Ok(())
+                Ok::<_, micro::Error>(())
             }
         })
         .serve()

@@ -249,7 +249,7 @@ async fn service_starts_on_a_full_server_and_registers_later() {
         .address("127.0.0.1:0")
         .plugins(Plugins::new().registry(registry));
     let running = service.serve().await.unwrap();
-    let client = running.client().unwrap();
+    let client = running.client();
     let health = async || {
         let health = client.method::<Value, Value>("full", "Debug.Health");
         let asked = health.call(&Context::new(), Value::Null);

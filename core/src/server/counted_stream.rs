@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The stream of a response. It is in flight until it ends, and failed if it ends with an error or is dropped before.
-pub(super) struct Counted {
+pub(super) struct CountedStream {
     stream: BodyStream,
     endpoint: Arc<str>,
     stats: Arc<EndpointStats>,
@@ -31,7 +31,7 @@ pub(super) struct Counted {
     recorded: bool,
 }
 
-impl Counted {
+impl CountedStream {
     /// Counts the response's stream.
     pub(super) fn wrap(
         response: &mut Response,
@@ -42,7 +42,7 @@ impl Counted {
     ) {
         stats.begin();
         let stream = response.body_mut().take().into_stream();
-        *response.body_mut() = Body::stream(Counted {
+        *response.body_mut() = Body::stream(CountedStream {
             stream,
             endpoint,
             stats,
@@ -61,7 +61,7 @@ impl Counted {
     }
 }
 
-impl Stream for Counted {
+impl Stream for CountedStream {
     type Item = Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -90,7 +90,7 @@ impl Stream for Counted {
     }
 }
 
-impl Drop for Counted {
+impl Drop for CountedStream {
     fn drop(&mut self) {
         // Cancelled by the caller, or with its connection.
         self.record(Some(Code::Cancelled));

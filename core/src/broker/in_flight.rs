@@ -4,16 +4,16 @@ use tokio::sync::watch;
 
 /// A count that can be waited for.
 #[derive(Clone, Debug, Default)]
-pub(super) struct InHand(watch::Sender<usize>);
+pub(super) struct InFlight(watch::Sender<usize>);
 
 /// One of them, until it is dropped.
-pub(super) struct Held(InHand);
+pub(super) struct InFlightGuard(InFlight);
 
-impl InHand {
+impl InFlight {
     /// One more.
-    pub(super) fn hold(&self) -> Held {
+    pub(super) fn hold(&self) -> InFlightGuard {
         self.0.send_modify(|count| *count += 1);
-        Held(self.clone())
+        InFlightGuard(self.clone())
     }
 
     /// How many there are.
@@ -29,7 +29,7 @@ impl InHand {
     }
 }
 
-impl Drop for Held {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
         self.0.0.send_modify(|count| *count -= 1);
     }

@@ -13,12 +13,12 @@ use tokio::time::Sleep;
 
 use crate::{
     call::{Answer, Begun, Call, Identity, Listing, Operations, Shape, Traced, Watch},
-    context::Trace,
+    context::{Leaving, Trace},
     error::{Code, Error, Outcome, Result},
     message::{Request, Response, TOPICS},
     server::{
-        busy::{Busy, Permit},
-        counted::Counted,
+        counted_stream::CountedStream,
+        in_flight::{InFlight, Permit},
         ops::OpsListener,
         report,
         router::{Route, Table},
@@ -48,7 +48,7 @@ fn is_timed(now: Nanos) -> bool {
 }
 
 /// The first layer of a server.
-pub struct Entrance {
+pub struct Admission {
     table: Arc<Table>,
     /// The user's layers over the table, if there are any.
     layered: Option<Arc<dyn Call>>,
@@ -56,25 +56,29 @@ pub struct Entrance {
     identity: Identity,
     /// What answers publishers whose events come by this port.
     events: OnceLock<Arc<dyn Call>>,
-    busy: Arc<Busy>,
+    in_flight: Arc<InFlight>,
     operations: OpsListener,
+    /// For handlers of streams.
+    leaving: Leaving,
 }
 
-impl Entrance {
+impl Admission {
     pub(crate) fn new(
         table: Arc<Table>,
         layered: Option<Arc<dyn Call>>,
         identity: Identity,
         limit: usize,
         operations: OpsListener,
+        leaving: Leaving,
     ) -> Self {
-        Entrance {
+        Admission {
+            leaving,
             table,
             layered,
             operations,
             identity,
             events: OnceLock::new(),
-            busy: Arc::new(Busy::new(limit)),
+            in_flight: Arc::new(InFlight::new(limit)),
         }
     }
 
@@ -97,10 +101,10 @@ impl Entrance {
     fn refuse(&self, request: &Request, now: Nanos) -> Option<Error> {
         let error = if request.context().deadline() <= now {
             Error::deadline_exceeded("the request came when its time had run out")
-        } else if self.busy.running.load(Relaxed) >= self.busy.limit {
+        } else if self.in_flight.running.load(Relaxed) >= self.in_flight.limit {
             Error::resource_exhausted(format!(
                 "{} requests are at work, which is this server's limit",
-                self.busy.limit
+                self.in_flight.limit
             ))
         } else {
             return None;
@@ -109,7 +113,7 @@ impl Entrance {
     }
 }
 
-impl Entrance {
+impl Admission {
     /// Refuses a request, or begins it and counts it.
     // Inlined, so that the request is not moved once more on its way.
     #[inline(always)]
@@ -121,13 +125,16 @@ impl Entrance {
             return self.without_route(request);
         };
         request.context_mut().arrive();
+        if route.is_stream() {
+            request.context_mut().insert(self.leaving.clone());
+        }
         let call = self.layered.as_ref().unwrap_or(&route.call);
         let deadline = request.context().deadline();
         let trace = *request.context().trace();
         let mut permit = None;
         if route.blocking {
             // Its job may outlive the call, and holds the permit for as long.
-            let taken = Permit::take(&self.busy);
+            let taken = Permit::take(&self.in_flight);
             request.extensions_mut().insert(taken.clone());
             permit = Some(taken);
         }
@@ -136,7 +143,7 @@ impl Entrance {
         let took = began.map(|began| time::now().saturating_sub(began));
         let timing = match took {
             Some(took) => {
-                self.busy.check_poll(&route.name, took);
+                self.in_flight.check_poll(&route.name, took);
                 Timing::Sampled(took)
             }
             None => Timing::Skipped,
@@ -144,10 +151,10 @@ impl Entrance {
         let mut answer = match begun {
             Ok(Begun::Done(answer)) => answer,
             Ok(Begun::Running(answer)) => {
-                return Begun::Running(Box::pin(Work::new(
+                return Begun::Running(Box::pin(RunningRequest::new(
                     answer,
                     route,
-                    self.busy.clone(),
+                    self.in_flight.clone(),
                     permit,
                     trace,
                     now,
@@ -162,7 +169,7 @@ impl Entrance {
         match &mut answer {
             Ok(response) if response.body().is_stream() => {
                 let (endpoint, stats) = (route.name.clone(), route.stats.clone());
-                Counted::wrap(response, endpoint, stats, trace, now);
+                CountedStream::wrap(response, endpoint, stats, trace, now);
             }
             Ok(_) => route.stats.record(timing, None),
             Err(error) => {
@@ -170,7 +177,7 @@ impl Entrance {
                 route.stats.record(timing, Some(error.code()));
             }
         }
-        Begun::Done(self.busy.stamp(answer))
+        Begun::Done(self.in_flight.stamp(answer))
     }
 
     /// Begins a request in a span, which has an event at its end.
@@ -194,7 +201,7 @@ impl Entrance {
     }
 }
 
-impl Call for Entrance {
+impl Call for Admission {
     fn call(&self, request: Request) -> Answer {
         match self.begin(request, time::now()) {
             Begun::Done(answer) => Box::pin(async { answer }),
@@ -244,11 +251,11 @@ impl Call for Entrance {
 }
 
 /// A request that did not end at its first poll.
-struct Work {
+struct RunningRequest {
     answer: Answer,
     endpoint: Arc<str>,
     stats: Arc<EndpointStats>,
-    busy: Arc<Busy>,
+    in_flight: Arc<InFlight>,
     trace: Trace,
     /// Shared with what goes on after the call; counted apart from it where there is none.
     permit: Option<Permit>,
@@ -258,27 +265,27 @@ struct Work {
     recorded: bool,
 }
 
-impl Work {
+impl RunningRequest {
     fn new(
         answer: Answer,
         route: &Route,
-        busy: Arc<Busy>,
+        in_flight: Arc<InFlight>,
         permit: Option<Permit>,
         trace: Trace,
         began: Nanos,
         deadline: Nanos,
     ) -> Self {
         if permit.is_none() {
-            busy.running.fetch_add(1, Relaxed);
+            in_flight.running.fetch_add(1, Relaxed);
         }
         route.stats.begin();
         let deadline = (deadline != NEVER)
             .then(|| Box::pin(tokio::time::sleep_until(time::instant(deadline))));
-        Work {
+        RunningRequest {
             answer,
             endpoint: route.name.clone(),
             stats: route.stats.clone(),
-            busy,
+            in_flight,
             trace,
             permit,
             began,
@@ -288,7 +295,7 @@ impl Work {
     }
 }
 
-impl Future for Work {
+impl Future for RunningRequest {
     type Output = Result<Response>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -296,7 +303,8 @@ impl Future for Work {
         let poll_began = time::now();
         let polled = catch_unwind(AssertUnwindSafe(|| this.answer.as_mut().poll(cx)));
         let ended = time::now();
-        this.busy.check_poll(&this.endpoint, ended - poll_began);
+        this.in_flight
+            .check_poll(&this.endpoint, ended - poll_began);
         let answer = match polled {
             Ok(Poll::Ready(answer)) => {
                 if let Err(error) = &answer {
@@ -319,11 +327,11 @@ impl Future for Work {
             }
         };
         this.recorded = true;
-        let mut answer = this.busy.stamp(answer);
+        let mut answer = this.in_flight.stamp(answer);
         match &mut answer {
             Ok(response) if response.body().is_stream() => {
                 let (endpoint, stats) = (this.endpoint.clone(), this.stats.clone());
-                Counted::wrap(response, endpoint, stats, this.trace, this.began);
+                CountedStream::wrap(response, endpoint, stats, this.trace, this.began);
             }
             answer => {
                 let took = ended - this.began;
@@ -335,10 +343,10 @@ impl Future for Work {
     }
 }
 
-impl Drop for Work {
+impl Drop for RunningRequest {
     fn drop(&mut self) {
         if self.permit.is_none() {
-            self.busy.running.fetch_sub(1, Relaxed);
+            self.in_flight.running.fetch_sub(1, Relaxed);
         }
         self.stats.end();
         if !self.recorded {

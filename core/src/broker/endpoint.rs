@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// One port and one keeper of registrations for all subscriptions, both begun by the first; `D` takes what comes.
-pub(super) struct Door<D> {
+pub(super) struct SharedEndpoint<D> {
     registry: Arc<dyn Registry>,
     ttl: Duration,
     interval: Duration,
@@ -30,10 +30,10 @@ pub(super) struct Port<D> {
     pub(super) listener: Option<Box<dyn Listener>>,
     /// The address to register.
     pub(super) address: String,
-    pub(super) desk: Arc<D>,
+    pub(super) dispatcher: Arc<D>,
 }
 
-impl<D: Default> Door<D> {
+impl<D: Default> SharedEndpoint<D> {
     /// Nothing yet; registrations will last `ttl` and be renewed every `interval`.
     pub(super) fn new(
         registry: Arc<dyn Registry>,
@@ -41,7 +41,7 @@ impl<D: Default> Door<D> {
         interval: Duration,
         seed: u64,
     ) -> Self {
-        Door {
+        SharedEndpoint {
             registry,
             ttl,
             interval,
@@ -59,12 +59,12 @@ impl<D: Default> Door<D> {
         if let Some(port) = self.port.lock().upgrade() {
             return Ok(port);
         }
-        let desk = Arc::new(D::default());
-        let listener = listen(desk.clone()).await?;
+        let dispatcher = Arc::new(D::default());
+        let listener = listen(dispatcher.clone()).await?;
         let fresh = Arc::new(Port {
             address: listener.address(),
             listener: Some(listener),
-            desk,
+            dispatcher,
         });
         let mut port = self.port.lock();
         if let Some(port) = port.upgrade() {
@@ -80,7 +80,7 @@ impl<D: Default> Door<D> {
         let port = Arc::new(Port {
             listener: None,
             address: address.to_owned(),
-            desk: Arc::default(),
+            dispatcher: Arc::default(),
         });
         *self.port.lock() = Arc::downgrade(&port);
         port

@@ -16,7 +16,7 @@ use crate::{error::Result, message::Response, time::Nanos};
 const LONG_POLL: Nanos = 10_000_000;
 
 /// How much is at work.
-pub(super) struct Busy {
+pub(super) struct InFlight {
     /// Requests that did not end at their first poll.
     pub(super) running: AtomicUsize,
     pub(super) limit: usize,
@@ -24,10 +24,10 @@ pub(super) struct Busy {
     reported: Mutex<HashSet<String>>,
 }
 
-impl Busy {
+impl InFlight {
     /// Nothing at work yet, of at most `limit` requests.
     pub(super) fn new(limit: usize) -> Self {
-        Busy {
+        InFlight {
             running: AtomicUsize::new(0),
             limit,
             reported: Mutex::default(),
@@ -69,13 +69,13 @@ pub(super) struct Permit {
     _share: Arc<Share>,
 }
 
-struct Share(Arc<Busy>);
+struct Share(Arc<InFlight>);
 
 impl Permit {
-    pub(super) fn take(busy: &Arc<Busy>) -> Self {
-        busy.running.fetch_add(1, Relaxed);
+    pub(super) fn take(in_flight: &Arc<InFlight>) -> Self {
+        in_flight.running.fetch_add(1, Relaxed);
         Permit {
-            _share: Arc::new(Share(busy.clone())),
+            _share: Arc::new(Share(in_flight.clone())),
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::{
 const LOOK: Nanos = 1_000_000_000;
 
 /// One service, as one process calls it.
-pub(super) struct Lane {
+pub(super) struct ServiceState {
     service: Box<str>,
     /// Its nodes by discovery, from the first call that needs them: calls to given addresses do not.
     entry: OnceLock<Arc<Entry<Arc<dyn Peer>>>>,
@@ -31,13 +31,13 @@ pub(super) struct Lane {
     /// Whether it was looked up by name since the last sweep, and the calls there were then.
     pub(super) used: AtomicBool,
     swept_at: AtomicU64,
-    /// One task for each ejected node; they end with the lane.
+    /// One task for each ejected node; they end with the service_state.
     probes: Mutex<JoinSet<()>>,
 }
 
-impl Lane {
+impl ServiceState {
     pub(super) fn new(service: &str, settings: &Settings, now: Nanos) -> Self {
-        Lane {
+        ServiceState {
             service: service.into(),
             entry: OnceLock::new(),
             budget: Budget::new(settings.retry_share, settings.retries_per_second, now),

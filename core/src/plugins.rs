@@ -1,12 +1,14 @@
 //! The parts a service or client is made of: registry, transport, strategy; each by one line.
 
+mod builder;
+
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
 #[cfg(feature = "tls")]
-use micro_core::net::Tls;
-use micro_core::{
+use crate::net::Tls;
+use crate::{
     balance::{self, Balance},
     broker::{self, Broker, BrokerParts},
     client::{Client, Parts},
@@ -21,11 +23,15 @@ use micro_core::{
     transport::Transport,
 };
 
-/// The parts a service or a client is made of; what is not said is the default.
+pub use builder::ClientBuilder;
+
+/// The parts a service or a client is made of; each has a default.
 #[derive(Clone, Default)]
 pub struct Plugins {
-    pub(crate) registry: Option<Arc<dyn Registry>>,
-    pub(crate) transport: Option<Arc<dyn Transport>>,
+    #[doc(hidden)]
+    pub registry: Option<Arc<dyn Registry>>,
+    #[doc(hidden)]
+    pub transport: Option<Arc<dyn Transport>>,
     broker: BrokerSource,
     direct: broker::direct::Settings,
     /// Of go-micro's broker, where that is chosen.
@@ -36,7 +42,8 @@ pub struct Plugins {
     /// What was said beside it, whichever came first.
     #[cfg(feature = "tls")]
     tls: Option<Tls>,
-    pub(crate) strategy: Option<Arc<dyn Strategy>>,
+    #[doc(hidden)]
+    pub strategy: Option<Arc<dyn Strategy>>,
     balance: balance::Settings,
     discovery: selector::Options,
     codecs: Codecs,
@@ -45,8 +52,9 @@ pub struct Plugins {
 }
 
 /// Where the broker comes from.
+#[doc(hidden)]
 #[derive(Clone, Default)]
-pub(crate) enum BrokerSource {
+pub enum BrokerSource {
     /// The default one.
     #[default]
     Direct,
@@ -89,14 +97,15 @@ impl Plugins {
 
     /// Lets metadata of these names travel on from each request that is handled to the services called for it: names with
     /// commas between them, or `all` for everything but the names of one hop, as in go-micro. Without it only trace
-    /// context, baggage and what the handler marks travel; see [`Context::relay`](micro_core::Context::relay).
+    /// context, baggage and what the handler marks travel; see [`Context::relay`](crate::Context::relay).
     pub fn relay(mut self, names: &str) -> Self {
         self.relay = Relay::named(names);
         self
     }
 
     /// The native protocol with all that was said of it.
-    pub(crate) fn own_socket(&self) -> Socket {
+    #[doc(hidden)]
+    pub fn own_socket(&self) -> Socket {
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.tls {
             return self.socket.clone().tls(tls.clone());
@@ -105,10 +114,8 @@ impl Plugins {
     }
 
     /// Changes the native protocol, with all that was said of it.
-    pub(crate) fn change_socket(
-        mut self,
-        change: impl FnOnce(Socket) -> Result<Socket>,
-    ) -> Result<Self> {
+    #[doc(hidden)]
+    pub fn change_socket(mut self, change: impl FnOnce(Socket) -> Result<Socket>) -> Result<Self> {
         self.socket = change(self.own_socket())?;
         #[cfg(feature = "tls")]
         {
@@ -118,10 +125,11 @@ impl Plugins {
     }
 
     /// An error if something was said that no part follows.
-    pub(crate) fn check(&self) -> Result<()> {
+    #[doc(hidden)]
+    pub fn check(&self) -> Result<()> {
         #[cfg(feature = "tls")]
         if let (Some(transport), Some(_)) = (&self.transport, &self.tls) {
-            return Err(micro_core::error::Error::invalid_argument(format!(
+            return Err(crate::error::Error::invalid_argument(format!(
                 "TLS is given beside the transport `{}`, which would not follow it; give it to the transport itself",
                 transport.name()
             )));
@@ -130,7 +138,8 @@ impl Plugins {
     }
 
     /// Calls on behalf of a service, which is named to those it calls.
-    pub(crate) fn called_by(mut self, service: &str) -> Self {
+    #[doc(hidden)]
+    pub fn called_by(mut self, service: &str) -> Self {
         self.socket = self.socket.called_by(service);
         self
     }
@@ -196,7 +205,7 @@ impl Plugins {
     }
 
     /// Puts a layer around the calls of clients, inside those added before; see
-    /// [`middleware`](micro_core::middleware). It sees a call once, not each attempt.
+    /// [`middleware`](crate::middleware). It sees a call once, not each attempt.
     pub fn layer(mut self, layer: impl Layer) -> Self {
         self.layers = self.layers.with(layer);
         self
@@ -214,7 +223,8 @@ impl Plugins {
         self
     }
 
-    pub(crate) fn codecs(&self) -> &Codecs {
+    #[doc(hidden)]
+    pub fn codecs(&self) -> &Codecs {
         &self.codecs
     }
 
@@ -231,7 +241,8 @@ impl Plugins {
     }
 
     /// The transport, whose listener hands connections round these runtimes.
-    pub(crate) fn open_transport(&self, runtimes: Vec<Handle>) -> Arc<dyn Transport> {
+    #[doc(hidden)]
+    pub fn open_transport(&self, runtimes: Vec<Handle>) -> Arc<dyn Transport> {
         match &self.transport {
             Some(transport) => transport.clone(),
             None => Arc::new(self.own_socket().runtimes(runtimes)),
@@ -239,13 +250,15 @@ impl Plugins {
     }
 
     /// Takes the broker from there.
-    pub(crate) fn by_broker(mut self, broker: BrokerSource) -> Self {
+    #[doc(hidden)]
+    pub fn by_broker(mut self, broker: BrokerSource) -> Self {
         self.broker = broker;
         self
     }
 
     /// The name of the broker.
-    pub(crate) fn broker_name(&self) -> &str {
+    #[doc(hidden)]
+    pub fn broker_name(&self) -> &str {
         match &self.broker {
             BrokerSource::Direct => "direct",
             #[cfg(feature = "mucp")]
@@ -272,11 +285,13 @@ impl Plugins {
     }
 
     /// Random numbers, from the seed where runs must be repeatable.
-    pub(crate) fn rng(&self) -> Rng {
+    #[doc(hidden)]
+    pub fn rng(&self) -> Rng {
         self.discovery.seed.map_or_else(Rng::new, Rng::seeded)
     }
 
-    pub(crate) fn parts(&self) -> Parts {
+    #[doc(hidden)]
+    pub fn parts(&self) -> Parts {
         let rng = self.rng();
         let strategy = match &self.strategy {
             Some(strategy) => strategy.clone(),

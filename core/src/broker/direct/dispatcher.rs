@@ -15,7 +15,7 @@ use super::service;
 use crate::{
     broker::{
         Delivery, Event,
-        in_hand::Held,
+        in_flight::InFlightGuard,
         inbox::{Feed, Inbox, gone},
     },
     call::{Answer, Call, Identity, Shape, wrong_server},
@@ -36,7 +36,7 @@ pub(super) fn of_node(id: &str) -> String {
 /// The subscriptions of one process, by the service they are registered under and the endpoint
 /// that reaches them.
 #[derive(Default)]
-pub(super) struct Desk {
+pub(super) struct Dispatcher {
     inboxes: Arc<Mutex<Inboxes>>,
     turn: AtomicUsize,
 }
@@ -50,7 +50,7 @@ struct Member {
     concurrency: usize,
 }
 
-impl Desk {
+impl Dispatcher {
     /// Opens an inbox and gives what comes into it.
     pub(super) fn open(
         &self,
@@ -154,10 +154,10 @@ fn put(
 /// What an event takes up until it is acknowledged or failed.
 struct Unsettled {
     _permit: OwnedSemaphorePermit,
-    _held: Held,
+    _held: InFlightGuard,
 }
 
-impl Call for Desk {
+impl Call for Dispatcher {
     fn call(&self, request: Request) -> Answer {
         let delivered = self.deliver(request);
         Box::pin(async move {

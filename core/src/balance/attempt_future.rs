@@ -8,7 +8,7 @@ use std::{
 use super::{
     endpoint::Endpoint,
     outcome,
-    picked::{Failure, Picked},
+    selection::{Failure, Selection},
 };
 use crate::{
     error::{Error, Result},
@@ -23,9 +23,9 @@ use crate::{
 /// cancels the call at the node.
 ///
 /// Poll-shaped and in one piece, as nearly every call is one attempt and no more.
-pub(super) struct Trying {
+pub(super) struct AttemptFuture {
     endpoint: Arc<Endpoint>,
-    picked: Picked,
+    selection: Selection,
     attempt: Attempt,
     connection: Option<Arc<dyn Connection>>,
     /// What the connection calls it, once it was started.
@@ -34,13 +34,13 @@ pub(super) struct Trying {
     ended: Nanos,
 }
 
-impl Trying {
+impl AttemptFuture {
     /// Counts the attempt at its node.
-    pub(super) fn begin(endpoint: Arc<Endpoint>, picked: Picked, attempt: Attempt) -> Self {
-        picked.member().load.begin(attempt.now);
-        Trying {
+    pub(super) fn begin(endpoint: Arc<Endpoint>, selection: Selection, attempt: Attempt) -> Self {
+        selection.member().load.begin(attempt.now);
+        AttemptFuture {
             endpoint,
-            picked,
+            selection,
             attempt,
             connection: None,
             call: None,
@@ -61,7 +61,7 @@ impl Trying {
     /// What the loop has to know of it when it failed.
     pub(super) fn failed(&self, error: Error) -> Failure {
         Failure {
-            picked: self.picked.clone(),
+            selection: self.selection.clone(),
             attempt: self.attempt,
             error,
         }
@@ -92,7 +92,7 @@ impl Trying {
         };
         self.end(ended, outcome::verdict(&answer));
         if tracing::enabled!(tracing::Level::DEBUG) {
-            tell(&self.picked.member().node, &answer);
+            tell(&self.selection.member().node, &answer);
         }
         if answer.is_ok() {
             let took = ended.saturating_sub(self.attempt.now);
@@ -104,7 +104,7 @@ impl Trying {
     fn start(&mut self, request: &mut Request, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let connection = match &self.connection {
             Some(connection) => connection,
-            None => self.connection.insert(self.picked.peer().connection()?),
+            None => self.connection.insert(self.selection.peer().connection()?),
         };
         self.call = Some(ready!(connection.start(request, &self.attempt, cx))?);
         Poll::Ready(Ok(()))
@@ -112,7 +112,7 @@ impl Trying {
 
     fn end(&mut self, now: Nanos, verdict: Verdict) {
         self.ended = now;
-        let (member, peer) = (self.picked.member(), self.picked.peer());
+        let (member, peer) = (self.selection.member(), self.selection.peer());
         let started = self.attempt.now;
         self.endpoint.mark(member, peer, now, started, verdict);
     }
@@ -130,7 +130,7 @@ fn tell(node: &Node, answer: &Result<Response>) {
     }
 }
 
-impl Drop for Trying {
+impl Drop for AttemptFuture {
     fn drop(&mut self) {
         if self.ended != NEVER {
             return;

@@ -8,21 +8,21 @@ use crate::{
     transport::{Attempt, Peer},
 };
 
-/// A picked node.
+/// A selection node.
 #[derive(Clone)]
-pub(super) struct Picked {
+pub(super) struct Selection {
     pub(super) set: Arc<Set<Arc<dyn Peer>>>,
     pub(super) index: usize,
 }
 
 /// A first attempt that failed.
 pub(super) struct Failure {
-    pub(super) picked: Picked,
+    pub(super) selection: Selection,
     pub(super) attempt: Attempt,
     pub(super) error: Error,
 }
 
-impl Picked {
+impl Selection {
     pub(super) fn peer(&self) -> &Arc<dyn Peer> {
         &self.set.slots()[self.index]
     }

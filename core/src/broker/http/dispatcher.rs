@@ -25,13 +25,13 @@ pub(super) const RECEIVED: HeaderName = HeaderName::from_static("micro-received"
 
 /// The subscriptions of one process, by the ids they are registered under.
 #[derive(Default)]
-pub(super) struct Desk {
+pub(super) struct Dispatcher {
     inboxes: Arc<Mutex<Inboxes>>,
 }
 
 type Inboxes = HashMap<String, Arc<Inbox>>;
 
-impl Desk {
+impl Dispatcher {
     /// Opens an inbox and gives what comes into it.
     pub(super) fn open(&self, topic: &str, ids: Vec<String>, capacity: usize) -> Feed {
         let (inbox, receiver) = Inbox::new(topic, capacity);
@@ -74,7 +74,7 @@ impl Desk {
     }
 }
 
-impl Dialect for Desk {
+impl Dialect for Dispatcher {
     fn speaks(&self, _: &Parts) -> bool {
         true
     }
@@ -84,7 +84,7 @@ impl Dialect for Desk {
     }
 }
 
-impl Desk {
+impl Dispatcher {
     fn respond(&self, request: Request<HttpBody>, site: &Site) -> HttpAnswer {
         let (head, body) = request.into_parts();
         if head.method != Method::POST {
@@ -106,14 +106,14 @@ impl Desk {
         };
         let id = head.uri.query().and_then(style::id);
         let most = site.limits.max_message_size;
-        let desk = Desk {
+        let dispatcher = Dispatcher {
             inboxes: self.inboxes.clone(),
         };
         Box::pin(async move {
             let collected = body.collect(most).await;
             let delivered = collected
                 .and_then(|(body, _)| coding::decode(coding, body, most))
-                .and_then(|body| desk.deliver(id, &body));
+                .and_then(|body| dispatcher.deliver(id, &body));
             match delivered {
                 Ok(count) => {
                     let mut response = Response::new(HttpBody::empty());

@@ -6,7 +6,9 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use super::{Inner, Options, endpoint::Endpoint, picked::Failure, trying::Trying};
+use super::{
+    Inner, Options, attempt_future::AttemptFuture, endpoint::Endpoint, selection::Failure,
+};
 use crate::{
     call::Answer,
     error::Result,
@@ -18,7 +20,7 @@ use crate::{
 ///
 /// Nearly every call asks for nothing special and ends with its first attempt. That is made here, in a
 /// flat future of a third of the loop's size; the loop takes over when it fails.
-pub(super) struct Calling {
+pub(super) struct CallFuture {
     balance: Arc<Inner>,
     request: Request,
     stage: Stage,
@@ -26,15 +28,15 @@ pub(super) struct Calling {
 
 enum Stage {
     New,
-    First(Trying),
+    First(AttemptFuture),
     /// The loop, to which the request went.
     Loop(Answer),
 }
 
-impl Calling {
+impl CallFuture {
     #[inline]
     pub(super) fn new(balance: Arc<Inner>, request: Request) -> Self {
-        Calling {
+        CallFuture {
             balance,
             request,
             stage: Stage::New,
@@ -63,12 +65,12 @@ impl Calling {
             };
         }
         let endpoint = self.balance.endpoint(request.target(), began);
-        endpoint.lane.budget.deposit();
+        endpoint.service_state.budget.deposit();
         if !plain {
             return self.go_on(endpoint, began, deadline, None);
         }
         match self.balance.first(endpoint, request, began, deadline) {
-            Ok(trying) => Stage::First(trying),
+            Ok(attempt_future) => Stage::First(attempt_future),
             Err(endpoint) => self.go_on(endpoint, began, deadline, None),
         }
     }
@@ -87,7 +89,7 @@ impl Calling {
     }
 }
 
-impl Future for Calling {
+impl Future for CallFuture {
     type Output = Result<Response>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -95,14 +97,17 @@ impl Future for Calling {
         loop {
             this.stage = match &mut this.stage {
                 Stage::New => this.begin(),
-                Stage::First(trying) => match ready!(trying.poll(&mut this.request, cx)) {
-                    Ok(response) => return Poll::Ready(Ok(response)),
-                    Err(error) => {
-                        let (endpoint, attempt) = (trying.endpoint().clone(), *trying.attempt());
-                        let first = trying.failed(error);
-                        this.go_on(endpoint, attempt.now, attempt.deadline, Some(first))
+                Stage::First(attempt_future) => {
+                    match ready!(attempt_future.poll(&mut this.request, cx)) {
+                        Ok(response) => return Poll::Ready(Ok(response)),
+                        Err(error) => {
+                            let (endpoint, attempt) =
+                                (attempt_future.endpoint().clone(), *attempt_future.attempt());
+                            let first = attempt_future.failed(error);
+                            this.go_on(endpoint, attempt.now, attempt.deadline, Some(first))
+                        }
                     }
-                },
+                }
                 Stage::Loop(answer) => return answer.as_mut().poll(cx),
             };
         }
@@ -115,6 +120,10 @@ mod tests {
 
     #[test]
     fn a_call_takes_a_quarter_of_a_kilobyte() {
-        assert!(size_of::<Calling>() <= 256, "{}", size_of::<Calling>());
+        assert!(
+            size_of::<CallFuture>() <= 256,
+            "{}",
+            size_of::<CallFuture>()
+        );
     }
 }
