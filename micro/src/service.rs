@@ -58,9 +58,9 @@ pub struct Service {
     settings: Option<Settings>,
     client: Client,
     lifecycle: Lifecycle,
+    hooks: Hooks,
     health_checks: HealthChecks,
     metrics: Option<Metrics>,
-    hooks: Hooks,
     /// Whether settings gave the time to live and the interval of the registration.
     timing_said: (bool, bool),
 }
@@ -146,9 +146,9 @@ impl Service {
             settings: None,
             client: Client::late(|| Plugins::new().parts()),
             lifecycle: Lifecycle::default(),
+            hooks: Hooks::default(),
             health_checks: HealthChecks::default(),
             metrics: None,
-            hooks: Hooks::default(),
             timing_said: (false, false),
         }
     }

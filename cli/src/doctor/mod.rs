@@ -131,7 +131,7 @@ impl CheckResult {
 }
 
 /// Registries that have a page of their own.
-const PAGES: [&str; 7] = [
+const PAGES: &[&str] = &[
     "consul",
     "dns",
     "etcd",

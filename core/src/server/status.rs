@@ -144,7 +144,7 @@ impl Status {
         self.registration.lock().failure = Some("leaving".to_owned());
     }
 
-    /// The signal that the service is shutting down.
+    /// The signal that the service has begun to stop.
     pub fn leaving_signal(&self) -> Leaving {
         self.leaving.receiver()
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use micro::{Context, Plugins, Service, Settings, Socket};
+
 use micro_example::{Board, Fanout, First, Lines, Pretty, Server, Zone, stamp};
 
 /// A service over sockets with every plugin but the transport, chosen by name where they have one.

@@ -11,9 +11,9 @@ use micro_core::{node::Node, registry::is_another};
 
 /// By service and id.
 #[derive(Default)]
-pub(super) struct Own(BTreeMap<(String, String), OwnNode>);
+pub(super) struct LocalNodes(BTreeMap<(String, String), LocalNode>);
 
-struct OwnNode {
+struct LocalNode {
     node: Node,
     /// When it is to be renewed by.
     until: Option<Instant>,
@@ -27,14 +27,14 @@ fn key(node: &Node) -> (String, String) {
     (node.service.clone(), node.id.clone())
 }
 
-impl Own {
+impl LocalNodes {
     /// Answers for a node from now on.
     pub(super) fn keep(&mut self, node: &Node, ttl: Option<Duration>) {
         let until = ttl.map(|ttl| Instant::now() + ttl);
         let before = self.0.remove(&key(node));
         let before = before.filter(|kept| kept.node.address == node.address);
         let before = before.filter(|kept| kept.taken.is_none());
-        let kept = OwnNode {
+        let kept = LocalNode {
             node: node.clone(),
             until,
             heard: before.map(|kept| kept.heard).unwrap_or_default(),
@@ -125,8 +125,8 @@ mod tests {
     }
 
     #[test]
-    fn only_an_instance_that_comes_later_takes_an_id_over() {
-        let mut own = Own::default();
+    fn only_a_later_instance_takes_an_id_over() {
+        let mut own = LocalNodes::default();
         own.keep(&at("h:1"), None);
         own.here(&at("h:2"), "watch");
         assert_eq!(own.nodes().count(), 1, "it may have been there before");
@@ -142,8 +142,8 @@ mod tests {
     }
 
     #[test]
-    fn goodbye_of_another_instance_leaves_ours() {
-        let mut own = Own::default();
+    fn delete_of_another_instance_keeps_our_node() {
+        let mut own = LocalNodes::default();
         own.keep(&at("h:1"), None);
         assert_eq!(own.gone(&at("h:2")), Some(at("h:1")), "said again");
         assert_eq!(own.gone(&at("")), None);

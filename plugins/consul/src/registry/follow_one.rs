@@ -1,34 +1,34 @@
-//! Watching one service: one question, answered when its health has changed.
+//! Watches one service with a single blocking query of its health.
 
 use std::sync::Arc;
 
 use super::{
     Server,
     query::Query,
-    record::{Entry, Health},
+    record::{Health, ServiceEntry},
     tags::Reader,
 };
 use micro_core::{
-    error::{Error, Result},
+    Error, Result,
     http::client::{Answer, escape},
     registry::remote::Reconciler,
 };
 
 impl Server {
-    /// Where the health of a service is asked for.
+    /// The path of the health of a service.
     pub(super) fn health_of(&self, service: &str) -> String {
         let name = escape(&self.names.outer(service));
         format!("/v1/health/service/{name}?stale=")
     }
 
-    /// What an answer of [`Server::health_of`] says.
+    /// The nodes in a response of [`Server::health_of`].
     pub(super) fn health(
         &self,
         service: &str,
         answer: &Answer,
         reader: &mut Reader,
     ) -> Result<Health> {
-        let entries: Vec<Entry> = answer.json()?;
+        let entries: Vec<ServiceEntry> = answer.json()?;
         Ok(self.names.read(service, entries, reader))
     }
 
@@ -44,7 +44,7 @@ impl Server {
             loop {
                 let changed = query.next().await?;
                 let health = self.health(service, &changed.answer, &mut reader)?;
-                match changed.heard_all_along {
+                match changed.is_continuous {
                     true => shown.set(service, health.nodes, health.expired),
                     false => shown.again(service, health.nodes),
                 }

@@ -1,4 +1,4 @@
-//! Requests on their way to the task that carries them, and what it answers.
+//! Requests to the task of the connection, and its responses.
 
 use std::time::Duration;
 
@@ -7,35 +7,32 @@ use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
 use super::watches::Watch;
-use micro_core::{
-    error::{Error, Result},
-    net::tls::Connector,
-};
+use micro_core::{Error, Result, net::tls::Connector};
 
-/// What there is nothing of at a path.
+/// The path does not exist.
 pub(super) const NO_NODE: i32 = -101;
-/// What there is something of already.
+/// The path exists already.
 pub(super) const NODE_EXISTS: i32 = -110;
-/// What was changed in between.
+/// The version differs.
 pub(super) const BAD_VERSION: i32 = -103;
-/// What still has something below it.
+/// The path has children.
 pub(super) const NOT_EMPTY: i32 = -111;
 
-/// Why there is no answer.
+/// Why a request failed.
 #[derive(Clone, Debug)]
-pub(super) enum Fault {
-    /// ZooKeeper said no, by this number.
+pub(super) enum RequestError {
+    /// ZooKeeper refused with this error number.
     Refused(i32),
-    /// It is not reached, or the connection was lost.
+    /// ZooKeeper is not reachable, or the connection was lost.
     Lost(Error),
 }
 
-impl Fault {
-    /// The same, for people: what is wrong at this path.
+impl RequestError {
+    /// The error for users, with the path.
     pub(super) fn into_error(self, path: &str) -> Error {
         let number = match self {
-            Fault::Lost(error) => return error,
-            Fault::Refused(number) => number,
+            RequestError::Lost(error) => return error,
+            RequestError::Refused(number) => number,
         };
         match number {
             -102 => Error::permission_denied(format!(
@@ -54,39 +51,39 @@ impl Fault {
     }
 
     pub(super) fn is(&self, number: i32) -> bool {
-        matches!(self, Fault::Refused(refused) if *refused == number)
+        matches!(self, RequestError::Refused(refused) if *refused == number)
     }
 }
 
-/// An answer, with the session that it was given in.
-pub(super) struct Answer {
+/// A response, and the session of its connection.
+pub(super) struct Response {
     pub(super) body: Bytes,
     pub(super) session: i64,
 }
 
-pub(super) type Answered = oneshot::Receiver<Result<Answer, Fault>>;
+pub(super) type ResponseReceiver = oneshot::Receiver<Result<Response, RequestError>>;
 
-/// A request on its way to the task.
-pub(super) struct Ask {
+/// A request to the task.
+pub(super) struct Request {
     pub(super) op: i32,
     pub(super) body: Vec<u8>,
     pub(super) watch: Option<Watch>,
-    pub(super) answer: oneshot::Sender<Result<Answer, Fault>>,
+    pub(super) answer: oneshot::Sender<Result<Response, RequestError>>,
 }
 
-/// What the task and those who ask have in common.
+/// State shared by the client and its task.
 pub(super) struct Shared {
     pub(super) hosts: Vec<String>,
     pub(super) tls: Option<Connector>,
     /// `user:password`, for the scheme `digest`.
     pub(super) secret: Option<String>,
-    /// How long a session lives on without a word of ours.
+    /// The session timeout.
     pub(super) timeout: Duration,
-    /// The session's id and password, kept over connections; 0 for none.
+    /// The id and password of the session, kept over connections; 0 for none.
     pub(super) session: Mutex<(i64, Bytes)>,
     /// Counts lost connections.
     pub(super) losses: watch::Sender<u64>,
-    /// Why the last one was.
+    /// Why the last connection was lost.
     pub(super) reason: Mutex<Option<Error>>,
 }
 
@@ -97,9 +94,9 @@ impl Shared {
     }
 }
 
-/// The fault of an answer that cannot be read.
-pub(super) fn garbled() -> Fault {
-    Fault::Lost(Error::unavailable(
+/// The error for an unreadable response.
+pub(super) fn garbled() -> RequestError {
+    RequestError::Lost(Error::unavailable(
         "what was answered is not of ZooKeeper's protocol; check the address",
     ))
 }

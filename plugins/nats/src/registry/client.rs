@@ -10,49 +10,46 @@ use tokio::{
 };
 
 use super::{
-    link::{Link, Linked},
-    own::Own,
+    connection::{Connection, NatsConnector},
+    local_nodes::LocalNodes,
     refusal::{Kind, ServerState},
-    task::{Heard, Shared, State, Watch},
+    task::{NodeEvent, Shared, State, Watch},
     wire::Subjects,
 };
-use micro_core::{
-    error::{Error, Result},
-    node::Node,
-};
+use micro_core::{Error, Result, node::Node};
 
 /// What a watch may be behind by; one that is further behind begins anew.
-const BEHIND: usize = 4096;
+const WATCH_CAPACITY: usize = 4096;
 
 /// The connection of one handle.
-pub(super) struct Hub {
+pub(super) struct RegistryClient {
     shared: Arc<Shared>,
     running: Mutex<Option<JoinHandle<()>>>,
 }
 
-impl Hub {
-    pub(super) fn new(link: Link, subjects: Subjects) -> Self {
+impl RegistryClient {
+    pub(super) fn new(link: NatsConnector, subjects: Subjects) -> Self {
         let shared = Shared {
             link,
             subjects,
             state: watch::Sender::new(State::Connecting),
             own: Mutex::default(),
-            sooner: Notify::new(),
+            nodes_changed: Notify::new(),
             watches: Mutex::default(),
         };
-        Hub {
+        RegistryClient {
             shared: Arc::new(shared),
             running: Mutex::default(),
         }
     }
 
     /// The connection, once there is one; fails at once while there can be none.
-    pub(super) async fn linked(&self) -> Result<Linked> {
+    pub(super) async fn connection(&self) -> Result<Connection> {
         self.run();
         let mut state = self.shared.state.subscribe();
         let settled = state.wait_for(|state| !matches!(state, State::Connecting));
         match settled.await.as_deref() {
-            Ok(State::Up(linked)) => Ok(linked.clone()),
+            Ok(State::Up(connection)) => Ok(connection.clone()),
             Ok(State::Down(error)) => Err(error.clone()),
             _ => Err(Error::unavailable("the connection was lost")),
         }
@@ -67,23 +64,23 @@ impl Hub {
     }
 
     /// What is heard of a service, or of all, from now on; it ends with the connection, or when it is not fetched.
-    pub(super) fn watch(&self, service: Option<&str>) -> mpsc::Receiver<Heard> {
-        let (heard, hearing) = mpsc::channel(BEHIND);
+    pub(super) fn watch(&self, service: Option<&str>) -> mpsc::Receiver<NodeEvent> {
+        let (heard, events) = mpsc::channel(WATCH_CAPACITY);
         let service = service.map(str::to_owned);
         let mut watches = self.shared.watches.lock();
         watches.retain(|watch| !watch.heard.is_closed());
         watches.push(Watch { service, heard });
-        hearing
+        events
     }
 
     /// Answers for a node from now on.
     pub(super) fn keep(&self, node: &Node, ttl: Option<Duration>) {
         self.own().keep(node, ttl);
-        self.shared.sooner.notify_one();
+        self.shared.nodes_changed.notify_one();
     }
 
     /// The nodes of this handle.
-    pub(super) fn own(&self) -> MutexGuard<'_, Own> {
+    pub(super) fn own(&self) -> MutexGuard<'_, LocalNodes> {
         self.shared.own.lock()
     }
 
@@ -92,11 +89,18 @@ impl Hub {
     }
 
     /// Says something of a node to all who watch.
-    pub(super) async fn tell(&self, linked: &Linked, action: &str, node: &Node) -> Result<()> {
+    pub(super) async fn announce(
+        &self,
+        connection: &Connection,
+        action: &str,
+        node: &Node,
+    ) -> Result<()> {
         let begun = Instant::now();
-        self.shared.tell(&linked.client, action, node).await?;
-        let refused = |told: &ServerState| told.since(Kind::Notice, begun);
-        self.shared.taken_in(linked, refused).await
+        self.shared
+            .announce(&connection.client, action, node)
+            .await?;
+        let refused = |server_state: &ServerState| server_state.since(Kind::Notice, begun);
+        self.shared.confirm(connection, refused).await
     }
 
     fn run(&self) {
@@ -108,7 +112,7 @@ impl Hub {
     }
 }
 
-impl Drop for Hub {
+impl Drop for RegistryClient {
     fn drop(&mut self) {
         if let Some(task) = self.running.get_mut().take() {
             task.abort();

@@ -1,10 +1,10 @@
-//! Whose record a key has: ours, or that of another instance with the same id.
+//! The owner of a record: this instance, or another with the same id.
 
 use bytes::Bytes;
 
 use super::{
+    client::Client,
     failure::Failure,
-    link::Link,
     message::{DeleteIf, KeyValue, Range},
 };
 use micro_core::{
@@ -12,10 +12,10 @@ use micro_core::{
     registry::{encoding, is_another},
 };
 
-/// How often a deletion is begun anew that others got in the way of.
-const TRIES: u32 = 8;
+/// Attempts at a deletion while other processes change the key.
+const MAX_ATTEMPTS: u32 = 8;
 
-/// The address of another instance whose record this is, under the id of `node`.
+/// The address in a record of another instance with the id of `node`.
 pub(super) fn another(kv: &KeyValue, node: &Node) -> Option<String> {
     let nodes = encoding::decode(&kv.value).unwrap_or_default().into_iter();
     let mut same = nodes.filter(|other| other.service == node.service && other.id == node.id);
@@ -23,18 +23,18 @@ pub(super) fn another(kv: &KeyValue, node: &Node) -> Option<String> {
     Some(other.address)
 }
 
-/// Deletes the record of a node, unless another instance has written it.
+/// Deletes the record of a node unless another instance wrote it.
 ///
-/// `lease` is the one that this handle wrote it with, 0 for none. A record with a lease is ours if it has that one; else the
-/// node's address tells.
+/// `lease` is the lease that this handle wrote the record with, 0 for none. A record with that lease is ours; without a
+/// lease the address decides.
 pub(super) async fn delete(
-    link: &Link,
+    client: &Client,
     key: &Bytes,
     node: &Node,
     lease: i64,
 ) -> Result<(), Failure> {
-    for _ in 0..TRIES {
-        let found = link.ask(&Range::of(key, false)).await?;
+    for _ in 0..MAX_ATTEMPTS {
+        let found = client.ask(&Range::of(key, false)).await?;
         let Some(kv) = found.kvs.first() else {
             return Ok(());
         };
@@ -45,7 +45,7 @@ pub(super) async fn delete(
         if !is_ours {
             return Ok(());
         }
-        let deleted = link.ask(&DeleteIf::unchanged(key, kv.modified)).await?;
+        let deleted = client.ask(&DeleteIf::unchanged(key, kv.modified)).await?;
         if deleted.succeeded {
             return Ok(());
         }

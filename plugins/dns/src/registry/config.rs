@@ -7,13 +7,13 @@ use std::{
 };
 
 use micro_core::{
-    error::{Error, Result},
+    Error, Result,
     registry::static_list,
     url::{Options, Url},
 };
 
 /// What a URL says of a zone.
-pub(super) struct Place {
+pub(super) struct Config {
     /// Empty for the system's.
     pub(super) servers: Vec<SocketAddr>,
     /// What comes behind a service's name, without a dot at its ends; it may be empty.
@@ -28,14 +28,14 @@ pub(super) struct Place {
 /// How the port of a node is known.
 pub(super) enum Port {
     /// By SRV records of the service.
-    InRecord,
+    FromSrv,
     /// By the SRV records of its port of this name.
     Named(String),
     /// It is this one.
     Number(u16),
 }
 
-impl Place {
+impl Config {
     pub(super) fn of(url: &Url) -> Result<Self> {
         let metadata = static_list::metadata(url, &["namespace", "port"])?;
         let own: Vec<&str> = url.keys().collect();
@@ -66,7 +66,7 @@ impl Place {
             )));
         }
         let port = match url.query("port") {
-            None => Port::InRecord,
+            None => Port::FromSrv,
             Some(text) => match text.parse::<u16>() {
                 Ok(number) if number > 0 => Port::Number(number),
                 Err(_) if is_name(&text) && text.starts_with(|c: char| c.is_ascii_alphabetic()) => {
@@ -79,7 +79,7 @@ impl Place {
                 }
             },
         };
-        Ok(Place {
+        Ok(Config {
             servers,
             domain,
             is_whole,
@@ -98,7 +98,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.servers.as_slice() {
             [] => f.write_str("the system's servers")?,
@@ -148,14 +148,14 @@ mod tests {
     use super::*;
 
     fn shown(url: &str) -> String {
-        match Place::of(&Url::parse(url)) {
-            Ok(place) => format!("{place}; {}", place.name("greeter")),
+        match Config::of(&Url::parse(url)) {
+            Ok(config) => format!("{config}; {}", config.name("greeter")),
             Err(error) => error.to_string(),
         }
     }
 
     #[test]
-    fn servers_and_domain_are_told_apart() {
+    fn servers_and_domain_are_parsed() {
         for (url, expected) in [
             ("dns", "the system's servers; greeter"),
             (
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_quoted() {
+    fn invalid_option_is_quoted_in_the_error() {
         for (url, reason) in [
             (
                 "dns://kube-dns/a.b",
@@ -204,11 +204,11 @@ mod tests {
     }
 
     #[test]
-    fn a_port_is_a_number_or_a_name_and_what_else_is_said_is_metadata() {
-        let place = Place::of(&Url::parse("dns:a?port=80&protocol=grpc&tls=true")).unwrap();
-        assert!(matches!(place.port, Port::Number(80)));
-        assert_eq!(place.metadata.len(), 2);
-        let place = Place::of(&Url::parse("dns:a?port=grpc")).unwrap();
-        assert!(matches!(place.port, Port::Named(name) if name == "grpc"));
+    fn port_is_a_number_or_a_name_and_other_keys_are_metadata() {
+        let config = Config::of(&Url::parse("dns:a?port=80&protocol=grpc&tls=true")).unwrap();
+        assert!(matches!(config.port, Port::Number(80)));
+        assert_eq!(config.metadata.len(), 2);
+        let config = Config::of(&Url::parse("dns:a?port=grpc")).unwrap();
+        assert!(matches!(config.port, Port::Named(name) if name == "grpc"));
     }
 }

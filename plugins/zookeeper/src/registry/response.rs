@@ -1,8 +1,8 @@
-//! What ZooKeeper says, read from the front; see [`packet`](super::packet) for its form.
+//! Decoding of responses; see [`packet`](super::packet) for the format.
 
 use bytes::{Buf, Bytes};
 
-/// A packet that was read, from the front; `None` where it ends too early.
+/// Reads a packet from the front; `None` if it ends early.
 pub(super) struct Reader(pub(super) Bytes);
 
 impl Reader {
@@ -18,7 +18,7 @@ impl Reader {
         self.0.try_get_u8().ok().map(|byte| byte != 0)
     }
 
-    /// One of length -1 is empty.
+    /// Length -1 means empty.
     pub(super) fn bytes(&mut self) -> Option<Bytes> {
         let length = usize::try_from(self.int()?).unwrap_or(0);
         (length <= self.0.len()).then(|| self.0.split_to(length))
@@ -30,7 +30,7 @@ impl Reader {
 
     pub(super) fn texts(&mut self) -> Option<Vec<String>> {
         let count = usize::try_from(self.int()?).unwrap_or(0);
-        // Each takes four bytes at least: a number that is made up costs nothing.
+        // Each text takes at least four bytes: a false count allocates nothing.
         let mut texts = Vec::with_capacity(count.min(self.0.len() / 4));
         for _ in 0..count {
             texts.push(self.text()?);
@@ -39,21 +39,21 @@ impl Reader {
     }
 }
 
-/// The answer to a request for a session.
+/// The response to a session request.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Connected {
-    /// None where the old session has expired.
+pub(super) struct ConnectResponse {
+    /// `None` if the old session has expired.
     pub(super) timeout_ms: Option<u32>,
     pub(super) session: i64,
     pub(super) password: Bytes,
 }
 
-impl Connected {
+impl ConnectResponse {
     pub(super) fn read(packet: Bytes) -> Option<Self> {
         let mut reader = Reader(packet);
         let _protocol = reader.int()?;
         let timeout = reader.int()?;
-        Some(Connected {
+        Some(ConnectResponse {
             timeout_ms: u32::try_from(timeout).ok().filter(|timeout| *timeout > 0),
             session: reader.long()?,
             password: reader.bytes()?,
@@ -61,17 +61,17 @@ impl Connected {
     }
 }
 
-/// What is at a path.
+/// A znode.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct Znode {
     pub(super) data: Bytes,
-    /// How often the data were changed.
+    /// How often the data changed.
     pub(super) version: i32,
-    /// The session that it ends with; 0 if it is lasting.
+    /// The session of an ephemeral znode; 0 for a persistent one.
     pub(super) owner: i64,
 }
 
-impl Found {
+impl Znode {
     pub(super) fn read(packet: Bytes) -> Option<Self> {
         let mut reader = Reader(packet);
         let data = reader.bytes()?;
@@ -81,7 +81,7 @@ impl Found {
         let version = reader.int()?;
         let _versions_of_children_and_access = (reader.int()?, reader.int()?);
         let owner = reader.long()?;
-        Some(Found {
+        Some(Znode {
             data,
             version,
             owner,
@@ -89,28 +89,28 @@ impl Found {
     }
 }
 
-/// What happened to a path.
+/// The type of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Happened {
+pub(super) enum EventKind {
     Created,
     Deleted,
     Changed,
 }
 
-/// The path that something happened to; nothing for what is of no interest here.
-pub(super) fn event(packet: Bytes) -> Option<(Happened, String)> {
+/// The type and path of an event; `None` for other events.
+pub(super) fn event(packet: Bytes) -> Option<(EventKind, String)> {
     let mut reader = Reader(packet);
-    let happened = match reader.int()? {
-        1 => Happened::Created,
-        2 => Happened::Deleted,
-        3 => Happened::Changed,
+    let kind = match reader.int()? {
+        1 => EventKind::Created,
+        2 => EventKind::Deleted,
+        3 => EventKind::Changed,
         _ => return None,
     };
     let _state_of_session = reader.int()?;
-    Some((happened, reader.text()?))
+    Some((kind, reader.text()?))
 }
 
-/// The first error in the answers to requests that are done together, if they were not done.
+/// The error of a failed transaction.
 pub(super) fn multi_error(packet: Bytes) -> Option<i32> {
     const NOT_THE_CULPRIT: i32 = -2;
     const ERROR: i32 = -1;
@@ -125,7 +125,7 @@ pub(super) fn multi_error(packet: Bytes) -> Option<i32> {
             0 | NOT_THE_CULPRIT => {}
             error => first = first.or(Some(error)),
         }
-        // Should the packet end early, what was found counts.
+        // If the packet ends early, the error found so far counts.
         if reader.0.len() < 9 {
             return first;
         }
@@ -138,7 +138,7 @@ mod tests {
     use super::{super::packet::Writer, *};
 
     #[test]
-    fn an_answer_that_ends_early_is_none() {
+    fn truncated_response_is_rejected() {
         let whole = Writer::default()
             .bytes(b"data")
             .long(1)
@@ -150,20 +150,20 @@ mod tests {
             .int(0)
             .long(99)
             .end();
-        let found = Found::read(Bytes::from(whole.clone())).unwrap();
+        let found = Znode::read(Bytes::from(whole.clone())).unwrap();
         assert_eq!(
             (&*found.data, found.version, found.owner),
             (&b"data"[..], 7, 99)
         );
         for end in 0..whole.len() {
-            assert_eq!(Found::read(Bytes::copy_from_slice(&whole[..end])), None);
+            assert_eq!(Znode::read(Bytes::copy_from_slice(&whole[..end])), None);
         }
         let texts = Writer::default().int(i32::MAX).text("a").end();
         assert_eq!(Reader(texts.into()).texts(), None);
     }
 
     #[test]
-    fn the_culprit_among_requests_done_together_is_found() {
+    fn failed_request_of_a_multi_is_found() {
         let error = |code| {
             Writer::default()
                 .int(-1)

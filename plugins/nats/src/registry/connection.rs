@@ -14,20 +14,20 @@ use super::{
     wire::Subjects,
 };
 use micro_core::{
-    error::{Error, Result},
+    Error, Result,
     net::tls::Connector,
     url::{Options, env_var},
 };
 
 /// A server that answers two of them not is lost.
-const PING: Duration = Duration::from_secs(5);
+const PING_INTERVAL: Duration = Duration::from_secs(5);
 /// How long one server is tried.
-const CONNECT: Duration = Duration::from_millis(1500);
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(1500);
 /// Messages that a subscription may be behind by.
-const BEHIND: usize = 16 * 1024;
+const SUBSCRIPTION_CAPACITY: usize = 16 * 1024;
 
 /// How to connect, and as whom.
-pub(super) struct Link {
+pub(super) struct NatsConnector {
     servers: Vec<String>,
     identity: Identity,
     tls: Option<Connector>,
@@ -35,18 +35,18 @@ pub(super) struct Link {
 
 /// A connection, and what its server says of it.
 #[derive(Clone)]
-pub(super) struct Linked {
+pub(super) struct Connection {
     pub(super) client: Client,
-    pub(super) told: watch::Receiver<ServerState>,
+    pub(super) server_state: watch::Receiver<ServerState>,
     /// Whether what a registration needs was seen to be permitted.
     pub(super) is_checked: Arc<AtomicBool>,
 }
 
-impl Link {
+impl NatsConnector {
     pub(super) fn of(options: &Options) -> Result<Self> {
         let identity = Identity::of(options, env_var)?;
         options.warn_of_plaintext(identity.is_sent());
-        Ok(Link {
+        Ok(NatsConnector {
             servers: options.hosts.clone(),
             identity,
             tls: options.tls.clone().map(Connector::new),
@@ -55,19 +55,19 @@ impl Link {
 
     /// A connection to the first server that takes us. Ends with an error when all refuse, and not while one is
     /// silent: who asks knows best how long to wait.
-    pub(super) async fn open(&self, subjects: &Subjects) -> Result<Linked> {
+    pub(super) async fn open(&self, subjects: &Subjects) -> Result<Connection> {
         loop {
             match self.open_once(subjects).await? {
-                Ok(linked) => return Ok(linked),
+                Ok(connection) => return Ok(connection),
                 Err(error) if error.kind() == ConnectErrorKind::TimedOut => {}
                 Err(error) => return Err(explain(error)),
             }
         }
     }
 
-    /// The inner error is the servers', the outer one that of what we were told.
-    async fn open_once(&self, subjects: &Subjects) -> Result<Result<Linked, ConnectError>> {
-        let (telling, told) = watch::channel(ServerState::default());
+    /// Tries each server once. The outer error is one of the configuration, the inner one is from the servers.
+    async fn open_once(&self, subjects: &Subjects) -> Result<Result<Connection, ConnectError>> {
+        let (telling, server_state) = watch::channel(ServerState::default());
         let subjects = subjects.clone();
         let options = self.options()?.event_callback(move |event| {
             match event {
@@ -87,9 +87,9 @@ impl Link {
             Error::invalid_argument("not the address of a NATS server").with_source(error)
         })?;
         let connected = options.connect(servers).await;
-        Ok(connected.map(|client| Linked {
+        Ok(connected.map(|client| Connection {
             client,
-            told,
+            server_state,
             is_checked: Arc::default(),
         }))
     }
@@ -97,9 +97,9 @@ impl Link {
     fn options(&self) -> Result<ConnectOptions> {
         let mut options = ConnectOptions::new()
             .name("micro")
-            .ping_interval(PING)
-            .connection_timeout(CONNECT)
-            .subscription_capacity(BEHIND)
+            .ping_interval(PING_INTERVAL)
+            .connection_timeout(CONNECT_TIMEOUT)
+            .subscription_capacity(SUBSCRIPTION_CAPACITY)
             // A lost connection is given up, and another begun by whoever had it.
             .max_reconnects(1);
         options = self.identity.put_into(options)?;

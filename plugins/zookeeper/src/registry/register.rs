@@ -1,5 +1,4 @@
-//! Nodes that this process keeps registered: written again when a session was lost, taken out when they are not
-//! renewed in time.
+//! The registrations of a handle: written again after a lost session, deleted if not renewed in time.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -11,27 +10,27 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::records::{Over, Records, node};
+use super::records::{Overwrite, Records, node};
 use micro_core::{
-    error::Result,
+    Result,
     node::Node,
     wait::{Backoff, until},
 };
 
-/// The longest wait between two tries.
-const LONGEST: Duration = Duration::from_secs(1);
+/// Maximal backoff between two attempts.
+const MAX_BACKOFF: Duration = Duration::from_secs(1);
 
-/// A node's record, which is to be in the tree until its time is up.
+/// A record that is kept in the tree until its TTL ends.
 #[derive(Clone, PartialEq, Eq)]
 struct Registration {
     data: Bytes,
     until: Instant,
-    /// Whether it is to be taken out: it was deregistered while ZooKeeper was not reached.
+    /// Whether to delete the record: it was deregistered while ZooKeeper was not reachable.
     is_leaving: bool,
 }
 
-/// The nodes of one handle; its task begins with the first of them.
-pub(super) struct Keeper {
+/// The registrations of a handle. Its task starts with the first one.
+pub(super) struct Registrar {
     state: Arc<State>,
     running: Mutex<Option<JoinHandle<()>>>,
 }
@@ -42,20 +41,20 @@ struct State {
     sooner: Notify,
 }
 
-impl Keeper {
+impl Registrar {
     pub(super) fn new(records: Arc<Records>) -> Self {
         let state = State {
             records,
             kept: Mutex::default(),
             sooner: Notify::new(),
         };
-        Keeper {
+        Registrar {
             state: Arc::new(state),
             running: Mutex::default(),
         }
     }
 
-    /// Writes a record, and keeps it for `ttl`.
+    /// Writes a record and keeps it for `ttl`.
     pub(super) async fn register(&self, path: &str, data: Bytes, ttl: Duration) -> Result<()> {
         let until = Instant::now() + ttl;
         let kept = Registration {
@@ -64,11 +63,11 @@ impl Keeper {
             is_leaving: false,
         };
         let address = |data: &Bytes| node(data).map(|node| node.address);
-        let mut over = Over::Any;
-        // Known already, it is changed first: so the task cannot write the old one over it.
+        let mut over = Overwrite::Any;
+        // A stored record is changed first, so that the task cannot overwrite it with the old one.
         if let Some(before) = self.state.kept.lock().get_mut(path) {
             if address(&before.data) == address(&data) {
-                over = Over::Own;
+                over = Overwrite::Own;
             }
             *before = kept.clone();
         }
@@ -79,7 +78,7 @@ impl Keeper {
         Ok(())
     }
 
-    /// Takes a record out; later, where ZooKeeper is not reached and it was kept here.
+    /// Deregisters a record, later if ZooKeeper is not reachable and the record is kept here.
     pub(super) async fn deregister(&self, path: &str, node: &Node) -> Result<()> {
         if let Some(kept) = self.state.kept.lock().get_mut(path) {
             kept.is_leaving = true;
@@ -89,7 +88,7 @@ impl Keeper {
         Ok(())
     }
 
-    /// Keeps a record no longer, as it is to last.
+    /// Stops keeping a record, as it became persistent.
     pub(super) fn forget(&self, path: &str) {
         self.state.kept.lock().remove(path);
     }
@@ -102,7 +101,7 @@ impl Keeper {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for Registrar {
     fn drop(&mut self) {
         if let Some(task) = self.running.get_mut().take() {
             task.abort();
@@ -113,19 +112,19 @@ impl Drop for Keeper {
 impl State {
     async fn run(self: Arc<Self>) {
         let mut losses = self.records.client.shared.losses.subscribe();
-        let mut backoff = Backoff::up_to(LONGEST);
+        let mut backoff = Backoff::up_to(MAX_BACKOFF);
         loop {
             let next = self.kept.lock().values().map(|kept| kept.until).min();
             tokio::select! {
                 () = until(next) => self.take_out(&mut backoff).await,
-                // The sender is in what this task holds.
+                // The sender lives as long as this task.
                 _ = losses.changed() => self.write_all(&mut backoff).await,
                 () = self.sooner.notified() => {}
             }
         }
     }
 
-    /// Writes all again until it is done. Where the session lives, that is one question each.
+    /// Writes all records again until every write succeeded. In a live session this is one read each.
     async fn write_all(&self, backoff: &mut Backoff) {
         let mut done: BTreeMap<String, Registration> = BTreeMap::new();
         loop {
@@ -148,11 +147,11 @@ impl State {
         }
     }
 
-    /// Has a record in the tree, or out of it, as it is to be by now.
+    /// Writes or deletes a record as its state demands.
     async fn settle(&self, path: &str, kept: &Registration) -> Result<()> {
         if !kept.is_leaving {
             self.records
-                .write(path, &kept.data, true, Over::Own)
+                .write(path, &kept.data, true, Overwrite::Own)
                 .await?;
             if self
                 .kept
@@ -162,7 +161,7 @@ impl State {
             {
                 return Ok(());
             }
-            // Deregistered meanwhile, perhaps before it was written.
+            // Deregistered meanwhile, perhaps before the write.
         }
         if let Some(node) = node(&kept.data) {
             self.records.take_out(path, &node).await?;
@@ -178,7 +177,7 @@ impl State {
         }
     }
 
-    /// Takes out what was not renewed in time.
+    /// Deletes records that were not renewed in time.
     async fn take_out(&self, backoff: &mut Backoff) {
         for (path, overdue) in self.overdue() {
             if self.records.expire(&path).await.is_err() {
@@ -186,9 +185,9 @@ impl State {
                 return;
             }
             backoff.reset();
-            // Renewed in this very moment, it may have been taken out with its registration.
+            // If it was renewed just now, the delete may have removed the new registration.
             if let Some(data) = self.drop_or_keep(&path, &overdue) {
-                let _ = self.records.write(&path, &data, true, Over::Own).await;
+                let _ = self.records.write(&path, &data, true, Overwrite::Own).await;
             }
         }
     }
@@ -201,7 +200,7 @@ impl State {
             .collect()
     }
 
-    /// Forgets a record unless it was renewed; then gives what it is now.
+    /// Removes an overdue record. Returns its data if it was renewed meanwhile.
     fn drop_or_keep(&self, path: &str, overdue: &Registration) -> Option<Bytes> {
         let mut kept = self.kept.lock();
         let now = kept.get(path)?;

@@ -1,4 +1,4 @@
-//! Which cluster, which part of it, and who we are there: from the URL or from the pod that this runs in.
+//! The configuration: cluster, namespace and credentials, from the URL or the pod of this process.
 
 use std::{
     fs,
@@ -8,14 +8,14 @@ use std::{
 
 use super::{credentials::Credentials, object::is_label, slices::Port};
 use micro_core::{
-    error::{Error, Result},
+    Error, Result,
     url::{Options, Url, env_var, non_blank},
 };
 
-/// Where a pod has what it needs to speak to its cluster.
-const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
-/// Keys that only this registry knows.
-const OWN: [&str; 6] = [
+/// The folder of the service account in a pod.
+const SERVICE_ACCOUNT_DIR: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+/// Options of this registry only.
+const OPTION_KEYS: [&str; 6] = [
     "pod",
     "kind",
     "endpoint-slices",
@@ -24,32 +24,32 @@ const OWN: [&str; 6] = [
     "token-file",
 ];
 
-/// What a URL and the pod say.
-pub(super) struct Place {
+/// The configuration from the URL and the pod.
+pub(super) struct Config {
     pub(super) options: Options,
     /// The Kubernetes namespace.
     pub(super) namespace: String,
-    /// The pod that is registered, if one is known.
+    /// The pod to register, if known.
     pub(super) pod: Option<String>,
-    pub(super) kind: Kind,
+    pub(super) kind: Source,
     pub(super) credentials: Arc<Credentials>,
 }
 
-/// Which objects are nodes.
-pub(super) enum Kind {
-    /// Pods that say so.
+/// The objects that are nodes.
+pub(super) enum Source {
+    /// Pods with our annotations.
     Pods,
-    /// The endpoints of plain services.
+    /// Endpoint slices of plain services.
     Slices(Port),
 }
 
-impl Place {
+impl Config {
     pub(super) fn of(url: &Url) -> Result<Self> {
-        Place::in_pod(url, &Account(Path::new(ACCOUNT)))
+        Config::in_pod(url, &ServiceAccount(Path::new(SERVICE_ACCOUNT_DIR)))
     }
 
-    fn in_pod(url: &Url, account: &Account<'_>) -> Result<Self> {
-        let mut options = Options::of(url, 443, &OWN)?;
+    fn in_pod(url: &Url, account: &ServiceAccount<'_>) -> Result<Self> {
+        let mut options = Options::of(url, 443, &OPTION_KEYS)?;
         if url.hosts().next().is_none() {
             options.hosts = vec![own_cluster()?];
         }
@@ -97,7 +97,7 @@ impl Place {
         let credentials = Credentials::new(options.token.clone(), token_file, options.user.clone());
         let credentials = Arc::new(credentials);
         let kind = kind(url)?;
-        Ok(Place {
+        Ok(Config {
             options,
             namespace,
             pod,
@@ -107,18 +107,18 @@ impl Place {
     }
 }
 
-fn kind(url: &Url) -> Result<Kind> {
+fn kind(url: &Url) -> Result<Source> {
     let is_switched = url.flag("endpoint-slices")?.unwrap_or(false);
     let by_switch = is_switched.then_some("endpointslices");
     let said = url.query("kind");
     match by_switch.or(said.as_deref()) {
         None | Some("pods") => match url.keys().find(|key| ["port", "protocol"].contains(key)) {
-            None => Ok(Kind::Pods),
+            None => Ok(Source::Pods),
             Some(key) => Err(Error::invalid_argument(format!(
                 "`{key}` is for `kind=endpointslices`: a pod says it itself"
             ))),
         },
-        Some("endpointslices") => Ok(Kind::Slices(Port {
+        Some("endpointslices") => Ok(Source::Slices(Port {
             port: url.query("port"),
             protocol: url.query("protocol"),
         })),
@@ -128,7 +128,7 @@ fn kind(url: &Url) -> Result<Kind> {
     }
 }
 
-/// The API server of the cluster that this process runs in.
+/// The API server of the cluster of this process.
 fn own_cluster() -> Result<String> {
     let host = non_blank(env_var("KUBERNETES_SERVICE_HOST")?).ok_or_else(|| {
         Error::invalid_argument(
@@ -142,10 +142,10 @@ fn own_cluster() -> Result<String> {
     })
 }
 
-/// The folder with what a pod has.
-struct Account<'a>(&'a Path);
+/// The folder of the service account.
+struct ServiceAccount<'a>(&'a Path);
 
-impl Account<'_> {
+impl ServiceAccount<'_> {
     fn file(&self, name: &str) -> Option<PathBuf> {
         let file = self.0.join(name);
         file.exists().then_some(file)
@@ -157,7 +157,7 @@ impl Account<'_> {
         (!text.is_empty()).then(|| text.to_owned())
     }
 
-    /// The pod's own token, which nobody may read on the way.
+    /// The token of the pod, only for TLS.
     fn token(&self, is_plain: bool) -> Option<PathBuf> {
         self.file("token").filter(|_| !is_plain)
     }
@@ -170,22 +170,22 @@ mod tests {
 
     use super::*;
 
-    fn place(url: &str) -> Result<Place> {
-        Place::of(&Url::parse(url))
+    fn place(url: &str) -> Result<Config> {
+        Config::of(&Url::parse(url))
     }
 
     #[test]
-    fn a_cluster_is_spoken_to_by_tls_unless_it_is_said_otherwise() {
-        let place = place("kubernetes://10.0.0.1?namespace=prod&pod=a-1").unwrap();
-        assert_eq!(place.options.hosts, ["10.0.0.1:443"]);
-        assert!(place.options.tls.is_some());
+    fn cluster_is_called_over_tls_by_default() {
+        let config = place("kubernetes://10.0.0.1?namespace=prod&pod=a-1").unwrap();
+        assert_eq!(config.options.hosts, ["10.0.0.1:443"]);
+        assert!(config.options.tls.is_some());
         assert_eq!(
-            (&*place.namespace, place.pod.as_deref()),
+            (&*config.namespace, config.pod.as_deref()),
             ("prod", Some("a-1"))
         );
         for plain in ["kubernetes:http://127.0.0.1:8001", "kubernetes://h?tls=no"] {
             assert!(
-                super::Place::of(&Url::parse(plain))
+                super::Config::of(&Url::parse(plain))
                     .unwrap()
                     .options
                     .tls
@@ -195,13 +195,13 @@ mod tests {
     }
 
     #[test]
-    fn the_token_of_a_pod_is_not_sent_in_the_clear() {
+    fn pod_token_is_not_sent_in_plaintext() {
         let folder = env::temp_dir().join(format!("micro-account-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("token"), "secret").unwrap();
         let is_known = |url: &str| {
-            let place = Place::in_pod(&Url::parse(url), &Account(&folder)).unwrap();
-            place.credentials.header().unwrap().is_some()
+            let config = Config::in_pod(&Url::parse(url), &ServiceAccount(&folder)).unwrap();
+            config.credentials.header().unwrap().is_some()
         };
         assert!(is_known("kubernetes://10.0.0.1"));
         assert!(!is_known("kubernetes:http://127.0.0.1:8001"));
@@ -216,19 +216,19 @@ mod tests {
     }
 
     #[test]
-    fn which_objects_are_meant_is_said_in_either_way() {
+    fn kind_is_set_by_either_option() {
         for slices in ["kind=endpointslices&port=grpc", "endpoint-slices=true"] {
             let kind = place(&format!("kubernetes://h?{slices}")).unwrap().kind;
-            assert!(matches!(kind, Kind::Slices(_)), "{slices}");
+            assert!(matches!(kind, Source::Slices(_)), "{slices}");
         }
         assert!(matches!(
             place("kubernetes://h?kind=pods").unwrap().kind,
-            Kind::Pods
+            Source::Pods
         ));
     }
 
     #[test]
-    fn what_is_wrong_is_quoted() {
+    fn invalid_option_is_quoted_in_the_error() {
         for (url, reason) in [
             ("kubernetes://h?kind=services", "`kind=services` is neither"),
             (

@@ -1,4 +1,4 @@
-//! Registration: with an agent, which keeps the service, counts its time to live and tells the servers.
+//! Registration at an agent, which stores the service, counts its TTL and reports it to the servers.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -12,44 +12,43 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     Server,
-    record::{Check, Entry, Instance, Registration},
+    record::{Check, Instance, Registration, ServiceEntry},
 };
 use micro_core::{
-    error::{Code, Error, Result},
+    Code, Error, Result,
     http::client::{Request, escape},
     node::Node,
     registry::{id_in_use, is_another},
 };
 
-/// How long the servers may take to show what an agent was told. One that has just started tells them nothing for up to
-/// 3 s.
-const SHOWN: Duration = Duration::from_millis(3500);
-/// How soon they do where nothing is in the way.
-const SOON: Duration = Duration::from_millis(250);
+/// How long the servers may take to show a registration. An agent that has just started reports nothing for up to 3 s.
+const VISIBILITY_TIMEOUT: Duration = Duration::from_millis(3500);
+/// How long to wait before the check is passed once more.
+const FIRST_VISIBILITY_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// What this handle has registered, and where: only the agent that has a service can take it out.
+/// The registrations of this handle and the agents that have them: only the agent that has a service can remove it.
 #[derive(Default)]
-pub(super) struct Registrations(Mutex<HashMap<String, Holding>>);
+pub(super) struct Registrations(Mutex<HashMap<String, StoredRegistration>>);
 
 #[derive(Clone)]
-struct Holding {
-    told: Registration,
-    /// The agent that has it, and those that had it before, were lost, and may have it still.
+struct StoredRegistration {
+    registration: Registration,
+    /// The agent that has the service, then lost agents that had it before and may have it still.
     hosts: Vec<usize>,
-    /// Whether the servers have shown it.
-    is_shown: bool,
+    /// Whether the servers have shown the registration.
+    is_visible: bool,
 }
 
-/// What the catalog is asked to forget.
+/// The body of `PUT /v1/catalog/deregister`.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Forget<'a> {
+struct CatalogDeregistration<'a> {
     node: &'a str,
     #[serde(rename = "ServiceID")]
     service_id: &'a str,
 }
 
-/// What is known of a node's agent.
+/// A check of a Consul node.
 #[derive(serde::Deserialize)]
 struct NodeCheck {
     #[serde(flatten)]
@@ -57,30 +56,31 @@ struct NodeCheck {
 }
 
 impl Server {
-    /// Renews the check of a service that is registered as it is now, or registers it.
-    pub(super) async fn tell(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {
-        let told = self.names.registration(node, ttl);
-        let before = self.held.0.lock().get(&told.id).cloned();
+    /// Renews the check of an unchanged registration; registers the node otherwise.
+    pub(super) async fn register_node(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {
+        let registration = self.names.registration(node, ttl);
+        let before = self.registrations.0.lock().get(&registration.id).cloned();
         let is_renewal = before.as_ref().is_some_and(|before| {
-            (&before.told.address, before.told.port) == (&told.address, told.port)
+            (&before.registration.address, before.registration.port)
+                == (&registration.address, registration.port)
         });
         let first = before
             .as_ref()
             .map_or(self.http.current(), |held| held.hosts[0]);
         let same = before
             .as_ref()
-            .filter(|held| held.told == told && ttl.is_some());
+            .filter(|held| held.registration == registration && ttl.is_some());
         let count = self.http.hosts().len();
         let mut last = None;
         let mut skipped = 0;
-        if is_renewal && let Ok(Some(address)) = self.another(first, &told.id, node).await {
+        if is_renewal && let Ok(Some(address)) = self.another(first, &registration.id, node).await {
             return Err(id_in_use(node, &address));
         }
         if let Some(held) = same {
-            match self.pass(first, &told).await {
-                Ok(true) if held.is_shown => return Ok(()),
-                Ok(true) => return self.shown(first, &told).await,
-                // It has lost it.
+            match self.pass(first, &registration).await {
+                Ok(true) if held.is_visible => return Ok(()),
+                Ok(true) => return self.wait_until_visible(first, &registration).await,
+                // The agent has lost the service.
                 Ok(false) => {}
                 Err(error) if !error.is_retryable(true) => return Err(error),
                 Err(error) => {
@@ -91,20 +91,23 @@ impl Server {
         }
         for turn in skipped..count {
             let host = (first + turn) % count;
-            match self.put(host, &told).await {
+            match self.put(host, &registration).await {
                 Ok(()) => {
                     let mut hosts = vec![host];
                     let others = before.iter().flat_map(|held| &held.hosts);
                     hosts.extend(others.filter(|other| **other != host));
-                    let holding = Holding {
-                        told: told.clone(),
+                    let stored = StoredRegistration {
+                        registration: registration.clone(),
                         hosts,
-                        is_shown: false,
+                        is_visible: false,
                     };
-                    self.held.0.lock().insert(told.id.clone(), holding);
-                    return self.shown(host, &told).await;
+                    self.registrations
+                        .0
+                        .lock()
+                        .insert(registration.id.clone(), stored);
+                    return self.wait_until_visible(host, &registration).await;
                 }
-                // Another agent would not take it either.
+                // Another agent would refuse it too.
                 Err(error) if !error.is_retryable(true) => return Err(error),
                 Err(error) => last = Some(error),
             }
@@ -112,18 +115,21 @@ impl Server {
         Err(last.expect("there is a host at least"))
     }
 
-    /// Whether the agent had the service's check, and renewed it.
-    async fn pass(&self, host: usize, told: &Registration) -> Result<bool> {
-        let path = format!("/v1/agent/check/pass/service:{}?note=", escape(&told.id));
+    /// Passes the check of a service. Returns whether the agent has the check.
+    async fn pass(&self, host: usize, registration: &Registration) -> Result<bool> {
+        let path = format!(
+            "/v1/agent/check/pass/service:{}?note=",
+            escape(&registration.id)
+        );
         let answer = self.http.ask_host(host, &self.put_to(path)).await?;
         match answer.status.as_u16() {
-            // A check that is not there, which some versions say by 500.
+            // No such check; some versions answer 500.
             404 | 500 => Ok(false),
             _ => self.understood(answer).map(|_| true),
         }
     }
 
-    /// The address of another instance that an agent has under the id of a node. Whoever may not read learns of none.
+    /// The address of another instance that an agent has under the id of a node; `None` if we may not read the service.
     async fn another(&self, host: usize, id: &str, node: &Node) -> Result<Option<String>> {
         let request = self.get(&format!("/v1/agent/service/{}?", escape(id)));
         let answer = self.http.ask_host(host, &request).await?;
@@ -134,49 +140,57 @@ impl Server {
         Ok(found.place().filter(|place| is_another(node, place)))
     }
 
-    async fn put(&self, host: usize, told: &Registration) -> Result<()> {
+    async fn put(&self, host: usize, registration: &Registration) -> Result<()> {
         let path = "/v1/agent/service/register?replace-existing-checks=true";
-        let request = self.put_to(path.to_owned()).json(told);
+        let request = self.put_to(path.to_owned()).json(registration);
         let answer = self.http.ask_host(host, &request).await?;
         self.understood(answer).map(drop)
     }
 
-    /// Waits until the servers show what an agent was told, so that whoever reads next finds it.
-    async fn shown(&self, host: usize, told: &Registration) -> Result<()> {
-        let is_shown = async |within| {
-            let is_there = |entries: &[Entry]| entries.iter().any(|entry| entry.is(told));
-            let others = self.until(host, &told.name, &told.id, None, is_there, within);
+    /// Waits until the servers show a registration, so that the next reader finds the node.
+    async fn wait_until_visible(&self, host: usize, registration: &Registration) -> Result<()> {
+        let is_visible = async |within| {
+            let is_there =
+                |entries: &[ServiceEntry]| entries.iter().any(|entry| entry.is(registration));
+            let others = self.wait_for_entries(
+                host,
+                &registration.name,
+                &registration.id,
+                None,
+                is_there,
+                within,
+            );
             Ok::<_, Error>(others.await?.is_none())
         };
-        if !is_shown(SOON).await? {
-            // A service that the agent had keeps its check as it was, which may be that of a process that died.
-            self.pass(host, told).await?;
-            if !is_shown(SHOWN - SOON).await? {
+        if !is_visible(FIRST_VISIBILITY_TIMEOUT).await? {
+            // An agent that already had the service keeps its check as it was: perhaps that of a dead process.
+            self.pass(host, registration).await?;
+            if !is_visible(VISIBILITY_TIMEOUT - FIRST_VISIBILITY_TIMEOUT).await? {
                 return Err(Error::unavailable(
                     "the agent has the node, but its servers do not show it; have they a leader?",
                 ));
             }
         }
-        if let Some(held) = self.held.0.lock().get_mut(&told.id) {
-            held.is_shown = true;
+        if let Some(held) = self.registrations.0.lock().get_mut(&registration.id) {
+            held.is_visible = true;
         }
         Ok(())
     }
 
-    /// Asks until the entries of one service's id, or only those of one node, are as wanted. Returns them if they never
-    /// are.
-    async fn until(
+    /// Reads the entries with an id, only those of `of` if given, until `is_wanted`. Returns the entries at the
+    /// timeout.
+    async fn wait_for_entries(
         &self,
         host: usize,
         name: &str,
         id: &str,
         of: Option<&Node>,
-        is_wanted: impl Fn(&[Entry]) -> bool,
+        is_wanted: impl Fn(&[ServiceEntry]) -> bool,
         within: Duration,
-    ) -> Result<Option<Vec<Entry>>> {
+    ) -> Result<Option<Vec<ServiceEntry>>> {
         let end = Instant::now() + within;
         let mut path = format!("/v1/health/service/{}?stale=", escape(name));
-        // Consul's filters have no way to write every text.
+        // Consul's filter syntax cannot express every id.
         if id
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || "-_./:".contains(c))
@@ -188,11 +202,11 @@ impl Server {
             let answer = self.http.ask_host(host, &self.get(&path)).await?;
             let answer = match self.understood(answer) {
                 Ok(answer) => answer,
-                // Whoever may write but not read takes the agent's word for it.
+                // Without permission to read, the agent's confirmation has to do.
                 Err(error) if error.code() == Code::PermissionDenied => return Ok(None),
                 Err(error) => return Err(error),
             };
-            let mut entries: Vec<Entry> = answer.json()?;
+            let mut entries: Vec<ServiceEntry> = answer.json()?;
             entries.retain(|entry| {
                 let place = entry.service.place();
                 let is_another = |node| {
@@ -213,35 +227,40 @@ impl Server {
         }
     }
 
-    /// Takes a node out, at whichever of the agents it is.
-    pub(super) async fn forget(&self, node: &Node) -> Result<()> {
+    /// Deregisters a node from every agent that has it.
+    pub(super) async fn deregister_node(&self, node: &Node) -> Result<()> {
         let id = self.names.id(&node.service, &node.id);
-        let held = self.held.0.lock().get(&id).map(|held| held.hosts.clone());
+        let held = self
+            .registrations
+            .0
+            .lock()
+            .get(&id)
+            .map(|held| held.hosts.clone());
         if let Some(hosts) = held {
-            self.forget_service(node, &id, hosts).await?;
-            self.held.0.lock().remove(&id);
+            self.deregister_service(node, &id, hosts).await?;
+            self.registrations.0.lock().remove(&id);
             return Ok(());
         }
-        // Registered by somebody else, who may have made an id of it otherwise.
+        // Another process registered the node, perhaps under another id.
         let mut ids = BTreeSet::from([id]);
         let answer = self.ask(&self.health_of(&node.service)).await?;
-        let entries: Vec<Entry> = answer.json()?;
+        let entries: Vec<ServiceEntry> = answer.json()?;
         let known = entries.into_iter().map(|entry| entry.service.id);
         ids.extend(known.filter(|id| self.names.inner_id(&node.service, id) == node.id));
         for id in ids {
             let hosts = (0..self.http.hosts().len()).collect();
-            self.forget_service(node, &id, hosts).await?;
+            self.deregister_service(node, &id, hosts).await?;
         }
         Ok(())
     }
 
-    async fn forget_service(&self, node: &Node, id: &str, hosts: Vec<usize>) -> Result<()> {
+    async fn deregister_service(&self, node: &Node, id: &str, hosts: Vec<usize>) -> Result<()> {
         let name = self.names.outer(&node.service);
         let path = format!("/v1/agent/service/deregister/{}", escape(id));
         let (mut failed, mut reached) = (None, None);
         for host in hosts {
             if let Ok(Some(_)) = self.another(host, id, node).await {
-                // Ours has gone already.
+                // Our registration is gone already.
                 reached.get_or_insert(host);
                 continue;
             }
@@ -261,19 +280,26 @@ impl Server {
             return Err(failed.unwrap_or_else(|| Error::unavailable("no agent was reached")));
         };
         let left = self
-            .until(host, &name, id, Some(node), <[Entry]>::is_empty, SHOWN)
+            .wait_for_entries(
+                host,
+                &name,
+                id,
+                Some(node),
+                <[ServiceEntry]>::is_empty,
+                VISIBILITY_TIMEOUT,
+            )
             .await?;
         for entry in left.into_iter().flatten() {
             if let Some(error) = failed {
                 return Err(error);
             }
-            self.forget_entry(host, &entry).await?;
+            self.deregister_entry(host, &entry).await?;
         }
         Ok(())
     }
 
-    /// Takes a service out that none of our agents has: one whose agent is dead, or was never there.
-    async fn forget_entry(&self, host: usize, entry: &Entry) -> Result<()> {
+    /// Removes a service from the catalog whose agent is dead or never existed.
+    async fn deregister_entry(&self, host: usize, entry: &ServiceEntry) -> Result<()> {
         let (node, id) = (&entry.node.node, &entry.service.id);
         let request = self.get(&format!("/v1/health/node/{}?", escape(node)));
         let answer = self.http.ask_host(host, &request).await?;
@@ -287,7 +313,7 @@ impl Server {
             )));
         }
         let request = self.put_to("/v1/catalog/deregister".to_owned());
-        let forget = Forget {
+        let forget = CatalogDeregistration {
             node,
             service_id: id,
         };

@@ -1,8 +1,8 @@
-//! Watching all services: two questions tell which of them may have changed, and those are read.
+//! Watches all services: two queries show which services may have changed, and only those are read.
 //!
-//! The catalog's answer has the names, and the tags that the nodes of each have between them; the health's has every
-//! check, and so every node with a time to live. What neither shows by itself, such as one more node that never
-//! expires, changes the catalog's index all the same; all are then read a while later.
+//! The catalog has the service names, each with the union of its nodes' tags. The health state has every check, thus
+//! every node with a TTL. Other changes, such as one more node without a TTL, still raise the catalog's index: all
+//! services are then read after a delay.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -25,28 +25,23 @@ use tokio::{
 
 use super::{
     Server,
-    query::{Changed, Query},
+    query::{Query, QueryResponse},
     record::Health,
     tags::Reader,
 };
-use micro_core::{
-    error::{Error, Result},
-    http::client::Answer,
-    registry::remote::Reconciler,
-    wait::until,
-};
+use micro_core::{Error, Result, http::client::Answer, registry::remote::Reconciler, wait::until};
 
-/// Services that are read at once.
-const AT_ONCE: usize = 4;
-/// How long changes are gathered.
-const GATHER: Duration = Duration::from_millis(50);
-/// When all are read after a change that no answer explains.
-const SWEEP: Duration = Duration::from_secs(30);
+/// Services read at the same time.
+const MAX_CONCURRENT_READS: usize = 4;
+/// Changes within this time are read together.
+const BATCH_INTERVAL: Duration = Duration::from_millis(50);
+/// Delay before all services are read after a change that no response explains.
+const FULL_READ_DELAY: Duration = Duration::from_secs(30);
 
 /// A check, of a service or of a whole Consul node.
 #[derive(Deserialize, Hash)]
 #[serde(rename_all = "PascalCase")]
-struct CheckOf {
+struct ServiceCheck {
     node: String,
     #[serde(rename = "CheckID")]
     check_id: String,
@@ -59,37 +54,37 @@ struct CheckOf {
     modify_index: u64,
 }
 
-/// Which services are to be read, by their names in Consul.
+/// Services to read, by their names in Consul.
 #[derive(Default)]
-struct Due {
+struct PendingReads {
     services: Mutex<BTreeSet<String>>,
     more: Notify,
-    /// When all are.
+    /// When to read all services.
     all: Mutex<Option<Instant>>,
-    /// Whether a connection was lost, so that what the server now lacks was not taken out.
+    /// Whether a connection was lost, so that nodes missing from the response may still be there.
     doubtful: AtomicBool,
 }
 
-/// A number for each service by which a change is told.
-type Prints = HashMap<String, u64>;
+/// A fingerprint of the records of each service; a different fingerprint means a change.
+type Fingerprints = HashMap<String, u64>;
 
 impl Server {
     /// Follows all services until the host is lost.
     pub(super) async fn follow_all(self: &Arc<Self>, shown: &Arc<Reconciler>) -> Error {
-        let followed: Result<Infallible> = self.every(shown).await;
+        let followed: Result<Infallible> = self.try_follow_all(shown).await;
         match followed {
             Ok(never) => match never {},
             Err(error) => error,
         }
     }
 
-    async fn every(self: &Arc<Self>, shown: &Arc<Reconciler>) -> Result<Infallible> {
+    async fn try_follow_all(self: &Arc<Self>, shown: &Arc<Reconciler>) -> Result<Infallible> {
         let random = RandomState::new();
         let mut catalog = Query::new(self, "/v1/catalog/services?stale=".to_owned());
         let mut state = Query::new(self, "/v1/health/state/any?stale=".to_owned());
         let mut names = names(&catalog.next().await?.answer, &random)?;
         if names.is_empty() {
-            // Consul itself should be there.
+            // The service `consul` itself should be listed.
             self.all_names().await?;
         }
         let mut checks = checks(&state.next().await?.answer, &random)?;
@@ -99,15 +94,18 @@ impl Server {
         self.read(names.keys().cloned().collect(), &mut reader, read)
             .await?;
         shown.whole(whole);
-        let due = Due::default();
+        let pending = PendingReads::default();
         let by_name = async {
             loop {
                 let changed = catalog.next().await?;
-                due.hear(&changed);
+                pending.note_gap(&changed);
                 let now = self::names(&changed.answer, &random)?;
-                if !due.differ(&names, &now) {
-                    due.all.lock().get_or_insert(Instant::now() + SWEEP);
-                    due.more.notify_one();
+                if !pending.note_changes(&names, &now) {
+                    pending
+                        .all
+                        .lock()
+                        .get_or_insert(Instant::now() + FULL_READ_DELAY);
+                    pending.more.notify_one();
                 }
                 names = now;
             }
@@ -115,26 +113,26 @@ impl Server {
         let by_check = async {
             loop {
                 let changed = state.next().await?;
-                due.hear(&changed);
+                pending.note_gap(&changed);
                 let now = self::checks(&changed.answer, &random)?;
-                due.differ(&checks, &now);
-                // A check without a service is one of a Consul node, with all that it has.
+                pending.note_changes(&checks, &now);
+                // A check without a service is one of a Consul node and affects all services of that node.
                 if checks.get("") != now.get("") {
-                    due.differ(&now, &Prints::new());
+                    pending.note_changes(&now, &Fingerprints::new());
                 }
                 checks = now;
             }
         };
         let reading = async {
             loop {
-                let services = due.next(self).await?;
-                let doubtful = due.doubtful.swap(false, Ordering::Relaxed);
+                let services = pending.next(self).await?;
+                let doubtful = pending.doubtful.swap(false, Ordering::Relaxed);
                 let set = |service: &str, health: Health| match doubtful {
                     true => shown.again(service, health.nodes),
                     false => shown.set(service, health.nodes, health.expired),
                 };
                 self.read(services, &mut reader, set).await?;
-                sleep(GATHER).await;
+                sleep(BATCH_INTERVAL).await;
             }
         };
         tokio::select! {
@@ -144,7 +142,7 @@ impl Server {
         }
     }
 
-    /// Reads services, a few at a time; what is not of this fleet is left out.
+    /// Reads services, a few at a time. Skips services of other fleets.
     async fn read(
         self: &Arc<Self>,
         services: BTreeSet<String>,
@@ -153,10 +151,10 @@ impl Server {
     ) -> Result<()> {
         let inner = services.iter().filter_map(|name| self.names.inner(name));
         let mut left: Vec<String> = inner.collect();
-        // Aborted where this is dropped.
+        // Dropping the set aborts the reads.
         let mut asked: JoinSet<(String, Result<Answer>)> = JoinSet::new();
         loop {
-            while asked.len() < AT_ONCE
+            while asked.len() < MAX_CONCURRENT_READS
                 && let Some(service) = left.pop()
             {
                 let server = self.clone();
@@ -176,15 +174,15 @@ impl Server {
     }
 }
 
-impl Due {
-    fn hear(&self, changed: &Changed) {
-        if !changed.heard_all_along {
+impl PendingReads {
+    fn note_gap(&self, changed: &QueryResponse) {
+        if !changed.is_continuous {
             self.doubtful.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Notes the services that differ; whether there are any.
-    fn differ(&self, before: &Prints, now: &Prints) -> bool {
+    /// Adds the services that differ. Returns whether there are any.
+    fn note_changes(&self, before: &Fingerprints, now: &Fingerprints) -> bool {
         let new = now
             .iter()
             .filter(|(name, print)| before.get(*name) != Some(print));
@@ -199,7 +197,7 @@ impl Due {
         any
     }
 
-    /// The services to read, once there are any.
+    /// Waits for services to read.
     async fn next(&self, server: &Server) -> Result<BTreeSet<String>> {
         loop {
             let services = std::mem::take(&mut *self.services.lock());
@@ -218,18 +216,18 @@ impl Due {
     }
 }
 
-fn names(answer: &Answer, random: &RandomState) -> Result<Prints> {
+fn names(answer: &Answer, random: &RandomState) -> Result<Fingerprints> {
     let names: BTreeMap<String, BTreeSet<String>> = answer.json()?;
     let print = |(name, tags)| (name, random.hash_one(tags));
     Ok(names.into_iter().map(print).collect())
 }
 
-fn checks(answer: &Answer, random: &RandomState) -> Result<Prints> {
-    let checks: Vec<CheckOf> = answer.json()?;
-    let mut prints = Prints::new();
+fn checks(answer: &Answer, random: &RandomState) -> Result<Fingerprints> {
+    let checks: Vec<ServiceCheck> = answer.json()?;
+    let mut prints = Fingerprints::new();
     for check in checks {
         let print = prints.entry(check.service_name.clone()).or_default();
-        // In whichever order they come.
+        // The sum does not depend on the order of checks.
         *print = print.wrapping_add(random.hash_one(&check));
     }
     Ok(prints)

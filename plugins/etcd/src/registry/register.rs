@@ -1,10 +1,10 @@
-//! What this handle has registered, and the leases that keep it.
+//! The registrations of a handle and their leases.
 //!
-//! A renewal keeps the lease alive and looks whether the record is still there: at rest nothing is written, and
-//! nobody is told anything. Once between two renewals, after a third of the time to live and whenever the connection
-//! was lost, a task does so too, so that a server that hung does not let the lease expire, and one that forgot it is
-//! told the record again within a second. Nothing is looked after once its time is over unrenewed: such a node expires,
-//! after four thirds of its time, or twice that time where the connection was lost as well.
+//! A renewal keeps the lease alive and checks that the record is still there: at rest nothing is written and no watch
+//! is notified. A task does the same between two renewals, after a third of the TTL and after each lost connection. So
+//! a hung server does not let the lease expire, and a server that lost its data gets the record again within a second.
+//! The task stops when the TTL ends without a renewal: the node then expires after 4/3 of its TTL, or twice its TTL if
+//! the connection was lost as well.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -20,11 +20,11 @@ use tokio::{
 };
 
 use super::{
+    client::Client,
     failure::Failure,
-    link::Link,
     message::{Grant, KeepAlive, KeyValue, Put, Range},
-    own,
-    shared::Task,
+    ownership,
+    single_flight::Task,
 };
 use micro_core::{
     node::Node,
@@ -32,24 +32,24 @@ use micro_core::{
     wait::{jitter, until},
 };
 
-/// Between two attempts to keep a lease alive.
-const AGAIN: Duration = Duration::from_secs(1);
-/// How long after a connection was lost leases are looked after, at most; so that many do not come as one.
-const SPREAD: Duration = Duration::from_millis(500);
+/// Delay between two attempts to keep a lease alive.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+/// Maximal random delay of keepalives after a lost connection, so that many processes do not reconnect at once.
+const MAX_RENEWAL_JITTER: Duration = Duration::from_millis(500);
 
-/// The leases of one handle; its task ends with it.
+/// The leases of one handle. Dropping it ends the task.
 pub(super) struct Leases {
     held: Arc<State>,
     task: Mutex<Option<Task>>,
 }
 
 struct State {
-    link: Arc<Link>,
+    client: Arc<Client>,
     records: Mutex<HashMap<Bytes, Record>>,
     changed: Notify,
 }
 
-/// A record as it was written last.
+/// The record of a node as it was last written.
 #[derive(Clone)]
 pub(super) struct Record {
     node: Node,
@@ -57,18 +57,18 @@ pub(super) struct Record {
     /// In seconds.
     ttl: Option<i64>,
     pub(super) lease: i64,
-    /// The revision that wrote it; 0 when that is not known.
+    /// The revision of the write; 0 if unknown.
     revision: i64,
-    /// When the task is to look after it, and until when it may.
+    /// When the task keeps the lease alive next, and until when it may.
     due: Option<Instant>,
     until: Option<Instant>,
 }
 
 impl Leases {
-    pub(super) fn new(link: Arc<Link>) -> Self {
+    pub(super) fn new(client: Arc<Client>) -> Self {
         Leases {
             held: Arc::new(State {
-                link,
+                client,
                 records: Mutex::default(),
                 changed: Notify::new(),
             }),
@@ -76,9 +76,9 @@ impl Leases {
         }
     }
 
-    /// Writes a record, unless it is there as it should be, and begins its time anew.
+    /// Writes a record unless it is there unchanged, and restarts its TTL.
     ///
-    /// Fails where it was there, and another instance has written its own over it.
+    /// Fails if another instance has overwritten the record.
     pub(super) async fn register(
         &self,
         key: Bytes,
@@ -127,12 +127,12 @@ impl Leases {
         Ok(())
     }
 
-    /// Looks after a record no more; returns it as it was written last.
+    /// Removes a record from the task. Returns its last state.
     pub(super) fn forget(&self, key: &Bytes) -> Option<Record> {
         self.held.records.lock().remove(key)
     }
 
-    /// Sees to it that the task runs.
+    /// Starts the task if it is not running.
     fn run(&self) {
         let mut task = self.task.lock();
         if task.as_ref().is_none_or(Task::is_finished) {
@@ -142,7 +142,7 @@ impl Leases {
 }
 
 impl State {
-    /// Whether the record's lease lives, which it now does for all of its time again.
+    /// Keeps the lease alive for its full TTL. Returns whether the lease still exists.
     async fn keep(&self, record: &mut Record) -> Result<bool, Failure> {
         if record.ttl.is_none() {
             return Ok(true);
@@ -150,49 +150,49 @@ impl State {
         if record.lease == 0 {
             return Ok(false);
         }
-        let lease = self.link.ask(&KeepAlive { id: record.lease }).await?;
+        let lease = self.client.ask(&KeepAlive { id: record.lease }).await?;
         if lease.ttl <= 0 {
             record.lease = 0;
         }
         Ok(lease.ttl > 0)
     }
 
-    /// Whether the record is still there as it was written.
+    /// Whether the record is unchanged in the store.
     async fn has(&self, key: &Bytes, record: &Record) -> Result<bool, Failure> {
         if record.revision == 0 {
             return Ok(false);
         }
-        let found = self.link.ask(&Range::of(key, true)).await?;
+        let found = self.client.ask(&Range::of(key, true)).await?;
         let is_same = |kv: &KeyValue| kv.modified == record.revision && kv.lease == record.lease;
         Ok(found.kvs.first().is_some_and(is_same))
     }
 
     /// Fails if another instance has written its record over this one.
     async fn yields(&self, key: &Bytes, record: &Record) -> Result<(), Failure> {
-        let found = self.link.ask(&Range::of(key, false)).await?;
+        let found = self.client.ask(&Range::of(key, false)).await?;
         let Some(kv) = found.kvs.first() else {
             return Ok(());
         };
-        // An older one is of a store that was restored from a backup.
+        // An older record comes from a restored backup.
         let is_newer = kv.modified > record.revision;
-        match own::another(kv, &record.node).filter(|_| is_newer) {
+        match ownership::another(kv, &record.node).filter(|_| is_newer) {
             Some(address) => Err(Failure::Unusable(id_in_use(&record.node, &address))),
             None => Ok(()),
         }
     }
 
-    /// Writes the record, with a new lease where it has none that lives.
+    /// Writes the record, with a new lease if the old one is gone.
     async fn write(&self, key: &Bytes, record: &mut Record) -> Result<(), Failure> {
         if record.lease != 0 {
             match self.put(key, record).await {
-                // It expired since it was looked at.
+                // The lease expired after it was checked.
                 Err(failure) if failure.says("lease not found") => {}
                 written => return written,
             }
         }
         if let Some(ttl) = record.ttl {
-            record.lease = self.link.ask(&Grant { ttl }).await?.id;
-            // Noted before the record is written: should that fail, the next attempt uses it.
+            record.lease = self.client.ask(&Grant { ttl }).await?.id;
+            // Stored before the write: if that fails, the next attempt uses this lease.
             if let Some(kept) = self.records.lock().get_mut(key) {
                 (kept.lease, kept.revision) = (record.lease, 0);
             }
@@ -206,7 +206,7 @@ impl State {
             value: record.value.clone(),
             lease: record.lease,
         };
-        let written = self.link.ask(&put).await?;
+        let written = self.client.ask(&put).await?;
         record.revision = written.header.unwrap_or_default().revision;
         Ok(())
     }
@@ -214,12 +214,12 @@ impl State {
     async fn look_after(self: Arc<Self>) {
         loop {
             let (due, may) = self.plans();
-            let connection = self.link.now().filter(|connection| connection.is_alive());
+            let connection = self.client.now().filter(|connection| connection.is_alive());
             tokio::select! {
                 () = until(due) => {}
                 () = self.changed.notified() => continue,
                 () = ended(connection.as_deref()), if may => {
-                    sleep(jitter(SPREAD)).await;
+                    sleep(jitter(MAX_RENEWAL_JITTER)).await;
                     self.all_due();
                 }
             }
@@ -227,14 +227,14 @@ impl State {
         }
     }
 
-    /// When the next record is to be looked after, and whether any may be.
+    /// When the next record is due, and whether any record may be kept alive.
     fn plans(&self) -> (Option<Instant>, bool) {
         let records = self.records.lock();
         let due = records.values().filter_map(|record| record.due).min();
         (due, records.values().any(|record| record.until.is_some()))
     }
 
-    /// The connection was lost: each record that may be looked after is to be, now.
+    /// After a lost connection every record is due, after a random delay.
     fn all_due(&self) {
         let now = Instant::now();
         for record in self.records.lock().values_mut() {
@@ -242,13 +242,13 @@ impl State {
         }
     }
 
-    /// Looks after all that is due.
+    /// Keeps all due records alive.
     async fn beat(&self) {
         let now = Instant::now();
         let mut due: HashSet<Bytes> = HashSet::new();
         for (key, record) in &mut *self.records.lock() {
             if record.until.is_some_and(|until| until <= now) {
-                // Not renewed in time: it is to expire.
+                // Not renewed in time: the lease is left to expire.
                 (record.due, record.until) = (None, None);
             } else if record.due.is_some_and(|due| due <= now) {
                 due.insert(key.clone());
@@ -262,15 +262,15 @@ impl State {
             let is_down =
                 matches!(&looked, Err(failure) if !matches!(failure, Failure::Unusable(_)));
             let mut records = self.records.lock();
-            // Registered anew or forgotten meanwhile: then this was for nothing.
+            // The record was registered again or removed meanwhile: discard the result.
             if let Some(kept) = records.get_mut(&key)
                 && kept.due == record.due
             {
                 match looked {
                     Ok(looked) => *kept = looked,
-                    // The next renewal tells of it.
+                    // The next renewal reports the error.
                     Err(Failure::Unusable(_)) => kept.due = None,
-                    Err(_) => kept.due = Some(Instant::now() + AGAIN),
+                    Err(_) => kept.due = Some(Instant::now() + RETRY_INTERVAL),
                 }
             }
             if is_down {
@@ -279,13 +279,13 @@ impl State {
         }
     }
 
-    /// Keeps a record's lease alive, or writes the record with a new one where the server has lost it.
+    /// Keeps the lease of a record alive, or writes the record again if the server lost it.
     async fn look(&self, key: &Bytes, mut record: Record) -> Result<Record, Failure> {
         if !self.keep(&mut record).await? {
             self.yields(key, &record).await?;
             self.write(key, &mut record).await?;
             if !self.records.lock().contains_key(key) {
-                own::delete(&self.link, key, &record.node, record.lease).await?;
+                ownership::delete(&self.client, key, &record.node, record.lease).await?;
             }
         }
         record.due = None;
@@ -311,7 +311,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_to_live_is_never_none() {
+    fn ttl_is_at_least_one_second() {
         for (millis, expected) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (60_000, 60)] {
             assert_eq!(seconds(Duration::from_millis(millis)), expected);
         }

@@ -1,4 +1,4 @@
-//! The way to a cluster: a connection to whichever member answers, shared by all that a handle does.
+//! A client of one cluster: one connection to a member that responds, shared by everything a handle does.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,49 +12,43 @@ use super::{
     connection::Connection,
     failure::Failure,
     message::{Authenticate, Question},
-    shared::Shared,
+    single_flight::SingleFlight,
     stream::Stream,
 };
-use micro_core::{
-    error::{Code, Error, Result},
-    net::tls::Connector,
-    random::random,
-    url::Options,
-};
+use micro_core::{Code, Error, Result, net::tls::Connector, random::random, url::Options};
 
-/// How long members are given to be connected to: less than the 5 s that a caller waits.
-const DIAL: Duration = Duration::from_millis(4500);
-/// After this the next member is tried as well.
-const STAGGER: Duration = Duration::from_millis(250);
-/// How long an answer is waited for before the question is put again. One of which the leader died is not
-/// answered in 7 s, while the next leader is there in 2.
-const ATTEMPT: Duration = Duration::from_millis(2500);
-/// How long a question is put again.
-const TRYING: Duration = Duration::from_millis(4500);
-/// Between two attempts.
-const PAUSE: Duration = Duration::from_millis(100);
+/// Timeout for a connection to any member: below the 5 s that a caller waits.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(4500);
+/// Delay before the next member is tried as well.
+const MEMBER_STAGGER: Duration = Duration::from_millis(250);
+/// Timeout of one attempt. A request whose leader died gets no response for 7 s; a new leader is elected in 2 s.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(2500);
+/// Time within which requests are retried.
+const CALL_TIMEOUT: Duration = Duration::from_millis(4500);
+/// Delay between two attempts.
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The way to a cluster.
-pub(super) struct Link {
-    place: Arc<Place>,
-    connection: Shared<Arc<Connection>>,
-    /// What says who we are, where a user is given.
-    token: Shared<HeaderValue>,
-    /// The token that is given in place of a user.
+/// A client of one cluster.
+pub(super) struct Client {
+    cluster: Arc<Cluster>,
+    connection: SingleFlight<Arc<Connection>>,
+    /// The token of the configured user.
+    token: SingleFlight<HeaderValue>,
+    /// The configured token, in place of a user.
     given: Option<HeaderValue>,
 }
 
-struct Place {
+struct Cluster {
     hosts: Vec<String>,
     tls: Option<Connector>,
     user: Option<(String, String)>,
 }
 
-impl Link {
+impl Client {
     pub(super) fn new(options: &Options, user: Option<(String, String)>) -> Result<Self> {
         let given = options.token.as_deref().map(token_header).transpose()?;
-        Ok(Link {
-            place: Arc::new(Place {
+        Ok(Client {
+            cluster: Arc::new(Cluster {
                 hosts: options.hosts.clone(),
                 tls: options
                     .tls
@@ -62,8 +56,8 @@ impl Link {
                     .map(|files| Connector::new(files).speaking("h2")),
                 user,
             }),
-            connection: Shared::new(),
-            token: Shared::new(),
+            connection: SingleFlight::new(),
+            token: SingleFlight::new(),
             given,
         })
     }
@@ -73,7 +67,7 @@ impl Link {
         self.connection.now()
     }
 
-    /// An answer is late: the connection ends unless its member answers soon.
+    /// Reports a late response: the connection is closed unless its member responds soon.
     pub(super) fn doubt(&self) {
         if let Some(connection) = self.now() {
             connection.doubt();
@@ -86,10 +80,14 @@ impl Link {
             let before = before
                 .as_deref()
                 .map(|connection| connection.host().to_owned());
-            let place = self.place.clone();
+            let place = self.cluster.clone();
             async move {
-                let dialled = timeout(DIAL, place.dial(before)).await;
-                let silent = || Err(Failure::Lost(format!("no connection in {DIAL:?}")));
+                let dialled = timeout(CONNECT_TIMEOUT, place.dial(before)).await;
+                let silent = || {
+                    Err(Failure::Lost(format!(
+                        "no connection in {CONNECT_TIMEOUT:?}"
+                    )))
+                };
                 dialled.unwrap_or_else(|_| silent())
             }
         };
@@ -98,13 +96,13 @@ impl Link {
             .await
     }
 
-    /// Who we are: a token, another than the `stale` one.
+    /// A token other than `stale`.
     async fn token(
         &self,
         connection: &Arc<Connection>,
         stale: Option<&HeaderValue>,
     ) -> Result<Option<HeaderValue>, Failure> {
-        let Some((name, password)) = &self.place.user else {
+        let Some((name, password)) = &self.cluster.user else {
             return Ok(self.given.clone());
         };
         let authenticate = || {
@@ -112,15 +110,15 @@ impl Link {
             let connection = connection.clone();
             async move {
                 let question = Authenticate { name, password };
-                let asked = timeout(ATTEMPT, connection.ask(&question, None)).await;
+                let asked = timeout(ATTEMPT_TIMEOUT, connection.ask(&question, None)).await;
                 let late = |_| {
                     Err(Failure::Lost(format!(
-                        "no answer to who we are in {ATTEMPT:?}"
+                        "no answer to who we are in {ATTEMPT_TIMEOUT:?}"
                     )))
                 };
                 match asked.unwrap_or_else(late) {
                     Ok(answer) => token_header(&answer.token).map_err(Failure::Unusable),
-                    // Then anyone may do all.
+                    // Without authentication everything is permitted.
                     Err(failure) if failure.says("authentication is not enabled") => {
                         Ok(HeaderValue::from_static(""))
                     }
@@ -135,20 +133,22 @@ impl Link {
         Ok(Some(token).filter(|token| !token.is_empty()))
     }
 
-    /// The answer to a question that has one and may be put twice; put again while that may help, for 4.5 s.
+    /// Sends an idempotent unary request. Retries for 4.5 s while that may help.
     pub(super) async fn ask<Q: Question>(&self, question: &Q) -> Result<Q::Answer, Failure> {
         let begun = Instant::now();
         let mut stale = None;
         loop {
-            // What cannot be connected to just now will not be in a moment.
+            // A failed connection is not retried: the connect timeout has passed already.
             let connection = self.connection().await?;
             let token = self.token(&connection, stale.as_ref()).await?;
             let asked = connection.ask(question, token.clone());
-            let Ok(answer) = timeout(ATTEMPT, asked).await else {
+            let Ok(answer) = timeout(ATTEMPT_TIMEOUT, asked).await else {
                 connection.doubt();
-                if begun.elapsed() > TRYING {
+                if begun.elapsed() > CALL_TIMEOUT {
                     let host = connection.host();
-                    return Err(Failure::Lost(format!("{host}: no answer in {TRYING:?}")));
+                    return Err(Failure::Lost(format!(
+                        "{host}: no answer in {CALL_TIMEOUT:?}"
+                    )));
                 }
                 continue;
             };
@@ -156,15 +156,15 @@ impl Link {
                 Err(failure) if failure.wants_token() && stale.is_none() && token.is_some() => {
                     stale = token;
                 }
-                Err(failure) if failure.is_passing() && begun.elapsed() < TRYING => {
-                    sleep(PAUSE).await;
+                Err(failure) if failure.is_passing() && begun.elapsed() < CALL_TIMEOUT => {
+                    sleep(RETRY_INTERVAL).await;
                 }
                 answer => return answer,
             }
         }
     }
 
-    /// The answers to a question that has many.
+    /// Opens a server stream.
     pub(super) async fn follow<Q: Question>(
         &self,
         question: &Q,
@@ -174,21 +174,21 @@ impl Link {
         connection.follow(question, token).await
     }
 
-    /// Gets a new token before the next question, if this failure asks for one.
+    /// Fetches a new token if the failure asks for one.
     pub(super) async fn renew_token(&self, failure: &Failure) {
         if failure.wants_token()
             && let Some(connection) = self.now()
             && let Some(stale) = self.token.now()
         {
-            // What is wrong with it, the next question tells.
+            // The next request reports an error of the token.
             let _ = self.token(&connection, Some(&stale)).await;
         }
     }
 }
 
-impl Place {
-    /// A connection to the member that answers first. They are tried one after the other, 250 ms apart, from one
-    /// at random, and the one that was lost last.
+impl Cluster {
+    /// Connects to the member that responds first. Members are tried 250 ms apart, from a random one; the member that
+    /// was lost last comes last.
     async fn dial(self: Arc<Self>, lost: Option<String>) -> Result<Arc<Connection>, Failure> {
         let mut hosts = self.hosts.clone();
         let first = random() as usize % hosts.len();
@@ -208,7 +208,7 @@ impl Place {
                         let place = self.clone();
                         tries.spawn(async move { Connection::open(&host, place.tls.as_ref()).await });
                     }
-                    next = Instant::now() + STAGGER;
+                    next = Instant::now() + MEMBER_STAGGER;
                 }
                 Some(tried) = tries.join_next() => {
                     next = Instant::now();
@@ -223,7 +223,7 @@ impl Place {
     }
 }
 
-/// What went wrong with every member.
+/// Joins the failures of all members.
 fn joined(mut failures: Vec<Failure>) -> Failure {
     if failures.len() == 1 {
         return failures.remove(0);
@@ -231,7 +231,7 @@ fn joined(mut failures: Vec<Failure>) -> Failure {
     let mut said = Vec::new();
     for failure in failures {
         match failure {
-            // Such as a file of certificates that cannot be read: the same for all.
+            // A configuration error, such as an unreadable certificate file, is the same for all members.
             Failure::Unusable(error) if error.code() != Code::Unavailable => {
                 return Failure::Unusable(error);
             }
@@ -244,7 +244,7 @@ fn joined(mut failures: Vec<Failure>) -> Failure {
     Failure::Lost(said.join("; "))
 }
 
-/// The value of the header that carries a token; never printed.
+/// The header value of a token; never printed.
 fn token_header(token: &str) -> Result<HeaderValue> {
     let mut value = HeaderValue::from_str(token).map_err(|_| {
         Error::invalid_argument("the token has a character that no header can carry")

@@ -1,4 +1,4 @@
-//! What one makes for all who ask at the same time.
+//! A value that is created once for all concurrent callers.
 
 use std::time::Duration;
 
@@ -7,16 +7,16 @@ use tokio::{sync::watch, task::JoinHandle, time::Instant};
 
 use super::failure::Failure;
 
-/// A task that ends with its owner.
+/// A task that is aborted when dropped.
 pub(super) struct Task(JoinHandle<()>);
 
 impl Task {
-    /// On the runtime of the caller.
+    /// Spawns the task on the runtime of the caller.
     pub(super) fn spawn(work: impl Future<Output = ()> + Send + 'static) -> Self {
         Task(tokio::spawn(work))
     }
 
-    /// Whether it ended, be it with its runtime.
+    /// Whether the task ended, perhaps with its runtime.
     pub(super) fn is_finished(&self) -> bool {
         self.0.is_finished()
     }
@@ -28,34 +28,34 @@ impl Drop for Task {
     }
 }
 
-/// A value that is made when it is first asked for, and again when it is no good any more.
+/// A value that is created on first use, and again when it is no longer valid.
 ///
-/// Made in a task, so that it goes on when the first who asked gives up.
-pub(super) struct Shared<T>(Mutex<Option<Making<T>>>);
+/// A task creates the value, so that the work continues if the first caller gives up.
+pub(super) struct SingleFlight<T>(Mutex<Option<InFlight<T>>>);
 
-struct Making<T> {
+struct InFlight<T> {
     made: watch::Receiver<Option<Result<T, Failure>>>,
     since: Instant,
     task: Task,
 }
 
-/// Longer than anything is made: after that the task's runtime is taken to stand still.
-const STUCK: Duration = Duration::from_secs(6);
+/// Time after which the runtime of the task counts as stopped; longer than any creation takes.
+const MAX_FLIGHT_TIME: Duration = Duration::from_secs(6);
 
-impl<T: Clone + Send + Sync + 'static> Shared<T> {
+impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
     pub(super) fn new() -> Self {
-        Shared(Mutex::new(None))
+        SingleFlight(Mutex::new(None))
     }
 
-    /// The value if there is one.
+    /// The value, if there is one.
     pub(super) fn now(&self) -> Option<T> {
         let making = self.0.lock();
         let made = making.as_ref()?.made.borrow();
         made.as_ref()?.as_ref().ok().cloned()
     }
 
-    /// The value, if it is good; else the one that is being made, or that `make` makes. Neither may ask this for its
-    /// value.
+    /// The value if `is_good`; otherwise waits for the creation in progress, or starts `make`. `make` must not call
+    /// this method.
     pub(super) async fn get<F>(
         &self,
         is_good: impl Fn(&T) -> bool,
@@ -69,7 +69,7 @@ impl<T: Clone + Send + Sync + 'static> Shared<T> {
                 Ok(value) => return Ok(value),
                 Err(made) => made,
             };
-            // An error is that its runtime has ended: the next round begins anew.
+            // An error means that the runtime ended: the next round starts again.
             if let Ok(value) = made.wait_for(Option::is_some).await
                 && let Some(value) = value.clone()
             {
@@ -87,11 +87,11 @@ impl<T: Clone + Send + Sync + 'static> Shared<T> {
         F: Future<Output = Result<T, Failure>> + Send + 'static,
     {
         let mut making = self.0.lock();
-        if let Some(Making { made, since, task }) = &*making {
+        if let Some(InFlight { made, since, task }) = &*making {
             match &*made.borrow() {
                 Some(Ok(value)) if is_good(value) => return Ok(value.clone()),
                 Some(_) => {}
-                None if task.is_finished() || since.elapsed() > STUCK => {}
+                None if task.is_finished() || since.elapsed() > MAX_FLIGHT_TIME => {}
                 None => return Err(made.clone()),
             }
         }
@@ -103,7 +103,7 @@ impl<T: Clone + Send + Sync + 'static> Shared<T> {
         });
         let since = Instant::now();
         let others = made.clone();
-        *making = Some(Making { made, since, task });
+        *making = Some(InFlight { made, since, task });
         Err(others)
     }
 }
@@ -119,8 +119,8 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn many_who_ask_at_once_get_what_one_made() {
-        let shared = Shared::new();
+    async fn concurrent_callers_share_one_result() {
+        let shared = SingleFlight::new();
         let count = Arc::new(AtomicU32::new(0));
         let make = || {
             let count = count.clone();
@@ -136,14 +136,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_begun_on_a_runtime_that_ended_is_begun_again() {
+    fn work_restarts_after_its_runtime_ended() {
         let runtime = || {
             tokio::runtime::Builder::new_current_thread()
                 .enable_time()
                 .build()
                 .unwrap()
         };
-        let shared = Shared::<u32>::new();
+        let shared = SingleFlight::<u32>::new();
         runtime().block_on(async {
             let never = || std::future::pending();
             let asked = shared.get(|_| true, never);

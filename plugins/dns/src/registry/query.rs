@@ -17,72 +17,68 @@ use hickory_resolver::{
 };
 use tokio::task::JoinSet;
 
-use super::place::{Place, Port, is_name};
-use micro_core::{
-    error::{Error, Result},
-    node::Node,
-    registry::static_list,
-};
+use super::config::{Config, Port, is_name};
+use micro_core::{Error, Result, node::Node, registry::static_list};
 
 /// For how long it is believed that there is nothing, where the zone does not say.
-const NOTHING: Duration = Duration::from_secs(30);
+const NEGATIVE_TTL: Duration = Duration::from_secs(30);
 /// How long one question to one server may take; it is asked twice.
-const QUESTION: Duration = Duration::from_millis(1500);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1500);
 /// Most questions at once.
-const AT_ONCE: usize = 16;
+const MAX_CONCURRENT_QUERIES: usize = 16;
 
 /// The nodes of a service, and how long that holds.
-pub(super) struct Found {
+pub(super) struct QueryResult {
     pub(super) nodes: Vec<Node>,
-    pub(super) lives: Duration,
+    pub(super) ttl: Duration,
 }
 
 /// What one question gave.
 struct Answers<T> {
-    these: Vec<T>,
-    lives: Duration,
+    records: Vec<T>,
+    ttl: Duration,
 }
 
 /// Asks for a service. What cannot be a name has no nodes.
-pub(super) async fn find(place: &Place, service: &str) -> Result<Found> {
+pub(super) async fn find(config: &Config, service: &str) -> Result<QueryResult> {
     if !is_name(service) {
-        return Ok(Found {
+        return Ok(QueryResult {
             nodes: Vec::new(),
-            lives: Duration::MAX,
+            ttl: Duration::MAX,
         });
     }
     // New for each round: sockets belong to the runtime they were opened on, and the system's servers may change.
-    let resolver = resolver(place)?;
-    match &place.port {
+    let resolver = resolver(config)?;
+    match &config.port {
         Port::Number(port) => {
-            let said = addresses(&resolver, place.name(service)).await?;
-            let addresses = said.these.into_iter();
-            let nodes = addresses.map(|ip| node(place, service, SocketAddr::new(ip, *port), None));
-            Ok(Found {
+            let said = addresses(&resolver, config.name(service)).await?;
+            let addresses = said.records.into_iter();
+            let nodes = addresses.map(|ip| node(config, service, SocketAddr::new(ip, *port), None));
+            Ok(QueryResult {
                 nodes: nodes.collect(),
-                lives: said.lives,
+                ttl: said.ttl,
             })
         }
         Port::Named(port) => {
-            let name = place.name(&format!("_{port}._tcp.{service}"));
-            targets(&resolver, place, service, services(&resolver, name).await?).await
+            let name = config.name(&format!("_{port}._tcp.{service}"));
+            targets(&resolver, config, service, services(&resolver, name).await?).await
         }
-        Port::InRecord => {
-            let common = services(&resolver, place.name(&format!("_{service}._tcp")));
-            let plain = services(&resolver, place.name(service));
+        Port::FromSrv => {
+            let common = services(&resolver, config.name(&format!("_{service}._tcp")));
+            let plain = services(&resolver, config.name(service));
             // One of them is enough, and which of them there are may differ by the service.
             let said = match tokio::join!(common, plain) {
-                (Ok(said), _) | (_, Ok(said)) if !said.these.is_empty() => said,
-                (Ok(first), Ok(second)) => match second.these.is_empty() {
+                (Ok(said), _) | (_, Ok(said)) if !said.records.is_empty() => said,
+                (Ok(first), Ok(second)) => match second.records.is_empty() {
                     true => Answers {
-                        lives: first.lives.min(second.lives),
+                        ttl: first.ttl.min(second.ttl),
                         ..first
                     },
                     false => second,
                 },
                 (Err(error), _) | (_, Err(error)) => return Err(error),
             };
-            targets(&resolver, place, service, said).await
+            targets(&resolver, config, service, said).await
         }
     }
 }
@@ -90,14 +86,14 @@ pub(super) async fn find(place: &Place, service: &str) -> Result<Found> {
 /// The nodes that SRV records lead to: of those with the best priority, with their weights where they differ.
 async fn targets(
     resolver: &TokioResolver,
-    place: &Place,
+    config: &Config,
     service: &str,
     said: Answers<SRV>,
-) -> Result<Found> {
-    let mut lives = said.lives;
-    let best = said.these.iter().map(|srv| srv.priority).min();
+) -> Result<QueryResult> {
+    let mut ttl = said.ttl;
+    let best = said.records.iter().map(|srv| srv.priority).min();
     let mut best: Vec<_> = said
-        .these
+        .records
         .into_iter()
         .filter(|srv| Some(srv.priority) == best)
         .collect();
@@ -109,7 +105,7 @@ async fn targets(
     let mut asked = JoinSet::new();
     let mut names = names.into_iter();
     loop {
-        while asked.len() < AT_ONCE
+        while asked.len() < MAX_CONCURRENT_QUERIES
             && let Some(name) = names.next()
         {
             let resolver = resolver.clone();
@@ -125,8 +121,8 @@ async fn targets(
             Error::unavailable("a question was given up with its runtime").with_source(error)
         })?;
         let said = said?;
-        lives = lives.min(said.lives);
-        hosts.insert(name, said.these);
+        ttl = ttl.min(said.ttl);
+        hosts.insert(name, said.records);
     }
     let mut nodes = BTreeMap::new();
     for srv in best {
@@ -134,15 +130,15 @@ async fn targets(
         let weight = differ.then(|| srv.weight.max(1));
         for ip in hosts.get(&srv.target.to_ascii()).into_iter().flatten() {
             let address = SocketAddr::new(*ip, srv.port);
-            nodes.insert(address, node(place, service, address, weight));
+            nodes.insert(address, node(config, service, address, weight));
         }
     }
     let nodes = nodes.into_values().collect();
-    Ok(Found { nodes, lives })
+    Ok(QueryResult { nodes, ttl })
 }
 
-fn node(place: &Place, service: &str, address: SocketAddr, weight: Option<u16>) -> Node {
-    let mut node = static_list::node_at(service, &address.to_string(), &place.metadata);
+fn node(config: &Config, service: &str, address: SocketAddr, weight: Option<u16>) -> Node {
+    let mut node = static_list::node_at(service, &address.to_string(), &config.metadata);
     if let Some(weight) = weight {
         node.metadata_mut()
             .insert("weight".into(), weight.to_string());
@@ -161,8 +157,8 @@ async fn services(resolver: &TokioResolver, name: String) -> Result<Answers<SRV>
 async fn addresses(resolver: &TokioResolver, name: String) -> Result<Answers<IpAddr>> {
     let answer = resolver.lookup_ip(name).await;
     let mut said = said(answer.map(Lookup::from), RData::ip_addr)?;
-    said.these.sort_unstable();
-    said.these.dedup();
+    said.records.sort_unstable();
+    said.records.dedup();
     Ok(said)
 }
 
@@ -174,25 +170,25 @@ fn said<T>(
     match answer {
         Ok(lookup) => {
             let records = lookup.answers().iter();
-            let lives = records.clone().map(|record| record.ttl).min().unwrap_or(0);
+            let ttl = records.clone().map(|record| record.ttl).min().unwrap_or(0);
             Ok(Answers {
-                these: records.filter_map(|record| of(&record.data)).collect(),
-                lives: Duration::from_secs(u64::from(lives)),
+                records: records.filter_map(|record| of(&record.data)).collect(),
+                ttl: Duration::from_secs(u64::from(ttl)),
             })
         }
         Err(NetError::Dns(DnsError::NoRecordsFound(NoRecords { negative_ttl, .. }))) => {
             let seconds = negative_ttl.map(|ttl| Duration::from_secs(u64::from(ttl)));
             Ok(Answers {
-                these: Vec::new(),
-                lives: seconds.unwrap_or(NOTHING),
+                records: Vec::new(),
+                ttl: seconds.unwrap_or(NEGATIVE_TTL),
             })
         }
         Err(error) => Err(Error::unavailable("the name was not answered").with_source(error)),
     }
 }
 
-fn resolver(place: &Place) -> Result<TokioResolver> {
-    let mut builder = match place.servers.as_slice() {
+fn resolver(config: &Config) -> Result<TokioResolver> {
+    let mut builder = match config.servers.as_slice() {
         [] => TokioResolver::builder_tokio().map_err(|error| {
             Error::unavailable(
                 "the system's name servers are not known; name one: `dns://SERVER/DOMAIN`",
@@ -207,7 +203,7 @@ fn resolver(place: &Place) -> Result<TokioResolver> {
     };
     let options = builder.options_mut();
     options.cache_size = 0;
-    options.timeout = QUESTION;
+    options.timeout = ATTEMPT_TIMEOUT;
     options.attempts = 1;
     options.ip_strategy = LookupIpStrategy::Ipv4thenIpv6;
     builder
