@@ -1,7 +1,7 @@
 //! Metrics of the user: counters, gauges and histograms on `/metrics`, beside those of the service itself.
 //!
 //! ```
-//! use micro::{Context, Result, Service, metrics::Metrics};
+//! use micro::{Context, Service, metrics::Metrics};
 //!
 //! let metrics = Metrics::new();
 //! let orders = metrics.counter("shop_orders", "Orders taken.").label("kind", "book").register()?;
@@ -9,9 +9,9 @@
 //!     .metrics(&metrics)
 //!     .handle("Shop.Order", move |_: Context, ()| {
 //!         orders.increment();
-//!         async { Result::Ok(()) }
+//!         async { Ok::<_, micro::Error>(()) }
 //!     });
-//! # Result::Ok(())
+//! # Ok::<_, micro::Error>(())
 //! ```
 
 mod family;
