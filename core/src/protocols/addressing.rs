@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Bytes of the text of a refusal.
-const REFUSAL: usize = 64 * 1024;
+const MAX_ERROR_SIZE: usize = 64 * 1024;
 
 /// How a client says whom it means. To a node whose server would not check it, nothing is said.
 #[derive(Debug, Default)]
@@ -99,7 +99,7 @@ impl Addressing {
         let there = identity(response.headers());
         if response.status() == StatusCode::SERVICE_UNAVAILABLE {
             let (head, body) = response.into_parts();
-            return Err(failure::read(head.status, &head.headers, body, REFUSAL).await);
+            return Err(failure::read(head.status, &head.headers, body, MAX_ERROR_SIZE).await);
         }
         self.addressee.check(there.as_ref())
     }
@@ -130,30 +130,30 @@ fn identity(headers: &HeaderMap) -> Option<Identity> {
     Some(Identity::new(&text(TO_SERVICE), &text(TO_NODE)))
 }
 
-/// What becomes of a request by whom it is meant for.
-pub(crate) enum Meant {
-    /// It is to be answered here.
-    Here,
-    /// Another is meant.
-    Elsewhere(Error),
-    /// It only asks who is here.
-    Asked(Response<HttpBody>),
+/// The result of [`check`].
+pub(crate) enum AddressCheck {
+    /// The request is for this server, or names no server.
+    Accepted,
+    /// The request is for another server.
+    Misdirected(Error),
+    /// The request only asks for this server's identity; this is the response.
+    Identified(Response<HttpBody>),
 }
 
-/// Looks whom the headers of a request name.
-pub(crate) fn look(call: &dyn Call, method: &Method, headers: &HeaderMap) -> Meant {
+/// Compares the service and node that a request names with this server's.
+pub(crate) fn check(call: &dyn Call, method: &Method, headers: &HeaderMap) -> AddressCheck {
     let Some(meant) = identity(headers) else {
-        return Meant::Here;
+        return AddressCheck::Accepted;
     };
     match call.is_meant(&meant) {
         Err(error) if *method == Method::OPTIONS => {
             let status = StatusCode::SERVICE_UNAVAILABLE;
-            Meant::Asked(failed(&error, status))
+            AddressCheck::Identified(failed(&error, status))
         }
         Err(error) => {
             let caller = headers.get(FROM_SERVICE);
             tracing::debug!(%error, ?caller, "a request is meant for another server");
-            Meant::Elsewhere(error)
+            AddressCheck::Misdirected(error)
         }
         Ok(is_certain) if *method == Method::OPTIONS => {
             let mut response = Response::new(HttpBody::empty());
@@ -163,8 +163,8 @@ pub(crate) fn look(call: &dyn Call, method: &Method, headers: &HeaderMap) -> Mea
                     response.headers_mut().insert(name, value.clone());
                 }
             }
-            Meant::Asked(response)
+            AddressCheck::Identified(response)
         }
-        Ok(_) => Meant::Here,
+        Ok(_) => AddressCheck::Accepted,
     }
 }

@@ -38,7 +38,7 @@ pub(crate) fn protocols(limits: &Arc<Limits>, origins: Option<&Origins>) -> Vec<
     #[cfg(feature = "connect")]
     others.push(Arc::new(connect::Server));
     #[cfg(feature = "json")]
-    others.push(Arc::new(json::Plain));
+    others.push(Arc::new(json::Server));
     if let Some(origins) = origins {
         let cors = cors::Cors {
             origins: origins.clone(),
@@ -46,7 +46,7 @@ pub(crate) fn protocols(limits: &Arc<Limits>, origins: Option<&Origins>) -> Vec<
         };
         others.insert(0, Arc::new(cors));
     }
-    let answering = |dialects| server::Answering {
+    let dispatchers = |dialects| server::DispatcherFactory {
         limits: limits.clone(),
         origins: origins.cloned().map(Arc::new),
         dialects,
@@ -54,13 +54,13 @@ pub(crate) fn protocols(limits: &Arc<Limits>, origins: Option<&Origins>) -> Vec<
     // Of the two versions a client that speaks both is given the first.
     vec![
         #[cfg(feature = "grpc")]
-        Arc::new(server::Http2(answering(
+        Arc::new(server::Http2(dispatchers(
             std::iter::once(grpc as Arc<dyn Dialect>)
                 .chain(others.iter().cloned())
                 .collect(),
         ))),
         Arc::new(server::Http1 {
-            answering: answering(others.into()),
+            dispatchers: dispatchers(others.into()),
             takeovers: vec![
                 #[cfg(feature = "mucp")]
                 Arc::new(mucp::Server),

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use serde_json::Value;
 
-use super::{dialect::Dialect, failure::failed, propagation, site::Site};
+use super::{
+    connection_context::ConnectionContext, dialect::Dialect, failure::failed, propagation,
+};
 use crate::{
     call::Operation,
     error::{Error, Result},
@@ -38,13 +40,18 @@ impl Dialect for Ops {
         matches!(head.uri.path(), "/health" | "/ready" | "/metrics")
     }
 
-    fn begin(&self, request: Request<HttpBody>, site: &Site, _: Nanos) -> HttpBegun {
-        HttpBegun::poll(self.respond(request, site))
+    fn begin(
+        &self,
+        request: Request<HttpBody>,
+        connection: &ConnectionContext,
+        _: Nanos,
+    ) -> HttpBegun {
+        HttpBegun::poll(self.respond(request, connection))
     }
 }
 
 impl Ops {
-    fn respond(&self, request: Request<HttpBody>, site: &Site) -> HttpAnswer {
+    fn respond(&self, request: Request<HttpBody>, connection: &ConnectionContext) -> HttpAnswer {
         let (head, _) = request.into_parts();
         if head.method != Method::GET && head.method != Method::HEAD {
             return Box::pin(async { not_asked() });
@@ -54,9 +61,9 @@ impl Ops {
             "/ready" => (Operation::Ready, &self.health),
             _ => (Operation::Health, &self.health),
         };
-        let call = match site.call.operations() {
+        let call = match connection.call.operations() {
             Some(operations) => operations.serve(operation, None),
-            None => Some(site.call.clone()),
+            None => Some(connection.call.clone()),
         };
         let Some(call) = call else {
             let path = head.uri.path();

@@ -21,20 +21,20 @@ use crate::{
 };
 
 /// How often a watcher's answer is looked at anew.
-const LOOK: Duration = Duration::from_millis(250);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Answers for a server: for the whole under the empty name, and for each type of its endpoints, with
 /// or without the package before it.
 pub(super) struct Health(pub(super) Arc<dyn Call>);
 
 #[derive(Clone, PartialEq, Message)]
-struct Question {
+struct HealthCheckRequest {
     #[prost(string, tag = "1")]
     service: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Told {
+struct HealthCheckResponse {
     #[prost(int32, tag = "1")]
     status: i32,
 }
@@ -49,14 +49,14 @@ impl Call for Health {
         let endpoint = request.endpoint().to_owned();
         let (_, content_type, body) = request.into_parts();
         Box::pin(async move {
-            let question: Question = decode(&content_type, &body.into_bytes()?)?;
+            let question: HealthCheckRequest = decode(&content_type, &body.into_bytes()?)?;
             let body = match &*endpoint {
                 "Health.Check" => match look(&*server, &question.service) {
                     SERVICE_UNKNOWN => {
                         let service = question.service.escape_debug();
                         return Err(Error::not_found(format!("unknown service `{service}`")));
                     }
-                    status => Body::from(Told { status }.encode_to_vec()),
+                    status => Body::from(HealthCheckResponse { status }.encode_to_vec()),
                 },
                 "Health.Watch" => Body::stream(Watch::new(server, question.service)),
                 other => return Err(no_method(other)),
@@ -100,18 +100,18 @@ fn look(server: &dyn Call, service: &str) -> i32 {
 struct Watch {
     server: Arc<dyn Call>,
     service: String,
-    told: Option<i32>,
+    last: Option<i32>,
     next: Interval,
 }
 
 impl Watch {
     fn new(server: Arc<dyn Call>, service: String) -> Self {
-        let mut next = tokio::time::interval(LOOK);
+        let mut next = tokio::time::interval(POLL_INTERVAL);
         next.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Watch {
             server,
             service,
-            told: None,
+            last: None,
             next,
         }
     }
@@ -124,9 +124,11 @@ impl Stream for Watch {
         loop {
             ready!(self.next.poll_tick(cx));
             let status = look(&*self.server, &self.service);
-            if self.told != Some(status) {
-                self.told = Some(status);
-                return Poll::Ready(Some(Ok(Told { status }.encode_to_vec().into())));
+            if self.last != Some(status) {
+                self.last = Some(status);
+                return Poll::Ready(Some(Ok(HealthCheckResponse { status }
+                    .encode_to_vec()
+                    .into())));
             }
         }
     }

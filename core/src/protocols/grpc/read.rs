@@ -22,15 +22,15 @@ use crate::{
     http::{HttpBody, Piece, compression::Encoding},
     message::{Body, ContentType, Expected, Metadata, Response, Trailers},
     protocols::{
-        client::{Held, unknown},
+        client::{StreamGuard, unknown},
+        envelope_stream::Upload,
         propagation,
-        sealed::Upload,
     },
     time::{self, Nanos},
 };
 
 /// What is known of the call that an answer is for.
-pub(super) struct Of {
+pub(super) struct CallInfo {
     /// How the answer is to be encoded.
     pub(super) asked: ContentType,
     pub(super) expected: Expected,
@@ -44,10 +44,10 @@ pub(super) struct Of {
 /// The answer that an HTTP response brings.
 pub(super) async fn answer(
     response: HttpResponse<HttpBody>,
-    held: Held,
-    of: Of,
+    guard: StreamGuard,
+    of: CallInfo,
 ) -> Result<Response> {
-    let Of {
+    let CallInfo {
         asked,
         expected,
         upload,
@@ -56,13 +56,13 @@ pub(super) async fn answer(
         most,
     } = of;
     let (parts, mut body) = response.into_parts();
-    let Said {
+    let ResponseHead {
         mut told,
         content_type,
         encoding,
         of_ours,
         metadata,
-    } = Said::read(&parts.headers);
+    } = ResponseHead::read(&parts.headers);
     if told {
         (told, body) = ahead(body).await?;
     }
@@ -95,7 +95,7 @@ pub(super) async fn answer(
         // The head has the trailers in it.
         trailers.set(metadata.clone());
     }
-    let mut received = Received {
+    let mut received = ResponseMessages {
         messages,
         ahead: Vec::new(),
         ended: false,
@@ -103,7 +103,7 @@ pub(super) async fn answer(
         upload,
         deadline,
         trailers: trailers.clone(),
-        _held: held,
+        _guard: guard,
     };
     let expected = match expected {
         Expected::Unsaid if of_ours => Expected::Stream,
@@ -151,16 +151,16 @@ async fn ahead(mut body: HttpBody) -> Result<(bool, HttpBody)> {
             None => return Ok((true, HttpBody::empty())),
             Some(Piece::Data(data)) if data.is_empty() => {}
             Some(first) => {
-                return Ok((false, HttpBody::stream(Ahead(Some(first), body))));
+                return Ok((false, HttpBody::stream(PrependedBody(Some(first), body))));
             }
         }
     }
 }
 
 /// A body of which the first piece was taken already.
-struct Ahead(Option<Piece>, HttpBody);
+struct PrependedBody(Option<Piece>, HttpBody);
 
-impl Stream for Ahead {
+impl Stream for PrependedBody {
     type Item = Result<Piece>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -171,14 +171,18 @@ impl Stream for Ahead {
     }
 }
 
-fn streaming(content_type: ContentType, received: Received, trailers: Trailers) -> Response {
+fn streaming(
+    content_type: ContentType,
+    received: ResponseMessages,
+    trailers: Trailers,
+) -> Response {
     let mut response = Response::new(content_type, Body::stream(received));
     response.follow(trailers);
     response
 }
 
 /// What the head of an answer says.
-struct Said {
+struct ResponseHead {
     /// Whether it says how the call ended.
     told: bool,
     /// `None` when it is none of gRPC.
@@ -189,10 +193,10 @@ struct Said {
     metadata: Metadata,
 }
 
-impl Said {
+impl ResponseHead {
     /// Reads a head in one go over its headers.
     fn read(headers: &HeaderMap) -> Self {
-        let mut said = Said {
+        let mut said = ResponseHead {
             told: false,
             content_type: None,
             encoding: Ok(None),
@@ -234,7 +238,7 @@ fn not_grpc(headers: &HeaderMap, http: StatusCode) -> Error {
 }
 
 /// The messages of an answer, and then how it ended.
-struct Received {
+struct ResponseMessages {
     messages: Messages,
     /// Messages taken out before it was known that there are more.
     ahead: Vec<Bytes>,
@@ -244,10 +248,10 @@ struct Received {
     upload: Option<Arc<Upload>>,
     deadline: Nanos,
     trailers: Trailers,
-    _held: Held,
+    _guard: StreamGuard,
 }
 
-impl Received {
+impl ResponseMessages {
     /// The trailers; an error if they tell one.
     fn end(&mut self) -> Result<HeaderMap> {
         let trailers = self.messages.trailers().unwrap_or_default();
@@ -294,7 +298,7 @@ impl Received {
     }
 }
 
-impl Stream for Received {
+impl Stream for ResponseMessages {
     type Item = Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {

@@ -13,14 +13,14 @@ use crate::call::Listing;
 
 /// An encoded `google.protobuf.FileDescriptorSet`, its files left as they are.
 #[derive(Clone, PartialEq, Message)]
-struct Set {
+struct DescriptorSet {
     #[prost(bytes = "bytes", repeated, tag = "1")]
     files: Vec<Bytes>,
 }
 
 /// What is known.
 #[derive(Debug, Default)]
-pub(crate) struct Files {
+pub(crate) struct DescriptorIndex {
     /// By name: the file as it came, and what it imports.
     files: BTreeMap<String, (Bytes, Vec<String>)>,
     /// Names of everything in them, and the file it is in.
@@ -30,16 +30,16 @@ pub(crate) struct Files {
     services: BTreeSet<String>,
 }
 
-impl Files {
+impl DescriptorIndex {
     /// What a server says of itself, and the services that every server has.
     pub(super) fn new(listing: Listing) -> Self {
-        let mut files = Files::default();
+        let mut files = DescriptorIndex::default();
         for file in own::files() {
             let bytes = file.encode_to_vec().into();
             files.add(file, bytes);
         }
         for set in &listing.descriptors {
-            match Set::decode(*set) {
+            match DescriptorSet::decode(*set) {
                 Ok(set) => set.files.into_iter().for_each(|bytes| files.read(bytes)),
                 Err(error) => tracing::warn!(%error, "descriptors given to a router are damaged"),
             }
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn what_every_server_has_describes_itself() {
-        let files = Files::new(Listing::default());
+        let files = DescriptorIndex::new(Listing::default());
         let names = [
             "grpc.health.v1.Health",
             "grpc.reflection.v1.ServerReflection",
@@ -219,7 +219,7 @@ mod tests {
             file("b", &["a", "c"]),
             file("c", &[]),
         ];
-        let set = Set {
+        let set = DescriptorSet {
             files: all.iter().map(|file| file.encode_to_vec().into()).collect(),
         };
         let listing = Listing {
@@ -228,7 +228,7 @@ mod tests {
             descriptors: vec![set.encode_to_vec().leak()],
             ..Listing::default()
         };
-        let files = Files::new(listing);
+        let files = DescriptorIndex::new(listing);
         assert_eq!(files.containing("Ina").unwrap().len(), 3);
         assert_eq!(files.containing(".Inc").unwrap().len(), 1);
         assert!(files.services().contains(&"shop.Orders".to_owned()));

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::{
     inbox::{Inbox, Incoming},
-    reply::{Form, Reply},
+    reply::{Reply, ReplyFormat},
 };
 use crate::{
     call::{Answer, Call},
@@ -22,11 +22,11 @@ use crate::{
 /// A stream, from its opening message until the client has ended it or the connection is gone.
 pub(super) struct Stream {
     /// Of the opening message; its number is that of the last message that came.
-    pub(super) form: Form,
+    pub(super) format: ReplyFormat,
     pub(super) endpoint: Box<str>,
     /// The form of the end, whose number is the opening message's.
-    last: Form,
-    work: Work,
+    last: ReplyFormat,
+    state: StreamState,
     /// Where the client's messages go.
     inbox: Option<Arc<Inbox>>,
     /// When it is cut off.
@@ -35,7 +35,7 @@ pub(super) struct Stream {
     client_ended: bool,
 }
 
-enum Work {
+enum StreamState {
     /// Waits for the one message that the request is.
     Opened(Box<(Target, context::Context)>),
     Answering(Answer),
@@ -47,7 +47,7 @@ enum Work {
 impl Stream {
     /// One that has opened; the body of that message means nothing. With `inbox` the request is a stream.
     pub(super) fn open(
-        form: Form,
+        format: ReplyFormat,
         target: Target,
         context: context::Context,
         inbox: Option<Arc<Inbox>>,
@@ -55,18 +55,18 @@ impl Stream {
     ) -> Self {
         let endpoint = target.endpoint().into();
         let deadline = context.deadline();
-        let work = match &inbox {
-            None => Work::Opened(Box::new((target, context))),
+        let state = match &inbox {
+            None => StreamState::Opened(Box::new((target, context))),
             Some(inbox) => {
                 let body = Body::stream(Incoming(inbox.clone()));
-                Work::Answering(call.call(request(target, context, &form, body)))
+                StreamState::Answering(call.call(request(target, context, &format, body)))
             }
         };
         Stream {
-            last: form.clone(),
-            form,
+            last: format.clone(),
+            format,
             endpoint,
-            work,
+            state,
             inbox,
             deadline,
             client_ended: false,
@@ -74,12 +74,12 @@ impl Stream {
     }
 
     /// One that has failed already; its next messages are for nobody.
-    pub(super) fn failed(form: Form, endpoint: &str) -> Self {
+    pub(super) fn failed(format: ReplyFormat, endpoint: &str) -> Self {
         Stream {
-            last: form.clone(),
-            form,
+            last: format.clone(),
+            format,
             endpoint: endpoint.into(),
-            work: Work::Ended,
+            state: StreamState::Ended,
             inbox: None,
             deadline: crate::time::NEVER,
             client_ended: false,
@@ -87,15 +87,20 @@ impl Stream {
     }
 
     /// Takes a message of the client's.
-    pub(super) fn push(&mut self, form: Form, body: Bytes, call: &Arc<dyn Call>) {
-        self.form = form;
+    pub(super) fn push(&mut self, format: ReplyFormat, body: Bytes, call: &Arc<dyn Call>) {
+        self.format = format;
         if let Some(inbox) = &self.inbox {
             return inbox.push(body);
         }
-        self.work = match std::mem::replace(&mut self.work, Work::Ended) {
-            Work::Opened(opened) => {
+        self.state = match std::mem::replace(&mut self.state, StreamState::Ended) {
+            StreamState::Opened(opened) => {
                 let (target, context) = *opened;
-                Work::Answering(call.call(request(target, context, &self.form, body.into())))
+                StreamState::Answering(call.call(request(
+                    target,
+                    context,
+                    &self.format,
+                    body.into(),
+                )))
             }
             other => other,
         };
@@ -107,7 +112,7 @@ impl Stream {
         match &self.inbox {
             Some(inbox) => inbox.end(end),
             // Who asked wants no more of the answer.
-            None if !self.form.half_close => self.work = Work::Ended,
+            None if !self.format.half_close => self.state = StreamState::Ended,
             None => {}
         }
     }
@@ -119,12 +124,12 @@ impl Stream {
 
     /// Whether there is nothing more to say.
     pub(super) fn is_ended(&self) -> bool {
-        matches!(self.work, Work::Ended)
+        matches!(self.state, StreamState::Ended)
     }
 
     /// Whether nothing is at work for it.
     pub(super) fn is_idle(&self) -> bool {
-        matches!(self.work, Work::Opened(_) | Work::Ended)
+        matches!(self.state, StreamState::Opened(_) | StreamState::Ended)
     }
 
     /// Whether another message may be read.
@@ -145,20 +150,21 @@ impl Stream {
     /// The next message to send, if there is one; `None` once there will be no more.
     pub(super) fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Option<Reply>> {
         loop {
-            match &mut self.work {
-                Work::Opened(_) => return Poll::Pending,
-                Work::Ended => return Poll::Ready(None),
-                Work::Answering(answer) => match answer.as_mut().poll(cx) {
+            match &mut self.state {
+                StreamState::Opened(_) => return Poll::Pending,
+                StreamState::Ended => return Poll::Ready(None),
+                StreamState::Answering(answer) => match answer.as_mut().poll(cx) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(Ok(mut response)) => {
-                        self.work = Work::Streaming(response.body_mut().take().into_stream());
+                        self.state =
+                            StreamState::Streaming(response.body_mut().take().into_stream());
                     }
                     Poll::Ready(Err(error)) => return Poll::Ready(self.finish(Err(error))),
                 },
-                Work::Streaming(messages) => match messages.as_mut().poll_next(cx) {
+                StreamState::Streaming(messages) => match messages.as_mut().poll_next(cx) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(Some(Ok(message))) => {
-                        return Poll::Ready(Some(self.form.message(message)));
+                        return Poll::Ready(Some(self.format.message(message)));
                     }
                     Poll::Ready(Some(Err(error))) => return Poll::Ready(self.finish(Err(error))),
                     Poll::Ready(None) => return Poll::Ready(self.finish(Ok(()))),
@@ -169,8 +175,8 @@ impl Stream {
 
     /// Ends it; what is said of that to a client that has not ended it, or reads on though it has.
     fn finish(&mut self, end: Result<()>) -> Option<Reply> {
-        self.work = Work::Ended;
-        if self.client_ended && !self.form.half_close {
+        self.state = StreamState::Ended;
+        if self.client_ended && !self.format.half_close {
             return None;
         }
         Some(match end {
@@ -180,6 +186,6 @@ impl Stream {
     }
 }
 
-fn request(target: Target, context: context::Context, form: &Form, body: Body) -> Request {
-    Request::build(target, context, form.content_type.clone(), body, false)
+fn request(target: Target, context: context::Context, format: &ReplyFormat, body: Body) -> Request {
+    Request::build(target, context, format.content_type.clone(), body, false)
 }

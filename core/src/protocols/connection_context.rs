@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The server as the HTTP requests of one connection see it.
-pub(crate) struct Site {
+pub(crate) struct ConnectionContext {
     /// Answers calls.
     pub(crate) call: Arc<dyn Call>,
     pub(crate) limits: Arc<Limits>,
@@ -21,40 +21,40 @@ pub(crate) struct Site {
     pub(crate) access: Access,
     /// Whether every request is refused before it reaches anything.
     pub(crate) refuses: bool,
-    places: Mutex<Places>,
+    routes: Mutex<RouteCache>,
 }
 
 /// Where requests of one path go.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct Route {
     pub(crate) target: Target,
     /// `None` where there is no such endpoint, or nothing is known.
     pub(crate) shape: Option<Shape>,
 }
 
 #[derive(Default)]
-struct Places {
+struct RouteCache {
     /// What the last request asked for, as the next one mostly does too.
-    last: Option<(Box<str>, Place)>,
-    known: HashMap<Box<str>, Place>,
+    last: Option<(Box<str>, Route)>,
+    known: HashMap<Box<str>, Route>,
 }
 
-impl Site {
+impl ConnectionContext {
     pub(crate) fn new(call: Arc<dyn Call>, limits: Arc<Limits>, access: Access) -> Self {
-        Site {
+        ConnectionContext {
             call,
             limits,
             access,
             refuses: false,
-            places: Mutex::default(),
+            routes: Mutex::default(),
         }
     }
 
     /// A site for a request that is meant for another server: each dialect says the error in its form.
     pub(crate) fn refusing(&self, error: Error) -> Self {
-        Site {
+        ConnectionContext {
             refuses: true,
-            ..Site::new(
+            ..ConnectionContext::new(
                 Arc::new(Refusal(error)),
                 self.limits.clone(),
                 self.access.clone(),
@@ -67,32 +67,32 @@ impl Site {
     ///
     /// The endpoint is `Type.Method`. The service is what stands before the type; it is not checked,
     /// since go-micro's callers put the service's name there and others the package of its `.proto`.
-    pub(crate) fn place(&self, path: &str) -> Option<Place> {
-        let mut places = self.places.lock();
-        if let Some((last, place)) = &places.last
+    pub(crate) fn route(&self, path: &str) -> Option<Route> {
+        let mut routes = self.routes.lock();
+        if let Some((last, route)) = &routes.last
             && **last == *path
         {
-            return Some(place.clone());
+            return Some(route.clone());
         }
-        let place = match places.known.get(path) {
-            Some(place) => place.clone(),
+        let route = match routes.known.get(path) {
+            Some(route) => route.clone(),
             None => {
                 let (service, endpoint) = split(path)?;
-                let place = Place {
+                let route = Route {
                     shape: self.call.shape(&endpoint),
                     target: Target::new(service, endpoint),
                 };
                 // Paths that lead nowhere would let a stranger fill it.
-                if place.shape.is_some()
-                    && places.known.len() < usize::from(self.limits.max_endpoint_names)
+                if route.shape.is_some()
+                    && routes.known.len() < usize::from(self.limits.max_endpoint_names)
                 {
-                    places.known.insert(path.into(), place.clone());
+                    routes.known.insert(path.into(), route.clone());
                 }
-                place
+                route
             }
         };
-        places.last = Some((path.into(), place.clone()));
-        Some(place)
+        routes.last = Some((path.into(), route.clone()));
+        Some(route)
     }
 }
 

@@ -12,7 +12,7 @@ use http::HeaderMap;
 use parking_lot::Mutex;
 use tokio::time::Sleep;
 
-use super::envelope::{COMPRESSED, prefix, seal_into};
+use super::envelope::{COMPRESSED, encode_into, prefix};
 use crate::{
     codec::transcode,
     context::Compression,
@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Messages smaller than this are sent as they are: they would hardly be smaller compressed.
-pub(crate) const WORTH_IT: usize = 512;
+pub(crate) const MIN_COMPRESSED_SIZE: usize = 512;
 
 /// How messages are compressed.
 #[derive(Clone, Debug, Default)]
@@ -48,35 +48,35 @@ impl Compress {
         message: &Bytes,
         trailers: Option<Box<HeaderMap>>,
     ) -> Result<HttpBody> {
-        if message.len() > GATHERED && self.encoding.is_none() {
+        if message.len() > MAX_BATCH_SIZE && self.encoding.is_none() {
             return Ok(HttpBody::Prefixed(Box::new(Prefixed {
                 prefix: Bytes::copy_from_slice(&prefix(0, message)?),
                 data: message.clone(),
                 trailers,
             })));
         }
-        let sealed = self.seal(message)?;
+        let encoded = self.encode(message)?;
         Ok(match trailers {
-            Some(trailers) => HttpBody::Trailed(sealed, trailers),
-            None => HttpBody::Whole(sealed),
+            Some(trailers) => HttpBody::Trailed(encoded, trailers),
+            None => HttpBody::Whole(encoded),
         })
     }
 
     /// A message in its envelope.
-    pub(crate) fn seal(&self, message: &[u8]) -> Result<Bytes> {
-        let mut sealed = BytesMut::new();
-        self.seal_into(&mut sealed, message)?;
-        Ok(sealed.freeze())
+    pub(crate) fn encode(&self, message: &[u8]) -> Result<Bytes> {
+        let mut encoded = BytesMut::new();
+        self.encode_into(&mut encoded, message)?;
+        Ok(encoded.freeze())
     }
 
     /// Adds a message to others that are sent with it.
-    fn seal_into(&self, sealed: &mut BytesMut, message: &[u8]) -> Result<()> {
+    fn encode_into(&self, encoded: &mut BytesMut, message: &[u8]) -> Result<()> {
         let wanted = self.compression.as_ref().and_then(Compression::compresses);
         match self.encoding {
-            Some(encoding) if wanted.unwrap_or(message.len() >= WORTH_IT) => {
-                seal_into(sealed, COMPRESSED, &encoding.compress(message)?)
+            Some(encoding) if wanted.unwrap_or(message.len() >= MIN_COMPRESSED_SIZE) => {
+                encode_into(encoded, COMPRESSED, &encoding.compress(message)?)
             }
-            _ => seal_into(sealed, 0, message),
+            _ => encode_into(encoded, 0, message),
         }
     }
 }
@@ -94,10 +94,10 @@ pub(crate) fn fits(message: &[u8], most: usize) -> Result<()> {
 
 /// Messages that are there together leave in one piece, until it has so many bytes: what HTTP/2 costs it
 /// costs by the frame. It is the largest frame that a peer takes unasked.
-const GATHERED: usize = 16_384;
+const MAX_BATCH_SIZE: usize = 16_384;
 
 /// Messages of a stream as the pieces of a body.
-pub(crate) struct Sealed<E> {
+pub(crate) struct EnvelopeStream<E> {
     messages: BodyStream,
     compress: Compress,
     /// The largest that is sent, in bytes.
@@ -141,7 +141,7 @@ impl Upload {
     }
 }
 
-impl<E: End> Sealed<E> {
+impl<E: End> EnvelopeStream<E> {
     pub(crate) fn new(
         messages: BodyStream,
         compress: Compress,
@@ -151,7 +151,7 @@ impl<E: End> Sealed<E> {
     ) -> Self {
         let deadline = (deadline != NEVER)
             .then(|| Box::pin(tokio::time::sleep_until(time::instant(deadline))));
-        Sealed {
+        EnvelopeStream {
             messages,
             compress,
             most,
@@ -165,7 +165,7 @@ impl<E: End> Sealed<E> {
     /// Adds a message to those that leave together.
     fn gather(&self, gathered: &mut BytesMut, message: &[u8]) -> Result<()> {
         fits(message, self.most)?;
-        self.compress.seal_into(gathered, message)
+        self.compress.encode_into(gathered, message)
     }
 
     fn end(&mut self, ended: Result<()>) -> Option<Result<Piece>> {
@@ -174,7 +174,7 @@ impl<E: End> Sealed<E> {
     }
 }
 
-impl<E: End> Stream for Sealed<E> {
+impl<E: End> Stream for EnvelopeStream<E> {
     type Item = Result<Piece>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -190,7 +190,7 @@ impl<E: End> Stream for Sealed<E> {
         }
         let mut gathered = BytesMut::new();
         let ended = loop {
-            if this.over.is_some() || gathered.len() >= GATHERED {
+            if this.over.is_some() || gathered.len() >= MAX_BATCH_SIZE {
                 break this.over.take();
             }
             match this.messages.as_mut().poll_next(cx) {
@@ -215,9 +215,9 @@ impl<E: End> Stream for Sealed<E> {
 }
 
 /// Messages in JSON, of those in MessagePack.
-pub(crate) struct AsJson(pub(crate) BodyStream);
+pub(crate) struct JsonMessages(pub(crate) BodyStream);
 
-impl Stream for AsJson {
+impl Stream for JsonMessages {
     type Item = Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -240,9 +240,9 @@ mod tests {
     }
 
     /// Messages that are all there, in this order.
-    struct There(Vec<Result<Bytes>>);
+    struct ReadyMessages(Vec<Result<Bytes>>);
 
-    impl Stream for There {
+    impl Stream for ReadyMessages {
         type Item = Result<Bytes>;
 
         fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -253,9 +253,9 @@ mod tests {
 
     /// The sizes of the pieces that messages leave in; `None` for trailers.
     async fn pieces(messages: Vec<Result<Bytes>>, most: usize) -> Vec<Result<Option<usize>>> {
-        let messages = Box::pin(There(messages));
+        let messages = Box::pin(ReadyMessages(messages));
 
-        let mut body = HttpBody::stream(Sealed::new(
+        let mut body = HttpBody::stream(EnvelopeStream::new(
             messages,
             Compress::default(),
             most,
@@ -275,17 +275,20 @@ mod tests {
     #[tokio::test]
     async fn messages_that_are_there_together_leave_together() {
         let small = || Ok(Bytes::from_static(b"abc"));
-        let large = || Ok(Bytes::from(vec![0; GATHERED]));
+        let large = || Ok(Bytes::from(vec![0; MAX_BATCH_SIZE]));
         let sizes: Result<Vec<_>> = pieces(vec![small(), small(), small()], 3)
             .await
             .into_iter()
             .collect();
         assert_eq!(sizes.ok(), Some(vec![Some(24)]));
-        let sizes: Result<Vec<_>> = pieces(vec![small(), large(), small()], GATHERED)
+        let sizes: Result<Vec<_>> = pieces(vec![small(), large(), small()], MAX_BATCH_SIZE)
             .await
             .into_iter()
             .collect();
-        assert_eq!(sizes.ok(), Some(vec![Some(8 + 5 + GATHERED), Some(8)]));
+        assert_eq!(
+            sizes.ok(),
+            Some(vec![Some(8 + 5 + MAX_BATCH_SIZE), Some(8)])
+        );
     }
 
     #[tokio::test]

@@ -19,7 +19,7 @@ pub(crate) const TO_GO_MICRO: [(&str, &str); 3] = [
 
 /// A protocol that our clients speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Spoken {
+pub(crate) enum WireProtocol {
     /// Our own.
     Native,
     /// gRPC over HTTP/2.
@@ -41,83 +41,98 @@ pub(crate) enum Spoken {
 }
 
 /// A protocol by the name that `--transport` takes.
-pub(crate) struct Named {
+pub(crate) struct ProtocolEntry {
     pub(crate) name: &'static str,
     /// `None` for the default, which asks the node's record.
-    spoken: Option<Spoken>,
+    protocol: Option<WireProtocol>,
     /// The cargo features that build it in.
     pub(crate) features: &'static [&'static str],
     is_built_in: bool,
 }
 
-const fn named(
+const fn entry(
     name: &'static str,
-    spoken: Spoken,
+    protocol: WireProtocol,
     features: &'static [&'static str],
     is_built_in: bool,
-) -> Named {
-    Named {
+) -> ProtocolEntry {
+    ProtocolEntry {
         name,
-        spoken: Some(spoken),
+        protocol: Some(protocol),
         features,
         is_built_in,
     }
 }
 
 /// Every protocol, built in or not; the first is the default.
-pub(crate) const NAMED: [Named; 8] = [
-    Named {
+pub(crate) const PROTOCOL_TABLE: [ProtocolEntry; 8] = [
+    ProtocolEntry {
         name: "native",
-        spoken: None,
+        protocol: None,
         features: &[],
         is_built_in: true,
     },
-    named("grpc", Spoken::Grpc, &["grpc"], cfg!(feature = "grpc")),
-    named("mucp", Spoken::Mucp, &["mucp"], cfg!(feature = "mucp")),
-    named("http", Spoken::Http, &["json"], cfg!(feature = "json")),
-    named(
-        "connect",
-        Spoken::Connect,
-        &["connect"],
-        cfg!(feature = "connect"),
-    ),
-    named(
-        "connect-h2",
-        Spoken::Connect2,
-        &["connect", "grpc"],
-        cfg!(all(feature = "connect", feature = "grpc")),
-    ),
-    named(
-        "grpc-web",
-        Spoken::GrpcWeb,
+    entry(
+        "grpc",
+        WireProtocol::Grpc,
         &["grpc"],
         cfg!(feature = "grpc"),
     ),
-    named(
+    entry(
+        "mucp",
+        WireProtocol::Mucp,
+        &["mucp"],
+        cfg!(feature = "mucp"),
+    ),
+    entry(
+        "http",
+        WireProtocol::Http,
+        &["json"],
+        cfg!(feature = "json"),
+    ),
+    entry(
+        "connect",
+        WireProtocol::Connect,
+        &["connect"],
+        cfg!(feature = "connect"),
+    ),
+    entry(
+        "connect-h2",
+        WireProtocol::Connect2,
+        &["connect", "grpc"],
+        cfg!(all(feature = "connect", feature = "grpc")),
+    ),
+    entry(
+        "grpc-web",
+        WireProtocol::GrpcWeb,
+        &["grpc"],
+        cfg!(feature = "grpc"),
+    ),
+    entry(
         "grpc-web-h2",
-        Spoken::GrpcWeb2,
+        WireProtocol::GrpcWeb2,
         &["grpc"],
         cfg!(feature = "grpc"),
     ),
 ];
 
 /// How many protocols are built in.
-pub(crate) const BUILT_IN: usize = {
+pub(crate) const BUILT_IN_COUNT: usize = {
     let (mut at, mut count) = (0, 0);
-    while at < NAMED.len() {
-        count += NAMED[at].is_built_in as usize;
+    while at < PROTOCOL_TABLE.len() {
+        count += PROTOCOL_TABLE[at].is_built_in as usize;
         at += 1;
     }
     count
 };
 
 /// The names of the protocols that are built in.
-pub(crate) const fn names() -> [&'static str; BUILT_IN] {
-    let mut names = [""; BUILT_IN];
+pub(crate) const fn names() -> [&'static str; BUILT_IN_COUNT] {
+    let mut names = [""; BUILT_IN_COUNT];
     let (mut at, mut count) = (0, 0);
-    while at < NAMED.len() {
-        if NAMED[at].is_built_in {
-            names[count] = NAMED[at].name;
+    while at < PROTOCOL_TABLE.len() {
+        if PROTOCOL_TABLE[at].is_built_in {
+            names[count] = PROTOCOL_TABLE[at].name;
             count += 1;
         }
         at += 1;
@@ -126,9 +141,9 @@ pub(crate) const fn names() -> [&'static str; BUILT_IN] {
 }
 
 /// What is to be done for a protocol that is not built in.
-fn not_built_in(named: &Named) -> String {
-    let (name, features) = (named.name, named.features.join("` and `"));
-    let noun = if named.features.len() == 1 {
+fn not_built_in(entry: &ProtocolEntry) -> String {
+    let (name, features) = (entry.name, entry.features.join("` and `"));
+    let noun = if entry.features.len() == 1 {
         "feature"
     } else {
         "features"
@@ -136,15 +151,15 @@ fn not_built_in(named: &Named) -> String {
     format!("protocol `{name}` is not built in; enable the {noun} `{features}`")
 }
 
-impl Spoken {
+impl WireProtocol {
     /// The protocol of that name, `None` for the default.
     ///
     /// # Errors
     /// `InvalidArgument` for one that is not known, with all names, or not built in, with its feature.
     pub(crate) fn of_name(name: &str) -> Result<Option<Self>> {
-        match NAMED.iter().find(|named| named.name == name) {
-            Some(named) if named.is_built_in => Ok(named.spoken),
-            Some(named) => Err(Error::invalid_argument(not_built_in(named))),
+        match PROTOCOL_TABLE.iter().find(|entry| entry.name == name) {
+            Some(entry) if entry.is_built_in => Ok(entry.protocol),
+            Some(entry) => Err(Error::invalid_argument(not_built_in(entry))),
             None => {
                 let names = names().map(|name| format!("`{name}`")).join(", ");
                 Err(Error::invalid_argument(format!(
@@ -155,16 +170,18 @@ impl Spoken {
     }
 
     /// How it is named.
-    fn named(self) -> Option<&'static Named> {
+    fn entry(self) -> Option<&'static ProtocolEntry> {
         let plain = match self {
-            Spoken::OldMucp => Spoken::Mucp,
+            WireProtocol::OldMucp => WireProtocol::Mucp,
             other => other,
         };
-        NAMED.iter().find(|named| named.spoken == Some(plain))
+        PROTOCOL_TABLE
+            .iter()
+            .find(|entry| entry.protocol == Some(plain))
     }
 
     fn is_built_in(self) -> bool {
-        self.named().is_none_or(|named| named.is_built_in)
+        self.entry().is_none_or(|entry| entry.is_built_in)
     }
 
     /// The error for a node whose protocol is not built in.
@@ -178,7 +195,7 @@ impl Spoken {
         allow(dead_code, reason = "all that is known is then built in")
     )]
     pub(crate) fn unknown(self, node: &Node) -> Error {
-        let why = self.named().map_or_else(String::new, not_built_in);
+        let why = self.entry().map_or_else(String::new, not_built_in);
         Error::failed_precondition(format!("node `{}`: {why}", node.id))
             .with_outcome(Outcome::NotSent)
     }
@@ -189,28 +206,30 @@ impl Spoken {
     /// go-micro's nodes say it in `protocol`, those before 2019 not at all; but they all say what
     /// `server` they are. A node that says nothing is one of ours, registered by hand.
     pub(crate) fn of(node: &Node) -> Self {
-        const RANKED: [(&str, Spoken); 5] = [
-            ("native/1", Spoken::Native),
-            ("grpc", Spoken::Grpc),
-            ("mucp", Spoken::Mucp),
-            ("connect", Spoken::Connect),
-            ("http", Spoken::Http),
+        const PREFERENCE: [(&str, WireProtocol); 5] = [
+            ("native/1", WireProtocol::Native),
+            ("grpc", WireProtocol::Grpc),
+            ("mucp", WireProtocol::Mucp),
+            ("connect", WireProtocol::Connect),
+            ("http", WireProtocol::Http),
         ];
         let said = |name: &str| node.metadata.get(name).map(String::as_str);
         if let Some(protocols) = said(PROTOCOLS) {
             let speaks = |name| protocols.split(',').any(|protocol| protocol.trim() == name);
-            let all = RANKED.iter().filter(|(name, _)| speaks(*name));
-            let mut all = all.map(|(_, spoken)| *spoken);
-            let best = all.clone().find(|spoken| spoken.is_built_in());
+            let all = PREFERENCE.iter().filter(|(name, _)| speaks(*name));
+            let mut all = all.map(|(_, protocol)| *protocol);
+            let best = all.clone().find(|protocol| protocol.is_built_in());
             if let Some(best) = best.or_else(|| all.next()) {
                 return best;
             }
         }
         match said("protocol") {
-            Some("grpc") => Spoken::Grpc,
-            Some(_) => Spoken::Mucp,
-            None if said("server").is_some() || said("transport").is_some() => Spoken::OldMucp,
-            None => Spoken::Native,
+            Some("grpc") => WireProtocol::Grpc,
+            Some(_) => WireProtocol::Mucp,
+            None if said("server").is_some() || said("transport").is_some() => {
+                WireProtocol::OldMucp
+            }
+            None => WireProtocol::Native,
         }
     }
 }
@@ -219,12 +238,12 @@ impl Spoken {
 mod tests {
     use super::*;
 
-    fn of(metadata: &[(&str, &str)]) -> Spoken {
+    fn of(metadata: &[(&str, &str)]) -> WireProtocol {
         let mut node = Node::new("greeter", "greeter-1", "127.0.0.1:1");
         for (name, value) in metadata {
             node = node.with_metadata(*name, *value);
         }
-        Spoken::of(&node)
+        WireProtocol::of(&node)
     }
 
     #[test]
@@ -232,37 +251,37 @@ mod tests {
         let ours = ("protocol", "mucp");
         assert_eq!(
             of(&[("protocols", "native/1,grpc,mucp"), ours]),
-            Spoken::Native
+            WireProtocol::Native
         );
         assert_eq!(
             of(&[("protocols", "native/9, grpc,mucp"), ours]),
-            Spoken::Grpc
+            WireProtocol::Grpc
         );
-        assert_eq!(of(&[("protocols", "mucp")]), Spoken::Mucp);
-        assert_eq!(of(&[("protocols", "http")]), Spoken::Http);
-        assert_eq!(of(&[("protocols", "smoke"), ours]), Spoken::Mucp);
+        assert_eq!(of(&[("protocols", "mucp")]), WireProtocol::Mucp);
+        assert_eq!(of(&[("protocols", "http")]), WireProtocol::Http);
+        assert_eq!(of(&[("protocols", "smoke"), ours]), WireProtocol::Mucp);
     }
 
     #[test]
     fn nodes_of_go_micro_are_told_by_protocol_and_old_ones_by_what_they_have_instead() {
         assert_eq!(
             of(&[("protocol", "grpc"), ("server", "grpc")]),
-            Spoken::Grpc
+            WireProtocol::Grpc
         );
         assert_eq!(
             of(&[("protocol", "mucp"), ("server", "mucp")]),
-            Spoken::Mucp
+            WireProtocol::Mucp
         );
         assert_eq!(
             of(&[("server", "rpc"), ("transport", "http")]),
-            Spoken::OldMucp
+            WireProtocol::OldMucp
         );
-        assert_eq!(of(&[]), Spoken::Native);
+        assert_eq!(of(&[]), WireProtocol::Native);
     }
 
     #[test]
     fn protocol_that_is_not_built_in_names_its_features() {
-        let texts = NAMED.iter().skip(1).map(not_built_in);
+        let texts = PROTOCOL_TABLE.iter().skip(1).map(not_built_in);
         let features = texts.map(|text| text.split_once("; ").unwrap_or_default().1.to_owned());
         assert_eq!(
             features.collect::<Vec<_>>(),

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The connections to a node.
-pub(crate) struct Lane {
+pub(crate) struct ConnectionPool {
     address: Arc<str>,
     connections: Arc<Node>,
     limits: Arc<Limits>,
@@ -32,14 +32,14 @@ pub(crate) struct Exchange<'a> {
     pub(crate) sent: Sent,
 }
 
-impl Lane {
+impl ConnectionPool {
     pub(crate) fn new(
         address: &str,
         network: SharedNetwork,
         limits: Arc<Limits>,
         pool: Arc<Pool>,
     ) -> Arc<Self> {
-        Arc::new(Lane {
+        Arc::new(ConnectionPool {
             address: address.into(),
             connections: Node::new(address, network, limits.clone(), pool),
             limits,
