@@ -10,7 +10,7 @@ use crate::{
     arguments,
     failure::{Failure, Result},
     load::{self, Pace, Recorder, Summary},
-    reflection::{Form, Json, Protobuf},
+    reflection::{Json, MessageCodec, Protobuf},
     session::Session,
     signals,
     target::{Shape, Target, shape_of},
@@ -75,7 +75,7 @@ impl Bench {
         match reflected {
             None => self.load(&client, &Json, request, recorder.clone()).await,
             Some(method) => {
-                let form = Protobuf::of(&method);
+                let form = Protobuf::new(&method);
                 self.load(&client, &form, request, recorder.clone()).await
             }
         }?;
@@ -97,7 +97,7 @@ impl Bench {
     }
 
     /// Makes the calls, until the end or until the person has seen enough.
-    async fn load<F: Form>(
+    async fn load<F: MessageCodec>(
         self,
         client: &Client,
         form: &F,
