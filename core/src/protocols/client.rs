@@ -1,4 +1,4 @@
-//! A way to one node over either version of HTTP, for protocols that are spoken over both.
+//! A client for one node over HTTP/1.1 or HTTP/2, for protocols that use both.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-/// What a way to a node is made of.
+/// The parts of an [`HttpPeer`].
 pub(crate) struct PeerOptions<'a> {
     pub(crate) node: &'a Node,
     pub(crate) addressee: Addressee,
@@ -36,7 +36,7 @@ pub(crate) struct PeerOptions<'a> {
     pub(crate) pool: Arc<Pool>,
 }
 
-/// What every connection to a node knows of it.
+/// Data about a node that its connections share.
 pub(crate) struct NodeInfo {
     paths: Paths,
     pub(crate) addressing: Arc<Addressing>,
@@ -46,7 +46,7 @@ pub(crate) struct NodeInfo {
 }
 
 impl PeerOptions<'_> {
-    /// A way to the node; `make` makes what sends by a line.
+    /// Creates a peer; `make` creates the sender for a channel.
     pub(crate) fn connect<S: SendOne>(
         self,
         make: impl Fn(HttpChannel, &Arc<NodeInfo>) -> S + Send + Sync + 'static,
@@ -74,10 +74,10 @@ impl PeerOptions<'_> {
 }
 
 impl NodeInfo {
-    /// Where a request goes.
+    /// The URI of a request.
     ///
     /// # Errors
-    /// `InvalidArgument` for one whose metadata is too large, or whose endpoint HTTP cannot name.
+    /// `InvalidArgument` if the metadata is too large, or the endpoint cannot be a URI.
     pub(crate) fn uri(&self, request: &message::Request) -> Result<Uri> {
         let head = request.context().metadata().as_block().len();
         if head > self.limits.max_head_size {
@@ -90,7 +90,7 @@ impl NodeInfo {
     }
 }
 
-/// What goes wrong while an answer comes says nothing of the work, unless that it is too large.
+/// Marks the outcome of a call whose response broke off as unknown; a response that is too large was answered.
 pub(crate) fn unknown(error: Error) -> Error {
     match error.code() {
         Code::ResourceExhausted => error.with_outcome(Outcome::Answered),
@@ -98,18 +98,18 @@ pub(crate) fn unknown(error: Error) -> Error {
     }
 }
 
-/// Which version is spoken to a node.
+/// The version of HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Version {
-    /// HTTP/1.1: a connection for each request under way.
+    /// HTTP/1.1: one connection for each concurrent request.
     One,
-    /// HTTP/2: a connection for each thread that calls.
+    /// HTTP/2: one connection for each calling thread.
     #[cfg(feature = "grpc")]
     Two,
 }
 
 impl Version {
-    /// What is offered in the negotiation of TLS.
+    /// The ALPN name.
     pub(crate) fn alpn(self) -> &'static str {
         match self {
             Version::One => h1::ALPN,
@@ -119,7 +119,7 @@ impl Version {
     }
 }
 
-/// What requests are sent by.
+/// Sends requests to a node over one version of HTTP.
 #[derive(Clone)]
 pub(crate) enum HttpChannel {
     One(Arc<h1::Node>),
@@ -127,10 +127,10 @@ pub(crate) enum HttpChannel {
     Two(Arc<Channel>),
 }
 
-/// Kept until an answer is read.
+/// Counts a stream of an HTTP/2 connection as busy until the response is read.
 #[derive(Debug)]
 pub(crate) enum StreamGuard {
-    Nothing,
+    None,
     #[cfg(feature = "grpc")]
     Stream {
         _busy: Busy,
@@ -138,7 +138,7 @@ pub(crate) enum StreamGuard {
 }
 
 impl HttpChannel {
-    /// Sends a request; gives the head of its answer, whose body comes as it comes.
+    /// Sends a request. Returns when the head of the response has arrived; the body follows.
     pub(crate) async fn exchange(
         &self,
         mut request: Request<HttpBody>,
@@ -147,7 +147,7 @@ impl HttpChannel {
         match self {
             HttpChannel::One(node) => {
                 *request.version_mut() = http::Version::HTTP_11;
-                Ok((node.send(request, &sent).await?, StreamGuard::Nothing))
+                Ok((node.send(request, &sent).await?, StreamGuard::None))
             }
             #[cfg(feature = "grpc")]
             HttpChannel::Two(channel) => {
@@ -159,7 +159,7 @@ impl HttpChannel {
     }
 }
 
-/// A way to one node, which has a sender for each connection.
+/// A [`Peer`] over HTTP, with one sender for each connection.
 pub(crate) enum HttpPeer<S> {
     One(Arc<h1::Node>, Arc<Adapter<S>>, Arc<Addressing>),
     #[cfg(feature = "grpc")]
@@ -171,7 +171,7 @@ pub(crate) enum HttpPeer<S> {
 }
 
 impl<S: SendOne> HttpPeer<S> {
-    /// HttpPeer over a version; `make` makes what sends by a line.
+    /// Creates a peer over a version of HTTP; `make` creates the sender for a channel.
     pub(crate) fn new(
         version: Version,
         address: &str,
@@ -202,7 +202,7 @@ impl<S: SendOne> HttpPeer<S> {
             connections, make, ..
         } = self
         else {
-            return Err(Error::internal("HTTP/1.1 has no such connections"));
+            return Err(Error::internal("HTTP/1.1 has no shared connections"));
         };
         connections.current(|channel| {
             let channel = HttpChannel::Two(channel);
@@ -235,7 +235,7 @@ impl<S: SendOne> Peer for HttpPeer<S> {
                 let channel = self.current().map(|current| current.0.clone());
                 let probe = connections.probe(channel.clone().and_then(|channel| match channel {
                     HttpChannel::Two(channel) => Ok(channel),
-                    HttpChannel::One(_) => Err(Error::internal("this is no HTTP/2")),
+                    HttpChannel::One(_) => Err(Error::internal("the connection is not HTTP/2")),
                 }));
                 let addressing = addressing.clone();
                 Box::pin(async move {

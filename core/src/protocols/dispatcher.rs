@@ -1,4 +1,4 @@
-//! What answers the HTTP requests of a connection: each goes to the first dialect that speaks it.
+//! Passes each HTTP request of a connection to the first dialect that accepts it.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ use crate::{
 pub(crate) struct RequestDispatcher {
     pub(crate) connection: ConnectionContext,
     buffered: Arc<Buffered>,
-    /// In the order in which they are asked; the last one takes what no other wants.
+    /// In order of precedence.
     dialects: Arc<[Arc<dyn Dialect>]>,
 }
 
@@ -78,7 +78,7 @@ impl HttpService for RequestDispatcher {
         Arc::new(Intake::new(account, self.connection.limits.frame_timeout))
     }
 
-    // Answers a request by the first dialect that it is of; 404 where there is none, 403 where it may not come in.
+    // 403 if access is denied, 404 if no dialect accepts the request.
     fn answer(&self, request: Request<HttpBody>) -> HttpAnswer {
         if let Some(refused) = self
             .connection
@@ -123,12 +123,12 @@ impl HttpService for RequestDispatcher {
         match self.dispatch(request, now) {
             HttpBegun::Running(answer) => {
                 if !streams {
-                    // It was admitted: the next one is not.
+                    // The body counts against the limit of later requests.
                     intake.keep(here);
                 }
                 HttpBegun::Running(Box::pin(async move {
                     let answer = answer.await;
-                    // Held until the call has ended.
+                    // The body is counted until the call ends.
                     drop(intake);
                     answer
                 }))
@@ -142,14 +142,14 @@ impl HttpService for RequestDispatcher {
     }
 }
 
-/// Calls, while no more bytes are held than may be.
+/// Refuses calls while the buffered bytes are over the limit.
 struct BufferLimit {
     call: Arc<dyn Call>,
     buffered: Arc<Buffered>,
 }
 
 impl BufferLimit {
-    /// Why a request is refused. What asks how the server is gets its answer all the same.
+    /// The error for a refused request. `Debug.*` endpoints are never refused.
     fn refusal(&self, request: &message::Request) -> Option<Error> {
         let error = self.buffered.over()?;
         (!request.endpoint().starts_with("Debug.")).then_some(error)
@@ -192,10 +192,10 @@ impl Call for BufferLimit {
     }
 }
 
-/// The answer to what no dialect wants, when all of it has come: it counts as under way until then.
+/// Answers 404 once the body has been read. The request counts as in progress until then.
 fn no_dialect(body: HttpBody, most: usize) -> HttpAnswer {
     Box::pin(async move {
-        // Whether it came whole changes nothing.
+        // The response is the same if reading fails.
         let _ = body.collect(most).await;
         let mut response = Response::new(HttpBody::Whole(Bytes::from_static(NOT_FOUND)));
         *response.status_mut() = StatusCode::NOT_FOUND;
@@ -205,5 +205,4 @@ fn no_dialect(body: HttpBody, most: usize) -> HttpAnswer {
     })
 }
 
-/// What is said then.
-const NOT_FOUND: &[u8] = b"no protocol spoken here has such requests\n";
+const NOT_FOUND: &[u8] = b"no protocol of this port accepts this request\n";

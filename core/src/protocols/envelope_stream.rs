@@ -1,4 +1,4 @@
-//! Enveloped messages on their way out: gRPC, gRPC-Web and the streams of Connect.
+//! Writes messages in envelopes, for gRPC, gRPC-Web and the streams of Connect.
 
 use std::{
     pin::Pin,
@@ -22,19 +22,19 @@ use crate::{
     time::{self, NEVER, Nanos},
 };
 
-/// Messages smaller than this are sent as they are: they would hardly be smaller compressed.
+/// Messages smaller than this, in bytes, are not compressed: compression would save little.
 pub(crate) const MIN_COMPRESSED_SIZE: usize = 512;
 
 /// How messages are compressed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Compress {
     encoding: Option<Encoding>,
-    /// Who has a say in it.
+    /// The caller's or handler's choice, which overrides the default.
     compression: Option<Compression>,
 }
 
 impl Compress {
-    /// In `encoding`, where they are large enough and nobody says otherwise.
+    /// Compresses messages of at least [`MIN_COMPRESSED_SIZE`] in `encoding`, unless `compression` decides otherwise.
     pub(crate) fn new(encoding: Option<Encoding>, compression: Option<Compression>) -> Self {
         Compress {
             encoding,
@@ -42,7 +42,7 @@ impl Compress {
         }
     }
 
-    /// A message as all of a body. A large one is not copied.
+    /// A body with a single message. A large message is not copied.
     pub(crate) fn body(
         &self,
         message: &Bytes,
@@ -62,14 +62,14 @@ impl Compress {
         })
     }
 
-    /// A message in its envelope.
+    /// Encodes a message with its envelope.
     pub(crate) fn encode(&self, message: &[u8]) -> Result<Bytes> {
         let mut encoded = BytesMut::new();
         self.encode_into(&mut encoded, message)?;
         Ok(encoded.freeze())
     }
 
-    /// Adds a message to others that are sent with it.
+    /// Appends a message with its envelope to a batch.
     fn encode_into(&self, encoded: &mut BytesMut, message: &[u8]) -> Result<()> {
         let wanted = self.compression.as_ref().and_then(Compression::compresses);
         match self.encoding {
@@ -81,7 +81,7 @@ impl Compress {
     }
 }
 
-/// An error for a message that is larger than `most`.
+/// Returns an error if a message is larger than `most` bytes.
 pub(crate) fn fits(message: &[u8], most: usize) -> Result<()> {
     if message.len() <= most {
         return Ok(());
@@ -92,46 +92,46 @@ pub(crate) fn fits(message: &[u8], most: usize) -> Result<()> {
     )))
 }
 
-/// Messages that are there together leave in one piece, until it has so many bytes: what HTTP/2 costs it
-/// costs by the frame. It is the largest frame that a peer takes unasked.
+/// Ready messages are sent as one piece until it has this many bytes, because HTTP/2 has a cost for each frame. This is
+/// the default maximum frame size of HTTP/2.
 const MAX_BATCH_SIZE: usize = 16_384;
 
-/// Messages of a stream as the pieces of a body.
+/// The messages of a stream as the pieces of a body.
 pub(crate) struct EnvelopeStream<E> {
     messages: BodyStream,
     compress: Compress,
-    /// The largest that is sent, in bytes.
+    /// Maximum size of a message, in bytes.
     most: usize,
     end: E,
-    /// Ends it when nobody waits for more.
+    /// Ends the stream at the deadline of the call.
     deadline: Option<Pin<Box<Sleep>>>,
-    /// How the messages ended, where the last of them were still to be sent.
+    /// The end of the messages, until the last batch is sent.
     over: Option<Result<()>>,
     ended: bool,
 }
 
-/// What follows the last message.
+/// Writes the end of a stream after the last message.
 pub(crate) trait End: Send + Unpin + 'static {
-    /// The last piece, if there is one, by how the messages ended.
+    /// The last piece, if any; `ended` is the result of the message stream.
     fn end(&mut self, ended: Result<()>) -> Option<Result<Piece>>;
 }
 
-/// A request's stream, as the call that it belongs to sees it.
+/// The state of a request's stream, shared with its call.
 #[derive(Debug, Default)]
 pub(crate) struct Upload {
-    /// Whether the other side is known to read how the stream ended, as no other gRPC does.
+    /// Whether the server is Micro, which reads a status at the end of a request stream. Other gRPC servers do not.
     pub(crate) to_ours: AtomicBool,
-    /// What broke it off.
+    /// The error that ended the stream early.
     failed: Mutex<Option<Error>>,
 }
 
 impl Upload {
-    /// Notes what broke it off.
+    /// Stores the error that ended the stream early.
     pub(crate) fn fail(&self, error: &Error) {
         *self.failed.lock() = Some(error.clone());
     }
 
-    /// The error that a call ends with: what broke its request's stream off, if something did.
+    /// The error of the call: the stored error of the request stream, otherwise `error`.
     pub(crate) fn cause(&self, error: Error) -> Error {
         let failed = self.failed.lock().take();
         match failed {
@@ -162,7 +162,7 @@ impl<E: End> EnvelopeStream<E> {
         }
     }
 
-    /// Adds a message to those that leave together.
+    /// Appends a message to the current batch.
     fn gather(&self, gathered: &mut BytesMut, message: &[u8]) -> Result<()> {
         fits(message, self.most)?;
         self.compress.encode_into(gathered, message)
@@ -214,7 +214,7 @@ impl<E: End> Stream for EnvelopeStream<E> {
     }
 }
 
-/// Messages in JSON, of those in MessagePack.
+/// Converts MessagePack messages to JSON.
 pub(crate) struct JsonMessages(pub(crate) BodyStream);
 
 impl Stream for JsonMessages {
@@ -230,16 +230,16 @@ impl Stream for JsonMessages {
 mod tests {
     use super::*;
 
-    /// Nothing follows but the error.
-    struct Broken;
+    /// Ends with the error, if there is one.
+    struct EndWithError;
 
-    impl End for Broken {
+    impl End for EndWithError {
         fn end(&mut self, ended: Result<()>) -> Option<Result<Piece>> {
             ended.err().map(Err)
         }
     }
 
-    /// Messages that are all there, in this order.
+    /// A stream of messages that are ready at once.
     struct ReadyMessages(Vec<Result<Bytes>>);
 
     impl Stream for ReadyMessages {
@@ -251,7 +251,7 @@ mod tests {
         }
     }
 
-    /// The sizes of the pieces that messages leave in; `None` for trailers.
+    /// The sizes of the pieces that the messages are sent in; `None` for trailers.
     async fn pieces(messages: Vec<Result<Bytes>>, most: usize) -> Vec<Result<Option<usize>>> {
         let messages = Box::pin(ReadyMessages(messages));
 
@@ -259,7 +259,7 @@ mod tests {
             messages,
             Compress::default(),
             most,
-            Broken,
+            EndWithError,
             NEVER,
         ));
         let mut all = Vec::new();
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn messages_that_are_there_together_leave_together() {
+    async fn ready_messages_are_sent_in_one_piece() {
         let small = || Ok(Bytes::from_static(b"abc"));
         let large = || Ok(Bytes::from(vec![0; MAX_BATCH_SIZE]));
         let sizes: Result<Vec<_>> = pieces(vec![small(), small(), small()], 3)
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_came_before_an_error_leaves_before_it() {
+    async fn messages_before_an_error_are_sent() {
         for failing in [Err(Error::internal("broke")), Ok("too large".into())] {
             let messages = vec![Ok("abc".into()), Ok("de".into()), failing, Ok("f".into())];
             let told = pieces(messages, 3).await;

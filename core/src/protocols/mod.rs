@@ -1,7 +1,7 @@
-//! What one port speaks, and how a node is spoken to.
+//! The protocols of the one port, for servers and clients.
 //!
-//! Each dialect of HTTP implements `dialect::Dialect` in a folder of its own; `dispatcher` answers the requests of a
-//! connection by them, and [`Socket`] is the transport of all.
+//! Each HTTP dialect has a folder and implements `dialect::Dialect`. `dispatcher` passes the requests of a connection to
+//! the dialects. [`Socket`] is the transport for all protocols.
 
 #![cfg_attr(
     not(all(

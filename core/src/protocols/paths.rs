@@ -1,4 +1,4 @@
-//! Where the endpoints of a node are, as URIs of HTTP.
+//! The URIs of a node's endpoints.
 
 use std::collections::HashMap;
 
@@ -14,30 +14,30 @@ use crate::{
     node::Node,
 };
 
-/// Longest path that a record may say, in bytes.
+/// Maximum length of a path in a record, in bytes.
 const MAX_PATH: usize = 1024;
 
 /// The paths of a node's endpoints.
 pub(crate) struct Paths {
     scheme: Scheme,
     authority: Authority,
-    /// By endpoint, where the node's record says another path than its name gives.
+    /// Paths from the node's record, by endpoint, that differ from the default.
     from_record: HashMap<String, PathAndQuery>,
     cache: Mutex<PathCache>,
-    /// How many are remembered.
+    /// Maximum number of cached paths.
     most: usize,
 }
 
-/// The paths of endpoints called before.
+/// Paths of previous calls.
 #[derive(Default)]
 struct PathCache {
-    /// That of the last call, as the next one mostly goes there too.
+    /// The last call. Consecutive calls often have the same target.
     last: Option<(Target, PathAndQuery)>,
     known: HashMap<Target, PathAndQuery>,
 }
 
 impl Paths {
-    /// The paths of a node; `secure` says that TLS is spoken to it.
+    /// The paths of a node; `secure` selects `https`.
     pub(crate) fn new(node: &Node, secure: bool, most: u16) -> Self {
         // A Unix socket has no name that HTTP knows.
         let authority = Authority::try_from(&*node.address).ok();

@@ -1,15 +1,14 @@
-//! Which protocol to speak to a node: what its record says, or what one was told.
+//! Selects the protocol for a node: a configured one, or the best in the node's record.
 
 use crate::{
     error::{Error, Outcome, Result},
     node::Node,
 };
 
-/// Node metadata that lists what a node speaks, such as `native/1,grpc,mucp`.
+/// Node metadata key that lists the node's protocols, such as `native/1,grpc,mucp`.
 pub(crate) const PROTOCOLS: &str = "protocols";
 
-/// What go-micro's clients must read in the record of a node to call it as it is best called: without
-/// `protocol` they take it for one of before 2019.
+/// Node metadata that go-micro clients need. Without `protocol` they use the protocol from before 2019.
 #[cfg(feature = "mucp")]
 pub(crate) const TO_GO_MICRO: [(&str, &str); 3] = [
     ("protocol", "mucp"),
@@ -17,14 +16,14 @@ pub(crate) const TO_GO_MICRO: [(&str, &str); 3] = [
     ("transport", "http"),
 ];
 
-/// A protocol that our clients speak.
+/// A protocol that the client supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WireProtocol {
-    /// Our own.
+    /// The native protocol.
     Native,
     /// gRPC over HTTP/2.
     Grpc,
-    /// go-micro's over HTTP/1.1.
+    /// go-micro's protocol over HTTP/1.1.
     Mucp,
     /// Plain JSON over HTTP/1.1.
     Http,
@@ -36,16 +35,17 @@ pub(crate) enum WireProtocol {
     GrpcWeb,
     /// gRPC-Web over HTTP/2.
     GrpcWeb2,
-    /// The same as mucp in the envelopes of go-micro before 2019, for nodes that do not say what they speak.
+    /// mucp with the envelopes of go-micro before 2019, for nodes whose record names no protocol.
     OldMucp,
 }
 
-/// A protocol by the name that `--transport` takes.
+/// A row of [`PROTOCOL_TABLE`].
 pub(crate) struct ProtocolEntry {
+    /// The value of `--transport`.
     pub(crate) name: &'static str,
-    /// `None` for the default, which asks the node's record.
+    /// `None` for the default, which follows the node's record.
     protocol: Option<WireProtocol>,
-    /// The cargo features that build it in.
+    /// The cargo features that the protocol needs.
     pub(crate) features: &'static [&'static str],
     is_built_in: bool,
 }
@@ -64,7 +64,7 @@ const fn entry(
     }
 }
 
-/// Every protocol, built in or not; the first is the default.
+/// All protocols, built in or not. The first is the default.
 pub(crate) const PROTOCOL_TABLE: [ProtocolEntry; 8] = [
     ProtocolEntry {
         name: "native",
@@ -116,7 +116,7 @@ pub(crate) const PROTOCOL_TABLE: [ProtocolEntry; 8] = [
     ),
 ];
 
-/// How many protocols are built in.
+/// The number of built-in protocols.
 pub(crate) const BUILT_IN_COUNT: usize = {
     let (mut at, mut count) = (0, 0);
     while at < PROTOCOL_TABLE.len() {
@@ -126,7 +126,7 @@ pub(crate) const BUILT_IN_COUNT: usize = {
     count
 };
 
-/// The names of the protocols that are built in.
+/// The names of the built-in protocols.
 pub(crate) const fn names() -> [&'static str; BUILT_IN_COUNT] {
     let mut names = [""; BUILT_IN_COUNT];
     let (mut at, mut count) = (0, 0);
@@ -140,7 +140,7 @@ pub(crate) const fn names() -> [&'static str; BUILT_IN_COUNT] {
     names
 }
 
-/// What is to be done for a protocol that is not built in.
+/// The error text for a protocol that is not built in.
 fn not_built_in(entry: &ProtocolEntry) -> String {
     let (name, features) = (entry.name, entry.features.join("` and `"));
     let noun = if entry.features.len() == 1 {
@@ -152,10 +152,10 @@ fn not_built_in(entry: &ProtocolEntry) -> String {
 }
 
 impl WireProtocol {
-    /// The protocol of that name, `None` for the default.
+    /// Finds a protocol by name; `None` for the default.
     ///
     /// # Errors
-    /// `InvalidArgument` for one that is not known, with all names, or not built in, with its feature.
+    /// `InvalidArgument` if the name is unknown (lists all names) or not built in (names the feature).
     pub(crate) fn of_name(name: &str) -> Result<Option<Self>> {
         match PROTOCOL_TABLE.iter().find(|entry| entry.name == name) {
             Some(entry) if entry.is_built_in => Ok(entry.protocol),
@@ -169,7 +169,7 @@ impl WireProtocol {
         }
     }
 
-    /// How it is named.
+    /// The row of the table.
     fn entry(self) -> Option<&'static ProtocolEntry> {
         let plain = match self {
             WireProtocol::OldMucp => WireProtocol::Mucp,
@@ -192,7 +192,7 @@ impl WireProtocol {
             feature = "json",
             feature = "mucp"
         ),
-        allow(dead_code, reason = "all that is known is then built in")
+        allow(dead_code, reason = "every protocol is built in")
     )]
     pub(crate) fn unknown(self, node: &Node) -> Error {
         let why = self.entry().map_or_else(String::new, not_built_in);
@@ -200,11 +200,10 @@ impl WireProtocol {
             .with_outcome(Outcome::NotSent)
     }
 
-    /// The best that a node says it speaks, of what is built in: native, then gRPC, mucp, Connect, and plain
-    /// HTTP.
+    /// The preferred built-in protocol of a node, in the order native, gRPC, mucp, Connect, plain HTTP.
     ///
-    /// go-micro's nodes say it in `protocol`, those before 2019 not at all; but they all say what
-    /// `server` they are. A node that says nothing is one of ours, registered by hand.
+    /// go-micro nodes name one in `protocol`; those from before 2019 have only `server` or `transport`. A node without
+    /// such metadata was registered by hand and uses the native protocol.
     pub(crate) fn of(node: &Node) -> Self {
         const PREFERENCE: [(&str, WireProtocol); 5] = [
             ("native/1", WireProtocol::Native),
