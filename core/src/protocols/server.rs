@@ -1,4 +1,4 @@
-//! HTTP on the one port, in both its versions: each connection gets a [`RequestDispatcher`].
+//! The HTTP servers of the one port, each connection with a [`RequestDispatcher`].
 
 use std::sync::Arc;
 
@@ -19,18 +19,17 @@ use crate::{
     },
 };
 
-/// What either version answers by.
+/// Creates the dispatcher of a connection, for both versions of HTTP.
 #[derive(Clone)]
 pub(crate) struct DispatcherFactory {
     pub(crate) limits: Arc<Limits>,
-    /// Whose pages may call.
+    /// Origins whose web pages may call.
     pub(crate) origins: Option<Arc<Origins>>,
-    /// In the order in which they are asked.
+    /// In order of precedence.
     pub(crate) dialects: Arc<[Arc<dyn Dialect>]>,
 }
 
 impl DispatcherFactory {
-    /// What answers the requests of a connection.
     fn dispatcher(&self, connection: &Accepted, call: Arc<dyn Call>) -> RequestDispatcher {
         let buffered = connection.seat.buffered().clone();
         let access = Access::new(self.origins.clone(), &connection.io, call.clone());

@@ -30,15 +30,15 @@ use crate::{
     transport::adapter::SendOne,
 };
 
-/// Sends requests by one line.
+/// Sends requests over one channel.
 pub(crate) struct Sender {
     channel: HttpChannel,
     info: Arc<NodeInfo>,
-    /// Whether trailers are to come in the body.
+    /// Whether the protocol is gRPC-Web, which has trailers in the body.
     on_web: bool,
 }
 
-/// A way to one node: over HTTP/2, or as gRPC-Web over either version.
+/// A peer that uses gRPC over HTTP/2, or gRPC-Web over either version.
 pub(crate) fn connect(options: PeerOptions<'_>, on_web: bool) -> HttpPeer<Sender> {
     options.connect(move |channel, info| Sender {
         channel,
@@ -47,7 +47,7 @@ pub(crate) fn connect(options: PeerOptions<'_>, on_web: bool) -> HttpPeer<Sender
     })
 }
 
-/// A request as HTTP.
+/// Converts a request to HTTP.
 fn write(
     info: &NodeInfo,
     mut request: Request,
@@ -107,7 +107,7 @@ fn write(
     Ok(http)
 }
 
-/// How many headers a request has that says nothing of its own.
+/// The number of headers of a request without metadata.
 const TYPICAL_HEADERS: usize = 6;
 
 fn write_head(
@@ -153,7 +153,7 @@ impl SendOne for Sender {
                 if on_web {
                     response = web::response(response, info.limits.max_head_size);
                 }
-                let of = read::CallInfo {
+                let call = read::CallInfo {
                     asked,
                     expected,
                     upload: upload.clone(),
@@ -161,7 +161,7 @@ impl SendOne for Sender {
                     deadline,
                     most: info.limits.max_message_size,
                 };
-                read::answer(response, guard, of).await
+                read::answer(response, guard, call).await
             };
             answer.await.map_err(|error| match &upload {
                 Some(upload) => upload.cause(error),

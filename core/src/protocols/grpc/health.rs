@@ -20,11 +20,11 @@ use crate::{
     message::{Body, ContentType, Request, Response},
 };
 
-/// How often a watcher's answer is looked at anew.
+/// Interval between two checks of a watched status.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Answers for a server: for the whole under the empty name, and for each type of its endpoints, with
-/// or without the package before it.
+/// The gRPC health service. The empty name is the whole server; the type of an endpoint, with or without a package, is a
+/// service.
 pub(super) struct Health(pub(super) Arc<dyn Call>);
 
 #[derive(Clone, PartialEq, Message)]
@@ -51,7 +51,7 @@ impl Call for Health {
         Box::pin(async move {
             let question: HealthCheckRequest = decode(&content_type, &body.into_bytes()?)?;
             let body = match &*endpoint {
-                "Health.Check" => match look(&*server, &question.service) {
+                "Health.Check" => match status(&*server, &question.service) {
                     SERVICE_UNKNOWN => {
                         let service = question.service.escape_debug();
                         return Err(Error::not_found(format!("unknown service `{service}`")));
@@ -76,9 +76,9 @@ impl Call for Health {
 }
 
 /// The status of a service of a server.
-fn look(server: &dyn Call, service: &str) -> i32 {
+fn status(server: &dyn Call, service: &str) -> i32 {
     let Some(listing) = server.listing() else {
-        // It answers, which is all that is known.
+        // The server has no list of endpoints, but it responds.
         return if service.is_empty() {
             SERVING
         } else {
@@ -96,7 +96,7 @@ fn look(server: &dyn Call, service: &str) -> i32 {
     if listing.ready { SERVING } else { NOT_SERVING }
 }
 
-/// The status now, and each time it is another.
+/// The current status, then each change.
 struct Watch {
     server: Arc<dyn Call>,
     service: String,
@@ -123,7 +123,7 @@ impl Stream for Watch {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
             ready!(self.next.poll_tick(cx));
-            let status = look(&*self.server, &self.service);
+            let status = status(&*self.server, &self.service);
             if self.last != Some(status) {
                 self.last = Some(status);
                 return Poll::Ready(Some(Ok(HealthCheckResponse { status }

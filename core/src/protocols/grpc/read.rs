@@ -29,23 +29,23 @@ use crate::{
     time::{self, Nanos},
 };
 
-/// What is known of the call that an answer is for.
+/// The parts of a call that reading its response needs.
 pub(super) struct CallInfo {
-    /// How the answer is to be encoded.
+    /// The content type of the request, expected in the response.
     pub(super) asked: ContentType,
     pub(super) expected: Expected,
     pub(super) upload: Option<Arc<Upload>>,
     pub(super) compression: Option<Compression>,
     pub(super) deadline: Nanos,
-    /// The largest message, in bytes.
+    /// Maximum size of a message, in bytes.
     pub(super) most: usize,
 }
 
-/// The answer that an HTTP response brings.
+/// Reads a gRPC response.
 pub(super) async fn answer(
     response: HttpResponse<HttpBody>,
     guard: StreamGuard,
-    of: CallInfo,
+    call: CallInfo,
 ) -> Result<Response> {
     let CallInfo {
         asked,
@@ -54,7 +54,7 @@ pub(super) async fn answer(
         compression,
         deadline,
         most,
-    } = of;
+    } = call;
     let (parts, mut body) = response.into_parts();
     let ResponseHead {
         mut told,
@@ -67,7 +67,7 @@ pub(super) async fn answer(
         (told, body) = ahead(body).await?;
     }
     if told {
-        // The trailers are all there is.
+        // The head contains the trailers.
         status::read(&parts.headers, parts.status)?;
     }
     let Some(content_type) = content_type.filter(|_| parts.status == StatusCode::OK) else {
@@ -83,7 +83,7 @@ pub(super) async fn answer(
         return Err(Error::internal(error).with_outcome(Outcome::Unknown));
     }
     let encoding = encoding.map_err(|error| {
-        // The other side was told what is known here.
+        // The request listed the accepted encodings.
         Error::internal(error.message().to_owned()).with_outcome(Outcome::Unknown)
     })?;
     if let Some(upload) = &upload {
@@ -92,7 +92,7 @@ pub(super) async fn answer(
     let messages = Messages::new(body, encoding, most, compression);
     let trailers = Trailers::default();
     if told {
-        // The head has the trailers in it.
+        // The head contains the trailers.
         trailers.set(metadata.clone());
     }
     let mut received = ResponseMessages {
@@ -112,7 +112,7 @@ pub(super) async fn answer(
     let mut response = match expected {
         Expected::Stream => streaming(content_type, received, trailers),
         expected => match received.whole(expected).await.map_err(|mut error| {
-            // What came before is the error's too.
+            // The error gets the metadata of the head too.
             for (name, value) in metadata.iter() {
                 error.metadata_mut().append(name, value);
             }
@@ -138,13 +138,13 @@ pub(super) async fn answer(
     Ok(response)
 }
 
-/// Whether a content type leaves the encoding unsaid, which go-micro then says elsewhere.
+/// Whether the content type names no codec, as in responses of go-micro.
 fn of_go_micro(headers: &HeaderMap) -> bool {
     let named = headers.get(header::CONTENT_TYPE);
     !named.is_some_and(|named| named.as_bytes().contains(&b'+'))
 }
 
-/// Whether a body is empty, so that a status in the head is the call's; and the body as it was.
+/// Reads the first piece. Returns whether the body is empty, in which case the head has the status, and the body.
 async fn ahead(mut body: HttpBody) -> Result<(bool, HttpBody)> {
     loop {
         match body.piece().await.transpose().map_err(unknown)? {
@@ -157,7 +157,7 @@ async fn ahead(mut body: HttpBody) -> Result<(bool, HttpBody)> {
     }
 }
 
-/// A body of which the first piece was taken already.
+/// A body whose first piece has already been read.
 struct PrependedBody(Option<Piece>, HttpBody);
 
 impl Stream for PrependedBody {
@@ -181,20 +181,20 @@ fn streaming(
     response
 }
 
-/// What the head of an answer says.
+/// The headers of a response.
 struct ResponseHead {
-    /// Whether it says how the call ended.
+    /// Whether the head contains the status.
     told: bool,
-    /// `None` when it is none of gRPC.
+    /// `None` if the content type is not gRPC.
     content_type: Option<ContentType>,
     encoding: Result<Option<Encoding>>,
-    /// Whether it says that its body is a stream, as our servers do.
+    /// Whether the head marks the body as a stream, as Micro servers do.
     of_ours: bool,
     metadata: Metadata,
 }
 
 impl ResponseHead {
-    /// Reads a head in one go over its headers.
+    /// Reads all headers in one pass.
     fn read(headers: &HeaderMap) -> Self {
         let mut said = ResponseHead {
             told: false,
@@ -237,13 +237,13 @@ fn not_grpc(headers: &HeaderMap, http: StatusCode) -> Error {
     }
 }
 
-/// The messages of an answer, and then how it ended.
+/// The messages of a response, then its status.
 struct ResponseMessages {
     messages: Messages,
-    /// Messages taken out before it was known that there are more.
+    /// Messages read while looking for a second one, last first.
     ahead: Vec<Bytes>,
     ended: bool,
-    /// Whether it was said beforehand that it went well.
+    /// Whether the head already had a status of success.
     told: bool,
     upload: Option<Arc<Upload>>,
     deadline: Nanos,
@@ -252,7 +252,7 @@ struct ResponseMessages {
 }
 
 impl ResponseMessages {
-    /// The trailers; an error if they tell one.
+    /// The trailers, or the error in them.
     fn end(&mut self) -> Result<HeaderMap> {
         let trailers = self.messages.trailers().unwrap_or_default();
         if !self.told {

@@ -1,8 +1,8 @@
-//! The standard reflection service, as `grpcurl` asks it:
+//! The standard gRPC reflection service, as used by `grpcurl`:
 //! <https://github.com/grpc/grpc/blob/master/doc/server-reflection.md>.
 //!
-//! It knows what routers were given descriptors of. A service without a `.proto` is listed by the types of
-//! its endpoints, but has no descriptors: its messages have no form in Protobuf either.
+//! Serves the descriptors that were given to the routers. A service without a `.proto` is listed by the types of its
+//! endpoints and has no descriptors.
 
 mod files;
 mod own;
@@ -30,13 +30,13 @@ use crate::{
     message::{Body, BodyStream, ContentType, Request, Response},
 };
 
-/// The `.proto` files of a listener's server, decoded when reflection is first asked for them.
+/// The `.proto` files of a server, decoded at the first reflection request.
 pub(super) type Descriptors = Arc<OnceLock<DescriptorIndex>>;
 
-/// Answers for a server.
+/// The reflection service of a server.
 pub(super) struct Reflection {
     pub(super) server: Arc<dyn Call>,
-    /// Shared by all that ask.
+    /// Shared by all requests.
     pub(super) descriptors: Descriptors,
 }
 
@@ -97,15 +97,15 @@ fn answer(files: &DescriptorIndex, request: ReflectionRequest) -> ReflectionResp
         Some(files) => MessageResponse::Files(FileDescriptors { files }),
         None => MessageResponse::ErrorResponse(ErrorResponse {
             code: Code::NotFound.number().into(),
-            message: format!("`{}` is not known here", what.escape_debug()),
+            message: format!("`{}` is unknown to this server", what.escape_debug()),
         }),
     };
     let message_response = match &request.message_request {
         Some(MessageRequest::FileByName(name)) => found(files.named(name), name),
         Some(MessageRequest::FileContaining(symbol)) => found(files.containing(symbol), symbol),
         Some(MessageRequest::FileContainingExtension(extension)) => {
-            let of = (&*extension.containing_type, extension.number);
-            found(files.extension(of.0, of.1), of.0)
+            let name = &*extension.containing_type;
+            found(files.extension(name, extension.number), name)
         }
         Some(MessageRequest::ExtensionsOf(base)) => {
             MessageResponse::ExtensionNumbers(ExtensionNumbers {

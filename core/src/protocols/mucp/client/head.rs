@@ -20,12 +20,12 @@ use crate::{
     protocols::propagation,
 };
 
-/// How messages of a call are written.
+/// The format of the messages of a call.
 pub(super) struct MessageFormat {
     pub(super) envelope: Envelope,
-    /// How they are encoded on the wire.
+    /// The content type on the wire.
     pub(super) content_type: ContentType,
-    /// Whether what is to be sent has another form yet.
+    /// Whether messages must be converted from MessagePack to JSON.
     transcodes: bool,
     pub(super) headers: HeaderMap,
     pub(super) endpoint: String,
@@ -33,7 +33,7 @@ pub(super) struct MessageFormat {
 }
 
 impl MessageFormat {
-    /// Of a request to a node.
+    /// The format for a request to a node.
     pub(super) fn of(request: &Request, info: &NodeInfo) -> Result<Self> {
         let content_type = transcode::understood(request.content_type());
         let envelope = match (info.old, &content_type) {
@@ -119,7 +119,7 @@ impl MessageFormat {
         Ok(self.envelope.write_request(&self.endpoint, number, message))
     }
 
-    /// A message that says nothing, as the one that opens a stream.
+    /// An empty message, which opens a stream.
     pub(super) fn nothing(&self) -> Bytes {
         let nothing = match self.content_type {
             ContentType::Json | ContentType::GoJson => Bytes::from_static(b"{}"),
@@ -129,15 +129,15 @@ impl MessageFormat {
     }
 }
 
-/// What a message of a node's says.
+/// A message of a response.
 #[derive(Debug)]
 pub(super) enum StreamItem {
     Message(Bytes),
-    /// Why the call failed, or [`EOS`](names::EOS).
+    /// The error of the call, or [`EOS`](names::EOS).
     Ended(String),
 }
 
-/// What a message of a node's says.
+/// Reads a message of a response.
 ///
 /// # Errors
 /// The error of any status but 200, and of an envelope that cannot be read.

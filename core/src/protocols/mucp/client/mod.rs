@@ -24,8 +24,8 @@ use crate::{
 };
 pub(crate) use pool::{ConnectionPool, Exchange};
 
-/// A way to one node: as many connections as there are calls under way, kept for the next ones. A call has a
-/// connection to itself, as go-micro's servers lose calls that share one, and so has a stream.
+/// A [`Peer`] with a connection pool. Each call and each stream has a connection to itself, because go-micro servers
+/// lose calls that share one.
 pub(crate) struct Node {
     info: Arc<NodeInfo>,
     network: SharedNetwork,
@@ -34,13 +34,13 @@ pub(crate) struct Node {
     open: PerWorker<Arc<Adapter<Sender>>>,
 }
 
-/// What every call to a node knows of it.
+/// Data about a node that its calls share.
 struct NodeInfo {
     address: Arc<str>,
     addressing: Addressing,
-    /// Whether it wants the envelopes of before 2019.
+    /// Whether the node uses the envelopes from before 2019.
     old: bool,
-    /// Calls so far.
+    /// The number of calls so far.
     count: AtomicU64,
     limits: Arc<Limits>,
 }
@@ -52,7 +52,7 @@ struct Sender {
 }
 
 impl Node {
-    /// A way to a node; `old` says that it wants the envelopes of before 2019.
+    /// Creates a peer; `old` selects the envelopes from before 2019.
     pub(crate) fn new(
         node: &Record,
         addressee: Addressee,
@@ -103,8 +103,7 @@ impl Peer for Node {
         Ok(self.current()?)
     }
 
-    /// There is nothing to ask with that every version answers, so that being connected is the sign; one of ours
-    /// that says who it is must say so.
+    /// Connects, because no request is answered by every version of go-micro, and checks the identity of a Micro node.
     fn probe(&self) -> Probe {
         let (current, info) = (self.current(), self.info.clone());
         Box::pin(async move {

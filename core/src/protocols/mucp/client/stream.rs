@@ -41,13 +41,11 @@ use crate::{
     time::{self, Nanos, nanos},
 };
 
-/// How long the first message of a stream is waited for, so that an endpoint that is not there is known
-/// before the call counts as answered.
+/// How long to wait for the first message of a stream, so that an unknown endpoint is an error of the call.
 const FIRST_MESSAGE_TIMEOUT: Duration = Duration::from_millis(100);
-/// How long more is waited for from a server that does not say when it has ended, after we have: go-micro's
-/// do not, once their client has.
+/// How long to wait for more messages after the client has ended, because go-micro servers then send no end.
 const END_OF_STREAM_TIMEOUT: Duration = Duration::from_secs(2);
-/// Bytes gathered before they are written.
+/// Bytes buffered before they are written.
 const MAX_BATCH_SIZE: usize = 64 * 1024;
 
 pub(super) async fn call(

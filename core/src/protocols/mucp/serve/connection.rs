@@ -37,13 +37,13 @@ use crate::{
     time::{self, NEVER, Nanos, nanos},
 };
 
-/// Bytes gathered before more is made of a stream.
+/// Bytes buffered for writing before a stream is polled for more.
 const MAX_BATCH_SIZE: usize = 64 * 1024;
-/// Messages of a ready stream before others have their turn.
+/// Messages taken from a ready stream before other streams are polled.
 const MAX_MESSAGES_PER_POLL: usize = 64;
-/// Calls at work before no more messages are read. Clients of go-micro's have one at a time.
+/// Concurrent calls of a connection; further messages are not read. go-micro clients send one at a time.
 pub(super) const MAX_PIPELINED_CALLS: usize = 64;
-/// How long an idle connection still takes a message once the port is going away: one may be under way.
+/// How long an idle connection stays open after go-away, for a message already sent.
 const CLOSE_DELAY: Duration = Duration::from_millis(250);
 
 pub(super) struct Connection {
@@ -52,19 +52,19 @@ pub(super) struct Connection {
     pub(super) call: Arc<dyn Call>,
     pub(super) access: Access,
     pub(super) limits: Arc<Limits>,
-    /// The message whose body comes in.
+    /// The message whose body is being received.
     incoming: Option<IncomingMessage>,
     /// Replies in the order of their requests.
     pub(super) replies: VecDeque<PendingReply>,
     pub(super) streams: Vec<Stream>,
     pub(super) targets: TargetCache,
-    /// Whether more messages may come.
+    /// Whether the connection is kept alive.
     pub(super) kept: bool,
-    /// Since when it is idle, or a message is under way.
+    /// Start of the current idle period or message.
     since: Option<Nanos>,
-    /// When it closes for lack of messages, once the port is going away.
+    /// When the idle connection closes after go-away.
     leaving: Option<Nanos>,
-    /// Counts the message that comes, the bodies of calls at work, and replies that wait for their turn.
+    /// Counts the bytes of the incoming message, of the bodies of running calls, and of queued replies.
     account: Account,
 }
 
@@ -75,12 +75,12 @@ struct IncomingMessage {
 
 pub(super) enum PendingReply {
     Ready(Reply),
-    /// With the bytes of its request's body.
+    /// The last field is the size of the request's body, in bytes.
     Running(ReplyFormat, Answer, usize),
 }
 
 impl PendingReply {
-    /// The bytes that a reply holds.
+    /// Bytes of a finished reply.
     fn replied(&self) -> usize {
         match self {
             PendingReply::Ready(reply) => reply.body.len(),
@@ -89,7 +89,7 @@ impl PendingReply {
     }
 }
 
-/// Where the last call went, as the next one mostly goes there too.
+/// The target of the last call. Consecutive calls often have the same target.
 #[derive(Default)]
 pub(super) struct TargetCache(Option<(Target, Option<Shape>)>);
 
@@ -147,7 +147,7 @@ impl Connection {
         }
     }
 
-    /// Serves it until it ends. What is at work when it breaks is cancelled.
+    /// Serves the connection until it closes. If it breaks, running calls are cancelled.
     pub(super) async fn run(mut self) {
         match poll_fn(|cx| self.poll(cx)).await {
             // It was idle: nothing is under way that a close could overtake.
@@ -184,7 +184,7 @@ impl Connection {
                 }
                 return self.watch(cx);
             }
-            // Who does not read its answers gets no more of them.
+            // A client that does not read its replies must not queue more.
             if self.replies.len() >= MAX_PIPELINED_CALLS
                 || self.is_full()
                 || !self.streams.iter().all(|one| one.has_room(cx))
@@ -199,7 +199,7 @@ impl Connection {
         }
     }
 
-    /// Polls what is at work and queues what is ready; whether it stopped for the sake of others.
+    /// Polls running calls and queues finished replies. Returns whether more work is ready.
     fn answer(&mut self, cx: &mut Context<'_>) -> bool {
         let mut more = false;
         let mut queued = self.queued();
@@ -245,7 +245,7 @@ impl Connection {
         more
     }
 
-    /// Bytes of replies that wait.
+    /// Bytes of queued replies.
     fn queued(&self) -> usize {
         self.wire.outbox.length()
             + self
@@ -255,12 +255,12 @@ impl Connection {
                 .sum::<usize>()
     }
 
-    /// Whether more replies wait than may.
+    /// Whether the queued replies are over the limit.
     fn is_full(&self) -> bool {
         self.queued() > self.limits.max_queued_bytes
     }
 
-    /// Counts what is held beside the bytes of the wire.
+    /// Updates the count of buffered bytes.
     fn count(&self) {
         let replies = self.replies.iter().map(|turn| match turn {
             PendingReply::Ready(reply) => reply.body.len(),
@@ -273,7 +273,7 @@ impl Connection {
         self.account.set(incoming + replies.sum::<usize>());
     }
 
-    /// Whether nothing is at work.
+    /// Whether no call is running.
     fn is_idle(&self) -> bool {
         self.replies.is_empty() && self.streams.iter().all(Stream::is_idle)
     }
@@ -294,7 +294,7 @@ impl Connection {
         self.wire.outbox.push(reply.body);
     }
 
-    /// Looks whether the client is still there, when nothing more of it is wanted.
+    /// Detects a client that disconnects while no more messages are read.
     fn watch(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         match self.wire.poll_fill(cx)? {
             Poll::Ready(0) => {
@@ -308,7 +308,7 @@ impl Connection {
         }
     }
 
-    /// Sees to it that it is woken when a limit is over.
+    /// Registers for the next time limit.
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         let amid = self.incoming.is_some() || self.wire.reader.is_amid();
         let idle = self.is_idle();
@@ -356,7 +356,7 @@ impl Connection {
         Poll::Pending
     }
 
-    /// The next message, whole; `None` when the connection has ended after the one before.
+    /// The next complete message; `None` if the connection closed between messages.
     fn poll_message(
         &mut self,
         cx: &mut Context<'_>,
@@ -395,7 +395,7 @@ impl Connection {
         }
     }
 
-    /// The message under way, if all of it has come.
+    /// The incoming message, if complete.
     fn gather(&mut self) -> Result<Option<(Parts, Bytes)>, Broken> {
         let Some(incoming) = &mut self.incoming else {
             return Ok(None);
@@ -403,7 +403,7 @@ impl Connection {
         let reader = &mut self.wire.reader;
         let most = self.limits.max_message_size;
         let too_large = || {
-            let why = format!("the body is over the limit `message` of {most} bytes");
+            let why = format!("the body is over the limit `max_message_size` of {most} bytes");
             Broken::Refused(StatusCode::PAYLOAD_TOO_LARGE, why.into())
         };
         if reader.left().is_some_and(|left| left > most as u64) {

@@ -26,11 +26,11 @@ use crate::{
     time::{self, Nanos},
 };
 
-/// Streams that have ended and whose late messages are known as such.
+/// Number of ended streams whose late messages are recognised.
 const MAX_ENDED_STREAMS: usize = 64;
 
 impl Connection {
-    /// Takes a message that has come.
+    /// Handles a complete message.
     pub(super) fn take(&mut self, head: &Parts, body: Bytes) {
         self.kept &= is_kept(head.version, &head.headers);
         let now = time::now();

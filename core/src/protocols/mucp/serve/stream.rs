@@ -1,4 +1,4 @@
-//! A stream of a connection: messages in, messages out, and how each side ends it.
+//! A stream of a connection: messages both ways, and the end of each direction.
 
 use std::{
     sync::Arc,
@@ -19,33 +19,33 @@ use crate::{
     time::Nanos,
 };
 
-/// A stream, from its opening message until the client has ended it or the connection is gone.
+/// A stream, from its opening message until the client ends it or the connection closes.
 pub(super) struct Stream {
-    /// Of the opening message; its number is that of the last message that came.
+    /// From the opening message, with the number of the last message received.
     pub(super) format: ReplyFormat,
     pub(super) endpoint: Box<str>,
-    /// The form of the end, whose number is the opening message's.
+    /// The format of the final message, with the number of the opening message.
     last: ReplyFormat,
     state: StreamState,
-    /// Where the client's messages go.
+    /// The client's messages, if the request is a stream.
     inbox: Option<Arc<Inbox>>,
-    /// When it is cut off.
+    /// The deadline of the call.
     pub(super) deadline: Nanos,
-    /// The client sends nothing more.
+    /// Whether the client has ended its direction.
     client_ended: bool,
 }
 
 enum StreamState {
-    /// Waits for the one message that the request is.
+    /// Waiting for the single message of the request.
     Opened(Box<(Target, context::Context)>),
     Answering(Answer),
     Streaming(BodyStream),
-    /// All is said. Messages that still come are for nobody.
+    /// The reply is complete. Later messages are dropped.
     Ended,
 }
 
 impl Stream {
-    /// One that has opened; the body of that message means nothing. With `inbox` the request is a stream.
+    /// Opens a stream. The opening message has no body. With `inbox` the request is a stream.
     pub(super) fn open(
         format: ReplyFormat,
         target: Target,
@@ -73,7 +73,7 @@ impl Stream {
         }
     }
 
-    /// One that has failed already; its next messages are for nobody.
+    /// A stream that has failed. Its later messages are dropped.
     pub(super) fn failed(format: ReplyFormat, endpoint: &str) -> Self {
         Stream {
             last: format.clone(),
@@ -86,7 +86,7 @@ impl Stream {
         }
     }
 
-    /// Takes a message of the client's.
+    /// Adds a message from the client.
     pub(super) fn push(&mut self, format: ReplyFormat, body: Bytes, call: &Arc<dyn Call>) {
         self.format = format;
         if let Some(inbox) = &self.inbox {
@@ -106,38 +106,38 @@ impl Stream {
         };
     }
 
-    /// The client sends nothing more, or fails.
+    /// Ends the client's direction, with its error if it failed.
     pub(super) fn end(&mut self, end: Result<()>) {
         self.client_ended = true;
         match &self.inbox {
             Some(inbox) => inbox.end(end),
-            // Who asked wants no more of the answer.
+            // The client does not want the rest of the reply.
             None if !self.format.half_close => self.state = StreamState::Ended,
             None => {}
         }
     }
 
-    /// Whether there is nothing more to say, nor to hear.
+    /// Whether both directions have ended.
     pub(super) fn is_over(&self) -> bool {
         self.is_ended() && self.client_ended
     }
 
-    /// Whether there is nothing more to say.
+    /// Whether the reply has ended.
     pub(super) fn is_ended(&self) -> bool {
         matches!(self.state, StreamState::Ended)
     }
 
-    /// Whether nothing is at work for it.
+    /// Whether no call is running.
     pub(super) fn is_idle(&self) -> bool {
         matches!(self.state, StreamState::Opened(_) | StreamState::Ended)
     }
 
-    /// Whether another message may be read.
+    /// Whether the inbox has room for another message.
     pub(super) fn has_room(&self, cx: &Context<'_>) -> bool {
         self.inbox.as_ref().is_none_or(|inbox| inbox.has_room(cx))
     }
 
-    /// Cuts it off at its deadline.
+    /// Ends the stream at its deadline.
     pub(super) fn cut_off(&mut self) -> Option<Reply> {
         if self.is_ended() {
             return None;
@@ -147,7 +147,7 @@ impl Stream {
         self.finish(Err(error.with_outcome(Outcome::Unknown)))
     }
 
-    /// The next message to send, if there is one; `None` once there will be no more.
+    /// The next message to send; `None` at the end.
     pub(super) fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Option<Reply>> {
         loop {
             match &mut self.state {
@@ -173,7 +173,7 @@ impl Stream {
         }
     }
 
-    /// Ends it; what is said of that to a client that has not ended it, or reads on though it has.
+    /// Ends the reply. Returns the final message, unless the client no longer reads.
     fn finish(&mut self, end: Result<()>) -> Option<Reply> {
         self.state = StreamState::Ended;
         if self.client_ended && !self.format.half_close {
