@@ -122,7 +122,7 @@ fn answer(files: &DescriptorIndex, request: ReflectionRequest) -> ReflectionResp
         }),
         None => MessageResponse::ErrorResponse(ErrorResponse {
             code: Code::InvalidArgument.number().into(),
-            message: "nothing was message_request".to_owned(),
+            message: "the reflection request is empty".to_owned(),
         }),
     };
     ReflectionResponse {

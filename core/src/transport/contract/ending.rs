@@ -109,11 +109,11 @@ pub(super) async fn a_head_that_does_not_come_is_waited_for_to_the_attempt_s_end
     pair.close().await;
 }
 
-pub(super) async fn only_a_repeatable_attempt_runs_out_of_patience(subject: Subject) {
+pub(super) async fn only_a_repeatable_attempt_times_out(subject: Subject) {
     let (mut hanging, rooms) = hanging();
     let pair = Pair::new(subject, rooms).await;
     let mut attempt = attempt();
-    attempt.patience = time::now() + time::nanos(SHORT);
+    attempt.timeout_at = time::now() + time::nanos(SHORT);
     attempt.repeatable = true;
     let context = Context::new().with_timeout(SHORT * 3);
     let request = || request("Contract.Hang", vec![]).with_context(context.clone());

@@ -53,7 +53,8 @@ impl Line {
     /// Hands the request to the server; what it gives is to wait for.
     fn begin(&self, request: &mut Request, attempt: &Attempt, runtime: &Handle) -> Result<Waiting> {
         let place = self.served.place()?;
-        let context = request.context().clone().with_attempts(attempt.attempts);
+        let context = request.context().clone().without_values();
+        let context = context.with_attempts(attempt.attempts);
         let stream_deadline = context.deadline();
         let mut waiting = Waiting::new(attempt, stream_deadline.min(attempt.deadline));
         let mut pump = AbortOnDrop::default();

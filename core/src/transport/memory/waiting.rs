@@ -36,7 +36,7 @@ impl Waiting {
             timer: None,
             // Work that must not be asked for twice is waited for to the end.
             look: if attempt.repeatable {
-                attempt.patience.min(deadline)
+                attempt.timeout_at.min(deadline)
             } else {
                 deadline
             },

@@ -238,7 +238,7 @@ async fn a_handler_ends_when_its_client_has_gone() {
         async move {
             std::future::pending::<()>().await;
             drop(guard);
-            Ok(())
+            Ok::<_, micro::Error>(())
         }
     };
     let running = Service::new("sleeper")

@@ -47,17 +47,17 @@ impl Connection for Handle {
         let start = state.queue.end();
         let stream_deadline = request.context().deadline();
         let deadline = attempt.deadline.min(stream_deadline);
-        let patience = attempt.patience.min(deadline);
+        let timeout_at = attempt.timeout_at.min(deadline);
         // A stream can be sent once only: not before the other side has said who it is.
         if !calls.has_room(state) || (!state.introduced && request.body().is_stream()) {
             let now = time::now();
-            if now >= patience {
+            if now >= timeout_at {
                 let error = no_answer(now >= deadline);
                 return Poll::Ready(Err(error.with_outcome(Outcome::NotSent)));
             }
             state.waiting.push(cx.waker().clone());
-            state.waited = state.waited.min(patience);
-            state.nearest = state.nearest.min(patience);
+            state.waited = state.waited.min(timeout_at);
+            state.nearest = state.nearest.min(timeout_at);
             wake_driver(guard);
             return Poll::Pending;
         }
@@ -129,12 +129,12 @@ impl Connection for Handle {
             waker: cx.waker().clone(),
             start,
             end: state.queue.end(),
-            patience,
+            timeout_at,
             deadline,
             stream_deadline,
             repeatable: attempt.repeatable,
         });
-        state.nearest = state.nearest.min(patience);
+        state.nearest = state.nearest.min(timeout_at);
         wake_driver(guard);
         Poll::Ready(Ok(id))
     }
