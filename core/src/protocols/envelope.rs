@@ -20,12 +20,12 @@ use crate::{
     time::{self, NEVER, Nanos},
 };
 
-/// Bytes in front of each message.
+/// Size of the prefix of each message, in bytes.
 pub(crate) const PREFIX: usize = 5;
-/// The flag of a message that is compressed.
+/// The flag of a compressed message.
 pub(crate) const COMPRESSED: u8 = 1;
 
-/// One message as it came.
+/// A received message with its flags.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Envelope {
     pub(crate) flags: u8,
@@ -33,10 +33,10 @@ pub(crate) struct Envelope {
 }
 
 impl Envelope {
-    /// The message, decompressed by what the header `named` said, to at most `most` bytes.
+    /// Decompresses the message to at most `most` bytes. `named` is the header that names the encoding.
     ///
     /// # Errors
-    /// `Internal` for one that is compressed where nothing was said.
+    /// `Internal` if the message is compressed and there is no such header.
     pub(crate) fn open(
         self,
         encoding: Option<Encoding>,
@@ -53,7 +53,7 @@ impl Envelope {
     }
 }
 
-/// A message in its envelope.
+/// Encodes a message with its envelope.
 ///
 /// # Errors
 /// `ResourceExhausted` for a message of 4 GiB or more.
@@ -63,10 +63,10 @@ pub(crate) fn encode(flags: u8, message: &[u8]) -> Result<Bytes> {
     Ok(encoded.freeze())
 }
 
-/// Adds a message in its envelope to others.
+/// Appends a message with its envelope.
 ///
 /// # Errors
-/// As of [`seal`]; nothing is added then.
+/// As [`encode`]; on an error nothing is appended.
 pub(crate) fn encode_into(encoded: &mut BytesMut, flags: u8, message: &[u8]) -> Result<()> {
     let prefix = prefix(flags, message)?;
     encoded.reserve(PREFIX + message.len());
@@ -75,10 +75,10 @@ pub(crate) fn encode_into(encoded: &mut BytesMut, flags: u8, message: &[u8]) -> 
     Ok(())
 }
 
-/// What an envelope has before its message.
+/// Encodes the prefix of an envelope.
 ///
 /// # Errors
-/// As of [`seal`].
+/// As [`encode`].
 pub(crate) fn prefix(flags: u8, message: &[u8]) -> Result<[u8; PREFIX]> {
     let length = u32::try_from(message.len()).map_err(|_| too_large(u32::MAX as usize))?;
     let [a, b, c, d] = length.to_be_bytes();
@@ -89,22 +89,22 @@ pub(crate) fn prefix(flags: u8, message: &[u8]) -> Result<[u8; PREFIX]> {
 #[derive(Debug)]
 pub(crate) struct Envelopes {
     body: HttpBody,
-    /// What came and was not read yet.
+    /// Received bytes that are not read yet.
     piece: Bytes,
-    /// The beginning of a message that came in several pieces.
+    /// The start of a message that arrives in several pieces.
     begun: BytesMut,
     trailers: Option<HeaderMap>,
     ended: bool,
     /// Messages read: a body with more than one is a stream.
     read: u32,
-    /// The largest message, in bytes.
+    /// Maximum size of a message, in bytes.
     most: usize,
-    /// What reading the body at a server has to keep to.
+    /// Limits for reading the body at a server.
     intake: Option<Arc<Intake>>,
     pace: Pace,
 }
 
-/// The most that is reserved for a message by what its prefix says; more as it comes.
+/// Maximum buffer size reserved from the length in a prefix, in bytes. The buffer grows with the data.
 const MAX_RESERVED_SIZE: usize = 64 * 1024;
 
 impl Envelopes {
