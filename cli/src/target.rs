@@ -13,7 +13,7 @@ use crate::{
     address, arguments, check,
     failure::{Failure, Result},
     lookup,
-    reflection::{Form, Reflection},
+    reflection::{MessageCodec, Reflection},
     session::Session,
 };
 
@@ -160,14 +160,14 @@ impl Target {
         Some((format!("{}.{kind}", self.service), method.to_owned()))
     }
 
-    /// A handle to the endpoint, for messages of a form.
-    pub(crate) fn method<F: Form, In: Payload, Out: Payload>(
+    /// A handle to the endpoint, for messages of a codec.
+    pub(crate) fn method<F: MessageCodec, In: Payload, Out: Payload>(
         &self,
         client: &Client,
-        form: &F,
+        codec: &F,
     ) -> Method<In, Out> {
         let method = client.method(&self.service, &self.endpoint);
-        match form.content_type() {
+        match codec.content_type() {
             Some(content_type) => method.content_type(content_type),
             None => method,
         }

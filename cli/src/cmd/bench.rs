@@ -10,7 +10,7 @@ use crate::{
     arguments,
     failure::{Failure, Result},
     load::{self, LoadMode, Recorder, Summary},
-    reflection::{Form, Json, Protobuf},
+    reflection::{Json, MessageCodec, Protobuf},
     session::Session,
     signals,
     target::{Shape, Target, shape_of},
@@ -74,7 +74,7 @@ impl Bench {
         match reflected {
             None => self.load(&client, &Json, request, recorder.clone()).await,
             Some(method) => {
-                let form = Protobuf::of(&method);
+                let form = Protobuf::new(&method);
                 self.load(&client, &form, request, recorder.clone()).await
             }
         }?;
@@ -96,7 +96,7 @@ impl Bench {
     }
 
     /// Makes the calls, until the end or a signal.
-    async fn load<F: Form>(
+    async fn load<F: MessageCodec>(
         self,
         client: &Client,
         form: &F,

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     arguments,
     failure::{Failure, Result, has_no_nodes},
-    reflection::{Form, Json, Protobuf},
+    reflection::{Json, MessageCodec, Protobuf},
     session::Session,
     target::{Shape, Target, shape_of},
 };
@@ -52,24 +52,24 @@ impl Call {
             None => self.print(session, &client, &Json, request).await,
             Some(method) if shape_of(&method) != Shape::Unary => Err(self.streams()),
             Some(method) => {
-                let form = Protobuf::of(&method);
-                self.print(session, &client, &form, request).await
+                let codec = Protobuf::new(&method);
+                self.print(session, &client, &codec, request).await
             }
         }
     }
 
-    async fn print<F: Form>(
+    async fn print<F: MessageCodec>(
         &self,
         session: &Session,
         client: &Client,
-        form: &F,
+        codec: &F,
         request: Value,
     ) -> Result {
         let method = self
             .target
-            .method::<F, F::Message, F::Message>(client, form);
-        let call = method.call(&Context::new(), form.encode(request)?);
-        session.print(form.decode(self.send(session, call).await?)?)
+            .method::<F, F::Message, F::Message>(client, codec);
+        let call = method.call(&Context::new(), codec.encode(request)?);
+        session.print(codec.decode(self.send(session, call).await?)?)
     }
 
     fn streams(&self) -> Failure {

@@ -11,7 +11,7 @@ use crate::{
     arguments,
     cmd::call::failure,
     failure::{Failure, Result},
-    reflection::{Form, Json, Protobuf},
+    reflection::{Json, MessageCodec, Protobuf},
     session::Session,
     target::{EndpointInfo, Shape, Target, shape_of},
 };
@@ -58,7 +58,7 @@ impl Stream {
         };
         match reflected {
             None => call.stream(&Json, shape, request).await,
-            Some(method) => call.stream(&Protobuf::of(&method), shape, request).await,
+            Some(method) => call.stream(&Protobuf::new(&method), shape, request).await,
         }
     }
 }
@@ -72,9 +72,9 @@ struct StreamCall<'a> {
 }
 
 impl StreamCall<'_> {
-    async fn stream<F: Form>(
+    async fn stream<F: MessageCodec>(
         &self,
-        form: &F,
+        codec: &F,
         shape: Option<Shape>,
         request: Option<Value>,
     ) -> Result {
@@ -90,25 +90,25 @@ impl StreamCall<'_> {
             Some(request) => request,
             // The endpoint takes one request: an empty message, as `micro call` sends.
             None if shape == Some(Shape::Server) => json!({}),
-            None => return self.converse(form).await,
+            None => return self.converse(codec).await,
         };
         self.info.check(self.session, &request)?;
-        let request = form.encode(request)?;
+        let request = codec.encode(request)?;
         if shape == Some(Shape::Requests) {
             let (sender, requests) = Streaming::channel(1);
             let sent = sender.send(request).await;
             sent.map_err(failure)?;
             drop(sender);
-            return self.receive(form, requests).await;
+            return self.receive(codec, requests).await;
         }
-        self.receive(form, request).await
+        self.receive(codec, request).await
     }
 
     /// Sends messages from stdin and prints replies at the same time.
-    async fn converse<F: Form>(&self, form: &F) -> Result {
+    async fn converse<F: MessageCodec>(&self, codec: &F) -> Result {
         let (sender, requests) = Streaming::channel(READ_AHEAD);
-        let mut replies = pin!(self.receive(form, requests));
-        let sending = self.send_lines(form, sender);
+        let mut replies = pin!(self.receive(codec, requests));
+        let sending = self.send_lines(codec, sender);
         tokio::select! {
             replied = &mut replies => replied,
             sent = sending => match sent {
@@ -118,21 +118,21 @@ impl StreamCall<'_> {
         }
     }
 
-    async fn receive<F: Form, In: Payload>(&self, form: &F, input: In) -> Result {
+    async fn receive<F: MessageCodec, In: Payload>(&self, codec: &F, input: In) -> Result {
         let target = &self.command.target;
-        let method = target.method::<F, In, Streaming<F::Message>>(self.client, form);
+        let method = target.method::<F, In, Streaming<F::Message>>(self.client, codec);
         let call = target.options(method.call(&Context::new(), input));
         let timeout = self.command.timeout.unwrap_or(DEFAULT_TIMEOUT);
         let mut replies = call.timeout(timeout).await.map_err(failure)?;
         while let Some(reply) = replies.next().await {
-            let reply = form.decode(reply.map_err(failure)?)?;
+            let reply = codec.decode(reply.map_err(failure)?)?;
             self.session.print(reply)?;
         }
         Ok(())
     }
 
     /// Sends each line of stdin; a wrong line ends the call.
-    async fn send_lines<F: Form>(&self, form: &F, sender: Sender<F::Message>) -> Result {
+    async fn send_lines<F: MessageCodec>(&self, codec: &F, sender: Sender<F::Message>) -> Result {
         let mut lines = BufReader::new(tokio::io::stdin()).lines();
         let mut number = 0;
         loop {
@@ -148,7 +148,7 @@ impl StreamCall<'_> {
             }
             let message = arguments::json(&format!("line {number} of stdin"), &line)?;
             self.info.check(self.session, &message)?;
-            if sender.send(form.encode(message)?).await.is_err() {
+            if sender.send(codec.encode(message)?).await.is_err() {
                 // The server has ended the stream; its answer has the reason.
                 return Ok(());
             }

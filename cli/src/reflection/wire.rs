@@ -1,10 +1,10 @@
-//! The messages of `grpc/reflection/v1/reflection.proto`, as far as they are asked for here. Of the fields
-//! that stand in a `oneof` there, one is set.
+//! The messages of `grpc/reflection/v1/reflection.proto` that the command uses. Of the fields that are a `oneof` in
+//! the `.proto`, exactly one is set.
 
 use micro::Message;
 
 #[derive(Clone, PartialEq, prost::Message, Message)]
-pub(super) struct Question {
+pub(super) struct ReflectionRequest {
     #[prost(string, optional, tag = "3")]
     pub(super) file_by_name: Option<String>,
     #[prost(string, optional, tag = "4")]
@@ -14,24 +14,24 @@ pub(super) struct Question {
 }
 
 #[derive(Clone, PartialEq, prost::Message, Message)]
-pub(super) struct Told {
+pub(super) struct ReflectionResponse {
     #[prost(message, optional, tag = "4")]
-    pub(super) files: Option<Files>,
+    pub(super) files: Option<FileDescriptors>,
     #[prost(message, optional, tag = "6")]
-    pub(super) services: Option<Services>,
+    pub(super) services: Option<ServiceList>,
     #[prost(message, optional, tag = "7")]
-    pub(super) failed: Option<Failed>,
+    pub(super) failed: Option<ErrorResponse>,
 }
 
 #[derive(Clone, PartialEq, prost::Message, Message)]
-pub(super) struct Files {
+pub(super) struct FileDescriptors {
     /// Encoded `google.protobuf.FileDescriptorProto`s.
     #[prost(bytes = "vec", repeated, tag = "1")]
     pub(super) files: Vec<Vec<u8>>,
 }
 
 #[derive(Clone, PartialEq, prost::Message, Message)]
-pub(super) struct Services {
+pub(super) struct ServiceList {
     #[prost(message, repeated, tag = "1")]
     pub(super) services: Vec<Service>,
 }
@@ -43,7 +43,7 @@ pub(super) struct Service {
 }
 
 #[derive(Clone, PartialEq, prost::Message, Message)]
-pub(super) struct Failed {
+pub(super) struct ErrorResponse {
     #[prost(int32, tag = "1")]
     pub(super) code: i32,
     #[prost(string, tag = "2")]

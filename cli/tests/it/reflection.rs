@@ -149,7 +149,7 @@ fn missing_field_is_reported_before_the_call() {
     let error = House::new().micro(&latest(&address, r#"{"town":"Cape Town"}"#));
     let error = error.failed(1);
     assert!(
-        error.contains("does not fit the endpoint") && error.contains("'town'"),
+        error.contains("does not match the endpoint") && error.contains("'town'"),
         "{error}"
     );
 }

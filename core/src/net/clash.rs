@@ -93,14 +93,14 @@ mod tests {
     }
 
     fn checked(name: &'static str, magic: &'static [&'static [u8]]) -> Result<()> {
-        let mut protocols = crate::Socket::new().spoken();
+        let mut protocols = crate::Socket::new().all_protocols();
         protocols.push(Arc::new(Magic(name, magic)));
         check(&protocols, true)
     }
 
     #[test]
     fn built_in_protocols_are_told_apart() {
-        assert!(check(&crate::Socket::new().spoken(), true).is_ok());
+        assert!(check(&crate::Socket::new().all_protocols(), true).is_ok());
         assert!(checked("own", &[b"\x01OWN"]).is_ok());
     }
 

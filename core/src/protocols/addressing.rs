@@ -1,4 +1,4 @@
-//! Whom a request of HTTP is meant for and who sends it, as headers; and the question who answers at an address.
+//! Headers that name the intended server and the caller of a request, and the probe for a server's identity.
 
 use std::sync::Arc;
 
@@ -19,20 +19,20 @@ use crate::{
     transport::addressee::Addressee,
 };
 
-/// Bytes of the text of a refusal.
-const REFUSAL: usize = 64 * 1024;
+/// Maximum size of the body of an error, in bytes.
+const MAX_ERROR_SIZE: usize = 64 * 1024;
 
-/// How a client says whom it means. To a node whose server would not check it, nothing is said.
+/// The addressing headers of requests to one node; empty if the node's server would not check them.
 #[derive(Debug, Default)]
 pub(crate) struct Addressing {
     addressee: Addressee,
     headers: Vec<(HeaderName, HeaderValue)>,
-    /// Where the node is asked who it is.
+    /// The URI of the identity probe.
     uri: Uri,
 }
 
 impl Addressing {
-    /// For requests to an address; `secure` says that TLS is spoken there.
+    /// Headers for requests to `address`; `secure` selects `https`.
     pub(crate) fn new(addressee: Addressee, address: &str, secure: bool) -> Self {
         let mut parts = Parts::default();
         parts.scheme = Some(if secure { Scheme::HTTPS } else { Scheme::HTTP });
@@ -58,19 +58,19 @@ impl Addressing {
         }
     }
 
-    /// Whether somebody is named.
+    /// Whether there are addressing headers.
     pub(crate) fn is_some(&self) -> bool {
         !self.headers.is_empty()
     }
 
-    /// Writes it into the headers of a request.
+    /// Adds the headers to a request.
     pub(crate) fn write(&self, headers: &mut HeaderMap) {
         for (name, value) in &self.headers {
             headers.insert(name, value.clone());
         }
     }
 
-    /// The request that asks a node whether it is the one that is meant.
+    /// The request that asks a node for its identity.
     pub(crate) fn question(&self) -> Request<HttpBody> {
         let mut request = Request::new(HttpBody::empty());
         *request.method_mut() = Method::OPTIONS;
@@ -79,7 +79,7 @@ impl Addressing {
         request
     }
 
-    /// Whether a node answers: any response is a sign of life, unless it is known who has to give it.
+    /// Checks that a node responds and, if there are addressing headers, that it has the expected identity.
     pub(crate) async fn knock(&self, node: &Arc<Node>) -> Result<()> {
         if self.is_some() {
             let answer = node.send(self.question(), &Sent::default()).await?;
@@ -91,21 +91,21 @@ impl Addressing {
         node.send(request, &Sent::default()).await.map(drop)
     }
 
-    /// Reads the answer to that.
+    /// Checks the response to [`question`](Self::question).
     ///
     /// # Errors
-    /// For the reason `WRONG_SERVER` where another server answers.
+    /// Reason `WRONG_SERVER` if another server responds.
     pub(crate) async fn read(&self, response: Response<HttpBody>) -> Result<()> {
         let there = identity(response.headers());
         if response.status() == StatusCode::SERVICE_UNAVAILABLE {
             let (head, body) = response.into_parts();
-            return Err(failure::read(head.status, &head.headers, body, REFUSAL).await);
+            return Err(failure::read(head.status, &head.headers, body, MAX_ERROR_SIZE).await);
         }
         self.addressee.check(there.as_ref())
     }
 }
 
-/// A name as the value of a header; `None` for one that HTTP cannot carry, or that is empty.
+/// A name as a header value; `None` if the name is empty or not a valid value.
 fn value(name: &str) -> Option<HeaderValue> {
     let is_plain = !name.is_empty() && name.trim() == name;
     HeaderValue::from_bytes(name.as_bytes())
@@ -113,12 +113,12 @@ fn value(name: &str) -> Option<HeaderValue> {
         .filter(|_| is_plain)
 }
 
-/// The service and node that headers name; `None` where they name neither.
+/// The service and node in the headers; `None` if neither is present.
 fn identity(headers: &HeaderMap) -> Option<Identity> {
     if !headers.contains_key(TO_SERVICE) && !headers.contains_key(TO_NODE) {
         return None;
     }
-    // Several that differ are nobody's name.
+    // Different values are joined, so that they match no name.
     let text = |name: HeaderName| {
         let mut names: Vec<_> = headers.get_all(name).iter().collect();
         names.dedup();
@@ -130,30 +130,30 @@ fn identity(headers: &HeaderMap) -> Option<Identity> {
     Some(Identity::new(&text(TO_SERVICE), &text(TO_NODE)))
 }
 
-/// What becomes of a request by whom it is meant for.
-pub(crate) enum Meant {
-    /// It is to be answered here.
-    Here,
-    /// Another is meant.
-    Elsewhere(Error),
-    /// It only asks who is here.
-    Asked(Response<HttpBody>),
+/// The result of [`check`].
+pub(crate) enum AddressCheck {
+    /// The request is for this server, or names no server.
+    Accepted,
+    /// The request is for another server.
+    Misdirected(Error),
+    /// The request only asks for this server's identity; this is the response.
+    Identified(Response<HttpBody>),
 }
 
-/// Looks whom the headers of a request name.
-pub(crate) fn look(call: &dyn Call, method: &Method, headers: &HeaderMap) -> Meant {
+/// Compares the service and node that a request names with this server's.
+pub(crate) fn check(call: &dyn Call, method: &Method, headers: &HeaderMap) -> AddressCheck {
     let Some(meant) = identity(headers) else {
-        return Meant::Here;
+        return AddressCheck::Accepted;
     };
     match call.is_meant(&meant) {
         Err(error) if *method == Method::OPTIONS => {
             let status = StatusCode::SERVICE_UNAVAILABLE;
-            Meant::Asked(failed(&error, status))
+            AddressCheck::Identified(failed(&error, status))
         }
         Err(error) => {
             let caller = headers.get(FROM_SERVICE);
             tracing::debug!(%error, ?caller, "a request is meant for another server");
-            Meant::Elsewhere(error)
+            AddressCheck::Misdirected(error)
         }
         Ok(is_certain) if *method == Method::OPTIONS => {
             let mut response = Response::new(HttpBody::empty());
@@ -163,8 +163,8 @@ pub(crate) fn look(call: &dyn Call, method: &Method, headers: &HeaderMap) -> Mea
                     response.headers_mut().insert(name, value.clone());
                 }
             }
-            Meant::Asked(response)
+            AddressCheck::Identified(response)
         }
-        Ok(_) => Meant::Here,
+        Ok(_) => AddressCheck::Accepted,
     }
 }

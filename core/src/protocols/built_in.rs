@@ -1,4 +1,4 @@
-//! What the port of this build speaks by HTTP.
+//! The HTTP protocols that are built in.
 
 use std::sync::Arc;
 
@@ -27,8 +27,8 @@ pub(crate) const NAMES: &[&str] = &[
     "http",
 ];
 
-/// What a port speaks by HTTP. Of the dialects the first that speaks a request answers it; pages of other
-/// origins may call if `origins` has theirs.
+/// The HTTP protocols of a port. The first dialect that accepts a request answers it. Web pages may call if `origins`
+/// contains their origin.
 pub(crate) fn protocols(limits: &Arc<Limits>, origins: Option<&Origins>) -> Vec<Arc<dyn Protocol>> {
     let mut others: Vec<Arc<dyn Dialect>> = vec![Arc::new(ops::Ops::new())];
     #[cfg(feature = "grpc")]
@@ -38,7 +38,7 @@ pub(crate) fn protocols(limits: &Arc<Limits>, origins: Option<&Origins>) -> Vec<
     #[cfg(feature = "connect")]
     others.push(Arc::new(connect::Server));
     #[cfg(feature = "json")]
-    others.push(Arc::new(json::Plain));
+    others.push(Arc::new(json::Server));
     if let Some(origins) = origins {
         let cors = cors::Cors {
             origins: origins.clone(),
@@ -46,21 +46,21 @@ pub(crate) fn protocols(limits: &Arc<Limits>, origins: Option<&Origins>) -> Vec<
         };
         others.insert(0, Arc::new(cors));
     }
-    let answering = |dialects| server::Answering {
+    let dispatchers = |dialects| server::DispatcherFactory {
         limits: limits.clone(),
         origins: origins.cloned().map(Arc::new),
         dialects,
     };
-    // Of the two versions a client that speaks both is given the first.
+    // A client that supports both versions gets the first.
     vec![
         #[cfg(feature = "grpc")]
-        Arc::new(server::Http2(answering(
+        Arc::new(server::Http2(dispatchers(
             std::iter::once(grpc as Arc<dyn Dialect>)
                 .chain(others.iter().cloned())
                 .collect(),
         ))),
         Arc::new(server::Http1 {
-            answering: answering(others.into()),
+            dispatchers: dispatchers(others.into()),
             takeovers: vec![
                 #[cfg(feature = "mucp")]
                 Arc::new(mucp::Server),

@@ -1,4 +1,4 @@
-//! A way to one node over either version of HTTP, for protocols that are spoken over both.
+//! A client for one node over HTTP/1.1 or HTTP/2, for protocols that use both.
 
 use std::sync::Arc;
 
@@ -24,8 +24,8 @@ use crate::{
     },
 };
 
-/// What a way to a node is made of.
-pub(crate) struct Opening<'a> {
+/// The parts of an [`HttpPeer`].
+pub(crate) struct PeerOptions<'a> {
     pub(crate) node: &'a Node,
     pub(crate) addressee: Addressee,
     pub(crate) version: Version,
@@ -36,8 +36,8 @@ pub(crate) struct Opening<'a> {
     pub(crate) pool: Arc<Pool>,
 }
 
-/// What every connection to a node knows of it.
-pub(crate) struct About {
+/// Data about a node that its connections share.
+pub(crate) struct NodeInfo {
     paths: Paths,
     pub(crate) addressing: Arc<Addressing>,
     pub(crate) limits: Arc<Limits>,
@@ -45,23 +45,23 @@ pub(crate) struct About {
     pub(crate) compression: Option<Encoding>,
 }
 
-impl Opening<'_> {
-    /// A way to the node; `make` makes what sends by a line.
-    pub(crate) fn way<S: SendOne>(
+impl PeerOptions<'_> {
+    /// Creates a peer; `make` creates the sender for a channel.
+    pub(crate) fn connect<S: SendOne>(
         self,
-        make: impl Fn(Line, &Arc<About>) -> S + Send + Sync + 'static,
-    ) -> Ways<S> {
+        make: impl Fn(HttpChannel, &Arc<NodeInfo>) -> S + Send + Sync + 'static,
+    ) -> HttpPeer<S> {
         let (address, is_secure) = (&self.node.address, self.network.is_secure());
         let addressing = Arc::new(Addressing::new(self.addressee, address, is_secure));
-        let about = Arc::new(About {
+        let info = Arc::new(NodeInfo {
             paths: Paths::new(self.node, is_secure, self.limits.max_endpoint_names),
             addressing: addressing.clone(),
             limits: self.limits.clone(),
             compression: self.compression,
         });
-        let make = move |line| make(line, &about);
+        let make = move |channel| make(channel, &info);
         let (network, limits, pool) = (self.network, self.limits, self.pool);
-        Ways::new(
+        HttpPeer::new(
             self.version,
             address,
             addressing,
@@ -73,11 +73,11 @@ impl Opening<'_> {
     }
 }
 
-impl About {
-    /// Where a request goes.
+impl NodeInfo {
+    /// The URI of a request.
     ///
     /// # Errors
-    /// `InvalidArgument` for one whose metadata is too large, or whose endpoint HTTP cannot name.
+    /// `InvalidArgument` if the metadata is too large, or the endpoint cannot be a URI.
     pub(crate) fn uri(&self, request: &message::Request) -> Result<Uri> {
         let head = request.context().metadata().as_block().len();
         if head > self.limits.max_head_size {
@@ -90,7 +90,7 @@ impl About {
     }
 }
 
-/// What goes wrong while an answer comes says nothing of the work, unless that it is too large.
+/// Marks the outcome of a call whose response broke off as unknown; a response that is too large was answered.
 pub(crate) fn unknown(error: Error) -> Error {
     match error.code() {
         Code::ResourceExhausted => error.with_outcome(Outcome::Answered),
@@ -98,18 +98,18 @@ pub(crate) fn unknown(error: Error) -> Error {
     }
 }
 
-/// Which version is spoken to a node.
+/// The version of HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Version {
-    /// HTTP/1.1: a connection for each request under way.
+    /// HTTP/1.1: one connection for each concurrent request.
     One,
-    /// HTTP/2: a connection for each thread that calls.
+    /// HTTP/2: one connection for each calling thread.
     #[cfg(feature = "grpc")]
     Two,
 }
 
 impl Version {
-    /// What is offered in the negotiation of TLS.
+    /// The ALPN name.
     pub(crate) fn alpn(self) -> &'static str {
         match self {
             Version::One => h1::ALPN,
@@ -119,59 +119,59 @@ impl Version {
     }
 }
 
-/// What requests are sent by.
+/// Sends requests to a node over one version of HTTP.
 #[derive(Clone)]
-pub(crate) enum Line {
+pub(crate) enum HttpChannel {
     One(Arc<h1::Node>),
     #[cfg(feature = "grpc")]
     Two(Arc<Channel>),
 }
 
-/// Kept until an answer is read.
+/// Counts a stream of an HTTP/2 connection as busy until the response is read.
 #[derive(Debug)]
-pub(crate) enum Held {
-    Nothing,
+pub(crate) enum StreamGuard {
+    None,
     #[cfg(feature = "grpc")]
     Stream {
         _busy: Busy,
     },
 }
 
-impl Line {
-    /// Sends a request; gives the head of its answer, whose body comes as it comes.
+impl HttpChannel {
+    /// Sends a request. Returns when the head of the response has arrived; the body follows.
     pub(crate) async fn exchange(
         &self,
         mut request: Request<HttpBody>,
         sent: Sent,
-    ) -> Result<(Response<HttpBody>, Held)> {
+    ) -> Result<(Response<HttpBody>, StreamGuard)> {
         match self {
-            Line::One(node) => {
+            HttpChannel::One(node) => {
                 *request.version_mut() = http::Version::HTTP_11;
-                Ok((node.send(request, &sent).await?, Held::Nothing))
+                Ok((node.send(request, &sent).await?, StreamGuard::None))
             }
             #[cfg(feature = "grpc")]
-            Line::Two(channel) => {
+            HttpChannel::Two(channel) => {
                 *request.version_mut() = http::Version::HTTP_2;
                 let (response, busy) = channel.clone().exchange(request, sent).await?;
-                Ok((response, Held::Stream { _busy: busy }))
+                Ok((response, StreamGuard::Stream { _busy: busy }))
             }
         }
     }
 }
 
-/// A way to one node, which has a sender for each connection.
-pub(crate) enum Ways<S> {
+/// A [`Peer`] over HTTP, with one sender for each connection.
+pub(crate) enum HttpPeer<S> {
     One(Arc<h1::Node>, Arc<Adapter<S>>, Arc<Addressing>),
     #[cfg(feature = "grpc")]
     Two {
         addressing: Arc<Addressing>,
-        connections: Connections<(Line, Arc<Adapter<S>>)>,
-        make: Box<dyn Fn(Line) -> S + Send + Sync>,
+        connections: Connections<(HttpChannel, Arc<Adapter<S>>)>,
+        make: Box<dyn Fn(HttpChannel) -> S + Send + Sync>,
     },
 }
 
-impl<S: SendOne> Ways<S> {
-    /// Ways over a version; `make` makes what sends by a line.
+impl<S: SendOne> HttpPeer<S> {
+    /// Creates a peer over a version of HTTP; `make` creates the sender for a channel.
     pub(crate) fn new(
         version: Version,
         address: &str,
@@ -179,16 +179,16 @@ impl<S: SendOne> Ways<S> {
         network: SharedNetwork,
         limits: Arc<Limits>,
         pool: Arc<Pool>,
-        make: impl Fn(Line) -> S + Send + Sync + 'static,
+        make: impl Fn(HttpChannel) -> S + Send + Sync + 'static,
     ) -> Self {
         match version {
             Version::One => {
                 let node = h1::Node::new(address, network, limits, pool);
-                let sender = make(Line::One(node.clone()));
-                Ways::One(node, Arc::new(Adapter::new(sender)), addressing)
+                let sender = make(HttpChannel::One(node.clone()));
+                HttpPeer::One(node, Arc::new(Adapter::new(sender)), addressing)
             }
             #[cfg(feature = "grpc")]
-            Version::Two => Ways::Two {
+            Version::Two => HttpPeer::Two {
                 addressing,
                 connections: Connections::new(address, network, limits, pool),
                 make: Box::new(make),
@@ -197,52 +197,52 @@ impl<S: SendOne> Ways<S> {
     }
 
     #[cfg(feature = "grpc")]
-    fn current(&self) -> Result<Arc<(Line, Arc<Adapter<S>>)>> {
-        let Ways::Two {
+    fn current(&self) -> Result<Arc<(HttpChannel, Arc<Adapter<S>>)>> {
+        let HttpPeer::Two {
             connections, make, ..
         } = self
         else {
-            return Err(Error::internal("HTTP/1.1 has no such connections"));
+            return Err(Error::internal("HTTP/1.1 has no shared connections"));
         };
         connections.current(|channel| {
-            let line = Line::Two(channel);
-            (line.clone(), Arc::new(Adapter::new(make(line))))
+            let channel = HttpChannel::Two(channel);
+            (channel.clone(), Arc::new(Adapter::new(make(channel))))
         })
     }
 }
 
-impl<S: SendOne> Peer for Ways<S> {
+impl<S: SendOne> Peer for HttpPeer<S> {
     fn connection(&self) -> Result<Arc<dyn Connection>> {
         match self {
-            Ways::One(_, adapter, _) => Ok(adapter.clone()),
+            HttpPeer::One(_, adapter, _) => Ok(adapter.clone()),
             #[cfg(feature = "grpc")]
-            Ways::Two { .. } => Ok(self.current()?.1.clone()),
+            HttpPeer::Two { .. } => Ok(self.current()?.1.clone()),
         }
     }
 
     fn probe(&self) -> Probe {
         match self {
-            Ways::One(node, _, addressing) => {
+            HttpPeer::One(node, _, addressing) => {
                 let (node, addressing) = (node.clone(), addressing.clone());
                 Box::pin(async move { addressing.knock(&node).await })
             }
             #[cfg(feature = "grpc")]
-            Ways::Two {
+            HttpPeer::Two {
                 connections,
                 addressing,
                 ..
             } => {
-                let line = self.current().map(|current| current.0.clone());
-                let probe = connections.probe(line.clone().and_then(|line| match line {
-                    Line::Two(channel) => Ok(channel),
-                    Line::One(_) => Err(Error::internal("this is no HTTP/2")),
+                let channel = self.current().map(|current| current.0.clone());
+                let probe = connections.probe(channel.clone().and_then(|channel| match channel {
+                    HttpChannel::Two(channel) => Ok(channel),
+                    HttpChannel::One(_) => Err(Error::internal("the connection is not HTTP/2")),
                 }));
                 let addressing = addressing.clone();
                 Box::pin(async move {
                     probe.await?;
                     if addressing.is_some() {
                         let question = addressing.question();
-                        let (answer, _held) = line?.exchange(question, Sent::default()).await?;
+                        let (answer, _guard) = channel?.exchange(question, Sent::default()).await?;
                         addressing.read(answer).await?;
                     }
                     Ok(())
@@ -253,9 +253,9 @@ impl<S: SendOne> Peer for Ways<S> {
 
     fn close(&self) {
         match self {
-            Ways::One(node, ..) => node.close(),
+            HttpPeer::One(node, ..) => node.close(),
             #[cfg(feature = "grpc")]
-            Ways::Two { connections, .. } => connections.close(),
+            HttpPeer::Two { connections, .. } => connections.close(),
         }
     }
 }

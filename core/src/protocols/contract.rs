@@ -26,9 +26,9 @@ use crate::{
 };
 
 /// How long what must happen may take on a busy machine.
-const SOON: Duration = Duration::from_secs(10);
+const EVENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long what must not happen is waited for.
-const SHORT: Duration = Duration::from_millis(100);
+const NO_EVENT_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Runs every rule.
 pub async fn all<P: Protocol>(
@@ -62,18 +62,18 @@ fn its_examples_are_known_byte_by_byte(protocol: &dyn Protocol) {
 }
 
 /// Answers `Contract.Echo`, fails `Contract.Fail`; `Contract.Wait` begins and waits for its turn.
-struct Service {
+struct ContractService {
     begun: mpsc::Sender<()>,
     go_on: Arc<Notify>,
 }
 
 /// What a waiting call tells, and what lets it go on.
-struct Waiting {
+struct PendingCall {
     begun: mpsc::Receiver<()>,
     go_on: Arc<Notify>,
 }
 
-impl Call for Service {
+impl Call for ContractService {
     fn call(&self, mut request: Request) -> Answer {
         let (begun, go_on) = (self.begun.clone(), self.go_on.clone());
         Box::pin(async move {
@@ -90,14 +90,14 @@ impl Call for Service {
     }
 }
 
-fn service() -> (Arc<dyn Call>, Waiting) {
+fn service() -> (Arc<dyn Call>, PendingCall) {
     let (sender, begun) = mpsc::channel(1);
     let go_on = Arc::new(Notify::new());
-    let service = Service {
+    let service = ContractService {
         begun: sender,
         go_on: go_on.clone(),
     };
-    (Arc::new(service), Waiting { begun, go_on })
+    (Arc::new(service), PendingCall { begun, go_on })
 }
 
 async fn calls_are_answered_on_a_port_of_every_protocol<P: Protocol>(
@@ -124,13 +124,15 @@ async fn calls_are_answered_on_a_port_of_every_protocol<P: Protocol>(
         let peer = socket.open(&node)?;
         send(peer.connection()?, &mut request, Attempt::new()).await
     };
-    let answer = soon(native).await.map(|answer| answer.into_parts().1);
+    let answer = within_timeout(native)
+        .await
+        .map(|answer| answer.into_parts().1);
     let answer = answer.unwrap_or_else(|error| panic!("the native protocol goes on: {error}"));
     assert_eq!(
         answer.as_bytes().map(|body| &body[..]),
         Some(&b"native"[..])
     );
-    soon(listener.close()).await;
+    within_timeout(listener.close()).await;
 }
 
 async fn going_away_lets_a_call_end<P: Protocol>(
@@ -140,19 +142,19 @@ async fn going_away_lets_a_call_end<P: Protocol>(
     let (service, mut waiting) = service();
     let listener = alone(protocol, service).await;
     let leaving = async {
-        soon(waiting.begun.recv()).await;
+        within_timeout(waiting.begun.recv()).await;
         listener.go_away().await;
-        let early = timeout(SHORT, listener.drained()).await;
+        let early = timeout(NO_EVENT_TIMEOUT, listener.drained()).await;
         assert!(early.is_err(), "drained although a call is at work");
         waiting.go_on.notify_one();
-        soon(listener.drained()).await;
+        within_timeout(listener.drained()).await;
     };
     let (answer, ()) = tokio::join!(called(&*listener, "Contract.Wait", "1", call), leaving);
     assert_eq!(
         answer.unwrap_or_else(|error| panic!("an answer: {error}")),
         "1"
     );
-    soon(listener.close()).await;
+    within_timeout(listener.close()).await;
 }
 
 async fn closing_breaks_calls_off<P: Protocol>(
@@ -162,8 +164,8 @@ async fn closing_breaks_calls_off<P: Protocol>(
     let (service, mut waiting) = service();
     let listener = alone(protocol, service).await;
     let closing = async {
-        soon(waiting.begun.recv()).await;
-        soon(listener.close()).await;
+        within_timeout(waiting.begun.recv()).await;
+        within_timeout(listener.close()).await;
     };
     let (answer, ()) = tokio::join!(called(&*listener, "Contract.Wait", "1", call), closing);
     assert!(answer.is_err(), "the connection was closed: {answer:?}");
@@ -185,11 +187,11 @@ async fn called(
     call: &impl AsyncFn(String, String, Bytes) -> Result<Bytes>,
 ) -> Result<Bytes> {
     let body = Bytes::copy_from_slice(body.as_bytes());
-    soon(call(listener.address(), endpoint.to_owned(), body)).await
+    within_timeout(call(listener.address(), endpoint.to_owned(), body)).await
 }
 
 /// What must happen, within a time that only a hang exceeds.
-async fn soon<T>(work: impl Future<Output = T>) -> T {
-    let done = timeout(SOON, work).await;
-    done.unwrap_or_else(|_| panic!("it did not happen within {SOON:?}"))
+async fn within_timeout<T>(work: impl Future<Output = T>) -> T {
+    let done = timeout(EVENT_TIMEOUT, work).await;
+    done.unwrap_or_else(|_| panic!("it did not happen within {EVENT_TIMEOUT:?}"))
 }

@@ -7,9 +7,9 @@ use http::{
 };
 
 use super::{
+    connection_context::ConnectionContext,
     dialect::Dialect,
     origins::{ANY, Origins},
-    site::Site,
 };
 use crate::{
     http::{HttpBegun, HttpBody},
@@ -54,11 +54,16 @@ impl Dialect for Cors {
         self.allows(head).is_some()
     }
 
-    fn begin(&self, request: Request<HttpBody>, site: &Site, now: Nanos) -> HttpBegun {
+    fn begin(
+        &self,
+        request: Request<HttpBody>,
+        connection: &ConnectionContext,
+        now: Nanos,
+    ) -> HttpBegun {
         let (head, body) = request.into_parts();
         let allowed = self.allows(&head);
         if let Some(asked) = preflight(&head) {
-            let most = site.limits.max_message_size;
+            let most = connection.limits.max_message_size;
             return HttpBegun::poll(Box::pin(async move {
                 // Until it has all come it counts as under way; what it says does not matter.
                 let _ = body.collect(most).await;
@@ -70,7 +75,7 @@ impl Dialect for Cors {
             *response.status_mut() = StatusCode::NOT_FOUND;
             return HttpBegun::Done(marked(response, allowed));
         };
-        match dialect.begin(Request::from_parts(head, body), site, now) {
+        match dialect.begin(Request::from_parts(head, body), connection, now) {
             HttpBegun::Done(response) => HttpBegun::Done(marked(response, allowed)),
             HttpBegun::Running(answer) => {
                 HttpBegun::Running(Box::pin(async move { marked(answer.await, allowed) }))

@@ -2,7 +2,7 @@
 
 use http::{Request, request::Parts};
 
-use super::site::Site;
+use super::connection_context::ConnectionContext;
 use crate::{
     http::{HttpAnswer, HttpBegun, HttpBody},
     time::{self, Nanos},
@@ -15,11 +15,16 @@ pub(crate) trait Dialect: Send + Sync + 'static {
 
     /// Answers a request in place if that takes no waiting, else hands back what is left to do; errors are answers
     /// too. `now` is when it was read. Dropping what is left cancels the work.
-    fn begin(&self, request: Request<HttpBody>, site: &Site, now: Nanos) -> HttpBegun;
+    fn begin(
+        &self,
+        request: Request<HttpBody>,
+        connection: &ConnectionContext,
+        now: Nanos,
+    ) -> HttpBegun;
 
     /// Answers a request.
-    fn answer(&self, request: Request<HttpBody>, site: &Site) -> HttpAnswer {
-        match self.begin(request, site, time::now()) {
+    fn answer(&self, request: Request<HttpBody>, connection: &ConnectionContext) -> HttpAnswer {
+        match self.begin(request, connection, time::now()) {
             HttpBegun::Done(response) => Box::pin(async { response }),
             HttpBegun::Running(answer) => answer,
         }

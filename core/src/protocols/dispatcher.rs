@@ -1,4 +1,4 @@
-//! What answers the HTTP requests of a connection: each goes to the first dialect that speaks it.
+//! Passes each HTTP request of a connection to the first dialect that accepts it.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use http::{HeaderValue, Request, Response, StatusCode, header};
 
 use super::{
     access::Access,
-    addressing::{self, Meant},
+    addressing::{self, AddressCheck},
+    connection_context::ConnectionContext,
     dialect::Dialect,
     failure::failed,
-    site::Site,
 };
 use crate::{
     call::{Answer, Begun, Call, Identity, Listing, Operations, Shape},
@@ -26,9 +26,9 @@ use crate::{
 
 /// Answers the HTTP requests of one connection.
 pub(crate) struct RequestDispatcher {
-    pub(crate) site: Site,
+    pub(crate) connection: ConnectionContext,
     buffered: Arc<Buffered>,
-    /// In the order in which they are asked; the last one takes what no other wants.
+    /// In order of precedence.
     dialects: Arc<[Arc<dyn Dialect>]>,
 }
 
@@ -40,68 +40,78 @@ impl RequestDispatcher {
         access: Access,
         dialects: Arc<[Arc<dyn Dialect>]>,
     ) -> Self {
-        let call = Arc::new(Admitted {
+        let call = Arc::new(BufferLimit {
             call,
             buffered: buffered.clone(),
         });
         RequestDispatcher {
-            site: Site::new(call, limits, access),
+            connection: ConnectionContext::new(call, limits, access),
             buffered,
             dialects,
         }
     }
 
-    fn pass(&self, request: Request<HttpBody>, site: &Site) -> HttpAnswer {
+    fn pass(&self, request: Request<HttpBody>, connection: &ConnectionContext) -> HttpAnswer {
         let (head, body) = request.into_parts();
         match self.dialects.iter().find(|dialect| dialect.speaks(&head)) {
-            Some(dialect) => dialect.answer(Request::from_parts(head, body), site),
-            None => no_dialect(body, site.limits.max_message_size),
+            Some(dialect) => dialect.answer(Request::from_parts(head, body), connection),
+            None => no_dialect(body, connection.limits.max_message_size),
         }
     }
 
     fn dispatch(&self, request: Request<HttpBody>, now: Nanos) -> HttpBegun {
         let (head, body) = request.into_parts();
         match self.dialects.iter().find(|dialect| dialect.speaks(&head)) {
-            Some(dialect) => dialect.begin(Request::from_parts(head, body), &self.site, now),
-            None => HttpBegun::poll(no_dialect(body, self.site.limits.max_message_size)),
+            Some(dialect) => dialect.begin(Request::from_parts(head, body), &self.connection, now),
+            None => HttpBegun::poll(no_dialect(body, self.connection.limits.max_message_size)),
         }
     }
 }
 
 impl HttpService for RequestDispatcher {
     fn limits(&self) -> &Arc<Limits> {
-        &self.site.limits
+        &self.connection.limits
     }
 
     fn intake(&self) -> Arc<Intake> {
         let account = self.buffered.account();
-        Arc::new(Intake::new(account, self.site.limits.frame_timeout))
+        Arc::new(Intake::new(account, self.connection.limits.frame_timeout))
     }
 
-    // Answers a request by the first dialect that it is of; 404 where there is none, 403 where it may not come in.
+    // 403 if access is denied, 404 if no dialect accepts the request.
     fn answer(&self, request: Request<HttpBody>) -> HttpAnswer {
-        if let Some(refused) = self.site.access.answer(request.uri(), request.headers()) {
+        if let Some(refused) = self
+            .connection
+            .access
+            .answer(request.uri(), request.headers())
+        {
             return Box::pin(async { refused });
         }
-        match addressing::look(&*self.site.call, request.method(), request.headers()) {
-            Meant::Here => self.pass(request, &self.site),
-            Meant::Elsewhere(error) => self.pass(request, &self.site.refusing(error)),
-            Meant::Asked(response) => Box::pin(async { response }),
+        match addressing::check(&*self.connection.call, request.method(), request.headers()) {
+            AddressCheck::Accepted => self.pass(request, &self.connection),
+            AddressCheck::Misdirected(error) => {
+                self.pass(request, &self.connection.refusing(error))
+            }
+            AddressCheck::Identified(response) => Box::pin(async { response }),
         }
     }
 
     fn begin(&self, request: Request<HttpBody>, now: Nanos) -> HttpBegun {
-        if let Some(refused) = self.site.access.answer(request.uri(), request.headers()) {
+        if let Some(refused) = self
+            .connection
+            .access
+            .answer(request.uri(), request.headers())
+        {
             return HttpBegun::Done(refused);
         }
-        match addressing::look(&*self.site.call, request.method(), request.headers()) {
-            Meant::Here => {}
-            Meant::Elsewhere(error) => {
+        match addressing::check(&*self.connection.call, request.method(), request.headers()) {
+            AddressCheck::Accepted => {}
+            AddressCheck::Misdirected(error) => {
                 let intake = self.intake();
                 let request = request.map(|body| body.taken_by(Some(&intake)));
-                return HttpBegun::poll(self.pass(request, &self.site.refusing(error)));
+                return HttpBegun::poll(self.pass(request, &self.connection.refusing(error)));
             }
-            Meant::Asked(response) => return HttpBegun::Done(response),
+            AddressCheck::Identified(response) => return HttpBegun::Done(response),
         }
         let here = request.body().here();
         let streams = matches!(request.body(), HttpBody::Stream(_));
@@ -113,12 +123,12 @@ impl HttpService for RequestDispatcher {
         match self.dispatch(request, now) {
             HttpBegun::Running(answer) => {
                 if !streams {
-                    // It was admitted: the next one is not.
+                    // The body counts against the limit of later requests.
                     intake.keep(here);
                 }
                 HttpBegun::Running(Box::pin(async move {
                     let answer = answer.await;
-                    // Held until the call has ended.
+                    // The body is counted until the call ends.
                     drop(intake);
                     answer
                 }))
@@ -132,21 +142,21 @@ impl HttpService for RequestDispatcher {
     }
 }
 
-/// Calls, while no more bytes are held than may be.
-struct Admitted {
+/// Refuses calls while the buffered bytes are over the limit.
+struct BufferLimit {
     call: Arc<dyn Call>,
     buffered: Arc<Buffered>,
 }
 
-impl Admitted {
-    /// Why a request is refused. What asks how the server is gets its answer all the same.
+impl BufferLimit {
+    /// The error for a refused request. `Debug.*` endpoints are never refused.
     fn refusal(&self, request: &message::Request) -> Option<Error> {
         let error = self.buffered.over()?;
         (!request.endpoint().starts_with("Debug.")).then_some(error)
     }
 }
 
-impl Call for Admitted {
+impl Call for BufferLimit {
     fn call(&self, request: message::Request) -> Answer {
         match self.refusal(&request) {
             Some(error) => Box::pin(async { Err(error) }),
@@ -182,10 +192,10 @@ impl Call for Admitted {
     }
 }
 
-/// The answer to what no dialect wants, when all of it has come: it counts as under way until then.
+/// Answers 404 once the body has been read. The request counts as in progress until then.
 fn no_dialect(body: HttpBody, most: usize) -> HttpAnswer {
     Box::pin(async move {
-        // Whether it came whole changes nothing.
+        // The response is the same if reading fails.
         let _ = body.collect(most).await;
         let mut response = Response::new(HttpBody::Whole(Bytes::from_static(NOT_FOUND)));
         *response.status_mut() = StatusCode::NOT_FOUND;
@@ -195,5 +205,4 @@ fn no_dialect(body: HttpBody, most: usize) -> HttpAnswer {
     })
 }
 
-/// What is said then.
-const NOT_FOUND: &[u8] = b"no protocol spoken here has such requests\n";
+const NOT_FOUND: &[u8] = b"no protocol of this port accepts this request\n";

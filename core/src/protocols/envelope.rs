@@ -20,12 +20,12 @@ use crate::{
     time::{self, NEVER, Nanos},
 };
 
-/// Bytes in front of each message.
+/// Size of the prefix of each message, in bytes.
 pub(crate) const PREFIX: usize = 5;
-/// The flag of a message that is compressed.
+/// The flag of a compressed message.
 pub(crate) const COMPRESSED: u8 = 1;
 
-/// One message as it came.
+/// A received message with its flags.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Envelope {
     pub(crate) flags: u8,
@@ -33,10 +33,10 @@ pub(crate) struct Envelope {
 }
 
 impl Envelope {
-    /// The message, decompressed by what the header `named` said, to at most `most` bytes.
+    /// Decompresses the message to at most `most` bytes. `named` is the header that names the encoding.
     ///
     /// # Errors
-    /// `Internal` for one that is compressed where nothing was said.
+    /// `Internal` if the message is compressed and there is no such header.
     pub(crate) fn open(
         self,
         encoding: Option<Encoding>,
@@ -53,32 +53,32 @@ impl Envelope {
     }
 }
 
-/// A message in its envelope.
+/// Encodes a message with its envelope.
 ///
 /// # Errors
 /// `ResourceExhausted` for a message of 4 GiB or more.
-pub(crate) fn seal(flags: u8, message: &[u8]) -> Result<Bytes> {
-    let mut sealed = BytesMut::new();
-    seal_into(&mut sealed, flags, message)?;
-    Ok(sealed.freeze())
+pub(crate) fn encode(flags: u8, message: &[u8]) -> Result<Bytes> {
+    let mut encoded = BytesMut::new();
+    encode_into(&mut encoded, flags, message)?;
+    Ok(encoded.freeze())
 }
 
-/// Adds a message in its envelope to others.
+/// Appends a message with its envelope.
 ///
 /// # Errors
-/// As of [`seal`]; nothing is added then.
-pub(crate) fn seal_into(sealed: &mut BytesMut, flags: u8, message: &[u8]) -> Result<()> {
+/// As [`encode`]; on an error nothing is appended.
+pub(crate) fn encode_into(encoded: &mut BytesMut, flags: u8, message: &[u8]) -> Result<()> {
     let prefix = prefix(flags, message)?;
-    sealed.reserve(PREFIX + message.len());
-    sealed.put_slice(&prefix);
-    sealed.put_slice(message);
+    encoded.reserve(PREFIX + message.len());
+    encoded.put_slice(&prefix);
+    encoded.put_slice(message);
     Ok(())
 }
 
-/// What an envelope has before its message.
+/// Encodes the prefix of an envelope.
 ///
 /// # Errors
-/// As of [`seal`].
+/// As [`encode`].
 pub(crate) fn prefix(flags: u8, message: &[u8]) -> Result<[u8; PREFIX]> {
     let length = u32::try_from(message.len()).map_err(|_| too_large(u32::MAX as usize))?;
     let [a, b, c, d] = length.to_be_bytes();
@@ -89,23 +89,23 @@ pub(crate) fn prefix(flags: u8, message: &[u8]) -> Result<[u8; PREFIX]> {
 #[derive(Debug)]
 pub(crate) struct Envelopes {
     body: HttpBody,
-    /// What came and was not read yet.
+    /// Received bytes that are not read yet.
     piece: Bytes,
-    /// The beginning of a message that came in several pieces.
+    /// The start of a message that arrives in several pieces.
     begun: BytesMut,
     trailers: Option<HeaderMap>,
     ended: bool,
     /// Messages read: a body with more than one is a stream.
     read: u32,
-    /// The largest message, in bytes.
+    /// Maximum size of a message, in bytes.
     most: usize,
-    /// What reading the body at a server has to keep to.
+    /// Limits for reading the body at a server.
     intake: Option<Arc<Intake>>,
     pace: Pace,
 }
 
-/// The most that is reserved for a message by what its prefix says; more as it comes.
-const CLAIMED: usize = 64 * 1024;
+/// Maximum buffer size reserved from the length in a prefix, in bytes. The buffer grows with the data.
+const MAX_RESERVED_SIZE: usize = 64 * 1024;
 
 impl Envelopes {
     pub(crate) fn new(body: HttpBody, most: usize) -> Self {
@@ -219,7 +219,7 @@ impl Envelopes {
                 let message = self.piece.split_to(length);
                 return Ok(Some(Envelope { flags, message }));
             }
-            self.begun.reserve((PREFIX + length).min(CLAIMED));
+            self.begun.reserve((PREFIX + length).min(MAX_RESERVED_SIZE));
         }
         self.fill(PREFIX);
         let Some(length) = self.length(&self.begun)? else {
@@ -332,7 +332,7 @@ mod tests {
     async fn messages_come_as_they_were_however_the_bytes_are_cut() {
         let mut bytes = Vec::new();
         for (flags, message) in [(0, "hello"), (1, ""), (0, "a longer one")] {
-            bytes.extend_from_slice(&seal(flags, message.as_bytes()).unwrap());
+            bytes.extend_from_slice(&encode(flags, message.as_bytes()).unwrap());
         }
         for by in 1..=bytes.len() {
             let all = read(&bytes, by, 12).await;
@@ -359,7 +359,7 @@ mod tests {
         let mut envelopes = Envelopes::new(pending, 4 << 20);
         assert!(envelopes.poll_message(&mut cx).is_pending());
         let reserved = envelopes.begun.capacity();
-        assert!(reserved <= 2 * CLAIMED, "{reserved} bytes");
+        assert!(reserved <= 2 * MAX_RESERVED_SIZE, "{reserved} bytes");
     }
 
     /// Bytes, and then nothing.
@@ -382,8 +382,8 @@ mod tests {
     #[tokio::test]
     async fn a_body_that_ends_within_a_message_is_an_error() {
         for cut in 1..7 {
-            let sealed = seal(0, b"hello").unwrap();
-            let all = read(&sealed[..cut], 3, 12).await;
+            let encoded = encode(0, b"hello").unwrap();
+            let all = read(&encoded[..cut], 3, 12).await;
             let error = all.into_iter().next().unwrap().unwrap_err();
             assert_eq!(error.code(), Code::Internal, "cut at {cut}");
         }

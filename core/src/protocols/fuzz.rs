@@ -10,7 +10,7 @@ use crate::net::sniff::{TELLING, Told, told};
     allow(unreachable_pub, reason = "the fuzz target calls it")
 )]
 pub fn sniff(bytes: &[u8]) -> Option<String> {
-    let protocols = Socket::new().spoken();
+    let protocols = Socket::new().all_protocols();
     let mut before = Told::More;
     for end in 0..=bytes.len().min(2 * TELLING) {
         let now = told(&bytes[..end], &protocols);

@@ -1,4 +1,4 @@
-//! The transport that calls by gRPC whatever a node says it speaks.
+//! The transport that always calls nodes with gRPC.
 
 use std::sync::Arc;
 
@@ -15,23 +15,23 @@ use crate::{
 
 /// gRPC over TCP (`host:port`) or Unix sockets (`unix:PATH`).
 ///
-/// Calls go to `/<service>.<Type>/<Method>`, as go-micro's do, or to the `path` in the metadata of the
-/// node's endpoint. It listens as [`Socket`] does, whose port speaks gRPC as well.
+/// The path of a call is `/<service>.<Type>/<Method>`, as in go-micro, or the `path` in the metadata of the node's
+/// endpoint. Servers listen as with [`Socket`], whose port accepts gRPC too.
 #[derive(Clone, Default)]
 pub struct Grpc(Socket);
 
 impl Grpc {
-    /// Over the machine's own network, with the default limits.
+    /// Creates a transport with the system's network and the default limits.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The same over another network, such as a simulated one.
+    /// Sets the network, such as a simulated one.
     pub fn network(self, network: impl Network) -> Self {
         Grpc(self.0.network(network))
     }
 
-    /// The same with other limits, and connections of its own.
+    /// Sets the limits. The result shares no connections with other clones.
     pub fn limits(self, limits: Limits) -> Self {
         Grpc(self.0.limits(limits))
     }

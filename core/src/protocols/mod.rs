@@ -1,7 +1,7 @@
-//! What one port speaks, and how a node is spoken to.
+//! The protocols of the one port, for servers and clients.
 //!
-//! Each dialect of HTTP implements `dialect::Dialect` in a folder of its own; `dispatcher` answers the requests of a
-//! connection by them, and [`Socket`] is the transport of all.
+//! Each HTTP dialect has a folder and implements `dialect::Dialect`. `dispatcher` passes the requests of a connection to
+//! the dialects. [`Socket`] is the transport for all protocols.
 
 #![cfg_attr(
     not(all(
@@ -23,11 +23,12 @@ pub(crate) mod access;
 pub(crate) mod addressing;
 #[cfg(feature = "http")]
 mod built_in;
-mod choose;
 #[cfg(any(feature = "grpc", feature = "connect", feature = "json"))]
 pub(crate) mod client;
 #[cfg(feature = "connect")]
 pub(crate) mod connect;
+#[cfg(feature = "http")]
+pub(crate) mod connection_context;
 #[cfg(feature = "test-util")]
 pub mod contract;
 #[cfg(feature = "http")]
@@ -38,6 +39,8 @@ pub(crate) mod dialect;
 pub(crate) mod dispatcher;
 #[cfg(any(feature = "grpc", feature = "connect"))]
 pub(crate) mod envelope;
+#[cfg(any(feature = "grpc", feature = "connect"))]
+pub(crate) mod envelope_stream;
 #[cfg(feature = "http")]
 mod failure;
 #[cfg(any(fuzzing, test))]
@@ -58,15 +61,12 @@ pub(crate) mod origins;
 pub(crate) mod paths;
 #[cfg(feature = "http")]
 pub(crate) mod propagation;
-#[cfg(any(feature = "grpc", feature = "connect"))]
-pub(crate) mod sealed;
 #[cfg(feature = "http")]
 mod server;
-#[cfg(feature = "http")]
-pub(crate) mod site;
 mod socket;
 #[cfg(feature = "http")]
 mod takeover;
+mod wire_protocol;
 
 #[cfg(feature = "grpc")]
 pub use grpc_transport::Grpc;

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use serde_json::Value;
 
-use super::{dialect::Dialect, failure::failed, propagation, site::Site};
+use super::{
+    connection_context::ConnectionContext, dialect::Dialect, failure::failed, propagation,
+};
 use crate::{
     call::{METRICS, Operation},
     error::{Error, Result},
@@ -41,13 +43,18 @@ impl Dialect for Ops {
         matches!(head.uri.path(), "/health" | "/ready" | "/metrics")
     }
 
-    fn begin(&self, request: Request<HttpBody>, site: &Site, _: Nanos) -> HttpBegun {
-        HttpBegun::poll(self.respond(request, site))
+    fn begin(
+        &self,
+        request: Request<HttpBody>,
+        connection: &ConnectionContext,
+        _: Nanos,
+    ) -> HttpBegun {
+        HttpBegun::poll(self.respond(request, connection))
     }
 }
 
 impl Ops {
-    fn respond(&self, request: Request<HttpBody>, site: &Site) -> HttpAnswer {
+    fn respond(&self, request: Request<HttpBody>, connection: &ConnectionContext) -> HttpAnswer {
         let (head, _) = request.into_parts();
         if head.method != Method::GET && head.method != Method::HEAD {
             return Box::pin(async { wrong_method() });
@@ -57,9 +64,9 @@ impl Ops {
             "/ready" => (Operation::Ready, &self.health),
             _ => (Operation::Health, &self.health),
         };
-        let call = match site.call.operations() {
+        let call = match connection.call.operations() {
             Some(operations) => operations.serve(operation, None),
-            None => Some(site.call.clone()),
+            None => Some(connection.call.clone()),
         };
         let Some(call) = call else {
             let path = head.uri.path();

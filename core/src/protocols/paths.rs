@@ -1,4 +1,4 @@
-//! Where the endpoints of a node are, as URIs of HTTP.
+//! The URIs of a node's endpoints.
 
 use std::collections::HashMap;
 
@@ -14,34 +14,34 @@ use crate::{
     node::Node,
 };
 
-/// Longest path that a record may say, in bytes.
+/// Maximum length of a path in a record, in bytes.
 const MAX_PATH: usize = 1024;
 
 /// The paths of a node's endpoints.
 pub(crate) struct Paths {
     scheme: Scheme,
     authority: Authority,
-    /// By endpoint, where the node's record says another path than its name gives.
-    said: HashMap<String, PathAndQuery>,
-    seen: Mutex<Seen>,
-    /// How many are remembered.
+    /// Paths from the node's record, by endpoint, that differ from the default.
+    from_record: HashMap<String, PathAndQuery>,
+    cache: Mutex<PathCache>,
+    /// Maximum number of cached paths.
     most: usize,
 }
 
-/// The paths of endpoints called before.
+/// Paths of previous calls.
 #[derive(Default)]
-struct Seen {
-    /// That of the last call, as the next one mostly goes there too.
+struct PathCache {
+    /// The last call. Consecutive calls often have the same target.
     last: Option<(Target, PathAndQuery)>,
     known: HashMap<Target, PathAndQuery>,
 }
 
 impl Paths {
-    /// The paths of a node; `secure` says that TLS is spoken to it.
+    /// The paths of a node; `secure` selects `https`.
     pub(crate) fn new(node: &Node, secure: bool, most: u16) -> Self {
         // A Unix socket has no name that HTTP knows.
         let authority = Authority::try_from(&*node.address).ok();
-        let said = node.endpoints.iter().filter_map(|endpoint| {
+        let from_record = node.endpoints.iter().filter_map(|endpoint| {
             let path = endpoint.metadata.get("path")?;
             if !is_path_of(path, &endpoint.name) {
                 return None;
@@ -52,8 +52,8 @@ impl Paths {
         Paths {
             scheme: if secure { Scheme::HTTPS } else { Scheme::HTTP },
             authority: authority.unwrap_or(Authority::from_static("localhost")),
-            said: said.collect(),
-            seen: Mutex::default(),
+            from_record: from_record.collect(),
+            cache: Mutex::default(),
             most: most.into(),
         }
     }
@@ -70,26 +70,26 @@ impl Paths {
     }
 
     fn path(&self, target: &Target) -> Result<PathAndQuery> {
-        let mut seen = self.seen.lock();
-        if let Some((last, path)) = &seen.last
+        let mut cache = self.cache.lock();
+        if let Some((last, path)) = &cache.last
             && (last.address() == target.address() || last == target)
         {
             return Ok(path.clone());
         }
-        let path = match seen.known.get(target) {
+        let path = match cache.known.get(target) {
             Some(path) => path.clone(),
             None => {
-                let path = match self.said.get(target.endpoint()) {
-                    Some(said) => said.clone(),
+                let path = match self.from_record.get(target.endpoint()) {
+                    Some(from_record) => from_record.clone(),
                     None => path(target)?,
                 };
-                if seen.known.len() < self.most {
-                    seen.known.insert(target.clone(), path.clone());
+                if cache.known.len() < self.most {
+                    cache.known.insert(target.clone(), path.clone());
                 }
                 path
             }
         };
-        seen.last = Some((target.clone(), path.clone()));
+        cache.last = Some((target.clone(), path.clone()));
         Ok(path)
     }
 }
@@ -137,19 +137,19 @@ mod tests {
 
     #[test]
     fn a_record_chooses_the_package_of_a_path_and_nothing_else() {
-        let path_of = |said: &str| {
+        let path_of = |from_record: &str| {
             let mut hello = Endpoint::new("Greeter.Hello");
-            hello.metadata.insert("path".into(), said.into());
+            hello.metadata.insert("path".into(), from_record.into());
             let node = Node::new("greeter", "greeter-1", "127.0.0.1:7").with_endpoints([hello]);
             let target = Target::new("greeter", "Greeter.Hello");
             let uri = Paths::new(&node, false, 1).uri(&target).unwrap();
             uri.path_and_query().unwrap().to_string()
         };
-        for said in ["/acme.greeter.v1.Greeter/Hello", "/Greeter/Hello"] {
-            assert_eq!(path_of(said), said);
+        for from_record in ["/acme.greeter.v1.Greeter/Hello", "/Greeter/Hello"] {
+            assert_eq!(path_of(from_record), from_record);
         }
         let long = format!("/{}.Greeter/Hello", "a".repeat(2000));
-        for said in [
+        for from_record in [
             "/acme.Admin/DeleteAll",
             "/acme.Greeter/DeleteAll",
             "/acme.OtherGreeter/Hello",
@@ -161,7 +161,11 @@ mod tests {
             "",
             &long,
         ] {
-            assert_eq!(path_of(said), "/greeter.Greeter/Hello", "{said}");
+            assert_eq!(
+                path_of(from_record),
+                "/greeter.Greeter/Hello",
+                "{from_record}"
+            );
         }
     }
 

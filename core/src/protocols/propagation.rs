@@ -56,13 +56,13 @@ pub(crate) fn is_addressee(name: &str) -> bool {
 
 /// What travels with a call beside time left and metadata, as it is read from headers.
 #[derive(Debug, Default)]
-pub(crate) struct Travel {
+pub(crate) struct PropagatedHeaders {
     attempts: Option<u8>,
     criticality: Criticality,
     trace: Trace,
 }
 
-impl Travel {
+impl PropagatedHeaders {
     /// Reads a header, if it is one of these.
     pub(crate) fn read(&mut self, name: &str, value: &HeaderValue) -> bool {
         let text = || value.to_str().unwrap_or_default();
@@ -107,13 +107,13 @@ impl Travel {
 /// The context of a request: `timeout` is what its protocol said of the time left, counted from
 /// `received`. Every header but those of one hop becomes metadata, under its name as it came.
 pub(crate) fn context(headers: &HeaderMap, received: Nanos, timeout: Option<Duration>) -> Context {
-    let mut travel = Travel::default();
+    let mut propagated = PropagatedHeaders::default();
     for name in [ATTEMPTS, CRITICALITY, TRACEPARENT] {
         if let Some(value) = headers.get(&name) {
-            travel.read(name.as_str(), value);
+            propagated.read(name.as_str(), value);
         }
     }
-    travel.context(received, timeout, metadata(headers))
+    propagated.context(received, timeout, metadata(headers))
 }
 
 /// The load that an answer tells.

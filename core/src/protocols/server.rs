@@ -1,4 +1,4 @@
-//! HTTP on the one port, in both its versions: each connection gets a [`RequestDispatcher`].
+//! The HTTP servers of the one port, each connection with a [`RequestDispatcher`].
 
 use std::sync::Arc;
 
@@ -19,18 +19,17 @@ use crate::{
     },
 };
 
-/// What either version answers by.
+/// Creates the dispatcher of a connection, for both versions of HTTP.
 #[derive(Clone)]
-pub(crate) struct Answering {
+pub(crate) struct DispatcherFactory {
     pub(crate) limits: Arc<Limits>,
-    /// Whose pages may call.
+    /// Origins whose web pages may call.
     pub(crate) origins: Option<Arc<Origins>>,
-    /// In the order in which they are asked.
+    /// In order of precedence.
     pub(crate) dialects: Arc<[Arc<dyn Dialect>]>,
 }
 
-impl Answering {
-    /// What answers the requests of a connection.
+impl DispatcherFactory {
     fn dispatcher(&self, connection: &Accepted, call: Arc<dyn Call>) -> RequestDispatcher {
         let buffered = connection.seat.buffered().clone();
         let access = Access::new(self.origins.clone(), &connection.io, call.clone());
@@ -41,7 +40,7 @@ impl Answering {
 
 /// The server's side of HTTP/1.1.
 pub(crate) struct Http1 {
-    pub(crate) answering: Answering,
+    pub(crate) dispatchers: DispatcherFactory,
     /// Who may take a connection over from the request that says it is theirs.
     pub(crate) takeovers: Vec<Arc<dyn Takeover>>,
 }
@@ -65,11 +64,14 @@ impl Protocol for Http1 {
     }
 
     async fn serve(&self, connection: Accepted, call: Arc<dyn Call>) {
-        let dispatcher = self.answering.dispatcher(&connection, call);
+        let dispatcher = self.dispatchers.dispatcher(&connection, call);
         let wants = |dispatcher: &RequestDispatcher, head: &_| {
             let mut takeovers = self.takeovers.iter();
             takeovers.any(|takeover| takeover.wants(head))
-                && dispatcher.site.access.is_allowed(&head.uri, &head.headers)
+                && dispatcher
+                    .connection
+                    .access
+                    .is_allowed(&head.uri, &head.headers)
         };
         let Some(upgraded) = h1::serve(connection, dispatcher, wants).await else {
             return;
@@ -83,7 +85,7 @@ impl Protocol for Http1 {
 
 /// The server's side of HTTP/2.
 #[cfg(feature = "grpc")]
-pub(crate) struct Http2(pub(crate) Answering);
+pub(crate) struct Http2(pub(crate) DispatcherFactory);
 
 #[cfg(feature = "grpc")]
 #[async_trait]

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::runtime::Handle;
 
-use super::choose::{self, Spoken};
 #[cfg(any(feature = "grpc", feature = "connect", feature = "json"))]
-use super::client::{Opening, Version};
+use super::client::{PeerOptions, Version};
 #[cfg(feature = "connect")]
 use super::connect;
 #[cfg(feature = "grpc")]
@@ -16,11 +15,12 @@ use super::grpc;
 use super::json;
 #[cfg(feature = "http")]
 use super::origins::Origins;
+use super::wire_protocol::{self, WireProtocol};
 #[cfg(feature = "mucp")]
 use super::{
     dialect::Dialect,
     mucp,
-    server::{Answering, Http1},
+    server::{DispatcherFactory, Http1},
 };
 #[cfg(feature = "mucp")]
 use crate::call::{Operation, Operations, Refusal};
@@ -58,7 +58,7 @@ pub struct Socket {
     /// The service that calls; empty where it is none.
     caller: Arc<str>,
     /// What is spoken whatever a node says; what the node says where unsaid.
-    only: Option<Spoken>,
+    only: Option<WireProtocol>,
     /// How requests of gRPC and Connect are compressed.
     #[cfg(any(feature = "grpc", feature = "connect"))]
     compression: Option<Encoding>,
@@ -77,7 +77,7 @@ impl Default for Socket {
 
 impl Socket {
     /// The protocols that its clients can be told to speak: those that are built in.
-    pub const SPEAKS: [&str; choose::BUILT_IN] = choose::names();
+    pub const SPEAKS: [&str; wire_protocol::BUILT_IN_COUNT] = wire_protocol::names();
 
     /// Over the machine's own network, with the default limits.
     pub fn new() -> Self {
@@ -164,8 +164,8 @@ impl Socket {
 
     /// What a way to a node over HTTP is made of.
     #[cfg(any(feature = "grpc", feature = "connect", feature = "json"))]
-    fn opening<'a>(&self, node: &'a Node, version: Version) -> Result<Opening<'a>> {
-        Ok(Opening {
+    fn options<'a>(&self, node: &'a Node, version: Version) -> Result<PeerOptions<'a>> {
+        Ok(PeerOptions {
             node,
             addressee: self.addressee(node),
             version,
@@ -188,13 +188,13 @@ impl Socket {
     /// The same, or gRPC-Web.
     #[cfg(feature = "grpc")]
     fn of_grpc(&self, node: &Node, version: Version, on_web: bool) -> Result<impl Peer + use<>> {
-        Ok(grpc::way(self.opening(node, version)?, on_web))
+        Ok(grpc::connect(self.options(node, version)?, on_web))
     }
 
     /// A way to a node that speaks Connect.
     #[cfg(feature = "connect")]
     fn connect(&self, node: &Node, version: Version) -> Result<impl Peer + use<>> {
-        Ok(connect::way(self.opening(node, version)?))
+        Ok(connect::connect(self.options(node, version)?))
     }
 
     /// A way to a node that speaks go-micro's protocol; `old` is for one that wants its envelopes.
@@ -213,13 +213,22 @@ impl Socket {
 
     /// Connections to a node, for whoever speaks HTTP/1.1 to it; `secure` says that it takes TLS only.
     #[cfg(feature = "mucp")]
-    pub(crate) fn lane(&self, node: &Node, secure: bool) -> Result<Arc<mucp::Lane>> {
+    pub(crate) fn connection_pool(
+        &self,
+        node: &Node,
+        secure: bool,
+    ) -> Result<Arc<mucp::ConnectionPool>> {
         let network = match secure {
             true => self.network_to(&node.clone().with_metadata("tls", "true"), h1::ALPN)?,
             false => self.network_to(node, h1::ALPN)?,
         };
         let (limits, pool) = (self.limits.clone(), self.pool.clone());
-        Ok(mucp::Lane::new(&node.address, network, limits, pool))
+        Ok(mucp::ConnectionPool::new(
+            &node.address,
+            network,
+            limits,
+            pool,
+        ))
     }
 
     /// Whether what listens here refuses plaintext.
@@ -246,7 +255,7 @@ impl Socket {
             #[cfg(feature = "tls")]
             tls: tls::Server::new(self.tls.said(), &[h1::ALPN])?.map(Arc::new),
             protocols: vec![Arc::new(Http1 {
-                answering: Answering {
+                dispatchers: DispatcherFactory {
                     limits: self.limits.clone(),
                     origins: None,
                     dialects: Arc::new([dialect]),
@@ -256,17 +265,17 @@ impl Socket {
             limits: self.limits.clone(),
             runtimes: self.runtimes.clone(),
         };
-        port.listen(address, Arc::new(Nobody { hosts })).await
+        port.listen(address, Arc::new(NoEndpoints { hosts })).await
     }
 
     /// A way to a node that takes plain JSON over HTTP.
     #[cfg(feature = "json")]
     fn plain(&self, node: &Node) -> Result<impl Peer + use<>> {
-        Ok(json::way(self.opening(node, Version::One)?))
+        Ok(json::connect(self.options(node, Version::One)?))
     }
 
     /// What a port speaks.
-    pub(crate) fn spoken(&self) -> Vec<Arc<dyn Protocol>> {
+    pub(crate) fn all_protocols(&self) -> Vec<Arc<dyn Protocol>> {
         let limits = self.limits.clone();
         let native: Arc<dyn Protocol> = Arc::new(mux::Native { limits });
         #[cfg(feature = "http")]
@@ -279,14 +288,14 @@ impl Socket {
     /// Every protocol that has a name, built in or not, with the cargo features that build it in.
     #[doc(hidden)]
     pub fn features() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
-        let all = choose::NAMED.iter();
-        all.map(|named| (named.name, named.features))
+        let all = wire_protocol::PROTOCOL_TABLE.iter();
+        all.map(|entry| (entry.name, entry.features))
     }
 
     /// The same, speaking `protocol` to every node, whatever their records say; one of
     /// [`SPEAKS`](Self::SPEAKS), of which `native` is the default: the best of what a node says.
     pub fn speaking(mut self, protocol: &str) -> Result<Self> {
-        self.only = Spoken::of_name(protocol)?;
+        self.only = WireProtocol::of_name(protocol)?;
         Ok(self)
     }
 
@@ -335,12 +344,12 @@ impl Socket {
 
 /// Has no endpoints.
 #[cfg(feature = "mucp")]
-struct Nobody {
+struct NoEndpoints {
     hosts: Vec<String>,
 }
 
 #[cfg(feature = "mucp")]
-impl Operations for Nobody {
+impl Operations for NoEndpoints {
     fn serve(&self, _: Operation, _: Option<Arc<dyn Call>>) -> Option<Arc<dyn Call>> {
         None
     }
@@ -353,7 +362,7 @@ impl Operations for Nobody {
 }
 
 #[cfg(feature = "mucp")]
-impl Call for Nobody {
+impl Call for NoEndpoints {
     fn call(&self, request: crate::message::Request) -> crate::call::Answer {
         let error =
             crate::error::Error::not_found(format!("there is no `{}` here", request.endpoint()));
@@ -385,7 +394,7 @@ impl Transport for Socket {
 
     fn metadata(&self) -> Vec<(&'static str, &'static str)> {
         #[cfg(feature = "mucp")]
-        let always = choose::TO_GO_MICRO.to_vec();
+        let always = wire_protocol::TO_GO_MICRO.to_vec();
         #[cfg(not(feature = "mucp"))]
         let always = Vec::new();
         #[cfg(feature = "tls")]
@@ -400,8 +409,8 @@ impl Transport for Socket {
     }
 
     fn open(&self, node: &Node) -> Result<Arc<dyn Peer>> {
-        Ok(match self.only.unwrap_or_else(|| Spoken::of(node)) {
-            Spoken::Native => Arc::new(mux::Node::new(
+        Ok(match self.only.unwrap_or_else(|| WireProtocol::of(node)) {
+            WireProtocol::Native => Arc::new(mux::Node::new(
                 &node.address,
                 self.addressee(node),
                 self.network_to(node, mux::ALPN)?,
@@ -409,32 +418,32 @@ impl Transport for Socket {
                 self.pool.clone(),
             )),
             #[cfg(feature = "grpc")]
-            Spoken::Grpc => Arc::new(self.grpc(node)?),
+            WireProtocol::Grpc => Arc::new(self.grpc(node)?),
             #[cfg(feature = "json")]
-            Spoken::Http => Arc::new(self.plain(node)?),
+            WireProtocol::Http => Arc::new(self.plain(node)?),
             #[cfg(feature = "connect")]
-            Spoken::Connect => Arc::new(self.connect(node, Version::One)?),
+            WireProtocol::Connect => Arc::new(self.connect(node, Version::One)?),
             #[cfg(all(feature = "connect", feature = "grpc"))]
-            Spoken::Connect2 => Arc::new(self.connect(node, Version::Two)?),
+            WireProtocol::Connect2 => Arc::new(self.connect(node, Version::Two)?),
             #[cfg(feature = "grpc")]
-            Spoken::GrpcWeb => Arc::new(self.of_grpc(node, Version::One, true)?),
+            WireProtocol::GrpcWeb => Arc::new(self.of_grpc(node, Version::One, true)?),
             #[cfg(feature = "grpc")]
-            Spoken::GrpcWeb2 => Arc::new(self.of_grpc(node, Version::Two, true)?),
+            WireProtocol::GrpcWeb2 => Arc::new(self.of_grpc(node, Version::Two, true)?),
             #[cfg(feature = "mucp")]
-            Spoken::Mucp => {
+            WireProtocol::Mucp => {
                 // Who is told to speak it still speaks as a node of before 2019 wants it.
-                let old = Spoken::of(node) == Spoken::OldMucp;
+                let old = WireProtocol::of(node) == WireProtocol::OldMucp;
                 Arc::new(self.mucp(node, old)?)
             }
             #[cfg(feature = "mucp")]
-            Spoken::OldMucp => Arc::new(self.mucp(node, true)?),
+            WireProtocol::OldMucp => Arc::new(self.mucp(node, true)?),
             #[allow(unreachable_patterns, reason = "it depends on what is built in")]
             other => return Err(other.unknown(node)),
         })
     }
 
     async fn listen(&self, address: &str, call: Arc<dyn Call>) -> Result<Box<dyn Listener>> {
-        let protocols = self.spoken();
+        let protocols = self.all_protocols();
         #[cfg(feature = "tls")]
         let alpn: Vec<&str> = protocols
             .iter()

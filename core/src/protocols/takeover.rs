@@ -1,4 +1,4 @@
-//! How another protocol takes a connection over that began as HTTP/1.1.
+//! Protocols that take over a connection which began as HTTP/1.1.
 
 use async_trait::async_trait;
 use http::request::Parts;
@@ -6,12 +6,12 @@ use http::request::Parts;
 use super::dispatcher::RequestDispatcher;
 use crate::http::h1::Upgraded;
 
-/// A protocol whose messages are HTTP/1.1's, but that does not answer each request by one response.
+/// A protocol that uses HTTP/1.1 messages, but does not answer each request with one response.
 #[async_trait]
 pub(crate) trait Takeover: Send + Sync + 'static {
-    /// Whether it takes over from the request with this head.
+    /// Whether the protocol takes over at a request with this head.
     fn wants(&self, head: &Parts) -> bool;
 
-    /// Serves the connection until it ends; it takes every later request, too. Dropping the future ends it at once.
+    /// Serves this and all later requests of the connection until it closes. Dropping the future closes it at once.
     async fn serve(&self, connection: Upgraded<RequestDispatcher>);
 }

@@ -16,7 +16,7 @@ use crate::{
     },
     error::{Error, Outcome, Result},
     http::{HttpAnswer, HttpBegun, HttpBody, coding},
-    protocols::{dialect::Dialect, mucp::fault, site::Site},
+    protocols::{connection_context::ConnectionContext, dialect::Dialect, mucp::fault},
     time::Nanos,
 };
 
@@ -79,13 +79,18 @@ impl Dialect for Dispatcher {
         true
     }
 
-    fn begin(&self, request: Request<HttpBody>, site: &Site, _: Nanos) -> HttpBegun {
-        HttpBegun::poll(self.respond(request, site))
+    fn begin(
+        &self,
+        request: Request<HttpBody>,
+        connection: &ConnectionContext,
+        _: Nanos,
+    ) -> HttpBegun {
+        HttpBegun::poll(self.respond(request, connection))
     }
 }
 
 impl Dispatcher {
-    fn respond(&self, request: Request<HttpBody>, site: &Site) -> HttpAnswer {
+    fn respond(&self, request: Request<HttpBody>, connection: &ConnectionContext) -> HttpAnswer {
         let (head, body) = request.into_parts();
         if head.method != Method::POST {
             let error = Error::unimplemented("events are posted");
@@ -105,7 +110,7 @@ impl Dispatcher {
             }
         };
         let id = head.uri.query().and_then(style::id);
-        let most = site.limits.max_message_size;
+        let most = connection.limits.max_message_size;
         let dispatcher = Dispatcher {
             inboxes: self.inboxes.clone(),
         };

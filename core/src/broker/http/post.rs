@@ -13,7 +13,7 @@ use crate::{
     error::{Error, Outcome, Recovery, Result},
     message::{ContentType, Request, Response},
     net::sent::Sent,
-    protocols::mucp::{Exchange, Lane},
+    protocols::mucp::{ConnectionPool, Exchange},
     transport::{
         Connection, Peer, Probe,
         adapter::{Adapter, SendOne},
@@ -50,16 +50,21 @@ pub(super) struct Subscriber(Arc<Adapter<Post>>);
 
 /// Posts events to one subscription.
 struct Post {
-    lane: Arc<Lane>,
+    pool: Arc<ConnectionPool>,
     path: Arc<str>,
     id: Arc<str>,
     received: Arc<Received>,
 }
 
 impl Subscriber {
-    pub(super) fn new(lane: Arc<Lane>, path: String, id: &str, received: Arc<Received>) -> Self {
+    pub(super) fn new(
+        pool: Arc<ConnectionPool>,
+        path: String,
+        id: &str,
+        received: Arc<Received>,
+    ) -> Self {
         Subscriber(Arc::new(Adapter::new(Post {
-            lane,
+            pool,
             path: path.into(),
             id: id.into(),
             received,
@@ -83,12 +88,12 @@ impl Peer for Subscriber {
 
 impl SendOne for Post {
     fn send(&self, request: Request, _attempts: u8, sent: Sent) -> Answer {
-        let (lane, path, id) = (self.lane.clone(), self.path.clone(), self.id.clone());
+        let (pool, path, id) = (self.pool.clone(), self.path.clone(), self.id.clone());
         let received = self.received.clone();
         Box::pin(async move {
             received.attempts.fetch_add(1, Relaxed);
             received.said.store(0, Relaxed);
-            let count = post(&lane, &path, &id, request, sent).await;
+            let count = post(&pool, &path, &id, request, sent).await;
             // A member is asked once: another is there, or the registry will tell.
             let count = count.map_err(|error| error.with_recovery(Recovery::Never))?;
             received.said.store(count.saturating_add(1), Relaxed);
@@ -105,7 +110,7 @@ impl SendOne for Post {
 
 /// How many received an event.
 async fn post(
-    lane: &Arc<Lane>,
+    pool: &Arc<ConnectionPool>,
     path: &str,
     id: &str,
     request: Request,
@@ -123,7 +128,7 @@ async fn post(
         body: body.into_bytes()?,
         sent,
     };
-    let answer = lane.exchange(exchange).await;
+    let answer = pool.exchange(exchange).await;
     let (head, _) = answer.map_err(|error| match error.outcome() {
         Outcome::NotSent => error,
         _ => error.with_outcome(Outcome::Unknown),

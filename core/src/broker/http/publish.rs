@@ -21,7 +21,7 @@ use crate::{
     error::{Error, Outcome, Result},
     message::{Body, ContentType, Request, Target},
     node::Node,
-    protocols::{Socket, mucp::Lane},
+    protocols::{Socket, mucp::ConnectionPool},
     time::NEVER,
     transport::Peer,
     worker,
@@ -38,7 +38,7 @@ pub(super) struct Publisher {
     socket: Socket,
     discover: Vec<Style>,
     /// By the runtime's number, the address, and whether TLS is spoken there.
-    lanes: Mutex<HashMap<(usize, String, bool), Arc<Lane>>>,
+    pools: Mutex<HashMap<(usize, String, bool), Arc<ConnectionPool>>>,
 }
 
 /// One subscription.
@@ -54,7 +54,7 @@ impl Publisher {
             balance,
             socket,
             discover,
-            lanes: Mutex::default(),
+            pools: Mutex::default(),
         }
     }
 
@@ -149,8 +149,8 @@ impl Publisher {
         let received = Arc::new(Received::default());
         let members = group.iter().map(|one| {
             let path = one.style.target(&one.node.id);
-            let lane = self.lane(&one.node)?;
-            let peer = Subscriber::new(lane, path, &one.node.id, received.clone());
+            let pool = self.pool(&one.node)?;
+            let peer = Subscriber::new(pool, path, &one.node.id, received.clone());
             Ok((one.node.clone(), Arc::new(peer) as Arc<dyn Peer>))
         });
         let members: Vec<_> = members.collect::<Result<_>>()?;
@@ -175,19 +175,19 @@ impl Publisher {
     }
 
     /// The connections of this thread's runtime to a process.
-    fn lane(&self, node: &Node) -> Result<Arc<Lane>> {
+    fn pool(&self, node: &Node) -> Result<Arc<ConnectionPool>> {
         let said = node.metadata.get(SECURE);
         let secure = said.is_some_and(|said| said == "true");
         let key = (worker::current(), node.address.clone(), secure);
-        let mut lanes = self.lanes.lock();
-        if let Some(lane) = lanes.get(&key) {
-            return Ok(lane.clone());
+        let mut pools = self.pools.lock();
+        if let Some(pool) = pools.get(&key) {
+            return Ok(pool.clone());
         }
-        let lane = self.socket.lane(node, secure)?;
-        if lanes.len() >= LANES {
-            lanes.clear();
+        let pool = self.socket.connection_pool(node, secure)?;
+        if pools.len() >= LANES {
+            pools.clear();
         }
-        lanes.insert(key, lane.clone());
-        Ok(lane)
+        pools.insert(key, pool.clone());
+        Ok(pool)
     }
 }

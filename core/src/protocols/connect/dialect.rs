@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{Method, Request as HttpRequest, Response, StatusCode, header, request::Parts};
 
 use super::{
-    head::{self, Form, Head, TIMEOUT, VERSION},
+    head::{self, Head, RpcKind, TIMEOUT, VERSION},
     messages::Messages,
     query, stream, unary,
 };
@@ -20,10 +20,10 @@ use crate::{
     http::{HttpBegun, HttpBody, compression::Encoding, too_large},
     message::{Body, ContentType, Request, Response as Answer},
     protocols::{
+        connection_context::{ConnectionContext, Route},
         dialect::Dialect,
         envelope::before,
         failure,
-        site::{Place, Site},
     },
     time::{self, NEVER, Nanos},
 };
@@ -33,7 +33,7 @@ use crate::{
 pub(crate) struct Server;
 
 /// The content types of a call.
-const TAKEN: &str = "application/json, application/proto, application/connect+json, \
+const CONTENT_TYPES: &str = "application/json, application/proto, application/connect+json, \
                      application/connect+proto";
 
 impl Dialect for Server {
@@ -49,20 +49,25 @@ impl Dialect for Server {
             || asks(head).is_some()
     }
 
-    fn begin(&self, request: HttpRequest<HttpBody>, site: &Site, now: Nanos) -> HttpBegun {
+    fn begin(
+        &self,
+        request: HttpRequest<HttpBody>,
+        connection: &ConnectionContext,
+        now: Nanos,
+    ) -> HttpBegun {
         let (parts, body) = request.into_parts();
-        let asked = match asked(&parts, site) {
+        let asked = match asked(&parts, connection) {
             Ok(asked) => asked,
             Err(refused) => return HttpBegun::Done(*refused),
         };
         let reply = Reply {
-            form: asked.form,
+            kind: asked.kind,
             content_type: asked.content_type,
             accepted: None,
-            is_missing: asked.place.shape.is_none() && site.call.listing().is_some(),
+            is_missing: asked.route.shape.is_none() && connection.call.listing().is_some(),
             deadline: NEVER,
         };
-        let mut head = match head::read(&parts.headers, reply.form, now) {
+        let mut head = match head::read(&parts.headers, reply.kind, now) {
             Ok(head) => head,
             Err(error) => return HttpBegun::Done(reply.write(Err(error))),
         };
@@ -78,21 +83,21 @@ impl Dialect for Server {
             }
         };
         let exchange = Exchange {
-            call: site.call.clone(),
-            place: asked.place,
+            call: connection.call.clone(),
+            route: asked.route,
             reply: Reply {
                 accepted: head.accepted,
                 deadline: head.context.deadline(),
                 ..reply
             },
             head,
-            most: site.limits.max_message_size,
+            most: connection.limits.max_message_size,
         };
-        match exchange.reply.form {
+        match exchange.reply.kind {
             // There is nothing to read it for.
             _ if exchange.reply.is_missing => exchange.call(Body::empty(), now),
-            Form::Unary => exchange.unary(body, now),
-            Form::Stream => exchange.stream(body, now),
+            RpcKind::Unary => exchange.unary(body, now),
+            RpcKind::Stream => exchange.stream(body, now),
         }
     }
 }
@@ -104,34 +109,37 @@ fn asks(head: &Parts) -> Option<&str> {
 }
 
 /// What a request is of.
-struct Asked {
-    place: Place,
-    form: Form,
+struct ParsedRequest {
+    route: Route,
+    kind: RpcKind,
     content_type: ContentType,
     /// The message of a GET, and how it is compressed.
     message: Option<(Bytes, String)>,
 }
 
 /// Where a request goes and in which form, or the answer to one that is wrong in that.
-fn asked(head: &Parts, site: &Site) -> Result<Asked, Box<Response<HttpBody>>> {
+fn asked(
+    head: &Parts,
+    connection: &ConnectionContext,
+) -> Result<ParsedRequest, Box<Response<HttpBody>>> {
     let refused = |status, name, value| Box::new(failure::refused(status, name, value));
     let method_not_allowed = || refused(StatusCode::METHOD_NOT_ALLOWED, header::ALLOW, "POST");
     let unknown_type = || {
         let name = header::HeaderName::from_static("accept-post");
-        refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, name, TAKEN)
+        refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, name, CONTENT_TYPES)
     };
     let failed = |error: Error, status| Box::new(unary::failed(&error, status));
     let query = asks(head);
     if head.method != Method::POST && query.is_none() {
         return Err(method_not_allowed());
     }
-    let place = site.place(head.uri.path()).ok_or_else(|| {
+    let route = connection.route(head.uri.path()).ok_or_else(|| {
         let error = Error::unimplemented("there is no such path; it is `/package.Type/Method`");
         failed(error, StatusCode::NOT_FOUND)
     })?;
-    let (form, content_type, message) = match query {
+    let (kind, content_type, message) = match query {
         Some(query) => {
-            if place.shape.is_some_and(|shape| !shape.read_only) {
+            if route.shape.is_some_and(|shape| !shape.read_only) {
                 return Err(method_not_allowed());
             }
             let query = query::read(query);
@@ -143,26 +151,28 @@ fn asked(head: &Parts, site: &Site) -> Result<Asked, Box<Response<HttpBody>>> {
             let content_type = query.encoding.as_deref().and_then(head::codec);
             let content_type = content_type.ok_or_else(unknown_type)?;
             (
-                Form::Unary,
+                RpcKind::Unary,
                 content_type,
                 Some((query.message, query.compression)),
             )
         }
         None => {
             let named = head.headers.get(header::CONTENT_TYPE);
-            let (form, content_type) = named.and_then(head::kind).ok_or_else(unknown_type)?;
-            (form, content_type, None)
+            let (kind, content_type) = named
+                .and_then(head::parse_content_type)
+                .ok_or_else(unknown_type)?;
+            (kind, content_type, None)
         }
     };
-    let streams = place
+    let streams = route
         .shape
         .map(|shape| shape.request_stream || shape.response_stream);
-    if streams.is_some_and(|streams| streams != (form == Form::Stream)) {
+    if streams.is_some_and(|streams| streams != (kind == RpcKind::Stream)) {
         return Err(unknown_type());
     }
-    Ok(Asked {
-        place,
-        form,
+    Ok(ParsedRequest {
+        route,
+        kind,
         content_type,
         message,
     })
@@ -170,7 +180,7 @@ fn asked(head: &Parts, site: &Site) -> Result<Asked, Box<Response<HttpBody>>> {
 
 /// How a request is to be answered.
 struct Reply {
-    form: Form,
+    kind: RpcKind,
     content_type: ContentType,
     accepted: Option<Encoding>,
     /// Whether there is no such endpoint.
@@ -180,14 +190,14 @@ struct Reply {
 
 impl Reply {
     fn write(self, answer: Result<Answer>) -> Response<HttpBody> {
-        match (answer, self.form) {
+        match (answer, self.kind) {
             (Err(error), _) if self.is_missing && error.code() == Code::NotFound => {
                 let text = error.message().to_owned();
                 let error = Error::unimplemented(text).with_outcome(error.outcome());
                 unary::failed(&error, StatusCode::NOT_FOUND)
             }
-            (answer, Form::Unary) => unary::write(answer, &self.content_type, self.accepted),
-            (answer, Form::Stream) => {
+            (answer, RpcKind::Unary) => unary::write(answer, &self.content_type, self.accepted),
+            (answer, RpcKind::Stream) => {
                 stream::write(answer, &self.content_type, self.accepted, self.deadline)
             }
         }
@@ -197,7 +207,7 @@ impl Reply {
 /// One request on its way.
 struct Exchange {
     call: Arc<dyn Call>,
-    place: Place,
+    route: Route,
     reply: Reply,
     head: Head,
     /// Bytes of the largest message.
@@ -234,7 +244,7 @@ impl Exchange {
 
     fn stream(self, body: HttpBody, now: Nanos) -> HttpBegun {
         let mut messages = Messages::new(body, self.head.encoding, self.most);
-        if self.place.shape.is_none_or(|shape| shape.request_stream) {
+        if self.route.shape.is_none_or(|shape| shape.request_stream) {
             return self.call(Body::stream(messages), now);
         }
         let mut first = None;
@@ -255,12 +265,12 @@ impl Exchange {
     /// Calls with all that is known of the request.
     fn call(self, body: Body, now: Nanos) -> HttpBegun {
         let Exchange {
-            call, place, reply, ..
+            call, route, reply, ..
         } = self;
-        let idempotent = place.shape.unwrap_or_default().idempotent;
+        let idempotent = route.shape.unwrap_or_default().idempotent;
         let content_type = reply.content_type.clone();
         let context = self.head.context;
-        let request = Request::build(place.target, context, content_type, body, idempotent);
+        let request = Request::build(route.target, context, content_type, body, idempotent);
         match call.begin(request, now) {
             Begun::Done(answer) => HttpBegun::Done(reply.write(answer)),
             Begun::Running(answer) => {

@@ -7,7 +7,7 @@ use super::{error, metadata};
 use crate::{
     error::{Error, Result},
     message::Metadata,
-    protocols::{envelope::seal, propagation},
+    protocols::{envelope::encode, propagation},
 };
 
 /// The flag of the message that ends a stream.
@@ -32,5 +32,5 @@ pub(super) fn write(ended: Result<(), &Error>, trailers: &Metadata) -> Bytes {
         end.insert("metadata".to_owned(), Value::Object(entries));
     }
     let text = Value::Object(end).to_string();
-    seal(END, text.as_bytes()).unwrap_or_else(|_| Bytes::from_static(b"\x02\0\0\0\x02{}"))
+    encode(END, text.as_bytes()).unwrap_or_else(|_| Bytes::from_static(b"\x02\0\0\0\x02{}"))
 }

@@ -10,7 +10,7 @@ use crate::{
     error::{Error, Result},
     http::compression::Encoding,
     message::{ContentType, Metadata},
-    protocols::propagation::Travel,
+    protocols::propagation::PropagatedHeaders,
     time::Nanos,
 };
 
@@ -22,7 +22,7 @@ pub(super) const STREAM_ACCEPT: HeaderName = HeaderName::from_static("connect-ac
 
 /// How a call is written in HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum RpcKind {
     /// One message each way, as they are; errors by the status.
     Unary,
     /// Messages in envelopes, of which the last says how it ended.
@@ -30,12 +30,12 @@ pub(super) enum Form {
 }
 
 /// The form and encoding that a content type names; `None` where it is none of Connect.
-pub(super) fn kind(named: &HeaderValue) -> Option<(Form, ContentType)> {
+pub(super) fn parse_content_type(named: &HeaderValue) -> Option<(RpcKind, ContentType)> {
     let bare = named.to_str().ok()?.split(';').next()?.trim_end();
     let rest = bare.strip_prefix("application/")?;
     match rest.strip_prefix("connect+") {
-        Some(name) => Some((Form::Stream, codec(name)?)),
-        None => Some((Form::Unary, codec(rest)?)),
+        Some(name) => Some((RpcKind::Stream, codec(name)?)),
+        None => Some((RpcKind::Unary, codec(rest)?)),
     }
 }
 
@@ -58,12 +58,12 @@ pub(super) fn codec_name(content_type: &ContentType) -> Option<&'static str> {
 }
 
 /// How Connect names a content type; what it does not know it does not send.
-pub(super) fn name(form: Form, content_type: &ContentType) -> HeaderValue {
-    HeaderValue::from_static(match (form, content_type) {
-        (Form::Unary, ContentType::Json) => "application/json",
-        (Form::Unary, _) => "application/proto",
-        (Form::Stream, ContentType::Json) => "application/connect+json",
-        (Form::Stream, _) => "application/connect+proto",
+pub(super) fn name(kind: RpcKind, content_type: &ContentType) -> HeaderValue {
+    HeaderValue::from_static(match (kind, content_type) {
+        (RpcKind::Unary, ContentType::Json) => "application/json",
+        (RpcKind::Unary, _) => "application/proto",
+        (RpcKind::Stream, ContentType::Json) => "application/connect+json",
+        (RpcKind::Stream, _) => "application/connect+proto",
     })
 }
 
@@ -81,30 +81,31 @@ pub(super) struct Head {
 ///
 /// # Errors
 /// `InvalidArgument` for a time or a version that cannot be read, `Unimplemented` for an unknown encoding.
-pub(super) fn read(headers: &HeaderMap, form: Form, received: Nanos) -> Result<Head> {
+pub(super) fn read(headers: &HeaderMap, kind: RpcKind, received: Nanos) -> Result<Head> {
     let mut left: Option<Duration> = None;
     let mut encoding = None;
     let mut accepted = None;
-    let mut travel = Travel::default();
+    let mut propagated = PropagatedHeaders::default();
     let mut metadata = Metadata::new();
     for (name, value) in headers {
         let text = || value.to_str().unwrap_or_default();
-        match (name.as_str(), form) {
+        match (name.as_str(), kind) {
             ("connect-protocol-version", _) => version(text())?,
             ("connect-timeout-ms", _) => left = Some(timeout(text())?),
-            ("content-encoding", Form::Unary) | ("connect-content-encoding", Form::Stream) => {
+            ("content-encoding", RpcKind::Unary)
+            | ("connect-content-encoding", RpcKind::Stream) => {
                 encoding = Encoding::named(text())?;
             }
-            ("accept-encoding", Form::Unary) | ("connect-accept-encoding", Form::Stream) => {
+            ("accept-encoding", RpcKind::Unary) | ("connect-accept-encoding", RpcKind::Stream) => {
                 accepted = Encoding::chosen(text());
             }
-            (name, _) if travel.read(name, value) => {}
+            (name, _) if propagated.read(name, value) => {}
             (name, _) if metadata::is_reserved(name) => {}
             (name, _) => metadata.append(name, &String::from_utf8_lossy(value.as_bytes())),
         }
     }
     Ok(Head {
-        context: travel.context(received, left, metadata),
+        context: propagated.context(received, left, metadata),
         encoding,
         accepted,
     })
@@ -143,19 +144,19 @@ mod tests {
         for (name, value) in headers {
             map.append(*name, HeaderValue::from_static(value));
         }
-        read(&map, Form::Unary, 7)
+        read(&map, RpcKind::Unary, 7)
     }
 
     #[test]
     fn the_content_type_says_form_and_encoding() {
-        let of = |text| kind(&HeaderValue::from_static(text));
+        let of = |text| parse_content_type(&HeaderValue::from_static(text));
         assert_eq!(
             of("application/json; charset=utf-8"),
-            Some((Form::Unary, ContentType::Json))
+            Some((RpcKind::Unary, ContentType::Json))
         );
         assert_eq!(
             of("application/connect+proto"),
-            Some((Form::Stream, ContentType::Protobuf))
+            Some((RpcKind::Stream, ContentType::Protobuf))
         );
         for wrong in ["application/foo", "text/json", "application/connect+foo"] {
             assert_eq!(of(wrong), None, "{wrong}");

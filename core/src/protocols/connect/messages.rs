@@ -15,7 +15,7 @@ use crate::{
     message::Metadata,
     protocols::{
         envelope::{self, COMPRESSED, Envelopes},
-        sealed::End,
+        envelope_stream::End,
     },
 };
 
@@ -72,9 +72,9 @@ impl Stream for Messages {
 
 /// Ends the stream of an answer by a message that says how the call ended, with what of this metadata follows the
 /// last message.
-pub(super) struct Ending(pub(super) Metadata);
+pub(super) struct EndOfStream(pub(super) Metadata);
 
-impl End for Ending {
+impl End for EndOfStream {
     fn end(&mut self, ended: Result<()>) -> Option<Result<Piece>> {
         let failed = ended.as_ref().err();
         let end = end::write(failed.map_or(Ok(()), Err), &self.0);

@@ -18,5 +18,5 @@ mod unary;
 #[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
 mod tests;
 
-pub(crate) use client::way;
+pub(crate) use client::connect;
 pub(crate) use dialect::Server;

@@ -5,8 +5,8 @@ use http::{HeaderValue, Response, header};
 
 use super::{
     end,
-    head::{self, Form, STREAM_ENCODING},
-    messages::Ending,
+    head::{self, RpcKind, STREAM_ENCODING},
+    messages::EndOfStream,
     metadata,
 };
 use crate::{
@@ -14,8 +14,8 @@ use crate::{
     http::{HttpBody, compression::Encoding},
     message::{ContentType, Metadata, Response as Answer},
     protocols::{
+        envelope_stream::{Compress, EnvelopeStream},
         propagation,
-        sealed::{Compress, Sealed},
     },
     time::Nanos,
 };
@@ -29,7 +29,7 @@ pub(super) fn write(
 ) -> Response<HttpBody> {
     let mut response = Response::new(HttpBody::empty());
     let headers = response.headers_mut();
-    let named = head::name(Form::Stream, content_type);
+    let named = head::name(RpcKind::Stream, content_type);
     headers.insert(header::CONTENT_TYPE, named);
     let mut answer = match answer {
         Ok(answer) if answer.content_type() == content_type => answer,
@@ -53,15 +53,21 @@ pub(super) fn write(
     *response.body_mut() = match body.as_bytes() {
         None => {
             let messages = body.into_stream();
-            let (compress, end) = (Compress::new(accepted, None), Ending(trailers));
-            HttpBody::stream(Sealed::new(messages, compress, usize::MAX, end, deadline))
+            let (compress, end) = (Compress::new(accepted, None), EndOfStream(trailers));
+            HttpBody::stream(EnvelopeStream::new(
+                messages,
+                compress,
+                usize::MAX,
+                end,
+                deadline,
+            ))
         }
-        Some(message) => match Compress::new(accepted, None).seal(message) {
+        Some(message) => match Compress::new(accepted, None).encode(message) {
             Err(error) => return failed(response, &error),
-            Ok(sealed) => {
+            Ok(encoded) => {
                 let end = end::write(Ok(()), &trailers);
-                let mut whole = BytesMut::with_capacity(sealed.len() + end.len());
-                whole.extend_from_slice(&sealed);
+                let mut whole = BytesMut::with_capacity(encoded.len() + end.len());
+                whole.extend_from_slice(&encoded);
                 whole.extend_from_slice(&end);
                 HttpBody::Whole(whole.freeze())
             }

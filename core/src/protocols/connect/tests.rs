@@ -15,9 +15,9 @@ use crate::{
     net::{Limits, io::Io},
     protocols::{
         access::Access,
+        connection_context::ConnectionContext,
         dialect::Dialect,
-        envelope::{Envelopes, seal},
-        site::Site,
+        envelope::{Envelopes, encode},
     },
 };
 
@@ -75,9 +75,14 @@ fn fault() -> Error {
     error
 }
 
-type Told = (StatusCode, http::HeaderMap, Bytes);
+type RawResponse = (StatusCode, http::HeaderMap, Bytes);
 
-async fn ask(method: Method, uri: &str, headers: &[(&str, &str)], body: HttpBody) -> Result<Told> {
+async fn ask(
+    method: Method,
+    uri: &str,
+    headers: &[(&str, &str)],
+    body: HttpBody,
+) -> Result<RawResponse> {
     let mut request = HttpRequest::builder().method(method).uri(uri);
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -87,17 +92,17 @@ async fn ask(method: Method, uri: &str, headers: &[(&str, &str)], body: HttpBody
     let call: Arc<dyn Call> = Arc::new(Echo);
     let (io, _) = tokio::io::duplex(1);
     let access = Access::new(None, &Io::Other(Box::new(io)), call.clone());
-    let site = Site::new(call, limits, access);
+    let connection = ConnectionContext::new(call, limits, access);
     let (head, body) = request.into_parts();
     assert!(Server.speaks(&head), "{uri}");
-    let answer = Server.answer(HttpRequest::from_parts(head, body), &site);
+    let answer = Server.answer(HttpRequest::from_parts(head, body), &connection);
     let (head, body) = answer.await.into_parts();
     let (body, trailers) = body.collect(1 << 20).await?;
     assert!(trailers.is_none(), "Connect has none");
     Ok((head.status, head.headers, body))
 }
 
-async fn post(path: &str, content_type: &str, body: HttpBody) -> Told {
+async fn post(path: &str, content_type: &str, body: HttpBody) -> RawResponse {
     let headers = [
         ("content-type", content_type),
         ("connect-protocol-version", "1"),
@@ -154,8 +159,8 @@ async fn an_error_is_told_with_its_details_by_status_or_at_the_end_of_a_stream()
 
 #[tokio::test]
 async fn a_stream_ends_with_its_trailers() {
-    let sealed = [seal(0, b"a").unwrap(), seal(0, b"b").unwrap()];
-    let body = body_of(sealed.to_vec());
+    let encoded = [encode(0, b"a").unwrap(), encode(0, b"b").unwrap()];
+    let body = body_of(encoded.to_vec());
     let (status, headers, body) = post("/x.Echo/Each", "application/connect+proto", body).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(headers["lead"], "1");
@@ -168,7 +173,7 @@ async fn a_stream_ends_with_its_trailers() {
 #[tokio::test(start_paused = true)]
 async fn a_stream_is_ended_when_its_time_is_over() {
     let began = tokio::time::Instant::now();
-    let body = HttpBody::Whole(seal(0, b"{}").unwrap());
+    let body = HttpBody::Whole(encode(0, b"{}").unwrap());
     let (_, _, body) = post("/x.Echo/Wait", "application/connect+json", body).await;
     let (_, end) = messages(body).await;
     assert_eq!(end["error"]["code"], "deadline_exceeded");

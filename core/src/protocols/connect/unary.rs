@@ -4,14 +4,14 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use super::{
     code, error,
-    head::{self, Form},
+    head::{self, RpcKind},
     metadata,
 };
 use crate::{
     error::{Error, Result},
     http::{HttpBody, compression::Encoding},
     message::{ContentType, Response as Answer},
-    protocols::{propagation, sealed::WORTH_IT},
+    protocols::{envelope_stream::MIN_COMPRESSED_SIZE, propagation},
 };
 
 /// An answer, or the error in its stead.
@@ -37,14 +37,17 @@ fn fine(
     }
     let mut response = Response::new(HttpBody::empty());
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, head::name(Form::Unary, content_type));
+    headers.insert(
+        header::CONTENT_TYPE,
+        head::name(RpcKind::Unary, content_type),
+    );
     metadata::write(answer.metadata(), true, headers);
     if answer.load > 0 {
         headers.insert(propagation::LOAD, HeaderValue::from(answer.load));
     }
     let (_, body) = answer.into_parts();
     let mut message = body.into_bytes()?;
-    if let Some(accepted) = accepted.filter(|_| message.len() >= WORTH_IT) {
+    if let Some(accepted) = accepted.filter(|_| message.len() >= MIN_COMPRESSED_SIZE) {
         message = accepted.compress(&message)?;
         let named = HeaderValue::from_static(accepted.as_str());
         headers.insert(header::CONTENT_ENCODING, named);

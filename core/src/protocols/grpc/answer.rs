@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderValue, Response, header};
 
 use super::{
     head::{self, ACCEPT_ENCODING, ENCODING},
-    messages::Ending,
+    messages::StreamEnd,
     metadata, status,
 };
 use crate::{
@@ -16,8 +16,8 @@ use crate::{
     },
     message::{ContentType, Response as Answer},
     protocols::{
+        envelope_stream::{Compress, EnvelopeStream},
         propagation,
-        sealed::{Compress, Sealed},
     },
     time::Nanos,
 };
@@ -81,16 +81,16 @@ impl Reply {
         let (_, body) = answer.into_parts();
         *response.body_mut() = match body.as_bytes() {
             Some(message) => {
-                trailers.insert(status::STATUS, status::FINE);
+                trailers.insert(status::STATUS, status::STATUS_OK);
                 compress.body(message, Some(Box::new(trailers)))?
             }
             None => {
-                let end = Ending::Status {
+                let end = StreamEnd::Status {
                     trailers,
                     to_go_micro: self.to_go_micro,
                 };
                 let messages = body.into_stream();
-                HttpBody::stream(Sealed::new(
+                HttpBody::stream(EnvelopeStream::new(
                     messages,
                     compress,
                     usize::MAX,

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, Request as HttpRequest, header};
 use super::{
     go_micro,
     head::{self, ACCEPT_ENCODING, ENCODING, TIMEOUT},
-    messages::Ending,
+    messages::StreamEnd,
     metadata, read, timeout, web,
 };
 use crate::{
@@ -22,39 +22,39 @@ use crate::{
     message::{ContentType, Request},
     net::sent::Sent,
     protocols::{
-        client::{About, Line, Opening, Ways},
+        client::{HttpChannel, HttpPeer, NodeInfo, PeerOptions},
+        envelope_stream::{Compress, EnvelopeStream, JsonMessages, Upload, fits},
         propagation,
-        sealed::{AsJson, Compress, Sealed, Upload, fits},
     },
     time::NEVER,
     transport::adapter::SendOne,
 };
 
-/// Sends requests by one line.
+/// Sends requests over one channel.
 pub(crate) struct Sender {
-    line: Line,
-    about: Arc<About>,
-    /// Whether trailers are to come in the body.
+    channel: HttpChannel,
+    info: Arc<NodeInfo>,
+    /// Whether the protocol is gRPC-Web, which has trailers in the body.
     on_web: bool,
 }
 
-/// A way to one node: over HTTP/2, or as gRPC-Web over either version.
-pub(crate) fn way(opening: Opening<'_>, on_web: bool) -> Ways<Sender> {
-    opening.way(move |line, about| Sender {
-        line,
-        about: about.clone(),
+/// A peer that uses gRPC over HTTP/2, or gRPC-Web over either version.
+pub(crate) fn connect(options: PeerOptions<'_>, on_web: bool) -> HttpPeer<Sender> {
+    options.connect(move |channel, info| Sender {
+        channel,
+        info: info.clone(),
         on_web,
     })
 }
 
-/// A request as HTTP.
+/// Converts a request to HTTP.
 fn write(
-    about: &About,
+    info: &NodeInfo,
     mut request: Request,
     upload: Option<&Arc<Upload>>,
     attempts: u8,
 ) -> Result<HttpRequest<HttpBody>> {
-    let uri = about.uri(&request)?;
+    let uri = info.uri(&request)?;
     let body = request.body_mut().take();
     let (content_type, body) = match (request.content_type(), body.as_bytes()) {
         (ContentType::MsgPack, Some(message)) => {
@@ -65,24 +65,24 @@ fn write(
     };
     let compression = request.context().compression();
     let wanted = compression.and_then(Compression::compresses);
-    let encoding = about
+    let encoding = info
         .compression
         .or_else(|| wanted.and_then(|_| Encoding::chosen(ACCEPTED)));
     let compress = Compress::new(encoding, compression.cloned());
     let body = match body.as_bytes() {
         Some(message) => {
-            fits(message, about.limits.max_message_size)?;
+            fits(message, info.limits.max_message_size)?;
             compress.body(message, None)?
         }
         None => {
             let transcodes = content_type == ContentType::MsgPack;
             let messages = match transcodes {
-                true => Box::pin(AsJson(body.into_stream())),
+                true => Box::pin(JsonMessages(body.into_stream())),
                 false => body.into_stream(),
             };
-            let end = Ending::Request(upload.cloned().unwrap_or_default());
-            let most = about.limits.max_message_size;
-            HttpBody::stream(Sealed::new(messages, compress, most, end, NEVER))
+            let end = StreamEnd::Request(upload.cloned().unwrap_or_default());
+            let most = info.limits.max_message_size;
+            HttpBody::stream(EnvelopeStream::new(messages, compress, most, end, NEVER))
         }
     };
     let mut http = HttpRequest::new(body);
@@ -98,7 +98,7 @@ fn write(
         attempts,
         http.headers_mut(),
     );
-    about.addressing.write(http.headers_mut());
+    info.addressing.write(http.headers_mut());
     if encoding.is_some() || compression.is_some() {
         let named = encoding.map_or("identity", Encoding::as_str);
         let named = HeaderValue::from_static(named);
@@ -107,8 +107,8 @@ fn write(
     Ok(http)
 }
 
-/// How many headers a request has that says nothing of its own.
-const USUAL: usize = 6;
+/// The number of headers of a request without metadata.
+const TYPICAL_HEADERS: usize = 6;
 
 fn write_head(
     request: &Request,
@@ -117,7 +117,7 @@ fn write_head(
     headers: &mut HeaderMap,
 ) {
     let context = request.context();
-    headers.reserve(USUAL);
+    headers.reserve(TYPICAL_HEADERS);
     headers.insert(header::CONTENT_TYPE, head::name(content_type));
     headers.insert(header::TE, HeaderValue::from_static("trailers"));
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(ACCEPTED));
@@ -137,31 +137,31 @@ fn write_head(
 
 impl SendOne for Sender {
     fn send(&self, request: Request, attempts: u8, sent: Sent) -> Answer {
-        let (line, about, on_web) = (self.line.clone(), self.about.clone(), self.on_web);
+        let (channel, info, on_web) = (self.channel.clone(), self.info.clone(), self.on_web);
         Box::pin(async move {
             let expected = request.expected();
             let compression = request.context().compression().cloned();
             let deadline = request.context().deadline();
             let asked = transcode::understood(request.content_type());
             let upload = request.body().is_stream().then(Arc::default);
-            let http = write(&about, request, upload.as_ref(), attempts)
+            let http = write(&info, request, upload.as_ref(), attempts)
                 .map_err(|error| error.with_outcome(Outcome::NotSent))?;
             let answer = async {
                 let http = if on_web { web::request(http) } else { http };
-                let exchanged = line.exchange(http, sent).await;
-                let (mut response, held) = exchanged.map_err(|e| read::in_time(e, deadline))?;
+                let exchanged = channel.exchange(http, sent).await;
+                let (mut response, guard) = exchanged.map_err(|e| read::in_time(e, deadline))?;
                 if on_web {
-                    response = web::response(response, about.limits.max_head_size);
+                    response = web::response(response, info.limits.max_head_size);
                 }
-                let of = read::Of {
+                let call = read::CallInfo {
                     asked,
                     expected,
                     upload: upload.clone(),
                     compression,
                     deadline,
-                    most: about.limits.max_message_size,
+                    most: info.limits.max_message_size,
                 };
-                read::answer(response, held, of).await
+                read::answer(response, guard, call).await
             };
             answer.await.map_err(|error| match &upload {
                 Some(upload) => upload.cause(error),

@@ -21,10 +21,10 @@ use crate::{
     http::{HttpBegun, HttpBody},
     message::{Body, ContentType, Request},
     protocols::{
+        connection_context::{ConnectionContext, Route},
         dialect::Dialect,
         envelope::before,
         failure::refused,
-        site::{Place, Site},
     },
     time::{self, NEVER, Nanos},
 };
@@ -41,7 +41,12 @@ impl Dialect for Server {
         content_type.is_some_and(head::is_grpc) && head.version == http::Version::HTTP_2
     }
 
-    fn begin(&self, request: HttpRequest<HttpBody>, site: &Site, now: Nanos) -> HttpBegun {
+    fn begin(
+        &self,
+        request: HttpRequest<HttpBody>,
+        connection: &ConnectionContext,
+        now: Nanos,
+    ) -> HttpBegun {
         let (parts, body) = request.into_parts();
         let head = match head::read(&parts.headers, now) {
             Some(head) => head,
@@ -82,28 +87,28 @@ impl Dialect for Server {
             deadline: head.context.deadline(),
         };
         let path = parts.uri.path();
-        let Some(place) = site.place(path) else {
+        let Some(route) = connection.route(path) else {
             let path = path.escape_debug();
             let error = format!("malformed method name `{path}`; it is `/package.Type/Method`");
             return HttpBegun::Done(reply.failed(&Error::unimplemented(error)));
         };
-        let builtin = match place.shape {
+        let builtin = match route.shape {
             Some(_) => None,
-            None if site.refuses => None,
-            None => builtin::of(place.target.service(), &site.call, &self.descriptors),
+            None if connection.refuses => None,
+            None => builtin::of(route.target.service(), &connection.call, &self.descriptors),
         };
-        let (call, place) = match builtin {
-            None => (site.call.clone(), place),
+        let (call, route) = match builtin {
+            None => (connection.call.clone(), route),
             Some(builtin) => {
-                let shape = builtin.shape(place.target.endpoint());
-                (builtin, Place { shape, ..place })
+                let shape = builtin.shape(route.target.endpoint());
+                (builtin, Route { shape, ..route })
             }
         };
         Exchange {
             call,
-            place,
+            route,
             reply,
-            most: site.limits.max_message_size,
+            most: connection.limits.max_message_size,
         }
         .begin(head, body, now)
     }
@@ -112,7 +117,7 @@ impl Dialect for Server {
 /// One request on its way.
 struct Exchange {
     call: Arc<dyn Call>,
-    place: Place,
+    route: Route,
     reply: Reply,
     most: usize,
 }
@@ -125,7 +130,7 @@ impl Exchange {
             self.most,
             self.reply.compression.clone(),
         );
-        let streams = match self.place.shape {
+        let streams = match self.route.shape {
             Some(shape) => shape.request_stream,
             // There is no such endpoint, which may be said before anything comes; or nothing is known.
             None => head.streams || self.call.listing().is_some(),
@@ -134,7 +139,7 @@ impl Exchange {
             return self.call(head, Body::stream(messages), now);
         }
         let mut first = None;
-        let answers_by_stream = self.place.shape.is_some_and(|shape| shape.response_stream);
+        let answers_by_stream = self.route.shape.is_some_and(|shape| shape.response_stream);
         let whole = !(answers_by_stream && head.of_go_micro);
         let mut cx = TaskContext::from_waker(Waker::noop());
         match messages.poll_only(&mut first, whole, &mut cx) {
@@ -156,14 +161,14 @@ impl Exchange {
     /// Calls with all that is known of the request.
     fn call(self, head: Head, body: Body, now: Nanos) -> HttpBegun {
         let Exchange {
-            call, place, reply, ..
+            call, route, reply, ..
         } = self;
-        let Shape { idempotent, .. } = place.shape.unwrap_or_default();
-        let target = place.target.clone();
+        let Shape { idempotent, .. } = route.shape.unwrap_or_default();
+        let target = route.target.clone();
         let request = Request::build(target, head.context, head.content_type, body, idempotent);
         match call.begin(request, now) {
             Begun::Done(answer) => {
-                let answer = answer.map_err(|error| unknown(error, &*call, &place));
+                let answer = answer.map_err(|error| unknown(error, &*call, &route));
                 HttpBegun::Done(reply.write(answer))
             }
             Begun::Running(answer) => {
@@ -183,12 +188,12 @@ fn rejected(error: Error) -> Error {
 }
 
 /// Says that there is no such endpoint as gRPC says it, which has a code of its own for it.
-fn unknown(error: Error, call: &dyn Call, place: &Place) -> Error {
-    if error.code() != Code::NotFound || place.shape.is_some() || call.listing().is_none() {
+fn unknown(error: Error, call: &dyn Call, route: &Route) -> Error {
+    if error.code() != Code::NotFound || route.shape.is_some() || call.listing().is_none() {
         return error;
     }
-    let (kind, method) = place.target.endpoint().rsplit_once('.').unwrap_or_default();
-    let service = place.target.service();
+    let (kind, method) = route.target.endpoint().rsplit_once('.').unwrap_or_default();
+    let service = route.target.service();
     Error::unimplemented(format!(
         "unknown service {service}.{kind} or unknown method {method} for it: {}",
         error.message()

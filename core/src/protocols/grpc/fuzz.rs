@@ -25,7 +25,7 @@ pub fn body(bytes: &[u8]) {
     let encoding = ["", "gzip", "zstd", "identity"][usize::from(how & 3)];
     let encoding = Encoding::named(encoding).unwrap_or_default();
     let pieces = rest.chunks(portion).map(Bytes::copy_from_slice).collect();
-    let body = HttpBody::stream(Pieces(pieces));
+    let body = HttpBody::stream(Chunks(pieces));
     let mut messages = Messages::new(body, encoding, MESSAGE, None);
     let mut cx = Context::from_waker(Waker::noop());
     let mut total = 0;
@@ -46,9 +46,9 @@ pub fn body(bytes: &[u8]) {
     }
 }
 
-struct Pieces(std::collections::VecDeque<Bytes>);
+struct Chunks(std::collections::VecDeque<Bytes>);
 
-impl futures_core::Stream for Pieces {
+impl futures_core::Stream for Chunks {
     type Item = crate::error::Result<Piece>;
 
     fn poll_next(
@@ -63,12 +63,12 @@ impl futures_core::Stream for Pieces {
 #[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
 mod tests {
     use super::*;
-    use crate::protocols::envelope::seal;
+    use crate::protocols::envelope::encode;
 
     #[test]
     fn what_was_found_once_and_messages_cut_anywhere_are_read() {
-        let mut bytes = seal(0, b"hello").unwrap().to_vec();
-        bytes.extend_from_slice(&seal(1, b"\x1f\x8b\x08").unwrap());
+        let mut bytes = encode(0, b"hello").unwrap().to_vec();
+        bytes.extend_from_slice(&encode(1, b"\x1f\x8b\x08").unwrap());
         bytes.extend_from_slice(&[0, 255, 255, 255, 255]);
         for how in 0..=255 {
             for cut in 0..=bytes.len() {

@@ -15,7 +15,7 @@ use crate::{
 
 /// An error as go-micro has it: its JSON is the text of the status, its Protobuf a detail.
 #[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
-struct Told {
+struct GoMicroError {
     #[prost(string, tag = "1")]
     #[serde(default)]
     id: String,
@@ -45,7 +45,7 @@ pub(super) fn write(error: &Error) -> (String, String) {
     let code = error.http_status();
     let status = StatusCode::from_u16(code).ok();
     let status = status.and_then(|status| status.canonical_reason());
-    let told = Told {
+    let told = GoMicroError {
         id: match error.origin() {
             "" => "go.micro.server".to_owned(),
             origin => origin.to_owned(),
@@ -72,7 +72,7 @@ pub(super) fn read(code: Code, text: &str) -> Option<Error> {
     if !text.starts_with('{') {
         return None;
     }
-    let told: Told = serde_json::from_str(text).ok()?;
+    let told: GoMicroError = serde_json::from_str(text).ok()?;
     if told.code == 0 && told.detail.is_empty() {
         return None;
     }
@@ -114,7 +114,7 @@ mod tests {
         let details = base64::decode(&details).unwrap();
         let details = Status::decode(&*details).unwrap();
         assert_eq!((details.code, &*details.message), (5, expected));
-        let told = Told::decode(&*details.details[0].value).unwrap();
+        let told = GoMicroError::decode(&*details.details[0].value).unwrap();
         assert_eq!((told.code, &*told.detail), (404, "no such name"));
         let back = read(Code::NotFound, &text).unwrap();
         assert_eq!(back.code(), Code::NotFound);

@@ -10,7 +10,7 @@ use crate::{
     error::{Error, Result},
     http::compression::Encoding,
     message::{ContentType, Metadata},
-    protocols::propagation::{Travel, is_addressee},
+    protocols::propagation::{PropagatedHeaders, is_addressee},
     time::Nanos,
 };
 
@@ -102,7 +102,7 @@ pub(super) fn read(headers: &HeaderMap, received: Nanos) -> Option<Result<Head>>
     let mut wrong = None;
     let mut of_go_micro = false;
     let mut streams = false;
-    let mut travel = Travel::default();
+    let mut propagated = PropagatedHeaders::default();
     let mut metadata = Metadata::new();
     for (name, value) in headers {
         let text = || value.to_str().unwrap_or_default();
@@ -133,13 +133,13 @@ pub(super) fn read(headers: &HeaderMap, received: Nanos) -> Option<Result<Head>>
             }
             "micro-body" => streams = true,
             name if is_addressee(name) => {}
-            name if travel.read(name, value) => {}
+            name if propagated.read(name, value) => {}
             other => metadata.append(other, &String::from_utf8_lossy(value.as_bytes())),
         }
     }
     let content_type = content_type(named, beside)?;
-    let of_ours = travel.counts_attempts();
-    let mut context = travel.context(received, left, metadata);
+    let of_ours = propagated.counts_attempts();
+    let mut context = propagated.context(received, left, metadata);
     // Our own callers, who always say what they understand, say what they use where anybody looks.
     if says_encoding || accepted.is_some() && !of_ours {
         context.set_compression(Compression::new());

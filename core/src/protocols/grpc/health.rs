@@ -21,21 +21,21 @@ use crate::{
     message::{Body, ContentType, Request, Response},
 };
 
-/// How often a watcher's answer is looked at anew.
-const LOOK: Duration = Duration::from_millis(250);
+/// Interval between two checks of a watched status.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Answers for a server: for the whole under the empty name, and for each type of its endpoints, with
-/// or without the package before it.
+/// The gRPC health service. The empty name is the whole server; the type of an endpoint, with or without a package, is a
+/// service.
 pub(super) struct Health(pub(super) Arc<dyn Call>);
 
 #[derive(Clone, PartialEq, Message)]
-struct Question {
+struct HealthCheckRequest {
     #[prost(string, tag = "1")]
     service: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Told {
+struct HealthCheckResponse {
     #[prost(int32, tag = "1")]
     status: i32,
 }
@@ -50,19 +50,19 @@ impl Call for Health {
         let endpoint = request.endpoint().to_owned();
         let (_, content_type, body) = request.into_parts();
         Box::pin(async move {
-            let question: Question = decode(&content_type, &body.into_bytes()?)?;
+            let question: HealthCheckRequest = decode(&content_type, &body.into_bytes()?)?;
             if endpoint == "Health.Check"
                 && let Some(checks) = checks(&*server)
             {
                 checks.await;
             }
             let body = match &*endpoint {
-                "Health.Check" => match look(&*server, &question.service) {
+                "Health.Check" => match status(&*server, &question.service) {
                     SERVICE_UNKNOWN => {
                         let service = question.service.escape_debug();
                         return Err(Error::not_found(format!("unknown service `{service}`")));
                     }
-                    status => Body::from(Told { status }.encode_to_vec()),
+                    status => Body::from(HealthCheckResponse { status }.encode_to_vec()),
                 },
                 "Health.Watch" => Body::stream(Watch::new(server, question.service)),
                 other => return Err(no_method(other)),
@@ -89,9 +89,9 @@ fn checks(server: &dyn Call) -> Option<Checks> {
 }
 
 /// The status of a service of a server.
-fn look(server: &dyn Call, service: &str) -> i32 {
+fn status(server: &dyn Call, service: &str) -> i32 {
     let Some(listing) = server.listing() else {
-        // It answers, which is all that is known.
+        // The server has no list of endpoints, but it responds.
         return if service.is_empty() {
             SERVING
         } else {
@@ -109,11 +109,11 @@ fn look(server: &dyn Call, service: &str) -> i32 {
     if listing.ready { SERVING } else { NOT_SERVING }
 }
 
-/// The status now, and each time it is another.
+/// The current status, then each change.
 struct Watch {
     server: Arc<dyn Call>,
     service: String,
-    told: Option<i32>,
+    last: Option<i32>,
     next: Interval,
     /// Health checks that run.
     checks: Option<Checks>,
@@ -121,12 +121,12 @@ struct Watch {
 
 impl Watch {
     fn new(server: Arc<dyn Call>, service: String) -> Self {
-        let mut next = tokio::time::interval(LOOK);
+        let mut next = tokio::time::interval(POLL_INTERVAL);
         next.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Watch {
             server,
             service,
-            told: None,
+            last: None,
             next,
             checks: None,
         }
@@ -146,10 +146,12 @@ impl Stream for Watch {
                 ready!(checks.as_mut().poll(cx));
                 self.checks = None;
             }
-            let status = look(&*self.server, &self.service);
-            if self.told != Some(status) {
-                self.told = Some(status);
-                return Poll::Ready(Some(Ok(Told { status }.encode_to_vec().into())));
+            let status = status(&*self.server, &self.service);
+            if self.last != Some(status) {
+                self.last = Some(status);
+                return Poll::Ready(Some(Ok(HealthCheckResponse { status }
+                    .encode_to_vec()
+                    .into())));
             }
         }
     }

@@ -17,7 +17,7 @@ use crate::{
     http::{HttpBody, Piece, compression::Encoding},
     protocols::{
         envelope::{self, COMPRESSED, Envelope, Envelopes},
-        sealed::{End, Upload},
+        envelope_stream::{End, Upload},
     },
 };
 
@@ -110,7 +110,7 @@ impl Stream for Messages {
 }
 
 /// What follows the last message.
-pub(super) enum Ending {
+pub(super) enum StreamEnd {
     /// Nothing, as in a request; an error breaks it off, where the other side cannot be told.
     Request(Arc<Upload>),
     /// How the call ended, with these trailers if it went well.
@@ -120,10 +120,10 @@ pub(super) enum Ending {
     },
 }
 
-impl End for Ending {
+impl End for StreamEnd {
     fn end(&mut self, ended: Result<()>) -> Option<Result<Piece>> {
         match self {
-            Ending::Request(upload) => {
+            StreamEnd::Request(upload) => {
                 let error = ended.err()?;
                 upload.fail(&error);
                 if !upload.to_ours.load(Relaxed) {
@@ -133,13 +133,13 @@ impl End for Ending {
                 status::write(&error, false, &mut trailers);
                 Some(Ok(Piece::Trailers(trailers)))
             }
-            Ending::Status {
+            StreamEnd::Status {
                 trailers,
                 to_go_micro,
             } => {
                 let mut trailers = std::mem::take(trailers);
                 match ended {
-                    Ok(()) => drop(trailers.insert(status::STATUS, status::FINE)),
+                    Ok(()) => drop(trailers.insert(status::STATUS, status::STATUS_OK)),
                     Err(error) => status::write(&error, *to_go_micro, &mut trailers),
                 }
                 Some(Ok(Piece::Trailers(trailers)))

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// What our own servers say beside metadata.
-const OURS: [HeaderName; 4] = [
+const MICRO_HEADERS: [HeaderName; 4] = [
     propagation::LOAD,
     propagation::OUTCOME,
     propagation::ORIGIN,
@@ -70,7 +70,7 @@ pub(super) fn read_entry(
     prefix: &str,
     into: &mut Metadata,
 ) {
-    if OURS.contains(name) || is_reserved(name) {
+    if MICRO_HEADERS.contains(name) || is_reserved(name) {
         return;
     }
     let text = String::from_utf8_lossy(value.as_bytes());

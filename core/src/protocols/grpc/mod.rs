@@ -20,6 +20,6 @@ mod status;
 mod timeout;
 pub(crate) mod web;
 
-pub(crate) use client::way;
+pub(crate) use client::connect;
 pub(crate) use dialect::Server;
 pub(crate) use status::STATUS;

@@ -22,52 +22,52 @@ use crate::{
     http::{HttpBody, Piece, compression::Encoding},
     message::{Body, ContentType, Expected, Metadata, Response, Trailers},
     protocols::{
-        client::{Held, unknown},
+        client::{StreamGuard, unknown},
+        envelope_stream::Upload,
         propagation,
-        sealed::Upload,
     },
     time::{self, Nanos},
 };
 
-/// What is known of the call that an answer is for.
-pub(super) struct Of {
-    /// How the answer is to be encoded.
+/// The parts of a call that reading its response needs.
+pub(super) struct CallInfo {
+    /// The content type of the request, expected in the response.
     pub(super) asked: ContentType,
     pub(super) expected: Expected,
     pub(super) upload: Option<Arc<Upload>>,
     pub(super) compression: Option<Compression>,
     pub(super) deadline: Nanos,
-    /// The largest message, in bytes.
+    /// Maximum size of a message, in bytes.
     pub(super) most: usize,
 }
 
-/// The answer that an HTTP response brings.
+/// Reads a gRPC response.
 pub(super) async fn answer(
     response: HttpResponse<HttpBody>,
-    held: Held,
-    of: Of,
+    guard: StreamGuard,
+    call: CallInfo,
 ) -> Result<Response> {
-    let Of {
+    let CallInfo {
         asked,
         expected,
         upload,
         compression,
         deadline,
         most,
-    } = of;
+    } = call;
     let (parts, mut body) = response.into_parts();
-    let Said {
+    let ResponseHead {
         mut told,
         content_type,
         encoding,
         of_ours,
         metadata,
-    } = Said::read(&parts.headers);
+    } = ResponseHead::read(&parts.headers);
     if told {
         (told, body) = ahead(body).await?;
     }
     if told {
-        // The trailers are all there is.
+        // The head contains the trailers.
         status::read(&parts.headers, parts.status)?;
     }
     let Some(content_type) = content_type.filter(|_| parts.status == StatusCode::OK) else {
@@ -83,7 +83,7 @@ pub(super) async fn answer(
         return Err(Error::internal(error).with_outcome(Outcome::Unknown));
     }
     let encoding = encoding.map_err(|error| {
-        // The other side was told what is known here.
+        // The request listed the accepted encodings.
         Error::internal(error.message().to_owned()).with_outcome(Outcome::Unknown)
     })?;
     if let Some(upload) = &upload {
@@ -92,10 +92,10 @@ pub(super) async fn answer(
     let messages = Messages::new(body, encoding, most, compression);
     let trailers = Trailers::default();
     if told {
-        // The head has the trailers in it.
+        // The head contains the trailers.
         trailers.set(metadata.clone());
     }
-    let mut received = Received {
+    let mut received = ResponseMessages {
         messages,
         ahead: Vec::new(),
         ended: false,
@@ -103,7 +103,7 @@ pub(super) async fn answer(
         upload,
         deadline,
         trailers: trailers.clone(),
-        _held: held,
+        _guard: guard,
     };
     let expected = match expected {
         Expected::Unsaid if of_ours => Expected::Stream,
@@ -112,7 +112,7 @@ pub(super) async fn answer(
     let mut response = match expected {
         Expected::Stream => streaming(content_type, received, trailers),
         expected => match received.whole(expected).await.map_err(|mut error| {
-            // What came before is the error's too.
+            // The error gets the metadata of the head too.
             for (name, value) in metadata.iter() {
                 error.metadata_mut().append(name, value);
             }
@@ -138,29 +138,29 @@ pub(super) async fn answer(
     Ok(response)
 }
 
-/// Whether a content type leaves the encoding unsaid, which go-micro then says elsewhere.
+/// Whether the content type names no codec, as in responses of go-micro.
 fn of_go_micro(headers: &HeaderMap) -> bool {
     let named = headers.get(header::CONTENT_TYPE);
     !named.is_some_and(|named| named.as_bytes().contains(&b'+'))
 }
 
-/// Whether a body is empty, so that a status in the head is the call's; and the body as it was.
+/// Reads the first piece. Returns whether the body is empty, in which case the head has the status, and the body.
 async fn ahead(mut body: HttpBody) -> Result<(bool, HttpBody)> {
     loop {
         match body.piece().await.transpose().map_err(unknown)? {
             None => return Ok((true, HttpBody::empty())),
             Some(Piece::Data(data)) if data.is_empty() => {}
             Some(first) => {
-                return Ok((false, HttpBody::stream(Ahead(Some(first), body))));
+                return Ok((false, HttpBody::stream(PrependedBody(Some(first), body))));
             }
         }
     }
 }
 
-/// A body of which the first piece was taken already.
-struct Ahead(Option<Piece>, HttpBody);
+/// A body whose first piece has already been read.
+struct PrependedBody(Option<Piece>, HttpBody);
 
-impl Stream for Ahead {
+impl Stream for PrependedBody {
     type Item = Result<Piece>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -171,28 +171,32 @@ impl Stream for Ahead {
     }
 }
 
-fn streaming(content_type: ContentType, received: Received, trailers: Trailers) -> Response {
+fn streaming(
+    content_type: ContentType,
+    received: ResponseMessages,
+    trailers: Trailers,
+) -> Response {
     let mut response = Response::new(content_type, Body::stream(received));
     response.follow(trailers);
     response
 }
 
-/// What the head of an answer says.
-struct Said {
-    /// Whether it says how the call ended.
+/// The headers of a response.
+struct ResponseHead {
+    /// Whether the head contains the status.
     told: bool,
-    /// `None` when it is none of gRPC.
+    /// `None` if the content type is not gRPC.
     content_type: Option<ContentType>,
     encoding: Result<Option<Encoding>>,
-    /// Whether it says that its body is a stream, as our servers do.
+    /// Whether the head marks the body as a stream, as Micro servers do.
     of_ours: bool,
     metadata: Metadata,
 }
 
-impl Said {
-    /// Reads a head in one go over its headers.
+impl ResponseHead {
+    /// Reads all headers in one pass.
     fn read(headers: &HeaderMap) -> Self {
-        let mut said = Said {
+        let mut said = ResponseHead {
             told: false,
             content_type: None,
             encoding: Ok(None),
@@ -233,22 +237,22 @@ fn not_grpc(headers: &HeaderMap, http: StatusCode) -> Error {
     }
 }
 
-/// The messages of an answer, and then how it ended.
-struct Received {
+/// The messages of a response, then its status.
+struct ResponseMessages {
     messages: Messages,
-    /// Messages taken out before it was known that there are more.
+    /// Messages read while looking for a second one, last first.
     ahead: Vec<Bytes>,
     ended: bool,
-    /// Whether it was said beforehand that it went well.
+    /// Whether the head already had a status of success.
     told: bool,
     upload: Option<Arc<Upload>>,
     deadline: Nanos,
     trailers: Trailers,
-    _held: Held,
+    _guard: StreamGuard,
 }
 
-impl Received {
-    /// The trailers; an error if they tell one.
+impl ResponseMessages {
+    /// The trailers, or the error in them.
     fn end(&mut self) -> Result<HeaderMap> {
         let trailers = self.messages.trailers().unwrap_or_default();
         if !self.told {
@@ -294,7 +298,7 @@ impl Received {
     }
 }
 
-impl Stream for Received {
+impl Stream for ResponseMessages {
     type Item = Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {

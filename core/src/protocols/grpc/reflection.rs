@@ -1,8 +1,8 @@
-//! The standard reflection service, as `grpcurl` asks it:
+//! The standard gRPC reflection service, as used by `grpcurl`:
 //! <https://github.com/grpc/grpc/blob/master/doc/server-reflection.md>.
 //!
-//! It knows what routers were given descriptors of. A service without a `.proto` is listed by the types of
-//! its endpoints, but has no descriptors: its messages have no form in Protobuf either.
+//! Serves the descriptors that were given to the routers. A service without a `.proto` is listed by the types of its
+//! endpoints and has no descriptors.
 
 mod files;
 mod own;
@@ -18,8 +18,11 @@ use bytes::Bytes;
 use futures_core::Stream;
 use prost::Message;
 
-use self::files::Files;
-use self::wire::{Answered, Asked, Extensions, Failed, Found, Question, Service, Services, Told};
+use self::files::DescriptorIndex;
+use self::wire::{
+    ErrorResponse, ExtensionNumbers, FileDescriptors, MessageRequest, MessageResponse,
+    ReflectionRequest, ReflectionResponse, Service, ServiceList,
+};
 use super::request::{decode, no_method};
 use crate::{
     call::{Answer, Call, Shape},
@@ -27,13 +30,13 @@ use crate::{
     message::{Body, BodyStream, ContentType, Request, Response},
 };
 
-/// The `.proto` files of a listener's server, decoded when reflection is first asked for them.
-pub(super) type Descriptors = Arc<OnceLock<Files>>;
+/// The `.proto` files of a server, decoded at the first reflection request.
+pub(super) type Descriptors = Arc<OnceLock<DescriptorIndex>>;
 
-/// Answers for a server.
+/// The reflection service of a server.
 pub(super) struct Reflection {
     pub(super) server: Arc<dyn Call>,
-    /// Shared by all that ask.
+    /// Shared by all requests.
     pub(super) descriptors: Descriptors,
 }
 
@@ -48,7 +51,7 @@ impl Call for Reflection {
             if endpoint != ENDPOINT {
                 return Err(no_method(&endpoint));
             }
-            descriptors.get_or_init(|| Files::new(server.listing().unwrap_or_default()));
+            descriptors.get_or_init(|| DescriptorIndex::new(server.listing().unwrap_or_default()));
             let answers = Answers {
                 descriptors,
                 content_type,
@@ -79,50 +82,52 @@ impl Stream for Answers {
     type Item = Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.questions.as_mut().poll_next(cx).map(|question| {
-            question.map(|bytes| {
-                let question: Question = decode(&self.content_type, &bytes?)?;
-                let files = self.descriptors.get_or_init(Files::default);
-                Ok(answer(files, question).encode_to_vec().into())
+        self.questions.as_mut().poll_next(cx).map(|request| {
+            request.map(|bytes| {
+                let request: ReflectionRequest = decode(&self.content_type, &bytes?)?;
+                let files = self.descriptors.get_or_init(DescriptorIndex::default);
+                Ok(answer(files, request).encode_to_vec().into())
             })
         })
     }
 }
 
-fn answer(files: &Files, question: Question) -> Told {
+fn answer(files: &DescriptorIndex, request: ReflectionRequest) -> ReflectionResponse {
     let found = |found: Option<Vec<Bytes>>, what: &str| match found {
-        Some(files) => Answered::Files(Found { files }),
-        None => Answered::Failed(Failed {
+        Some(files) => MessageResponse::Files(FileDescriptors { files }),
+        None => MessageResponse::ErrorResponse(ErrorResponse {
             code: Code::NotFound.number().into(),
-            message: format!("`{}` is not known here", what.escape_debug()),
+            message: format!("`{}` is unknown to this server", what.escape_debug()),
         }),
     };
-    let answered = match &question.asked {
-        Some(Asked::FileByName(name)) => found(files.named(name), name),
-        Some(Asked::FileContaining(symbol)) => found(files.containing(symbol), symbol),
-        Some(Asked::FileContainingExtension(extension)) => {
-            let of = (&*extension.containing_type, extension.number);
-            found(files.extension(of.0, of.1), of.0)
+    let message_response = match &request.message_request {
+        Some(MessageRequest::FileByName(name)) => found(files.named(name), name),
+        Some(MessageRequest::FileContaining(symbol)) => found(files.containing(symbol), symbol),
+        Some(MessageRequest::FileContainingExtension(extension)) => {
+            let name = &*extension.containing_type;
+            found(files.extension(name, extension.number), name)
         }
-        Some(Asked::ExtensionsOf(base)) => Answered::Extensions(Extensions {
-            base: base.clone(),
-            numbers: files.extensions(base),
-        }),
-        Some(Asked::Services(_)) => Answered::Services(Services {
+        Some(MessageRequest::ExtensionsOf(base)) => {
+            MessageResponse::ExtensionNumbers(ExtensionNumbers {
+                base: base.clone(),
+                numbers: files.extensions(base),
+            })
+        }
+        Some(MessageRequest::ServiceList(_)) => MessageResponse::ServiceList(ServiceList {
             services: files
                 .services()
                 .into_iter()
                 .map(|name| Service { name })
                 .collect(),
         }),
-        None => Answered::Failed(Failed {
+        None => MessageResponse::ErrorResponse(ErrorResponse {
             code: Code::InvalidArgument.number().into(),
-            message: "nothing was asked".to_owned(),
+            message: "the reflection request is empty".to_owned(),
         }),
     };
-    Told {
-        host: question.host.clone(),
-        question: Some(question),
-        answered: Some(answered),
+    ReflectionResponse {
+        host: request.host.clone(),
+        request: Some(request),
+        message_response: Some(message_response),
     }
 }

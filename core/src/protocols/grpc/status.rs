@@ -18,7 +18,7 @@ const DETAILS: HeaderName = HeaderName::from_static(details::DETAILS);
 const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 
 /// The value that says all went well.
-pub(super) const FINE: HeaderValue = HeaderValue::from_static("0");
+pub(super) const STATUS_OK: HeaderValue = HeaderValue::from_static("0");
 
 /// Writes an error, so that a peer of go-micro reads it if it is one.
 pub(super) fn write(error: &Error, to_go_micro: bool, trailers: &mut HeaderMap) {
@@ -137,7 +137,7 @@ mod tests {
         let error = read(&HeaderMap::new(), StatusCode::OK).unwrap_err();
         assert_eq!(error.code(), Code::Internal);
         let mut trailers = HeaderMap::new();
-        trailers.insert(STATUS, FINE);
+        trailers.insert(STATUS, STATUS_OK);
         assert!(read(&trailers, StatusCode::OK).is_ok());
     }
 }

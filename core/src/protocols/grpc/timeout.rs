@@ -23,9 +23,9 @@ pub(super) fn read(text: &str) -> Option<Duration> {
 }
 
 /// The largest count.
-const MOST: u64 = 99_999_999;
+const MAX_COUNT: u64 = 99_999_999;
 /// What is added at most, in nanoseconds.
-const COARSEST: u64 = 10_000_000;
+const MAX_ROUNDING: u64 = 10_000_000;
 /// Nanoseconds of each unit, from the coarsest.
 const UNITS: [(u64, u8); 5] = [
     (60_000_000_000, b'M'),
@@ -42,7 +42,7 @@ const UNITS: [(u64, u8); 5] = [
 pub(super) fn write(left: Duration) -> HeaderValue {
     let left = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX);
     let mut step = 1;
-    while step < COARSEST && left / step >= 9_000 {
+    while step < MAX_ROUNDING && left / step >= 9_000 {
         step *= 10;
     }
     let left = left.checked_next_multiple_of(step).unwrap_or(left);
@@ -55,8 +55,8 @@ pub(super) fn write(left: Duration) -> HeaderValue {
         .iter()
         .rev()
         .map(|(size, unit)| (left.div_ceil(*size), *unit))
-        .find(|(count, _)| *count <= MOST)
-        .unwrap_or((MOST, b'M'));
+        .find(|(count, _)| *count <= MAX_COUNT)
+        .unwrap_or((MAX_COUNT, b'M'));
     digits(count, unit)
 }
 
@@ -128,7 +128,11 @@ mod tests {
             let told = write(left);
             let told = told.to_str().ok().and_then(read).unwrap_or_default();
             assert!(told >= left, "{left:?}");
-            let step = if nanos < MOST * 1_000_000 { 10 } else { 1_000 };
+            let step = if nanos < MAX_COUNT * 1_000_000 {
+                10
+            } else {
+                1_000
+            };
             let most = left + (left / 900).min(Duration::from_millis(step));
             assert!(told <= most, "{left:?}");
             nanos += nanos / 7 + 1;

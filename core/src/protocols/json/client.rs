@@ -13,7 +13,7 @@ use crate::{
     message::{ContentType, Request, Target},
     net::sent::Sent,
     protocols::{
-        client::{About, Line, Opening, Ways},
+        client::{HttpChannel, HttpPeer, NodeInfo, PeerOptions},
         propagation,
     },
     time::nanos,
@@ -22,27 +22,27 @@ use crate::{
 
 /// Sends requests by one line.
 pub(crate) struct Sender {
-    line: Line,
-    about: Arc<About>,
+    channel: HttpChannel,
+    info: Arc<NodeInfo>,
 }
 
 /// A way to one node: as many connections as requests are under way, kept for the next.
-pub(crate) fn way(opening: Opening<'_>) -> Ways<Sender> {
-    opening.way(|line, about| Sender {
-        line,
-        about: about.clone(),
+pub(crate) fn connect(options: PeerOptions<'_>) -> HttpPeer<Sender> {
+    options.connect(|channel, info| Sender {
+        channel,
+        info: info.clone(),
     })
 }
 
 impl SendOne for Sender {
     fn send(&self, request: Request, attempts: u8, sent: Sent) -> Answer {
-        let (line, about) = (self.line.clone(), self.about.clone());
+        let (channel, info) = (self.channel.clone(), self.info.clone());
         Box::pin(async move {
             let unsent = |error: Error| error.with_outcome(Outcome::NotSent);
             let mut request = write(request, attempts).map_err(unsent)?;
-            about.addressing.write(request.headers_mut());
-            let (response, _held) = line.exchange(request, sent).await?;
-            read::answer(response, about.limits.max_message_size).await
+            info.addressing.write(request.headers_mut());
+            let (response, _guard) = channel.exchange(request, sent).await?;
+            read::answer(response, info.limits.max_message_size).await
         })
     }
 }

@@ -10,35 +10,40 @@ use crate::{
     http::{HttpBegun, HttpBody, coding, too_large},
     message::{self, Body, ContentType},
     protocols::{
+        connection_context::{ConnectionContext, Route},
         dialect::Dialect,
         failure::failed,
         propagation,
-        site::{Place, Site},
     },
     time::Nanos,
 };
 
 /// The dialect that takes what no other wants.
-pub(crate) struct Plain;
+pub(crate) struct Server;
 
-impl Dialect for Plain {
+impl Dialect for Server {
     fn speaks(&self, _: &Parts) -> bool {
         true
     }
 
-    fn begin(&self, request: Request<HttpBody>, site: &Site, now: Nanos) -> HttpBegun {
+    fn begin(
+        &self,
+        request: Request<HttpBody>,
+        connection: &ConnectionContext,
+        now: Nanos,
+    ) -> HttpBegun {
         let (mut head, body) = request.into_parts();
-        if is_too_large(&head, &body, site.limits.max_message_size) {
-            return HttpBegun::Done(over(too_large(site.limits.max_message_size)));
+        if is_too_large(&head, &body, connection.limits.max_message_size) {
+            return HttpBegun::Done(over(too_large(connection.limits.max_message_size)));
         }
-        let (place, content_type) = match asked(&head, &body, site) {
+        let (route, content_type) = match asked(&head, &body, connection) {
             Ok(asked) => asked,
             Err(response) => return HttpBegun::Done(*response),
         };
         let coding = match coding::of(&head.headers) {
             Ok(coding) => coding,
             Err(error) => {
-                site.access.count(Refusal::ContentEncoding);
+                connection.access.count(Refusal::ContentEncoding);
                 let mut response = not_taken(&error);
                 let headers = response.headers_mut();
                 headers.insert(header::ACCEPT_ENCODING, coding::ACCEPTED);
@@ -47,7 +52,7 @@ impl Dialect for Plain {
         };
         // What is handed on is not encoded any more.
         head.headers.remove(header::CONTENT_ENCODING);
-        let most = site.limits.max_message_size;
+        let most = connection.limits.max_message_size;
         let context = propagation::context(&head.headers, now, propagation::timeout(&head.headers));
         let is_json = content_type == ContentType::Json;
         let request = move |data: Bytes| {
@@ -55,9 +60,9 @@ impl Dialect for Plain {
                 (ContentType::Json, true) => Bytes::from_static(b"{}"),
                 _ => data,
             };
-            let shape = place.shape.unwrap_or_default();
+            let shape = route.shape.unwrap_or_default();
             let body = Body::from(data);
-            message::Request::build(place.target, context, content_type, body, shape.idempotent)
+            message::Request::build(route.target, context, content_type, body, shape.idempotent)
         };
         match body {
             HttpBody::Whole(data) | HttpBody::Trailed(data, _) => {
@@ -65,7 +70,7 @@ impl Dialect for Plain {
                     Ok(data) => data,
                     Err(error) => return HttpBegun::Done(over(error)),
                 };
-                match site.call.begin(request(data), now) {
+                match connection.call.begin(request(data), now) {
                     Begun::Done(answer) => HttpBegun::Done(said(answer, is_json)),
                     Begun::Running(answer) => {
                         HttpBegun::Running(Box::pin(async move { said(answer.await, is_json) }))
@@ -73,7 +78,7 @@ impl Dialect for Plain {
                 }
             }
             body => {
-                let call = site.call.clone();
+                let call = connection.call.clone();
                 HttpBegun::Running(Box::pin(async move {
                     let collected = body.collect(most).await;
                     match collected.and_then(|(data, _)| coding::decode(coding, data, most)) {
@@ -93,17 +98,17 @@ impl Dialect for Plain {
 fn asked(
     head: &Parts,
     body: &HttpBody,
-    site: &Site,
-) -> Result<(Place, ContentType), Box<Response<HttpBody>>> {
-    let place = site.place(head.uri.path());
+    connection: &ConnectionContext,
+) -> Result<(Route, ContentType), Box<Response<HttpBody>>> {
+    let route = connection.route(head.uri.path());
     if head.method != Method::POST {
-        let shape = place.and_then(|place| place.shape);
+        let shape = route.and_then(|route| route.shape);
         return Err(Box::new(not_posted(head, shape)));
     }
-    let place = place.ok_or_else(|| Box::new(failed(&nowhere(head), StatusCode::NOT_FOUND)))?;
+    let route = route.ok_or_else(|| Box::new(failed(&nowhere(head), StatusCode::NOT_FOUND)))?;
     // What a page of another site may post unasked is never taken for a message.
     let error = match head.headers.get(header::CONTENT_TYPE) {
-        None if is_empty(body) => return Ok((place, ContentType::Json)),
+        None if is_empty(body) => return Ok((route, ContentType::Json)),
         None => "a body needs a content type; send `content-type: application/json`".to_owned(),
         Some(said) => {
             let content_type = ContentType::parse(&String::from_utf8_lossy(said.as_bytes()));
@@ -112,11 +117,11 @@ fn asked(
                     "content type `{}` is not taken; send `content-type: application/json`",
                     name.escape_debug()
                 ),
-                _ => return Ok((place, content_type)),
+                _ => return Ok((route, content_type)),
             }
         }
     };
-    site.access.count(Refusal::ContentType);
+    connection.access.count(Refusal::ContentType);
     Err(Box::new(not_taken(&Error::unimplemented(error))))
 }
 

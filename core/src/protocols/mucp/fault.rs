@@ -8,7 +8,7 @@ use crate::error::{Code, Error, Outcome};
 /// An error as go-micro has it. Every key is written, as versions up to v1 want them all.
 #[derive(Serialize, Deserialize, Default)]
 #[serde(default)]
-struct Told {
+struct GoMicroError {
     id: String,
     code: i32,
     detail: String,
@@ -24,7 +24,7 @@ pub(crate) fn write(error: &Error) -> String {
         "" => "go.micro.server",
         origin => origin,
     };
-    let told = Told {
+    let told = GoMicroError {
         id: id.to_owned(),
         code: code.into(),
         detail: error.message().to_owned(),
@@ -61,8 +61,8 @@ pub(super) fn header(text: &str) -> HeaderValue {
 /// The error of a text.
 pub(super) fn read(text: &str) -> Error {
     let told = match text.trim_start().starts_with('{') {
-        true => serde_json::from_str::<Told>(text).unwrap_or_default(),
-        false => Told::default(),
+        true => serde_json::from_str::<GoMicroError>(text).unwrap_or_default(),
+        false => GoMicroError::default(),
     };
     if told.code == 0 && told.detail.is_empty() {
         return plain(text);

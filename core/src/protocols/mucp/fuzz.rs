@@ -52,7 +52,7 @@ fn reader(bytes: &[u8]) -> Reader {
 fn requests(bytes: &[u8]) {
     let mut reader = reader(bytes);
     while let Ok(Some((head, _))) = reader.take_request() {
-        let (envelope, _) = names::form(&head.headers);
+        let (envelope, _) = names::format(&head.headers);
         let _ = names::is_ours(&head);
         let Some(body) = body(&mut reader) else {
             return;

@@ -15,7 +15,7 @@ mod names;
 mod proto_rpc;
 mod serve;
 
-pub(crate) use client::{Exchange, Lane, Node};
+pub(crate) use client::{ConnectionPool, Exchange, Node};
 pub(crate) use fault::write as fault;
 #[cfg(fuzzing)]
 pub use fuzz::messages as fuzz_messages;

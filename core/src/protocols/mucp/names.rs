@@ -87,12 +87,12 @@ pub(super) fn is_ours(head: &Parts) -> bool {
         return true;
     }
     let to_root = head.method == http::Method::POST && head.uri.path() == "/";
-    to_root && headers.contains_key(header::CONTENT_TYPE) && form(headers).0 != Envelope::Bare
+    to_root && headers.contains_key(header::CONTENT_TYPE) && format(headers).0 != Envelope::Bare
 }
 
 /// What a body is wrapped in and how the message within is encoded. As go-micro v6 decides it, but that what
 /// is named by `X-Micro-` headers alone is served, as up to v1.1.
-pub(super) fn form(headers: &HeaderMap) -> (Envelope, ContentType) {
+pub(super) fn format(headers: &HeaderMap) -> (Envelope, ContentType) {
     let media_type = media_type(headers);
     let said = |name: &HeaderName| value(headers, name).is_some();
     let old = match (said(&PROTOCOL) || said(&TOPIC), said(&TARGET)) {
@@ -181,7 +181,7 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                form(&headers(&lines)),
+                format(&headers(&lines)),
                 (envelope, content_type),
                 "{lines:?}"
             );

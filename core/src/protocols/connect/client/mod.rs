@@ -10,45 +10,45 @@ use crate::{
     error::{Error, Outcome},
     message::Request,
     net::sent::Sent,
-    protocols::client::{About, Line, Opening, Ways},
+    protocols::client::{HttpChannel, HttpPeer, NodeInfo, PeerOptions},
     transport::adapter::SendOne,
 };
 
 /// Sends requests by one line.
 pub(crate) struct Sender {
-    line: Line,
-    about: Arc<About>,
+    channel: HttpChannel,
+    info: Arc<NodeInfo>,
     /// Endpoints that the node's record says change nothing, which are asked for by GET.
     read_only: Arc<[String]>,
 }
 
 /// A way to one node, over either version of HTTP.
-pub(crate) fn way(opening: Opening<'_>) -> Ways<Sender> {
-    let endpoints = opening.node.endpoints.iter();
+pub(crate) fn connect(options: PeerOptions<'_>) -> HttpPeer<Sender> {
+    let endpoints = options.node.endpoints.iter();
     let read_only = endpoints.filter(|endpoint| endpoint.shape().read_only);
     let read_only: Arc<[_]> = read_only.map(|endpoint| endpoint.name.clone()).collect();
-    opening.way(move |line, about| Sender {
-        line,
-        about: about.clone(),
+    options.connect(move |channel, info| Sender {
+        channel,
+        info: info.clone(),
         read_only: read_only.clone(),
     })
 }
 
 impl SendOne for Sender {
     fn send(&self, request: Request, attempts: u8, sent: Sent) -> Answer {
-        let (line, about) = (self.line.clone(), self.about.clone());
+        let (channel, info) = (self.channel.clone(), self.info.clone());
         let is_read_only = self.read_only.iter().any(|name| name == request.endpoint());
         Box::pin(async move {
             let expected = request.expected();
             let unsent = |error: Error| error.with_outcome(Outcome::NotSent);
-            let written = send::write(&about, request, is_read_only, attempts);
+            let written = send::write(&info, request, is_read_only, attempts);
             let (http, asked, upload) = written.map_err(unsent)?;
-            let (response, held) = match line.exchange(http, sent).await {
+            let (response, guard) = match channel.exchange(http, sent).await {
                 Ok(answered) => answered,
                 Err(error) => return Err(upload.cause(error)),
             };
-            let most = about.limits.max_message_size;
-            read::answer(response, held, upload, asked, expected, most).await
+            let most = info.limits.max_message_size;
+            read::answer(response, guard, upload, asked, expected, most).await
         })
     }
 }

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::super::{
     end, error,
-    head::{self, Form, STREAM_ENCODING},
+    head::{self, RpcKind, STREAM_ENCODING},
     metadata,
 };
 use crate::{
@@ -23,30 +23,32 @@ use crate::{
     http::{HttpBody, compression::Encoding},
     message::{Body, ContentType, Expected, Metadata, Response, Trailers},
     protocols::{
-        client::{Held, unknown},
+        client::{StreamGuard, unknown},
         envelope::{Envelope, Envelopes, poll_only},
+        envelope_stream::Upload,
         failure, propagation,
-        sealed::Upload,
     },
 };
 
 /// The answer that an HTTP response brings.
 pub(super) async fn answer(
     response: HttpResponse<HttpBody>,
-    held: Held,
+    guard: StreamGuard,
     upload: Arc<Upload>,
-    asked: (Form, ContentType),
+    asked: (RpcKind, ContentType),
     expected: Expected,
     most: usize,
 ) -> Result<Response> {
     let (parts, body) = response.into_parts();
     let headers = &parts.headers;
-    let named = headers.get(header::CONTENT_TYPE).and_then(head::kind);
+    let named = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(head::parse_content_type);
     if parts.status != StatusCode::OK {
-        let is_json = named == Some((Form::Unary, ContentType::Json));
+        let is_json = named == Some((RpcKind::Unary, ContentType::Json));
         return Err(told(parts.status, headers, body, is_json, most).await);
     }
-    let (form, content_type) = named.ok_or_else(|| {
+    let (kind, content_type) = named.ok_or_else(|| {
         let named = headers.get(header::CONTENT_TYPE);
         let named = named
             .map_or(&b""[..], |named| named.as_bytes())
@@ -54,18 +56,18 @@ pub(super) async fn answer(
         let error = format!("the answer has content type `{named}`, which is none of Connect");
         Error::unknown(error).with_outcome(Outcome::Unknown)
     })?;
-    if (form, &content_type) != (asked.0, &asked.1) {
-        let named = head::name(form, &content_type);
+    if (kind, &content_type) != (asked.0, &asked.1) {
+        let named = head::name(kind, &content_type);
         let error = format!("the answer is in {named:?}, which was not asked for");
         return Err(Error::internal(error).with_outcome(Outcome::Unknown));
     }
-    let encoding = match form {
-        Form::Unary => header::CONTENT_ENCODING,
-        Form::Stream => STREAM_ENCODING,
+    let encoding = match kind {
+        RpcKind::Unary => header::CONTENT_ENCODING,
+        RpcKind::Stream => STREAM_ENCODING,
     };
     let encoding = named_encoding(headers, &encoding)?;
-    let mut response = match form {
-        Form::Unary => {
+    let mut response = match kind {
+        RpcKind::Unary => {
             let (data, _) = body.collect(most).await.map_err(unknown)?;
             let message = match encoding {
                 Some(encoding) if !data.is_empty() => encoding.decompress(&data, most)?,
@@ -73,16 +75,16 @@ pub(super) async fn answer(
             };
             Response::new(content_type, message)
         }
-        Form::Stream => {
+        RpcKind::Stream => {
             let trailers = Trailers::default();
-            let mut received = Received {
+            let mut received = ResponseMessages {
                 envelopes: Envelopes::new(body, most),
                 encoding,
                 most,
                 trailers: trailers.clone(),
                 upload,
                 ended: false,
-                _held: held,
+                _guard: guard,
             };
             let mut response = match expected {
                 Expected::Message => {
@@ -175,17 +177,17 @@ fn said(mut error: Error, outcome: Option<&[u8]>) -> Error {
 }
 
 /// The messages of an answer, and then how it ended.
-struct Received {
+struct ResponseMessages {
     envelopes: Envelopes,
     encoding: Option<Encoding>,
     most: usize,
     trailers: Trailers,
     upload: Arc<Upload>,
     ended: bool,
-    _held: Held,
+    _guard: StreamGuard,
 }
 
-impl Received {
+impl ResponseMessages {
     /// The only message of an answer that has one.
     async fn only(&mut self) -> Result<Bytes> {
         let mut first = None;
@@ -225,7 +227,7 @@ impl Received {
     }
 }
 
-impl Stream for Received {
+impl Stream for ResponseMessages {
     type Item = Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request as HttpRequest, Uri, header};
 
 use super::super::{
-    head::{self, Form, STREAM_ACCEPT, STREAM_ENCODING, TIMEOUT, VERSION},
+    head::{self, RpcKind, STREAM_ACCEPT, STREAM_ENCODING, TIMEOUT, VERSION},
     metadata,
 };
 use crate::{
@@ -19,27 +19,31 @@ use crate::{
     },
     message::{ContentType, Expected, Request},
     protocols::{
-        client::About,
+        client::NodeInfo,
+        envelope_stream::{Compress, End, EnvelopeStream, JsonMessages, Upload, fits},
         propagation,
-        sealed::{AsJson, Compress, End, Sealed, Upload, fits},
     },
     time::NEVER,
 };
 
 /// A request as HTTP, its form and encoding, and what will have broken its stream off.
-pub(super) type Written = (HttpRequest<HttpBody>, (Form, ContentType), Arc<Upload>);
+pub(super) type EncodedRequest = (HttpRequest<HttpBody>, (RpcKind, ContentType), Arc<Upload>);
 
 /// Writes a request as HTTP.
 pub(super) fn write(
-    about: &About,
+    info: &NodeInfo,
     mut request: Request,
     is_read_only: bool,
     attempts: u8,
-) -> Result<Written> {
-    let uri = about.uri(&request)?;
+) -> Result<EncodedRequest> {
+    let uri = info.uri(&request)?;
     let upload = Arc::new(Upload::default());
     let streams = request.body().is_stream() || request.expected() == Expected::Stream;
-    let form = if streams { Form::Stream } else { Form::Unary };
+    let kind = if streams {
+        RpcKind::Stream
+    } else {
+        RpcKind::Unary
+    };
     let content_type = transcode::understood(request.content_type());
     if head::codec_name(&content_type).is_none() {
         return Err(Error::invalid_argument(format!(
@@ -52,9 +56,9 @@ pub(super) fn write(
     *http.method_mut() = Method::POST;
     *http.uri_mut() = uri;
     write_head(
-        about,
+        info,
         &request,
-        form,
+        kind,
         &content_type,
         attempts,
         http.headers_mut(),
@@ -64,36 +68,36 @@ pub(super) fn write(
         message => message.cloned(),
     };
     if let Some(message) = &message {
-        fits(message, about.limits.max_message_size)?;
+        fits(message, info.limits.max_message_size)?;
     }
-    let encoding = about.compression;
+    let encoding = info.compression;
     let compress = Compress::new(encoding, None);
-    *http.body_mut() = match (message, form) {
-        (Some(message), Form::Unary) if is_read_only => {
+    *http.body_mut() = match (message, kind) {
+        (Some(message), RpcKind::Unary) if is_read_only => {
             ask(&mut http, message, &content_type, encoding)?;
             HttpBody::empty()
         }
-        (Some(message), Form::Unary) => HttpBody::Whole(match encoding {
+        (Some(message), RpcKind::Unary) => HttpBody::Whole(match encoding {
             Some(encoding) => encoding.compress(&message)?,
             None => message,
         }),
-        (Some(message), Form::Stream) => HttpBody::Whole(compress.seal(&message)?),
+        (Some(message), RpcKind::Stream) => HttpBody::Whole(compress.encode(&message)?),
         (None, _) => {
             let messages = match transcodes {
-                true => Box::pin(AsJson(body.into_stream())),
+                true => Box::pin(JsonMessages(body.into_stream())),
                 false => body.into_stream(),
             };
-            let (most, end) = (about.limits.max_message_size, Breaking(upload.clone()));
-            HttpBody::stream(Sealed::new(messages, compress, most, end, NEVER))
+            let (most, end) = (info.limits.max_message_size, RecordError(upload.clone()));
+            HttpBody::stream(EnvelopeStream::new(messages, compress, most, end, NEVER))
         }
     };
-    Ok((http, (form, content_type), upload))
+    Ok((http, (kind, content_type), upload))
 }
 
 fn write_head(
-    about: &About,
+    info: &NodeInfo,
     request: &Request,
-    form: Form,
+    kind: RpcKind,
     content_type: &ContentType,
     attempts: u8,
     headers: &mut HeaderMap,
@@ -105,20 +109,20 @@ fn write_head(
             headers.remove(name);
         }
     }
-    about.addressing.write(headers);
-    headers.insert(header::CONTENT_TYPE, head::name(form, content_type));
+    info.addressing.write(headers);
+    headers.insert(header::CONTENT_TYPE, head::name(kind, content_type));
     headers.insert(VERSION, HeaderValue::from_static("1"));
-    let (accept, encoding) = match form {
-        Form::Unary => (header::ACCEPT_ENCODING, header::CONTENT_ENCODING),
-        Form::Stream => (STREAM_ACCEPT, STREAM_ENCODING),
+    let (accept, encoding) = match kind {
+        RpcKind::Unary => (header::ACCEPT_ENCODING, header::CONTENT_ENCODING),
+        RpcKind::Stream => (STREAM_ACCEPT, STREAM_ENCODING),
     };
     headers.insert(accept, HeaderValue::from_static(ACCEPTED));
-    if let Some(compression) = about.compression {
+    if let Some(compression) = info.compression {
         headers.insert(encoding, HeaderValue::from_static(compression.as_str()));
     }
     if let Some(left) = context.time_left() {
-        const MOST: u128 = 9_999_999_999;
-        let millis = left.as_millis().min(MOST) as u64;
+        const MAX_MILLIS: u128 = 9_999_999_999;
+        let millis = left.as_millis().min(MAX_MILLIS) as u64;
         headers.insert(TIMEOUT, HeaderValue::from(millis));
     }
     if !headers.contains_key(header::USER_AGENT) {
@@ -161,9 +165,9 @@ fn ask(
 }
 
 /// Ends a request's stream: by nothing, or by the error that breaks it off.
-struct Breaking(Arc<Upload>);
+struct RecordError(Arc<Upload>);
 
-impl End for Breaking {
+impl End for RecordError {
     fn end(&mut self, ended: Result<()>) -> Option<Result<Piece>> {
         let error = ended.err()?;
         self.0.fail(&error);

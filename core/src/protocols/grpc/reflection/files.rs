@@ -1,4 +1,4 @@
-//! The `.proto` files that a server knows, by what is in them.
+//! An index of `.proto` files by name, symbol and extension.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,40 +11,40 @@ use prost_types::{
 use super::own;
 use crate::call::Listing;
 
-/// An encoded `google.protobuf.FileDescriptorSet`, its files left as they are.
+/// A `google.protobuf.FileDescriptorSet` whose files stay encoded.
 #[derive(Clone, PartialEq, Message)]
-struct Set {
+struct DescriptorSet {
     #[prost(bytes = "bytes", repeated, tag = "1")]
     files: Vec<Bytes>,
 }
 
-/// What is known.
+/// Files by name, symbol and extension.
 #[derive(Debug, Default)]
-pub(crate) struct Files {
-    /// By name: the file as it came, and what it imports.
+pub(crate) struct DescriptorIndex {
+    /// By name: the encoded file and its imports.
     files: BTreeMap<String, (Bytes, Vec<String>)>,
-    /// Names of everything in them, and the file it is in.
+    /// By fully qualified symbol: the name of the file.
     symbols: BTreeMap<String, String>,
-    /// By the type extended and the number: the file.
+    /// By extended type and field number: the name of the file.
     extensions: BTreeMap<(String, i32), String>,
     services: BTreeSet<String>,
 }
 
-impl Files {
-    /// What a server says of itself, and the services that every server has.
+impl DescriptorIndex {
+    /// Indexes the descriptors of a server, and those of health and reflection.
     pub(super) fn new(listing: Listing) -> Self {
-        let mut files = Files::default();
+        let mut files = DescriptorIndex::default();
         for file in own::files() {
             let bytes = file.encode_to_vec().into();
             files.add(file, bytes);
         }
         for set in &listing.descriptors {
-            match Set::decode(*set) {
+            match DescriptorSet::decode(*set) {
                 Ok(set) => set.files.into_iter().for_each(|bytes| files.read(bytes)),
-                Err(error) => tracing::warn!(%error, "descriptors given to a router are damaged"),
+                Err(error) => tracing::warn!(%error, "a router has invalid descriptors"),
             }
         }
-        // What has no descriptors is listed all the same, but for what every service of ours has.
+        // Endpoints without descriptors are listed too, except for `Debug.*`.
         for endpoint in &listing.endpoints {
             let kind = endpoint.split('.').next().unwrap_or_default();
             let dotted = format!(".{kind}");
@@ -59,7 +59,7 @@ impl Files {
     fn read(&mut self, bytes: Bytes) {
         match FileDescriptorProto::decode(&*bytes) {
             Ok(file) => self.add(file, bytes),
-            Err(error) => tracing::warn!(%error, "descriptors given to a router are damaged"),
+            Err(error) => tracing::warn!(%error, "a router has invalid descriptors"),
         }
     }
 
@@ -114,7 +114,7 @@ impl Files {
     }
 
     fn enumeration(&mut self, scope: &str, enumeration: &EnumDescriptorProto, file: &str) {
-        // Its values belong to the scope that it is in.
+        // In Protobuf, enum values belong to the scope of the enum.
         for value in &enumeration.value {
             self.symbol(joined(scope, value.name()), file);
         }
@@ -128,12 +128,12 @@ impl Files {
         self.symbol(joined(scope, extension.name()), file);
     }
 
-    /// Every service's name.
+    /// The names of all services.
     pub(super) fn services(&self) -> Vec<String> {
         self.services.iter().cloned().collect()
     }
 
-    /// A file and all that it imports, itself first.
+    /// A file, followed by all files that it imports.
     pub(super) fn named(&self, name: &str) -> Option<Vec<Bytes>> {
         let mut wanted = vec![name];
         let mut found = Vec::new();
@@ -159,19 +159,19 @@ impl Files {
         self.named(self.symbols.get(symbol)?)
     }
 
-    /// The file that extends a type by a number.
+    /// The file with the extension of a type with a field number.
     pub(super) fn extension(&self, of: &str, number: i32) -> Option<Vec<Bytes>> {
         self.named(self.extensions.get(&(of.to_owned(), number))?)
     }
 
-    /// The numbers by which a type is extended.
+    /// The field numbers of all extensions of a type.
     pub(super) fn extensions(&self, of: &str) -> Vec<i32> {
         let numbers = self.extensions.keys().filter(|(base, _)| base == of);
         numbers.map(|(_, number)| *number).collect()
     }
 }
 
-/// A name within a scope, which may be none.
+/// Joins a scope, which may be empty, and a name.
 fn joined(scope: &str, name: &str) -> String {
     match scope {
         "" => name.to_owned(),
@@ -185,8 +185,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_every_server_has_describes_itself() {
-        let files = Files::new(Listing::default());
+    fn health_and_reflection_have_descriptors() {
+        let files = DescriptorIndex::new(Listing::default());
         let names = [
             "grpc.health.v1.Health",
             "grpc.reflection.v1.ServerReflection",
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn imports_come_with_the_file_and_a_service_without_a_file_is_listed() {
+    fn file_includes_imports_and_service_without_file_is_listed() {
         let file = |name: &str, imports: &[&str]| FileDescriptorProto {
             name: Some(name.to_owned()),
             dependency: imports.iter().map(|import| (*import).to_owned()).collect(),
@@ -219,7 +219,7 @@ mod tests {
             file("b", &["a", "c"]),
             file("c", &[]),
         ];
-        let set = Set {
+        let set = DescriptorSet {
             files: all.iter().map(|file| file.encode_to_vec().into()).collect(),
         };
         let listing = Listing {
@@ -228,7 +228,7 @@ mod tests {
             descriptors: vec![set.encode_to_vec().leak()],
             ..Listing::default()
         };
-        let files = Files::new(listing);
+        let files = DescriptorIndex::new(listing);
         assert_eq!(files.containing("Ina").unwrap().len(), 3);
         assert_eq!(files.containing(".Inc").unwrap().len(), 1);
         assert!(files.services().contains(&"shop.Orders".to_owned()));

@@ -34,13 +34,19 @@ fn health() -> FileDescriptorProto {
             .collect(),
         ..EnumDescriptorProto::default()
     });
-    let asked = message("HealthCheckRequest", [field("service", 1, Kind::Text)]);
+    let message_request = message("HealthCheckRequest", [field("service", 1, Kind::Text)]);
     let method = |name, server_streaming| MethodDescriptorProto {
         server_streaming: Some(server_streaming),
         ..method(PACKAGE, name, "HealthCheckRequest", "HealthCheckResponse")
     };
     let methods = vec![method("Check", false), method("Watch", true)];
-    file(PACKAGE, "health", vec![asked, told], "Health", methods)
+    file(
+        PACKAGE,
+        "health",
+        vec![message_request, told],
+        "Health",
+        methods,
+    )
 }
 
 fn reflection(version: &str) -> FileDescriptorProto {
@@ -62,7 +68,7 @@ fn reflection(version: &str) -> FileDescriptorProto {
         message
     };
     let extension = of("ExtensionRequest");
-    let asked = message(
+    let message_request = message(
         "ServerReflectionRequest",
         [
             field("host", 1, Kind::Text),
@@ -103,7 +109,7 @@ fn reflection(version: &str) -> FileDescriptorProto {
         ],
     );
     let messages = vec![
-        one_of(asked, "message_request"),
+        one_of(message_request, "message_request"),
         message(
             "ExtensionRequest",
             [

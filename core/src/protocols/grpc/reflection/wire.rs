@@ -4,29 +4,29 @@ use bytes::Bytes;
 use prost::{Message, Oneof};
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Question {
+pub(super) struct ReflectionRequest {
     #[prost(string, tag = "1")]
     pub(super) host: String,
-    #[prost(oneof = "Asked", tags = "3, 4, 5, 6, 7")]
-    pub(super) asked: Option<Asked>,
+    #[prost(oneof = "MessageRequest", tags = "3, 4, 5, 6, 7")]
+    pub(super) message_request: Option<MessageRequest>,
 }
 
 #[derive(Clone, PartialEq, Oneof)]
-pub(super) enum Asked {
+pub(super) enum MessageRequest {
     #[prost(string, tag = "3")]
     FileByName(String),
     #[prost(string, tag = "4")]
     FileContaining(String),
     #[prost(message, tag = "5")]
-    FileContainingExtension(Extension),
+    FileContainingExtension(ExtensionRequest),
     #[prost(string, tag = "6")]
     ExtensionsOf(String),
     #[prost(string, tag = "7")]
-    Services(String),
+    ServiceList(String),
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Extension {
+pub(super) struct ExtensionRequest {
     #[prost(string, tag = "1")]
     pub(super) containing_type: String,
     #[prost(int32, tag = "2")]
@@ -34,36 +34,36 @@ pub(super) struct Extension {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Told {
+pub(super) struct ReflectionResponse {
     #[prost(string, tag = "1")]
     pub(super) host: String,
     #[prost(message, optional, tag = "2")]
-    pub(super) question: Option<Question>,
-    #[prost(oneof = "Answered", tags = "4, 5, 6, 7")]
-    pub(super) answered: Option<Answered>,
+    pub(super) request: Option<ReflectionRequest>,
+    #[prost(oneof = "MessageResponse", tags = "4, 5, 6, 7")]
+    pub(super) message_response: Option<MessageResponse>,
 }
 
 #[derive(Clone, PartialEq, Oneof)]
-pub(super) enum Answered {
+pub(super) enum MessageResponse {
     #[prost(message, tag = "4")]
-    Files(Found),
+    Files(FileDescriptors),
     #[prost(message, tag = "5")]
-    Extensions(Extensions),
+    ExtensionNumbers(ExtensionNumbers),
     #[prost(message, tag = "6")]
-    Services(Services),
+    ServiceList(ServiceList),
     #[prost(message, tag = "7")]
-    Failed(Failed),
+    ErrorResponse(ErrorResponse),
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Found {
+pub(super) struct FileDescriptors {
     /// Encoded `google.protobuf.FileDescriptorProto`s.
     #[prost(bytes = "bytes", repeated, tag = "1")]
     pub(super) files: Vec<Bytes>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Extensions {
+pub(super) struct ExtensionNumbers {
     #[prost(string, tag = "1")]
     pub(super) base: String,
     #[prost(int32, repeated, tag = "2")]
@@ -71,7 +71,7 @@ pub(super) struct Extensions {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Services {
+pub(super) struct ServiceList {
     #[prost(message, repeated, tag = "1")]
     pub(super) services: Vec<Service>,
 }
@@ -83,7 +83,7 @@ pub(super) struct Service {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Failed {
+pub(super) struct ErrorResponse {
     #[prost(int32, tag = "1")]
     pub(super) code: i32,
     #[prost(string, tag = "2")]

@@ -149,15 +149,15 @@ impl Stream for Split {
 /// Trailers of their lines.
 fn read(lines: &[u8]) -> Result<HeaderMap> {
     let mut trailers = HeaderMap::new();
-    for line in lines.split(|byte| *byte == b'\n') {
-        let line = line.trim_ascii();
-        if line.is_empty() {
+    for channel in lines.split(|byte| *byte == b'\n') {
+        let channel = channel.trim_ascii();
+        if channel.is_empty() {
             continue;
         }
-        let colon = line.iter().position(|byte| *byte == b':');
+        let colon = channel.iter().position(|byte| *byte == b':');
         let pair = colon.and_then(|colon| {
-            let name = HeaderName::from_bytes(line[..colon].trim_ascii()).ok()?;
-            let value = HeaderValue::from_bytes(line[colon + 1..].trim_ascii()).ok()?;
+            let name = HeaderName::from_bytes(channel[..colon].trim_ascii()).ok()?;
+            let value = HeaderValue::from_bytes(channel[colon + 1..].trim_ascii()).ok()?;
             Some((name, value))
         });
         let (name, value) = pair.ok_or_else(|| Error::internal("the trailers cannot be read"))?;

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, header, request::Parts};
 use super::{text, trailers};
 use crate::{
     http::{HttpBegun, HttpBody},
-    protocols::{dialect::Dialect, grpc, site::Site},
+    protocols::{connection_context::ConnectionContext, dialect::Dialect, grpc},
     time::Nanos,
 };
 
@@ -21,12 +21,17 @@ impl Dialect for Server {
         named.is_some_and(|named| named.as_bytes().starts_with(BINARY.as_bytes()))
     }
 
-    fn begin(&self, mut request: Request<HttpBody>, site: &Site, now: Nanos) -> HttpBegun {
+    fn begin(
+        &self,
+        mut request: Request<HttpBody>,
+        connection: &ConnectionContext,
+        now: Nanos,
+    ) -> HttpBegun {
         let in_text = rename(request.headers_mut());
         if in_text {
             request = request.map(text::decoded);
         }
-        match self.0.begin(request, site, now) {
+        match self.0.begin(request, connection, now) {
             HttpBegun::Done(response) => HttpBegun::Done(on_web(response, in_text)),
             HttpBegun::Running(answer) => {
                 HttpBegun::Running(Box::pin(async move { on_web(answer.await, in_text) }))

@@ -12,7 +12,7 @@ use http::HeaderMap;
 use crate::{
     error::Result,
     http::{HttpBody, Piece},
-    protocols::envelope::seal,
+    protocols::envelope::encode,
 };
 
 /// The flag of the message that has the trailers.
@@ -42,7 +42,7 @@ fn write(trailers: &HeaderMap) -> Bytes {
         lines.extend_from_slice(value.as_bytes());
         lines.extend_from_slice(b"\r\n");
     }
-    seal(TRAILERS, &lines).unwrap_or_default()
+    encode(TRAILERS, &lines).unwrap_or_default()
 }
 
 struct InBody(HttpBody);

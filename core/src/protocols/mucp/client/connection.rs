@@ -56,9 +56,9 @@ impl Connection {
         } = &mut self.line.wire;
         // A reply may come before all is sent, as one that refuses a large body does.
         poll_fn(|cx| {
-            let written = outbox.poll_flush(io, cx);
-            if reader.buffered() > 0 || written.is_ready() {
-                return match written {
+            let format = outbox.poll_flush(io, cx);
+            if reader.buffered() > 0 || format.is_ready() {
+                return match format {
                     Poll::Ready(Err(error)) if reader.buffered() == 0 => Poll::Ready(Err(error)),
                     _ => Poll::Ready(Ok(())),
                 };

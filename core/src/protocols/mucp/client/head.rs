@@ -11,7 +11,7 @@ use super::{
         fault,
         names::{self, CODE, ENDPOINT, ERROR, ID, METHOD, SERVICE},
     },
-    About,
+    NodeInfo,
 };
 use crate::{
     codec::transcode,
@@ -20,23 +20,23 @@ use crate::{
     protocols::propagation,
 };
 
-/// How messages of a call are written.
-pub(super) struct Written {
+/// The format of the messages of a call.
+pub(super) struct MessageFormat {
     pub(super) envelope: Envelope,
-    /// How they are encoded on the wire.
+    /// The content type on the wire.
     pub(super) content_type: ContentType,
-    /// Whether what is to be sent has another form yet.
+    /// Whether messages must be converted from MessagePack to JSON.
     transcodes: bool,
     pub(super) headers: HeaderMap,
     pub(super) endpoint: String,
     pub(super) number: u64,
 }
 
-impl Written {
-    /// Of a request to a node.
-    pub(super) fn of(request: &Request, about: &About) -> Result<Self> {
+impl MessageFormat {
+    /// The format for a request to a node.
+    pub(super) fn of(request: &Request, info: &NodeInfo) -> Result<Self> {
         let content_type = transcode::understood(request.content_type());
-        let envelope = match (about.old, &content_type) {
+        let envelope = match (info.old, &content_type) {
             (false, _) => Envelope::Bare,
             (true, ContentType::Json | ContentType::GoJson) => Envelope::Json,
             (true, ContentType::Protobuf | ContentType::Bytes) => Envelope::Proto,
@@ -44,13 +44,13 @@ impl Written {
                 return Err(Error::unimplemented(format!(
                     "content type `{content_type}` has no envelope, which the node at `{}` wants; \
                      use JSON or Protobuf",
-                    about.address
+                    info.address
                 ))
                 .with_outcome(Outcome::NotSent));
             }
         };
-        let number = about.count.fetch_add(1, Relaxed);
-        let mut written = Written {
+        let number = info.count.fetch_add(1, Relaxed);
+        let mut format = MessageFormat {
             envelope,
             transcodes: *request.content_type() == ContentType::MsgPack,
             content_type,
@@ -58,18 +58,18 @@ impl Written {
             endpoint: request.endpoint().to_owned(),
             number,
         };
-        written.head(request)?;
-        about.addressing.write(&mut written.headers);
+        format.head(request)?;
+        info.addressing.write(&mut format.headers);
         let length = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();
-        let length: usize = written.headers.iter().map(length).sum();
-        let most = about.limits.max_head_size;
+        let length: usize = format.headers.iter().map(length).sum();
+        let most = info.limits.max_head_size;
         if length > most {
             return Err(Error::invalid_argument(format!(
                 "metadata and names take {length} bytes, over the limit `head` of {most}"
             ))
             .with_outcome(Outcome::NotSent));
         }
-        Ok(written)
+        Ok(format)
     }
 
     fn head(&mut self, request: &Request) -> Result<()> {
@@ -119,7 +119,7 @@ impl Written {
         Ok(self.envelope.write_request(&self.endpoint, number, message))
     }
 
-    /// A message that says nothing, as the one that opens a stream.
+    /// An empty message, which opens a stream.
     pub(super) fn nothing(&self) -> Bytes {
         let nothing = match self.content_type {
             ContentType::Json | ContentType::GoJson => Bytes::from_static(b"{}"),
@@ -129,24 +129,24 @@ impl Written {
     }
 }
 
-/// What a message of a node's says.
+/// A message of a response.
 #[derive(Debug)]
-pub(super) enum Said {
+pub(super) enum StreamItem {
     Message(Bytes),
-    /// Why the call failed, or [`EOS`](names::EOS).
+    /// The error of the call, or [`EOS`](names::EOS).
     Ended(String),
 }
 
-/// What a message of a node's says.
+/// Reads a message of a response.
 ///
 /// # Errors
 /// The error of any status but 200, and of an envelope that cannot be read.
-pub(super) fn read(envelope: Envelope, head: &Parts, body: Bytes) -> Result<Said> {
+pub(super) fn read(envelope: Envelope, head: &Parts, body: Bytes) -> Result<StreamItem> {
     if head.status != StatusCode::OK {
         return Err(refused(head, &body));
     }
     if let Some(error) = names::value(&head.headers, &ERROR) {
-        return Ok(Said::Ended(
+        return Ok(StreamItem::Ended(
             String::from_utf8_lossy(error.as_bytes()).into_owned(),
         ));
     }
@@ -164,8 +164,8 @@ pub(super) fn read(envelope: Envelope, head: &Parts, body: Bytes) -> Result<Said
         .read_reply(body)
         .map_err(|error| error.with_outcome(Outcome::Unknown))?;
     Ok(match told.error {
-        Some(error) => Said::Ended(error),
-        None => Said::Message(told.body),
+        Some(error) => StreamItem::Ended(error),
+        None => StreamItem::Message(told.body),
     })
 }
 

@@ -3,7 +3,7 @@
 mod connection;
 mod frames;
 mod head;
-mod lane;
+mod pool;
 mod stream;
 mod unary;
 
@@ -22,37 +22,37 @@ use crate::{
         addressee::Addressee,
     },
 };
-pub(crate) use lane::{Exchange, Lane};
+pub(crate) use pool::{ConnectionPool, Exchange};
 
-/// A way to one node: as many connections as there are calls under way, kept for the next ones. A call has a
-/// connection to itself, as go-micro's servers lose calls that share one, and so has a stream.
+/// A [`Peer`] with a connection pool. Each call and each stream has a connection to itself, because go-micro servers
+/// lose calls that share one.
 pub(crate) struct Node {
-    about: Arc<About>,
+    info: Arc<NodeInfo>,
     network: SharedNetwork,
     limits: Arc<Limits>,
     pool: Arc<Pool>,
     open: PerWorker<Arc<Adapter<Sender>>>,
 }
 
-/// What every call to a node knows of it.
-struct About {
+/// Data about a node that its calls share.
+struct NodeInfo {
     address: Arc<str>,
     addressing: Addressing,
-    /// Whether it wants the envelopes of before 2019.
+    /// Whether the node uses the envelopes from before 2019.
     old: bool,
-    /// Calls so far.
+    /// The number of calls so far.
     count: AtomicU64,
     limits: Arc<Limits>,
 }
 
 /// Sends requests over connections of one runtime.
 struct Sender {
-    lane: Arc<Lane>,
-    about: Arc<About>,
+    connections: Arc<ConnectionPool>,
+    info: Arc<NodeInfo>,
 }
 
 impl Node {
-    /// A way to a node; `old` says that it wants the envelopes of before 2019.
+    /// Creates a peer; `old` selects the envelopes from before 2019.
     pub(crate) fn new(
         node: &Record,
         addressee: Addressee,
@@ -62,7 +62,7 @@ impl Node {
         pool: Arc<Pool>,
     ) -> Self {
         Node {
-            about: Arc::new(About {
+            info: Arc::new(NodeInfo {
                 address: node.address.as_str().into(),
                 addressing: Addressing::new(addressee, &node.address, network.is_secure()),
                 old,
@@ -77,15 +77,20 @@ impl Node {
     }
 
     fn current(&self) -> Result<Arc<Adapter<Sender>>> {
-        let about = &self.about;
+        let info = &self.info;
         self.open.get_or_open(
-            &about.address,
+            &info.address,
             |adapter| Some(adapter.clone()),
             || {
                 let (network, limits) = (self.network.clone(), self.limits.clone());
                 let adapter = Arc::new(Adapter::new(Sender {
-                    lane: Lane::new(&about.address, network, limits, self.pool.clone()),
-                    about: about.clone(),
+                    connections: ConnectionPool::new(
+                        &info.address,
+                        network,
+                        limits,
+                        self.pool.clone(),
+                    ),
+                    info: info.clone(),
                 }));
                 Ok((adapter.clone(), adapter))
             },
@@ -98,21 +103,21 @@ impl Peer for Node {
         Ok(self.current()?)
     }
 
-    /// There is nothing to ask with that every version answers, so that being connected is the sign; one of ours
-    /// that says who it is must say so.
+    /// Connects, because no request is answered by every version of go-micro, and checks the identity of a Micro node.
     fn probe(&self) -> Probe {
-        let (current, about) = (self.current(), self.about.clone());
+        let (current, info) = (self.current(), self.info.clone());
         Box::pin(async move {
-            let lane = current?.sender().lane.clone();
-            let connection = lane.connect().await?;
-            let connection = lane.ask(connection, &about.addressing).await?;
-            lane.give_back(connection);
+            let connections = current?.sender().connections.clone();
+            let connection = connections.connect().await?;
+            let connection = connections.ask(connection, &info.addressing).await?;
+            connections.give_back(connection);
             Ok(())
         })
     }
 
     fn close(&self) {
-        self.open.close(|adapter| adapter.sender().lane.close());
+        self.open
+            .close(|adapter| adapter.sender().connections.close());
     }
 }
 
@@ -124,11 +129,11 @@ impl Drop for Node {
 
 impl SendOne for Sender {
     fn send(&self, request: Request, _attempts: u8, sent: Sent) -> Answer {
-        let (lane, about) = (self.lane.clone(), self.about.clone());
+        let (connections, info) = (self.connections.clone(), self.info.clone());
         let streams = request.body().is_stream() || request.expected() == Expected::Stream;
         match streams {
-            false => Box::pin(unary::call(lane, about, request, sent)),
-            true => Box::pin(stream::call(lane, about, request, sent)),
+            false => Box::pin(unary::call(connections, info, request, sent)),
+            true => Box::pin(stream::call(connections, info, request, sent)),
         }
     }
 }

@@ -26,11 +26,11 @@ use super::{
         fault,
         names::{EOS, ERROR, HALF_CLOSE, STREAM},
     },
-    About,
+    NodeInfo,
     connection::{Connection, lost},
     frames::Frames,
-    head::{self, Said, Written},
-    lane::Lane,
+    head::{self, MessageFormat, StreamItem},
+    pool::ConnectionPool,
     unary::too_large,
 };
 use crate::{
@@ -41,27 +41,25 @@ use crate::{
     time::{self, Nanos, nanos},
 };
 
-/// How long the first message of a stream is waited for, so that an endpoint that is not there is known
-/// before the call counts as answered.
-const FIRST: Duration = Duration::from_millis(100);
-/// How long more is waited for from a server that does not say when it has ended, after we have: go-micro's
-/// do not, once their client has.
-const QUIET: Duration = Duration::from_secs(2);
-/// Bytes gathered before they are written.
-const GATHER: usize = 64 * 1024;
+/// How long to wait for the first message of a stream, so that an unknown endpoint is an error of the call.
+const FIRST_MESSAGE_TIMEOUT: Duration = Duration::from_millis(100);
+/// How long to wait for more messages after the client has ended, because go-micro servers then send no end.
+const END_OF_STREAM_TIMEOUT: Duration = Duration::from_secs(2);
+/// Bytes buffered before they are written.
+const MAX_BATCH_SIZE: usize = 64 * 1024;
 
 pub(super) async fn call(
-    lane: Arc<Lane>,
-    about: Arc<About>,
+    connections: Arc<ConnectionPool>,
+    info: Arc<NodeInfo>,
     mut request: Request,
     sent: Sent,
 ) -> Result<Response> {
     let not_sent = |error: Error| error.with_outcome(Outcome::NotSent);
-    let mut written = Written::of(&request, &about)?;
-    written
+    let mut format = MessageFormat::of(&request, &info)?;
+    format
         .headers
-        .insert(STREAM, HeaderValue::from(written.number));
-    written
+        .insert(STREAM, HeaderValue::from(format.number));
+    format
         .headers
         .insert(HALF_CLOSE, HeaderValue::from_static("1"));
     let expected = request.expected();
@@ -69,9 +67,9 @@ pub(super) async fn call(
     let both = body.is_stream();
     let mut writer = Writer {
         headers: HeaderMap::new(),
-        host: lane.host().to_owned(),
-        written,
-        most: about.limits.max_message_size,
+        host: connections.host().to_owned(),
+        format,
+        most: info.limits.max_message_size,
         outbox: Outbox::default(),
         messages: 0,
     };
@@ -86,20 +84,20 @@ pub(super) async fn call(
     let Connection { line, .. } = match both {
         // Its error would come after the call has begun.
         true => {
-            let connection = lane.connect().await?;
-            lane.ask(connection, &about.addressing).await?
+            let connection = connections.connect().await?;
+            connections.ask(connection, &info.addressing).await?
         }
-        false => lane.connect().await?,
+        false => connections.connect().await?,
     };
     sent.set();
     let Wire { io, reader, .. } = line.wire;
     let (read, write) = tokio::io::split(io);
-    let content_type = writer.written.content_type.clone();
+    let content_type = writer.format.content_type.clone();
     let ended = Arc::new(AtomicU64::new(0));
     let mut incoming = Incoming {
-        address: about.address.clone(),
-        envelope: writer.written.envelope,
-        most: about.limits.max_message_size,
+        address: info.address.clone(),
+        envelope: writer.format.envelope,
+        most: info.limits.max_message_size,
         reader,
         io: read,
         frames: Frames::new(),
@@ -121,7 +119,7 @@ pub(super) async fn call(
     }
     if !both {
         let first = poll_fn(|cx| incoming.poll_said(cx));
-        match tokio::time::timeout(FIRST, first).await {
+        match tokio::time::timeout(FIRST_MESSAGE_TIMEOUT, first).await {
             Ok(Some(Err(error))) => return Err(error),
             Ok(first) => incoming.ahead = Some(first.transpose()?.map(|(message, _)| message)),
             Err(_) => {}
@@ -132,7 +130,7 @@ pub(super) async fn call(
 
 /// Writes the messages of a stream.
 struct Writer {
-    written: Written,
+    format: MessageFormat,
     headers: HeaderMap,
     host: String,
     most: usize,
@@ -144,13 +142,13 @@ struct Writer {
 impl Writer {
     /// Queues the opening message, whose body says nothing.
     fn open(&mut self) {
-        let body = self.written.nothing();
+        let body = self.format.nothing();
         self.queue(body);
     }
 
     fn queue(&mut self, body: Bytes) {
         let headers = match self.headers.is_empty() {
-            true => &self.written.headers,
+            true => &self.format.headers,
             false => &self.headers,
         };
         let length = BodyFraming::Length(body.len() as u64);
@@ -164,14 +162,14 @@ impl Writer {
         if message.len() > self.most {
             return Err(too_large(self.most));
         }
-        let body = self.written.message(message, self.messages)?;
+        let body = self.format.message(message, self.messages)?;
         self.queue(body);
         Ok(())
     }
 
     /// Queues the end, in order or not.
     fn end(&mut self, text: &str) {
-        self.headers = self.written.headers.clone();
+        self.headers = self.format.headers.clone();
         self.headers.insert(ERROR, fault::header(text));
         self.queue(Bytes::new());
     }
@@ -198,7 +196,7 @@ impl Writer {
                             self.end(&fault::write(&error));
                             break;
                         }
-                        if self.outbox.length() < GATHER {
+                        if self.outbox.length() < MAX_BATCH_SIZE {
                             continue;
                         }
                     }
@@ -302,9 +300,9 @@ impl Incoming {
         self.told |= head.headers.contains_key(STREAM);
         self.says_ends |= head.headers.contains_key(HALF_CLOSE) && !is_echo(&head);
         Poll::Ready(match head::read(self.envelope, &head, body) {
-            Ok(Said::Message(message)) => Some(Ok((message, head))),
-            Ok(Said::Ended(text)) if text == EOS => None,
-            Ok(Said::Ended(text)) => Some(Err(head::error(&text, &head))),
+            Ok(StreamItem::Message(message)) => Some(Ok((message, head))),
+            Ok(StreamItem::Ended(text)) if text == EOS => None,
+            Ok(StreamItem::Ended(text)) => Some(Err(head::error(&text, &head))),
             Err(error) => Some(Err(error)),
         })
     }
@@ -321,18 +319,18 @@ impl Incoming {
         }
         let quiet = self.quiet.get_or_insert_with(|| {
             Box::pin(tokio::time::sleep_until(time::instant(
-                time::now().saturating_add(nanos(QUIET)),
+                time::now().saturating_add(nanos(END_OF_STREAM_TIMEOUT)),
             )))
         });
         while quiet.as_mut().poll(cx).is_ready() {
             let since = time::now().saturating_sub(ended);
-            if ended > 0 && since >= nanos(QUIET) {
+            if ended > 0 && since >= nanos(END_OF_STREAM_TIMEOUT) {
                 return Poll::Ready(());
             }
             let again = if ended > 0 {
-                nanos(QUIET) - since
+                nanos(END_OF_STREAM_TIMEOUT) - since
             } else {
-                nanos(QUIET)
+                nanos(END_OF_STREAM_TIMEOUT)
             };
             let at = time::instant(time::now().saturating_add(again));
             quiet.as_mut().reset(at);

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{
-    About,
-    head::{self, Said, Written},
-    lane::{Exchange, Lane},
+    NodeInfo,
+    head::{self, MessageFormat, StreamItem},
+    pool::{ConnectionPool, Exchange},
 };
 use crate::{
     error::{Error, Outcome, Result},
@@ -16,31 +16,31 @@ use crate::{
 };
 
 pub(super) async fn call(
-    lane: Arc<Lane>,
-    about: Arc<About>,
+    connections: Arc<ConnectionPool>,
+    info: Arc<NodeInfo>,
     mut request: Request,
     sent: Sent,
 ) -> Result<Response> {
-    let written = Written::of(&request, &about)?;
+    let format = MessageFormat::of(&request, &info)?;
     let not_sent = |error: Error| error.with_outcome(Outcome::NotSent);
     let message = request.body_mut().take().into_bytes().map_err(not_sent)?;
-    if message.len() > about.limits.max_message_size {
-        return Err(not_sent(too_large(about.limits.max_message_size)));
+    if message.len() > info.limits.max_message_size {
+        return Err(not_sent(too_large(info.limits.max_message_size)));
     }
     // As servers of 2016 and their clients have it: the number of a single call is 0.
-    let body = written.message(message, 0).map_err(not_sent)?;
+    let body = format.message(message, 0).map_err(not_sent)?;
     let exchange = Exchange {
         target: "/",
-        headers: &written.headers,
+        headers: &format.headers,
         body,
         sent,
     };
-    let (head, body) = lane.exchange(exchange).await?;
-    let body = match head::read(written.envelope, &head, body)? {
-        Said::Message(body) => body,
-        Said::Ended(text) => return Err(head::error(&text, &head)),
+    let (head, body) = connections.exchange(exchange).await?;
+    let body = match head::read(format.envelope, &head, body)? {
+        StreamItem::Message(body) => body,
+        StreamItem::Ended(text) => return Err(head::error(&text, &head)),
     };
-    let mut response = Response::new(written.content_type, body);
+    let mut response = Response::new(format.content_type, body);
     *response.metadata_mut() = head::metadata(&head.headers);
     let load = head.headers.get(propagation::LOAD);
     response.load = load

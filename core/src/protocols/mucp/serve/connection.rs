@@ -13,7 +13,7 @@ use http::{StatusCode, Version, request::Parts};
 use tokio::io::AsyncWriteExt;
 
 use super::{
-    reply::{Form, Reply},
+    reply::{Reply, ReplyFormat},
     stream::Stream,
 };
 use crate::{
@@ -31,18 +31,20 @@ use crate::{
         buffered::{Account, SMALL},
         protocol::ConnectionGuard,
     },
-    protocols::{access::Access, dispatcher::RequestDispatcher, site::Site},
+    protocols::{
+        access::Access, connection_context::ConnectionContext, dispatcher::RequestDispatcher,
+    },
     time::{self, NEVER, Nanos, nanos},
 };
 
-/// Bytes gathered before more is made of a stream.
-const GATHER: usize = 64 * 1024;
-/// Messages of a ready stream before others have their turn.
-const TURN: usize = 64;
-/// Calls at work before no more messages are read. Clients of go-micro's have one at a time.
-pub(super) const PIPELINED: usize = 64;
-/// How long an idle connection still takes a message once the port is going away: one may be under way.
-const GRACE: Duration = Duration::from_millis(250);
+/// Bytes buffered for writing before a stream is polled for more.
+const MAX_BATCH_SIZE: usize = 64 * 1024;
+/// Messages taken from a ready stream before other streams are polled.
+const MAX_MESSAGES_PER_POLL: usize = 64;
+/// Concurrent calls of a connection; further messages are not read. go-micro clients send one at a time.
+pub(super) const MAX_PIPELINED_CALLS: usize = 64;
+/// How long an idle connection stays open after go-away, for a message already sent.
+const CLOSE_DELAY: Duration = Duration::from_millis(250);
 
 pub(super) struct Connection {
     wire: Wire,
@@ -50,48 +52,48 @@ pub(super) struct Connection {
     pub(super) call: Arc<dyn Call>,
     pub(super) access: Access,
     pub(super) limits: Arc<Limits>,
-    /// The message whose body comes in.
-    coming: Option<Coming>,
+    /// The message whose body is being received.
+    incoming: Option<IncomingMessage>,
     /// Replies in the order of their requests.
-    pub(super) turns: VecDeque<Turn>,
+    pub(super) replies: VecDeque<PendingReply>,
     pub(super) streams: Vec<Stream>,
-    pub(super) places: Places,
-    /// Whether more messages may come.
+    pub(super) targets: TargetCache,
+    /// Whether the connection is kept alive.
     pub(super) kept: bool,
-    /// Since when it is idle, or a message is under way.
+    /// Start of the current idle period or message.
     since: Option<Nanos>,
-    /// When it closes for lack of messages, once the port is going away.
+    /// When the idle connection closes after go-away.
     leaving: Option<Nanos>,
-    /// Counts the message that comes, the bodies of calls at work, and replies that wait for their turn.
+    /// Counts the bytes of the incoming message, of the bodies of running calls, and of queued replies.
     account: Account,
 }
 
-struct Coming {
+struct IncomingMessage {
     head: Parts,
     data: BytesMut,
 }
 
-pub(super) enum Turn {
+pub(super) enum PendingReply {
     Ready(Reply),
-    /// With the bytes of its request's body.
-    Running(Form, Answer, usize),
+    /// The last field is the size of the request's body, in bytes.
+    Running(ReplyFormat, Answer, usize),
 }
 
-impl Turn {
-    /// The bytes that a reply holds.
+impl PendingReply {
+    /// Bytes of a finished reply.
     fn replied(&self) -> usize {
         match self {
-            Turn::Ready(reply) => reply.body.len(),
-            Turn::Running(..) => 0,
+            PendingReply::Ready(reply) => reply.body.len(),
+            PendingReply::Running(..) => 0,
         }
     }
 }
 
-/// Where the last call went, as the next one mostly goes there too.
+/// The target of the last call. Consecutive calls often have the same target.
 #[derive(Default)]
-pub(super) struct Places(Option<(Target, Option<Shape>)>);
+pub(super) struct TargetCache(Option<(Target, Option<Shape>)>);
 
-impl Places {
+impl TargetCache {
     pub(super) fn find(
         &mut self,
         service: &str,
@@ -119,12 +121,12 @@ impl Connection {
             seat,
             service,
         } = upgraded;
-        let Site {
+        let ConnectionContext {
             call,
             access,
             limits,
             ..
-        } = service.site;
+        } = service.connection;
         Connection {
             wire: Wire::new(io, reader, limits.idle_timeout).counted(seat.buffered().account()),
             account: seat.buffered().account(),
@@ -132,20 +134,20 @@ impl Connection {
             call,
             access,
             limits,
-            coming: Some(Coming {
+            incoming: Some(IncomingMessage {
                 head,
                 data: BytesMut::new(),
             }),
-            turns: VecDeque::new(),
+            replies: VecDeque::new(),
             streams: Vec::new(),
-            places: Places::default(),
+            targets: TargetCache::default(),
             kept: true,
             since: None,
             leaving: None,
         }
     }
 
-    /// Serves it until it ends. What is at work when it breaks is cancelled.
+    /// Serves the connection until it closes. If it breaks, running calls are cancelled.
     pub(super) async fn run(mut self) {
         match poll_fn(|cx| self.poll(cx)).await {
             // It was idle: nothing is under way that a close could overtake.
@@ -161,7 +163,7 @@ impl Connection {
             }
             Err(Broken::Gone(error)) => return tracing::trace!(%error, "a connection ended"),
         }
-        self.turns.clear();
+        self.replies.clear();
         self.streams.clear();
         self.wire.close().await;
     }
@@ -182,8 +184,8 @@ impl Connection {
                 }
                 return self.watch(cx);
             }
-            // Who does not read its answers gets no more of them.
-            if self.turns.len() >= PIPELINED
+            // A client that does not read its replies must not queue more.
+            if self.replies.len() >= MAX_PIPELINED_CALLS
                 || self.is_full()
                 || !self.streams.iter().all(|one| one.has_room(cx))
             {
@@ -197,29 +199,29 @@ impl Connection {
         }
     }
 
-    /// Polls what is at work and queues what is ready; whether it stopped for the sake of others.
+    /// Polls running calls and queues finished replies. Returns whether more work is ready.
     fn answer(&mut self, cx: &mut Context<'_>) -> bool {
         let mut more = false;
         let mut queued = self.queued();
-        for (place, turn) in self.turns.iter_mut().enumerate() {
+        for (place, turn) in self.replies.iter_mut().enumerate() {
             // The first is what the others wait for.
             if place > 0 && queued > self.limits.max_queued_bytes {
                 more = true;
                 break;
             }
-            if let Turn::Running(form, answer, _) = turn
+            if let PendingReply::Running(format, answer, _) = turn
                 && let Poll::Ready(answer) = answer.as_mut().poll(cx)
             {
-                *turn = Turn::Ready(form.answer(answer));
+                *turn = PendingReply::Ready(format.answer(answer));
                 queued += turn.replied();
             }
         }
-        while let Some(Turn::Ready(_)) = self.turns.front() {
+        while let Some(PendingReply::Ready(_)) = self.replies.front() {
             if self.wire.outbox.length() > self.limits.max_queued_bytes {
                 more = true;
                 break;
             }
-            let Some(Turn::Ready(reply)) = self.turns.pop_front() else {
+            let Some(PendingReply::Ready(reply)) = self.replies.pop_front() else {
                 break;
             };
             self.write(reply, false);
@@ -229,43 +231,51 @@ impl Connection {
         let mut streams = std::mem::take(&mut self.streams);
         for stream in &mut streams {
             let mut taken = 0;
-            while self.wire.outbox.length() < GATHER && taken < TURN {
+            while self.wire.outbox.length() < MAX_BATCH_SIZE && taken < MAX_MESSAGES_PER_POLL {
                 let Poll::Ready(Some(reply)) = stream.poll_reply(cx) else {
                     break;
                 };
                 self.write(reply, true);
                 taken += 1;
             }
-            more |= taken == TURN || self.wire.outbox.length() >= GATHER;
+            more |= taken == MAX_MESSAGES_PER_POLL || self.wire.outbox.length() >= MAX_BATCH_SIZE;
         }
         streams.retain(|stream| !stream.is_over());
         self.streams = streams;
         more
     }
 
-    /// Bytes of replies that wait.
+    /// Bytes of queued replies.
     fn queued(&self) -> usize {
-        self.wire.outbox.length() + self.turns.iter().map(Turn::replied).sum::<usize>()
+        self.wire.outbox.length()
+            + self
+                .replies
+                .iter()
+                .map(PendingReply::replied)
+                .sum::<usize>()
     }
 
-    /// Whether more replies wait than may.
+    /// Whether the queued replies are over the limit.
     fn is_full(&self) -> bool {
         self.queued() > self.limits.max_queued_bytes
     }
 
-    /// Counts what is held beside the bytes of the wire.
+    /// Updates the count of buffered bytes.
     fn count(&self) {
-        let turns = self.turns.iter().map(|turn| match turn {
-            Turn::Ready(reply) => reply.body.len(),
-            Turn::Running(_, _, request) => *request,
+        let replies = self.replies.iter().map(|turn| match turn {
+            PendingReply::Ready(reply) => reply.body.len(),
+            PendingReply::Running(_, _, request) => *request,
         });
-        let coming = self.coming.as_ref().map_or(0, |coming| coming.data.len());
-        self.account.set(coming + turns.sum::<usize>());
+        let incoming = self
+            .incoming
+            .as_ref()
+            .map_or(0, |incoming| incoming.data.len());
+        self.account.set(incoming + replies.sum::<usize>());
     }
 
-    /// Whether nothing is at work.
+    /// Whether no call is running.
     fn is_idle(&self) -> bool {
-        self.turns.is_empty() && self.streams.iter().all(Stream::is_idle)
+        self.replies.is_empty() && self.streams.iter().all(Stream::is_idle)
     }
 
     /// Writes a reply, or a message of a stream, which says nothing of the connection.
@@ -284,7 +294,7 @@ impl Connection {
         self.wire.outbox.push(reply.body);
     }
 
-    /// Looks whether the client is still there, when nothing more of it is wanted.
+    /// Detects a client that disconnects while no more messages are read.
     fn watch(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         match self.wire.poll_fill(cx)? {
             Poll::Ready(0) => {
@@ -298,14 +308,14 @@ impl Connection {
         }
     }
 
-    /// Sees to it that it is woken when a limit is over.
+    /// Registers for the next time limit.
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
-        let amid = self.coming.is_some() || self.wire.reader.is_amid();
+        let amid = self.incoming.is_some() || self.wire.reader.is_amid();
         let idle = self.is_idle();
         let mut until = self.streams.iter().map(|stream| stream.deadline).min();
         if amid || idle {
             let limit = match amid {
-                true if self.coming.is_some() => self.limits.frame_timeout,
+                true if self.incoming.is_some() => self.limits.frame_timeout,
                 true => self.limits.handshake_timeout,
                 // Longer than clients keep a connection, so that it is they who close it.
                 false => self.limits.idle_timeout + self.limits.keepalive_interval,
@@ -315,7 +325,7 @@ impl Connection {
             if !amid && self.seat.is_leaving() {
                 let leaving = *self
                     .leaving
-                    .get_or_insert_with(|| time::now() + nanos(GRACE));
+                    .get_or_insert_with(|| time::now() + nanos(CLOSE_DELAY));
                 end = end.min(leaving);
             }
             if self.wire.is_past(end, cx) {
@@ -346,13 +356,13 @@ impl Connection {
         Poll::Pending
     }
 
-    /// The next message, whole; `None` when the connection has ended after the one before.
+    /// The next complete message; `None` if the connection closed between messages.
     fn poll_message(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<(Parts, Bytes)>, Broken>> {
         loop {
-            if self.coming.is_none()
+            if self.incoming.is_none()
                 && let Some((head, framing)) = self.wire.reader.take_request()?
             {
                 if expects_continue(&head) && framing != BodyFraming::None {
@@ -360,18 +370,18 @@ impl Connection {
                     let _ = self.wire.poll_flush(cx)?;
                 }
                 self.since = None;
-                self.coming = Some(Coming {
+                self.incoming = Some(IncomingMessage {
                     head,
                     data: BytesMut::new(),
                 });
             }
-            if self.coming.is_some()
+            if self.incoming.is_some()
                 && let Some(whole) = self.gather()?
             {
                 self.since = None;
                 return Poll::Ready(Ok(Some(whole)));
             }
-            let amid = self.coming.is_some() || self.wire.reader.is_amid();
+            let amid = self.incoming.is_some() || self.wire.reader.is_amid();
             match self.wire.poll_fill(cx)? {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(0) if amid || !self.is_idle() => {
@@ -385,9 +395,9 @@ impl Connection {
         }
     }
 
-    /// The message under way, if all of it has come.
+    /// The incoming message, if complete.
     fn gather(&mut self) -> Result<Option<(Parts, Bytes)>, Broken> {
-        let Some(coming) = &mut self.coming else {
+        let Some(incoming) = &mut self.incoming else {
             return Ok(None);
         };
         let reader = &mut self.wire.reader;
@@ -399,14 +409,14 @@ impl Connection {
         if reader.left().is_some_and(|left| left > most as u64) {
             return Err(too_large());
         }
-        let mut whole = match coming.data.is_empty() {
+        let mut whole = match incoming.data.is_empty() {
             true => reader.take_whole(),
             false => None,
         };
         while whole.is_none() {
             match reader.take_body()? {
                 Body::More => {
-                    let came = coming.data.len();
+                    let came = incoming.data.len();
                     if came > SMALL {
                         self.count();
                         if let Some(error) = self.seat.buffered().over() {
@@ -416,15 +426,15 @@ impl Connection {
                     }
                     return Ok(None);
                 }
-                Body::Done => whole = Some(std::mem::take(&mut coming.data).freeze()),
-                Body::Piece(Piece::Data(data)) if coming.data.len() + data.len() > most => {
+                Body::Done => whole = Some(std::mem::take(&mut incoming.data).freeze()),
+                Body::Piece(Piece::Data(data)) if incoming.data.len() + data.len() > most => {
                     return Err(too_large());
                 }
-                Body::Piece(Piece::Data(data)) => coming.data.extend_from_slice(&data),
+                Body::Piece(Piece::Data(data)) => incoming.data.extend_from_slice(&data),
                 Body::Piece(Piece::Trailers(_)) => {}
             }
         }
-        let head = self.coming.take().map(|coming| coming.head);
+        let head = self.incoming.take().map(|incoming| incoming.head);
         Ok(head.zip(whole))
     }
 }

@@ -34,7 +34,7 @@ struct State {
 }
 
 /// Counted for each message beside its bytes, so that empty ones are bounded as well.
-const EACH: usize = 64;
+const MESSAGE_OVERHEAD: usize = 64;
 
 impl Inbox {
     pub(super) fn new(window: usize, account: Account) -> Arc<Self> {
@@ -49,7 +49,7 @@ impl Inbox {
     pub(super) fn push(&self, message: Bytes) {
         self.change(|state| {
             if !state.dropped && !state.ended {
-                state.held += message.len() + EACH;
+                state.held += message.len() + MESSAGE_OVERHEAD;
                 self.account.set(state.held);
                 state.messages.push_back(Ok(message));
             }
@@ -103,7 +103,7 @@ impl Stream for Incoming {
             return Poll::Pending;
         };
         if let Ok(message) = &message {
-            state.held -= message.len() + EACH;
+            state.held -= message.len() + MESSAGE_OVERHEAD;
             self.0.account.set(state.held);
         }
         let connection = state.connection.take();

@@ -3,8 +3,8 @@
 mod connection;
 mod inbox;
 mod reply;
+mod request;
 mod stream;
-mod take;
 
 use async_trait::async_trait;
 use http::request::Parts;

@@ -18,12 +18,12 @@ use crate::{
 
 /// What a reply repeats of its request.
 #[derive(Clone, Debug)]
-pub(super) struct Form {
+pub(super) struct ReplyFormat {
     pub(super) envelope: Envelope,
     /// How the message is encoded.
     pub(super) content_type: ContentType,
     /// The content type as it was said.
-    said: HeaderValue,
+    content_type_header: HeaderValue,
     /// The number of the request, where a header says it.
     id: Option<HeaderValue>,
     pub(super) stream: Option<HeaderValue>,
@@ -41,15 +41,16 @@ pub(super) struct Reply {
     pub(super) body: Bytes,
 }
 
-impl Form {
+impl ReplyFormat {
     /// Of a request with these headers; what its envelope says is still to be filled in.
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let (envelope, content_type) = names::form(headers);
-        let said = headers.get(header::CONTENT_TYPE).cloned();
-        Form {
+        let (envelope, content_type) = names::format(headers);
+        let content_type_header = headers.get(header::CONTENT_TYPE).cloned();
+        ReplyFormat {
             envelope,
             content_type,
-            said: said.unwrap_or(HeaderValue::from_static("application/protobuf")),
+            content_type_header: content_type_header
+                .unwrap_or(HeaderValue::from_static("application/protobuf")),
             id: names::value(headers, &ID).cloned(),
             stream: names::value(headers, &STREAM).cloned(),
             half_close: headers.contains_key(HALF_CLOSE),
@@ -143,7 +144,7 @@ impl Form {
     }
 
     fn name(&self, headers: &mut HeaderMap) {
-        headers.insert(header::CONTENT_TYPE, self.said.clone());
+        headers.insert(header::CONTENT_TYPE, self.content_type_header.clone());
         if let Some(id) = &self.id {
             headers.insert(ID, id.clone());
             headers.insert(X_ID, id.clone());
@@ -166,8 +167,8 @@ impl Form {
         let mut reply = self.nothing();
         let text = HeaderValue::from_static("text/plain");
         reply.headers.insert(header::CONTENT_TYPE, text);
-        let said = String::from_utf8_lossy(self.said.as_bytes());
-        reply.body = format!("unsupported Content-Type: {said}").into();
+        let content_type_header = String::from_utf8_lossy(self.content_type_header.as_bytes());
+        reply.body = format!("unsupported Content-Type: {content_type_header}").into();
         reply
     }
 }

@@ -1,4 +1,4 @@
-//! A stream of a connection: messages in, messages out, and how each side ends it.
+//! A stream of a connection: messages both ways, and the end of each direction.
 
 use std::{
     sync::Arc,
@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::{
     inbox::{Inbox, Incoming},
-    reply::{Form, Reply},
+    reply::{Reply, ReplyFormat},
 };
 use crate::{
     call::{Answer, Call},
@@ -19,35 +19,35 @@ use crate::{
     time::Nanos,
 };
 
-/// A stream, from its opening message until the client has ended it or the connection is gone.
+/// A stream, from its opening message until the client ends it or the connection closes.
 pub(super) struct Stream {
-    /// Of the opening message; its number is that of the last message that came.
-    pub(super) form: Form,
+    /// From the opening message, with the number of the last message received.
+    pub(super) format: ReplyFormat,
     pub(super) endpoint: Box<str>,
-    /// The form of the end, whose number is the opening message's.
-    last: Form,
-    work: Work,
-    /// Where the client's messages go.
+    /// The format of the final message, with the number of the opening message.
+    last: ReplyFormat,
+    state: StreamState,
+    /// The client's messages, if the request is a stream.
     inbox: Option<Arc<Inbox>>,
-    /// When it is cut off.
+    /// The deadline of the call.
     pub(super) deadline: Nanos,
-    /// The client sends nothing more.
+    /// Whether the client has ended its direction.
     client_ended: bool,
 }
 
-enum Work {
-    /// Waits for the one message that the request is.
+enum StreamState {
+    /// Waiting for the single message of the request.
     Opened(Box<(Target, context::Context)>),
     Answering(Answer),
     Streaming(BodyStream),
-    /// All is said. Messages that still come are for nobody.
+    /// The reply is complete. Later messages are dropped.
     Ended,
 }
 
 impl Stream {
-    /// One that has opened; the body of that message means nothing. With `inbox` the request is a stream.
+    /// Opens a stream. The opening message has no body. With `inbox` the request is a stream.
     pub(super) fn open(
-        form: Form,
+        format: ReplyFormat,
         target: Target,
         context: context::Context,
         inbox: Option<Arc<Inbox>>,
@@ -55,84 +55,89 @@ impl Stream {
     ) -> Self {
         let endpoint = target.endpoint().into();
         let deadline = context.deadline();
-        let work = match &inbox {
-            None => Work::Opened(Box::new((target, context))),
+        let state = match &inbox {
+            None => StreamState::Opened(Box::new((target, context))),
             Some(inbox) => {
                 let body = Body::stream(Incoming(inbox.clone()));
-                Work::Answering(call.call(request(target, context, &form, body)))
+                StreamState::Answering(call.call(request(target, context, &format, body)))
             }
         };
         Stream {
-            last: form.clone(),
-            form,
+            last: format.clone(),
+            format,
             endpoint,
-            work,
+            state,
             inbox,
             deadline,
             client_ended: false,
         }
     }
 
-    /// One that has failed already; its next messages are for nobody.
-    pub(super) fn failed(form: Form, endpoint: &str) -> Self {
+    /// A stream that has failed. Its later messages are dropped.
+    pub(super) fn failed(format: ReplyFormat, endpoint: &str) -> Self {
         Stream {
-            last: form.clone(),
-            form,
+            last: format.clone(),
+            format,
             endpoint: endpoint.into(),
-            work: Work::Ended,
+            state: StreamState::Ended,
             inbox: None,
             deadline: crate::time::NEVER,
             client_ended: false,
         }
     }
 
-    /// Takes a message of the client's.
-    pub(super) fn push(&mut self, form: Form, body: Bytes, call: &Arc<dyn Call>) {
-        self.form = form;
+    /// Adds a message from the client.
+    pub(super) fn push(&mut self, format: ReplyFormat, body: Bytes, call: &Arc<dyn Call>) {
+        self.format = format;
         if let Some(inbox) = &self.inbox {
             return inbox.push(body);
         }
-        self.work = match std::mem::replace(&mut self.work, Work::Ended) {
-            Work::Opened(opened) => {
+        self.state = match std::mem::replace(&mut self.state, StreamState::Ended) {
+            StreamState::Opened(opened) => {
                 let (target, context) = *opened;
-                Work::Answering(call.call(request(target, context, &self.form, body.into())))
+                StreamState::Answering(call.call(request(
+                    target,
+                    context,
+                    &self.format,
+                    body.into(),
+                )))
             }
             other => other,
         };
     }
 
-    /// The client sends nothing more, or fails.
+    /// Ends the client's direction, with its error if it failed.
     pub(super) fn end(&mut self, end: Result<()>) {
         self.client_ended = true;
         match &self.inbox {
             Some(inbox) => inbox.end(end),
-            // Who asked wants no more of the answer.
-            None if !self.form.half_close => self.work = Work::Ended,
+            // The client does not want the rest of the reply.
+            None if !self.format.half_close => self.state = StreamState::Ended,
             None => {}
         }
     }
 
-    /// Whether there is nothing more to say, nor to hear.
+    /// Whether both directions have ended.
     pub(super) fn is_over(&self) -> bool {
         self.is_ended() && self.client_ended
     }
 
-    /// Whether there is nothing more to say.
+    /// Whether the reply has ended.
     pub(super) fn is_ended(&self) -> bool {
-        matches!(self.work, Work::Ended)
+        matches!(self.state, StreamState::Ended)
     }
 
-    /// Whether nothing is at work for it.
+    /// Whether no call is running.
     pub(super) fn is_idle(&self) -> bool {
-        matches!(self.work, Work::Opened(_) | Work::Ended)
+        matches!(self.state, StreamState::Opened(_) | StreamState::Ended)
     }
 
-    /// Whether another message may be read.
+    /// Whether the inbox has room for another message.
     pub(super) fn has_room(&self, cx: &Context<'_>) -> bool {
         self.inbox.as_ref().is_none_or(|inbox| inbox.has_room(cx))
     }
 
-    /// Cuts it off at its deadline.
+    /// Ends the stream at its deadline.
     pub(super) fn cut_off(&mut self) -> Option<Reply> {
         if self.is_ended() {
             return None;
@@ -142,23 +147,24 @@ impl Stream {
         self.finish(Err(error.with_outcome(Outcome::Unknown)))
     }
 
-    /// The next message to send, if there is one; `None` once there will be no more.
+    /// The next message to send; `None` at the end.
     pub(super) fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Option<Reply>> {
         loop {
-            match &mut self.work {
-                Work::Opened(_) => return Poll::Pending,
-                Work::Ended => return Poll::Ready(None),
-                Work::Answering(answer) => match answer.as_mut().poll(cx) {
+            match &mut self.state {
+                StreamState::Opened(_) => return Poll::Pending,
+                StreamState::Ended => return Poll::Ready(None),
+                StreamState::Answering(answer) => match answer.as_mut().poll(cx) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(Ok(mut response)) => {
-                        self.work = Work::Streaming(response.body_mut().take().into_stream());
+                        self.state =
+                            StreamState::Streaming(response.body_mut().take().into_stream());
                     }
                     Poll::Ready(Err(error)) => return Poll::Ready(self.finish(Err(error))),
                 },
-                Work::Streaming(messages) => match messages.as_mut().poll_next(cx) {
+                StreamState::Streaming(messages) => match messages.as_mut().poll_next(cx) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(Some(Ok(message))) => {
-                        return Poll::Ready(Some(self.form.message(message)));
+                        return Poll::Ready(Some(self.format.message(message)));
                     }
                     Poll::Ready(Some(Err(error))) => return Poll::Ready(self.finish(Err(error))),
                     Poll::Ready(None) => return Poll::Ready(self.finish(Ok(()))),
@@ -167,10 +173,10 @@ impl Stream {
         }
     }
 
-    /// Ends it; what is said of that to a client that has not ended it, or reads on though it has.
+    /// Ends the reply. Returns the final message, unless the client no longer reads.
     fn finish(&mut self, end: Result<()>) -> Option<Reply> {
-        self.work = Work::Ended;
-        if self.client_ended && !self.form.half_close {
+        self.state = StreamState::Ended;
+        if self.client_ended && !self.format.half_close {
             return None;
         }
         Some(match end {
@@ -180,6 +186,6 @@ impl Stream {
     }
 }
 
-fn request(target: Target, context: context::Context, form: &Form, body: Body) -> Request {
-    Request::build(target, context, form.content_type.clone(), body, false)
+fn request(target: Target, context: context::Context, format: &ReplyFormat, body: Body) -> Request {
+    Request::build(target, context, format.content_type.clone(), body, false)
 }

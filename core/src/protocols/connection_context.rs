@@ -1,4 +1,4 @@
-//! What dialects know of the connection whose requests they answer.
+//! The server state that the dialects use to answer the requests of one connection.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -12,49 +12,49 @@ use crate::{
     net::Limits,
 };
 
-/// The server as the HTTP requests of one connection see it.
-pub(crate) struct Site {
+/// The call handler, limits and routes for the HTTP requests of one connection.
+pub(crate) struct ConnectionContext {
     /// Answers calls.
     pub(crate) call: Arc<dyn Call>,
     pub(crate) limits: Arc<Limits>,
-    /// Which requests may come in.
+    /// Decides which requests are allowed.
     pub(crate) access: Access,
-    /// Whether every request is refused before it reaches anything.
+    /// Whether every request is refused.
     pub(crate) refuses: bool,
-    places: Mutex<Places>,
+    routes: Mutex<RouteCache>,
 }
 
-/// Where requests of one path go.
+/// The endpoint that a path names.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct Route {
     pub(crate) target: Target,
-    /// `None` where there is no such endpoint, or nothing is known.
+    /// `None` if the endpoint does not exist, or the server has no list of endpoints.
     pub(crate) shape: Option<Shape>,
 }
 
 #[derive(Default)]
-struct Places {
-    /// What the last request asked for, as the next one mostly does too.
-    last: Option<(Box<str>, Place)>,
-    known: HashMap<Box<str>, Place>,
+struct RouteCache {
+    /// The route of the last request. Consecutive requests often have the same path.
+    last: Option<(Box<str>, Route)>,
+    known: HashMap<Box<str>, Route>,
 }
 
-impl Site {
+impl ConnectionContext {
     pub(crate) fn new(call: Arc<dyn Call>, limits: Arc<Limits>, access: Access) -> Self {
-        Site {
+        ConnectionContext {
             call,
             limits,
             access,
             refuses: false,
-            places: Mutex::default(),
+            routes: Mutex::default(),
         }
     }
 
-    /// A site for a request that is meant for another server: each dialect says the error in its form.
+    /// A context that refuses every request with `error`, which each dialect writes in its own format.
     pub(crate) fn refusing(&self, error: Error) -> Self {
-        Site {
+        ConnectionContext {
             refuses: true,
-            ..Site::new(
+            ..ConnectionContext::new(
                 Arc::new(Refusal(error)),
                 self.limits.clone(),
                 self.access.clone(),
@@ -62,37 +62,36 @@ impl Site {
         }
     }
 
-    /// Where a path of the form `/package.Type/Method` or `/Type.Method` goes; `None` for one of another
-    /// form.
+    /// The route of a path `/package.Type/Method` or `/Type.Method`; `None` for any other path.
     ///
-    /// The endpoint is `Type.Method`. The service is what stands before the type; it is not checked,
-    /// since go-micro's callers put the service's name there and others the package of its `.proto`.
-    pub(crate) fn place(&self, path: &str) -> Option<Place> {
-        let mut places = self.places.lock();
-        if let Some((last, place)) = &places.last
+    /// The endpoint is `Type.Method`. The part before the type is not checked: go-micro clients send the
+    /// service's name there, other clients the package of the `.proto`.
+    pub(crate) fn route(&self, path: &str) -> Option<Route> {
+        let mut routes = self.routes.lock();
+        if let Some((last, route)) = &routes.last
             && **last == *path
         {
-            return Some(place.clone());
+            return Some(route.clone());
         }
-        let place = match places.known.get(path) {
-            Some(place) => place.clone(),
+        let route = match routes.known.get(path) {
+            Some(route) => route.clone(),
             None => {
                 let (service, endpoint) = split(path)?;
-                let place = Place {
+                let route = Route {
                     shape: self.call.shape(&endpoint),
                     target: Target::new(service, endpoint),
                 };
-                // Paths that lead nowhere would let a stranger fill it.
-                if place.shape.is_some()
-                    && places.known.len() < usize::from(self.limits.max_endpoint_names)
+                // Unknown paths are not cached: a client could fill the cache with them.
+                if route.shape.is_some()
+                    && routes.known.len() < usize::from(self.limits.max_endpoint_names)
                 {
-                    places.known.insert(path.into(), place.clone());
+                    routes.known.insert(path.into(), route.clone());
                 }
-                place
+                route
             }
         };
-        places.last = Some((path.into(), place.clone()));
-        Some(place)
+        routes.last = Some((path.into(), route.clone()));
+        Some(route)
     }
 }
 
@@ -106,7 +105,7 @@ impl Call for Refusal {
     }
 }
 
-/// The service and the endpoint that a path names.
+/// Splits a path into the service and the endpoint.
 fn split(path: &str) -> Option<(&str, String)> {
     let path = path.strip_prefix('/')?;
     if path.starts_with(TOPICS) {

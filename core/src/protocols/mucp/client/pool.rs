@@ -1,4 +1,4 @@
-//! Messages of HTTP/1.1 to one node, over connections that wait for the next while no call has them.
+//! Exchanges HTTP/1.1 messages with one node over pooled connections.
 
 use std::sync::Arc;
 
@@ -16,14 +16,14 @@ use crate::{
     protocols::addressing::Addressing,
 };
 
-/// The connections to a node.
-pub(crate) struct Lane {
+/// The connections of one node.
+pub(crate) struct ConnectionPool {
     address: Arc<str>,
     connections: Arc<Node>,
     limits: Arc<Limits>,
 }
 
-/// A request of HTTP/1.1 and how it may be sent.
+/// An HTTP/1.1 request and its send marker.
 pub(crate) struct Exchange<'a> {
     /// Path and query.
     pub(crate) target: &'a str,
@@ -32,25 +32,25 @@ pub(crate) struct Exchange<'a> {
     pub(crate) sent: Sent,
 }
 
-impl Lane {
+impl ConnectionPool {
     pub(crate) fn new(
         address: &str,
         network: SharedNetwork,
         limits: Arc<Limits>,
         pool: Arc<Pool>,
     ) -> Arc<Self> {
-        Arc::new(Lane {
+        Arc::new(ConnectionPool {
             address: address.into(),
             connections: Node::new(address, network, limits.clone(), pool),
             limits,
         })
     }
 
-    /// The response to a request.
+    /// Sends a request and returns the response.
     ///
     /// # Errors
-    /// *Not sent* where no connection could be made; *unknown* where one broke, with [`Recovery::Reconnect`] if it was used
-    /// before and ended without a byte of a response.
+    /// *Not sent* if no connection could be made. *Unknown* if a connection broke, with [`Recovery::Reconnect`] if a reused
+    /// connection closed before the first byte of a response.
     pub(crate) async fn exchange(&self, request: Exchange<'_>) -> Result<(Parts, Bytes)> {
         let mut connection = Connection::from(self.connections.line().await?);
         let reused = connection.line.reused;
@@ -64,7 +64,7 @@ impl Lane {
         request.sent.set();
         let broken = match connection.reply(self.limits.max_message_size).await {
             Ok(Some((head, body))) => {
-                if connection.is_kept(&head) && !says_error(&head) {
+                if connection.is_kept(&head) && !has_error(&head) {
                     self.give_back(connection);
                 }
                 return Ok((head, body));
@@ -78,16 +78,16 @@ impl Lane {
         if !closed {
             return Err(error);
         }
-        // Those kept beside it are as old: the next call has a fresh one.
+        // Other idle connections are probably closed too: the next call opens a new one.
         self.connections.close_idle();
         Err(error.with_recovery(Recovery::Reconnect))
     }
 
-    /// Asks over a fresh connection whether the node is the one that is meant, if one is; gives the connection, or one
-    /// more where the node closed that one.
+    /// Checks the identity of the node over a new connection, if an identity is expected. Returns that connection, or
+    /// another one if the node closed it.
     ///
     /// # Errors
-    /// For the reason `WRONG_SERVER` where another server answers.
+    /// Reason `WRONG_SERVER` if another server responds.
     pub(super) async fn ask(
         &self,
         mut connection: Connection,
@@ -119,7 +119,7 @@ impl Lane {
         }
     }
 
-    /// The name of the node that goes into `host`.
+    /// The value of the header `host`.
     pub(super) fn host(&self) -> &str {
         // A Unix socket has no name that HTTP knows.
         match self.address.contains('/') {
@@ -128,23 +128,23 @@ impl Lane {
         }
     }
 
-    /// A fresh connection.
+    /// Opens a new connection.
     pub(super) async fn connect(&self) -> Result<Connection> {
         Ok(self.connections.connect().await?.into())
     }
 
-    /// Keeps a connection for the next call.
+    /// Returns a connection to the pool.
     pub(super) fn give_back(&self, connection: Connection) {
         self.connections.keep(connection.line);
     }
 
-    /// Keeps no connections any more.
+    /// Closes idle connections and keeps no others.
     pub(crate) fn close(&self) {
         self.connections.close();
     }
 }
 
-/// Whether a reply tells an error: servers up to v1.17 then tell it with every later reply as well.
-fn says_error(head: &Parts) -> bool {
+/// Whether a reply has an error header. go-micro servers up to v1.17 repeat it in every later reply.
+fn has_error(head: &Parts) -> bool {
     super::super::names::value(&head.headers, &super::super::names::ERROR).is_some()
 }

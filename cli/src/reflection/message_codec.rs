@@ -1,4 +1,4 @@
-//! The two forms of messages on the wire: JSON as it was given, or Protobuf by descriptors.
+//! The two encodings of messages: JSON, unchanged, or Protobuf, by descriptors.
 
 use micro::{ContentType, Message};
 use prost::Message as _;
@@ -8,25 +8,25 @@ use serde_json::Value;
 use crate::failure::{Failure, Result};
 
 /// How the messages of one endpoint are sent and received.
-pub(crate) trait Form: Send + Sync + 'static {
+pub(crate) trait MessageCodec: Send + Sync + 'static {
     type Message: Message + Clone + Send + Sync;
 
-    /// The content type to send, where it is not the message's own.
+    /// The content type to send; `None` for the default of the message type.
     fn content_type(&self) -> Option<ContentType> {
         None
     }
 
-    /// A request; an error names the field that is wrong or not there.
+    /// Encodes a request. An error names the field that is wrong or unknown.
     fn encode(&self, request: Value) -> Result<Self::Message>;
 
-    /// A reply as JSON.
+    /// Decodes a reply to JSON.
     fn decode(&self, reply: Self::Message) -> Result<Value>;
 }
 
-/// JSON as it is, for servers that take it.
+/// JSON, unchanged, for servers that accept it.
 pub(crate) struct Json;
 
-impl Form for Json {
+impl MessageCodec for Json {
     type Message = Value;
 
     fn encode(&self, request: Value) -> Result<Value> {
@@ -38,14 +38,14 @@ impl Form for Json {
     }
 }
 
-/// Protobuf, by what the server says of the two messages of a method.
+/// Protobuf, by the descriptors of a method that the server sent.
 pub(crate) struct Protobuf {
     request: MessageDescriptor,
     reply: MessageDescriptor,
 }
 
 impl Protobuf {
-    pub(crate) fn of(method: &MethodDescriptor) -> Self {
+    pub(crate) fn new(method: &MethodDescriptor) -> Self {
         Protobuf {
             request: method.input(),
             reply: method.output(),
@@ -53,7 +53,7 @@ impl Protobuf {
     }
 }
 
-impl Form for Protobuf {
+impl MessageCodec for Protobuf {
     type Message = Vec<u8>;
 
     fn content_type(&self) -> Option<ContentType> {
@@ -62,20 +62,22 @@ impl Form for Protobuf {
 
     fn encode(&self, request: Value) -> Result<Vec<u8>> {
         let message = DynamicMessage::deserialize(self.request.clone(), request);
-        let because = Failure::because("the request does not fit the endpoint");
+        let because = Failure::because("the request does not match the endpoint's message type");
         Ok(message.map_err(because)?.encode_to_vec())
     }
 
-    /// Fields at their default are left out.
+    /// Decodes a reply to JSON, without the fields that have their default value.
     fn decode(&self, reply: Vec<u8>) -> Result<Value> {
         let message = DynamicMessage::decode(self.reply.clone(), &*reply);
-        let because = Failure::because("the reply is not what the server says it is");
+        let because = Failure::because(
+            "the reply does not match the message type in the server's descriptors",
+        );
         serde_json::to_value(message.map_err(because)?)
-            .map_err(Failure::because("the reply has no form in JSON"))
+            .map_err(Failure::because("the reply cannot be written as JSON"))
     }
 }
 
-/// The fields of a message in a line, such as `{place: string, tags: []string}`.
+/// The fields of a message on one line, such as `{place: string, tags: []string}`.
 pub(crate) fn fields(message: &MessageDescriptor) -> String {
     let fields = message.fields().map(|field| {
         let kind = match field.kind() {

@@ -8,9 +8,9 @@ use super::{
         fault,
         names::{self, EOS, ERROR, HALF_CLOSE, TOPIC},
     },
-    connection::{Connection, PIPELINED, Turn},
+    connection::{Connection, MAX_PIPELINED_CALLS, PendingReply},
     inbox::Inbox,
-    reply::{Form, Reply},
+    reply::{Reply, ReplyFormat},
     stream::Stream,
 };
 use crate::{
@@ -20,98 +20,102 @@ use crate::{
     http::{coding, h1::is_kept},
     message::{ContentType, Request, Response, Target},
     protocols::{
-        addressing::{self, Meant},
+        addressing::{self, AddressCheck},
         propagation,
     },
     time::{self, Nanos},
 };
 
-/// Streams that have ended and whose late messages are known as such.
-const REMEMBERED: usize = 64;
+/// Number of ended streams whose late messages are recognised.
+const MAX_ENDED_STREAMS: usize = 64;
 
 impl Connection {
-    /// Takes a message that has come.
+    /// Handles a complete message.
     pub(super) fn take(&mut self, head: &Parts, body: Bytes) {
         self.kept &= is_kept(head.version, &head.headers);
         let now = time::now();
         let headers = &head.headers;
-        let mut form = Form::of(headers);
+        let mut format = ReplyFormat::of(headers);
         if let Some(error) = self.access.refuse(&head.uri, &head.headers) {
-            return self.turns.push_back(Turn::Ready(Reply::forbidden(&error)));
+            return self
+                .replies
+                .push_back(PendingReply::Ready(Reply::forbidden(&error)));
         }
         let decoded = coding::of(headers)
             .inspect_err(|_| self.access.count(Refusal::ContentEncoding))
             .and_then(|coding| coding::decode(coding, body, self.limits.max_message_size));
         let body = match decoded {
             Ok(body) => body,
-            Err(error) => return self.refuse(&form, error),
+            Err(error) => return self.refuse(&format, error),
         };
         if let Some(error) = names::value(headers, &ERROR) {
             let text = String::from_utf8_lossy(error.as_bytes());
-            return self.end(&form, names::endpoint(headers), &text);
+            return self.end(&format, names::endpoint(headers), &text);
         }
         if let Some(topic) = names::text(headers, &TOPIC) {
-            return self.event(form, topic, context_of(headers, now), body);
+            return self.event(format, topic, context_of(headers, now), body);
         }
-        let (named, body) = match form.envelope.read_request(&body) {
+        let (named, body) = match format.envelope.read_request(&body) {
             Ok(None) => (names::endpoint(headers).map(str::to_owned), body),
             Ok(Some(asked)) => {
-                form.number = asked.id;
-                form.endpoint.clone_from(&asked.endpoint);
+                format.number = asked.id;
+                format.endpoint.clone_from(&asked.endpoint);
                 (
                     Some(asked.endpoint).filter(|name| !name.is_empty()),
                     asked.body,
                 )
             }
-            Err(error) => return self.refuse(&form, error),
+            Err(error) => return self.refuse(&format, error),
         };
         let Some(endpoint) = named else {
             let error = Error::invalid_argument(
                 "the request names no endpoint; say it in the header `Micro-Endpoint`",
             );
-            return self.refuse(&form, error);
+            return self.refuse(&format, error);
         };
-        if let Some(stream) = self.stream(&form, Some(&endpoint)) {
+        if let Some(stream) = self.stream(&format, Some(&endpoint)) {
             let call = self.call.clone();
-            return self.streams[stream].push(form, body, &call);
+            return self.streams[stream].push(format, body, &call);
         }
-        if let Meant::Elsewhere(error) = addressing::look(&*self.call, &head.method, headers) {
-            return self.refuse(&form, error);
+        if let AddressCheck::Misdirected(error) =
+            addressing::check(&*self.call, &head.method, headers)
+        {
+            return self.refuse(&format, error);
         }
         if self.seat.is_refusing() {
             self.kept = false;
-            return self.refuse(&form, Error::unavailable("the node is going away"));
+            return self.refuse(&format, Error::unavailable("the node is going away"));
         }
         let service = names::text(headers, &names::SERVICE).unwrap_or_default();
-        let (target, shape) = self.places.find(service, &endpoint, &*self.call);
+        let (target, shape) = self.targets.find(service, &endpoint, &*self.call);
         let context = context_of(headers, now);
         match shape {
             Some(shape) if shape.request_stream || shape.response_stream => {
-                self.open(form, target, context, shape);
+                self.open(format, target, context, shape);
             }
-            _ => self.unary(form, target, context, shape, body, now),
+            _ => self.unary(format, target, context, shape, body, now),
         }
     }
 
     /// Answers with an error, nothing having been begun.
-    fn refuse(&mut self, form: &Form, error: Error) {
-        let reply = form.failure(&error.with_outcome(Outcome::Rejected));
-        self.turns.push_back(Turn::Ready(reply));
+    fn refuse(&mut self, format: &ReplyFormat, error: Error) {
+        let reply = format.failure(&error.with_outcome(Outcome::Rejected));
+        self.replies.push_back(PendingReply::Ready(reply));
     }
 
     /// The stream that a message is of: by its number, or else the only one of its endpoint, as clients
     /// before v1.9 have a connection for each.
-    fn stream(&self, form: &Form, endpoint: Option<&str>) -> Option<usize> {
+    fn stream(&self, format: &ReplyFormat, endpoint: Option<&str>) -> Option<usize> {
         self.streams.iter().position(|stream| {
-            stream.form.stream == form.stream
-                && (form.stream.is_some()
+            stream.format.stream == format.stream
+                && (format.stream.is_some()
                     || endpoint.is_none_or(|endpoint| *stream.endpoint == *endpoint))
         })
     }
 
     /// The client ends a stream. One that is not open is none of our business.
-    fn end(&mut self, form: &Form, endpoint: Option<&str>, text: &str) {
-        if let Some(stream) = self.stream(form, endpoint) {
+    fn end(&mut self, format: &ReplyFormat, endpoint: Option<&str>, text: &str) {
+        if let Some(stream) = self.stream(format, endpoint) {
             self.streams[stream].end(match text {
                 EOS => Ok(()),
                 text => Err(fault::read(text)),
@@ -119,8 +123,19 @@ impl Connection {
         }
     }
 
-    fn open(&mut self, form: Form, target: Target, context: context::Context, shape: Shape) {
-        if self.streams.len() >= self.limits.max_concurrent_calls.min(PIPELINED + REMEMBERED) {
+    fn open(
+        &mut self,
+        format: ReplyFormat,
+        target: Target,
+        context: context::Context,
+        shape: Shape,
+    ) {
+        if self.streams.len()
+            >= self
+                .limits
+                .max_concurrent_calls
+                .min(MAX_PIPELINED_CALLS + MAX_ENDED_STREAMS)
+        {
             match self.streams.iter().position(Stream::is_ended) {
                 Some(ended) => drop(self.streams.remove(ended)),
                 None => {
@@ -128,57 +143,57 @@ impl Connection {
                         "{} streams are open on one connection, which is the most",
                         self.streams.len()
                     ));
-                    return self.refuse(&form, error);
+                    return self.refuse(&format, error);
                 }
             }
         }
         let buffered = self.seat.buffered();
         if let Some(error) = buffered.over() {
-            return self.refuse(&form, error);
+            return self.refuse(&format, error);
         }
         let window = self.limits.stream_window as usize;
         let inbox = shape
             .request_stream
             .then(|| Inbox::new(window, buffered.account()));
-        let stream = Stream::open(form, target, context, inbox, &self.call);
+        let stream = Stream::open(format, target, context, inbox, &self.call);
         self.streams.push(stream);
     }
 
     fn unary(
         &mut self,
-        form: Form,
+        format: ReplyFormat,
         target: Target,
         context: context::Context,
         shape: Option<Shape>,
         body: Bytes,
         now: Nanos,
     ) {
-        if shape.is_none() && form.stream.is_some() && self.streams.len() < REMEMBERED {
+        if shape.is_none() && format.stream.is_some() && self.streams.len() < MAX_ENDED_STREAMS {
             // What else comes of it is not asked for again.
             self.streams
-                .push(Stream::failed(form.clone(), target.endpoint()));
+                .push(Stream::failed(format.clone(), target.endpoint()));
         }
         let is_probe = target.endpoint().starts_with("Debug.");
         if let Some(error) = self.seat.buffered().over().filter(|_| !is_probe) {
-            return self.refuse(&form, error);
+            return self.refuse(&format, error);
         }
         let length = body.len();
-        let body = match (&form.content_type, body.is_empty()) {
+        let body = match (&format.content_type, body.is_empty()) {
             (ContentType::GoJson, true) => Bytes::from_static(b"{}"),
             _ => body,
         };
         let idempotent = shape.unwrap_or_default().idempotent;
-        let content_type = form.content_type.clone();
+        let content_type = format.content_type.clone();
         let request = Request::build(target, context, content_type, body.into(), idempotent);
         let turn = match self.call.begin(request, now) {
-            Begun::Done(answer) => Turn::Ready(form.answer(answer)),
-            Begun::Running(answer) => Turn::Running(form, answer, length),
+            Begun::Done(answer) => PendingReply::Ready(format.answer(answer)),
+            Begun::Running(answer) => PendingReply::Running(format, answer, length),
         };
-        self.turns.push_back(turn);
+        self.replies.push_back(turn);
     }
 
     /// Runs the subscribers of a topic that are here, one after another; none is no error.
-    fn event(&mut self, form: Form, topic: &str, context: context::Context, body: Bytes) {
+    fn event(&mut self, format: ReplyFormat, topic: &str, context: context::Context, body: Bytes) {
         let plain = format!("topic:{topic}");
         let queued = format!("topic:{topic}/");
         let listing = self.call.listing().unwrap_or_default();
@@ -190,12 +205,14 @@ impl Connection {
         let requests: Vec<Request> = subscribers
             .map(|endpoint| {
                 let target = Target::new(&*service, &*endpoint);
-                let (context, content_type) = (context.clone(), form.content_type.clone());
+                let (context, content_type) = (context.clone(), format.content_type.clone());
                 Request::build(target, context, content_type, body.clone().into(), false)
             })
             .collect();
         if requests.is_empty() {
-            return self.turns.push_back(Turn::Ready(form.nothing()));
+            return self
+                .replies
+                .push_back(PendingReply::Ready(format.nothing()));
         }
         let call = self.call.clone();
         let answer: Answer = Box::pin(async move {
@@ -208,11 +225,11 @@ impl Connection {
                 None => Ok(Response::new(ContentType::Bytes, Bytes::new())),
             }
         });
-        let mut form = form;
+        let mut format = format;
         // Nobody reads what subscribers say.
-        form.content_type = ContentType::Bytes;
-        self.turns
-            .push_back(Turn::Running(form, answer, body.len()));
+        format.content_type = ContentType::Bytes;
+        self.replies
+            .push_back(PendingReply::Running(format, answer, body.len()));
     }
 }
 

@@ -1,4 +1,4 @@
-//! Enveloped messages on their way out: gRPC, gRPC-Web and the streams of Connect.
+//! Writes messages in envelopes, for gRPC, gRPC-Web and the streams of Connect.
 
 use std::{
     pin::Pin,
@@ -12,7 +12,7 @@ use http::HeaderMap;
 use parking_lot::Mutex;
 use tokio::time::Sleep;
 
-use super::envelope::{COMPRESSED, prefix, seal_into};
+use super::envelope::{COMPRESSED, encode_into, prefix};
 use crate::{
     codec::transcode,
     context::Compression,
@@ -22,19 +22,19 @@ use crate::{
     time::{self, NEVER, Nanos},
 };
 
-/// Messages smaller than this are sent as they are: they would hardly be smaller compressed.
-pub(crate) const WORTH_IT: usize = 512;
+/// Messages smaller than this, in bytes, are not compressed: compression would save little.
+pub(crate) const MIN_COMPRESSED_SIZE: usize = 512;
 
 /// How messages are compressed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Compress {
     encoding: Option<Encoding>,
-    /// Who has a say in it.
+    /// The caller's or handler's choice, which overrides the default.
     compression: Option<Compression>,
 }
 
 impl Compress {
-    /// In `encoding`, where they are large enough and nobody says otherwise.
+    /// Compresses messages of at least [`MIN_COMPRESSED_SIZE`] in `encoding`, unless `compression` decides otherwise.
     pub(crate) fn new(encoding: Option<Encoding>, compression: Option<Compression>) -> Self {
         Compress {
             encoding,
@@ -42,46 +42,46 @@ impl Compress {
         }
     }
 
-    /// A message as all of a body. A large one is not copied.
+    /// A body with a single message. A large message is not copied.
     pub(crate) fn body(
         &self,
         message: &Bytes,
         trailers: Option<Box<HeaderMap>>,
     ) -> Result<HttpBody> {
-        if message.len() > GATHERED && self.encoding.is_none() {
+        if message.len() > MAX_BATCH_SIZE && self.encoding.is_none() {
             return Ok(HttpBody::Prefixed(Box::new(Prefixed {
                 prefix: Bytes::copy_from_slice(&prefix(0, message)?),
                 data: message.clone(),
                 trailers,
             })));
         }
-        let sealed = self.seal(message)?;
+        let encoded = self.encode(message)?;
         Ok(match trailers {
-            Some(trailers) => HttpBody::Trailed(sealed, trailers),
-            None => HttpBody::Whole(sealed),
+            Some(trailers) => HttpBody::Trailed(encoded, trailers),
+            None => HttpBody::Whole(encoded),
         })
     }
 
-    /// A message in its envelope.
-    pub(crate) fn seal(&self, message: &[u8]) -> Result<Bytes> {
-        let mut sealed = BytesMut::new();
-        self.seal_into(&mut sealed, message)?;
-        Ok(sealed.freeze())
+    /// Encodes a message with its envelope.
+    pub(crate) fn encode(&self, message: &[u8]) -> Result<Bytes> {
+        let mut encoded = BytesMut::new();
+        self.encode_into(&mut encoded, message)?;
+        Ok(encoded.freeze())
     }
 
-    /// Adds a message to others that are sent with it.
-    fn seal_into(&self, sealed: &mut BytesMut, message: &[u8]) -> Result<()> {
+    /// Appends a message with its envelope to a batch.
+    fn encode_into(&self, encoded: &mut BytesMut, message: &[u8]) -> Result<()> {
         let wanted = self.compression.as_ref().and_then(Compression::compresses);
         match self.encoding {
-            Some(encoding) if wanted.unwrap_or(message.len() >= WORTH_IT) => {
-                seal_into(sealed, COMPRESSED, &encoding.compress(message)?)
+            Some(encoding) if wanted.unwrap_or(message.len() >= MIN_COMPRESSED_SIZE) => {
+                encode_into(encoded, COMPRESSED, &encoding.compress(message)?)
             }
-            _ => seal_into(sealed, 0, message),
+            _ => encode_into(encoded, 0, message),
         }
     }
 }
 
-/// An error for a message that is larger than `most`.
+/// Returns an error if a message is larger than `most` bytes.
 pub(crate) fn fits(message: &[u8], most: usize) -> Result<()> {
     if message.len() <= most {
         return Ok(());
@@ -92,46 +92,46 @@ pub(crate) fn fits(message: &[u8], most: usize) -> Result<()> {
     )))
 }
 
-/// Messages that are there together leave in one piece, until it has so many bytes: what HTTP/2 costs it
-/// costs by the frame. It is the largest frame that a peer takes unasked.
-const GATHERED: usize = 16_384;
+/// Ready messages are sent as one piece until it has this many bytes, because HTTP/2 has a cost for each frame. This is
+/// the default maximum frame size of HTTP/2.
+const MAX_BATCH_SIZE: usize = 16_384;
 
-/// Messages of a stream as the pieces of a body.
-pub(crate) struct Sealed<E> {
+/// The messages of a stream as the pieces of a body.
+pub(crate) struct EnvelopeStream<E> {
     messages: BodyStream,
     compress: Compress,
-    /// The largest that is sent, in bytes.
+    /// Maximum size of a message, in bytes.
     most: usize,
     end: E,
-    /// Ends it when nobody waits for more.
+    /// Ends the stream at the deadline of the call.
     deadline: Option<Pin<Box<Sleep>>>,
-    /// How the messages ended, where the last of them were still to be sent.
+    /// The end of the messages, until the last batch is sent.
     over: Option<Result<()>>,
     ended: bool,
 }
 
-/// What follows the last message.
+/// Writes the end of a stream after the last message.
 pub(crate) trait End: Send + Unpin + 'static {
-    /// The last piece, if there is one, by how the messages ended.
+    /// The last piece, if any; `ended` is the result of the message stream.
     fn end(&mut self, ended: Result<()>) -> Option<Result<Piece>>;
 }
 
-/// A request's stream, as the call that it belongs to sees it.
+/// The state of a request's stream, shared with its call.
 #[derive(Debug, Default)]
 pub(crate) struct Upload {
-    /// Whether the other side is known to read how the stream ended, as no other gRPC does.
+    /// Whether the server is Micro, which reads a status at the end of a request stream. Other gRPC servers do not.
     pub(crate) to_ours: AtomicBool,
-    /// What broke it off.
+    /// The error that ended the stream early.
     failed: Mutex<Option<Error>>,
 }
 
 impl Upload {
-    /// Notes what broke it off.
+    /// Stores the error that ended the stream early.
     pub(crate) fn fail(&self, error: &Error) {
         *self.failed.lock() = Some(error.clone());
     }
 
-    /// The error that a call ends with: what broke its request's stream off, if something did.
+    /// The error of the call: the stored error of the request stream, otherwise `error`.
     pub(crate) fn cause(&self, error: Error) -> Error {
         let failed = self.failed.lock().take();
         match failed {
@@ -141,7 +141,7 @@ impl Upload {
     }
 }
 
-impl<E: End> Sealed<E> {
+impl<E: End> EnvelopeStream<E> {
     pub(crate) fn new(
         messages: BodyStream,
         compress: Compress,
@@ -151,7 +151,7 @@ impl<E: End> Sealed<E> {
     ) -> Self {
         let deadline = (deadline != NEVER)
             .then(|| Box::pin(tokio::time::sleep_until(time::instant(deadline))));
-        Sealed {
+        EnvelopeStream {
             messages,
             compress,
             most,
@@ -162,10 +162,10 @@ impl<E: End> Sealed<E> {
         }
     }
 
-    /// Adds a message to those that leave together.
+    /// Appends a message to the current batch.
     fn gather(&self, gathered: &mut BytesMut, message: &[u8]) -> Result<()> {
         fits(message, self.most)?;
-        self.compress.seal_into(gathered, message)
+        self.compress.encode_into(gathered, message)
     }
 
     fn end(&mut self, ended: Result<()>) -> Option<Result<Piece>> {
@@ -174,7 +174,7 @@ impl<E: End> Sealed<E> {
     }
 }
 
-impl<E: End> Stream for Sealed<E> {
+impl<E: End> Stream for EnvelopeStream<E> {
     type Item = Result<Piece>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -190,7 +190,7 @@ impl<E: End> Stream for Sealed<E> {
         }
         let mut gathered = BytesMut::new();
         let ended = loop {
-            if this.over.is_some() || gathered.len() >= GATHERED {
+            if this.over.is_some() || gathered.len() >= MAX_BATCH_SIZE {
                 break this.over.take();
             }
             match this.messages.as_mut().poll_next(cx) {
@@ -214,10 +214,10 @@ impl<E: End> Stream for Sealed<E> {
     }
 }
 
-/// Messages in JSON, of those in MessagePack.
-pub(crate) struct AsJson(pub(crate) BodyStream);
+/// Converts MessagePack messages to JSON.
+pub(crate) struct JsonMessages(pub(crate) BodyStream);
 
-impl Stream for AsJson {
+impl Stream for JsonMessages {
     type Item = Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -230,19 +230,19 @@ impl Stream for AsJson {
 mod tests {
     use super::*;
 
-    /// Nothing follows but the error.
-    struct Broken;
+    /// Ends with the error, if there is one.
+    struct EndWithError;
 
-    impl End for Broken {
+    impl End for EndWithError {
         fn end(&mut self, ended: Result<()>) -> Option<Result<Piece>> {
             ended.err().map(Err)
         }
     }
 
-    /// Messages that are all there, in this order.
-    struct There(Vec<Result<Bytes>>);
+    /// A stream of messages that are ready at once.
+    struct ReadyMessages(Vec<Result<Bytes>>);
 
-    impl Stream for There {
+    impl Stream for ReadyMessages {
         type Item = Result<Bytes>;
 
         fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -251,15 +251,15 @@ mod tests {
         }
     }
 
-    /// The sizes of the pieces that messages leave in; `None` for trailers.
+    /// The sizes of the pieces that the messages are sent in; `None` for trailers.
     async fn pieces(messages: Vec<Result<Bytes>>, most: usize) -> Vec<Result<Option<usize>>> {
-        let messages = Box::pin(There(messages));
+        let messages = Box::pin(ReadyMessages(messages));
 
-        let mut body = HttpBody::stream(Sealed::new(
+        let mut body = HttpBody::stream(EnvelopeStream::new(
             messages,
             Compress::default(),
             most,
-            Broken,
+            EndWithError,
             NEVER,
         ));
         let mut all = Vec::new();
@@ -273,23 +273,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn messages_that_are_there_together_leave_together() {
+    async fn ready_messages_are_sent_in_one_piece() {
         let small = || Ok(Bytes::from_static(b"abc"));
-        let large = || Ok(Bytes::from(vec![0; GATHERED]));
+        let large = || Ok(Bytes::from(vec![0; MAX_BATCH_SIZE]));
         let sizes: Result<Vec<_>> = pieces(vec![small(), small(), small()], 3)
             .await
             .into_iter()
             .collect();
         assert_eq!(sizes.ok(), Some(vec![Some(24)]));
-        let sizes: Result<Vec<_>> = pieces(vec![small(), large(), small()], GATHERED)
+        let sizes: Result<Vec<_>> = pieces(vec![small(), large(), small()], MAX_BATCH_SIZE)
             .await
             .into_iter()
             .collect();
-        assert_eq!(sizes.ok(), Some(vec![Some(8 + 5 + GATHERED), Some(8)]));
+        assert_eq!(
+            sizes.ok(),
+            Some(vec![Some(8 + 5 + MAX_BATCH_SIZE), Some(8)])
+        );
     }
 
     #[tokio::test]
-    async fn what_came_before_an_error_leaves_before_it() {
+    async fn messages_before_an_error_are_sent() {
         for failing in [Err(Error::internal("broke")), Ok("too large".into())] {
             let messages = vec![Ok("abc".into()), Ok("de".into()), failing, Ok("f".into())];
             let told = pieces(messages, 3).await;
