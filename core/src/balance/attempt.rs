@@ -395,7 +395,7 @@ fn terms(
     Attempt {
         now,
         deadline,
-        patience: now.saturating_add(patience).min(deadline),
+        abandon_at: now.saturating_add(patience).min(deadline),
         repeatable,
         attempts: lent.saturating_add(1),
     }

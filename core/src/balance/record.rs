@@ -136,7 +136,7 @@ impl Record {
             address: node.address.clone(),
             why: why.to_owned(),
             at_us: (attempt.now - began) / 1000,
-            attempt_timeout_us: attempt.patience.saturating_sub(attempt.now) / 1000,
+            attempt_timeout_us: attempt.abandon_at.saturating_sub(attempt.now) / 1000,
             lent: attempt.attempts - 1,
             took_us: 0,
             outcome: "cancelled".to_owned(),

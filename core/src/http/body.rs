@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use http::HeaderMap;
 
-use super::intake::{Intake, Pace};
+use super::intake::{BodyRate, Intake};
 use crate::error::{Error, Result};
 
 /// A piece of a body.
@@ -139,7 +139,7 @@ impl HttpBody {
         let mut joined = BytesMut::new();
         let mut trailers = None;
         let intake = self.intake().cloned();
-        let mut pace = Pace::default();
+        let mut pace = BodyRate::default();
         loop {
             let piece = poll_fn(|cx| match (self.poll_piece(cx), &intake) {
                 (Poll::Pending, Some(intake)) => pace.poll_late(intake, cx).map(|it| Some(Err(it))),
@@ -154,7 +154,7 @@ impl HttpBody {
                         return Err(too_large(most));
                     }
                     if let Some(intake) = &intake {
-                        pace.came(data.len());
+                        pace.received(data.len());
                         intake.hold(length, false)?;
                     }
                     if whole.is_empty() && joined.is_empty() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::protocol::Protocol;
 use crate::{
     error::{Error, Result},
-    net::sniff::{self, Told},
+    net::sniff::{self, Detection},
 };
 
 /// What a connection of TLS begins with.
@@ -52,10 +52,12 @@ fn clash(one: &dyn Protocol, other: &dyn Protocol, what: &str) -> Error {
 
 /// Who gets a connection whose bytes come one by one.
 fn speaker(example: &[u8], protocols: &[Arc<dyn Protocol>]) -> Option<usize> {
-    (1..=example.len()).find_map(|length| match sniff::told(&example[..length], protocols) {
-        Told::Speaks(place) => Some(place),
-        Told::More | Told::Nothing => None,
-    })
+    (1..=example.len()).find_map(
+        |length| match sniff::detect(&example[..length], protocols) {
+            Detection::Protocol(place) => Some(place),
+            Detection::Incomplete | Detection::Unknown => None,
+        },
+    )
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use http::{Request, Response, Uri};
 
 use super::{addressing::Addressing, paths::Paths};
 #[cfg(feature = "grpc")]
-use crate::http::h2::client::Busy;
+use crate::http::h2::client::ActiveRequest;
 #[cfg(feature = "grpc")]
 use crate::http::h2::client::Channel;
 #[cfg(feature = "grpc")]
@@ -15,7 +15,7 @@ use crate::{
     error::{Code, Error, Outcome, Result},
     http::{HttpBody, compression::Encoding, h1},
     message,
-    net::{Limits, io::SharedNetwork, pool::Pool, sent::Sent},
+    net::{Limits, io::SharedNetwork, pool::Pool, sent::SentFlag},
     node::Node,
     transport::{
         Connection, Peer, Probe,
@@ -122,7 +122,7 @@ impl Version {
 /// What requests are sent by.
 #[derive(Clone)]
 pub(crate) enum Line {
-    One(Arc<h1::Node>),
+    One(Arc<h1::NodeConnections>),
     #[cfg(feature = "grpc")]
     Two(Arc<Channel>),
 }
@@ -133,7 +133,7 @@ pub(crate) enum Held {
     Nothing,
     #[cfg(feature = "grpc")]
     Stream {
-        _busy: Busy,
+        _busy: ActiveRequest,
     },
 }
 
@@ -142,7 +142,7 @@ impl Line {
     pub(crate) async fn exchange(
         &self,
         mut request: Request<HttpBody>,
-        sent: Sent,
+        sent: SentFlag,
     ) -> Result<(Response<HttpBody>, Held)> {
         match self {
             Line::One(node) => {
@@ -161,7 +161,7 @@ impl Line {
 
 /// A way to one node, which has a sender for each connection.
 pub(crate) enum Ways<S> {
-    One(Arc<h1::Node>, Arc<Adapter<S>>, Arc<Addressing>),
+    One(Arc<h1::NodeConnections>, Arc<Adapter<S>>, Arc<Addressing>),
     #[cfg(feature = "grpc")]
     Two {
         addressing: Arc<Addressing>,
@@ -183,7 +183,7 @@ impl<S: SendOne> Ways<S> {
     ) -> Self {
         match version {
             Version::One => {
-                let node = h1::Node::new(address, network, limits, pool);
+                let node = h1::NodeConnections::new(address, network, limits, pool);
                 let sender = make(Line::One(node.clone()));
                 Ways::One(node, Arc::new(Adapter::new(sender)), addressing)
             }
@@ -242,7 +242,7 @@ impl<S: SendOne> Peer for Ways<S> {
                     probe.await?;
                     if addressing.is_some() {
                         let question = addressing.question();
-                        let (answer, _held) = line?.exchange(question, Sent::default()).await?;
+                        let (answer, _held) = line?.exchange(question, SentFlag::default()).await?;
                         addressing.read(answer).await?;
                     }
                     Ok(())

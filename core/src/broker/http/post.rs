@@ -12,7 +12,7 @@ use crate::{
     call::Answer,
     error::{Error, Outcome, Recovery, Result},
     message::{ContentType, Request, Response},
-    net::sent::Sent,
+    net::sent::SentFlag,
     protocols::mucp::{Exchange, Lane},
     transport::{
         Connection, Peer, Probe,
@@ -82,7 +82,7 @@ impl Peer for Subscriber {
 }
 
 impl SendOne for Post {
-    fn send(&self, request: Request, _attempts: u8, sent: Sent) -> Answer {
+    fn send(&self, request: Request, _attempts: u8, sent: SentFlag) -> Answer {
         let (lane, path, id) = (self.lane.clone(), self.path.clone(), self.id.clone());
         let received = self.received.clone();
         Box::pin(async move {
@@ -109,7 +109,7 @@ async fn post(
     path: &str,
     id: &str,
     request: Request,
-    sent: Sent,
+    sent: SentFlag,
 ) -> Result<usize> {
     let (_, _, body) = request.into_parts();
     let mut headers = HeaderMap::new();

@@ -20,7 +20,7 @@ use crate::{
         compression::{ACCEPTED, Encoding},
     },
     message::{ContentType, Request},
-    net::sent::Sent,
+    net::sent::SentFlag,
     protocols::{
         client::{About, Line, Opening, Ways},
         propagation,
@@ -136,7 +136,7 @@ fn write_head(
 }
 
 impl SendOne for Sender {
-    fn send(&self, request: Request, attempts: u8, sent: Sent) -> Answer {
+    fn send(&self, request: Request, attempts: u8, sent: SentFlag) -> Answer {
         let (line, about, on_web) = (self.line.clone(), self.about.clone(), self.on_web);
         Box::pin(async move {
             let expected = request.expected();

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use super::{
     frame::{self, kind},
-    preface::{Preface, Read},
+    preface::{Parsed, Preface},
     reader::{Frame, Reader},
 };
 use crate::error::Result;
@@ -28,7 +28,7 @@ pub fn frames(bytes: &[u8]) {
     let Some((portion, mut rest)) = bytes.split_first() else {
         return;
     };
-    if let Ok(Read::Done(preface, _, length)) = Preface::read(rest) {
+    if let Ok(Parsed::Complete(preface, _, length)) = Preface::read(rest) {
         let _ = preface.version();
         rest = &rest[length..];
     }
@@ -213,7 +213,7 @@ mod tests {
             let mut marked = Vec::new();
             let _ = each_frame(&bytes, portion, &mut |frame| {
                 if frame.header.kind == kind::REQUEST
-                    && frame.fate == super::super::reader::Fate::Cancelled
+                    && frame.fate == super::super::reader::Disposition::Cancelled
                 {
                     marked.push(frame.header.id);
                 }

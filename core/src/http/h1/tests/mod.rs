@@ -15,7 +15,7 @@ fn reader(first: &[u8]) -> Reader {
 }
 
 /// Every message of some bytes, as text: method, target, body.
-async fn requests(mut io: &[u8]) -> Result<Vec<(String, String)>, Broken> {
+async fn requests(mut io: &[u8]) -> Result<Vec<(String, String)>, MessageError> {
     let mut reader = reader(b"");
     let mut all = Vec::new();
     while let Some((head, _)) = reader.request(&mut io).await? {
@@ -75,7 +75,7 @@ async fn messages_are_the_same_however_they_are_delivered() {
 
 async fn refusal(bytes: &[u8]) -> Option<StatusCode> {
     match requests(bytes).await {
-        Err(Broken::Refused(status, _)) => Some(status),
+        Err(MessageError::Refused(status, _)) => Some(status),
         _ => None,
     }
 }
@@ -119,7 +119,7 @@ async fn a_message_once_begun_must_come_in_time() {
         .await
         .unwrap();
     let error = reader.request(&mut ours).await.unwrap_err();
-    assert!(matches!(error, Broken::Refused(status, _) if status == 408));
+    assert!(matches!(error, MessageError::Refused(status, _) if status == 408));
 }
 
 #[tokio::test]
@@ -128,13 +128,13 @@ async fn responses_are_read_past_interim_ones_and_until_the_end() {
         HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nab\
         HTTP/1.1 204\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nHTTP/1.0 200 Fine\r\n\r\nrest";
     let mut reader = reader(b"");
-    for (asked, expected) in [
+    for (info, expected) in [
         (Method::POST, "ab"),
         (Method::POST, ""),
         (Method::HEAD, ""),
         (Method::GET, "rest"),
     ] {
-        let head = reader.response(&mut bytes, &asked).await.unwrap().unwrap();
+        let head = reader.response(&mut bytes, &info).await.unwrap().unwrap();
         assert!(head.0.status.is_success());
         let (body, _) = reader.whole(&mut bytes, 100).await.unwrap();
         assert_eq!(body, expected);

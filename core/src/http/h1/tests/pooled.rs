@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use crate::{
-    http::h1::Node,
+    http::h1::NodeConnections,
     net::{
         Limits,
         io::{Acceptor, Io, Network},
@@ -34,9 +34,9 @@ impl Network for Pipes {
     }
 }
 
-fn node(most: usize, limits: Limits) -> (Arc<Node>, Receiver<DuplexStream>) {
+fn node(most: usize, limits: Limits) -> (Arc<NodeConnections>, Receiver<DuplexStream>) {
     let (pipes, servers) = channel(8);
-    let node = Node::new(
+    let node = NodeConnections::new(
         "a:1",
         Arc::new(Pipes(pipes)),
         Arc::new(limits),
@@ -88,7 +88,10 @@ async fn an_idle_connection_gives_way_at_the_limit() {
         let (pipes, others) = channel(8);
         let pool = node.pool.clone();
         let network = Arc::new(Pipes(pipes));
-        (Node::new("b:1", network, node.limits.clone(), pool), others)
+        (
+            NodeConnections::new("b:1", network, node.limits.clone(), pool),
+            others,
+        )
     };
     let line = node.line().await.unwrap();
     let error = other.line().await.err().expect("none is idle");

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     error::{Error, Outcome, Result},
     message::{Request, Response},
-    net::sent::Sent,
+    net::sent::SentFlag,
     protocols::propagation,
     time,
 };
@@ -19,7 +19,7 @@ pub(super) async fn call(
     lane: Arc<Lane>,
     about: Arc<About>,
     mut request: Request,
-    sent: Sent,
+    sent: SentFlag,
 ) -> Result<Response> {
     let written = Written::of(&request, &about)?;
     let not_sent = |error: Error| error.with_outcome(Outcome::NotSent);

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Calls, Phase, Slot, Stage, Waiting,
+    Calls, PendingCall, Phase, Slot, Stage,
     state::no_answer,
     streams::{Streams, send_stream},
     unsent, wake_driver,
@@ -47,17 +47,17 @@ impl Connection for Handle {
         let start = state.queue.end();
         let stream_deadline = request.context().deadline();
         let deadline = attempt.deadline.min(stream_deadline);
-        let patience = attempt.patience.min(deadline);
+        let abandon_at = attempt.abandon_at.min(deadline);
         // A stream can be sent once only: not before the other side has said who it is.
         if !calls.has_room(state) || (!state.introduced && request.body().is_stream()) {
             let now = time::now();
-            if now >= patience {
+            if now >= abandon_at {
                 let error = no_answer(now >= deadline);
                 return Poll::Ready(Err(error.with_outcome(Outcome::NotSent)));
             }
             state.waiting.push(cx.waker().clone());
-            state.waited = state.waited.min(patience);
-            state.nearest = state.nearest.min(patience);
+            state.waited = state.waited.min(abandon_at);
+            state.nearest = state.nearest.min(abandon_at);
             wake_driver(guard);
             return Poll::Pending;
         }
@@ -125,16 +125,16 @@ impl Connection for Handle {
         state.free.pop();
         state.begun += 1;
         state.last = attempt.now;
-        state.slots[index as usize].phase = Phase::Waiting(Waiting {
+        state.slots[index as usize].phase = Phase::Waiting(PendingCall {
             waker: cx.waker().clone(),
             start,
             end: state.queue.end(),
-            patience,
+            abandon_at,
             deadline,
             stream_deadline,
             repeatable: attempt.repeatable,
         });
-        state.nearest = state.nearest.min(patience);
+        state.nearest = state.nearest.min(abandon_at);
         wake_driver(guard);
         Poll::Ready(Ok(id))
     }

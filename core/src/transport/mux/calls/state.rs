@@ -10,7 +10,7 @@ use crate::{
     time::{NEVER, Nanos},
     transport::mux::{
         frame::{kind, write_bare},
-        names::Names,
+        names::NameEncoder,
         preface::Preface,
         queue::Writer,
         stream,
@@ -45,7 +45,7 @@ impl State {
         self.message_limit = limits.message_u32().min(other.message) as usize;
         self.head_limit = limits.head_u32().min(other.head) as usize;
         let names = u16::try_from(other.names).unwrap_or(u16::MAX);
-        self.names = Names::new(names.min(limits.max_endpoint_names));
+        self.names = NameEncoder::new(names.min(limits.max_endpoint_names));
         self.window = other.window;
         for streams in self.streams.values() {
             if let Some(credit) = &streams.credit {
@@ -63,8 +63,8 @@ impl State {
 
     /// Whether so few calls are out that their answers do not come in batches anyway.
     pub(crate) fn has_few(&self) -> bool {
-        const FEW: usize = 4;
-        (1..=FEW).contains(&(self.slots.len() - self.free.len()))
+        const MAX_FEW_CALLS: usize = 4;
+        (1..=MAX_FEW_CALLS).contains(&(self.slots.len() - self.free.len()))
     }
 
     /// Whether no call is under way.
@@ -117,15 +117,15 @@ impl State {
             let Phase::Waiting(waiting) = &mut self.slots[index].phase else {
                 continue;
             };
-            if waiting.patience > now {
-                nearest = nearest.min(waiting.patience);
+            if waiting.abandon_at > now {
+                nearest = nearest.min(waiting.abandon_at);
                 continue;
             }
             let over = now >= waiting.deadline;
             let unsent = self.queue.erase(waiting.start);
             if !unsent && !waiting.repeatable && !over {
                 // The work may be under way and must not be asked for twice: wait for the answer.
-                waiting.patience = waiting.deadline;
+                waiting.abandon_at = waiting.deadline;
                 nearest = nearest.min(waiting.deadline);
                 continue;
             }
