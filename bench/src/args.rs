@@ -7,41 +7,41 @@ use clap::{Parser, Subcommand, ValueEnum};
 #[derive(Parser)]
 #[command(version)]
 pub(crate) struct Args {
-    /// Shorter windows, fewer rounds, only the cells that targets stand on.
+    /// Use shorter windows, fewer rounds, and only the cells with targets.
     #[arg(long)]
     pub(crate) quick: bool,
-    /// One JSON object a line instead of tables.
+    /// Print JSON, one object per line, instead of tables.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Only these cells.
+    /// Measure only these cells.
     #[arg(long, value_delimiter = ',', value_name = "CELL")]
     pub(crate) only: Vec<String>,
-    /// Only these systems.
+    /// Measure only these systems.
     #[arg(long, value_delimiter = ',')]
     pub(crate) systems: Vec<Kind>,
-    /// How many rounds.
+    /// Number of rounds.
     #[arg(long)]
     pub(crate) rounds: Option<usize>,
-    /// Also time a build of the example `greeter` from nothing, and see how large it is.
+    /// Measure the time of a clean build of the example `greeter`, and its size, too.
     #[arg(long)]
     pub(crate) cold_build: bool,
-    /// Also count the instructions a call, client and server, of Micro and the floor; takes valgrind.
+    /// Count the instructions per call, of client and server, of Micro and the floor, too; needs valgrind.
     #[arg(long)]
     pub(crate) instructions: bool,
-    /// Exit with 0 even if a target is missed: for exploration.
+    /// Exit with 0 even if a target is missed.
     #[arg(long)]
     pub(crate) no_fail: bool,
-    /// Write the targets and what was measured into the project's README, with date, machine and commit; counts
+    /// Write the targets and their figures to `docs/benchmarks.md`, with date, machine and commit; counts
     /// the instructions too.
     #[arg(long, conflicts_with_all = ["only", "systems"])]
     pub(crate) write: bool,
-    /// Make calls with one side in this process, for a profiler.
+    /// Run one side of a system in this process, for a profiler.
     #[arg(long, hide = true, value_name = "SYSTEM")]
     pub(crate) one: Option<Kind>,
-    /// Which side `--one` runs here; the other is a child.
+    /// The side that `--one` runs in this process; the other is a child.
     #[arg(long, hide = true, default_value = "client")]
     pub(crate) role: Role,
-    /// How many calls `--one` makes.
+    /// Number of calls of `--one`.
     #[arg(long, hide = true, default_value_t = 100_000)]
     pub(crate) calls: u64,
     #[command(subcommand)]
@@ -49,7 +49,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// Whether this process prints figures: not if it is a child, or only checks.
+    /// Whether this process prints figures: not if it is a child or only checks.
     pub(crate) fn prints_figures(&self) -> bool {
         match &self.side {
             None => true,
@@ -65,7 +65,7 @@ pub(crate) enum Role {
     Server,
 }
 
-/// What this binary is when it starts itself.
+/// Subcommands, and roles of children of the benchmark.
 #[derive(Subcommand)]
 pub(crate) enum Side {
     #[command(hide = true)]
@@ -80,49 +80,49 @@ pub(crate) enum Side {
         /// Milliseconds.
         window: u64,
     },
-    /// Holds something, does nothing, and says what that takes.
+    /// Holds resources while the parent reads the memory.
     #[command(hide = true, subcommand)]
     Idle(Idle),
-    /// What calls notice of a registry that is killed, hung, emptied, flapping or slow.
+    /// Measure calls during outages of a registry: killed, hung, emptied, flapping, slow.
     Outage {
-        /// Only on these registries.
+        /// Use only these registries.
         #[arg(long, value_delimiter = ',')]
         on: Vec<String>,
-        /// Only these outages.
+        /// Run only these outages.
         #[arg(long, value_delimiter = ',')]
         only: Vec<String>,
-        /// A tenth of the time.
+        /// Run for a tenth of the time.
         #[arg(long)]
         short: bool,
-        /// One JSON object a line instead of a table.
+        /// Print JSON, one object per line, instead of a table.
         #[arg(long)]
         json: bool,
-        /// Say only whether all is as promised, without figures; any profile does for that.
+        /// Check the promises without printing figures; allowed in any profile.
         #[arg(long, conflicts_with = "json")]
         check: bool,
     },
-    /// What a large fleet costs: 1,000 services, 10,000 nodes, 50 clients.
+    /// Measure a large fleet: 1,000 services, 10,000 nodes, 50 clients.
     Scale {
-        /// Only on these registries, of etcd and consul.
+        /// Use only these registries, of etcd and consul.
         #[arg(long, value_delimiter = ',')]
         on: Vec<String>,
-        /// Only the fleet of a tenth.
+        /// Measure only a fleet of a tenth of the size.
         #[arg(long)]
         tenth: bool,
-        /// One JSON object a line instead of a table.
+        /// Print JSON, one object per line, instead of a table.
         #[arg(long)]
         json: bool,
-        /// Say only whether all is as promised, without figures, and fail if not; any profile does for that.
+        /// Check the promises without printing figures; allowed in any profile.
         #[arg(long, conflicts_with = "json")]
         check: bool,
     },
-    /// A client that knows every node, and says what that takes.
+    /// Measures the memory of a client that has every node in its cache.
     #[command(hide = true)]
-    Knower { url: String, services: usize },
-    /// A node that is called through an outage.
+    CachedNode { url: String, services: usize },
+    /// Runs a node of the outages.
     #[command(hide = true)]
     Node { id: String },
-    /// Makes a number of calls and ends.
+    /// Makes a number of calls.
     #[command(hide = true)]
     Calls {
         system: Kind,
@@ -132,10 +132,10 @@ pub(crate) enum Side {
     },
 }
 
-/// What a process holds whose memory is read.
+/// The resources of an idle process.
 #[derive(Subcommand)]
 pub(crate) enum Idle {
-    /// A service as small as they come.
+    /// A service with one endpoint.
     Greeter,
     /// Connections to the server at `port`.
     Connections { port: u16, count: usize },

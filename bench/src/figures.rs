@@ -1,4 +1,4 @@
-//! Figures by cell, measure and system, and what becomes of them over the rounds.
+//! Figures by cell, measure and system, over the rounds.
 
 use crate::{
     measure::Measure,
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 /// Cell, measure, system.
 pub(crate) type Key = (String, Measure, String);
 
-/// All figures of a run, by round.
+/// All figures of a run by round.
 #[derive(Default)]
 pub(crate) struct Figures {
     values: BTreeMap<Key, BTreeMap<usize, f64>>,
@@ -29,7 +29,7 @@ impl Figures {
         self.values.entry(key).or_default().insert(round, value);
     }
 
-    /// Everything a visit measured.
+    /// Adds all measures of a sample.
     pub(crate) fn put_sample(
         &mut self,
         round: usize,
@@ -66,7 +66,7 @@ impl Figures {
         TARGETS.iter().filter(missed).collect()
     }
 
-    /// What has become of `target`; `None` where its systems were not measured.
+    /// The verdict on `target`; `None` if its systems were not measured.
     pub(crate) fn verdict(&self, target: &Target) -> Option<Verdict> {
         let of = |cell: &str, system: &str| {
             self.values
@@ -78,7 +78,7 @@ impl Figures {
             None => value,
             Some((system, cell)) => {
                 let base = of(cell, system)?;
-                // Of one round only: what the machine does between rounds then cancels out.
+                // Within a round, so that changes of the machine between rounds cancel out.
                 let ratios = values
                     .iter()
                     .filter_map(|(round, value)| Some(value / base.get(round)?));
@@ -93,16 +93,16 @@ impl Figures {
     }
 }
 
-/// A target and what was measured.
+/// A target and its figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Verdict {
     pub(crate) value: f64,
-    /// The median of the rounds' ratios, or the value where the target is absolute.
+    /// The median of the rounds' ratios, or of the values if the target is absolute.
     pub(crate) ratio: f64,
     pub(crate) met: bool,
 }
 
-/// The middle one, or the mean of the middle two.
+/// The median.
 fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<_> = values.collect();
     values.sort_by(f64::total_cmp);
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ratio_is_the_median_of_the_rounds_ratios() {
+    fn ratio_is_the_median_of_the_rounds_ratios() {
         let mut figures = Figures::default();
         for (round, (ours, floor)) in [(10.0, 1.0), (3.0, 2.0), (4.0, 4.0)]
             .into_iter()
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_without_its_base_has_no_verdict() {
+    fn target_without_its_base_has_no_verdict() {
         let mut figures = Figures::default();
         figures.put(0, "2t", Measure::CpuPerCall, "ours", 1.0);
         assert_eq!(figures.verdict(&target(Bound::Max)), None);
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_measured_target_that_is_out_of_bounds_is_missed() {
+    fn measured_target_out_of_bounds_is_missed() {
         let mut figures = Figures::default();
         assert!(figures.missed().is_empty(), "what was not measured");
         figures.put(0, "packages", Measure::Packages, "micro", 1.0);

@@ -1,11 +1,11 @@
 //! Micro against its floor and its peers, side by side in one run.
 //!
-//! [`cell`] says which loads there are, [`system`] who bears them, [`generator`] how their [`load`] is put on,
-//! [`process`] where it all runs, [`run`] in which order, [`targets`] what is promised,
-//! [`figures`] what came of it and [`report`] how that is told. [`footprint`] is what is read
-//! rather than loaded: memory, packages, build time. [`outage`] is about registries that suffer
-//! and [`scale`] about large ones, both on [`real`] servers; [`one`] is for profilers. [`profile`] refuses to
-//! measure what was built by another profile than `dist`.
+//! - [`cell`] has the loads, [`system`] the systems under load, [`generator`] and [`load`] the load generator.
+//! - [`process`] starts server and client, [`run`] orders the measurements.
+//! - [`targets`] has the targets, [`figures`] the results, [`report`] prints them.
+//! - [`footprint`] measures memory, packages and build time.
+//! - [`outage`] measures outages of registries, [`scale`] large fleets, both on [`real`] servers.
+//! - [`one`] runs one side for profilers. [`profile`] refuses to measure builds of other profiles than `dist`.
 
 mod args;
 mod cell;
@@ -31,14 +31,24 @@ use anyhow::{Context as _, Result, bail, ensure};
 use args::{Args, Side};
 use clap::Parser;
 use report::Form;
-use std::{io::stdout, net::SocketAddr, time::Duration};
+use std::{io::stdout, net::SocketAddr, process::ExitCode, time::Duration};
 
-/// The same for all systems, so that none wins by its allocator.
+/// The same allocator for all systems.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() -> Result<()> {
-    let mut args = Args::parse();
+fn main() -> ExitCode {
+    match run(Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Without the backtrace that `anyhow` adds where `RUST_BACKTRACE` is set.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(mut args: Args) -> Result<()> {
     if args.prints_figures() {
         profile::require_dist(profile::BUILT_BY)?;
     }
@@ -111,7 +121,7 @@ fn run_side(side: Side) -> Result<()> {
             json,
             check,
         } => scale::run(&on, tenth, Form::new(json, check)),
-        Side::Knower { url, services } => scale::run_knower(&url, services),
+        Side::CachedNode { url, services } => scale::measure_cached_node(&url, services),
         Side::Node { id } => outage::run_node(&id),
         Side::Idle(idle) => footprint::run(idle),
         Side::Calls {

@@ -1,4 +1,4 @@
-//! One side of one system in this process, its peer in a child: what callgrind is put on.
+//! One side of a system in this process, the other in a child: for callgrind.
 
 use crate::{
     args::{Args, Role},

@@ -31,7 +31,7 @@ mod tests {
     }
 
     #[test]
-    fn the_profile_is_that_of_this_build() {
+    fn profile_is_that_of_this_build() {
         let own = std::env::current_exe().expect("a test has a path");
         let parts: Vec<_> = own.iter().filter_map(|part| part.to_str()).collect();
         assert!(parts.contains(&BUILT_BY), "`{BUILT_BY}` built {own:?}");

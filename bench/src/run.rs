@@ -1,6 +1,6 @@
-//! The order of a run: every round visits every cell, every cell visits every system.
+//! The order of a run: each round measures every cell, each cell every system.
 //!
-//! Systems stand seconds apart in one cell, so a machine that slows down slows all of them; each
+//! The systems of a cell are measured within seconds of each other, so a slow machine affects all of them. Each
 //! round begins with another system, so that none always follows the same one.
 
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
 use anyhow::{Result, ensure};
 use std::time::Duration;
 
-/// How long and how often.
+/// Durations and rounds.
 struct Plan {
     warm_up: Duration,
     window: Duration,
@@ -35,15 +35,15 @@ impl Plan {
     }
 }
 
-/// What came of a run.
+/// The results of a run.
 #[derive(Default)]
 pub(crate) struct Outcome {
     pub(crate) figures: Figures,
-    /// Visits that failed twice, in words.
+    /// Measurements that failed twice.
     pub(crate) failed: Vec<String>,
 }
 
-/// Runs them all, and tells of each round on standard error.
+/// Runs all rounds, with progress on stderr.
 pub(crate) fn rounds(args: &Args) -> Result<Outcome> {
     let plan = Plan::of(args);
     let systems = if args.systems.is_empty() {
@@ -99,7 +99,7 @@ pub(crate) fn rounds(args: &Args) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// Whether it can be measured here; if not, why is told.
+/// Whether a system can be measured on this machine; prints the reason if not.
 fn prepared(kind: Kind) -> bool {
     let prepared = kind.prepare();
     if let Err(why) = &prepared {
@@ -108,7 +108,7 @@ fn prepared(kind: Kind) -> bool {
     prepared.is_ok()
 }
 
-/// One visit, made once more if it fails: a machine may hiccup, a system may not.
+/// Measures once, and again if that fails.
 fn visit_twice(kind: Kind, cell: &Cell, plan: &Plan) -> Result<Sample> {
     visit(kind, cell, plan.warm_up, plan.window).or_else(|error| {
         eprintln!(

@@ -1,4 +1,4 @@
-//! Arguments with a form of their own: durations, pairs and JSON.
+//! Parses arguments: durations, pairs and JSON.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::failure::{Failure, Result};
 
-/// A duration as the settings take it, such as `250ms`, `5s` or `1m30s`; a bare number is seconds.
+/// A duration in the format of the settings, such as `250ms`, `5s` or `1m30s`; a bare number is seconds.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     micro::settings::duration(text)
         .ok_or_else(|| "write a duration above zero such as `250ms`, `5s` or `1m30s`".to_owned())
@@ -30,7 +30,7 @@ pub(crate) fn weight(text: &str) -> Result<(String, u32), String> {
     Ok((version, weight))
 }
 
-/// JSON given by a person; `what` names it. The error says line and column.
+/// JSON of an argument; `what` names it in the error, which has line and column.
 pub(crate) fn json(what: &str, text: &str) -> Result<Value> {
     serde_json::from_str(text)
         .map_err(|error| Failure::Usage(format!("{what} is not JSON: {error}")))
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pair_is_split_at_the_first_sign() {
+    fn pair_is_split_at_the_first_equals_sign() {
         assert_eq!(pair("a=b=c"), Ok(("a".into(), "b=c".into())));
         assert!(pair("a").is_err() && pair("=b").is_err());
         assert_eq!(weight("v2=10"), Ok(("v2".into(), 10)));

@@ -1,4 +1,4 @@
-//! An authority for development: a key and a certificate in files, and what it signs.
+//! A certificate authority for development, in files.
 
 use std::{
     fs, io,
@@ -15,19 +15,18 @@ use rustls_pki_types::{CertificateDer, pem::PemObject};
 use crate::failure::{Failure, Result};
 
 const DAY: Duration = Duration::from_secs(86_400);
-/// For how long an authority lasts: longer than any development.
 const AUTHORITY: u32 = 3650;
 
-/// Who signs, in a directory: `ca.pem` and `ca-key.pem`.
+/// The authority in a directory: `ca.pem` and `ca-key.pem`.
 pub(crate) struct Authority {
     directory: PathBuf,
-    /// Whether it was made just now.
+    /// Whether this run created the authority.
     pub(crate) is_new: bool,
     key: KeyPair,
 }
 
 impl Authority {
-    /// The one in `directory`, which is made if there is none.
+    /// The authority in `directory`, which is created if there is none.
     pub(crate) fn in_directory(directory: &Path) -> Result<Self> {
         let (certificate, key) = (directory.join("ca.pem"), directory.join("ca-key.pem"));
         let authority = |key, is_new| Authority {
@@ -46,10 +45,11 @@ impl Authority {
             }
             (false, false) => {
                 fs::create_dir_all(directory).map_err(|error| failed(directory, &error))?;
-                let made = KeyPair::generate().map_err(Failure::because("no key could be made"))?;
+                let made =
+                    KeyPair::generate().map_err(Failure::because("no key could be created"))?;
                 let authority = authority(made, true);
                 let own = authority.params()?.self_signed(&authority.key);
-                let own = own.map_err(Failure::because("no authority could be made"))?;
+                let own = own.map_err(Failure::because("no authority could be created"))?;
                 write(&key, &authority.key.serialize_pem(), Secrecy::Secret)?;
                 write(&certificate, &own.pem(), Secrecy::Open)?;
                 Ok(authority)
@@ -57,7 +57,7 @@ impl Authority {
             (_, has_key) => {
                 let missing = if has_key { "ca.pem" } else { "ca-key.pem" };
                 Err(Failure::Failed(format!(
-                    "`{}` has an authority without its `{missing}`; add it, or name another directory \
+                    "`{}` has an authority without its `{missing}`; add it, or choose another directory \
                      with `--out`",
                     directory.display()
                 )))
@@ -65,21 +65,20 @@ impl Authority {
         }
     }
 
-    /// Where its certificate is.
+    /// The path of its certificate.
     pub(crate) fn certificate(&self) -> PathBuf {
         self.directory.join("ca.pem")
     }
 
-    /// Signs a certificate for names and addresses, and writes it with its key over those that are
-    /// there; where they are. It is a server's, which may call others as well (`cert.pem`, `key.pem`),
-    /// or that of a client (`NAME.pem`, `NAME-key.pem`).
+    /// Signs a certificate for names and addresses, writes it and its key, and returns the paths. The certificate is a
+    /// server's, which may call others as well (`cert.pem`, `key.pem`), or a client's (`NAME.pem`, `NAME-key.pem`).
     pub(crate) fn certify(
         &self,
         names: &[String],
         days: u32,
         client: Option<&str>,
     ) -> Result<(PathBuf, PathBuf)> {
-        let wrong = || Failure::because("no certificate could be made");
+        let wrong = || Failure::because("no certificate could be created");
         let mut params = CertificateParams::new(names).map_err(wrong())?;
         let first = names.first().map_or("", String::as_str);
         params.distinguished_name.push(DnType::CommonName, first);
@@ -104,7 +103,7 @@ impl Authority {
         Ok((certificate, key_file))
     }
 
-    /// Its name, by which certificates name it: another for each key, so that two are not confused.
+    /// The authority's name in certificates, which is different for each key.
     fn name(&self) -> String {
         let number = CertificateParams::default().key_identifier(&self.key);
         let number: String = number
@@ -115,7 +114,7 @@ impl Authority {
         format!("Micro development authority {number}")
     }
 
-    /// What its certificate says, which follows from its key.
+    /// The parameters of its certificate, which depend on the key only.
     fn params(&self) -> Result<CertificateParams> {
         let mut params = CertificateParams::default();
         params.distinguished_name = rcgen::DistinguishedName::new();
@@ -128,7 +127,7 @@ impl Authority {
         Ok(params)
     }
 
-    /// Fails unless this file is the certificate that was made of this key.
+    /// Fails unless the file is the certificate that was created from the key.
     fn has_made(&self, certificate: &Path) -> Result {
         let text = fs::read(certificate).map_err(|error| failed(certificate, &error))?;
         let read = CertificateDer::from_pem_slice(&text).ok();
@@ -140,14 +139,14 @@ impl Authority {
             return Ok(());
         }
         Err(Failure::Failed(format!(
-            "`{}` is not the certificate that `micro cert` made of the key beside it; name another \
+            "`{}` is not the certificate that `micro cert` created from the key beside it; choose another \
              directory with `--out`",
             certificate.display()
         )))
     }
 }
 
-/// Valid from yesterday, as clocks differ.
+/// Valid since yesterday, because clocks differ.
 fn last(params: &mut CertificateParams, days: u32) {
     let now = SystemTime::now();
     params.not_before = (now - DAY).into();
@@ -160,11 +159,11 @@ enum Secrecy {
     Secret,
 }
 
-/// Writes a file beside its place and moves it there, so that nobody reads half of it.
+/// Replaces a file atomically, so that nobody reads half of it.
 fn write(path: &Path, text: &str, secrecy: Secrecy) -> Result {
     let beside = path.with_extension("pem.new");
     let written = || {
-        // One that an end in the middle left behind may have other permissions.
+        // A file of an interrupted run may have other permissions.
         match fs::remove_file(&beside) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}

@@ -1,21 +1,21 @@
-//! A request against the field tree that the registry has for it, before it is sent.
+//! Validates a request against the registry's record of the endpoint, before it is sent.
 
 use micro::{nearest, registry::Value as Schema};
 use serde_json::Value;
 
 use crate::lookup::hint;
 
-/// What is wrong with a request: each line names a field and what it should be.
+/// Errors and warnings of a request; each names a field and the expected type.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
-    /// What the server would refuse.
+    /// Mismatches that the server would refuse.
     pub(crate) errors: Vec<String>,
-    /// What the server would most likely ignore.
+    /// Fields that the server would most likely ignore.
     pub(crate) warnings: Vec<String>,
     protobuf: bool,
 }
 
-/// Holds a request against its field tree. What the tree does not say is not checked.
+/// Validates a request against its field tree. Parts that the tree does not describe are not checked.
 ///
 /// In Protobuf's JSON form numbers may be text, an enumeration's values numbers, and names in snake case.
 pub(crate) fn check(schema: &Schema, request: &Value, protobuf: bool) -> Findings {
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_field_is_named_with_its_type() {
+    fn wrong_field_is_reported_with_its_type() {
         let cases = [
             (json!([]), "the request must be object, not []"),
             (json!({"name": 5}), "field `name` must be string, not 5"),
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_in_a_name_is_told_on_both_sides() {
+    fn misspelt_field_is_reported_with_the_missing_one() {
         assert_eq!(
             said(json!({"nmae": "x"})),
             [

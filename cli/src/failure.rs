@@ -1,4 +1,4 @@
-//! Why a command ends with another exit code than 0.
+//! Failures of commands, and their exit codes.
 
 use std::{fmt, io};
 
@@ -7,23 +7,23 @@ use micro::{Code, Error, Outcome};
 /// The result of every command.
 pub(crate) type Result<T = (), E = Failure> = std::result::Result<T, E>;
 
-/// What a command failed with.
+/// A failure of a command.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// 1: the call or the check failed.
     Failed(String),
     /// 2: the arguments or the input are wrong.
     Usage(String),
-    /// 3: there is nothing of that name.
+    /// 3: the service, endpoint or node does not exist.
     NotFound(String),
     /// 4: the registry cannot be reached.
     Registry(Error),
-    /// 0: whoever read our output has read enough.
+    /// 0: the reader of stdout has closed it.
     Closed,
 }
 
 impl Failure {
-    /// The exit code it stands for.
+    /// The exit code.
     pub(crate) fn code(&self) -> u8 {
         match self {
             Failure::Failed(_) => 1,
@@ -34,13 +34,13 @@ impl Failure {
         }
     }
 
-    /// What could not be done, and why; for `map_err`.
+    /// For `map_err`: `what` could not be done.
     pub(crate) fn because<E: fmt::Display>(what: &str) -> impl FnOnce(E) -> Self {
         move |why| Failure::Failed(format!("{what}: {why}"))
     }
 }
 
-/// What is said of it on stderr; nothing, where nobody is left to hear it.
+/// The text for stderr.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -53,7 +53,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Whether the service that was called has no node; not whether one that its handler called has none.
+/// Whether the called service has no node. An error of a service that its handler called does not count.
 pub(crate) fn has_no_nodes(error: &Error) -> bool {
     error.outcome() == Outcome::NotSent && error.reason().as_deref() == Some("NO_NODES")
 }
@@ -69,7 +69,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// A failure to write the output, which is the end of the work when its reader has gone.
+/// An error of writing to stdout, which ends the command.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {

@@ -1,4 +1,4 @@
-//! Services and endpoints by name, with the nearest names for one that is wrong.
+//! Finds services and endpoints by name, and suggests similar names.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ pub(crate) async fn nodes(registry: &dyn Registry, service: &str) -> Result<Vec<
     if !nodes.is_empty() {
         return Ok(nodes);
     }
-    // For the hint alone: some registries, such as `dns`, cannot tell which names there are.
+    // For the hint only: some registries, such as `dns`, cannot list services.
     let known = registry.list().await.unwrap_or_default();
     let hint = hint(service, known.iter().map(String::as_str));
     Err(Failure::NotFound(format!("no service `{service}`{hint}")))
@@ -48,9 +48,9 @@ pub(crate) fn versions(nodes: Vec<Node>) -> BTreeMap<String, Vec<Node>> {
     versions
 }
 
-/// The record of an endpoint that one of the nodes has.
+/// The record of an endpoint of the nodes.
 ///
-/// `None` where no record can be expected: of the `Debug` endpoints that every service has, and of
+/// `None` for the `Debug` endpoints, which have no record, and for
 /// nodes that were registered without endpoints.
 pub(crate) fn endpoint<'a>(
     nodes: &'a [Node],
@@ -73,7 +73,7 @@ pub(crate) fn endpoint<'a>(
     )))
 }
 
-/// ``; did you mean `greeter`?`` for the nearest names, or nothing when none is near.
+/// ``; did you mean `greeter`?`` for the most similar names, or empty if none is similar.
 pub(crate) fn hint<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<_> = nearest(wrong, known)
         .into_iter()

@@ -1,30 +1,30 @@
-//! The `micro` command: look at services, call them, and try them hard.
+//! The `micro` command: finds, calls and measures services.
 //!
-//! [`cmd`] has one file a command. Each takes its arguments and the [`Session`]: the plugins that the
-//! global flags name, and where to write. Data goes to stdout, words to stderr.
+//! [`cmd`] has one file for each command. A command has its arguments and the [`Session`]: the plugins of the
+//! global flags, and the output. Data goes to stdout, messages to stderr.
 
+mod address;
 mod arguments;
 #[cfg(feature = "cert")]
 mod authority;
-mod by_hand;
 mod check;
 mod cmd;
 mod copy;
 mod doctor;
+mod ephemeral;
 mod failure;
-mod held;
+mod grpc_services;
 mod load;
 mod lookup;
 mod nodes;
-mod offered;
 mod printable;
-mod quiet;
 mod record;
 mod reflection;
 mod session;
 mod signals;
 mod table;
 mod target;
+mod throttle;
 mod warnings;
 
 use std::process::ExitCode;
@@ -47,7 +47,7 @@ struct Micro {
 
 #[cfg(test)]
 impl Micro {
-    /// What its command would work with.
+    /// The session of these flags.
     fn session(self) -> Session {
         Session::new(self.flags)
     }
@@ -72,7 +72,7 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
-    fn the_definitions_of_all_commands_agree() {
+    fn definitions_of_all_commands_agree() {
         super::Micro::command().debug_assert();
     }
 }

@@ -1,4 +1,4 @@
-//! The same question to every node of a service, at once.
+//! Calls every node of a service concurrently.
 
 use std::time::Duration;
 
@@ -9,25 +9,25 @@ use tokio::task::JoinSet;
 
 use crate::{arguments, failure::Result, lookup, session::Session};
 
-/// Which nodes to ask.
+/// The nodes of a service, and the timeout.
 #[derive(Args)]
 pub(crate) struct Nodes {
     /// The service's name
     service: String,
-    /// How long to wait for a node
+    /// Timeout for each node
     #[arg(long, value_name = "DURATION", value_parser = arguments::duration, default_value = "2s")]
     timeout: Duration,
 }
 
-/// A node and what it answered.
-pub(crate) struct Answered {
+/// A node and its answer.
+pub(crate) struct NodeAnswer {
     pub(crate) node: Node,
     pub(crate) answer: micro::Result<Value>,
 }
 
 impl Nodes {
-    /// What each node answers at an endpoint that every service has, by id.
-    pub(crate) async fn ask(&self, session: &Session, endpoint: &str) -> Result<Vec<Answered>> {
+    /// The answer of each node at an endpoint that every service has, sorted by node id.
+    pub(crate) async fn ask(&self, session: &Session, endpoint: &str) -> Result<Vec<NodeAnswer>> {
         let plugins = session.plugins()?;
         let registry = session.registry_of(&plugins)?;
         let nodes = lookup::nodes(&*registry, &self.service).await?;
@@ -39,14 +39,14 @@ impl Nodes {
         let timeout = self.timeout;
         let mut asking = JoinSet::new();
         for node in nodes {
-            let method = match asks_for_tls(&node) {
+            let method = match requires_tls(&node) {
                 true => over_tls.clone(),
                 false => plain.clone(),
             };
             asking.spawn(async move {
                 let call = method.call(&Context::new(), json!({}));
                 let answer = call.node(&node).timeout(timeout).await;
-                Answered { node, answer }
+                NodeAnswer { node, answer }
             });
         }
         let mut answers = asking.join_all().await;
@@ -55,13 +55,13 @@ impl Nodes {
     }
 }
 
-/// Whether a node's record says that it refuses plaintext.
-pub(crate) fn asks_for_tls(node: &Node) -> bool {
+/// Whether a node's record requires TLS.
+pub(crate) fn requires_tls(node: &Node) -> bool {
     node.metadata.get("tls").is_some_and(|tls| tls == "true")
 }
 
-impl Answered {
-    /// The node's names and its answer in one object; `error` instead where there is none.
+impl NodeAnswer {
+    /// The node's names and its answer in one object; `error` if it did not answer.
     pub(crate) fn json(&self) -> Value {
         let Node {
             id,

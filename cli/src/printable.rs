@@ -1,20 +1,20 @@
-//! Text of strangers as a terminal may show it: records, errors and events are written by others.
+//! Escapes control characters in text from registries, servers and publishers before it reaches a terminal.
 
 use std::{borrow::Cow, fmt::Write};
 
-/// The text with control characters escaped, such as `\\u{1b}`, and those that change the direction of text.
+/// The text with control characters escaped, such as `\\u{1b}`, and characters that change the direction of text.
 ///
-/// Line ends and tabs stay where `lines` allows them.
+/// Line ends and tabs stay if `lines` is set.
 pub(crate) fn printable(text: &str, lines: bool) -> Cow<'_, str> {
     let stays = |c: char| lines && matches!(c, '\n' | '\t');
-    let harmful = |c: char| (c.is_control() || turns(c)) && !stays(c);
+    let harmful = |c: char| (c.is_control() || changes_direction(c)) && !stays(c);
     if !text.chars().any(harmful) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 16);
     for c in text.chars() {
         match harmful(c) {
-            // All of them are of the basic plane. Writing to a string cannot fail.
+            // All have at most four hexadecimal digits. Writing to a string cannot fail.
             true => write!(shown, "\\u{:04x}", u32::from(c)).unwrap_or_default(),
             false => shown.push(c),
         }
@@ -23,7 +23,7 @@ pub(crate) fn printable(text: &str, lines: bool) -> Cow<'_, str> {
 }
 
 /// Marks, embeddings, overrides and isolates of bidirectional text (Unicode Standard Annex 9).
-fn turns(c: char) -> bool {
+fn changes_direction(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

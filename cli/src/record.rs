@@ -1,4 +1,4 @@
-//! A node's record as a person writes it.
+//! Parses the record of a node on the command line.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::{
     failure::{Failure, Result},
 };
 
-/// The flat form: one node.
+/// The flat form of one node.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Flat {
@@ -32,8 +32,7 @@ fn latest() -> String {
     "latest".to_owned()
 }
 
-/// The nodes of a record: one in the flat form, or those of a service in the registries' own form,
-/// which has them under `nodes`.
+/// The nodes of a record: one node in the flat form, or a service with its `nodes` in the form of registries.
 pub(crate) fn nodes(text: &str) -> Result<Vec<Node>> {
     let record: Value = arguments::json("the record", text)?;
     if record.get("nodes").is_some() {

@@ -1,4 +1,4 @@
-//! What every command has: the plugins that the global flags name, and where to write.
+//! The session of a command: the plugins of the global flags, and the output.
 
 use std::{
     fmt,
@@ -19,22 +19,22 @@ use crate::{
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Flags {
-    /// Registry to find services in, by name or as a URL such as `local:PATH`; several with commas between them
+    /// Registry, by name or URL such as `local:PATH`; several are separated by commas
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) registry: Option<String>,
-    /// Where the registry is
+    /// Address of the registry
     #[arg(long, global = true, value_name = "ADDRESS")]
     pub(crate) registry_address: Option<String>,
-    /// Transport to carry calls by
+    /// Transport for calls
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) transport: Option<String>,
-    /// Broker to publish by and subscribe at
+    /// Broker for events
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) broker: Option<String>,
-    /// Strategy that picks among nodes
+    /// Strategy that selects a node for each call
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) selector: Option<String>,
-    /// Print JSON, for programs
+    /// Print JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -43,40 +43,40 @@ pub(crate) struct Flags {
     pub(crate) tls: Tls,
 }
 
-/// What a registry that is a server is told.
+/// Flags for registries that are servers.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Registry")]
 struct Access {
-    /// What keeps this fleet apart from others in the same registry
+    /// Namespace, which separates this fleet from others in the same registry
     #[arg(long, global = true, value_name = "NAME", visible_alias = "namespace")]
     registry_namespace: Option<String>,
-    /// Who we are to the registry
+    /// User name at the registry
     #[arg(long, global = true, value_name = "NAME")]
     registry_user: Option<String>,
-    /// The password of that user; `MICRO_REGISTRY_PASSWORD` keeps it out of the list of processes
+    /// Password of the user; other users can see flags of a process, but not `MICRO_REGISTRY_PASSWORD`
     #[arg(long, global = true, value_name = "PASSWORD")]
     registry_password: Option<Secret>,
-    /// A token for the registry; `MICRO_REGISTRY_TOKEN` keeps it out of the list of processes
+    /// Token for the registry; other users can see flags of a process, but not `MICRO_REGISTRY_TOKEN`
     #[arg(long, global = true, value_name = "TOKEN")]
     registry_token: Option<Secret>,
-    /// Speak TLS to the registry
+    /// Connect to the registry with TLS
     #[arg(long, global = true)]
     registry_tls: bool,
-    /// File of the authorities that the registry is trusted by
+    /// File with the certificate authorities for the registry
     #[arg(long, global = true, value_name = "FILE")]
     registry_tls_ca: Option<String>,
-    /// File of the certificate to show to the registry
+    /// File with the client certificate for the registry
     #[arg(long, global = true, value_name = "FILE")]
     registry_tls_cert: Option<String>,
-    /// File of its key
+    /// File with the key of the client certificate
     #[arg(long, global = true, value_name = "FILE")]
     registry_tls_key: Option<String>,
-    /// Take any certificate of the registry
+    /// Do not verify the certificate of the registry
     #[arg(long, global = true)]
     registry_tls_insecure: bool,
 }
 
-/// A text that is not printed.
+/// A secret, which `Debug` does not print.
 #[derive(Clone)]
 struct Secret(String);
 
@@ -92,31 +92,31 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// TLS, for the commands that call.
+/// Flags of TLS for calls.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "TLS")]
 pub(crate) struct Tls {
-    /// File of the authorities that servers are trusted by, instead of the system's
+    /// File with the certificate authorities for servers, instead of the system's
     #[arg(long, global = true, value_name = "FILE")]
     tls_ca: Option<String>,
-    /// File of the certificate to show
+    /// File with the client certificate
     #[arg(long, global = true, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<String>,
-    /// File of its key
+    /// File with the key of the client certificate
     #[arg(long, global = true, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<String>,
-    /// Name that servers' certificates must be for, instead of their host
+    /// Name to verify in certificates of servers, instead of the host
     #[arg(long, global = true, value_name = "NAME")]
     tls_server_name: Option<String>,
-    /// Speak TLS to every node, not only to those that ask for it
+    /// Use TLS for every node, not only for those that require it
     #[arg(long, global = true)]
     tls_always: bool,
-    /// Take any certificate of a server
+    /// Do not verify certificates of servers
     #[arg(long, global = true)]
     tls_insecure: bool,
 }
 
-/// What a command works with besides its arguments.
+/// The plugins and the output of a command.
 pub(crate) struct Session {
     flags: Flags,
 }
@@ -126,12 +126,12 @@ impl Session {
         Session { flags }
     }
 
-    /// The plugins that the flags, and under them the environment, name.
+    /// The plugins of the flags, or else of the environment.
     pub(crate) fn plugins(&self) -> Result<Plugins> {
         Self::plugins_of(&self.flags)
     }
 
-    /// The plugins with another transport, if one is named, which speaks TLS to every node if `tls` says so.
+    /// The plugins, over `transport` if given, with TLS to every node if `tls` is set.
     pub(crate) fn plugins_over(&self, transport: Option<&str>, tls: bool) -> Result<Plugins> {
         let mut flags = self.flags.clone();
         if let Some(transport) = transport {
@@ -141,15 +141,15 @@ impl Session {
         Self::plugins_of(&flags)
     }
 
-    /// Whether a flag is about whom to trust, or whom to show to be: it says nothing unless TLS is spoken.
-    /// Those of the environment may be there for other nodes.
+    /// Whether a flag sets certificates or names, which means that calls use TLS. Variables do not count: they may be
+    /// for other nodes.
     pub(crate) fn has_tls_flags(&self) -> bool {
         let tls = &self.flags.tls;
         let names = [&tls.tls_ca, &tls.tls_cert, &tls.tls_server_name];
         tls.tls_insecure || names.into_iter().any(Option::is_some)
     }
 
-    /// Whether calls go by gRPC whatever a node's record says.
+    /// Whether all calls use gRPC.
     pub(crate) fn is_grpc(&self) -> bool {
         let said = || std::env::var("MICRO_TRANSPORT").ok();
         let transport = self.flags.transport.clone().or_else(said);
@@ -162,14 +162,14 @@ impl Session {
             .map_err(|error| Failure::Usage(error.message().to_owned()))
     }
 
-    /// Each registry by itself that the flags and the environment name, with its URL.
+    /// The registries of the flags and the environment, each with its URL.
     pub(crate) fn registries(&self) -> Result<Vec<(Url, Arc<dyn Registry>)>> {
         Self::settings(&self.flags)?
             .registries()
             .map_err(|error| Failure::Usage(error.message().to_owned()))
     }
 
-    /// The registry that a URL names, whatever the flags and the environment say.
+    /// The registry at a URL; flags and environment do not matter.
     pub(crate) fn registry_at(url: &str) -> Result<Arc<dyn Registry>> {
         Settings::new()
             .args([format!("--registry={url}")])
@@ -223,30 +223,30 @@ impl Session {
         plugins.open_registry().map_err(Failure::Registry)
     }
 
-    /// The registry that the flags and the environment name.
+    /// The registry of the flags and the environment.
     pub(crate) fn registry(&self) -> Result<Arc<dyn Registry>> {
         self.registry_of(&self.plugins()?)
     }
 
-    /// The registry that the flags and the environment name, to write to.
+    /// The registry of the flags and the environment, if it can be written.
     pub(crate) fn registry_to_write(&self) -> Result<Arc<dyn Registry>> {
         let registry = self.registry()?;
         Self::writable(&*registry)?;
         Ok(registry)
     }
 
-    /// Fails for a registry in which nothing can be written.
+    /// Fails for a read-only registry.
     pub(crate) fn writable(registry: &dyn Registry) -> Result {
         match registry.is_read_only() {
             false => Ok(()),
             true => Err(Failure::Usage(format!(
-                "registry `{}` is only read, nothing can be registered in it; name another",
+                "registry `{}` is read-only; use another to register nodes",
                 registry.name()
             ))),
         }
     }
 
-    /// Whether output is for programs.
+    /// Whether to print JSON.
     pub(crate) fn json(&self) -> bool {
         self.flags.json
     }
@@ -258,30 +258,30 @@ impl Session {
             .build()
             .map_err(|error| Failure::Failed(format!("no runtime could be started: {error}")))?;
         let result = runtime.block_on(work);
-        // A read of stdin that nobody waits for any more would keep it up until the next line.
+        // A pending read of stdin would block the shutdown until the next line.
         runtime.shutdown_background();
         result
     }
 
-    /// Writes one line of data, or several; nothing in it that a terminal would obey.
+    /// Prints one line of data, or several, with control characters escaped.
     pub(crate) fn print(&self, line: impl fmt::Display) -> Result {
         self.print_styled(printable(&line.to_string(), true))
     }
 
-    /// Writes a line that may have colours: whatever others wrote must have been made printable.
+    /// Prints a line that may have colours. The caller has escaped text from elsewhere.
     pub(crate) fn print_styled(&self, line: impl fmt::Display) -> Result {
         let mut stdout = io::stdout().lock();
         writeln!(stdout, "{line}")?;
         Ok(stdout.flush()?)
     }
 
-    /// Says something to the person, beside the data.
+    /// Prints a message to stderr.
     pub(crate) fn say(&self, text: &str) {
-        // Nobody is there to hear it when stderr is closed.
+        // An error means that stderr is closed.
         let _ = writeln!(io::stderr(), "{}", printable(text, true));
     }
 
-    /// Says what went wrong.
+    /// Prints an error to stderr.
     pub(crate) fn say_error(&self, text: &str) {
         let coloured = io::stderr().is_terminal() && !no_colour();
         let label = if coloured {
@@ -292,13 +292,13 @@ impl Session {
         let _ = writeln!(io::stderr(), "{label} {}", printable(text, true));
     }
 
-    /// Whether data goes to a terminal that may be coloured.
+    /// Whether stdout is a terminal and colours are allowed.
     pub(crate) fn coloured(&self) -> bool {
         io::stdout().is_terminal() && !no_colour()
     }
 }
 
-/// Whether the user asked for no colours, as no-color.org says.
+/// Whether `NO_COLOR` is set, as in no-color.org.
 fn no_colour() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }

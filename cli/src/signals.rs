@@ -1,21 +1,21 @@
-//! Signals: to other processes, and to this one.
+//! Signals to other processes and to this one.
 
 use std::{future::Future, io};
 
 use crate::failure::{Failure, Result};
 
-/// What is done to a process.
+/// A signal to a process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Signal {
-    /// SIGSTOP: it hangs.
+    /// SIGSTOP: the process hangs.
     Stop,
-    /// SIGCONT: it goes on.
+    /// SIGCONT: the process continues.
     Continue,
-    /// SIGTERM: it is to end well.
+    /// SIGTERM: the process shuts down.
     Terminate,
 }
 
-/// Sends a signal to a process, which must not have been waited for yet.
+/// Sends a signal to a process that has not been waited for.
 #[cfg(unix)]
 pub(crate) fn send(process: u32, signal: Signal) -> io::Result<()> {
     use rustix::process;
@@ -29,18 +29,18 @@ pub(crate) fn send(process: u32, signal: Signal) -> io::Result<()> {
     Ok(process::kill_process(process, signal)?)
 }
 
-/// Sends a signal to a process, where there are signals.
+/// Fails: the system has no signals.
 #[cfg(not(unix))]
 pub(crate) fn send(_: u32, _: Signal) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Listens for SIGTERM and SIGINT from now on; what it gives waits for the first.
+/// Listens for SIGTERM and SIGINT from now on; the future waits for the first.
 pub(crate) fn end() -> Result<impl Future<Output = ()>> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        let listen = |kind| signal(kind).map_err(Failure::because("signals cannot be heard"));
+        let listen = |kind| signal(kind).map_err(Failure::because("signals cannot be received"));
         let mut terminate = listen(SignalKind::terminate())?;
         let mut interrupt = listen(SignalKind::interrupt())?;
         Ok(async move {
@@ -52,7 +52,7 @@ pub(crate) fn end() -> Result<impl Future<Output = ()>> {
     }
     #[cfg(not(unix))]
     Ok(async {
-        // An error is as good a reason to end.
+        // An error ends the wait, too.
         let _ = tokio::signal::ctrl_c().await;
     })
 }

@@ -1,10 +1,12 @@
-//! Rows for people: columns aligned, headers bold and marked cells coloured on a terminal.
+//! Tables for people: aligned columns, bold headers and coloured cells on a terminal.
 
 use std::fmt::{self, Write};
 
+use comfy_table::presets::NOTHING;
+
 use crate::printable::printable;
 
-/// How a cell is coloured.
+/// The colour of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Colour {
     Plain,
@@ -25,7 +27,7 @@ impl Colour {
     }
 }
 
-/// One cell.
+/// The text of a cell, and its colour.
 #[derive(Clone, Debug)]
 pub(crate) struct Cell(String, Colour);
 
@@ -36,16 +38,17 @@ impl Cell {
 }
 
 impl<T: fmt::Display> From<T> for Cell {
-    /// The text on one line, with nothing in it that a terminal would obey.
+    /// The text on one line, with control characters escaped.
     fn from(text: T) -> Self {
         let text = text.to_string();
         Cell(printable(&text, false).into_owned(), Colour::Plain)
     }
 }
 
-/// A table; its `Display` has no line end after the last row.
+/// A table of text; its `Display` has no line end after the last row.
 #[derive(Debug)]
 pub(crate) struct Table {
+    /// The first has the headers.
     rows: Vec<Vec<Cell>>,
     coloured: bool,
 }
@@ -66,32 +69,43 @@ impl Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut widths = Vec::new();
-        for row in &self.rows {
-            widths.resize(widths.len().max(row.len()), 0);
-            for (width, cell) in widths.iter_mut().zip(row) {
-                *width = (*width).max(cell.0.chars().count());
-            }
+        let mut table = comfy_table::Table::new();
+        table.load_style(NOTHING);
+        let texts = |row: &Vec<Cell>| row.iter().map(|cell| cell.0.clone()).collect::<Vec<_>>();
+        table.add_rows(self.rows.iter().map(texts));
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
         }
-        for (number, row) in self.rows.iter().enumerate() {
+        for (number, (line, cells)) in table.lines().zip(&self.rows).enumerate() {
             if number > 0 {
                 f.write_char('\n')?;
             }
-            // Nothing follows the last text that would have to be aligned.
-            let last = row.iter().rposition(|cell| !cell.0.is_empty());
-            let cells = row.iter().zip(&widths).enumerate();
-            for (column, (Cell(text, colour), width)) in cells.take(last.map_or(0, |at| at + 1)) {
-                let width = if Some(column) == last { 0 } else { *width };
-                let gap = if column == 0 { "" } else { "  " };
-                if self.coloured && *colour != Colour::Plain {
-                    write!(f, "{gap}\x1b[{}m{text:width$}\x1b[0m", colour.code())?;
-                } else {
-                    write!(f, "{gap}{text:width$}")?;
-                }
+            let line = line.trim_end();
+            match self.coloured {
+                true => write_coloured(f, line, cells)?,
+                false => f.write_str(line)?,
             }
         }
         Ok(())
     }
+}
+
+/// Writes a line of these cells in their colours, which must not count as width while columns are aligned.
+fn write_coloured(f: &mut fmt::Formatter<'_>, line: &str, cells: &[Cell]) -> fmt::Result {
+    let mut rest = line;
+    for Cell(text, colour) in cells {
+        let text = text.trim_end();
+        if *colour == Colour::Plain || text.is_empty() {
+            // The next coloured cell must not be found inside this one.
+            let end = rest.find(text).map_or(0, |start| start + text.len());
+            f.write_str(&rest[..end])?;
+            rest = &rest[end..];
+        } else if let Some((gap, after)) = rest.split_once(text) {
+            write!(f, "{gap}\x1b[{}m{text}\x1b[0m", colour.code())?;
+            rest = after;
+        }
+    }
+    f.write_str(rest)
 }
 
 #[cfg(test)]
@@ -115,7 +129,22 @@ mod tests {
     fn colours_do_not_count_as_width() {
         assert_eq!(
             table(true),
-            "\x1b[1mNAME   \x1b[0m  \x1b[1mNODES\x1b[0m\ngreeter  3\nü        \x1b[31m1\x1b[0m\nx"
+            "\x1b[1mNAME\x1b[0m     \x1b[1mNODES\x1b[0m\ngreeter  3\nü        \x1b[31m1\x1b[0m\nx"
         );
+    }
+
+    #[test]
+    fn wide_characters_count_twice() {
+        let mut table = Table::new(["  NAME", "NODES"], false);
+        table.row(["  注文".into(), 3.into()]);
+        table.row(["  a".into(), 12.into()]);
+        assert_eq!(table.to_string(), "  NAME  NODES\n  注文  3\n  a     12");
+    }
+
+    #[test]
+    fn control_characters_of_cells_are_escaped() {
+        let mut table = Table::new(["NAME"], true);
+        table.row(["a\u{1b}[2J\nb".into()]);
+        assert!(table.to_string().ends_with("\na\\u001b[2J\\u000ab"));
     }
 }

@@ -1,4 +1,4 @@
-//! What `call` and `stream` have in common: whom to call, and what the registry says about it.
+//! The endpoint that `call`, `stream` and `bench` call, and its record in the registry.
 
 use clap::Args;
 use micro::{
@@ -10,31 +10,30 @@ use prost_reflect::MethodDescriptor;
 use serde_json::{Value, json};
 
 use crate::{
-    arguments, by_hand, check,
+    address, arguments, check,
     failure::{Failure, Result},
     lookup,
     reflection::{Form, Reflection},
     session::Session,
 };
 
-/// Whom to call, and what to give along.
+/// The endpoint to call, and options of the call.
 #[derive(Args)]
 pub(crate) struct Target {
     /// The service's name
     pub(crate) service: String,
     /// The endpoint's name, such as `Greeter.Hello`
     pub(crate) endpoint: String,
-    /// Metadata to send along; may be given more than once
+    /// Metadata of the call; repeatable
     #[arg(long, value_name = "NAME=VALUE", value_parser = arguments::pair)]
     metadata: Vec<(String, String)>,
     /// Call only nodes of this version
     #[arg(long, value_name = "VERSION", conflicts_with = "address")]
     version: Option<String>,
-    /// Call this address, without discovery; by gRPC, its reflection says what messages are like
+    /// Call this address, without discovery; over gRPC, with the message types of the server's reflection
     #[arg(long, value_name = "ADDRESS")]
     address: Option<String>,
-    /// Send what the registry's record of the endpoint speaks against; by gRPC, send JSON to a server that does not
-    /// say what its messages are like
+    /// Do not validate the request against the endpoint's record; over gRPC, send JSON to a server without reflection
     #[arg(long)]
     unchecked: bool,
 }
@@ -49,9 +48,9 @@ pub(crate) enum Shape {
     Requests,
 }
 
-/// What the registry says about an endpoint; nothing where it was not asked or does not know.
+/// The registry's record of an endpoint; empty if the registry was not asked or has none.
 #[derive(Debug, Default)]
-pub(crate) struct Found {
+pub(crate) struct EndpointInfo {
     pub(crate) shape: Option<Shape>,
     request: Option<Schema>,
     /// Whether requests are in Protobuf's JSON form.
@@ -59,18 +58,18 @@ pub(crate) struct Found {
 }
 
 impl Target {
-    /// The plugins to call by.
+    /// The plugins for the call.
     pub(crate) async fn plugins(&self, session: &Session) -> Result<Plugins> {
         match &self.address {
             None => session.plugins(),
-            Some(address) => by_hand::plugins(session, None, Some(&self.service), address).await,
+            Some(address) => address::plugins(session, None, Some(&self.service), address).await,
         }
     }
 
-    /// Looks the endpoint up, unless an address makes that needless.
-    pub(crate) async fn find(&self, session: &Session, plugins: &Plugins) -> Result<Found> {
+    /// Looks up the endpoint, unless an address is given.
+    pub(crate) async fn find(&self, session: &Session, plugins: &Plugins) -> Result<EndpointInfo> {
         if self.address.is_some() {
-            return Ok(Found::default());
+            return Ok(EndpointInfo::default());
         }
         let registry = session.registry_of(plugins)?;
         let mut nodes = lookup::nodes(&*registry, &self.service).await?;
@@ -78,27 +77,28 @@ impl Target {
             nodes = lookup::of_version(nodes, version)?;
         }
         let Some(endpoint) = lookup::endpoint(&nodes, &self.service, &self.endpoint)? else {
-            return Ok(Found::default());
+            return Ok(EndpointInfo::default());
         };
         let shape = match endpoint.metadata.get("stream_shape").map(String::as_str) {
             _ if !endpoint.is_stream() => Some(Shape::Unary),
             Some("server") => Some(Shape::Server),
             Some(_) => Some(Shape::Requests),
-            // Go's records say that it streams, not in which direction.
+            // Records of Go services do not have the direction.
             None => None,
         };
         let request = endpoint.request.clone().filter(|_| !self.unchecked);
-        Ok(Found {
+        Ok(EndpointInfo {
             shape,
             request,
             protobuf: endpoint.metadata.contains_key("path"),
         })
     }
 
-    /// What the server at the address given says of the endpoint, if calls go by gRPC; nothing where it takes JSON.
+    /// The method in the reflection of the server at the given address, if calls use gRPC; `None` if the server takes
+    /// JSON.
     ///
-    /// Most gRPC servers read any bytes as Protobuf: one that does not say what its messages are like is sent JSON
-    /// only if it is known to take it, or if that was asked for.
+    /// Most gRPC servers read any bytes as Protobuf: a server without reflection gets JSON
+    /// only if it is one of ours, or with `--unchecked`.
     pub(crate) async fn reflected(
         &self,
         session: &Session,
@@ -132,7 +132,7 @@ impl Target {
                 None => "it has no reflection".to_owned(),
             };
             return Err(Failure::Failed(format!(
-                "nothing is known of the messages of `{service}/{method}` at `{address}`: {why}; \
+                "the messages of `{service}/{method}` at `{address}` are unknown: {why}; \
                  `--unchecked` sends JSON, for servers that take `application/grpc+json`"
             )));
         };
@@ -150,7 +150,7 @@ impl Target {
         Ok(found)
     }
 
-    /// The service and the method as gRPC names them: by the path, if the endpoint is one.
+    /// The names of service and method in gRPC; from the path, if the endpoint is a path.
     fn full_name(&self) -> Option<(String, String)> {
         if let Some(path) = self.endpoint.strip_prefix('/') {
             let (service, method) = path.split_once('/')?;
@@ -173,7 +173,7 @@ impl Target {
         }
     }
 
-    /// The call with the options given.
+    /// The call with the given options.
     pub(crate) fn options<'a, In, Out>(
         &self,
         mut call: RequestBuilder<'a, In, Out>,
@@ -191,7 +191,7 @@ impl Target {
     }
 }
 
-/// Whether the server at an address takes JSON by gRPC: it has the endpoint that every service of ours has.
+/// Whether the server at an address takes JSON over gRPC: whether it has `Debug.Health`, as our services do.
 async fn takes_json(client: &Client, service: &str, address: &str) -> bool {
     let health = client.method::<Value, Value>(service, "Debug.Health");
     let asked = health.call(&Context::new(), json!({})).address(address);
@@ -207,8 +207,8 @@ pub(crate) fn shape_of(method: &MethodDescriptor) -> Shape {
     }
 }
 
-impl Found {
-    /// Holds a request against the record: fails on what would be refused, warns of what would be ignored.
+impl EndpointInfo {
+    /// Validates a request against the record; warns of fields that the server would ignore.
     pub(crate) fn check(&self, session: &Session, request: &Value) -> Result {
         let Some(schema) = &self.request else {
             return Ok(());

@@ -1,4 +1,4 @@
-//! What the library warns of, on stderr.
+//! Warnings of the library, on stderr.
 
 use std::{
     fmt::{self, Write as _},
@@ -14,12 +14,12 @@ use tracing::{
 
 use crate::printable::printable;
 
-/// Shows warnings and errors of the library from now on.
+/// Prints warnings and errors of the library from now on.
 pub(crate) fn show() {
     tracing::subscriber::set_global_default(Warnings).expect("it is set once, by `main`");
 }
 
-/// Takes events of these levels, and no spans.
+/// A subscriber that prints events of warnings and errors, and ignores spans.
 struct Warnings;
 
 impl Subscriber for Warnings {
@@ -32,19 +32,19 @@ impl Subscriber for Warnings {
     }
 
     fn event(&self, event: &Event<'_>) {
-        let mut words = Words::default();
-        event.record(&mut words);
+        let mut event_text = EventText::default();
+        event.record(&mut event_text);
         let label = match *event.metadata().level() {
             Level::ERROR => "error",
             _ => "warning",
         };
-        // Nobody is there to hear it when stderr is closed.
-        let text = format!("{label}: {}{}", words.message, words.rest);
+        // An error means that stderr is closed.
+        let text = format!("{label}: {}{}", event_text.message, event_text.fields);
         let _ = writeln!(io::stderr(), "{}", printable(&text, true));
     }
 
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        // Spans are not enabled; the number only must not be zero.
+        // Spans are not enabled; the id must not be zero.
         span::Id::from_u64(1)
     }
 
@@ -57,24 +57,24 @@ impl Subscriber for Warnings {
     fn exit(&self, _: &span::Id) {}
 }
 
-/// An event's message, and its other fields behind it.
+/// The message of an event, and its other fields.
 #[derive(Default)]
-struct Words {
+struct EventText {
     message: String,
-    rest: String,
+    fields: String,
 }
 
-impl Words {
+impl EventText {
     fn add(&mut self, field: &Field, value: fmt::Arguments<'_>) {
         let written = match field.name() {
             "message" => self.message.write_fmt(value),
-            name => write!(self.rest, "; {name}: {value}"),
+            name => write!(self.fields, "; {name}: {value}"),
         };
         written.expect("a string can be written to");
     }
 }
 
-impl Visit for Words {
+impl Visit for EventText {
     fn record_str(&mut self, field: &Field, value: &str) {
         self.add(field, format_args!("{value}"));
     }

@@ -19,6 +19,8 @@ use crate::{
 pub use identity::Identity;
 pub(crate) use identity::wrong_server;
 
+#[cfg(feature = "http")]
+pub(crate) use operations::METRICS;
 pub(crate) use operations::{Operation, Operations, Refusal};
 pub(crate) use traced::{Traced, Watch};
 

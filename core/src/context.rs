@@ -1,7 +1,9 @@
 //! What travels with a call: time left, attempts left, criticality, trace, metadata.
 
 mod compression;
+mod leaving;
 mod relay;
+mod values;
 
 use std::{
     fmt,
@@ -15,7 +17,10 @@ use crate::{
     time::{self, NEVER, Nanos},
 };
 pub use compression::Compression;
+pub use leaving::Leaving;
+pub(crate) use leaving::LeavingSignal;
 pub use relay::Relay;
+use values::Values;
 
 /// What travels with a call, from the edge through every service it reaches.
 ///
@@ -43,6 +48,33 @@ pub use relay::Relay;
 ///     client.method("stock", "Stock.Reserve").call(&cx, id).await
 /// }
 /// ```
+///
+/// # Values
+/// A layer passes typed values to the handler with [`Context::insert`], and the handler reads them with [`Context::get`]. They
+/// stay in the process: no transport sends them, and the calls that a handler makes do not carry them.
+///
+/// ```
+/// use micro::{Context, Error, Request, Result, middleware::{Next, from_fn}};
+///
+/// struct User {
+///     name: String,
+/// }
+///
+/// let authenticate = from_fn(async |mut request: Request, next: Next| {
+///     let user = match request.context().metadata().get("authorization") {
+///         Some("Bearer letmein") => User { name: "John".into() },
+///         _ => return Err(Error::unauthenticated("a token is required")),
+///     };
+///     request.context_mut().insert(user);
+///     next.run(request).await
+/// });
+///
+/// async fn hello(cx: Context, _: ()) -> Result<String> {
+///     let user = cx.get::<User>().ok_or_else(|| Error::internal("the authentication layer is missing"))?;
+///     Ok(format!("Hello {}", user.name))
+/// }
+/// # let _ = (authenticate, micro::Router::new().handle("Greeter.Hello", hello));
+/// ```
 #[derive(Clone, Default)]
 pub struct Context {
     deadline: Deadline,
@@ -55,6 +87,7 @@ pub struct Context {
     /// Of a context that came with a request: the metadata that goes to the services called.
     marked: Metadata,
     compression: Option<Compression>,
+    values: Values,
 }
 
 #[derive(Clone, Copy)]
@@ -251,6 +284,54 @@ impl Context {
         &mut self.metadata
     }
 
+    /// Attaches a value for the layers and the handler behind this one, replacing a value of the same type.
+    ///
+    /// The value stays in this process, and with this request: it is not part of the calls that the handler makes.
+    pub fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
+        self.values.insert(value);
+    }
+
+    /// The value of a type that a layer has attached.
+    pub fn get<T: Send + Sync + 'static>(&self) -> Option<&T> {
+        self.values.get()
+    }
+
+    /// Removes all values: the request goes to another service.
+    pub(crate) fn without_values(mut self) -> Self {
+        self.values = Values::default();
+        self
+    }
+
+    /// Waits until the service that handles this request begins to stop, so that a stream without an end can end
+    /// in time. Only requests whose answer or request is a stream have this signal; for others it never comes.
+    ///
+    /// ```
+    /// use micro::{Context, Result, Streaming};
+    /// use std::time::Duration;
+    ///
+    /// async fn clock(cx: Context, _: ()) -> Result<Streaming<u64>> {
+    ///     let (ticks, stream) = Streaming::channel(1);
+    ///     tokio::spawn(async move {
+    ///         let mut second = tokio::time::interval(Duration::from_secs(1));
+    ///         for tick in 0.. {
+    ///             tokio::select! {
+    ///                 _ = second.tick() => if ticks.send(tick).await.is_err() { break },
+    ///                 () = ticks.closed() => break,
+    ///                 () = cx.leaving() => break,
+    ///             }
+    ///         }
+    ///     });
+    ///     Ok(stream)
+    /// }
+    /// # let _ = micro::Router::new().handle("Clock.Ticks", clock);
+    /// ```
+    pub async fn leaving(&self) {
+        match self.get::<Leaving>() {
+            Some(leaving) => leaving.wait().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// The context of a request that came in.
     pub(crate) fn received(
         deadline: Nanos,
@@ -268,6 +349,7 @@ impl Context {
             metadata,
             marked: Metadata::new(),
             compression: None,
+            values: Values::default(),
         }
     }
 
@@ -316,6 +398,7 @@ impl Context {
             metadata,
             marked: Metadata::new(),
             compression: None,
+            values: Values::default(),
         }
     }
 }

@@ -416,9 +416,35 @@ impl From<std::io::Error> for Error {
     }
 }
 
+/// A [`micro::Error`](Error) inside is kept, with its code and outcome. Everything else becomes
+/// [`Code::Internal`], with the error as its cause: the log has its text, and callers do not.
+#[cfg(feature = "anyhow")]
+impl From<anyhow::Error> for Error {
+    fn from(error: anyhow::Error) -> Self {
+        match error.downcast::<Error>() {
+            Ok(own) => own,
+            Err(other) => Error::internal("the handler failed").with_source(other),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "anyhow")]
+    #[test]
+    fn an_error_of_ours_inside_anyhow_is_kept() {
+        use anyhow::Context as _;
+        let ours: anyhow::Result<()> = Err(Error::not_found("no article 7").into());
+        let error = Error::from(ours.context("while ordering").unwrap_err());
+        assert_eq!(error.code(), Code::NotFound);
+        assert_eq!(error.message(), "no article 7");
+        let other = Error::from(anyhow::anyhow!("password of the database is wrong"));
+        assert_eq!(other.code(), Code::Internal);
+        assert_eq!(other.message(), "the handler failed");
+        assert!(other.to_string().contains("password"), "{other}");
+    }
 
     #[test]
     fn codes_survive_their_numbers() {

@@ -16,6 +16,7 @@
 //! - [`broker`] publishes events by topic, and hands them to subscribers.
 //! - [`middleware`] is the user's own: layers around any of this.
 //! - [`client`] and [`server`] are the two ends of a call.
+//! - [`Plugins`] are the parts that a client or a service is made of.
 
 // So that what the macros write is found inside this crate too.
 extern crate self as micro;
@@ -40,10 +41,12 @@ mod macros;
 mod message;
 mod metadata;
 pub mod middleware;
+mod mock;
 mod nearest;
 pub mod net;
 pub mod node;
 pub mod plugin;
+pub mod plugins;
 pub mod protocols;
 pub mod random;
 pub mod registry;
@@ -64,14 +67,16 @@ pub use call::Identity;
 pub use call::{Answer, Call};
 pub use client::Client;
 pub use codec::{Codec, Codecs, Message, Payload, Reply, Streaming};
-pub use context::{Compression, Context, Criticality, Trace};
+pub use context::{Compression, Context, Criticality, Leaving, Trace};
 pub use error::{Code, Error, Outcome, Result};
 pub use macros::{Message, service};
 pub use message::{Body, BodyStream, ContentType, Extensions, Request, Response, Target};
 pub use metadata::Metadata;
+pub use mock::Mock;
 #[doc(hidden)]
 pub use nearest::hint;
 pub use nearest::nearest;
 pub use plugin::Plugin;
+pub use plugins::{ClientBuilder, Plugins};
 pub use protocols::Socket;
 pub use server::{Handler, Ops, Router, Routes};

@@ -1,26 +1,26 @@
-//! The times at which calls of an open loop are due, counted from its start.
+//! The times of the calls of an open loop, from its start.
 
 use std::time::Duration;
 
-/// Calls evenly spread, the first at the start.
+/// Calls at even intervals, the first at the start.
 #[derive(Clone, Debug)]
-pub struct Even {
+pub struct ConstantRate {
     rate: f64,
     count: u64,
 }
 
-impl Even {
-    /// So many calls a second, more than zero.
+impl ConstantRate {
+    /// `rate` is calls per second, above zero.
     pub fn new(rate: f64) -> Self {
-        Even { rate, count: 0 }
+        ConstantRate { rate, count: 0 }
     }
 }
 
-impl Iterator for Even {
+impl Iterator for ConstantRate {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
-        // From the start, so that no rounding adds up.
+        // From the start, so that rounding does not accumulate.
         let due = Duration::from_secs_f64(self.count as f64 / self.rate);
         self.count += 1;
         Some(due)
@@ -37,7 +37,7 @@ pub struct Poisson {
 }
 
 impl Poisson {
-    /// So many calls a second on average, more than zero.
+    /// `rate` is calls per second on average, above zero.
     pub fn new(rate: f64) -> Self {
         Poisson {
             mean_gap: 1.0 / rate,
@@ -85,8 +85,8 @@ mod tests {
 
     #[test]
     fn even_arrivals_do_not_drift() {
-        let thousandth = Even::new(3.0).nth(3_000);
+        let thousandth = ConstantRate::new(3.0).nth(3_000);
         assert_eq!(thousandth, Some(Duration::from_secs(1_000)));
-        assert_eq!(Even::new(3.0).next(), Some(Duration::ZERO));
+        assert_eq!(ConstantRate::new(3.0).next(), Some(Duration::ZERO));
     }
 }

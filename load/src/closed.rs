@@ -9,14 +9,14 @@ use tokio::{
 
 use crate::{Recorder, Target};
 
-/// Makes calls by `callers` callers until `goes_on`, asked with the number of calls that a caller has
-/// made, ends each of them. Dropping the future gives up the calls in flight.
+/// Makes calls by `callers` callers; each ends when `goes_on` returns false for the number of calls that it has
+/// made. Dropping the future cancels the calls in flight.
 ///
-/// Of each caller's calls one in `TIMED` is timed, the first included; the others are only counted.
+/// One in `TIMED` of each caller's calls is timed, beginning with the first; the others are only counted.
 /// Caller 0 counts in the shard `shard` of the recorder, the next in the one after.
 ///
 /// # Errors
-/// When a call panicked, which ends the other callers as well.
+/// If a call panicked, which cancels the others.
 pub async fn closed<const TIMED: u64, T, K>(
     target: T,
     callers: usize,
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_in_a_call_ends_the_loop() {
+    async fn panic_in_a_call_ends_the_loop() {
         async fn call() -> Result<(), &'static str> {
             panic!("on purpose")
         }

@@ -1,15 +1,15 @@
-//! The figures of some calls.
+//! Figures of calls.
 
 use std::{ops::AddAssign, time::Duration};
 
 use hdrhistogram::Histogram;
 
-/// How finely latencies are kept apart. Longer ones than the longest count as that.
+/// The resolution of latencies. A latency above the maximum counts as the maximum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
-    /// To two digits, up to a minute: it stays inside the processor's cache.
+    /// Two digits, up to a minute; fits into the processor's cache.
     Low,
-    /// To three digits, up to ten minutes.
+    /// Three digits, up to ten minutes.
     High,
 }
 
@@ -38,7 +38,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// No calls yet, in no time.
+    /// Counts without calls.
     pub fn new(precision: Precision) -> Self {
         Counts {
             untimed: 0,
@@ -49,12 +49,12 @@ impl Counts {
         }
     }
 
-    /// How many calls ended, failed ones included.
+    /// The number of calls that ended, failed ones included.
     pub fn calls(&self) -> u64 {
         self.untimed + self.latency.len()
     }
 
-    /// How many calls failed.
+    /// The number of calls that failed.
     pub fn failed(&self) -> u64 {
         self.failed
     }
@@ -64,7 +64,7 @@ impl Counts {
         self.elapsed
     }
 
-    /// Calls a second.
+    /// Calls per second.
     pub fn rate(&self) -> f64 {
         self.calls() as f64 / self.elapsed.as_secs_f64().max(1e-6)
     }
@@ -91,7 +91,7 @@ impl Counts {
         self.untimed += 1;
     }
 
-    /// Forgets the calls of a shard, and keeps the memory.
+    /// Resets the counts, and keeps the memory.
     pub(crate) fn clear(&mut self) {
         self.untimed = 0;
         self.latency.reset();
@@ -99,7 +99,7 @@ impl Counts {
     }
 }
 
-/// Adds the calls, and the time, of what was counted after these.
+/// Adds the calls and the time of later counts.
 impl AddAssign<&Counts> for Counts {
     fn add_assign(&mut self, other: &Counts) {
         self.untimed += other.untimed;

@@ -1,4 +1,4 @@
-//! The open loop: each call is begun when it is due, by a task of its own.
+//! The open loop: each call begins when it is due, in its own task.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,13 +6,13 @@ use tokio::task::{JoinError, JoinSet};
 
 use crate::{Pacer, Recorder, Target, target::timed};
 
-/// Begins calls when they are due until `goes_on`, asked with the number of calls begun, says no, and
-/// waits for the last of them. Dropping the future gives up the calls in flight.
+/// Begins calls when they are due, until `goes_on` returns false for the number of calls begun, and
+/// waits for the last. Dropping the future cancels the calls in flight.
 ///
 /// All count in the shard `shard` of the recorder.
 ///
 /// # Errors
-/// When a call panicked, which gives up the others as well.
+/// If a call panicked, which cancels the others.
 pub async fn open<T, K, A>(
     target: T,
     mut pacer: Pacer<A>,
@@ -42,8 +42,8 @@ where
     Ok(())
 }
 
-/// Begins calls as [`open()`] does, but leaves them to themselves: it neither waits for them nor ends
-/// them, and a panic in one is lost. The load so costs less CPU time a call.
+/// Begins calls as [`open()`] does, but neither waits for them nor cancels
+/// them, and ignores panics. This costs less CPU time per call.
 pub async fn open_detached<T, K, A>(
     target: T,
     mut pacer: Pacer<A>,
@@ -69,18 +69,18 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::{Even, GRAIN, Precision};
+    use crate::{ConstantRate, NOTIFY_INTERVAL, Precision};
 
     fn recorder() -> Arc<Recorder<&'static str>> {
         Arc::new(Recorder::new(1, Precision::High, |_| ()))
     }
 
-    fn pacer(rate: f64) -> Pacer<Even> {
-        Pacer::start(Even::new(rate), GRAIN).expect("a thread can be started")
+    fn pacer(rate: f64) -> Pacer<ConstantRate> {
+        Pacer::start(ConstantRate::new(rate), NOTIFY_INTERVAL).expect("a thread can be started")
     }
 
     #[tokio::test]
-    async fn a_call_that_hangs_delays_no_other() {
+    async fn hanging_call_delays_no_other() {
         let recorder = recorder();
         let first = Arc::new(std::sync::atomic::AtomicBool::new(true));
         let call = move || {
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn latency_counts_from_when_a_call_was_due() {
+    async fn latency_counts_from_the_due_time() {
         let recorder = recorder();
         // Each call holds up the thread, so that the next is begun late.
         let call = || async {
@@ -132,9 +132,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_end_of_the_arrivals_ends_the_loop() {
+    async fn end_of_arrivals_ends_the_loop() {
         let recorder = recorder();
-        let arrivals = Even::new(1000.0).take(7);
+        let arrivals = ConstantRate::new(1000.0).take(7);
         let pacer = Pacer::start(arrivals, Duration::ZERO).expect("a thread can be started");
         let run = open(|| async { Ok(()) }, pacer, recorder.clone(), 0, |_| true);
         run.await.expect("no call panics");

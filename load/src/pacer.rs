@@ -1,9 +1,9 @@
-//! A clock that says when calls are due, to some tens of microseconds.
+//! A timer for the calls of an open loop, accurate to some tens of microseconds.
 //!
-//! The runtime's own timer counts in whole milliseconds. It would begin ten calls of a 10,000/s load
-//! at once, and what it rounds would be shown as the latency of the service. So a thread waits for
-//! each arrival and notifies the runtime, which works out for itself which calls are due: there is
-//! no queue between them, and a notification that was not seen in time is one with the next.
+//! The runtime's own timer has a resolution of a millisecond. It would begin ten calls of a 10,000/s load
+//! at once, and the rounding would appear as latency of the service. So a thread waits for
+//! each arrival and notifies the runtime, which computes the calls that are due. There is
+//! no queue between them: a late notification merges with the next.
 
 use std::{
     io,
@@ -17,22 +17,22 @@ use std::{
 
 use tokio::{sync::Notify, time::Instant};
 
-/// A grain for loads of any rate: at most 5,000 notifications a second.
-pub const GRAIN: Duration = Duration::from_micros(200);
+/// An interval for loads of any rate: at most 5,000 notifications per second.
+pub const NOTIFY_INTERVAL: Duration = Duration::from_micros(200);
 
-/// Says when calls are due. Time begins with [`Pacer::start`].
+/// A timer for the calls of an open loop. Time begins with [`Pacer::start`].
 pub struct Pacer<A> {
     start: Instant,
     arrivals: A,
     /// The next call, unless the arrivals have ended.
     due: Option<Instant>,
-    /// Calls due until then are due now.
+    /// The time of the last notification: calls due before it can begin.
     now: Instant,
-    alarm: Alarm,
+    timer: TimerThread,
 }
 
-/// The thread. It ends when this is dropped.
-struct Alarm {
+/// The thread, which ends when this is dropped.
+struct TimerThread {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -46,24 +46,24 @@ struct Shared {
 impl<A: Iterator<Item = Duration> + Clone + Send + 'static> Pacer<A> {
     /// Starts the thread that waits for `arrivals`, which are counted from now and in order.
     ///
-    /// `grain` is the least time between two notifications. Calls due within it are begun together,
-    /// the earlier ones late; with zero, each arrival has a notification of its own.
+    /// `interval` is the minimum time between two notifications. Calls due within it begin together,
+    /// the earlier ones late. With zero, each arrival has its own notification.
     ///
     /// # Errors
-    /// When the thread cannot be started.
-    pub fn start(mut arrivals: A, grain: Duration) -> io::Result<Self> {
+    /// If the thread cannot be started.
+    pub fn start(mut arrivals: A, interval: Duration) -> io::Result<Self> {
         let start = Instant::now();
         let shared = Arc::new(Shared::default());
-        let (alarm, copy) = (shared.clone(), arrivals.clone());
+        let (timer, copy) = (shared.clone(), arrivals.clone());
         let thread = thread::Builder::new()
             .name("pacer".into())
-            .spawn(move || alarm.run(start, copy, grain))?;
+            .spawn(move || timer.run(start, copy, interval))?;
         Ok(Pacer {
             start,
             due: arrivals.next().map(|due| start + due),
             arrivals,
             now: start,
-            alarm: Alarm {
+            timer: TimerThread {
                 shared,
                 thread: Some(thread),
             },
@@ -72,13 +72,13 @@ impl<A: Iterator<Item = Duration> + Clone + Send + 'static> Pacer<A> {
 }
 
 impl<A: Iterator<Item = Duration>> Pacer<A> {
-    /// Waits until the next call is due, and says since when. `None` at the end of the arrivals.
+    /// Waits for the next call, and returns the time when it was due. `None` at the end of the arrivals.
     ///
-    /// A wait that is dropped loses no call.
+    /// Cancel safe: dropping the future loses no call.
     pub async fn next(&mut self) -> Option<Instant> {
         let due = self.due?;
         while due > self.now {
-            self.alarm.shared.due.notified().await;
+            self.timer.shared.due.notified().await;
             self.now = Instant::now();
         }
         self.due = self.arrivals.next().map(|due| self.start + due);
@@ -87,9 +87,9 @@ impl<A: Iterator<Item = Duration>> Pacer<A> {
 }
 
 impl Shared {
-    fn run(&self, start: Instant, arrivals: impl Iterator<Item = Duration>, grain: Duration) {
-        be_punctual();
-        // What is due at the start needs no notification.
+    fn run(&self, start: Instant, arrivals: impl Iterator<Item = Duration>, interval: Duration) {
+        disable_timer_slack();
+        // A call that is due at the start needs no notification.
         let mut notified = start;
         for due in arrivals {
             let due = start + due;
@@ -97,7 +97,7 @@ impl Shared {
             if due <= notified {
                 continue;
             }
-            match self.wait(due.max(notified + grain)) {
+            match self.wait(due.max(notified + interval)) {
                 Some(now) => notified = now,
                 None => return,
             }
@@ -120,14 +120,14 @@ impl Shared {
     }
 }
 
-/// Takes the slack from this thread's timers, by which Linux rounds up each wait: 50 µs by default.
-fn be_punctual() {
-    // Where the system refuses, calls are begun that much later.
+/// Sets the timer slack of this thread to 1 ns. Linux delays each wait by up to the slack, 50 µs by default.
+fn disable_timer_slack() {
+    // If the system refuses, calls begin that much later.
     #[cfg(target_os = "linux")]
     let _ = rustix::thread::set_current_timer_slack(Some(std::num::NonZeroU64::MIN));
 }
 
-impl Drop for Alarm {
+impl Drop for TimerThread {
     fn drop(&mut self) {
         self.shared.stopped.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
@@ -141,7 +141,7 @@ impl Drop for Alarm {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Even, Poisson};
+    use crate::{ConstantRate, Poisson};
 
     #[tokio::test]
     async fn calls_come_in_order_and_not_before_they_are_due() {
@@ -156,9 +156,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn calls_within_a_grain_come_together() {
-        let grain = Duration::from_millis(20);
-        let mut pacer = Pacer::start(Even::new(1_000.0), grain).unwrap();
+    async fn calls_within_an_interval_come_together() {
+        let interval = Duration::from_millis(20);
+        let mut pacer = Pacer::start(ConstantRate::new(1_000.0), interval).unwrap();
         let mut waits = 0;
         let mut now = pacer.now;
         for _ in 0..100 {
@@ -170,13 +170,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn dropping_it_ends_its_thread_before_the_next_arrival() {
-        let arrivals = Even::new(1.0 / 3600.0);
-        let mut pacer = Pacer::start(arrivals, GRAIN).unwrap();
+    async fn dropped_pacer_ends_its_thread_at_once() {
+        let arrivals = ConstantRate::new(1.0 / 3600.0);
+        let mut pacer = Pacer::start(arrivals, NOTIFY_INTERVAL).unwrap();
         assert_eq!(pacer.next().await, Some(pacer.start));
-        let shared = Arc::downgrade(&pacer.alarm.shared);
+        let shared = Arc::downgrade(&pacer.timer.shared);
         drop(pacer);
-        // The thread has a part in it for as long as it runs.
+        // The thread holds a reference while it runs.
         assert_eq!(shared.strong_count(), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! Counts of calls while they are made, sharded by thread.
+//! Counts calls, in a shard for each thread.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -7,9 +7,7 @@ use tokio::time::Instant;
 
 use crate::{Counts, Precision};
 
-/// Counts calls and their latencies, and keeps one error of each kind.
-///
-/// Failed calls are waited for like others, so their latencies count too.
+/// Counts calls and their latencies, those of failed calls included, and stores the first error of each kind.
 pub struct Recorder<E, K = ()> {
     precision: Precision,
     shards: Vec<Shard>,
@@ -19,13 +17,13 @@ pub struct Recorder<E, K = ()> {
     failures: Mutex<Failures<E, K>>,
 }
 
-/// What one thread counts in.
+/// The counts of one thread.
 pub struct Shard(Mutex<Counts>);
 
 struct Failures<E, K> {
     /// Since counting last began.
     count: u64,
-    /// The first of each kind, and how many there were.
+    /// The first error of each kind, and the count.
     errors: BTreeMap<K, (E, u64)>,
 }
 
@@ -42,13 +40,12 @@ impl Shard {
 }
 
 impl<E, K: Ord> Recorder<E, K> {
-    /// Nothing counted yet; time begins.
+    /// A recorder without calls, which starts its clock.
     ///
-    /// There should be a shard for each thread that makes calls. `kind` says which errors are counted
-    /// together.
+    /// `shards` should be the number of threads that make calls. `kind` groups errors.
     ///
     /// # Panics
-    /// Without shards.
+    /// If `shards` is 0.
     pub fn new(shards: usize, precision: Precision, kind: fn(&E) -> K) -> Self {
         assert!(shards > 0, "a recorder has at least one shard");
         let shard = || Shard(Mutex::new(Counts::new(precision)));
@@ -66,14 +63,14 @@ impl<E, K: Ord> Recorder<E, K> {
 
     /// The shard that caller number `caller` counts in.
     pub fn shard(&self, caller: usize) -> &Shard {
-        // Whoever asks once a call asks for one of the first, and pays for no division.
+        // Usual numbers cost no division.
         self.shards
             .get(caller)
             .unwrap_or_else(|| &self.shards[caller % self.shards.len()])
     }
 
-    /// Counts a failure, and keeps its error if it is the first of its kind. The call itself is
-    /// counted in its shard.
+    /// Counts a failure, and stores the error if it is the first of its kind. Count the call itself
+    /// in a shard.
     pub fn fail(&self, error: E) {
         let kind = (self.kind)(&error);
         let mut failures = self.failures.lock();
@@ -86,7 +83,7 @@ impl<E, K: Ord> Recorder<E, K> {
         self.failures.lock().count
     }
 
-    /// All calls counted so far; counting and time begin anew. Errors are kept.
+    /// Returns and resets the counts, and restarts the clock. Errors stay.
     pub fn take(&self) -> Counts {
         let mut all = Counts::new(self.precision);
         let now = Instant::now();
@@ -100,7 +97,7 @@ impl<E, K: Ord> Recorder<E, K> {
         all
     }
 
-    /// The first error of each kind, and how many there were; none are kept.
+    /// Returns and removes the first error of each kind, with the count.
     pub fn take_errors(&self) -> BTreeMap<K, (E, u64)> {
         std::mem::take(&mut self.failures.lock().errors)
     }

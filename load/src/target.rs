@@ -1,4 +1,4 @@
-//! What a load is put on.
+//! The target of a load.
 
 use std::future::Future;
 
@@ -42,19 +42,19 @@ use crate::{Recorder, Shard};
 /// # }
 /// ```
 pub trait Target: Clone + Send + Sync + 'static {
-    /// What a call returns.
+    /// The result of a call.
     type Answer: Send;
-    /// Why a call failed.
+    /// The error of a call.
     type Error: Send + 'static;
 
     /// Makes one call.
     fn call(&self) -> impl Future<Output = Result<Self::Answer, Self::Error>> + Send;
 
-    /// Checks the answer of a call. A wrong one makes it a failure. This is apart from the call
-    /// because an async function around another one costs some instructions at each poll.
+    /// Checks the answer of a call; an error makes the call a failed one. This is not part of `call`
+    /// because an async function around another costs some instructions at each poll.
     ///
     /// # Errors
-    /// What is wrong with the answer. By default all are right.
+    /// The reason why the answer is wrong. By default every answer is right.
     fn check(&self, answer: Self::Answer) -> Result<(), Self::Error> {
         drop(answer);
         Ok(())
@@ -76,7 +76,7 @@ where
     }
 }
 
-/// Makes one call and counts how it ended and how long after `due`.
+/// Makes one call, and records its result and its latency from `due`.
 pub(crate) async fn timed<T: Target, K: Ord>(
     target: &T,
     due: Instant,

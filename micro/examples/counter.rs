@@ -45,7 +45,7 @@ fn main() -> Result<()> {
     let counting = counter.clone();
     let add = move |_: Context, add: Add| {
         let counting = counting.clone();
-        async move { Ok(counting.add(add.n)) }
+        async move { Ok::<_, micro::Error>(counting.add(add.n)) }
     };
     Service::new("counter").handle("Counter.Add", add).run()?;
     let executed = counter.executed.load(Ordering::Relaxed);

@@ -126,7 +126,7 @@ pub(crate) async fn greet(settings: Settings) -> Result<String> {
     let greeter = Service::new("greeter")
         .settings(settings.clone())
         .handle("Greeter.Hello", async |_: Context, name: String| {
-            Ok(format!("Hello {name}"))
+            Ok::<_, micro::Error>(format!("Hello {name}"))
         })
         .serve()
         .await?;

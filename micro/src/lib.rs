@@ -35,7 +35,7 @@
 //!     .handle("Greeter.Hello", hello.idempotent());
 //! let running = greeter.serve().await?;
 //!
-//! let hello = running.client()?.method("greeter", "Greeter.Hello");
+//! let hello = running.client().method("greeter", "Greeter.Hello");
 //! let reply: String = hello.call(&Context::new(), "John".to_owned()).await?;
 //! assert_eq!(reply, "Hello John");
 //! # Ok(())
@@ -45,7 +45,6 @@
 // So that what the macros write is found inside this crate too.
 extern crate self as micro;
 
-mod plugins;
 pub mod registry;
 pub mod runtime;
 mod service;
@@ -54,12 +53,34 @@ pub mod transport;
 
 #[doc(hidden)]
 pub use micro_core::Identity;
+pub use micro_core::server::metrics;
 pub use micro_core::{
-    Answer, Body, BodyStream, Broker, Call, Client, Code, Codec, Codecs, Compression, ContentType,
-    Context, Criticality, Error, Extensions, Handler, Message, Metadata, Ops, Outcome, Payload,
-    Reply, Request, Response, Result, Router, Routes, Socket, Streaming, Target, Trace, balance,
-    broker, client, codec, middleware, nearest, net, protocols, selector, server, service,
+    Answer, Body, BodyStream, Broker, Call, Client, ClientBuilder, Code, Codec, Codecs,
+    Compression, ContentType, Context, Criticality, Error, Extensions, Handler, Leaving, Message,
+    Metadata, Mock, Ops, Outcome, Payload, Plugins, Reply, Request, Response, Result, Router,
+    Routes, Socket, Streaming, Target, Trace, balance, broker, client, codec, middleware, nearest,
+    net, protocols, selector, server, service,
 };
-pub use plugins::Plugins;
 pub use service::{Lifecycle, Running, Service};
 pub use settings::Settings;
+
+/// The code of the guides compiles and runs.
+#[cfg(doctest)]
+mod guide {
+    macro_rules! guides {
+        ($($name:ident $file:literal)*) => { $(#[doc = include_str!(concat!("../guide/", $file))] mod $name {})* };
+    }
+    guides! {
+        first_service "first-service.md"
+        calls "calls.md"
+        streams "streams.md"
+        events "events.md"
+        contracts "contracts.md"
+        configuration "configuration.md"
+        logging "logging.md"
+        containers "containers.md"
+        errors "errors.md"
+        middleware "middleware.md"
+        testing "testing.md"
+    }
+}

@@ -158,6 +158,17 @@ impl Signals {
         }
     }
 
+    /// Waits for a shutdown; another signal meanwhile ends the process at once.
+    pub(crate) async fn during(&mut self, shutdown: impl Future<Output = ()>) {
+        tokio::select! {
+            () = shutdown => {}
+            () = self.next() => {
+                tracing::warn!("a second signal: ending at once");
+                std::process::exit(130);
+            }
+        }
+    }
+
     /// Waits for the next one; one that came before is not lost.
     pub(crate) async fn next(&mut self) {
         #[cfg(unix)]

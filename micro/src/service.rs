@@ -1,5 +1,6 @@
 //! A service: its name, what it serves, and its life from listening to the last answer.
 
+mod hooks;
 mod registration;
 mod running;
 
@@ -7,14 +8,17 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::runtime::Handle;
 
-use crate::{plugins::Plugins, runtime::Signals, settings::Settings};
+use crate::{runtime::Signals, settings::Settings};
+use hooks::Hooks;
 use micro_core::{
     client::Client,
     codec::Codec,
+    context::Leaving,
     error::{Error, Result},
     middleware::{Layer, Layers},
     net::io::read_hosts,
-    server::{Handler, Ops, Router, Routes, Topic},
+    plugins::Plugins,
+    server::{Handler, HealthChecks, Ops, Router, Routes, Topic, metrics::Metrics},
 };
 pub use running::Running;
 
@@ -54,6 +58,9 @@ pub struct Service {
     settings: Option<Settings>,
     client: Client,
     lifecycle: Lifecycle,
+    hooks: Hooks,
+    health_checks: HealthChecks,
+    metrics: Option<Metrics>,
     /// Whether settings gave the time to live and the interval of the registration.
     timing_said: (bool, bool),
 }
@@ -139,6 +146,9 @@ impl Service {
             settings: None,
             client: Client::late(|| Plugins::new().parts()),
             lifecycle: Lifecycle::default(),
+            hooks: Hooks::default(),
+            health_checks: HealthChecks::default(),
+            metrics: None,
             timing_said: (false, false),
         }
     }
@@ -260,6 +270,33 @@ impl Service {
         self
     }
 
+    /// Adds a health check of something that the service needs. While the check fails, the service is not ready:
+    /// `/ready` answers 503 with `checks` in its JSON, and gRPC's health service `NOT_SERVING`. `/health` stays 200, so
+    /// that nobody restarts the service for it.
+    ///
+    /// Checks run when somebody asks for readiness, at most once a second, each for at most
+    /// [`Ops::health_check_timeout`]. The text of an error goes to the log alone.
+    ///
+    /// ```
+    /// # async fn ping() -> micro::Result<()> { Ok(()) }
+    /// let service = micro::Service::new("shop").health_check("database", async || ping().await);
+    /// ```
+    pub fn health_check<F, Fut>(mut self, name: impl Into<String>, check: F) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        self.health_checks.push(name.into(), check);
+        self
+    }
+
+    /// Adds metrics to `/metrics`; see [`metrics`](crate::metrics). A second call replaces the
+    /// first.
+    pub fn metrics(mut self, metrics: &Metrics) -> Self {
+        self.metrics = Some(metrics.clone());
+        self
+    }
+
     /// Lets HTTP requests that come over loopback be addressed to this host, or to any by `*`, beside loopback's
     /// own names and the host that is advertised. Others are refused, as pages of other sites send them by DNS
     /// rebinding.
@@ -300,15 +337,82 @@ impl Service {
         self
     }
 
-    /// A client for its handlers; every call gives the same one.
+    /// Runs this before the service registers, such as to connect to a database. Hooks run in the order they were added,
+    /// when the service already listens; an error ends the start.
     ///
-    /// It is made when it is first used, of the plugins that the service has by then: those it runs
-    /// with, settings and all, when the first call is made by a handler.
-    pub fn client(&self) -> Result<Client> {
+    /// ```
+    /// use micro::{Error, Result, Service};
+    ///
+    /// let service = Service::new("shop")
+    ///     .on_start(async || {
+    ///         // Migrate the database.
+    ///         Ok::<_, Error>(())
+    ///     })
+    ///     .on_stop(async || {
+    ///         // Write what is left.
+    ///         Ok::<_, Error>(())
+    ///     });
+    /// ```
+    pub fn on_start<F, Fut, E>(mut self, hook: F) -> Self
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<Error>,
+    {
+        self.hooks.on_start(hook);
+        self
+    }
+
+    /// Runs this when the service has stopped: calls, events and background tasks have ended. Hooks run in the order they
+    /// were added, within the time that [`Lifecycle::drain`] leaves, and at least half a second. An error is logged.
+    pub fn on_stop<F, Fut, E>(mut self, hook: F) -> Self
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<Error>,
+    {
+        self.hooks.on_stop(hook);
+        self
+    }
+
+    /// Runs a background task while the service lives. It starts after the start hooks.
+    ///
+    /// When the service begins to stop, the task receives the [`Leaving`] signal. It is waited for as calls are, within
+    /// [`Lifecycle::drain`], and then aborted. A task that fails or panics is logged as an error, and the service's health
+    /// has a warning that names it; the service goes on.
+    ///
+    /// ```
+    /// use micro::{Error, Service};
+    /// use std::time::Duration;
+    ///
+    /// let service = Service::new("shop").task("sweep", async |leaving| {
+    ///     let mut minute = tokio::time::interval(Duration::from_secs(60));
+    ///     loop {
+    ///         tokio::select! {
+    ///             _ = minute.tick() => { /* Remove what is old. */ }
+    ///             () = leaving.wait() => return Ok::<_, Error>(()),
+    ///         }
+    ///     }
+    /// });
+    /// ```
+    pub fn task<F, Fut, E>(mut self, name: impl Into<String>, task: F) -> Self
+    where
+        F: FnOnce(Leaving) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<Error>,
+    {
+        self.hooks.task(name.into(), task);
+        self
+    }
+
+    /// The client of this service, for its handlers. Every call returns the same client, whichever builder methods follow.
+    ///
+    /// It is built when it is first used, from the plugins and settings that the service then has: in a handler, those
+    /// that it runs with.
+    pub fn client(&self) -> Client {
         let plugins = self.all_plugins().called_by(&self.name);
-        plugins.check()?;
         self.client.settle(move || plugins.parts());
-        Ok(self.client.clone())
+        self.client.clone()
     }
 
     /// Serves in the caller's runtime until [`Running::stop`].
@@ -364,13 +468,8 @@ impl Service {
                 // The registry may have heard of it already: `stop` deregisters it.
                 () = signals.next() => {}
             }
-            tokio::select! {
-                () = running.stop() => Ok(()),
-                () = signals.next() => {
-                    tracing::warn!("a second signal: ending at once");
-                    std::process::exit(130);
-                }
-            }
+            signals.during(running.stop()).await;
+            Ok(())
         })
     }
 }

@@ -48,7 +48,9 @@ async fn node(registry: &Memory) -> Running {
     let service = Service::new("text")
         .plugins(Plugins::new().registry(registry.clone()))
         .lifecycle(|life| life.deregister_delay = Duration::from_millis(2))
-        .handle("Text.Echo", async |_: Context, text: String| Ok(text));
+        .handle("Text.Echo", async |_: Context, text: String| {
+            Ok::<_, micro::Error>(text)
+        });
     service.serve().await.unwrap()
 }
 
@@ -158,7 +160,9 @@ async fn a_service_that_is_called_no_more_is_forgotten_in_minutes() {
     let mut running = Vec::new();
     for number in 0..100 {
         let service = Service::new(format!("text-{number}")).plugins(plugins.clone());
-        let service = service.handle("Text.Echo", async |_: Context, text: String| Ok(text));
+        let service = service.handle("Text.Echo", async |_: Context, text: String| {
+            Ok::<_, micro::Error>(text)
+        });
         running.push(service.serve().await.unwrap());
     }
     let client = plugins.client().unwrap();

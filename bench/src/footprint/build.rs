@@ -1,4 +1,4 @@
-//! What it takes to build with `micro-rs`: packages, time, and the size of what comes of it.
+//! The build of a user of `micro-rs`: packages, time, and size of the program.
 
 use anyhow::{Context as _, Result, ensure};
 use std::{collections::BTreeSet, env, fs, path::Path, process::Command, time::Instant};
@@ -22,10 +22,10 @@ pub(super) fn packages() -> Result<usize> {
     Ok(names.len())
 }
 
-/// What a build from nothing comes to.
+/// Figures of a clean build.
 pub(super) struct Cold {
     pub(super) seconds: f64,
-    /// Of the program, without symbols.
+    /// Size of the program without symbols.
     pub(super) bytes: u64,
 }
 
@@ -45,7 +45,7 @@ fn greeter(folder: &Path) -> Result<Cold> {
     fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock"))?;
     let example = root.join("micro/examples/greeter.rs");
     fs::copy(example, folder.join("src/main.rs"))?;
-    eprintln!("building `greeter` from nothing");
+    eprintln!("building `greeter`");
     let begun = Instant::now();
     let status = Command::new(cargo())
         .args(["build", "--quiet", "--release"])
@@ -78,7 +78,7 @@ fn project(workspace: &str, root: &Path) -> Result<String> {
     ))
 }
 
-/// The cargo that runs this, else the one on the path.
+/// The cargo that runs this program, else the one on the path.
 fn cargo() -> String {
     env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
 }
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_project_has_the_settings_of_the_profile_dist() {
+    fn cold_build_has_the_settings_of_the_profile_dist() {
         let workspace = include_str!("../../../Cargo.toml");
         let manifest = project(workspace, Path::new("/micro")).expect("there is such a profile");
         let (_, profile) = manifest

@@ -1,4 +1,4 @@
-//! Memory at rest, each held by a process of its own: a service, idle connections, known nodes.
+//! Memory of idle processes: a service, connections, cached nodes.
 
 use super::SETTLE;
 use crate::{
@@ -27,14 +27,14 @@ use std::{
 
 const COUNT: usize = 10_000;
 
-/// What an idle service takes.
+/// Figures of an idle service.
 pub(super) struct Greeter {
     /// From its process's start to its record in the registry.
     pub(super) registered: Duration,
     pub(super) memory_kib: f64,
 }
 
-/// Starts a service with the default registry and a runtime a core, and leaves it alone.
+/// Starts an idle service with the default registry and a runtime for each core.
 pub(super) fn greeter() -> Result<Greeter> {
     let begun = Instant::now();
     let mut process = Process::start(&["idle".into(), "greeter".into()])?;
@@ -50,7 +50,7 @@ pub(super) fn greeter() -> Result<Greeter> {
     })
 }
 
-/// What one of many idle connections takes in each of two processes, in KiB.
+/// Memory of an idle connection at client and server, in KiB.
 pub(super) struct Connections {
     pub(super) client_kib: f64,
     pub(super) server_kib: f64,
@@ -81,7 +81,7 @@ pub(super) fn nodes() -> Result<f64> {
     Ok(process.resident_kib()? as f64)
 }
 
-/// Holds it until the process is killed.
+/// Holds the resources until the process is killed.
 pub(crate) fn run(idle: Idle) -> Result<()> {
     raise_descriptors()?;
     let threads = thread::available_parallelism().map_or(1, usize::from);
@@ -118,7 +118,7 @@ async fn connect(port: u16, count: usize) -> Result<()> {
     let mut peers: Vec<Arc<dyn Peer>> = Vec::with_capacity(count);
     for _ in 0..count {
         let peer = socket.open(&node)?;
-        // A sign of life, which only a connection can bring.
+        // A call, so that the connection is open.
         peer.probe().await?;
         peers.push(peer);
     }
@@ -149,7 +149,7 @@ async fn know(count: usize) -> Result<()> {
     say("known").await
 }
 
-/// A record such as a service makes of itself.
+/// A record as of a service.
 pub(super) fn node(service: &str, number: usize) -> Node {
     let address = format!("10.0.{}.{}:9090", number / 250, number % 250);
     Node::new(service, format!("{service}-{number}"), address)
@@ -160,7 +160,7 @@ pub(super) fn node(service: &str, number: usize) -> Node {
         .with_metadata("server", "micro")
 }
 
-/// Says it to the parent, and then nothing more.
+/// Prints a line for the parent, then waits forever.
 async fn say(line: &str) -> Result<()> {
     writeln!(stdout(), "{line}")?;
     pending().await

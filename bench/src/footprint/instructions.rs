@@ -1,4 +1,4 @@
-//! Instructions a call in user space, by callgrind.
+//! Instructions per call in user space, by callgrind.
 
 use crate::{args::Role, system::Kind};
 use anyhow::{Context as _, Result, ensure};
@@ -7,7 +7,7 @@ use std::{env, process::Command};
 /// Calls of the two runs whose difference is taken, so that start-up cancels out. 64 callers make whole shares.
 const CALLS: [u64; 2] = [19_968, 119_936];
 
-/// Instructions that one call takes on one side of a system, the load that drives it included.
+/// Instructions per call on one side of a system, including the load generator.
 pub(super) fn per_call(kind: Kind, role: Role) -> Result<f64> {
     let [few, many] = CALLS;
     eprintln!("counting the instructions of `{}`", kind.name());
@@ -43,7 +43,7 @@ fn read(told: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_count_is_read_from_the_line_that_names_it() {
+    fn count_is_parsed_from_its_line() {
         let told = "==7== Events    : Ir\n==7== Collected : 1234\n==7== ";
         assert_eq!(super::read(told), Some(1234.0));
         assert_eq!(super::read("==7== Events    : Ir"), None);

@@ -1,4 +1,4 @@
-//! What is read rather than loaded: start, memory at rest, the price of a pick, packages, build time.
+//! Measurements without load: start, idle memory, cost of a pick, packages, build time.
 
 mod build;
 mod idle;
@@ -18,16 +18,16 @@ use crate::{
 use anyhow::{Context as _, Result};
 use std::{thread, time::Duration};
 
-/// Servers started a system; the median counts.
+/// Starts per system; the median counts.
 const STARTS: usize = 3;
 
-/// A server's pages are all touched by then.
+/// Time until a server has touched its pages.
 const SETTLE: Duration = Duration::from_millis(50);
 
-/// Nodes a pick is made among.
+/// Numbers of nodes for a pick.
 const NODES: [usize; 4] = [10, 100, 1_000, 10_000];
 
-/// Adds the instructions a call of Micro and the floor in the cell `32x64`.
+/// Adds the instructions per call of Micro and the floor in the cell `32x64`.
 pub(crate) fn count_instructions(figures: &mut Figures) -> Result<()> {
     for kind in [Kind::Floor, Kind::Micro] {
         for (measure, role) in [
@@ -65,7 +65,7 @@ pub(crate) fn read(args: &Args, figures: &mut Figures) -> Result<()> {
     Ok(())
 }
 
-/// A server of each system, left alone.
+/// Measures an idle server of each system.
 fn start(args: &Args, cell: &Cell, round: usize, figures: &mut Figures) -> Result<()> {
     let systems = if args.systems.is_empty() {
         Kind::ALL
@@ -83,7 +83,7 @@ fn start(args: &Args, cell: &Cell, round: usize, figures: &mut Figures) -> Resul
     Ok(())
 }
 
-/// What only Micro is asked.
+/// Measurements of Micro alone.
 fn micro(cell: &Cell, figures: &mut Figures) -> Result<()> {
     let mut put = |round, cell: &str, measure, value| {
         figures.put(round, cell, measure, "micro", value);

@@ -1,4 +1,4 @@
-//! What it takes to pick a node.
+//! Time of a pick of a node.
 
 use micro::{
     registry::Node,
@@ -8,7 +8,7 @@ use std::{hint::black_box, time::Instant};
 
 const PICKS: u32 = 500_000;
 
-/// Nanoseconds a pick by two choices among `count` nodes takes.
+/// Nanoseconds of a pick by two choices among `count` nodes.
 pub(super) fn nanoseconds(count: usize) -> f64 {
     let nodes = (0..count).map(|number| super::idle::node("picked", number));
     let snapshot = Snapshot::of(nodes.collect::<Vec<Node>>());

@@ -1,11 +1,11 @@
-//! A client that starts while the registry is gone: with what an earlier one kept on disk, and without.
+//! A client that starts during an outage of the registry: with snapshots of an earlier client, and without.
 
 use super::{
     fleet::Node,
     load,
     report::{Cold, Row},
+    run::{client_with, listed},
     scenario::Scenario,
-    world::{client_with, listed},
 };
 use crate::real::{Backend, Servers};
 use anyhow::{Context as _, Result, anyhow};
@@ -13,9 +13,7 @@ use micro::{Client, Plugins, selector::Snapshots};
 use std::{env, fs, path::Path, time::Duration};
 use tokio::time::{Instant, sleep};
 
-/// How long a registration lasts.
 const TTL: Duration = Duration::from_secs(60);
-/// Time for a call.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(
@@ -29,11 +27,11 @@ pub(super) async fn run(
     let node = [Node::start("1", &url, TTL, TTL / 2)?];
     listed(&url, &node, Duration::from_secs(60)).await?;
     let directory = env::temp_dir().join(format!("micro-outage-{}-kept", std::process::id()));
-    // What an earlier run of this number may have left.
+    // An earlier run with the same process id may have left it.
     let _none = fs::remove_dir_all(&directory);
     let well = client(&url, Some(&directory))?;
     let called = load::call(&well, 1).await;
-    called.map_err(|error| anyhow!("a client while all is well: {error}"))?;
+    called.map_err(|error| anyhow!("a client before the outage: {error}"))?;
     until_kept(&directory).await?;
     drop(well);
     let (signal, bounds) = match scenario {
@@ -65,7 +63,7 @@ pub(super) async fn run(
     })
 }
 
-/// A client that keeps nodes in `directory`.
+/// A client with snapshots in `directory`.
 fn client(url: &str, directory: Option<&Path>) -> Result<Client> {
     let snapshots = directory.map_or(Snapshots::Off, |path| Snapshots::In(path.to_owned()));
     let plugins = Plugins::new()
@@ -74,7 +72,7 @@ fn client(url: &str, directory: Option<&Path>) -> Result<Client> {
     client_with(url, plugins)
 }
 
-/// Makes a client, and one call; how long that took.
+/// Creates a client and makes one call; returns the time that took.
 async fn first_call(url: &str, directory: Option<&Path>) -> (Duration, Result<()>) {
     let begun = Instant::now();
     let called = async {

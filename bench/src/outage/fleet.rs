@@ -1,4 +1,4 @@
-//! The nodes that are called: processes of this binary, which die and hang apart from the registry.
+//! The called nodes: processes of this binary.
 
 use anyhow::{Result, anyhow};
 use micro::{Context, Handler, Message, Service};
@@ -18,21 +18,21 @@ pub(crate) const SERVICE: &str = "outage";
 /// Its endpoint.
 pub(crate) const ENDPOINT: &str = "Outage.Echo";
 
-/// A number that came back, and who sent it.
+/// An echoed number, and the id of the node.
 #[derive(Serialize, Deserialize, Message)]
 pub(crate) struct Echo {
     pub(crate) number: u64,
     pub(crate) id: String,
 }
 
-/// Is a node until the process is told to end; the registry and its times come by the environment.
+/// Runs a node until a signal. The environment has the registry and the durations.
 pub(crate) fn run_node(id: &str) -> Result<()> {
     let own = id.to_owned();
     let echo = move |_: Context, number: u64| {
         let id = own.clone();
-        async move { micro::Result::Ok(Echo { number, id }) }
+        async move { Ok::<_, micro::Error>(Echo { number, id }) }
     };
-    // As it may be repeated, a call in a node that dies is.
+    // Idempotent, so that the client repeats calls in a node that dies.
     let service = Service::new(SERVICE)
         .id(id)
         .handle(ENDPOINT, echo.idempotent());
@@ -46,7 +46,7 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Starts it with the registry at `url`, where it lasts for `ttl` and is renewed each `renewal`.
+    /// Starts a node that registers at `url` for `ttl` and renews the registration every `renewal`.
     pub(crate) fn start(id: &str, url: &str, ttl: Duration, renewal: Duration) -> Result<Self> {
         let child = Command::new(env::current_exe()?)
             .args(["node", id])
@@ -69,7 +69,7 @@ impl Node {
         &self.id
     }
 
-    /// Asks it to end as a deploy does.
+    /// Shuts the node down (SIGTERM).
     pub(crate) fn leave(&mut self) -> Result<()> {
         kill(
             Pid::from_raw(self.child.id().cast_signed()),
@@ -81,7 +81,7 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        // Fails only for a child that has ended.
+        // Fails only if the child has ended.
         let _ended = self.child.kill();
         let _status = self.child.wait();
     }

@@ -1,9 +1,9 @@
-//! Calls at a steady rate, and what became of them.
+//! Calls at a constant rate, and their results.
 
 use super::fleet::{ENDPOINT, Echo, SERVICE};
 use anyhow::Result;
 use micro::{Client, Context};
-use micro_load::{Even, GRAIN, Pacer, Precision, Recorder, Target, open};
+use micro_load::{ConstantRate, NOTIFY_INTERVAL, Pacer, Precision, Recorder, Target, open};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -14,21 +14,21 @@ use std::{
 };
 use tokio::task::{JoinError, JoinHandle};
 
-/// Calls a second.
+/// Calls per second.
 pub(super) const RATE: u32 = 2_000;
 
-/// What became of the calls.
+/// Results of the calls.
 pub(super) struct Counts {
     pub(super) calls: u64,
     pub(super) failed: u64,
     pub(super) slowest: Duration,
-    /// What failed calls said, and how often.
+    /// The errors of failed calls, with counts.
     pub(super) errors: BTreeMap<String, u64>,
 }
 
-/// A load that is on.
+/// A running load.
 pub(super) struct Load {
-    /// Errors are texts, each a kind of its own.
+    /// Errors are grouped by text.
     recorder: Arc<Recorder<String, String>>,
     driver: JoinHandle<Result<(), JoinError>>,
     stop: Arc<AtomicBool>,
@@ -43,11 +43,11 @@ pub(crate) async fn call(client: &Client, number: u64) -> micro::Result<Echo> {
 }
 
 impl Load {
-    /// Calls until it is stopped, each without waiting for the others.
+    /// Starts an open loop.
     pub(super) fn start(client: Client) -> Result<Self> {
         let recorder = Arc::new(Recorder::new(1, Precision::Low, String::clone));
         let stop = Arc::new(AtomicBool::new(false));
-        let pacer = Pacer::start(Even::new(RATE.into()), GRAIN)?;
+        let pacer = Pacer::start(ConstantRate::new(RATE.into()), NOTIFY_INTERVAL)?;
         let (counts, stopped) = (recorder.clone(), stop.clone());
         let calls = NumberedCalls {
             client,
@@ -64,12 +64,12 @@ impl Load {
         })
     }
 
-    /// How many have failed so far.
+    /// The number of failed calls so far.
     pub(super) fn failed(&self) -> u64 {
         self.recorder.failed()
     }
 
-    /// Ends it, when every call has ended.
+    /// Stops the load and waits for its calls.
     pub(super) async fn stop(self) -> Result<Counts> {
         self.stop.store(true, Ordering::Relaxed);
         self.driver.await??;
@@ -84,7 +84,7 @@ impl Load {
     }
 }
 
-/// Calls with a number each. One fails as well when another number comes back.
+/// Calls with numbers. A call fails if the answer has another number.
 #[derive(Clone)]
 struct NumberedCalls {
     client: Client,

@@ -1,15 +1,15 @@
-//! What calls notice of a registry that is killed, hung, emptied, flapping or slow: nothing, if all is well.
+//! Outages of a registry under load: killed, hung, emptied, flapping, slow. No call should fail.
 //!
-//! A run is a [`Scenario`] on one [`Backend`]: a real server ([`crate::real`]), three nodes in processes of their own
-//! ([`fleet`]) and a client here ([`load`]) that makes 2,000 calls a second while the server suffers. [`cold`] is
-//! the client that starts when the server is already gone.
+//! A run is a [`Scenario`] on one [`Backend`]: a real server ([`crate::real`]), three nodes in their own processes
+//! ([`fleet`]) and a client ([`load`]) that makes 2,000 calls per second during the outage. [`cold`] is
+//! a client that starts during the outage.
 
 mod cold;
 mod fleet;
 mod load;
 mod report;
+mod run;
 mod scenario;
-mod world;
 
 use anyhow::{Result, ensure};
 use std::{io::stdout, time::Duration};
@@ -23,18 +23,18 @@ use crate::{
 };
 use scenario::Scenario;
 
-/// How long everything takes.
+/// Durations of a run.
 #[derive(Clone, Copy)]
 pub(crate) struct Times {
-    /// How long the server suffers.
+    /// Length of the outage.
     outage: Duration,
-    /// How long a registration lasts, and how often it is renewed.
+    /// Time to live of registrations, and the interval of renewals.
     ttl: Duration,
     renewal: Duration,
 }
 
 impl Times {
-    /// As operators have it, or one tenth of it.
+    /// Usual durations, or a tenth of them.
     fn new(short: bool) -> Self {
         let divisor = if short { 10 } else { 1 };
         Times {
@@ -60,7 +60,7 @@ pub(crate) fn run(on: &[String], only: &[String], short: bool, form: Form) -> Re
             if !scenario.is_for(backend) {
                 continue;
             }
-            // A runtime a run, so that its tasks are counted from none.
+            // A runtime for each run, so that the count of its tasks begins at 0.
             let runtime = crate::runtime::runtime(2)?;
             let row = runtime.block_on(one(backend, *scenario, times, &servers));
             runtime.shutdown_timeout(Duration::from_secs(5));
@@ -91,6 +91,6 @@ async fn one(
 ) -> Result<report::Row> {
     match scenario {
         Scenario::ColdRefused | Scenario::ColdSilent => cold::run(backend, scenario, servers).await,
-        _ => world::run(backend, scenario, times, servers).await,
+        _ => run::run(backend, scenario, times, servers).await,
     }
 }

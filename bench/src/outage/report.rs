@@ -1,34 +1,34 @@
-//! A row a run.
+//! The report: a row for each run.
 
 use super::load::Counts;
 use crate::report::{Form, verdict};
 use anyhow::Result;
 use std::{fs, io::Write, time::Duration};
 
-/// What a run came to.
+/// The results of a run.
 pub(super) struct Row {
     pub(super) backend: &'static str,
     pub(super) scenario: &'static str,
     pub(super) counts: Option<Counts>,
-    /// From a well server to all live nodes in it, and how long that may take.
+    /// Time from a healthy server to all live nodes in it, and its limit.
     pub(super) back: Option<(Duration, Duration)>,
-    /// Before and after.
+    /// Before and after the outage.
     pub(super) usage: Option<(Usage, Usage)>,
     pub(super) cold: Option<Cold>,
 }
 
-/// How a client fared that started without its registry.
+/// Results of a client that started without its registry.
 pub(super) struct Cold {
-    /// Until the first answer, with nodes kept on disk.
+    /// Time to the first answer, with snapshots.
     pub(super) kept: Duration,
-    /// Until the error, without them.
+    /// Time to the error, without snapshots.
     pub(super) error: Duration,
-    /// Within which the error must come, and before which it must not.
+    /// Minimum and maximum of the time to the error.
     pub(super) bounds: (Duration, Duration),
     pub(super) message: String,
 }
 
-/// What the client's process holds.
+/// Resources of the client's process.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Usage {
     descriptors: usize,
@@ -50,11 +50,11 @@ impl Usage {
     }
 }
 
-/// Longest time to the first answer with nodes kept on disk: 100 ms of patience, and a call.
-const KEPT: Duration = Duration::from_millis(250);
+/// Limit of the time to the first answer with snapshots: 100 ms of waiting for the registry, and a call.
+const MAX_FIRST_ANSWER: Duration = Duration::from_millis(250);
 
 impl Row {
-    /// What is not as promised, if anything.
+    /// The broken promises, if any.
     pub(super) fn complaint(&self) -> Option<String> {
         let mut wrong = Vec::new();
         if let Some(counts) = &self.counts
@@ -81,7 +81,7 @@ impl Row {
             ));
         }
         if let Some(cold) = &self.cold {
-            if cold.kept > KEPT {
+            if cold.kept > MAX_FIRST_ANSWER {
                 wrong.push(format!(
                     "with kept nodes the first answer took {:.0?}",
                     cold.kept

@@ -1,4 +1,4 @@
-//! What happens to the server.
+//! The outages.
 
 use super::Times;
 use crate::real::{Backend, Proxy, Servers};
@@ -6,18 +6,18 @@ use anyhow::{Result, bail};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// What happens.
+/// An outage.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Scenario {
     /// Killed for the whole outage, while a node dies as well.
     Killed,
-    /// Stopped for half of it.
+    /// Stopped for half of the outage.
     Hung,
-    /// Killed, and back with nothing.
+    /// Killed, and restarted without data.
     Emptied,
-    /// Killed and back, in turn.
+    /// Killed and restarted, in turn.
     Flapping,
-    /// Each request takes 2 s more.
+    /// Each request is delayed by 2 s.
     Slow,
     /// Started after the services.
     Late,
@@ -25,9 +25,9 @@ pub(super) enum Scenario {
     LeaderKilled,
     /// The leader of three is stopped.
     LeaderHung,
-    /// A client starts while nobody listens.
+    /// A client starts while connections are refused.
     ColdRefused,
-    /// A client starts while nobody answers.
+    /// A client starts while the server hangs.
     ColdSilent,
 }
 
@@ -44,7 +44,7 @@ const ALL: [Scenario; 10] = [
     Scenario::ColdSilent,
 ];
 
-/// Those of these names, or all.
+/// The scenarios of these names, or all.
 pub(super) fn named(names: &[String]) -> Result<Vec<Scenario>> {
     for name in names {
         if !ALL.iter().any(|scenario| scenario.name() == name) {
@@ -81,8 +81,8 @@ impl Scenario {
         !self.is_cluster() || backend.cluster.is_some()
     }
 
-    /// Does it, until the server is well again.
-    pub(super) async fn happen(self, servers: &Servers, slow: &Proxy, times: Times) -> Result<()> {
+    /// Injects the outage, and returns once the server is healthy again.
+    pub(super) async fn inject(self, servers: &Servers, slow: &Proxy, times: Times) -> Result<()> {
         let name = servers.name(self.is_cluster());
         let outage = times.outage;
         match self {

@@ -1,4 +1,4 @@
-//! The client's process: its main thread keeps the window, the others carry the load.
+//! The client's process: its main thread times the window, the others make the calls.
 
 use super::{CLIENT_CPU, pin, usage};
 use crate::{
@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What one visit measured.
+/// The figures of a measurement.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Sample {
     /// Calls, or messages echoed on a stream.
@@ -26,12 +26,12 @@ pub(crate) struct Sample {
     /// CPU time of the window, in microseconds.
     pub(crate) client_us: f64,
     pub(crate) server_us: f64,
-    /// Latencies, in microseconds; of no meaning for streams.
+    /// Latencies in microseconds; meaningless for streams.
     pub(crate) p50_us: f64,
     pub(crate) p99_us: f64,
 }
 
-/// Puts the load on, lets it warm up, measures a window and writes its sample.
+/// Runs the load, warms up, measures a window and prints the sample.
 pub(crate) fn run(
     kind: Kind,
     cell: &'static Cell,
@@ -49,7 +49,7 @@ pub(crate) fn run(
     let begun = Instant::now();
     recorder.take();
     thread::sleep(window);
-    // In the order they were begun, so that all windows are equally long.
+    // In the order of their start, so that all windows are equally long.
     let server_us = server_us()? - server;
     let client_us = usage::cpu_us()? - client;
     let seconds = begun.elapsed().as_secs_f64();
@@ -76,7 +76,7 @@ pub(crate) fn run(
     Ok(())
 }
 
-/// Makes `calls` calls and nothing else: what a profiler is put on.
+/// Makes `calls` calls and nothing else, for a profiler.
 pub(crate) fn run_for(
     kind: Kind,
     cell: &'static Cell,
@@ -88,7 +88,7 @@ pub(crate) fn run_for(
     load::failure(&load.recorder).map_or(Ok(()), Err)
 }
 
-/// Asks the server, through the parent, for its CPU time so far.
+/// The server's CPU time so far, asked through the parent.
 fn server_us() -> Result<i64> {
     writeln!(stdout(), "usage")?;
     let mut answer = String::new();
@@ -113,7 +113,7 @@ fn start(kind: Kind, cell: &'static Cell, address: SocketAddr, calls: Option<u64
     }
 }
 
-/// A load and the thread that carries it.
+/// A load and its thread.
 struct RunningLoad {
     recorder: Arc<Recorder>,
     stop: Stop,

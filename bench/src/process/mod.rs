@@ -1,14 +1,14 @@
-//! The processes of a visit: a server, a client that asks it for its CPU time, a parent between them.
+//! The processes of a measurement: server, client, and the parent between them.
 
 mod client;
+mod parent;
 mod server;
 mod usage;
-mod visit;
 
 pub(crate) use client::{Sample, run as run_client, run_for};
+pub(crate) use parent::{Process, Server, visit};
 pub(crate) use server::{run as run_server, serve_calls};
 pub(crate) use usage::{raise_descriptors, resident_kib};
-pub(crate) use visit::{Process, Server, visit};
 
 use anyhow::Result;
 use nix::{
@@ -16,11 +16,11 @@ use nix::{
     unistd::Pid,
 };
 
-/// Where a pinned server runs, and where its client does.
+/// The CPUs of a pinned server and its client.
 const SERVER_CPU: usize = 0;
 const CLIENT_CPU: usize = 1;
 
-/// Holds this process, and every thread it starts from here on, to one CPU.
+/// Pins this process, and the threads it starts from now on, to a CPU.
 fn pin(cpu: usize) -> Result<()> {
     let mut cpus = CpuSet::new();
     cpus.set(cpu)?;

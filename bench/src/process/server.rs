@@ -1,4 +1,4 @@
-//! The server's process: it says its port, then its CPU time whenever it is asked.
+//! The server's process: prints its port, then its CPU time for each line of input.
 
 use super::{SERVER_CPU, pin, raise_descriptors, usage};
 use crate::{
@@ -18,7 +18,7 @@ use std::{
     thread,
 };
 
-/// Serves until its standard input ends, and then ends with whatever it started.
+/// Serves until stdin ends.
 pub(crate) fn run(kind: Kind, cell: &'static Cell) -> Result<()> {
     if cell.pinned() {
         pin(SERVER_CPU)?;
@@ -31,7 +31,7 @@ pub(crate) fn run(kind: Kind, cell: &'static Cell) -> Result<()> {
     Ok(killpg(getpgrp(), Signal::SIGKILL)?)
 }
 
-/// Serves `calls` calls of a client in a child, and ends: what a profiler is put on.
+/// Serves `calls` calls of a client in a child, for a profiler.
 pub(crate) fn serve_calls(kind: Kind, cell: &'static Cell, calls: u64) -> Result<()> {
     let port = start(kind, cell)?;
     let status = Command::new(env::current_exe()?)
@@ -42,7 +42,7 @@ pub(crate) fn serve_calls(kind: Kind, cell: &'static Cell, calls: u64) -> Result
     Ok(())
 }
 
-/// Serves on threads of its own, and gives the port.
+/// Starts threads that serve, and returns the port.
 fn start(kind: Kind, cell: &'static Cell) -> Result<u16> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;

@@ -1,4 +1,4 @@
-//! What a process has used: CPU time and memory; and what it may use.
+//! CPU time and memory of processes, and the limit of descriptors.
 
 use anyhow::{Context as _, Result};
 use nix::{
@@ -22,7 +22,7 @@ pub(super) fn cpu_us() -> Result<i64> {
     Ok(all)
 }
 
-/// The children of any thread of this process: a server of another language is one.
+/// The children of all threads of this process, such as a server in another language.
 fn children() -> Result<Vec<Pid>> {
     let mut children = Vec::new();
     for thread in std::fs::read_dir("/proc/self/task")? {
@@ -44,7 +44,7 @@ pub(crate) fn resident_kib(id: u32) -> Result<u64> {
         .parse()?)
 }
 
-/// Lets this process open as many descriptors as the system lets it ask for.
+/// Raises the limit of descriptors to the system's maximum.
 pub(crate) fn raise_descriptors() -> Result<()> {
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
     Ok(setrlimit(Resource::RLIMIT_NOFILE, most, most)?)

@@ -1,20 +1,20 @@
-//! The registries that can suffer.
+//! The registries that have real servers.
 
 use anyhow::{Result, bail};
 use std::time::Duration;
 
 /// A kind of server.
 pub(crate) struct Backend {
-    /// The registry's name, and its server's.
+    /// The name of the registry and of its server.
     pub(crate) name: &'static str,
-    /// The name of three of them, where they elect a leader.
+    /// The name of a cluster of three, if there is one.
     pub(crate) cluster: Option<&'static str>,
-    /// How long a server that has just started may keep to itself what it is told.
+    /// How long a restarted server may withhold registrations.
     pub(crate) start: Duration,
 }
 
-/// An agent of Consul tells its servers all it has within 3 s of the first one that it sees (`serverUpIntv` of its
-/// `agent/ae`), and nothing in between; the first telling may wait half a second for the leader.
+/// An agent of Consul sends its registrations to a server within 3 s of the server's start (`serverUpIntv` in
+/// `agent/ae`); the first send may wait another half second for the leader.
 const CONSUL_START: Duration = Duration::from_millis(3500);
 
 const ALL: [Backend; 4] = [
@@ -41,7 +41,7 @@ const ALL: [Backend; 4] = [
 ];
 
 impl Backend {
-    /// Those of these names, or all.
+    /// The backends of these names, or all.
     pub(crate) fn named(names: &[String]) -> Result<Vec<&'static Backend>> {
         for name in names {
             if !ALL.iter().any(|backend| backend.name == name) {
@@ -54,7 +54,7 @@ impl Backend {
         Ok(ALL.iter().filter(is_meant).collect())
     }
 
-    /// The registry's URL at these addresses, which are separated by commas.
+    /// The registry's URL at these addresses, separated by commas.
     pub(crate) fn url(&self, addresses: &str) -> String {
         format!("{}://{addresses}", self.name)
     }

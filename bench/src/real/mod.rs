@@ -1,4 +1,4 @@
-//! Registries that are real servers, and the way to them.
+//! Real servers of registries, and a proxy in front of them.
 
 mod backend;
 mod proxy;
@@ -11,7 +11,7 @@ pub(crate) use backend::Backend;
 pub(crate) use proxy::Proxy;
 pub(crate) use servers::Servers;
 
-/// These parts, with the registry at `url`.
+/// These plugins, with the registry at `url`.
 pub(crate) fn plugins(url: &str, plugins: Plugins) -> Result<Plugins> {
     let said = [("MICRO_REGISTRY".to_owned(), url.to_owned())];
     let settings = Settings::new().env(said);

@@ -1,4 +1,4 @@
-//! Real servers, by the script `tests/backends`, in a directory of this run's own.
+//! Real servers, started by the script `tests/backends` in a directory of this run.
 
 use super::backend::Backend;
 use anyhow::{Context as _, Result, bail};
@@ -10,7 +10,7 @@ use std::{
 };
 use tokio::process::Command;
 
-/// The servers of one kind; stopped and deleted when this is dropped.
+/// The servers of a backend, stopped and deleted on drop.
 pub(crate) struct Servers {
     script: PathBuf,
     directory: PathBuf,
@@ -33,7 +33,7 @@ impl Servers {
         })
     }
 
-    /// The server that a scenario is about: one, or three.
+    /// The name of the single server, or of the cluster.
     pub(crate) fn name(&self, cluster: bool) -> &'static str {
         match self.backend.cluster {
             Some(name) if cluster => name,
@@ -41,12 +41,12 @@ impl Servers {
         }
     }
 
-    /// Starts or resumes, with its data, until it is ready.
+    /// Starts or resumes a server with its data, and waits until it is ready.
     pub(crate) async fn up(&self, name: &str) -> Result<()> {
         self.call(&["up", name]).await.map(drop)
     }
 
-    /// Starts without data.
+    /// Starts a server without data.
     pub(crate) async fn up_empty(&self, name: &str) -> Result<()> {
         self.call(&["up", "--empty", name]).await.map(drop)
     }
@@ -60,12 +60,12 @@ impl Servers {
         self.call(&["kill", name, signal]).await.map(drop)
     }
 
-    /// The member that leads a cluster.
+    /// The leader of a cluster.
     pub(crate) async fn leader(&self, name: &str) -> Result<String> {
         Ok(self.call(&["leader", name]).await?.trim().to_owned())
     }
 
-    /// The addresses of a server that runs, separated by commas.
+    /// The addresses of a running server, separated by commas.
     pub(crate) async fn addresses(&self, name: &str) -> Result<String> {
         let variables = self.call(&["env", name]).await?;
         let variable = format!("export MICRO_TEST_{}=", name.to_uppercase());
@@ -85,8 +85,8 @@ impl Servers {
             .output()
             .await?;
         if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr);
-            bail!("tests/backends {}: {}", arguments.join(" "), said.trim());
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            bail!("tests/backends {}: {}", arguments.join(" "), stderr.trim());
         }
         Ok(String::from_utf8(output.stdout)?)
     }
@@ -102,9 +102,8 @@ impl Drop for Servers {
         match down {
             Ok(status) if status.success() => drop(fs::remove_dir_all(&self.directory)),
             _ => {
-                let place = self.directory.display();
-                // Nobody reads it: nobody is told.
-                let _told = writeln!(stderr(), "servers may be left in {place}");
+                let directory = self.directory.display();
+                let _ = writeln!(stderr(), "servers may still run in {directory}");
             }
         }
     }

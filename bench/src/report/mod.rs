@@ -1,4 +1,4 @@
-//! What comes out: a table for people, lines of JSON for programs.
+//! Reports: a table for people, lines of JSON for programs.
 
 mod json;
 mod page;
@@ -8,7 +8,7 @@ pub(crate) use {
     json::write as write_json, page::write as write_page, table::write as write_table,
 };
 
-/// How a subcommand tells what it found.
+/// The form of a subcommand's report.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Form {
     Table,
@@ -35,7 +35,7 @@ pub(crate) fn verdict(complaint: Option<&str>) -> &'static str {
     }
 }
 
-/// Three or four digits that matter.
+/// Three or four significant digits.
 fn short(value: f64) -> String {
     match value {
         value if value >= 100.0 => format!("{value:.0}"),

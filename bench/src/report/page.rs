@@ -1,4 +1,4 @@
-//! The targets as a table of the README, between two markers, with where and when they were measured.
+//! The targets and their figures as a table of `docs/benchmarks.md`, with date, machine and commit.
 
 use super::short;
 use crate::{
@@ -12,23 +12,26 @@ use std::{env, fmt::Write as _, fs, path::PathBuf, process::Command};
 const BEGIN: &str = "<!-- figures: written by `micro-rs-bench --write` -->\n";
 const END: &str = "<!-- end of figures -->\n";
 
-/// Replaces what stands between the markers of the README.
+/// Replaces the text between the markers of the page.
 pub(crate) fn write(figures: &Figures) -> Result<()> {
-    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"));
+    let path = PathBuf::from(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../docs/benchmarks.md"
+    ));
     let page = fs::read_to_string(&path).with_context(|| format!("cannot read {path:?}"))?;
     let page = replaced(&page, &section(figures, &origin()?)?)?;
     fs::write(&path, page).with_context(|| format!("cannot write {path:?}"))
 }
 
-/// The page with another section between its markers.
+/// The page with `section` between its markers.
 fn replaced(page: &str, section: &str) -> Result<String> {
-    let missing = || format!("the README lacks the lines {BEGIN:?} and {END:?}");
+    let missing = || format!("`docs/benchmarks.md` lacks the lines {BEGIN:?} and {END:?}");
     let (before, rest) = page.split_once(BEGIN).with_context(missing)?;
     let (_, after) = rest.split_once(END).with_context(missing)?;
     Ok(format!("{before}{BEGIN}{section}{END}{after}"))
 }
 
-/// When, where and of what the figures are.
+/// The date, commit, machine and command of a run.
 fn origin() -> Result<String> {
     let date = output("date", &["-u", "+%Y-%m-%d"])?;
     let commit = output("git", &["describe", "--always", "--dirty"])?;
@@ -43,7 +46,7 @@ fn origin() -> Result<String> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     Ok(format!(
         "Measured on {date} at commit `{commit}`, {cores} cores of {model}, by\n\
-         `cargo run --profile dist -p micro-rs-bench -- {}`. Those in bold miss their target.\n",
+         `cargo run --profile dist -p micro-rs-bench -- {}`. Figures in bold miss their target.\n",
         arguments.join(" ")
     ))
 }
@@ -111,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_section_replaces_the_one_between_the_markers() {
+    fn section_replaces_the_text_between_the_markers() {
         let page = format!("a\n{BEGIN}old\n{END}b\n");
         let expected = format!("a\n{BEGIN}new\n{END}b\n");
         assert_eq!(replaced(&page, "new\n").expect("it has markers"), expected);
@@ -119,12 +122,12 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_has_the_markers() {
-        replaced(include_str!("../../../README.md"), "").expect("the README has markers");
+    fn page_of_benchmarks_has_the_markers() {
+        replaced(include_str!("../../../docs/benchmarks.md"), "").expect("the page has markers");
     }
 
     #[test]
-    fn a_missed_target_is_bold() {
+    fn missed_target_is_bold() {
         let mut figures = Figures::default();
         figures.put(0, "packages", Measure::Packages, "micro", 1000.0);
         let section = section(&figures, "here").expect("text is written");

@@ -1,9 +1,9 @@
-//! What a large fleet costs its registry and its clients, and how fast news travels in it.
+//! A large fleet: the load on its registry and clients, and the delay of updates.
 //!
-//! 1,000 services of ten nodes each are registered; 50 clients, each with a runtime and connections of its own,
-//! watch 20 services: ten that all watch and ten of their own. Then the same a tenth as large.
+//! 1,000 services of ten nodes each are registered. 50 clients, each with its own runtime and connections,
+//! watch 20 services: ten that all watch and ten of their own. The same is measured at a tenth of the size.
 
-mod knower;
+mod cached_node;
 mod watchers;
 
 use crate::{
@@ -23,45 +23,43 @@ use std::{
     time::Duration,
 };
 
-pub(crate) use knower::run as run_knower;
-use watchers::{Told, Watchers};
+pub(crate) use cached_node::run as measure_cached_node;
+use watchers::{Propagation, Watchers};
 
-/// Services of the whole fleet.
-const LARGE: usize = 1_000;
+/// Services of the large fleet.
+const SERVICES: usize = 1_000;
 /// Nodes of a service.
 const NODES: usize = 10;
-/// Clients.
 const CLIENTS: usize = 50;
-/// Registrations at a time while the fleet is built.
-const AT_ONCE: usize = 32;
-/// Nodes that join while time is taken.
-const NEWS: usize = 300;
-/// Between two of them.
-const BETWEEN: Duration = Duration::from_millis(20);
-/// For how long requests are counted while nothing happens.
-const REST: Duration = Duration::from_secs(20);
+/// Concurrent registrations while the fleet is built.
+const MAX_CONCURRENT: usize = 32;
+/// Nodes that join during the measurement.
+const JOINING_NODES: usize = 300;
+const JOIN_INTERVAL: Duration = Duration::from_millis(20);
+/// How long the requests of idle clients are counted.
+const IDLE_TIME: Duration = Duration::from_secs(20);
 
-/// How long the registration of the node that is called lasts.
+/// Time to live of the called node.
 const TTL: Duration = Duration::from_secs(60);
 
-/// What is promised: nanoseconds to the last watcher, bytes a node, connections a client.
-const LATEST: Duration = Duration::from_millis(250);
-const NODE_BYTES: f64 = 1024.0;
-const CONNECTIONS: f64 = 32.0;
+/// Promises: time to the last watcher, bytes per node, connections per client.
+const MAX_PROPAGATION: Duration = Duration::from_millis(250);
+const MAX_NODE_BYTES: f64 = 1024.0;
+const MAX_CONNECTIONS: f64 = 32.0;
 
-/// What a fleet came to.
+/// Results of a fleet.
 struct Row {
     backend: &'static str,
     services: usize,
-    told: Told,
+    propagation: Propagation,
     connections: f64,
-    /// Requests a second at rest, of all clients, without calls and with.
+    /// Requests per second of all idle clients, without calls and with.
     rest: (f64, f64),
-    /// Of a fleet so large that what a process takes besides is little.
+    /// Only for the large fleet, in which the rest of the process hardly matters.
     node_bytes: Option<f64>,
 }
 
-/// Runs it on `on`, or on etcd and consul.
+/// Measures on the registries `on`, or on etcd and consul.
 pub(crate) fn run(on: &[String], tenth: bool, form: Form) -> Result<()> {
     crate::process::raise_descriptors()?;
     let on = if on.is_empty() {
@@ -88,8 +86,8 @@ pub(crate) fn run(on: &[String], tenth: bool, form: Form) -> Result<()> {
     let mut wrong = Vec::new();
     for backend in Backend::named(on)? {
         let servers = Servers::new(backend)?;
-        for services in [LARGE / 10, LARGE] {
-            if tenth && services == LARGE {
+        for services in [SERVICES / 10, SERVICES] {
+            if tenth && services == SERVICES {
                 continue;
             }
             let runtime = crate::runtime::runtime(2)?;
@@ -119,7 +117,7 @@ async fn one(backend: &'static Backend, services: usize, servers: &Servers) -> R
             let registry = registry.clone();
             async move { registry.register(&node, None).await }
         })
-        .buffer_unordered(AT_ONCE)
+        .buffer_unordered(MAX_CONCURRENT)
         .try_collect::<Vec<()>>()
         .await
         .map_err(|error| anyhow!("{error}"))?;
@@ -141,31 +139,31 @@ async fn one(backend: &'static Backend, services: usize, servers: &Servers) -> R
     watchers.call(true);
     let rest_and_calls = requests(&proxy).await;
     watchers.call(false);
-    let told = watchers.tell(&*registry, services).await?;
+    let propagation = watchers.measure_propagation(&*registry, services).await?;
     drop(node);
-    let is_large = services >= LARGE;
+    let is_large = services >= SERVICES;
     let node_bytes = is_large
-        .then(|| knower::ask(&direct, services))
+        .then(|| cached_node::measure_in_child(&direct, services))
         .transpose()?;
     servers.down(name).await?;
     Ok(Row {
         backend: backend.name,
         services,
-        told,
+        propagation,
         connections,
         rest: (rest, rest_and_calls),
         node_bytes,
     })
 }
 
-/// What clients ask in a second.
+/// Requests of clients per second.
 async fn requests(proxy: &Proxy) -> f64 {
     let before = proxy.pieces();
-    tokio::time::sleep(REST).await;
-    (proxy.pieces() - before) as f64 / REST.as_secs_f64()
+    tokio::time::sleep(IDLE_TIME).await;
+    (proxy.pieces() - before) as f64 / IDLE_TIME.as_secs_f64()
 }
 
-/// The registry at `url`, with connections of its own.
+/// The registry at `url`, with its own connections.
 fn open(url: &str) -> Result<Arc<dyn Registry>> {
     let registry = plugins(url, Plugins::new())?.open_registry();
     registry.map_err(|error| anyhow!("{error}"))
@@ -176,7 +174,7 @@ fn service(number: usize) -> String {
     format!("scale-{number:04}")
 }
 
-/// A record such as a service of two endpoints makes of itself.
+/// A record as of a service with two endpoints.
 fn node(name: &str, of: usize, number: usize) -> Node {
     let endpoint = |method: &str| {
         let mut endpoint = Endpoint::new(format!("Scale.{method}"));
@@ -201,13 +199,16 @@ fn node(name: &str, of: usize, number: usize) -> Node {
 impl Row {
     fn complaint(&self) -> Option<String> {
         let mut wrong = Vec::new();
-        if self.told.p99 > LATEST {
-            wrong.push(format!("the last watcher knew after {:.0?}", self.told.p99));
+        if self.propagation.p99 > MAX_PROPAGATION {
+            wrong.push(format!(
+                "the last watcher knew after {:.0?}",
+                self.propagation.p99
+            ));
         }
-        if let Some(bytes) = self.node_bytes.filter(|bytes| *bytes > NODE_BYTES) {
+        if let Some(bytes) = self.node_bytes.filter(|bytes| *bytes > MAX_NODE_BYTES) {
             wrong.push(format!("a known node takes {bytes:.0} bytes"));
         }
-        if self.connections > CONNECTIONS {
+        if self.connections > MAX_CONNECTIONS {
             wrong.push(format!("a client has {:.0} connections", self.connections));
         }
         (!wrong.is_empty()).then(|| {
@@ -227,7 +228,10 @@ impl Row {
             return Ok(());
         }
         let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
-        let (p50, p99) = (milliseconds(self.told.p50), milliseconds(self.told.p99));
+        let (p50, p99) = (
+            milliseconds(self.propagation.p50),
+            milliseconds(self.propagation.p99),
+        );
         let nodes = self.services * NODES;
         if form == Form::Json {
             let row = serde_json::json!({

@@ -1,6 +1,6 @@
-//! Fifty clients that watch, each with a runtime and a handle of its own.
+//! Fifty watching clients, each with its own runtime and registry.
 
-use super::{BETWEEN, CLIENTS, NEWS, NODES, node, open, service};
+use super::{CLIENTS, JOIN_INTERVAL, JOINING_NODES, NODES, node, open, service};
 use crate::{outage::call, real::plugins};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use futures_util::{StreamExt as _, stream::SelectAll};
@@ -24,17 +24,17 @@ use tokio::{
 };
 
 /// Services that every client watches, and as many of its own.
-const SHARED: usize = 10;
-/// Calls a second that a client makes when it is told to.
-const CALLS: u64 = 40;
+const SHARED_SERVICES: usize = 10;
+/// Calls per second of a calling client.
+const CALL_RATE: u64 = 40;
 
-/// How long it took until the last watcher knew.
-pub(super) struct Told {
+/// Delay of an update until the last watcher has it.
+pub(super) struct Propagation {
     pub(super) p50: Duration,
     pub(super) p99: Duration,
 }
 
-/// The clients; they end with this.
+/// The clients, which end on drop.
 pub(super) struct Watchers {
     heard: mpsc::UnboundedReceiver<(String, Instant)>,
     calling: Arc<AtomicBool>,
@@ -44,12 +44,14 @@ pub(super) struct Watchers {
 
 /// The services that a client watches.
 fn watched(client: usize, services: usize) -> HashSet<usize> {
-    let own = (0..SHARED).map(|number| SHARED + (client * SHARED + number) % (services - SHARED));
-    (0..SHARED).chain(own).collect()
+    let own = (0..SHARED_SERVICES).map(|number| {
+        SHARED_SERVICES + (client * SHARED_SERVICES + number) % (services - SHARED_SERVICES)
+    });
+    (0..SHARED_SERVICES).chain(own).collect()
 }
 
 impl Watchers {
-    /// Starts them, and waits until each knows the nodes it watches.
+    /// Starts the clients, and waits until each has the nodes that it watches.
     pub(super) async fn start(url: &str, services: usize) -> Result<Self> {
         let (tell, heard) = mpsc::unbounded_channel();
         let (end, ended) = watch::channel(false);
@@ -65,12 +67,12 @@ impl Watchers {
                 };
                 runtime.block_on(async {
                     let ended = tokio::select! {
-                        // The other side has gone: so does this one.
+                        // The receiver is gone.
                         _ = ended.changed() => Ok(()),
                         ended = watch_all(&url, client, services, &tell, &know) => ended,
                         ended = call_at_rest(&url, &calling) => ended,
                     };
-                    // Read only while the others start.
+                    // Received only during the start.
                     let _unread = know.try_send(ended);
                 });
             }));
@@ -88,22 +90,26 @@ impl Watchers {
         Ok(watchers)
     }
 
-    /// Whether each client makes calls.
+    /// Starts or stops the calls of each client.
     pub(super) fn call(&self, calling: bool) {
         self.calling.store(calling, Ordering::Relaxed);
     }
 
-    /// Registers nodes in services that all watch and in others, and takes the time until the last one knows.
-    pub(super) async fn tell(mut self, registry: &dyn Registry, services: usize) -> Result<Told> {
-        let mut times = Vec::with_capacity(NEWS);
+    /// Registers nodes in shared and other services, and measures the delay until the last watcher has them.
+    pub(super) async fn measure_propagation(
+        mut self,
+        registry: &dyn Registry,
+        services: usize,
+    ) -> Result<Propagation> {
+        let mut times = Vec::with_capacity(JOINING_NODES);
         let sets: Vec<_> = (0..CLIENTS)
             .map(|client| watched(client, services))
             .collect();
-        for number in 0..NEWS {
+        for number in 0..JOINING_NODES {
             let of = if number % 2 == 0 {
-                number / 2 % SHARED
+                number / 2 % SHARED_SERVICES
             } else {
-                SHARED + number * 7 % (services - SHARED)
+                SHARED_SERVICES + number * 7 % (services - SHARED_SERVICES)
             };
             let watching = sets.iter().filter(|set| set.contains(&of)).count();
             if watching == 0 {
@@ -121,7 +127,7 @@ impl Watchers {
             while left > 0 {
                 let heard = timeout(Duration::from_secs(10), self.heard.recv()).await;
                 let Ok(Some((id, at))) = heard else {
-                    bail!("{left} of {watching} watchers never heard of `{}`", node.id);
+                    bail!("{left} of {watching} watchers never received `{}`", node.id);
                 };
                 if id == node.id {
                     latest = latest.max(at);
@@ -129,12 +135,12 @@ impl Watchers {
                 }
             }
             times.push(latest - begun);
-            sleep(BETWEEN).await;
+            sleep(JOIN_INTERVAL).await;
         }
         times.sort();
         ensure!(!times.is_empty(), "nobody watched anything");
         let at = |share: usize| times[(times.len() - 1) * share / 100];
-        Ok(Told {
+        Ok(Propagation {
             p50: at(50),
             p99: at(99),
         })
@@ -145,13 +151,13 @@ impl Drop for Watchers {
     fn drop(&mut self) {
         self.end.send_replace(true);
         for thread in self.threads.drain(..) {
-            // One that panicked has said so.
+            // A panic has been printed.
             let _panicked = thread.join();
         }
     }
 }
 
-/// Watches until something goes wrong; says `know` when it knows all, and `tell` of each new node.
+/// Watches until an error; sends to `know` once it has all nodes, and each new node to `tell`.
 async fn watch_all(
     url: &str,
     client: usize,
@@ -169,7 +175,7 @@ async fn watch_all(
     let (mut known, mut knows) = (HashSet::new(), false);
     while let Some(update) = updates.next().await {
         let now = Instant::now();
-        // Of too many questions at once some may have to be asked again, which it says as well.
+        // The registry may refuse some of many concurrent requests, which are repeated.
         if let Update::Set { nodes, .. } = update {
             for node in nodes {
                 if !known.contains(&node.id) {
@@ -188,15 +194,15 @@ async fn watch_all(
     bail!("the watches ended")
 }
 
-/// Makes calls while it is told to, and never ends.
+/// Makes calls while `calling` is set. Never ends.
 async fn call_at_rest(url: &str, calling: &AtomicBool) -> Result<()> {
     let parts = Plugins::new().discovery(|discovery| discovery.snapshots = Snapshots::Off);
     let client = plugins(url, parts)?.client();
     let client = client.map_err(|error| anyhow!("{error}"))?;
-    // From the first call on, this service is watched too, at rest as well.
+    // From the first call on, the client watches this service, too.
     call(&client, 0).await.map_err(|error| anyhow!("{error}"))?;
     loop {
-        sleep(Duration::from_millis(1000 / CALLS)).await;
+        sleep(Duration::from_millis(1000 / CALL_RATE)).await;
         if calling.load(Ordering::Relaxed) {
             call(&client, 1).await.map_err(|error| anyhow!("{error}"))?;
         }

@@ -60,7 +60,7 @@ async fn served() -> (Running, Client) {
         .serve()
         .await
         .unwrap();
-    let client = running.client().unwrap();
+    let client = running.client();
     (running, client)
 }
 

@@ -95,7 +95,7 @@ async fn service_beside_messages_of_its_ends_is_called_service() {
         .serve()
         .await
         .unwrap();
-    let client = running.client().unwrap();
+    let client = running.client();
     let game = GameServiceClient::new(&client, "game");
     let answer = game.play(&Context::new(), GameServer {}).await.unwrap();
     assert_eq!(answer, GameClient {});

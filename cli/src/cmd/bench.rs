@@ -9,37 +9,36 @@ use serde_json::Value;
 use crate::{
     arguments,
     failure::{Failure, Result},
-    load::{self, Pace, Recorder, Summary},
+    load::{self, LoadMode, Recorder, Summary},
     reflection::{Form, Json, Protobuf},
     session::Session,
     signals,
     target::{Shape, Target, shape_of},
 };
 
-/// Callers in a closed loop unless said.
-const CALLERS: usize = 16;
+const DEFAULT_CALLERS: usize = 16;
 
-/// Call an endpoint again and again, and show how fast and how reliably it answers
+/// Put load on an endpoint, and show throughput, latency and errors
 ///
-/// With `--rate`, calls are due at their times whether or not earlier ones came back, and latency
-/// counts from when a call was due. With `--concurrency`, each caller waits for its answer first.
+/// With `--rate`, calls start at fixed times, whether or not earlier ones have ended, and latency
+/// counts from those times. With `--concurrency`, each caller waits for an answer before its next call.
 #[derive(Args)]
 pub(crate) struct Bench {
     #[command(flatten)]
     target: Target,
-    /// The request; an empty message if unsaid
+    /// The request; an empty message by default
     #[arg(value_name = "JSON", default_value = "{}", hide_default_value = true)]
     request: String,
-    /// Calls a second, in an open loop
+    /// Calls per second, as an open loop
     #[arg(long, value_name = "N", value_parser = rate, conflicts_with = "concurrency")]
     rate: Option<f64>,
-    /// Callers, each with one call in flight; 16 if neither this nor a rate is given
+    /// Callers, each with one call in flight, as a closed loop; 16 by default
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     concurrency: Option<u16>,
-    /// For how long
+    /// Duration of the load
     #[arg(long, value_name = "DURATION", default_value = "20s", value_parser = arguments::duration)]
     duration: Duration,
-    /// Give each call up after this long; 5 s if unsaid
+    /// Timeout of each call; 5 s by default
     #[arg(long, value_name = "DURATION", value_parser = arguments::duration)]
     timeout: Option<Duration>,
 }
@@ -47,7 +46,7 @@ pub(crate) struct Bench {
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(rate) if (0.01..=1e6).contains(&rate) => Ok(rate),
-        _ => Err("write a number of calls a second, at most a million".to_owned()),
+        _ => Err("write a number of calls per second, at most a million".to_owned()),
     }
 }
 
@@ -59,15 +58,15 @@ impl Bench {
 
     async fn bench(self, session: &Session, request: Value) -> Result {
         let plugins = self.target.plugins(session).await?;
-        let found = self.target.find(session, &plugins).await?;
-        found.check(session, &request)?;
+        let info = self.target.find(session, &plugins).await?;
+        info.check(session, &request)?;
         let client = plugins.client()?;
         let reflected = self.target.reflected(session, &client).await?;
-        let shape = reflected.as_ref().map(shape_of).or(found.shape);
+        let shape = reflected.as_ref().map(shape_of).or(info.shape);
         if shape.is_some_and(|shape| shape != Shape::Unary) {
             let endpoint = &self.target.endpoint;
             return Err(Failure::Usage(format!(
-                "endpoint `{endpoint}` streams, which cannot be put under load from here"
+                "endpoint `{endpoint}` streams; `micro bench` measures unary endpoints"
             )));
         }
         let recorder = load::recorder();
@@ -96,7 +95,7 @@ impl Bench {
         }
     }
 
-    /// Makes the calls, until the end or until the person has seen enough.
+    /// Makes the calls, until the end or a signal.
     async fn load<F: Form>(
         self,
         client: &Client,
@@ -104,9 +103,9 @@ impl Bench {
         request: Value,
         recorder: Arc<Recorder>,
     ) -> Result {
-        let pace = match self.rate {
-            Some(rate) => Pace::Rate(rate),
-            None => Pace::Callers(self.concurrency.map_or(CALLERS, usize::from)),
+        let mode = match self.rate {
+            Some(rate) => LoadMode::Rate(rate),
+            None => LoadMode::Callers(self.concurrency.map_or(DEFAULT_CALLERS, usize::from)),
         };
         let method = self
             .target
@@ -124,10 +123,10 @@ impl Bench {
                 call.await.map(drop)
             }
         };
-        let seen_enough = signals::end()?;
+        let interrupted = signals::end()?;
         tokio::select! {
-            done = load::run(pace, self.duration, recorder, call) => done,
-            () = seen_enough => Ok(()),
+            done = load::run(mode, self.duration, recorder, call) => done,
+            () = interrupted => Ok(()),
         }
     }
 }

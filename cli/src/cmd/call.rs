@@ -22,13 +22,13 @@ use crate::{
 pub(crate) struct Call {
     #[command(flatten)]
     target: Target,
-    /// The request; an empty message if unsaid
+    /// The request; an empty message by default
     #[arg(value_name = "JSON", default_value = "{}", hide_default_value = true)]
     request: String,
-    /// Show which nodes were known, which was picked and why, and how each attempt went
+    /// Show the nodes considered, the one picked and why, and the outcome of each attempt
     #[arg(long)]
     explain: bool,
-    /// Give up after this long; 5 s if unsaid
+    /// Timeout; 5 s by default
     #[arg(long, value_name = "DURATION", value_parser = arguments::duration)]
     timeout: Option<Duration>,
 }
@@ -41,12 +41,12 @@ impl Call {
 
     async fn call(&self, session: &Session, request: Value) -> Result {
         let plugins = self.target.plugins(session).await?;
-        let found = self.target.find(session, &plugins).await?;
+        let info = self.target.find(session, &plugins).await?;
         let target = &self.target;
-        if found.shape.is_some_and(|shape| shape != Shape::Unary) {
+        if info.shape.is_some_and(|shape| shape != Shape::Unary) {
             return Err(self.streams());
         }
-        found.check(session, &request)?;
+        info.check(session, &request)?;
         let client = plugins.client()?;
         match target.reflected(session, &client).await? {
             None => self.print(session, &client, &Json, request).await,
@@ -69,7 +69,7 @@ impl Call {
             .target
             .method::<F, F::Message, F::Message>(client, form);
         let call = method.call(&Context::new(), form.encode(request)?);
-        session.print(form.decode(self.made(session, call).await?)?)
+        session.print(form.decode(self.send(session, call).await?)?)
     }
 
     fn streams(&self) -> Failure {
@@ -81,8 +81,8 @@ impl Call {
         ))
     }
 
-    /// Makes a call with the options given, and gives the reply.
-    async fn made<In, Out: Payload>(
+    /// Makes the call with the options of the command.
+    async fn send<In, Out: Payload>(
         &self,
         session: &Session,
         call: RequestBuilder<'_, In, Out>,
@@ -106,8 +106,8 @@ impl Call {
     }
 }
 
-/// A call's failure. That a handler did not find something says nothing about the names given here: only
-/// what never reached one does.
+/// A call's failure. `NotFound` of a handler is no error in the names given to the command; only that of a
+/// call that reached no handler is.
 pub(super) fn failure(error: Error) -> Failure {
     match (error.code(), error.outcome()) {
         (Code::NotFound, Outcome::NotSent | Outcome::Rejected) => {

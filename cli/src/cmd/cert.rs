@@ -11,36 +11,36 @@ use crate::{
     session::Session,
 };
 
-/// Make certificates for development, and an authority for them
+/// Create certificates for development, and an authority for them
 ///
-/// The first time it makes an authority in the directory: `ca.pem` and `ca-key.pem`. Each time it makes a
-/// certificate of it, `cert.pem` and `key.pem`, which running services take up without a restart. Who
-/// has `ca-key.pem` can be anyone to those that trust `ca.pem`: it is for development.
+/// The first run creates an authority in the directory: `ca.pem` and `ca-key.pem`. Each run creates a
+/// certificate signed by it, `cert.pem` and `key.pem`, which running services load without a restart. Everybody
+/// who has `ca-key.pem` can impersonate any service to clients that trust `ca.pem`: use it for development only.
 #[derive(Args)]
 pub(crate) struct Cert {
     /// The directory to write to
     #[arg(long, value_name = "DIR", default_value = "certs")]
     out: PathBuf,
-    /// A name or an address that the certificate is for; may be repeated
+    /// Name or address for the certificate; repeatable; the loopback names by default
     #[arg(long = "name", value_name = "NAME", num_args = 1..)]
     names: Vec<String>,
-    /// For how many days it is valid
+    /// Days until the certificate expires
     #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=36_500))]
     days: u32,
-    /// Make one for a client of this name instead: `NAME.pem` and `NAME-key.pem`
+    /// Create a client certificate for this name instead: `NAME.pem` and `NAME-key.pem`
     #[arg(long, value_name = "NAME", conflicts_with = "names")]
     client: Option<String>,
 }
 
-/// Where a service in development is reached.
-const HERE: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+/// Names of a service in development.
+const DEFAULT_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 impl Cert {
     pub(crate) fn run(self, session: &Session) -> Result {
         let client = self.client.as_deref();
         let names = match client {
             Some(name) => vec![check_client(name)?.to_owned()],
-            None if self.names.is_empty() => HERE.map(str::to_owned).to_vec(),
+            None if self.names.is_empty() => DEFAULT_NAMES.map(str::to_owned).to_vec(),
             None => self.names.clone(),
         };
         let authority = Authority::in_directory(&self.out)?;
@@ -66,7 +66,7 @@ impl Cert {
         Ok(())
     }
 
-    /// How to use what was made.
+    /// How to use the certificate.
     fn hint(&self, ca: &Path, certificate: &Path, key: &Path, names: &[String]) -> String {
         let (ca, certificate, key) = (ca.display(), certificate.display(), key.display());
         let own = format!("--tls-cert={certificate} --tls-key={key}");
@@ -84,7 +84,7 @@ impl Cert {
     }
 }
 
-/// Names that a client's files can have.
+/// Checks that a client's name can name its files.
 fn check_client(name: &str) -> Result<&str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     // These files are the authority's and the service's.

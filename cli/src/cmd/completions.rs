@@ -8,7 +8,7 @@ use crate::{Micro, failure::Result, session::Session};
 /// Print a shell's completion script
 #[derive(Args)]
 pub(crate) struct Completions {
-    /// Which shell
+    /// The shell
     shell: Shell,
 }
 

@@ -1,12 +1,12 @@
-//! `micro demo`: services that are killed, hung and replaced under load, and callers that do not notice.
+//! `micro demo`: kills, hangs and replaces services under load, and shows that no call fails.
 
-mod board;
 mod fleet;
 mod node;
-mod place;
 mod plan;
+mod progress;
+mod results;
 mod screen;
-mod verdict;
+mod temp_dir;
 
 use std::{
     cell::RefCell,
@@ -20,35 +20,35 @@ use micro::{Client, Context, Plugins, client::Method, registry::Local};
 use tokio::time::{MissedTickBehavior, interval};
 
 use self::{
-    board::{Answers, Board},
     fleet::Fleet,
-    place::Place,
     plan::plan,
+    progress::{Answers, Progress},
+    results::Results,
     screen::Screen,
-    verdict::Verdict,
+    temp_dir::TempDir,
 };
 use super::sample::{Greeting, Hello};
 use crate::{
     failure::{Failure, Result},
-    load::{self, Counts, Pace, Summary},
+    load::{self, Counts, LoadMode, Summary},
     session::Session,
     signals,
 };
 
 /// See services killed, hung and replaced under load without a call that fails
 ///
-/// Starts greeters as processes of their own and calls them at a steady rate, while one after another
-/// is killed (SIGKILL), stopped for 3 s (SIGSTOP) or told to leave (SIGTERM), and comes back. Needs no
-/// server and no network. Latency counts from when a call was due.
+/// Starts greeters, each in its own process, and calls them at a constant rate. One after another
+/// is killed (SIGKILL), stopped for 3 s (SIGSTOP) or shut down (SIGTERM), and comes back. Needs no
+/// server and no network. Latency counts from the time when a call was due.
 #[derive(Args)]
 pub(crate) struct Demo {
-    /// How long the calls go on
+    /// Duration of the load
     #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     seconds: u64,
-    /// Calls a second
+    /// Calls per second
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rate: u32,
-    /// Greeters; two of them always serve
+    /// Number of greeters; at most one is down at a time
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(3..=64))]
     nodes: u8,
 }
@@ -67,9 +67,11 @@ impl Demo {
     async fn demo(self, session: &Session) -> Result {
         let count = usize::from(self.nodes);
         let run = Duration::from_secs(self.seconds);
-        let place = Place::new()?;
-        let mut fleet = Fleet::start(count, place.path()).await?;
-        let client = Plugins::new().registry(Local::at(place.path())).client()?;
+        let directory = TempDir::new()?;
+        let mut fleet = Fleet::start(count, directory.path()).await?;
+        let client = Plugins::new()
+            .registry(Local::at(directory.path()))
+            .client()?;
         let terminal = io::stdout().is_terminal();
         if !session.json() {
             let (rate, seconds) = (self.rate, self.seconds);
@@ -80,19 +82,19 @@ impl Demo {
         let answers = Answers::new(count);
         let recorder = load::recorder();
         let mut all = load::no_calls();
-        let board = RefCell::new(Board::new(count));
+        let progress = RefCell::new(Progress::new(count));
         let hello = client.method("greeter", "Greeter.Hello");
         let counts = answers.clone();
         let call = move || greet(hello.clone(), counts.clone());
-        let pace = Pace::Rate(self.rate.into());
+        let mode = LoadMode::Rate(self.rate.into());
         let mut screen = Screen::new(session, terminal);
         {
-            let mut load = pin!(load::run(pace, run, recorder.clone(), call));
-            let mut faults = pin!(fleet.suffer(plan(run), &board));
+            let mut load = pin!(load::run(mode, run, recorder.clone(), call));
+            let mut faults = pin!(fleet.inject_faults(plan(run), &progress));
             let mut faulted = false;
-            let mut look = interval(Duration::from_millis(if terminal { 500 } else { 1000 }));
-            look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            look.tick().await;
+            let mut refresh = interval(Duration::from_millis(if terminal { 500 } else { 1000 }));
+            refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            refresh.tick().await;
             loop {
                 tokio::select! {
                     done = &mut load => break done?,
@@ -100,13 +102,13 @@ impl Demo {
                         faulted = true;
                         result?;
                     }
-                    _ = look.tick() => {
-                        let mut board = board.borrow_mut();
-                        board.share(&answers);
+                    _ = refresh.tick() => {
+                        let mut progress = progress.borrow_mut();
+                        progress.update_shares(&answers);
                         let now = recorder.take();
                         all += &now;
                         let all = figures(&client, &all);
-                        screen.show(session, &board, &Summary::of(&now), &all)?;
+                        screen.show(session, &progress, &Summary::of(&now), &all)?;
                     }
                 }
             }
@@ -115,11 +117,11 @@ impl Demo {
         let all = figures(&client, &all);
         fleet.end().await?;
         let ejected = client.stats("greeter").ejections;
-        Verdict::new(&all, ejected, &board.borrow()).pronounce(session, &recorder.take_errors())
+        Results::new(&all, ejected, &progress.borrow()).print(session, &recorder.take_errors())
     }
 }
 
-/// Makes one call and counts whose answer it was.
+/// Makes one call and counts the answer for its node.
 async fn greet(hello: Method<Hello, Greeting>, answers: Answers) -> micro::Result<()> {
     let name = "John".to_owned();
     let greeting = hello.call(&Context::new(), Hello { name }).await?;

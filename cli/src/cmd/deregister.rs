@@ -8,7 +8,7 @@ use crate::{
     session::Session,
 };
 
-/// Take a node out of the registry
+/// Remove a node from the registry
 #[derive(Args)]
 pub(crate) struct Deregister {
     /// `{"service":…,"id":…}`, or a service with its `nodes`, as registries store it

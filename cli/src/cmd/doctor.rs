@@ -13,16 +13,17 @@ use crate::{
     session::Session,
 };
 
-/// Check the registry, its nodes and the broker: reached, how fast, what is permitted, how old the data is, what to do
+/// Check the registry, its nodes and the broker, and print what to do about failures
 ///
-/// Connects to each registered node, and says which are unreachable, loopback or answered by another service.
-/// Registers a node `micro-doctor-…` for some seconds and sends an event on a topic of such a name.
+/// Checks access, latency, permissions and age of the data. Connects to each registered node, and reports those that are
+/// unreachable, at a loopback address, or answered by another service. Registers a node `micro-doctor-…` for some
+/// seconds, and publishes an event on a topic with that name.
 #[derive(Args)]
 pub(crate) struct Doctor {
-    /// How long to wait for each answer
+    /// Timeout of each check
     #[arg(long, value_name = "DURATION", value_parser = arguments::duration, default_value = "5s")]
     timeout: Duration,
-    /// Look at the sets that a client keeps for a start without its registry here, not where they usually are
+    /// Directory of the snapshots that clients start from while the registry is unreachable; the usual one by default
     #[arg(long, value_name = "DIRECTORY")]
     snapshots: Option<PathBuf>,
 }
@@ -51,7 +52,7 @@ impl Doctor {
         })?;
         reports.extend(kept.iter().map(|directory| snapshots::look(directory)));
         reports.extend(nodes);
-        let ill = reports.iter().filter(|report| !report.is_well()).count();
+        let failed = reports.iter().filter(|report| !report.has_passed()).count();
         if session.json() {
             session.print(json!(reports.iter().map(Report::json).collect::<Vec<_>>()))?;
         } else {
@@ -59,10 +60,10 @@ impl Doctor {
                 session.print_styled(report.text(session.coloured()))?;
             }
         }
-        match ill {
+        match failed {
             0 => Ok(()),
             _ => Err(Failure::Failed(format!(
-                "{ill} of {} are not well",
+                "{failed} of {} are not well",
                 reports.len()
             ))),
         }

@@ -11,16 +11,16 @@ use crate::{
     session::Session,
 };
 
-/// Write the Rust code of `.proto` files: messages, and services as traits
+/// Generate Rust code from `.proto` files: messages, and services as traits
 #[derive(Args)]
 pub(crate) struct Generate {
-    /// Files, whose packages become files of their names, such as `greeter.rs`
+    /// Files to compile; each package becomes a file such as `greeter.rs`
     #[arg(value_name = "FILE.proto", required = true)]
     files: Vec<PathBuf>,
-    /// Look for files and their imports here; in the directories of the files if unsaid
+    /// Directory of imports; the directories of the files by default
     #[arg(long, value_name = "DIR")]
     include: Vec<PathBuf>,
-    /// Write here
+    /// Directory to write to
     #[arg(long, value_name = "DIR", default_value = ".")]
     out: PathBuf,
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     failure::Result,
-    lookup, offered,
+    grpc_services, lookup,
     session::Session,
     table::{Cell, Colour, Table},
 };
@@ -17,7 +17,7 @@ pub(crate) struct Get {
     /// The service's name
     #[arg(required_unless_present = "address")]
     service: Option<String>,
-    /// Show what the gRPC server at this address offers, by its reflection
+    /// Show the services of the gRPC server at this address, by its reflection
     #[arg(long, value_name = "ADDRESS", conflicts_with = "service")]
     address: Option<String>,
 }
@@ -25,7 +25,7 @@ pub(crate) struct Get {
 impl Get {
     pub(crate) fn run(self, session: &Session) -> Result {
         if let Some(address) = &self.address {
-            return session.block_on(offered::print(session, address));
+            return session.block_on(grpc_services::print(session, address));
         }
         let service = self.service.unwrap_or_default();
         let nodes = session.block_on(async {
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_field_tree_is_read_in_a_line() {
+    fn field_tree_is_printed_on_one_line() {
         let of = |name: &str, kind: &str, values| Value::new(name, kind).with_values(values);
         let id = || of("id", "u64", vec![]);
         let tree = of(

@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 use crate::{
     failure::{Failure, Result},
-    nodes::{Answered, Nodes},
+    nodes::{NodeAnswer, Nodes},
     session::Session,
     table::{Cell, Colour, Table},
 };
 
-/// Ask every node of a service how it is
+/// Show the health of every node of a service
 #[derive(Args)]
 pub(crate) struct Health {
     #[command(flatten)]
@@ -69,27 +69,32 @@ fn warnings(health: &Value) -> String {
     warnings.collect::<Vec<_>>().join("; ")
 }
 
-/// `ok`, `leaving`, `unregistered`, `replaced` or `failed`, and why.
-fn state(answered: &Answered) -> (&'static str, String) {
+/// `ok`, `leaving`, `not ready`, `unregistered`, `replaced` or `failed`, and why.
+fn state(answered: &NodeAnswer) -> (&'static str, String) {
     let health = match &answered.answer {
         Ok(health) => health,
         Err(error) if error.reason().as_deref() == Some("WRONG_SERVER") => {
             return ("replaced", format!("another server answers here: {error}"));
         }
         Err(error) if error.code() == Code::NotFound => {
-            let why = "it does not serve `Debug.Health` here; see its `--ops` and `--ops-address`";
+            let why = "it does not serve `Debug.Health` at this address; see its `--ops` and `--ops-address`";
             return ("hidden", why.to_owned());
         }
         Err(error) => return ("failed", error.to_string()),
     };
-    // Go's nodes say only `status`.
+    // Nodes of go-micro send `status` only.
     let is = |name: &str| health.get(name).and_then(Value::as_bool).unwrap_or(true);
     let reason = health
         .get("reason")
         .and_then(Value::as_str)
         .unwrap_or_default();
     match health.get("status").and_then(Value::as_str) {
-        Some("ok") if !is("ready") => ("leaving", "it drains and takes no new work".to_owned()),
+        Some("ok") if !is("ready") => match failed_checks(health) {
+            checks if checks.is_empty() => {
+                ("leaving", "it drains and takes no new calls".to_owned())
+            }
+            checks => ("not ready", format!("failed health checks: {checks}")),
+        },
         Some("ok") if !is("registered") => ("unregistered", reason.to_owned()),
         Some("ok") => match reason {
             "" => ("ok", warnings(health)),
@@ -97,4 +102,13 @@ fn state(answered: &Answered) -> (&'static str, String) {
         },
         _ => ("failed", health.to_string()),
     }
+}
+
+/// The names of the health checks that failed.
+fn failed_checks(health: &Value) -> String {
+    let checks = health.get("checks").and_then(Value::as_object);
+    let failed = checks.into_iter().flatten();
+    let failed = failed.filter(|(_, result)| !["ok", "not run"].map(Value::from).contains(result));
+    let names: Vec<_> = failed.map(|(name, _)| format!("`{name}`")).collect();
+    names.join(", ")
 }

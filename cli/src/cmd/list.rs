@@ -14,7 +14,7 @@ use crate::{
 /// List the services
 #[derive(Args)]
 pub(crate) struct List {
-    /// Show what else the registry keeps under a name as well: topics that are subscribed to, weights
+    /// Show topics with subscriptions, and weights, too
     #[arg(long)]
     all: bool,
 }
@@ -30,7 +30,7 @@ impl List {
                     continue;
                 }
                 let nodes = registry.get(&name).await.map_err(Failure::Registry)?;
-                // One may have left meanwhile.
+                // The last node may have left meanwhile.
                 if nodes.is_empty() {
                     continue;
                 }
@@ -52,7 +52,7 @@ impl List {
     }
 }
 
-/// Whether a name is that of a service: neither a topic's subscriptions nor what `weight` keeps.
+/// Whether a name is a service's: not a topic's, nor that of the weights.
 fn is_service(name: &str) -> bool {
     name != WEIGHTS && !name.starts_with(TOPICS)
 }

@@ -6,7 +6,7 @@ use clap::{Args, CommandFactory};
 
 use crate::{Micro, failure::Result, session::Session};
 
-/// Print the manual page, for `man -l -`
+/// Print the manual page; read it with `man -l -`
 #[derive(Args)]
 pub(crate) struct Man;
 

@@ -1,6 +1,6 @@
 //! The commands, one file each.
 //!
-//! A file has a struct of its arguments and `run(self, &Session)`, which is all that this file knows of it.
+//! Each file has a struct with the command's arguments and the method `run(self, &Session)`.
 
 mod bench;
 mod call;

@@ -12,21 +12,21 @@ use crate::{
     session::Session,
 };
 
-/// How long acknowledgements are waited for unless said: as long as a handler may take.
-const WAIT: Duration = Duration::from_secs(30);
+/// As long as a handler may take.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Publish an event, and say how many received it
+/// Publish an event, and print the number of receivers
 #[derive(Args)]
 pub(crate) struct Publish {
     /// The topic's name
     topic: String,
-    /// The event
+    /// The body of the event
     #[arg(value_name = "JSON")]
     event: String,
-    /// Metadata to send along; may be given more than once
+    /// Metadata of the event; repeatable
     #[arg(long, value_name = "NAME=VALUE", value_parser = arguments::pair)]
     metadata: Vec<(String, String)>,
-    /// Wait this long for acknowledgements; 30 s if unsaid
+    /// Timeout of acknowledgements; 30 s by default
     #[arg(long, value_name = "DURATION", value_parser = arguments::duration)]
     timeout: Option<Duration>,
 }
@@ -45,12 +45,12 @@ impl Publish {
         if let Some(timeout) = self.timeout {
             context = context.with_timeout(timeout);
         }
-        // As it was typed: a number keeps its digits.
+        // The text of the user, so that numbers keep their digits.
         let event = Event::new(ContentType::Json, self.event.clone()).with_context(context);
         let client = session.plugins()?.client()?;
         let received = client.publish_raw(&self.topic, event).await?;
-        // What is not acknowledged yet is held by this process.
-        let waits = self.timeout.unwrap_or(WAIT);
+        // This process holds events that are not acknowledged yet.
+        let waits = self.timeout.unwrap_or(DEFAULT_TIMEOUT);
         let flushed = tokio::time::timeout(waits, client.broker().flush()).await;
         if flushed.is_err() {
             return Err(Failure::Failed(format!(
@@ -59,7 +59,7 @@ impl Publish {
             )));
         }
         if received == 0 {
-            session.say(&format!("nobody is subscribed to `{}`", self.topic));
+            session.say(&format!("`{}` has no subscribers", self.topic));
         }
         if session.json() {
             return session.print(json!({ "received": received }));

@@ -3,18 +3,19 @@
 use clap::Args;
 
 use crate::{
+    ephemeral,
     failure::{Failure, Result},
-    held, record,
+    record,
     session::Session,
     signals,
 };
 
-/// Register a node by hand; it stays until it is deregistered
+/// Register a node until it is deregistered
 ///
-/// Registries that keep nothing themselves, `mdns` and `nats`, have it as long as this command runs: until Ctrl-C.
+/// The registries `mdns` and `nats` do not store records: there the node is registered while this command runs.
 #[derive(Args)]
 pub(crate) struct Register {
-    /// `{"service":…,"id":…,"address":…}`, and `version`, `metadata`, `endpoints` if need be; or a
+    /// `{"service":…,"id":…,"address":…}`, with optional `version`, `metadata` and `endpoints`; or a
     /// service with its `nodes`, as registries store it
     #[arg(value_name = "JSON")]
     record: String,
@@ -37,7 +38,7 @@ impl Register {
                 registered.map_err(Failure::Registry)?;
                 session.say(&format!("registered `{}`", node.id));
             }
-            held::until(end, session, &*registry, &nodes).await
+            ephemeral::hold(end, session, &*registry, &nodes).await
         })
     }
 }

@@ -7,13 +7,13 @@ use clap::{Args, Subcommand};
 use crate::{
     arguments,
     copy::{self, Copy},
+    ephemeral,
     failure::{Failure, Result},
-    held,
     session::Session,
     signals,
 };
 
-/// Move a fleet's records between registries
+/// Copy records between registries
 #[derive(Args)]
 pub(crate) struct Registry {
     #[command(subcommand)]
@@ -27,22 +27,21 @@ enum Command {
 
 /// Copy all records of one registry to another, with metadata, versions and endpoints
 ///
-/// Both are named by URL, credentials and all: `etcd://USER:PASSWORD@HOST?namespace=N&tls=true`. Records that are
-/// there already, and the same, are left alone. What is copied stays until it is deregistered, unless there is a
-/// `--ttl`.
+/// Registries are given by URL, with credentials: `etcd://USER:PASSWORD@HOST?namespace=N&tls=true`. Records that the
+/// target has already are not written. Copied records stay until they are deregistered, unless `--ttl` is set.
 #[derive(Args)]
 struct CopyOf {
     /// The registry to read, such as `consul://HOST`
     from: String,
     /// The registry to write to, such as `etcd://HOST`
     to: String,
-    /// Records go when this has passed; with `--watch` they are renewed
+    /// Time to live of copied records; `--watch` renews them
     #[arg(long, value_name = "DURATION", value_parser = arguments::duration)]
     ttl: Option<Duration>,
-    /// Go on copying what comes, changes and goes, until Ctrl-C
+    /// Copy changes, too, until Ctrl-C
     #[arg(long, conflicts_with = "dry_run")]
     watch: bool,
-    /// Write nothing, and say what would be written
+    /// Write nothing, and print what would be written
     #[arg(long)]
     dry_run: bool,
 }
@@ -57,16 +56,16 @@ impl Registry {
 impl CopyOf {
     fn run(self, session: &Session) -> Result {
         session.block_on(async {
-            // From before the first record is written, so that no signal cuts the counts off.
+            // Before the first write, so that a signal cannot prevent the printing of the counts.
             let end = signals::end()?;
             let (from, to) = (
                 Session::registry_at(&self.from)?,
                 Session::registry_at(&self.to)?,
             );
             Session::writable(&*to)?;
-            if let Some(name) = held::by(&*to).filter(|_| !self.watch && !self.dry_run) {
+            if let Some(name) = ephemeral::name(&*to).filter(|_| !self.watch && !self.dry_run) {
                 return Err(Failure::Usage(format!(
-                    "registry `{name}` keeps nothing itself, it has records as long as this runs; add `--watch`"
+                    "registry `{name}` does not store records, it has them while this command runs; add `--watch`"
                 )));
             }
             let mut copy = Copy::new(to, self.ttl, self.dry_run);

@@ -1,7 +1,7 @@
-//! `micro sample greeter|counter`: the services that the demo and the tests are made of. Hidden.
+//! `micro sample greeter|counter`: services of the demo and the tests. Hidden.
 //!
-//! A process that runs one says `ready ID ADDRESS` on stdout once it is registered, and `executed N`
-//! when it has ended well. It ends with whoever holds the other end of its stdin.
+//! The process prints `ready ID ADDRESS` once it is registered, and `executed N`
+//! after a graceful end. It ends when its stdin is closed.
 
 use std::{
     io::Read,
@@ -84,7 +84,7 @@ fn greeter(id: &str, executed: Arc<AtomicU64>) -> Service {
         let (node, executed) = (node.clone(), executed.clone());
         async move {
             executed.fetch_add(1, Relaxed);
-            Ok(Greeting {
+            Ok::<_, micro::Error>(Greeting {
                 msg: format!("Hello {}", hello.name),
                 node: node.to_string(),
             })
@@ -100,20 +100,20 @@ fn counter(executed: Arc<AtomicU64>) -> Service {
         async move {
             executed.fetch_add(1, Relaxed);
             let total = total.fetch_add(add.n, Relaxed) + add.n;
-            Ok(Total { total })
+            Ok::<_, micro::Error>(Total { total })
         }
     };
     Service::new("counter").handle("Counter.Add", add)
 }
 
-/// Has this process end when its parent does, however that ends: the kernel closes its pipe.
+/// Ends this process with its parent: the kernel closes the pipe of stdin.
 fn end_with_parent() -> Result {
-    // A stopped process cannot see its stdin close. Where the system knows this signal it is killed
-    // instead, once the thread that started it has ended.
+    // A stopped process cannot see its stdin close. On Linux the kernel kills it
+    // once the thread that started it has ended.
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
         .map_err(Failure::because("the parent cannot be watched"))?;
-    // Waits in a read for all of the process's life, which it ends.
+    // Blocks in a read until the parent ends.
     std::thread::Builder::new()
         .name("parent".into())
         .spawn(|| {

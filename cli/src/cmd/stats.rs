@@ -12,7 +12,7 @@ use crate::{
     table::{Cell, Colour, Table},
 };
 
-/// Ask every node of a service what it has done, by endpoint
+/// Show the requests and latencies of every node of a service, by endpoint
 #[derive(Args)]
 pub(crate) struct Stats {
     #[command(flatten)]
@@ -65,7 +65,7 @@ impl Stats {
     }
 }
 
-/// A row an endpoint; one of the sums for a node that does not count by endpoint, as Go's do not.
+/// A row for each endpoint; one row of sums for a node that does not count by endpoint, such as one of go-micro.
 fn rows(table: &mut Table, node: &str, stats: &Value) {
     let count = |of: &Value, name: &str| of.get(name).and_then(Value::as_u64).unwrap_or(0);
     let endpoints = stats.get("endpoints").and_then(Value::as_array);
@@ -98,7 +98,7 @@ fn rows(table: &mut Table, node: &str, stats: &Value) {
     }
 }
 
-/// A latency for people; `-` where nothing was measured.
+/// A latency; `-` if there is none.
 fn latency(endpoint: &Value, name: &str) -> String {
     match endpoint.get(name).and_then(Value::as_f64) {
         Some(us) if us > 0.0 => format!("{:.1?}", Duration::from_secs_f64(us / 1e6)),

@@ -13,27 +13,27 @@ use crate::{
     failure::{Failure, Result},
     reflection::{Form, Json, Protobuf},
     session::Session,
-    target::{Found, Shape, Target, shape_of},
+    target::{EndpointInfo, Shape, Target, shape_of},
 };
 
-/// Stream messages, one a line on stdin, and print the replies, one a line
+/// Send messages from stdin as a stream, and print the replies; one message per line
 #[derive(Args)]
 pub(crate) struct Stream {
     #[command(flatten)]
     target: Target,
-    /// The one request, instead of those on stdin
+    /// A single request, instead of lines from stdin
     #[arg(value_name = "JSON")]
     request: Option<String>,
-    /// Give up after this long; never if unsaid
+    /// Timeout; none by default
     #[arg(long, value_name = "DURATION", value_parser = arguments::duration)]
     timeout: Option<Duration>,
 }
 
-/// A stream lasts as long as its ends want it to; a call needs some number.
-const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
+/// A call needs a timeout; a year means none.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(365 * 86_400);
 
-/// Messages read ahead of what the server takes.
-const AHEAD: usize = 16;
+/// Messages read from stdin before the server takes them.
+const READ_AHEAD: usize = 16;
 
 impl Stream {
     pub(crate) fn run(self, session: &Session) -> Result {
@@ -46,32 +46,32 @@ impl Stream {
 
     async fn stream(&self, session: &Session, request: Option<Value>) -> Result {
         let plugins = self.target.plugins(session).await?;
-        let found = self.target.find(session, &plugins).await?;
+        let info = self.target.find(session, &plugins).await?;
         let client = plugins.client()?;
         let reflected = self.target.reflected(session, &client).await?;
-        let shape = reflected.as_ref().map(shape_of).or(found.shape);
-        let wire = Wire {
+        let shape = reflected.as_ref().map(shape_of).or(info.shape);
+        let call = StreamCall {
             command: self,
             session,
             client: &client,
-            found: &found,
+            info: &info,
         };
         match reflected {
-            None => wire.stream(&Json, shape, request).await,
-            Some(method) => wire.stream(&Protobuf::of(&method), shape, request).await,
+            None => call.stream(&Json, shape, request).await,
+            Some(method) => call.stream(&Protobuf::of(&method), shape, request).await,
         }
     }
 }
 
-/// What a stream works with, whatever the form of its messages.
-struct Wire<'a> {
+/// A call of the command, for messages of any form.
+struct StreamCall<'a> {
     command: &'a Stream,
     session: &'a Session,
     client: &'a Client,
-    found: &'a Found,
+    info: &'a EndpointInfo,
 }
 
-impl Wire<'_> {
+impl StreamCall<'_> {
     async fn stream<F: Form>(
         &self,
         form: &F,
@@ -88,11 +88,11 @@ impl Wire<'_> {
         }
         let request = match request {
             Some(request) => request,
-            // One request is taken: an empty message, as `micro call` sends.
+            // The endpoint takes one request: an empty message, as `micro call` sends.
             None if shape == Some(Shape::Server) => json!({}),
             None => return self.converse(form).await,
         };
-        self.found.check(self.session, &request)?;
+        self.info.check(self.session, &request)?;
         let request = form.encode(request)?;
         if shape == Some(Shape::Requests) {
             let (sender, requests) = Streaming::channel(1);
@@ -104,9 +104,9 @@ impl Wire<'_> {
         self.receive(form, request).await
     }
 
-    /// Sends what comes on stdin while it prints what comes back.
+    /// Sends messages from stdin and prints replies at the same time.
     async fn converse<F: Form>(&self, form: &F) -> Result {
-        let (sender, requests) = Streaming::channel(AHEAD);
+        let (sender, requests) = Streaming::channel(READ_AHEAD);
         let mut replies = pin!(self.receive(form, requests));
         let sending = self.send_lines(form, sender);
         tokio::select! {
@@ -122,7 +122,7 @@ impl Wire<'_> {
         let target = &self.command.target;
         let method = target.method::<F, In, Streaming<F::Message>>(self.client, form);
         let call = target.options(method.call(&Context::new(), input));
-        let timeout = self.command.timeout.unwrap_or(FOR_EVER);
+        let timeout = self.command.timeout.unwrap_or(DEFAULT_TIMEOUT);
         let mut replies = call.timeout(timeout).await.map_err(failure)?;
         while let Some(reply) = replies.next().await {
             let reply = form.decode(reply.map_err(failure)?)?;
@@ -131,7 +131,7 @@ impl Wire<'_> {
         Ok(())
     }
 
-    /// Sends each line of stdin; fails at one that is wrong, and the call with it.
+    /// Sends each line of stdin; a wrong line ends the call.
     async fn send_lines<F: Form>(&self, form: &F, sender: Sender<F::Message>) -> Result {
         let mut lines = BufReader::new(tokio::io::stdin()).lines();
         let mut number = 0;
@@ -147,9 +147,9 @@ impl Wire<'_> {
                 continue;
             }
             let message = arguments::json(&format!("line {number} of stdin"), &line)?;
-            self.found.check(self.session, &message)?;
+            self.info.check(self.session, &message)?;
             if sender.send(form.encode(message)?).await.is_err() {
-                // The server has ended the stream; its answer tells why.
+                // The server has ended the stream; its answer has the reason.
                 return Ok(());
             }
         }

@@ -11,10 +11,10 @@ use crate::{failure::Result, session::Session, signals};
 pub(crate) struct Subscribe {
     /// The topic's name
     topic: String,
-    /// Share the events with the other members of this queue
+    /// Share the events with other members of this queue
     #[arg(long, value_name = "QUEUE")]
     queue: Option<String>,
-    /// End after this many events
+    /// Exit after this many events
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
 }
@@ -22,7 +22,7 @@ pub(crate) struct Subscribe {
 impl Subscribe {
     pub(crate) fn run(self, session: &Session) -> Result {
         session.block_on(async {
-            // From before the registration, so that no signal leaves it behind.
+            // Before the registration, so that a signal cannot leave it registered.
             let end = signals::end()?;
             let client = session.plugins()?.client()?;
             let mut events = client.subscribe(&self.topic, self.queue.as_deref()).await?;
@@ -36,7 +36,7 @@ impl Subscribe {
         })
     }
 
-    /// Prints and acknowledges what comes; an event that could not be printed goes to others.
+    /// Prints and acknowledges events. An event that could not be printed is not acknowledged.
     async fn print(&self, session: &Session, events: &mut Subscription) -> Result {
         let mut left = self.count.unwrap_or(u64::MAX);
         while left > 0 {
@@ -51,7 +51,7 @@ impl Subscribe {
     }
 }
 
-/// An event's body as JSON; of one that is in no form known here, its content type and its bytes.
+/// An event's body as JSON; its content type and bytes, if no codec decodes it.
 fn line(event: &Event) -> Value {
     let (content_type, body) = (event.content_type(), event.body());
     let decoded = Value::decode(content_type, &Codecs::default(), body.clone());
@@ -66,7 +66,7 @@ mod tests {
     use micro::ContentType;
 
     #[test]
-    fn a_body_that_is_not_known_here_is_shown_as_bytes() {
+    fn body_without_a_codec_is_shown_as_bytes() {
         let event = |content_type, body: &'static str| line(&Event::new(content_type, body));
         assert_eq!(event(ContentType::Json, r#"{ "n": 1 }"#), json!({"n": 1}));
         assert_eq!(

@@ -11,11 +11,13 @@ use serde_json::json;
 
 use crate::{
     failure::{Failure, Result},
-    quiet::Quiet,
     session::Session,
+    throttle::ThrottledWarning,
 };
 
-/// Show nodes as they come, change and go; those that are there come first, as added
+/// Print nodes that are added, changed and removed, until Ctrl-C
+///
+/// Nodes that are registered already are printed first, as added.
 #[derive(Args)]
 pub(crate) struct Watch {
     /// Only this service
@@ -28,7 +30,7 @@ impl Watch {
             let registry = session.registry()?;
             let updates = registry.watch(self.service.as_deref()).await;
             let mut updates = updates.map_err(Failure::Registry)?;
-            let mut stale = Quiet::default();
+            let mut stale = ThrottledWarning::default();
             let mut known: BTreeMap<String, BTreeMap<String, Arc<Node>>> = BTreeMap::new();
             while let Some(update) = poll_fn(|cx| updates.as_mut().poll_next(cx)).await {
                 match update {
@@ -36,7 +38,7 @@ impl Watch {
                     }
                     Update::Set { service, nodes, .. } => {
                         if stale.end() {
-                            session.say("the registry is reached again");
+                            session.say("the registry is reachable again");
                         }
                         let before = known.entry(service).or_default();
                         let now = nodes
@@ -51,7 +53,7 @@ impl Watch {
                     Update::Stale { since, error } => stale.say(
                         session,
                         &format!(
-                            "warning: the registry cannot be reached for {since:.1?}: {error}"
+                            "warning: the registry has been unreachable for {since:.1?}: {error}"
                         ),
                     ),
                     _ => {}
@@ -83,7 +85,7 @@ fn print(session: &Session, action: &str, node: &Node) -> Result {
     ))
 }
 
-/// What makes `now` of `before`.
+/// The changes from `before` to `now`.
 fn changes<'a>(
     before: &'a BTreeMap<String, Arc<Node>>,
     now: &'a BTreeMap<String, Arc<Node>>,
@@ -103,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whole_sets_become_single_events() {
+    fn sets_of_nodes_become_single_changes() {
         let set = |nodes: &[(&str, &str)]| -> BTreeMap<_, _> {
             let nodes = nodes
                 .iter()

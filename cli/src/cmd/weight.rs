@@ -10,30 +10,30 @@ use micro::{
 use serde_json::json;
 
 use crate::{
-    arguments,
+    arguments, ephemeral,
     failure::{Failure, Result},
-    held, lookup,
+    lookup,
     session::Session,
     signals,
     table::Table,
 };
 
-/// The address of a record that is no node: where everything is discarded.
-const NOWHERE: &str = "127.0.0.1:9";
+/// The address of the record, which is no node: the discard port.
+const DISCARD_ADDRESS: &str = "127.0.0.1:9";
 
 /// Show or set how the versions of a service share its calls
 ///
-/// Shares are between versions, whatever the number of nodes of each: `v1=90 v2=10` sends a tenth of
-/// the calls to `v2`. A version that is not named takes none. Running callers follow at once. Registries that
-/// keep nothing themselves, `mdns` and `nats`, have it as long as this command runs: until Ctrl-C.
+/// Weights are of versions, whatever their number of nodes: `v1=90 v2=10` sends a tenth of
+/// the calls to `v2`. A version without a weight gets none. Running callers follow at once. The registries
+/// `mdns` and `nats` do not store weights: there they apply while this command runs.
 #[derive(Args)]
 pub(crate) struct Weight {
     /// The service's name
     service: String,
-    /// The weight of each version; what was set before is forgotten
+    /// The weight of each version; replaces all earlier weights
     #[arg(value_name = "VERSION=WEIGHT", value_parser = arguments::weight)]
     weights: Vec<(String, u32)>,
-    /// Forget all weights: every node takes its share again
+    /// Remove all weights, so that nodes of all versions get calls
     #[arg(long, conflicts_with = "weights")]
     clear: bool,
 }
@@ -55,7 +55,7 @@ impl Weight {
             let (end, record) = (signals::end()?, self.record());
             let set = registry.register(&record, None).await;
             set.map_err(Failure::Registry)?;
-            held::until(end, session, &*registry, &[record]).await
+            ephemeral::hold(end, session, &*registry, &[record]).await
         })
     }
 
@@ -64,12 +64,12 @@ impl Weight {
         let id = format!("{WEIGHTS}-{}", self.service);
         let weights = self.weights.iter();
         weights.fold(
-            Node::new(WEIGHTS, id, NOWHERE),
+            Node::new(WEIGHTS, id, DISCARD_ADDRESS),
             |record, (version, weight)| record.with_metadata(version, weight.to_string()),
         )
     }
 
-    /// Says which versions named have no node: they may be about to come.
+    /// Warns of versions without nodes, which may start later.
     async fn warn(&self, session: &Session, registry: &dyn Registry) -> Result {
         let nodes = lookup::nodes(registry, &self.service).await?;
         let versions = lookup::versions(nodes);
@@ -90,7 +90,7 @@ impl Weight {
         let id = self.record().id;
         let record = records.into_iter().find(|record| record.id == id);
         let metadata = record.map(|record| record.metadata).unwrap_or_default();
-        // What is no number is not about weights.
+        // Other entries are not weights.
         let weights: BTreeMap<String, u32> = metadata
             .iter()
             .filter_map(|(version, weight)| Some((version.clone(), weight.parse().ok()?)))

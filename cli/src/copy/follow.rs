@@ -1,4 +1,4 @@
-//! A copy that is kept up.
+//! Keeps a copy up to date.
 
 use std::{future::poll_fn, sync::Arc, time::Duration};
 
@@ -11,28 +11,29 @@ use tokio::time::{Instant, sleep_until};
 use super::Copy;
 use crate::{
     failure::{Failure, Result},
-    quiet::Quiet,
     session::Session,
+    throttle::ThrottledWarning,
 };
 
-/// Until what could not be written is tried again.
-const AGAIN: Duration = Duration::from_secs(1);
-/// Between renewals at most.
-const RENEWAL: Duration = Duration::from_secs(30);
+/// Delay before a failed write is repeated.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+const MAX_RENEWAL_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Copies what is there and what becomes of it. Ends when the copy is refused.
+/// Copies all nodes, then each change. Ends when the target registry refuses a write.
 pub(crate) async fn follow(session: &Session, from: &dyn Registry, copy: &mut Copy) -> Result {
     let mut updates = from.watch(None).await.map_err(Failure::Registry)?;
-    let between = copy.ttl.map_or(RENEWAL, |ttl| RENEWAL.min(ttl / 2));
-    let (mut again, mut renewal) = (None, Instant::now() + between);
-    let (mut away, mut stale) = (Quiet::default(), Quiet::default());
+    let interval = copy.ttl.map_or(MAX_RENEWAL_INTERVAL, |ttl| {
+        MAX_RENEWAL_INTERVAL.min(ttl / 2)
+    });
+    let (mut retry_at, mut renewal) = (None, Instant::now() + interval);
+    let (mut away, mut stale) = (ThrottledWarning::default(), ThrottledWarning::default());
     loop {
         let update = tokio::select! {
             update = poll_fn(|cx| updates.as_mut().poll_next(cx)) => Some(update),
-            () = sleep_until(again.unwrap_or(renewal)) => None,
+            () = sleep_until(retry_at.unwrap_or(renewal)) => None,
         };
         match update {
-            // An empty set may come of a registry that forgot; what was copied stays.
+            // The registry may have lost its data; copied nodes stay.
             Some(Some(Update::Set {
                 nodes,
                 authoritative: false,
@@ -44,14 +45,14 @@ pub(crate) async fn follow(session: &Session, from: &dyn Registry, copy: &mut Co
             Some(Some(Update::Stale { error, .. })) => {
                 stale.say(
                     session,
-                    &format!("warning: what is copied may be out of date: {error}"),
+                    &format!("warning: the copied nodes may be out of date: {error}"),
                 );
                 continue;
             }
             Some(Some(_)) => continue,
             Some(None) => {
                 return Err(Failure::Failed(
-                    "the registry that is copied ended the watch".to_owned(),
+                    "the source registry ended the watch".to_owned(),
                 ));
             }
             None => {}
@@ -62,16 +63,16 @@ pub(crate) async fn follow(session: &Session, from: &dyn Registry, copy: &mut Co
             written = copy.renew().await;
         }
         if now >= renewal && written.is_ok() {
-            renewal = now + between;
+            renewal = now + interval;
         }
-        again = match written {
+        retry_at = match written {
             Ok(()) => None,
             Err(error) if error.code() == Code::Unavailable => {
                 away.say(
                     session,
-                    &format!("warning: not copied yet, trying again each second: {error}"),
+                    &format!("warning: not copied yet, retrying each second: {error}"),
                 );
-                Some(now + AGAIN)
+                Some(now + RETRY_INTERVAL)
             }
             Err(error) => return Err(Failure::Registry(error)),
         };

@@ -1,4 +1,4 @@
-//! From one registry to another: what is to be there, what is, and what makes the one of the other.
+//! Copies the nodes of one registry to another.
 
 mod follow;
 
@@ -20,25 +20,25 @@ use crate::{
 /// A service's name and a node's id.
 type Key = (String, String);
 
-/// A copy that is being made.
+/// A copy in progress.
 pub(crate) struct Copy {
     to: Arc<dyn Registry>,
     ttl: Option<Duration>,
     dry_run: bool,
-    /// What the registry that is copied has.
+    /// Nodes of the source registry.
     wanted: BTreeMap<Key, Node>,
-    /// What was written, and is there as far as is known.
+    /// Nodes that this copy wrote to the target.
     written: BTreeMap<Key, Node>,
-    /// What was there already.
+    /// Nodes that the target had already.
     present: BTreeMap<Key, Node>,
-    /// What cannot be held, with the reason.
+    /// Nodes that the target refused, with the reason.
     refused: BTreeMap<Key, (Node, String)>,
     copied: u64,
     removed: u64,
 }
 
 impl Copy {
-    /// Into this registry, where nothing is written in a dry run.
+    /// A copy to the registry `to`; a dry run writes nothing.
     pub(crate) fn new(to: Arc<dyn Registry>, ttl: Option<Duration>, dry_run: bool) -> Self {
         Copy {
             to,
@@ -53,7 +53,7 @@ impl Copy {
         }
     }
 
-    /// Takes in all that a registry has.
+    /// Reads all nodes of a registry.
     pub(crate) async fn read(&mut self, from: &dyn Registry) -> Result {
         for service in from.list().await.map_err(Failure::Registry)? {
             let nodes = from.get(&service).await.map_err(Failure::Registry)?;
@@ -62,15 +62,16 @@ impl Copy {
         Ok(())
     }
 
-    /// These are the nodes of a service.
+    /// Replaces the wanted nodes of a service.
     fn want(&mut self, service: &str, nodes: impl IntoIterator<Item = Node>) {
         self.wanted.retain(|(of, _), _| of != service);
         let nodes = nodes.into_iter().map(|node| (key(&node), node));
         self.wanted.extend(nodes);
     }
 
-    /// Writes what is not there, and takes out what is there only by us. Stops at what is wrong with the registry; a
-    /// record that it cannot hold is passed over.
+    /// Registers nodes that the target lacks, and deregisters those that this copy wrote and the source no longer has.
+    ///
+    /// Stops at an error of the registry; a node that the registry refuses is skipped.
     pub(crate) async fn write(&mut self, session: &Session) -> micro::Result<()> {
         let gone = self
             .written
@@ -78,7 +79,7 @@ impl Copy {
             .filter(|(key, _)| !self.wanted.contains_key(key));
         let gone: Vec<_> = gone.map(|(_, node)| node.clone()).collect();
         for node in gone {
-            // Counted first: whoever sees it gone may end the copy before this goes on.
+            // Counted first: the process may be stopped as soon as the node is gone.
             self.removed += 1;
             if let Err(error) = self.to.deregister(&node).await {
                 self.removed -= 1;
@@ -135,7 +136,7 @@ impl Copy {
         Ok(())
     }
 
-    /// Writes again what was written, before its time has passed.
+    /// Renews the registrations of written nodes.
     async fn renew(&mut self) -> micro::Result<()> {
         for node in self.written.values() {
             self.to.register(node, self.ttl).await?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use micro::{Client, ContentType, Context, Error, Result, broker::Event};
 
-use super::{Found, Report, advice, timed};
+use super::{CheckResult, Report, advice, timed};
 
 /// Sends an event to itself, as who subscribes and publishes does; `registers` is whether one can be registered, without
 /// which some brokers find nobody.
@@ -14,24 +14,24 @@ pub(crate) async fn broker(client: &Client, registers: bool, limit: Duration) ->
     if !registers && ["direct", "http"].contains(&name.as_str()) {
         let why =
             "not tried: it finds subscribers in the registry, and none can be registered from here";
-        report.add("subscribes", Found::Without(why.to_owned()), None);
+        report.add("subscribes", CheckResult::Skipped(why.to_owned()), None);
         return report;
     }
     let topic = format!("micro-doctor-{}", std::process::id());
     let ill = |error: &Error| match name.as_str() {
         // It has no server of its own: subscribers are in the registry.
-        "direct" | "http" => Found::ill(
+        "direct" | "http" => CheckResult::failed(
             error,
             "it finds subscribers in the registry, and calls them: check that they can be reached from here",
         ),
-        name => Found::ill(error, advice(name, error)),
+        name => CheckResult::failed(error, advice(name, error)),
     };
     let (subscribed, took) = timed(limit, client.subscribe(&topic, None)).await;
     let mut events = match subscribed {
         Ok(events) => {
             report.add(
                 "subscribes",
-                Found::Well(format!("to `{topic}`")),
+                CheckResult::Passed(format!("to `{topic}`")),
                 Some(took),
             );
             events
@@ -52,11 +52,11 @@ pub(crate) async fn broker(client: &Client, registers: bool, limit: Duration) ->
         both(published, received).await
     })
     .await;
-    let said = match &sent {
-        Ok(()) => Found::Well("an event came back".to_owned()),
+    let text = match &sent {
+        Ok(()) => CheckResult::Passed("an event came back".to_owned()),
         Err(error) => ill(error),
     };
-    report.add("publishes", said, Some(took));
+    report.add("publishes", text, Some(took));
     events.close().await;
     report
 }

@@ -1,4 +1,4 @@
-//! What is found when a registry or a broker is tried, check by check.
+//! Checks of a registry, its nodes and a broker, and their results.
 
 mod broker;
 mod nodes;
@@ -16,31 +16,30 @@ pub(crate) use broker::broker;
 pub(crate) use nodes::nodes;
 pub(crate) use registry::registry;
 
-/// What was found of one thing.
+/// The checks of one registry, broker or directory.
 pub(crate) struct Report {
     /// Such as `registry`.
     kind: &'static str,
-    /// Where it is, without secrets.
+    /// The URL or directory, without secrets.
     place: String,
     checks: Vec<Check>,
 }
 
-/// One thing that was tried.
 struct Check {
     /// Such as `reads`.
     name: &'static str,
-    result: Found,
+    result: CheckResult,
     /// How long it took.
     took: Option<Duration>,
 }
 
-enum Found {
-    /// It went well, with what was found.
-    Well(String),
-    /// It did not, and nothing is wrong with that.
-    Without(String),
-    /// What went wrong, and what to do.
-    Ill { why: String, advice: String },
+enum CheckResult {
+    /// With details, such as a count.
+    Passed(String),
+    /// With the reason, which is no fault.
+    Skipped(String),
+    /// With the reason and what to do.
+    Failed { why: String, advice: String },
 }
 
 impl Report {
@@ -52,48 +51,50 @@ impl Report {
         }
     }
 
-    fn add(&mut self, name: &'static str, result: Found, took: Option<Duration>) {
+    fn add(&mut self, name: &'static str, result: CheckResult, took: Option<Duration>) {
         self.checks.push(Check { name, result, took });
     }
 
-    /// Whether nothing is wrong.
-    pub(crate) fn is_well(&self) -> bool {
-        let ill = |check: &Check| matches!(check.result, Found::Ill { .. });
-        !self.checks.iter().any(ill)
+    /// Whether no check failed.
+    pub(crate) fn has_passed(&self) -> bool {
+        let failed = |check: &Check| matches!(check.result, CheckResult::Failed { .. });
+        !self.checks.iter().any(failed)
     }
 
-    /// Whether its services could be read.
+    /// Whether the services of the registry could be read.
     pub(crate) fn is_reached(&self) -> bool {
-        let well = |check: &Check| check.name == "reads" && matches!(check.result, Found::Well(_));
-        self.checks.iter().any(well)
+        let reads =
+            |check: &Check| check.name == "reads" && matches!(check.result, CheckResult::Passed(_));
+        self.checks.iter().any(reads)
     }
 
-    /// Whether something could be registered.
+    /// Whether a node could be registered.
     pub(crate) fn registers(&self) -> bool {
-        let well =
-            |check: &Check| check.name == "registers" && matches!(check.result, Found::Well(_));
-        self.is_well() && self.checks.iter().any(well)
+        let registers = |check: &Check| {
+            check.name == "registers" && matches!(check.result, CheckResult::Passed(_))
+        };
+        self.has_passed() && self.checks.iter().any(registers)
     }
 
     pub(crate) fn json(&self) -> Value {
         let checks = self.checks.iter().map(|check| {
-            let (result, said, advice) = match &check.result {
-                Found::Well(said) => ("ok", said, None),
-                Found::Without(said) => ("none", said, None),
-                Found::Ill { why, advice } => ("failed", why, Some(advice)),
+            let (result, text, advice) = match &check.result {
+                CheckResult::Passed(text) => ("ok", text, None),
+                CheckResult::Skipped(text) => ("none", text, None),
+                CheckResult::Failed { why, advice } => ("failed", why, Some(advice)),
             };
             let ms = check.took.map(|took| (took.as_secs_f64() * 1e6).round() / 1e3);
-            json!({"check": check.name, "result": result, "found": said, "ms": ms, "advice": advice})
+            json!({"check": check.name, "result": result, "found": text, "ms": ms, "advice": advice})
         });
         json!({
             "kind": self.kind,
             "place": self.place,
-            "well": self.is_well(),
+            "well": self.has_passed(),
             "checks": checks.collect::<Vec<_>>(),
         })
     }
 
-    /// A line for each check, and one for what to do about it.
+    /// A line for each check, and the advice for failed ones.
     pub(crate) fn text(&self, coloured: bool) -> String {
         let paint = |code: &str, text: &str| match coloured {
             true => format!("\x1b[{code}m{text}\x1b[0m"),
@@ -105,14 +106,14 @@ impl Report {
             let took = check
                 .took
                 .map_or_else(String::new, |took| format!("  {took:.1?}"));
-            let (mark, said) = match &check.result {
-                Found::Well(said) => (paint("32", "ok    "), said),
-                Found::Without(said) => ("none  ".to_owned(), said),
-                Found::Ill { why, .. } => (paint("31", "FAILED"), why),
+            let (mark, detail) = match &check.result {
+                CheckResult::Passed(detail) => (paint("32", "ok    "), detail),
+                CheckResult::Skipped(detail) => ("none  ".to_owned(), detail),
+                CheckResult::Failed { why, .. } => (paint("31", "FAILED"), why),
             };
-            let said = printable(said, true);
-            text += &format!("\n  {mark}  {:11}  {said}{took}", check.name);
-            if let Found::Ill { advice, .. } = &check.result {
+            let detail = printable(detail, true);
+            text += &format!("\n  {mark}  {:11}  {detail}{took}", check.name);
+            if let CheckResult::Failed { advice, .. } = &check.result {
                 text += &format!("\n                       -> {advice}");
             }
         }
@@ -120,9 +121,9 @@ impl Report {
     }
 }
 
-impl Found {
-    fn ill(error: &Error, advice: impl Into<String>) -> Self {
-        Found::Ill {
+impl CheckResult {
+    fn failed(error: &Error, advice: impl Into<String>) -> Self {
+        CheckResult::Failed {
             why: error.to_string(),
             advice: advice.into(),
         }
@@ -130,7 +131,7 @@ impl Found {
 }
 
 /// Registries that have a page of their own.
-const PAGES: [&str; 7] = [
+const PAGES: &[&str] = &[
     "consul",
     "dns",
     "etcd",
@@ -143,7 +144,7 @@ const PAGES: [&str; 7] = [
 /// What to do about an error of a registry or broker of this name.
 fn advice(name: &str, error: &Error) -> String {
     if name == "local" {
-        return "check whose the directory is, or choose another with `--registry=local:PATH`"
+        return "check the owner of the directory, or choose another with `--registry=local:PATH`"
             .to_owned();
     }
     let page = match PAGES.contains(&name) {
@@ -153,7 +154,7 @@ fn advice(name: &str, error: &Error) -> String {
     match error.code() {
         Code::Unavailable | Code::DeadlineExceeded => format!(
             "check that it runs, that this machine reaches it, and `--registry-address` and `--registry-tls`; \
-             services go on with what they know, and new ones register when it is back ({page})"
+             running services use the nodes they know, and new ones register once it is back ({page})"
         ),
         Code::Unauthenticated => format!(
             "check `--registry-user` and `--registry-password`, or `--registry-token` ({page})"
@@ -166,7 +167,7 @@ fn advice(name: &str, error: &Error) -> String {
     }
 }
 
-/// The work's answer, or an error when it takes longer, with the time it took.
+/// The result of `work`, or an error after `limit`; with the time it took.
 async fn timed<T>(
     limit: Duration,
     work: impl Future<Output = micro::Result<T>>,

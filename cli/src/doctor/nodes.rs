@@ -1,4 +1,4 @@
-//! The nodes of a registry from outside: is each reached where it is registered, and is it the one that answers?
+//! Checks of the nodes of a registry: whether each address is reachable, and whether the registered node answers there.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -12,22 +12,22 @@ use micro::{
 use serde_json::{Value, json};
 use tokio::{net::TcpStream, sync::Semaphore, task::JoinSet};
 
-use super::{Found, Report, registry::PROBE};
+use super::{CheckResult, Report, registry::PROBE};
 
-/// Most nodes that are tried, and at once.
+/// Limits of the number of nodes checked, in all and concurrently.
 const MAX_NODES: usize = 1000;
-const AT_ONCE: usize = 32;
-/// The reason of a refusal by a server that is another service or node.
+const MAX_CONCURRENT: usize = 32;
+/// The reason in the error of a server that is another service or node.
 const WRONG_SERVER: &str = "WRONG_SERVER";
 
-/// What is wrong with a node.
+/// A failed check of a node.
 struct Finding {
     check: &'static str,
     why: String,
     advice: &'static str,
 }
 
-/// Tries the address of each node that a registry has.
+/// Checks the address of each node of a registry.
 pub(crate) async fn nodes(
     url: &Url,
     registry: &dyn Registry,
@@ -38,13 +38,13 @@ pub(crate) async fn nodes(
     let nodes = match all(registry).await {
         Ok(nodes) => nodes,
         Err(error) => {
-            // The registry's own report says what to do about it.
-            report.add("reached", Found::Without(error.to_string()), None);
+            // The registry's own report has the advice.
+            report.add("reached", CheckResult::Skipped(error.to_string()), None);
             return report;
         }
     };
     let is_here = registry.is_of_this_machine();
-    let (turns, total) = (Arc::new(Semaphore::new(AT_ONCE)), nodes.len());
+    let (turns, total) = (Arc::new(Semaphore::new(MAX_CONCURRENT)), nodes.len());
     let mut trying = JoinSet::new();
     for (index, node) in nodes.into_iter().take(MAX_NODES).enumerate() {
         let (turns, plugins) = (turns.clone(), plugins.clone());
@@ -60,21 +60,21 @@ pub(crate) async fn nodes(
     let well = count - ill.len();
     for Finding { check, why, advice } in ill {
         let advice = advice.to_owned();
-        report.add(check, Found::Ill { why, advice }, None);
+        report.add(check, CheckResult::Failed { why, advice }, None);
     }
-    let mut said = format!("{well} of {count} nodes");
+    let mut text = format!("{well} of {count} nodes");
     if count < total {
-        said += &format!("; {} more were not tried", total - count);
+        text += &format!("; {} more were not tried", total - count);
     }
-    let said = match total {
-        0 => Found::Without("no node is registered".to_owned()),
-        _ => Found::Well(said),
+    let text = match total {
+        0 => CheckResult::Skipped("no node is registered".to_owned()),
+        _ => CheckResult::Passed(text),
     };
-    report.add("reached", said, None);
+    report.add("reached", text, None);
     report
 }
 
-/// Every node that has an address.
+/// All nodes with an address.
 async fn all(registry: &dyn Registry) -> micro::Result<Vec<Node>> {
     let mut nodes = Vec::new();
     for service in registry.list().await? {
@@ -86,7 +86,7 @@ async fn all(registry: &dyn Registry) -> micro::Result<Vec<Node>> {
     Ok(nodes)
 }
 
-/// What is wrong with one, if anything.
+/// The failed check of a node, if any.
 async fn attempt(
     node: &Node,
     is_here: bool,
@@ -126,11 +126,11 @@ async fn attempt(
     Some(Finding {
         check: "wrong",
         why: format!("{named}: {answers}"),
-        advice: "the record is left from a node that ended: `micro deregister` takes it out",
+        advice: "the record belongs to a node that has ended: `micro deregister` removes it",
     })
 }
 
-/// Connects to an address of TCP; of another kind it is not known how.
+/// Connects to a TCP address; other addresses are not checked.
 async fn connect(address: &str, limit: Duration) -> io::Result<()> {
     let is_tcp = !address.starts_with("unix:") && !address.starts_with("memory:");
     if !is_tcp || !address.contains(':') {
@@ -144,13 +144,13 @@ async fn connect(address: &str, limit: Duration) -> io::Result<()> {
 
 enum Identity {
     Own,
-    /// A service or a node of this name.
+    /// A service or a node with this name.
     Other(String),
-    /// Another, which does not say its name.
+    /// Another service or node; the text of its error.
     Unnamed(String),
 }
 
-/// Who answers at a node's address, called as its record says; `None` where nobody says.
+/// The service that answers at a node's address; `None` if that is unknown.
 async fn identity(node: &Node, plugins: &Plugins, limit: Duration) -> Option<Identity> {
     let registry = Static::new([node.clone()]).ok()?;
     let plugins = plugins.clone().registry(registry);
@@ -163,12 +163,12 @@ async fn identity(node: &Node, plugins: &Plugins, limit: Duration) -> Option<Ide
         Err(error) if error.reason().as_deref() == Some(WRONG_SERVER) => {
             return Some(Identity::Unnamed(error.message().to_owned()));
         }
-        // Whoever is no service of ours need not know the endpoint.
+        // Services of other frameworks do not have the endpoint.
         Err(_) => return None,
     };
     let other = |field: &str, own: &str| {
-        let said = health.get(field)?.as_str()?;
-        (said != own).then(|| said.to_owned())
+        let text = health.get(field)?.as_str()?;
+        (text != own).then(|| text.to_owned())
     };
     let other = other("service", &node.service).or_else(|| other("node", &node.id));
     Some(other.map_or(Identity::Own, Identity::Other))

@@ -1,21 +1,22 @@
-//! Sets that a client keeps on disk.
+//! Snapshots of nodes that clients keep on disk.
 
 use std::{fs, io, path::Path, time::Duration};
 
-use super::{Found, Report};
+use super::{CheckResult, Report};
 
-/// What a client would start with from here while its registry is away: how many services, and how old they are.
+/// Checks the snapshots in a directory: how many services, and how old. A client starts from them while its registry
+/// is unreachable.
 pub(crate) fn look(directory: &Path) -> Report {
     let mut report = Report::new("snapshots", directory.display().to_string());
     let found = match ages(directory) {
         Ok(ages) => match (ages.iter().min(), ages.iter().max()) {
-            (Some(newest), Some(oldest)) => Found::Well(format!(
+            (Some(newest), Some(oldest)) => CheckResult::Passed(format!(
                 "{} services, {newest:.0?} to {oldest:.0?} old",
                 ages.len()
             )),
-            _ => Found::Without("none is kept here yet".to_owned()),
+            _ => CheckResult::Skipped("no snapshot here yet".to_owned()),
         },
-        Err(error) => Found::Ill {
+        Err(error) => CheckResult::Failed {
             why: format!("it cannot be read: {error}"),
             advice: "name the directory that the client was given, and check who may read it"
                 .to_owned(),
@@ -25,7 +26,7 @@ pub(crate) fn look(directory: &Path) -> Report {
     report
 }
 
-/// The age of each set.
+/// The age of each snapshot.
 fn ages(directory: &Path) -> io::Result<Vec<Duration>> {
     let mut ages = Vec::new();
     for entry in fs::read_dir(directory)? {
@@ -36,7 +37,7 @@ fn ages(directory: &Path) -> io::Result<Vec<Duration>> {
             .is_some_and(|extension| extension == "json")
         {
             let written = entry.metadata()?.modified()?;
-            // One from the future was written just now by another clock.
+            // A time in the future comes from another clock.
             ages.push(written.elapsed().unwrap_or_default());
         }
     }

@@ -1,11 +1,11 @@
-//! Load on an endpoint for a while, and its figures.
+//! Load on an endpoint, and its figures.
 
 mod summary;
 
 use std::{collections::BTreeMap, future::Future, panic, sync::Arc, time::Duration};
 
 use micro::{Code, Error};
-use micro_load::{Even, GRAIN, Pacer, Precision, closed, open};
+use micro_load::{ConstantRate, NOTIFY_INTERVAL, Pacer, Precision, closed, open};
 use tokio::{task::JoinError, time::Instant};
 
 use crate::failure::{Failure, Result};
@@ -13,47 +13,46 @@ use crate::failure::{Failure, Result};
 pub(crate) use micro_load::Counts;
 pub(crate) use summary::{Summary, milliseconds};
 
-/// How finely latencies are kept apart.
 const PRECISION: Precision = Precision::High;
 
-/// Counts calls, and keeps one error of each code, by the code's number.
+/// Counts calls, and stores the first error of each code.
 pub(crate) type Recorder = micro_load::Recorder<Error, u8>;
 
-/// The first error of each code, and how many there were.
+/// By the number of the code: its first error, and the count.
 pub(crate) type Errors = BTreeMap<u8, (Error, u64)>;
 
-/// How calls follow each other.
+/// When calls start.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Pace {
-    /// An open loop: so many calls a second, evenly spread.
+pub(crate) enum LoadMode {
+    /// An open loop: calls per second, at even intervals.
     Rate(f64),
-    /// A closed loop: so many callers, each with one call in flight.
+    /// A closed loop: callers with one call in flight each.
     Callers(usize),
 }
 
-/// A recorder for [`run`]. Time begins.
+/// A recorder for [`run`], which starts its clock.
 pub(crate) fn recorder() -> Arc<Recorder> {
     Arc::new(Recorder::new(1, PRECISION, |error| error.code().number()))
 }
 
-/// No calls yet, to add those of a recorder to.
+/// Counts without calls, to which those of a recorder can be added.
 pub(crate) fn no_calls() -> Counts {
     Counts::new(PRECISION)
 }
 
-/// How many errors there were of each code, by its name.
+/// The number of errors by the code's name.
 pub(crate) fn by_code(errors: &Errors) -> BTreeMap<String, u64> {
     let name = |code: &u8| Code::from_number(*code).to_string();
     let counts = errors.iter().map(|(code, (_, count))| (name(code), *count));
     counts.collect()
 }
 
-/// Makes calls for a while and waits for the last of them. Dropping it gives up what is in flight.
+/// Makes calls for `duration` and waits for the last. Dropping the future cancels calls in flight.
 ///
 /// # Errors
-/// When the thread that minds the time of an open loop could not be started.
+/// If the timer thread of an open loop could not be started.
 pub(crate) async fn run<F, Fut>(
-    pace: Pace,
+    mode: LoadMode,
     duration: Duration,
     recorder: Arc<Recorder>,
     call: F,
@@ -62,14 +61,14 @@ where
     F: Fn() -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = micro::Result<()>> + Send,
 {
-    let ended = match pace {
-        Pace::Rate(rate) => {
+    let ended = match mode {
+        LoadMode::Rate(rate) => {
             let total = (rate * duration.as_secs_f64()).round() as u64;
-            let pacer = Pacer::start(Even::new(rate), GRAIN)
+            let pacer = Pacer::start(ConstantRate::new(rate), NOTIFY_INTERVAL)
                 .map_err(Failure::because("no thread could be started"))?;
             open(call, pacer, recorder, 0, move |begun| begun < total).await
         }
-        Pace::Callers(callers) => {
+        LoadMode::Callers(callers) => {
             let end = Instant::now() + duration;
             let goes_on = move |_| Instant::now() < end;
             closed::<1, _, _>(call, callers, recorder, 0, goes_on).await
@@ -78,11 +77,11 @@ where
     ended.or_else(resume_panic)
 }
 
-/// A panic in a call goes on here.
+/// Resumes a panic of a call.
 fn resume_panic(error: JoinError) -> Result {
     match error.try_into_panic() {
         Ok(panic) => panic::resume_unwind(panic),
-        // Nobody cancels a call.
+        // No call is cancelled.
         Err(_cancelled) => Ok(()),
     }
 }
@@ -92,23 +91,23 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_rate_makes_as_many_calls_as_its_time_has_room_for() {
+    async fn open_loop_makes_the_calls_of_its_rate() {
         let recorder = recorder();
-        let (pace, duration) = (Pace::Rate(1000.0), Duration::from_millis(25));
-        let run = run(pace, duration, recorder.clone(), || async { Ok(()) });
+        let (mode, duration) = (LoadMode::Rate(1000.0), Duration::from_millis(25));
+        let run = run(mode, duration, recorder.clone(), || async { Ok(()) });
         run.await.expect("a thread can be started");
         assert_eq!(recorder.take().calls(), 25);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn callers_call_for_as_long_as_they_are_told() {
+    async fn closed_loop_ends_after_its_duration() {
         let recorder = recorder();
-        let (pace, duration) = (Pace::Callers(3), Duration::from_millis(100));
+        let (mode, duration) = (LoadMode::Callers(3), Duration::from_millis(100));
         let call = || async {
             tokio::time::sleep(Duration::from_millis(10)).await;
             Err(Error::unavailable("no node"))
         };
-        run(pace, duration, recorder.clone(), call)
+        run(mode, duration, recorder.clone(), call)
             .await
             .expect("no thread is needed");
         let counts = recorder.take();

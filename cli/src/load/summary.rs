@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use micro_load::Counts;
 use serde::Serialize;
 
-/// Figures of some calls; latencies in microseconds, to three digits but for the longest.
+/// Figures of calls. Latencies are in microseconds, to three digits; the longest is exact.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Summary {
     pub(crate) calls: u64,
@@ -23,7 +23,7 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    /// The figures of these calls; errors and retries are for the caller to fill in.
+    /// The figures of these calls; the caller adds errors and retries.
     pub(crate) fn of(counts: &Counts) -> Self {
         let micros = |latency: Duration| u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
         let percentile = |percentile| micros(counts.percentile(percentile));
@@ -42,7 +42,6 @@ impl Summary {
     }
 }
 
-/// Two lines for people.
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Summary { calls, failed, .. } = self;

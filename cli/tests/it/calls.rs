@@ -16,7 +16,7 @@ fn hello<'a>(request: &'a str, options: &[&'a str]) -> Vec<&'a str> {
 }
 
 #[test]
-fn the_reply_is_on_stdout() {
+fn reply_is_on_stdout() {
     let reply = house().micro(&hello(r#"{"name":"John"}"#, &[])).ok();
     assert_eq!(reply, "{\"msg\":\"Hello John\"}\n");
 }
@@ -31,7 +31,7 @@ fn metadata_goes_along() {
 }
 
 #[test]
-fn explain_tells_the_decisions_on_stderr() {
+fn explain_prints_the_decisions_to_stderr() {
     let house = house();
     let ran = house.micro(&hello(r#"{"name":"John"}"#, &["--explain"]));
     assert_eq!(
@@ -51,7 +51,7 @@ fn explain_tells_the_decisions_on_stderr() {
 }
 
 #[test]
-fn a_version_is_called_or_told_to_be_missing() {
+fn call_of_a_version_fails_if_it_has_no_node() {
     let house = house();
     house.serve(greeter().version("2.0.0").id("2"));
     let called = house.micro(&hello(
@@ -69,7 +69,7 @@ fn a_version_is_called_or_told_to_be_missing() {
 }
 
 #[test]
-fn an_address_needs_no_registry() {
+fn call_to_an_address_needs_no_registry() {
     let house = House::new();
     let elsewhere = House::new();
     let address = elsewhere.serve(greeter());
@@ -78,7 +78,7 @@ fn an_address_needs_no_registry() {
 }
 
 #[test]
-fn an_endpoint_that_is_not_at_the_address_is_told_with_the_nearest() {
+fn unknown_endpoint_at_an_address_suggests_similar_names() {
     let house = House::new();
     let address = house.serve(greeter());
     let call = |endpoint: &str, request: &str| {
@@ -91,7 +91,7 @@ fn an_endpoint_that_is_not_at_the_address_is_told_with_the_nearest() {
 }
 
 #[test]
-fn wrong_names_are_told_with_the_nearest() {
+fn wrong_names_suggest_similar_names() {
     let house = house();
     let said = house
         .micro(&["call", "greter", "Greeter.Hello", "{}"])
@@ -116,7 +116,7 @@ fn wrong_names_are_told_with_the_nearest() {
 }
 
 #[test]
-fn a_request_that_is_no_json_is_told_where() {
+fn malformed_json_request_is_reported_with_its_position() {
     let said = house().micro(&hello("{\n\"name\": }", &[])).failed(2);
     assert!(
         said.contains("the request is not JSON") && said.contains("line 2 column 9"),
@@ -125,7 +125,7 @@ fn a_request_that_is_no_json_is_told_where() {
 }
 
 #[test]
-fn a_request_that_does_not_fit_is_told_the_field_and_its_type() {
+fn request_of_a_wrong_type_names_the_field() {
     let house = house();
     let said = |request| house.micro(&hello(request, &[])).failed(1);
     assert_eq!(
@@ -143,7 +143,7 @@ fn a_request_that_does_not_fit_is_told_the_field_and_its_type() {
 }
 
 #[test]
-fn an_unknown_field_is_only_a_warning() {
+fn unknown_field_is_a_warning() {
     let ran = house().micro(&hello(r#"{"name":"John","tims":2}"#, &[]));
     assert_eq!(
         (ran.code, ran.stdout.as_str()),
@@ -156,7 +156,7 @@ fn an_unknown_field_is_only_a_warning() {
 }
 
 #[test]
-fn an_unchecked_request_is_left_to_the_server() {
+fn unchecked_request_reaches_the_server() {
     let said = house()
         .micro(&hello(r#"{"name":5}"#, &["--unchecked"]))
         .failed(1);
@@ -173,7 +173,7 @@ fn what_a_handler_does_not_find_is_a_failed_call() {
 }
 
 #[test]
-fn a_call_ends_in_its_time() {
+fn call_ends_at_its_timeout() {
     let arguments = [
         "call",
         "greeter",
@@ -200,7 +200,7 @@ fn wrong_options_are_wrong_usage() {
 }
 
 #[test]
-fn a_call_without_a_request_sends_an_empty_message() {
+fn call_without_a_request_sends_an_empty_message() {
     use micro::{Context, Result, Service};
 
     async fn count(_: Context, map: std::collections::BTreeMap<String, u32>) -> Result<u64> {

@@ -13,13 +13,13 @@ fn made(house: &House, arguments: &[&str]) -> String {
 }
 
 fn greeter(house: &House, tls: Tls) {
-    let hello = async |_: Context, name: String| Ok(format!("Hello {name}"));
+    let hello = async |_: Context, name: String| Ok::<_, micro::Error>(format!("Hello {name}"));
     let service = Service::new("greeter").handle("Greeter.Hello", hello);
     house.serve_over(tls, service);
 }
 
 #[test]
-fn an_authority_is_made_once_and_its_certificates_serve_and_call() {
+fn authority_is_created_once_and_signs_working_certificates() {
     let house = House::new();
     let files = made(&house, &[]);
     assert_eq!(
@@ -78,7 +78,7 @@ fn only_the_owner_can_read_keys() {
 }
 
 #[test]
-fn names_are_those_asked_for_and_programs_are_told_all() {
+fn certificate_has_the_given_names_and_json_lists_them() {
     let house = House::new();
     let told = made(
         &house,
@@ -93,7 +93,7 @@ fn names_are_those_asked_for_and_programs_are_told_all() {
 }
 
 #[test]
-fn another_authority_is_left_alone() {
+fn authority_of_another_key_is_not_overwritten() {
     let house = House::new();
     made(&house, &["--out", "one"]);
     made(&house, &["--out", "two"]);
@@ -101,7 +101,7 @@ fn another_authority_is_left_alone() {
     fs::copy(path("one/ca.pem"), path("two/ca.pem")).expect("it can be copied");
     let said = house.micro(&["cert", "--out", "two"]).failed(1);
     assert!(
-        said.contains("not the certificate that `micro cert` made"),
+        said.contains("not the certificate that `micro cert` created"),
         "{said}"
     );
     fs::remove_file(path("two/ca.pem")).expect("it is there");
@@ -121,11 +121,11 @@ fn refusing(house: &House) -> String {
     made(house, &[]);
     let path = |name: &str| house.directory().join("certs").join(name);
     let tls = Tls::new().certificate(path("cert.pem"), path("key.pem"));
-    let hello = async |_: Context, name: String| Ok(format!("Hello {name}"));
+    let hello = async |_: Context, name: String| Ok::<_, micro::Error>(format!("Hello {name}"));
     let count = async |_: Context, name: String| {
         let (sender, replies) = Streaming::channel(1);
         sender.send(name).await?;
-        Ok(replies)
+        Ok::<_, micro::Error>(replies)
     };
     let service = Service::new("greeter")
         .handle("Greeter.Hello", hello)
@@ -137,8 +137,10 @@ fn refusing(house: &House) -> String {
 fn health_and_stats_follow_records_that_ask_for_tls() {
     let house = House::new();
     refusing(&house);
-    let plain =
-        Service::new("greeter").handle("Greeter.Hello", async |_: Context, name: String| Ok(name));
+    let plain = Service::new("greeter")
+        .handle("Greeter.Hello", async |_: Context, name: String| {
+            Ok::<_, micro::Error>(name)
+        });
     house.serve(plain);
     for command in ["health", "stats"] {
         let asked = [&[command, "greeter", "--json"], &SHOWN[..]].concat();

@@ -25,7 +25,7 @@ fn latest(request: &str) -> [&str; 4] {
 }
 
 #[test]
-fn the_example_is_written_again_as_it_is() {
+fn generated_example_is_up_to_date() {
     let house = House::new();
     let file = example().join("weather.proto");
     let file = file.to_str().expect("the path is Unicode");
@@ -64,7 +64,7 @@ fn imports_are_found_where_they_are_said_to_be() {
 }
 
 #[test]
-fn a_mistake_is_told_with_its_place() {
+fn syntax_error_is_reported_with_its_position() {
     let house = House::new();
     let path = house.directory().join("wrong.proto");
     fs::write(
@@ -80,7 +80,7 @@ fn a_mistake_is_told_with_its_place() {
 }
 
 #[test]
-fn a_call_goes_and_comes_in_protobufs_json_form() {
+fn grpc_call_takes_and_prints_protobuf_json() {
     let reply = house().micro(&latest(r#"{"place":"Cape Town"}"#)).ok();
     let reply: serde_json::Value = serde_json::from_str(&reply).expect("a reply is JSON");
     assert_eq!(reply["degreesCelsius"], 21.5);
@@ -93,7 +93,7 @@ fn a_call_goes_and_comes_in_protobufs_json_form() {
 }
 
 #[test]
-fn a_request_is_held_against_the_contract() {
+fn request_is_validated_against_the_contract() {
     let house = house();
     let wrong = house.micro(&latest(r#"{"place":5}"#)).failed(1);
     assert!(
@@ -108,7 +108,7 @@ fn a_request_is_held_against_the_contract() {
 }
 
 #[test]
-fn the_record_shows_where_grpc_finds_it() {
+fn record_has_the_path_of_grpc() {
     let shown = house().micro(&["get", "weather"]).ok();
     assert!(shown.contains("path=/weather.Station/Latest"), "{shown}");
 }

@@ -16,7 +16,7 @@ fn demo(arguments: &[&str]) -> Command {
 }
 
 #[test]
-fn the_demo_in_json_is_one_line_without_a_failure() {
+fn demo_prints_one_line_of_json_without_failures() {
     let seconds: u64 = if std::env::var_os("MICRO_TEST_SLOW").is_some() {
         60
     } else {

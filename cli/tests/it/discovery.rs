@@ -39,7 +39,7 @@ fn topics_and_weights_are_listed_only_when_all_is_asked_for() {
 }
 
 #[test]
-fn an_empty_registry_is_an_empty_list() {
+fn empty_registry_is_an_empty_list() {
     let house = House::new();
     assert_eq!(house.micro(&["list", "--json"]).ok(), "[]\n");
     let ran = house.micro(&["list"]);
@@ -72,7 +72,7 @@ fn get_shows_nodes_and_field_trees() {
 }
 
 #[test]
-fn a_wrong_name_is_told_with_the_nearest() {
+fn wrong_name_suggests_similar_names() {
     let house = House::new();
     house.serve(greeter());
     let said = house.micro(&["get", "greter"]).failed(3);
@@ -83,7 +83,7 @@ fn a_wrong_name_is_told_with_the_nearest() {
 }
 
 #[test]
-fn a_node_registered_by_hand_stays_until_it_is_deregistered() {
+fn registered_node_stays_until_it_is_deregistered() {
     let house = House::new();
     let record =
         r#"{"service":"old","id":"old-1","address":"10.0.0.1:80","metadata":{"zone":"x"}}"#;
@@ -110,7 +110,7 @@ fn a_node_registered_by_hand_stays_until_it_is_deregistered() {
 }
 
 #[test]
-fn a_record_as_registries_store_it_is_taken_too() {
+fn record_in_the_form_of_registries_is_accepted() {
     let house = House::new();
     let record = r#"{"name":"old","version":"1","metadata":null,"endpoints":null,
         "nodes":[{"id":"a","address":"h:1","metadata":null},{"id":"b","address":"h:2"}]}"#;
@@ -121,7 +121,7 @@ fn a_record_as_registries_store_it_is_taken_too() {
 }
 
 #[test]
-fn a_record_that_is_none_is_wrong_usage() {
+fn malformed_record_is_wrong_usage() {
     let house = House::new();
     let said = |record| house.micro(&["register", record]).failed(2);
     assert!(said("{\n]").contains("line 2 column 1"));
@@ -133,7 +133,7 @@ fn a_record_that_is_none_is_wrong_usage() {
 }
 
 #[test]
-fn watch_tells_what_comes_changes_and_goes() {
+fn watch_prints_added_changed_and_removed_nodes() {
     let house = House::new();
     house.serve(greeter());
     let mut watch = house.start(&["watch", "--json"]);

@@ -26,7 +26,7 @@ fn publish(house: &House, event: &str) -> serde_json::Value {
 }
 
 #[test]
-fn an_event_is_a_line_of_each_subscriber() {
+fn each_subscriber_prints_an_event_on_one_line() {
     let house = House::new();
     let mut all = [subscribe(&house, &[]), subscribe(&house, &[])];
     assert_eq!(publish(&house, "{\n \"n\": 1 }"), json!({"received": 2}));
@@ -39,7 +39,7 @@ fn an_event_is_a_line_of_each_subscriber() {
 }
 
 #[test]
-fn a_queue_receives_an_event_once() {
+fn queue_receives_each_event_once() {
     let house = House::new();
     let members = [(); 2].map(|()| subscribe(&house, &["--queue", "q", "--count", "1"]));
     // A member that has its one event leaves; the other takes the second.
@@ -56,7 +56,7 @@ fn a_queue_receives_an_event_once() {
 }
 
 #[test]
-fn a_count_ends_the_subscription_and_deregisters_it() {
+fn subscription_ends_after_its_count_and_is_deregistered() {
     let house = House::new();
     let mut subscriber = subscribe(&house, &["--count", "2"]);
     for n in 1..=2 {
@@ -69,7 +69,7 @@ fn a_count_ends_the_subscription_and_deregisters_it() {
 
 #[cfg(unix)]
 #[test]
-fn an_interrupt_ends_the_subscription_and_deregisters_it() {
+fn interrupt_ends_and_deregisters_the_subscription() {
     let house = House::new();
     let mut subscriber = subscribe(&house, &[]);
     publish(&house, "1");
@@ -80,15 +80,15 @@ fn an_interrupt_ends_the_subscription_and_deregisters_it() {
 }
 
 #[test]
-fn an_event_that_nobody_receives_is_no_error() {
+fn event_without_subscribers_is_no_error() {
     let house = House::new();
     let ran = house.micro(&["publish", "orders", "{}", "--json"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (0, "{\"received\":0}\n"));
-    assert_eq!(ran.stderr, "nobody is subscribed to `orders`\n");
+    assert_eq!(ran.stderr, "`orders` has no subscribers\n");
 }
 
 #[test]
-fn an_event_that_is_no_json_is_told_where() {
+fn malformed_json_event_is_reported_with_its_position() {
     let said = House::new()
         .micro(&["publish", "orders", "{\n\"n\": }"])
         .failed(2);

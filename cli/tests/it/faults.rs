@@ -57,7 +57,7 @@ fn no_call_fails_while_nodes_are_killed_stopped_and_rolled() {
 }
 
 #[test]
-fn work_that_is_not_idempotent_is_done_exactly_once_while_nodes_are_rolled() {
+fn rolled_nodes_execute_non_idempotent_calls_once() {
     let mut fleet = Fleet::start("counter");
     // A roll takes a little more than the second in which callers hear of it.
     let (rolls, seconds) = if slow() { (20, 40) } else { (6, 12) };
@@ -76,7 +76,7 @@ fn work_that_is_not_idempotent_is_done_exactly_once_while_nodes_are_rolled() {
 }
 
 #[test]
-fn a_node_that_hangs_answers_late_but_does_nothing_twice() {
+fn hung_node_answers_late_and_executes_once() {
     let mut fleet = Fleet::start("counter");
     let mut bench = fleet.bench("Counter.Add", r#"{"n":1}"#, 100, 8);
     sleep(Duration::from_millis(500));
@@ -91,7 +91,7 @@ fn a_node_that_hangs_answers_late_but_does_nothing_twice() {
 }
 
 #[test]
-fn a_call_that_outlasts_its_deadline_says_so_and_is_not_made_again() {
+fn call_beyond_its_deadline_fails_without_a_retry() {
     let mut fleet = Fleet::start("counter");
     let arguments = [
         "bench",

@@ -31,7 +31,7 @@ fn health_has_a_row_a_node() {
 }
 
 #[test]
-fn a_node_that_does_not_answer_is_not_healthy() {
+fn node_without_an_answer_is_not_healthy() {
     let (house, _) = house();
     let record = r#"{"service":"greeter","id":"greeter-3","address":"127.0.0.1:1"}"#;
     assert_eq!(house.micro(&["register", record]).code, 0);

@@ -5,7 +5,7 @@ use std::{io::Read, process::Stdio};
 use crate::house::House;
 
 #[test]
-fn every_command_says_in_a_line_what_it_does() {
+fn help_describes_each_command_in_one_line() {
     let help = House::new().micro(&["--help"]).ok();
     let commands = help
         .split("Commands:\n")
@@ -42,7 +42,7 @@ fn every_command_says_in_a_line_what_it_does() {
 }
 
 #[test]
-fn the_help_of_call_explains_its_options() {
+fn help_of_call_is_up_to_date() {
     let help = House::new().micro(&["call", "--help"]).ok();
     let expected = include_str!("help/call.txt");
     assert_eq!(
@@ -52,7 +52,7 @@ fn the_help_of_call_explains_its_options() {
 }
 
 #[test]
-fn a_registry_that_cannot_be_reached_is_told_apart() {
+fn unreachable_registry_has_its_own_exit_code() {
     let said = |arguments: &[&str]| {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_micro"));
         command.args(arguments).arg("--registry=local:/dev/null/x");
@@ -73,7 +73,7 @@ fn a_registry_that_cannot_be_reached_is_told_apart() {
 }
 
 #[test]
-fn an_unknown_registry_or_command_is_wrong_usage() {
+fn unknown_registry_or_command_is_wrong_usage() {
     let house = House::new();
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_micro"));
     let output = command.args(["list", "--registry", "nonsense"]).output();
@@ -86,7 +86,7 @@ fn an_unknown_registry_or_command_is_wrong_usage() {
 }
 
 #[test]
-fn a_closed_pipe_is_no_failure() {
+fn closed_stdout_is_no_failure() {
     let house = House::new();
     house.micro(&["register", r#"{"service":"a","id":"a-1","address":"h:1"}"#]);
     for arguments in [

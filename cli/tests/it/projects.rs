@@ -12,7 +12,7 @@ fn checkout() -> &'static Path {
 }
 
 #[test]
-fn a_project_has_what_cargo_wants() {
+fn new_project_has_a_manifest_and_a_main() {
     let house = House::new();
     let ran = house.micro(&[
         "new",
@@ -38,7 +38,7 @@ fn a_project_has_what_cargo_wants() {
 }
 
 #[test]
-fn a_project_without_a_checkout_uses_the_release() {
+fn project_without_a_checkout_uses_the_release() {
     let house = House::new();
     assert_eq!(house.micro(&["new", "shop"]).code, 0);
     let manifest = fs::read_to_string(house.directory().join("shop/Cargo.toml"));
@@ -69,7 +69,7 @@ fn nothing_is_overwritten_or_made_in_a_wrong_place() {
 
 /// Slow, so only where it is asked for: it builds the project against this checkout.
 #[test]
-fn a_project_builds() {
+fn new_project_builds() {
     if !crate::skip::is_slow_wanted("a new project's build") {
         return;
     }

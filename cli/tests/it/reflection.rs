@@ -128,7 +128,7 @@ fn latest<'a>(address: &'a str, request: &'a str) -> Vec<&'a str> {
 }
 
 #[test]
-fn json_is_made_protobuf_by_what_the_server_says_of_it() {
+fn json_is_encoded_by_the_reflection_of_the_server() {
     let (_runtime, address) = described();
     let house = House::new();
     let request = r#"{"place":"Cape Town"}"#;
@@ -144,7 +144,7 @@ fn json_is_made_protobuf_by_what_the_server_says_of_it() {
 }
 
 #[test]
-fn a_field_that_is_not_there_is_told_before_the_call() {
+fn missing_field_is_reported_before_the_call() {
     let (_runtime, address) = described();
     let error = House::new().micro(&latest(&address, r#"{"town":"Cape Town"}"#));
     let error = error.failed(1);
@@ -162,7 +162,7 @@ fn what_the_server_refuses_is_its_own_error() {
 }
 
 #[test]
-fn a_method_that_is_not_there_is_answered_with_the_nearest() {
+fn unknown_method_suggests_similar_names() {
     let (_runtime, address) = described();
     let mut wrong = latest(&address, "{}");
     wrong[5] = "Station.Lates";
@@ -200,7 +200,7 @@ fn get_shows_what_an_address_offers() {
 
 #[cfg(feature = "gen")]
 #[test]
-fn a_server_of_ours_is_called_so_too() {
+fn our_own_server_is_called_over_grpc() {
     let house = House::new();
     let address = house.serve(crate::contracts::example::station());
     let reply = house.micro(&latest(&address, r#"{"place":"Cape Town"}"#));
@@ -212,7 +212,7 @@ fn a_server_of_ours_is_called_so_too() {
 }
 
 #[test]
-fn a_server_without_reflection_has_nothing_to_show() {
+fn get_fails_for_a_server_without_reflection() {
     let (_runtime, address) = tonic(Reflects::No);
     let error = House::new().micro(&["get", "--address", &address]);
     let error = error.failed(1);
@@ -239,7 +239,7 @@ fn json_is_not_sent_to_a_server_of_unknown_messages() {
         refused[0] = command;
         let error = house.micro(&refused).failed(1);
         assert!(
-            error.contains("nothing is known of the messages of `weather.Station/Latest`")
+            error.contains("the messages of `weather.Station/Latest`")
                 && error.contains("it has no reflection"),
             "{command}: {error}"
         );
@@ -251,7 +251,7 @@ fn json_is_not_sent_to_a_server_of_unknown_messages() {
 }
 
 #[test]
-fn a_service_that_reflection_lacks_is_not_sent_json() {
+fn service_missing_in_reflection_gets_no_json() {
     let (_runtime, address) = described();
     let mut other = latest(&address, "{}");
     other[4] = "wether";

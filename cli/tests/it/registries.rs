@@ -27,7 +27,7 @@ fn there(house: &House, registry: &str, service: &str) -> Value {
 }
 
 #[test]
-fn a_copy_has_all_versions_metadata_and_endpoints_and_is_made_once() {
+fn copy_has_versions_metadata_and_endpoints() {
     let house = House::new();
     house.serve(greeter());
     for (id, version) in [("x-1", "1"), ("x-2", "2")] {
@@ -55,7 +55,7 @@ fn a_copy_has_all_versions_metadata_and_endpoints_and_is_made_once() {
 
 #[cfg(unix)]
 #[test]
-fn a_copy_that_watches_carries_over_what_comes_changes_and_goes() {
+fn watching_copy_adds_changes_and_removes_nodes() {
     let house = House::new();
     let (from, to) = (house.registry(), place(&house, "to"));
     // One that is there by itself, and stays.
@@ -96,7 +96,7 @@ fn a_copy_that_watches_carries_over_what_comes_changes_and_goes() {
 }
 
 #[test]
-fn a_copy_from_or_to_what_is_no_registry_is_wrong_usage() {
+fn copy_with_a_wrong_url_is_wrong_usage() {
     let house = House::new();
     let copy = |from: &str, to: &str| house.micro(&["registry", "copy", from, to]).failed(2);
     assert!(copy(&house.registry(), "memory:x").contains("`memory` takes no address"));
@@ -104,7 +104,7 @@ fn a_copy_from_or_to_what_is_no_registry_is_wrong_usage() {
 }
 
 #[test]
-fn the_doctor_finds_a_registry_well_and_leaves_nothing() {
+fn doctor_leaves_no_record_in_a_healthy_registry() {
     let house = House::new();
     let reports = house.micro(&["doctor", "--json"]).json();
     let [registry, broker] = [&reports[0], &reports[1]];
@@ -141,7 +141,7 @@ fn the_doctor_finds_a_registry_well_and_leaves_nothing() {
 }
 
 #[test]
-fn the_doctor_says_of_each_registry_what_is_wrong_and_what_to_do() {
+fn doctor_prints_failure_and_advice_for_each_registry() {
     let house = House::new();
     let file = house.directory().join("file");
     std::fs::write(&file, b"in the way").expect("it can be written");
@@ -168,7 +168,7 @@ fn the_doctor_says_of_each_registry_what_is_wrong_and_what_to_do() {
 }
 
 #[test]
-fn a_registry_that_is_only_read_is_well_and_takes_nothing() {
+fn read_only_registry_is_healthy_and_refuses_writes() {
     let house = House::new();
     let there = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = there.local_addr().expect("it is bound");
@@ -190,7 +190,7 @@ fn a_registry_that_is_only_read_is_well_and_takes_nothing() {
         &["registry", "copy", &house.registry(), list],
     ] {
         let said = house.micro_at(list, arguments).failed(2);
-        assert!(said.contains("`static` is only read"), "{said}");
+        assert!(said.contains("`static` is read-only"), "{said}");
     }
 }
 
@@ -204,7 +204,7 @@ fn nodes_report(house: &House, registry: &str) -> (Value, i32) {
 }
 
 #[test]
-fn the_doctor_finds_nodes_that_are_unreachable_or_others() {
+fn doctor_reports_unreachable_and_wrong_nodes() {
     let house = House::new();
     let counter = house.serve(Service::new("counter"));
     let (report, code) = nodes_report(&house, &house.registry());
@@ -232,7 +232,7 @@ fn the_doctor_finds_nodes_that_are_unreachable_or_others() {
 }
 
 #[test]
-fn the_doctor_tells_the_age_of_snapshots() {
+fn doctor_reports_the_age_of_snapshots() {
     let house = House::new();
     let kept = house.directory().join("kept");
     std::fs::create_dir(&kept).expect("it can be made");

@@ -41,7 +41,7 @@ fn servers(house: &House, test: &str) -> Vec<String> {
 fn is_built_in(house: &House, name: &str) -> bool {
     // Nothing listens at this port.
     let ran = house.micro_at(&format!("{name}://127.0.0.1:1"), &["list"]);
-    !ran.stderr.contains("needs the feature")
+    !ran.stderr.contains("is not built in")
 }
 
 fn record(id: &str) -> String {
@@ -60,7 +60,7 @@ fn deregister(house: &House, registry: &str, service: &str, id: &str) {
 }
 
 #[test]
-fn the_doctor_finds_each_server_well() {
+fn doctor_reports_each_server_healthy() {
     let house = House::new();
     for url in servers(&house, "doctor") {
         let ran = house.micro_at(&url, &["doctor", "--json"]);
@@ -79,7 +79,7 @@ fn the_doctor_finds_each_server_well() {
 }
 
 #[test]
-fn the_doctor_says_what_to_do_about_a_server_that_is_away() {
+fn doctor_prints_advice_for_an_unreachable_server() {
     let house = House::new();
     for name in SERVERS.into_iter().filter(|name| is_built_in(&house, name)) {
         let url = format!("{name}://127.0.0.1:1?user=nobody&password=hunter2");
@@ -96,7 +96,7 @@ fn the_doctor_says_what_to_do_about_a_server_that_is_away() {
 }
 
 #[test]
-fn a_server_that_refuses_us_is_told_apart_from_one_that_is_away() {
+fn refused_credentials_differ_from_an_unreachable_server() {
     let house = House::new();
     for name in ["consul-acl", "nats-auth", "etcd-auth"] {
         let (kind, variable) = (
@@ -130,7 +130,7 @@ fn a_server_that_refuses_us_is_told_apart_from_one_that_is_away() {
 }
 
 #[test]
-fn a_fleet_is_copied_to_each_server_and_back() {
+fn records_are_copied_to_each_server_and_back() {
     let house = House::new();
     house.serve(greeter());
     assert_eq!(house.micro(&["register", &record("x-1")]).code, 0);

@@ -72,7 +72,7 @@ fn many_requests_may_have_one_reply() {
 }
 
 #[test]
-fn a_wrong_line_is_named_and_ends_the_stream() {
+fn wrong_line_is_reported_and_ends_the_stream() {
     let house = house();
     let said = |lines| {
         let ran = house.micro_with(&["stream", "numbers", "Numbers.Sum"], lines);
@@ -92,7 +92,7 @@ fn a_wrong_line_is_named_and_ends_the_stream() {
 }
 
 #[test]
-fn the_other_command_is_named_where_this_one_does_not_fit() {
+fn call_and_stream_name_each_other_for_wrong_endpoints() {
     let house = house();
     house.serve(greeter());
     let said = house

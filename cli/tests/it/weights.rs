@@ -49,7 +49,7 @@ fn weights_are_no_service() {
 }
 
 #[test]
-fn a_version_without_a_node_is_warned_about() {
+fn weight_of_a_version_without_nodes_warns() {
     let house = house();
     let ran = house.micro(&["weight", "greeter", "2.0.1=1"]);
     assert_eq!(ran.code, 0);

@@ -10,12 +10,12 @@ use arc_swap::Guard;
 
 use super::{
     Inner, Nodes, Options, Recorder,
+    attempt_future::AttemptFuture,
     endpoint::{Candidates, Endpoint},
     hedge,
     outcome::{is_harmless, is_local},
-    picked::{Failure, Picked},
     progress::{NONE, Progress},
-    trying::Trying,
+    selection::{Failure, Selection},
 };
 use crate::{
     error::{Error, Outcome, Recovery, Result},
@@ -35,7 +35,7 @@ impl Inner {
         request: &Request,
         began: Nanos,
         deadline: Nanos,
-    ) -> Result<Trying, Arc<Endpoint>> {
+    ) -> Result<AttemptFuture, Arc<Endpoint>> {
         let Candidates::Discovered(entry) = &endpoint.candidates else {
             return Err(endpoint);
         };
@@ -50,18 +50,18 @@ impl Inner {
             return Err(endpoint);
         };
         let set = Guard::into_inner(set);
-        let picked = Picked { set, index };
+        let selection = Selection { set, index };
         let retries = self.attempts_of(request) - 1;
-        let patience = endpoint.latency.patience(0);
+        let attempt_timeout = endpoint.latency.attempt_timeout(0);
         let terms = terms(
             request,
-            (&picked, &NONE),
+            (&selection, &NONE),
             retries,
-            patience,
+            attempt_timeout,
             began,
             deadline,
         );
-        Ok(Trying::begin(endpoint, picked, terms))
+        Ok(AttemptFuture::begin(endpoint, selection, terms))
     }
 
     /// Attempts that the tree of a call may make, from here on; at least 1.
@@ -82,16 +82,16 @@ impl Inner {
         let attempts = self.attempts(&endpoint, &mut request, began, deadline, first);
         let answer = attempts.await;
         if let Err(error) = &answer {
-            endpoint.lane.failed.fetch_add(1, Relaxed);
+            endpoint.service_state.failed.fetch_add(1, Relaxed);
             match &endpoint.candidates {
                 Candidates::Given(nodes) if error.outcome() == Outcome::NotSent => {
                     self.direct.forget(nodes);
                 }
                 Candidates::Discovered(_) if error.has_no_nodes() => {
-                    let lane = endpoint.lane.clone();
+                    let service_state = endpoint.service_state.clone();
                     // It holds the entry that is to go.
                     drop(endpoint);
-                    self.forget(&lane);
+                    self.forget(&service_state);
                 }
                 _ => {}
             }
@@ -123,10 +123,10 @@ impl Inner {
         let mut now = began;
         let mut ended = first.map(|first| {
             progress.spend(&first.attempt, &first.error);
-            (first.picked, Err(first.error))
+            (first.selection, Err(first.error))
         });
         loop {
-            let (picked, answer) = match ended.take() {
+            let (selection, answer) = match ended.take() {
                 Some(ended) => ended,
                 None => self.next(&mut progress, request, now).await?,
             };
@@ -135,15 +135,15 @@ impl Inner {
                 Err(error) => error,
             };
             now = time::now();
-            if let Some(error) = self.is_final(&mut progress, &picked, request, error, now) {
+            if let Some(error) = self.is_final(&mut progress, &selection, request, error, now) {
                 return Err(error);
             }
-            drop(picked);
+            drop(selection);
             if !self.is_one_left(&progress, request) {
                 Box::pin(self.wait(&mut progress)).await;
                 now = time::now();
             }
-            endpoint.lane.retries.fetch_add(1, Relaxed);
+            endpoint.service_state.retries.fetch_add(1, Relaxed);
         }
     }
 
@@ -153,7 +153,7 @@ impl Inner {
         progress: &mut Progress<'_>,
         request: &mut Request,
         mut now: Nanos,
-    ) -> Result<(Picked, Result<Response>)> {
+    ) -> Result<(Selection, Result<Response>)> {
         let endpoint = progress.endpoint;
         loop {
             if now >= progress.deadline {
@@ -183,46 +183,47 @@ impl Inner {
                 now = time::now();
                 continue;
             };
-            let picked = Picked { set, index };
+            let selection = Selection { set, index };
             let answer = match hedge {
-                Some(delay) if progress.made == 0 && is_idempotent(request, &picked) => {
-                    Box::pin(self.hedged(progress, &picked, request, now, delay)).await
+                Some(delay) if progress.made == 0 && is_idempotent(request, &selection) => {
+                    Box::pin(self.hedged(progress, &selection, request, now, delay)).await
                 }
-                _ => self.attempt(progress, &picked, request, now).await,
+                _ => self.attempt(progress, &selection, request, now).await,
             };
-            return Ok((picked, answer));
+            return Ok((selection, answer));
         }
     }
 
     async fn attempt(
         &self,
         progress: &mut Progress<'_>,
-        picked: &Picked,
+        selection: &Selection,
         request: &mut Request,
         now: Nanos,
     ) -> Result<Response> {
         let endpoint = progress.endpoint;
-        let patience = match progress.patient {
+        let attempt_timeout = match progress.patient {
             // There is no other node to turn to.
             _ if endpoint.is_given() => NEVER,
             true => progress.deadline.saturating_sub(now) / 2,
-            false => endpoint.latency.patience(progress.made),
+            false => endpoint.latency.attempt_timeout(progress.made),
         };
         let (retries, deadline) = (progress.retries, progress.deadline);
-        let to = (picked, progress.tried());
-        let terms = terms(request, to, retries, patience, now, deadline);
+        let to = (selection, progress.tried());
+        let terms = terms(request, to, retries, attempt_timeout, now, deadline);
         if let Some(recorder) = &progress.recorder {
             let why = match endpoint.is_given() {
                 true => "address given",
                 false => self.strategy.name(),
             };
-            let node = &picked.member().node;
+            let node = &selection.member().node;
             recorder.write(|record| record.begin(node, why, progress.began, &terms));
         }
-        let mut trying = Trying::begin(endpoint.clone(), picked.clone(), terms);
-        let answer = poll_fn(|cx| trying.poll(request, cx)).await;
+        let mut attempt_future = AttemptFuture::begin(endpoint.clone(), selection.clone(), terms);
+        let answer = poll_fn(|cx| attempt_future.poll(request, cx)).await;
         if let Some(recorder) = &progress.recorder {
-            recorder.write(|record| record.end(&answer, progress.began, now, trying.ended()));
+            recorder
+                .write(|record| record.end(&answer, progress.began, now, attempt_future.ended()));
         }
         if let Err(error) = &answer {
             progress.spend(&terms, error);
@@ -234,7 +235,7 @@ impl Inner {
     async fn hedged(
         &self,
         progress: &mut Progress<'_>,
-        picked: &Picked,
+        selection: &Selection,
         request: &mut Request,
         now: Nanos,
         delay: Duration,
@@ -242,10 +243,10 @@ impl Inner {
         let endpoint = progress.endpoint;
         if progress.retries == 0 {
             // The only attempt that is left in this tree of calls.
-            return self.attempt(progress, picked, request, now).await;
+            return self.attempt(progress, selection, request, now).await;
         }
         let Some(mut copy) = request.duplicate() else {
-            return self.attempt(progress, picked, request, now).await;
+            return self.attempt(progress, selection, request, now).await;
         };
         let mut beside = Progress {
             // It is the last of its kind: nothing follows it.
@@ -254,24 +255,24 @@ impl Inner {
             recorder: progress.recorder.clone(),
             ..*progress
         };
-        beside.failed().tried.add(picked.member());
+        beside.failed().tried.add(selection.member());
         let (beside, copy) = (&mut beside, &mut copy);
         let mut hedged = false;
         let second = || {
             let now = time::now();
-            picked.set.snapshot().touch(now);
-            let index = endpoint.pick(&picked.set, beside.tried(), self.choice())?;
-            endpoint.lane.budget.withdraw(now).then_some(())?;
-            endpoint.lane.hedges.fetch_add(1, Relaxed);
+            selection.set.snapshot().touch(now);
+            let index = endpoint.pick(&selection.set, beside.tried(), self.choice())?;
+            endpoint.service_state.budget.withdraw(now).then_some(())?;
+            endpoint.service_state.hedges.fetch_add(1, Relaxed);
             hedged = true;
             beside.note(format_args!("hedged after {delay:?}"));
-            let set = picked.set.clone();
+            let set = selection.set.clone();
             Some(async move {
-                let other = Picked { set, index };
+                let other = Selection { set, index };
                 self.attempt(beside, &other, copy, now).await
             })
         };
-        let first = self.attempt(progress, picked, request, now);
+        let first = self.attempt(progress, selection, request, now);
         let answer = hedge::race(first, delay, second).await;
         if hedged {
             // It was one of those that the tree of calls may make.
@@ -284,17 +285,17 @@ impl Inner {
     fn is_final(
         &self,
         progress: &mut Progress<'_>,
-        picked: &Picked,
+        selection: &Selection,
         request: &Request,
         error: Error,
         now: Nanos,
     ) -> Option<Error> {
         let harmless = is_harmless(&error);
-        let idempotent = is_idempotent(request, picked);
+        let idempotent = is_idempotent(request, selection);
         let failed = progress.failed();
         // A node that closed a kept connection takes the next call over another.
         if error.recovery() != Recovery::Reconnect {
-            failed.tried.add(picked.member());
+            failed.tried.add(selection.member());
         }
         failed.maybe_done |= !harmless;
         let is_nobody_else = error.is_wrong_server() && progress.endpoint.is_given();
@@ -333,7 +334,7 @@ impl Inner {
         }
         // Who asks the wrong server burdens no other: that is free as long as there are others.
         let is_free = error.is_wrong_server() && is_one_left;
-        if !is_free && !progress.endpoint.lane.budget.withdraw(now) {
+        if !is_free && !progress.endpoint.service_state.budget.withdraw(now) {
             progress.note("no further attempt: the retry budget is spent");
             return Some(progress.end(request, error));
         }
@@ -384,27 +385,27 @@ fn nodes_for(endpoint: &Endpoint, request: &Request) -> Arc<Nodes> {
 /// What an attempt at a node, after those that were tried, is given, when `retries` may follow it or be made below it.
 fn terms(
     request: &Request,
-    (picked, tried): (&Picked, &Tried),
+    (selection, tried): (&Selection, &Tried),
     retries: u8,
-    patience: Nanos,
+    attempt_timeout: Nanos,
     now: Nanos,
     deadline: Nanos,
 ) -> Attempt {
-    let repeatable = retries > 0 && is_idempotent(request, picked) && picked.has_other(tried);
+    let repeatable = retries > 0 && is_idempotent(request, selection) && selection.has_other(tried);
     let lent = if repeatable { retries / 2 } else { retries };
     Attempt {
         now,
         deadline,
-        abandon_at: now.saturating_add(patience).min(deadline),
+        timeout_at: now.saturating_add(patience).min(deadline),
         repeatable,
         attempts: lent.saturating_add(1),
     }
 }
 
 /// Whether doing it twice does no harm: so says the call, or the endpoint's record.
-fn is_idempotent(request: &Request, picked: &Picked) -> bool {
+fn is_idempotent(request: &Request, selection: &Selection) -> bool {
     request.is_idempotent()
-        || picked
+        || selection
             .member()
             .node
             .endpoint(request.endpoint())

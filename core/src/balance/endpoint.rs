@@ -9,7 +9,7 @@ use std::{
 use arc_swap::Guard;
 use parking_lot::RwLock;
 
-use super::{Nodes, lane::Lane, latency::Latency};
+use super::{Nodes, latency::Latency, service_state::ServiceState};
 use crate::{
     message::Target,
     random::Rng,
@@ -26,7 +26,7 @@ pub(super) struct Endpoint {
     /// The loop that keeps it.
     pub(super) owner: u64,
     /// What is kept for its service.
-    pub(super) lane: Arc<Lane>,
+    pub(super) service_state: Arc<ServiceState>,
     pub(super) candidates: Candidates,
     /// How long its calls take.
     pub(super) latency: Latency,
@@ -41,10 +41,14 @@ pub(super) enum Candidates {
 }
 
 impl Endpoint {
-    pub(super) fn new(owner: u64, lane: Arc<Lane>, candidates: Candidates) -> Self {
+    pub(super) fn new(
+        owner: u64,
+        service_state: Arc<ServiceState>,
+        candidates: Candidates,
+    ) -> Self {
         Endpoint {
             owner,
-            lane,
+            service_state,
             candidates,
             latency: Latency::default(),
         }
@@ -115,13 +119,13 @@ impl Endpoint {
         match (&self.candidates, ejected) {
             (Candidates::Discovered(_), None) => {}
             (Candidates::Discovered(entry), Some(until)) => {
-                self.lane.ejected(member, until, now);
+                self.service_state.ejected(member, until, now);
                 if verdict == Verdict::WrongServer {
                     entry.ask_again(now);
                 }
-                self.lane.probe(&member.load, peer, until);
+                self.service_state.probe(&member.load, peer, until);
             }
-            (Candidates::Given(_), Some(until)) => self.lane.ejected(member, until, now),
+            (Candidates::Given(_), Some(until)) => self.service_state.ejected(member, until, now),
             (Candidates::Given(_), None) if !load.is_alive() => match verdict {
                 Verdict::Failed | Verdict::WrongServer => drop(load.probed(now, false)),
                 Verdict::Overloaded { .. } => drop(load.probed(now, true)),
@@ -177,13 +181,20 @@ impl Endpoints {
     /// Forgets the endpoints that no call has in hand of services that are not kept, or shall not be.
     pub(super) fn sweep<'a>(
         &self,
-        lanes: impl Fn(&str) -> Option<&'a Arc<Lane>>,
-        unused: &[Arc<Lane>],
+        service_states: impl Fn(&str) -> Option<&'a Arc<ServiceState>>,
+        unused: &[Arc<ServiceState>],
     ) {
-        let unused: HashSet<&str> = unused.iter().map(|lane| lane.service()).collect();
+        let unused: HashSet<&str> = unused
+            .iter()
+            .map(|service_state| service_state.service())
+            .collect();
         self.0.write().retain(|target, endpoint| {
             let service = target.service();
-            let is_kept = || lanes(service).is_some_and(|lane| Arc::ptr_eq(lane, &endpoint.lane));
+            let is_kept = || {
+                service_states(service).is_some_and(|service_state| {
+                    Arc::ptr_eq(service_state, &endpoint.service_state)
+                })
+            };
             Arc::strong_count(endpoint) > 1 || (!unused.contains(service) && is_kept())
         });
     }
@@ -195,23 +206,23 @@ mod tests {
     use super::*;
     use crate::{balance::Settings, selector::Fleet};
 
-    fn endpoint(lane: &Arc<Lane>) -> Endpoint {
+    fn endpoint(service_state: &Arc<ServiceState>) -> Endpoint {
         let fleet = Arc::new(Fleet::new(Rng::seeded(1)));
         let nodes = Arc::new(Nodes::given(Vec::new(), &fleet, 0));
-        Endpoint::new(1, lane.clone(), Candidates::Given(nodes))
+        Endpoint::new(1, service_state.clone(), Candidates::Given(nodes))
     }
 
     #[test]
     fn invented_names_do_not_push_out_what_was_learned() {
-        let lane = Arc::new(Lane::new("text", &Settings::default(), 0));
+        let service_state = Arc::new(ServiceState::new("text", &Settings::default(), 0));
         let endpoints = Endpoints::default();
         let known = Target::new("text", "Text.Echo");
-        let echo = endpoints.keep(&known, endpoint(&lane));
+        let echo = endpoints.keep(&known, endpoint(&service_state));
         echo.latency.record(1);
         drop(echo);
         for number in 0..3 * MOST_ENDPOINTS {
             let target = Target::new("text", format!("Text.Invented{number}"));
-            endpoints.keep(&target, endpoint(&lane));
+            endpoints.keep(&target, endpoint(&service_state));
         }
         assert!(endpoints.0.read().len() <= MOST_ENDPOINTS);
         assert!(endpoints.get(&known).unwrap().latency.is_known());
@@ -219,14 +230,17 @@ mod tests {
 
     #[test]
     fn endpoints_go_with_their_service_but_for_those_in_use() {
-        let lane = Arc::new(Lane::new("text", &Settings::default(), 0));
+        let service_state = Arc::new(ServiceState::new("text", &Settings::default(), 0));
         let endpoints = Endpoints::default();
         let (one, two) = (Target::new("text", "One"), Target::new("text", "Two"));
-        let held = endpoints.keep(&one, endpoint(&lane));
-        endpoints.keep(&two, endpoint(&lane));
-        endpoints.sweep(|_| Some(&lane), &[]);
+        let held = endpoints.keep(&one, endpoint(&service_state));
+        endpoints.keep(&two, endpoint(&service_state));
+        endpoints.sweep(|_| Some(&service_state), &[]);
         assert!(endpoints.get(&two).is_some(), "its service is in use");
-        endpoints.sweep(|_| Some(&lane), std::slice::from_ref(&lane));
+        endpoints.sweep(
+            |_| Some(&service_state),
+            std::slice::from_ref(&service_state),
+        );
         assert!(endpoints.get(&two).is_none());
         drop(held);
         endpoints.sweep(|_| None, &[]);

@@ -13,9 +13,9 @@ pub(super) struct Latency {
 }
 
 /// Patience before anything is known.
-const UNKNOWN: Nanos = 250_000_000;
-/// The least patience: below it, the pauses of a busy machine would look like dead nodes.
-const LEAST: Nanos = 50_000_000;
+const INITIAL_TIMEOUT: Nanos = 250_000_000;
+/// The shortest attempt timeout: below it, the pauses of a busy machine would look like dead nodes.
+const MIN_TIMEOUT: Nanos = 50_000_000;
 
 impl Latency {
     /// Notes an answered call. Updates that race lose one sample.
@@ -40,13 +40,13 @@ impl Latency {
     }
 
     /// How long to wait for an answer before another node is asked, the `retry`th time.
-    pub(super) fn patience(&self, retry: u32) -> Nanos {
+    pub(super) fn attempt_timeout(&self, retry: u32) -> Nanos {
         let mean = self.mean.load(Relaxed);
         let base = if mean == 0 {
-            UNKNOWN
+            INITIAL_TIMEOUT
         } else {
             let usual = mean.saturating_add(self.deviation.load(Relaxed).saturating_mul(4));
-            usual.saturating_mul(4).max(LEAST)
+            usual.saturating_mul(4).max(MIN_TIMEOUT)
         };
         base.saturating_mul(1 << retry.min(8))
     }
@@ -57,17 +57,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patience_follows_what_calls_take_and_doubles_with_each_retry() {
+    fn attempt_timeout_follows_latency_and_doubles_with_each_retry() {
         let latency = Latency::default();
-        assert_eq!(latency.patience(0), UNKNOWN);
+        assert_eq!(latency.attempt_timeout(0), INITIAL_TIMEOUT);
         for _ in 0..100 {
             latency.record(200_000);
         }
-        assert_eq!(latency.patience(0), LEAST);
-        assert_eq!(latency.patience(2), 4 * LEAST);
+        assert_eq!(latency.attempt_timeout(0), MIN_TIMEOUT);
+        assert_eq!(latency.attempt_timeout(2), 4 * MIN_TIMEOUT);
         for _ in 0..100 {
             latency.record(400_000_000);
         }
-        assert!(latency.patience(0) > 1_500_000_000);
+        assert!(latency.attempt_timeout(0) > 1_500_000_000);
     }
 }

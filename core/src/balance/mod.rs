@@ -2,23 +2,23 @@
 //! classify the outcome, mark the node.
 
 mod attempt;
+mod attempt_future;
 mod budget;
-mod calling;
+mod call_future;
 mod direct;
 mod endpoint;
 #[cfg(feature = "http")]
 mod group;
 mod hedge;
-mod lane;
 mod latency;
 mod nodes;
 mod options;
 mod outcome;
-mod picked;
 mod progress;
 mod record;
+mod selection;
+mod service_state;
 mod sweep;
-mod trying;
 
 use std::{
     sync::{
@@ -46,10 +46,10 @@ use crate::{
     transport::{Peer, Transport},
     wait::Backoff,
 };
-use calling::Calling;
+use call_future::CallFuture;
 use direct::Direct;
 use endpoint::{Candidates, Endpoint, Endpoints};
-use lane::Lane;
+use service_state::ServiceState;
 use sweep::Sweeper;
 
 /// Settings of the loop.
@@ -79,7 +79,7 @@ impl Default for Settings {
 }
 
 /// Services whose budget is remembered: as many as the discovery cache keeps.
-const MOST_LANES: usize = 4096;
+const MAX_SERVICES: usize = 4096;
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
@@ -95,7 +95,7 @@ struct Inner {
     settings: Settings,
     rng: Rng,
     direct: Direct,
-    lanes: ArcSwap<Names<Arc<Lane>>>,
+    service_states: ArcSwap<Names<Arc<ServiceState>>>,
     endpoints: Endpoints,
     #[cfg(feature = "http")]
     group: group::Group,
@@ -121,7 +121,7 @@ impl Balance {
             #[cfg(feature = "http")]
             group: group::Group::new(Rng::seeded(rng.number())),
             rng,
-            lanes: ArcSwap::default(),
+            service_states: ArcSwap::default(),
             endpoints: Endpoints::default(),
         }))
     }
@@ -133,10 +133,10 @@ impl Balance {
 
     /// What was counted for a service; all zero for one that was never called.
     pub(crate) fn stats(&self, service: &str) -> Stats {
-        let lanes = self.0.lanes.load();
-        lanes
+        let service_states = self.0.service_states.load();
+        service_states
             .get(service)
-            .map_or_else(Stats::default, |lane| lane.stats())
+            .map_or_else(Stats::default, |service_state| service_state.stats())
     }
 }
 
@@ -153,7 +153,7 @@ impl Balance {
 
 impl Call for Balance {
     fn call(&self, request: Request) -> Answer {
-        Box::pin(Calling::new(self.0.clone(), request))
+        Box::pin(CallFuture::new(self.0.clone(), request))
     }
 }
 
@@ -172,10 +172,10 @@ impl Inner {
         let endpoint = match self.endpoints.get(target) {
             Some(endpoint) => endpoint,
             None => {
-                let lane = self.find_lane(target.service(), now, MOST_LANES);
-                let entry = lane.discovered(&self.cache).clone();
-                let is_kept = entry.had_nodes() && self.is_kept(&lane);
-                let endpoint = Endpoint::new(self.id, lane, Candidates::Discovered(entry));
+                let service_state = self.find_lane(target.service(), now, MAX_SERVICES);
+                let entry = service_state.discovered(&self.cache).clone();
+                let is_kept = entry.had_nodes() && self.is_kept(&service_state);
+                let endpoint = Endpoint::new(self.id, service_state, Candidates::Discovered(entry));
                 if !is_kept {
                     return Arc::new(endpoint);
                 }
@@ -201,44 +201,50 @@ impl Inner {
         nodes: impl FnOnce(&Direct) -> Result<Arc<Nodes>>,
     ) -> Result<Arc<Endpoint>> {
         // Those of discovery keep their place.
-        let lane = self.find_lane(service, now, MOST_LANES / 2);
-        lane.budget.deposit();
+        let service_state = self.find_lane(service, now, MAX_SERVICES / 2);
+        service_state.budget.deposit();
         match nodes(&self.direct) {
             Ok(nodes) => {
                 self.keep_swept();
                 let given = Candidates::Given(nodes);
-                Ok(Arc::new(Endpoint::new(self.id, lane, given)))
+                Ok(Arc::new(Endpoint::new(self.id, service_state, given)))
             }
             Err(error) => {
-                lane.failed.fetch_add(1, Relaxed);
+                service_state.failed.fetch_add(1, Relaxed);
                 Err(error)
             }
         }
     }
 
     /// What is kept for a service; for one that is new, no longer than the caller holds it where there are `most` already.
-    fn find_lane(&self, service: &str, now: Nanos, most: usize) -> Arc<Lane> {
-        if let Some(lane) = self.lanes.load().get(service) {
-            lane.used.store(true, Relaxed);
-            return lane.clone();
+    fn find_lane(&self, service: &str, now: Nanos, most: usize) -> Arc<ServiceState> {
+        if let Some(service_state) = self.service_states.load().get(service) {
+            service_state.used.store(true, Relaxed);
+            return service_state.clone();
         }
-        let fresh = Arc::new(Lane::new(service, &self.settings, now));
-        if self.lanes.load().len() >= most {
+        let fresh = Arc::new(ServiceState::new(service, &self.settings, now));
+        if self.service_states.load().len() >= most {
             return fresh;
         }
-        self.lanes.rcu(|lanes| {
-            let mut lanes = Names::clone(lanes);
-            lanes.entry(service.into()).or_insert_with(|| fresh.clone());
-            lanes
+        self.service_states.rcu(|service_states| {
+            let mut service_states = Names::clone(service_states);
+            service_states
+                .entry(service.into())
+                .or_insert_with(|| fresh.clone());
+            service_states
         });
         self.keep_swept();
-        self.lanes.load().get(service).cloned().unwrap_or(fresh)
+        self.service_states
+            .load()
+            .get(service)
+            .cloned()
+            .unwrap_or(fresh)
     }
 
     /// Whether it is what callers find under its service's name.
-    fn is_kept(&self, lane: &Arc<Lane>) -> bool {
-        let lanes = self.lanes.load();
-        let kept = lanes.get(lane.service());
-        kept.is_some_and(|kept| Arc::ptr_eq(kept, lane))
+    fn is_kept(&self, service_state: &Arc<ServiceState>) -> bool {
+        let service_states = self.service_states.load();
+        let kept = service_states.get(service_state.service());
+        kept.is_some_and(|kept| Arc::ptr_eq(kept, service_state))
     }
 }

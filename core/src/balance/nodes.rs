@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::Guard;
 
-use super::{Balance, Inner, MOST_LANES};
+use super::{Balance, Inner, MAX_SERVICES};
 use crate::{
     context::Context,
     error::Result,
@@ -48,8 +48,11 @@ impl Balance {
 
     /// Waits until a node is seen, if its service was ever asked for.
     pub(crate) async fn see(&self, service: &str, id: &str) {
-        let lane = self.0.lanes.load().get(service).cloned();
-        if let Some(entry) = lane.as_ref().and_then(|lane| lane.entry()) {
+        let service_state = self.0.service_states.load().get(service).cloned();
+        if let Some(entry) = service_state
+            .as_ref()
+            .and_then(|service_state| service_state.entry())
+        {
             entry.see(id).await;
         }
     }
@@ -57,7 +60,7 @@ impl Balance {
 
 impl Inner {
     fn entry(&self, service: &str, now: Nanos) -> Arc<Entry<Arc<dyn Peer>>> {
-        let lane = self.find_lane(service, now, MOST_LANES);
-        lane.discovered(&self.cache).clone()
+        let service_state = self.find_lane(service, now, MAX_SERVICES);
+        service_state.discovered(&self.cache).clone()
     }
 }

@@ -26,7 +26,7 @@ pub struct Record {
     pub budget_us: u64,
     /// How old the knowledge of the nodes was, in microseconds.
     pub age_us: u64,
-    /// Each node known, and what kept it from being picked or its cost.
+    /// Each node known, and what kept it from being selection or its cost.
     pub nodes: Vec<Candidate>,
     /// Each attempt, in order.
     pub attempts: Vec<AttemptRecord>,
@@ -136,7 +136,7 @@ impl Record {
             address: node.address.clone(),
             why: why.to_owned(),
             at_us: (attempt.now - began) / 1000,
-            attempt_timeout_us: attempt.abandon_at.saturating_sub(attempt.now) / 1000,
+            attempt_timeout_us: attempt.timeout_at.saturating_sub(attempt.now) / 1000,
             lent: attempt.attempts - 1,
             took_us: 0,
             outcome: "cancelled".to_owned(),
@@ -188,7 +188,7 @@ impl fmt::Display for Record {
         for (number, attempt) in self.attempts.iter().enumerate() {
             writeln!(
                 f,
-                "  attempt {} at +{:?} to {} ({}) by {}: {} after {:?}; patience {:?}, {} lent below",
+                "  attempt {} at +{:?} to {} ({}) by {}: {} after {:?}; attempt timeout {:?}, {} attempts left for calls below",
                 number + 1,
                 ms(attempt.at_us),
                 attempt.node,

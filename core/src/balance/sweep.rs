@@ -10,7 +10,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
-use super::{Inner, lane::Lane};
+use super::{Inner, service_state::ServiceState};
 use crate::selector::{Names, Seeded};
 
 /// What no call has used from one sweep to the next goes: so after three to six minutes.
@@ -64,7 +64,7 @@ async fn run(inner: Weak<Inner>) {
         let Some(inner) = inner.upgrade() else {
             return;
         };
-        inner.sweep(Lane::was_used);
+        inner.sweep(ServiceState::was_used);
         inner.direct.sweep();
         #[cfg(feature = "http")]
         inner.group.sweep();
@@ -79,15 +79,20 @@ async fn run(inner: Weak<Inner>) {
 impl Inner {
     /// Sees to it that what was just added is swept some day.
     pub(super) fn keep_swept(&self) {
-        if self.lanes.load().len() > MOST_EMPTY {
-            let empty = self.lanes.load();
+        if self.service_states.load().len() > MOST_EMPTY {
+            let empty = self.service_states.load();
             // Services that only addresses were called of have no watch, and stay for the minutes of all.
-            let is_empty = |lane: &Lane| {
-                let entry = lane.entry();
+            let is_empty = |service_state: &ServiceState| {
+                let entry = service_state.entry();
                 entry.is_some_and(|entry| entry.load().snapshot().is_empty())
             };
-            if empty.values().filter(|lane| is_empty(lane)).count() > MOST_EMPTY {
-                self.sweep(|lane| !is_empty(lane));
+            if empty
+                .values()
+                .filter(|service_state| is_empty(service_state))
+                .count()
+                > MOST_EMPTY
+            {
+                self.sweep(|service_state| !is_empty(service_state));
             }
         }
         let mut task = self.sweeper.task.lock();
@@ -98,15 +103,15 @@ impl Inner {
 
     /// Forgets a service that never had a node, unless it is called again and again: then its watch is kept, lest each
     /// call begins one.
-    pub(super) fn forget(&self, lane: &Arc<Lane>) {
+    pub(super) fn forget(&self, service_state: &Arc<ServiceState>) {
         // The map's and the caller's.
-        if lane.entry().is_some_and(|entry| entry.had_nodes())
-            || !lane.is_unheld(2)
-            || self.sweeper.missed_before(lane.service())
+        if service_state.entry().is_some_and(|entry| entry.had_nodes())
+            || !service_state.is_unheld(2)
+            || self.sweeper.missed_before(service_state.service())
         {
             return;
         }
-        self.remove(std::slice::from_ref(lane));
+        self.remove(std::slice::from_ref(service_state));
         let mut task = self.sweeper.task.lock();
         if self.is_empty()
             && let Some(task) = task.take()
@@ -116,36 +121,42 @@ impl Inner {
     }
 
     /// Forgets the services that nobody holds, but for those that `keep` wants.
-    fn sweep(&self, keep: impl Fn(&Lane) -> bool) {
-        let lanes = self.lanes.load_full();
+    fn sweep(&self, keep: impl Fn(&ServiceState) -> bool) {
+        let service_states = self.service_states.load_full();
         // Each is asked, as that begins its next interval.
-        let unused = lanes.values().filter(|lane| !keep(lane));
+        let unused = service_states
+            .values()
+            .filter(|service_state| !keep(service_state));
         let mut unused: Vec<_> = unused.cloned().collect();
-        self.endpoints.sweep(|name| lanes.get(name), &unused);
+        self.endpoints
+            .sweep(|name| service_states.get(name), &unused);
         // The map's and the one here.
-        unused.retain(|lane| lane.is_unheld(2));
-        drop(lanes);
+        unused.retain(|service_state| service_state.is_unheld(2));
+        drop(service_states);
         if !unused.is_empty() {
             self.remove(&unused);
         }
     }
 
-    fn remove(&self, unused: &[Arc<Lane>]) {
-        self.lanes.rcu(|lanes| {
-            let mut lanes = Names::clone(lanes);
-            for lane in unused {
-                let service = lane.service();
-                if lanes
+    fn remove(&self, unused: &[Arc<ServiceState>]) {
+        self.service_states.rcu(|service_states| {
+            let mut service_states = Names::clone(service_states);
+            for service_state in unused {
+                let service = service_state.service();
+                if service_states
                     .get(service)
-                    .is_some_and(|kept| Arc::ptr_eq(kept, lane))
+                    .is_some_and(|kept| Arc::ptr_eq(kept, service_state))
                 {
-                    lanes.remove(service);
+                    service_states.remove(service);
                 }
             }
-            lanes
+            service_states
         });
-        let watched = unused.iter().filter(|lane| lane.entry().is_some());
-        self.cache.forget(watched.map(|lane| lane.service()));
+        let watched = unused
+            .iter()
+            .filter(|service_state| service_state.entry().is_some());
+        self.cache
+            .forget(watched.map(|service_state| service_state.service()));
     }
 
     fn is_empty(&self) -> bool {
@@ -153,6 +164,6 @@ impl Inner {
         if !self.group.is_empty() {
             return false;
         }
-        self.lanes.load().is_empty() && self.direct.is_empty()
+        self.service_states.load().is_empty() && self.direct.is_empty()
     }
 }

@@ -1,6 +1,6 @@
 //! The default broker: publishers call subscribers, found in the registry. No server.
 
-mod desk;
+mod dispatcher;
 mod pending;
 mod publish;
 
@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 
 use super::{
     Broker, BrokerParts, Event, Subscription,
-    door::{Door, Port},
+    endpoint::{Port, SharedEndpoint},
     inbox::Feed,
     registrations::Registered,
 };
@@ -29,7 +29,7 @@ use crate::{
     node::Node,
     transport::{Transport, addressee::IdentityCheck},
 };
-use desk::Desk;
+use dispatcher::Dispatcher;
 use publish::Plans;
 
 /// How long the last acknowledgements may take to reach their publishers when a port closes.
@@ -111,9 +111,9 @@ struct Inner {
     transport: Arc<dyn Transport>,
     settings: Settings,
     plans: Plans,
-    door: Door<Desk>,
+    endpoint: SharedEndpoint<Dispatcher>,
     /// The port of a service, while one of its subscribers may come by it.
-    attached: Mutex<Option<Arc<Port<Desk>>>>,
+    attached: Mutex<Option<Arc<Port<Dispatcher>>>>,
     /// Subscriptions so far.
     count: AtomicU64,
 }
@@ -124,12 +124,12 @@ impl Direct {
     pub fn of(parts: BrokerParts, settings: Settings) -> Self {
         let seed = parts.balance().random();
         let (ttl, interval) = (settings.register_ttl, settings.register_interval);
-        let door = Door::new(parts.registry().clone(), ttl, interval, seed);
+        let endpoint = SharedEndpoint::new(parts.registry().clone(), ttl, interval, seed);
         Direct(Arc::new(Inner {
             transport: parts.transport().clone(),
             plans: Plans::new(parts.balance().clone(), &settings),
             settings,
-            door,
+            endpoint,
             attached: Mutex::default(),
             count: AtomicU64::new(0),
         }))
@@ -174,16 +174,17 @@ impl Broker for Direct {
         let inner = &self.0;
         let address = inner.settings.address.as_deref();
         let address = address.unwrap_or(inner.transport.default_address());
-        let listen = async |desk: Arc<Desk>| inner.transport.listen(address, desk).await;
-        let port = inner.door.port(listen).await?;
+        let listen =
+            async |dispatcher: Arc<Dispatcher>| inner.transport.listen(address, dispatcher).await;
+        let port = inner.endpoint.port(listen).await?;
         let said = inner.settings.advertise.as_deref();
-        let address = inner.door.advertised(said, &port.address)?;
+        let address = inner.endpoint.advertised(said, &port.address)?;
         let node = inner.node(topic, queue, &address);
         let feed = port
-            .desk
+            .dispatcher
             .open(topic, queue, &node.id, inner.settings.concurrency);
         let (id, service) = (node.id.clone(), node.service.clone());
-        let registered = inner.door.register(node).await?;
+        let registered = inner.endpoint.register(node).await?;
         let _ = tokio::time::timeout(SEEN, inner.plans.see(&service, &id)).await;
         Ok(inner.subscription(feed, port, registered))
     }
@@ -196,10 +197,10 @@ impl Broker for Direct {
         if self.0.settings.address.is_some() {
             return None;
         }
-        let port = self.0.door.attach(address);
-        let desk = port.desk.clone();
+        let port = self.0.endpoint.attach(address);
+        let dispatcher = port.dispatcher.clone();
         *self.0.attached.lock() = Some(port);
-        Some(desk)
+        Some(dispatcher)
     }
 }
 
@@ -228,7 +229,7 @@ impl Inner {
     fn subscription(
         self: &Arc<Self>,
         feed: Feed,
-        port: Arc<Port<Desk>>,
+        port: Arc<Port<Dispatcher>>,
         registered: Registered,
     ) -> Subscription {
         let inner = self.clone();
@@ -236,7 +237,7 @@ impl Inner {
         Subscription::new(feed, async move {
             let deregister_delay = inner.settings.deregister_delay;
             inbox.deregister(vec![registered], deregister_delay).await;
-            port.desk.close(&inbox);
+            port.dispatcher.close(&inbox);
             inbox.settled().await;
             if let Some(listener) = Arc::into_inner(port).and_then(|port| port.listener) {
                 listener.go_away().await;

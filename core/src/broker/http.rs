@@ -1,6 +1,6 @@
 //! go-micro's HTTP broker: publishers post events to subscribers, found in the registry.
 
-mod desk;
+mod dispatcher;
 mod envelope;
 mod post;
 mod publish;
@@ -12,12 +12,12 @@ use async_trait::async_trait;
 
 use super::{
     Broker, BrokerParts, Event, Subscription,
-    door::{Door, Port},
+    endpoint::{Port, SharedEndpoint},
     inbox::Feed,
     registrations::Registered,
 };
 use crate::{error::Result, net::io::host_of, node::Node, protocols::Socket};
-use desk::Desk;
+use dispatcher::Dispatcher;
 use publish::Publisher;
 pub use style::Style;
 
@@ -86,7 +86,7 @@ struct Inner {
     socket: Socket,
     settings: Settings,
     publisher: Publisher,
-    door: Door<Desk>,
+    endpoint: SharedEndpoint<Dispatcher>,
 }
 
 impl Http {
@@ -97,12 +97,12 @@ impl Http {
         let seed = balance.random();
         let publisher = Publisher::new(balance, socket.clone(), settings.discover.clone());
         let (ttl, interval) = (settings.register_ttl, settings.register_interval);
-        let door = Door::new(parts.registry().clone(), ttl, interval, seed);
+        let endpoint = SharedEndpoint::new(parts.registry().clone(), ttl, interval, seed);
         Http(Arc::new(Inner {
             socket,
             settings,
             publisher,
-            door,
+            endpoint,
         }))
     }
 }
@@ -122,20 +122,20 @@ impl Broker for Http {
         let address = &inner.settings.address;
         let named = [Some(&**address), inner.settings.advertise.as_deref()];
         let hosts: Vec<_> = named.into_iter().flatten().filter_map(host_of).collect();
-        let listen = async |desk: Arc<Desk>| {
+        let listen = async |dispatcher: Arc<Dispatcher>| {
             let socket = &inner.socket;
-            socket.listen_http(address, hosts.clone(), desk).await
+            socket.listen_http(address, hosts.clone(), dispatcher).await
         };
-        let port = inner.door.port(listen).await?;
+        let port = inner.endpoint.port(listen).await?;
         let id = Node::random_id();
         let mut registered = Vec::new();
         let said = inner.settings.advertise.as_deref();
-        let address = inner.door.advertised(said, &port.address)?;
+        let address = inner.endpoint.advertised(said, &port.address)?;
         let nodes = inner.nodes(topic, queue, &id, &address);
         let ids = nodes.iter().map(|node| node.id.clone()).collect();
-        let feed = port.desk.open(topic, ids, inner.settings.capacity);
+        let feed = port.dispatcher.open(topic, ids, inner.settings.capacity);
         for node in nodes {
-            registered.push(inner.door.register(node.clone()).await?);
+            registered.push(inner.endpoint.register(node.clone()).await?);
             let seen = inner.publisher.see(&node);
             let _ = tokio::time::timeout(SEEN, seen).await;
         }
@@ -156,7 +156,7 @@ impl Inner {
     fn subscription(
         self: &Arc<Self>,
         feed: Feed,
-        port: Arc<Port<Desk>>,
+        port: Arc<Port<Dispatcher>>,
         registered: Vec<Registered>,
     ) -> Subscription {
         let inner = self.clone();

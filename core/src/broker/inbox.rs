@@ -16,7 +16,7 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 
 use super::{
     Delivery,
-    in_hand::{Held, InHand},
+    in_flight::{InFlight, InFlightGuard},
     registrations::Registered,
 };
 use crate::error::{Error, Outcome};
@@ -26,7 +26,7 @@ pub(super) struct Inbox {
     pub(super) topic: Arc<str>,
     /// `None` once closed.
     sender: Mutex<Option<mpsc::Sender<Delivery>>>,
-    in_hand: InHand,
+    in_flight: InFlight,
     /// Whether its stream is still read.
     open: AtomicBool,
 }
@@ -44,15 +44,15 @@ impl Inbox {
         let inbox = Inbox {
             topic: topic.into(),
             sender: Mutex::new(Some(sender)),
-            in_hand: InHand::default(),
+            in_flight: InFlight::default(),
             open: AtomicBool::new(true),
         };
         (Arc::new(inbox), receiver)
     }
 
     /// Counts an event that came, until what it gives is dropped.
-    pub(super) fn hold(&self) -> Held {
-        self.in_hand.hold()
+    pub(super) fn hold(&self) -> InFlightGuard {
+        self.in_flight.hold()
     }
 
     /// Puts a delivery in; one that is refused is dropped.
@@ -75,7 +75,7 @@ impl Inbox {
 
     /// Waits until every event that came is acknowledged or failed.
     pub(super) async fn settled(&self) {
-        self.in_hand.none().await;
+        self.in_flight.none().await;
     }
 
     /// Takes its registrations out, and waits until publishers have heard if its stream is still read.

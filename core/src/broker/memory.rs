@@ -18,7 +18,7 @@ use tokio::{
     time::{Instant, Sleep, sleep_until, timeout_at},
 };
 
-use super::{Broker, Delivery, Event, Subscription, in_hand::InHand};
+use super::{Broker, Delivery, Event, Subscription, in_flight::InFlight};
 use crate::error::{Error, Result};
 use topic::{Item, Next, Offer, Place, Topic};
 
@@ -88,18 +88,18 @@ impl Broker for Memory {
     }
 
     async fn subscribe(&self, topic: &str, queue: Option<&str>) -> Result<Subscription> {
-        let in_hand = InHand::default();
-        let place = self.0.join(topic, queue, in_hand.clone());
+        let in_flight = InFlight::default();
+        let place = self.0.join(topic, queue, in_flight.clone());
         let shared = self.0.clone();
         let feed = Feed {
             shared: shared.clone(),
             place: place.clone(),
-            in_hand: in_hand.clone(),
+            in_flight: in_flight.clone(),
             due: None,
         };
         Ok(Subscription::new(feed, async move {
             shared.leave(&place);
-            in_hand.none().await;
+            in_flight.none().await;
         }))
     }
 }
@@ -136,7 +136,7 @@ impl Shared {
         taken
     }
 
-    fn join(&self, topic: &str, queue: Option<&str>, in_hand: InHand) -> Place {
+    fn join(&self, topic: &str, queue: Option<&str>, in_flight: InFlight) -> Place {
         let mut state = self.state.lock();
         state.ids += 1;
         let id = state.ids;
@@ -145,7 +145,7 @@ impl Shared {
             .topics
             .entry(topic.clone())
             .or_default()
-            .join(queue, id, in_hand);
+            .join(queue, id, in_flight);
         Place {
             topic,
             group,
@@ -195,14 +195,14 @@ impl Shared {
 struct Feed {
     shared: Arc<Shared>,
     place: Place,
-    in_hand: InHand,
+    in_flight: InFlight,
     /// When the first event that is to be delivered again is due.
     due: Option<Pin<Box<Sleep>>>,
 }
 
 impl Feed {
     fn delivery(&self, item: Item) -> Delivery {
-        let held = self.in_hand.hold();
+        let held = self.in_flight.hold();
         let (shared, place) = (self.shared.clone(), self.place.clone());
         let (topic, event) = (self.place.topic.clone(), item.event.clone());
         Delivery::new(topic, event, move |result| {

@@ -6,11 +6,11 @@
 pub mod contract;
 mod delivery;
 pub mod direct;
-mod door;
+mod endpoint;
 mod event;
 #[cfg(feature = "mucp")]
 pub mod http;
-mod in_hand;
+mod in_flight;
 mod inbox;
 mod memory;
 mod parts;

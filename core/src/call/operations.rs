@@ -1,10 +1,14 @@
-//! What protocols know of a server's operational endpoints, and what they tell it.
+//! The interface between protocols and a server's operational endpoints.
 
-use std::sync::Arc;
+use std::{future::Future, pin::Pin, sync::Arc};
 
 use super::Call;
 
-/// An operational endpoint, of those that every server has.
+/// The endpoint that answers `/metrics`. No other protocol serves it.
+#[cfg(feature = "http")]
+pub(crate) const METRICS: &str = "Debug.Metrics";
+
+/// A kind of operational endpoint.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
@@ -22,7 +26,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// Every one, in the order of their numbers.
+    /// All, in the order of their numbers.
     pub(crate) const ALL: [Operation; 5] = [
         Operation::Health,
         Operation::Ready,
@@ -31,7 +35,7 @@ impl Operation {
         Operation::Reflection,
     ];
 
-    /// The name by which settings call it.
+    /// The name in settings.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Operation::Health => "health",
@@ -48,20 +52,20 @@ impl Operation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Refusal {
-    /// It names a host that is none of the server's.
+    /// The host is not one of the server's.
     Host,
-    /// A page of another origin sent it.
+    /// A page of another origin sent the request.
     Origin,
-    /// Its content type is missing, or not taken.
+    /// The content type is missing or not accepted.
     ContentType,
-    /// Its content encoding is not taken.
+    /// The content encoding is not accepted.
     ContentEncoding,
-    /// As many requests of its operational endpoint are at work as may be.
+    /// The operational endpoint is at its limit of requests.
     Operations,
 }
 
 impl Refusal {
-    /// Every one, in the order of their numbers.
+    /// All, in the order of their numbers.
     pub(crate) const ALL: [Refusal; 5] = [
         Refusal::Host,
         Refusal::Origin,
@@ -70,7 +74,7 @@ impl Refusal {
         Refusal::Operations,
     ];
 
-    /// The name by which metrics call it.
+    /// The name in metrics.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Refusal::Host => "host",
@@ -82,17 +86,22 @@ impl Refusal {
     }
 }
 
-/// A server's operational endpoints, for protocols that have forms of their own for them.
+/// A server's operational endpoints, for protocols that have their own form of them.
 #[doc(hidden)]
 pub trait Operations: Send + Sync + 'static {
-    /// What answers an operational endpoint within its limit; `None` where it is not served. It is `own`, or
-    /// else `Debug.Health` and `Debug.Stats`.
+    /// The call that answers an operational endpoint within its limit; `None` if the endpoint is not served. It calls
+    /// `own`, or else the `Debug` endpoints.
     fn serve(&self, operation: Operation, own: Option<Arc<dyn Call>>) -> Option<Arc<dyn Call>>;
 
-    /// Names of the server, in lower case, that a request over loopback may be addressed to beside those of
-    /// loopback itself; `*` stands for any.
+    /// Hosts, in lower case, that a request over loopback may name besides those of loopback; `*` for any.
     fn hosts(&self) -> &[String];
 
     /// Counts a request that was refused.
     fn refused(&self, refusal: Refusal);
+
+    /// Runs the user's health checks, unless they have just run; `None` where there are none. What `Call::listing`
+    /// returns afterwards has their results.
+    fn check_health(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        None
+    }
 }

@@ -26,6 +26,8 @@ struct State<T> {
     receiver: Option<Waker>,
     /// Those who wait for room. All are woken by any: who was woken may have given up.
     waiting: Vec<Waker>,
+    /// Those who wait for the receiver to go.
+    closing: Vec<Waker>,
 }
 
 /// A channel for at most `capacity` messages, which is not 0.
@@ -37,6 +39,7 @@ pub(super) fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
         closed: false,
         receiver: None,
         waiting: Vec::new(),
+        closing: Vec::new(),
     })));
     let receiver = Receiver {
         shared: shared.clone(),
@@ -55,6 +58,23 @@ impl<T> Sender<T> {
             shared: &self.0,
             message: Some(message),
         }
+    }
+
+    /// Ready once the receiver has gone.
+    pub(super) fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.0.0.lock();
+        if state.closed {
+            return Poll::Ready(());
+        }
+        register(&mut state.closing, cx.waker());
+        Poll::Pending
+    }
+}
+
+/// Adds a waker, once.
+fn register(wakers: &mut Vec<Waker>, waker: &Waker) {
+    if !wakers.iter().any(|other| other.will_wake(waker)) {
+        wakers.push(waker.clone());
     }
 }
 
@@ -99,10 +119,7 @@ impl<T> Future for Send<'_, T> {
             return Poll::Ready(None);
         }
         if state.messages.len() >= state.capacity {
-            let known = |waiting: &Waker| waiting.will_wake(cx.waker());
-            if !state.waiting.iter().any(known) {
-                state.waiting.push(cx.waker().clone());
-            }
+            register(&mut state.waiting, cx.waker());
             return Poll::Pending;
         }
         if let Some(message) = self.message.take() {
@@ -154,9 +171,10 @@ impl<T> Drop for Receiver<T> {
         let mut state = self.shared.0.lock();
         state.closed = true;
         let waiting = std::mem::take(&mut state.waiting);
+        let closing = std::mem::take(&mut state.closing);
         let messages = std::mem::take(&mut state.messages);
         drop(state);
-        waiting.into_iter().for_each(Waker::wake);
+        waiting.into_iter().chain(closing).for_each(Waker::wake);
         // Not under the lock: what they hold may send here.
         drop(messages);
     }
@@ -238,6 +256,18 @@ mod tests {
         let (sent, ()) = tokio::join!(sender.send(2), leaving);
         assert_eq!(sent, None);
         assert_eq!(sender.send(3).await, None);
+    }
+
+    #[tokio::test]
+    async fn closed_resolves_when_the_receiver_is_dropped() {
+        let (sender, mut receiver) = channel(1);
+        let mut closed = std::pin::pin!(poll_fn(|cx| sender.poll_closed(cx)));
+        assert!(once(&mut closed).await.is_pending());
+        assert_eq!(sender.send(1).await, Some(()));
+        assert_eq!(next(&mut receiver).await, Some(1));
+        assert!(once(&mut closed).await.is_pending());
+        let leaving = async { drop(receiver) };
+        tokio::join!(closed, leaving);
     }
 
     #[tokio::test]

@@ -159,6 +159,11 @@ impl<T> Sender<T> {
         self.0.send(Ok(message)).await.ok_or_else(gone)
     }
 
+    /// Waits until the receiver has gone: the reader dropped the stream, or the caller gave up or lost its connection.
+    pub async fn closed(&self) {
+        poll_fn(|cx| self.0.poll_closed(cx)).await;
+    }
+
     /// Ends the stream with an error.
     pub async fn fail(self, error: Error) -> Result<()> {
         self.0.send(Err(error)).await.ok_or_else(gone)

@@ -178,7 +178,7 @@ impl HttpBody {
 /// The error for a body or message over the limit.
 pub(crate) fn too_large(most: usize) -> Error {
     Error::resource_exhausted(format!(
-        "a message is over the limit `message` of {most} bytes; send it as a stream"
+        "a message is over the limit `max_message_size` of {most} bytes; send it as a stream"
     ))
 }
 
@@ -219,7 +219,10 @@ pub(crate) mod tests {
         assert_eq!(data, "abcde");
         assert!(trailers.is_none());
         let error = parts(&["ab", "cde"]).collect(4).await.unwrap_err();
-        assert!(error.message().contains("limit `message` of 4"), "{error}");
+        assert!(
+            error.message().contains("limit `max_message_size` of 4"),
+            "{error}"
+        );
     }
 
     #[tokio::test]

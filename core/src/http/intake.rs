@@ -87,7 +87,7 @@ impl BodyRate {
             .get_or_insert_with(|| Box::pin(tokio::time::sleep(intake.limit)));
         sleep.as_mut().poll(cx).map(|()| {
             Error::deadline_exceeded(format!(
-                "the request's body brought less than {MIN_BODY_PROGRESS} bytes within the limit `frame` of {:?}",
+                "the request's body brought less than {MIN_BODY_PROGRESS} bytes within the limit `frame_timeout` of {:?}",
                 intake.limit
             ))
             .with_outcome(Outcome::Rejected)

@@ -19,6 +19,7 @@
 
 mod box_service;
 mod error;
+mod fault;
 mod from_fn;
 
 use std::{fmt, sync::Arc};
@@ -27,6 +28,7 @@ use tower_service::Service;
 
 pub use box_service::BoxService;
 use box_service::Outermost;
+pub use fault::Fault;
 pub use from_fn::{FromFn, Next, from_fn};
 
 use crate::{
@@ -101,6 +103,12 @@ impl Layers {
     /// Adds one that other layers may have as well, inside all before it.
     pub fn push(&mut self, layer: Arc<dyn Layer>) {
         self.0.push(layer);
+    }
+
+    /// These layers, and `inner` inside them.
+    pub(crate) fn and(mut self, inner: Layers) -> Self {
+        self.0.extend(inner.0);
+        self
     }
 
     /// Whether there is none.

@@ -74,7 +74,7 @@ impl Pool {
 
     fn full(&self) -> Error {
         Error::resource_exhausted(format!(
-            "{0} connections are open and none is idle, which is the limit `connections` of {0}",
+            "{0} connections are open and none is idle, which is the limit `max_connections` of {0}",
             self.limit
         ))
         .with_outcome(Outcome::NotSent)

@@ -135,7 +135,7 @@ impl Port {
                     tracing::warn!(
                         limit,
                         count,
-                        "connections over the limit `accepted` were closed"
+                        "connections over the limit `max_accepted_connections` were closed"
                     );
                 }
                 continue;

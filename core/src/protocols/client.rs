@@ -82,7 +82,7 @@ impl About {
         let head = request.context().metadata().as_block().len();
         if head > self.limits.max_head_size {
             return Err(Error::invalid_argument(format!(
-                "metadata takes {head} bytes, over the limit `head` of {}",
+                "metadata takes {head} bytes, over the limit `max_head_size` of {}",
                 self.limits.max_head_size
             )));
         }

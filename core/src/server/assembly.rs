@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{
+    admission::Admission,
     debug,
-    entrance::Entrance,
-    ops::{Cover, Ops, OpsEntrance, OpsListener, OpsState, Refusals},
+    ops::{Ops, OpsAdmission, OpsLayers, OpsListener, OpsState, Refusals},
     router::Router,
     status::Status,
 };
@@ -19,7 +19,7 @@ use crate::{
 /// What the requests of a service are answered by.
 pub struct Assembly {
     /// At its own address.
-    pub entrance: Arc<Entrance>,
+    pub admission: Arc<Admission>,
     /// At the address of its operational endpoints, if they have one.
     pub operations: Option<Arc<dyn Call>>,
     /// The records of its endpoints.
@@ -39,7 +39,7 @@ pub struct Blueprint<'a> {
     /// Puts the user's layers around the endpoints, if there are any.
     pub layered: &'a dyn Fn(Arc<dyn Call>) -> Option<Arc<dyn Call>>,
     /// Puts those around operational endpoints that cover them.
-    pub cover: Cover,
+    pub cover: OpsLayers,
     /// How its operational endpoints are served.
     pub ops: Ops,
     /// Names that requests over loopback may be addressed to.
@@ -60,7 +60,14 @@ impl Blueprint<'_> {
         let debug = debug::routes(self.status.clone(), table.stats(), refusals.clone());
         let (debug, _) = debug.build(service, self.codecs)?;
         let debug = Arc::new(debug);
-        let state = OpsState::new(&self.ops, debug.clone(), self.cover, self.hosts, refusals);
+        let state = OpsState::new(
+            &self.ops,
+            debug.clone(),
+            self.cover,
+            self.hosts,
+            refusals,
+            self.status.clone(),
+        );
         let served = OpsListener::all(&state, self.ops.clone());
         let (here, elsewhere) = match self.ops.address {
             None => (served, None),
@@ -72,18 +79,19 @@ impl Blueprint<'_> {
         }
         let table = Arc::new(table);
         let layered = (self.layered)(table.clone());
-        let entrance = Arc::new(Entrance::new(
+        let admission = Arc::new(Admission::new(
             table,
             layered,
             self.identity.clone(),
             self.concurrency,
             here,
+            self.status.leaving_signal(),
         ));
         let operations = elsewhere.map(|listener| {
-            Arc::new(OpsEntrance::new(listener, entrance.clone())) as Arc<dyn Call>
+            Arc::new(OpsAdmission::new(listener, admission.clone())) as Arc<dyn Call>
         });
         Ok(Assembly {
-            entrance,
+            admission,
             operations,
             endpoints,
         })

@@ -1,4 +1,4 @@
-//! What every service answers about itself: `Debug.Health` and `Debug.Stats`.
+//! What every service reports of itself: `Debug.Health`, `Debug.Stats` and, for `/metrics`, `Debug.Metrics`.
 
 use std::sync::Arc;
 
@@ -6,26 +6,62 @@ use serde_json::{Value, json};
 
 use crate::{
     context::Context,
+    error::Error,
     server::{Handler, Router, ops::Refusals, stats::EndpointStats, status::Status},
     time,
 };
+
+/// The parameter of `Debug.Health` that asks for the results of the last health checks, without new ones.
+pub(crate) const LAST_CHECKS: &str = "last_checks";
 
 type Endpoints = Vec<(Arc<str>, Arc<EndpointStats>)>;
 
 /// The endpoints. Names of fields are go-micro's where it has them.
 pub(super) fn routes(status: Arc<Status>, endpoints: Endpoints, refusals: Arc<Refusals>) -> Router {
     let of_health = status.clone();
-    let health = move |_: Context, _: Value| {
-        let health = of_health.health();
-        async move { Ok(health) }
+    let health = move |_: Context, parameters: Value| {
+        let status = of_health.clone();
+        async move {
+            if parameters[LAST_CHECKS] != true {
+                status.checks().refresh().await;
+            }
+            Ok::<_, Error>(status.health())
+        }
+    };
+    let router = Router::new().handle("Debug.Health", health.idempotent());
+    #[cfg(feature = "http")]
+    let router = {
+        let (status, endpoints, refusals) = (status.clone(), endpoints.clone(), refusals.clone());
+        let metrics = move |_: Context, parameters: Value| {
+            let text = metrics(&status, &endpoints, &refusals, &parameters);
+            async move { text.map(Value::from) }
+        };
+        router.handle(crate::call::METRICS, metrics.idempotent())
     };
     let stats = move |_: Context, _: Value| {
         let stats = stats(&status, &endpoints, &refusals);
-        async move { Ok(stats) }
+        async move { Ok::<_, Error>(stats) }
     };
-    Router::new()
-        .handle("Debug.Health", health.idempotent())
-        .handle("Debug.Stats", stats.idempotent())
+    router.handle("Debug.Stats", stats.idempotent())
+}
+
+/// The text of `/metrics`, in the format of OpenMetrics if `openmetrics` is true.
+#[cfg(feature = "http")]
+fn metrics(
+    status: &Status,
+    endpoints: &Endpoints,
+    refusals: &Refusals,
+    parameters: &Value,
+) -> crate::Result<String> {
+    use crate::server::exposition::{Format, Snapshot};
+    let format = match parameters["openmetrics"] == true {
+        true => Format::OpenMetrics,
+        false => Format::Prometheus,
+    };
+    let snapshot = Snapshot::new(status, endpoints, refusals, process(), format);
+    snapshot.encode().map_err(|error| {
+        crate::Error::internal("the metrics could not be written").with_source(error)
+    })
 }
 
 fn stats(status: &Status, endpoints: &Endpoints, refusals: &Refusals) -> Value {
@@ -45,7 +81,7 @@ fn stats(status: &Status, endpoints: &Endpoints, refusals: &Refusals) -> Value {
         .into_iter()
         .map(|(service, age)| json!({"service": service, "age_seconds": age.as_secs_f64()}));
     let sum = |of: fn(&EndpointStats) -> u64| endpoints.iter().map(|(_, s)| of(s)).sum::<u64>();
-    let mut told = json!({
+    let mut report = json!({
         "timestamp": status.started + (time::now() - status.began) / 1_000_000_000,
         "started": status.started,
         "uptime": (time::now() - status.began) / 1_000_000_000,
@@ -57,12 +93,12 @@ fn stats(status: &Status, endpoints: &Endpoints, refusals: &Refusals) -> Value {
         "endpoints": rows.collect::<Vec<_>>(),
     });
     for (name, value) in status.counters().into_iter().chain(process()) {
-        told[name] = value.into();
+        report[name] = value.into();
     }
-    told
+    report
 }
 
-/// What the system says of this process: resident memory in bytes, and threads. Nothing where it does not say.
+/// Resident memory of this process in bytes, and its threads, where the system reports them.
 fn process() -> Vec<(&'static str, u64)> {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let field = |name| {

@@ -10,8 +10,9 @@ use crate::{
     context::Context,
     error::{Error, Outcome, Result},
     message::{Request, Response},
+    middleware::{Layer, Layers},
     node::Endpoint,
-    server::busy::Permit,
+    server::in_flight::Permit,
     time,
 };
 
@@ -38,10 +39,33 @@ use crate::{
 ///     .handle("Text.Upper", upper.idempotent())
 ///     .handle("Text.Count", count);
 /// ```
+///
+/// The error is any type that converts into [`micro::Error`](crate::Error):
+///
+/// ```
+/// use micro::{Context, Error, Router};
+///
+/// enum ShopError {
+///     OutOfStock(u32),
+/// }
+///
+/// impl From<ShopError> for Error {
+///     fn from(error: ShopError) -> Self {
+///         let ShopError::OutOfStock(id) = error;
+///         Error::failed_precondition(format!("article {id} is out of stock"))
+///     }
+/// }
+///
+/// async fn order(_: Context, id: u32) -> Result<(), ShopError> {
+///     Err(ShopError::OutOfStock(id))
+/// }
+///
+/// let router = Router::new().handle("Shop.Order", order);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot handle calls",
-    label = "not an `async fn(Context, Request) -> micro::Result<Response>`",
-    note = "request and response are a type with `#[derive(micro::Message)]`, or `micro::Streaming` of one; the future must be `Send`"
+    label = "not an `async fn(Context, Request) -> Result<Response, Error>`",
+    note = "request and response are a type with `#[derive(micro::Message)]`, or `micro::Streaming` of one; `micro::Error` must implement `From` of the error; the future must be `Send`"
 )]
 pub trait Handler<Args>: Clone + Send + Sync + Sized + 'static {
     /// What it says of itself in the registry, under a name.
@@ -71,19 +95,47 @@ pub trait Handler<Args>: Clone + Send + Sync + Sized + 'static {
         Blocking(self)
     }
 
+    /// Puts a layer around this endpoint alone, inside those of its router and its service, and inside those it already has.
+    ///
+    /// ```
+    /// use micro::{Context, Handler, Result, Router};
+    /// use std::time::Duration;
+    /// use tower::timeout::TimeoutLayer;
+    ///
+    /// async fn report(_: Context, year: u32) -> Result<String> {
+    ///     Ok(format!("the report of {year}"))
+    /// }
+    ///
+    /// let limited = report.idempotent().layer(TimeoutLayer::new(Duration::from_secs(1)));
+    /// let router = Router::new().handle("Reports.Get", limited);
+    /// ```
+    fn layer(self, layer: impl Layer) -> Layered<Self> {
+        Layered {
+            handler: self,
+            layers: Layers::new().with(layer),
+        }
+    }
+
     /// Whether it runs on the blocking pool.
     #[doc(hidden)]
     fn is_blocking(&self) -> bool {
         false
     }
+
+    /// The layers around it, the first outermost.
+    #[doc(hidden)]
+    fn layers(&self) -> Layers {
+        Layers::new()
+    }
 }
 
-impl<F, Fut, In, Out> Handler<(In, Out)> for F
+impl<F, Fut, In, Out, E> Handler<(In, Out)> for F
 where
     F: Fn(Context, In) -> Fut + Clone + Send + Sync + 'static,
-    Fut: Future<Output = Result<Out>> + Send + 'static,
+    Fut: Future<Output = Result<Out, E>> + Send + 'static,
     In: Payload,
     Out: Payload,
+    E: Into<Error>,
 {
     fn describe(&self, name: &str) -> Endpoint {
         let mut endpoint = Endpoint::new(name);
@@ -107,7 +159,9 @@ where
         Box::pin(async move {
             let (context, content_type, body) = request.into_parts();
             let input = In::from_body(&content_type, &codecs, body)?;
-            let mut output = function(context, input).await.map_err(Error::answered)?;
+            let mut output = function(context, input)
+                .await
+                .map_err(|error| error.into().answered())?;
             let metadata = output.take_metadata();
             let body = output.into_body(&content_type, &codecs)?;
             let mut response = Response::new(content_type, body);
@@ -135,6 +189,10 @@ impl<Args, H: Handler<Args>> Handler<(Idempotent<()>, Args)> for Idempotent<H> {
     fn is_blocking(&self) -> bool {
         self.0.is_blocking()
     }
+
+    fn layers(&self) -> Layers {
+        self.0.layers()
+    }
 }
 
 /// A handler that changes nothing; see [`Handler::read_only`].
@@ -155,6 +213,10 @@ impl<Args, H: Handler<Args>> Handler<(ReadOnly<()>, Args)> for ReadOnly<H> {
 
     fn is_blocking(&self) -> bool {
         self.0.is_blocking()
+    }
+
+    fn layers(&self) -> Layers {
+        self.0.layers()
     }
 }
 
@@ -213,9 +275,38 @@ impl<Args, H: Handler<Args>> Handler<(Blocking<()>, Args)> for Blocking<H> {
     fn is_blocking(&self) -> bool {
         true
     }
+
+    fn layers(&self) -> Layers {
+        self.0.layers()
+    }
 }
 
-/// A handler behind the box_service.
+/// A handler with layers around it; see [`Handler::layer`].
+#[derive(Clone, Debug)]
+pub struct Layered<H> {
+    handler: H,
+    layers: Layers,
+}
+
+impl<Args, H: Handler<Args>> Handler<(Layered<()>, Args)> for Layered<H> {
+    fn describe(&self, name: &str) -> Endpoint {
+        self.handler.describe(name)
+    }
+
+    fn handle(&self, request: Request, codecs: &Codecs) -> Answer {
+        self.handler.handle(request, codecs)
+    }
+
+    fn is_blocking(&self) -> bool {
+        self.handler.is_blocking()
+    }
+
+    fn layers(&self) -> Layers {
+        self.handler.layers().and(self.layers.clone())
+    }
+}
+
+/// A handler whose type is erased.
 pub(super) struct Erased<H, Args> {
     handler: H,
     codecs: Codecs,
@@ -238,7 +329,8 @@ pub(super) struct Prepare {
 type WithCodecs = Box<dyn Fn(&Codecs) -> Arc<dyn Call> + Send + Sync>;
 
 pub(super) fn prepare<Args: 'static>(handler: impl Handler<Args>) -> Prepare {
-    Prepare {
+    let layers = handler.layers();
+    let prepared = Prepare {
         blocking: handler.is_blocking(),
         with: Box::new(move |codecs| {
             Arc::new(Erased {
@@ -247,5 +339,20 @@ pub(super) fn prepare<Args: 'static>(handler: impl Handler<Args>) -> Prepare {
                 args: PhantomData,
             })
         }),
+    };
+    prepared.layered(&layers)
+}
+
+impl Prepare {
+    /// Puts layers around the handler.
+    pub(super) fn layered(self, layers: &Layers) -> Self {
+        if layers.is_empty() {
+            return self;
+        }
+        let (layers, with) = (layers.clone(), self.with);
+        Prepare {
+            with: Box::new(move |codecs| layers.stack(with(codecs))),
+            ..self
+        }
     }
 }

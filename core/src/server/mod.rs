@@ -1,11 +1,15 @@
 //! The answering side: one port, the router, handlers, and the way out.
 
+mod admission;
 mod assembly;
-mod busy;
-mod counted;
+mod counted_stream;
 mod debug;
-mod entrance;
+#[cfg(feature = "http")]
+mod exposition;
 mod handler;
+mod health;
+mod in_flight;
+pub mod metrics;
 mod ops;
 mod report;
 mod router;
@@ -13,13 +17,15 @@ mod stats;
 mod status;
 mod subscriber;
 
-pub use handler::{Blocking, Handler, Idempotent, ReadOnly};
+pub use handler::{Blocking, Handler, Idempotent, Layered, ReadOnly};
 pub use ops::Ops;
 pub use router::{Router, Routes};
 pub use stats::EndpointStats;
 
 #[doc(hidden)]
 pub use assembly::{Assembly, Blueprint};
+#[doc(hidden)]
+pub use health::HealthChecks;
 #[doc(hidden)]
 pub use status::Status;
 #[doc(hidden)]

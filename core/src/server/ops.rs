@@ -1,28 +1,34 @@
-//! Operational endpoints: which are served where, and what a listener needs to serve them.
+//! Operational endpoints: which of them each listener serves, and their limits.
 //!
 //! They are outside the user's layers and the server's limit of requests, so that probes are answered under
-//! any load; a layer may cover them all the same, and they have a limit of their own.
+//! any load. A layer can cover them (`Service::layer_all`), and they have their own limit.
 
 mod limited;
 mod slots;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use crate::{
     call::{Answer, Begun, Call, Identity, Listing, Operation, Operations, Refusal, Shape},
     error::{Error, Result},
     message::Request,
+    server::{health::DEFAULT_TIMEOUT, status::Status},
     time::Nanos,
 };
 use limited::LimitedCall;
 use slots::Slots;
 
-/// Which operational endpoints a service has, where, and how many requests they take.
+/// Operational endpoints of a service: which are served, where, and their limits.
 ///
-/// `docs/operations.md` says what each shows to whom.
+/// `docs/operations.md` has what each endpoint shows, and to whom.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Ops {
@@ -32,17 +38,19 @@ pub struct Ops {
     pub ready: bool,
     /// `/metrics`. On.
     pub metrics: bool,
-    /// `Debug.Health` and `Debug.Stats`, which `micro health` and `micro stats` ask. On.
+    /// `Debug.Health` and `Debug.Stats`, for `micro health` and `micro stats`. On.
     pub debug: bool,
     /// gRPC's reflection service. On.
     pub reflection: bool,
-    /// An address of their own, where alone they are served then; the service's address if unset.
+    /// The address that serves them instead of the service's own; unset by default.
     pub address: Option<String>,
-    /// Requests at work at one time, of each kind of endpoint, before more are refused; streams of reflection
-    /// count as requests. 64.
+    /// Concurrent requests of each kind of endpoint before more are refused. A stream of reflection
+    /// counts until it ends. 64.
     pub concurrency: usize,
-    /// Streams of gRPC's `Health.Watch` at one time; a client that checks health keeps one a connection. 1,024.
+    /// Concurrent streams of gRPC's `Health.Watch`; a client with health checks has one per connection. 1,024.
     pub watches: usize,
+    /// For how long a health check may run before it counts as failed. 900 ms, as a probe of Kubernetes waits for 1 s.
+    pub health_check_timeout: Duration,
 }
 
 impl Default for Ops {
@@ -56,6 +64,7 @@ impl Default for Ops {
             address: None,
             concurrency: 64,
             watches: 1024,
+            health_check_timeout: DEFAULT_TIMEOUT,
         }
     }
 }
@@ -71,11 +80,10 @@ impl Ops {
         }
     }
 
-    /// Switches on the endpoints that are named with commas between them, and the others off; `all` and `none`
-    /// do as well.
+    /// Switches on the endpoints in a list separated by commas, and the others off; or `all`, or `none`.
     ///
     /// # Errors
-    /// `InvalidArgument` for a name that is none of them.
+    /// `InvalidArgument` for an unknown name.
     pub fn only(&mut self, names: &str) -> Result<()> {
         let names: Vec<_> = names.split(',').map(str::trim).collect();
         for operation in Operation::ALL {
@@ -88,15 +96,15 @@ impl Ops {
         match names.iter().find(|name| !known.contains(name)) {
             None => Ok(()),
             Some(name) => Err(Error::invalid_argument(format!(
-                "`{name}` is no operational endpoint; write `all`, `none`, or some of `{}` with commas \
-                 between them",
+                "`{name}` is not an operational endpoint; write `all`, `none`, or a list of `{}` \
+                 separated by commas",
                 known.join("`, `")
             ))),
         }
     }
 }
 
-/// How many requests were refused before they reached an endpoint, by the reason.
+/// Requests refused before they reached an endpoint, by reason.
 #[derive(Debug, Default)]
 pub(crate) struct Refusals([AtomicU64; Refusal::ALL.len()]);
 
@@ -114,30 +122,32 @@ impl Refusals {
     }
 }
 
-/// Puts the layers that cover operational endpoints around a call.
-pub(crate) type Cover = Box<dyn Fn(Arc<dyn Call>) -> Arc<dyn Call> + Send + Sync>;
+/// Puts the layers of operational endpoints around a call.
+pub(crate) type OpsLayers = Box<dyn Fn(Arc<dyn Call>) -> Arc<dyn Call> + Send + Sync>;
 
-/// What every listener of a server shares of its operational endpoints.
+/// The state of operational endpoints that all listeners of a server share.
 pub(crate) struct OpsState {
-    /// `Debug.Health` and `Debug.Stats`, without layers.
+    /// The `Debug` endpoints, without layers.
     debug: Arc<dyn Call>,
-    /// `Debug.Health` and `Debug.Stats`, under the layers that cover them.
+    /// The `Debug` endpoints, with the layers of operational endpoints.
     covered: Arc<dyn Call>,
-    cover: Cover,
-    /// By the number of the endpoint.
+    cover: OpsLayers,
+    /// By number of the operation.
     slots: [Arc<Slots>; Operation::ALL.len()],
     watches: Arc<Slots>,
     hosts: Vec<String>,
     refusals: Arc<Refusals>,
+    status: Arc<Status>,
 }
 
 impl OpsState {
     pub(crate) fn new(
         ops: &Ops,
         debug: Arc<dyn Call>,
-        cover: Cover,
+        cover: OpsLayers,
         hosts: Vec<String>,
         refusals: Arc<Refusals>,
+        status: Arc<Status>,
     ) -> Arc<Self> {
         Arc::new(OpsState {
             covered: cover(debug.clone()),
@@ -147,6 +157,7 @@ impl OpsState {
             watches: Slots::new(ops.watches),
             hosts,
             refusals,
+            status,
         })
     }
 }
@@ -155,12 +166,12 @@ impl OpsState {
 #[derive(Clone)]
 pub(crate) struct OpsListener {
     shared: Arc<OpsState>,
-    /// By the number of the endpoint.
+    /// By number of the operation.
     here: [bool; Operation::ALL.len()],
 }
 
 impl OpsListener {
-    /// Those that are switched on, for a listener that serves them.
+    /// All that are switched on, for a listener that serves them.
     pub(crate) fn all(shared: &Arc<OpsState>, mut ops: Ops) -> Self {
         OpsListener {
             shared: shared.clone(),
@@ -168,7 +179,7 @@ impl OpsListener {
         }
     }
 
-    /// None, for a listener beside one that serves them.
+    /// None, for a listener of a server that serves them at another address.
     pub(crate) fn none(shared: &Arc<OpsState>) -> Self {
         OpsListener {
             shared: shared.clone(),
@@ -202,20 +213,26 @@ impl Operations for OpsListener {
     fn refused(&self, refusal: Refusal) {
         self.shared.refusals.count(refusal);
     }
+
+    fn check_health(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        let status = self.shared.status.clone();
+        let has_checks = !status.checks().is_empty();
+        has_checks.then(|| Box::pin(async move { status.checks().refresh().await }) as _)
+    }
 }
 
-/// Answers at an address that is for operational endpoints alone.
-pub(crate) struct OpsEntrance {
-    /// `Debug.*`, if they are served.
+/// Answers requests at the address of operational endpoints.
+pub(crate) struct OpsAdmission {
+    /// The `Debug` endpoints, if they are served.
     debug: Option<Arc<dyn Call>>,
-    /// What health and reflection tell of.
+    /// The server that health and reflection describe.
     server: Arc<dyn Call>,
     served: OpsListener,
 }
 
-impl OpsEntrance {
+impl OpsAdmission {
     pub(crate) fn new(served: OpsListener, server: Arc<dyn Call>) -> Self {
-        OpsEntrance {
+        OpsAdmission {
             debug: served.serve(Operation::Debug, None),
             server,
             served,
@@ -223,7 +240,7 @@ impl OpsEntrance {
     }
 }
 
-impl Call for OpsEntrance {
+impl Call for OpsAdmission {
     fn call(&self, request: Request) -> Answer {
         match self.begin(request, crate::time::now()) {
             Begun::Done(answer) => Box::pin(async { answer }),
@@ -236,7 +253,7 @@ impl Call for OpsEntrance {
             Some(debug) => debug.begin(request, now),
             None => {
                 let text = format!(
-                    "`{}` is not served at this address, which is for operational endpoints",
+                    "`{}` is not served at this address, which has operational endpoints only",
                     request.endpoint()
                 );
                 let error = Error::not_found(text);

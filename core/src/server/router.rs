@@ -8,9 +8,11 @@ use std::{
 
 use crate::{
     call::{Answer, Call, Listing, Shape},
-    codec::Codecs,
+    codec::{Codecs, Payload},
+    context::Context,
     error::{Error, Outcome, Result},
     message::{Request, Target},
+    middleware::{Layer, Layers},
     node::Endpoint,
     server::{
         handler::{Handler, Prepare, prepare},
@@ -38,6 +40,8 @@ pub struct Router {
 struct Entry {
     endpoint: Endpoint,
     prepare: Prepare,
+    /// Those of this router, the first outermost.
+    layers: Layers,
 }
 
 /// What can be added to a router whole, such as the server that `#[micro::service]` makes of a trait.
@@ -112,14 +116,100 @@ impl Router {
             self = self.with_descriptors(set);
         }
         for entry in other.endpoints.into_values() {
-            self = self.add(entry.endpoint, entry.prepare);
+            self = self.add(entry.endpoint, entry.prepare.layered(&entry.layers));
         }
         self
     }
 
+    /// Puts a layer around each endpoint that this router has so far, inside those of the service, and inside those added
+    /// to this router before.
+    ///
+    /// Add the routes of a group to a router of their own, then its layers, then merge it: layers of the router that it is
+    /// merged into are outside. Each endpoint has the layer for
+    /// itself: a limit counts for each endpoint, not for all of the group.
+    ///
+    /// ```
+    /// use micro::{Context, Error, Request, Result, Router, middleware::{Next, from_fn}};
+    ///
+    /// async fn public(_: Context, _: ()) -> Result<()> {
+    ///     Ok(())
+    /// }
+    ///
+    /// async fn secret(_: Context, _: ()) -> Result<()> {
+    ///     Ok(())
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<()> {
+    /// let refuse = from_fn(async |_: Request, _: Next| Err(Error::permission_denied("not you")));
+    /// let admin = Router::new().handle("Admin.Secret", secret).layer(refuse);
+    /// let router = Router::new().handle("Pages.Public", public).merge(admin);
+    ///
+    /// router.call::<(), ()>(&Context::new(), "Pages.Public", ()).await?;
+    /// assert!(router.call::<(), ()>(&Context::new(), "Admin.Secret", ()).await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn layer(mut self, layer: impl Layer) -> Self {
+        let layer: Arc<dyn Layer> = Arc::new(layer);
+        self.own = OnceLock::new();
+        for entry in self.endpoints.values_mut() {
+            entry.layers.push(layer.clone());
+        }
+        self
+    }
+
+    /// Calls an endpoint without a network, for unit tests: the input is encoded, the handler runs with the layers of the
+    /// endpoint and of this router, and its answer is decoded. The codecs are the default ones.
+    ///
+    /// ```
+    /// use micro::{Code, Context, Error, Result, Router};
+    ///
+    /// async fn half(_: Context, number: u32) -> Result<u32> {
+    ///     match number % 2 {
+    ///         0 => Ok(number / 2),
+    ///         _ => Err(Error::invalid_argument("odd")),
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<()> {
+    /// let router = Router::new().handle("Math.Half", half);
+    /// let answer: u32 = router.call(&Context::new(), "Math.Half", 8_u32).await?;
+    /// assert_eq!(answer, 4);
+    /// let error = router.call::<u32, u32>(&Context::new(), "Math.Half", 3).await.unwrap_err();
+    /// assert_eq!(error.code(), Code::InvalidArgument);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The handler's or a layer's; [`Code::NotFound`](crate::Code::NotFound), *rejected*, for an endpoint that is not there;
+    /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for input that the handler cannot decode.
+    pub async fn call<In: Payload, Out: Payload>(
+        &self,
+        cx: &Context,
+        endpoint: &str,
+        input: In,
+    ) -> Result<Out> {
+        let codecs = Codecs::default();
+        let content_type = In::content_type();
+        let body = input.into_body(&content_type, &codecs)?;
+        let request = Request::new(Target::new("", endpoint), content_type, body);
+        let mut response = self.own()?.call(request.with_context(cx.clone())).await?;
+        let body = response.body_mut().take();
+        let mut output = Out::from_body(response.content_type(), &codecs, body)?;
+        output.note(&response);
+        Ok(output)
+    }
+
     fn add(mut self, endpoint: Endpoint, prepare: Prepare) -> Self {
         let name = endpoint.name.clone();
-        let entry = Entry { endpoint, prepare };
+        let entry = Entry {
+            endpoint,
+            prepare,
+            layers: Layers::new(),
+        };
         self.own = OnceLock::new();
         if self.endpoints.insert(name.clone(), entry).is_some() {
             self.twice.get_or_insert(name);
@@ -146,7 +236,7 @@ impl Router {
             )));
         }
         let routes = self.endpoints.values();
-        let routes = routes.map(|entry| Route::new(&entry.endpoint, &entry.prepare, codecs));
+        let routes = routes.map(|entry| Route::new(entry, codecs));
         Ok(Table {
             service: service.into(),
             routes: routes.collect(),
@@ -253,6 +343,11 @@ impl Table {
     /// of the same name stays.
     pub(crate) fn with_debug(mut self, debug: &Table, call: &Arc<dyn Call>) -> Self {
         for route in &debug.routes {
+            // It is for `/metrics` alone.
+            #[cfg(feature = "http")]
+            if *route.name == *crate::call::METRICS {
+                continue;
+            }
             if let Err(place) = self.position(&route.name) {
                 let route = Route {
                     name: route.name.clone(),
@@ -270,15 +365,25 @@ impl Table {
 }
 
 impl Route {
-    fn new(endpoint: &Endpoint, prepare: &Prepare, codecs: &Codecs) -> Self {
+    fn new(entry: &Entry, codecs: &Codecs) -> Self {
+        let Entry {
+            endpoint,
+            prepare,
+            layers,
+        } = entry;
         Route {
             name: endpoint.name.as_str().into(),
             blocking: prepare.blocking,
-            call: (prepare.with)(codecs),
+            call: layers.stack((prepare.with)(codecs)),
             shape: endpoint.shape(),
             stats: Arc::default(),
             is_operational: false,
         }
+    }
+
+    /// Whether its request or its answer is a stream.
+    pub(crate) fn is_stream(&self) -> bool {
+        self.shape.request_stream || self.shape.response_stream
     }
 }
 

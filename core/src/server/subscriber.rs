@@ -67,7 +67,7 @@ impl Subscribers {
                 .map_err(|error| {
                     error.context(format_args!("cannot subscribe to `{}`", topic.name))
                 })?;
-            let worker = Worker {
+            let worker = QueueWorker {
                 target: Target::new(service, topic.endpoint()),
                 call: call.clone(),
                 runtimes: runtimes.to_vec(),
@@ -94,7 +94,7 @@ impl Subscribers {
 }
 
 /// Handles the events of one subscription.
-struct Worker {
+struct QueueWorker {
     target: Target,
     call: Arc<dyn Call>,
     runtimes: Vec<Handle>,
@@ -102,7 +102,7 @@ struct Worker {
     turn: usize,
 }
 
-impl Worker {
+impl QueueWorker {
     async fn run(mut self, subscription: Subscription, mut leave: watch::Receiver<bool>) {
         let (mut deliveries, mut close) = subscription.into_parts();
         let (mut ended, mut closing, mut closed) = (false, false, false);

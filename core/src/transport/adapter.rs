@@ -90,7 +90,7 @@ pub(crate) trait SendOne: Send + Sync + 'static {
     fn send(&self, request: Request, attempts: u8, sent: SentFlag) -> Answer;
 }
 
-/// How long an attempt is given to be sent, though its patience be over when it begins: the bytes leave
+/// How long an attempt is given to be sent, even if its timeout has passed when it begins: the bytes leave
 /// when the connection's task has its turn.
 const MIN_SEND_TIME: Nanos = 5_000_000;
 
@@ -249,7 +249,7 @@ impl<S: SendOne> Connection for Adapter<S> {
             answer,
             sent,
             look: attempt
-                .abandon_at
+                .timeout_at
                 .max(time::now() + MIN_SEND_TIME)
                 .min(deadline),
             deadline,
@@ -328,7 +328,7 @@ mod tests {
         let attempt = Attempt {
             now: time::now(),
             deadline: NEVER,
-            abandon_at: time::now() + nanos(Duration::from_millis(10)),
+            timeout_at: time::now() + nanos(Duration::from_millis(10)),
             repeatable,
             attempts: 1,
         };
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn patience_ends_what_was_not_sent_or_may_be_repeated() {
+    async fn attempt_timeout_ends_what_may_be_repeated() {
         let error = outcome(50, false, false).await.unwrap_err();
         assert_eq!(error.outcome(), Outcome::NotSent);
         let error = outcome(50, true, true).await.unwrap_err();

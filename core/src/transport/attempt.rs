@@ -26,7 +26,7 @@ pub struct Attempt {
     /// When the wait for the answer, or the head of one that streams, is over at the latest.
     pub(crate) deadline: Nanos,
     /// When the attempt is given up if nothing was sent, or if it may be repeated.
-    pub(crate) abandon_at: Nanos,
+    pub(crate) timeout_at: Nanos,
     /// Whether another attempt may be made although this one may have been done.
     pub(crate) repeatable: bool,
     /// Attempts lent to the tree of calls below.
@@ -45,7 +45,7 @@ impl Attempt {
         Attempt {
             now: time::now(),
             deadline: NEVER,
-            abandon_at: NEVER,
+            timeout_at: NEVER,
             repeatable: false,
             attempts: 1,
         }
@@ -60,7 +60,7 @@ impl Attempt {
     /// Sets when the attempt is given up early: only if nothing was sent yet, or if it is
     /// [repeatable](Self::repeatable).
     pub fn with_attempt_timeout(mut self, at: Instant) -> Self {
-        self.abandon_at = time::reading(at);
+        self.timeout_at = time::reading(at);
         self
     }
 
@@ -89,7 +89,7 @@ impl Attempt {
     /// When the attempt is given up early: only if nothing was sent yet, or if it is
     /// [repeatable](Self::is_repeatable).
     pub fn attempt_timeout(&self) -> Option<Instant> {
-        (self.abandon_at != NEVER).then(|| time::instant(self.abandon_at))
+        (self.timeout_at != NEVER).then(|| time::instant(self.timeout_at))
     }
 
     /// Whether another attempt may follow although this one may have done the work.

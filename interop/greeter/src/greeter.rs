@@ -29,7 +29,7 @@ impl Greeter {
 
     /// The service with its endpoints and its subscription.
     pub fn serve(&self, service: Service) -> Result<Service> {
-        let client = service.client()?;
+        let client = service.client();
         let greeter = self.clone();
         let service = service.subscribe(EVENTS, move |cx: Context, event: Event| {
             let greeter = greeter.clone();
@@ -52,7 +52,7 @@ impl Greeter {
             .handle("Greeter.Chat", chat)
             .handle("Greeter.Events", move |_: Context, _: Empty| {
                 let events = events.lock().clone();
-                async move { Ok(events) }
+                async move { Ok::<_, micro::Error>(events) }
             })
             .handle(
                 "Greeter.Publish",
@@ -62,7 +62,7 @@ impl Greeter {
                         let cx = cx.with("X-Event-Key", "yes");
                         let event = Event { name: what.name };
                         client.publish(&cx, &what.topic, &event).await?;
-                        Ok(Empty {})
+                        Ok::<_, micro::Error>(Empty {})
                     }
                 },
             )

@@ -8,7 +8,12 @@ use tokio::{
     time::{Instant, sleep_until, timeout, timeout_at},
 };
 
-use super::{Lifecycle, Service, registration::Registration};
+use super::{
+    Lifecycle, Service,
+    hooks::{Hooks, Started},
+    registration::Registration,
+};
+use crate::runtime::Signals;
 use micro_core::{
     address::advertised,
     call::Identity,
@@ -42,6 +47,10 @@ pub struct Running {
     lifecycle: Lifecycle,
     status: Arc<Status>,
     rng: Rng,
+    /// Until the service registers.
+    hooks: Option<Hooks>,
+    /// From then on.
+    started: Option<Started>,
 }
 
 impl Running {
@@ -63,6 +72,12 @@ impl Running {
         let status = Arc::new(Status::new());
         let client = service.client.clone();
         status.discovers(move || client.discovery_ages());
+        let mut checks = service.health_checks;
+        checks.set_timeout(service.ops.health_check_timeout);
+        status.check(checks);
+        if let Some(metrics) = service.metrics {
+            status.measure(metrics);
+        }
         let id = service.id.unwrap_or_else(Node::random_id);
         let identity = Identity::new(&service.name, &format!("{}-{id}", service.name));
         let address = service.address.as_deref();
@@ -78,7 +93,7 @@ impl Running {
         let ops_address = service.ops.address.clone();
         // Before the first connection comes, which may be meant for whoever had the address before.
         let Assembly {
-            entrance,
+            admission,
             operations,
             endpoints,
         } = Blueprint {
@@ -93,7 +108,7 @@ impl Running {
             concurrency: service.lifecycle.concurrency,
         }
         .assemble()?;
-        let listener = transport.listen(address, entrance.clone()).await?;
+        let listener = transport.listen(address, admission.clone()).await?;
         status.counts(listener.counters());
         let ops_listener = match (ops_address, operations) {
             (Some(address), Some(call)) => Some(transport.listen(&address, call).await?),
@@ -131,10 +146,10 @@ impl Running {
             false => {
                 let broker = service.client.broker();
                 if let Some(events) = broker.attach(&node.address) {
-                    entrance.take_events(events);
+                    admission.take_events(events);
                 }
                 let (topics, name) = (service.topics, &service.name);
-                Some(Subscribers::start(broker, topics, name, entrance, &workers).await?)
+                Some(Subscribers::start(broker, topics, name, admission, &workers).await?)
             }
         };
         Ok(Running {
@@ -148,11 +163,17 @@ impl Running {
             lifecycle: service.lifecycle,
             status,
             rng: plugins.rng(),
+            hooks: Some(service.hooks),
+            started: None,
         })
     }
 
-    /// Registers it, and goes on doing so; a registry elsewhere that is away is waited for meanwhile.
+    /// Runs the start hooks, starts background tasks, and registers the service, again and again; a registry elsewhere
+    /// that is away is waited for meanwhile.
     pub(super) async fn register(&mut self) -> Result<()> {
+        if let Some(hooks) = self.hooks.take() {
+            self.started = Some(hooks.start(&self.status).await?);
+        }
         let node = &self.node;
         let mut registration = Registration::new(
             self.registry.clone(),
@@ -204,9 +225,31 @@ impl Running {
         listener.map(|listener| listener.address())
     }
 
-    /// A client made of the same plugins; the same one that [`Service::client`] gave.
-    pub fn client(&self) -> Result<Client> {
-        Ok(self.client.clone())
+    /// The client of this service; the one that [`Service::client`] returns.
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// Serves until SIGTERM or SIGINT, then stops as [`stop`](Self::stop) does. A second signal ends the process at once.
+    ///
+    /// For a `main` of one's own; [`Service::run`] does the same with a runtime a core.
+    ///
+    /// ```no_run
+    /// # use micro::{Result, Service};
+    /// #[tokio::main]
+    /// async fn main() -> Result<()> {
+    ///     let running = Service::new("greeter").serve().await?;
+    ///     running.until_signal().await
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Code::Internal`](micro_core::Code::Internal) if signals cannot be received.
+    pub async fn until_signal(self) -> Result<()> {
+        let mut signals = Signals::listen()?;
+        signals.next().await;
+        signals.during(self.stop()).await;
+        Ok(())
     }
 
     /// Ends it without losing a call: not ready, deregister, serve on for a moment, go away, drain, close.
@@ -255,13 +298,23 @@ impl Running {
                 tracing::warn!(limit = ?drain, "calls in flight did not end in time");
             }
         };
-        tokio::join!(events, calls);
+        let mut started = self.started.take();
+        let tasks = async {
+            if let Some(started) = &mut started {
+                started.end_tasks(began + drain.max(deregister_delay)).await;
+            }
+        };
+        tokio::join!(events, calls, tasks);
         if timeout(CLOSING, self.listener.close()).await.is_err() {
             tracing::warn!(limit = ?CLOSING, "connections did not end; a handler holds their thread");
         }
         if let Some(listener) = &self.ops_listener {
             // Probes are answered until the last call has ended.
             let _ = timeout(CLOSING, listener.close()).await;
+        }
+        if let Some(started) = &mut started {
+            let limit = (began + drain).max(Instant::now() + drain.min(LEAST_DRAIN));
+            started.run_stop_hooks(limit).await;
         }
     }
 }

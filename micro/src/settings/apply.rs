@@ -8,12 +8,12 @@ use super::{
     list::METADATA,
     value,
 };
-use crate::plugins::{BrokerSource, Plugins};
 #[cfg(feature = "mucp")]
 use micro_core::broker::http::Style;
 use micro_core::{
     client::Client,
     error::{Error, Result},
+    plugins::{BrokerSource, Plugins},
     selector::Snapshots,
     url::Reads,
 };

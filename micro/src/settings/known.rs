@@ -1,90 +1,99 @@
-//! Plugins that the project has a name for, whether or not this program was built with them.
+//! Plugins that need a cargo feature, whether or not this program was built with it.
 
-use micro_core::Socket;
+use micro_core::{Plugin, Socket, registry::Registry};
+
+/// A registry named as its feature; `None` without the feature.
+macro_rules! registry {
+    ($feature:literal, $plugin:path) => {{
+        #[cfg(feature = $feature)]
+        let plugin = Some($plugin);
+        #[cfg(not(feature = $feature))]
+        let plugin = None;
+        ($feature, plugin)
+    }};
+}
+/// The registries of `plugins/`: the feature and the constant of each. A new registry is one row here.
+pub(super) const REGISTRIES: &[(&str, Option<Plugin<dyn Registry>>)] = &[
+    registry!("consul", micro_consul::REGISTRY),
+    registry!("dns", micro_dns::REGISTRY),
+    registry!("etcd", micro_etcd::REGISTRY),
+    registry!("kubernetes", micro_kubernetes::REGISTRY),
+    registry!("mdns", micro_mdns::REGISTRY),
+    registry!("nats", micro_nats::REGISTRY),
+    registry!("zookeeper", micro_zookeeper::REGISTRY),
+];
+
+/// Brokers and their features; no feature if the broker is not written yet.
+const BROKERS: &[(&str, &[&str])] = &[
+    ("http", &["mucp"]),
+    ("kafka", &[]),
+    ("mqtt", &[]),
+    ("nats", &[]),
+    ("rabbitmq", &[]),
+    ("redis", &[]),
+];
 
 /// A plugin that is not always built in.
 #[derive(Clone, Copy)]
-pub(super) struct Known {
+struct OptionalPlugin {
     /// Such as `registry`.
     kind: &'static str,
     name: &'static str,
-    /// The cargo features that build it in; none as long as nothing does.
+    /// The cargo features that build it in; none if no feature does.
     features: &'static [&'static str],
 }
 
-const fn registry(name: &'static str, features: &'static [&'static str]) -> Known {
-    let kind = "registry";
-    Known {
+/// All optional plugins. The protocols of the default transport come from a table of the core.
+fn all() -> impl Iterator<Item = OptionalPlugin> {
+    let plugin = |kind, name, features| OptionalPlugin {
         kind,
         name,
         features,
-    }
-}
-
-const fn broker(name: &'static str, features: &'static [&'static str]) -> Known {
-    let kind = "broker";
-    Known {
-        kind,
-        name,
-        features,
-    }
-}
-
-/// All of them but transports. A plugin behind a feature is a row here, and a line in [`super::table`].
-const KNOWN: [Known; 13] = [
-    registry("consul", &["consul"]),
-    registry("dns", &["dns"]),
-    registry("etcd", &["etcd"]),
-    registry("kubernetes", &["kubernetes"]),
-    registry("mdns", &["mdns"]),
-    registry("nats", &["nats"]),
-    registry("zookeeper", &["zookeeper"]),
-    broker("http", &["mucp"]),
-    broker("kafka", &[]),
-    broker("mqtt", &[]),
-    broker("nats", &[]),
-    broker("rabbitmq", &[]),
-    broker("redis", &[]),
-];
-
-/// All of them. The protocols of the default transport come from its own table.
-fn all() -> impl Iterator<Item = Known> {
+    };
+    let registries = REGISTRIES
+        .iter()
+        .map(move |(name, _)| plugin("registry", name, std::slice::from_ref(name)));
+    let brokers = BROKERS
+        .iter()
+        .map(move |(name, features)| plugin("broker", name, features));
     let transports = Socket::features().filter(|(_, features)| !features.is_empty());
-    let transports = transports.map(|(name, features)| Known {
-        kind: "transport",
-        name,
-        features,
-    });
-    KNOWN.into_iter().chain(transports)
+    let transports = transports.map(move |(name, features)| plugin("transport", name, features));
+    registries.chain(brokers).chain(transports)
 }
 
-/// What is wrong with a name that is not built in, for an error: which feature it needs, or that there
-/// is none.
-pub(super) fn wrong(kind: &str, name: &str, hint: &str) -> String {
-    wrong_of(all(), kind, name, hint)
+/// The error text for a name that is not built in: the feature to enable, or that there is none.
+pub(super) fn missing(kind: &str, name: &str, hint: &str) -> String {
+    missing_of(all(), kind, name, hint)
 }
 
-/// The registries that have a name, built in or not.
+/// The names of registries, built in or not.
 pub(super) fn registries() -> impl Iterator<Item = &'static str> {
-    let known = KNOWN.iter().filter(|known| known.kind == "registry");
-    known.map(|known| known.name)
+    REGISTRIES.iter().map(|(name, _)| *name)
 }
 
-/// The names that a feature would build in, for hints.
+/// The names of the plugins that a feature builds in, for hints.
 pub(super) fn addable(kind: &str) -> Vec<&'static str> {
-    let known = all().filter(|known| known.kind == kind && !known.features.is_empty());
-    known.map(|known| known.name).collect()
+    let plugins = all().filter(|plugin| plugin.kind == kind && !plugin.features.is_empty());
+    plugins.map(|plugin| plugin.name).collect()
 }
 
-fn wrong_of(mut known: impl Iterator<Item = Known>, kind: &str, name: &str, hint: &str) -> String {
-    let known = known.find(|known| known.kind == kind && known.name == name);
-    match known.map(|known| known.features) {
+// Not the name of the package: the command `micro` has features of the same names.
+fn missing_of(
+    mut plugins: impl Iterator<Item = OptionalPlugin>,
+    kind: &str,
+    name: &str,
+    hint: &str,
+) -> String {
+    let plugin = plugins.find(|plugin| plugin.kind == kind && plugin.name == name);
+    match plugin.map(|plugin| plugin.features) {
         None => format!("{kind} `{name}` is not known{hint}"),
         Some([]) => format!("{kind} `{name}` is not built in"),
-        Some([feature]) => format!("{kind} `{name}` needs the feature `{feature}` of `micro-rs`"),
+        Some([feature]) => {
+            format!("{kind} `{name}` is not built in; enable the cargo feature `{feature}`")
+        }
         Some(features) => {
             let features = features.join("` and `");
-            format!("{kind} `{name}` needs the features `{features}` of `micro-rs`")
+            format!("{kind} `{name}` is not built in; enable the cargo features `{features}`")
         }
     }
 }
@@ -94,51 +103,55 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_feature_is_named_where_there_is_one() {
-        let known = [
-            registry("consul", &["consul"]),
-            registry("both", &["a", "b"]),
-            broker("nats", &[]),
+    fn error_names_the_features_of_a_missing_plugin() {
+        let plugin = |kind, name, features| OptionalPlugin {
+            kind,
+            name,
+            features,
+        };
+        let plugins = [
+            plugin("registry", "consul", &["consul"]),
+            plugin("registry", "both", &["a", "b"]),
+            plugin("broker", "nats", &[]),
         ];
-        let wrong = |kind, name| wrong_of(known.into_iter(), kind, name, "; did you mean `x`?");
+        let missing =
+            |kind, name| missing_of(plugins.into_iter(), kind, name, "; did you mean `x`?");
         assert_eq!(
-            wrong("registry", "both"),
-            "registry `both` needs the features `a` and `b` of `micro-rs`"
+            missing("registry", "both"),
+            "registry `both` is not built in; enable the cargo features `a` and `b`"
         );
         assert_eq!(
-            wrong("registry", "consul"),
-            "registry `consul` needs the feature `consul` of `micro-rs`"
+            missing("registry", "consul"),
+            "registry `consul` is not built in; enable the cargo feature `consul`"
         );
-        assert_eq!(wrong("broker", "nats"), "broker `nats` is not built in");
+        assert_eq!(missing("broker", "nats"), "broker `nats` is not built in");
         assert_eq!(
-            wrong("broker", "consul"),
+            missing("broker", "consul"),
             "broker `consul` is not known; did you mean `x`?"
         );
     }
 
     #[test]
-    fn every_feature_named_here_is_one_of_the_crate_and_none_is_forgotten() {
+    fn tables_agree_with_the_features_of_the_crate() {
         let manifest = include_str!("../../Cargo.toml");
         let section = manifest.split_once("\n[features]\n");
         let section = section.map_or("", |(_, section)| section);
         let section = section.split("\n[").next().unwrap();
         let lines = section.lines().filter_map(|line| line.split_once('='));
         let features: Vec<_> = lines.map(|(name, _)| name.trim()).collect();
-        for known in all() {
-            for feature in known.features {
+        for plugin in all() {
+            let name = plugin.name;
+            for feature in plugin.features {
                 assert!(
                     features.contains(feature),
-                    "`{}`: no `{feature}`",
-                    known.name
+                    "`{name}`: add the feature `{feature}` to micro/Cargo.toml"
                 );
             }
-            if known.features.is_empty() {
-                let named = features.contains(&known.name);
-                let other = all().any(|other| other.features == [known.name]);
+            if plugin.features.is_empty() {
+                let other = all().any(|other| other.features == [name]);
                 assert!(
-                    !named || other,
-                    "`{}` has a feature: say so in `KNOWN`",
-                    known.name
+                    !features.contains(&name) || other,
+                    "`{name}` has a feature: add the feature to its row in micro/src/settings/known.rs"
                 );
             }
         }

@@ -89,11 +89,11 @@ impl<T: ?Sized> Table<T> {
         let kind = self.kind;
         let names = self.names();
         let hint = micro_core::hint(name, [names.clone(), known::addable(kind)].concat());
-        let wrong = known::wrong(kind, name, &hint);
+        let missing = known::missing(kind, name, &hint);
         let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
         let names = names.join(", ");
         Error::invalid_argument(format!(
-            "{wrong}; built in are: {names}; another is added in code with `Settings::with_{kind}`"
+            "{missing}; built in are: {names}; another is added in code with `Settings::with_{kind}`"
         ))
     }
 
@@ -110,20 +110,9 @@ pub(super) fn registries() -> Table<dyn Registry> {
     for plugin in registry::PLUGINS {
         table.add_plugin(*plugin);
     }
-    #[cfg(feature = "consul")]
-    table.add_plugin(micro_consul::REGISTRY);
-    #[cfg(feature = "dns")]
-    table.add_plugin(micro_dns::REGISTRY);
-    #[cfg(feature = "etcd")]
-    table.add_plugin(micro_etcd::REGISTRY);
-    #[cfg(feature = "kubernetes")]
-    table.add_plugin(micro_kubernetes::REGISTRY);
-    #[cfg(feature = "mdns")]
-    table.add_plugin(micro_mdns::REGISTRY);
-    #[cfg(feature = "nats")]
-    table.add_plugin(micro_nats::REGISTRY);
-    #[cfg(feature = "zookeeper")]
-    table.add_plugin(micro_zookeeper::REGISTRY);
+    for plugin in known::REGISTRIES.iter().filter_map(|(_, plugin)| *plugin) {
+        table.add_plugin(plugin);
+    }
     table
 }
 
@@ -176,22 +165,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_known_registry_that_is_built_in_has_a_line() {
-        let features = [
-            ("consul", cfg!(feature = "consul")),
-            ("dns", cfg!(feature = "dns")),
-            ("etcd", cfg!(feature = "etcd")),
-            ("kubernetes", cfg!(feature = "kubernetes")),
-            ("mdns", cfg!(feature = "mdns")),
-            ("nats", cfg!(feature = "nats")),
-            ("zookeeper", cfg!(feature = "zookeeper")),
-        ];
-        let table = registries();
-        let names = table.names();
-        for name in known::addable("registry") {
-            let feature = features.iter().find(|(feature, _)| *feature == name);
-            let (_, built_in) = feature.expect("a row for each known registry");
-            assert_eq!(names.contains(&name), *built_in, "`{name}`");
+    fn plugin_is_opened_by_the_name_of_its_feature() {
+        for (feature, plugin) in known::REGISTRIES {
+            if let Some(plugin) = plugin {
+                assert_eq!(plugin.name(), *feature, "in micro/src/settings/known.rs");
+            }
         }
     }
 }

@@ -1,8 +1,9 @@
 //! What was said of TLS.
 
 use super::Settings;
-use crate::plugins::Plugins;
 use micro_core::error::Result;
+#[cfg(feature = "tls")]
+use micro_core::plugins::Plugins;
 
 /// Flags of the files that belong together.
 #[cfg(feature = "tls")]

@@ -3,6 +3,7 @@
 
 mod circles;
 mod manifest;
+mod plugins;
 mod source;
 mod table;
 mod tree;
@@ -147,6 +148,12 @@ fn crates_depend_only_on_what_their_table_says() {
         let exists = crates.contains_key(name) || name.ends_with("/*");
         assert!(exists, "there is no crate `{name}`");
     }
+}
+
+#[test]
+fn published_plugin_is_listed_everywhere() {
+    let missing = plugins::missing(&root());
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
 }
 
 /// The texts in a list: `core` of `members = ["core"]`.
-fn list<'a>(text: &'a str, key: &str) -> impl Iterator<Item = &'a str> {
+pub(crate) fn list<'a>(text: &'a str, key: &str) -> impl Iterator<Item = &'a str> {
     let rest = text
         .split_once(&format!("\n{key} = ["))
         .map_or("", |(_, rest)| rest);

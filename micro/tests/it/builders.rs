@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use micro::{
-    Codec, Context, Plugins, Result, Running, Service, Settings, Socket, registry::Memory,
-    transport::Limits,
+    Client, Codec, Context, Handler, Plugins, Result, Running, Service, Settings, Socket,
+    registry::{self, Memory},
+    transport::{self, Limits},
 };
 
 struct Cbor;
@@ -31,7 +32,9 @@ impl Codec for Cbor {
 fn echo() -> Service {
     Service::new("text")
         .lifecycle(|life| life.deregister_delay = Duration::ZERO)
-        .handle("Text.Echo", async |_: Context, text: String| Ok(text))
+        .handle("Text.Echo", async |_: Context, text: String| {
+            Ok::<_, micro::Error>(text)
+        })
 }
 
 async fn call(plugins: Plugins) -> Result<String> {
@@ -155,4 +158,45 @@ async fn the_default_broker_subscribes_over_the_transport_in_memory() {
         1
     );
     assert_eq!(events.recv().await.unwrap(), "x");
+}
+
+#[tokio::test]
+async fn a_client_builder_takes_its_calls_in_any_order() {
+    let registry = registry::Memory::new();
+    let transport = transport::Memory::new();
+    let plugins = Plugins::new()
+        .registry(registry.clone())
+        .transport(transport.clone());
+    async fn slow(cx: Context, _: ()) -> micro::Result<u64> {
+        Ok(cx
+            .time_left()
+            .map_or(0, |left| left.as_secs_f64().ceil() as u64))
+    }
+    let service = Service::new("slow").plugins(plugins);
+    let service = service.handle("Slow.Left", slow.idempotent());
+    let running = service.serve().await.unwrap();
+    let timeout = Duration::from_secs(2);
+    let builders = [
+        Client::builder()
+            .timeout(timeout)
+            .attempts(2)
+            .plugins(|plugins| plugins.balance(|balance| balance.retry_share = 0.5))
+            .registry(registry.clone())
+            .transport(transport.clone()),
+        Client::builder()
+            .transport(transport)
+            .registry(registry)
+            .plugins(|plugins| plugins.balance(|balance| balance.timeout = Duration::from_secs(9)))
+            .timeout(timeout),
+    ];
+    for builder in builders {
+        let client = builder.build().unwrap();
+        let left = client.method::<(), u64>("slow", "Slow.Left");
+        assert_eq!(left.call(&Context::new(), ()).await.unwrap(), 2);
+    }
+    let error = Client::builder().attempts(0).build().err().unwrap();
+    assert!(error.message().contains("`attempts`"), "{error}");
+    let error = Client::builder().timeout(Duration::ZERO).build().err();
+    assert!(error.unwrap().message().contains("`timeout`"));
+    running.stop().await;
 }

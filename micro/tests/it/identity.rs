@@ -26,7 +26,7 @@ fn service(name: &'static str, registry: &Memory, runs: &Runs) -> Service {
     Service::new(name)
         .handle("Who.Am", move |_: Context, (): ()| {
             unary.fetch_add(1, Relaxed);
-            async move { Ok(name.to_owned()) }
+            async move { Ok::<_, micro::Error>(name.to_owned()) }
         })
         .handle("Who.Sum", move |_: Context, mut all: Streaming<u64>| {
             sum.fetch_add(1, Relaxed);
@@ -35,7 +35,7 @@ fn service(name: &'static str, registry: &Memory, runs: &Runs) -> Service {
                 while let Some(one) = all.next().await {
                     sum += one?;
                 }
-                Ok(format!("{name} {sum}"))
+                Ok::<_, micro::Error>(format!("{name} {sum}"))
             }
         })
         .lifecycle(|life| life.deregister_delay = Duration::ZERO)
@@ -248,7 +248,7 @@ async fn event_passes_a_server_that_has_a_subscribers_address_by() {
         Service::new("mailer")
             .subscribe_queue("done", "mail", move |_: Context, _: String| {
                 handled.fetch_add(1, Relaxed);
-                async { Ok(()) }
+                async { Ok::<_, micro::Error>(()) }
             })
             .lifecycle(|life| life.deregister_delay = Duration::ZERO)
             .plugins(plugins(&registry).direct(|direct| direct.deregister_delay = Duration::ZERO))
@@ -348,7 +348,7 @@ async fn addressing_is_no_metadata() {
         .handle("Who.Seen", |cx: Context, (): ()| async move {
             let names = cx.metadata().iter().map(|(name, _)| name.to_lowercase());
             let names: Vec<_> = names.filter(|name| name.starts_with("micro-")).collect();
-            Ok(names.join(" "))
+            Ok::<_, micro::Error>(names.join(" "))
         })
         .plugins(Plugins::new().registry(registry.clone()));
     let _seen = seen.serve().await.unwrap();

@@ -6,14 +6,18 @@ mod builders;
 mod codec;
 #[cfg(feature = "http")]
 mod connect;
+mod examples;
+mod fault;
 mod golden;
 #[cfg(feature = "grpc")]
 mod grpc;
+mod hooks;
 #[cfg(feature = "http")]
 mod http1;
 #[cfg(feature = "grpc")]
 mod http2;
 mod identity;
+mod layers;
 mod limits;
 mod metadata;
 mod middleware;

@@ -29,10 +29,7 @@ async fn chain(plugins: &Plugins) -> (Seen, Seen, [Running; 2]) {
         },
     );
     let first = Service::new("front").plugins(plugins.clone());
-    let next = first
-        .client()
-        .unwrap()
-        .method::<String, String>("back", "Back.Go");
+    let next = first.client().method::<String, String>("back", "Back.Go");
     let seen = front.clone();
     let first = first.handle("Front.Go", move |cx: Context, text: String| {
         *seen.lock().unwrap() = names(&cx);
@@ -125,10 +122,7 @@ async fn metadata_of_an_event_stays_with_its_subscriber() {
     };
     let _last = last.serve().await.unwrap();
     let first = Service::new("front").plugins(plugins.clone());
-    let next = first
-        .client()
-        .unwrap()
-        .method::<String, String>("back", "Back.Go");
+    let next = first.client().method::<String, String>("back", "Back.Go");
     let first = first.subscribe("news", move |cx: Context, text: String| {
         let next = next.clone();
         async move {

@@ -82,7 +82,9 @@ async fn a_refused_node_is_waited_for_until_it_is_back() {
         let service = Service::new("text")
             .address(address)
             .plugins(Plugins::new().registry(Memory::new()))
-            .handle("Text.Echo", async |_: Context, text: String| Ok(text));
+            .handle("Text.Echo", async |_: Context, text: String| {
+                Ok::<_, micro::Error>(text)
+            });
         service.serve().await.unwrap()
     });
     let method = client.method::<String, String>("text", "Text.Echo");
@@ -110,7 +112,9 @@ async fn tls_to_a_server_without_it_is_told_within_a_second() {
 
     let service = Service::new("text")
         .plugins(Plugins::new().registry(Memory::new()))
-        .handle("Text.Echo", async |_: Context, text: String| Ok(text));
+        .handle("Text.Echo", async |_: Context, text: String| {
+            Ok::<_, micro::Error>(text)
+        });
     let running = service.serve().await.unwrap();
     let address = running.node().address.clone();
     let plugins = registered(&address).await.tls(Tls::new().always());

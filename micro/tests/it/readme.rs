@@ -28,7 +28,7 @@ fn every_link_between_pages_leads_somewhere() {
     let mut pages: Vec<_> = ["core/src/transport/mux/PROTOCOL.md", "bench/README.md"]
         .map(|page| root.join(page))
         .into();
-    for folder in ["", "docs", "docs/registries", "interop"] {
+    for folder in ["", "docs", "docs/registries", "interop", "micro/guide"] {
         let files = fs::read_dir(root.join(folder)).unwrap();
         let files = files.map(|entry| entry.unwrap().path());
         pages.extend(files.filter(|path| path.extension().is_some_and(|end| end == "md")));

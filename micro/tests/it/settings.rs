@@ -544,10 +544,9 @@ async fn a_handlers_client_is_of_the_plugins_that_the_service_runs_with() {
         .transport(transport.clone());
     let back = Service::new("back")
         .plugins(plugins.clone())
-        .handle(
-            "Back.Name",
-            async |_: Context, (): ()| Ok("back".to_owned()),
-        )
+        .handle("Back.Name", async |_: Context, (): ()| {
+            Ok::<_, micro::Error>("back".to_owned())
+        })
         .serve()
         .await
         .unwrap();
@@ -556,10 +555,7 @@ async fn a_handlers_client_is_of_the_plugins_that_the_service_runs_with() {
         .with_registry("shared", move |_| Ok(shared.clone()))
         .with_transport("shared", move |_| Ok(transport.clone()));
     let front = in_memory("front").settings(settings);
-    let name = front
-        .client()
-        .unwrap()
-        .method::<(), String>("back", "Back.Name");
+    let name = front.client().method::<(), String>("back", "Back.Name");
     let front = front.handle("Front.Name", move |cx: Context, (): ()| {
         let name = name.clone();
         async move { name.call(&cx, ()).await }

@@ -113,7 +113,7 @@ async fn failing(registry: &Memory) -> Running {
             sender.send("x".into()).await.unwrap();
             sender.fail(failure()).await.unwrap();
         });
-        Ok(stream)
+        Ok::<_, micro::Error>(stream)
     };
     Service::new("failing")
         .plugins(Plugins::new().registry(registry.clone()))
@@ -242,7 +242,7 @@ async fn call_and_handler_have_spans_of_one_trace() {
         "Echo.Say",
         async |_: Context, text: String| {
             tokio::task::yield_now().await;
-            Ok(text)
+            Ok::<_, micro::Error>(text)
         },
     );
     let running = service.serve().await.unwrap();

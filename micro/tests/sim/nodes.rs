@@ -262,7 +262,7 @@ fn leaf(service: Service, host: &str, scene: &Scene) -> Service {
             let worker = list.clone();
             async move {
                 let _working = worker.ledger.begin("leaf", work.id);
-                Ok(worker.answers(work))
+                Ok::<_, micro::Error>(worker.answers(work))
             }
         })
         .handle("Leaf.Sum", move |_: Context, works: Streaming<Work>| {
@@ -270,7 +270,7 @@ fn leaf(service: Service, host: &str, scene: &Scene) -> Service {
         })
         .handle("Leaf.Chat", move |_: Context, works: Streaming<Work>| {
             let worker = chat.clone();
-            async move { Ok(Streaming::new(Echo { works, worker })) }
+            async move { Ok::<_, micro::Error>(Streaming::new(Echo { works, worker })) }
         })
         .subscribe_queue(TOPIC, "leaves", receive(Who::Queue("leaves"), scene))
 }
@@ -388,7 +388,7 @@ impl futures_core::Stream for Echo {
 
 fn relay(service: Service, id: &str, scene: &Scene) -> Result<Service> {
     let ledger = &scene.ledger;
-    let client = service.client()?;
+    let client = service.client();
     let put = leaf_method(&client, "Leaf.Put");
     let get = leaf_method(&client, "Leaf.Get");
     let (put_ledger, get_ledger) = (ledger.clone(), ledger.clone());

@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_item_that_came_or_went_is_a_difference() {
+    fn added_or_removed_item_is_a_difference() {
         let found = differences("a\nb\n", "b\nc\n");
         assert_eq!(found, ["- a", "+ c"]);
         assert!(differences("a\n", "a\n").is_empty());

@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cut_frame_waits_for_its_rest() {
+    fn partial_frame_waits_for_the_rest() {
         let mut bytes = Vec::new();
         put(&mut bytes, 7, b"first");
         put(&mut bytes, 8, b"second");
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_frame_moves_only_when_its_rest_does_not_fit_behind_it() {
+    fn partial_frame_moves_only_if_the_rest_does_not_fit() {
         let mut reader = Reader::new();
         for (start, moves) in [(SHORT, false), (SMALL - 2 * SHORT, true)] {
             let mut bytes = Vec::new();

@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_read_once_all_of_it_has_come() {
+    fn answer_is_read_once_it_is_complete() {
         let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
         for end in 0..answer.len() {
             assert!(matches!(body_of(&answer[..end]), Ok(None)));

@@ -1,13 +1,13 @@
-//! The nodes and their fate.
+//! The nodes, and the faults injected into them.
 
 use std::{cell::RefCell, path::Path, time::Duration};
 
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
-    board::Board,
     node::Node,
-    plan::{Due, Fault, HANG},
+    plan::{Fault, HANG_TIME, ScheduledFault},
+    progress::Progress,
 };
 use crate::{failure::Result, signals::Signal};
 
@@ -26,20 +26,24 @@ impl Fleet {
         Ok(Fleet { nodes })
     }
 
-    /// Does to the nodes in turn what is planned. A fault begins when it is due, and not before the
-    /// node of the last one serves again.
-    pub(super) async fn suffer(&mut self, plan: Vec<Due>, board: &RefCell<Board>) -> Result {
+    /// Injects the planned faults into the nodes in turn. A fault begins when it is due, but not before the
+    /// node of the last fault serves again.
+    pub(super) async fn inject_faults(
+        &mut self,
+        plan: Vec<ScheduledFault>,
+        progress: &RefCell<Progress>,
+    ) -> Result {
         let began = Instant::now();
         let count = self.nodes.len();
         for (number, due) in plan.into_iter().enumerate() {
             sleep_until(began + due.at).await;
             let index = number % count;
-            self.nodes[index].suffer(due.fault, index, board).await?;
+            self.nodes[index].inject(due.fault, index, progress).await?;
         }
         Ok(())
     }
 
-    /// Ends every process and waits until it is gone.
+    /// Kills every process and waits for its end.
     pub(super) async fn end(mut self) -> Result {
         for node in &mut self.nodes {
             node.kill().await?;
@@ -49,34 +53,34 @@ impl Fleet {
 }
 
 impl Node {
-    async fn suffer(&mut self, fault: Fault, index: usize, board: &RefCell<Board>) -> Result {
-        let tell = |state, what: &str| board.borrow_mut().happened(index, state, what);
+    async fn inject(&mut self, fault: Fault, index: usize, progress: &RefCell<Progress>) -> Result {
+        let report = |state, what: &str| progress.borrow_mut().record_event(index, state, what);
         let began = Instant::now();
         match fault {
             Fault::Kill => {
-                board.borrow_mut().kills += 1;
-                tell("killed", "killed (SIGKILL)");
+                progress.borrow_mut().kills += 1;
+                report("killed", "killed (SIGKILL)");
                 self.kill().await?;
                 self.restart().await?;
             }
             Fault::Hang => {
-                board.borrow_mut().hangs += 1;
-                tell("hangs", "hangs (SIGSTOP)");
+                progress.borrow_mut().hangs += 1;
+                report("hangs", "hangs (SIGSTOP)");
                 self.signal(Signal::Stop)?;
-                sleep(HANG).await;
+                sleep(HANG_TIME).await;
                 self.signal(Signal::Continue)?;
-                tell("serving", "goes on (SIGCONT) after 3 s");
+                report("serving", "continues (SIGCONT) after 3 s");
                 return Ok(());
             }
             Fault::Roll => {
-                board.borrow_mut().rolls += 1;
-                tell("leaving", "told to leave (SIGTERM)");
+                progress.borrow_mut().rolls += 1;
+                report("leaving", "shuts down (SIGTERM)");
                 self.end().await?;
                 self.restart().await?;
             }
         }
         let after = Duration::from_millis(began.elapsed().as_millis() as u64);
-        tell("serving", &format!("serving again after {after:?}"));
+        report("serving", &format!("serving again after {after:?}"));
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! One greeter: a process of this same binary, in one of its lives.
+//! A greeter: a process of this binary.
 
 use std::{
     ffi::OsString,
@@ -19,17 +19,15 @@ use crate::{
     signals::{self, Signal},
 };
 
-/// For a process to start and register on a busy machine.
-const START: Duration = Duration::from_secs(10);
-/// For a process that was told to end to have done so: a second to be forgotten by callers, ten for
-/// its calls, and some.
-const END: Duration = Duration::from_secs(15);
+const START_TIMEOUT: Duration = Duration::from_secs(10);
+/// A second until callers stop calling, ten seconds for its calls, and some more.
+const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// A node, whose process is replaced now and then. Dropping it kills the process.
+/// A node, whose process can be replaced. Dropping it kills the process.
 pub(super) struct Node {
     pub(super) id: String,
     registry: PathBuf,
-    /// With its stdin, which it watches: it ends when that closes.
+    /// The process ends when its stdin closes.
     process: Child,
     stdout: BufReader<ChildStdout>,
 }
@@ -48,7 +46,7 @@ impl Node {
         })
     }
 
-    /// SIGKILL: it ends where it stands, whatever its state.
+    /// Kills the process (SIGKILL).
     pub(super) async fn kill(&mut self) -> Result {
         let what = format!("`greeter-{}` could not be killed", self.id);
         let killed = self.process.kill().await;
@@ -67,40 +65,40 @@ impl Node {
         signals::send(process, signal).map_err(Failure::because(&what))
     }
 
-    /// SIGTERM, and waits until it has ended well.
+    /// Shuts the process down (SIGTERM) and waits for its end; fails if it ends with an error.
     pub(super) async fn end(&mut self) -> Result {
         self.signal(Signal::Terminate)?;
         let id = &self.id;
-        let mut last_words = String::new();
+        let mut output = String::new();
         let ended = async {
-            self.stdout.read_to_string(&mut last_words).await?;
+            self.stdout.read_to_string(&mut output).await?;
             self.process.wait().await
         };
-        match timeout(END, ended).await {
+        match timeout(STOP_TIMEOUT, ended).await {
             Ok(Ok(status)) if status.success() => Ok(()),
             Ok(Ok(status)) => Err(Failure::Failed(format!(
-                "`greeter-{id}` was told to end, and ended badly: {status}"
+                "`greeter-{id}` did not shut down cleanly: {status}"
             ))),
             Ok(Err(error)) => Err(Failure::because(&format!("`greeter-{id}` is lost"))(error)),
             Err(_) => Err(Failure::Failed(format!(
-                "`greeter-{id}` was told to end, and had not done so after {END:?}"
+                "`greeter-{id}` did not shut down within {STOP_TIMEOUT:?}"
             ))),
         }
     }
 
-    /// Starts a new process in the place of one that has ended.
+    /// Starts a new process after the old one has ended.
     pub(super) async fn restart(&mut self) -> Result {
         *self = Node::start(self.id.clone(), &self.registry).await?;
         Ok(())
     }
 }
 
-/// A process that has said that it is ready.
+/// Starts a process and waits until it is ready.
 async fn launch(id: &str, registry: &Path) -> io::Result<(Child, BufReader<ChildStdout>)> {
     let mut place = OsString::from("local:");
     place.push(registry);
     let mut command = Command::new(std::env::current_exe()?);
-    // Settings of the person's own services, such as an address, are not meant for these.
+    // The user's settings, such as an address, are for other services.
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("MICRO_") {
             command.env_remove(name);
@@ -117,7 +115,7 @@ async fn launch(id: &str, registry: &Path) -> io::Result<(Child, BufReader<Child
     let stdout = process.stdout.take().expect("its stdout is piped");
     let mut stdout = BufReader::new(stdout);
     let mut line = String::new();
-    timeout(START, stdout.read_line(&mut line)).await??;
+    timeout(START_TIMEOUT, stdout.read_line(&mut line)).await??;
     if !line.starts_with("ready ") {
         return Err(io::Error::other("it ended before it was ready"));
     }

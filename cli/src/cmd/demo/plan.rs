@@ -1,73 +1,71 @@
-//! What is done to the nodes, and when.
+//! The schedule of faults.
 
 use std::time::Duration;
 
-/// What happens to a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     /// SIGKILL, and a new process in its place.
     Kill,
-    /// SIGSTOP, and SIGCONT after [`HANG`].
+    /// SIGSTOP, and SIGCONT after [`HANG_TIME`].
     Hang,
     /// SIGTERM, and a new process once the old one has ended.
     Roll,
 }
 
-/// A fault and when it is due, from the beginning of the calls.
+/// A fault, and its time from the beginning of the calls.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Due {
+pub(super) struct ScheduledFault {
     pub(super) at: Duration,
     pub(super) fault: Fault,
 }
 
-/// How long a node hangs.
-pub(super) const HANG: Duration = Duration::from_secs(3);
+pub(super) const HANG_TIME: Duration = Duration::from_secs(3);
 
-/// Before the first fault.
-const LEAD: f64 = 0.3;
-/// Between kills, where the time allows.
-const BETWEEN_KILLS: f64 = 2.0;
-/// Each is killed as often as once in this time at least, whatever else is done.
-const KILL_AT_LEAST_EVERY: f64 = 3.0;
-/// For a hang, and for the node to be trusted again.
-const HANG_SLOT: f64 = 4.0;
-/// For a roll: the old process serves on for a second once it has deregistered.
-const ROLL_SLOT: f64 = 2.0;
-/// A run shorter than this has room for kills alone.
-const SHORT: f64 = 10.0;
-/// A hang and a roll in each of these.
-const ROUND: f64 = 30.0;
+/// Seconds before the first fault.
+const START_DELAY: f64 = 0.3;
+/// Seconds between kills, if the run is long enough.
+const KILL_INTERVAL: f64 = 2.0;
+/// Seconds between kills at most.
+const MAX_KILL_INTERVAL: f64 = 3.0;
+/// Seconds for a hang, and for the node to get calls again.
+const HANG_AND_RECOVERY_TIME: f64 = 4.0;
+/// Seconds for a roll: the old process serves for another second once it has deregistered.
+const ROLL_TIME: f64 = 2.0;
+/// Shorter runs have kills only.
+const MIN_MIXED_RUN: f64 = 10.0;
+/// Seconds for each hang and roll.
+const HANG_INTERVAL: f64 = 30.0;
 
-/// The faults of a run of this length, each over before the next is due.
-pub(super) fn plan(run: Duration) -> Vec<Due> {
+/// The faults of a run; each ends before the next begins.
+pub(super) fn plan(run: Duration) -> Vec<ScheduledFault> {
     let seconds = run.as_secs_f64();
-    let others = if seconds < SHORT {
+    let others = if seconds < MIN_MIXED_RUN {
         0.0
     } else {
-        (seconds / ROUND).floor().max(1.0)
+        (seconds / HANG_INTERVAL).floor().max(1.0)
     };
-    let room = seconds - LEAD - others * (HANG_SLOT + ROLL_SLOT);
-    let kills = (room / BETWEEN_KILLS)
+    let room = seconds - START_DELAY - others * (HANG_AND_RECOVERY_TIME + ROLL_TIME);
+    let kills = (room / KILL_INTERVAL)
         .floor()
-        .max((seconds / KILL_AT_LEAST_EVERY).ceil());
-    let mut at = LEAD;
+        .max((seconds / MAX_KILL_INTERVAL).ceil());
+    let mut at = START_DELAY;
     let order = spread(kills as usize, others as usize);
     let faults = order.into_iter().map(|fault| {
-        let due = Due {
+        let due = ScheduledFault {
             at: Duration::from_secs_f64(at),
             fault,
         };
         at += match fault {
             Fault::Kill => room / kills,
-            Fault::Hang => HANG_SLOT,
-            Fault::Roll => ROLL_SLOT,
+            Fault::Hang => HANG_AND_RECOVERY_TIME,
+            Fault::Roll => ROLL_TIME,
         };
         due
     });
     faults.collect()
 }
 
-/// So many kills, and so many hangs and rolls spread evenly among them.
+/// The order of faults: hangs and rolls evenly among the kills.
 fn spread(kills: usize, others: usize) -> Vec<Fault> {
     let places = |fault, count: usize, offset: f64| {
         (0..count).map(move |n| ((n as f64 + offset) / count as f64, fault))
@@ -84,12 +82,12 @@ fn spread(kills: usize, others: usize) -> Vec<Fault> {
 mod tests {
     use super::*;
 
-    fn count(plan: &[Due], fault: Fault) -> usize {
+    fn count(plan: &[ScheduledFault], fault: Fault) -> usize {
         plan.iter().filter(|due| due.fault == fault).count()
     }
 
     #[test]
-    fn there_is_a_kill_for_every_three_seconds_and_room_for_each_fault() {
+    fn each_fault_ends_before_the_next_begins() {
         for seconds in 1..=600 {
             let plan = plan(Duration::from_secs(seconds));
             let kills = count(&plan, Fault::Kill);
@@ -112,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_of_ten_seconds_has_a_hang_and_a_roll() {
+    fn run_of_ten_seconds_has_a_hang_and_a_roll() {
         for seconds in 10..=120 {
             let plan = plan(Duration::from_secs(seconds));
             assert!(count(&plan, Fault::Hang) >= 1, "{seconds}");
@@ -121,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn the_usual_run_kills_about_every_two_seconds() {
+    fn default_run_kills_about_every_two_seconds() {
         let plan = plan(Duration::from_secs(20));
         assert_eq!(count(&plan, Fault::Kill), 7);
         let pairs = plan.windows(2).filter(|pair| pair[0].fault == Fault::Kill);

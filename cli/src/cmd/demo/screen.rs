@@ -1,24 +1,24 @@
-//! What a person sees while it runs: a table that is drawn anew, or lines where there is no terminal.
+//! Output during the run: a table on a terminal, else lines.
 
 use std::fmt::Write as _;
 
-use super::board::{Board, Event};
+use super::progress::{Event, Progress};
 use crate::{
     failure::Result,
     load::{Summary, milliseconds},
     session::Session,
 };
 
-/// Width of the bar of a node that answers every call.
-const BAR: f64 = 40.0;
+/// Width of the bar of a node that answers all calls.
+const BAR_WIDTH: f64 = 40.0;
 
-/// How the run is shown.
+/// The form of the output.
 pub(super) enum Screen {
-    /// Not at all: the last line is for a program.
+    /// Only the results at the end.
     Silent,
-    /// A line each time, and one for each event; `shown` are those already told.
+    /// A line for each update and each event; `shown` events have been printed.
     Lines { shown: usize },
-    /// A table in place of the one before, which was of so many lines.
+    /// A table that replaces the last one, which had `lines` lines.
     Table { lines: usize },
 }
 
@@ -31,37 +31,37 @@ impl Screen {
         }
     }
 
-    /// Shows how it stands: `now` are the figures since the last time, `all` those of the whole run.
+    /// Prints an update: `now` has the figures since the last one, `all` those of the whole run.
     pub(super) fn show(
         &mut self,
         session: &Session,
-        board: &Board,
+        progress: &Progress,
         now: &Summary,
         all: &Summary,
     ) -> Result {
         match self {
             Screen::Silent => Ok(()),
             Screen::Lines { shown } => {
-                let fresh = board.happened - *shown;
-                *shown = board.happened;
-                let known = board.events.len();
-                for event in board.events.iter().skip(known.saturating_sub(fresh)) {
+                let fresh = progress.event_count - *shown;
+                *shown = progress.event_count;
+                let known = progress.events.len();
+                for event in progress.events.iter().skip(known.saturating_sub(fresh)) {
                     session.print(line(event))?;
                 }
-                let seconds = board.elapsed().as_secs_f64();
+                let seconds = progress.elapsed().as_secs_f64();
                 let mut shares = String::new();
-                for node in &board.nodes {
+                for node in &progress.nodes {
                     let _ = write!(shares, " {:.0}%", node.share * 100.0);
                 }
-                let (speed, troubles) = (speed(now), troubles(all));
+                let (throughput, failures) = (throughput(now), failures(all));
                 session.print(format_args!(
-                    "{seconds:6.1} s  {speed}  {troubles}  shares{shares}"
+                    "{seconds:6.1} s  {throughput}  {failures}  shares{shares}"
                 ))
             }
             Screen::Table { lines } => {
-                let table = table(board, now, all);
+                let table = table(progress, now, all);
                 let table = table.trim_end();
-                // Back to the top of the last one, and everything below it goes.
+                // Moves to the top of the last table and clears the screen below.
                 let back = match *lines {
                     0 => String::new(),
                     lines => format!("\x1b[{lines}A\x1b[J"),
@@ -73,30 +73,30 @@ impl Screen {
     }
 }
 
-fn table(board: &Board, now: &Summary, all: &Summary) -> String {
+fn table(progress: &Progress, now: &Summary, all: &Summary) -> String {
     let mut text = String::new();
     // Two lines, for terminals of eighty columns. Writing to a string cannot fail.
     let _ = writeln!(
         text,
         "{:6.1} s  {}\n          {}\n",
-        board.elapsed().as_secs_f64(),
-        speed(now),
-        troubles(all)
+        progress.elapsed().as_secs_f64(),
+        throughput(now),
+        failures(all)
     );
-    for (index, node) in board.nodes.iter().enumerate() {
+    for (index, node) in progress.nodes.iter().enumerate() {
         let name = format!("greeter-{}", index + 1);
         let percent = node.share * 100.0;
-        let bar = "█".repeat((node.share * BAR).round() as usize);
+        let bar = "█".repeat((node.share * BAR_WIDTH).round() as usize);
         let _ = writeln!(text, "  {name:<11} {:<8} {percent:3.0} %  {bar}", node.name);
     }
     text.push('\n');
-    for event in &board.events {
+    for event in &progress.events {
         let _ = writeln!(text, "{}", line(event));
     }
     text
 }
 
-fn speed(now: &Summary) -> String {
+fn throughput(now: &Summary) -> String {
     format!(
         "{:5.0} calls/s  p50 {}  p99 {}  p99.9 {}",
         now.per_second,
@@ -106,7 +106,7 @@ fn speed(now: &Summary) -> String {
     )
 }
 
-fn troubles(all: &Summary) -> String {
+fn failures(all: &Summary) -> String {
     format!("failed {}  retried {}", all.failed, all.retries)
 }
 

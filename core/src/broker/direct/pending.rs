@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use super::Stats;
 use crate::{
-    broker::in_hand::{Held, InHand},
+    broker::in_flight::{InFlight, InFlightGuard},
     error::{Error, Outcome, Result},
 };
 
@@ -22,7 +22,7 @@ const MAX_BYTES: usize = 64 << 20;
 #[derive(Default)]
 pub(super) struct Pending {
     bytes: Mutex<usize>,
-    in_hand: InHand,
+    in_flight: InFlight,
     redelivered: AtomicU64,
     dropped: AtomicU64,
 }
@@ -31,7 +31,7 @@ pub(super) struct Pending {
 pub(super) struct Reservation {
     pending: Arc<Pending>,
     size: usize,
-    _held: Held,
+    _held: InFlightGuard,
 }
 
 impl Pending {
@@ -41,7 +41,7 @@ impl Pending {
     /// `ResourceExhausted`, *not sent*, where too many wait already.
     pub(super) fn reserve(self: &Arc<Self>, size: usize) -> Result<Arc<Reservation>> {
         let mut bytes = self.bytes.lock();
-        let events = self.in_hand.count();
+        let events = self.in_flight.count();
         if events >= MAX_EVENTS || *bytes + size > MAX_BYTES {
             return Err(Error::resource_exhausted(format!(
                 "{events} events of {bytes} bytes wait to be acknowledged; at most {MAX_EVENTS} and {MAX_BYTES} bytes \
@@ -53,13 +53,13 @@ impl Pending {
         Ok(Arc::new(Reservation {
             pending: self.clone(),
             size,
-            _held: self.in_hand.hold(),
+            _held: self.in_flight.hold(),
         }))
     }
 
     /// Waits until nothing is held.
     pub(super) async fn none(&self) {
-        self.in_hand.none().await;
+        self.in_flight.none().await;
     }
 
     pub(super) fn redelivers(&self) {
@@ -72,7 +72,7 @@ impl Pending {
 
     pub(super) fn stats(&self) -> Stats {
         Stats {
-            pending: self.in_hand.count(),
+            pending: self.in_flight.count(),
             redelivered: self.redelivered.load(Relaxed),
             dropped: self.dropped.load(Relaxed),
         }

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{
-    Settings, Stats, desk,
+    Settings, Stats, dispatcher,
     pending::{Pending, Reservation},
     service,
 };
@@ -266,8 +266,11 @@ fn jittered(rest: Duration, random: u64) -> Duration {
 impl Receiver {
     fn new(service: &str, who: Who) -> Self {
         let (endpoint, filter): (_, Arc<dyn Filter>) = match &who {
-            Who::Node(id) => (desk::of_node(id), Arc::new(Only::new(id))),
-            Who::Queue(queue) => (desk::of_queue(queue), filter::metadata("queue", queue)),
+            Who::Node(id) => (dispatcher::of_node(id), Arc::new(Only::new(id))),
+            Who::Queue(queue) => (
+                dispatcher::of_queue(queue),
+                filter::metadata("queue", queue),
+            ),
         };
         let options = Options {
             filter: Some(filter),

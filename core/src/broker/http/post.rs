@@ -7,7 +7,7 @@ use std::sync::{
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use super::desk::RECEIVED;
+use super::dispatcher::RECEIVED;
 use crate::{
     call::Answer,
     error::{Error, Outcome, Recovery, Result},

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Event, InHand};
+use super::{Event, InFlight};
 use crate::error::Error;
 
 /// How often an event is delivered before it is dropped.
@@ -72,7 +72,7 @@ struct Member {
     /// To be delivered again, by when and in the order they failed.
     later: BTreeMap<(Instant, u64), Item>,
     failed: u64,
-    in_hand: InHand,
+    in_flight: InFlight,
     waker: Option<Waker>,
 }
 
@@ -86,13 +86,13 @@ impl Topic {
     }
 
     /// Adds a member; gives its group.
-    pub(super) fn join(&mut self, queue: Option<&str>, id: u64, in_hand: InHand) -> u64 {
+    pub(super) fn join(&mut self, queue: Option<&str>, id: u64, in_flight: InFlight) -> u64 {
         let member = Member {
             id,
             ready: VecDeque::new(),
             later: BTreeMap::new(),
             failed: 0,
-            in_hand,
+            in_flight,
             waker: None,
         };
         let same = |group: &Group| queue.is_some() && group.queue.as_deref() == queue;
@@ -220,7 +220,7 @@ impl Group {
 
 impl Member {
     fn unsettled(&self) -> usize {
-        self.ready.len() + self.later.len() + self.in_hand.count()
+        self.ready.len() + self.later.len() + self.in_flight.count()
     }
 }
 

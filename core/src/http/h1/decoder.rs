@@ -158,7 +158,7 @@ impl Decoder {
         self.extensions += extensions;
         if self.extensions > self.head {
             return Err(MessageError::bad(format!(
-                "chunk extensions are over the limit `head` of {} bytes",
+                "chunk extensions are over the limit `max_head_size` of {} bytes",
                 self.head
             )));
         }
@@ -200,7 +200,10 @@ impl Decoder {
     }
 
     fn too_many(&self) -> MessageError {
-        let why = format!("trailers are over the limit `head` of {} bytes", self.head);
+        let why = format!(
+            "trailers are over the limit `max_head_size` of {} bytes",
+            self.head
+        );
         MessageError::Refused(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, why.into())
     }
 }

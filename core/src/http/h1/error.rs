@@ -30,7 +30,7 @@ impl MessageError {
 
     /// A body over the limit: 413.
     pub(super) fn too_large(most: usize) -> Self {
-        let why = format!("the body is over the limit `message` of {most} bytes");
+        let why = format!("the body is over the limit `max_message_size` of {most} bytes");
         MessageError::Refused(StatusCode::PAYLOAD_TOO_LARGE, why.into())
     }
 

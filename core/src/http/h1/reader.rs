@@ -251,7 +251,7 @@ impl Reader {
                 None => self.fill(io).await?,
                 Some(until) => timeout_at(until, self.fill(io))
                     .await
-                    .map_err(|_| MessageError::slow("a head", "handshake", most))??,
+                    .map_err(|_| MessageError::slow("a head", "handshake_timeout", most))??,
             };
             if read == 0 {
                 return match amid {
@@ -287,7 +287,7 @@ impl Reader {
         let whole = self.gather(io, most);
         tokio::time::timeout(limit, whole)
             .await
-            .map_err(|_| MessageError::slow("a body", "frame", limit))?
+            .map_err(|_| MessageError::slow("a body", "frame_timeout", limit))?
     }
 
     async fn gather<I: AsyncRead + Unpin>(
@@ -373,7 +373,7 @@ impl Reader {
         }
         MessageError::Refused(
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            format!("the head is over the limit `head` of {most} bytes").into(),
+            format!("the head is over the limit `max_head_size` of {most} bytes").into(),
         )
     }
 

@@ -219,7 +219,11 @@ impl<S: HttpService> Connection<S> {
             until = until.min(leaving);
         }
         match self.wire.is_past(until, cx) {
-            true if amid => Poll::Ready(Err(MessageError::slow("a head", "handshake", limit))),
+            true if amid => Poll::Ready(Err(MessageError::slow(
+                "a head",
+                "handshake_timeout",
+                limit,
+            ))),
             true => Poll::Ready(Ok(0)),
             false => Poll::Pending,
         }
@@ -250,7 +254,8 @@ impl<S: HttpService> Connection<S> {
             self.wire.flush().await?;
             let limit = self.limits.frame_timeout;
             let whole = tokio::time::timeout(limit, self.whole()).await;
-            let whole = whole.map_err(|_| MessageError::slow("a body", "frame", limit))??;
+            let whole =
+                whole.map_err(|_| MessageError::slow("a body", "frame_timeout", limit))??;
             return Ok(HttpBody::Whole(whole));
         }
         let inbox = Inbox::new(
@@ -368,7 +373,7 @@ impl<S: HttpService> Connection<S> {
         let since = *silent.get_or_insert_with(time::now);
         let limit = self.limits.idle_timeout;
         match self.wire.is_past(since.saturating_add(nanos(limit)), cx) {
-            true => Err(MessageError::slow("a body", "idle", limit)),
+            true => Err(MessageError::slow("a body", "idle_timeout", limit)),
             false => Ok(()),
         }
     }

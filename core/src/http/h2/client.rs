@@ -111,7 +111,7 @@ impl Channel {
         let busy = ActiveRequest(self.clone());
         if others >= self.limits.max_concurrent_calls {
             return Err(not_sent(Error::resource_exhausted(format!(
-                "{0} calls are at work on one connection, over the limit `calls` of {0}",
+                "{0} calls are at work on one connection, over the limit `max_concurrent_calls` of {0}",
                 self.limits.max_concurrent_calls
             ))));
         }

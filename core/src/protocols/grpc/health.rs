@@ -2,6 +2,7 @@
 //! <https://github.com/grpc/grpc/blob/master/doc/health-checking.md>.
 
 use std::{
+    future::Future,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -50,6 +51,11 @@ impl Call for Health {
         let (_, content_type, body) = request.into_parts();
         Box::pin(async move {
             let question: Question = decode(&content_type, &body.into_bytes()?)?;
+            if endpoint == "Health.Check"
+                && let Some(checks) = checks(&*server)
+            {
+                checks.await;
+            }
             let body = match &*endpoint {
                 "Health.Check" => match look(&*server, &question.service) {
                     SERVICE_UNKNOWN => {
@@ -73,6 +79,13 @@ impl Call for Health {
         };
         matches!(endpoint, "Health.Check" | "Health.Watch").then_some(shape)
     }
+}
+
+type Checks = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Runs the user's health checks, if there are any.
+fn checks(server: &dyn Call) -> Option<Checks> {
+    server.operations()?.check_health()
 }
 
 /// The status of a service of a server.
@@ -102,6 +115,8 @@ struct Watch {
     service: String,
     told: Option<i32>,
     next: Interval,
+    /// Health checks that run.
+    checks: Option<Checks>,
 }
 
 impl Watch {
@@ -113,6 +128,7 @@ impl Watch {
             service,
             told: None,
             next,
+            checks: None,
         }
     }
 }
@@ -122,7 +138,14 @@ impl Stream for Watch {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
-            ready!(self.next.poll_tick(cx));
+            if self.checks.is_none() {
+                ready!(self.next.poll_tick(cx));
+                self.checks = checks(&*self.server);
+            }
+            if let Some(checks) = &mut self.checks {
+                ready!(checks.as_mut().poll(cx));
+                self.checks = None;
+            }
             let status = look(&*self.server, &self.service);
             if self.told != Some(status) {
                 self.told = Some(status);

@@ -51,7 +51,7 @@ pub struct Options {
     /// 30 s, longer than a registry that lost its memory takes to hear from all nodes again.
     pub grace: Duration,
     /// How long a start waits for the registry before it reads the disk: 100 ms.
-    pub patience: Duration,
+    pub snapshot_delay: Duration,
     /// Services remembered at most: 4,096. Beyond it those without nodes are forgotten first, and
     /// one more is watched only as long as its caller keeps it.
     pub services: usize,
@@ -64,7 +64,7 @@ impl Default for Options {
         Options {
             snapshots: Snapshots::default(),
             grace: Duration::from_secs(30),
-            patience: Duration::from_millis(100),
+            snapshot_delay: Duration::from_millis(100),
             services: 4096,
             seed: None,
         }

@@ -28,7 +28,7 @@ pub(super) async fn run<P: Clone + Send + Sync + 'static>(inner: Arc<Inner<P>>) 
     inner.reweigh();
     let mut weighed = false;
     // Until the registry has answered, the disk stands in for it.
-    let mut cold = Some(Instant::now() + shared.options.patience);
+    let mut cold = Some(Instant::now() + shared.options.snapshot_delay);
     let mut saved: Option<Instant> = None;
     let mut save: Option<Instant> = None;
     loop {
@@ -62,7 +62,7 @@ pub(super) async fn run<P: Clone + Send + Sync + 'static>(inner: Arc<Inner<P>>) 
                 if !std::mem::replace(&mut weighed, true) {
                     // Lest a canary that is to take none takes the first calls.
                     let heard = weights.wait_for(Option::is_some);
-                    let _ = timeout(shared.options.patience, heard).await;
+                    let _ = timeout(shared.options.snapshot_delay, heard).await;
                     inner.reweigh();
                 }
                 inner.replace(nodes);

@@ -1,4 +1,4 @@
-//! One operational endpoint behind its limit.
+//! The limit of concurrent requests of an operational endpoint.
 
 use std::{
     future::Future,
@@ -25,7 +25,7 @@ use crate::{
     time::{self, NEVER, Nanos},
 };
 
-/// Answers while a slot is free; a stream keeps its slot until it ends.
+/// Calls an endpoint while a slot is free; a stream keeps its slot until it ends.
 pub(super) struct LimitedCall {
     /// The endpoint without layers.
     pub(super) plain: Arc<dyn Call>,
@@ -46,7 +46,7 @@ impl Call for LimitedCall {
     fn begin(&self, request: Request, now: Nanos) -> Begun {
         let (deadline, trace) = (request.context().deadline(), *request.context().trace());
         if deadline <= now {
-            let error = Error::deadline_exceeded("the request came when its time had run out");
+            let error = Error::deadline_exceeded("the request arrived after its deadline");
             return Begun::Done(Err(error.with_outcome(Outcome::Rejected)));
         }
         let slots = &self.shared.slots[self.operation as usize];
@@ -86,14 +86,14 @@ impl Call for LimitedCall {
 fn too_many(shared: &OpsState, operation: Operation, slots: &Slots) -> Error {
     shared.refusals.count(Refusal::Operations);
     Error::resource_exhausted(format!(
-        "{} requests of the operational endpoint `{}` are at work, which is its limit",
+        "{} requests of the operational endpoint `{}` are in progress, which is its limit",
         slots.limit(),
         operation.as_str()
     ))
     .with_outcome(Outcome::Rejected)
 }
 
-/// The slot of a request at work.
+/// The slot of a request in progress.
 struct Permit {
     slot: Slot,
     operation: Operation,
@@ -101,14 +101,14 @@ struct Permit {
 }
 
 impl Permit {
-    /// Gives the slot back, or has the answer keep one until it has streamed to its end.
+    /// Releases the slot, or moves one into the stream of the response, until the stream ends.
     fn keep(self, answer: Result<Response>) -> Result<Response> {
         let mut response = answer?;
         if !response.body().is_stream() {
             return Ok(response);
         }
         let slot = match self.operation {
-            // Watchers stay for as long as their connections, and would leave no slot for probes.
+            // Watchers stay as long as their connections, and would leave no slot for probes.
             Operation::Health => {
                 let watches = &self.shared.watches;
                 let watch = watches.take();
@@ -125,7 +125,7 @@ impl Permit {
     }
 }
 
-/// A stream and the slot that it keeps.
+/// A stream with its slot.
 struct LimitedStream {
     messages: BodyStream,
     _slot: Slot,
@@ -139,7 +139,7 @@ impl Stream for LimitedStream {
     }
 }
 
-/// A request that did not end at its first poll, as one under a layer may not.
+/// A request that did not end at its first poll, for example in a layer.
 struct LimitedFuture {
     answer: Answer,
     permit: Option<Permit>,

@@ -1,4 +1,4 @@
-//! A number of requests that may be at work at one time.
+//! A limit of concurrent requests.
 
 use std::sync::{
     Arc,
@@ -11,7 +11,7 @@ pub(super) struct Slots {
     limit: usize,
 }
 
-/// One request at work; it ends when this is dropped.
+/// A slot of a request, free again on drop.
 #[derive(Debug)]
 pub(super) struct Slot(Arc<Slots>);
 
@@ -27,7 +27,7 @@ impl Slots {
         self.limit
     }
 
-    /// One of them, or `None` when all are taken.
+    /// A slot, or `None` if all are taken.
     pub(super) fn take(self: &Arc<Self>) -> Option<Slot> {
         let slot = Slot(self.clone());
         // Dropping the slot gives back what was added here.
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slot_is_free_again_once_it_is_dropped() {
+    fn dropped_slot_is_free_again() {
         let slots = Slots::new(2);
         let held = [slots.take(), slots.take()];
         assert!(held.iter().all(Option::is_some));

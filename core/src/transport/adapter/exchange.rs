@@ -172,7 +172,7 @@ impl<E: Exchange> Link<E> {
             match dialled.await {
                 Ok(connection) => Ok(Arc::new(connection?)),
                 Err(_) => Err(Error::unavailable(format!(
-                    "`{}` was not connected within the limit `connect` of {:?}",
+                    "`{}` was not connected within the limit `connect_timeout` of {:?}",
                     self.node.address, self.limits.connect_timeout
                 ))),
             }

@@ -115,11 +115,11 @@ pub(super) async fn a_head_that_does_not_come_is_waited_for_to_the_attempt_s_end
     pair.close().await;
 }
 
-pub(super) async fn only_a_repeatable_attempt_runs_out_of_patience(subject: Subject) {
+pub(super) async fn only_a_repeatable_attempt_times_out(subject: Subject) {
     let (mut hanging_handler, handler) = hanging_handler();
     let pair = Pair::new(subject, handler).await;
     let mut attempt = attempt();
-    attempt.abandon_at = time::now() + time::nanos(SHORT_WAIT);
+    attempt.timeout_at = time::now() + time::nanos(SHORT_WAIT);
     attempt.repeatable = true;
     let context = Context::new().with_timeout(SHORT_WAIT * 3);
     let request = || request("Contract.Hang", vec![]).with_context(context.clone());

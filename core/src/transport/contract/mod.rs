@@ -63,7 +63,7 @@ pub async fn all(make: impl AsyncFn(Limits) -> Subject) {
     streams::a_stream_may_end_with_an_error(usual().await).await;
     streams::a_reader_that_rests_holds_the_writer_up(usual().await).await;
     ending::the_deadline_ends_a_call_and_its_handler(usual().await).await;
-    ending::only_a_repeatable_attempt_runs_out_of_patience(usual().await).await;
+    ending::only_a_repeatable_attempt_times_out(usual().await).await;
     ending::dropping_a_call_cancels_its_handler(usual().await).await;
     ending::the_deadline_ends_a_stream_on_both_sides(usual().await).await;
     ending::an_attempt_s_own_deadline_is_for_the_head(usual().await).await;
@@ -138,7 +138,7 @@ fn attempt() -> Attempt {
     Attempt {
         now: time::now(),
         deadline: NEVER,
-        abandon_at: NEVER,
+        timeout_at: NEVER,
         repeatable: false,
         attempts: 4,
     }

@@ -36,7 +36,7 @@ impl PendingCall {
             timer: None,
             // Work that must not be asked for twice is waited for to the end.
             look: if attempt.repeatable {
-                attempt.abandon_at.min(deadline)
+                attempt.timeout_at.min(deadline)
             } else {
                 deadline
             },

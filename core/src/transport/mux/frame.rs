@@ -286,7 +286,7 @@ fn finish(
     if head > limit {
         out.truncate(start);
         return Err(Error::invalid_argument(format!(
-            "metadata and names take {head} bytes, over the limit `head` of {limit}"
+            "metadata and names take {head} bytes, over the limit `max_head_size` of {limit}"
         )));
     }
     let header = Header {

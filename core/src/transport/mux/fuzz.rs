@@ -191,7 +191,10 @@ mod tests {
         write_bare(&mut bytes, kind::DATA, 1, b"");
         bytes[..4].copy_from_slice(&u32::MAX.to_le_bytes());
         let error = each_frame(&bytes, 1, &mut |_| Ok(())).unwrap_err();
-        assert!(error.message().contains("limit `message`"), "{error}");
+        assert!(
+            error.message().contains("limit `max_message_size`"),
+            "{error}"
+        );
     }
 
     #[test]

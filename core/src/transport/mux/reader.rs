@@ -233,7 +233,7 @@ impl Reader {
             }
             if length > self.limit {
                 return Err(Error::resource_exhausted(format!(
-                    "a frame of {length} bytes is over the limit of {}, which the limit `message` sets",
+                    "a frame of {length} bytes is over the limit of {}, which the limit `max_message_size` sets",
                     self.limit
                 )));
             }

@@ -120,7 +120,7 @@ async fn the_record_and_the_stats_name_the_subscriber() {
     assert_eq!(endpoint.response, None);
     assert_eq!(running.node().metadata["broker"], "direct");
 
-    let client = running.client().unwrap();
+    let client = running.client();
     assert_eq!(publish(&client, "John").await.unwrap(), 1);
     next(&mut told).await;
     let stats = client.method::<(), Value>("mailer", "Debug.Stats");
@@ -164,7 +164,7 @@ async fn stopping_finishes_what_is_being_handled() {
                 .await
                 .map_err(|_| Error::internal("nobody listens"))?;
             tokio::time::sleep(Duration::from_millis(200)).await;
-            Ok(())
+            Ok::<_, micro::Error>(())
         }
     };
     let service = Service::new("mailer")
@@ -207,7 +207,7 @@ async fn a_service_subscribes_to_the_broker_it_is_given() {
 
 #[tokio::test]
 async fn subscribing_twice_alike_is_told_at_the_start() {
-    let handler = |_: Context, _: Created| async { Ok(()) };
+    let handler = |_: Context, _: Created| async { Ok::<_, micro::Error>(()) };
     let service = Service::new("mailer")
         .plugins(plugins(&Memory::new()))
         .subscribe("user.created", handler)
@@ -231,7 +231,7 @@ async fn events_pass_the_services_layers() {
         .layer(guard)
         .subscribe("user.created", tells(&tell, "each", || Ok(())));
     let running = serve(service).await;
-    let client = running.client().unwrap();
+    let client = running.client();
     let cx = Context::new().with("tenant", "acme");
     let published = client.publish(&cx, "user.created", &created("John")).await;
     assert_eq!(published.unwrap(), 1);
@@ -300,7 +300,7 @@ async fn a_service_that_stops_waits_for_the_events_it_published() {
         .await
         .unwrap();
     let running = serve(Service::new("shop").plugins(plugins(&registry))).await;
-    let client = running.client().unwrap();
+    let client = running.client();
     let cx = Context::new().with_timeout(Duration::from_millis(100));
     let event = created("John");
     let (published, delivery) = tokio::join!(client.publish(&cx, "user.created", &event), async {

@@ -45,7 +45,7 @@ async fn serve() -> Running {
 #[tokio::test]
 async fn answer_that_cannot_be_read_is_not_the_callers_fault() {
     let running = serve().await;
-    let client = running.client().unwrap();
+    let client = running.client();
     let cx = Context::new();
     for content_type in [ContentType::Json, ContentType::MsgPack] {
         let text = client
@@ -74,7 +74,7 @@ async fn answer_that_cannot_be_read_is_not_the_callers_fault() {
 #[tokio::test]
 async fn request_that_cannot_be_read_is_the_callers_fault() {
     let running = serve().await;
-    let client = running.client().unwrap();
+    let client = running.client();
     let cx = Context::new();
     let double = client.method::<String, u32>("texts", "Texts.Double");
     let error = double.call(&cx, "text".into()).await.unwrap_err();

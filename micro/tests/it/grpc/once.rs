@@ -10,8 +10,7 @@ use std::{
 };
 
 use micro::{
-    Client, Code, Context, Outcome, Plugins, Result, Running, Service, protocols::Grpc,
-    registry::Memory,
+    Client, Code, Context, Outcome, Plugins, Running, Service, protocols::Grpc, registry::Memory,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -34,7 +33,7 @@ async fn node(registry: &Memory, begun: &Arc<AtomicUsize>) -> Running {
                 // Many times what the calls before it took.
                 tokio::time::sleep(Duration::from_millis(400)).await;
             }
-            Result::Ok(greeting(hello.name))
+            Ok::<_, micro::Error>(greeting(hello.name))
         }
     };
     Service::new("greeter")

@@ -1,6 +1,12 @@
 //! gRPC's health and reflection services: their limits, and how they are switched off.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use micro::{
     Client, Code, Context, Error, Ops, Plugins, Request, Result, Running, Service, Streaming,
@@ -39,6 +45,7 @@ struct Health {
 }
 
 const SERVING: Health = Health { status: 1 };
+const NOT_SERVING: Health = Health { status: 2 };
 
 async fn serve(change: impl FnOnce(&mut Ops)) -> (Running, Client) {
     serve_within(100, change).await
@@ -131,6 +138,38 @@ async fn health_and_reflection_are_served_at_an_address_of_their_own() {
     let ops = &running.ops_address().unwrap();
     assert_eq!(check(&client, ops).await.unwrap(), SERVING);
     reflect(&client, ops).await.unwrap();
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn failed_health_check_is_not_serving() {
+    let works = Arc::new(AtomicBool::new(false));
+    let state = works.clone();
+    let service = Service::new("greeter")
+        .plugins(Plugins::new().registry(Memory::new()))
+        .lifecycle(|life| life.deregister_delay = Duration::ZERO)
+        .health_check("database", move || {
+            let works = state.load(Relaxed);
+            async move {
+                match works {
+                    true => Ok(()),
+                    false => Err(Error::unavailable("gone")),
+                }
+            }
+        });
+    let running = service.serve().await.unwrap();
+    let plugins = Plugins::new().registry(Memory::new());
+    let client = plugins.transport(Grpc::new()).client().unwrap();
+    let address = &running.node().address;
+    assert_eq!(check(&client, address).await.unwrap(), NOT_SERVING);
+    let watch = client.method::<Check, Streaming<Health>>("grpc.health.v1", "Health.Watch");
+    let call = watch.call(&Context::new(), Check::default());
+    let mut statuses = call.address(address).await.unwrap();
+    assert_eq!(statuses.next().await.unwrap().unwrap(), NOT_SERVING);
+    works.store(true, Relaxed);
+    let next = timeout(LONG, statuses.next()).await.unwrap();
+    assert_eq!(next.unwrap().unwrap(), SERVING);
+    assert_eq!(check(&client, address).await.unwrap(), SERVING);
     running.stop().await;
 }
 

@@ -4,39 +4,12 @@
 //! skipped with a line.
 
 use std::{
-    path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    path::Path,
+    process::{Output, Stdio},
 };
 
 use super::greeter::{Greeter, serve};
-use crate::skip::{is_slow_wanted, skip};
-
-fn own(file: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
-}
-
-/// Where `tests/tools` has put a program, if it can be had.
-fn tool(name: &str) -> Option<PathBuf> {
-    if !is_slow_wanted(name) {
-        return None;
-    }
-    let mut get = Command::new(own("../tests/tools"));
-    let got = get.arg(name).stdin(Stdio::null()).output();
-    let why = match got {
-        Ok(got) if got.status.success() => {
-            let path = String::from_utf8(got.stdout).unwrap();
-            return Some(PathBuf::from(path.trim_end()));
-        }
-        Ok(got) => String::from_utf8_lossy(&got.stderr).into_owned(),
-        Err(error) => error.to_string(),
-    };
-    assert!(
-        std::env::var_os("CI").is_none(),
-        "{name} cannot be had: {why}"
-    );
-    skip(name, format_args!("it cannot be had: {why}"));
-    None
-}
+use crate::skip::tool;
 
 /// Runs a program beside the server; what it said must be that it went well.
 async fn run(program: &Path, arguments: &[&str]) -> Output {
@@ -178,7 +151,7 @@ async fn a_client_in_python_calls_each_shape() {
         return;
     };
     let (_greeter, address) = greeter().await;
-    let script = own("tests/it/grpc/client.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/grpc/client.py");
     let ran = run(&program, &[script.to_str().unwrap(), &address]).await;
     assert!(ran.status.success(), "{}", text(&ran));
     assert!(text(&ran).ends_with("fine\n"), "{}", text(&ran));

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
-use micro::{Context, Handler, Plugins, Result, Running, Service, Settings, registry::Memory};
+use micro::{Context, Handler, Plugins, Running, Service, Settings, registry::Memory};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::UnixStream,
@@ -19,7 +19,7 @@ async fn counted(arguments: &[&str]) -> (Running, Arc<AtomicUsize>) {
     let counts = count.clone();
     let hello = move |_: Context, (): ()| {
         counts.fetch_add(1, Relaxed);
-        async { Result::Ok("hello".to_owned()) }
+        async { Ok::<_, micro::Error>("hello".to_owned()) }
     };
     let settings = Settings::new().args(arguments.iter().copied()).unwrap();
     let service = Service::new("greeter")
@@ -142,7 +142,9 @@ async fn hosts_that_are_allowed_or_advertised_are_taken() {
         .plugins(Plugins::new().registry(Memory::new()))
         .settings(Settings::new().args([hosts]).unwrap())
         .allow_host("code.example")
-        .handle("Greeter.Hello", async |_: Context, (): ()| Result::Ok(()));
+        .handle("Greeter.Hello", async |_: Context, (): ()| {
+            Ok::<_, micro::Error>(())
+        });
     let running = service.serve().await.unwrap();
     for (host, expected) in [
         ("shop.example:8080", 200),

@@ -238,7 +238,7 @@ async fn a_handler_ends_when_its_client_has_gone() {
         async move {
             std::future::pending::<()>().await;
             drop(guard);
-            Ok(())
+            Ok::<_, micro::Error>(())
         }
     };
     let running = Service::new("sleeper")
@@ -304,7 +304,7 @@ async fn a_body_over_the_limit_is_413_however_it_comes() {
         tokio::join!(write, read);
         let answer = String::from_utf8(answer).unwrap();
         assert_eq!(status(&answer), 413, "{answer}");
-        assert!(answer.contains("limit `message`"), "{answer}");
+        assert!(answer.contains("limit `max_message_size`"), "{answer}");
     }
     let mut socket = connect(&running).await;
     let fits = format!("{{\"name\":\"{}\"}}", "x".repeat(90_000));

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
-use micro::{Context, Plugins, Result, Running, Service, Socket, registry::Memory};
+use micro::{Context, Plugins, Running, Service, Socket, registry::Memory};
 
 use super::{connect, field, read_one, send, status};
 
@@ -14,10 +14,10 @@ async fn echo() -> Running {
         .plugins(Plugins::new().registry(Memory::new()).socket(socket))
         .handle("Echo.Text", async |cx: Context, text: String| {
             assert_eq!(cx.metadata().get("content-encoding"), None);
-            Result::Ok(text)
+            Ok::<_, micro::Error>(text)
         })
         .handle("Echo.Bytes", async |_: Context, bytes: Bytes| {
-            Result::Ok(bytes)
+            Ok::<_, micro::Error>(bytes)
         })
         .serve()
         .await

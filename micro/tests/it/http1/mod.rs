@@ -7,6 +7,7 @@ mod connection;
 mod cors;
 #[cfg(feature = "gzip")]
 mod encoded;
+mod metrics;
 mod operations;
 mod ops;
 mod plain;

@@ -30,7 +30,7 @@ impl Slow {
             async move {
                 called.notify_one();
                 go_on.notified().await;
-                Result::Ok(())
+                Ok::<_, micro::Error>(())
             }
         };
         service().handle("Slow.Wait", wait)
@@ -81,7 +81,7 @@ async fn answers(running: &Running) {
     for path in PATHS {
         assert_eq!(get(address, path).await.0, 200, "{path}");
     }
-    let client = running.client().unwrap();
+    let client = running.client();
     assert_eq!(debug(&client, address).await.unwrap()["status"], "ok");
 }
 
@@ -139,7 +139,7 @@ async fn layer_covers_probes_only_where_it_is_asked_to() {
         let (status, body) = get(&address, path).await;
         assert_eq!(status, 401, "{path}: {body}");
     }
-    let client = running.client().unwrap();
+    let client = running.client();
     let error = debug(&client, &address).await.unwrap_err();
     assert_eq!(error.code(), Code::Unauthenticated);
     let mut socket = connect(&running).await;
@@ -165,7 +165,7 @@ async fn each_operational_endpoint_is_switched_off_by_a_setting() {
             let expected = if on { 200 } else { 404 };
             assert_eq!(get(&address, path).await.0, expected, "{names}: {path}");
         }
-        let client = running.client().unwrap();
+        let client = running.client();
         let told = debug(&client, &address).await.map_err(|error| error.code());
         match on[3] {
             true => assert_eq!(told.unwrap()["status"], "ok", "{names}"),
@@ -189,7 +189,7 @@ async fn address_of_their_own_alone_serves_operational_endpoints() {
         running.node().address.clone(),
         running.ops_address().unwrap(),
     );
-    let client = running.client().unwrap();
+    let client = running.client();
     for path in PATHS {
         assert_eq!(get(&main, path).await.0, 404, "{path}");
         assert_eq!(get(&ops, path).await.0, 200, "{path}");

@@ -1,5 +1,13 @@
 //! `/health`, `/ready` and `/metrics`.
 
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
 use super::{connect, field, greeter, post, read_one, send, status};
 
 async fn get(socket: &mut tokio::net::TcpStream, path: &str) -> (String, String) {
@@ -8,7 +16,7 @@ async fn get(socket: &mut tokio::net::TcpStream, path: &str) -> (String, String)
 }
 
 #[tokio::test]
-async fn health_and_readiness_are_told_by_status_and_json() {
+async fn healthy_service_answers_probes_with_200_and_json() {
     let running = greeter(|_| {}).await;
     let mut socket = connect(&running).await;
     for path in ["/health", "/ready", "/ready?verbose"] {
@@ -30,8 +38,7 @@ async fn health_and_readiness_are_told_by_status_and_json() {
 }
 
 #[tokio::test]
-async fn a_service_that_leaves_is_healthy_and_not_ready() {
-    use std::time::Duration;
+async fn leaving_service_is_healthy_and_not_ready() {
     let service = micro::Service::new("greeter")
         .allow_host("a")
         .plugins(micro::Plugins::new().registry(micro::registry::Memory::new()))
@@ -39,7 +46,7 @@ async fn a_service_that_leaves_is_healthy_and_not_ready() {
     let running = service.serve().await.unwrap();
     let mut socket = connect(&running).await;
     assert_eq!(status(&get(&mut socket, "/ready").await.0), 200);
-    let asked = async {
+    let probe = async {
         loop {
             let (head, _) = get(&mut socket, "/ready").await;
             if status(&head) == 503 {
@@ -48,72 +55,23 @@ async fn a_service_that_leaves_is_healthy_and_not_ready() {
         }
         assert_eq!(status(&get(&mut socket, "/health").await.0), 200);
     };
-    tokio::join!(running.stop(), asked);
-}
-
-#[tokio::test]
-async fn metrics_are_in_prometheus_text() {
-    let running = greeter(|_| {}).await;
-    let mut socket = connect(&running).await;
-    for name in ["John", "nobody", "Ann"] {
-        let body = format!("{{\"name\":\"{name}\"}}");
-        send(&mut socket, post("/Greeter.Hello", &body)).await;
-        read_one(&mut socket).await;
-    }
-    // It has looked for itself.
-    let client = running.client().unwrap();
-    let health = client.method::<serde_json::Value, serde_json::Value>("greeter", "Debug.Health");
-    let asked = health.call(&micro::Context::new(), serde_json::json!({}));
-    asked.await.unwrap();
-    let (head, text) = get(&mut socket, "/metrics").await;
-    let content_type = field(&head, "content-type").unwrap();
-    assert_eq!(content_type, "text/plain; version=0.0.4; charset=utf-8");
-    for line in [
-        "# TYPE micro_requests_total counter",
-        "micro_requests_total{endpoint=\"Greeter.Hello\",result=\"ok\"} 2",
-        "micro_requests_total{endpoint=\"Greeter.Hello\",result=\"error\"} 1",
-        "micro_requests_in_flight{endpoint=\"Greeter.Hello\"} 0",
-        "# TYPE micro_uptime_seconds gauge",
-        "micro_discovery_age_seconds{service=\"greeter\"} 0",
-        "micro_registered 1",
-    ] {
-        assert!(
-            text.lines().any(|said| said == line),
-            "{line} is not in {text}"
-        );
-    }
-    let quantile = "micro_request_duration_seconds{endpoint=\"Greeter.Hello\",quantile=\"0.99\"} ";
-    let said = text
-        .lines()
-        .find_map(|line| line.strip_prefix(quantile))
-        .unwrap();
-    assert!(said.parse::<f64>().unwrap() > 0.0, "{said}");
-    // Each line is a comment or a sample.
-    for line in text.lines().filter(|line| !line.starts_with('#')) {
-        let (name, value) = line.rsplit_once(' ').unwrap();
-        assert!(
-            name.starts_with("micro_") || name.starts_with("process_"),
-            "{line}"
-        );
-        assert!(value.parse::<f64>().is_ok(), "{line}");
-    }
-    running.stop().await;
+    tokio::join!(running.stop(), probe);
 }
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn stats_tell_the_threads_and_the_memory_of_the_process() {
+async fn stats_have_threads_and_memory_of_the_process() {
     let running = greeter(|_| {}).await;
-    let client = running.client().unwrap();
+    let client = running.client();
     let stats = client.method::<serde_json::Value, serde_json::Value>("greeter", "Debug.Stats");
     let cx = micro::Context::new();
-    let asked = async || {
-        let told = stats.call(&cx, serde_json::json!({})).await.unwrap();
-        let field = |name: &str| told[name].as_u64().unwrap();
+    let read = async || {
+        let report = stats.call(&cx, serde_json::json!({})).await.unwrap();
+        let field = |name: &str| report[name].as_u64().unwrap();
         (field("threads"), field("memory"))
     };
-    let (before, memory) = asked().await;
-    // The least that a process with a runtime takes, and more than any number of pages.
+    let (before, memory) = read().await;
+    // A process with a runtime has more; a number of pages would be less.
     assert!(memory > 1 << 20, "{memory}");
     let (end, ended) = std::sync::mpsc::sync_channel::<()>(0);
     let ended = std::sync::Arc::new(std::sync::Mutex::new(ended));
@@ -124,8 +82,66 @@ async fn stats_tell_the_threads_and_the_memory_of_the_process() {
         });
     }
     // Other tests of this process have threads too, which come and go.
-    let (after, _) = asked().await;
+    let (after, _) = read().await;
     assert!(after > before + 100, "{before} threads, then {after}");
     drop(end);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn failed_health_check_makes_the_service_not_ready() {
+    let works = Arc::new(AtomicBool::new(true));
+    let state = works.clone();
+    let service = micro::Service::new("greeter")
+        .allow_host("a")
+        .plugins(micro::Plugins::new().registry(micro::registry::Memory::new()))
+        .lifecycle(|life| life.deregister_delay = Duration::ZERO)
+        .health_check("cache", async || Ok(()))
+        .health_check("database", move || {
+            let works = state.load(SeqCst);
+            async move {
+                match works {
+                    true => Ok(()),
+                    false => Err(micro::Error::unavailable("secret: password is 1234")),
+                }
+            }
+        });
+    let running = service.serve().await.unwrap();
+    let mut socket = connect(&running).await;
+    let mut probe = async |path: &str| {
+        let (head, body) = get(&mut socket, path).await;
+        let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+        (status(&head), body["ready"] == true, body["checks"].clone())
+    };
+    // A probe of liveness runs no check.
+    let checks = serde_json::json!({"cache": "not run", "database": "not run"});
+    assert_eq!(probe("/health").await, (200, true, checks));
+    let checks = serde_json::json!({"cache": "ok", "database": "ok"});
+    assert_eq!(probe("/ready").await, (200, true, checks));
+    works.store(false, SeqCst);
+    // Results count for a second.
+    let failed = tokio::time::timeout(super::LONG, async {
+        loop {
+            let (status, is_ready, checks) = probe("/ready").await;
+            if status == 503 {
+                assert!(!is_ready);
+                break checks;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let checks = serde_json::json!({"cache": "ok", "database": "failed"});
+    assert_eq!(failed.await.unwrap(), checks);
+    assert_eq!(probe("/health").await, (200, false, checks));
+    let (_, text) = get(&mut socket, "/ready").await;
+    assert!(!text.contains("password"), "{text}");
+    let (_, text) = get(&mut socket, "/metrics").await;
+    for line in [
+        "micro_ready 0",
+        "micro_health_check{check=\"cache\"} 1",
+        "micro_health_check{check=\"database\"} 0",
+    ] {
+        assert!(text.lines().any(|known| known == line), "{line}: {text}");
+    }
     running.stop().await;
 }

@@ -11,7 +11,7 @@ mod trailers;
 
 use std::{sync::Arc, time::Duration};
 
-use micro::{Context, Plugins, Result, Running, Service, registry::Memory};
+use micro::{Context, Plugins, Running, Service, registry::Memory};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
@@ -106,7 +106,7 @@ async fn greeter() -> (Running, Arc<Mutex<Vec<String>>>) {
     let hears = heard.clone();
     let hello = move |_: Context, hello: Hello| {
         hears.lock().push(hello.name.clone());
-        async move { Result::Ok(hello) }
+        async move { Ok::<_, micro::Error>(hello) }
     };
     let running = Service::new("greeter")
         .allow_host("a")

@@ -36,7 +36,7 @@ impl Blocked {
             async move {
                 begun.fetch_add(1, Relaxed);
                 let _ = gone.lock().unwrap().recv();
-                Ok(body)
+                Ok::<_, micro::Error>(body)
             }
         };
         let running = Service::new("blocked")
@@ -50,7 +50,7 @@ impl Blocked {
             .serve()
             .await
             .unwrap();
-        let client = running.client().unwrap();
+        let client = running.client();
         Blocked {
             running,
             client,
@@ -159,7 +159,7 @@ async fn blocking_job_is_dropped_at_its_next_await_without_a_caller() {
         .serve()
         .await
         .unwrap();
-    let client = running.client().unwrap();
+    let client = running.client();
     let hang = client.method::<Bytes, Bytes>("blocked", "Blocked.Hang");
     let cx = Context::new();
     let call = hang.call(&cx, Bytes::new());

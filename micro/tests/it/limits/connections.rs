@@ -170,7 +170,7 @@ async fn without_an_idle_connection_the_error_names_the_limit() {
     let error = ask(&client, under.address()).await.unwrap_err();
     assert_eq!(error.outcome(), Outcome::NotSent, "{error}");
     assert!(
-        error.to_string().contains("limit `connections` of 1"),
+        error.to_string().contains("limit `max_connections` of 1"),
         "{error}"
     );
     let fine = [0, 0, 4, 0, 0, 0, 0, 0];

@@ -83,6 +83,9 @@ async fn a_name_over_the_limit_of_names_ends_the_connection_with_the_reason() {
         let head = head(&name, &field(3, &number.to_le_bytes()));
         raw.send(&frame(1, 0, 1, &head, b"x")).await;
         let why = raw.farewell().await;
-        assert!(why.contains("over the limit `names` of 2"), "{why}");
+        assert!(
+            why.contains("over the limit `max_endpoint_names` of 2"),
+            "{why}"
+        );
     }
 }

@@ -18,14 +18,16 @@ async fn a_message_over_the_limit_fails_by_name_both_ways_and_the_next_call_work
     assert!(
         error
             .message()
-            .contains("4194305 bytes is over the limit `message`"),
+            .contains("4194305 bytes is over the limit `max_message_size`"),
         "{error}"
     );
     assert_eq!(error.outcome(), Outcome::NotSent);
     let big = method(&client, "Limits.Big");
     let error = big.call(&cx, "4194305".into()).await.unwrap_err();
     assert!(
-        error.message().contains("limit `message` of 4194304"),
+        error
+            .message()
+            .contains("limit `max_message_size` of 4194304"),
         "{error}"
     );
     assert_eq!(error.code(), Code::ResourceExhausted);
@@ -40,7 +42,7 @@ async fn a_server_refuses_a_message_over_its_limit_and_keeps_the_connection() {
     raw.send(&request(1, "Limits.Echo", &[7; 1001])).await;
     let why = raw.refusal().await;
     assert!(
-        why.contains("1001 bytes is over the limit `message` of 1000"),
+        why.contains("1001 bytes is over the limit `max_message_size` of 1000"),
         "{why}"
     );
     raw.is_alive().await;
@@ -54,7 +56,7 @@ async fn a_request_sent_before_the_servers_limits_are_known_fails_alone() {
     let echo = method(&client, "Limits.Echo");
     let large = echo.call(&cx, vec![7; 1 << 20].into()).await.unwrap_err();
     assert!(
-        large.message().contains("limit `message` of 1000"),
+        large.message().contains("limit `max_message_size` of 1000"),
         "{large}"
     );
     assert_eq!(echo.call(&cx, "small".into()).await.unwrap(), "small");
@@ -71,7 +73,9 @@ async fn ten_thousand_headers_fail_by_name_both_ways() {
     let echo = method(&client, "Limits.Echo");
     let error = echo.call(&cx, "x".into()).await.unwrap_err();
     assert!(
-        error.message().contains("over the limit `head` of 16384"),
+        error
+            .message()
+            .contains("over the limit `max_head_size` of 16384"),
         "{error}"
     );
     assert_eq!(echo.call(&Context::new(), "x".into()).await.unwrap(), "x");
@@ -81,7 +85,10 @@ async fn ten_thousand_headers_fail_by_name_both_ways() {
     raw.send(&frame(1, 0, 1, &head("Limits.Echo", &more), b"x"))
         .await;
     let why = raw.refusal().await;
-    assert!(why.contains("over the limit `head` of 16384"), "{why}");
+    assert!(
+        why.contains("over the limit `max_head_size` of 16384"),
+        "{why}"
+    );
     raw.is_alive().await;
 }
 
@@ -93,7 +100,10 @@ async fn calls_over_the_limit_of_a_connection_are_rejected_until_others_end() {
         raw.send(&request(id, "Limits.Sleep", b"")).await;
     }
     let why = raw.refusal().await;
-    assert!(why.contains("over the limit `calls` of 2"), "{why}");
+    assert!(
+        why.contains("over the limit `max_concurrent_calls` of 2"),
+        "{why}"
+    );
     raw.send(&frame(CANCEL, 0, 1, &[], &[])).await;
     raw.send(&request(4, "Limits.Echo", b"x")).await;
     assert_eq!(raw.next().await.unwrap().body, b"x");
@@ -117,7 +127,7 @@ async fn a_client_begins_no_more_calls_on_a_connection_than_its_limit() {
             .await;
         if let Err(error) = answer {
             let said = format!("{error} {record}");
-            assert!(said.contains("limit `calls` of 1"), "{said}");
+            assert!(said.contains("limit `max_concurrent_calls` of 1"), "{said}");
             break;
         }
     }

@@ -74,7 +74,7 @@ impl Pair {
                     let _ = told.try_send("begun");
                     let _dropped = Dropped(told);
                     std::future::pending::<()>().await;
-                    Ok(Text::default())
+                    Ok::<_, micro::Error>(Text::default())
                 }
             })
             .lifecycle(|life| life.deregister_delay = Duration::ZERO);

@@ -151,7 +151,7 @@ async fn what_cannot_be_read_is_told_and_the_connection_closed() {
     );
     let (head, body) = asked(&pair, large).await.unwrap();
     assert!(head.starts_with("HTTP/1.1 500 "), "{head}");
-    assert!(body.contains("limit `message` of 100"), "{body}");
+    assert!(body.contains("limit `max_message_size` of 100"), "{body}");
     pair.running.stop().await;
 }
 

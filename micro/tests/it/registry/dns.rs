@@ -146,7 +146,7 @@ async fn found(registry: &Dns, service: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn srv_records_are_nodes_with_port_and_weight_and_the_best_priority_counts() {
+async fn srv_records_of_the_best_priority_become_weighted_nodes() {
     let Some(server) = Server::start(&[]) else {
         return;
     };
@@ -179,7 +179,7 @@ async fn addresses_with_a_port_and_named_ports_are_nodes() {
 }
 
 #[tokio::test]
-async fn a_watch_follows_the_zone_as_its_time_to_live_ends() {
+async fn watch_follows_the_zone_after_each_ttl() {
     let Some(mut server) = Server::start(&[]) else {
         return;
     };
@@ -192,7 +192,7 @@ async fn a_watch_follows_the_zone_as_its_time_to_live_ends() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_not_there_is_empty_without_authority() {
+async fn missing_name_is_an_empty_service() {
     let Some(server) = Server::start(&[]) else {
         return;
     };
@@ -202,7 +202,7 @@ async fn a_name_that_is_not_there_is_empty_without_authority() {
 }
 
 #[tokio::test]
-async fn a_zone_that_is_emptied_leaves_its_nodes_in_doubt() {
+async fn nodes_of_an_emptied_zone_are_kept_as_suspects() {
     let Some(mut server) = Server::start(&["srv-host=here.micro.test,one.micro.test,1"]) else {
         return;
     };
@@ -222,7 +222,7 @@ async fn a_zone_that_is_emptied_leaves_its_nodes_in_doubt() {
 }
 
 #[tokio::test]
-async fn a_server_that_refuses_fails_or_hangs_is_an_error_that_names_it() {
+async fn failing_or_silent_server_is_named_in_the_error() {
     let Some(mut server) = Server::start(&["address=/broken.test/"]) else {
         return;
     };
@@ -257,7 +257,7 @@ async fn a_server_that_refuses_fails_or_hangs_is_an_error_that_names_it() {
 }
 
 #[tokio::test]
-async fn a_service_of_many_nodes_is_found_whole_and_leaves_nothing_behind() {
+async fn large_service_is_read_whole_without_leaks() {
     let records: Vec<_> = (1..=150)
         .map(|number| {
             let srv = format!("srv-host=many.micro.test,node-{number}.micro.test,{number}");
@@ -292,7 +292,7 @@ async fn a_service_of_many_nodes_is_found_whole_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_handle_serves_several_runtimes_one_after_the_other() {
+fn handle_outlives_its_runtimes() {
     let Some(server) = Server::start(&[]) else {
         return;
     };

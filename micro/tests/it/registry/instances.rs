@@ -16,7 +16,9 @@ async fn instance(registry: &Memory) -> Running {
     let service = Service::new("text")
         .id("fixed")
         .address("127.0.0.1:0")
-        .handle("Text.Echo", async |_: Context, text: String| Ok(text))
+        .handle("Text.Echo", async |_: Context, text: String| {
+            Ok::<_, micro::Error>(text)
+        })
         .plugins(Plugins::new().registry(registry.clone()))
         .lifecycle(|life| {
             life.register_ttl = Duration::from_secs(2);
@@ -28,7 +30,7 @@ async fn instance(registry: &Memory) -> Running {
 
 /// What an instance says of its health.
 async fn health(running: &Running) -> Value {
-    let client = running.client().unwrap();
+    let client = running.client();
     let health = client.method::<Value, Value>("text", "Debug.Health");
     let asked = health.call(&Context::new(), Value::Null);
     asked.address(&running.node().address).await.unwrap()

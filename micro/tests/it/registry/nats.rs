@@ -64,7 +64,7 @@ async fn two_namespaces_do_not_see_each_other() {
 }
 
 #[tokio::test]
-async fn go_micro_is_answered_and_heard_on_the_subjects_of_both_its_versions() {
+async fn both_subject_families_of_go_micro_are_served() {
     let Some(server) = started(|_| String::new()).await else {
         return;
     };
@@ -145,7 +145,7 @@ async fn a_restart_is_survived_and_all_is_said_again() {
 }
 
 #[tokio::test]
-async fn a_node_that_was_renewed_in_vain_is_not_taken_out_after_an_outage() {
+async fn node_renewed_during_an_outage_stays_registered() {
     let Some(mut server) = started(|_| String::new()).await else {
         return;
     };
@@ -513,7 +513,7 @@ async fn a_token_is_taken_and_tls_verified() {
 }
 
 #[tokio::test]
-async fn a_record_that_the_server_cannot_take_is_refused() {
+async fn record_over_the_payload_limit_is_refused() {
     let Some(server) = started(|_| "max_payload: 2048\n".to_owned()).await else {
         return;
     };

@@ -76,7 +76,7 @@ fn said(arguments: &[&str]) -> Settings {
 }
 
 async fn health(running: &Running) -> Value {
-    let client = running.client().unwrap();
+    let client = running.client();
     let health = client.method::<Value, Value>("text", "Debug.Health");
     let asked = health.call(&Context::new(), Value::Null);
     asked.address(&running.node().address).await.unwrap()

@@ -167,7 +167,7 @@ async fn two_namespaces_do_not_see_each_other() {
 }
 
 #[tokio::test]
-async fn what_go_micro_wrote_is_read_and_what_is_no_record_harms_nobody() {
+async fn go_micro_records_are_read_and_invalid_ones_ignored() {
     let Some(server) = started().await else {
         return;
     };
@@ -240,7 +240,7 @@ async fn a_restart_is_survived_with_and_without_data() {
 }
 
 #[tokio::test]
-async fn a_deregistration_while_it_is_down_is_made_good() {
+async fn deregistration_during_an_outage_is_applied_later() {
     let Some(mut server) = started().await else {
         return;
     };
@@ -255,7 +255,7 @@ async fn a_deregistration_while_it_is_down_is_made_good() {
 }
 
 #[tokio::test]
-async fn a_server_that_hangs_is_noticed_and_its_nodes_stay() {
+async fn hung_server_is_detected_and_nodes_stay() {
     let Some(server) = started().await else {
         return;
     };

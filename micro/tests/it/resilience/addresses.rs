@@ -39,7 +39,7 @@ async fn rejected_call_to_an_address_is_retried() {
     let town = Town::new();
     let slow = async |_: Context, text: String| {
         sleep(millis(100)).await;
-        Ok(text)
+        Ok::<_, micro::Error>(text)
     };
     let service = town.service("one", "text").handle("Text.Echo", slow);
     let service = service.lifecycle(|life| life.concurrency = 1);

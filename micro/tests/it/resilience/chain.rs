@@ -18,7 +18,7 @@ async fn hops(town: &Town, seen: &Seen) -> Vec<Running> {
     for hop in 1..=5 {
         let name = format!("hop-{hop}");
         let service = town.service(&name, &name);
-        let next = service.client().unwrap();
+        let next = service.client();
         let next = next.method::<String, String>(&format!("hop-{}", hop + 1), "Hop.On");
         let seen = seen.clone();
         let on = move |cx: Context, text: String| {
@@ -79,7 +79,7 @@ async fn a_chain_of_five_does_not_multiply_retries() {
     for hop in 1..=5 {
         for replica in ["a", "b"] {
             let service = town.service(&format!("hop-{hop}-{replica}"), &format!("hop-{hop}"));
-            let next = service.client().unwrap();
+            let next = service.client();
             let next = next.method::<String, String>(&format!("hop-{}", hop + 1), "Hop.On");
             let leaf = leaf.clone();
             let on = move |cx: Context, text: String| {
@@ -113,16 +113,13 @@ async fn cancelling_a_call_cancels_it_down_the_chain() {
         async move {
             let _guard = guard;
             sleep(Duration::from_secs(60)).await;
-            Ok(text)
+            Ok::<_, micro::Error>(text)
         }
     };
     let leaf = town.service("leaf", "leaf").handle("Leaf.Wait", wait);
     let _leaf = leaf.serve().await.unwrap();
     let relay = town.service("relay", "relay");
-    let next = relay
-        .client()
-        .unwrap()
-        .method::<String, String>("leaf", "Leaf.Wait");
+    let next = relay.client().method::<String, String>("leaf", "Leaf.Wait");
     let held = working.clone();
     let pass = move |cx: Context, text: String| {
         let (next, guard) = (next.clone(), Guard::of(&held));
@@ -148,10 +145,7 @@ async fn cancelling_a_call_cancels_it_down_the_chain() {
 async fn what_a_handler_passes_on_is_its_own_answer() {
     let town = Town::new();
     let relay = town.service("relay", "relay");
-    let nobody = relay
-        .client()
-        .unwrap()
-        .method::<String, String>("nobody", "No.Body");
+    let nobody = relay.client().method::<String, String>("nobody", "No.Body");
     let runs = Count::default();
     let counted = runs.clone();
     let pass = move |cx: Context, text: String| {

@@ -106,7 +106,7 @@ async fn a_refusal_for_want_of_room_goes_to_another_node() {
             counted.add();
             async move {
                 sleep(millis(200)).await;
-                Ok(text)
+                Ok::<_, micro::Error>(text)
             }
         };
         let service = town.service(host, "text").handle("Text.Echo", work);
@@ -183,7 +183,7 @@ async fn a_node_that_hung_is_trusted_as_soon_as_it_goes_on() {
             if text != "hung" {
                 counted.add();
             }
-            async move { Ok(text) }
+            async move { Ok::<_, micro::Error>(text) }
         };
         let service = town
             .service("hung", "text")

@@ -20,7 +20,7 @@ async fn subscriber(town: &Town, host: &str, id: &str) -> (Running, Count) {
         counted.add();
         async {
             sleep(Duration::from_secs(1)).await;
-            Ok(())
+            Ok::<_, micro::Error>(())
         }
     });
     (service.serve().await.unwrap(), count)

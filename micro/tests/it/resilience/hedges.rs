@@ -64,7 +64,7 @@ async fn a_call_that_has_one_attempt_is_not_hedged() {
 /// A service `front` whose `Front.Echo` calls `text`, and may be hedged itself.
 async fn front(town: &Town, host: &str) -> Running {
     let service = town.service(host, "front");
-    let client = service.client().unwrap();
+    let client = service.client();
     let method: Method<String, String> = client.method("text", "Text.Echo");
     let pass_on = move |cx: Context, text: String| {
         let method = method.clone();

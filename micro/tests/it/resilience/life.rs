@@ -15,7 +15,7 @@ async fn worker(town: &Town, host: &str, propagation: Duration) -> (Running, Cou
         counted.add();
         async move {
             sleep(millis(20)).await;
-            Ok(text)
+            Ok::<_, micro::Error>(text)
         }
     };
     let service = town.service(host, "text").handle("Text.Echo", work);
@@ -96,7 +96,7 @@ async fn a_panic_fails_its_call_and_no_other() {
         if text == "later" {
             panic!("after a while");
         }
-        Ok(text)
+        Ok::<_, micro::Error>(text)
     };
     let service = town.service("node", "text").handle("Text.Echo", act);
     let _node = service.serve().await.unwrap();

@@ -41,7 +41,7 @@ async fn an_empty_registry_is_doubted_for_thirty_seconds() {
     let town = Town::new();
     let service = town.service("node", "text");
     let service = service.handle("Text.Echo", async |_: micro::Context, text: String| {
-        Ok(text)
+        Ok::<_, micro::Error>(text)
     });
     // It does not come back by itself.
     let service = service.lifecycle(|life| {

@@ -92,7 +92,7 @@ async fn a_slow_answer_to_a_call_that_must_not_be_repeated_is_taken() {
             let slow = text == "slow";
             async move {
                 sleep(millis(if slow { 4_000 } else { 1 })).await;
-                Ok(text)
+                Ok::<_, micro::Error>(text)
             }
         };
         let service = town.service(host, "text").handle("Text.Echo", slow);
@@ -119,7 +119,7 @@ async fn a_call_that_was_sent_to_a_node_that_dies_is_unknown_and_not_repeated() 
             counted.add();
             async move {
                 sleep(millis(1_000)).await;
-                Ok(text)
+                Ok::<_, micro::Error>(text)
             }
         };
         let service = town.service(host, "text").handle("Text.Echo", slow);
@@ -159,7 +159,7 @@ async fn an_endpoint_that_a_service_has_not_is_rejected_once_and_answered_by_who
     let (_one, _) = town.echo("one").await;
     let (_two, _) = town.echo("two").await;
     let relay = town.service("relay", "relay");
-    let wrong = relay.client().unwrap();
+    let wrong = relay.client();
     let wrong = wrong.method::<String, String>("text", "Text.Eco");
     let pass = move |cx: Context, text: String| {
         let wrong = wrong.clone();
@@ -218,10 +218,13 @@ async fn handle_made_for_one_call_knows_the_usual_latency() {
     let fresh = echo(&client);
     let (answer, record) = fresh.call(&Context::new(), "x".into()).explain().await;
     answer.unwrap();
-    let patience = record.attempts[0].attempt_timeout_us;
-    assert!(patience <= 50_000, "it waits {patience} µs: {record}");
+    let attempt_timeout = record.attempts[0].attempt_timeout_us;
+    assert!(
+        attempt_timeout <= 50_000,
+        "it waits {attempt_timeout} µs: {record}"
+    );
     let other = client.method::<String, String>("text", "Text.Other");
     let (_, record) = other.call(&Context::new(), "x".into()).explain().await;
-    let patience = record.attempts[0].attempt_timeout_us;
-    assert_eq!(patience, 250_000, "each endpoint has its own");
+    let attempt_timeout = record.attempts[0].attempt_timeout_us;
+    assert_eq!(attempt_timeout, 250_000, "each endpoint has its own");
 }

@@ -51,7 +51,7 @@ async fn clock(town: &Town) -> (Running, Count) {
     let (ticking, flooding, stopped) = (alive.clone(), alive.clone(), alive.clone());
     let tick = move |_: Context, every: u64| {
         let ticks = ticks(every, &ticking);
-        async move { Ok(ticks) }
+        async move { Ok::<_, micro::Error>(ticks) }
     };
     let flood = move |_: Context, _: Streaming<u64>| {
         let guard = Guard::of(&flooding);
@@ -61,7 +61,7 @@ async fn clock(town: &Town) -> (Running, Count) {
                 let _guard = guard;
                 while sender.send("x".repeat(10_000)).await.is_ok() {}
             });
-            Ok(flood)
+            Ok::<_, micro::Error>(flood)
         }
     };
     let stop = move |_: Context, _: u64| {
@@ -146,7 +146,7 @@ async fn a_handler_s_streams_end_with_its_own_time() {
     let town = Town::new();
     let (_clock, alive) = clock(&town).await;
     let front = town.service("front", "front");
-    let tick = front.client().unwrap();
+    let tick = front.client();
     let tick = tick.method::<u64, Streaming<u32>>("clock", "Clock.Tick");
     let relay = move |cx: Context, every: u64| {
         let tick = tick.clone();
@@ -171,7 +171,7 @@ async fn the_default_timeout_is_over_once_a_stream_has_begun() {
     let town = Town::new();
     let (_clock, alive) = clock(&town).await;
     let front = town.service("front", "front");
-    let tick = front.client().unwrap();
+    let tick = front.client();
     let tick = tick.method::<u64, Streaming<u32>>("clock", "Clock.Tick");
     let relay = move |cx: Context, every: u64| {
         let tick = tick.clone();

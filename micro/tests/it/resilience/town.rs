@@ -53,7 +53,7 @@ impl Town {
         let counted = count.clone();
         let echo = move |_: Context, text: String| {
             counted.add();
-            async move { Ok(text) }
+            async move { Ok::<_, micro::Error>(text) }
         };
         let service = self.service(host, "text").handle("Text.Echo", echo);
         (service.serve().await.unwrap(), count)

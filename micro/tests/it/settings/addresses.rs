@@ -48,7 +48,7 @@ async fn registered(
     let running = change(service).serve().await.unwrap();
     let address = running.node().address.clone();
     let port = address.rsplit(':').next().unwrap();
-    let client = running.client().unwrap();
+    let client = running.client();
     let health = client.method::<(), serde_json::Value>("placed", "Debug.Health");
     let call = health.call(&Context::new(), ());
     let health = call.address(&format!("127.0.0.1:{port}")).await.unwrap();

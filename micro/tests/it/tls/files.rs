@@ -93,11 +93,11 @@ async fn settings_give_files_and_switches() {
         .lifecycle(|life| life.deregister_delay = Duration::ZERO)
         .handle(
             "Greeter.Hello",
-            async |_: micro::Context, name: bytes::Bytes| Ok(name),
+            async |_: micro::Context, name: bytes::Bytes| Ok::<_, micro::Error>(name),
         );
     let running = service.serve().await.unwrap();
     assert_eq!(running.node().metadata["tls"], "true");
-    assert_eq!(hello(&running.client().unwrap()).await.unwrap(), "John");
+    assert_eq!(hello(&running.client()).await.unwrap(), "John");
 }
 
 #[tokio::test]

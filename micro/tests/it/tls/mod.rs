@@ -37,7 +37,9 @@ async fn serve(registry: &Memory, socket: Socket, address: &str) -> Running {
         .address(address)
         .plugins(Plugins::new().registry(registry.clone()).socket(socket))
         .lifecycle(|life| life.deregister_delay = Duration::ZERO)
-        .handle("Greeter.Hello", async |_: Context, name: Bytes| Ok(name))
+        .handle("Greeter.Hello", async |_: Context, name: Bytes| {
+            Ok::<_, micro::Error>(name)
+        })
         .serve()
         .await
         .unwrap()
@@ -113,9 +115,11 @@ async fn one_line_gives_a_service_tls_for_listening_and_for_calling() {
         .plugins(Plugins::new().registry(Memory::new()))
         .tls(house.server().trust(&house.ca).require())
         .lifecycle(|life| life.deregister_delay = Duration::ZERO)
-        .handle("Echo.Say", async |_: Context, text: Bytes| Ok(text));
+        .handle("Echo.Say", async |_: Context, text: Bytes| {
+            Ok::<_, micro::Error>(text)
+        });
     let running = service.serve().await.unwrap();
-    let say = running.client().unwrap().method("echo", "Echo.Say");
+    let say = running.client().method("echo", "Echo.Say");
     let said: Bytes = say.call(&Context::new(), Bytes::from("x")).await.unwrap();
     assert_eq!(said, "x");
 }
@@ -123,7 +127,7 @@ async fn one_line_gives_a_service_tls_for_listening_and_for_calling() {
 #[tokio::test]
 async fn events_reach_a_subscriber_that_requires_tls() {
     let (house, registry) = (House::new(), Memory::new());
-    let heard = async |_: Context, _: Bytes| Ok(());
+    let heard = async |_: Context, _: Bytes| Ok::<_, micro::Error>(());
     let mails = Service::new("mails")
         .plugins(Plugins::new().registry(registry.clone()))
         .tls(house.server().require())

@@ -49,7 +49,9 @@ async fn with_flags(flags: &[String]) -> Result<Running> {
         .plugins(Plugins::new().registry(Memory::new()))
         .settings(Settings::new().args(flags.iter().cloned())?)
         .lifecycle(|life| life.deregister_delay = Duration::ZERO)
-        .handle("Greeter.Hello", async |_: Context, name: Bytes| Ok(name))
+        .handle("Greeter.Hello", async |_: Context, name: Bytes| {
+            Ok::<_, micro::Error>(name)
+        })
         .serve()
         .await
 }

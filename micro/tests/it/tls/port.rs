@@ -122,7 +122,7 @@ async fn a_call_under_way_ends_well_when_its_node_leaves() {
         async move {
             begun.notify_one();
             may_end.notified().await;
-            Ok(name)
+            Ok::<_, micro::Error>(name)
         }
     };
     let service = Service::new("greeter")

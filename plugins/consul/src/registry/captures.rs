@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{
-    record::{Entry, Names},
+    record::{Names, ServiceEntry},
     tags::Reader,
 };
 use micro_core::node::Node;
@@ -30,7 +30,7 @@ fn registrations(capture: &str) -> Vec<String> {
 }
 
 /// A registration as the health of its service shows it.
-fn shown(body: &str) -> Entry {
+fn shown(body: &str) -> ServiceEntry {
     let entry = format!(r#"{{"Node":{{"Node":"n"}},"Service":{body},"Checks":null}}"#);
     serde_json::from_str(&entry).expect("it has what is needed")
 }
@@ -77,7 +77,7 @@ fn what_v6_told_is_read() {
 }
 
 #[test]
-fn what_the_first_version_told_is_read_once_though_it_is_said_twice() {
+fn duplicate_tags_of_the_first_version_are_read_once() {
     check(OLD, "1.0.0", "1m0s");
     let body = &registrations(OLD)[0];
     assert!(body.contains("e={") && body.contains("e-789c"));

@@ -3,7 +3,7 @@
 use std::fs;
 
 use micro_core::{
-    error::{Error, Result},
+    Error, Result,
     url::{Options, Url, non_blank},
 };
 
@@ -31,7 +31,7 @@ pub(super) fn complete(
             )));
         }
         said = said.at(&address);
-        Options::of(&said, super::PORT, &[])
+        Options::of(&said, super::DEFAULT_PORT, &[])
             .map_err(|error| error.context("`CONSUL_HTTP_ADDR`"))?;
         for key in url.keys() {
             said = said.with_query(key, &url.query(key).unwrap_or_default());
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_says_what_the_url_does_not() {
+    fn environment_completes_the_url() {
         let options = options(
             "consul://?namespace=east",
             &[
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_url_says_counts() {
+    fn url_takes_precedence_over_the_environment() {
         let options = options(
             "consul://me:word@h?token=mine",
             &[
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_variable_is_an_error_that_names_it() {
+    fn invalid_variable_is_named_in_the_error() {
         for (name, value, reason) in [
             ("CONSUL_HTTP_ADDR", "http://h/prefix", "the path `/prefix`"),
             ("CONSUL_HTTP_ADDR", "ftp://h", "`ftp://`"),

@@ -1,7 +1,7 @@
 //! What a stranger's record goes through, as a fuzz target sees it: the health of a service, and tags.
 
 use super::{
-    record::{Entry, Names},
+    record::{Names, ServiceEntry},
     tags::Reader,
 };
 use micro_core::node::Node;
@@ -15,7 +15,7 @@ use micro_core::node::Node;
 pub fn records(bytes: &[u8]) {
     let names = Names::default();
     let mut reader = Reader::default();
-    if let Ok(entries) = serde_json::from_slice::<Vec<Entry>>(bytes) {
+    if let Ok(entries) = serde_json::from_slice::<Vec<ServiceEntry>>(bytes) {
         let health = names.read("greeter", entries, &mut reader);
         for node in health.nodes.iter().chain(&health.expired) {
             again(&names, node, &mut reader);

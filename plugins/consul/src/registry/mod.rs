@@ -5,19 +5,19 @@
 //! watch ◄── Query: "answer when the health of X has changed"   pulse: is it still there? turns: connections shared
 //! ```
 
-mod agent;
-mod all;
 #[cfg(test)]
 mod captures;
 mod environment;
+mod follow_all;
+mod follow_one;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzz;
-mod one;
-mod pulse;
+mod heartbeat;
 mod query;
 mod record;
+mod register;
+mod slots;
 mod tags;
-mod turns;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -29,25 +29,25 @@ use async_trait::async_trait;
 use http::{HeaderName, HeaderValue, header};
 use serde::de::IgnoredAny;
 
-use agent::Registrations;
+use heartbeat::Heartbeat;
 use micro_core::{
-    error::{Code, Error, Result},
+    Code, Error, Result,
     http::client::{self, Answer, Http, Request},
     node::Node,
     registry::remote::{AsRemote, Driver, Reconciler, Remote},
     url::{Options, Url, env_var},
 };
-use pulse::Pulse;
 use record::Names;
+use register::Registrations;
+use slots::WatchSlots;
 use tags::Reader;
-use turns::Turns;
 
 /// Consul's port, unless the URL says another.
-const PORT: u16 = 8500;
-/// Connections that watches wait on, unless the URL says otherwise; the others are for what must not wait.
-const CONNECTIONS: usize = 24;
-/// Most of them.
-const MOST: usize = client::CONNECTIONS - 2;
+const DEFAULT_PORT: u16 = 8500;
+/// Default number of connections for watches; the others serve requests that must not wait.
+const DEFAULT_CONNECTIONS: usize = 24;
+/// Maximal number of connections for watches.
+const MAX_CONNECTIONS: usize = client::CONNECTIONS - 2;
 
 /// Services found through [Consul](https://developer.hashicorp.com/consul), together with go-micro's.
 ///
@@ -63,38 +63,39 @@ impl AsRemote for Consul {
     }
 }
 
-/// What a [`Consul`] registry asks.
+/// The driver of a [`Consul`] registry.
 pub struct Server {
     http: Http,
     names: Names,
     place: String,
-    /// Who we are.
+    /// Headers that authenticate us.
     identity: Vec<(HeaderName, HeaderValue)>,
-    held: Registrations,
-    pulse: Pulse,
-    turns: Turns,
+    registrations: Registrations,
+    heartbeat: Heartbeat,
+    slots: WatchSlots,
 }
 
 impl Consul {
-    /// The registry at `consul://HOST:PORT,HOST:PORT?token=…&namespace=…&connections=24`; that of the agent on this
-    /// machine where the URL has no address. Nothing is connected before the first use.
+    /// The registry at `consul://HOST:PORT,HOST:PORT?token=…&namespace=…&connections=24`; without an address, the agent
+    /// on this machine. Connects on first use.
     ///
-    /// What the URL does not say is taken from `CONSUL_HTTP_ADDR`, `CONSUL_HTTP_TOKEN`, `CONSUL_HTTP_TOKEN_FILE`,
-    /// `CONSUL_HTTP_AUTH` and, for TLS, `CONSUL_HTTP_SSL`, `CONSUL_CACERT`, `CONSUL_CLIENT_CERT`, `CONSUL_CLIENT_KEY` and
-    /// `CONSUL_HTTP_SSL_VERIFY`.
+    /// The environment completes the URL: `CONSUL_HTTP_ADDR`, `CONSUL_HTTP_TOKEN`, `CONSUL_HTTP_TOKEN_FILE`,
+    /// `CONSUL_HTTP_AUTH` and, for TLS, `CONSUL_HTTP_SSL`, `CONSUL_CACERT`, `CONSUL_CLIENT_CERT`, `CONSUL_CLIENT_KEY`
+    /// and `CONSUL_HTTP_SSL_VERIFY`.
     ///
     /// # Errors
-    /// [`Code::InvalidArgument`] for what the URL says wrongly, as [`Options::of`] has it.
+    /// [`Code::InvalidArgument`] for an invalid URL, see [`Options::of`].
     pub fn open(url: &Url) -> Result<Self> {
-        Options::of(url, PORT, &["connections"])?;
+        Options::of(url, DEFAULT_PORT, &["connections"])?;
         let url = environment::complete(url, env_var)?;
-        let options = Options::of(&url, PORT, &["connections"])?;
+        let options = Options::of(&url, DEFAULT_PORT, &["connections"])?;
         let connections = match url.query("connections") {
-            None => CONNECTIONS,
+            None => DEFAULT_CONNECTIONS,
             Some(text) => match text.parse() {
-                Ok(number) if (1..=MOST).contains(&number) => number,
+                Ok(number) if (1..=MAX_CONNECTIONS).contains(&number) => number,
                 _ => {
-                    let text = format!("`connections={text}` is not a number from 1 to {MOST}");
+                    let text =
+                        format!("`connections={text}` is not a number from 1 to {MAX_CONNECTIONS}");
                     return Err(Error::invalid_argument(text));
                 }
             },
@@ -104,7 +105,7 @@ impl Consul {
             let name = HeaderName::from_static("x-consul-token");
             identity.push((name, client::secret(token)?));
         }
-        // Known to a proxy in front of Consul.
+        // A proxy in front of Consul may ask for a user.
         if let Some((user, password)) = &options.user {
             identity.push((header::AUTHORIZATION, client::basic(user, password)?));
         }
@@ -114,9 +115,9 @@ impl Consul {
             names: Names::of(&options.namespace),
             place: options.place(),
             identity,
-            held: Registrations::default(),
-            pulse: Pulse::new(options.hosts.len()),
-            turns: Turns::new(connections),
+            registrations: Registrations::default(),
+            heartbeat: Heartbeat::new(options.hosts.len()),
+            slots: WatchSlots::new(connections),
         })))
     }
 }
@@ -132,11 +133,11 @@ impl Driver for Server {
     }
 
     async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {
-        self.tell(node, ttl).await
+        self.register_node(node, ttl).await
     }
 
     async fn deregister(&self, node: &Node) -> Result<()> {
-        self.forget(node).await
+        self.deregister_node(node).await
     }
 
     async fn get(&self, service: &str) -> Result<Vec<Node>> {
@@ -172,25 +173,24 @@ impl Server {
         })
     }
 
-    /// Reads from whichever host can answer.
+    /// Reads from the first host that responds.
     async fn ask(&self, path: &str) -> Result<Answer> {
         let answer = self.http.ask(&self.get(path)).await?;
-        self.pulse.hear(answer.host);
+        self.heartbeat.record_activity(answer.host);
         self.understood(answer)
     }
 
     async fn all_names(&self) -> Result<BTreeSet<String>> {
         let answer = self.ask("/v1/catalog/services?stale=").await?;
         let names: BTreeMap<String, IgnoredAny> = answer.json()?;
-        // There is Consul itself, at least.
+        // Consul lists at least itself.
         if names.is_empty() && denies(&answer) {
             return Err(hidden());
         }
         Ok(names.into_keys().collect())
     }
 
-    /// Fails where an empty answer means that there is no token: to those without one Consul shows nothing, and does
-    /// not say so.
+    /// Fails if an empty response means a missing token: without one Consul returns empty lists, not errors.
     async fn permitted(&self, answer: &Answer) -> Result<()> {
         if self.identity.is_empty() && is_empty(answer) && denies(answer) {
             self.all_names().await?;
@@ -198,7 +198,8 @@ impl Server {
         Ok(())
     }
 
-    /// An answer of success; that of one who may not read is none, though Consul merely shows nothing to him.
+    /// Fails unless the response is a success. Consul returns an empty list, not an error, if the token may not read
+    /// the service.
     fn understood(&self, answer: Answer) -> Result<Answer> {
         let filtered = answer.headers.get("x-consul-results-filtered-by-acls");
         if filtered.is_some_and(|filtered| filtered == "true") && is_empty(&answer) {
@@ -217,12 +218,12 @@ impl Server {
     }
 }
 
-/// Whether an answer's list or map has nothing in it.
+/// Whether the list or map of a response is empty.
 fn is_empty(answer: &Answer) -> bool {
     answer.body.trim_ascii().len() <= 2
 }
 
-/// Whether those without a token may do nothing.
+/// Whether requests without a token may do nothing.
 fn denies(answer: &Answer) -> bool {
     let policy = answer.headers.get("x-consul-default-acl-policy");
     policy.is_some_and(|policy| policy == "deny")

@@ -1,53 +1,54 @@
-//! A question that Consul answers when the answer has changed.
+//! A blocking query: Consul responds when the result has changed.
 //!
-//! See "Blocking Queries" of Consul's HTTP API: each answer has an index, and a question with `index` waits until it
-//! has passed. An index that goes back means a server that lags behind, or one that has lost its data.
+//! See "Blocking Queries" of the Consul HTTP API: each response has an index, and a query with `index` blocks until the
+//! index is passed. A lower index means a server that lags behind or has lost its data.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{Server, turns::TURN};
+use super::{Server, slots::SLOT_DURATION};
 use micro_core::{
-    error::{Code, Error, Result},
+    Code, Error, Result,
     http::client::{Answer, Request},
 };
 
-/// How long Consul may wait; it adds a sixteenth at random. Less than load balancers let a connection rest, and how
-/// long a watch may be blind when an agent's servers, unseen by us, lose their data: they wait for an index that is past.
-const WAIT: Duration = Duration::from_secs(50);
-/// How much longer than it waits an answer may take.
-const MARGIN: Duration = Duration::from_secs(10);
-/// Bytes a second that are read at most from one question, so that a burst of changes is read as a few …
-const PACE: usize = 20_000_000;
-/// … but a change is never later than this for it.
-const LONGEST: Duration = Duration::from_millis(200);
-/// Between two answers that do not differ, which is for servers that do not wait as they were told.
-const IDLE: Duration = Duration::from_secs(1);
+/// How long Consul may block; it adds up to a sixteenth. Below the idle timeout of load balancers. Also bounds how long
+/// a watch stays blind when the servers behind an agent lose their data and wait for an index that has passed.
+const MAX_WAIT: Duration = Duration::from_secs(50);
+/// How much longer than the wait a response may take.
+const TIMEOUT_MARGIN: Duration = Duration::from_secs(10);
+/// Bytes a second that one query reads at most, so that a burst of changes is read in a few responses.
+const MAX_BYTES_PER_SECOND: usize = 20_000_000;
+/// Maximal delay of a change by [`MAX_BYTES_PER_SECOND`].
+const MAX_PACE_DELAY: Duration = Duration::from_millis(200);
+/// Delay after an unchanged response, for servers that do not block as asked.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// An answer that may differ from the one before.
-pub(super) struct Changed {
+/// A response that may differ from the one before.
+pub(super) struct QueryResponse {
     pub(super) answer: Answer,
-    /// Whether no connection was lost since that one. Else it may be that of a server without data, and what it lacks
-    /// was not taken out.
-    pub(super) heard_all_along: bool,
+    /// Whether no connection was lost since the response before. Otherwise the server may have no data, and what is
+    /// missing was not removed.
+    pub(super) is_continuous: bool,
 }
 
-/// A question at one host, with what is known of its answer.
+/// A query at one host.
 pub(super) struct Query<'a> {
     server: &'a Server,
     host: usize,
     path: String,
-    /// Of the last answer; 0 before the first.
+    /// The index of the last response; 0 before the first.
     index: u64,
-    /// How many connections had been lost then. One more, and the server may be another, whose indexes are lower.
+    /// The number of lost connections at the last response. After another loss the server may be a different one, with
+    /// lower indexes.
     lost: u64,
-    /// Of the next question, so that it does not come too soon.
+    /// When the next query may be sent.
     due: Instant,
 }
 
 impl<'a> Query<'a> {
-    /// Asks the host that is asked first now, and only that. `path` ends in `?stale=`.
+    /// A query at the current host only. `path` ends in `?stale=`.
     pub(super) fn new(server: &'a Server, path: String) -> Self {
         Query {
             server,
@@ -59,10 +60,10 @@ impl<'a> Query<'a> {
         }
     }
 
-    /// The first answer at once, and then each that may differ from the one before. Nothing is lost if it is dropped.
+    /// Returns the first response at once, then each that may differ. Cancel safe.
     ///
-    /// Fails when the host is lost, refuses, or has lost its data; another is then asked first, where there is one.
-    pub(super) async fn next(&mut self) -> Result<Changed> {
+    /// Fails when the host is lost, refuses, or has lost its data; another host comes first then, if there is one.
+    pub(super) async fn next(&mut self) -> Result<QueryResponse> {
         let answer = self.changed().await;
         if answer.is_err() {
             self.server.http.leave(self.host);
@@ -70,7 +71,7 @@ impl<'a> Query<'a> {
         answer
     }
 
-    async fn changed(&mut self) -> Result<Changed> {
+    async fn changed(&mut self) -> Result<QueryResponse> {
         loop {
             sleep_until(self.due).await;
             let before = self.index;
@@ -87,53 +88,57 @@ impl<'a> Query<'a> {
                 self.confirm().await?;
                 continue;
             }
-            let heard_all_along = lost == std::mem::replace(&mut self.lost, lost);
+            let is_continuous = lost == std::mem::replace(&mut self.lost, lost);
             if now > before {
                 self.index = now;
                 self.pace(&answer);
-                return Ok(Changed {
+                return Ok(QueryResponse {
                     answer,
-                    heard_all_along,
+                    is_continuous,
                 });
             }
         }
     }
 
-    /// The answer once it has changed, or when the wait is over; `None` when the turn is, or a connection was lost.
+    /// The response after a change or at the end of the wait; `None` if the slot expired or a connection was lost.
     async fn wait(&mut self) -> Result<Option<Answer>> {
-        let turns = &self.server.turns;
-        let _turn = turns.take().await;
-        let wait = if turns.is_crowded() { TURN } else { WAIT };
+        let slots = &self.server.slots;
+        let _turn = slots.acquire().await;
+        let wait = if slots.is_contended() {
+            SLOT_DURATION
+        } else {
+            MAX_WAIT
+        };
         let millis = wait.as_millis();
         let path = format!("{}&index={}&wait={millis}ms", self.path, self.index);
         let question = self.server.get(&path).unless_lost(self.lost);
-        let question = question.within(wait + wait / 16 + MARGIN);
+        let question = question.within(wait + wait / 16 + TIMEOUT_MARGIN);
         let asked = Instant::now();
         let answer = tokio::select! {
             answer = self.ask(&question) => answer,
-            error = self.server.pulse.silence(&self.server.http, self.host) => return Err(error),
-            // One that is short ends by itself.
-            () = turns.over(), if wait == WAIT => return Ok(None),
+            error = self.server.heartbeat.silence(&self.server.http, self.host) => return Err(error),
+            // A short wait ends by itself.
+            () = slots.expired(), if wait == MAX_WAIT => return Ok(None),
         };
         let answer = match answer {
             Err(error) if error.code() == Code::Aborted => return Ok(None),
             answer => answer?,
         };
         if index(&answer) == self.index && asked.elapsed() < wait / 2 {
-            self.due = Instant::now() + IDLE;
+            self.due = Instant::now() + RETRY_INTERVAL;
         }
         Ok(Some(answer))
     }
 
     async fn ask(&self, question: &Request) -> Result<Answer> {
         let answer = self.server.http.ask_host(self.host, question).await?;
-        self.server.pulse.hear(self.host);
+        self.server.heartbeat.record_activity(self.host);
         self.server.understood(answer)
     }
 
-    /// After an index that went back: asks the leader, whose index does so only when data is lost.
+    /// Confirms a lower index with the leader, whose index only falls when data is lost.
     async fn confirm(&mut self) -> Result<()> {
-        sleep(IDLE).await;
+        sleep(RETRY_INTERVAL).await;
         let path = self.path.trim_end_matches("stale=").to_owned() + "consistent=";
         let answer = self.ask(&self.server.get(&path)).await?;
         match index(&answer) < self.index {
@@ -146,8 +151,8 @@ impl<'a> Query<'a> {
 
     fn pace(&mut self, answer: &Answer) {
         let bytes = answer.body.len();
-        let nanos = bytes as u64 * 1_000_000_000 / PACE as u64;
-        self.due = Instant::now() + Duration::from_nanos(nanos).min(LONGEST);
+        let nanos = bytes as u64 * 1_000_000_000 / MAX_BYTES_PER_SECOND as u64;
+        self.due = Instant::now() + Duration::from_nanos(nanos).min(MAX_PACE_DELAY);
     }
 }
 

@@ -1,4 +1,4 @@
-//! A node as a service of Consul: how it is written to an agent, and read from the health of a service.
+//! A node as a Consul service: the registration at an agent, and the entries of the health endpoint.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::tags::{self, Reader};
 use micro_core::node::Node;
 
-/// Consul takes a critical service out after a minute at least …
-const SHORTEST: Duration = Duration::from_secs(60);
-/// … and go-micro after this much more than the time to live.
-const MARGIN: Duration = Duration::from_secs(5);
+/// Consul removes a critical service after a minute at least.
+const MIN_DEREGISTER_AFTER: Duration = Duration::from_secs(60);
+/// Time beyond the TTL after which go-micro has a critical service removed.
+const DEREGISTER_MARGIN: Duration = Duration::from_secs(5);
 
-/// What an agent is told of a service.
+/// The body of a registration at an agent.
 #[derive(Serialize, PartialEq, Eq, Clone, Debug)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Registration {
@@ -32,14 +32,14 @@ pub(super) struct TtlCheck {
     #[serde(rename = "TTL")]
     ttl: String,
     deregister_critical_service_after: String,
-    /// So that it is never seen critical before its first renewal.
+    /// The service is not critical before its first renewal.
     status: &'static str,
 }
 
 /// One instance in the health of a service.
 #[derive(Deserialize, Debug)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Entry {
+pub(super) struct ServiceEntry {
     pub(super) node: ConsulNode,
     pub(super) service: Instance,
     #[serde(default)]
@@ -75,7 +75,7 @@ pub(super) struct Check {
     pub(super) status: String,
 }
 
-/// How services of one fleet are named in Consul, which may be shared: `NAMESPACE.` before each name.
+/// The names of a fleet in Consul: `NAMESPACE.` before each service name.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Names {
     prefix: String,
@@ -84,9 +84,9 @@ pub(super) struct Names {
 /// The nodes of one service.
 #[derive(Default, Debug)]
 pub(super) struct Health {
-    /// Those that are renewed, or need not be.
+    /// Nodes whose checks pass.
     pub(super) nodes: Vec<Node>,
-    /// Those with a critical check.
+    /// Nodes with a critical check.
     pub(super) expired: Vec<Node>,
 }
 
@@ -97,19 +97,19 @@ impl Names {
         Names { prefix }
     }
 
-    /// What Consul calls a service.
+    /// The name of a service in Consul.
     pub(super) fn outer(&self, service: &str) -> String {
         format!("{}{service}", self.prefix)
     }
 
-    /// What we call a service of Consul; `None` when it is not of this fleet, or Consul itself.
+    /// The service of a name in Consul; `None` for `consul` itself and for other fleets.
     pub(super) fn inner(&self, name: &str) -> Option<String> {
         let inner = name.strip_prefix(&self.prefix)?;
         (name != "consul" && !inner.is_empty()).then(|| inner.to_owned())
     }
 
-    /// The id at an agent, where it must be unique: the node's own if it begins with its service's name or ends in a
-    /// UUID, as go-micro's do, and else the service's name before it.
+    /// The id at an agent, which must be unique there: the node's id if it begins with the service's name or ends in a
+    /// UUID, as those of go-micro do; otherwise with the service's name in front.
     pub(super) fn id(&self, service: &str, id: &str) -> String {
         let rest = id.strip_prefix(service);
         match rest.is_some_and(|rest| rest.starts_with('-')) || ends_in_uuid(id) {
@@ -118,14 +118,14 @@ impl Names {
         }
     }
 
-    /// What we call a node of Consul.
+    /// The id of a node from its id in Consul.
     pub(super) fn inner_id(&self, service: &str, id: &str) -> String {
         let id = id.strip_prefix(&self.prefix).unwrap_or(id);
         let bare = id.strip_prefix(service).and_then(|id| id.strip_prefix('/'));
         bare.unwrap_or(id).to_owned()
     }
 
-    /// A node as an agent is told of it.
+    /// The registration of a node at an agent.
     pub(super) fn registration(&self, node: &Node, ttl: Option<Duration>) -> Registration {
         let (address, port) = split(&node.address);
         Registration {
@@ -136,15 +136,22 @@ impl Names {
             address: address.to_owned(),
             check: ttl.map(|ttl| TtlCheck {
                 ttl: duration(ttl),
-                deregister_critical_service_after: duration(ttl.max(SHORTEST) + MARGIN),
+                deregister_critical_service_after: duration(
+                    ttl.max(MIN_DEREGISTER_AFTER) + DEREGISTER_MARGIN,
+                ),
                 status: "passing",
             }),
         }
     }
 
-    /// The nodes that the health of a service shows. One that was registered with two agents, since one of them
-    /// was down for a while, is one node, and lives if either says so.
-    pub(super) fn read(&self, service: &str, entries: Vec<Entry>, reader: &mut Reader) -> Health {
+    /// The nodes in the health of a service. A node that is registered at two agents, as one was down for a while, is
+    /// one node, and is alive if either check passes.
+    pub(super) fn read(
+        &self,
+        service: &str,
+        entries: Vec<ServiceEntry>,
+        reader: &mut Reader,
+    ) -> Health {
         let mut alive = BTreeMap::new();
         let mut expired = BTreeMap::new();
         for entry in entries {
@@ -164,8 +171,8 @@ impl Names {
         }
     }
 
-    fn node(&self, service: &str, entry: Entry, reader: &mut Reader) -> Node {
-        let Entry {
+    fn node(&self, service: &str, entry: ServiceEntry, reader: &mut Reader) -> Node {
+        let ServiceEntry {
             node,
             service: instance,
             ..
@@ -185,28 +192,28 @@ impl Names {
 }
 
 impl Instance {
-    /// Where it is, in our form; of one without an address only the agent knows.
+    /// The address as `host:port`; `None` if only the agent knows it.
     pub(super) fn place(&self) -> Option<String> {
         (!self.address.is_empty()).then(|| join(self.address.clone(), self.port))
     }
 }
 
-impl Entry {
+impl ServiceEntry {
     pub(super) fn is_critical(&self) -> bool {
         let mut checks = self.checks.iter().flatten();
         checks.any(|check| check.status == "critical")
     }
 
-    /// Whether it is what an agent was told.
-    pub(super) fn is(&self, told: &Registration) -> bool {
-        let own = format!("service:{}", told.id);
+    /// Whether the entry shows a registration unchanged, with its check and not critical.
+    pub(super) fn is(&self, registration: &Registration) -> bool {
+        let own = format!("service:{}", registration.id);
         let mut checks = self.checks.iter().flatten();
         let has_check = checks.any(|check| check.check_id == own);
-        self.service.id == told.id
-            && self.service.tags.as_ref() == Some(&told.tags)
-            && self.service.address == told.address
-            && self.service.port == i64::from(told.port)
-            && has_check == told.check.is_some()
+        self.service.id == registration.id
+            && self.service.tags.as_ref() == Some(&registration.tags)
+            && self.service.address == registration.address
+            && self.service.port == i64::from(registration.port)
+            && has_check == registration.check.is_some()
             && !self.is_critical()
     }
 }
@@ -223,7 +230,7 @@ fn ends_in_uuid(text: &str) -> bool {
     })
 }
 
-/// Host and port, where they are that and come together again as they were.
+/// Splits an address into host and port; the port is 0 if joining them would not give the same address.
 fn split(address: &str) -> (&str, u16) {
     let Some((host, port)) = address.rsplit_once(':') else {
         return (address, 0);
@@ -280,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_those_of_go_micro_where_they_are_unique_and_come_back_in_any_case() {
+    fn unique_ids_match_go_micro_and_all_ids_round_trip() {
         for (namespace, service, id, expected) in [
             ("", "greeter", "greeter-1", "greeter-1"),
             ("", "greeter", "one", "greeter/one"),
@@ -302,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_namespace_hides_what_is_not_its_own() {
+    fn namespace_hides_services_of_other_fleets() {
         let east = Names::of("east");
         assert_eq!(east.inner("east.greeter").as_deref(), Some("greeter"));
         assert_eq!(east.inner("greeter"), None);
@@ -311,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_at_two_agents_lives_if_either_says_so() {
+    fn node_at_two_agents_is_alive_if_either_check_passes() {
         let entry = |consul: &str, status: &str| {
             format!(
                 r#"{{"Node":{{"Node":"{consul}","Address":"10.0.0.9"}},"Service":{{"ID":"a-1","Service":"a",

@@ -14,12 +14,12 @@ use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
 
 use micro_core::node::{Endpoint, Node};
 
-/// Most bytes that one tag may inflate to.
-const LARGEST: u64 = 64 * 1024;
-/// Most tags of one record: each costs an inflation.
-const MOST: usize = 4096;
-/// Most lists of endpoints that are remembered, of as many versions.
-const REMEMBERED: usize = 64;
+/// Maximal inflated size of a tag, in bytes.
+const MAX_TAG_SIZE: u64 = 64 * 1024;
+/// Tags that are read of one record: each may need inflating.
+const MAX_TAGS: usize = 4096;
+/// Endpoint lists in the cache; nodes of one version share a list.
+const MAX_CACHED_ENDPOINT_LISTS: usize = 64;
 
 /// The content of the tags of a record.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -29,13 +29,13 @@ pub(super) struct TagContent {
     pub(super) endpoints: Arc<[Endpoint]>,
 }
 
-/// Reads tags; endpoints, which the nodes of a version share, are inflated once.
+/// Reads tags. Caches endpoint lists, as nodes of one version share them.
 #[derive(Default)]
 pub(super) struct Reader {
     endpoints: HashMap<String, Arc<[Endpoint]>>,
 }
 
-/// The tags of a node: metadata, endpoints, version.
+/// Encodes metadata, endpoints and version of a node as tags.
 pub(super) fn write(node: &Node) -> Vec<String> {
     let mut tags = Vec::with_capacity(node.metadata.len() + node.endpoints.len() + 1);
     for pair in &*node.metadata {
@@ -50,13 +50,13 @@ pub(super) fn write(node: &Node) -> Vec<String> {
 }
 
 impl Reader {
-    /// What the tags of one record say. Those of others, and those that are damaged, say nothing.
+    /// Decodes the tags of one record. Ignores foreign and damaged tags.
     pub(super) fn read(&mut self, tags: &[String]) -> TagContent {
         let mut of_endpoints = String::new();
         let mut said = TagContent::default();
         let mut signs = [None; 3];
         let mut versioned = false;
-        for tag in tags.iter().take(MOST) {
+        for tag in tags.iter().take(MAX_TAGS) {
             let (kind, sign) = match tag.as_bytes() {
                 [b't', sign @ (b'-' | b'='), ..] => (0, *sign),
                 [b'e', sign @ (b'-' | b'='), ..] => (1, *sign),
@@ -96,7 +96,7 @@ impl Reader {
         }
         let read = |tag| serde_json::from_slice(&payload(tag)?).ok();
         let endpoints: Arc<[Endpoint]> = tags.lines().filter_map(read).collect();
-        if self.endpoints.len() >= REMEMBERED {
+        if self.endpoints.len() >= MAX_CACHED_ENDPOINT_LISTS {
             self.endpoints.clear();
         }
         self.endpoints.insert(tags, endpoints.clone());
@@ -128,16 +128,16 @@ fn payload(tag: &str) -> Option<Vec<u8>> {
         return Some(rest.as_bytes().to_vec());
     }
     let digits = rest.as_bytes();
-    if digits.len() % 2 != 0 || digits.len() as u64 > 4 * LARGEST {
+    if digits.len() % 2 != 0 || digits.len() as u64 > 4 * MAX_TAG_SIZE {
         return None;
     }
     let digit = |digit: u8| char::from(digit).to_digit(16);
     let byte = |pair: &[u8]| u8::try_from(digit(pair[0])? << 4 | digit(pair[1])?).ok();
     let packed: Vec<u8> = digits.chunks_exact(2).map(byte).collect::<Option<_>>()?;
     let mut payload = Vec::new();
-    let mut decoder = ZlibDecoder::new(&*packed).take(LARGEST + 1);
+    let mut decoder = ZlibDecoder::new(&*packed).take(MAX_TAG_SIZE + 1);
     decoder.read_to_end(&mut payload).ok()?;
-    (payload.len() as u64 <= LARGEST).then_some(payload)
+    (payload.len() as u64 <= MAX_TAG_SIZE).then_some(payload)
 }
 
 #[cfg(test)]
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_survives_the_round_trip() {
+    fn node_round_trips_through_tags() {
         let mut hello = Endpoint::new("Greeter.Hello");
         hello.metadata.insert("idempotent".into(), "true".into());
         let node = Node::new("greeter", "1", "h:1")
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn the_vectors_of_go_and_of_other_zlibs_are_read() {
+    fn tags_of_other_zlib_encoders_are_read() {
         for tag in [
             "v-789c32d433d03300040000ffff02ce00ee",
             "v-789c33d433d033000002ce00ee",
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_inflates_without_end_is_left_out() {
+    fn oversized_tags_are_ignored() {
         let bomb = tag(
             "t-",
             format!("{{\"a\":\"{}\"}}", "x".repeat(1 << 20)).as_bytes(),

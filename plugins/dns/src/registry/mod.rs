@@ -1,7 +1,7 @@
 //! A registry that is the domain name system: SRV records, or the addresses of a name and a port. Only read.
 
-mod answer;
-mod place;
+mod config;
+mod query;
 
 use std::{
     sync::{Arc, Once},
@@ -11,9 +11,9 @@ use std::{
 use async_trait::async_trait;
 use tokio::time::{sleep, timeout};
 
-use answer::Found;
+use config::Config;
 use micro_core::{
-    error::{Error, Result},
+    Error, Result,
     node::Node,
     registry::{
         Registry, Updates,
@@ -22,14 +22,14 @@ use micro_core::{
     url::Url,
     wait::jitter,
 };
-use place::Place;
+use query::QueryResult;
 
 /// How soon an answer is asked for again, at least …
-const SOONEST: Duration = Duration::from_secs(1);
+const MIN_REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 /// … and at most, however long it may be kept.
-const LATEST: Duration = Duration::from_secs(300);
+const MAX_REFRESH_INTERVAL: Duration = Duration::from_secs(300);
 /// How long all the questions of one answer may take.
-const PATIENCE: Duration = Duration::from_millis(4500);
+const QUERY_TIMEOUT: Duration = Duration::from_millis(4500);
 
 /// Services that the domain name system knows: those of Kubernetes, Consul, or any zone.
 ///
@@ -42,12 +42,12 @@ const PATIENCE: Duration = Duration::from_millis(4500);
 #[derive(Clone)]
 pub struct Dns {
     remote: Remote<Zone>,
-    told: Arc<Once>,
+    logged: Arc<Once>,
 }
 
 /// What is asked, and whom.
 struct Zone {
-    place: Place,
+    config: Config,
 }
 
 impl Dns {
@@ -63,10 +63,10 @@ impl Dns {
     /// [`Code::InvalidArgument`](micro_core::Code::InvalidArgument) for a server that is no IP address, and a port or a
     /// domain that is none.
     pub fn open(url: &Url) -> Result<Self> {
-        let place = Place::of(url)?;
+        let config = Config::of(url)?;
         Ok(Dns {
-            remote: Remote::new(Zone { place }),
-            told: Arc::new(Once::new()),
+            remote: Remote::new(Zone { config }),
+            logged: Arc::new(Once::new()),
         })
     }
 
@@ -92,7 +92,7 @@ impl Registry for Dns {
     }
 
     async fn register(&self, node: &Node, _: Option<Duration>) -> Result<()> {
-        self.told.call_once(|| {
+        self.logged.call_once(|| {
             let (id, address) = (&node.id, &node.address);
             tracing::info!(
                 id,
@@ -124,10 +124,10 @@ impl Registry for Dns {
 }
 
 impl Zone {
-    async fn find(&self, service: &str) -> Result<Found> {
-        let found = timeout(PATIENCE, answer::find(&self.place, service)).await;
+    async fn find(&self, service: &str) -> Result<QueryResult> {
+        let found = timeout(QUERY_TIMEOUT, query::find(&self.config, service)).await;
         found.unwrap_or_else(|_| {
-            let text = format!("no answer within {PATIENCE:?}");
+            let text = format!("no answer within {QUERY_TIMEOUT:?}");
             Err(Error::unavailable(text))
         })
     }
@@ -140,7 +140,7 @@ impl Driver for Zone {
     }
 
     fn place(&self) -> String {
-        self.place.to_string()
+        self.config.to_string()
     }
 
     async fn register(&self, _: &Node, _: Option<Duration>) -> Result<()> {
@@ -175,9 +175,9 @@ impl Driver for Zone {
                 false => shown.whole(found.nodes),
             }
             begun = true;
-            let lives = found.lives.clamp(SOONEST, LATEST);
+            let ttl = found.ttl.clamp(MIN_REFRESH_INTERVAL, MAX_REFRESH_INTERVAL);
             // The many who heard the same answer do not ask again as one.
-            sleep(lives + jitter(lives / 10)).await;
+            sleep(ttl + jitter(ttl / 10)).await;
         }
     }
 }

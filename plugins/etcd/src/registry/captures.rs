@@ -1,4 +1,4 @@
-//! What go-micro stored, read.
+//! Reads records that go-micro stored.
 
 use bytes::Bytes;
 
@@ -7,7 +7,7 @@ use super::{encoding, key::Keys, message::KeyValue, nodes};
 const NEW: &str = include_str!("../../../../interop/captures/v6-registry-etcd.txt");
 const OLD: &str = include_str!("../../../../interop/captures/v2-registry-etcd.txt");
 
-/// Keys and values of a capture, each on a line of its own.
+/// The keys and values of a capture, each on a line.
 fn records(capture: &str) -> Vec<KeyValue> {
     let mut lines = capture.lines();
     let mut records = Vec::new();
@@ -37,7 +37,7 @@ fn check(capture: &str) {
         assert_eq!(keys.service(&record.key), Some(Ok(&*node.service)));
         let ours = encoding::encode(node);
         assert_eq!(encoding::decode(&ours).unwrap(), found);
-        // What go-micro would read of ours, but for the order of keys.
+        // Our record, as go-micro would read it, but for the order of keys.
         let json = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).unwrap();
         assert_eq!(json(&ours)["nodes"], json(&record.value)["nodes"]);
         assert_eq!(json(&ours)["name"], json(&record.value)["name"]);

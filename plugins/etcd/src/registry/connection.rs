@@ -1,4 +1,4 @@
-//! One connection to one member: HTTP/2, over TLS or not, and whether the member still lives.
+//! One HTTP/2 connection to one member, and the detection of its loss.
 
 use std::{pin::pin, sync::Arc};
 
@@ -16,14 +16,14 @@ use tokio::{
 
 use super::{
     failure::Failure,
+    heartbeat::{Heartbeat, StreamGuard},
     message::Question,
-    pulse::{Open, Pulse},
-    shared::Task,
+    single_flight::Task,
     stream::{Stream, frame},
 };
 use micro_core::net::tls::Connector;
 
-/// What a watch may lag behind, in bytes, before the member has to wait; and all of them together.
+/// Flow control windows in bytes: of one watch, and of all streams together.
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 64 << 20;
 
@@ -32,14 +32,14 @@ pub(super) struct Connection {
     sender: SendRequest<Bytes>,
     authority: String,
     scheme: &'static str,
-    pulse: Arc<Pulse>,
-    /// Its other half goes when the connection does.
+    heartbeat: Arc<Heartbeat>,
+    /// The sender is dropped when the connection ends.
     ended: watch::Receiver<()>,
     task: Task,
 }
 
 impl Connection {
-    /// A connection to `host:port` whose other side has answered.
+    /// Connects to `host:port` and waits for its first response.
     pub(super) async fn open(host: &str, tls: Option<&Connector>) -> Result<Self, Failure> {
         let lost = |error| Failure::Lost(format!("{host}: {error}"));
         let stream = TcpStream::connect(host).await.map_err(lost)?;
@@ -66,15 +66,15 @@ impl Connection {
         let (sender, mut connection) = handshake.await.map_err(lost)?;
         let pings = connection.ping_pong();
         let mut pings = pings.expect("the pings of a new connection were not taken");
-        let pulse = Arc::new(Pulse::default());
+        let heartbeat = Arc::new(Heartbeat::default());
         let (alive, ended) = watch::channel(());
         let (answered, is_answered) = oneshot::channel();
-        let beats = pulse.clone();
+        let beats = heartbeat.clone();
         let task = Task::spawn(async move {
             let connection = pin!(connection);
             let beating = async {
                 if pings.ping(Ping::opaque()).await.is_ok() {
-                    // Nobody waits any more: the connection is on its way out.
+                    // The caller is gone and the connection about to close.
                     let _ = answered.send(());
                     beats.watch(pings).await;
                 }
@@ -89,7 +89,7 @@ impl Connection {
             sender,
             authority: host.to_owned(),
             scheme,
-            pulse,
+            heartbeat,
             ended,
             task,
         };
@@ -101,28 +101,28 @@ impl Connection {
         }
     }
 
-    /// Which member this leads to.
+    /// The address of the member.
     pub(super) fn host(&self) -> &str {
         &self.authority
     }
 
     pub(super) fn is_alive(&self) -> bool {
-        !self.task.is_finished() && self.pulse.is_watched()
+        !self.task.is_finished() && self.heartbeat.is_watched()
     }
 
     /// Returns when the connection has ended.
     pub(super) async fn ended(&self) {
         let mut ended = self.ended.clone();
-        // Nothing is ever said; the other half just goes.
+        // No value is ever sent; the sender is only dropped.
         while ended.changed().await.is_ok() {}
     }
 
-    /// An answer is late: the member is pinged, and the connection ends unless it answers soon.
+    /// Reports a late response: pings the member and closes the connection if it does not respond soon.
     pub(super) fn doubt(&self) {
-        self.pulse.doubt();
+        self.heartbeat.doubt();
     }
 
-    /// The answer to a question that has one.
+    /// Sends a unary request.
     pub(super) async fn ask<Q: Question>(
         &self,
         question: &Q,
@@ -135,7 +135,7 @@ impl Connection {
         }
     }
 
-    /// The answers to a question that has many; ends with an error when the member has no leader.
+    /// Opens a server stream, which fails when the member has no leader.
     pub(super) async fn follow<Q: Question>(
         &self,
         question: &Q,
@@ -171,7 +171,7 @@ impl Connection {
         let (answer, mut send) = sender.send_request(request, false).map_err(Failure::lost)?;
         send.send_data(frame(question), !lasts)
             .map_err(Failure::lost)?;
-        let pulse = lasts.then(|| Open::new(&self.pulse));
-        Ok(Stream::new(answer, send, pulse))
+        let heartbeat = lasts.then(|| StreamGuard::new(&self.heartbeat));
+        Ok(Stream::new(answer, send, heartbeat))
     }
 }

@@ -1,34 +1,34 @@
-//! How a question to etcd fails, and what a user is told of it.
+//! Failures of requests to etcd, and their errors with advice for users.
 
-use micro_core::error::{Code, Error};
+use micro_core::{Code, Error};
 
-/// Why there is no answer.
+/// Why a request failed.
 #[derive(Clone, Debug)]
 pub(super) enum Failure {
-    /// The server was not reached, or fell silent; why.
+    /// The server was not reached or is silent; the reason.
     Lost(String),
-    /// It cannot be reached with these settings.
+    /// The configuration is invalid.
     Unusable(Error),
-    /// The answer is larger than we take.
+    /// The response is too large.
     TooLarge,
-    /// The server's own word.
+    /// The status of the server.
     Refused { code: Code, message: String },
 }
 
-/// What etcd says of a token that it does not know (any more), or that is older than what users may do.
-const STALE: [&str; 2] = ["invalid auth token", "revision of auth store is old"];
+/// etcd's errors for a token that it does not know any more, or that is older than the permissions.
+const STALE_TOKEN_ERRORS: [&str; 2] = ["invalid auth token", "revision of auth store is old"];
 
 impl Failure {
     pub(super) fn lost(why: impl ToString) -> Self {
         Failure::Lost(why.to_string())
     }
 
-    /// Whether another token may be all that is needed.
+    /// Whether a new token may help.
     pub(super) fn wants_token(&self) -> bool {
-        matches!(self, Failure::Refused { message, .. } if STALE.iter().any(|text| message.contains(text)))
+        matches!(self, Failure::Refused { message, .. } if STALE_TOKEN_ERRORS.iter().any(|text| message.contains(text)))
     }
 
-    /// Whether the same question may be answered in a moment, here or by another member.
+    /// Whether a retry may help, here or at another member.
     pub(super) fn is_passing(&self) -> bool {
         match self {
             Failure::Lost(_) => true,
@@ -42,14 +42,14 @@ impl Failure {
         }
     }
 
-    /// Whether etcd's own text has this in it.
+    /// Whether the message of etcd contains a text.
     pub(super) fn says(&self, text: &str) -> bool {
         matches!(self, Failure::Refused { message, .. } if message.contains(text))
     }
 }
 
-/// Texts of etcd (`api/v3rpc/rpctypes/error.go`) that need another code than theirs, or advice.
-const KNOWN: [(&str, Code, &str); 8] = [
+/// Messages of etcd (`api/v3rpc/rpctypes/error.go`) that get another code, or advice.
+const ERROR_TEXTS: [(&str, Code, &str); 8] = [
     (
         "user name is empty",
         Code::Unauthenticated,
@@ -104,7 +104,7 @@ impl From<Failure> for Error {
             }
             Failure::Refused { code, message } => (code, message),
         };
-        let known = KNOWN.iter().find(|(text, ..)| message.contains(text));
+        let known = ERROR_TEXTS.iter().find(|(text, ..)| message.contains(text));
         let said = message.strip_prefix("etcdserver: ").unwrap_or(&message);
         match known {
             Some((_, code, advice)) => Error::new(*code, format!("{advice} (etcd: `{said}`)")),

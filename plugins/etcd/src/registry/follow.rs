@@ -1,4 +1,4 @@
-//! A watch: the whole range, then each change after that revision, until the server is lost.
+//! A watch: reads the whole range, then receives each change after that revision until the server is lost.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,10 +6,10 @@ use bytes::Bytes;
 
 use super::{
     Server,
+    client::Client,
     failure::Failure,
     is_of,
-    link::Link,
-    message::{Create, Event, TimeToLive, Watch, Watched},
+    message::{Create, Event, TimeToLive, Watch, WatchResponse},
     nodes, record,
     stream::Stream,
 };
@@ -18,16 +18,16 @@ use micro_core::registry::{
     remote::{Change, Reconciler},
 };
 
-/// Changes that are told as one.
-const BURST: usize = 1000;
-/// Leases that are asked about at once.
-const QUESTIONS: usize = 64;
-/// The kind of an event in which a key was deleted.
+/// Changes that are applied together.
+const MAX_BATCH: usize = 1000;
+/// Leases queried at the same time.
+const MAX_CONCURRENT_QUERIES: usize = 64;
+/// The type of a delete event.
 const DELETED: i32 = 1;
 
-/// Why a watch does not go on.
+/// Why a watch ended.
 enum End {
-    /// The server has dropped the history we need: all is to be read anew.
+    /// The needed history is compacted: everything is read again.
     Behind,
     Lost(Failure),
 }
@@ -44,7 +44,7 @@ impl Server {
             match self.follow_once(service, shown).await {
                 End::Behind => {}
                 End::Lost(failure) => {
-                    Box::pin(self.link.renew_token(&failure)).await;
+                    Box::pin(self.client.renew_token(&failure)).await;
                     return failure;
                 }
             }
@@ -59,7 +59,7 @@ impl Server {
     }
 
     async fn changes(&self, service: Option<&str>, shown: &Reconciler) -> Result<(), End> {
-        // What is done once, or seldom, is in boxes: there may be thousands of watches that only wait.
+        // Futures that run seldom are boxed: thousands of watches may be idle.
         let (cluster, mut revision, mut stream) = Box::pin(self.begin(service, shown)).await?;
         while let Some(first) = stream.next().await? {
             let mut events = Vec::new();
@@ -67,7 +67,7 @@ impl Server {
             while let Some(watched) = said.take() {
                 check(&watched, cluster, &mut revision)?;
                 events.extend(watched.events);
-                if events.len() < BURST {
+                if events.len() < MAX_BATCH {
                     said = ready(&mut stream).await?;
                 }
             }
@@ -76,16 +76,16 @@ impl Server {
         Ok(())
     }
 
-    /// Shows all there is: the cluster, the revision, and what changes after it.
+    /// Reads and shows everything. Returns the cluster and the revision to watch from.
     async fn begin(
         &self,
         service: Option<&str>,
         shown: &Reconciler,
-    ) -> Result<(u64, i64, Stream<Watched>), End> {
+    ) -> Result<(u64, i64, Stream<WatchResponse>), End> {
         let (key, end) = self.keys.range(service);
         let whole = self
             .seen
-            .read(&self.link, (key.clone(), end.clone()), false)
+            .read(&self.client, (key.clone(), end.clone()), false)
             .await?;
         shown.whole(nodes(&whole.kvs, service));
         let (cluster, revision) = (whole.header.cluster, whole.header.revision);
@@ -98,11 +98,11 @@ impl Server {
             pieces: true,
         };
         let create = Some(create);
-        let stream = self.link.follow(&Watch { create }).await?;
+        let stream = self.client.follow(&Watch { create }).await?;
         Ok((cluster, revision, stream))
     }
 
-    /// What these events say, the last of each key.
+    /// Applies events, the last of each key.
     async fn told(&self, events: Vec<Event>, service: Option<&str>) -> Result<Vec<Change>, End> {
         let mut latest: HashMap<Bytes, Event> = HashMap::new();
         let mut order = Vec::new();
@@ -115,7 +115,7 @@ impl Server {
         }
         let deleted = latest.values().filter(|event| event.kind == DELETED);
         let leases = deleted.filter_map(|event| Some(event.before.as_ref()?.lease));
-        let alive = alive(&self.link, leases.filter(|lease| *lease != 0).collect()).await;
+        let alive = alive(&self.client, leases.filter(|lease| *lease != 0).collect()).await;
         let mut changes = Vec::new();
         for event in order.iter().filter_map(|key| latest.remove(key)) {
             if event.kind != DELETED {
@@ -142,13 +142,13 @@ impl Server {
     }
 }
 
-/// What has come already; nothing too at the end, of which the next question tells.
-async fn ready(stream: &mut Stream<Watched>) -> Result<Option<Watched>, Failure> {
+/// The responses that have arrived. Ends without an error at the end of the stream: the next read reports it.
+async fn ready(stream: &mut Stream<WatchResponse>) -> Result<Option<WatchResponse>, Failure> {
     stream.ready().await.transpose().map(Option::flatten)
 }
 
-/// Whether the watch goes on, in the same history.
-fn check(watched: &Watched, cluster: u64, revision: &mut i64) -> Result<(), End> {
+/// Checks that the watch continues in the same history.
+fn check(watched: &WatchResponse, cluster: u64, revision: &mut i64) -> Result<(), End> {
     if watched.compacted > 0 {
         return Err(End::Behind);
     }
@@ -170,14 +170,14 @@ fn check(watched: &Watched, cluster: u64, revision: &mut i64) -> Result<(), End>
     Ok(())
 }
 
-/// Which of these leases live: then what went with them was taken out, and did not expire.
-async fn alive(link: &Link, leases: HashSet<i64>) -> HashSet<i64> {
+/// The leases that are alive: their records were deleted and did not expire.
+async fn alive(client: &Client, leases: HashSet<i64>) -> HashSet<i64> {
     let mut alive = HashSet::new();
     let leases: Vec<_> = leases.into_iter().collect();
-    for some in leases.chunks(QUESTIONS) {
+    for some in leases.chunks(MAX_CONCURRENT_QUERIES) {
         let questions = some.iter().map(|id| async move {
-            let lease = link.ask(&TimeToLive { id: *id }).await;
-            // Without an answer it is in doubt, as one that expired is.
+            let lease = client.ask(&TimeToLive { id: *id }).await;
+            // Without a response the node becomes a suspect, as if it had expired.
             lease.is_ok_and(|lease| lease.ttl > 0).then_some(*id)
         });
         alive.extend(join_all(questions).await.into_iter().flatten());
@@ -189,17 +189,17 @@ async fn alive(link: &Link, leases: HashSet<i64>) -> HashSet<i64> {
 mod tests {
     use super::{super::message::Header, *};
 
-    fn watched(revision: i64) -> Watched {
+    fn watched(revision: i64) -> WatchResponse {
         let cluster = 1;
-        Watched {
+        WatchResponse {
             header: Some(Header { cluster, revision }),
             events: vec![Event::default()],
-            ..Watched::default()
+            ..WatchResponse::default()
         }
     }
 
     #[test]
-    fn a_watch_goes_on_only_in_the_same_history() {
+    fn watch_resumes_only_in_the_same_history() {
         let mut revision = 5;
         assert!(check(&watched(7), 1, &mut revision).is_ok());
         assert_eq!(revision, 7);
@@ -207,14 +207,14 @@ mod tests {
         assert!(matches!(backwards, Err(End::Behind)));
         let elsewhere = check(&watched(8), 2, &mut revision);
         assert!(matches!(elsewhere, Err(End::Lost(_))));
-        let compacted = Watched {
+        let compacted = WatchResponse {
             canceled: true,
             compacted: 9,
             ..watched(8)
         };
         let compacted = check(&compacted, 1, &mut revision);
         assert!(matches!(compacted, Err(End::Behind)));
-        let ended = Watched {
+        let ended = WatchResponse {
             canceled: true,
             reason: "etcdserver: no leader".into(),
             ..watched(8)

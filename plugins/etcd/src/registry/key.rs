@@ -1,18 +1,18 @@
-//! Under which key a node is kept: `/micro/registry/SERVICE/ID`, as go-micro has it.
+//! The key of a node: `/micro/registry/SERVICE/ID`, as in go-micro.
 //!
-//! A `/` inside a name becomes `-`, as there. Two services that so share a directory are told apart by what their
-//! records say; so that two ids never share a key, one with a `/` is written percent-encoded behind a `%`, as is one
-//! that begins with a `%`. No reader takes anything from a key but where a service's directory is.
+//! A `/` inside a name becomes `-`, as in go-micro. Two services that share a directory this way are told apart by
+//! their records. An id with a `/`, or that begins with `%`, is percent-encoded after a `%`, so that two ids never
+//! share a key. Readers take only the directory of a service from a key.
 
 use bytes::Bytes;
 
-/// The keys of one fleet.
+/// The keys of a fleet.
 pub(super) struct Keys {
     prefix: String,
 }
 
 impl Keys {
-    /// Of the fleet with this namespace, which may be empty.
+    /// The keys below a namespace, which may be empty.
     pub(super) fn of(namespace: &str) -> Self {
         let prefix = match namespace {
             "" => "/micro/registry/".to_owned(),
@@ -21,7 +21,7 @@ impl Keys {
         Keys { prefix }
     }
 
-    /// Where a node is kept.
+    /// The key of a node.
     pub(super) fn node(&self, service: &str, id: &str) -> Bytes {
         let id = match is_odd(id) {
             true => encoded(id),
@@ -30,23 +30,23 @@ impl Keys {
         Bytes::from(format!("{}{id}", self.directory(service)))
     }
 
-    /// Where go-micro keeps a node, if that is another key.
+    /// The key that go-micro uses for a node, if it is a different one.
     pub(super) fn plain(&self, service: &str, id: &str) -> Option<Bytes> {
         is_odd(id).then(|| format!("{}{}", self.directory(service), flat(id)).into())
     }
 
-    /// First key and end of a service's nodes, or of all.
+    /// The key range of the nodes of a service, or of all services.
     pub(super) fn range(&self, service: Option<&str>) -> (Bytes, Bytes) {
         let start = match service {
             Some(service) => self.directory(service),
             None => self.prefix.clone(),
         };
-        // `0` comes after `/`, in which both end.
+        // `0` follows `/`, the last byte of both prefixes.
         let end = format!("{}0", &start[..start.len() - 1]);
         (start.into(), end.into())
     }
 
-    /// The service that a key tells of; `Err` with its directory's where only its record does.
+    /// The service of a key; `Err` with its directory if only the record has the exact name.
     pub(super) fn service<'a>(&self, key: &'a [u8]) -> Option<Result<&'a str, &'a str>> {
         let rest = std::str::from_utf8(key).ok()?.strip_prefix(&self.prefix)?;
         let (service, id) = rest.split_once('/')?;
@@ -62,7 +62,7 @@ impl Keys {
     }
 }
 
-/// The key after this one, for the next page.
+/// The next key, where the next page begins.
 pub(super) fn after(key: &[u8]) -> Bytes {
     [key, b"\0"].concat().into()
 }
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_tells_its_service_unless_the_name_may_have_had_a_slash() {
+    fn key_yields_its_service_unless_the_name_had_a_slash() {
         let keys = Keys::of("");
         assert_eq!(
             keys.service(b"/micro/registry/greeter/greeter-1"),

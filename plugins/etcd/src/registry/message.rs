@@ -1,15 +1,15 @@
-//! What is said to etcd and what it answers: those fields of its version 3 API that we need.
+//! Messages of the etcd version 3 API, with the fields that we need.
 //!
 //! Source: `api/etcdserverpb/rpc.proto` and `api/mvccpb/kv.proto` of etcd 3.6.
 
 use bytes::Bytes;
 use prost::Message;
 
-/// A question, with the method that takes it.
+/// A request message and its method.
 pub(super) trait Question: Message {
-    /// The method's path.
+    /// The path of the method.
     const PATH: &'static str;
-    /// What is answered.
+    /// The response message.
     type Answer: Message + Default;
 }
 
@@ -22,16 +22,16 @@ macro_rules! question {
     };
 }
 
-question!(Range, "KV/Range", Ranged);
-question!(Put, "KV/Put", Written);
-question!(DeleteIf, "KV/Txn", Decided);
-question!(Watch, "Watch/Watch", Watched);
+question!(Range, "KV/Range", RangeResponse);
+question!(Put, "KV/Put", PutResponse);
+question!(DeleteIf, "KV/Txn", TxnResponse);
+question!(Watch, "Watch/Watch", WatchResponse);
 question!(Grant, "Lease/LeaseGrant", Lease);
 question!(KeepAlive, "Lease/LeaseKeepAlive", Lease);
 question!(TimeToLive, "Lease/LeaseTimeToLive", Lease);
-question!(Authenticate, "Auth/Authenticate", Authenticated);
+question!(Authenticate, "Auth/Authenticate", AuthenticateResponse);
 
-/// Who answers, and what the store's revision is by then.
+/// The header of a response: cluster, member and revision of the store.
 #[derive(Clone, Copy, PartialEq, Message)]
 pub(super) struct Header {
     #[prost(uint64, tag = "1")]
@@ -44,17 +44,17 @@ pub(super) struct Header {
 pub(super) struct KeyValue {
     #[prost(bytes = "bytes", tag = "1")]
     pub(super) key: Bytes,
-    /// The revision that wrote it.
+    /// The revision of the last write.
     #[prost(int64, tag = "3")]
     pub(super) modified: i64,
     #[prost(bytes = "bytes", tag = "5")]
     pub(super) value: Bytes,
-    /// The lease it goes with; 0 for none.
+    /// The lease; 0 for none.
     #[prost(int64, tag = "6")]
     pub(super) lease: i64,
 }
 
-/// The keys from `key` up to `end`, without it.
+/// The keys from `key` to `end`, exclusive.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Range {
     #[prost(bytes = "bytes", tag = "1")]
@@ -63,10 +63,10 @@ pub(super) struct Range {
     pub(super) end: Bytes,
     #[prost(int64, tag = "3")]
     pub(super) limit: i64,
-    /// As of this revision; of now where it is 0.
+    /// The revision to read; 0 for the current one.
     #[prost(int64, tag = "4")]
     pub(super) revision: i64,
-    /// Whether a member may answer that has no contact with its leader.
+    /// Whether a member without contact to its leader may respond.
     #[prost(bool, tag = "7")]
     pub(super) serializable: bool,
     #[prost(bool, tag = "8")]
@@ -74,7 +74,7 @@ pub(super) struct Range {
 }
 
 impl Range {
-    /// One key as it is now.
+    /// The current value of one key.
     pub(super) fn of(key: &Bytes, keys_only: bool) -> Self {
         Range {
             key: key.clone(),
@@ -88,12 +88,12 @@ impl Range {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Ranged {
+pub(super) struct RangeResponse {
     #[prost(message, optional, tag = "1")]
     pub(super) header: Option<Header>,
     #[prost(message, repeated, tag = "2")]
     pub(super) kvs: Vec<KeyValue>,
-    /// Whether there are more than the limit.
+    /// Whether the limit cut off keys.
     #[prost(bool, tag = "3")]
     pub(super) more: bool,
 }
@@ -108,7 +108,7 @@ pub(super) struct Put {
     pub(super) lease: i64,
 }
 
-/// A transaction that deletes a key where nobody has written it since a revision.
+/// A transaction that deletes a key unless it was written after a revision.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct DeleteIf {
     #[prost(message, optional, tag = "1")]
@@ -117,7 +117,7 @@ pub(super) struct DeleteIf {
     success: Option<Operation>,
 }
 
-/// Whether the revision that last wrote a key is this one: by the number of its kind, which is 0 for equal.
+/// Compares the revision of the last write; `result` 0 means equal.
 #[derive(Clone, PartialEq, Message)]
 struct Compare {
     #[prost(int32, tag = "2")]
@@ -142,7 +142,7 @@ struct Delete {
 
 impl DeleteIf {
     pub(super) fn unchanged(key: &Bytes, modified: i64) -> Self {
-        /// What is compared: the revision of the last change.
+        /// The compared value: the revision of the last write.
         const MODIFIED: i32 = 2;
         DeleteIf {
             compare: Some(Compare {
@@ -157,20 +157,20 @@ impl DeleteIf {
     }
 }
 
-/// Whether a transaction's condition held.
+/// Whether the condition of a transaction held.
 #[derive(Clone, Copy, PartialEq, Message)]
-pub(super) struct Decided {
+pub(super) struct TxnResponse {
     #[prost(bool, tag = "2")]
     pub(super) succeeded: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
-pub(super) struct Written {
+pub(super) struct PutResponse {
     #[prost(message, optional, tag = "1")]
     pub(super) header: Option<Header>,
 }
 
-/// The first message of a stream of watches, of which we use one a stream.
+/// Creates a watch; we use one a stream.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Watch {
     #[prost(message, optional, tag = "1")]
@@ -183,24 +183,24 @@ pub(super) struct Create {
     pub(super) key: Bytes,
     #[prost(bytes = "bytes", tag = "2")]
     pub(super) end: Bytes,
-    /// The first revision that is told.
+    /// The first revision to report.
     #[prost(int64, tag = "3")]
     pub(super) revision: i64,
-    /// Whether an event has what was there before.
+    /// Whether events contain the value before.
     #[prost(bool, tag = "6")]
     pub(super) before: bool,
-    /// Whether what is large may come in pieces.
+    /// Whether large responses may be split.
     #[prost(bool, tag = "8")]
     pub(super) pieces: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Watched {
+pub(super) struct WatchResponse {
     #[prost(message, optional, tag = "1")]
     pub(super) header: Option<Header>,
     #[prost(bool, tag = "4")]
     pub(super) canceled: bool,
-    /// The oldest revision there still is, where one before it was asked for.
+    /// The oldest revision left, if an older one was requested.
     #[prost(int64, tag = "5")]
     pub(super) compacted: i64,
     #[prost(string, tag = "6")]
@@ -211,7 +211,7 @@ pub(super) struct Watched {
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Event {
-    /// 0 for a key that was written, 1 for one that was deleted.
+    /// 0 for a put, 1 for a delete.
     #[prost(int32, tag = "1")]
     pub(super) kind: i32,
     #[prost(message, optional, tag = "2")]
@@ -239,12 +239,12 @@ pub(super) struct TimeToLive {
     pub(super) id: i64,
 }
 
-/// A lease as it is now.
+/// The state of a lease.
 #[derive(Clone, Copy, PartialEq, Message)]
 pub(super) struct Lease {
     #[prost(int64, tag = "2")]
     pub(super) id: i64,
-    /// Seconds left; none of a lease that is no more.
+    /// Seconds left; not positive if the lease expired.
     #[prost(int64, tag = "3")]
     pub(super) ttl: i64,
 }
@@ -258,7 +258,7 @@ pub(super) struct Authenticate {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Authenticated {
+pub(super) struct AuthenticateResponse {
     #[prost(string, tag = "2")]
     pub(super) token: String,
 }

@@ -3,23 +3,23 @@
 //! A node is a key below `/micro/registry/SERVICE/` with a lease; its value is the JSON of a service of one node.
 //!
 //! ```text
-//! Server ─► Link ─► Connection ─► Stream     one connection, to whichever member answers; a stream a question
+//! Server ─► Client ─► Connection ─► Stream     one connection, to whichever member answers; a stream a question
 //!   ├─ Leases   what this handle registered, kept up between two renewals
 //!   └─ follow   a watch: the whole range, then each change after that revision
 //! ```
 
 #[cfg(test)]
 mod captures;
+mod client;
 mod connection;
 mod failure;
 mod follow;
+mod heartbeat;
 mod key;
-mod leases;
-mod link;
 mod message;
-mod own;
-mod pulse;
-mod shared;
+mod ownership;
+mod register;
+mod single_flight;
 mod store;
 mod stream;
 
@@ -29,10 +29,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use self::{
-    failure::Failure, key::Keys, leases::Leases, link::Link, message::KeyValue, store::NewestHeader,
+    client::Client, failure::Failure, key::Keys, message::KeyValue, register::Leases,
+    store::NewestHeader,
 };
 use micro_core::{
-    error::{Error, Result},
+    Error, Result,
     node::Node,
     registry::{
         encoding,
@@ -42,7 +43,7 @@ use micro_core::{
     url::{Options, Url, env_var},
 };
 
-/// A registry in etcd, shared with services of go-micro.
+/// A registry in etcd, shared with go-micro services.
 #[derive(Clone)]
 pub struct Etcd(Remote<Server>);
 
@@ -55,27 +56,27 @@ impl AsRemote for Etcd {
 }
 
 const NAME: &str = "etcd";
-const PORT: u16 = 2379;
+const DEFAULT_PORT: u16 = 2379;
 
-/// What speaks to etcd, version 3.4 or newer; see [`Etcd`].
+/// The driver of an [`Etcd`] registry, for etcd 3.4 or newer.
 pub struct Server {
     place: String,
     keys: Keys,
-    link: Arc<Link>,
+    client: Arc<Client>,
     leases: Leases,
     seen: NewestHeader,
 }
 
 impl Etcd {
-    /// The registry at `etcd://USER:PASSWORD@HOST:PORT,HOST:PORT?namespace=N&tls-ca=FILE`; all but the name may be
-    /// left out. Nothing is connected before the first use.
+    /// The registry at `etcd://USER:PASSWORD@HOST:PORT,HOST:PORT?namespace=N&tls-ca=FILE`; everything after the name is
+    /// optional. Connects on first use.
     ///
-    /// Without a user in the URL, `ETCD_USERNAME` and `ETCD_PASSWORD` say who we are, if they are set.
+    /// Without a user in the URL, `ETCD_USERNAME` and `ETCD_PASSWORD` set the user.
     ///
     /// # Errors
     /// [`Code::InvalidArgument`](micro_core::Code::InvalidArgument) for a URL that says what etcd does not know.
     pub fn open(url: &Url) -> Result<Self> {
-        let options = Options::of(url, PORT, &[])?;
+        let options = Options::of(url, DEFAULT_PORT, &[])?;
         let user = match (&options.user, &options.token) {
             (None, None) => match env_var("ETCD_USERNAME")? {
                 Some(user) => Some((user, env_var("ETCD_PASSWORD")?.unwrap_or_default())),
@@ -89,12 +90,12 @@ impl Etcd {
             (user, _) => user.clone(),
         };
         options.warn_of_plaintext(user.is_some() || options.token.is_some());
-        let link = Arc::new(Link::new(&options, user)?);
+        let client = Arc::new(Client::new(&options, user)?);
         Ok(Etcd(Remote::new(Server {
             place: options.place(),
             keys: Keys::of(&options.namespace),
-            leases: Leases::new(link.clone()),
-            link,
+            leases: Leases::new(client.clone()),
+            client,
             seen: NewestHeader::new(),
         })))
     }
@@ -104,17 +105,17 @@ impl Server {
     async fn read(&self, service: Option<&str>) -> Result<Vec<Node>, Failure> {
         let whole = self
             .seen
-            .read(&self.link, self.keys.range(service), false)
+            .read(&self.client, self.keys.range(service), false)
             .await?;
         Ok(nodes(&whole.kvs, service).collect())
     }
 
-    /// Where a node may be kept: under its key, and if go-micro registered it, under that which has its names flat.
+    /// The possible keys of a node: its own, and the key that go-micro would use.
     async fn places(&self, node: &Node) -> Result<Vec<Bytes>, Failure> {
         let mut places = vec![self.keys.node(&node.service, &node.id)];
         if let Some(plain) = self.keys.plain(&node.service, &node.id) {
             let range = (plain.clone(), key::after(&plain));
-            let whole = self.seen.read(&self.link, range, false).await?;
+            let whole = self.seen.read(&self.client, range, false).await?;
             if nodes(&whole.kvs, Some(&node.service)).any(|found| found.id == node.id) {
                 places.push(plain);
             }
@@ -125,7 +126,7 @@ impl Server {
     async fn names(&self) -> Result<Vec<String>, Failure> {
         let whole = self
             .seen
-            .read(&self.link, self.keys.range(None), true)
+            .read(&self.client, self.keys.range(None), true)
             .await?;
         let (mut names, mut unclear) = (BTreeSet::new(), BTreeSet::new());
         for kv in &whole.kvs {
@@ -137,7 +138,7 @@ impl Server {
         }
         for directory in unclear {
             let range = self.keys.range(Some(&directory));
-            let whole = self.seen.read(&self.link, range, false).await?;
+            let whole = self.seen.read(&self.client, range, false).await?;
             names.extend(nodes(&whole.kvs, None).map(|node| node.service));
         }
         Ok(names.into_iter().collect())
@@ -166,7 +167,7 @@ impl Driver for Server {
         for place in self.places(node).await? {
             let written = written.as_ref().filter(|_| place == key);
             let lease = written.map_or(0, |record| record.lease);
-            own::delete(&self.link, &place, node, lease).await?;
+            ownership::delete(&self.client, &place, node, lease).await?;
         }
         Ok(())
     }
@@ -186,7 +187,7 @@ impl Driver for Server {
     }
 }
 
-/// The nodes in these records, of one service or of all; what is no record is left out.
+/// The nodes in records of one service or of all. Invalid records are skipped.
 fn nodes<'a>(kvs: &'a [KeyValue], service: Option<&'a str>) -> impl Iterator<Item = Node> + 'a {
     kvs.iter()
         .flat_map(record)
@@ -197,7 +198,7 @@ fn is_of(node: &Node, service: Option<&str>) -> bool {
     service.is_none_or(|service| node.service == service)
 }
 
-/// The nodes of one record, which is one as a rule.
+/// The nodes of one record, usually one.
 fn record(kv: &KeyValue) -> Vec<Node> {
     encoding::decode(&kv.value).unwrap_or_else(|error| {
         let key = String::from_utf8_lossy(&kv.key);

@@ -1,30 +1,30 @@
-//! Reading etcd's store a page at a time.
+//! Paged reads of the store.
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::time::{Duration, timeout};
 
 use super::{
+    client::Client,
     failure::Failure,
     key,
-    link::Link,
     message::{Header, KeyValue, Range},
 };
 
-/// Records in a page: 1 MB or so of usual ones.
-const PAGE: i64 = 500;
-/// Keys in a page, where values are not read.
-const KEYS: i64 = 10_000;
-/// How long the leader's word is waited for before a member without one may answer.
-const LEADER: Duration = Duration::from_millis(2400);
+/// Records in a page, usually about 1 MB.
+const PAGE_SIZE: i64 = 500;
+/// Keys in a page without values.
+const KEYS_PAGE_SIZE: i64 = 10_000;
+/// How long to wait for a consistent read before a member without a leader may respond.
+const LEADER_TIMEOUT: Duration = Duration::from_millis(2400);
 
-/// What is in a range of keys as of one revision.
-pub(super) struct Whole {
+/// The records of a key range at one revision.
+pub(super) struct RangeSnapshot {
     pub(super) header: Header,
     pub(super) kvs: Vec<KeyValue>,
 }
 
-/// The newest that was read, so that a member that has fallen behind is not believed.
+/// The newest header received: data of a member that lags behind is rejected.
 pub(super) struct NewestHeader(Mutex<Header>);
 
 impl NewestHeader {
@@ -32,17 +32,17 @@ impl NewestHeader {
         NewestHeader(Mutex::new(Header::default()))
     }
 
-    /// All of a range, or only its keys.
+    /// Reads a whole range, or only its keys.
     ///
-    /// As the leader has it; where there is none, as the member that is asked has it, unless something newer was
-    /// seen before.
+    /// The read is consistent. Without a leader the member responds with its own data, which must not be older than
+    /// what was read before.
     pub(super) async fn read(
         &self,
-        link: &Link,
+        client: &Client,
         (key, end): (Bytes, Bytes),
         keys_only: bool,
-    ) -> Result<Whole, Failure> {
-        let limit = if keys_only { KEYS } else { PAGE };
+    ) -> Result<RangeSnapshot, Failure> {
+        let limit = if keys_only { KEYS_PAGE_SIZE } else { PAGE_SIZE };
         let mut range = Range {
             key,
             end,
@@ -51,15 +51,15 @@ impl NewestHeader {
             serializable: false,
             keys_only,
         };
-        let mut whole = Whole {
+        let mut whole = RangeSnapshot {
             header: Header::default(),
             kvs: Vec::new(),
         };
         loop {
-            let asked = timeout(LEADER, link.ask(&range)).await;
+            let asked = timeout(LEADER_TIMEOUT, client.ask(&range)).await;
             let late = |_| {
-                link.doubt();
-                Err(Failure::Lost(format!("no answer in {LEADER:?}")))
+                client.doubt();
+                Err(Failure::Lost(format!("no answer in {LEADER_TIMEOUT:?}")))
             };
             let page = match asked.unwrap_or_else(late) {
                 Err(Failure::TooLarge) if range.limit > 1 => {
@@ -67,8 +67,8 @@ impl NewestHeader {
                     continue;
                 }
                 Err(failure) if failure.is_passing() && !range.serializable => {
-                    // Where there is no connection at all, there is nothing else to ask.
-                    if link.now().is_none() {
+                    // Without any connection there is no member to ask.
+                    if client.now().is_none() {
                         return Err(failure);
                     }
                     range.serializable = true;
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_member_that_is_behind_is_not_believed_unless_its_leader_says_so() {
+    fn stale_member_is_rejected_without_a_leader() {
         let seen = NewestHeader::new();
         let at = |cluster, revision| Header { cluster, revision };
         assert!(seen.see(at(1, 7), false).is_ok());

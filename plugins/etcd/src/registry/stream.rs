@@ -1,4 +1,4 @@
-//! One call of etcd's gRPC: a question is sent, answers come until a status ends them.
+//! One gRPC call: sends a request, receives messages until a status ends the call.
 
 use std::{
     future::poll_fn,
@@ -12,18 +12,18 @@ use h2::{RecvStream, SendStream, client::ResponseFuture};
 use http::{HeaderMap, StatusCode};
 use prost::Message;
 
-use super::{failure::Failure, pulse::Open};
-use micro_core::error::Code;
+use super::{failure::Failure, heartbeat::StreamGuard};
+use micro_core::Code;
 
-/// The largest answer that is taken, in bytes. etcd's requests have 1.5 MiB unless configured otherwise.
-const LARGEST: usize = 16 << 20;
-/// What stands in front of a message: whether it is compressed, and its length.
-const PREFIX: usize = 5;
+/// Maximal size of a response in bytes. Requests to etcd are limited to 1.5 MiB by default.
+const MAX_MESSAGE_SIZE: usize = 16 << 20;
+/// Length of the gRPC frame header: the compression flag and the message length.
+const PREFIX_LENGTH: usize = 5;
 
-/// A message as it is sent.
+/// Encodes a message with its frame header.
 pub(super) fn frame(message: &impl Message) -> Bytes {
     let length = message.encoded_len();
-    let mut bytes = BytesMut::with_capacity(PREFIX + length);
+    let mut bytes = BytesMut::with_capacity(PREFIX_LENGTH + length);
     bytes.put_u8(0);
     bytes.put_u32(u32::try_from(length).expect("a record was refused long before"));
     message
@@ -32,13 +32,13 @@ pub(super) fn frame(message: &impl Message) -> Bytes {
     bytes.freeze()
 }
 
-/// The answers of one call; dropped, the call is cancelled.
+/// The responses of one call. Dropping it cancels the call.
 pub(super) struct Stream<A> {
     state: State,
     buffer: BytesMut,
-    /// Kept open, as etcd ends a watch whose asker has no more to say.
+    /// Kept open: etcd ends a watch whose client closes its side.
     _send: SendStream<Bytes>,
-    _open: Option<Open>,
+    _open: Option<StreamGuard>,
     answer: PhantomData<fn() -> A>,
 }
 
@@ -53,7 +53,7 @@ impl<A: Message + Default> Stream<A> {
     pub(super) fn new(
         response: ResponseFuture,
         send: SendStream<Bytes>,
-        open: Option<Open>,
+        open: Option<StreamGuard>,
     ) -> Self {
         Stream {
             state: State::Waiting(response),
@@ -64,12 +64,12 @@ impl<A: Message + Default> Stream<A> {
         }
     }
 
-    /// The next answer, nothing at a good end. Loses nothing when dropped.
+    /// The next response; `None` at a successful end. Cancel safe.
     pub(super) async fn next(&mut self) -> Result<Option<A>, Failure> {
         poll_fn(|cx| self.poll_next(cx)).await
     }
 
-    /// The next answer if it is here already.
+    /// The next response, if it has arrived.
     pub(super) async fn ready(&mut self) -> Option<Result<Option<A>, Failure>> {
         poll_fn(|cx| match self.poll_next(cx) {
             Poll::Ready(answer) => Poll::Ready(Some(answer)),
@@ -127,24 +127,24 @@ impl<A: Message + Default> Stream<A> {
     }
 }
 
-/// The first whole message of a buffer.
+/// Takes the first complete message from a buffer.
 fn take(buffer: &mut BytesMut) -> Result<Option<Bytes>, Failure> {
-    let Some((prefix, rest)) = buffer.split_at_checked(PREFIX) else {
+    let Some((prefix, rest)) = buffer.split_at_checked(PREFIX_LENGTH) else {
         return Ok(None);
     };
     let length = u32::from_be_bytes([prefix[1], prefix[2], prefix[3], prefix[4]]) as usize;
-    if length > LARGEST {
+    if length > MAX_MESSAGE_SIZE {
         return Err(Failure::TooLarge);
     }
     if rest.len() < length {
-        buffer.reserve(length + PREFIX - buffer.len());
+        buffer.reserve(length + PREFIX_LENGTH - buffer.len());
         return Ok(None);
     }
-    buffer.advance(PREFIX);
+    buffer.advance(PREFIX_LENGTH);
     Ok(Some(buffer.split_to(length).freeze()))
 }
 
-/// How a call ended, if these headers say so.
+/// The status of the call, if these headers contain it.
 fn end(headers: &HeaderMap) -> Option<Result<(), Failure>> {
     let status = headers.get("grpc-status")?;
     let number = status.to_str().ok().and_then(|text| text.parse().ok());
@@ -169,7 +169,7 @@ mod tests {
     };
 
     #[test]
-    fn messages_are_cut_out_of_what_arrives_in_pieces() {
+    fn messages_are_decoded_from_partial_frames() {
         let framed = [frame(&KeepAlive { id: 7 }), frame(&KeepAlive { id: 0 })].concat();
         let mut buffer = BytesMut::new();
         let mut found = Vec::new();
@@ -184,14 +184,14 @@ mod tests {
     }
 
     #[test]
-    fn what_says_it_is_too_large_is_not_waited_for() {
+    fn oversized_frame_fails_at_once() {
         let mut buffer = BytesMut::from(&[0, 0xff, 0, 0, 0][..]);
         assert!(matches!(take(&mut buffer), Err(Failure::TooLarge)));
         assert_eq!(Lease::decode(Bytes::new()).unwrap().id, 0);
     }
 
     #[test]
-    fn a_status_that_is_no_number_is_unknown() {
+    fn malformed_status_is_unknown() {
         let mut headers = HeaderMap::new();
         assert!(end(&headers).is_none());
         headers.insert("grpc-status", "0".parse().unwrap());

@@ -10,6 +10,7 @@ use micro_core::{
     selector::{self, Cache, Rng},
     transport::Transport,
 };
+
 use micro_example::{Board, Fanout, First, Server, in_process};
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The codec in its suite.
 
 use micro_core::codec::contract;
+
 use micro_example::Pretty;
 
 #[test]

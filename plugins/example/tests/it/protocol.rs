@@ -1,6 +1,7 @@
 //! The protocol of the port in its suite.
 
 use micro_core::protocols::contract;
+
 use micro_example::Lines;
 
 #[tokio::test]

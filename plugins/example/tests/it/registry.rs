@@ -6,6 +6,7 @@ use micro_core::{
     registry::{Registry, contract},
     url::Url,
 };
+
 use micro_example::{Board, REGISTRY, Server};
 
 #[tokio::test(start_paused = true)]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use micro::{Context, Plugins, Service, Settings, Socket};
+
 use micro_example::{Board, Fanout, First, Lines, Pretty, Server, Zone, stamp};
 
 /// A service over sockets with every plugin but the transport, chosen by name where they have one.
@@ -26,13 +27,13 @@ async fn a_service_is_made_of_all_of_them() {
         .metadata("zone", "west")
         .handle("Greeter.Hello", async |context: Context, name: String| {
             let stamped = context.metadata().get("stamped").unwrap_or("no").to_owned();
-            Ok(format!("Hello {name}, stamped: {stamped}"))
+            Ok::<_, micro::Error>(format!("Hello {name}, stamped: {stamped}"))
         })
         .subscribe("greeted", move |_: Context, name: String| {
             let heard = heard.clone();
             async move {
                 heard.send(name).await.unwrap();
-                Ok(())
+                Ok::<_, micro::Error>(())
             }
         })
         .serve()

@@ -1,6 +1,7 @@
 //! The strategy in its suite.
 
 use micro_core::selector::contract;
+
 use micro_example::First;
 
 #[test]

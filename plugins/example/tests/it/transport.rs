@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use micro_core::transport::{Transport, contract};
+
 use micro_example::in_process;
 
 #[tokio::test]

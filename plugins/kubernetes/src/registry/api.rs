@@ -1,4 +1,4 @@
-//! The API server: what is asked of it, and what its refusals mean.
+//! Requests to the API server, and advice for its errors.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,59 +8,59 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::{
+    config::Config,
     credentials::Credentials,
     object::{Object, Page},
-    place::Place,
 };
 use micro_core::{
-    error::{Code, Error, Result},
+    Code, Error, Result,
     http::client::{Answer, Http, Lines, Request, escape},
 };
 
-/// Objects a page: full pods have about ten kilobytes each.
-const PAGE: usize = 500;
-/// How long a question whether the server is there takes at most; others do not ask meanwhile …
-const ASKED: Duration = Duration::from_secs(5);
-/// … but look again this soon.
-const MOMENT: Duration = Duration::from_millis(300);
-/// After how many seconds the server ends a watch, which then goes on in another.
-pub(super) const WATCH: u64 = 290;
+/// Objects in a page: the object of a pod has about 10 kB.
+const PAGE_SIZE: usize = 500;
+/// Timeout of a liveness probe, which one watch sends for all of a handle.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Interval at which the other watches check the result of the probe.
+const PROBE_POLL_INTERVAL: Duration = Duration::from_millis(300);
+/// Seconds after which the server ends a watch; it continues in a new one.
+pub(super) const WATCH_TIMEOUT_S: u64 = 290;
 
 /// A client of the API server.
 pub(super) struct Api {
     http: Http,
     credentials: Arc<Credentials>,
     namespace: String,
-    pulse: Mutex<Pulse>,
+    heartbeat: Mutex<Heartbeat>,
 }
 
-/// What is known of the server's life, on whichever connection.
+/// The last activity of the server, on any connection.
 #[derive(Default)]
-struct Pulse {
+struct Heartbeat {
     heard: Option<Instant>,
-    /// When it was last asked whether it is there.
+    /// When the last probe was sent.
     asked: Option<Instant>,
-    /// When it did not answer that.
+    /// When a probe failed.
     failed: Option<Instant>,
 }
 
 impl Api {
-    pub(super) fn new(place: &Place) -> Self {
+    pub(super) fn new(config: &Config) -> Self {
         Api {
-            http: Http::new(&place.options),
-            credentials: place.credentials.clone(),
-            namespace: place.namespace.clone(),
-            pulse: Mutex::default(),
+            http: Http::new(&config.options),
+            credentials: config.credentials.clone(),
+            namespace: config.namespace.clone(),
+            heartbeat: Mutex::default(),
         }
     }
 
-    /// All objects at a path, page by page, and the version of the whole.
+    /// Lists all objects at a path, page by page. Returns them and the version of the list.
     pub(super) async fn list(&self, path: &str) -> Result<(Vec<Object>, String)> {
         let (mut objects, mut more) = (Vec::new(), String::new());
         loop {
             let next = match &*more {
-                "" => format!("{path}&limit={PAGE}"),
-                more => format!("{path}&limit={PAGE}&continue={}", escape(more)),
+                "" => format!("{path}&limit={PAGE_SIZE}"),
+                more => format!("{path}&limit={PAGE_SIZE}&continue={}", escape(more)),
             };
             let page: Page = self.ask("list", Request::get(next)).await?.json()?;
             objects.extend(page.items);
@@ -71,18 +71,18 @@ impl Api {
         }
     }
 
-    /// The version that the objects at a path have now.
+    /// The current version of the objects at a path.
     pub(super) async fn version(&self, path: &str) -> Result<String> {
         let request = Request::get(format!("{path}&limit=1"));
         let page: Page = self.ask("list", request).await?.json()?;
         Ok(page.metadata.resource_version)
     }
 
-    /// What changes at a path from a version on, a line each.
+    /// Watches the changes at a path after a version, one a line.
     pub(super) async fn watch(&self, path: &str, version: &str) -> Result<Lines> {
         let version = escape(version);
         let path = format!(
-            "{path}&watch=true&allowWatchBookmarks=true&timeoutSeconds={WATCH}&resourceVersion={version}"
+            "{path}&watch=true&allowWatchBookmarks=true&timeoutSeconds={WATCH_TIMEOUT_S}&resourceVersion={version}"
         );
         let request = Request::get(path);
         let mut lines = self.http.lines(&self.signed(&request)?).await;
@@ -103,22 +103,22 @@ impl Api {
         self.ask("patch", request).await.map(drop)
     }
 
-    /// Whether a server that was silent is there, and for how long that may be believed. It is asked by one watch for
-    /// all of a handle, and only if nothing was heard of it within `silence`: any answer will do.
+    /// Probes a silent server. Returns for how long the result holds. One watch probes for all of a handle, only if
+    /// nothing arrived within `silence`; any response counts.
     ///
-    /// Fails as the question did.
+    /// Fails as the probe did.
     pub(super) async fn is_there(&self, silence: Duration) -> Result<Duration> {
         {
-            let mut pulse = self.pulse.lock();
+            let mut pulse = self.heartbeat.lock();
             let since = |time: Option<Instant>| time.map_or(Duration::MAX, |time| time.elapsed());
             if let Some(left) = silence.checked_sub(since(pulse.heard)) {
-                return Ok(left.max(MOMENT));
+                return Ok(left.max(PROBE_POLL_INTERVAL));
             }
             if since(pulse.failed) < silence {
                 return Err(Error::unavailable("no answer to another of our watches"));
             }
-            if since(pulse.asked) < ASKED {
-                return Ok(MOMENT);
+            if since(pulse.asked) < PROBE_TIMEOUT {
+                return Ok(PROBE_POLL_INTERVAL);
             }
             pulse.asked = Some(Instant::now());
         }
@@ -128,15 +128,15 @@ impl Api {
                 Ok(silence)
             }
             Err(error) => {
-                self.pulse.lock().failed = Some(Instant::now());
+                self.heartbeat.lock().failed = Some(Instant::now());
                 Err(error)
             }
         }
     }
 
-    /// The server was heard.
+    /// Records activity of the server.
     pub(super) fn hear(&self) {
-        let mut pulse = self.pulse.lock();
+        let mut pulse = self.heartbeat.lock();
         pulse.heard = Some(Instant::now());
         pulse.failed = None;
     }
@@ -144,7 +144,7 @@ impl Api {
     async fn ask(&self, verb: &str, request: Request) -> Result<Answer> {
         let mut answer = self.http.ask(&self.signed(&request)?).await?;
         if answer.status.as_u16() == 401 && self.credentials.refused() {
-            // The token was renewed since it was read.
+            // The token file has changed since it was read.
             answer = self.http.ask(&self.signed(&request)?).await?;
         }
         self.hear();
@@ -161,7 +161,7 @@ impl Api {
         })
     }
 
-    /// What a refusal asks of whoever runs the cluster.
+    /// Adds advice to a refusal.
     fn explained(&self, verb: &str, error: Error) -> Error {
         let namespace = &self.namespace;
         match error.code() {

@@ -1,4 +1,4 @@
-//! Who we are to the API server.
+//! Credentials for the API server.
 
 use std::{fs, path::PathBuf, time::Duration};
 
@@ -7,19 +7,19 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use micro_core::{
-    error::{Error, Result},
+    Error, Result,
     http::client::{basic, secret},
 };
 
-/// How long a file is not read again: the cluster renews a token well before it ends.
-const FRESH: Duration = Duration::from_secs(60);
+/// How long a token is cached: the cluster renews tokens well before they expire.
+const TOKEN_CACHE_TIME: Duration = Duration::from_secs(60);
 
-/// A token that was said or is in a file, or a user. Never printed.
+/// A token, a token file or a user. Never printed.
 pub(super) struct Credentials {
     token: Option<String>,
     file: Option<PathBuf>,
     user: Option<(String, String)>,
-    /// Of the file, and when it was read.
+    /// The header from the file, and when it was read.
     kept: Mutex<Option<(Instant, HeaderValue)>>,
 }
 
@@ -37,9 +37,9 @@ impl Credentials {
         }
     }
 
-    /// The value of `authorization`, if there is one to give.
+    /// The value of `authorization`, if there are credentials.
     ///
-    /// Fails with [`Code::FailedPrecondition`](micro_core::Code::FailedPrecondition) for a file that cannot be read.
+    /// Fails with [`Code::FailedPrecondition`](micro_core::Code::FailedPrecondition) if the file cannot be read.
     pub(super) fn header(&self) -> Result<Option<HeaderValue>> {
         if let Some(token) = &self.token {
             return secret(&format!("Bearer {token}")).map(Some);
@@ -53,7 +53,7 @@ impl Credentials {
         let mut kept = self.kept.lock();
         let now = Instant::now();
         if let Some((read, header)) = &*kept
-            && now < *read + FRESH
+            && now < *read + TOKEN_CACHE_TIME
         {
             return Ok(Some(header.clone()));
         }
@@ -67,7 +67,7 @@ impl Credentials {
         Ok(Some(header))
     }
 
-    /// The server does not know us any more. Returns whether the file may say otherwise now.
+    /// The server refused the token. Returns whether the file may have a new one.
     pub(super) fn refused(&self) -> bool {
         self.kept.lock().take().is_some()
     }

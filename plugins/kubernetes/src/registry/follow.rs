@@ -1,4 +1,4 @@
-//! Following what the cluster has: a whole list, then a watch from its version on, again and again.
+//! Follows the objects of the cluster: a list, then watches from its version on.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,51 +8,47 @@ use std::{
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
-    Entry, Server, api,
+    PodEndpoint, Server, api,
     object::{Event, Object},
 };
-use micro_core::{
-    error::{Code, Error, Result},
-    node::Node,
-    registry::remote::Reconciler,
-};
+use micro_core::{Code, Error, Result, node::Node, registry::remote::Reconciler};
 
-/// How long the server may be silent before it is asked whether it is there: by one watch for all of a handle.
-const SILENCE: Duration = Duration::from_secs(8);
-/// How long changes are gathered once there is one …
-const GATHER: Duration = Duration::from_millis(5);
-/// … and at most, if they do not cease.
-const GATHERED: Duration = Duration::from_millis(50);
-/// A watch that ends sooner is followed by a pause, so that a server which does not want any is not pestered.
-const SHORT: Duration = Duration::from_millis(500);
-/// Between two questions for a service that has no watch of its own.
-const TURN: Duration = Duration::from_secs(15);
+/// Silence after which the server is probed, once for all watches of a handle.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(8);
+/// Changes within this time are shown together.
+const BATCH_INTERVAL: Duration = Duration::from_millis(5);
+/// Maximal delay of the first of these changes.
+const MAX_BATCH_TIME: Duration = Duration::from_millis(50);
+/// A watch that ends sooner is followed by a pause, so that a server that ends watches is not overloaded.
+const MIN_WATCH_TIME: Duration = Duration::from_millis(500);
+/// Interval of lists for a service without a watch.
+const POLL_INTERVAL: Duration = Duration::from_secs(15);
 
-/// The nodes of each object.
-struct Feed<'a> {
+/// The nodes of each object of a watch.
+struct ObjectFeed<'a> {
     server: &'a Server,
-    /// The one that is followed, or all.
+    /// The followed service; `None` for all.
     service: Option<&'a str>,
     shown: &'a Reconciler,
-    objects: BTreeMap<String, Vec<Entry>>,
-    /// What has changed since it was last shown.
+    objects: BTreeMap<String, Vec<PodEndpoint>>,
+    /// Services that changed since they were last shown.
     changed: BTreeSet<String>,
-    /// Up to where all changes are known.
+    /// The version of the last change.
     version: String,
 }
 
 /// Why a watch ended.
-enum End {
-    /// The server ends each after a while.
+enum WatchEnd {
+    /// The server ended the watch, as it does regularly.
     Usual,
-    /// What has changed since is not known any more.
+    /// The server does not have the version any more.
     Forgotten,
     Lost(Error),
 }
 
-/// Follows by a watch, until the server is lost.
+/// Follows with watches until the server is lost.
 pub(super) async fn watch(server: &Server, service: Option<&str>, shown: &Reconciler) -> Error {
-    let mut feed = Feed {
+    let mut feed = ObjectFeed {
         server,
         service,
         shown,
@@ -61,7 +57,7 @@ pub(super) async fn watch(server: &Server, service: Option<&str>, shown: &Reconc
         version: String::new(),
     };
     let Some(path) = server.path(service) else {
-        // No object can have that name: it is asked for nothing, and nothing changes.
+        // No object can have this name: nothing to request, nothing changes.
         shown.whole([]);
         return std::future::pending().await;
     };
@@ -71,19 +67,19 @@ pub(super) async fn watch(server: &Server, service: Option<&str>, shown: &Reconc
     loop {
         let begun = Instant::now();
         match feed.changes(&path).await {
-            End::Usual if begun.elapsed() < SHORT => sleep(SHORT).await,
-            End::Usual => {}
-            End::Forgotten => {
+            WatchEnd::Usual if begun.elapsed() < MIN_WATCH_TIME => sleep(MIN_WATCH_TIME).await,
+            WatchEnd::Usual => {}
+            WatchEnd::Forgotten => {
                 if let Err(error) = feed.list(&path).await {
                     return error;
                 }
             }
-            End::Lost(error) => return error,
+            WatchEnd::Lost(error) => return error,
         }
     }
 }
 
-/// Follows by asking again and again, until the server does not answer.
+/// Follows with repeated lists until a list fails.
 pub(super) async fn poll(server: &Server, service: Option<&str>, shown: &Reconciler) -> Error {
     let mut services = BTreeSet::new();
     let mut begun = false;
@@ -104,11 +100,11 @@ pub(super) async fn poll(server: &Server, service: Option<&str>, shown: &Reconci
             ),
             true => show(shown, services.clone(), entries.iter()),
         }
-        sleep(TURN).await;
+        sleep(POLL_INTERVAL).await;
     }
 }
 
-impl Feed<'_> {
+impl ObjectFeed<'_> {
     async fn list(&mut self, path: &str) -> Result<()> {
         let (objects, version) = self.server.api.list(path).await?;
         self.version = version;
@@ -124,36 +120,36 @@ impl Feed<'_> {
         Ok(())
     }
 
-    /// What one watch says until it ends.
-    async fn changes(&mut self, path: &str) -> End {
+    /// Reads one watch until it ends.
+    async fn changes(&mut self, path: &str) -> WatchEnd {
         let mut lines = match self.server.api.watch(path, &self.version).await {
             Ok(lines) => lines,
-            Err(error) => return ending(error),
+            Err(error) => return watch_end(error),
         };
-        // A server that was restarted empty has lower versions, and would be silent until it reaches ours.
+        // A server that was restarted empty has lower versions, and would send nothing until it reaches ours.
         match self.server.api.version(path).await {
-            Ok(version) if is_before(&version, &self.version) => return End::Forgotten,
+            Ok(version) if is_before(&version, &self.version) => return WatchEnd::Forgotten,
             Ok(_) => {}
-            Err(error) => return End::Lost(error),
+            Err(error) => return WatchEnd::Lost(error),
         }
-        // A server that answers, but not here, has lost this connection.
-        let latest = Instant::now() + Duration::from_secs(api::WATCH + 15);
-        let mut patience = SILENCE;
+        // The server responds elsewhere: it has lost this connection.
+        let latest = Instant::now() + Duration::from_secs(api::WATCH_TIMEOUT_S + 15);
+        let mut patience = SILENCE_TIMEOUT;
         loop {
             let mut line = match timeout(patience, lines.next()).await {
                 Ok(line) => line,
-                Err(_) if Instant::now() > latest => return End::Usual,
-                Err(_) => match self.server.api.is_there(SILENCE).await {
+                Err(_) if Instant::now() > latest => return WatchEnd::Usual,
+                Err(_) => match self.server.api.is_there(SILENCE_TIMEOUT).await {
                     Ok(believed) => {
                         patience = believed;
                         continue;
                     }
-                    Err(error) => return End::Lost(error),
+                    Err(error) => return WatchEnd::Lost(error),
                 },
             };
-            patience = SILENCE;
+            patience = SILENCE_TIMEOUT;
             self.server.api.hear();
-            let gathered = Instant::now() + GATHERED;
+            let gathered = Instant::now() + MAX_BATCH_TIME;
             loop {
                 match line {
                     Ok(Some(text)) => {
@@ -163,17 +159,17 @@ impl Feed<'_> {
                     }
                     Ok(None) => {
                         self.show();
-                        return End::Usual;
+                        return WatchEnd::Usual;
                     }
                     Err(error) => {
                         self.show();
-                        return End::Lost(error);
+                        return WatchEnd::Lost(error);
                     }
                 }
                 if Instant::now() > gathered || self.changed.is_empty() {
                     break;
                 }
-                match timeout(GATHER, lines.next()).await {
+                match timeout(BATCH_INTERVAL, lines.next()).await {
                     Ok(next) => line = next,
                     Err(_) => break,
                 }
@@ -182,37 +178,37 @@ impl Feed<'_> {
         }
     }
 
-    /// Notes one event.
-    fn take(&mut self, line: &[u8]) -> std::result::Result<(), End> {
+    /// Applies one event.
+    fn take(&mut self, line: &[u8]) -> std::result::Result<(), WatchEnd> {
         let event: Event = match serde_json::from_slice(line) {
             Ok(event) => event,
             Err(error) => {
                 let what = "a line of its watch is not what was expected";
-                return Err(End::Lost(Error::data_loss(what).with_source(error)));
+                return Err(WatchEnd::Lost(Error::data_loss(what).with_source(error)));
             }
         };
         let object = event.object;
         match &*event.kind {
-            "ERROR" if object.code == 410 => return Err(End::Forgotten),
-            "ERROR" => return Err(End::Lost(Error::unavailable(object.message))),
+            "ERROR" if object.code == 410 => return Err(WatchEnd::Forgotten),
+            "ERROR" => return Err(WatchEnd::Lost(Error::unavailable(object.message))),
             "ADDED" | "MODIFIED" => {
                 let entries = self.entries(&object);
                 self.put(&object.metadata.name, entries);
             }
             "DELETED" => self.put(&object.metadata.name, Vec::new()),
-            // A bookmark says only how far we are.
+            // A bookmark has only a version.
             _ => {}
         }
         self.version = object.metadata.resource_version;
         Ok(())
     }
 
-    fn entries(&self, object: &Object) -> Vec<Entry> {
+    fn entries(&self, object: &Object) -> Vec<PodEndpoint> {
         let entries = self.server.entries(object).into_iter();
         entries.filter(|entry| is_of(entry, self.service)).collect()
     }
 
-    fn put(&mut self, object: &str, entries: Vec<Entry>) {
+    fn put(&mut self, object: &str, entries: Vec<PodEndpoint>) {
         let before = match entries.is_empty() {
             true => self.objects.remove(object),
             false => {
@@ -235,16 +231,16 @@ impl Feed<'_> {
     }
 }
 
-/// Shows these services as the entries have them, in one pass.
+/// Shows these services, in one pass over the entries.
 fn show<'a>(
     shown: &Reconciler,
     services: BTreeSet<String>,
-    entries: impl Iterator<Item = &'a Entry>,
+    entries: impl Iterator<Item = &'a PodEndpoint>,
 ) {
     let empty = |service| (service, (Vec::new(), Vec::new()));
     let mut sets: BTreeMap<String, (Vec<Node>, Vec<Node>)> =
         services.into_iter().map(empty).collect();
-    for Entry { node, is_ready } in entries {
+    for PodEndpoint { node, is_ready } in entries {
         if let Some((ready, unready)) = sets.get_mut(&node.service) {
             let set = if *is_ready { ready } else { unready };
             set.push(node.clone());
@@ -255,11 +251,11 @@ fn show<'a>(
     }
 }
 
-fn is_of(entry: &Entry, service: Option<&str>) -> bool {
+fn is_of(entry: &PodEndpoint, service: Option<&str>) -> bool {
     service.is_none_or(|service| entry.node.service == service)
 }
 
-/// Whether one version is older than another: they are numbers that grow.
+/// Whether a version is older than another: versions are growing numbers.
 fn is_before(one: &str, other: &str) -> bool {
     match (one.parse::<u64>(), other.parse::<u64>()) {
         (Ok(one), Ok(other)) => one < other,
@@ -267,12 +263,12 @@ fn is_before(one: &str, other: &str) -> bool {
     }
 }
 
-/// What a watch that was refused means.
-fn ending(error: Error) -> End {
+/// Maps the error of a refused watch.
+fn watch_end(error: Error) -> WatchEnd {
     match error.code() {
         // 410: the version is too old.
-        Code::OutOfRange => End::Forgotten,
-        _ => End::Lost(error),
+        Code::OutOfRange => WatchEnd::Forgotten,
+        _ => WatchEnd::Lost(error),
     }
 }
 
@@ -280,13 +276,13 @@ fn ending(error: Error) -> End {
 #[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
 mod tests {
     use super::*;
-    use crate::registry::{api::Api, place::Place};
+    use crate::registry::{api::Api, config::Config};
     use micro_core::{registry::view::View, url::Url};
 
     fn server() -> Server {
-        let place = Place::of(&Url::parse("kubernetes://127.0.0.1:1")).unwrap();
+        let config = Config::of(&Url::parse("kubernetes://127.0.0.1:1")).unwrap();
         Server {
-            api: Api::new(&place),
+            api: Api::new(&config),
             place,
             watches: tokio::sync::Semaphore::new(1),
             told: std::sync::Once::new(),
@@ -313,12 +309,12 @@ mod tests {
     }
 
     #[test]
-    fn a_watch_goes_on_from_the_last_version_and_lists_again_when_it_is_too_old() {
+    fn watch_resumes_and_lists_again_if_its_version_is_gone() {
         let (server, shown) = (
             server(),
             Reconciler::new("kubernetes", micro_core::registry::Scope::Machine),
         );
-        let mut feed = Feed {
+        let mut feed = ObjectFeed {
             server: &server,
             service: Some("a"),
             shown: &shown,
@@ -349,9 +345,9 @@ mod tests {
             assert_eq!((&*feed.version, &*ids()), (version, expected), "{line}");
         }
         let old = br#"{"type":"ERROR","object":{"kind":"Status","status":"Failure","message":"too old resource version","code":410}}"#;
-        assert!(matches!(feed.take(old), Err(End::Forgotten)));
+        assert!(matches!(feed.take(old), Err(WatchEnd::Forgotten)));
         let other = br#"{"type":"ERROR","object":{"status":"Failure","message":"no","code":500}}"#;
-        assert!(matches!(feed.take(other), Err(End::Lost(error)) if error.message() == "no"));
-        assert!(matches!(feed.take(b"{"), Err(End::Lost(_))));
+        assert!(matches!(feed.take(other), Err(WatchEnd::Lost(error)) if error.message() == "no"));
+        assert!(matches!(feed.take(b"{"), Err(WatchEnd::Lost(_))));
     }
 }

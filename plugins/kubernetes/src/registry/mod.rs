@@ -1,5 +1,4 @@
-//! A registry that is a Kubernetes cluster: pods that say what they serve, as go-micro's do, or the endpoints of plain
-//! services.
+//! A registry of a Kubernetes cluster: annotated pods, as in go-micro, or the endpoints of plain services.
 //!
 //! ```text
 //! Server ── Api (credentials, pages, errors) ──► the API server
@@ -8,10 +7,10 @@
 //! ```
 
 mod api;
+mod config;
 mod credentials;
 mod follow;
 mod object;
-mod place;
 mod pods;
 mod register;
 mod slices;
@@ -27,22 +26,22 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use api::Api;
+use config::{Config, Source};
 use micro_core::{
-    error::{Error, Result},
+    Error, Result,
     node::Node,
     registry::remote::{AsRemote, Driver, Reconciler, Remote},
     url::Url,
 };
 use object::Object;
-use place::{Kind, Place};
 
 /// Services of one Kubernetes namespace.
 ///
-/// A pod says what it serves in its own labels and annotations, as go-micro's pods do; it is there as long as the pod
-/// runs and is ready, and leaves when the pod is told to end. There is no time to live. With `?kind=endpointslices` the
-/// plain services of the cluster are found instead, by the endpoints that it keeps for them, and nothing is registered.
+/// A pod lists its nodes in its own labels and annotations, as in go-micro. Its nodes exist while the pod runs and is
+/// ready, and leave when it is told to terminate. There is no TTL. With `?kind=endpointslices` the endpoint slices of
+/// plain services are read instead, and nothing is registered.
 ///
-/// Up to 24 services are watched at once; further ones are asked for every 15 s.
+/// Up to 24 services are watched at once; further services are listed every 15 s.
 #[derive(Clone)]
 pub struct Kubernetes(Remote<Server>);
 
@@ -54,29 +53,28 @@ impl AsRemote for Kubernetes {
     }
 }
 
-/// Watches that have a connection each; others take turns with what is left.
-const WATCHES: usize = 24;
+/// Maximal number of watches, each with a connection.
+const MAX_WATCHES: usize = 24;
 
-/// The API server, and which of its objects are nodes.
+/// The driver of a [`Kubernetes`] registry.
 pub struct Server {
     api: Api,
-    place: Place,
+    config: Config,
     watches: Semaphore,
     told: Once,
-    /// What this handle has registered, by service and id: at which address.
+    /// The address of each node of this handle, by service and id.
     registered: Mutex<HashMap<(String, String), String>>,
 }
 
-/// A node as an object of the cluster shows it.
-struct Entry {
+/// A node of an object.
+struct PodEndpoint {
     node: Node,
-    /// Whether it takes requests: an object may be there whose process does not.
+    /// Whether the process takes requests; it may not yet be ready.
     is_ready: bool,
 }
 
 impl Kubernetes {
-    /// The cluster that a URL names: `kubernetes` for the one that this process runs in, or
-    /// `kubernetes:https://HOST:PORT`.
+    /// The cluster of a URL: `kubernetes` for the cluster of this process, or `kubernetes:https://HOST:PORT`.
     ///
     /// - `?namespace=` is the Kubernetes namespace; unsaid that of the pod, or else `default`.
     /// - `?pod=` is the pod that is registered; unsaid, the variable `HOSTNAME`.
@@ -85,17 +83,17 @@ impl Kubernetes {
     /// - `?kind=endpointslices` (or `?endpoint-slices=true`) finds plain services. `?port=` is then the name or number
     ///   of the port that is called, and `?protocol=` what it speaks, where the service does not say.
     ///
-    /// Nothing is connected yet.
+    /// Connects on first use.
     ///
     /// # Errors
     /// [`Code::InvalidArgument`](micro_core::Code::InvalidArgument) for a URL that is not understood, and without an address
     /// outside of a cluster.
     pub fn open(url: &Url) -> Result<Self> {
-        let place = Place::of(url)?;
+        let config = Config::of(url)?;
         Ok(Kubernetes(Remote::new(Server {
-            api: Api::new(&place),
-            place,
-            watches: Semaphore::new(WATCHES),
+            api: Api::new(&config),
+            config,
+            watches: Semaphore::new(MAX_WATCHES),
             told: Once::new(),
             registered: Mutex::default(),
         })))
@@ -103,25 +101,24 @@ impl Kubernetes {
 }
 
 impl Server {
-    /// Where the objects of a service are listed and watched; of all services without one. `None` for a name that no
-    /// object can have.
+    /// The path of the objects of a service, or of all; `None` if no object can have the name.
     fn path(&self, service: Option<&str>) -> Option<String> {
-        let namespace = &self.place.namespace;
-        match &self.place.kind {
-            Kind::Pods => Some(pods::path(namespace, service)),
-            Kind::Slices(_) => slices::path(namespace, service),
+        let namespace = &self.config.namespace;
+        match &self.config.kind {
+            Source::Pods => Some(pods::path(namespace, service)),
+            Source::Slices(_) => slices::path(namespace, service),
         }
     }
 
-    /// The nodes that an object shows.
-    fn entries(&self, object: &Object) -> Vec<Entry> {
-        match &self.place.kind {
-            Kind::Pods => pods::entries(object),
-            Kind::Slices(port) => slices::entries(object, port),
+    /// The nodes of an object.
+    fn entries(&self, object: &Object) -> Vec<PodEndpoint> {
+        match &self.config.kind {
+            Source::Pods => pods::entries(object),
+            Source::Slices(port) => slices::entries(object, port),
         }
     }
 
-    /// All objects of a service, or of all, and the version of the whole.
+    /// Lists the objects of a service, or of all. Returns them and the version of the list.
     async fn objects(&self, service: Option<&str>) -> Result<(Vec<Object>, String)> {
         match self.path(service) {
             Some(path) => self.api.list(&path).await,
@@ -137,19 +134,19 @@ impl Driver for Server {
     }
 
     fn place(&self) -> String {
-        let hosts = self.place.options.hosts.join(",");
-        let namespace = &self.place.namespace;
+        let hosts = self.config.options.hosts.join(",");
+        let namespace = &self.config.namespace;
         format!("{hosts}, namespace `{namespace}`")
     }
 
     fn is_read_only(&self) -> bool {
-        matches!(self.place.kind, Kind::Slices(_))
+        matches!(self.config.kind, Source::Slices(_))
     }
 
     async fn register(&self, node: &Node, _: Option<Duration>) -> Result<()> {
-        match self.place.kind {
-            Kind::Pods => self.put(node).await,
-            Kind::Slices(_) => {
+        match self.config.kind {
+            Source::Pods => self.put(node).await,
+            Source::Slices(_) => {
                 self.told.call_once(|| {
                     tracing::info!(
                         id = node.id,
@@ -162,9 +159,9 @@ impl Driver for Server {
     }
 
     async fn deregister(&self, node: &Node) -> Result<()> {
-        match self.place.kind {
-            Kind::Pods => self.take_out(node).await,
-            Kind::Slices(_) => Ok(()),
+        match self.config.kind {
+            Source::Pods => self.take_out(node).await,
+            Source::Slices(_) => Ok(()),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The parts of Kubernetes' objects that are read here.
+//! The parts of Kubernetes objects that we read.
 
 use std::collections::BTreeMap;
 
@@ -29,16 +29,16 @@ pub(super) struct Event {
     pub(super) object: Object,
 }
 
-/// A pod, an endpoint slice, or the status that tells of an error: what the others have is empty.
+/// A pod, an endpoint slice, or the status of an error; the fields of the others are empty.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Object {
     #[serde(default, deserialize_with = "null_is_default")]
     pub(super) metadata: Metadata,
-    /// Of a pod; text in the status of an error.
+    /// The status of a pod; a text in the status of an error.
     #[serde(default, deserialize_with = "status")]
     pub(super) status: Status,
-    /// Of a slice.
+    /// Of an endpoint slice.
     #[serde(default)]
     pub(super) address_type: String,
     #[serde(default, deserialize_with = "null_is_default")]
@@ -95,7 +95,7 @@ pub(super) struct Endpoint {
     pub(super) target_ref: Option<Target>,
 }
 
-/// What is not said is as usual: ready and not about to end.
+/// Missing conditions have defaults: ready and not terminating.
 #[derive(Default, Deserialize)]
 pub(super) struct Conditions {
     #[serde(default)]
@@ -144,7 +144,7 @@ fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Status, D::Error
     })
 }
 
-/// Whether a text is a label of a domain name as Kubernetes demands it (RFC 1123).
+/// Whether a text is a DNS label (RFC 1123).
 pub(super) fn is_label(text: &str) -> bool {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     (1..=63).contains(&text.len())

@@ -1,4 +1,4 @@
-//! What a pod says of itself, in go-micro's labels and annotations.
+//! The labels and annotations of a pod, as in go-micro.
 //!
 //! | where | key | value |
 //! |---|---|---|
@@ -6,26 +6,26 @@
 //! | label | `micro.mu/selector-SERVICE` | `service` |
 //! | annotation | `micro.mu/service-SERVICE` | the JSON of the service |
 //!
-//! Names have `_` for what a label cannot hold. Ours that are longer than a label may be, or end in another sign than a
-//! letter or digit, are cut and end in a hash; so is the key of a second node of one service in one pod. go-micro can
-//! register neither.
+//! Characters that a label cannot hold become `_`. A name that is longer than a label may be, or ends in another
+//! character than a letter or digit, is cut and ends in a hash. The key of a second node of one service in one pod also
+//! ends in a hash. go-micro registers neither.
 
-use super::{Entry, object::Object};
+use super::{PodEndpoint, object::Object};
 use micro_core::{hash::fnv1a, http::client::escape, node::Node, registry::encoding};
 
-/// What marks a pod that serves something.
+/// The label of pods with services.
 pub(super) const TYPE: &str = "micro.mu/type";
 /// The value of our labels.
 pub(super) const SERVICE: &str = "service";
 const SELECTOR: &str = "micro.mu/selector-";
 const ANNOTATION: &str = "micro.mu/service-";
-/// The longest name of a service that fits a label: 63 signs less `selector-`.
-const LONGEST: usize = 54;
-/// What is left of a name that does not, before a sign and 16 of the hash.
-const CUT: usize = LONGEST - 17;
+/// Maximal length of a service name in a label: 63 characters less `selector-`.
+const MAX_NAME_LENGTH: usize = 54;
+/// Length of a cut name, before a separator and 16 digits of the hash.
+const CUT_NAME_LENGTH: usize = MAX_NAME_LENGTH - 17;
 
-/// Where the pods that serve a service, or anything, are listed and watched. Only pods that run are asked for: the
-/// server says of one that ceases to that it is gone.
+/// The path of the pods of a service, or of all. Only running pods are selected: the server reports a pod as deleted
+/// when it stops running.
 pub(super) fn path(namespace: &str, service: Option<&str>) -> String {
     let label = match service {
         Some(service) => selector(service),
@@ -37,32 +37,32 @@ pub(super) fn path(namespace: &str, service: Option<&str>) -> String {
     )
 }
 
-/// Where one pod is listed, in whatever phase.
+/// The path of one pod, in any phase.
 pub(super) fn path_of(namespace: &str, pod: &str) -> String {
     let (namespace, pod) = (escape(namespace), escape(pod));
     format!("/api/v1/namespaces/{namespace}/pods?fieldSelector=metadata.name%3D{pod}")
 }
 
-/// The label by which the pods of a service are found.
+/// The label of the pods of a service.
 pub(super) fn selector(service: &str) -> String {
     format!("{SELECTOR}{}", fitted(service))
 }
 
-/// The annotation of a service's first node in a pod, the only one that go-micro reads.
+/// The annotation of the first node of a service in a pod, the only one that go-micro reads.
 pub(super) fn annotation(service: &str) -> String {
     format!("{ANNOTATION}{}", fitted(service))
 }
 
-/// The annotation of a further node.
+/// The annotation of another node of the service.
 pub(super) fn annotation_of(node: &Node) -> String {
     let both = format!("{}\0{}", node.service, node.id);
     let hash = fnv1a(&both);
     let mut name = fitted(&node.service);
-    name.truncate(CUT);
+    name.truncate(CUT_NAME_LENGTH);
     format!("{ANNOTATION}{name}.{hash:016x}")
 }
 
-/// The records of a pod with their keys, whether it runs or not; what cannot be read is left out.
+/// The records of a pod and their keys, running or not. Unreadable records are skipped.
 pub(super) fn records(object: &Object) -> impl Iterator<Item = (&str, Vec<Node>)> {
     let annotations = object.metadata.annotations.iter();
     annotations.filter_map(|(key, json)| {
@@ -72,8 +72,8 @@ pub(super) fn records(object: &Object) -> impl Iterator<Item = (&str, Vec<Node>)
     })
 }
 
-/// The nodes of a pod that runs. One that is told to end has none.
-pub(super) fn entries(object: &Object) -> Vec<Entry> {
+/// The nodes of a running pod; none if it is terminating.
+pub(super) fn entries(object: &Object) -> Vec<PodEndpoint> {
     if object.status.phase != "Running" || object.metadata.deletion_timestamp.is_some() {
         return Vec::new();
     }
@@ -82,20 +82,20 @@ pub(super) fn entries(object: &Object) -> Vec<Entry> {
         .into_iter()
         .any(|condition| condition.kind == "Ready" && condition.status == "False");
     let nodes = records(object).flat_map(|(_, nodes)| nodes);
-    nodes.map(|node| Entry { node, is_ready }).collect()
+    nodes.map(|node| PodEndpoint { node, is_ready }).collect()
 }
 
-/// A service's name as part of a label.
+/// The name of a service as part of a label.
 fn fitted(service: &str) -> String {
     let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let name: String = service
         .chars()
         .map(|c| if fits(c) { c } else { '_' })
         .collect();
-    if name.len() <= LONGEST && name.ends_with(|c: char| c.is_ascii_alphanumeric()) {
+    if name.len() <= MAX_NAME_LENGTH && name.ends_with(|c: char| c.is_ascii_alphanumeric()) {
         return name;
     }
-    let cut = &name[..name.len().min(CUT)];
+    let cut = &name[..name.len().min(CUT_NAME_LENGTH)];
     format!("{cut}-{:016x}", fnv1a(service))
 }
 
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_becomes_a_label_as_in_go_micro() {
+    fn names_become_labels_as_in_go_micro() {
         assert_eq!(selector("greeter"), "micro.mu/selector-greeter");
         assert_eq!(
             annotation("go.micro.srv.a"),
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_fits_and_long_ones_stay_apart() {
+    fn long_names_fit_and_stay_distinct() {
         let long = "n".repeat(300);
         let names = [
             format!("{long}1"),
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_of_go_micro_is_read() {
+    fn pod_of_go_micro_is_read() {
         let pod = |phase: &str, more: &str| {
             let json = format!(
                 r#"{{"metadata":{{"name":"greeter-7d","labels":{{"micro.mu/type":"service"}},
@@ -158,7 +158,7 @@ mod tests {
             ("1.0.0", "mucp")
         );
         assert!(super::entries(&pod("Failed", "")).is_empty());
-        let ending = r#","deletionTimestamp":"2026-01-01T00:00:00Z""#;
-        assert!(super::entries(&pod("Running", ending)).is_empty());
+        let watch_end = r#","deletionTimestamp":"2026-01-01T00:00:00Z""#;
+        assert!(super::entries(&pod("Running", watch_end)).is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! Writing a node into a pod's labels and annotations, and taking it out.
+//! Writes nodes into the labels and annotations of a pod, and removes them.
 
 use std::collections::BTreeMap;
 
@@ -6,15 +6,15 @@ use serde::Serialize;
 
 use super::{Server, object::Object, pods};
 use micro_core::{
-    error::{Code, Error, Result},
+    Code, Error, Result,
     node::Node,
     registry::{encoding, id_in_use, is_another},
 };
 
-/// How often a pod is read again that others change at the same time: its kubelet does so at its start.
-const TRIES: u32 = 10;
+/// Attempts at a patch while others change the pod, as its kubelet does at start.
+const MAX_ATTEMPTS: u32 = 10;
 
-/// What is merged into a pod; `None` takes an entry out.
+/// A merge patch for a pod; `None` removes an entry.
 #[derive(Serialize)]
 struct Patch {
     metadata: Change,
@@ -23,25 +23,25 @@ struct Patch {
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Change {
-    /// The pod must not have changed since it was read.
+    /// The version of the pod that was read: the patch fails if the pod has changed.
     resource_version: String,
     labels: BTreeMap<String, Option<&'static str>>,
     annotations: BTreeMap<String, Option<String>>,
 }
 
 impl Server {
-    /// Writes a node into our pod. A pod that has it already is not written again.
+    /// Writes a node into our pod, unless the pod has it already.
     pub(super) async fn put(&self, node: &Node) -> Result<()> {
-        let pod = self.place.pod.as_deref().ok_or_else(|| {
+        let pod = self.config.pod.as_deref().ok_or_else(|| {
             Error::invalid_argument(
                 "it is not known which pod this is: name it with `?pod=`, or in the variable `HOSTNAME`",
             )
         })?;
         let key = (node.service.clone(), node.id.clone());
         let is_renewal = self.registered.lock().get(&key) == Some(&node.address);
-        for _ in 0..TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             let object = self.pod(pod).await?.ok_or_else(|| {
-                let namespace = &self.place.namespace;
+                let namespace = &self.config.namespace;
                 Error::failed_precondition(format!(
                     "pod `{pod}` is not in namespace `{namespace}`; name ours with `?pod=` and `?namespace=`"
                 ))
@@ -61,17 +61,17 @@ impl Server {
         Err(busy(pod))
     }
 
-    /// Takes a node out of our pod, or out of whichever has it.
+    /// Removes a node from our pod, or from the pod that has it.
     pub(super) async fn take_out(&self, node: &Node) -> Result<()> {
         let key = (node.service.clone(), node.id.clone());
         self.registered.lock().remove(&key);
-        if let Some(pod) = &self.place.pod
+        if let Some(pod) = &self.config.pod
             && let Some(object) = self.pod(pod).await?
             && has(&object, node)
         {
             return self.take_out_of(object, node).await;
         }
-        let label = pods::path(&self.place.namespace, Some(&node.service));
+        let label = pods::path(&self.config.namespace, Some(&node.service));
         let (objects, _) = self.api.list(&label).await?;
         for object in objects.into_iter().filter(|object| has(object, node)) {
             self.take_out_of(object, node).await?;
@@ -81,7 +81,7 @@ impl Server {
 
     async fn take_out_of(&self, mut object: Object, node: &Node) -> Result<()> {
         let pod = object.metadata.name.clone();
-        for _ in 0..TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             let Some(change) = removal(&object, node) else {
                 return Ok(());
             };
@@ -97,12 +97,12 @@ impl Server {
     }
 
     async fn pod(&self, name: &str) -> Result<Option<Object>> {
-        let path = pods::path_of(&self.place.namespace, name);
+        let path = pods::path_of(&self.config.namespace, name);
         let (mut objects, _) = self.api.list(&path).await?;
         Ok(objects.pop())
     }
 
-    /// Whether a pod could be changed: not if somebody else did meanwhile.
+    /// Patches a pod. Returns `false` if it was changed meanwhile.
     async fn changed(&self, object: &Object, mut change: Change) -> Result<bool> {
         change.resource_version = object.metadata.resource_version.clone();
         let patch = Patch { metadata: change };
@@ -114,14 +114,14 @@ impl Server {
     }
 }
 
-/// What a pod lacks to have this node.
+/// The patch that adds a node to a pod, if any is needed.
 fn addition(object: &Object, node: &Node) -> Option<Change> {
     let plain = pods::annotation(&node.service);
     let mut held =
         pods::records(object).filter(|(_, nodes)| nodes.iter().any(|n| is_same(n, node)));
     let key = match held.next() {
         Some((key, _)) => key.to_owned(),
-        // What cannot be read is overwritten: go-micro would stumble over it.
+        // An unreadable record is overwritten: go-micro would fail on it.
         None if pods::records(object).any(|(key, _)| key == plain) => pods::annotation_of(node),
         None => plain,
     };
@@ -147,7 +147,7 @@ fn addition(object: &Object, node: &Node) -> Option<Change> {
     })
 }
 
-/// What a pod has too much without this node; its service's label only with the last node of it.
+/// The patch that removes a node. The label of the service goes with its last node.
 fn removal(object: &Object, node: &Node) -> Option<Change> {
     let mut change = Change::default();
     let mut is_last = true;
@@ -172,7 +172,7 @@ fn has(object: &Object, node: &Node) -> bool {
     pods::records(object).any(|(_, nodes)| nodes.iter().any(|n| is_own(n, node)))
 }
 
-/// The address of another instance that a pod has under the id of a node.
+/// The address of another instance with the id of a node in a pod.
 fn another(object: &Object, node: &Node) -> Option<String> {
     let mut nodes = pods::records(object).flat_map(|(_, nodes)| nodes);
     let other = nodes.find(|n| is_same(n, node) && !is_own(n, node))?;
@@ -189,6 +189,6 @@ fn is_same(one: &Node, other: &Node) -> bool {
 
 fn busy(pod: &str) -> Error {
     Error::unavailable(format!(
-        "pod `{pod}` was changed by others {TRIES} times meanwhile"
+        "pod `{pod}` was changed by others {MAX_ATTEMPTS} times meanwhile"
     ))
 }

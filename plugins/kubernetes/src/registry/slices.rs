@@ -1,25 +1,25 @@
-//! The endpoints of plain services, which the cluster itself keeps in slices.
+//! The endpoint slices of plain services.
 
 use super::{
-    Entry,
+    PodEndpoint,
     object::{self, Object, is_label},
 };
 use micro_core::{http::client::escape, node::Node};
 
-/// The label that names a slice's service.
+/// The label with the service of a slice.
 const SERVICE: &str = "kubernetes.io/service-name";
-/// Names of ports that are called where none is said, and all of those that there are, have more than one.
-const USUAL: [&str; 3] = ["grpc", "http", "micro"];
+/// Names of ports that are preferred if none is configured and a service has several.
+const USUAL_PORT_NAMES: [&str; 3] = ["grpc", "http", "micro"];
 
-/// Which port of a service is called, and how, where the service does not say.
+/// The port to call, and its protocol unless the service sets one.
 pub(super) struct Port {
-    /// Its name or number.
+    /// Name or number.
     pub(super) port: Option<String>,
-    /// What is spoken, as in a node's metadata.
+    /// The protocol, as in the metadata of a node.
     pub(super) protocol: Option<String>,
 }
 
-/// Where the slices of a service, or of all, are listed and watched; `None` for a name that no service can have.
+/// The path of the slices of a service, or of all; `None` if no service can have the name.
 pub(super) fn path(namespace: &str, service: Option<&str>) -> Option<String> {
     let namespace = escape(namespace);
     let selector = match service {
@@ -32,8 +32,8 @@ pub(super) fn path(namespace: &str, service: Option<&str>) -> Option<String> {
     ))
 }
 
-/// The nodes of a slice. An endpoint that is about to end is none.
-pub(super) fn entries(slice: &Object, said: &Port) -> Vec<Entry> {
+/// The nodes of a slice, without terminating endpoints.
+pub(super) fn entries(slice: &Object, said: &Port) -> Vec<PodEndpoint> {
     let Some(service) = slice.metadata.labels.get(SERVICE) else {
         return Vec::new();
     };
@@ -53,7 +53,7 @@ pub(super) fn entries(slice: &Object, said: &Port) -> Vec<Entry> {
             true => format!("[{address}]:{number}"),
             false => format!("{address}:{number}"),
         };
-        // A pod with addresses of both families is in two slices, and is one node.
+        // A pod with IPv4 and IPv6 addresses is in two slices, but is one node.
         let id = match &endpoint.target_ref {
             Some(target) if !target.name.is_empty() => target.name.clone(),
             _ => format!("{service}-{address}"),
@@ -64,12 +64,12 @@ pub(super) fn entries(slice: &Object, said: &Port) -> Vec<Entry> {
             node.metadata_mut().insert("zone".into(), zone.clone());
         }
         let is_ready = conditions.ready != Some(false);
-        entries.push(Entry { node, is_ready });
+        entries.push(PodEndpoint { node, is_ready });
     }
     entries
 }
 
-/// The port that is called, with the metadata that says how.
+/// The port to call, and the metadata for its protocol.
 fn port(ports: &[object::Port], said: &Port) -> Option<(u16, Vec<(String, String)>)> {
     let is_tcp = |port: &&object::Port| port.protocol.as_deref().unwrap_or("TCP") == "TCP";
     let ports: Vec<_> = ports.iter().filter(is_tcp).collect();
@@ -83,7 +83,10 @@ fn port(ports: &[object::Port], said: &Port) -> Option<(u16, Vec<(String, String
             Err(_) => named(text),
         },
         None if ports.len() == 1 => ports.first(),
-        None => USUAL.iter().find_map(|name| named(name)).or(ports.first()),
+        None => USUAL_PORT_NAMES
+            .iter()
+            .find_map(|name| named(name))
+            .or(ports.first()),
     }?;
     let metadata = match &said.protocol {
         Some(protocol) => vec![("protocol".to_owned(), protocol.clone())],
@@ -97,7 +100,7 @@ fn port(ports: &[object::Port], said: &Port) -> Option<(u16, Vec<(String, String
         .map(|port| (port, metadata))
 }
 
-/// What `appProtocol`, or else the port's name, says of how a node is spoken to; nothing where it is one of ours.
+/// The metadata for `appProtocol` or the name of the port; empty for our own protocol.
 fn spoken(text: &str) -> Vec<(String, String)> {
     let protocols = |name: &str| vec![("protocols".to_owned(), name.to_owned())];
     let first = text.split('-').next().unwrap_or_default();
@@ -134,7 +137,7 @@ mod tests {
             protocol: protocol.map(str::to_owned),
         };
         let slice = serde_json::from_str(SLICE).unwrap();
-        let shown = |entry: Entry| {
+        let shown = |entry: PodEndpoint| {
             let node = entry.node;
             let (id, address, metadata) = (node.id, node.address, node.metadata);
             format!("{id} {address} {metadata:?} {}", entry.is_ready)
@@ -143,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn endpoints_are_nodes_but_for_those_about_to_end() {
+    fn terminating_endpoints_are_not_nodes() {
         assert_eq!(
             nodes(None, None),
             [
@@ -155,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_is_chosen_by_name_or_number_and_says_what_it_speaks() {
+    fn port_is_chosen_by_name_or_number_and_sets_the_protocol() {
         let first = |port, protocol| nodes(port, protocol).into_iter().next().unwrap_or_default();
         let rpc = r#"users-a 10.2.0.1:7000 {"protocols": "grpc", "zone": "west"} true"#;
         assert_eq!(first(Some("rpc"), None), rpc);
@@ -166,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_can_be_a_services_name_is_asked_for() {
+    fn only_valid_service_names_are_queried() {
         let path = path("prod", Some("users")).unwrap();
         assert!(
             path.ends_with("?labelSelector=kubernetes.io%2Fservice-name%3Dusers"),

@@ -1,11 +1,11 @@
 //! What go-micro sent, read.
 
 use super::{
-    entry::{self, Heard},
+    entry::{self, Announcement},
     message::{Data, Message, PTR, Question},
 };
 
-const NEW: &str = include_str!("../../../../interop/captures/v6-registry-mdns.txt");
+const NEW_NODE_PERIOD: &str = include_str!("../../../../interop/captures/v6-registry-mdns.txt");
 const OLD: &str = include_str!("../../../../interop/captures/2016-05-registry-mdns.txt");
 
 /// The datagrams of a capture, with what the line before says of each.
@@ -43,7 +43,7 @@ fn unescape(text: &str) -> Vec<u8> {
 }
 
 /// The one node that a message tells of.
-fn heard(message: &Message, domain: &str) -> Heard {
+fn heard(message: &Message, domain: &str) -> Announcement {
     let (mut nodes, services) = entry::read(&message.records, domain);
     assert!(services.is_empty());
     assert_eq!(nodes.len(), 1);
@@ -97,11 +97,11 @@ fn check(capture: &str, domain: &str, echoes: bool) {
 }
 
 #[test]
-fn what_v6_sent_is_read() {
-    check(NEW, "micro", true);
+fn messages_of_v6_are_read() {
+    check(NEW_NODE_PERIOD, "micro", true);
 }
 
 #[test]
-fn what_the_first_version_sent_is_read() {
+fn messages_of_the_first_version_are_read() {
     check(OLD, "local", false);
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::message::{Data, Record, fits};
 use micro_core::{
-    error::{Error, Result},
+    Error, Result,
     hash::fnv1a,
     node::{Endpoint, Node, null_is_empty},
 };
@@ -21,9 +21,9 @@ const SERVICES: &str = "_services";
 /// The port that go-micro lists them with.
 const LIST_PORT: u16 = 9999;
 /// What one text may unpack to.
-const MOST_TEXT: u64 = 1 << 20;
+const MAX_TEXT_SIZE: u64 = 1 << 20;
 /// What one record may hold.
-const MOST_DATA: usize = 60_000;
+const MAX_RECORD_SIZE: usize = 60_000;
 
 /// What go-micro says of a node beside its address, under its names; `Id` and `Address` are ours, where
 /// records of DNS cannot say them.
@@ -47,7 +47,7 @@ struct Text {
 
 /// A node that was heard of.
 #[derive(Debug)]
-pub(super) struct Heard {
+pub(super) struct Announcement {
     pub(super) node: Node,
     /// Seconds; 0 says that it is gone.
     pub(super) ttl: u32,
@@ -115,10 +115,10 @@ pub(super) fn records(node: &Node, domain: &str, ttl: u32, dismissed: bool) -> R
         dismissed,
     };
     let text = pack(&text);
-    if text.len() > MOST_DATA {
+    if text.len() > MAX_RECORD_SIZE {
         let (id, long) = (&node.id, text.len());
         return Err(Error::invalid_argument(format!(
-            "the record of node `{id}` takes {long} bytes, of which registry `mdns` can tell {MOST_DATA}; it needs less \
+            "the record of node `{id}` takes {long} bytes, of which registry `mdns` can tell {MAX_RECORD_SIZE}; it needs less \
              metadata or fewer endpoints"
         )));
     }
@@ -174,7 +174,7 @@ pub(super) fn listing(service: &str, domain: &str, ttl: u32) -> Vec<Record> {
 }
 
 /// The nodes that records tell of, and the services that they list in a domain.
-pub(super) fn read(records: &[Record], domain: &str) -> (Vec<Heard>, Vec<String>) {
+pub(super) fn read(records: &[Record], domain: &str) -> (Vec<Announcement>, Vec<String>) {
     let (mut nodes, mut services) = (Vec::new(), Vec::new());
     let plain_list = format!(".{}", list_name(domain, false));
     let odd_list = format!(".{}", list_name(domain, true));
@@ -194,7 +194,7 @@ pub(super) fn read(records: &[Record], domain: &str) -> (Vec<Heard>, Vec<String>
     (nodes, services)
 }
 
-fn node(of: &Record, text: Text, records: &[Record], domain: &str) -> Option<Heard> {
+fn node(of: &Record, text: Text, records: &[Record], domain: &str) -> Option<Announcement> {
     let id = match text.id {
         Some(id) => id,
         None => {
@@ -210,7 +210,7 @@ fn node(of: &Record, text: Text, records: &[Record], domain: &str) -> Option<Hea
         .with_version(text.version)
         .with_endpoints(text.endpoints);
     node.metadata = text.metadata.into();
-    Some(Heard {
+    Some(Announcement {
         ttl: of.ttl,
         dismissed: text.dismissed,
         node,
@@ -253,7 +253,7 @@ fn unpack(text: &[u8]) -> Option<Text> {
     let packed = packed.filter(|packed| !packed.is_empty())?;
     let mut json = Vec::new();
     let unpacked = ZlibDecoder::new(&*packed)
-        .take(MOST_TEXT)
+        .take(MAX_TEXT_SIZE)
         .read_to_end(&mut json);
     unpacked.ok()?;
     serde_json::from_slice(&json).ok()
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_comes_back_as_it_was() {
+    fn node_round_trips_through_records() {
         let hello = Endpoint::new("Greeter.Hello");
         for address in [
             "127.0.0.1:4000",
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn services_are_listed_by_any_name() {
+    fn services_with_any_name_are_listed() {
         for service in ["greeter", "a..b ü", &"n".repeat(300)] {
             let (nodes, services) = read(&listing(service, "micro", 120), "micro");
             assert!(nodes.is_empty());
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_without_an_address_is_none() {
+    fn node_without_an_address_is_ignored() {
         let node = Node::new("greeter", "greeter-1", "127.0.0.1:4000");
         let mut records = records(&node, "micro", 120, false).unwrap();
         records.retain(|record| !matches!(record.data, Data::Address(_)));
@@ -311,14 +311,14 @@ mod tests {
     }
 
     #[test]
-    fn damaged_text_is_nothing() {
+    fn damaged_text_is_ignored() {
         for text in ["", "7", "zz", "00", "789c", "78"] {
             assert!(unpack(text.as_bytes()).is_none(), "{text}");
         }
     }
 
     #[test]
-    fn a_record_too_large_is_refused_with_a_way_out() {
+    fn oversized_record_is_refused_with_advice() {
         let mut node = Node::new("greeter", "greeter-1", "127.0.0.1:4000");
         for number in 0..20_000_u64 {
             let value = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);

@@ -51,7 +51,7 @@ mod tests {
     use std::{fs, path::PathBuf};
 
     #[test]
-    fn every_message_of_the_corpus_is_read_whole_cut_and_damaged() {
+    fn corpus_is_read_whole_truncated_and_damaged() {
         let corpus = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/mdns");
         for file in fs::read_dir(corpus).expect("the corpus is there") {
             let path = file.expect("it can be read").path();

@@ -10,19 +10,19 @@ pub(super) const SRV: u16 = 33;
 /// A question for records of every kind.
 pub(super) const ANY: u16 = 255;
 
-const INTERNET: u16 = 1;
+const CLASS_IN: u16 = 1;
 /// Of a question's class: an answer to the asker alone is welcome (RFC 6762, section 5.4).
-const UNICAST: u16 = 1 << 15;
+const UNICAST_BIT: u16 = 1 << 15;
 /// A response that comes from whoever knows.
-const RESPONSE: u16 = 0x8400;
+const RESPONSE_FLAGS: u16 = 0x8400;
 /// The longest name, in bytes.
-const LONGEST: usize = 253;
+const MAX_NAME_LENGTH: usize = 253;
 /// Pointers that are followed in one name.
-const MOST_POINTERS: usize = 16;
+const MAX_POINTERS: usize = 16;
 /// The limit of questions in one message; a message with more is refused. A packet of Ethernet has room for fewer.
 const MAX_QUESTIONS: u16 = 128;
 /// Records that are read of one message.
-const MOST_RECORDS: usize = 1024;
+const MAX_RECORDS: usize = 1024;
 
 /// A query or a response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub(super) enum Data {
 /// Whether a name may stand in a message, and means the same to go-micro, which escapes the rest.
 pub(super) fn fits(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_graphic() && !b"'@;()\"\\".contains(&byte);
-    name.len() <= LONGEST
+    name.len() <= MAX_NAME_LENGTH
         && name
             .split('.')
             .all(|label| (1..=63).contains(&label.len()) && label.bytes().all(plain))
@@ -84,13 +84,13 @@ impl Message {
         let mut out = Vec::with_capacity(512);
         let count = |many: usize| u16::try_from(many).unwrap_or(u16::MAX).to_be_bytes();
         out.extend([0, 0]);
-        out.extend(if self.response { RESPONSE } else { 0 }.to_be_bytes());
+        out.extend(if self.response { RESPONSE_FLAGS } else { 0 }.to_be_bytes());
         out.extend(count(self.questions.len()));
         out.extend(count(self.records.len()));
         out.extend([0; 4]);
         for question in &self.questions {
             write_name(&question.name, &mut out);
-            let class = INTERNET | if question.unicast { UNICAST } else { 0 };
+            let class = CLASS_IN | if question.unicast { UNICAST_BIT } else { 0 };
             out.extend([question.kind.to_be_bytes(), class.to_be_bytes()].concat());
         }
         for record in &self.records {
@@ -125,10 +125,10 @@ impl Message {
             message.questions.push(Question {
                 name,
                 kind,
-                unicast: class & UNICAST != 0,
+                unicast: class & UNICAST_BIT != 0,
             });
         }
-        for _ in 0..records.min(MOST_RECORDS) {
+        for _ in 0..records.min(MAX_RECORDS) {
             message.records.extend(reader.record()?);
         }
         Some(message)
@@ -167,7 +167,7 @@ impl Record {
             }
         };
         write_name(&self.name, out);
-        out.extend([kind.to_be_bytes(), INTERNET.to_be_bytes()].concat());
+        out.extend([kind.to_be_bytes(), CLASS_IN.to_be_bytes()].concat());
         out.extend(self.ttl.to_be_bytes());
         // `entry` sees to it that a record is no longer.
         out.extend(u16::try_from(data.len()).unwrap_or(u16::MAX).to_be_bytes());
@@ -222,7 +222,7 @@ impl<'a> Reader<'a> {
                 0xc0.. => {
                     let low = *self.take(1)?.first()?;
                     pointers += 1;
-                    if pointers > MOST_POINTERS {
+                    if pointers > MAX_POINTERS {
                         return None;
                     }
                     after.get_or_insert(self.at);
@@ -230,7 +230,7 @@ impl<'a> Reader<'a> {
                 }
                 _ => return None,
             }
-            if name.len() > LONGEST {
+            if name.len() > MAX_NAME_LENGTH {
                 return None;
             }
         }
@@ -307,13 +307,13 @@ mod tests {
     }
 
     #[test]
-    fn a_message_comes_back_as_it_was() {
+    fn message_round_trips() {
         let message = every_kind();
         assert_eq!(Message::read(&message.write()), Some(message));
     }
 
     #[test]
-    fn what_is_cut_off_or_points_in_circles_is_no_message() {
+    fn truncated_or_circular_message_is_rejected() {
         let bytes = every_kind().write();
         for end in 0..bytes.len() {
             assert_eq!(Message::read(&bytes[..end]), None, "{end}");
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_with_too_many_questions_is_none() {
+    fn message_with_too_many_questions_is_rejected() {
         let asking = |count: u16| {
             let mut bytes = [&[0; 4][..], &count.to_be_bytes(), &[0; 6]].concat();
             bytes.extend((0..count).flat_map(|_| *b"\x01a\0\0\x0c\0\x01"));
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_goes_on_where_it_points() {
+    fn compressed_name_is_read() {
         let pointing =
             b"\0\0\0\0\0\x02\0\0\0\0\0\0\x01a\x05micro\0\0\x0c\0\x01\x01b\xc0\x0e\0\x0c\x80\x01";
         let message = Message::read(pointing).unwrap();
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn names_fit_that_dns_and_go_micro_take_as_they_are() {
+    fn plain_names_fit_and_others_do_not() {
         assert!(fits("greeter-1.greeter.micro") && fits("topic:a/b"));
         let long = "n".repeat(64);
         for odd in ["", "a..b", "ünï", "a b", "a\\b", &long, &"n.".repeat(200)] {

@@ -24,7 +24,7 @@ use tokio::{
 };
 
 use micro_core::{
-    error::{Error, Result},
+    Error, Result,
     node::Node,
     registry::{
         Registry, Scope, Updates, validation,
@@ -36,7 +36,7 @@ use sockets::Sockets;
 use task::Shared;
 
 /// How long answers are waited for: go-micro's.
-const WINDOW: Duration = Duration::from_millis(100);
+const ANSWER_WINDOW: Duration = Duration::from_millis(100);
 
 /// The services of one network, without a server: each process answers for its own nodes by multicast DNS.
 ///
@@ -111,7 +111,7 @@ impl Mdns {
         let shared = Shared {
             domains: domains.collect(),
             state: Mutex::default(),
-            sooner: tokio::sync::Notify::new(),
+            work_added: tokio::sync::Notify::new(),
         };
         Mdns(Arc::new(Inner {
             shared: Arc::new(shared),
@@ -169,12 +169,12 @@ impl Drop for Inner {
 }
 
 /// That something is watched, as long as this lives.
-struct Wanted {
+struct WatchGuard {
     inner: Arc<Inner>,
     service: Option<String>,
 }
 
-impl Drop for Wanted {
+impl Drop for WatchGuard {
     fn drop(&mut self) {
         self.inner
             .shared
@@ -207,7 +207,7 @@ impl Registry for Mdns {
         if let Some(seconds) = due {
             shared.announce(&sockets, node, seconds, false)?;
         }
-        shared.sooner.notify_one();
+        shared.work_added.notify_one();
         Ok(())
     }
 
@@ -223,21 +223,21 @@ impl Registry for Mdns {
     async fn get(&self, service: &str) -> Result<Vec<Node>> {
         let sockets = self.0.sockets()?;
         self.0.shared.ask(&sockets, service);
-        sleep(WINDOW).await;
+        sleep(ANSWER_WINDOW).await;
         Ok(self.0.shared.state.lock().nodes(service))
     }
 
     async fn list(&self) -> Result<Vec<String>> {
         let (sockets, since) = (self.0.sockets()?, Instant::now());
         self.0.shared.list(&sockets);
-        sleep(WINDOW).await;
+        sleep(ANSWER_WINDOW).await;
         Ok(self.0.shared.state.lock().services(since))
     }
 
     async fn watch(&self, service: Option<&str>) -> Result<Updates> {
         let (sockets, shared) = (self.0.sockets()?, &self.0.shared);
         shared.state.lock().want(service);
-        let wanted = Wanted {
+        let wanted = WatchGuard {
             inner: self.0.clone(),
             service: service.map(str::to_owned),
         };
@@ -247,7 +247,7 @@ impl Registry for Mdns {
             None => shared.list(&sockets),
         }
         // So that what is there is said first, and not that there is nothing.
-        sleep(WINDOW).await;
+        sleep(ANSWER_WINDOW).await;
         view.mark_changed();
         let state = (wanted, view, WatchCursor::new(service));
         Ok(updates(

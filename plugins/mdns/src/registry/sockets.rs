@@ -16,7 +16,7 @@ pub(super) const PORT: u16 = 5353;
 const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
 const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xfb);
 /// The longest datagram there is.
-const LONGEST: usize = 65_536;
+const MAX_DATAGRAM_SIZE: usize = 65_536;
 
 /// One to hear the group by and answer from, and one to ask from; of each protocol that there is.
 ///
@@ -41,11 +41,11 @@ struct Interfaces {
 
 /// What a message is sent from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum From {
+pub(super) enum Source {
     /// The group's port, as what is known must be.
-    Group,
+    GroupPort,
     /// One of its own, to which answers come.
-    Own,
+    OwnPort,
 }
 
 impl Sockets {
@@ -99,7 +99,7 @@ impl Sockets {
     }
 
     /// Sends to everyone, on every interface; one that cannot is passed over, as others may.
-    pub(super) fn tell(&self, from: From, bytes: &[u8]) {
+    pub(super) fn multicast(&self, from: Source, bytes: &[u8]) {
         let interfaces = self.interfaces.lock();
         if let Some(pair) = &self.v4 {
             let socket = SockRef::from(pair.socket(from));
@@ -124,7 +124,7 @@ impl Sockets {
     /// Answers one who asked, as everyone else does not need to know; all of them, where that is how it asked.
     pub(super) fn answer(&self, to: SocketAddr, alone: bool, bytes: &[u8]) {
         if to.port() == PORT && !alone {
-            return self.tell(From::Group, bytes);
+            return self.multicast(Source::GroupPort, bytes);
         }
         let pair = match to.ip() {
             IpAddr::V4(_) => &self.v4,
@@ -137,8 +137,8 @@ impl Sockets {
     }
 
     /// The next datagram, and who sent it.
-    pub(super) async fn hear(&self, buffer: &mut Vec<u8>) -> io::Result<SocketAddr> {
-        buffer.resize(LONGEST, 0);
+    pub(super) async fn receive(&self, buffer: &mut Vec<u8>) -> io::Result<SocketAddr> {
+        buffer.resize(MAX_DATAGRAM_SIZE, 0);
         loop {
             // Of those that are ready each is read in its turn.
             let socket: &UdpSocket = tokio::select! {
@@ -158,10 +158,10 @@ impl Sockets {
 }
 
 impl Pair {
-    fn socket(&self, from: From) -> &UdpSocket {
+    fn socket(&self, from: Source) -> &UdpSocket {
         match from {
-            From::Group => &self.group,
-            From::Own => &self.asking,
+            Source::GroupPort => &self.group,
+            Source::OwnPort => &self.asking,
         }
     }
 }

@@ -8,9 +8,9 @@ use std::{
 
 use tokio::{sync::watch, time::Instant};
 
-use super::entry::Heard;
+use super::entry::Announcement;
 use micro_core::{
-    error::Result,
+    Result,
     node::Node,
     registry::{
         id_in_use, is_another,
@@ -19,23 +19,23 @@ use micro_core::{
 };
 
 /// For how many seconds what is said holds, at most: go-micro's.
-const LONGEST: u64 = 120;
+const MAX_TTL_S: u64 = 120;
 /// How often watched services are asked for again, and interfaces looked for.
-const ROUND: Duration = Duration::from_secs(30);
+const ROUND_INTERVAL: Duration = Duration::from_secs(30);
 /// Between two announcements of one node.
-const AGAIN: Duration = Duration::from_secs(1);
+const REANNOUNCE_INTERVAL: Duration = Duration::from_secs(1);
 /// For how many seconds another's word holds, at most.
-const LONGEST_HEARD: u32 = 3600;
+const MAX_PEER_TTL_S: u32 = 3600;
 /// Nodes of others that are remembered.
-const MOST: usize = 20_000;
+const MAX_NODES: usize = 20_000;
 /// For how long a node is new: what is heard of another instance with its id may be older.
-const NEW: Duration = Duration::from_secs(2);
+const NEW_NODE_PERIOD: Duration = Duration::from_secs(2);
 
 type Key = (String, String);
 
 #[derive(Default)]
 pub(super) struct State {
-    own: BTreeMap<Key, Own>,
+    own: BTreeMap<Key, LocalNode>,
     /// The addresses of nodes of ours whose ids other instances have taken over.
     yielded: BTreeMap<Key, String>,
     seen: BTreeMap<Key, Observation>,
@@ -47,7 +47,7 @@ pub(super) struct State {
     view: watch::Sender<Arc<View>>,
 }
 
-struct Own {
+struct LocalNode {
     node: Node,
     expires: Option<Instant>,
     ttl: u32,
@@ -67,7 +67,7 @@ struct Observation {
 
 /// What is to be done about it.
 #[derive(Default)]
-pub(super) struct Due {
+pub(super) struct PendingWork {
     /// Nodes of ours to tell of, for how many seconds; 0 says goodbye.
     pub(super) announce: Vec<(Node, u32)>,
     /// Services to ask for.
@@ -98,7 +98,7 @@ impl State {
             }
             self.yielded.remove(&key(node));
         }
-        let seconds = ttl.map_or(LONGEST, |ttl| (ttl.as_secs() + 1).min(LONGEST));
+        let seconds = ttl.map_or(MAX_TTL_S, |ttl| (ttl.as_secs() + 1).min(MAX_TTL_S));
         let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
         let expires = ttl.and_then(|ttl| now.checked_add(ttl));
         let before = self.own.get(&key(node));
@@ -108,9 +108,9 @@ impl State {
         let due = !(same && fresh);
         let (announced, again) = match before {
             Some(own) if !due => (own.announced, own.again),
-            _ => (now, (!same).then_some(now + AGAIN)),
+            _ => (now, (!same).then_some(now + REANNOUNCE_INTERVAL)),
         };
-        let own = Own {
+        let own = LocalNode {
             node: node.clone(),
             expires,
             ttl: seconds,
@@ -146,8 +146,8 @@ impl State {
     }
 
     /// Takes in what was heard; gives a node of ours that someone took out.
-    pub(super) fn hear(&mut self, heard: Heard) -> Option<Node> {
-        let Heard {
+    pub(super) fn hear(&mut self, heard: Announcement) -> Option<Node> {
+        let Announcement {
             node,
             ttl,
             dismissed,
@@ -165,12 +165,12 @@ impl State {
                     return (self.deregister(&node) == Some(true)).then_some(node);
                 }
                 // Someone says goodbye for a node that lives: it is announced again, at most once a second.
-                let soonest = own.announced + AGAIN;
+                let soonest = own.announced + REANNOUNCE_INTERVAL;
                 own.again.get_or_insert(soonest.max(now));
                 return None;
             }
             // Both may be new: then one of them has to give way, and it does not matter which.
-            let is_new = now.duration_since(own.since) < NEW;
+            let is_new = now.duration_since(own.since) < NEW_NODE_PERIOD;
             if is_new && own.node.address > node.address {
                 return None;
             }
@@ -188,9 +188,9 @@ impl State {
         let service = node.service.clone();
         match ttl {
             0 => drop(self.seen.remove(&key)),
-            _ if known.is_none() && self.seen.len() >= MOST => return None,
+            _ if known.is_none() && self.seen.len() >= MAX_NODES => return None,
             _ => {
-                let lasts = Duration::from_secs(ttl.min(LONGEST_HEARD).into());
+                let lasts = Duration::from_secs(ttl.min(MAX_PEER_TTL_S).into());
                 let seen = Observation {
                     node,
                     expires: now + lasts,
@@ -209,7 +209,7 @@ impl State {
     pub(super) fn list(&mut self, service: String) -> bool {
         let wanted = self.wanted.contains_key(&None);
         let fresh = self.listed.insert(service, Instant::now()).is_none();
-        while self.listed.len() > MOST {
+        while self.listed.len() > MAX_NODES {
             self.listed.pop_first();
         }
         wanted && fresh
@@ -262,9 +262,9 @@ impl State {
     }
 
     /// What is due by now, and when to look again.
-    pub(super) fn due(&mut self) -> (Due, Instant) {
+    pub(super) fn due(&mut self) -> (PendingWork, Instant) {
         let now = Instant::now();
-        let mut due = Due::default();
+        let mut due = PendingWork::default();
         let mut changed = BTreeSet::new();
         self.own.retain(|(service, _), own| {
             let gone = own.expires.is_some_and(|at| at <= now);
@@ -300,9 +300,9 @@ impl State {
         for seen in self.seen.values_mut().filter(|seen| seen.refresh <= now) {
             seen.refresh = seen.expires;
         }
-        let round = *self.round.get_or_insert(now + ROUND);
+        let round = *self.round.get_or_insert(now + ROUND_INTERVAL);
         if round <= now {
-            self.round = Some(now + ROUND);
+            self.round = Some(now + ROUND_INTERVAL);
             due.round = true;
             due.list = self.wanted.contains_key(&None);
             due.ask.extend(self.wanted.keys().flatten().cloned());
@@ -310,7 +310,7 @@ impl State {
                 due.ask.extend(self.listed.keys().cloned());
             }
             self.listed
-                .retain(|_, at| now.duration_since(*at) < 3 * ROUND);
+                .retain(|_, at| now.duration_since(*at) < 3 * ROUND_INTERVAL);
         }
         let own = self
             .own
@@ -318,7 +318,7 @@ impl State {
             .flat_map(|own| [own.expires, own.again])
             .flatten();
         let seen = self.seen.values().map(|seen| seen.refresh);
-        let next = own.chain(seen).min().unwrap_or(now + ROUND);
+        let next = own.chain(seen).min().unwrap_or(now + ROUND_INTERVAL);
         (due, next.min(self.round.unwrap_or(next)))
     }
 

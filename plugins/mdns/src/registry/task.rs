@@ -11,17 +11,17 @@ use tokio::{
 use super::{
     entry,
     message::{A, AAAA, ANY, Data, Message, PTR, Question, Record, SRV, TXT},
-    sockets::{From, PORT, Sockets},
-    state::{Due, State},
+    sockets::{PORT, Sockets, Source},
+    state::{PendingWork, State},
 };
 use micro_core::{
-    error::Result,
+    Result,
     node::Node,
     registry::{Scope, validation},
 };
 
 /// How long to leave sockets alone that could not be read.
-const PAUSE: Duration = Duration::from_millis(100);
+const READ_RETRY_INTERVAL: Duration = Duration::from_millis(100);
 /// Most messages that one datagram with questions is answered by: a process has fewer nodes.
 const MAX_ANSWERS: usize = 1024;
 
@@ -29,8 +29,8 @@ const MAX_ANSWERS: usize = 1024;
 pub(super) struct Shared {
     pub(super) domains: Vec<String>,
     pub(super) state: Mutex<State>,
-    /// Something may be due sooner than it was.
-    pub(super) sooner: Notify,
+    /// Wakes the task: work may be due earlier than before.
+    pub(super) work_added: Notify,
 }
 
 impl Shared {
@@ -50,7 +50,7 @@ impl Shared {
             };
             let bytes = message.write();
             for _ in 0..if ttl == 0 { 2 } else { 1 } {
-                sockets.tell(From::Group, &bytes);
+                sockets.multicast(Source::GroupPort, &bytes);
             }
         }
         Ok(())
@@ -79,27 +79,27 @@ impl Shared {
         let mut buffer = Vec::new();
         loop {
             let (due, next) = self.state.lock().due();
-            self.tend(&sockets, &due);
+            self.run_pending(&sockets, &due);
             tokio::select! {
-                from = sockets.hear(&mut buffer) => match from {
+                from = sockets.receive(&mut buffer) => match from {
                     Ok(from) => {
                         if let Some(message) = Message::read(&buffer) {
-                            self.take(&sockets, &message, from);
+                            self.handle(&sockets, &message, from);
                         }
                     }
                     // An interface that has gone, say: another may do.
                     Err(error) => {
                         tracing::warn!(%error, "registry `mdns` could not read a message");
-                        sleep(PAUSE).await;
+                        sleep(READ_RETRY_INTERVAL).await;
                     }
                 },
                 () = sleep_until(next) => {}
-                () = self.sooner.notified() => {}
+                () = self.work_added.notified() => {}
             }
         }
     }
 
-    fn tend(&self, sockets: &Sockets, due: &Due) {
+    fn run_pending(&self, sockets: &Sockets, due: &PendingWork) {
         if due.round {
             sockets.join();
         }
@@ -115,7 +115,7 @@ impl Shared {
         }
     }
 
-    fn take(&self, sockets: &Sockets, message: &Message, from: SocketAddr) {
+    fn handle(&self, sockets: &Sockets, message: &Message, from: SocketAddr) {
         if message.response {
             // Who does not answer from there is none of the group (RFC 6762, section 11).
             if from.port() == PORT {
@@ -218,7 +218,7 @@ fn query(sockets: &Sockets, name: String) {
         questions: vec![Question::new(name)],
         records: Vec::new(),
     };
-    sockets.tell(From::Own, &message.write());
+    sockets.multicast(Source::OwnPort, &message.write());
 }
 
 #[cfg(test)]
@@ -227,11 +227,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_answers_to_one_question_are_bounded() {
+    fn number_of_answers_to_one_question_is_bounded() {
         let shared = Shared {
             domains: vec!["micro".to_owned()],
             state: Mutex::default(),
-            sooner: Notify::new(),
+            work_added: Notify::new(),
         };
         for number in 0..20 {
             let node = Node::new("greeter", format!("greeter-{number}"), "127.0.0.1:4000");

@@ -2,10 +2,7 @@
 
 use async_nats::ConnectOptions;
 
-use micro_core::{
-    error::{Error, Result},
-    url::Options,
-};
+use micro_core::{Error, Result, url::Options};
 
 /// By what we are known. Never printed.
 #[derive(Default, PartialEq, Eq)]
@@ -97,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_says_who_we_are_only_where_the_url_does_not() {
+    fn environment_sets_credentials_only_if_the_url_has_none() {
         let by_environment = identity("nats://h");
         assert_eq!(by_environment.token.as_deref(), Some("theirs"));
         assert_eq!(by_environment.credentials.as_deref(), Some("/their.creds"));

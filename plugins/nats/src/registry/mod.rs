@@ -1,16 +1,16 @@
 //! A registry over NATS, as go-micro has it: nothing is stored, each process answers for its own nodes.
 //!
 //! ```text
-//! Server ── Hub ──► task: it has the connection, a Link
-//!    ├───── query: what all answer
-//!    └───── Following: a watch
+//! Server ── RegistryClient ──► task: owns the connection, which NatsConnector opens
+//!    ├───── query: asks all processes, collects their answers
+//!    └───── Follower: one watch
 //! ```
 
+mod client;
+mod connection;
 mod follow;
-mod hub;
 mod identity;
-mod link;
-mod own;
+mod local_nodes;
 mod query;
 mod refusal;
 mod task;
@@ -24,11 +24,11 @@ use std::{
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use follow::Following;
-use hub::Hub;
-use link::{Link, Linked};
+use client::RegistryClient;
+use connection::{Connection, NatsConnector};
+use follow::Follower;
 use micro_core::{
-    error::{Error, Result},
+    Error, Result,
     node::Node,
     registry::{
         encoding::Service,
@@ -85,10 +85,13 @@ impl Nats {
                 "namespace `{namespace}` is no part of a subject of NATS; no dot at the end, nor two together"
             )));
         }
-        let hub = Hub::new(Link::of(&options)?, Subjects::of(&options.namespace));
+        let registry_client = RegistryClient::new(
+            NatsConnector::of(&options)?,
+            Subjects::of(&options.namespace),
+        );
         Ok(Nats(Remote::new(Server {
             place: options.place(),
-            hub: Arc::new(hub),
+            registry_client: Arc::new(registry_client),
         })))
     }
 }
@@ -96,18 +99,18 @@ impl Nats {
 /// NATS, as a server of records.
 pub struct Server {
     place: String,
-    hub: Arc<Hub>,
+    registry_client: Arc<RegistryClient>,
 }
 
 /// How long a refused answer counts: who asked may ask again.
-const REFUSED: Duration = Duration::from_secs(60);
+const REFUSAL_TTL: Duration = Duration::from_secs(60);
 
 impl Server {
     /// All that is answered of a service.
-    async fn found(&self, linked: &Linked, service: &str) -> Result<Vec<Node>> {
+    async fn found(&self, connection: &Connection, service: &str) -> Result<Vec<Node>> {
         let answers = ask(
-            linked,
-            self.hub.subjects(),
+            connection,
+            self.registry_client.subjects(),
             &[RegistryMessage::get(service)],
         )
         .await?;
@@ -116,13 +119,14 @@ impl Server {
     }
 
     /// Whether those who ask for our nodes get our answers; tried once a connection, by asking ourselves.
-    async fn check(&self, linked: &Linked, service: &str) -> Result<()> {
-        if !linked.is_checked.load(Ordering::Relaxed) {
-            self.found(linked, service).await?;
-            linked.is_checked.store(true, Ordering::Relaxed);
+    async fn check(&self, connection: &Connection, service: &str) -> Result<()> {
+        if !connection.is_checked.load(Ordering::Relaxed) {
+            self.found(connection, service).await?;
+            connection.is_checked.store(true, Ordering::Relaxed);
         }
-        let begun = Instant::now().checked_sub(REFUSED);
-        let refused = begun.and_then(|begun| linked.told.borrow().since(Kind::Answer, begun));
+        let begun = Instant::now().checked_sub(REFUSAL_TTL);
+        let refused =
+            begun.and_then(|begun| connection.server_state.borrow().since(Kind::Answer, begun));
         refused.map_or(Ok(()), Err)
     }
 }
@@ -139,44 +143,48 @@ impl Driver for Server {
 
     async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {
         // Else it would be taken out, on authority, as soon as there is a connection again.
-        self.hub.own().renew(node, ttl);
-        let linked = self.hub.linked().await?;
+        self.registry_client.own().renew(node, ttl);
+        let connection = self.registry_client.connection().await?;
         let size = RegistryMessage::of_node("create", node).len();
-        let most = linked.client.max_payload();
+        let most = connection.client.max_payload();
         if size > most {
             return Err(Error::invalid_argument(format!(
                 "node `{}` of service `{}` has a record of {size} bytes; the server's `max_payload` is {most}",
                 node.id, node.service
             )));
         }
-        let is_taken = self.hub.own().is_taken(node);
+        let is_taken = self.registry_client.own().is_taken(node);
         if is_taken {
-            let others = self.found(&linked, &node.service).await?.into_iter();
+            let others = self.found(&connection, &node.service).await?.into_iter();
             let mut others = others.filter(|other| other.id == node.id);
             if let Some(other) = others.find(|other| is_another(node, &other.address)) {
                 return Err(id_in_use(node, &other.address));
             }
         }
-        self.hub.keep(node, ttl);
-        self.hub.tell(&linked, "create", node).await?;
-        self.check(&linked, &node.service).await
+        self.registry_client.keep(node, ttl);
+        self.registry_client
+            .announce(&connection, "create", node)
+            .await?;
+        self.check(&connection, &node.service).await
     }
 
     async fn deregister(&self, node: &Node) -> Result<()> {
         // Whether or not it can be said: nobody answers for it any more.
-        let is_taken = self.hub.own().is_taken(node);
-        self.hub.own().forget(node);
-        let linked = self.hub.linked().await?;
+        let is_taken = self.registry_client.own().is_taken(node);
+        self.registry_client.own().forget(node);
+        let connection = self.registry_client.connection().await?;
         if is_taken {
             // Another instance has its id: what is known by that is not ours.
             return Ok(());
         }
-        self.hub.tell(&linked, "delete", node).await
+        self.registry_client
+            .announce(&connection, "delete", node)
+            .await
     }
 
     async fn get(&self, service: &str) -> Result<Vec<Node>> {
-        let linked = self.hub.linked().await?;
-        let mut nodes = self.found(&linked, service).await?;
+        let connection = self.registry_client.connection().await?;
+        let mut nodes = self.found(&connection, service).await?;
         // Asked on both subjects, each answers twice.
         nodes.sort_by(|a, b| a.id.cmp(&b.id));
         nodes.dedup_by(|later, first| later.id == first.id);
@@ -184,14 +192,19 @@ impl Driver for Server {
     }
 
     async fn list(&self) -> Result<Vec<String>> {
-        let linked = self.hub.linked().await?;
-        let answers = ask(&linked, self.hub.subjects(), &[RegistryMessage::list()]).await?;
+        let connection = self.registry_client.connection().await?;
+        let answers = ask(
+            &connection,
+            self.registry_client.subjects(),
+            &[RegistryMessage::list()],
+        )
+        .await?;
         Ok(answers.into_iter().map(|service| service.name).collect())
     }
 
     async fn follow(self: Arc<Self>, service: Option<String>, shown: Arc<Reconciler>) -> Error {
-        let hub = self.hub.clone();
-        // What is dropped with the last handle is the hub: a watch keeps it.
-        Following::new(hub, service, shown).run().await
+        let registry_client = self.registry_client.clone();
+        // The watch keeps the client alive after the last handle is dropped.
+        Follower::new(registry_client, service, shown).run().await
     }
 }

@@ -3,7 +3,7 @@
 use tokio::{sync::watch, time::Instant};
 
 use super::wire::Subjects;
-use micro_core::error::Error;
+use micro_core::Error;
 
 /// What the server has said of a connection.
 #[derive(Clone, Default)]
@@ -34,23 +34,23 @@ impl ServerState {
 }
 
 /// Notes what the server says of itself, if it is a refusal.
-pub(super) fn note(told: &watch::Sender<ServerState>, subjects: &Subjects, said: &str) {
+pub(super) fn note(server_state: &watch::Sender<ServerState>, subjects: &Subjects, said: &str) {
     let Some((kind, error)) = read(subjects, said) else {
         return;
     };
     match kind {
-        Some(kind) => told.send_modify(|told| {
-            told.refused[kind as usize] = Some((Instant::now(), error));
+        Some(kind) => server_state.send_modify(|server_state| {
+            server_state.refused[kind as usize] = Some((Instant::now(), error));
         }),
-        None => lose(told, error),
+        None => lose(server_state, error),
     }
 }
 
 /// Notes why the connection is lost; the first reason counts.
-pub(super) fn lose(told: &watch::Sender<ServerState>, error: Error) {
-    told.send_if_modified(|told| {
-        let is_first = told.lost.is_none();
-        told.lost.get_or_insert(error);
+pub(super) fn lose(server_state: &watch::Sender<ServerState>, error: Error) {
+    server_state.send_if_modified(|server_state| {
+        let is_first = server_state.lost.is_none();
+        server_state.lost.get_or_insert(error);
         is_first
     });
 }
@@ -95,7 +95,7 @@ fn read(subjects: &Subjects, said: &str) -> Option<(Option<Kind>, Error)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use micro_core::error::Code;
+    use micro_core::Code;
 
     #[test]
     fn refusals_name_the_missing_permission() {

@@ -11,26 +11,26 @@ use tokio::{
 };
 
 use super::{
-    link::{Link, Linked},
-    own::Own,
+    connection::{Connection, NatsConnector},
+    local_nodes::LocalNodes,
     refusal::ServerState,
     wire::{RegistryMessage, Subjects},
 };
 use micro_core::{
-    error::{Error, Result},
+    Error, Result,
     node::Node,
     registry::validation,
     wait::{Backoff, until},
 };
 
 /// The longest wait between two tries to connect.
-const LONGEST: Duration = Duration::from_secs(2);
+const MAX_BACKOFF: Duration = Duration::from_secs(2);
 /// What the server refuses comes before its answer to a ping, but by another task: it may be this much later.
-const MOMENT: Duration = Duration::from_millis(30);
+const REFUSAL_GRACE: Duration = Duration::from_millis(30);
 
 /// What became of nodes, as their own process says.
 #[derive(Clone)]
-pub(super) enum Heard {
+pub(super) enum NodeEvent {
     Here(Node),
     Gone(Node),
 }
@@ -39,31 +39,31 @@ pub(super) enum Heard {
 #[derive(Clone)]
 pub(super) enum State {
     Connecting,
-    Up(Linked),
+    Up(Connection),
     Down(Error),
 }
 
 /// What the task and those who ask have in common.
 pub(super) struct Shared {
-    pub(super) link: Link,
+    pub(super) link: NatsConnector,
     pub(super) subjects: Subjects,
     pub(super) state: watch::Sender<State>,
-    pub(super) own: Mutex<Own>,
+    pub(super) own: Mutex<LocalNodes>,
     /// Our nodes have changed.
-    pub(super) sooner: Notify,
+    pub(super) nodes_changed: Notify,
     pub(super) watches: Mutex<Vec<Watch>>,
 }
 
 /// Where it goes what is heard of a service, or of all.
 pub(super) struct Watch {
     pub(super) service: Option<String>,
-    pub(super) heard: mpsc::Sender<Heard>,
+    pub(super) heard: mpsc::Sender<NodeEvent>,
 }
 
-/// That the runtime of the task has ended is told as a loss.
-struct Ending(Arc<Shared>);
+/// Reports the connection as lost when the task ends, also with its runtime.
+struct ShutdownGuard(Arc<Shared>);
 
-impl Drop for Ending {
+impl Drop for ShutdownGuard {
     fn drop(&mut self) {
         let ended = Error::unavailable("the runtime that had the connection has ended");
         self.0.state.send_replace(State::Down(ended));
@@ -73,11 +73,11 @@ impl Drop for Ending {
 
 impl Shared {
     pub(super) async fn run(self: Arc<Self>) {
-        let _ending = Ending(self.clone());
-        let mut backoff = Backoff::up_to(LONGEST);
+        let _ending = ShutdownGuard(self.clone());
+        let mut backoff = Backoff::up_to(MAX_BACKOFF);
         loop {
             let error = match self.link.open(&self.subjects).await {
-                Ok(linked) => self.connected(linked, &mut backoff).await,
+                Ok(connection) => self.connected(connection, &mut backoff).await,
                 Err(error) => error,
             };
             self.state.send_replace(State::Down(error));
@@ -87,33 +87,35 @@ impl Shared {
     }
 
     /// Answers and passes on until the connection is lost; returns why it was.
-    async fn connected(&self, linked: Linked, backoff: &mut Backoff) -> Error {
-        let mut subscribed = match self.subscribe(&linked).await {
+    async fn connected(&self, connection: Connection, backoff: &mut Backoff) -> Error {
+        let mut subscribed = match self.subscribe(&connection).await {
             Ok(subscribed) => subscribed,
             Err(error) => return error,
         };
         backoff.reset();
-        self.state.send_replace(State::Up(linked.clone()));
-        let Linked {
-            client, mut told, ..
-        } = linked;
+        self.state.send_replace(State::Up(connection.clone()));
+        let Connection {
+            client,
+            mut server_state,
+            ..
+        } = connection;
         loop {
             let next = self.own.lock().next();
             let message = tokio::select! {
-                message = one_of(&mut subscribed) => message,
-                error = loss(&mut told) => return error,
+                message = next_message(&mut subscribed) => message,
+                error = loss(&mut server_state) => return error,
                 () = until(next) => {
                     if let Err(error) = self.expire(&client).await {
                         return error;
                     }
                     continue;
                 }
-                () = self.sooner.notified() => continue,
+                () = self.nodes_changed.notified() => continue,
             };
             let done = match message {
                 None => return closed(),
                 Some(message) if message.reply.is_some() => self.answer(&client, message).await,
-                Some(message) => self.pass_on(&client, &message).await,
+                Some(message) => self.dispatch(&client, &message).await,
             };
             if let Err(error) = done {
                 return error;
@@ -124,8 +126,8 @@ impl Shared {
     /// Subscribes, and says again what is here: the server keeps nothing.
     ///
     /// Fails with what the server does not permit.
-    async fn subscribe(&self, linked: &Linked) -> Result<Vec<Subscriber>> {
-        let client = &linked.client;
+    async fn subscribe(&self, connection: &Connection) -> Result<Vec<Subscriber>> {
+        let client = &connection.client;
         // In this order they are heard: a node that has just left is answered for no more.
         let mut subscribed = Vec::new();
         for subject in self.subjects.watch.iter().chain(&self.subjects.query) {
@@ -134,51 +136,57 @@ impl Shared {
         }
         let own: Vec<Node> = self.own.lock().nodes().cloned().collect();
         for node in &own {
-            self.tell(client, "create", node).await?;
+            self.announce(client, "create", node).await?;
         }
-        self.taken_in(linked, |_| None).await?;
+        self.confirm(connection, |_| None).await?;
         Ok(subscribed)
     }
 
     /// Waits until the server has taken in all that was sent.
     ///
     /// Fails with the connection, and with the refusal that `refused` finds in what the server has said.
-    pub(super) async fn taken_in(
+    pub(super) async fn confirm(
         &self,
-        linked: &Linked,
+        connection: &Connection,
         refused: impl Fn(&ServerState) -> Option<Error>,
     ) -> Result<()> {
-        let mut told = linked.told.clone();
+        let mut server_state = connection.server_state.clone();
         // The client has no other ping that can be awaited: the end of a subscription is followed by one.
-        let subscribed = linked.client.subscribe(self.subjects.query[0].clone());
+        let subscribed = connection.client.subscribe(self.subjects.query[0].clone());
         let mut subscriber = subscribed
             .await
             .map_err(|error| closed().with_source(error))?;
         let drained = subscriber.drain().await;
         drained.map_err(|error| closed().with_source(error))?;
         let answered = async {
-            while one_of(std::slice::from_mut(&mut subscriber))
+            while next_message(std::slice::from_mut(&mut subscriber))
                 .await
                 .is_some()
             {}
         };
         tokio::select! {
             () = answered => {}
-            error = loss(&mut told) => return Err(error),
+            error = loss(&mut server_state) => return Err(error),
         }
-        let failure = |told: &ServerState| told.lost.clone().or_else(|| refused(told));
-        let refusal = timeout(MOMENT, told.wait_for(|told| failure(told).is_some())).await;
+        let failure = |server_state: &ServerState| {
+            server_state.lost.clone().or_else(|| refused(server_state))
+        };
+        let refusal = timeout(
+            REFUSAL_GRACE,
+            server_state.wait_for(|server_state| failure(server_state).is_some()),
+        )
+        .await;
         match refusal
             .ok()
             .and_then(Result::ok)
-            .and_then(|told| failure(&told))
+            .and_then(|server_state| failure(&server_state))
         {
             Some(error) => Err(error),
             None => Ok(()),
         }
     }
 
-    pub(super) async fn tell(&self, client: &Client, action: &str, node: &Node) -> Result<()> {
+    pub(super) async fn announce(&self, client: &Client, action: &str, node: &Node) -> Result<()> {
         let said = RegistryMessage::of_node(action, node);
         for subject in &self.subjects.watch {
             let sent = client.publish(subject.clone(), said.clone().into()).await;
@@ -202,7 +210,7 @@ impl Shared {
     }
 
     /// Passes on to each watch what became of nodes, and takes in what concerns our own.
-    async fn pass_on(&self, client: &Client, message: &Message) -> Result<()> {
+    async fn dispatch(&self, client: &Client, message: &Message) -> Result<()> {
         let Some(said) = RegistryMessage::read(&message.payload) else {
             let what = format!("a message on `{}` is not of a registry", message.subject);
             validation::warn_rejected("nats", &Error::invalid_argument(what));
@@ -220,21 +228,21 @@ impl Shared {
                 }
             }
         }
-        self.tell_watches(nodes, is_gone);
+        self.notify_watches(nodes, is_gone);
         // Who knows nodes by their ids alone takes ours to be gone.
         for node in again {
-            self.tell(client, "create", &node).await?;
+            self.announce(client, "create", &node).await?;
         }
         Ok(())
     }
 
-    fn tell_watches(&self, nodes: Vec<Node>, is_gone: bool) {
+    fn notify_watches(&self, nodes: Vec<Node>, is_gone: bool) {
         let mut watches = self.watches.lock();
         for node in nodes {
             let name = node.service.clone();
             let heard = match is_gone {
-                true => Heard::Gone(node),
-                false => Heard::Here(node),
+                true => NodeEvent::Gone(node),
+                false => NodeEvent::Here(node),
             };
             watches.retain(|watch| {
                 let service = watch.service.as_deref();
@@ -248,14 +256,14 @@ impl Shared {
     async fn expire(&self, client: &Client) -> Result<()> {
         let due = self.own.lock().expire(Instant::now());
         for node in due {
-            self.tell(client, "delete", &node).await?;
+            self.announce(client, "delete", &node).await?;
         }
         Ok(())
     }
 }
 
 /// The next message of any; none when the connection has ended.
-async fn one_of(subscribed: &mut [Subscriber]) -> Option<Message> {
+async fn next_message(subscribed: &mut [Subscriber]) -> Option<Message> {
     poll_fn(|cx| {
         for subscriber in &mut *subscribed {
             if let Poll::Ready(message) = Pin::new(subscriber).poll_next(cx) {
@@ -268,9 +276,13 @@ async fn one_of(subscribed: &mut [Subscriber]) -> Option<Message> {
 }
 
 /// Why the connection was lost, once it is.
-async fn loss(told: &mut watch::Receiver<ServerState>) -> Error {
-    let told = told.wait_for(|told| told.lost.is_some()).await;
-    let why = told.ok().and_then(|told| told.lost.clone());
+async fn loss(server_state: &mut watch::Receiver<ServerState>) -> Error {
+    let server_state = server_state
+        .wait_for(|server_state| server_state.lost.is_some())
+        .await;
+    let why = server_state
+        .ok()
+        .and_then(|server_state| server_state.lost.clone());
     why.unwrap_or_else(closed)
 }
 

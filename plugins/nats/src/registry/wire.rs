@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use micro_core::{node::Node, registry::encoding::Service};
 
 /// go-micro's own subjects, and those of its plugin of before v5. A fleet may have both, so all is said on both.
-const FAMILIES: [&str; 2] = ["micro.nats", "micro.registry.nats"];
+const SUBJECT_PREFIXES: [&str; 2] = ["micro.nats", "micro.registry.nats"];
 
 /// The subjects of one fleet.
 #[derive(Clone)]
@@ -17,7 +17,7 @@ pub(super) struct Subjects {
 impl Subjects {
     pub(super) fn of(namespace: &str) -> Self {
         let subjects = |end: &str| {
-            let families = FAMILIES.iter();
+            let families = SUBJECT_PREFIXES.iter();
             let subjects = families.map(|family| match namespace {
                 "" => format!("{family}.{end}"),
                 namespace => format!("{namespace}.{family}.{end}"),
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_go_micro_said_is_read_and_what_we_write_reads_equal() {
+    fn messages_of_go_micro_round_trip() {
         let (mut created, mut deleted, mut asked, mut answered) = (0, 0, 0, 0);
         for payload in captured() {
             let service = match RegistryMessage::read(payload.as_bytes()).unwrap() {
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_names_what_there_is_and_nothing_more() {
+    fn list_answers_name_each_service_once() {
         let nodes = [
             Node::new("a", "1", "h:1"),
             Node::new("a", "2", "h:2"),
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn fleets_have_subjects_of_their_own() {
+    fn namespace_prefixes_every_subject() {
         let subjects = Subjects::of("blue");
         assert_eq!(
             subjects.query,

@@ -1,5 +1,5 @@
-//! Requests to ZooKeeper and their answers; a task carries them, begun with the first and again when its runtime
-//! has ended.
+//! A client of ZooKeeper. A task carries requests and responses; it starts with the first request, and again after its
+//! runtime ended.
 
 use std::sync::Arc;
 
@@ -10,23 +10,23 @@ use tokio::{
 };
 
 use super::{
-    answer::{Found, Reader, multi_error},
-    ask::{Answer, Answered, Ask, Fault, NO_NODE, Shared, garbled},
     packet::{self, op},
+    request::{NO_NODE, Request, RequestError, Response, ResponseReceiver, Shared, garbled},
+    response::{Reader, Znode, multi_error},
     session,
     watches::{Event, Watch},
 };
-use micro_core::error::Error;
+use micro_core::Error;
 
-/// Requests that wait to be sent.
-const ASKS: usize = 256;
-/// Events that a watch may be behind by; one that is further behind begins anew.
-const EVENTS: usize = 4096;
+/// Capacity of the queue of requests.
+const REQUEST_QUEUE_CAPACITY: usize = 256;
+/// Events that a watch may lag behind; a slower watch starts again.
+const WATCH_CAPACITY: usize = 4096;
 
-/// One session with ZooKeeper, over one connection at a time.
+/// A session with ZooKeeper, over one connection at a time.
 pub(super) struct Client {
     pub(super) shared: Arc<Shared>,
-    running: Mutex<Option<(mpsc::Sender<Ask>, JoinHandle<()>)>>,
+    running: Mutex<Option<(mpsc::Sender<Request>, JoinHandle<()>)>>,
 }
 
 impl Client {
@@ -37,42 +37,45 @@ impl Client {
         }
     }
 
-    /// Sends a request, behind those sent before; its answer is awaited apart.
-    pub(super) async fn ask(&self, op: i32, body: Vec<u8>) -> Answered {
+    /// Queues a request. The response is awaited separately.
+    pub(super) async fn ask(&self, op: i32, body: Vec<u8>) -> ResponseReceiver {
         self.send(op, body, None).await
     }
 
-    /// Sends a request and awaits the answer.
-    pub(super) async fn answer(&self, op: i32, body: Vec<u8>) -> Result<Answer, Fault> {
+    /// Sends a request and waits for its response.
+    pub(super) async fn answer(&self, op: i32, body: Vec<u8>) -> Result<Response, RequestError> {
         let asked = self.ask(op, body).await;
         self.awaited(asked).await
     }
 
-    pub(super) async fn awaited(&self, asked: Answered) -> Result<Answer, Fault> {
+    pub(super) async fn awaited(&self, asked: ResponseReceiver) -> Result<Response, RequestError> {
         asked
             .await
-            .unwrap_or_else(|_| Err(Fault::Lost(self.lost())))
+            .unwrap_or_else(|_| Err(RequestError::Lost(self.lost())))
     }
 
-    /// What is at a path, with the id of our session.
-    pub(super) async fn read(&self, path: &str) -> Result<(Found, i64), Fault> {
+    /// The znode at a path, and the id of our session.
+    pub(super) async fn read(&self, path: &str) -> Result<(Znode, i64), RequestError> {
         let asked = self.ask(op::GET_DATA, packet::read(path)).await;
         self.found(asked).await
     }
 
-    pub(super) async fn found(&self, asked: Answered) -> Result<(Found, i64), Fault> {
+    pub(super) async fn found(
+        &self,
+        asked: ResponseReceiver,
+    ) -> Result<(Znode, i64), RequestError> {
         let answer = self.awaited(asked).await?;
-        let found = Found::read(answer.body).ok_or_else(garbled)?;
+        let found = Znode::read(answer.body).ok_or_else(garbled)?;
         Ok((found, answer.session))
     }
 
-    /// The names of what is right below a path; none where there is no such path.
-    pub(super) async fn children(&self, path: &str) -> Result<Vec<String>, Fault> {
+    /// The names of the children of a path; none if the path does not exist.
+    pub(super) async fn children(&self, path: &str) -> Result<Vec<String>, RequestError> {
         let asked = self.ask(op::GET_CHILDREN, packet::read(path)).await;
         self.names(asked).await
     }
 
-    pub(super) async fn names(&self, asked: Answered) -> Result<Vec<String>, Fault> {
+    pub(super) async fn names(&self, asked: ResponseReceiver) -> Result<Vec<String>, RequestError> {
         match self.awaited(asked).await {
             Ok(answer) => Reader(answer.body).texts().ok_or_else(garbled),
             Err(fault) if fault.is(NO_NODE) => Ok(Vec::new()),
@@ -80,18 +83,18 @@ impl Client {
         }
     }
 
-    /// Does all of these or none.
-    pub(super) async fn together(&self, requests: &[(i32, Vec<u8>)]) -> Result<(), Fault> {
+    /// Applies all requests in one transaction.
+    pub(super) async fn together(&self, requests: &[(i32, Vec<u8>)]) -> Result<(), RequestError> {
         let answer = self.answer(op::MULTI, packet::multi(requests)).await?;
         match multi_error(answer.body) {
             None => Ok(()),
-            Some(error) => Err(Fault::Refused(error)),
+            Some(error) => Err(RequestError::Refused(error)),
         }
     }
 
-    /// Events at a path and below, from now on; they end when the connection does, or when they are not fetched.
-    pub(super) async fn watch(&self, path: &str) -> Result<mpsc::Receiver<Event>, Fault> {
-        let (events, received) = mpsc::channel(EVENTS);
+    /// Watches a path and everything below. The events end with the connection, or when the receiver is too slow.
+    pub(super) async fn watch(&self, path: &str) -> Result<mpsc::Receiver<Event>, RequestError> {
+        let (events, received) = mpsc::channel(WATCH_CAPACITY);
         let watch = Watch {
             path: path.to_owned(),
             events: Some(events),
@@ -108,31 +111,31 @@ impl Client {
         reason.unwrap_or_else(|| Error::unavailable("the connection was closed"))
     }
 
-    async fn send(&self, op: i32, body: Vec<u8>, watch: Option<Watch>) -> Answered {
+    async fn send(&self, op: i32, body: Vec<u8>, watch: Option<Watch>) -> ResponseReceiver {
         let (answer, answered) = oneshot::channel();
-        let asks = self.asks();
-        let ask = Ask {
+        let requests = self.requests();
+        let ask = Request {
             op,
             body,
             watch,
             answer,
         };
-        // If the task ends just now, so does what waits for the answer.
-        let _ = asks.send(ask).await;
+        // If the task ends now, the receiver of the response ends too.
+        let _ = requests.send(ask).await;
         answered
     }
 
-    fn asks(&self) -> mpsc::Sender<Ask> {
+    fn requests(&self) -> mpsc::Sender<Request> {
         let mut running = self.running.lock();
-        if let Some((asks, task)) = &*running
+        if let Some((requests, task)) = &*running
             && !task.is_finished()
         {
-            return asks.clone();
+            return requests.clone();
         }
-        let (asks, asked) = mpsc::channel(ASKS);
+        let (requests, asked) = mpsc::channel(REQUEST_QUEUE_CAPACITY);
         let task = tokio::spawn(session::run(self.shared.clone(), asked));
-        *running = Some((asks.clone(), task));
-        asks
+        *running = Some((requests.clone(), task));
+        requests
     }
 }
 

@@ -1,4 +1,4 @@
-//! One connection to ZooKeeper: a session is asked for, then requests and answers go as they come.
+//! One connection to ZooKeeper: opens a session, then pipelines requests and responses.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -11,19 +11,19 @@ use tokio::{
 };
 
 use super::{
-    answer::{Connected, Reader},
-    ask::{Answer, Ask, Fault, Shared, garbled},
     packet::{self, op, xid},
+    request::{Request, RequestError, Response, Shared, garbled},
+    response::{ConnectResponse, Reader},
     watches::Watches,
 };
-use micro_core::error::{Error, Result};
+use micro_core::{Error, Result};
 
-/// Requests that wait for their answer.
-const IN_FLIGHT: usize = 1024;
-/// Bytes that wait to be sent before more requests are taken.
-const UNSENT: usize = 1 << 20;
-/// The longest packet: far above ZooKeeper's own limit of 1 MiB for data, as a list of names may be longer.
-const LONGEST: usize = 64 << 20;
+/// Requests without a response yet.
+const MAX_IN_FLIGHT: usize = 1024;
+/// Unsent bytes above which no more requests are taken.
+const MAX_UNSENT_BYTES: usize = 1 << 20;
+/// Maximal packet size: far above the 1 MiB that ZooKeeper allows for data, as a list of names may be longer.
+const MAX_PACKET_SIZE: usize = 64 << 20;
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
@@ -34,16 +34,16 @@ pub(super) struct Connection {
     output: BytesMut,
     session: i64,
     timeout: Duration,
-    waiting: HashMap<i32, Waiting>,
+    waiting: HashMap<i32, PendingRequest>,
     watches: Watches,
     next: i32,
     heard: Instant,
 }
 
-enum Waiting {
-    Answer(oneshot::Sender<Result<Answer, Fault>>),
-    /// With the path.
-    Watch(oneshot::Sender<Result<Answer, Fault>>, String),
+enum PendingRequest {
+    Response(oneshot::Sender<Result<Response, RequestError>>),
+    /// With the watched path.
+    Watch(oneshot::Sender<Result<Response, RequestError>>, String),
     Nobody,
 }
 
@@ -70,7 +70,8 @@ impl Connection {
                     None => connection.fill().await?,
                 }
             };
-            let connected = Connected::read(answer).ok_or_else(|| garbled().into_error("/"))?;
+            let connected =
+                ConnectResponse::read(answer).ok_or_else(|| garbled().into_error("/"))?;
             let known = match connected.timeout_ms {
                 Some(milliseconds) => {
                     connection.session = connected.session;
@@ -113,16 +114,17 @@ impl Connection {
         })
     }
 
-    /// Carries requests and answers until the connection is lost; returns why it is.
-    pub(super) async fn serve(&mut self, asks: &mut mpsc::Receiver<Ask>) -> Error {
+    /// Carries requests and responses until the connection is lost. Returns the reason.
+    pub(super) async fn serve(&mut self, requests: &mut mpsc::Receiver<Request>) -> Error {
         let between = self.timeout / 3;
         let mut ping = Instant::now() + between;
-        // Written, but perhaps not all the way: TLS has a buffer of its own.
+        // Written, but perhaps not flushed: TLS has its own buffer.
         let mut unflushed = false;
         loop {
             let silent = self.heard + self.timeout * 2 / 3;
             let is_unsent = unflushed || !self.output.is_empty();
-            let has_room = self.waiting.len() < IN_FLIGHT && self.output.len() < UNSENT;
+            let has_room =
+                self.waiting.len() < MAX_IN_FLIGHT && self.output.len() < MAX_UNSENT_BYTES;
             let Connection {
                 stream,
                 input,
@@ -133,29 +135,29 @@ impl Connection {
             let done = tokio::select! {
                 read = reader.read_buf(input) => match read {
                     Ok(0) => Err(closed()),
-                    Ok(_) => Ok(Done::Read),
+                    Ok(_) => Ok(Progress::Read),
                     Err(error) => Err(cut(error)),
                 },
                 sent = send(&mut writer, output), if is_unsent => {
-                    sent.map(Done::Sent).map_err(cut)
+                    sent.map(Progress::Sent).map_err(cut)
                 }
-                ask = asks.recv(), if has_room => match ask {
-                    Some(ask) => Ok(Done::Asked(ask)),
+                ask = requests.recv(), if has_room => match ask {
+                    Some(ask) => Ok(Progress::Asked(ask)),
                     None => Err(closed()),
                 },
-                () = sleep_until(ping.min(silent)) => Ok(Done::Waited),
+                () = sleep_until(ping.min(silent)) => Ok(Progress::Waited),
             };
             match done {
                 Err(error) => return error,
-                Ok(Done::Sent(flushed)) => unflushed = !flushed,
-                Ok(Done::Asked(ask)) => self.send(ask),
-                Ok(Done::Read) => {
+                Ok(Progress::Sent(flushed)) => unflushed = !flushed,
+                Ok(Progress::Asked(ask)) => self.send(ask),
+                Ok(Progress::Read) => {
                     self.heard = Instant::now();
                     if let Err(error) = self.hear() {
                         return error;
                     }
                 }
-                Ok(Done::Waited) => {
+                Ok(Progress::Waited) => {
                     let now = Instant::now();
                     if now >= self.heard + self.timeout * 2 / 3 {
                         let waited = self.timeout * 2 / 3;
@@ -171,20 +173,20 @@ impl Connection {
         }
     }
 
-    pub(super) fn send(&mut self, ask: Ask) {
+    pub(super) fn send(&mut self, ask: Request) {
         let waiting = match ask.watch {
-            None => Waiting::Answer(ask.answer),
+            None => PendingRequest::Response(ask.answer),
             Some(watch) => {
-                // Before the answer, as an event may come before that.
+                // Registered before the response, as an event may arrive first.
                 let path = watch.path.clone();
                 self.watches.add(watch);
-                Waiting::Watch(ask.answer, path)
+                PendingRequest::Watch(ask.answer, path)
             }
         };
         self.request(ask.op, ask.body, waiting);
     }
 
-    fn request(&mut self, op: i32, body: Vec<u8>, waiting: Waiting) {
+    fn request(&mut self, op: i32, body: Vec<u8>, waiting: PendingRequest) {
         self.next = self.next.checked_add(1).unwrap_or(1);
         self.frame(&[header(self.next, op), body]);
         self.waiting.insert(self.next, waiting);
@@ -199,7 +201,7 @@ impl Connection {
         }
     }
 
-    /// Reads more; only while there is a session to be had, as it waits for nothing else.
+    /// Reads more bytes, only while the session is being opened.
     async fn fill(&mut self) -> Result<()> {
         match self.stream.read_buf(&mut self.input).await {
             Ok(0) => Err(closed()),
@@ -208,13 +210,13 @@ impl Connection {
         }
     }
 
-    /// The next whole packet of what was read.
+    /// The next complete packet.
     fn packet(&mut self) -> Result<Option<Bytes>> {
         let Some(length) = self.input.first_chunk::<4>() else {
             return Ok(None);
         };
         let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
-        if length > LONGEST {
+        if length > MAX_PACKET_SIZE {
             return Err(garbled().into_error("/"));
         }
         if self.input.len() - 4 < length {
@@ -232,7 +234,7 @@ impl Connection {
             match number {
                 xid::EVENT => self.watches.tell(reader.0),
                 xid::PING => {}
-                xid::AUTH if error != 0 => return Err(Fault::Refused(-115).into_error("/")),
+                xid::AUTH if error != 0 => return Err(RequestError::Refused(-115).into_error("/")),
                 xid::AUTH => {}
                 number => self.answered(number, error, reader.0),
             }
@@ -243,14 +245,14 @@ impl Connection {
     fn answered(&mut self, number: i32, error: i32, body: Bytes) {
         let session = self.session;
         let result = match error {
-            0 => Ok(Answer { body, session }),
-            error => Err(Fault::Refused(error)),
+            0 => Ok(Response { body, session }),
+            error => Err(RequestError::Refused(error)),
         };
         match self.waiting.remove(&number) {
-            None | Some(Waiting::Nobody) => {}
-            // Who asked may have gone.
-            Some(Waiting::Answer(answer)) => drop(answer.send(result)),
-            Some(Waiting::Watch(answer, path)) => {
+            None | Some(PendingRequest::Nobody) => {}
+            // The caller may be gone.
+            Some(PendingRequest::Response(answer)) => drop(answer.send(result)),
+            Some(PendingRequest::Watch(answer, path)) => {
                 if result.is_err() {
                     self.watches.end(&path);
                 }
@@ -259,31 +261,35 @@ impl Connection {
         }
     }
 
-    /// Leaves what nobody watches any more.
+    /// Removes watches that nobody receives.
     fn leave(&mut self) {
         for path in self.watches.left() {
-            self.request(op::REMOVE_WATCHES, packet::unwatch(&path), Waiting::Nobody);
+            self.request(
+                op::REMOVE_WATCHES,
+                packet::unwatch(&path),
+                PendingRequest::Nobody,
+            );
         }
     }
 
     pub(super) fn end(&mut self, error: &Error) {
         for (_, waiting) in self.waiting.drain() {
-            if let Waiting::Answer(answer) | Waiting::Watch(answer, _) = waiting {
-                let _ = answer.send(Err(Fault::Lost(error.clone())));
+            if let PendingRequest::Response(answer) | PendingRequest::Watch(answer, _) = waiting {
+                let _ = answer.send(Err(RequestError::Lost(error.clone())));
             }
         }
     }
 }
 
-enum Done {
+enum Progress {
     Read,
-    /// And whether to the last byte.
+    /// Whether everything is flushed.
     Sent(bool),
-    Asked(Ask),
+    Asked(Request),
     Waited,
 }
 
-/// Writes some of what waits, or pushes on what is written.
+/// Writes pending bytes, or flushes.
 async fn send(
     writer: &mut (impl AsyncWrite + Unpin),
     output: &mut BytesMut,

@@ -1,57 +1,57 @@
-//! A watch of a service, or of all: what there is, then each change, until the connection is lost.
+//! A watch of one or all services: reads all records, then each change until the connection is lost.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
 use super::{
-    answer::Happened,
     records::{Record, Records},
+    response::EventKind,
     watches::Event,
 };
 use micro_core::{
-    error::{Error, Result},
+    Error, Result,
     node::Node,
     registry::remote::{Change, Reconciler},
 };
 
-/// Changes that are taken together.
-const BATCH: usize = 1024;
-/// A record that is deleted this soon after it was changed, and nothing in between, was taken out by someone.
-const AT_ONCE: Duration = Duration::from_secs(1);
+/// Events that are applied together.
+const MAX_BATCH: usize = 1024;
+/// A record deleted this soon after a change, with no event in between, was deregistered and did not expire.
+const IMMEDIATE_DELETE: Duration = Duration::from_secs(1);
 
-/// What is known of a record that is shown.
-struct Known {
+/// A record that is shown.
+struct TrackedNode {
     service: String,
     id: String,
-    is_lasting: bool,
+    is_persistent: bool,
 }
 
-/// What has become of a record.
+/// What happened to the record of a node.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Fate {
+enum NodeChange {
     Changed,
     Expired,
     TakenOut,
 }
 
-pub(super) struct Following {
+pub(super) struct Follower {
     records: Arc<Records>,
-    /// `None` follows all.
+    /// `None` follows all services.
     service: Option<String>,
     shown: Arc<Reconciler>,
-    known: HashMap<String, Known>,
-    /// The last event, if it was a change.
+    known: HashMap<String, TrackedNode>,
+    /// The last event, if it was a data change.
     changed: Option<(String, Instant)>,
 }
 
-impl Following {
+impl Follower {
     pub(super) fn new(
         records: Arc<Records>,
         service: Option<String>,
         shown: Arc<Reconciler>,
     ) -> Self {
-        Following {
+        Follower {
             records,
             service,
             shown,
@@ -60,7 +60,7 @@ impl Following {
         }
     }
 
-    /// Follows until the connection is lost, or too much happened at once; returns why it ended.
+    /// Follows until the connection is lost, or too many events arrive at once; returns why it ended.
     pub(super) async fn run(mut self) -> Error {
         match self.follow().await {
             Ok(()) => self.records.client.lost(),
@@ -74,29 +74,29 @@ impl Following {
             None => None,
         };
         let place = folder.as_deref().unwrap_or(&self.records.paths.root);
-        // First the watch, then what there is: so nothing is lost in between.
+        // The watch is set before the read, so that no change is lost.
         let watch = self.records.client.watch(place).await;
-        let mut watch = watch.map_err(|fault| fault.into_error(place))?;
+        let mut watch = watch.map_err(|error| error.into_error(place))?;
         let records = self.records.read_all(folder.as_deref()).await?;
         let nodes: Vec<_> = records.into_iter().filter_map(|r| self.know(r)).collect();
         self.shown.whole(nodes);
         let mut events = Vec::with_capacity(16);
-        while watch.recv_many(&mut events, BATCH).await > 0 {
-            let mut fates = HashMap::new();
+        while watch.recv_many(&mut events, MAX_BATCH).await > 0 {
+            let mut changes = HashMap::new();
             for event in events.drain(..) {
-                self.sort(event, &mut fates);
+                self.sort(event, &mut changes);
             }
-            self.apply(fates).await?;
+            self.apply(changes).await?;
         }
         Ok(())
     }
 
-    /// Notes a record that is to be shown, and gives its node.
+    /// Tracks a record. Returns its node if it is of this watch.
     fn know(&mut self, record: Record) -> Option<Node> {
         let Record {
             path,
             node,
-            is_lasting,
+            is_persistent,
         } = record;
         if self
             .service
@@ -105,51 +105,54 @@ impl Following {
         {
             return None;
         }
-        let known = Known {
+        let known = TrackedNode {
             service: node.service.clone(),
             id: node.id.clone(),
-            is_lasting,
+            is_persistent,
         };
         self.known.insert(path, known);
         Some(node)
     }
 
-    /// Notes the fate of a record by what happened; the last word counts.
-    fn sort(&mut self, event: Event, fates: &mut HashMap<String, Fate>) {
-        let Event { happened, path, at } = event;
+    /// Notes what an event did to a record. The last event of a record counts.
+    fn sort(&mut self, event: Event, changes: &mut HashMap<String, NodeChange>) {
+        let Event { kind, path, at } = event;
         let before = self.changed.take();
         if self.records.paths.parts(&path).is_none() {
             return;
         }
-        let fate = match happened {
-            Happened::Created => Fate::Changed,
-            Happened::Changed => {
+        let change = match kind {
+            EventKind::Created => NodeChange::Changed,
+            EventKind::Changed => {
                 self.changed = Some((path.clone(), at));
-                Fate::Changed
+                NodeChange::Changed
             }
-            Happened::Deleted => {
+            EventKind::Deleted => {
                 let touched = before.is_some_and(|(last, then)| {
-                    last == path && at.saturating_duration_since(then) < AT_ONCE
+                    last == path && at.saturating_duration_since(then) < IMMEDIATE_DELETE
                 });
-                let is_lasting = self.known.get(&path).is_some_and(|known| known.is_lasting);
-                match touched || is_lasting {
-                    true => Fate::TakenOut,
-                    false => Fate::Expired,
+                let is_persistent = self
+                    .known
+                    .get(&path)
+                    .is_some_and(|known| known.is_persistent);
+                match touched || is_persistent {
+                    true => NodeChange::TakenOut,
+                    false => NodeChange::Expired,
                 }
             }
         };
-        fates.insert(path, fate);
+        changes.insert(path, change);
     }
 
-    async fn apply(&mut self, fates: HashMap<String, Fate>) -> Result<()> {
-        let mut changes = Vec::with_capacity(fates.len());
+    async fn apply(&mut self, records: HashMap<String, NodeChange>) -> Result<()> {
+        let mut changes = Vec::with_capacity(records.len());
         let mut changed = Vec::new();
-        for (path, fate) in fates {
-            if fate == Fate::Changed {
+        for (path, change) in records {
+            if change == NodeChange::Changed {
                 changed.push(path);
-            } else if let Some(Known { service, id, .. }) = self.known.remove(&path) {
-                changes.push(match fate {
-                    Fate::Expired => Change::Expired { service, id },
+            } else if let Some(TrackedNode { service, id, .. }) = self.known.remove(&path) {
+                changes.push(match change {
+                    NodeChange::Expired => Change::Expired { service, id },
                     _ => Change::Gone { service, id },
                 });
             }

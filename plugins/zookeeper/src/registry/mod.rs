@@ -1,22 +1,22 @@
-//! A registry in ZooKeeper, as go-micro has it: a leaf of the tree for each node.
+//! A registry in ZooKeeper, laid out as in go-micro: a leaf for each node.
 //!
 //! ```text
 //! Server ── Records ── Client ──► session: the task that has the Connection
-//!    └───── Keeper: writes again what a lost session took along
+//!    └───── Registrar: writes again what a lost session took along
 //! ```
 //!
-//! The client is our own: the few requests that are needed fit in a page, and so its task, its queues and its TLS
-//! keep the rules of this house.
+//! We have our own client: the requests that we need are few, and its task, queues and TLS follow the rules of this
+//! workspace.
 
-mod answer;
-mod ask;
 mod client;
 mod connection;
 mod follow;
-mod keeper;
 mod packet;
 mod paths;
 mod records;
+mod register;
+mod request;
+mod response;
 mod session;
 mod watches;
 
@@ -27,29 +27,29 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use ask::Shared;
 use client::Client;
-use follow::Following;
-use keeper::Keeper;
+use follow::Follower;
 use micro_core::{
-    error::{Error, Result},
+    Error, Result,
     net::tls::Connector,
     node::Node,
     registry::remote::{AsRemote, Driver, Reconciler, Remote},
     url::{Options, Url},
 };
-use packet::Access;
+use packet::Acl;
 use paths::Paths;
-use records::{Over, Records};
+use records::{Overwrite, Records};
+use register::Registrar;
+use request::Shared;
 
-/// How long a session outlives the process that had it, where the URL does not say.
-const SESSION: u64 = 15;
+/// Default session timeout in seconds.
+const DEFAULT_SESSION_TIMEOUT_S: u64 = 15;
 
-/// A registry in ZooKeeper 3.6 or later, shared with go-micro's services.
+/// A registry in ZooKeeper 3.6 or later, shared with go-micro services.
 ///
-/// A node is the JSON of its record at `/micro-registry/SERVICE/NODE`, where each `/` in a name is a `-`. One with a
-/// time to live goes with the session of the process that registered it, 15 s after that was last heard, or when it
-/// is not renewed in time; one without stays. Below `/NAMESPACE` where there is a namespace.
+/// The record of a node is JSON at `/micro-registry/SERVICE/NODE`; a `/` in a name becomes `-`. A node with a TTL ends
+/// with the session of its process, 15 s after the last contact, or when it is not renewed in time. A node without a
+/// TTL stays. With a namespace everything is below `/NAMESPACE`.
 ///
 /// ```no_run
 /// # fn example() -> micro::Result<()> {
@@ -72,10 +72,10 @@ impl AsRemote for ZooKeeper {
 }
 
 impl ZooKeeper {
-    /// The registry at this URL; nothing is connected before it is used.
+    /// The registry at a URL. Connects on first use.
     ///
-    /// A path is a folder that all is below. `user` and `password` are of the scheme `digest`: what is created then
-    /// is theirs alone to change, and everyone's to read. `session-timeout=SECONDS` is 15 where it is not said.
+    /// The path of the URL is a root for everything. `user` and `password` authenticate with the scheme `digest`: only
+    /// this user may change what it creates, and everyone may read it. `session-timeout=SECONDS` defaults to 15.
     ///
     /// # Errors
     /// [`Code::InvalidArgument`](micro_core::Code::InvalidArgument) for a URL that says what ZooKeeper has not.
@@ -87,7 +87,7 @@ impl ZooKeeper {
             ));
         }
         let seconds = match url.query("session-timeout") {
-            None => SESSION,
+            None => DEFAULT_SESSION_TIMEOUT_S,
             Some(text) => match text.parse() {
                 Ok(seconds @ 1..=3600) => seconds,
                 _ => {
@@ -100,8 +100,8 @@ impl ZooKeeper {
         options.warn_of_plaintext(options.user.is_some());
         let paths = Paths::of(url.path(), &options.namespace)?;
         let access = match options.user {
-            Some(_) => Access::Own,
-            None => Access::All,
+            Some(_) => Acl::Own,
+            None => Acl::All,
         };
         let place = options.place();
         let shared = Shared {
@@ -121,7 +121,7 @@ impl ZooKeeper {
             paths,
             access,
         });
-        let keeper = Keeper::new(records.clone());
+        let keeper = Registrar::new(records.clone());
         Ok(ZooKeeper(Remote::new(Server {
             place,
             records,
@@ -130,11 +130,11 @@ impl ZooKeeper {
     }
 }
 
-/// ZooKeeper, as a server of records.
+/// The driver of a [`ZooKeeper`] registry.
 pub struct Server {
     place: String,
     records: Arc<Records>,
-    keeper: Keeper,
+    keeper: Registrar,
 }
 
 #[async_trait]
@@ -154,7 +154,9 @@ impl Driver for Server {
             Some(ttl) => self.keeper.register(&path, data, ttl).await,
             None => {
                 self.keeper.forget(&path);
-                self.records.write(&path, &data, false, Over::Any).await
+                self.records
+                    .write(&path, &data, false, Overwrite::Any)
+                    .await
             }
         }
     }
@@ -179,7 +181,7 @@ impl Driver for Server {
         let mut services = Vec::with_capacity(names.len());
         for (name, leaves) in names.into_iter().zip(leaves) {
             if name.contains('-') {
-                // Services whose names have a `/` there may be among them.
+                // Services with a `/` in their names may be among them.
                 let records = self.records.read(&leaves).await?;
                 services.extend(records.into_iter().map(|record| record.node.service));
             } else if !leaves.is_empty() {
@@ -190,7 +192,7 @@ impl Driver for Server {
     }
 
     async fn follow(self: Arc<Self>, service: Option<String>, shown: Arc<Reconciler>) -> Error {
-        Following::new(self.records.clone(), service, shown)
+        Follower::new(self.records.clone(), service, shown)
             .run()
             .await
     }

@@ -1,9 +1,9 @@
-//! What is said to ZooKeeper: numbers are big-endian, texts and buffers have their length in front, and each packet is
-//! in a frame with its length.
+//! Encoding of requests: numbers are big-endian, texts and buffers have a length in front, and each packet is in a
+//! frame with its length.
 //!
 //! Source: `zookeeper.jute` and the class `ZooDefs.OpCode` of ZooKeeper 3.8.
 
-/// Kinds of requests.
+/// Request types.
 pub(super) mod op {
     pub(crate) const CREATE: i32 = 1;
     pub(crate) const DELETE: i32 = 2;
@@ -18,34 +18,34 @@ pub(super) mod op {
     pub(crate) const ADD_WATCH: i32 = 106;
 }
 
-/// Numbers of what is no answer to an ordinary request.
+/// Reserved request numbers.
 pub(super) mod xid {
     pub(crate) const EVENT: i32 = -1;
     pub(crate) const PING: i32 = -2;
     pub(crate) const AUTH: i32 = -4;
 }
 
-/// How long a node of the tree lives.
+/// The mode of a new znode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Life {
+pub(super) enum CreateMode {
     /// Until it is deleted.
-    Lasting,
-    /// As long as the session that created it.
-    Session,
-    /// Until its last child has gone.
+    Persistent,
+    /// Until the session that created it ends.
+    Ephemeral,
+    /// Until its last child is deleted.
     Container,
 }
 
-/// Who may do what with a node that is created.
+/// The access list of a new znode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Access {
-    /// Anyone anything, as go-micro has it.
+pub(super) enum Acl {
+    /// Everyone may do everything, as in go-micro.
     All,
-    /// Who is authenticated as we are anything, others may read.
+    /// Our user may do everything, others may read.
     Own,
 }
 
-/// A packet in the making.
+/// Writes a packet.
 #[derive(Default)]
 pub(super) struct Writer(Vec<u8>);
 
@@ -76,7 +76,7 @@ impl Writer {
         self.bytes(text.as_bytes())
     }
 
-    /// What is written, to go on in another writer.
+    /// The packet, for another writer.
     pub(super) fn packet(mut self, packet: &[u8]) -> Self {
         self.0.extend_from_slice(packet);
         self
@@ -87,18 +87,18 @@ impl Writer {
     }
 }
 
-pub(super) fn create(path: &str, data: &[u8], life: Life, access: Access) -> Vec<u8> {
+pub(super) fn create(path: &str, data: &[u8], life: CreateMode, access: Acl) -> Vec<u8> {
     const READ: i32 = 1;
     const ANYTHING: i32 = 31;
     let flags = match life {
-        Life::Lasting => 0,
-        Life::Session => 1,
-        Life::Container => 4,
+        CreateMode::Persistent => 0,
+        CreateMode::Ephemeral => 1,
+        CreateMode::Container => 4,
     };
     let begun = Writer::default().text(path).bytes(data);
     let listed = match access {
-        Access::All => begun.int(1).int(ANYTHING).text("world").text("anyone"),
-        Access::Own => {
+        Acl::All => begun.int(1).int(ANYTHING).text("world").text("anyone"),
+        Acl::Own => {
             let own = begun.int(2).int(ANYTHING).text("auth").text("");
             own.int(READ).text("world").text("anyone")
         }
@@ -106,7 +106,7 @@ pub(super) fn create(path: &str, data: &[u8], life: Life, access: Access) -> Vec
     listed.int(flags).end()
 }
 
-/// A request for what is at a path, without a watch.
+/// Reads a znode without a watch.
 pub(super) fn read(path: &str) -> Vec<u8> {
     Writer::default().text(path).flag(false).end()
 }
@@ -123,7 +123,7 @@ pub(super) fn set_data(path: &str, data: &[u8], version: Option<i32>) -> Vec<u8>
     Writer::default().text(path).bytes(data).int(version).end()
 }
 
-/// All of these or none.
+/// A transaction.
 pub(super) fn multi(requests: &[(i32, Vec<u8>)]) -> Vec<u8> {
     let mut writer = Writer::default();
     for (op, request) in requests {
@@ -132,7 +132,7 @@ pub(super) fn multi(requests: &[(i32, Vec<u8>)]) -> Vec<u8> {
     writer.int(-1).flag(true).int(-1).end()
 }
 
-/// What comes to be, changes and goes at a path and below it.
+/// Watches a path recursively.
 pub(super) fn watch_below(path: &str) -> Vec<u8> {
     const RECURSIVE: i32 = 1;
     Writer::default().text(path).int(RECURSIVE).end()
@@ -147,9 +147,9 @@ pub(super) fn authenticate(scheme: &str, secret: &[u8]) -> Vec<u8> {
     Writer::default().int(0).text(scheme).bytes(secret).end()
 }
 
-/// Asks for a session, or with the id and password of an old one for that.
+/// Requests a new session, or resumes one by its id and password.
 pub(super) fn connect(timeout_ms: i32, session: i64, password: &[u8]) -> Vec<u8> {
-    // The last change that was seen is not said: a server that was restored from less would refuse us for ever.
+    // The last seen zxid is not sent: a server restored from an older state would refuse us for ever.
     let begun = Writer::default().int(0).long(0).int(timeout_ms);
     begun.long(session).bytes(password).flag(false).end()
 }
@@ -159,8 +159,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_is_written_as_the_protocol_has_it() {
-        let bytes = create("/a", b"x", Life::Session, Access::All);
+    fn request_is_encoded_as_the_protocol_specifies() {
+        let bytes = create("/a", b"x", CreateMode::Ephemeral, Acl::All);
         let expected =
             b"\0\0\0\x02/a\0\0\0\x01x\0\0\0\x01\0\0\0\x1f\0\0\0\x05world\0\0\0\x06anyone\0\0\0\x01";
         assert_eq!(bytes, expected);

@@ -1,18 +1,15 @@
-//! Where a record is in the tree: `/micro-registry/SERVICE/NODE`, as go-micro has it.
+//! The path of a record: `/micro-registry/SERVICE/NODE`, as in go-micro.
 
-use micro_core::{
-    error::{Error, Result},
-    node::Node,
-};
+use micro_core::{Error, Result, node::Node};
 
-/// The paths of one fleet.
+/// The paths of a fleet.
 pub(super) struct Paths {
-    /// `/micro-registry`, below what sets the fleet apart.
+    /// `/micro-registry`, below the prefix of the fleet.
     pub(super) root: String,
 }
 
 impl Paths {
-    /// Those below the URL's path, if it has one, and the namespace.
+    /// The paths below the path and namespace of the URL.
     pub(super) fn of(path: &str, namespace: &str) -> Result<Self> {
         let mut root = String::new();
         let parts = path.split('/').chain([namespace, "micro-registry"]);
@@ -36,31 +33,31 @@ impl Paths {
         Ok(format!("{}/{id}", self.service(&node.service)?))
     }
 
-    /// Folder and leaf of what is below the root at the depth of records.
+    /// The folder and leaf of the path of a record.
     pub(super) fn parts<'p>(&self, path: &'p str) -> Option<(&'p str, &'p str)> {
         let below = path.strip_prefix(&*self.root)?.strip_prefix('/')?;
         let (service, id) = below.split_once('/')?;
         (!id.contains('/')).then_some((service, id))
     }
 
-    /// Whether a record is where it belongs: one that lies of its name is nobody's.
+    /// Whether a record is at its path. A record with another name is ignored.
     pub(super) fn is_at_home(&self, node: &Node, path: &str) -> bool {
         self.node(node).is_ok_and(|home| home == path)
     }
 }
 
-/// The paths above this one, the highest first.
+/// The ancestors of a path, the root first.
 pub(super) fn above(path: &str) -> impl Iterator<Item = &str> {
     let slashes = path.char_indices().filter(|(at, c)| *at > 0 && *c == '/');
     slashes.map(|(at, _)| &path[..at])
 }
 
-/// go-micro's: names that differ only by it share a folder, and are told apart by what the record says.
+/// As in go-micro. Names that differ only by `/` and `-` share a folder; their records tell them apart.
 pub(super) fn flat(name: &str) -> String {
     name.replace('/', "-")
 }
 
-/// What ZooKeeper takes as a part of a path.
+/// Checks a part of a path.
 fn check(part: &str, what: &str) -> Result<()> {
     let wrong =
         |c: char| c.is_control() || matches!(c, '\u{e000}'..='\u{f8ff}' | '\u{fff0}'..='\u{ffff}');
@@ -79,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_is_where_go_micro_looks_for_it() {
+    fn record_path_matches_go_micro() {
         let paths = Paths::of("", "").unwrap();
         let node = Node::new("greeter", "greeter-1", "h:1");
         assert_eq!(
@@ -113,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_zookeeper_cannot_hold_is_refused() {
+    fn invalid_znode_names_are_refused() {
         let paths = Paths::of("", "").unwrap();
         for (service, id) in [("..", "a"), ("a", "."), ("a", ""), ("a\u{f8ff}", "b")] {
             let error = paths.node(&Node::new(service, id, "h:1")).unwrap_err();

@@ -1,76 +1,76 @@
-//! Records in ZooKeeper's tree: written, taken out and read, whatever was there before.
+//! Reads, writes and deletes records in the tree.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::{
-    answer::Found,
-    ask::{BAD_VERSION, Fault, NO_NODE, NODE_EXISTS, NOT_EMPTY},
     client::Client,
-    packet::{self, Access, Life, op},
+    packet::{self, Acl, CreateMode, op},
     paths::{Paths, above},
+    request::{BAD_VERSION, NO_NODE, NODE_EXISTS, NOT_EMPTY, RequestError},
+    response::Znode,
 };
 use micro_core::{
-    error::{Error, Result},
+    Error, Result,
     node::Node,
     registry::{encoding, id_in_use, is_another, validation},
 };
 
-/// How often something is begun anew that others got in the way of.
-const TRIES: u32 = 8;
-/// Requests that are sent before the first answer is awaited.
-const AT_ONCE: usize = 128;
-/// The longest record: ZooKeeper closes the connection on a request of 1 MiB.
-const LONGEST: usize = 1_000_000;
+/// Attempts at a write while other processes change the path.
+const MAX_ATTEMPTS: u32 = 8;
+/// Requests sent before the first response is awaited.
+const MAX_PIPELINED: usize = 128;
+/// Maximal size of a record: ZooKeeper closes the connection on a request of 1 MiB.
+const MAX_RECORD_SIZE: usize = 1_000_000;
 
-/// Whose record may be written over.
+/// Which records may be overwritten.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Over {
-    /// That of another instance with the same id too.
+pub(super) enum Overwrite {
+    /// Any record, also of another instance with the same id.
     Any,
-    /// Only our own, and what nobody keeps: the record was there before.
+    /// Only our own record, or a persistent one.
     Own,
 }
 
 pub(super) struct Records {
     pub(super) client: Arc<Client>,
     pub(super) paths: Paths,
-    pub(super) access: Access,
+    pub(super) access: Acl,
 }
 
-/// A record as it was read.
+/// A record that was read.
 pub(super) struct Record {
     pub(super) path: String,
     pub(super) node: Node,
-    /// Whether it outlives the session that wrote it.
-    pub(super) is_lasting: bool,
+    /// Whether the record outlives the session that wrote it.
+    pub(super) is_persistent: bool,
 }
 
 impl Records {
     /// The JSON of a node.
     ///
-    /// Fails with [`Code::InvalidArgument`](micro_core::Code::InvalidArgument) for one that is too long.
+    /// Fails with [`Code::InvalidArgument`](micro_core::Code::InvalidArgument) if the record is too large.
     pub(super) fn encode(node: &Node) -> Result<Bytes> {
         let data = encoding::encode(node);
         match data.len() {
-            0..=LONGEST => Ok(data.into()),
+            0..=MAX_RECORD_SIZE => Ok(data.into()),
             size => Err(Error::invalid_argument(format!(
-                "node `{}` of service `{}` has a record of {size} bytes; ZooKeeper holds {LONGEST}",
+                "node `{}` of service `{}` has a record of {size} bytes; ZooKeeper holds {MAX_RECORD_SIZE}",
                 node.id, node.service
             ))),
         }
     }
 
-    /// Has a record at a path, of this session or lasting.
+    /// Writes a record, ephemeral or persistent.
     pub(super) async fn write(
         &self,
         path: &str,
         data: &Bytes,
         with_session: bool,
-        over: Over,
+        over: Overwrite,
     ) -> Result<()> {
-        for _ in 0..TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             let tried = self.try_write(path, data, with_session, over).await;
             if let Some(done) = ended(tried, path) {
                 return done;
@@ -79,18 +79,18 @@ impl Records {
         Err(contended(path))
     }
 
-    /// Whether it is done; if not, others got in the way.
+    /// Tries once. Returns `false` if another process interfered.
     async fn try_write(
         &self,
         path: &str,
         data: &Bytes,
         with_session: bool,
-        over: Over,
-    ) -> Result<bool, Fault> {
+        over: Overwrite,
+    ) -> Result<bool, RequestError> {
         let life = if with_session {
-            Life::Session
+            CreateMode::Ephemeral
         } else {
-            Life::Lasting
+            CreateMode::Persistent
         };
         let create = packet::create(path, data, life, self.access);
         let client = &self.client;
@@ -105,7 +105,7 @@ impl Records {
             Ok((found, session)) => {
                 self.is_ours(path, &found, data)?;
                 let owner = if with_session { session } else { 0 };
-                if over == Over::Own && found.owner != session {
+                if over == Overwrite::Own && found.owner != session {
                     yields(&found, data)?;
                 }
                 if found.owner == owner && found.data == *data {
@@ -115,7 +115,7 @@ impl Records {
                     let body = packet::set_data(path, data, Some(found.version));
                     client.answer(op::SET_DATA, body).await.map(drop)
                 } else {
-                    // Whose it is cannot be changed.
+                    // The owner of a znode cannot be changed.
                     let delete = (op::DELETE, packet::delete(path, Some(found.version)));
                     client.together(&[delete, (op::CREATE, create)]).await
                 }
@@ -124,12 +124,12 @@ impl Records {
         settled(done)
     }
 
-    /// Refuses to write over the record of another node whose name leads to the same path.
-    fn is_ours(&self, path: &str, found: &Found, data: &Bytes) -> Result<(), Fault> {
+    /// Fails if the path has the record of another node.
+    fn is_ours(&self, path: &str, found: &Znode, data: &Bytes) -> Result<(), RequestError> {
         let name = |data: &Bytes| node(data).map(|node| (node.service, node.id));
         match (name(&found.data), name(data)) {
             (Some(theirs), Some(ours)) if theirs != ours && self.is_at_home(&found.data, path) => {
-                Err(Fault::Lost(Error::already_exists(format!(
+                Err(RequestError::Lost(Error::already_exists(format!(
                     "node `{}` of service `{}` is at `{path}`, and only one of the two can be; use another id",
                     theirs.1, theirs.0
                 ))))
@@ -145,14 +145,14 @@ impl Records {
             .is_some_and(|node| self.paths.is_at_home(node, path))
     }
 
-    /// Makes what is missing above a path. The folder of a service goes when it has been empty for a while.
-    async fn make_above(&self, path: &str) -> Result<(), Fault> {
+    /// Creates the missing ancestors of a path. ZooKeeper removes the folder of a service some time after it is empty.
+    async fn make_above(&self, path: &str) -> Result<(), RequestError> {
         let folders: Vec<&str> = above(path).collect();
         let last = folders.len().saturating_sub(1);
         for (index, folder) in folders.into_iter().enumerate() {
             let (op, life) = match index == last {
-                true => (op::CREATE_CONTAINER, Life::Container),
-                false => (op::CREATE, Life::Lasting),
+                true => (op::CREATE_CONTAINER, CreateMode::Container),
+                false => (op::CREATE, CreateMode::Persistent),
             };
             let body = packet::create(folder, b"", life, self.access);
             match self.client.answer(op, body).await {
@@ -163,10 +163,10 @@ impl Records {
         Ok(())
     }
 
-    /// Takes a record out, so that those who watch can tell it from one that expired: it is changed, to what it
-    /// was, and deleted in the same moment. That of another node, or of another instance of this one, stays.
+    /// Deregisters a record. A change without effect and the delete in one transaction tell watches that the node was
+    /// deregistered and did not expire. Records of other nodes, or of other instances of this one, stay.
     pub(super) async fn take_out(&self, path: &str, of: &Node) -> Result<()> {
-        for _ in 0..TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             if let Some(done) = ended(self.try_take_out(path, of).await, path) {
                 return done;
             }
@@ -174,7 +174,7 @@ impl Records {
         Err(contended(path))
     }
 
-    async fn try_take_out(&self, path: &str, of: &Node) -> Result<bool, Fault> {
+    async fn try_take_out(&self, path: &str, of: &Node) -> Result<bool, RequestError> {
         let (found, session) = match self.client.read(path).await {
             Err(fault) if fault.is(NO_NODE) => return Ok(true),
             found => found?,
@@ -194,9 +194,9 @@ impl Records {
         settled(self.client.together(&both).await)
     }
 
-    /// Takes a record of this session out as one that was not renewed.
+    /// Deletes a record of this session as expired.
     pub(super) async fn expire(&self, path: &str) -> Result<()> {
-        for _ in 0..TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             if let Some(done) = ended(self.try_expire(path).await, path) {
                 return done;
             }
@@ -204,7 +204,7 @@ impl Records {
         Err(contended(path))
     }
 
-    async fn try_expire(&self, path: &str) -> Result<bool, Fault> {
+    async fn try_expire(&self, path: &str) -> Result<bool, RequestError> {
         let (found, session) = match self.client.read(path).await {
             Err(fault) if fault.is(NO_NODE) => return Ok(true),
             found => found?,
@@ -223,10 +223,10 @@ impl Records {
         folders.map_err(|fault| fault.into_error(root))
     }
 
-    /// The paths of the records in each of these folders.
+    /// The paths of the records in folders.
     pub(super) async fn leaves(&self, folders: &[String]) -> Result<Vec<Vec<String>>> {
         let mut leaves = Vec::with_capacity(folders.len());
-        for some in folders.chunks(AT_ONCE) {
+        for some in folders.chunks(MAX_PIPELINED) {
             let mut asked = Vec::with_capacity(some.len());
             for folder in some {
                 let body = packet::read(folder);
@@ -242,10 +242,10 @@ impl Records {
         Ok(leaves)
     }
 
-    /// The records at these paths; what has gone meanwhile, and what is no record, is left out.
+    /// The records at paths. Skips deleted and invalid records.
     pub(super) async fn read(&self, paths: &[String]) -> Result<Vec<Record>> {
         let mut records = Vec::with_capacity(paths.len());
-        for some in paths.chunks(AT_ONCE) {
+        for some in paths.chunks(MAX_PIPELINED) {
             let mut asked = Vec::with_capacity(some.len());
             for path in some {
                 let body = packet::read(path);
@@ -262,7 +262,7 @@ impl Records {
         Ok(records)
     }
 
-    fn record(&self, path: &str, found: &Found) -> Option<Record> {
+    fn record(&self, path: &str, found: &Znode) -> Option<Record> {
         let node = match encoding::decode(&found.data) {
             Ok(nodes) => nodes
                 .into_iter()
@@ -276,11 +276,11 @@ impl Records {
         Some(Record {
             path: path.to_owned(),
             node: node?,
-            is_lasting: found.owner == 0,
+            is_persistent: found.owner == 0,
         })
     }
 
-    /// The records of the services in this folder, or in all.
+    /// The records in a folder, or of all services.
     pub(super) async fn read_all(&self, folder: Option<&str>) -> Result<Vec<Record>> {
         let folders: Vec<String> = match folder {
             Some(folder) => vec![folder.to_owned()],
@@ -295,23 +295,23 @@ impl Records {
     }
 }
 
-/// The node of a record.
+/// The node in a record.
 pub(super) fn node(data: &Bytes) -> Option<Node> {
     encoding::decode(data).ok()?.into_iter().next()
 }
 
-/// Fails if what was found is the record of another instance of the node that `data` is of.
-fn yields(found: &Found, data: &Bytes) -> Result<(), Fault> {
+/// Fails if the znode has the record of another instance of the node in `data`.
+fn yields(found: &Znode, data: &Bytes) -> Result<(), RequestError> {
     match (node(&found.data), node(data)) {
         (Some(theirs), Some(ours)) if is_another(&ours, &theirs.address) => {
-            Err(Fault::Lost(id_in_use(&ours, &theirs.address)))
+            Err(RequestError::Lost(id_in_use(&ours, &theirs.address)))
         }
         _ => Ok(()),
     }
 }
 
-/// Whether it is done, where others may have got in the way.
-fn settled(done: Result<(), Fault>) -> Result<bool, Fault> {
+/// `false` if another process interfered.
+fn settled(done: Result<(), RequestError>) -> Result<bool, RequestError> {
     match done {
         Ok(()) => Ok(true),
         Err(fault) => match [NO_NODE, NODE_EXISTS, BAD_VERSION, NOT_EMPTY]
@@ -324,8 +324,8 @@ fn settled(done: Result<(), Fault>) -> Result<bool, Fault> {
     }
 }
 
-/// What came of it, unless it is to be tried again.
-fn ended(tried: Result<bool, Fault>, path: &str) -> Option<Result<()>> {
+/// The result, or `None` to try again.
+fn ended(tried: Result<bool, RequestError>, path: &str) -> Option<Result<()>> {
     match tried {
         Ok(true) => Some(Ok(())),
         Ok(false) => None,
@@ -334,5 +334,5 @@ fn ended(tried: Result<bool, Fault>, path: &str) -> Option<Result<()>> {
 }
 
 fn contended(path: &str) -> Error {
-    Fault::Refused(BAD_VERSION).into_error(path)
+    RequestError::Refused(BAD_VERSION).into_error(path)
 }

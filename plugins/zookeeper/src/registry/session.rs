@@ -1,5 +1,5 @@
-//! The task that has the connection: it opens one when it is asked something, keeps the session over connections,
-//! and notices when the server is silent.
+//! The task that owns the connection: connects on the first request, keeps the session over connections, and detects
+//! silent servers.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,25 +9,22 @@ use tokio::{
 };
 
 use super::{
-    ask::{Ask, Fault, Shared},
     connection::Connection,
+    request::{Request, RequestError, Shared},
 };
-use micro_core::{
-    error::{Error, Result},
-    random::random,
-};
+use micro_core::{Error, Result, random::random};
 
-/// How long one host is tried, where there are others …
-const HOST: Duration = Duration::from_millis(1500);
-/// … and where there are none.
-const ONLY_HOST: Duration = Duration::from_secs(4);
-/// For how long after a failure nobody else is made to wait for another.
-const PAUSE: Duration = Duration::from_millis(200);
+/// Timeout for one host of several.
+const HOST_TIMEOUT: Duration = Duration::from_millis(1500);
+/// Timeout for the only host.
+const ONLY_HOST_TIMEOUT: Duration = Duration::from_secs(4);
+/// Time after a failure in which requests fail at once.
+const FAILURE_PAUSE: Duration = Duration::from_millis(200);
 
-/// Says that the connection is lost however the task ends.
-struct Ending(Arc<Shared>);
+/// Reports the connection as lost when the task ends.
+struct ShutdownGuard(Arc<Shared>);
 
-impl Drop for Ending {
+impl Drop for ShutdownGuard {
     fn drop(&mut self) {
         self.0.lose(Error::unavailable(
             "the runtime that had the connection has ended",
@@ -35,39 +32,43 @@ impl Drop for Ending {
     }
 }
 
-pub(super) async fn run(shared: Arc<Shared>, mut asks: mpsc::Receiver<Ask>) {
-    let _ending = Ending(shared.clone());
-    // Each process begins with another host.
+pub(super) async fn run(shared: Arc<Shared>, mut requests: mpsc::Receiver<Request>) {
+    let _ending = ShutdownGuard(shared.clone());
+    // Each process starts with a random host.
     let mut host = random() as usize;
     let mut failed: Option<(Instant, Error)> = None;
-    while let Some(ask) = asks.recv().await {
+    while let Some(ask) = requests.recv().await {
         if let Some((until, error)) = &failed
             && Instant::now() < *until
         {
-            let _ = ask.answer.send(Err(Fault::Lost(error.clone())));
+            let _ = ask.answer.send(Err(RequestError::Lost(error.clone())));
             continue;
         }
         match connect(&shared, &mut host).await {
             Ok(mut connection) => {
                 failed = None;
                 connection.send(ask);
-                let error = connection.serve(&mut asks).await;
+                let error = connection.serve(&mut requests).await;
                 connection.end(&error);
                 drop(connection);
                 shared.lose(error);
             }
             Err(error) => {
-                let _ = ask.answer.send(Err(Fault::Lost(error.clone())));
-                failed = Some((Instant::now() + PAUSE, error));
+                let _ = ask.answer.send(Err(RequestError::Lost(error.clone())));
+                failed = Some((Instant::now() + FAILURE_PAUSE, error));
             }
         }
     }
 }
 
-/// A connection to the first host that gives us a session, from the one after the last.
+/// Connects to the first host that gives a session, starting after the last one.
 async fn connect(shared: &Shared, host: &mut usize) -> Result<Connection> {
     let count = shared.hosts.len();
-    let limit = if count > 1 { HOST } else { ONLY_HOST };
+    let limit = if count > 1 {
+        HOST_TIMEOUT
+    } else {
+        ONLY_HOST_TIMEOUT
+    };
     let mut last = Error::unavailable("no host is known");
     for _ in 0..count {
         let place = &shared.hosts[*host % count];

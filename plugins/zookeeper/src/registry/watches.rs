@@ -1,25 +1,25 @@
-//! Who is told of what happens at a path and below.
+//! The watches of a connection.
 
 use bytes::Bytes;
 use tokio::{sync::mpsc, time::Instant};
 
-use super::answer::{Happened, event};
+use super::response::{EventKind, event};
 
-/// What happened, when it was heard.
+/// An event and when it arrived.
 pub(super) struct Event {
-    pub(super) happened: Happened,
+    pub(super) kind: EventKind,
     pub(super) path: String,
     pub(super) at: Instant,
 }
 
-/// Where the events at a path and below go.
+/// The receiver of the events at a path and below.
 pub(super) struct Watch {
     pub(super) path: String,
-    /// None once they were not taken.
+    /// `None` after the receiver was too slow.
     pub(super) events: Option<mpsc::Sender<Event>>,
 }
 
-/// The watches of one connection.
+/// The watches of a connection.
 #[derive(Default)]
 pub(super) struct Watches(Vec<Watch>);
 
@@ -28,14 +28,14 @@ impl Watches {
         self.0.push(watch);
     }
 
-    /// Ends those of a path, which ZooKeeper refuses.
+    /// Ends the watches of a path that ZooKeeper refuses.
     pub(super) fn end(&mut self, path: &str) {
         self.0.retain(|watch| watch.path != path);
     }
 
-    /// Tells of an event those who watch; who does not keep up is told no more, and so begins anew.
+    /// Sends an event to its watches. Ends a watch that is too slow.
     pub(super) fn tell(&mut self, packet: Bytes) {
-        let Some((happened, path)) = event(packet) else {
+        let Some((kind, path)) = event(packet) else {
             return;
         };
         let at = Instant::now();
@@ -45,7 +45,7 @@ impl Watches {
                 && below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
             {
                 let path = path.clone();
-                let event = Event { happened, path, at };
+                let event = Event { kind, path, at };
                 if events.try_send(event).is_err() {
                     watch.events = None;
                 }
@@ -53,7 +53,7 @@ impl Watches {
         }
     }
 
-    /// Forgets those to whom nobody listens any more, and gives the paths that none is left of.
+    /// Removes watches without a receiver. Returns the paths that no watch is left for.
     pub(super) fn left(&mut self) -> Vec<String> {
         let is_heard = |watch: &Watch| {
             let events = watch.events.as_ref();
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_left_when_the_last_who_watched_it_is() {
+    fn path_is_unwatched_after_its_last_watch() {
         let mut watches = Watches::default();
         let first = watch(&mut watches, "/a");
         let second = watch(&mut watches, "/a");

@@ -95,7 +95,10 @@ async fn an_idle_connection_gives_way_at_the_limit() {
     };
     let line = node.line().await.unwrap();
     let error = other.line().await.err().expect("none is idle");
-    assert!(error.message().contains("limit `connections`"), "{error}");
+    assert!(
+        error.message().contains("limit `max_connections`"),
+        "{error}"
+    );
     node.keep(line);
     other.line().await.unwrap();
     let mut server = servers.recv().await.unwrap();

@@ -46,7 +46,7 @@ impl Frames {
                         Body::Piece(Piece::Data(data)) => {
                             if self.data.len() + data.len() > most {
                                 let why = format!(
-                                    "a message is over the limit `message` of {most} bytes"
+                                    "a message is over the limit `max_message_size` of {most} bytes"
                                 );
                                 return Poll::Ready(Err(MessageError::Refused(
                                     StatusCode::PAYLOAD_TOO_LARGE,

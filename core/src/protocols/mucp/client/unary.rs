@@ -53,6 +53,6 @@ pub(super) async fn call(
 /// The error for a message that is not sent, as it would be refused.
 pub(super) fn too_large(most: usize) -> Error {
     Error::invalid_argument(format!(
-        "the message is over the limit `message` of {most} bytes; send it as a stream"
+        "the message is over the limit `max_message_size` of {most} bytes; send it as a stream"
     ))
 }

@@ -394,7 +394,7 @@ impl Connection {
         let reader = &mut self.wire.reader;
         let most = self.limits.max_message_size;
         let too_large = || {
-            let why = format!("the body is over the limit `message` of {most} bytes");
+            let why = format!("the body is over the limit `max_message_size` of {most} bytes");
             MessageError::Refused(StatusCode::PAYLOAD_TOO_LARGE, why.into())
         };
         if reader.left().is_some_and(|left| left > most as u64) {

@@ -47,17 +47,17 @@ impl Connection for Handle {
         let start = state.queue.end();
         let stream_deadline = request.context().deadline();
         let deadline = attempt.deadline.min(stream_deadline);
-        let abandon_at = attempt.abandon_at.min(deadline);
+        let timeout_at = attempt.timeout_at.min(deadline);
         // A stream can be sent once only: not before the other side has said who it is.
         if !calls.has_room(state) || (!state.introduced && request.body().is_stream()) {
             let now = time::now();
-            if now >= abandon_at {
+            if now >= timeout_at {
                 let error = no_answer(now >= deadline);
                 return Poll::Ready(Err(error.with_outcome(Outcome::NotSent)));
             }
             state.waiting.push(cx.waker().clone());
-            state.waited = state.waited.min(abandon_at);
-            state.nearest = state.nearest.min(abandon_at);
+            state.waited = state.waited.min(timeout_at);
+            state.nearest = state.nearest.min(timeout_at);
             wake_driver(guard);
             return Poll::Pending;
         }
@@ -74,7 +74,7 @@ impl Connection for Handle {
             }
             None => {
                 return Poll::Ready(Err(Error::resource_exhausted(format!(
-                    "{0} calls are under way on one connection, over the limit `calls` of {0}",
+                    "{0} calls are under way on one connection, over the limit `max_concurrent_calls` of {0}",
                     calls.limits.max_concurrent_calls
                 ))
                 .with_outcome(Outcome::NotSent)));
@@ -129,12 +129,12 @@ impl Connection for Handle {
             waker: cx.waker().clone(),
             start,
             end: state.queue.end(),
-            abandon_at,
+            timeout_at,
             deadline,
             stream_deadline,
             repeatable: attempt.repeatable,
         });
-        state.nearest = state.nearest.min(abandon_at);
+        state.nearest = state.nearest.min(timeout_at);
         wake_driver(guard);
         Poll::Ready(Ok(id))
     }

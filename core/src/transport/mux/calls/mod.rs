@@ -105,7 +105,7 @@ struct PendingCall {
     start: u64,
     end: u64,
     /// When it is looked at next.
-    abandon_at: Nanos,
+    timeout_at: Nanos,
     deadline: Nanos,
     /// When its streams end, if it has any.
     stream_deadline: Nanos,

@@ -117,15 +117,15 @@ impl State {
             let Phase::Waiting(waiting) = &mut self.slots[index].phase else {
                 continue;
             };
-            if waiting.abandon_at > now {
-                nearest = nearest.min(waiting.abandon_at);
+            if waiting.timeout_at > now {
+                nearest = nearest.min(waiting.timeout_at);
                 continue;
             }
             let over = now >= waiting.deadline;
             let unsent = self.queue.erase(waiting.start);
             if !unsent && !waiting.repeatable && !over {
                 // The work may be under way and must not be asked for twice: wait for the answer.
-                waiting.abandon_at = waiting.deadline;
+                waiting.timeout_at = waiting.deadline;
                 nearest = nearest.min(waiting.deadline);
                 continue;
             }
@@ -161,7 +161,7 @@ impl State {
     }
 }
 
-/// What a call is told whose time, or patience, is over.
+/// The error of a call whose deadline or attempt timeout has passed.
 pub(super) fn no_answer(over: bool) -> Error {
     match over {
         true => Error::deadline_exceeded("no answer before the deadline"),

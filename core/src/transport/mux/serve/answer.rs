@@ -185,7 +185,7 @@ fn write_answer(queue: &mut Queue, id: u64, answer: &Result<Response>, preface: 
     let body = response.body().as_bytes().unwrap_or(&nothing);
     if body.len() > limit {
         let error = Error::resource_exhausted(format!(
-            "the answer of {} bytes is over the caller's limit `message` of {limit}; send it as a stream",
+            "the answer of {} bytes is over the caller's limit `max_message_size` of {limit}; send it as a stream",
             body.len()
         ));
         return failed(queue, &error);

@@ -176,7 +176,7 @@ impl Session {
                     && !self.names.define(number, &target)
                 {
                     return Err(Error::resource_exhausted(format!(
-                        "name {number} of {} bytes is over the limit `names` of {} names of {} bytes",
+                        "name {number} of {} bytes is over the limit `max_endpoint_names` of {} names of {} bytes",
                         service.len() + endpoint.len(),
                         self.limits.max_endpoint_names,
                         names::MAX_NAMED_SIZE
@@ -212,7 +212,7 @@ impl Session {
         }
         if usize::from(header.head) > self.limits.max_head_size {
             let error = Error::invalid_argument(format!(
-                "metadata and names take {} bytes, over the limit `head` of {}",
+                "metadata and names take {} bytes, over the limit `max_head_size` of {}",
                 header.head, self.limits.max_head_size
             ));
             self.refuse(header.id, &error);
@@ -271,7 +271,7 @@ impl Session {
             return over.filter(|_| !target.endpoint().starts_with("Debug."));
         }
         Some(Error::resource_exhausted(format!(
-            "{0} calls are at work on one connection, over the limit `calls` of {0}",
+            "{0} calls are at work on one connection, over the limit `max_concurrent_calls` of {0}",
             self.limits.max_concurrent_calls
         )))
     }

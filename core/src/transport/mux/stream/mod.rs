@@ -41,6 +41,6 @@ pub(super) fn cut_off() -> Error {
 /// The error for a message over the other side's limit, found before it was sent.
 pub(super) fn too_large(length: usize, limit: usize) -> Error {
     Error::invalid_argument(format!(
-        "a message of {length} bytes is over the limit `message` of {limit}; send it as a stream"
+        "a message of {length} bytes is over the limit `max_message_size` of {limit}; send it as a stream"
     ))
 }

@@ -93,7 +93,7 @@ async fn pair() -> Option<(Server, Server)> {
 }
 
 #[tokio::test]
-async fn when_its_agent_dies_a_node_is_registered_with_another_and_leaves_both() {
+async fn node_moves_to_another_agent_and_leaves_both() {
     let Some((server, mut agent)) = pair().await else {
         return;
     };
@@ -118,7 +118,7 @@ async fn when_its_agent_dies_a_node_is_registered_with_another_and_leaves_both()
 }
 
 #[tokio::test]
-async fn what_only_another_agent_can_take_out_is_an_error_that_names_it() {
+async fn node_of_another_agent_fails_with_that_agents_name() {
     let Some((server, agent)) = pair().await else {
         return;
     };

@@ -125,7 +125,7 @@ async fn who_comes_back_after_its_time_to_live_is_shown_at_once() {
 }
 
 #[tokio::test]
-async fn consul_keeps_the_contract_in_a_namespace_that_others_do_not_see() {
+async fn consul_in_a_namespace_passes_the_contract() {
     let Some(address) = backend::server("consul") else {
         return;
     };
@@ -179,7 +179,7 @@ async fn records_of_strangers_harm_no_other() {
 }
 
 #[tokio::test]
-async fn the_largest_record_that_is_let_in_is_kept_whole() {
+async fn largest_allowed_record_is_stored_whole() {
     let Some(address) = backend::server("consul") else {
         return;
     };

@@ -42,7 +42,7 @@ async fn after_outage(updates: &mut Updates) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_watch_survives_a_restart_and_the_loss_of_all_data() {
+async fn watch_survives_a_restart_and_data_loss() {
     let Some(mut server) = own(&json!({})) else {
         return;
     };
@@ -93,7 +93,7 @@ async fn a_watch_survives_a_restart_and_the_loss_of_all_data() {
 }
 
 #[tokio::test]
-async fn a_server_that_hangs_is_noticed_and_heard_again() {
+async fn hung_server_is_detected_and_recovers() {
     let Some(mut server) = own(&json!({})) else {
         return;
     };
@@ -139,7 +139,7 @@ async fn after(updates: &mut Updates) -> usize {
 }
 
 #[tokio::test]
-async fn a_node_that_left_while_the_server_was_down_is_taken_out_later() {
+async fn node_deregistered_during_an_outage_is_removed_later() {
     let Some(mut server) = own(&json!({})) else {
         return;
     };
@@ -158,7 +158,7 @@ async fn a_node_that_left_while_the_server_was_down_is_taken_out_later() {
 }
 
 #[tokio::test]
-async fn nothing_is_connected_before_the_first_use_and_who_is_not_there_is_said() {
+async fn connection_opens_on_first_use_and_errors_name_the_host() {
     let address = format!("127.0.0.1:{}", super::process::port());
     let registry = registry(&format!("consul://me:secret@{address}?token=hidden"));
     let error = registry.list().await.unwrap_err();

@@ -13,7 +13,7 @@ use super::{
 const TOKEN: &str = "00000000-0000-4000-8000-000000000001";
 
 #[tokio::test]
-async fn a_token_is_needed_where_one_is_and_a_wrong_one_is_refused() {
+async fn missing_or_wrong_token_is_refused() {
     let acl = json!({ "acl": { "enabled": true, "default_policy": "deny",
         "tokens": { "initial_management": TOKEN, "agent": TOKEN } } });
     let Some(mut server) = own(&acl) else {

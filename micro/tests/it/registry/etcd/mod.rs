@@ -57,7 +57,7 @@ async fn etcd_nodes_expire() {
 }
 
 #[tokio::test]
-async fn a_node_that_left_is_told_from_one_that_expired() {
+async fn deregistered_node_differs_from_an_expired_one() {
     let Some(address) = backend::server("etcd") else {
         return;
     };
@@ -128,7 +128,7 @@ async fn names_with_a_slash_share_no_key_and_go_micros_are_found() {
 }
 
 #[tokio::test]
-async fn what_strangers_write_harms_nobody_but_themselves() {
+async fn invalid_records_do_not_affect_others() {
     let Some(address) = backend::server("etcd") else {
         return;
     };
@@ -202,7 +202,7 @@ async fn a_record_that_etcd_cannot_hold_is_refused() {
 }
 
 #[test]
-fn a_handle_serves_several_runtimes_and_outlives_them() {
+fn handle_outlives_several_runtimes() {
     let Some(address) = backend::server("etcd") else {
         return;
     };

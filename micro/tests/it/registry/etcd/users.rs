@@ -57,7 +57,7 @@ async fn who_is_not_known_is_told_what_to_do_and_no_secret() {
 }
 
 #[tokio::test]
-async fn a_server_that_cannot_be_verified_is_not_spoken_to() {
+async fn unverified_server_is_not_used() {
     let Some(address) = backend::server("etcd-auth") else {
         return;
     };

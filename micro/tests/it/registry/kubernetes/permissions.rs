@@ -135,7 +135,7 @@ async fn a_token_that_was_renewed_is_read_again() {
 }
 
 #[tokio::test]
-async fn a_server_of_another_authority_is_not_spoken_to() {
+async fn server_of_another_authority_is_not_used() {
     let Some(cluster) = Cluster::new() else {
         return;
     };

@@ -24,7 +24,7 @@ async fn kubernetes_keeps_the_contract() {
 }
 
 #[tokio::test]
-async fn a_pod_has_the_labels_and_annotations_of_go_micro() {
+async fn pod_has_the_labels_and_annotations_of_go_micro() {
     let Some(cluster) = Cluster::new() else {
         return;
     };
@@ -90,7 +90,7 @@ async fn what_go_micro_registers_is_found() {
 }
 
 #[tokio::test]
-async fn a_pod_that_is_told_to_end_or_has_ended_takes_its_nodes_along() {
+async fn nodes_of_a_terminating_pod_are_removed() {
     let Some(cluster) = Cluster::new() else {
         return;
     };
@@ -117,7 +117,7 @@ async fn a_pod_that_is_told_to_end_or_has_ended_takes_its_nodes_along() {
 }
 
 #[tokio::test]
-async fn a_pod_whose_process_is_not_ready_goes_if_others_are() {
+async fn unready_pod_is_removed_if_others_are_ready() {
     let Some(cluster) = Cluster::new() else {
         return;
     };

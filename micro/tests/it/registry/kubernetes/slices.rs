@@ -94,7 +94,7 @@ async fn a_plain_service_is_found_and_followed() {
 }
 
 #[tokio::test]
-async fn a_port_may_be_chosen_and_registering_is_left_to_the_cluster() {
+async fn port_is_configurable_and_slices_are_read_only() {
     let Some(cluster) = Cluster::new() else {
         return;
     };

@@ -1,0 +1,40 @@
+//! The node of an attempt.
+
+use std::sync::Arc;
+
+use crate::{
+    error::Error,
+    selector::{Member, Set, Tried},
+    transport::{Attempt, Peer},
+};
+
+/// A selection node.
+#[derive(Clone)]
+pub(super) struct Selection {
+    pub(super) set: Arc<Set<Arc<dyn Peer>>>,
+    pub(super) index: usize,
+}
+
+/// A first attempt that failed.
+pub(super) struct Failure {
+    pub(super) selection: Selection,
+    pub(super) attempt: Attempt,
+    pub(super) error: Error,
+}
+
+impl Selection {
+    pub(super) fn peer(&self) -> &Arc<dyn Peer> {
+        &self.set.slots()[self.index]
+    }
+
+    pub(super) fn member(&self) -> &Member {
+        self.set.snapshot().get(self.index)
+    }
+
+    /// Whether another node is left to be asked: else giving this one up would only lose its answer.
+    pub(super) fn has_other(&self, tried: &Tried) -> bool {
+        let snapshot = self.set.snapshot();
+        let mut others = (0..snapshot.len()).filter(|index| *index != self.index);
+        others.any(|index| snapshot.is_usable(index, tried))
+    }
+}

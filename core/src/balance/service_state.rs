@@ -1,0 +1,155 @@
+//! What the loop keeps for one service: its nodes, its budget, its counts, the probes of ejected nodes.
+
+use std::sync::{
+    Arc, OnceLock, Weak,
+    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+};
+
+use parking_lot::Mutex;
+use tokio::task::JoinSet;
+
+use super::{Settings, Stats, budget::Budget};
+use crate::{
+    selector::{Cache, Entry, Load, Member, Probed},
+    time::{self, Nanos},
+    transport::Peer,
+};
+
+/// How often a probe that waits looks whether its node has left: a second.
+const LOOK: Nanos = 1_000_000_000;
+
+/// One service, as one process calls it.
+pub(super) struct ServiceState {
+    service: Box<str>,
+    /// Its nodes by discovery, from the first call that needs them: calls to given addresses do not.
+    entry: OnceLock<Arc<Entry<Arc<dyn Peer>>>>,
+    pub(super) budget: Budget,
+    pub(super) failed: AtomicU64,
+    pub(super) retries: AtomicU64,
+    pub(super) hedges: AtomicU64,
+    ejections: AtomicU64,
+    /// Whether it was looked up by name since the last sweep, and the calls there were then.
+    pub(super) used: AtomicBool,
+    swept_at: AtomicU64,
+    /// One task for each ejected node; they end with the service_state.
+    probes: Mutex<JoinSet<()>>,
+}
+
+impl ServiceState {
+    pub(super) fn new(service: &str, settings: &Settings, now: Nanos) -> Self {
+        ServiceState {
+            service: service.into(),
+            entry: OnceLock::new(),
+            budget: Budget::new(settings.retry_share, settings.retries_per_second, now),
+            failed: AtomicU64::new(0),
+            retries: AtomicU64::new(0),
+            hedges: AtomicU64::new(0),
+            ejections: AtomicU64::new(0),
+            used: AtomicBool::new(true),
+            swept_at: AtomicU64::new(0),
+            probes: Mutex::default(),
+        }
+    }
+
+    /// The service's name.
+    pub(super) fn service(&self) -> &str {
+        &self.service
+    }
+
+    /// Its nodes by discovery, which begins with this.
+    pub(super) fn discovered(&self, cache: &Cache<Arc<dyn Peer>>) -> &Arc<Entry<Arc<dyn Peer>>> {
+        self.entry.get_or_init(|| cache.service(&self.service))
+    }
+
+    /// Its nodes by discovery, if that has begun.
+    pub(super) fn entry(&self) -> Option<&Arc<Entry<Arc<dyn Peer>>>> {
+        self.entry.get()
+    }
+
+    /// Whether nobody holds it but who asks, in so many places. Handles to endpoints find another by its name.
+    pub(super) fn is_unheld(self: &Arc<Self>, places: usize) -> bool {
+        Arc::strong_count(self) <= places
+    }
+
+    /// Whether it was used since the last time this was asked.
+    pub(super) fn was_used(&self) -> bool {
+        let calls = self.budget.calls();
+        let called = self.swept_at.swap(calls, Relaxed) != calls;
+        self.used.swap(false, Relaxed) || called
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        Stats {
+            calls: self.budget.calls(),
+            failed: self.failed.load(Relaxed),
+            retries: self.retries.load(Relaxed),
+            hedges: self.hedges.load(Relaxed),
+            ejections: self.ejections.load(Relaxed),
+        }
+    }
+
+    /// Notes that a node was ejected.
+    pub(super) fn ejected(&self, member: &Member, until: Nanos, now: Nanos) {
+        self.ejections.fetch_add(1, Relaxed);
+        tracing::info!(
+            node = member.node.id,
+            seconds = until.saturating_sub(now) / 1_000_000_000,
+            "ejected"
+        );
+    }
+
+    /// Probes an ejected node until it is back.
+    pub(super) fn probe(&self, load: &Arc<Load>, peer: &Arc<dyn Peer>, until: Nanos) {
+        let mut probes = self.probes.lock();
+        while probes.try_join_next().is_some() {}
+        probes.spawn(probe(Arc::downgrade(load), peer.clone(), until));
+    }
+}
+
+/// Asks an ejected node for a sign of life when its time is over, until it gives one or has left.
+async fn probe(load: Weak<Load>, peer: Arc<dyn Peer>, mut until: Nanos) {
+    loop {
+        while time::now() < until {
+            let look = until.min(time::now().saturating_add(LOOK));
+            tokio::time::sleep_until(time::instant(look)).await;
+            if load.strong_count() == 0 {
+                return;
+            }
+        }
+        // Sets hold it as long as they have the node.
+        let wants = load.upgrade().map(|load| load.wants_probe(time::now()));
+        if wants != Some(true) {
+            // It has left, a call that was sent all the same brought it back, or another probes it.
+            return;
+        }
+        let alive = peer.probe().await.is_ok();
+        match load.upgrade().map(|load| load.probed(time::now(), alive)) {
+            Some(Probed::Ejected(next)) => until = next,
+            _ => return,
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may end in a panic")]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        node::Node, protocols::Socket, random::Rng, selector::Fleet, transport::Transport,
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_has_left_is_probed_no_more() {
+        let now = time::now();
+        let load = Arc::new(Load::new(&Arc::new(Fleet::new(Rng::new())), now));
+        let peer = Socket::new()
+            .open(&Node::new("a", "1", "127.0.0.1:9"))
+            .unwrap();
+        let probing = tokio::spawn(probe(Arc::downgrade(&load), peer, now + 1_000_000));
+        drop(load);
+        let ended = tokio::time::timeout(Duration::from_secs(60), probing).await;
+        assert!(ended.is_ok(), "the probe goes on");
+    }
+}

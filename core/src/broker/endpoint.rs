@@ -1,0 +1,102 @@
+//! Where the subscriptions of a process are reached, of brokers that have no server.
+
+use std::{
+    sync::{Arc, OnceLock, Weak},
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+
+use super::registrations::{Registered, Registrations};
+use crate::{
+    address::advertised, error::Result, net::Listener, node::Node, random::Rng, registry::Registry,
+};
+
+/// One port and one keeper of registrations for all subscriptions, both begun by the first; `D` takes what comes.
+pub(super) struct SharedEndpoint<D> {
+    registry: Arc<dyn Registry>,
+    ttl: Duration,
+    interval: Duration,
+    /// The seed of the jitter of renewals.
+    seed: u64,
+    /// Open while there are subscriptions.
+    port: Mutex<Weak<Port<D>>>,
+    registrations: OnceLock<Registrations>,
+}
+
+/// Where this process is reached.
+pub(super) struct Port<D> {
+    /// A listener of its own; none where a service's port takes what comes.
+    pub(super) listener: Option<Box<dyn Listener>>,
+    /// The address to register.
+    pub(super) address: String,
+    pub(super) dispatcher: Arc<D>,
+}
+
+impl<D: Default> SharedEndpoint<D> {
+    /// Nothing yet; registrations will last `ttl` and be renewed every `interval`.
+    pub(super) fn new(
+        registry: Arc<dyn Registry>,
+        ttl: Duration,
+        interval: Duration,
+        seed: u64,
+    ) -> Self {
+        SharedEndpoint {
+            registry,
+            ttl,
+            interval,
+            seed,
+            port: Mutex::default(),
+            registrations: OnceLock::new(),
+        }
+    }
+
+    /// The port, opened by `listen` where there is none.
+    pub(super) async fn port(
+        &self,
+        listen: impl AsyncFnOnce(Arc<D>) -> Result<Box<dyn Listener>>,
+    ) -> Result<Arc<Port<D>>> {
+        if let Some(port) = self.port.lock().upgrade() {
+            return Ok(port);
+        }
+        let dispatcher = Arc::new(D::default());
+        let listener = listen(dispatcher.clone()).await?;
+        let fresh = Arc::new(Port {
+            address: listener.address(),
+            listener: Some(listener),
+            dispatcher,
+        });
+        let mut port = self.port.lock();
+        if let Some(port) = port.upgrade() {
+            // Another subscription was faster; our listener ends as it is dropped.
+            return Ok(port);
+        }
+        *port = Arc::downgrade(&fresh);
+        Ok(fresh)
+    }
+
+    /// A port at an address where somebody else listens, for as long as what it gives lives.
+    pub(super) fn attach(&self, address: &str) -> Arc<Port<D>> {
+        let port = Arc::new(Port {
+            listener: None,
+            address: address.to_owned(),
+            dispatcher: Arc::default(),
+        });
+        *self.port.lock() = Arc::downgrade(&port);
+        port
+    }
+
+    /// The address to register: what was `said`, made whole by where the port is bound.
+    pub(super) fn advertised(&self, said: Option<&str>, bound: &str) -> Result<String> {
+        advertised(said, bound, !self.registry.is_of_this_machine())
+    }
+
+    /// Registers a subscription, for as long as what it gives lives.
+    pub(super) async fn register(&self, node: Node) -> Result<Registered> {
+        let registrations = self.registrations.get_or_init(|| {
+            let rng = Rng::seeded(self.seed);
+            Registrations::start(self.registry.clone(), self.ttl, self.interval, rng)
+        });
+        registrations.add(node).await
+    }
+}

@@ -1,0 +1,53 @@
+//! The examples run, and give what they promise.
+
+#[path = "../../examples/errors.rs"]
+#[allow(dead_code, reason = "`main` is for the program")]
+mod errors;
+#[path = "../../examples/events.rs"]
+#[allow(dead_code, reason = "`main` is for the program")]
+mod events;
+#[path = "../../examples/middleware.rs"]
+#[allow(dead_code, reason = "`main` is for the program")]
+mod middleware;
+#[path = "../../examples/several.rs"]
+#[allow(dead_code, reason = "`main` is for the program")]
+mod several;
+#[path = "../../examples/streams.rs"]
+#[allow(dead_code, reason = "`main` is for the program")]
+mod streams;
+#[path = "../../examples/testing.rs"]
+#[allow(dead_code, reason = "`main` is for the program")]
+mod testing;
+
+#[tokio::test]
+async fn errors_example_decides_by_code_and_outcome() {
+    assert_eq!(
+        errors::run().await.unwrap(),
+        [
+            "tea: done",
+            "milk: come back tomorrow",
+            "gold: no",
+            "nobody: nothing happened, try again",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn events_example_shares_a_queue_and_audits_everything() {
+    assert_eq!(events::run().await.unwrap(), (10, 10));
+}
+
+#[tokio::test]
+async fn middleware_example_knows_the_user() {
+    assert_eq!(middleware::run().await.unwrap(), "John");
+}
+
+#[tokio::test]
+async fn several_services_call_each_other_in_one_process() {
+    assert_eq!(several::run().await.unwrap(), 7);
+}
+
+#[tokio::test]
+async fn streams_example_adds_up() {
+    assert_eq!(streams::run().await.unwrap(), 55);
+}
