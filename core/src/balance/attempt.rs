@@ -396,7 +396,7 @@ fn terms(
     Attempt {
         now,
         deadline,
-        timeout_at: now.saturating_add(patience).min(deadline),
+        timeout_at: now.saturating_add(attempt_timeout).min(deadline),
         repeatable,
         attempts: lent.saturating_add(1),
     }
