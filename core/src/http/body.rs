@@ -210,7 +210,7 @@ pub(crate) mod tests {
     }
 
     #[tokio::test]
-    async fn pieces_come_together_up_to_the_limit() {
+    async fn pieces_are_collected_up_to_the_limit() {
         let parts = |texts: &[&'static str]| {
             let pieces = texts.iter().map(|text| Piece::Data(text.as_bytes().into()));
             HttpBody::stream(Parts(pieces.collect()))

@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_waits_for_room_is_woken_when_there_is_some() {
+    fn waiting_task_wakes_when_bytes_are_released() {
         struct WakeCount(AtomicUsize);
         impl std::task::Wake for WakeCount {
             fn wake(self: Arc<Self>) {

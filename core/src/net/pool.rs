@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_idle_gives_way() {
+    fn longest_idle_connection_is_closed_at_the_limit() {
         let pool = Pool::new(3);
         let all = [one(None), one(Some(7)), one(Some(5))];
         let _places: Vec<_> = all.iter().map(|one| admit(&pool, one).unwrap()).collect();
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn with_none_idle_the_error_names_the_limit_until_a_place_is_given_up() {
+    fn full_pool_without_an_idle_connection_returns_the_limit_error() {
         let pool = Pool::new(1);
         let busy = one(None);
         let place = admit(&pool, &busy).unwrap();

@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_deadline_ends_everything() {
+    async fn deadline_ends_every_attempt() {
         let began = tokio::time::Instant::now();
         let error = outcome(5000, true, false).await.unwrap_err();
         assert_eq!(error.code(), crate::error::Code::DeadlineExceeded);

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_no_server_wrote_names_nobody() {
+    fn node_without_an_identity_passes_every_check() {
         let nobody = of(None);
         assert!(nobody.meant.is_empty());
         assert!(nobody.check(None).is_ok());
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_says_who_it_is_must_say_so() {
+    fn node_with_an_identity_must_confirm_it() {
         let there = |service, node| Identity::new(service, node);
         let one = of(Some(IdentityCheck::Node));
         assert!(one.check(Some(&there("greeter", "greeter-1"))).is_ok());

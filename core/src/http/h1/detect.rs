@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn methods_are_told_from_their_beginnings_and_from_other_protocols() {
+    fn methods_are_detected_by_prefix_and_not_as_other_protocols() {
         for (first, expected) in [
             ("P", Detect::More),
             ("POST", Detect::More),

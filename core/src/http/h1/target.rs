@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn targets_are_read_in_the_form_of_their_method() {
+    fn request_target_form_follows_the_method() {
         for (method, target, path) in [
             (Method::POST, "/Greeter.Hello", "/Greeter.Hello"),
             (Method::GET, "/a?b[]=%20|{}", "/a"),

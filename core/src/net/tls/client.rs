@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_name_to_verify_is_the_host_of_the_address() {
+    fn verified_name_is_the_host_of_the_address() {
         for (address, expected) in [
             ("127.0.0.1:80", "127.0.0.1"),
             ("[::1]:80", "::1"),

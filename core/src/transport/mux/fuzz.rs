@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_that_claims_too_much_is_an_error_that_names_the_limit() {
+    fn too_large_frame_length_fails_with_the_limit_named() {
         let mut bytes = Vec::new();
         write_bare(&mut bytes, kind::DATA, 1, b"");
         bytes[..4].copy_from_slice(&u32::MAX.to_le_bytes());
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_that_their_batch_cancels_are_marked() {
+    fn requests_cancelled_in_their_batch_are_marked() {
         let mut bytes = Vec::new();
         for (kind, id) in [(kind::REQUEST, 1), (kind::REQUEST, 2), (kind::CANCEL, 1)] {
             write_bare(&mut bytes, kind, id, b"");

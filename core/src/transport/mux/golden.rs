@@ -245,7 +245,7 @@ fn write_metadata(text: &mut String, metadata: &Metadata) {
 }
 
 #[test]
-fn recorded_bytes_mean_what_they_meant_and_are_written_again_the_same() {
+fn recorded_bytes_decode_and_encode_unchanged() {
     let lines = lines();
     assert!(lines.len() > 60, "conversations are missing");
     for line in lines {
@@ -258,7 +258,7 @@ fn recorded_bytes_mean_what_they_meant_and_are_written_again_the_same() {
 }
 
 #[test]
-fn every_kind_of_frame_is_recorded() {
+fn every_frame_kind_is_recorded() {
     let recorded: Vec<u8> = bytes()
         .iter()
         .filter(|bytes| !bytes.starts_with(&super::preface::MAGIC))

@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_preface_is_read_as_soon_as_it_is_whole_and_no_sooner() {
+    fn preface_is_read_once_it_is_complete() {
         let mut bytes = written();
         let whole = bytes.len();
         bytes.extend_from_slice(b"frames");
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_do_not_fit_are_left_out() {
+    fn names_over_the_size_limit_are_omitted() {
         let mut names = greeter();
         names.identity.node = "n".repeat(MAX_SETTINGS_SIZE).into();
         let mut bytes = Vec::new();
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_preface_is_known_by_the_first_byte_that_is_wrong() {
+    fn invalid_preface_is_refused_at_its_first_wrong_byte() {
         assert!(Preface::read(b"GET / HTTP/1.1").is_err());
         assert!(Preface::read(&[0xd5, b'M', b'I', b'X']).is_err());
         let mut long = written();
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn the_highest_version_that_both_speak_is_spoken() {
+    fn highest_common_version_is_negotiated() {
         let versions = |lowest, highest| Preface {
             lowest,
             highest,

@@ -210,7 +210,7 @@ mod tests {
     use super::{super::frame::write_bare, *};
 
     #[test]
-    fn a_frame_is_erased_only_while_it_is_still_here() {
+    fn frame_is_erased_only_before_it_is_written() {
         let mut queue = Queue::default();
         write_bare(queue.tail(), kind::PING, 1, b"");
         let second = queue.end();

@@ -9,7 +9,7 @@ use crate::raw::{CANCEL, Raw, frame, head, request};
 const LIMIT: usize = 4 << 20;
 
 #[tokio::test]
-async fn a_message_over_the_limit_fails_by_name_both_ways_and_the_next_call_works() {
+async fn message_over_the_limit_fails_alone_in_both_directions() {
     let under = Under::start(|_| {}).await;
     let client = under.client(|_| {});
     let cx = Context::new();
@@ -36,7 +36,7 @@ async fn a_message_over_the_limit_fails_by_name_both_ways_and_the_next_call_work
 }
 
 #[tokio::test]
-async fn a_server_refuses_a_message_over_its_limit_and_keeps_the_connection() {
+async fn server_refuses_a_too_large_message_and_keeps_the_connection() {
     let under = Under::start(|limits| limits.max_message_size = 1000).await;
     let mut raw = Raw::greeted(under.address()).await;
     raw.send(&request(1, "Limits.Echo", &[7; 1001])).await;
@@ -49,7 +49,7 @@ async fn a_server_refuses_a_message_over_its_limit_and_keeps_the_connection() {
 }
 
 #[tokio::test]
-async fn a_request_sent_before_the_servers_limits_are_known_fails_alone() {
+async fn request_sent_before_the_server_preface_fails_alone() {
     let under = Under::start(|limits| limits.max_message_size = 1000).await;
     let client = under.client(|_| {});
     let cx = Context::new();
@@ -93,7 +93,7 @@ async fn ten_thousand_headers_fail_by_name_both_ways() {
 }
 
 #[tokio::test]
-async fn calls_over_the_limit_of_a_connection_are_rejected_until_others_end() {
+async fn calls_over_the_limit_are_rejected_until_others_end() {
     let under = Under::start(|limits| limits.max_concurrent_calls = 2).await;
     let mut raw = Raw::greeted(under.address()).await;
     for id in 1..=3 {
@@ -110,7 +110,7 @@ async fn calls_over_the_limit_of_a_connection_are_rejected_until_others_end() {
 }
 
 #[tokio::test]
-async fn a_client_begins_no_more_calls_on_a_connection_than_its_limit() {
+async fn client_starts_no_more_calls_per_connection_than_its_limit() {
     let under = Under::start(|_| {}).await;
     let client = under.client(|limits| limits.max_concurrent_calls = 1);
     let cx = Context::new();

@@ -104,7 +104,7 @@ async fn pipelined_calls_are_answered_in_their_order() {
 }
 
 #[tokio::test]
-async fn a_request_is_the_same_in_any_portions() {
+async fn request_parses_the_same_in_any_chunks() {
     let pair = Pair::new().await;
     let request = call("Text.Echo", "", "{\"text\":\"x\"}");
     for portion in [1, 3, 50] {

@@ -30,7 +30,7 @@ async fn requests(mut io: &[u8]) -> Result<Vec<(String, String)>, MessageError> 
 }
 
 #[tokio::test]
-async fn several_messages_of_one_read_are_told_apart() {
+async fn several_messages_of_one_read_are_separated() {
     let bytes = b"\r\nGET /a HTTP/1.1\r\nHost: a\r\n\r\n\
         POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc\
         POST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n\
@@ -112,7 +112,7 @@ async fn limits_are_named_by_their_status() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_once_begun_must_come_in_time() {
+async fn partial_message_must_complete_within_the_timeout() {
     let (mut ours, mut theirs) = tokio::io::duplex(100);
     let mut reader = reader(b"");
     tokio::io::AsyncWriteExt::write_all(&mut theirs, b"GET / HT")
@@ -123,7 +123,7 @@ async fn a_message_once_begun_must_come_in_time() {
 }
 
 #[tokio::test]
-async fn responses_are_read_past_interim_ones_and_until_the_end() {
+async fn final_response_is_read_whole_after_interim_ones() {
     let mut bytes: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\na: b\r\n\r\n\
         HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nab\
         HTTP/1.1 204\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nHTTP/1.0 200 Fine\r\n\r\nrest";
@@ -146,7 +146,7 @@ async fn responses_are_read_past_interim_ones_and_until_the_end() {
 }
 
 #[tokio::test]
-async fn what_is_written_is_read_again() {
+async fn written_messages_parse_back() {
     let mut headers = HeaderMap::new();
     headers.insert("content-type", "text/plain".parse().unwrap());
     headers.insert("content-length", "999".parse().unwrap());
