@@ -120,7 +120,7 @@ fn two_failures_at_once_eject_once() {
 }
 
 #[test]
-fn two_answers_of_a_wrong_server_at_once_eject_once() {
+fn two_concurrent_wrong_server_answers_eject_once() {
     model(|| {
         let load = load();
         let wrong = |load: Arc<Load>| {

@@ -27,7 +27,7 @@ use crate::{
     call::Call,
     error::Result,
     node::Node,
-    transport::{Transport, addressee::Checked},
+    transport::{Transport, addressee::IdentityCheck},
 };
 use dispatcher::Dispatcher;
 use publish::Plans;
@@ -222,7 +222,7 @@ impl Inner {
         if let Some(queue) = queue {
             node = node.with_metadata("queue", queue);
         }
-        Checked::Port.write(&mut node);
+        IdentityCheck::Port.write(&mut node);
         node
     }
 

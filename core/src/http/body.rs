@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use http::HeaderMap;
 
-use super::intake::{Intake, Pace};
+use super::intake::{BodyRate, Intake};
 use crate::error::{Error, Result};
 
 /// A piece of a body.
@@ -139,7 +139,7 @@ impl HttpBody {
         let mut joined = BytesMut::new();
         let mut trailers = None;
         let intake = self.intake().cloned();
-        let mut pace = Pace::default();
+        let mut pace = BodyRate::default();
         loop {
             let piece = poll_fn(|cx| match (self.poll_piece(cx), &intake) {
                 (Poll::Pending, Some(intake)) => pace.poll_late(intake, cx).map(|it| Some(Err(it))),
@@ -154,7 +154,7 @@ impl HttpBody {
                         return Err(too_large(most));
                     }
                     if let Some(intake) = &intake {
-                        pace.came(data.len());
+                        pace.received(data.len());
                         intake.hold(length, false)?;
                     }
                     if whole.is_empty() && joined.is_empty() {
@@ -178,7 +178,7 @@ impl HttpBody {
 /// The error for a body or message over the limit.
 pub(crate) fn too_large(most: usize) -> Error {
     Error::resource_exhausted(format!(
-        "a message is over the limit `message` of {most} bytes; send it as a stream"
+        "a message is over the limit `max_message_size` of {most} bytes; send it as a stream"
     ))
 }
 
@@ -210,7 +210,7 @@ pub(crate) mod tests {
     }
 
     #[tokio::test]
-    async fn pieces_come_together_up_to_the_limit() {
+    async fn pieces_are_collected_up_to_the_limit() {
         let parts = |texts: &[&'static str]| {
             let pieces = texts.iter().map(|text| Piece::Data(text.as_bytes().into()));
             HttpBody::stream(Parts(pieces.collect()))
@@ -219,7 +219,10 @@ pub(crate) mod tests {
         assert_eq!(data, "abcde");
         assert!(trailers.is_none());
         let error = parts(&["ab", "cde"]).collect(4).await.unwrap_err();
-        assert!(error.message().contains("limit `message` of 4"), "{error}");
+        assert!(
+            error.message().contains("limit `max_message_size` of 4"),
+            "{error}"
+        );
     }
 
     #[tokio::test]

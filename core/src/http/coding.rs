@@ -93,7 +93,7 @@ mod tests {
 
     #[cfg(feature = "gzip")]
     #[test]
-    fn one_coding_is_taken_and_several_are_not() {
+    fn one_coding_is_accepted_and_several_are_refused() {
         for gzip in ["gzip", "GZIP", "x-gzip", "identity, gzip", " gzip ,"] {
             assert_eq!(named(&[gzip]).unwrap(), Some("gzip"), "{gzip}");
         }

@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_comes_back_as_it_was() {
+    fn compressed_message_round_trips() {
         let message = b"hello, ".repeat(1000);
         for compression in all() {
             let compressed = compression.compress(&message).unwrap();
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_grows_over_the_limit_or_is_damaged_is_refused() {
+    fn decompression_refuses_damaged_or_too_large_data() {
         let message = vec![0; 1 << 20];
         for compression in all() {
             let compressed = compression.compress(&message).unwrap();

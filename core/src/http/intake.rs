@@ -10,22 +10,22 @@ use tokio::time::Sleep;
 
 use crate::{
     error::{Error, Outcome, Result},
-    net::buffered::{Account, SMALL},
+    net::buffered::{ByteReservation, MIN_COUNTED_BYTES},
 };
 
 /// Bytes that a body must bring, or end, within [`Limits::frame_timeout`](crate::net::Limits::frame_timeout).
-pub(crate) const PACE: usize = 16 * 1024;
+pub(crate) const MIN_BODY_PROGRESS: usize = 16 * 1024;
 
 /// The bytes that are held of one request's body while it comes, and until its call has ended.
 #[derive(Debug)]
 pub(crate) struct Intake {
-    account: Account,
-    /// How long a body may bring less than [`PACE`].
+    account: ByteReservation,
+    /// How long a body may bring less than [`MIN_BODY_PROGRESS`].
     limit: Duration,
 }
 
 impl Intake {
-    pub(crate) fn new(account: Account, limit: Duration) -> Self {
+    pub(crate) fn new(account: ByteReservation, limit: Duration) -> Self {
         Intake { account, limit }
     }
 
@@ -40,7 +40,7 @@ impl Intake {
             true => buffered.is_far_over(),
             false => buffered.is_over(),
         };
-        if bytes <= SMALL || !is_over {
+        if bytes <= MIN_COUNTED_BYTES || !is_over {
             return Ok(());
         }
         self.account.set(0);
@@ -58,18 +58,18 @@ impl Intake {
     }
 }
 
-/// How a body comes: since when it has brought less than [`PACE`].
+/// How a body comes: since when it has brought less than [`MIN_BODY_PROGRESS`].
 #[derive(Debug, Default)]
-pub(crate) struct Pace {
+pub(crate) struct BodyRate {
     sleep: Option<Pin<Box<Sleep>>>,
     brought: usize,
 }
 
-impl Pace {
+impl BodyRate {
     /// Notes bytes that came.
-    pub(crate) fn came(&mut self, bytes: usize) {
+    pub(crate) fn received(&mut self, bytes: usize) {
         self.brought += bytes;
-        if self.brought >= PACE {
+        if self.brought >= MIN_BODY_PROGRESS {
             self.begin();
         }
     }
@@ -87,7 +87,7 @@ impl Pace {
             .get_or_insert_with(|| Box::pin(tokio::time::sleep(intake.limit)));
         sleep.as_mut().poll(cx).map(|()| {
             Error::deadline_exceeded(format!(
-                "the request's body brought less than {PACE} bytes within the limit `frame` of {:?}",
+                "the request's body brought less than {MIN_BODY_PROGRESS} bytes within the limit `frame_timeout` of {:?}",
                 intake.limit
             ))
             .with_outcome(Outcome::Rejected)

@@ -17,19 +17,19 @@ use crate::{
 };
 
 /// What is not counted: a body this small costs no more than the bookkeeping of its call, which other limits bound.
-pub(crate) const SMALL: usize = 4 * 1024;
+pub(crate) const MIN_COUNTED_BYTES: usize = 4 * 1024;
 
 /// A number of bytes, its limit, and who waits for room.
-pub(crate) struct Level {
+pub(crate) struct ByteBudget {
     bytes: AtomicUsize,
     limit: usize,
     waits: AtomicBool,
     waiting: Mutex<Vec<Waker>>,
 }
 
-impl Level {
+impl ByteBudget {
     pub(crate) fn new(limit: usize) -> Self {
-        Level {
+        ByteBudget {
             bytes: AtomicUsize::new(0),
             limit,
             waits: AtomicBool::new(false),
@@ -85,19 +85,19 @@ impl Level {
 
 /// The bytes of one connection, which count for its server as well.
 pub(crate) struct Buffered {
-    own: Level,
+    own: ByteBudget,
     /// Of them the answers that wait to be sent.
-    answers: Level,
-    server: Arc<Level>,
+    answers: ByteBudget,
+    server: Arc<ByteBudget>,
     /// Whether it was the server that held too much when that was found last.
     blames_server: AtomicBool,
 }
 
 impl Buffered {
-    pub(crate) fn new(limits: &Limits, server: Arc<Level>) -> Arc<Self> {
+    pub(crate) fn new(limits: &Limits, server: Arc<ByteBudget>) -> Arc<Self> {
         Arc::new(Buffered {
-            own: Level::new(limits.max_buffered_bytes),
-            answers: Level::new(limits.max_queued_bytes),
+            own: ByteBudget::new(limits.max_buffered_bytes),
+            answers: ByteBudget::new(limits.max_queued_bytes),
             server,
             blames_server: AtomicBool::new(false),
         })
@@ -154,18 +154,18 @@ impl Buffered {
     }
 
     /// An account of bytes that are no answers.
-    pub(crate) fn account(self: &Arc<Self>) -> Account {
+    pub(crate) fn account(self: &Arc<Self>) -> ByteReservation {
         self.opened(false)
     }
 
     /// An account of an answer.
     #[cfg(feature = "grpc")]
-    pub(crate) fn answer(self: &Arc<Self>) -> Account {
+    pub(crate) fn answer(self: &Arc<Self>) -> ByteReservation {
         self.opened(true)
     }
 
-    fn opened(self: &Arc<Self>, is_answer: bool) -> Account {
-        Account {
+    fn opened(self: &Arc<Self>, is_answer: bool) -> ByteReservation {
+        ByteReservation {
             buffered: self.clone(),
             held: AtomicUsize::new(0),
             is_answer,
@@ -174,16 +174,16 @@ impl Buffered {
 }
 
 /// What one holder has of the bytes of a connection; nothing once dropped.
-pub(crate) struct Account {
+pub(crate) struct ByteReservation {
     buffered: Arc<Buffered>,
     held: AtomicUsize,
     is_answer: bool,
 }
 
-impl Account {
+impl ByteReservation {
     /// Holds so many bytes from now on.
     pub(crate) fn set(&self, bytes: usize) {
-        let bytes = if bytes > SMALL { bytes } else { 0 };
+        let bytes = if bytes > MIN_COUNTED_BYTES { bytes } else { 0 };
         if bytes == 0 && self.held.load(SeqCst) == 0 {
             return;
         }
@@ -210,13 +210,13 @@ impl Account {
     }
 }
 
-impl Drop for Account {
+impl Drop for ByteReservation {
     fn drop(&mut self) {
         self.set(0);
     }
 }
 
-impl std::fmt::Debug for Account {
+impl std::fmt::Debug for ByteReservation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} bytes", self.held.load(SeqCst))
     }
@@ -226,7 +226,7 @@ impl std::fmt::Debug for Account {
 mod tests {
     use super::*;
 
-    fn of(own: usize, server: &Arc<Level>) -> Arc<Buffered> {
+    fn of(own: usize, server: &Arc<ByteBudget>) -> Arc<Buffered> {
         let limits = Limits {
             max_buffered_bytes: own,
             ..Limits::default()
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn bytes_count_for_connection_and_server_until_dropped() {
-        let server = Arc::new(Level::new(30_000));
+        let server = Arc::new(ByteBudget::new(30_000));
         let (one, other) = (of(20_000, &server), of(20_000, &server));
         let first = one.account();
         first.set(20_001);
@@ -250,24 +250,24 @@ mod tests {
         first.set(5_000);
         assert_eq!(server.bytes(), 15_000);
         assert!(one.over().is_none());
-        second.set(SMALL);
+        second.set(MIN_COUNTED_BYTES);
         assert_eq!(server.bytes(), 5_000);
         drop(first);
         assert_eq!(server.bytes(), 0);
     }
 
     #[test]
-    fn whoever_waits_for_room_is_woken_when_there_is_some() {
-        struct Woken(AtomicUsize);
-        impl std::task::Wake for Woken {
+    fn waiting_task_wakes_when_bytes_are_released() {
+        struct WakeCount(AtomicUsize);
+        impl std::task::Wake for WakeCount {
             fn wake(self: Arc<Self>) {
                 self.0.fetch_add(1, SeqCst);
             }
         }
-        let woken = Arc::new(Woken(AtomicUsize::new(0)));
+        let woken = Arc::new(WakeCount(AtomicUsize::new(0)));
         let waker = Waker::from(woken.clone());
         let cx = Context::from_waker(&waker);
-        let server = Arc::new(Level::new(10_000));
+        let server = Arc::new(ByteBudget::new(10_000));
         let (one, other) = (of(50_000, &server), of(50_000, &server));
         let held = one.account();
         held.set(10_001);

@@ -57,9 +57,9 @@ pub(crate) fn unusable(file: &Path, why: &str) -> Error {
 
 /// Takes any certificate; that the other side has its key is still verified.
 #[derive(Debug)]
-pub(crate) struct Anyone(pub(crate) Arc<CryptoProvider>);
+pub(crate) struct AcceptAnyCertificate(pub(crate) Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Anyone {
+impl ServerCertVerifier for AcceptAnyCertificate {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

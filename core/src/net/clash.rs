@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::protocol::Protocol;
 use crate::{
     error::{Error, Result},
-    net::sniff::{self, Told},
+    net::sniff::{self, Detection},
 };
 
 /// What a connection of TLS begins with.
@@ -52,10 +52,12 @@ fn clash(one: &dyn Protocol, other: &dyn Protocol, what: &str) -> Error {
 
 /// Who gets a connection whose bytes come one by one.
 fn speaker(example: &[u8], protocols: &[Arc<dyn Protocol>]) -> Option<usize> {
-    (1..=example.len()).find_map(|length| match sniff::told(&example[..length], protocols) {
-        Told::Speaks(place) => Some(place),
-        Told::More | Told::Nothing => None,
-    })
+    (1..=example.len()).find_map(
+        |length| match sniff::detect(&example[..length], protocols) {
+            Detection::Protocol(place) => Some(place),
+            Detection::Incomplete | Detection::Unknown => None,
+        },
+    )
 }
 
 #[cfg(test)]
@@ -99,13 +101,13 @@ mod tests {
     }
 
     #[test]
-    fn built_in_protocols_are_told_apart() {
+    fn built_in_protocols_do_not_overlap() {
         assert!(check(&crate::Socket::new().all_protocols(), true).is_ok());
         assert!(checked("own", &[b"\x01OWN"]).is_ok());
     }
 
     #[test]
-    fn clashing_protocols_are_named_both() {
+    fn conflicting_protocols_are_both_named() {
         let error = checked("own", &[b"\xd5MIC-and-more"]).unwrap_err();
         let text = error.message();
         assert!(text.contains("`native` and `own`"), "{text}");
@@ -120,7 +122,7 @@ mod tests {
 
     #[cfg(feature = "http")]
     #[test]
-    fn fewer_bytes_than_a_built_in_protocol_needs_win() {
+    fn shorter_prefix_wins_over_a_built_in_protocol() {
         // HTTP/1.1 waits for the end of the method.
         assert!(checked("own", &[b"OWN/1"]).is_ok());
         let error = checked("own", &[b"GET lines"]).unwrap_err();

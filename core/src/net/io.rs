@@ -28,7 +28,7 @@ use tokio::net::UnixStream;
 use crate::address;
 
 #[cfg(feature = "tls")]
-pub use secured::Secured;
+pub use secured::TlsIo;
 
 /// A byte stream between two sides.
 #[non_exhaustive]
@@ -40,7 +40,7 @@ pub enum Io {
     Unix(UnixStream),
     /// TLS over one of the others.
     #[cfg(feature = "tls")]
-    Tls(Box<Secured>),
+    Tls(Box<TlsIo>),
     /// Anything else, such as a simulated connection.
     Other(Box<dyn Stream>),
 }

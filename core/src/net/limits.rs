@@ -82,22 +82,22 @@ impl Default for Limits {
 impl Limits {
     pub(crate) fn message_u32(&self) -> u32 {
         // A frame's length is a u32 and counts the head too.
-        const MOST: u32 = u32::MAX - u16::MAX as u32;
-        u32::try_from(self.max_message_size).map_or(MOST, |message| message.min(MOST))
+        const MAX: u32 = u32::MAX - u16::MAX as u32;
+        u32::try_from(self.max_message_size).map_or(MAX, |message| message.min(MAX))
     }
 
     /// The head as HTTP/2 counts it: 32 bytes more for each field, and fields of its own.
     #[cfg(feature = "grpc")]
     pub(crate) fn head_list_u32(&self) -> u32 {
-        const OWN: u32 = 4 << 10;
-        self.head_u32() * 2 + OWN
+        const PSEUDO_HEADERS_SIZE: u32 = 4 << 10;
+        self.head_u32() * 2 + PSEUDO_HEADERS_SIZE
     }
 
     /// The queue as a window of HTTP/2, which has 31 bits.
     #[cfg(feature = "grpc")]
     pub(crate) fn queue_u32(&self) -> u32 {
-        const MOST: u32 = (1 << 31) - 1;
-        u32::try_from(self.max_queued_bytes).map_or(MOST, |queue| queue.min(MOST))
+        const MAX: u32 = (1 << 31) - 1;
+        u32::try_from(self.max_queued_bytes).map_or(MAX, |queue| queue.min(MAX))
     }
 
     pub(crate) fn head_u32(&self) -> u32 {

@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn each_runtime_has_a_value_of_its_own() {
+    fn each_runtime_has_its_own_value() {
         let table = PerWorker::new();
         assert_eq!(open(&table, 1).unwrap(), 1);
         assert_eq!(open(&table, 2).unwrap(), 1);
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_opens_once_the_node_has_left() {
+    fn no_connection_opens_after_the_node_left() {
         let table = PerWorker::new();
         table.close(drop);
         let error = open(&table, 1).unwrap_err();
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unusable_value_is_replaced() {
+    fn unusable_value_is_replaced() {
         let table = PerWorker::new();
         assert_eq!(open(&table, 1).unwrap(), 1);
         let fresh = table.get_or_open("a:1", |_| None, || Ok((2, 2)));

@@ -24,17 +24,17 @@ pub(crate) trait Pooled: Send + Sync {
 /// The open connections of one transport. Asked only when one is opened or has ended, never for a call.
 pub(crate) struct Pool {
     limit: usize,
-    open: Mutex<Open>,
+    open: Mutex<OpenConnections>,
 }
 
 #[derive(Default)]
-struct Open {
+struct OpenConnections {
     connections: HashMap<u64, Weak<dyn Pooled>>,
     next: u64,
 }
 
 /// A connection's place in a pool, given up when dropped.
-pub(crate) struct Place {
+pub(crate) struct PoolPermit {
     pool: Arc<Pool>,
     number: u64,
 }
@@ -49,7 +49,7 @@ impl Pool {
     }
 
     /// A place for a connection; when all are taken, the one idle for longest gives way.
-    pub(crate) fn admit(self: &Arc<Self>, connection: Weak<dyn Pooled>) -> Result<Place> {
+    pub(crate) fn admit(self: &Arc<Self>, connection: Weak<dyn Pooled>) -> Result<PoolPermit> {
         let mut open = self.open.lock();
         let retired = if open.connections.len() < self.limit {
             None
@@ -66,7 +66,7 @@ impl Pool {
         if let Some(retired) = retired {
             retired.retire();
         }
-        Ok(Place {
+        Ok(PoolPermit {
             pool: self.clone(),
             number,
         })
@@ -74,14 +74,14 @@ impl Pool {
 
     fn full(&self) -> Error {
         Error::resource_exhausted(format!(
-            "{0} connections are open and none is idle, which is the limit `connections` of {0}",
+            "{0} connections are open and none is idle, which is the limit `max_connections` of {0}",
             self.limit
         ))
         .with_outcome(Outcome::NotSent)
     }
 }
 
-impl Open {
+impl OpenConnections {
     fn longest_idle(&self) -> Option<(u64, Arc<dyn Pooled>)> {
         self.connections
             .iter()
@@ -94,7 +94,7 @@ impl Open {
     }
 }
 
-impl Drop for Place {
+impl Drop for PoolPermit {
     fn drop(&mut self) {
         self.pool.open.lock().connections.remove(&self.number);
     }
@@ -106,12 +106,12 @@ mod tests {
     use super::*;
     use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-    struct One {
+    struct TestConnection {
         idle: Option<Nanos>,
         retired: AtomicBool,
     }
 
-    impl Pooled for One {
+    impl Pooled for TestConnection {
         fn idle_since(&self) -> Option<Nanos> {
             self.idle
         }
@@ -120,20 +120,20 @@ mod tests {
         }
     }
 
-    fn one(idle: Option<Nanos>) -> Arc<One> {
-        Arc::new(One {
+    fn one(idle: Option<Nanos>) -> Arc<TestConnection> {
+        Arc::new(TestConnection {
             idle,
             retired: AtomicBool::new(false),
         })
     }
 
-    fn admit(pool: &Arc<Pool>, one: &Arc<One>) -> Result<Place> {
+    fn admit(pool: &Arc<Pool>, one: &Arc<TestConnection>) -> Result<PoolPermit> {
         let one: Arc<dyn Pooled> = one.clone();
         pool.admit(Arc::downgrade(&one))
     }
 
     #[test]
-    fn the_longest_idle_gives_way() {
+    fn longest_idle_connection_is_closed_at_the_limit() {
         let pool = Pool::new(3);
         let all = [one(None), one(Some(7)), one(Some(5))];
         let _places: Vec<_> = all.iter().map(|one| admit(&pool, one).unwrap()).collect();
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn with_none_idle_the_error_names_the_limit_until_a_place_is_given_up() {
+    fn full_pool_without_an_idle_connection_returns_the_limit_error() {
         let pool = Pool::new(1);
         let busy = one(None);
         let place = admit(&pool, &busy).unwrap();

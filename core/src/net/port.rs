@@ -25,10 +25,10 @@ use crate::{
 };
 
 /// How long accepting rests when the process has no descriptors left.
-const BREATH: Duration = Duration::from_millis(20);
+const ACCEPT_RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The time between warnings of one kind.
-const TELLING: Duration = Duration::from_secs(60);
+const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Listens at one address and hands each connection to the protocol that it speaks. [`Socket`](crate::Socket) has one of
 /// every protocol; this is for transports of one's own.
@@ -96,11 +96,11 @@ impl Port {
         let bound = self.network.bind(address).await;
         let acceptor = bound.map_err(|error| cannot_listen(address, &error))?;
         let bound = acceptor.address();
-        let seats = ConnectionTracker::new(self.limits.clone());
-        let task = tokio::spawn(self.accept(acceptor, call, seats.clone()));
-        Ok(Box::new(Open {
+        let tracker = ConnectionTracker::new(self.limits.clone());
+        let task = tokio::spawn(self.accept(acceptor, call, tracker.clone()));
+        Ok(Box::new(PortListener {
             bound,
-            seats,
+            tracker,
             accepting: task.abort_handle(),
             task: Mutex::new(Some(task)),
         }))
@@ -110,32 +110,32 @@ impl Port {
         self,
         acceptor: Box<dyn Acceptor>,
         call: Arc<dyn Call>,
-        seats: Arc<ConnectionTracker>,
+        tracker: Arc<ConnectionTracker>,
     ) {
         let protocols: Arc<[_]> = self.protocols.into();
         let mut turn = 0;
-        let mut failures = Repeated::default();
-        let mut refusals = Repeated::default();
+        let mut failures = RateLimitedWarning::default();
+        let mut refusals = RateLimitedWarning::default();
         loop {
             let io = match acceptor.accept().await {
                 Ok(io) => io,
                 Err(error) => {
                     // Out of descriptors, most likely: those that close make room.
-                    seats.failed();
+                    tracker.failed();
                     if let Some(count) = failures.tell() {
                         tracing::warn!(%error, count, "connections could not be accepted");
                     }
-                    tokio::time::sleep(BREATH).await;
+                    tokio::time::sleep(ACCEPT_RETRY_INTERVAL).await;
                     continue;
                 }
             };
-            let Some(seat) = seats.take() else {
+            let Some(seat) = tracker.take() else {
                 if let Some(count) = refusals.tell() {
                     let limit = self.limits.max_accepted_connections;
                     tracing::warn!(
                         limit,
                         count,
-                        "connections over the limit `accepted` were closed"
+                        "connections over the limit `max_accepted_connections` were closed"
                     );
                 }
                 continue;
@@ -147,7 +147,7 @@ impl Port {
                 seat,
             };
             turn += 1;
-            let door = Door {
+            let door = ProtocolDetector {
                 protocols: protocols.clone(),
                 #[cfg(feature = "tls")]
                 tls: self.tls.clone(),
@@ -158,7 +158,7 @@ impl Port {
                 None => tokio::spawn(serving),
                 Some(runtime) => runtime.spawn(serving),
             };
-            seats.served_by(id, task.abort_handle());
+            tracker.served_by(id, task.abort_handle());
         }
     }
 }
@@ -174,16 +174,16 @@ fn cannot_listen(address: &str, error: &std::io::Error) -> Error {
 
 /// Something that may happen often and is told of once a minute.
 #[derive(Default)]
-struct Repeated {
+struct RateLimitedWarning {
     count: u64,
     told: Option<Instant>,
 }
 
-impl Repeated {
+impl RateLimitedWarning {
     /// Counts it; how often it happened since it was told of last, if it is to be told of now.
     fn tell(&mut self) -> Option<u64> {
         self.count += 1;
-        if self.told.is_some_and(|at| at.elapsed() < TELLING) {
+        if self.told.is_some_and(|at| at.elapsed() < WARNING_INTERVAL) {
             return None;
         }
         self.told = Some(Instant::now());
@@ -192,14 +192,14 @@ impl Repeated {
 }
 
 /// What a connection meets first.
-struct Door {
+struct ProtocolDetector {
     protocols: Arc<[Arc<dyn Protocol>]>,
     #[cfg(feature = "tls")]
     tls: Option<Arc<tls::Server>>,
     handshake: Duration,
 }
 
-impl Door {
+impl ProtocolDetector {
     async fn serve(self, mut accepted: Accepted, call: Arc<dyn Call>) {
         let home = Handle::current();
         accepted.io = match at_home(accepted.io, &home) {
@@ -242,15 +242,15 @@ fn at_home(io: Io, _home: &Handle) -> std::io::Result<Io> {
     })
 }
 
-struct Open {
+struct PortListener {
     bound: String,
-    seats: Arc<ConnectionTracker>,
+    tracker: Arc<ConnectionTracker>,
     accepting: AbortHandle,
     /// Until it is waited for, once: the address is free when it has ended.
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
-impl Open {
+impl PortListener {
     async fn stop_accepting(&self) {
         self.accepting.abort();
         let task = self.task.lock().take();
@@ -261,36 +261,36 @@ impl Open {
 }
 
 #[async_trait]
-impl Listener for Open {
+impl Listener for PortListener {
     fn address(&self) -> String {
         self.bound.clone()
     }
 
     async fn go_away(&self) {
         self.stop_accepting().await;
-        self.seats.leave();
+        self.tracker.leave();
     }
 
     async fn drained(&self) {
-        self.seats.quiet().await;
+        self.tracker.quiet().await;
     }
 
     async fn close(&self) {
         self.stop_accepting().await;
-        self.seats.refuse();
-        self.seats.end();
-        self.seats.empty().await;
+        self.tracker.refuse();
+        self.tracker.end();
+        self.tracker.empty().await;
     }
 
     fn counters(&self) -> Counters {
-        let seats = self.seats.clone();
-        Box::new(move || seats.counts())
+        let tracker = self.tracker.clone();
+        Box::new(move || tracker.counts())
     }
 }
 
-impl Drop for Open {
+impl Drop for PortListener {
     fn drop(&mut self) {
         self.accepting.abort();
-        self.seats.end();
+        self.tracker.end();
     }
 }

@@ -8,36 +8,36 @@ use super::protocol::{Accepted, Detect, Protocol};
 use crate::error::{Error, Result};
 
 /// The most bytes any protocol needs to be told.
-pub(crate) const TELLING: usize = 64;
+pub(crate) const MAX_DETECTION_BYTES: usize = 64;
 
 /// What the bytes read so far tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum Detection {
     /// The protocol at this place in the list.
-    Speaks(usize),
+    Protocol(usize),
     /// More bytes are needed.
-    More,
+    Incomplete,
     /// None that is in the list.
-    Nothing,
+    Unknown,
 }
 
 /// What a connection that begins with `first` speaks. However the bytes come, it is the same.
-pub(crate) fn told(first: &[u8], protocols: &[Arc<dyn Protocol>]) -> Told {
-    let first = &first[..first.len().min(TELLING)];
+pub(crate) fn detect(first: &[u8], protocols: &[Arc<dyn Protocol>]) -> Detection {
+    let first = &first[..first.len().min(MAX_DETECTION_BYTES)];
     let mut more = first.is_empty();
     if !more {
         for (place, protocol) in protocols.iter().enumerate() {
             match protocol.detect(first) {
-                Detect::Yes => return Told::Speaks(place),
+                Detect::Yes => return Detection::Protocol(place),
                 Detect::No => {}
                 Detect::More => more = true,
             }
         }
     }
-    if more && first.len() < TELLING {
-        Told::More
+    if more && first.len() < MAX_DETECTION_BYTES {
+        Detection::Incomplete
     } else {
-        Told::Nothing
+        Detection::Unknown
     }
 }
 
@@ -47,13 +47,13 @@ pub(crate) async fn tell(
     protocols: &[Arc<dyn Protocol>],
 ) -> Result<Arc<dyn Protocol>> {
     loop {
-        match told(&accepted.first, protocols) {
-            Told::Speaks(place) => return Ok(protocols[place].clone()),
-            Told::Nothing => {
+        match detect(&accepted.first, protocols) {
+            Detection::Protocol(place) => return Ok(protocols[place].clone()),
+            Detection::Unknown => {
                 let why = "it speaks no protocol that is known here";
                 return Err(Error::unimplemented(why));
             }
-            Told::More => {}
+            Detection::Incomplete => {}
         }
         if accepted.io.read_buf(&mut accepted.first).await? == 0 {
             return Err(Error::unavailable("the other side closed it"));

@@ -10,8 +10,8 @@ use http::{
 use crate::{
     call::{Call, Identity},
     error::{Error, Result},
-    http::{HttpBody, h1::Node},
-    net::sent::Sent,
+    http::{HttpBody, h1::NodeConnections},
+    net::sent::SentFlag,
     protocols::{
         failure::{self, failed},
         propagation::{FROM_SERVICE, TO_NODE, TO_SERVICE},
@@ -80,15 +80,15 @@ impl Addressing {
     }
 
     /// Checks that a node responds and, if there are addressing headers, that it has the expected identity.
-    pub(crate) async fn knock(&self, node: &Arc<Node>) -> Result<()> {
+    pub(crate) async fn knock(&self, node: &Arc<NodeConnections>) -> Result<()> {
         if self.is_some() {
-            let answer = node.send(self.question(), &Sent::default()).await?;
+            let answer = node.send(self.question(), &SentFlag::default()).await?;
             return self.read(answer).await;
         }
         let mut request = Request::new(HttpBody::empty());
         *request.method_mut() = Method::OPTIONS;
         *request.uri_mut() = Uri::from_static("*");
-        node.send(request, &Sent::default()).await.map(drop)
+        node.send(request, &SentFlag::default()).await.map(drop)
     }
 
     /// Checks the response to [`question`](Self::question).

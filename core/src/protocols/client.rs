@@ -6,7 +6,7 @@ use http::{Request, Response, Uri};
 
 use super::{addressing::Addressing, paths::Paths};
 #[cfg(feature = "grpc")]
-use crate::http::h2::client::Busy;
+use crate::http::h2::client::ActiveRequest;
 #[cfg(feature = "grpc")]
 use crate::http::h2::client::Channel;
 #[cfg(feature = "grpc")]
@@ -15,7 +15,7 @@ use crate::{
     error::{Code, Error, Outcome, Result},
     http::{HttpBody, compression::Encoding, h1},
     message,
-    net::{Limits, io::SharedNetwork, pool::Pool, sent::Sent},
+    net::{Limits, io::SharedNetwork, pool::Pool, sent::SentFlag},
     node::Node,
     transport::{
         Connection, Peer, Probe,
@@ -82,7 +82,7 @@ impl NodeInfo {
         let head = request.context().metadata().as_block().len();
         if head > self.limits.max_head_size {
             return Err(Error::invalid_argument(format!(
-                "metadata takes {head} bytes, over the limit `head` of {}",
+                "metadata takes {head} bytes, over the limit `max_head_size` of {}",
                 self.limits.max_head_size
             )));
         }
@@ -122,7 +122,7 @@ impl Version {
 /// Sends requests to a node over one version of HTTP.
 #[derive(Clone)]
 pub(crate) enum HttpChannel {
-    One(Arc<h1::Node>),
+    One(Arc<h1::NodeConnections>),
     #[cfg(feature = "grpc")]
     Two(Arc<Channel>),
 }
@@ -133,7 +133,7 @@ pub(crate) enum StreamGuard {
     None,
     #[cfg(feature = "grpc")]
     Stream {
-        _busy: Busy,
+        _busy: ActiveRequest,
     },
 }
 
@@ -142,7 +142,7 @@ impl HttpChannel {
     pub(crate) async fn exchange(
         &self,
         mut request: Request<HttpBody>,
-        sent: Sent,
+        sent: SentFlag,
     ) -> Result<(Response<HttpBody>, StreamGuard)> {
         match self {
             HttpChannel::One(node) => {
@@ -161,7 +161,7 @@ impl HttpChannel {
 
 /// A [`Peer`] over HTTP, with one sender for each connection.
 pub(crate) enum HttpPeer<S> {
-    One(Arc<h1::Node>, Arc<Adapter<S>>, Arc<Addressing>),
+    One(Arc<h1::NodeConnections>, Arc<Adapter<S>>, Arc<Addressing>),
     #[cfg(feature = "grpc")]
     Two {
         addressing: Arc<Addressing>,
@@ -183,7 +183,7 @@ impl<S: SendOne> HttpPeer<S> {
     ) -> Self {
         match version {
             Version::One => {
-                let node = h1::Node::new(address, network, limits, pool);
+                let node = h1::NodeConnections::new(address, network, limits, pool);
                 let sender = make(HttpChannel::One(node.clone()));
                 HttpPeer::One(node, Arc::new(Adapter::new(sender)), addressing)
             }
@@ -242,7 +242,8 @@ impl<S: SendOne> Peer for HttpPeer<S> {
                     probe.await?;
                     if addressing.is_some() {
                         let question = addressing.question();
-                        let (answer, _guard) = channel?.exchange(question, Sent::default()).await?;
+                        let (answer, _guard) =
+                            channel?.exchange(question, SentFlag::default()).await?;
                         addressing.read(answer).await?;
                     }
                     Ok(())

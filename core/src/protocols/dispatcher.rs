@@ -19,7 +19,7 @@ use crate::{
     message,
     net::{
         Limits,
-        buffered::{Buffered, SMALL},
+        buffered::{Buffered, MIN_COUNTED_BYTES},
     },
     time::Nanos,
 };
@@ -115,7 +115,7 @@ impl HttpService for RequestDispatcher {
         }
         let here = request.body().here();
         let streams = matches!(request.body(), HttpBody::Stream(_));
-        if !streams && here <= SMALL {
+        if !streams && here <= MIN_COUNTED_BYTES {
             return self.dispatch(request, now);
         }
         let intake = self.intake();

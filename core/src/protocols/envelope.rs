@@ -14,7 +14,7 @@ use crate::{
     http::{
         HttpBody, Piece,
         compression::Encoding,
-        intake::{Intake, Pace},
+        intake::{BodyRate, Intake},
         too_large,
     },
     time::{self, NEVER, Nanos},
@@ -101,7 +101,7 @@ pub(crate) struct Envelopes {
     most: usize,
     /// Limits for reading the body at a server.
     intake: Option<Arc<Intake>>,
-    pace: Pace,
+    pace: BodyRate,
 }
 
 /// Maximum buffer size reserved from the length in a prefix, in bytes. The buffer grows with the data.
@@ -124,7 +124,7 @@ impl Envelopes {
             read: 0,
             most,
             intake,
-            pace: Pace::default(),
+            pace: BodyRate::default(),
         }
     }
 
@@ -149,7 +149,7 @@ impl Envelopes {
         match self.body.poll_piece(cx) {
             Poll::Pending if amid => self.poll_late(cx).map(|error| Some(Err(error))),
             Poll::Ready(Some(Ok(Piece::Data(data)))) if !data.is_empty() => {
-                self.pace.came(data.len());
+                self.pace.received(data.len());
                 let held = intake.hold(self.begun.len() + data.len(), self.read > 1);
                 Poll::Ready(Some(held.map(|()| Piece::Data(data))))
             }

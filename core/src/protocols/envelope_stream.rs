@@ -87,7 +87,7 @@ pub(crate) fn fits(message: &[u8], most: usize) -> Result<()> {
         return Ok(());
     }
     Err(Error::invalid_argument(format!(
-        "a message of {} bytes is over the limit `message` of {most}; send it as a stream",
+        "a message of {} bytes is over the limit `max_message_size` of {most}; send it as a stream",
         message.len()
     )))
 }

@@ -1,7 +1,7 @@
 //! Any bytes as the beginning of a connection, as a fuzz target sees them.
 
 use super::Socket;
-use crate::net::sniff::{TELLING, Told, told};
+use crate::net::sniff::{Detection, MAX_DETECTION_BYTES, detect};
 
 /// Tells any bytes by each of their beginnings, as a fuzz target does: once something is told, no more bytes
 /// tell anything else. It gives the name of what they speak.
@@ -11,19 +11,19 @@ use crate::net::sniff::{TELLING, Told, told};
 )]
 pub fn sniff(bytes: &[u8]) -> Option<String> {
     let protocols = Socket::new().all_protocols();
-    let mut before = Told::More;
-    for end in 0..=bytes.len().min(2 * TELLING) {
-        let now = told(&bytes[..end], &protocols);
+    let mut before = Detection::Incomplete;
+    for end in 0..=bytes.len().min(2 * MAX_DETECTION_BYTES) {
+        let now = detect(&bytes[..end], &protocols);
         assert!(
-            before == Told::More || before == now,
+            before == Detection::Incomplete || before == now,
             "{before:?} becomes {now:?}: {:?}",
             &bytes[..end]
         );
         before = now;
     }
     match before {
-        Told::Speaks(place) => Some(protocols[place].name().to_owned()),
-        Told::More | Told::Nothing => None,
+        Detection::Protocol(place) => Some(protocols[place].name().to_owned()),
+        Detection::Incomplete | Detection::Unknown => None,
     }
 }
 

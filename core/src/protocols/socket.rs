@@ -66,7 +66,7 @@ pub struct Socket {
     #[cfg(feature = "http")]
     origins: Option<Origins>,
     #[cfg(feature = "tls")]
-    tls: tls::Ways,
+    tls: tls::TlsClients,
 }
 
 impl Default for Socket {
@@ -95,7 +95,7 @@ impl Socket {
             #[cfg(feature = "http")]
             origins: None,
             #[cfg(feature = "tls")]
-            tls: tls::Ways::new(Tls::new()),
+            tls: tls::TlsClients::new(Tls::new()),
         }
     }
 
@@ -122,7 +122,7 @@ impl Socket {
     /// The same with TLS: what it shows, whom it trusts, and what it refuses.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: Tls) -> Self {
-        self.tls = tls::Ways::new(tls);
+        self.tls = tls::TlsClients::new(tls);
         self
     }
 
@@ -143,7 +143,7 @@ impl Socket {
         if !self.tls.said().is_for(node) {
             return Ok(self.network.clone());
         }
-        Ok(Arc::new(tls::Over {
+        Ok(Arc::new(tls::TlsNetwork {
             network: self.network.clone(),
             client: self.tls.to(alpn),
         }))

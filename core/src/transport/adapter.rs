@@ -75,12 +75,11 @@ use crate::{
     call::Answer,
     error::{Code, Error, Outcome, Result},
     message::{Body, BodyStream, Request, Response},
-    net::sent::Sent,
     time::{self, NEVER, Nanos},
     transport::{Attempt, Connection},
 };
 
-pub use crate::net::sent::Sent as SentFlag;
+pub use crate::net::sent::SentFlag;
 pub use exchange::{AsyncTransport, Exchange};
 
 /// Sends one request and gives its answer.
@@ -88,20 +87,21 @@ pub(crate) trait SendOne: Send + Sync + 'static {
     /// The answer to a request; `attempts` are lent to the tree of calls below. Says so through `sent`
     /// before the first byte leaves that could make the other side begin the work. Dropping the future
     /// cancels the call. Need not look at any deadline: the adapter does.
-    fn send(&self, request: Request, attempts: u8, sent: Sent) -> Answer;
+    fn send(&self, request: Request, attempts: u8, sent: SentFlag) -> Answer;
 }
 
 /// How long an attempt is given to be sent, even if its timeout has passed when it begins: the bytes leave
 /// when the connection's task has its turn.
-const AT_LEAST: Nanos = 5_000_000;
+const MIN_SEND_TIME: Nanos = 5_000_000;
 
 /// A server that cancels a call so long before its deadline has done so because of it: its clock began when
 /// the request had come, of a time cut to what its protocol can say.
-const NEAR: Nanos = 20_000_000;
+const DEADLINE_TOLERANCE: Nanos = 20_000_000;
 
 /// An error as the caller is to see it: what was cancelled at its deadline ran out of time.
 fn at_deadline(error: Error, deadline: Nanos) -> Error {
-    if error.code() != Code::Cancelled || time::now().saturating_add(NEAR) < deadline {
+    if error.code() != Code::Cancelled || time::now().saturating_add(DEADLINE_TOLERANCE) < deadline
+    {
         return error;
     }
     let outcome = error.outcome();
@@ -114,7 +114,7 @@ fn at_deadline(error: Error, deadline: Nanos) -> Error {
 pub(crate) struct Adapter<S> {
     sender: S,
     next: AtomicU64,
-    waiting: Mutex<HashMap<u64, Waiting>>,
+    waiting: Mutex<HashMap<u64, PendingCall>>,
 }
 
 impl<S: SendOne> Adapter<S> {
@@ -133,9 +133,9 @@ impl<S: SendOne> Adapter<S> {
     }
 }
 
-struct Waiting {
+struct PendingCall {
     answer: Answer,
-    sent: Sent,
+    sent: SentFlag,
     /// When to look whether it is given up.
     look: Nanos,
     deadline: Nanos,
@@ -145,7 +145,7 @@ struct Waiting {
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl Waiting {
+impl PendingCall {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response>> {
         if let Poll::Ready(answer) = self.answer.as_mut().poll(cx) {
             let answer = answer.map(|answer| until(self.stream_deadline, answer));
@@ -181,7 +181,7 @@ impl Waiting {
 fn until(deadline: Nanos, mut answer: Response) -> Response {
     if deadline != NEVER && answer.body().is_stream() {
         let messages = answer.body_mut().take().into_stream();
-        *answer.body_mut() = Body::stream(Until {
+        *answer.body_mut() = Body::stream(UntilDeadline {
             messages: Some(messages),
             timer: Box::pin(tokio::time::sleep_until(time::instant(deadline))),
             deadline,
@@ -191,13 +191,13 @@ fn until(deadline: Nanos, mut answer: Response) -> Response {
 }
 
 /// Messages until a deadline.
-struct Until {
+struct UntilDeadline {
     messages: Option<BodyStream>,
     timer: Pin<Box<Sleep>>,
     deadline: Nanos,
 }
 
-impl Stream for Until {
+impl Stream for UntilDeadline {
     type Item = Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -239,16 +239,19 @@ impl<S: SendOne> Connection for Adapter<S> {
         attempt: &Attempt,
         cx: &mut Context<'_>,
     ) -> Poll<Result<u64>> {
-        let sent = Sent::default();
+        let sent = SentFlag::default();
         let stream_deadline = request.context().deadline();
         let deadline = stream_deadline.min(attempt.deadline);
         let answer = self
             .sender
             .send(lent(request), attempt.attempts, sent.clone());
-        let mut waiting = Waiting {
+        let mut waiting = PendingCall {
             answer,
             sent,
-            look: attempt.timeout_at.max(time::now() + AT_LEAST).min(deadline),
+            look: attempt
+                .timeout_at
+                .max(time::now() + MIN_SEND_TIME)
+                .min(deadline),
             deadline,
             stream_deadline,
             repeatable: attempt.repeatable,
@@ -303,7 +306,7 @@ mod tests {
     }
 
     impl SendOne for After {
-        fn send(&self, request: Request, _attempts: u8, sent: Sent) -> Answer {
+        fn send(&self, request: Request, _attempts: u8, sent: SentFlag) -> Answer {
             let (wait, sends) = (self.wait, self.sends);
             Box::pin(async move {
                 if sends {
@@ -343,7 +346,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_deadline_ends_everything() {
+    async fn deadline_ends_every_attempt() {
         let began = tokio::time::Instant::now();
         let error = outcome(5000, true, false).await.unwrap_err();
         assert_eq!(error.code(), crate::error::Code::DeadlineExceeded);

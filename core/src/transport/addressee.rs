@@ -14,11 +14,11 @@ use crate::{
 ///
 /// Names of other origin, such as those in DNS, in a list or in Kubernetes' own objects, are their reader's: no
 /// server has heard of them.
-const CHECKED: &str = "micro-identity";
+const IDENTITY_KEY: &str = "micro-identity";
 
 /// What a server checks of the names in a node's record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Checked {
+pub enum IdentityCheck {
     /// Service and node; it is that node alone.
     Node,
     /// The service; other nodes of it may be reached at the address.
@@ -27,25 +27,25 @@ pub enum Checked {
     Port,
 }
 
-impl Checked {
-    const NAMED: [(&str, Checked); 3] = [
-        ("node", Checked::Node),
-        ("service", Checked::Service),
-        ("port", Checked::Port),
+impl IdentityCheck {
+    const NAMES: [(&str, IdentityCheck); 3] = [
+        ("node", IdentityCheck::Node),
+        ("service", IdentityCheck::Service),
+        ("port", IdentityCheck::Port),
     ];
 
     /// What a node's record says, if its server wrote it.
     fn of(node: &Node) -> Option<Self> {
-        let said = node.metadata.get(CHECKED)?;
-        let known = Self::NAMED.iter().find(|(name, _)| name == said);
+        let said = node.metadata.get(IDENTITY_KEY)?;
+        let known = Self::NAMES.iter().find(|(name, _)| name == said);
         known.map(|(_, checked)| *checked)
     }
 
     /// Says it in the record of one's own node.
     pub fn write(self, node: &mut Node) {
-        let known = Self::NAMED.iter().find(|(_, checked)| *checked == self);
+        let known = Self::NAMES.iter().find(|(_, checked)| *checked == self);
         let name = known.map_or("", |(name, _)| *name);
-        node.metadata_mut().insert(CHECKED.into(), name.into());
+        node.metadata_mut().insert(IDENTITY_KEY.into(), name.into());
     }
 }
 
@@ -65,17 +65,17 @@ pub(crate) struct Addressee {
 impl Addressee {
     /// Of a node, when `caller` calls it.
     pub(crate) fn of(node: &Node, caller: &Arc<str>) -> Self {
-        let checked = Checked::of(node);
+        let checked = IdentityCheck::of(node);
         let meant = match checked {
-            Some(Checked::Node) => Identity::new(&node.service, &node.id),
-            Some(Checked::Service | Checked::Port) => Identity::new(&node.service, ""),
+            Some(IdentityCheck::Node) => Identity::new(&node.service, &node.id),
+            Some(IdentityCheck::Service | IdentityCheck::Port) => Identity::new(&node.service, ""),
             None => Identity::default(),
         };
         Addressee {
             meant,
             // Behind an address that others share, something else may answer such questions.
-            says: checked == Some(Checked::Node),
-            compares: checked != Some(Checked::Port),
+            says: checked == Some(IdentityCheck::Node),
+            compares: checked != Some(IdentityCheck::Port),
             caller: caller.clone(),
         }
     }
@@ -98,7 +98,7 @@ impl Addressee {
 mod tests {
     use super::*;
 
-    fn of(checked: Option<Checked>) -> Addressee {
+    fn of(checked: Option<IdentityCheck>) -> Addressee {
         let mut node = Node::new("greeter", "greeter-1", "127.0.0.1:1");
         if let Some(checked) = checked {
             checked.write(&mut node);
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_no_server_wrote_names_nobody() {
+    fn node_without_an_identity_passes_every_check() {
         let nobody = of(None);
         assert!(nobody.meant.is_empty());
         assert!(nobody.check(None).is_ok());
@@ -119,16 +119,16 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_says_who_it_is_must_say_so() {
+    fn node_with_an_identity_must_confirm_it() {
         let there = |service, node| Identity::new(service, node);
-        let one = of(Some(Checked::Node));
+        let one = of(Some(IdentityCheck::Node));
         assert!(one.check(Some(&there("greeter", "greeter-1"))).is_ok());
         assert!(one.check(Some(&there("greeter", "greeter-2"))).is_err());
         assert!(one.check(None).unwrap_err().is_wrong_server());
-        let any = of(Some(Checked::Service));
+        let any = of(Some(IdentityCheck::Service));
         assert!(any.check(Some(&there("greeter", "greeter-2"))).is_ok());
         assert!(any.check(Some(&there("counter", "counter-1"))).is_err());
-        let port = of(Some(Checked::Port));
+        let port = of(Some(IdentityCheck::Port));
         assert!(port.check(None).is_ok());
         assert!(port.check(Some(&there("counter", "counter-1"))).is_ok());
         assert_eq!(&*port.meant.service, "greeter");

@@ -18,7 +18,7 @@ use crate::{
 
 /// Messages under way before the reader has taken them. A network's window counts bytes; here none are
 /// copied, so a number of messages will do.
-const UNDER_WAY: usize = 64;
+const MAX_QUEUED_MESSAGES: usize = 64;
 
 /// A message, or the end of the stream.
 type Piece = Option<Result<Bytes>>;
@@ -28,7 +28,7 @@ pub(super) struct Sender(mpsc::Sender<Piece>);
 
 /// A body and the end to feed it by.
 pub(super) fn channel() -> (Sender, Body) {
-    let (sender, pieces) = mpsc::channel(UNDER_WAY);
+    let (sender, pieces) = mpsc::channel(MAX_QUEUED_MESSAGES);
     let receiver = Receiver {
         pieces,
         ended: false,

@@ -105,7 +105,7 @@ pub trait Connection: Send + Sync + 'static {
 
 /// Sends one request and waits for its answer; dropping it cancels the call at the node.
 #[must_use = "futures do nothing unless polled"]
-pub struct Sending<'a> {
+pub struct SendFuture<'a> {
     connection: Arc<dyn Connection>,
     request: &'a mut Request,
     attempt: Attempt,
@@ -117,8 +117,8 @@ pub fn send(
     connection: Arc<dyn Connection>,
     request: &mut Request,
     attempt: Attempt,
-) -> Sending<'_> {
-    Sending {
+) -> SendFuture<'_> {
+    SendFuture {
         connection,
         request,
         attempt,
@@ -126,7 +126,7 @@ pub fn send(
     }
 }
 
-impl Future for Sending<'_> {
+impl Future for SendFuture<'_> {
     type Output = Result<Response>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -147,7 +147,7 @@ impl Future for Sending<'_> {
     }
 }
 
-impl Drop for Sending<'_> {
+impl Drop for SendFuture<'_> {
     fn drop(&mut self) {
         if let Some(call) = self.call {
             self.connection.cancel(call);

@@ -61,7 +61,7 @@ impl CallTracker {
     }
 
     /// A place for a call, unless it takes no more or as many are at work as may be.
-    pub(super) fn place(self: &Arc<Self>) -> Result<Place> {
+    pub(super) fn place(self: &Arc<Self>) -> Result<CallGuard> {
         let mut state = self.state.lock();
         if state.left {
             return Err(Error::unavailable("the node is going away").with_outcome(Outcome::NotSent));
@@ -76,7 +76,7 @@ impl CallTracker {
         state.next += 1;
         let id = state.next;
         state.at_work.insert(id, None);
-        Ok(Place {
+        Ok(CallGuard {
             served: self.clone(),
             id,
         })
@@ -131,7 +131,7 @@ impl CallTracker {
         address: impl Into<String>,
         on_leave: impl Fn() + Send + Sync + 'static,
     ) -> Box<dyn Listener> {
-        Box::new(Tracked {
+        Box::new(TrackedListener {
             tracker: self.clone(),
             address: address.into(),
             on_leave: Box::new(on_leave),
@@ -148,18 +148,18 @@ impl CallTracker {
 }
 
 /// A call's place among those at work, until it is dropped.
-pub(super) struct Place {
+pub(super) struct CallGuard {
     served: Arc<CallTracker>,
     id: u64,
 }
 
-impl Place {
+impl CallGuard {
     pub(super) fn id(&self) -> u64 {
         self.id
     }
 }
 
-impl Drop for Place {
+impl Drop for CallGuard {
     fn drop(&mut self) {
         self.served.state.lock().at_work.remove(&self.id);
         self.served.quieter.notify_waiters();
@@ -167,13 +167,13 @@ impl Drop for Place {
 }
 
 /// A listener whose calls a tracker counts.
-struct Tracked {
+struct TrackedListener {
     tracker: Arc<CallTracker>,
     address: String,
     on_leave: Box<dyn Fn() + Send + Sync>,
 }
 
-impl Tracked {
+impl TrackedListener {
     fn leave(&self) {
         self.tracker.leave();
         (self.on_leave)();
@@ -181,7 +181,7 @@ impl Tracked {
 }
 
 #[async_trait]
-impl Listener for Tracked {
+impl Listener for TrackedListener {
     fn address(&self) -> String {
         self.address.clone()
     }
@@ -201,7 +201,7 @@ impl Listener for Tracked {
     }
 }
 
-impl Drop for Tracked {
+impl Drop for TrackedListener {
     fn drop(&mut self) {
         self.leave();
         self.tracker.end();
@@ -214,7 +214,7 @@ pub(super) async fn work(
     sender: oneshot::Sender<Result<Response>>,
     limit: usize,
     deadline: Nanos,
-    _place: Place,
+    _place: CallGuard,
     _pump: AbortOnDrop,
 ) {
     let mut answer = whole(answer.await, limit);

@@ -24,7 +24,7 @@ use micro_core::{
     random::Rng,
     registry::Registry,
     server::{Assembly, Blueprint, Status, Subscribers},
-    transport::addressee::Checked,
+    transport::addressee::IdentityCheck,
 };
 
 /// How long calls may take to end at the least, where serving on took all the time there was, unless the limit itself is
@@ -116,8 +116,8 @@ impl Running {
         };
         // Behind an address that was given there may be several nodes of this service.
         let checked = match service.advertise {
-            None => Checked::Node,
-            Some(_) => Checked::Service,
+            None => IdentityCheck::Node,
+            Some(_) => IdentityCheck::Service,
         };
         let others = !registry.is_of_this_machine();
         let said = service.advertise.as_deref();

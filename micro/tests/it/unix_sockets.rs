@@ -119,7 +119,7 @@ async fn a_live_stream_socket_is_in_use() {
 }
 
 #[tokio::test]
-async fn a_path_that_no_socket_can_have_is_an_error() {
+async fn invalid_socket_path_is_an_error() {
     let long = format!("unix:/{}", "x".repeat(200));
     for (address, reason) in [
         ("unix:", "`unix:` names no path"),
@@ -149,7 +149,7 @@ async fn a_relative_path_is_registered_as_an_absolute_one() {
 }
 
 #[tokio::test]
-async fn only_the_own_socket_is_removed_at_the_end() {
+async fn only_its_own_socket_file_is_removed() {
     let directory = Directory::new("own");
     let path = directory.path("socket");
     let old = listen(&path).await.unwrap();

@@ -12,7 +12,7 @@ use crate::{
     call::Answer,
     error::{Error, Outcome, Recovery, Result},
     message::{ContentType, Request, Response},
-    net::sent::Sent,
+    net::sent::SentFlag,
     protocols::mucp::{ConnectionPool, Exchange},
     transport::{
         Connection, Peer, Probe,
@@ -87,7 +87,7 @@ impl Peer for Subscriber {
 }
 
 impl SendOne for Post {
-    fn send(&self, request: Request, _attempts: u8, sent: Sent) -> Answer {
+    fn send(&self, request: Request, _attempts: u8, sent: SentFlag) -> Answer {
         let (pool, path, id) = (self.pool.clone(), self.path.clone(), self.id.clone());
         let received = self.received.clone();
         Box::pin(async move {
@@ -114,7 +114,7 @@ async fn post(
     path: &str,
     id: &str,
     request: Request,
-    sent: Sent,
+    sent: SentFlag,
 ) -> Result<usize> {
     let (_, _, body) = request.into_parts();
     let mut headers = HeaderMap::new();

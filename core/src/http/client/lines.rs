@@ -2,22 +2,22 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::Taken;
+use super::LinkLease;
 use crate::error::{Error, Result};
 
 /// Most bytes of one line: an object of Kubernetes has no more than a fifth of it.
-const LONGEST: usize = 8 * 1024 * 1024;
+const MAX_LINE_SIZE: usize = 8 * 1024 * 1024;
 
 /// The lines of an answer, for as long as it is held: dropped, its connection is closed.
 pub struct Lines {
-    taken: Taken,
+    taken: LinkLease,
     unread: BytesMut,
     /// How much of it has no end of a line in it.
     searched: usize,
 }
 
 impl Lines {
-    pub(super) fn new(taken: Taken) -> Self {
+    pub(super) fn new(taken: LinkLease) -> Self {
         let unread = BytesMut::new();
         Lines {
             taken,
@@ -42,8 +42,8 @@ impl Lines {
                 return Ok(Some(line));
             }
             self.searched = self.unread.len();
-            if self.searched > LONGEST {
-                let text = format!("a line of its answer has more than {LONGEST} bytes");
+            if self.searched > MAX_LINE_SIZE {
+                let text = format!("a line of its answer has more than {MAX_LINE_SIZE} bytes");
                 return Err(Error::unavailable(text));
             }
             let data = self.taken.link.data().await.map_err(|why| {

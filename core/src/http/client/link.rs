@@ -21,19 +21,19 @@ use crate::{
     error::{Error, Result},
     http::{
         Piece,
-        h1::{BodyFraming, Broken, Exchange, Reader, Wire, is_kept, write_request},
+        h1::{BodyFraming, Exchange, MessageError, MessageIo, Reader, is_kept, write_request},
     },
-    net::{Limits, io::Io, sent::Sent, tls::Connector},
+    net::{Limits, io::Io, sent::SentFlag, tls::Connector},
 };
 
 /// How long a connection may take: those that refuse do so at once, those that are not there never.
-const CONNECT: Duration = Duration::from_secs(2);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A connection to one host, used by one request at a time.
 pub(super) struct Link {
-    wire: Wire,
+    wire: MessageIo,
     /// Whether the last request was sent.
-    sent: Sent,
+    sent: SentFlag,
     /// Whether no request may follow the last one.
     spent: bool,
     /// Which of the hosts it leads to.
@@ -57,17 +57,17 @@ impl Link {
         lost: Arc<AtomicU64>,
         limits: &Arc<Limits>,
     ) -> Result<Self> {
-        let io = timeout(CONNECT, open(address, tls)).await;
+        let io = timeout(CONNECT_TIMEOUT, open(address, tls)).await;
         let io = io.unwrap_or_else(|_| {
             Err(Error::unavailable(format!(
-                "no connection within {CONNECT:?}"
+                "no connection within {CONNECT_TIMEOUT:?}"
             )))
         })?;
         let reader = Reader::new(b"", limits.clone());
         Ok(Link {
             // Who waits for an answer bounds how long.
-            wire: Wire::new(io, reader, Duration::MAX),
-            sent: Sent::default(),
+            wire: MessageIo::new(io, reader, Duration::MAX),
+            sent: SentFlag::default(),
             spent: false,
             host,
             runtime: Handle::current().id(),
@@ -78,9 +78,9 @@ impl Link {
     }
 
     /// Sends a request, and waits for the head of its answer.
-    pub(super) async fn send(&mut self, request: Request<Bytes>) -> Result<Parts, Broken> {
+    pub(super) async fn send(&mut self, request: Request<Bytes>) -> Result<Parts, MessageError> {
         if self.spent || !self.wire.is_quiet() {
-            return Err(Broken::Gone(std::io::ErrorKind::NotConnected.into()));
+            return Err(MessageError::Io(std::io::ErrorKind::NotConnected.into()));
         }
         let (head, body) = request.into_parts();
         let bare = body.is_empty() && [Method::GET, Method::HEAD].contains(&head.method);
@@ -93,7 +93,7 @@ impl Link {
         let (out, host) = (self.wire.outbox.tail(), host.unwrap_or_default());
         write_request(out, &head.method, target, host, &head.headers, framing);
         self.wire.outbox.push(body);
-        self.sent = Sent::default();
+        self.sent = SentFlag::default();
         self.spent = true;
         self.busy = true;
         let mut exchange = Exchange::over(&mut self.wire, self.sent.clone());
@@ -105,7 +105,7 @@ impl Link {
     }
 
     /// The next bytes of the answer's body; `None` at its end. Nothing is lost if it is given up.
-    pub(super) async fn data(&mut self) -> Result<Option<Bytes>, Broken> {
+    pub(super) async fn data(&mut self) -> Result<Option<Bytes>, MessageError> {
         self.busy = true;
         let mut exchange = Exchange::over(&mut self.wire, self.sent.clone());
         let piece = poll_fn(|cx| exchange.poll_body(cx)).await.transpose();

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// How much of what a server says about a failure is told on.
-const EXCERPT: usize = 300;
+const MAX_ERROR_TEXT: usize = 300;
 
 /// One request. It may be sent twice, so it must not matter if it is.
 #[derive(Clone)]
@@ -67,8 +67,8 @@ impl Request {
     }
 
     /// The same with another patience: for the whole answer, or for the head of one that is read in lines.
-    pub fn within(mut self, patience: Duration) -> Self {
-        self.within = Some(patience);
+    pub fn within(mut self, stall_timeout: Duration) -> Self {
+        self.within = Some(stall_timeout);
         self
     }
 
@@ -126,18 +126,23 @@ impl Answer {
 
 /// What Kubernetes says about a failure, among other things.
 #[derive(Deserialize)]
-struct Said {
+struct StatusBody {
     message: String,
 }
 
 /// The error that a status stands for, with what the server says about it.
 pub(super) fn failure(status: StatusCode, body: &[u8]) -> Error {
-    let text = match serde_json::from_slice::<Said>(body) {
+    let text = match serde_json::from_slice::<StatusBody>(body) {
         Ok(said) => said.message,
-        Err(_) => String::from_utf8_lossy(&body[..body.len().min(4 * EXCERPT)]).into_owned(),
+        Err(_) => String::from_utf8_lossy(&body[..body.len().min(4 * MAX_ERROR_TEXT)]).into_owned(),
     };
     let printable = |c: char| if c.is_control() { ' ' } else { c };
-    let text: String = text.trim().chars().take(EXCERPT).map(printable).collect();
+    let text: String = text
+        .trim()
+        .chars()
+        .take(MAX_ERROR_TEXT)
+        .map(printable)
+        .collect();
     let said = match body.is_empty() {
         true => format!("it answered {status}"),
         false => format!("it answered {status}: {text}"),

@@ -46,15 +46,15 @@ use link::Link;
 /// Most connections of one handle: a process may have 32 to its registry, and two are left for chance.
 pub const CONNECTIONS: usize = 30;
 /// Most bytes of one answer: ten thousand full records have a third of it.
-const LARGEST: usize = 64 * 1024 * 1024;
+const MAX_RESPONSE_SIZE: usize = 64 * 1024 * 1024;
 /// Most bytes of an answer's head: proxies in front of servers add to it.
-const HEAD: usize = 64 * 1024;
+const MAX_HEAD_SIZE: usize = 64 * 1024;
 /// How long an unused connection is kept.
-const IDLE: Duration = Duration::from_secs(15);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long all hosts together are waited for: less than a registry's callers wait …
-const PATIENCE: Duration = Duration::from_millis(4500);
+const ALL_HOSTS_TIMEOUT: Duration = Duration::from_millis(4500);
 /// … but each at least this long, so that slow ones are not taken for dead.
-const LEAST: Duration = Duration::from_millis(2200);
+const MIN_HOST_TIMEOUT: Duration = Duration::from_millis(2200);
 
 /// A client of one server or of several that answer the same.
 pub struct Http {
@@ -70,7 +70,7 @@ pub struct Http {
 }
 
 /// A connection that one request has to itself.
-struct Taken {
+struct LinkLease {
     link: Link,
     permit: OwnedSemaphorePermit,
 }
@@ -86,7 +86,7 @@ impl Http {
             free: Arc::new(Semaphore::new(CONNECTIONS)),
             lost: options.hosts.iter().map(|_| Arc::default()).collect(),
             limits: Arc::new(Limits {
-                max_head_size: HEAD,
+                max_head_size: MAX_HEAD_SIZE,
                 ..Limits::default()
             }),
         }
@@ -140,7 +140,7 @@ impl Http {
     pub async fn ask_host(&self, host: usize, request: &Request) -> Result<Answer> {
         let whole = async {
             let (mut taken, head) = self.send(host, request).await?;
-            let body = taken.link.whole(LARGEST).await?;
+            let body = taken.link.whole(MAX_RESPONSE_SIZE).await?;
             self.keep(taken);
             Ok(Answer {
                 status: head.status,
@@ -162,7 +162,11 @@ impl Http {
             if head.status.is_success() {
                 return Ok(Lines::new(taken));
             }
-            let said = taken.link.whole(LARGEST).await.unwrap_or_default();
+            let said = taken
+                .link
+                .whole(MAX_RESPONSE_SIZE)
+                .await
+                .unwrap_or_default();
             Err(message::failure(head.status, &said))
         };
         let lines = self.bounded(host, request, head).await;
@@ -179,10 +183,10 @@ impl Http {
         answer: impl Future<Output = Result<T>>,
     ) -> Result<T> {
         let hosts = u32::try_from(self.hosts.len()).unwrap_or(u32::MAX);
-        let usual = (PATIENCE / hosts).max(LEAST);
-        let patience = request.within.unwrap_or(usual);
-        let answer = timeout(patience, answer).await.unwrap_or_else(|_| {
-            let text = format!("no answer within {patience:?}");
+        let usual = (ALL_HOSTS_TIMEOUT / hosts).max(MIN_HOST_TIMEOUT);
+        let stall_timeout = request.within.unwrap_or(usual);
+        let answer = timeout(stall_timeout, answer).await.unwrap_or_else(|_| {
+            let text = format!("no answer within {stall_timeout:?}");
             Err(Error::unavailable(text))
         });
         match self.hosts.len() {
@@ -192,14 +196,14 @@ impl Http {
     }
 
     /// Sends a request and waits for the head of its answer.
-    async fn send(&self, host: usize, request: &Request) -> Result<(Taken, Parts)> {
+    async fn send(&self, host: usize, request: &Request) -> Result<(LinkLease, Parts)> {
         let address = &self.hosts[host];
         let permit = self.free.clone().acquire_owned().await;
         let permit = permit.expect("it is never closed");
         // One that was kept may have been closed by the server meanwhile; a new one was not.
         while let Some(mut link) = self.kept(host) {
             if let Ok(head) = link.send(request.to(address)?).await {
-                return Ok((Taken { link, permit }, head));
+                return Ok((LinkLease { link, permit }, head));
             }
         }
         if request
@@ -215,7 +219,7 @@ impl Http {
             Error::unavailable("it closed the connection instead of an answer")
                 .with_source(Error::from(why))
         })?;
-        Ok((Taken { link, permit }, head))
+        Ok((LinkLease { link, permit }, head))
     }
 
     /// A connection of this host and runtime that nobody uses.
@@ -223,7 +227,7 @@ impl Http {
         let runtime = Handle::current().id();
         let mut idle = self.idle.lock();
         let now = Instant::now();
-        idle.retain(|link| now < link.used + IDLE);
+        idle.retain(|link| now < link.used + IDLE_TIMEOUT);
         let fits = |link: &Link| link.host == host && link.runtime == runtime;
         let found = idle.iter().rposition(fits).map(|at| idle.swap_remove(at));
         // All together, used and unused, are no more than there may be.
@@ -234,7 +238,7 @@ impl Http {
         found
     }
 
-    fn keep(&self, Taken { mut link, permit }: Taken) {
+    fn keep(&self, LinkLease { mut link, permit }: LinkLease) {
         link.used = Instant::now();
         self.idle.lock().push(link);
         drop(permit);

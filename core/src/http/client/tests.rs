@@ -110,7 +110,7 @@ async fn an_answer_that_is_cut_off_is_unavailable() {
 }
 
 #[tokio::test]
-async fn an_answer_that_nobody_wants_is_no_loss() {
+async fn timeout_of_a_request_counts_no_lost_connection() {
     let (listener, http) = played().await;
     let get = Request::get("/").within(Duration::from_millis(20));
     let (stream, answer) = tokio::join!(listener.accept(), http.ask(&get));

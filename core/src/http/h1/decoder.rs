@@ -3,11 +3,11 @@
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, header};
 
-use super::{BodyFraming, broken::Broken, head};
+use super::{BodyFraming, error::MessageError, head};
 use crate::http::Piece;
 
 /// The longest line that gives a chunk's size, with its extensions.
-const LINE: usize = 256;
+const MAX_CHUNK_LINE: usize = 256;
 
 /// Reads one body.
 pub(super) struct Decoder {
@@ -84,7 +84,7 @@ impl Decoder {
     }
 
     /// The next piece that the buffer holds.
-    pub(super) fn take(&mut self, buffer: &mut BytesMut) -> Result<Step, Broken> {
+    pub(super) fn take(&mut self, buffer: &mut BytesMut) -> Result<Step, MessageError> {
         loop {
             match self.state {
                 State::Done => return Ok(Step::Done),
@@ -110,7 +110,7 @@ impl Decoder {
                 }
                 State::ChunkEnd => {
                     if !b"\r\n".starts_with(&buffer[..buffer.len().min(2)]) {
-                        return Err(Broken::bad("a chunk is longer than its size"));
+                        return Err(MessageError::bad("a chunk is longer than its size"));
                     }
                     if buffer.len() < 2 {
                         return Ok(Step::More);
@@ -141,24 +141,24 @@ impl Decoder {
     }
 
     /// The size of the next chunk.
-    fn take_size(&mut self, buffer: &mut BytesMut) -> Result<Option<u64>, Broken> {
-        let seen = &buffer[..buffer.len().min(LINE)];
+    fn take_size(&mut self, buffer: &mut BytesMut) -> Result<Option<u64>, MessageError> {
+        let seen = &buffer[..buffer.len().min(MAX_CHUNK_LINE)];
         let Some(end) = memchr::memchr(b'\n', seen) else {
             check_size_so_far(seen)?;
-            if seen.len() == LINE {
-                let why = format!("the line of a chunk's size is over {LINE} bytes");
-                return Err(Broken::bad(why));
+            if seen.len() == MAX_CHUNK_LINE {
+                let why = format!("the line of a chunk's size is over {MAX_CHUNK_LINE} bytes");
+                return Err(MessageError::bad(why));
             }
             return Ok(None);
         };
         let line = seen[..end]
             .strip_suffix(b"\r")
-            .ok_or_else(|| Broken::bad("a chunk's size ends in a bare line feed"))?;
+            .ok_or_else(|| MessageError::bad("a chunk's size ends in a bare line feed"))?;
         let (size, extensions) = read_size(line)?;
         self.extensions += extensions;
         if self.extensions > self.head {
-            return Err(Broken::bad(format!(
-                "chunk extensions are over the limit `head` of {} bytes",
+            return Err(MessageError::bad(format!(
+                "chunk extensions are over the limit `max_head_size` of {} bytes",
                 self.head
             )));
         }
@@ -167,7 +167,7 @@ impl Decoder {
     }
 
     /// The fields after the last chunk, without those that would change what was read.
-    fn take_trailers(&self, buffer: &mut BytesMut) -> Result<Option<HeaderMap>, Broken> {
+    fn take_trailers(&self, buffer: &mut BytesMut) -> Result<Option<HeaderMap>, MessageError> {
         let mut from = 0;
         let end = loop {
             let Some(line) = memchr::memchr(b'\n', &buffer[from..]) else {
@@ -179,7 +179,7 @@ impl Decoder {
             match &buffer[from..from + line] {
                 b"\r" => break from + line + 1,
                 [.., b'\r'] => from += line + 1,
-                _ => return Err(Broken::bad("a trailer ends in a bare line feed")),
+                _ => return Err(MessageError::bad("a trailer ends in a bare line feed")),
             }
         };
         if end > self.head {
@@ -199,9 +199,12 @@ impl Decoder {
         Ok(Some(trailers))
     }
 
-    fn too_many(&self) -> Broken {
-        let why = format!("trailers are over the limit `head` of {} bytes", self.head);
-        Broken::Refused(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, why.into())
+    fn too_many(&self) -> MessageError {
+        let why = format!(
+            "trailers are over the limit `max_head_size` of {} bytes",
+            self.head
+        );
+        MessageError::Refused(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, why.into())
     }
 }
 
@@ -212,15 +215,15 @@ fn split(buffer: &mut BytesMut, left: u64) -> (Bytes, u64) {
 }
 
 /// A chunk's size and the length of its extensions. Sizes of 2^60 and more are refused.
-fn read_size(line: &[u8]) -> Result<(u64, usize), Broken> {
+fn read_size(line: &[u8]) -> Result<(u64, usize), MessageError> {
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit());
     let digits = digits.count();
     let (number, extensions) = line.split_at(digits);
     if digits == 0 {
-        return Err(Broken::bad("a chunk has no size"));
+        return Err(MessageError::bad("a chunk has no size"));
     }
     if digits > 15 {
-        return Err(Broken::bad("a chunk's size is over 15 digits"));
+        return Err(MessageError::bad("a chunk's size is over 15 digits"));
     }
     let is_text = |byte: &u8| *byte == b'\t' || (*byte >= b' ' && *byte != 0x7f);
     let starts_well = extensions.is_empty()
@@ -229,21 +232,21 @@ fn read_size(line: &[u8]) -> Result<(u64, usize), Broken> {
             .strip_prefix(b";")
             .is_some_and(|rest| !rest.trim_ascii().is_empty());
     if !starts_well || !extensions.iter().all(is_text) {
-        return Err(Broken::bad("a chunk's size is no hexadecimal number"));
+        return Err(MessageError::bad("a chunk's size is no hexadecimal number"));
     }
     let size = std::str::from_utf8(number)
         .ok()
         .and_then(|number| u64::from_str_radix(number, 16).ok());
-    let size = size.ok_or_else(|| Broken::bad("a chunk's size is no hexadecimal number"))?;
+    let size = size.ok_or_else(|| MessageError::bad("a chunk's size is no hexadecimal number"))?;
     Ok((size, extensions.len()))
 }
 
 /// Refuses at once what cannot become a chunk's size, without waiting for the end of its line.
-fn check_size_so_far(seen: &[u8]) -> Result<(), Broken> {
+fn check_size_so_far(seen: &[u8]) -> Result<(), MessageError> {
     match seen.first() {
-        Some(first) if !first.is_ascii_hexdigit() => Err(Broken::bad("a chunk has no size")),
+        Some(first) if !first.is_ascii_hexdigit() => Err(MessageError::bad("a chunk has no size")),
         _ if seen.len() > 15 && seen.iter().all(u8::is_ascii_hexdigit) => {
-            Err(Broken::bad("a chunk's size is over 15 digits"))
+            Err(MessageError::bad("a chunk's size is over 15 digits"))
         }
         _ => Ok(()),
     }

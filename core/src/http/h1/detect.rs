@@ -5,7 +5,7 @@ use crate::net::protocol::Detect;
 /// What a connection of HTTP/2 begins with: RFC 9113, section 3.4.
 const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// From so many bytes on a word is an answerable mistake rather than the beginning of a method.
-const LONGEST: usize = 32;
+const MAX_METHOD_SIZE: usize = 32;
 
 /// How connections begin: with the methods of RFC 9110 and PATCH.
 pub(crate) const EXAMPLES: [&[u8]; 9] = [
@@ -37,8 +37,8 @@ pub(crate) fn detect(first: &[u8]) -> Detect {
         .copied()
         .take_while(|byte| super::framing::is_token(*byte));
     match (token.count(), line) {
-        (length, line) if length == line.len() && length < LONGEST => Detect::More,
-        (LONGEST.., _) => Detect::Yes,
+        (length, line) if length == line.len() && length < MAX_METHOD_SIZE => Detect::More,
+        (MAX_METHOD_SIZE.., _) => Detect::Yes,
         (length @ 1.., line) if line[length].is_ascii_whitespace() => Detect::Yes,
         _ => Detect::No,
     }
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn methods_are_told_from_their_beginnings_and_from_other_protocols() {
+    fn methods_are_detected_by_prefix_and_not_as_other_protocols() {
         for (first, expected) in [
             ("P", Detect::More),
             ("POST", Detect::More),

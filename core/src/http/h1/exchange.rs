@@ -11,23 +11,23 @@ use futures_core::Stream;
 use http::{HeaderMap, Method, Request, Response, StatusCode, response};
 
 use super::{
-    Body, BodyFraming, Broken, Node, Wire, is_kept, pooled::Line, reader::Gathered,
-    write_chunk_size, write_last_chunk, write_request,
+    Body, BodyFraming, MessageError, MessageIo, NodeConnections, is_kept, pooled::PooledConnection,
+    reader::EagerBody, write_chunk_size, write_last_chunk, write_request,
 };
 use crate::{
     error::{Error, Result},
     http::{HttpBody, Piece},
-    net::sent::Sent,
+    net::sent::SentFlag,
 };
 
 /// A body up to this size is read whole before the response is handed over.
-const EAGER: u64 = 64 * 1024;
+const MAX_EAGER_BODY: u64 = 64 * 1024;
 /// Bytes gathered before a body that is being made waits for the server to take them.
-const GATHER: usize = 64 * 1024;
+const MAX_GATHERED_BYTES: usize = 64 * 1024;
 /// Interim responses before the one that counts.
-const INTERIM: usize = 16;
+const MAX_INTERIM_RESPONSES: usize = 16;
 
-impl Node {
+impl NodeConnections {
     /// Sends a request and gives its response, whose body may still be coming. Dropping either gives the
     /// connection up. The target's path and query count, and its authority where it has one.
     ///
@@ -37,7 +37,7 @@ impl Node {
     pub(crate) async fn send(
         self: &Arc<Self>,
         request: Request<HttpBody>,
-        sent: &Sent,
+        sent: &SentFlag,
     ) -> Result<Response<HttpBody>> {
         let line = self.line().await?;
         let (head, body) = request.into_parts();
@@ -53,7 +53,7 @@ impl Node {
             HttpBody::Whole(data) => outbox.push(data),
             body => exchange.outgoing = Some(body),
         }
-        let failed = |error: Broken| {
+        let failed = |error: MessageError| {
             let error = Error::from(error).with_outcome(sent.outcome());
             error.context(format_args!("node at `{}`", self.address))
         };
@@ -63,12 +63,12 @@ impl Node {
             is_kept(response.version, &response.headers) && framing != BodyFraming::UntilClose;
         let body = exchange.body(framing).await.map_err(failed)?;
         Ok(match body {
-            Gathered::Whole(body) => {
+            EagerBody::Whole(body) => {
                 self.put_back(exchange, kept);
                 Response::from_parts(response, body)
             }
-            Gathered::Begun(first) => {
-                let arriving = Arriving {
+            EagerBody::Partial(first) => {
+                let arriving = ResponseBody {
                     exchange: Some(exchange),
                     first: first.into(),
                     node: self.clone(),
@@ -87,7 +87,7 @@ impl Node {
         }
     }
 
-    fn put_back(self: &Arc<Self>, exchange: Exchange<Line>, kept: bool) {
+    fn put_back(self: &Arc<Self>, exchange: Exchange<PooledConnection>, kept: bool) {
         let Exchange { line, outgoing, .. } = exchange;
         let is_over = outgoing.is_none() && line.wire.outbox.is_empty();
         if kept && is_over && !line.wire.reader.is_amid() {
@@ -109,14 +109,14 @@ pub(crate) struct Exchange<L> {
     line: L,
     /// What is still to be sent of its body.
     outgoing: Option<HttpBody>,
-    sent: Sent,
+    sent: SentFlag,
     /// Whether the server takes no more; it may have answered all the same.
     refused: bool,
 }
 
-impl<L: AsMut<Wire>> Exchange<L> {
+impl<L: AsMut<MessageIo>> Exchange<L> {
     /// Of a request whose head, and body if that is whole, waits in the outbox; `sent` is set once a byte has left.
-    pub(crate) fn over(line: L, sent: Sent) -> Self {
+    pub(crate) fn over(line: L, sent: SentFlag) -> Self {
         Exchange {
             line,
             outgoing: None,
@@ -125,7 +125,7 @@ impl<L: AsMut<Wire>> Exchange<L> {
         }
     }
 
-    fn wire(&mut self) -> &mut Wire {
+    fn wire(&mut self) -> &mut MessageIo {
         self.line.as_mut()
     }
 
@@ -134,20 +134,20 @@ impl<L: AsMut<Wire>> Exchange<L> {
         &mut self,
         method: &Method,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(response::Parts, BodyFraming), Broken>> {
+    ) -> Poll<Result<(response::Parts, BodyFraming), MessageError>> {
         self.poll_send(cx)?;
         let mut interim = 0;
         loop {
             match self.wire().reader.take_response(method)? {
                 Some((head, _)) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
                     let why = "the server switches protocols unasked";
-                    return Poll::Ready(Err(Broken::bad(why)));
+                    return Poll::Ready(Err(MessageError::bad(why)));
                 }
                 Some((head, _)) if head.status.is_informational() => {
                     interim += 1;
-                    if interim > INTERIM {
+                    if interim > MAX_INTERIM_RESPONSES {
                         let why = "interim responses do not end";
-                        return Poll::Ready(Err(Broken::bad(why)));
+                        return Poll::Ready(Err(MessageError::bad(why)));
                     }
                     continue;
                 }
@@ -155,17 +155,17 @@ impl<L: AsMut<Wire>> Exchange<L> {
                 None => {}
             }
             if ready!(self.wire().poll_fill(cx))? == 0 {
-                return Poll::Ready(Err(Broken::cut_off()));
+                return Poll::Ready(Err(MessageError::cut_off()));
             }
         }
     }
 
     /// Writes what waits, and what is ready of a body that is being made.
-    fn poll_send(&mut self, cx: &mut Context<'_>) -> Result<(), Broken> {
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Result<(), MessageError> {
         loop {
             self.poll_flush(cx)?;
             let outbox = &mut self.line.as_mut().outbox;
-            if outbox.length() >= GATHER || self.refused {
+            if outbox.length() >= MAX_GATHERED_BYTES || self.refused {
                 return Ok(());
             }
             let Some(body) = &mut self.outgoing else {
@@ -184,7 +184,7 @@ impl<L: AsMut<Wire>> Exchange<L> {
                 }
                 Ok(Some(Piece::Trailers(trailers))) => self.end(Some(&trailers)),
                 Ok(None) => self.end(None),
-                Err(error) => return Err(Broken::Gone(std::io::Error::other(error))),
+                Err(error) => return Err(MessageError::Io(std::io::Error::other(error))),
             }
         }
     }
@@ -194,7 +194,7 @@ impl<L: AsMut<Wire>> Exchange<L> {
         self.outgoing = None;
     }
 
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Result<(), Broken> {
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Result<(), MessageError> {
         let wire = self.line.as_mut();
         let before = wire.outbox.length();
         let flushed = wire.poll_flush(cx);
@@ -213,13 +213,13 @@ impl<L: AsMut<Wire>> Exchange<L> {
     }
 
     /// The response's body: whole where it is small or has come already.
-    async fn body(&mut self, framing: BodyFraming) -> Result<Gathered, Broken> {
+    async fn body(&mut self, framing: BodyFraming) -> Result<EagerBody, MessageError> {
         loop {
             match framing {
-                BodyFraming::None => return Ok(Gathered::Whole(HttpBody::empty())),
-                BodyFraming::Length(length) if length <= EAGER => {
+                BodyFraming::None => return Ok(EagerBody::Whole(HttpBody::empty())),
+                BodyFraming::Length(length) if length <= MAX_EAGER_BODY => {
                     if let Some(whole) = self.wire().reader.take_whole() {
-                        return Ok(Gathered::Whole(HttpBody::Whole(whole)));
+                        return Ok(EagerBody::Whole(HttpBody::Whole(whole)));
                     }
                 }
                 _ => return self.wire().reader.take_all(),
@@ -229,7 +229,7 @@ impl<L: AsMut<Wire>> Exchange<L> {
                 self.wire().poll_fill(cx)
             });
             if read.await? == 0 {
-                return Err(Broken::cut_off());
+                return Err(MessageError::cut_off());
             }
         }
     }
@@ -238,7 +238,7 @@ impl<L: AsMut<Wire>> Exchange<L> {
     pub(crate) fn poll_body(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Piece, Broken>>> {
+    ) -> Poll<Option<Result<Piece, MessageError>>> {
         self.poll_send(cx)?;
         loop {
             match self.wire().reader.take_body()? {
@@ -254,14 +254,14 @@ impl<L: AsMut<Wire>> Exchange<L> {
 }
 
 /// The body of a response that is still coming; its connection is kept once it has come.
-struct Arriving {
-    exchange: Option<Exchange<Line>>,
+struct ResponseBody {
+    exchange: Option<Exchange<PooledConnection>>,
     first: std::collections::VecDeque<Piece>,
-    node: Arc<Node>,
+    node: Arc<NodeConnections>,
     kept: bool,
 }
 
-impl Stream for Arriving {
+impl Stream for ResponseBody {
     type Item = Result<Piece>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {

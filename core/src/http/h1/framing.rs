@@ -5,7 +5,7 @@ use http::{
     header::{CONTENT_LENGTH, TRANSFER_ENCODING},
 };
 
-use super::broken::Broken;
+use super::error::MessageError;
 
 /// How the end of a body is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(crate) enum BodyFraming {
 
 impl BodyFraming {
     /// Of a request.
-    pub(super) fn of_request(version: Version, headers: &HeaderMap) -> Result<Self, Broken> {
+    pub(super) fn of_request(version: Version, headers: &HeaderMap) -> Result<Self, MessageError> {
         match said(version, headers)? {
             Some(framing) => Ok(framing),
             None => Ok(BodyFraming::None),
@@ -31,13 +31,13 @@ impl BodyFraming {
 
     /// Of the response to a request of a method.
     pub(super) fn of_response(
-        asked: &Method,
+        info: &Method,
         status: StatusCode,
         version: Version,
         headers: &HeaderMap,
-    ) -> Result<Self, Broken> {
+    ) -> Result<Self, MessageError> {
         let said = said(version, headers)?;
-        let bodiless = asked == Method::HEAD
+        let bodiless = info == Method::HEAD
             || status.is_informational()
             || status == StatusCode::NO_CONTENT
             || status == StatusCode::NOT_MODIFIED;
@@ -50,38 +50,38 @@ impl BodyFraming {
 }
 
 /// What the headers say of it; `None` where they say nothing.
-fn said(version: Version, headers: &HeaderMap) -> Result<Option<BodyFraming>, Broken> {
+fn said(version: Version, headers: &HeaderMap) -> Result<Option<BodyFraming>, MessageError> {
     let coded = headers.contains_key(TRANSFER_ENCODING);
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     match (coded, lengths.next()) {
         (false, None) => Ok(None),
-        (true, Some(_)) => Err(Broken::bad(
+        (true, Some(_)) => Err(MessageError::bad(
             "a message has a `content-length` or a `transfer-encoding`, not both",
         )),
         (true, None) if version == Version::HTTP_10 => {
-            Err(Broken::bad("HTTP/1.0 has no `transfer-encoding`"))
+            Err(MessageError::bad("HTTP/1.0 has no `transfer-encoding`"))
         }
         (true, None) => check_chunked(headers).map(|()| Some(BodyFraming::Chunked)),
         (false, Some(_)) if lengths.next().is_some() => {
-            Err(Broken::bad("a message has one `content-length`"))
+            Err(MessageError::bad("a message has one `content-length`"))
         }
         (false, Some(length)) => read_length(length).map(|n| Some(BodyFraming::Length(n))),
     }
 }
 
 /// Digits alone: no sign, no list, no space, less than 2^64.
-fn read_length(value: &HeaderValue) -> Result<u64, Broken> {
+fn read_length(value: &HeaderValue) -> Result<u64, MessageError> {
     let digits = value.as_bytes();
     let number = std::str::from_utf8(digits)
         .ok()
         .filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
         .and_then(|text| text.parse().ok());
-    number.ok_or_else(|| Broken::bad("the `content-length` is no number of bytes"))
+    number.ok_or_else(|| MessageError::bad("the `content-length` is no number of bytes"))
 }
 
 /// Only `chunked`, and once. Other codings in front of it are 501, anything else 400: RFC 9112, sections
 /// 6.1 and 6.3.
-fn check_chunked(headers: &HeaderMap) -> Result<(), Broken> {
+fn check_chunked(headers: &HeaderMap) -> Result<(), MessageError> {
     let mut chunked = false;
     let mut others = false;
     for value in headers.get_all(TRANSFER_ENCODING) {
@@ -101,13 +101,16 @@ fn check_chunked(headers: &HeaderMap) -> Result<(), Broken> {
         (true, false) => Ok(()),
         (true, true) => {
             let why = "of transfer codings only `chunked` is understood";
-            Err(Broken::Refused(StatusCode::NOT_IMPLEMENTED, why.into()))
+            Err(MessageError::Refused(
+                StatusCode::NOT_IMPLEMENTED,
+                why.into(),
+            ))
         }
     }
 }
 
-fn unclear() -> Broken {
-    Broken::bad("the `transfer-encoding` does not end in one `chunked`")
+fn unclear() -> MessageError {
+    MessageError::bad("the `transfer-encoding` does not end in one `chunked`")
 }
 
 /// Whether a byte may stand in a token: RFC 9110, section 5.6.2.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::Method;
 
-use super::{Body, Broken, Reader};
+use super::{Body, MessageError, Reader};
 use crate::{http::Piece, net::Limits};
 
 /// Small limits, so that they are reached.
@@ -26,33 +26,33 @@ pub fn http1(bytes: &[u8]) {
     let [portion, side, rest @ ..] = bytes else {
         return;
     };
-    let asked = match side % 3 {
+    let info = match side % 3 {
         0 => None,
         1 => Some(Method::GET),
         _ => Some(Method::HEAD),
     };
-    let _ = messages(rest, usize::from(*portion) + 1, asked.as_ref());
+    let _ = messages(rest, usize::from(*portion) + 1, info.as_ref());
 }
 
 /// What was read of some bytes: each message's first line, and its body with `|` before trailers.
 pub(super) fn messages(
     bytes: &[u8],
     portion: usize,
-    asked: Option<&Method>,
-) -> Result<Vec<(String, Vec<u8>)>, Broken> {
+    info: Option<&Method>,
+) -> Result<Vec<(String, Vec<u8>)>, MessageError> {
     let mut reader = Reader::new(b"", limits());
     let mut portions = bytes.chunks(portion);
     let mut all: Vec<(String, Vec<u8>)> = Vec::new();
     loop {
         let before = all.len();
         while reader.is_body_done() {
-            let head = match asked {
+            let head = match info {
                 None => reader.take_request()?.map(|(head, _)| {
                     assert!(head.headers.len() <= 100);
                     format!("{} {}", head.method, head.uri)
                 }),
-                Some(asked) => {
-                    let taken = reader.take_response(asked)?;
+                Some(info) => {
+                    let taken = reader.take_response(info)?;
                     taken.map(|(head, _)| head.status.as_u16().to_string())
                 }
             };
@@ -134,11 +134,11 @@ mod tests {
     #[test]
     fn a_corpus_entry_is_the_same_in_any_portions() {
         for bytes in corpus() {
-            let asked = (bytes[1] % 3 != 0).then_some(Method::GET);
-            let whole = messages(&bytes[2..], usize::MAX, asked.as_ref());
+            let info = (bytes[1] % 3 != 0).then_some(Method::GET);
+            let whole = messages(&bytes[2..], usize::MAX, info.as_ref());
             let whole = whole.map_err(|error| format!("{error:?}"));
             for portion in 1..bytes.len() {
-                let cut = messages(&bytes[2..], portion, asked.as_ref());
+                let cut = messages(&bytes[2..], portion, info.as_ref());
                 let cut = cut.map_err(|error| format!("{error:?}"));
                 assert_eq!(cut, whole, "in portions of {portion}: {bytes:?}");
             }

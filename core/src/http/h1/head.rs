@@ -6,17 +6,17 @@ use http::{
     response,
 };
 
-use super::{broken::Broken, framing::is_token, target};
+use super::{error::MessageError, framing::is_token, target};
 
 /// The most header fields, and trailer fields, of a message.
-const FIELDS: usize = 100;
+const MAX_HEADER_FIELDS: usize = 100;
 /// The longest method.
-const METHOD: usize = 32;
+const MAX_METHOD_SIZE: usize = 32;
 /// The longest target of a request, in bytes: RFC 9112, section 3, asks for 8,000 at least.
-pub(super) const TARGET: usize = 8 * 1024;
+pub(super) const MAX_TARGET_SIZE: usize = 8 * 1024;
 
 /// A request's head, which ends in an empty line.
-pub(super) fn request(head: &Bytes) -> Result<request::Parts, Broken> {
+pub(super) fn request(head: &Bytes) -> Result<request::Parts, MessageError> {
     let line_end = end_of_line(head);
     let line = request_line(&head[..line_end])?;
     let mut parts = Request::new(()).into_parts().0;
@@ -30,7 +30,7 @@ pub(super) fn request(head: &Bytes) -> Result<request::Parts, Broken> {
 }
 
 /// A response's head, which ends in an empty line.
-pub(super) fn response(head: &Bytes) -> Result<response::Parts, Broken> {
+pub(super) fn response(head: &Bytes) -> Result<response::Parts, MessageError> {
     let line_end = end_of_line(head);
     let mut parts = Response::new(()).into_parts().0;
     (parts.version, parts.status) = status_line(&head[..line_end])?;
@@ -51,32 +51,32 @@ pub(super) struct RequestLine<'a> {
 }
 
 /// Reads a request's first line.
-pub(super) fn request_line(line: &[u8]) -> Result<RequestLine<'_>, Broken> {
+pub(super) fn request_line(line: &[u8]) -> Result<RequestLine<'_>, MessageError> {
     let mut words = line.splitn(3, |byte| *byte == b' ');
     let (Some(method), Some(target), Some(version)) = (words.next(), words.next(), words.next())
     else {
-        return Err(Broken::bad(
+        return Err(MessageError::bad(
             "a request begins with method, target and version",
         ));
     };
-    if method.len() > METHOD {
-        return Err(Broken::Refused(
+    if method.len() > MAX_METHOD_SIZE {
+        return Err(MessageError::Refused(
             StatusCode::NOT_IMPLEMENTED,
             "no method is that long".into(),
         ));
     }
     if method.is_empty() || !method.iter().copied().all(is_token) {
-        return Err(Broken::bad("the request's method is no token"));
+        return Err(MessageError::bad("the request's method is no token"));
     }
-    if target.len() > TARGET {
+    if target.len() > MAX_TARGET_SIZE {
         return Err(too_long());
     }
     if target.is_empty() {
-        return Err(Broken::bad("the request has no target"));
+        return Err(MessageError::bad("the request has no target"));
     }
     let version = read_version(version)?;
-    let method =
-        Method::from_bytes(method).map_err(|_| Broken::bad("the request's method is no token"))?;
+    let method = Method::from_bytes(method)
+        .map_err(|_| MessageError::bad("the request's method is no token"))?;
     Ok(RequestLine {
         method,
         target,
@@ -85,30 +85,30 @@ pub(super) fn request_line(line: &[u8]) -> Result<RequestLine<'_>, Broken> {
 }
 
 /// A target over the limit: 414.
-pub(super) fn too_long() -> Broken {
-    let why = format!("the request's target is over {TARGET} bytes");
-    Broken::Refused(StatusCode::URI_TOO_LONG, why.into())
+pub(super) fn too_long() -> MessageError {
+    let why = format!("the request's target is over {MAX_TARGET_SIZE} bytes");
+    MessageError::Refused(StatusCode::URI_TOO_LONG, why.into())
 }
 
 /// `HTTP/1.1` or `HTTP/1.0`; other numbers are 505, and anything else 400.
-fn read_version(text: &[u8]) -> Result<Version, Broken> {
+fn read_version(text: &[u8]) -> Result<Version, MessageError> {
     match text {
         b"HTTP/1.1" => Ok(Version::HTTP_11),
         b"HTTP/1.0" => Ok(Version::HTTP_10),
         [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
             if major.is_ascii_digit() && minor.is_ascii_digit() =>
         {
-            Err(Broken::Refused(
+            Err(MessageError::Refused(
                 StatusCode::HTTP_VERSION_NOT_SUPPORTED,
                 "only HTTP/1.1 and HTTP/1.0 are spoken so".into(),
             ))
         }
-        _ => Err(Broken::bad("the first line names no version of HTTP")),
+        _ => Err(MessageError::bad("the first line names no version of HTTP")),
     }
 }
 
-fn status_line(line: &[u8]) -> Result<(Version, StatusCode), Broken> {
-    let wrong = || Broken::bad("the response's first line is no status line");
+fn status_line(line: &[u8]) -> Result<(Version, StatusCode), MessageError> {
+    let wrong = || MessageError::bad("the response's first line is no status line");
     let (version, rest) = line.split_at_checked(8).ok_or_else(wrong)?;
     let version = read_version(version)?;
     let (status, reason) = match rest {
@@ -125,27 +125,31 @@ fn status_line(line: &[u8]) -> Result<(Version, StatusCode), Broken> {
 }
 
 /// The fields from `start` on to the empty line that ends them.
-pub(super) fn fields(head: &Bytes, start: usize) -> Result<HeaderMap, Broken> {
-    let mut room = [httparse::EMPTY_HEADER; FIELDS];
+pub(super) fn fields(head: &Bytes, start: usize) -> Result<HeaderMap, MessageError> {
+    let mut room = [httparse::EMPTY_HEADER; MAX_HEADER_FIELDS];
     let section = &head[start..];
     let fields = match httparse::parse_headers(section, &mut room) {
         Ok(httparse::Status::Complete((length, fields))) if length == section.len() => fields,
-        Ok(_) => return Err(Broken::bad("the head does not end where it seems to")),
+        Ok(_) => return Err(MessageError::bad("the head does not end where it seems to")),
         Err(httparse::Error::TooManyHeaders) => {
-            let why = format!("there are more than {FIELDS} header fields");
-            return Err(Broken::Refused(
+            let why = format!("there are more than {MAX_HEADER_FIELDS} header fields");
+            return Err(MessageError::Refused(
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
                 why.into(),
             ));
         }
-        Err(error) => return Err(Broken::bad(format!("a header field is wrong: {error}"))),
+        Err(error) => {
+            return Err(MessageError::bad(format!(
+                "a header field is wrong: {error}"
+            )));
+        }
     };
     let mut headers = HeaderMap::with_capacity(fields.len());
     for field in fields {
         let name = HeaderName::from_bytes(field.name.as_bytes());
-        let name = name.map_err(|_| Broken::bad("a header field has a wrong name"))?;
+        let name = name.map_err(|_| MessageError::bad("a header field has a wrong name"))?;
         let value = HeaderValue::from_maybe_shared(head.slice_ref(field.value));
-        let value = value.map_err(|_| Broken::bad(format!("`{name}` has a wrong value")))?;
+        let value = value.map_err(|_| MessageError::bad(format!("`{name}` has a wrong value")))?;
         headers.append(name, value);
     }
     Ok(headers)
@@ -153,12 +157,12 @@ pub(super) fn fields(head: &Bytes, start: usize) -> Result<HeaderMap, Broken> {
 
 /// The one expectation there is, in 1.1; others are 417, and in 1.0 it means nothing: RFC 9110, section
 /// 10.1.1.
-fn check_expectation(head: &request::Parts) -> Result<(), Broken> {
+fn check_expectation(head: &request::Parts) -> Result<(), MessageError> {
     let mut expected = head.headers.get_all(http::header::EXPECT).iter();
     let known = expected.all(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     match known || head.version == Version::HTTP_10 {
         true => Ok(()),
-        false => Err(Broken::Refused(
+        false => Err(MessageError::Refused(
             StatusCode::EXPECTATION_FAILED,
             "only `100-continue` can be expected".into(),
         )),

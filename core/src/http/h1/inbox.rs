@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use crate::{
     error::{Error, Result},
     http::Piece,
-    net::buffered::Account,
+    net::buffered::ByteReservation,
 };
 
 /// What the connection puts pieces into and the handler takes them out of.
@@ -22,7 +22,7 @@ pub(super) struct Inbox {
     /// Bytes held before the connection reads no more.
     window: usize,
     /// Counts them.
-    account: Account,
+    account: ByteReservation,
 }
 
 #[derive(Default)]
@@ -40,15 +40,15 @@ struct State {
 
 /// What a piece takes of the window: chunks of one byte are not to be had for nothing.
 fn cost(piece: &Piece) -> usize {
-    const BESIDE: usize = 64;
+    const PIECE_OVERHEAD: usize = 64;
     match piece {
-        Piece::Data(data) => data.len() + BESIDE,
-        Piece::Trailers(_) => BESIDE,
+        Piece::Data(data) => data.len() + PIECE_OVERHEAD,
+        Piece::Trailers(_) => PIECE_OVERHEAD,
     }
 }
 
 impl Inbox {
-    pub(super) fn new(window: usize, account: Account) -> Arc<Self> {
+    pub(super) fn new(window: usize, account: ByteReservation) -> Arc<Self> {
         Arc::new(Inbox {
             state: Mutex::default(),
             window,

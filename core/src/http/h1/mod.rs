@@ -1,38 +1,38 @@
 //! HTTP/1.1 and 1.0: RFC 9112, strictly; what is unclear is refused and the connection closed.
 
-mod broken;
 mod date;
 mod decoder;
 mod detect;
+mod error;
 mod exchange;
 mod framing;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzz;
 mod head;
 mod inbox;
+mod message_io;
 mod outbox;
 mod pooled;
 mod reader;
 mod respond;
 mod serve;
 mod target;
-mod wire;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use broken::Broken;
 pub(crate) use detect::{EXAMPLES, detect};
+pub(crate) use error::MessageError;
 #[cfg(feature = "http-client")]
 pub(crate) use exchange::Exchange;
 pub(crate) use framing::BodyFraming;
 pub(crate) use head::{expects_continue, is_kept};
+pub(crate) use message_io::MessageIo;
 pub(crate) use outbox::Outbox;
-pub(crate) use pooled::{Line, Node};
+pub(crate) use pooled::{NodeConnections, PooledConnection};
 pub(crate) use reader::{Body, Reader};
 pub(crate) use serve::{Upgraded, serve};
-pub(crate) use wire::Wire;
 pub(crate) use writer::{
     write_chunk_size, write_continue, write_last_chunk, write_request, write_response,
 };

@@ -11,11 +11,11 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::AsyncWrite;
 
 /// From this size a body is queued as it is; below, copying is cheaper than another piece to write.
-const WHOLE: usize = 8 * 1024;
+const MIN_UNCOPIED_BODY: usize = 8 * 1024;
 /// Pieces handed to one system call.
-const PIECES: usize = 16;
+const MAX_WRITE_PIECES: usize = 16;
 /// A buffer that grew over this is not kept.
-const KEEP: usize = 256 * 1024;
+const MAX_KEPT_BUFFER: usize = 256 * 1024;
 
 /// What is to be written.
 #[derive(Default)]
@@ -35,7 +35,7 @@ impl Outbox {
 
     /// Adds bytes that need not be copied.
     pub(crate) fn push(&mut self, bytes: Bytes) {
-        if bytes.len() < WHOLE {
+        if bytes.len() < MIN_UNCOPIED_BODY {
             self.tail.extend_from_slice(&bytes);
             return;
         }
@@ -74,7 +74,7 @@ impl Outbox {
             }
             self.advance(written);
         }
-        if self.tail.capacity() > KEEP {
+        if self.tail.capacity() > MAX_KEPT_BUFFER {
             self.tail = BytesMut::new();
         }
         Pin::new(io).poll_flush(cx)
@@ -94,7 +94,7 @@ impl Outbox {
         if self.pieces.is_empty() {
             return io.poll_write(cx, &self.tail);
         }
-        let mut slices = [IoSlice::new(&[]); PIECES];
+        let mut slices = [IoSlice::new(&[]); MAX_WRITE_PIECES];
         let all = self.pieces.iter().map(|piece| &piece[..]);
         let mut count = 0;
         for (slice, bytes) in slices.iter_mut().zip(all.chain([&self.tail[..]])) {

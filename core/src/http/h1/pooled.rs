@@ -8,13 +8,13 @@ use std::sync::{
 use parking_lot::Mutex;
 use tokio::{runtime::Handle, task::AbortHandle};
 
-use super::{Reader, wire::Wire};
+use super::{Reader, message_io::MessageIo};
 use crate::{
     error::{Error, Outcome, Result},
     net::{
         Limits,
         io::SharedNetwork,
-        pool::{Place, Pool, Pooled},
+        pool::{Pool, PoolPermit, Pooled},
         unconnected::{has_left, unconnected},
     },
     time::{self, NEVER, Nanos, nanos},
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The connections to one node.
-pub(crate) struct Node {
+pub(crate) struct NodeConnections {
     pub(super) address: Arc<str>,
     network: SharedNetwork,
     pub(super) limits: Arc<Limits>,
@@ -33,31 +33,31 @@ pub(crate) struct Node {
 #[derive(Default)]
 struct State {
     /// Connections without a request; the one used last at the end.
-    idle: Vec<Line>,
+    idle: Vec<PooledConnection>,
     closed: bool,
     /// The task that closes those idle for too long; it ends when there are none.
     reaper: Option<AbortHandle>,
 }
 
 /// One of them.
-pub(crate) struct Line {
-    pub(crate) wire: Wire,
+pub(crate) struct PooledConnection {
+    pub(crate) wire: MessageIo,
     /// Whether it was kept after a request before.
     pub(crate) reused: bool,
-    pub(crate) place: Place,
-    seat: Arc<Seat>,
+    pub(crate) place: PoolPermit,
+    seat: Arc<PoolEntry>,
     /// The runtime it was opened on: connections belong to the thread that calls.
     worker: usize,
 }
 
 /// What the pool sees of a connection.
-struct Seat {
-    node: Weak<Node>,
+struct PoolEntry {
+    node: Weak<NodeConnections>,
     /// [`NEVER`] while a request is under way.
     idle_since: AtomicU64,
 }
 
-impl Pooled for Seat {
+impl Pooled for PoolEntry {
     fn idle_since(&self) -> Option<Nanos> {
         match self.idle_since.load(Relaxed) {
             NEVER => None,
@@ -68,7 +68,7 @@ impl Pooled for Seat {
     fn retire(&self) {
         if let Some(node) = self.node.upgrade() {
             let mut state = node.state.lock();
-            let is_own = |line: &Line| std::ptr::eq(&*line.seat, self);
+            let is_own = |line: &PooledConnection| std::ptr::eq(&*line.seat, self);
             let at = state.idle.iter().position(is_own);
             let retired = at.map(|at| state.idle.remove(at));
             drop(state);
@@ -77,14 +77,14 @@ impl Pooled for Seat {
     }
 }
 
-impl Node {
+impl NodeConnections {
     pub(crate) fn new(
         address: &str,
         network: SharedNetwork,
         limits: Arc<Limits>,
         pool: Arc<Pool>,
     ) -> Arc<Self> {
-        Arc::new(Node {
+        Arc::new(NodeConnections {
             address: address.into(),
             network,
             limits,
@@ -94,7 +94,7 @@ impl Node {
     }
 
     /// A connection for one request: an idle one of this thread, or a new one.
-    pub(crate) async fn line(self: &Arc<Self>) -> Result<Line> {
+    pub(crate) async fn line(self: &Arc<Self>) -> Result<PooledConnection> {
         while let Some(mut line) = self.take_idle() {
             line.seat.idle_since.store(NEVER, Relaxed);
             line.reused = true;
@@ -106,7 +106,7 @@ impl Node {
     }
 
     /// The idle connection of this thread used last.
-    fn take_idle(&self) -> Option<Line> {
+    fn take_idle(&self) -> Option<PooledConnection> {
         let worker = worker::current();
         let mut state = self.state.lock();
         let at = state.idle.iter().rposition(|line| line.worker == worker)?;
@@ -114,7 +114,7 @@ impl Node {
     }
 
     /// Keeps a connection whose response is read to its end.
-    pub(crate) fn keep(self: &Arc<Self>, line: Line) {
+    pub(crate) fn keep(self: &Arc<Self>, line: PooledConnection) {
         let now = time::now();
         line.seat.idle_since.store(now, Relaxed);
         let mut state = self.state.lock();
@@ -137,7 +137,8 @@ impl Node {
     fn prune(&self, longest: Nanos) -> Option<Nanos> {
         let now = time::now();
         let mut state = self.state.lock();
-        let until = |line: &Line| line.seat.idle_since.load(Relaxed).saturating_add(longest);
+        let until =
+            |line: &PooledConnection| line.seat.idle_since.load(Relaxed).saturating_add(longest);
         let old = state.idle.iter().take_while(|line| until(line) <= now);
         let old = old.count();
         let closed: Vec<_> = state.idle.drain(..old).collect();
@@ -170,11 +171,11 @@ impl Node {
     }
 
     /// A new connection.
-    pub(crate) async fn connect(self: &Arc<Self>) -> Result<Line> {
+    pub(crate) async fn connect(self: &Arc<Self>) -> Result<PooledConnection> {
         if self.state.lock().closed {
             return Err(has_left(&self.address));
         }
-        let seat = Arc::new(Seat {
+        let seat = Arc::new(PoolEntry {
             node: Arc::downgrade(self),
             idle_since: AtomicU64::new(NEVER),
         });
@@ -195,8 +196,8 @@ impl Node {
                 not_sent(unconnected(text, error))
             })?;
         let reader = Reader::new(b"", self.limits.clone());
-        Ok(Line {
-            wire: Wire::new(io, reader, self.limits.idle_timeout),
+        Ok(PooledConnection {
+            wire: MessageIo::new(io, reader, self.limits.idle_timeout),
             reused: false,
             place,
             seat,
@@ -205,20 +206,20 @@ impl Node {
     }
 }
 
-impl AsMut<Wire> for Line {
-    fn as_mut(&mut self) -> &mut Wire {
+impl AsMut<MessageIo> for PooledConnection {
+    fn as_mut(&mut self) -> &mut MessageIo {
         &mut self.wire
     }
 }
 
-impl Drop for Node {
+impl Drop for NodeConnections {
     fn drop(&mut self) {
         self.close();
     }
 }
 
 /// Closes connections once they were idle for `longest`, the first of them at `next`.
-async fn reap(node: Weak<Node>, mut next: Nanos, longest: Nanos) {
+async fn reap(node: Weak<NodeConnections>, mut next: Nanos, longest: Nanos) {
     loop {
         tokio::time::sleep_until(time::instant(next)).await;
         let Some(node) = node.upgrade() else { return };

@@ -16,8 +16,8 @@ use tokio::{
 
 use super::{
     BodyFraming,
-    broken::Broken,
     decoder::{Decoder, Step},
+    error::MessageError,
     head,
 };
 use crate::{
@@ -26,9 +26,9 @@ use crate::{
 };
 
 /// Room made for a read, at first and once reads fill it.
-const READ: (usize, usize) = (8 * 1024, 64 * 1024);
+const READ_SIZES: (usize, usize) = (8 * 1024, 64 * 1024);
 /// Interim responses (1xx) before the one that counts.
-const INTERIM: usize = 16;
+const MAX_INTERIM_RESPONSES: usize = 16;
 
 /// Reads messages: a head, then its body to the end, then the next.
 ///
@@ -60,11 +60,11 @@ pub(crate) enum Body {
 }
 
 /// What has come of a body.
-pub(super) enum Gathered {
+pub(super) enum EagerBody {
     /// All of it.
     Whole(HttpBody),
     /// Its beginning.
-    Begun(Vec<Piece>),
+    Partial(Vec<Piece>),
 }
 
 impl Reader {
@@ -72,7 +72,7 @@ impl Reader {
     pub(crate) fn new(first: &[u8], limits: Arc<Limits>) -> Self {
         Reader {
             buffer: BytesMut::from(first),
-            room: READ.0,
+            room: READ_SIZES.0,
             searched: 0,
             skipped: false,
             begun: false,
@@ -109,14 +109,14 @@ impl Reader {
         io: &mut I,
         cx: &mut Context<'_>,
     ) -> Poll<std::io::Result<usize>> {
-        if self.buffer.capacity() - self.buffer.len() < READ.0 / 4 {
+        if self.buffer.capacity() - self.buffer.len() < READ_SIZES.0 / 4 {
             self.buffer.reserve(self.room.max(self.buffer.len()));
         }
         let polled = pin!(io.read_buf(&mut self.buffer)).poll(cx);
         if let Poll::Ready(Ok(_)) = polled {
             self.room = match self.buffer.len() == self.buffer.capacity() {
-                true => READ.1.min(self.room * 2),
-                false => READ.0,
+                true => READ_SIZES.1.min(self.room * 2),
+                false => READ_SIZES.0,
             };
         }
         polled
@@ -133,7 +133,9 @@ impl Reader {
     }
 
     /// The head of the next request, if it has come; the body of the one before must be read.
-    pub(crate) fn take_request(&mut self) -> Result<Option<(request::Parts, BodyFraming)>, Broken> {
+    pub(crate) fn take_request(
+        &mut self,
+    ) -> Result<Option<(request::Parts, BodyFraming)>, MessageError> {
         self.skip_empty_line();
         let Some(end) = self.find_end()? else {
             self.look_at_request_line()?;
@@ -145,23 +147,23 @@ impl Reader {
         Ok(Some((head, framing)))
     }
 
-    /// The head of the next response, if it has come, to a request of the method `asked`. Interim ones
+    /// The head of the next response, if it has come, to a request of the method `info`. Interim ones
     /// are given too, without a body.
     pub(crate) fn take_response(
         &mut self,
-        asked: &Method,
-    ) -> Result<Option<(response::Parts, BodyFraming)>, Broken> {
+        info: &Method,
+    ) -> Result<Option<(response::Parts, BodyFraming)>, MessageError> {
         let Some(end) = self.find_end()? else {
             return Ok(None);
         };
         let head = head::response(&self.split_head(end))?;
-        let framing = BodyFraming::of_response(asked, head.status, head.version, &head.headers)?;
+        let framing = BodyFraming::of_response(info, head.status, head.version, &head.headers)?;
         self.body = Decoder::new(framing, self.limits.max_head_size);
         Ok(Some((head, framing)))
     }
 
     /// The next piece of the body, if it has come.
-    pub(crate) fn take_body(&mut self) -> Result<Body, Broken> {
+    pub(crate) fn take_body(&mut self) -> Result<Body, MessageError> {
         Ok(match self.body.take(&mut self.buffer)? {
             Step::Piece(piece) => Body::Piece(piece),
             Step::More => Body::More,
@@ -180,23 +182,23 @@ impl Reader {
     }
 
     /// As much of the body as has come.
-    pub(super) fn take_all(&mut self) -> Result<Gathered, Broken> {
+    pub(super) fn take_all(&mut self) -> Result<EagerBody, MessageError> {
         let mut pieces = Vec::new();
         loop {
             match self.take_body()? {
                 Body::Piece(piece) => pieces.push(piece),
-                Body::More => return Ok(Gathered::Begun(pieces)),
-                Body::Done => return Ok(Gathered::Whole(joined(pieces))),
+                Body::More => return Ok(EagerBody::Partial(pieces)),
+                Body::Done => return Ok(EagerBody::Whole(joined(pieces))),
             }
         }
     }
 
     /// The connection has ended: an error amid a message, unless its body ends so.
-    pub(crate) fn end(&mut self) -> Result<(), Broken> {
+    pub(crate) fn end(&mut self) -> Result<(), MessageError> {
         let ended = self.body.end();
         match ended && self.buffer.is_empty() {
             true => Ok(()),
-            false => Err(Broken::cut_off()),
+            false => Err(MessageError::cut_off()),
         }
     }
 
@@ -206,35 +208,35 @@ impl Reader {
     pub(crate) async fn request<I: AsyncRead + Unpin>(
         &mut self,
         io: &mut I,
-    ) -> Result<Option<(request::Parts, BodyFraming)>, Broken> {
+    ) -> Result<Option<(request::Parts, BodyFraming)>, MessageError> {
         self.head(io, |reader| reader.take_request()).await
     }
 
-    /// The response to a request of the method `asked`, without interim ones; `None` when the connection
+    /// The response to a request of the method `info`, without interim ones; `None` when the connection
     /// has ended before its first byte. Waits as [`request`](Reader::request) does.
     pub(crate) async fn response<I: AsyncRead + Unpin>(
         &mut self,
         io: &mut I,
-        asked: &Method,
-    ) -> Result<Option<(response::Parts, BodyFraming)>, Broken> {
-        for _ in 0..INTERIM {
-            let head = self.head(io, |reader| reader.take_response(asked)).await?;
+        info: &Method,
+    ) -> Result<Option<(response::Parts, BodyFraming)>, MessageError> {
+        for _ in 0..MAX_INTERIM_RESPONSES {
+            let head = self.head(io, |reader| reader.take_response(info)).await?;
             match head {
                 Some((head, _)) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
-                    return Err(Broken::bad("the server switches protocols unasked"));
+                    return Err(MessageError::bad("the server switches protocols unasked"));
                 }
                 Some((head, _)) if head.status.is_informational() => {}
                 head => return Ok(head),
             }
         }
-        Err(Broken::bad("interim responses do not end"))
+        Err(MessageError::bad("interim responses do not end"))
     }
 
     async fn head<I: AsyncRead + Unpin, T>(
         &mut self,
         io: &mut I,
-        take: impl Fn(&mut Self) -> Result<Option<T>, Broken>,
-    ) -> Result<Option<T>, Broken> {
+        take: impl Fn(&mut Self) -> Result<Option<T>, MessageError>,
+    ) -> Result<Option<T>, MessageError> {
         let most = self.limits.handshake_timeout;
         let mut until = None;
         loop {
@@ -249,11 +251,11 @@ impl Reader {
                 None => self.fill(io).await?,
                 Some(until) => timeout_at(until, self.fill(io))
                     .await
-                    .map_err(|_| Broken::slow("a head", "handshake", most))??,
+                    .map_err(|_| MessageError::slow("a head", "handshake_timeout", most))??,
             };
             if read == 0 {
                 return match amid {
-                    true => Err(Broken::cut_off()),
+                    true => Err(MessageError::cut_off()),
                     false => Ok(None),
                 };
             }
@@ -264,7 +266,7 @@ impl Reader {
     pub(crate) async fn piece<I: AsyncRead + Unpin>(
         &mut self,
         io: &mut I,
-    ) -> Result<Option<Piece>, Broken> {
+    ) -> Result<Option<Piece>, MessageError> {
         loop {
             match self.take_body()? {
                 Body::Piece(piece) => return Ok(Some(piece)),
@@ -280,29 +282,29 @@ impl Reader {
         &mut self,
         io: &mut I,
         most: usize,
-    ) -> Result<(Bytes, Option<HeaderMap>), Broken> {
+    ) -> Result<(Bytes, Option<HeaderMap>), MessageError> {
         let limit = self.limits.frame_timeout;
         let whole = self.gather(io, most);
         tokio::time::timeout(limit, whole)
             .await
-            .map_err(|_| Broken::slow("a body", "frame", limit))?
+            .map_err(|_| MessageError::slow("a body", "frame_timeout", limit))?
     }
 
     async fn gather<I: AsyncRead + Unpin>(
         &mut self,
         io: &mut I,
         most: usize,
-    ) -> Result<(Bytes, Option<HeaderMap>), Broken> {
+    ) -> Result<(Bytes, Option<HeaderMap>), MessageError> {
         if let Some(left) = self.body.left() {
             if left > most as u64 {
-                return Err(Broken::too_large(most));
+                return Err(MessageError::too_large(most));
             }
             loop {
                 if let Some(whole) = self.take_whole() {
                     return Ok((whole, None));
                 }
                 if self.fill(io).await? == 0 {
-                    return Err(Broken::cut_off());
+                    return Err(MessageError::cut_off());
                 }
             }
         }
@@ -311,7 +313,7 @@ impl Reader {
         while let Some(piece) = self.piece(io).await? {
             match piece {
                 Piece::Data(data) if joined.len() + data.len() > most => {
-                    return Err(Broken::too_large(most));
+                    return Err(MessageError::too_large(most));
                 }
                 Piece::Data(data) => joined.extend_from_slice(&data),
                 Piece::Trailers(last) => trailers = Some(last),
@@ -338,7 +340,7 @@ impl Reader {
 
     /// Where the head at the front of the buffer ends, empty line and all. A line that ends in a bare
     /// line feed, and a head over the limit, is refused as soon as it is seen.
-    fn find_end(&mut self) -> Result<Option<usize>, Broken> {
+    fn find_end(&mut self) -> Result<Option<usize>, MessageError> {
         while let Some(at) = memchr::memchr(b'\n', &self.buffer[self.searched..]) {
             let line = &self.buffer[self.searched..self.searched + at];
             self.searched += at + 1;
@@ -348,7 +350,11 @@ impl Reader {
             match line {
                 b"\r" => return Ok(Some(self.searched)),
                 [.., b'\r'] => {}
-                _ => return Err(Broken::bad("a line of the head ends in a bare line feed")),
+                _ => {
+                    return Err(MessageError::bad(
+                        "a line of the head ends in a bare line feed",
+                    ));
+                }
             }
         }
         // A line is searched again when more of it has come, as its carriage return may stand before.
@@ -359,20 +365,20 @@ impl Reader {
     }
 
     /// 414 while it is the first line that has no end, else 431.
-    fn head_too_large(&self) -> Broken {
+    fn head_too_large(&self) -> MessageError {
         let most = self.limits.max_head_size;
         let line = &self.buffer[..self.buffer.len().min(most)];
         if memchr::memchr(b'\n', line).is_none() {
             return head::too_long();
         }
-        Broken::Refused(
+        MessageError::Refused(
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            format!("the head is over the limit `head` of {most} bytes").into(),
+            format!("the head is over the limit `max_head_size` of {most} bytes").into(),
         )
     }
 
     /// Refuses a wrong first line without waiting for the rest of the head.
-    fn look_at_request_line(&mut self) -> Result<(), Broken> {
+    fn look_at_request_line(&mut self) -> Result<(), MessageError> {
         if self.begun {
             return Ok(());
         }
@@ -381,7 +387,7 @@ impl Reader {
                 self.begun = true;
                 head::request_line(&self.buffer[..end.saturating_sub(1)]).map(drop)
             }
-            None if self.buffer.len() > head::TARGET + 64 => Err(head::too_long()),
+            None if self.buffer.len() > head::MAX_TARGET_SIZE + 64 => Err(head::too_long()),
             None => Ok(()),
         }
     }

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode, Version, response::Parts};
 
 use super::{
-    Body, BodyFraming, Broken,
-    serve::{Asked, Connection},
+    Body, BodyFraming, MessageError,
+    serve::{Connection, RequestInfo},
     write_chunk_size, write_last_chunk, write_response,
 };
 use crate::{
@@ -20,40 +20,40 @@ use crate::{
 };
 
 /// Bytes gathered before an answer that is being made waits for the client to take them.
-const GATHER: usize = 64 * 1024;
+const MAX_GATHERED_BYTES: usize = 64 * 1024;
 /// Pieces of a ready stream before others on the thread have their turn.
-const TURN: usize = 64;
+const MAX_PIECES_PER_POLL: usize = 64;
 
 impl<S: HttpService> Connection<S> {
     /// Writes an answer; returns when it is queued whole, or has streamed to its end.
     pub(super) async fn respond(
         &mut self,
         response: Response<HttpBody>,
-        mut asked: Asked,
-    ) -> Result<(), Broken> {
-        self.skip_rest(&mut asked)?;
-        if asked.inbox.is_some() || asked.waits || self.is_leaving() {
+        mut info: RequestInfo,
+    ) -> Result<(), MessageError> {
+        self.skip_rest(&mut info)?;
+        if info.inbox.is_some() || info.waits || self.is_leaving() {
             // The rest of the body would have to be read before the next request.
             self.kept = false;
         }
         let (head, body) = response.into_parts();
         match body {
             HttpBody::Stream(_) | HttpBody::Prefixed(_) => {
-                self.stream(&head, body, asked).await?;
+                self.stream(&head, body, info).await?;
             }
             HttpBody::Trailed(data, trailers)
-                if asked.version == Version::HTTP_11 && takes_body(&asked.method, head.status) =>
+                if info.version == Version::HTTP_11 && takes_body(&info.method, head.status) =>
             {
-                self.head(&head, BodyFraming::Chunked, asked.version);
+                self.head(&head, BodyFraming::Chunked, info.version);
                 self.chunk(data);
                 write_last_chunk(self.wire.outbox.tail(), Some(&trailers));
             }
             whole => {
                 let response = Response::from_parts(head, whole);
-                self.queue_whole(response, &asked.method, asked.version);
+                self.queue_whole(response, &info.method, info.version);
             }
         }
-        if self.wire.outbox.length() >= GATHER {
+        if self.wire.outbox.length() >= MAX_GATHERED_BYTES {
             self.wire.flush().await?;
         }
         Ok(())
@@ -61,17 +61,17 @@ impl<S: HttpService> Connection<S> {
 
     /// Takes what has come of a body that nobody reads on, so that the connection can be kept if that
     /// was all.
-    fn skip_rest(&mut self, asked: &mut Asked) -> Result<(), Broken> {
-        while asked.inbox.is_some() {
+    fn skip_rest(&mut self, info: &mut RequestInfo) -> Result<(), MessageError> {
+        while info.inbox.is_some() {
             match self.wire.reader.take_body()? {
                 Body::Piece(piece) => {
-                    if let Some(inbox) = &asked.inbox {
+                    if let Some(inbox) = &info.inbox {
                         inbox.push(piece);
                     }
                 }
                 Body::More => break,
                 Body::Done => {
-                    if let Some(inbox) = asked.inbox.take() {
+                    if let Some(inbox) = info.inbox.take() {
                         inbox.end(Ok(()));
                     }
                 }
@@ -113,17 +113,17 @@ impl<S: HttpService> Connection<S> {
         &mut self,
         head: &Parts,
         mut body: HttpBody,
-        mut asked: Asked,
-    ) -> Result<(), Broken> {
-        let chunked = asked.version == Version::HTTP_11;
+        mut info: RequestInfo,
+    ) -> Result<(), MessageError> {
+        let chunked = info.version == Version::HTTP_11;
         let framing = match (takes_length(head.status), chunked) {
             (false, _) => BodyFraming::None,
             (true, true) => BodyFraming::Chunked,
             (true, false) => BodyFraming::UntilClose,
         };
         self.kept &= framing != BodyFraming::UntilClose;
-        self.head(head, framing, asked.version);
-        if !takes_body(&asked.method, head.status) {
+        self.head(head, framing, info.version);
+        if !takes_body(&info.method, head.status) {
             return Ok(());
         }
         let mut silent = None;
@@ -133,12 +133,12 @@ impl<S: HttpService> Connection<S> {
                 Ok(ControlFlow::Break(trailers)) => return Poll::Ready(Ok(trailers)),
                 Ok(ControlFlow::Continue(())) => {}
             }
-            match self.poll_feed(&mut asked, &mut silent, cx) {
+            match self.poll_feed(&mut info, &mut silent, cx) {
                 Ok(()) => Poll::Pending,
                 // The head is out: there is no other way to say it than to end amid the body.
-                Err(error) => {
-                    Poll::Ready(Err(Broken::Gone(std::io::Error::other(Error::from(error)))))
-                }
+                Err(error) => Poll::Ready(Err(MessageError::Io(std::io::Error::other(
+                    Error::from(error),
+                )))),
             }
         })
         .await?;
@@ -154,9 +154,11 @@ impl<S: HttpService> Connection<S> {
         body: &mut HttpBody,
         chunked: bool,
         cx: &mut Context<'_>,
-    ) -> Result<ControlFlow<Option<HeaderMap>>, Broken> {
-        for _ in 0..TURN {
-            if self.wire.outbox.length() >= GATHER && self.wire.poll_flush(cx)?.is_pending() {
+    ) -> Result<ControlFlow<Option<HeaderMap>>, MessageError> {
+        for _ in 0..MAX_PIECES_PER_POLL {
+            if self.wire.outbox.length() >= MAX_GATHERED_BYTES
+                && self.wire.poll_flush(cx)?.is_pending()
+            {
                 return Ok(ControlFlow::Continue(()));
             }
             match body.poll_piece(cx) {
@@ -169,7 +171,7 @@ impl<S: HttpService> Connection<S> {
                 Poll::Ready(Some(Err(error))) => {
                     // A body without its end is how this is said.
                     let _ = self.wire.poll_flush(cx)?;
-                    return Err(Broken::Gone(std::io::Error::other(error)));
+                    return Err(MessageError::Io(std::io::Error::other(error)));
                 }
                 Poll::Pending => {
                     let _ = self.wire.poll_flush(cx)?;

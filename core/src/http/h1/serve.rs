@@ -12,11 +12,11 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, Version, request::Parts};
 
 use super::{
-    Body, BodyFraming, Broken, Reader, expects_continue,
+    Body, BodyFraming, MessageError, Reader, expects_continue,
     inbox::{Inbox, Incoming, lost},
     is_kept,
-    reader::Gathered,
-    wire::Wire,
+    message_io::MessageIo,
+    reader::EagerBody,
     write_continue,
 };
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
     http::{HttpAnswer, HttpBegun, HttpBody, HttpService},
     net::{
         Limits,
-        buffered::SMALL,
+        buffered::MIN_COUNTED_BYTES,
         io::Io,
         protocol::{Accepted, ConnectionGuard},
     },
@@ -32,9 +32,9 @@ use crate::{
 };
 
 /// A body up to this size is read whole before its request is begun.
-const EAGER: u64 = 64 * 1024;
+const MAX_EAGER_BODY: u64 = 64 * 1024;
 /// How long an idle connection still takes a request once the port is going away: one may be under way.
-const GRACE: Duration = Duration::from_millis(250);
+const IDLE_GRACE_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// A connection that goes on in another protocol. Every request before this one has been answered.
 pub(crate) struct Upgraded<S> {
@@ -57,7 +57,7 @@ pub(crate) async fn serve<S: HttpService>(
 ) -> Option<Upgraded<S>> {
     let Accepted { io, first, seat } = accepted;
     let limits = service.limits().clone();
-    let wire = Wire::new(io, Reader::new(&first, limits.clone()), limits.idle_timeout)
+    let wire = MessageIo::new(io, Reader::new(&first, limits.clone()), limits.idle_timeout)
         .counted(seat.buffered().account());
     let mut connection = Connection {
         wire,
@@ -90,18 +90,18 @@ pub(crate) async fn serve<S: HttpService>(
             });
         }
         Ok(None) => connection.wire.close().await,
-        Err(Broken::Refused(status, why)) => {
+        Err(MessageError::Refused(status, why)) => {
             tracing::debug!(%status, %why, "a request was refused");
             connection.refuse(status, &why);
             connection.wire.close().await;
         }
-        Err(Broken::Gone(error)) => tracing::trace!(%error, "a connection ended"),
+        Err(MessageError::Io(error)) => tracing::trace!(%error, "a connection ended"),
     }
     None
 }
 
 pub(super) struct Connection<S> {
-    pub(super) wire: Wire,
+    pub(super) wire: MessageIo,
     service: S,
     seat: ConnectionGuard,
     pub(super) limits: Arc<Limits>,
@@ -114,7 +114,7 @@ pub(super) struct Connection<S> {
 }
 
 /// What the answer to a request needs to know of it.
-pub(super) struct Asked {
+pub(super) struct RequestInfo {
     pub(super) method: Method,
     pub(super) version: Version,
     /// Where the rest of its body goes.
@@ -125,7 +125,10 @@ pub(super) struct Asked {
 
 impl<S: HttpService> Connection<S> {
     /// Answers requests until no more are to come, or one is another protocol's: then it gives its head.
-    async fn run(&mut self, leaves: impl Fn(&S, &Parts) -> bool) -> Result<Option<Parts>, Broken> {
+    async fn run(
+        &mut self,
+        leaves: impl Fn(&S, &Parts) -> bool,
+    ) -> Result<Option<Parts>, MessageError> {
         while self.kept {
             let Some((head, framing)) = self.next().await? else {
                 break;
@@ -142,26 +145,26 @@ impl<S: HttpService> Connection<S> {
                 self.turn_away(&head);
                 break;
             }
-            let mut asked = Asked {
+            let mut info = RequestInfo {
                 method: head.method.clone(),
                 version: head.version,
                 inbox: None,
                 waits: expects_continue(&head),
             };
-            let body = self.body(framing, &mut asked).await?;
+            let body = self.body(framing, &mut info).await?;
             let now = *self.batch.get_or_insert_with(time::now);
             let request = Request::from_parts(head, body);
             let response = match self.service.begin(request, now) {
                 HttpBegun::Done(response) => response,
-                HttpBegun::Running(answer) => self.wait(answer, &mut asked).await?,
+                HttpBegun::Running(answer) => self.wait(answer, &mut info).await?,
             };
-            self.respond(response, asked).await?;
+            self.respond(response, info).await?;
         }
         Ok(None)
     }
 
     /// The next request's head; `None` when there is none to come.
-    async fn next(&mut self) -> Result<Option<(Parts, BodyFraming)>, Broken> {
+    async fn next(&mut self) -> Result<Option<(Parts, BodyFraming)>, MessageError> {
         if let Some(head) = self.wire.reader.take_request()? {
             return Ok(Some(head));
         }
@@ -170,7 +173,7 @@ impl<S: HttpService> Connection<S> {
         self.batch = None;
         loop {
             match poll_fn(|cx| self.poll_next(&mut since, amid, cx)).await? {
-                0 if amid => return Err(Broken::cut_off()),
+                0 if amid => return Err(MessageError::cut_off()),
                 0 => return Ok(None),
                 _ => {}
             }
@@ -189,7 +192,7 @@ impl<S: HttpService> Connection<S> {
         since: &mut Option<Nanos>,
         amid: bool,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<usize, Broken>> {
+    ) -> Poll<Result<usize, MessageError>> {
         if let Poll::Ready(Err(error)) = self.wire.poll_flush(cx) {
             return Poll::Ready(Err(error));
         }
@@ -212,38 +215,47 @@ impl<S: HttpService> Connection<S> {
         if !amid && self.seat.is_leaving() {
             let leaving = *self
                 .leaving
-                .get_or_insert_with(|| time::now() + nanos(GRACE));
+                .get_or_insert_with(|| time::now() + nanos(IDLE_GRACE_TIMEOUT));
             until = until.min(leaving);
         }
         match self.wire.is_past(until, cx) {
-            true if amid => Poll::Ready(Err(Broken::slow("a head", "handshake", limit))),
+            true if amid => Poll::Ready(Err(MessageError::slow(
+                "a head",
+                "handshake_timeout",
+                limit,
+            ))),
             true => Poll::Ready(Ok(0)),
             false => Poll::Pending,
         }
     }
 
     /// The body of a request: whole where it is small or has come already.
-    async fn body(&mut self, framing: BodyFraming, asked: &mut Asked) -> Result<HttpBody, Broken> {
+    async fn body(
+        &mut self,
+        framing: BodyFraming,
+        info: &mut RequestInfo,
+    ) -> Result<HttpBody, MessageError> {
         let length = match framing {
             BodyFraming::None | BodyFraming::Length(0) => {
-                asked.waits = false;
+                info.waits = false;
                 return Ok(HttpBody::empty());
             }
             BodyFraming::Length(length) => Some(length),
             BodyFraming::Chunked | BodyFraming::UntilClose => None,
         };
         if let Some(whole) = self.wire.reader.take_whole() {
-            asked.waits = false;
+            info.waits = false;
             return Ok(HttpBody::Whole(whole));
         }
-        if length.is_some_and(|length| length <= EAGER) {
-            if std::mem::take(&mut asked.waits) {
+        if length.is_some_and(|length| length <= MAX_EAGER_BODY) {
+            if std::mem::take(&mut info.waits) {
                 write_continue(self.wire.outbox.tail());
             }
             self.wire.flush().await?;
             let limit = self.limits.frame_timeout;
             let whole = tokio::time::timeout(limit, self.whole()).await;
-            let whole = whole.map_err(|_| Broken::slow("a body", "frame", limit))??;
+            let whole =
+                whole.map_err(|_| MessageError::slow("a body", "frame_timeout", limit))??;
             return Ok(HttpBody::Whole(whole));
         }
         let inbox = Inbox::new(
@@ -251,30 +263,38 @@ impl<S: HttpService> Connection<S> {
             self.seat.buffered().account(),
         );
         let first = match self.wire.reader.take_all()? {
-            Gathered::Begun(first) => first,
-            Gathered::Whole(whole) => {
-                asked.waits = false;
+            EagerBody::Partial(first) => first,
+            EagerBody::Whole(whole) => {
+                info.waits = false;
                 return Ok(whole);
             }
         };
         first.into_iter().for_each(|piece| inbox.push(piece));
-        asked.inbox = Some(inbox.clone());
+        info.inbox = Some(inbox.clone());
         Ok(HttpBody::stream(Incoming(inbox)))
     }
 
     /// A small body of a length that was said, counted while it comes.
-    async fn whole(&mut self) -> Result<Bytes, Broken> {
+    async fn whole(&mut self) -> Result<Bytes, MessageError> {
         loop {
             if let Some(whole) = self.wire.reader.take_whole() {
                 return Ok(whole);
             }
             let held = self.wire.reader.buffered();
-            if let Some(error) = self.seat.buffered().over().filter(|_| held > SMALL) {
+            if let Some(error) = self
+                .seat
+                .buffered()
+                .over()
+                .filter(|_| held > MIN_COUNTED_BYTES)
+            {
                 let status = StatusCode::TOO_MANY_REQUESTS;
-                return Err(Broken::Refused(status, error.message().to_owned().into()));
+                return Err(MessageError::Refused(
+                    status,
+                    error.message().to_owned().into(),
+                ));
             }
             if poll_fn(|cx| self.wire.poll_fill(cx)).await? == 0 {
-                return Err(Broken::cut_off());
+                return Err(MessageError::cut_off());
             }
         }
     }
@@ -283,8 +303,8 @@ impl<S: HttpService> Connection<S> {
     async fn wait(
         &mut self,
         mut answer: HttpAnswer,
-        asked: &mut Asked,
-    ) -> Result<Response<HttpBody>, Broken> {
+        info: &mut RequestInfo,
+    ) -> Result<Response<HttpBody>, MessageError> {
         let mut silent = None;
         // What comes next may come long after.
         self.batch = None;
@@ -295,7 +315,7 @@ impl<S: HttpService> Connection<S> {
             if let Poll::Ready(Err(error)) = self.wire.poll_flush(cx) {
                 return Poll::Ready(Err(error));
             }
-            match self.poll_feed(asked, &mut silent, cx) {
+            match self.poll_feed(info, &mut silent, cx) {
                 Ok(()) => Poll::Pending,
                 Err(error) => Poll::Ready(Err(error)),
             }
@@ -307,16 +327,16 @@ impl<S: HttpService> Connection<S> {
     /// is since when nothing came of a body that is waited for.
     pub(super) fn poll_feed(
         &mut self,
-        asked: &mut Asked,
+        info: &mut RequestInfo,
         silent: &mut Option<Nanos>,
         cx: &mut Context<'_>,
-    ) -> Result<(), Broken> {
+    ) -> Result<(), MessageError> {
         loop {
-            if let Some(inbox) = &asked.inbox {
+            if let Some(inbox) = &info.inbox {
                 if inbox.poll_room(cx).is_pending() {
                     return Ok(());
                 }
-                if std::mem::take(&mut asked.waits) {
+                if std::mem::take(&mut info.waits) {
                     write_continue(self.wire.outbox.tail());
                     let _ = self.wire.poll_flush(cx)?;
                 }
@@ -327,7 +347,7 @@ impl<S: HttpService> Connection<S> {
                     }
                     Ok(Body::Done) => {
                         inbox.end(Ok(()));
-                        asked.inbox = None;
+                        info.inbox = None;
                     }
                     Ok(Body::More) => {}
                     Err(error) => {
@@ -338,22 +358,22 @@ impl<S: HttpService> Connection<S> {
             }
             match self.wire.poll_fill(cx)? {
                 Poll::Ready(0) => {
-                    if let Some(inbox) = &asked.inbox {
+                    if let Some(inbox) = &info.inbox {
                         inbox.end(Err(lost()));
                     }
-                    return Err(Broken::cut_off());
+                    return Err(MessageError::cut_off());
                 }
                 Poll::Ready(_) => *silent = None,
                 Poll::Pending => break,
             }
         }
-        if asked.inbox.is_none() {
+        if info.inbox.is_none() {
             return Ok(());
         }
         let since = *silent.get_or_insert_with(time::now);
         let limit = self.limits.idle_timeout;
         match self.wire.is_past(since.saturating_add(nanos(limit)), cx) {
-            true => Err(Broken::slow("a body", "idle", limit)),
+            true => Err(MessageError::slow("a body", "idle_timeout", limit)),
             false => Ok(()),
         }
     }

@@ -3,42 +3,45 @@
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri, Version, header};
 
-use super::broken::Broken;
+use super::error::MessageError;
 
 /// Reads a target. `CONNECT` is refused by 501, as nothing here is a proxy.
-pub(super) fn read(method: &Method, target: Bytes) -> Result<Uri, Broken> {
+pub(super) fn read(method: &Method, target: Bytes) -> Result<Uri, MessageError> {
     if !target.iter().all(|byte| may_stand(*byte)) {
-        return Err(Broken::bad(
+        return Err(MessageError::bad(
             "the request's target has a character that must be percent-encoded",
         ));
     }
     if !is_escaped_well(&target) {
-        return Err(Broken::bad(
+        return Err(MessageError::bad(
             "the request's target has a `%` without two hexadecimal digits",
         ));
     }
     if method == Method::CONNECT {
         let why = "`CONNECT` is not served here: this is no proxy";
-        return Err(Broken::Refused(StatusCode::NOT_IMPLEMENTED, why.into()));
+        return Err(MessageError::Refused(
+            StatusCode::NOT_IMPLEMENTED,
+            why.into(),
+        ));
     }
     let is_path = matches!(
         (&target[..], method),
         ([b'/', ..], _) | (b"*", &Method::OPTIONS)
     );
     let uri = Uri::from_maybe_shared(target)
-        .map_err(|_| Broken::bad("the request's target is no URI"))?;
+        .map_err(|_| MessageError::bad("the request's target is no URI"))?;
     if is_path {
         return Ok(uri);
     }
     let scheme = uri.scheme_str().unwrap_or_default();
     let authority = uri.authority().map_or("", |authority| authority.as_str());
     if !matches!(scheme, "http" | "https") || authority.is_empty() {
-        return Err(Broken::bad(
+        return Err(MessageError::bad(
             "the request's target is neither a path nor a URI of HTTP",
         ));
     }
     if !is_host(authority.as_bytes()) {
-        return Err(Broken::bad("the authority of the target is no host"));
+        return Err(MessageError::bad("the authority of the target is no host"));
     }
     Ok(uri)
 }
@@ -60,14 +63,14 @@ fn is_escaped_well(text: &[u8]) -> bool {
 }
 
 /// Checks `Host`: exactly one in 1.1, at most one before, and what it may hold. RFC 9112, section 3.2.
-pub(super) fn check_host(version: Version, headers: &HeaderMap) -> Result<(), Broken> {
+pub(super) fn check_host(version: Version, headers: &HeaderMap) -> Result<(), MessageError> {
     let mut hosts = headers.get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
         (None, _) if version == Version::HTTP_10 => Ok(()),
-        (None, _) => Err(Broken::bad("a request of HTTP/1.1 needs a `host`")),
-        (Some(_), Some(_)) => Err(Broken::bad("a request has one `host`, not several")),
+        (None, _) => Err(MessageError::bad("a request of HTTP/1.1 needs a `host`")),
+        (Some(_), Some(_)) => Err(MessageError::bad("a request has one `host`, not several")),
         (Some(host), None) if is_host(host.as_bytes()) => Ok(()),
-        (Some(_), None) => Err(Broken::bad("the `host` of the request is no host")),
+        (Some(_), None) => Err(MessageError::bad("the `host` of the request is no host")),
     }
 }
 
@@ -108,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn targets_are_read_in_the_form_of_their_method() {
+    fn request_target_form_follows_the_method() {
         for (method, target, path) in [
             (Method::POST, "/Greeter.Hello", "/Greeter.Hello"),
             (Method::GET, "/a?b[]=%20|{}", "/a"),

@@ -22,9 +22,8 @@ use tokio::sync::{oneshot, watch};
 use super::{
     broken::broken,
     guard::{Guard, Traffic},
-    incoming,
-    pulse::Pulse,
-    send,
+    heartbeat::Heartbeat,
+    incoming, send,
     upload::Upload,
 };
 use crate::{
@@ -33,8 +32,8 @@ use crate::{
     net::{
         Limits,
         io::SharedNetwork,
-        pool::{Place, Pooled},
-        sent::Sent,
+        pool::{PoolPermit, Pooled},
+        sent::SentFlag,
         unconnected::unconnected,
     },
     time::{self, Nanos, nanos},
@@ -70,9 +69,9 @@ enum Stage {
 
 /// A request under way.
 #[derive(Debug)]
-pub(crate) struct Busy(Arc<Channel>);
+pub(crate) struct ActiveRequest(Arc<Channel>);
 
-impl Drop for Busy {
+impl Drop for ActiveRequest {
     fn drop(&mut self) {
         if self.0.busy.fetch_sub(1, Relaxed) == 1 {
             self.0.idle_since.store(time::now(), Relaxed);
@@ -105,14 +104,14 @@ impl Channel {
     pub(crate) async fn exchange(
         self: Arc<Self>,
         request: Request<HttpBody>,
-        sent: Sent,
-    ) -> Result<(Response<HttpBody>, Busy)> {
+        sent: SentFlag,
+    ) -> Result<(Response<HttpBody>, ActiveRequest)> {
         let not_sent = |error: Error| error.with_outcome(Outcome::NotSent);
         let others = self.busy.fetch_add(1, Relaxed);
-        let busy = Busy(self.clone());
+        let busy = ActiveRequest(self.clone());
         if others >= self.limits.max_concurrent_calls {
             return Err(not_sent(Error::resource_exhausted(format!(
-                "{0} calls are at work on one connection, over the limit `calls` of {0}",
+                "{0} calls are at work on one connection, over the limit `max_concurrent_calls` of {0}",
                 self.limits.max_concurrent_calls
             ))));
         }
@@ -230,13 +229,13 @@ impl std::fmt::Debug for Channel {
 /// The task of a connection: connects to `address` and drives it until it ends.
 pub(crate) async fn run(
     channel: Arc<Channel>,
-    place: Place,
+    place: PoolPermit,
     network: SharedNetwork,
     address: Arc<str>,
 ) {
     let _place = place;
     // Also when the runtime drops this task: nobody may wait for an answer that cannot come.
-    let _end = End(&channel, &address);
+    let _end = CloseOnDrop(&channel, &address);
     let error = match connect(&channel, &network, &address).await {
         Ok(mut driver) => poll_fn(|cx| driver.poll(cx)).await,
         Err(error) => error,
@@ -244,9 +243,9 @@ pub(crate) async fn run(
     channel.close(&error.context(format_args!("node at `{address}`")));
 }
 
-struct End<'a>(&'a Channel, &'a str);
+struct CloseOnDrop<'a>(&'a Channel, &'a str);
 
-impl Drop for End<'_> {
+impl Drop for CloseOnDrop<'_> {
     fn drop(&mut self) {
         let address = self.1;
         self.0.close(&Error::unavailable(format!(
@@ -276,7 +275,7 @@ async fn connect(channel: &Arc<Channel>, network: &SharedNetwork, address: &str)
             limits.connect_timeout
         )))
     })?;
-    let pulse = Pulse::new(connection.ping_pong(), limits, true);
+    let heartbeat = Heartbeat::new(connection.ping_pong(), limits, true);
     channel.stage.send_if_modified(|stage| {
         let waited_for = matches!(stage, Stage::Connecting);
         if waited_for {
@@ -287,7 +286,7 @@ async fn connect(channel: &Arc<Channel>, network: &SharedNetwork, address: &str)
     Ok(Driver {
         channel: channel.clone(),
         connection,
-        pulse,
+        heartbeat,
         probed: Vec::new(),
     })
 }
@@ -321,13 +320,15 @@ fn poll_settings(
             Error::unavailable("it closed the connection").with_recovery(Recovery::Unlikely)
         )),
         Poll::Ready(Err(error)) => Poll::Ready(Err(ungreeted(error))),
-        Poll::Pending if sender.current_max_send_streams() > UNSAID => Poll::Ready(Ok(())),
+        Poll::Pending if sender.current_max_send_streams() > STREAMS_BEFORE_SETTINGS => {
+            Poll::Ready(Ok(()))
+        }
         Poll::Pending => Poll::Pending,
     }
 }
 
 /// Requests that may be under way before the other side has said how many: none.
-const UNSAID: usize = 0;
+const STREAMS_BEFORE_SETTINGS: usize = 0;
 
 fn builder(limits: &Limits) -> Builder {
     let mut builder = Builder::new();
@@ -336,15 +337,15 @@ fn builder(limits: &Limits) -> Builder {
         .max_header_list_size(limits.head_list_u32())
         .initial_window_size(limits.stream_window)
         .initial_connection_window_size(limits.queue_u32())
-        .initial_max_send_streams(UNSAID)
-        .max_send_buffer_size(send::BUFFER);
+        .initial_max_send_streams(STREAMS_BEFORE_SETTINGS)
+        .max_send_buffer_size(send::MAX_STREAM_BUFFER);
     builder
 }
 
 struct Driver {
     channel: Arc<Channel>,
     connection: Connection<Guard, Bytes>,
-    pulse: Pulse,
+    heartbeat: Heartbeat,
     /// Who waits for the answer to the ping that is out.
     probed: Vec<oneshot::Sender<()>>,
 }
@@ -384,12 +385,12 @@ impl Driver {
             }
             self.probed.append(&mut probes.waiting);
         }
-        if !self.probed.is_empty() && !self.pulse.is_waiting() {
-            self.pulse.ask(traffic);
+        if !self.probed.is_empty() && !self.heartbeat.is_waiting() {
+            self.heartbeat.ask(traffic);
         }
         let busy = self.channel.busy.load(Relaxed) > 0;
-        self.pulse.poll(traffic, busy, cx)?;
-        if !self.probed.is_empty() && !self.pulse.is_waiting() {
+        self.heartbeat.poll(traffic, busy, cx)?;
+        if !self.probed.is_empty() && !self.heartbeat.is_waiting() {
             for probed in self.probed.drain(..) {
                 // Who asked may have gone.
                 let _ = probed.send(());

@@ -23,21 +23,21 @@ use crate::{
 };
 
 /// What a peer may spend at once.
-const ALLOWANCE: i64 = 4_000;
+const MAX_CREDIT: i64 = 4_000;
 /// What is added to it a second, up to the whole: more than cancelled calls and probes ever take.
-const REFILL: i64 = 1_000;
+const CREDIT_PER_SECOND: i64 = 1_000;
 /// What a frame that brings nothing costs: PING, WINDOW_UPDATE, RST_STREAM, PRIORITY, unknown ones.
-const CHEAP: i64 = 2;
+const EMPTY_FRAME_COST: i64 = 2;
 /// What SETTINGS cost, which may change the state of every stream.
-const SETTINGS: i64 = 20;
+const SETTINGS_COST: i64 = 20;
 /// What a request, or a piece of one, gives: it may be followed by an update and a probe.
 const REQUEST: i64 = 2;
 /// Requests that a client may take back beyond those that were answered, over the life of a connection, before it is told to
 /// go away; twice as many end the connection. Who hedges takes back as many as are answered; a node that hangs has fewer
 /// calls than this on one connection, or is left soon.
-const TAKEN_BACK: u64 = 1_000;
+const MAX_UNANSWERED_RESETS: u64 = 1_000;
 /// Bytes that we sent which give 1: what was asked for may be acknowledged.
-const SENT: i64 = 32;
+const BYTES_PER_CREDIT: i64 = 32;
 
 /// What has passed through a connection, for those who do not hold it.
 #[derive(Debug)]
@@ -160,7 +160,7 @@ impl Guard {
             traffic,
             came: Frames::after(before),
             went: Frames::after(ahead),
-            allowance: ALLOWANCE,
+            allowance: MAX_CREDIT,
             refilled: time::now(),
             resets: 0,
             answered: 0,
@@ -169,11 +169,11 @@ impl Guard {
 
     /// An error when the other side took back too many requests.
     fn check_resets(&self) -> io::Result<()> {
-        let most = self.answered + TAKEN_BACK;
+        let most = self.answered + MAX_UNANSWERED_RESETS;
         if self.resets > most {
             self.traffic.unwelcome.store(true, Relaxed);
         }
-        if self.resets > most + TAKEN_BACK {
+        if self.resets > most + MAX_UNANSWERED_RESETS {
             tracing::debug!("an HTTP/2 connection took back too many requests");
             return Err(io::Error::other("too many requests were taken back"));
         }
@@ -202,15 +202,16 @@ impl Guard {
             self.resets += resets;
             self.check_resets()?;
         }
-        self.allowance = (self.allowance - spent).min(ALLOWANCE);
+        self.allowance = (self.allowance - spent).min(MAX_CREDIT);
         if self.allowance >= 0 {
             return Ok(());
         }
         let now = time::now();
         let elapsed = now.saturating_sub(self.refilled) / 1_000_000;
-        let added = REFILL.saturating_mul(i64::try_from(elapsed).unwrap_or(i64::MAX)) / 1_000;
+        let added =
+            CREDIT_PER_SECOND.saturating_mul(i64::try_from(elapsed).unwrap_or(i64::MAX)) / 1_000;
         self.refilled = now;
-        self.allowance = self.allowance.saturating_add(added).min(ALLOWANCE);
+        self.allowance = self.allowance.saturating_add(added).min(MAX_CREDIT);
         if self.allowance < 0 {
             tracing::debug!("an HTTP/2 connection sent a flood of frames that bring nothing");
             return Err(io::Error::other("a flood of frames that bring nothing"));
@@ -242,8 +243,8 @@ impl Guard {
         self.went.begun = begun;
         self.traffic.begun.store(begun, Relaxed);
         self.traffic.written.fetch_add(written as u64, Relaxed);
-        let given = i64::try_from(written).unwrap_or(0) / SENT;
-        self.allowance = (self.allowance + given).min(ALLOWANCE);
+        let given = i64::try_from(written).unwrap_or(0) / BYTES_PER_CREDIT;
+        self.allowance = (self.allowance + given).min(MAX_CREDIT);
     }
 }
 
@@ -324,18 +325,18 @@ mod kind {
 }
 
 /// ACK of SETTINGS and PING, END_STREAM of DATA and HEADERS.
-const FLAG_FIRST: u8 = 1;
+const FLAG_ACK_OR_END_STREAM: u8 = 1;
 /// END_HEADERS.
 const FLAG_END_HEADERS: u8 = 4;
 /// Length, type, flags, stream: RFC 9113, section 4.1.
-const HEAD: usize = 9;
+const FRAME_HEADER_SIZE: usize = 9;
 
 /// Follows the frames in bytes that come in any portions.
 #[derive(Clone, Debug)]
 struct Frames {
     /// Bytes that are no frame yet: the preface.
     before: usize,
-    head: [u8; HEAD],
+    head: [u8; FRAME_HEADER_SIZE],
     /// Bytes of the head that have come.
     have: usize,
     /// Bytes of the payload still to come.
@@ -349,7 +350,7 @@ struct Frames {
 }
 
 /// A frame that has passed whole.
-struct Passed {
+struct CompleteFrame {
     kind: u8,
     flags: u8,
     length: usize,
@@ -358,15 +359,15 @@ struct Passed {
     word: u32,
 }
 
-impl Passed {
+impl CompleteFrame {
     /// What it takes from the allowance; below zero if it adds to it.
     fn cost(&self) -> i64 {
-        let ack = self.flags & FLAG_FIRST != 0;
+        let ack = self.flags & FLAG_ACK_OR_END_STREAM != 0;
         match self.kind {
-            kind::DATA if self.length == 0 && !ack => CHEAP,
+            kind::DATA if self.length == 0 && !ack => EMPTY_FRAME_COST,
             kind::DATA | kind::HEADERS => -REQUEST,
-            kind::SETTINGS if !ack => SETTINGS,
-            _ => CHEAP,
+            kind::SETTINGS if !ack => SETTINGS_COST,
+            _ => EMPTY_FRAME_COST,
         }
     }
 
@@ -378,7 +379,7 @@ impl Passed {
 
     /// Whether nothing of its stream follows it.
     fn ends_stream(&self) -> bool {
-        matches!(self.kind, kind::DATA | kind::HEADERS) && self.flags & FLAG_FIRST != 0
+        matches!(self.kind, kind::DATA | kind::HEADERS) && self.flags & FLAG_ACK_OR_END_STREAM != 0
     }
 
     /// The stream it opens.
@@ -394,7 +395,7 @@ impl Frames {
     fn after(before: usize) -> Self {
         Frames {
             before,
-            head: [0; HEAD],
+            head: [0; FRAME_HEADER_SIZE],
             have: 0,
             left: 0,
             word: 0,
@@ -407,17 +408,17 @@ impl Frames {
         self.have > 0
     }
 
-    fn pass(&mut self, mut bytes: &[u8], each: &mut impl FnMut(&Passed)) {
+    fn pass(&mut self, mut bytes: &[u8], each: &mut impl FnMut(&CompleteFrame)) {
         let skipped = self.before.min(bytes.len());
         self.before -= skipped;
         bytes = &bytes[skipped..];
         loop {
-            if self.have < HEAD {
-                let taken = (HEAD - self.have).min(bytes.len());
+            if self.have < FRAME_HEADER_SIZE {
+                let taken = (FRAME_HEADER_SIZE - self.have).min(bytes.len());
                 self.head[self.have..self.have + taken].copy_from_slice(&bytes[..taken]);
                 self.have += taken;
                 bytes = &bytes[taken..];
-                if self.have < HEAD {
+                if self.have < FRAME_HEADER_SIZE {
                     return;
                 }
                 let [a, b, c, ..] = self.head;
@@ -435,7 +436,7 @@ impl Frames {
                 return;
             }
             let [a, b, c, kind, flags, stream @ ..] = self.head;
-            each(&Passed {
+            each(&CompleteFrame {
                 kind,
                 flags,
                 length: usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c),
@@ -465,7 +466,7 @@ mod tests {
         let mut bytes = super::super::PREFACE.to_vec();
         bytes.extend(frame(kind::SETTINGS, 0, 0, &[0; 6]));
         bytes.extend(frame(kind::HEADERS, FLAG_END_HEADERS, 5, b"abc"));
-        bytes.extend(frame(kind::DATA, FLAG_FIRST, 5, b""));
+        bytes.extend(frame(kind::DATA, FLAG_ACK_OR_END_STREAM, 5, b""));
         bytes.extend(frame(kind::GO_AWAY, 0, 0, &[0, 0, 0, 7, 0, 0, 0, 0]));
         for by in 1..bytes.len() {
             let mut frames = Frames::after(super::super::PREFACE.len());

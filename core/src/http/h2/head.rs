@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_may_be_said_twice_if_it_is_the_same() {
+    fn host_header_must_match_the_authority() {
         let of = |uri: &str, host: &str| {
             let request = Request::post(uri).header(header::HOST, host);
             is_malformed(&request.body(()).unwrap())
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_star_is_for_options() {
+    fn asterisk_target_requires_options() {
         let of = |method| Request::builder().method(method).uri("*").body(()).unwrap();
         assert!(!is_malformed(&of("OPTIONS")));
         assert!(is_malformed(&of("POST")));

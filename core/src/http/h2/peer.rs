@@ -10,5 +10,5 @@ pub(super) struct Peer {
     pub(super) traffic: Arc<Traffic>,
     pub(super) buffered: Arc<Buffered>,
     /// How long it may take nothing.
-    pub(super) patience: Duration,
+    pub(super) stall_timeout: Duration,
 }

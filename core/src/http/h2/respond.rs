@@ -13,13 +13,13 @@ use crate::{
 };
 
 /// An answer of which the head was sent, and what is left of its body.
-pub(super) type Rest = (SendStream<Bytes>, HttpBody);
+pub(super) type PendingBody = (SendStream<Bytes>, HttpBody);
 
 /// Sends an answer by as much as takes no waiting.
 pub(super) fn start(
     respond: &mut SendResponse<Bytes>,
     response: Response<HttpBody>,
-) -> Option<Rest> {
+) -> Option<PendingBody> {
     let (head, body) = response.into_parts();
     let ends = matches!(&body, HttpBody::Whole(data) if data.is_empty());
     let sent = respond.send_response(Response::from_parts(head, ()), ends);
@@ -65,7 +65,7 @@ pub(super) async fn finish(mut answer: HttpAnswer, mut respond: SendResponse<Byt
 }
 
 /// Sends what is left of an answer.
-pub(super) async fn stream(rest: Rest, peer: Peer) {
+pub(super) async fn stream(rest: PendingBody, peer: Peer) {
     let (mut stream, body) = rest;
     let account = peer.buffered.answer();
     account.set(body.here());

@@ -19,7 +19,7 @@ use crate::{
 
 /// The most that one stream which is sent piece by piece keeps in `h2` beyond what the other side has
 /// taken, in bytes.
-pub(super) const BUFFER: usize = 256 << 10;
+pub(super) const MAX_STREAM_BUFFER: usize = 256 << 10;
 
 /// Sends the body of a request; one that comes as it is made is given back, to be sent with [`rest`].
 ///
@@ -144,9 +144,9 @@ async fn all(stream: &mut SendStream<Bytes>, mut data: Bytes, peer: Option<&Peer
 }
 
 /// Bytes that a peer must take within its patience, of this answer or of others on its connection.
-const PACE: usize = 16 * 1024;
+const MIN_STREAM_PROGRESS: usize = 16 * 1024;
 /// For how many times its patience others may be taken, and nothing of this one.
-const OTHERS: u32 = 8;
+const MAX_STALL_FACTOR: u32 = 8;
 
 /// How fast an answer is taken.
 #[derive(Default)]
@@ -172,19 +172,19 @@ impl Progress {
                 Some(sleep) => sleep,
                 none => {
                     self.written = peer.traffic.written();
-                    none.insert(Box::pin(tokio::time::sleep(peer.patience)))
+                    none.insert(Box::pin(tokio::time::sleep(peer.stall_timeout)))
                 }
             };
             ready!(sleep.as_mut().poll(cx));
             let written = peer.traffic.written() - self.written;
-            if self.took >= PACE {
+            if self.took >= MIN_STREAM_PROGRESS {
                 self.others = 0;
-            } else if written >= PACE as u64 && self.others < OTHERS {
+            } else if written >= MIN_STREAM_PROGRESS as u64 && self.others < MAX_STALL_FACTOR {
                 self.others += 1;
             } else {
                 return Poll::Ready(Error::deadline_exceeded(format!(
-                    "the other side took less than {PACE} bytes within {:?}",
-                    peer.patience
+                    "the other side took less than {MIN_STREAM_PROGRESS} bytes within {:?}",
+                    peer.stall_timeout
                 )));
             }
             (self.sleep, self.took) = (None, 0);

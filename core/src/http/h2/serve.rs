@@ -17,9 +17,10 @@ use tokio::task::JoinSet;
 
 use super::{
     guard::{Guard, Traffic},
-    head, incoming,
+    head,
+    heartbeat::Heartbeat,
+    incoming,
     peer::Peer,
-    pulse::Pulse,
     respond, send,
 };
 use crate::{
@@ -33,9 +34,9 @@ use crate::{
 };
 
 /// Requests taken together, so that their answers are written together.
-const BATCH: usize = 128;
+const MAX_REQUEST_BATCH: usize = 128;
 /// Streams reset before they were looked at that a connection may have at once.
-const RESET_UNSEEN: usize = 128;
+const MAX_PENDING_RESETS: usize = 128;
 
 type Incoming = (Request<RecvStream>, SendResponse<Bytes>);
 
@@ -51,12 +52,12 @@ pub(crate) async fn serve<S: HttpService>(accepted: Accepted, service: S) {
         Ok(Err(error)) => return tracing::debug!(%error, "an HTTP/2 connection failed at once"),
         Err(_) => return tracing::debug!("an HTTP/2 connection said nothing in time"),
     };
-    let pulse = Pulse::new(connection.ping_pong(), &limits, false);
-    let mut serving = Serving {
+    let heartbeat = Heartbeat::new(connection.ping_pong(), &limits, false);
+    let mut serving = ServerConnection {
         connection,
         service: Arc::new(service),
         traffic,
-        pulse,
+        heartbeat,
         seat,
         tasks: JoinSet::new(),
         batch: Vec::new(),
@@ -74,16 +75,16 @@ fn builder(limits: &Limits) -> Builder {
         .max_header_list_size(limits.head_list_u32())
         .initial_window_size(limits.stream_window)
         .initial_connection_window_size(limits.queue_u32())
-        .max_pending_accept_reset_streams(RESET_UNSEEN)
-        .max_send_buffer_size(send::BUFFER);
+        .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
+        .max_send_buffer_size(send::MAX_STREAM_BUFFER);
     builder
 }
 
-struct Serving<S> {
+struct ServerConnection<S> {
     connection: Connection<Guard, Bytes>,
     service: Arc<S>,
     traffic: Arc<Traffic>,
-    pulse: Pulse,
+    heartbeat: Heartbeat,
     seat: ConnectionGuard,
     /// Calls that did not end at their first poll, and answers that take time to send.
     tasks: JoinSet<()>,
@@ -92,7 +93,7 @@ struct Serving<S> {
     said_goodbye: bool,
 }
 
-impl<S: HttpService> Serving<S> {
+impl<S: HttpService> ServerConnection<S> {
     /// Ready when the connection has ended.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         while let Poll::Ready(Some(ended)) = self.tasks.poll_join_next(cx) {
@@ -107,7 +108,7 @@ impl<S: HttpService> Serving<S> {
             let error = Error::resource_exhausted("the other side takes nothing it asked for");
             return Poll::Ready(Err(error));
         }
-        self.pulse.poll(&self.traffic, true, cx)?;
+        self.heartbeat.poll(&self.traffic, true, cx)?;
         loop {
             let polled = self.take(cx);
             if self.batch.is_empty() {
@@ -128,7 +129,7 @@ impl<S: HttpService> Serving<S> {
     /// Takes the requests that have come. What was answered before is written on the way.
     fn take(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let lost = |error| Error::unavailable("the connection broke").with_source(error);
-        while self.batch.len() < BATCH {
+        while self.batch.len() < MAX_REQUEST_BATCH {
             if self.traffic.is_blocked() {
                 // Answers are not taken: no more are made until they are.
                 match self.connection.poll_closed(cx) {
@@ -167,7 +168,7 @@ impl<S: HttpService> Serving<S> {
             return;
         }
         let request = request.map(incoming::body);
-        let patience = self.service.limits().frame_timeout;
+        let stall_timeout = self.service.limits().frame_timeout;
         let begun = match is_odd(&request) {
             true => HttpBegun::Running(Box::pin(whole(request, self.service.clone()))),
             false => self.service.begin(request, now),
@@ -175,23 +176,23 @@ impl<S: HttpService> Serving<S> {
         match begun {
             HttpBegun::Done(response) => {
                 if let Some(rest) = respond::start(&mut respond, response) {
-                    let peer = self.peer(patience);
+                    let peer = self.peer(stall_timeout);
                     self.tasks.spawn(respond::stream(rest, peer));
                 }
             }
             HttpBegun::Running(answer) => {
-                let peer = self.peer(patience);
+                let peer = self.peer(stall_timeout);
                 self.tasks.spawn(respond::finish(answer, respond, peer));
             }
         }
     }
 
     /// What takes the answers.
-    fn peer(&self, patience: Duration) -> Peer {
+    fn peer(&self, stall_timeout: Duration) -> Peer {
         Peer {
             traffic: self.traffic.clone(),
             buffered: self.seat.buffered().clone(),
-            patience,
+            stall_timeout,
         }
     }
 

@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_told_in_units_that_say_something() {
+    fn durations_are_printed_in_readable_units() {
         let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
         for (seconds, expected) in [
             (0, "0ns"),

@@ -15,19 +15,19 @@ use super::{Io, explain};
 ///
 /// What was written may wait inside for the socket to have room. Reading sends it on, so that whoever
 /// reads all the time, as a protocol does, needs no flush.
-pub struct Secured {
+pub struct TlsIo {
     stream: TlsStream<Io>,
 }
 
-impl Secured {
+impl TlsIo {
     pub(in crate::net) fn server(stream: server::TlsStream<Io>) -> Self {
-        Secured {
+        TlsIo {
             stream: stream.into(),
         }
     }
 
     pub(in crate::net) fn client(stream: client::TlsStream<Io>) -> Self {
-        Secured {
+        TlsIo {
             stream: stream.into(),
         }
     }
@@ -46,7 +46,7 @@ impl Secured {
     }
 }
 
-impl AsyncRead for Secured {
+impl AsyncRead for TlsIo {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -63,7 +63,7 @@ impl AsyncRead for Secured {
     }
 }
 
-impl AsyncWrite for Secured {
+impl AsyncWrite for TlsIo {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

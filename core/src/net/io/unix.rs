@@ -15,9 +15,9 @@ use tokio::net::{UnixListener, UnixStream};
 use super::{Acceptor, Io};
 
 /// Longest path of a socket, in bytes: `sun_path` without the zero at its end.
-const MAX_PATH: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
+const MAX_PATH_SIZE: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 /// Between the two looks at a socket that refuses: a process that starts binds first and listens at once after it.
-const SECOND_LOOK: Duration = Duration::from_millis(20);
+const REFUSED_RETRY_DELAY: Duration = Duration::from_millis(20);
 
 /// Connects to the socket at a path.
 pub(super) async fn connect(path: &str) -> Result<Io> {
@@ -57,9 +57,9 @@ fn checked(path: &str) -> Result<PathBuf> {
     }
     let path = absolute(path)?;
     let length = path.as_os_str().len();
-    if length > MAX_PATH {
+    if length > MAX_PATH_SIZE {
         return wrong(format!(
-            "the path `{}` has {length} bytes, and a Unix socket at most {MAX_PATH}; choose a shorter directory",
+            "the path `{}` has {length} bytes, and a Unix socket at most {MAX_PATH_SIZE}; choose a shorter directory",
             path.display()
         ));
     }
@@ -69,7 +69,7 @@ fn checked(path: &str) -> Result<PathBuf> {
 /// Removes the socket file that a killed process left behind; anything else at the path is an error that names it.
 async fn remove_dead(path: &Path) -> Result<()> {
     let seen = dead_socket(path)?;
-    tokio::time::sleep(SECOND_LOOK).await;
+    tokio::time::sleep(REFUSED_RETRY_DELAY).await;
     // Another process may have begun to listen there meanwhile.
     if dead_socket(path)? != seen {
         return Err(in_use(path));

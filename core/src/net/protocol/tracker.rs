@@ -18,25 +18,25 @@ use crate::{
     error::Result,
     net::{
         Limits,
-        buffered::{Account, Buffered, Level},
+        buffered::{Buffered, ByteBudget, ByteReservation},
     },
 };
 
 /// Every connection of a port.
 pub(crate) struct ConnectionTracker {
-    taken: Mutex<BTreeMap<u64, Taken>>,
+    taken: Mutex<BTreeMap<u64, TrackedConnection>>,
     next: AtomicU64,
     stage: AtomicU8,
     /// Told when a connection has ended.
     quieter: Notify,
     limits: Arc<Limits>,
     /// Bytes held for all of them.
-    buffered: Arc<Level>,
+    buffered: Arc<ByteBudget>,
     refused: AtomicU64,
     failed: AtomicU64,
 }
 
-struct Taken {
+struct TrackedConnection {
     task: Option<AbortHandle>,
     waker: Option<Waker>,
     busy: bool,
@@ -62,7 +62,7 @@ impl ConnectionTracker {
             next: AtomicU64::new(0),
             stage: AtomicU8::new(0),
             quieter: Notify::new(),
-            buffered: Arc::new(Level::new(limits.max_server_buffered_bytes)),
+            buffered: Arc::new(ByteBudget::new(limits.max_server_buffered_bytes)),
             limits,
             refused: AtomicU64::new(0),
             failed: AtomicU64::new(0),
@@ -77,7 +77,7 @@ impl ConnectionTracker {
             return None;
         }
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let place = Taken {
+        let place = TrackedConnection {
             task: None,
             waker: None,
             busy: false,
@@ -235,7 +235,7 @@ impl ConnectionGuard {
 #[derive(Debug)]
 #[must_use = "the bytes count until it is dropped"]
 pub struct BufferedBytes {
-    _account: Account,
+    _account: ByteReservation,
 }
 
 impl Drop for ConnectionGuard {

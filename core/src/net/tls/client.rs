@@ -6,12 +6,12 @@ use async_trait::async_trait;
 use rustls::{ClientConfig, pki_types::ServerName};
 use tokio_rustls::TlsConnector;
 
-use super::{Tls, config::ClientFiles, files::Made};
-use crate::net::io::{Acceptor, Io, Network, Secured, SharedNetwork, explain};
+use super::{Tls, config::ClientFiles, files::FileCache};
+use crate::net::io::{Acceptor, Io, Network, SharedNetwork, TlsIo, explain};
 
 /// TLS to nodes, for one protocol inside it.
 pub(crate) struct Client {
-    config: Made<Arc<ClientConfig>>,
+    config: FileCache<Arc<ClientConfig>>,
     server_name: Option<String>,
 }
 
@@ -39,7 +39,7 @@ impl Client {
         let connector = TlsConnector::from(Arc::clone(&*config));
         let stream = connector.connect(named, io).await;
         let stream = stream.map_err(|error| explain::handshake(error, name))?;
-        Ok(Io::Tls(Box::new(Secured::client(stream))))
+        Ok(Io::Tls(Box::new(TlsIo::client(stream))))
     }
 }
 
@@ -55,13 +55,13 @@ pub(super) fn host(address: &str) -> &str {
 }
 
 /// A network whose connections speak TLS.
-pub(crate) struct Over {
+pub(crate) struct TlsNetwork {
     pub(crate) network: SharedNetwork,
     pub(crate) client: Arc<Client>,
 }
 
 #[async_trait]
-impl Network for Over {
+impl Network for TlsNetwork {
     async fn connect(&self, address: &str) -> io::Result<Io> {
         let io = self.network.connect(address).await?;
         self.client.connect(io, address).await
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_name_to_verify_is_the_host_of_the_address() {
+    fn verified_name_is_the_host_of_the_address() {
         for (address, expected) in [
             ("127.0.0.1:80", "127.0.0.1"),
             ("[::1]:80", "::1"),

@@ -7,13 +7,13 @@ use rustls::{ClientConfig, client::WebPkiServerVerifier};
 
 use super::{
     Identity, Tls,
-    faults::{self, Shown},
-    files::Made,
+    faults::{self, CertificateRole},
+    files::FileCache,
     provider,
 };
 use crate::{
     error::{Error, Result},
-    net::certificates::{self, Anyone},
+    net::certificates::{self, AcceptAnyCertificate},
     url::TlsFiles,
 };
 
@@ -31,16 +31,16 @@ pub(super) struct ClientFiles {
 
 impl ClientFiles {
     /// The configuration, made when it is first asked for; `alpn` is what is offered.
-    pub(super) fn made(self, alpn: &[&str]) -> Made<Arc<ClientConfig>> {
+    pub(super) fn made(self, alpn: &[&str]) -> FileCache<Arc<ClientConfig>> {
         let identity = self.identity.iter();
         let own = identity.flat_map(|identity| [&identity.certificate, &identity.key]);
         let watched = own.chain(&self.trust).cloned().collect();
         let alpn: Vec<_> = alpn.iter().map(|name| (*name).to_owned()).collect();
-        Made::of(watched, move || {
+        FileCache::of(watched, move || {
             let mut config = self.config()?;
             config.alpn_protocols = alpn.iter().map(|name| name.clone().into_bytes()).collect();
             if let Some(own) = &self.identity {
-                faults::warn(&own.certificate, Shown::ByClient);
+                faults::warn(&own.certificate, CertificateRole::Client);
             }
             Ok(Arc::new(config))
         })
@@ -53,7 +53,7 @@ impl ClientFiles {
             .with_safe_default_protocol_versions()
             .map_err(wrong)?;
         let builder = if self.insecure {
-            let verifier = Arc::new(Anyone(provider()));
+            let verifier = Arc::new(AcceptAnyCertificate(provider()));
             builder
                 .dangerous()
                 .with_custom_certificate_verifier(verifier)

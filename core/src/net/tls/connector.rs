@@ -6,7 +6,7 @@ use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::{client::host, config::ClientFiles, files::Made};
+use super::{client::host, config::ClientFiles, files::FileCache};
 use crate::{
     error::{Error, Result},
     net::certificates,
@@ -16,7 +16,7 @@ use crate::{
 /// TLS as a URL says; files are read at the first connection, and again when they have changed.
 pub struct Connector {
     files: TlsFiles,
-    config: Made<Arc<ClientConfig>>,
+    config: FileCache<Arc<ClientConfig>>,
 }
 
 impl Connector {

@@ -14,13 +14,13 @@ use crate::net::certificates;
 
 /// Who shows a certificate.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shown {
-    ByServer,
-    ByClient,
+pub(super) enum CertificateRole {
+    Server,
+    Client,
 }
 
 /// Warns of what everyone will refuse in a file's certificate, whomever they trust.
-pub(super) fn warn(file: &Path, shown: Shown) {
+pub(super) fn warn(file: &Path, shown: CertificateRole) {
     // It was read just now; if it has gone since, that is told when it is read again.
     let Ok(chain) = certificates::certificates(file) else {
         return;
@@ -31,7 +31,7 @@ pub(super) fn warn(file: &Path, shown: Shown) {
     }
 }
 
-fn of_chain(chain: &[CertificateDer<'_>], shown: Shown) -> Option<String> {
+fn of_chain(chain: &[CertificateDer<'_>], shown: CertificateRole) -> Option<String> {
     let (own, others) = chain.split_first()?;
     let algorithms = provider().signature_verification_algorithms.all;
     // Nobody is trusted, so that the search for an authority fails when all else is well.
@@ -47,7 +47,7 @@ fn of_chain(chain: &[CertificateDer<'_>], shown: Shown) -> Option<String> {
         error,
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. }
     );
-    if of_servers && shown == Shown::ByClient {
+    if of_servers && shown == CertificateRole::Client {
         return None;
     }
     certificates::fault(&error)

@@ -15,11 +15,11 @@ use crate::{
 };
 
 /// How often files are looked at, while connections come.
-const LOOK: Duration = Duration::from_secs(1);
+const FILE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A value made of files. Looking at them is a call of the system a file; they are read only when
 /// their time or length has changed.
-pub(super) struct Made<T> {
+pub(super) struct FileCache<T> {
     files: Vec<PathBuf>,
     make: Box<dyn Fn() -> Result<T> + Send + Sync>,
     state: Mutex<State<T>>,
@@ -34,12 +34,12 @@ struct State<T> {
 /// By what a file is known to have changed.
 type Stamp = (SystemTime, u64);
 
-impl<T> Made<T> {
+impl<T> FileCache<T> {
     pub(super) fn of(
         files: Vec<PathBuf>,
         make: impl Fn() -> Result<T> + Send + Sync + 'static,
     ) -> Self {
-        Made {
+        FileCache {
             files,
             make: Box::new(make),
             state: Mutex::new(State {
@@ -56,7 +56,7 @@ impl<T> Made<T> {
         let now = time::now();
         let mut state = self.state.lock();
         if let Some(value) = &state.value {
-            if now < state.looked + nanos(LOOK) {
+            if now < state.looked + nanos(FILE_CHECK_INTERVAL) {
                 return Ok(value.clone());
             }
             state.looked = now;

@@ -10,22 +10,22 @@
 //! the ALPN names of the protocols on it (`micro/1` is the native one); a client need not offer any.
 
 mod client;
+mod clients;
 mod config;
 mod connector;
 mod faults;
 mod files;
 mod server;
-mod ways;
 
 use std::{path::PathBuf, sync::Arc};
 
 use rustls::crypto::CryptoProvider;
 
 use crate::{error::Result, node::Node};
-pub(crate) use client::{Client, Over};
+pub(crate) use client::{Client, TlsNetwork};
+pub(crate) use clients::TlsClients;
 pub use connector::Connector;
 pub(crate) use server::Server;
-pub(crate) use ways::Ways;
 
 /// TLS of a service and of its client, by files: they are read again when they change, at most once a
 /// second, and connections made from then on use what is new.

@@ -8,15 +8,15 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{
     Identity, Tls,
-    faults::{self, Shown},
-    files::Made,
+    faults::{self, CertificateRole},
+    files::FileCache,
     names, provider,
 };
 use crate::{
     error::{Error, Result},
     net::{
         certificates,
-        io::{Io, Secured},
+        io::{Io, TlsIo},
         protocol::Accepted,
     },
 };
@@ -26,7 +26,7 @@ const HELLO: [u8; 2] = [0x16, 0x03];
 
 /// TLS in front of a port's protocols.
 pub(crate) struct Server {
-    config: Made<Arc<ServerConfig>>,
+    config: FileCache<Arc<ServerConfig>>,
     refuses_plaintext: bool,
 }
 
@@ -53,10 +53,10 @@ impl Server {
         let make = move || {
             let alpn: Vec<_> = alpn.split(',').filter(|name| !name.is_empty()).collect();
             let config = config(&tls, &alpn)?;
-            faults::warn(&certificate, Shown::ByServer);
+            faults::warn(&certificate, CertificateRole::Server);
             Ok(Arc::new(config))
         };
-        let config = Made::of(watched, make);
+        let config = FileCache::of(watched, make);
         config.get()?;
         Ok(Some(Server {
             config,
@@ -91,7 +91,7 @@ impl Server {
             .await
             .map_err(|error| Error::unavailable("the TLS handshake failed").with_source(error))?;
         let negotiated = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
-        accepted.io = Io::Tls(Box::new(Secured::server(stream)));
+        accepted.io = Io::Tls(Box::new(TlsIo::server(stream)));
         Ok((accepted, negotiated))
     }
 }

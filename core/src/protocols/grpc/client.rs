@@ -20,7 +20,7 @@ use crate::{
         compression::{ACCEPTED, Encoding},
     },
     message::{ContentType, Request},
-    net::sent::Sent,
+    net::sent::SentFlag,
     protocols::{
         client::{HttpChannel, HttpPeer, NodeInfo, PeerOptions},
         envelope_stream::{Compress, EnvelopeStream, JsonMessages, Upload, fits},
@@ -136,7 +136,7 @@ fn write_head(
 }
 
 impl SendOne for Sender {
-    fn send(&self, request: Request, attempts: u8, sent: Sent) -> Answer {
+    fn send(&self, request: Request, attempts: u8, sent: SentFlag) -> Answer {
         let (channel, info, on_web) = (self.channel.clone(), self.info.clone(), self.on_web);
         Box::pin(async move {
             let expected = request.expected();

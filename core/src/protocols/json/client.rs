@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Outcome, Result},
     http::HttpBody,
     message::{ContentType, Request, Target},
-    net::sent::Sent,
+    net::sent::SentFlag,
     protocols::{
         client::{HttpChannel, HttpPeer, NodeInfo, PeerOptions},
         propagation,
@@ -35,7 +35,7 @@ pub(crate) fn connect(options: PeerOptions<'_>) -> HttpPeer<Sender> {
 }
 
 impl SendOne for Sender {
-    fn send(&self, request: Request, attempts: u8, sent: Sent) -> Answer {
+    fn send(&self, request: Request, attempts: u8, sent: SentFlag) -> Answer {
         let (channel, info) = (self.channel.clone(), self.info.clone());
         Box::pin(async move {
             let unsent = |error: Error| error.with_outcome(Outcome::NotSent);

@@ -160,7 +160,7 @@ mod tests {
                 .unwrap()
                 .unwrap_err()
                 .message()
-                .contains("limit `message`")
+                .contains("limit `max_message_size`")
         );
         assert!(
             poll_fn(|cx| Pin::new(&mut messages).poll_next(cx))

@@ -142,14 +142,14 @@ impl<E: Exchange> Peer for AsyncPeer<E> {
 }
 
 /// A connection, or one that is being opened.
-type Dialled<C> = Arc<OnceCell<Arc<C>>>;
+type SharedConnection<C> = Arc<OnceCell<Arc<C>>>;
 
 /// What sends to one node.
 struct Link<E: Exchange> {
     exchange: Arc<E>,
     node: Node,
     limits: Limits,
-    current: Mutex<Option<Dialled<E::Connection>>>,
+    current: Mutex<Option<SharedConnection<E::Connection>>>,
     closed: AtomicBool,
 }
 
@@ -158,7 +158,7 @@ impl<E: Exchange> Link<E> {
     async fn connection(&self) -> Result<Arc<E::Connection>> {
         let cell = {
             let mut current = self.current.lock();
-            let is_broken = |cell: &Dialled<E::Connection>| {
+            let is_broken = |cell: &SharedConnection<E::Connection>| {
                 cell.get().is_some_and(|open| !self.exchange.is_open(open))
             };
             if current.as_ref().is_some_and(is_broken) {
@@ -172,7 +172,7 @@ impl<E: Exchange> Link<E> {
             match dialled.await {
                 Ok(connection) => Ok(Arc::new(connection?)),
                 Err(_) => Err(Error::unavailable(format!(
-                    "`{}` was not connected within the limit `connect` of {:?}",
+                    "`{}` was not connected within the limit `connect_timeout` of {:?}",
                     self.node.address, self.limits.connect_timeout
                 ))),
             }
@@ -212,17 +212,17 @@ impl<E: Exchange> SendOne for Arc<Link<E>> {
 fn limit_stream(body: &mut Body, limit: usize) {
     if body.is_stream() {
         let messages = Some(body.take().into_stream());
-        *body = Body::stream(Limited { messages, limit });
+        *body = Body::stream(SizeLimited { messages, limit });
     }
 }
 
 /// Messages up to the first that is over the limit, which is an error.
-struct Limited {
+struct SizeLimited {
     messages: Option<BodyStream>,
     limit: usize,
 }
 
-impl Stream for Limited {
+impl Stream for SizeLimited {
     type Item = Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {

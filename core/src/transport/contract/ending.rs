@@ -5,7 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::{Pair, SOON, Subject, attempt, error, feed, hanging, next, request, response, soon};
+use super::{
+    Pair, Subject, TEST_TIMEOUT, attempt, error, feed, hanging_handler, next, request, response,
+    soon,
+};
 use crate::{
     Code, Context, Outcome, Result,
     call::Answer,
@@ -14,14 +17,14 @@ use crate::{
 };
 
 /// Enough for a request to arrive, little enough to wait for.
-const SHORT: Duration = Duration::from_millis(200);
+const SHORT_WAIT: Duration = Duration::from_millis(200);
 
 pub(super) async fn the_deadline_ends_a_call_and_its_handler(subject: Subject) {
-    let (mut hanging, rooms) = hanging();
-    let pair = Pair::new(subject, rooms).await;
-    let context = Context::new().with_timeout(SHORT);
+    let (mut hanging_handler, handler) = hanging_handler();
+    let pair = Pair::new(subject, handler).await;
+    let context = Context::new().with_timeout(SHORT_WAIT);
     let call = pair.call(request("Contract.Hang", vec![]).with_context(context));
-    let (answer, dropped) = tokio::join!(call, hanging.begun());
+    let (answer, dropped) = tokio::join!(call, hanging_handler.begun());
     let error = error(answer);
     assert_eq!(error.code(), Code::DeadlineExceeded);
     assert_eq!(error.outcome(), Outcome::Unknown);
@@ -30,14 +33,17 @@ pub(super) async fn the_deadline_ends_a_call_and_its_handler(subject: Subject) {
 }
 
 /// An answer that streams, and the end it is fed by.
-struct Ticking {
+struct ResponseFeed {
     feeds: mpsc::Receiver<mpsc::Sender<Result<Bytes>>>,
 }
 
 /// Rooms that answer so.
-fn ticking() -> (Ticking, impl Fn(Request) -> Answer + Send + Sync + 'static) {
+fn streaming_handler() -> (
+    ResponseFeed,
+    impl Fn(Request) -> Answer + Send + Sync + 'static,
+) {
     let (tell, feeds) = mpsc::channel(1);
-    let rooms = move |_: Request| -> Answer {
+    let handler = move |_: Request| -> Answer {
         let (feed, body) = feed(1);
         let told = tell.try_send(feed);
         Box::pin(async move {
@@ -45,10 +51,10 @@ fn ticking() -> (Ticking, impl Fn(Request) -> Answer + Send + Sync + 'static) {
             Ok(response(body))
         })
     };
-    (Ticking { feeds }, rooms)
+    (ResponseFeed { feeds }, handler)
 }
 
-impl Ticking {
+impl ResponseFeed {
     /// The stream of an answer that has begun, and its feed.
     async fn begun(
         &mut self,
@@ -57,7 +63,7 @@ impl Ticking {
         let answer = answer.unwrap_or_else(|error| panic!("an answer: {error}"));
         let mut ticks = answer.into_parts().1.into_stream();
         let feed = soon(self.feeds.recv()).await;
-        let feed = feed.unwrap_or_else(|| panic!("the rooms are gone"));
+        let feed = feed.unwrap_or_else(|| panic!("the handler is gone"));
         assert!(feed.send(Ok("tick".into())).await.is_ok());
         assert!(matches!(next(&mut ticks).await, Some(Ok(_))));
         (ticks, feed)
@@ -65,13 +71,13 @@ impl Ticking {
 }
 
 pub(super) async fn the_deadline_ends_a_stream_on_both_sides(subject: Subject) {
-    let (mut ticking, rooms) = ticking();
-    let pair = Pair::new(subject, rooms).await;
+    let (mut streaming_handler, handler) = streaming_handler();
+    let pair = Pair::new(subject, handler).await;
     let (_requests, body) = feed(1);
     for body in [Body::empty(), body] {
-        let context = Context::new().with_timeout(SHORT);
+        let context = Context::new().with_timeout(SHORT_WAIT);
         let request = request("Contract.Tick", body).with_context(context.clone());
-        let (mut ticks, feed) = ticking.begun(pair.call(request).await).await;
+        let (mut ticks, feed) = streaming_handler.begun(pair.call(request).await).await;
         match next(&mut ticks).await {
             Some(Err(error)) => assert_eq!(error.code(), Code::DeadlineExceeded, "{error}"),
             _ => panic!("an error at the deadline"),
@@ -84,41 +90,41 @@ pub(super) async fn the_deadline_ends_a_stream_on_both_sides(subject: Subject) {
 }
 
 pub(super) async fn an_attempt_s_own_deadline_is_for_the_head(subject: Subject) {
-    let (mut ticking, rooms) = ticking();
-    let pair = Pair::new(subject, rooms).await;
+    let (mut streaming_handler, handler) = streaming_handler();
+    let pair = Pair::new(subject, handler).await;
     let mut attempt = attempt();
-    attempt.deadline = attempt.now + time::nanos(SHORT);
+    attempt.deadline = attempt.now + time::nanos(SHORT_WAIT);
     let answer = pair.attempt(request("Contract.Tick", vec![]), attempt);
-    let (mut ticks, feed) = ticking.begun(answer.await).await;
-    tokio::time::sleep(SHORT * 2).await;
+    let (mut ticks, feed) = streaming_handler.begun(answer.await).await;
+    tokio::time::sleep(SHORT_WAIT * 2).await;
     assert!(feed.send(Ok("tock".into())).await.is_ok());
     assert!(matches!(next(&mut ticks).await, Some(Ok(_))));
     pair.close().await;
 }
 
 pub(super) async fn a_head_that_does_not_come_is_waited_for_to_the_attempt_s_end(subject: Subject) {
-    let (mut hanging, rooms) = hanging();
-    let pair = Pair::new(subject, rooms).await;
+    let (mut hanging_handler, handler) = hanging_handler();
+    let pair = Pair::new(subject, handler).await;
     let mut attempt = attempt();
-    attempt.deadline = attempt.now + time::nanos(SHORT);
+    attempt.deadline = attempt.now + time::nanos(SHORT_WAIT);
     let (_requests, body) = feed(1);
     let call = pair.attempt(request("Contract.Hang", body), attempt);
-    let (answer, dropped) = tokio::join!(call, hanging.begun());
+    let (answer, dropped) = tokio::join!(call, hanging_handler.begun());
     assert_eq!(error(answer).code(), Code::DeadlineExceeded);
     dropped.await;
     pair.close().await;
 }
 
 pub(super) async fn only_a_repeatable_attempt_times_out(subject: Subject) {
-    let (mut hanging, rooms) = hanging();
-    let pair = Pair::new(subject, rooms).await;
+    let (mut hanging_handler, handler) = hanging_handler();
+    let pair = Pair::new(subject, handler).await;
     let mut attempt = attempt();
-    attempt.timeout_at = time::now() + time::nanos(SHORT);
+    attempt.timeout_at = time::now() + time::nanos(SHORT_WAIT);
     attempt.repeatable = true;
-    let context = Context::new().with_timeout(SHORT * 3);
+    let context = Context::new().with_timeout(SHORT_WAIT * 3);
     let request = || request("Contract.Hang", vec![]).with_context(context.clone());
     let call = pair.attempt(request(), attempt);
-    let (answer, dropped) = tokio::join!(call, hanging.begun());
+    let (answer, dropped) = tokio::join!(call, hanging_handler.begun());
     let impatient = error(answer);
     assert_eq!(impatient.code(), Code::Unavailable);
     assert_eq!(impatient.outcome(), Outcome::Unknown);
@@ -126,17 +132,17 @@ pub(super) async fn only_a_repeatable_attempt_times_out(subject: Subject) {
     dropped.await;
     attempt.repeatable = false;
     let call = pair.attempt(request(), attempt);
-    let (answer, _) = tokio::join!(call, hanging.begun());
+    let (answer, _) = tokio::join!(call, hanging_handler.begun());
     assert_eq!(error(answer).code(), Code::DeadlineExceeded);
     pair.close().await;
 }
 
 pub(super) async fn dropping_a_call_cancels_its_handler(subject: Subject) {
-    let (mut hanging, rooms) = hanging();
-    let pair = Pair::new(subject, rooms).await;
+    let (mut hanging_handler, handler) = hanging_handler();
+    let pair = Pair::new(subject, handler).await;
     let dropped = tokio::select! {
         answer = pair.call(request("Contract.Hang", vec![])) => panic!("no answer: {answer:?}"),
-        dropped = hanging.begun() => dropped,
+        dropped = hanging_handler.begun() => dropped,
     };
     dropped.await;
     pair.close().await;
@@ -157,7 +163,7 @@ pub(super) async fn dropping_an_answered_stream_cancels_it(subject: Subject) {
     let answer = pair.call(request("Contract.Tick", vec![])).await;
     let answer = answer.unwrap_or_else(|error| panic!("an answer: {error}"));
     let feed = soon(feeds.recv()).await;
-    let feed = feed.unwrap_or_else(|| panic!("the rooms are gone"));
+    let feed = feed.unwrap_or_else(|| panic!("the handler is gone"));
     assert!(feed.send(Ok("tick".into())).await.is_ok());
     let mut ticks = answer.into_parts().1.into_stream();
     assert!(matches!(next(&mut ticks).await, Some(Ok(_))));
@@ -183,13 +189,13 @@ pub(super) async fn going_away_lets_calls_end_and_takes_no_more(subject: Subject
     let slow = pair.call(request("Contract.Slow", vec![]));
     let leaving = async {
         let go_on = soon(begun.recv()).await;
-        let go_on = go_on.unwrap_or_else(|| panic!("the rooms are gone"));
+        let go_on = go_on.unwrap_or_else(|| panic!("the handler is gone"));
         pair.listener.go_away().await;
         let mut drained = std::pin::pin!(pair.listener.drained());
         tokio::select! {
             biased;
             () = &mut drained => panic!("drained although a call is at work"),
-            () = tokio::time::sleep(SHORT) => {}
+            () = tokio::time::sleep(SHORT_WAIT) => {}
         }
         let late = error(pair.call(request("Contract.Slow", vec![])).await);
         assert_eq!(late.code(), Code::Unavailable);
@@ -200,16 +206,19 @@ pub(super) async fn going_away_lets_calls_end_and_takes_no_more(subject: Subject
     let (answer, ()) = tokio::join!(slow, leaving);
     assert!(answer.is_ok(), "{answer:?}");
     // Nothing else has to happen before the node may end.
-    assert!(began.elapsed() < SOON / 2, "drained with the last answer");
+    assert!(
+        began.elapsed() < TEST_TIMEOUT / 2,
+        "drained with the last answer"
+    );
     pair.close().await;
 }
 
 pub(super) async fn closing_breaks_calls_off(subject: Subject) {
-    let (mut hanging, rooms) = hanging();
-    let pair = Pair::new(subject, rooms).await;
+    let (mut hanging_handler, handler) = hanging_handler();
+    let pair = Pair::new(subject, handler).await;
     assert!(soon(pair.peer.probe()).await.is_ok(), "it lives");
     let closing = async {
-        let dropped = hanging.begun().await;
+        let dropped = hanging_handler.begun().await;
         soon(pair.listener.close()).await;
         dropped.await;
     };
@@ -221,8 +230,8 @@ pub(super) async fn closing_breaks_calls_off(subject: Subject) {
 }
 
 pub(super) async fn where_nobody_listens_nothing_is_sent(subject: Subject) {
-    let (_, rooms) = hanging();
-    let pair = Pair::new(subject, rooms).await;
+    let (_, handler) = hanging_handler();
+    let pair = Pair::new(subject, handler).await;
     let node = crate::node::Node::new("contract", "contract-2", pair.listener.address());
     soon(pair.listener.close()).await;
     let peer = pair.transport.open(&node);

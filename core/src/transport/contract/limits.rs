@@ -1,6 +1,6 @@
 //! What is too much, and what it is told.
 
-use super::{Pair, Subject, error, feed, hanging, next, request, response};
+use super::{Pair, Subject, error, feed, hanging_handler, next, request, response};
 use crate::{
     Code, Context, Outcome,
     message::{Body, Request},
@@ -73,8 +73,8 @@ pub(super) async fn a_head_over_the_limit_is_not_sent(subject: Subject) {
 }
 
 pub(super) async fn calls_over_the_limit_are_refused_unharmed(subject: Subject) {
-    let (mut hanging, rooms) = hanging();
-    let pair = Pair::new(subject, rooms).await;
+    let (mut hanging_handler, handler) = hanging_handler();
+    let pair = Pair::new(subject, handler).await;
     let calls = async {
         tokio::join!(
             pair.call(request("Contract.Hang", vec![])),
@@ -82,7 +82,7 @@ pub(super) async fn calls_over_the_limit_are_refused_unharmed(subject: Subject) 
         )
     };
     let refused = async {
-        drop((hanging.begun().await, hanging.begun().await));
+        drop((hanging_handler.begun().await, hanging_handler.begun().await));
         error(pair.call(request("Contract.Hang", vec![])).await)
     };
     let error = tokio::select! {

@@ -45,7 +45,7 @@ use crate::{
 };
 
 /// How long what must happen may take on a busy machine.
-const SOON: Duration = Duration::from_secs(10);
+const TEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A transport to be tried and an address it can listen at.
 pub type Subject = (Arc<dyn Transport>, String);
@@ -80,9 +80,9 @@ pub async fn all(make: impl AsyncFn(Limits) -> Subject) {
 }
 
 /// An async function as a server's rooms.
-struct Rooms<F>(F);
+struct HandlerFn<F>(F);
 
-impl<F, Fut> Call for Rooms<F>
+impl<F, Fut> Call for HandlerFn<F>
 where
     F: Fn(Request) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<Response>> + Send + 'static,
@@ -100,13 +100,15 @@ struct Pair {
 }
 
 impl Pair {
-    /// Listens with `rooms` and opens a way there.
-    async fn new<F, Fut>((transport, address): Subject, rooms: F) -> Self
+    /// Listens with `handler` and opens a way there.
+    async fn new<F, Fut>((transport, address): Subject, handler: F) -> Self
     where
         F: Fn(Request) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Response>> + Send + 'static,
     {
-        let listening = transport.listen(&address, Arc::new(Rooms(rooms))).await;
+        let listening = transport
+            .listen(&address, Arc::new(HandlerFn(handler)))
+            .await;
         let listener = listening.unwrap_or_else(|error| panic!("cannot listen: {error}"));
         let node = Node::new("contract", "contract-1", listener.address());
         let peer = transport.open(&node);
@@ -170,9 +172,9 @@ fn error(answer: Result<Response>) -> crate::error::Error {
 
 /// What must happen, within a time that only a hang exceeds.
 async fn soon<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(SOON, work)
+    tokio::time::timeout(TEST_TIMEOUT, work)
         .await
-        .unwrap_or_else(|_| panic!("it did not happen within {SOON:?}"))
+        .unwrap_or_else(|_| panic!("it did not happen within {TEST_TIMEOUT:?}"))
 }
 
 async fn next(stream: &mut BodyStream) -> Option<Result<Bytes>> {
@@ -181,8 +183,8 @@ async fn next(stream: &mut BodyStream) -> Option<Result<Bytes>> {
 
 /// A stream that is fed by hand, at most `capacity` messages ahead.
 fn feed(capacity: usize) -> (mpsc::Sender<Result<Bytes>>, Body) {
-    struct Fed(mpsc::Receiver<Result<Bytes>>);
-    impl Stream for Fed {
+    struct ChannelStream(mpsc::Receiver<Result<Bytes>>);
+    impl Stream for ChannelStream {
         type Item = Result<Bytes>;
         fn poll_next(
             mut self: Pin<&mut Self>,
@@ -192,7 +194,7 @@ fn feed(capacity: usize) -> (mpsc::Sender<Result<Bytes>>, Body) {
         }
     }
     let (sender, receiver) = mpsc::channel(capacity);
-    (sender, Body::stream(Fed(receiver)))
+    (sender, Body::stream(ChannelStream(receiver)))
 }
 
 /// Says when it is dropped, as what a handler holds is when the handler is.
@@ -207,14 +209,17 @@ impl Drop for Dropped {
 }
 
 /// Rooms that begin, say so and never answer; their requests say when they are broken off.
-struct Hanging {
+struct HangingCalls {
     begun: mpsc::Receiver<oneshot::Receiver<()>>,
 }
 
 /// Such rooms, and what they tell.
-fn hanging() -> (Hanging, impl Fn(Request) -> Answer + Send + Sync + 'static) {
+fn hanging_handler() -> (
+    HangingCalls,
+    impl Fn(Request) -> Answer + Send + Sync + 'static,
+) {
     let (tell, begun) = mpsc::channel(16);
-    let rooms = move |request: Request| -> Answer {
+    let handler = move |request: Request| -> Answer {
         let (sender, dropped) = oneshot::channel();
         let told = tell.try_send(dropped);
         Box::pin(async move {
@@ -222,15 +227,15 @@ fn hanging() -> (Hanging, impl Fn(Request) -> Answer + Send + Sync + 'static) {
             std::future::pending().await
         })
     };
-    (Hanging { begun }, rooms)
+    (HangingCalls { begun }, handler)
 }
 
-impl Hanging {
+impl HangingCalls {
     /// Waits until a request has begun; what it gives ends when that is broken off.
     async fn begun(&mut self) -> impl Future<Output = ()> + use<> {
         let dropped = soon(self.begun.recv()).await;
         async move {
-            let dropped = dropped.unwrap_or_else(|| panic!("the rooms are gone"));
+            let dropped = dropped.unwrap_or_else(|| panic!("the handler is gone"));
             let _ = soon(dropped).await;
         }
     }

@@ -12,7 +12,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::{runtime::Handle, sync::oneshot};
 
-use super::waiting::Waiting;
+use super::pending_call::PendingCall;
 use crate::{
     call::{Answer, Begun},
     error::{Error, Outcome, Result},
@@ -26,18 +26,18 @@ use crate::{
 };
 
 /// One caller's line to a listener.
-pub(super) struct Line {
+pub(super) struct MemoryConnection {
     served: Arc<CallTracker>,
     /// The largest message and head that both sides take.
     message: usize,
     head: usize,
     next: AtomicU64,
-    waiting: Mutex<HashMap<u64, Waiting>>,
+    waiting: Mutex<HashMap<u64, PendingCall>>,
 }
 
-impl Line {
+impl MemoryConnection {
     pub(super) fn new(served: Arc<CallTracker>, limits: &Limits) -> Arc<Self> {
-        Arc::new(Line {
+        Arc::new(MemoryConnection {
             message: limits.max_message_size.min(served.limits.max_message_size),
             head: limits.max_head_size.min(served.limits.max_head_size),
             served,
@@ -51,12 +51,17 @@ impl Line {
     }
 
     /// Hands the request to the server; what it gives is to wait for.
-    fn begin(&self, request: &mut Request, attempt: &Attempt, runtime: &Handle) -> Result<Waiting> {
+    fn begin(
+        &self,
+        request: &mut Request,
+        attempt: &Attempt,
+        runtime: &Handle,
+    ) -> Result<PendingCall> {
         let place = self.served.place()?;
         let context = request.context().clone().without_values();
         let context = context.with_attempts(attempt.attempts);
         let stream_deadline = context.deadline();
-        let mut waiting = Waiting::new(attempt, stream_deadline.min(attempt.deadline));
+        let mut waiting = PendingCall::new(attempt, stream_deadline.min(attempt.deadline));
         let mut pump = AbortOnDrop::default();
         let body = match request.body().as_bytes() {
             Some(body) => Body::from(body.clone()),
@@ -88,7 +93,7 @@ impl Line {
     }
 }
 
-impl Connection for Line {
+impl Connection for MemoryConnection {
     fn start(
         &self,
         request: &mut Request,
@@ -128,7 +133,7 @@ impl Connection for Line {
         }
         let ended = all.remove(&call);
         drop(all);
-        let answer = ended.and_then(Waiting::take);
+        let answer = ended.and_then(PendingCall::take);
         Poll::Ready(answer.unwrap_or_else(|| Err(Error::internal("a call was lost"))))
     }
 

@@ -1,7 +1,7 @@
 //! Calls within one process, without bytes in between: the server is called directly.
 
 mod connection;
-mod waiting;
+mod pending_call;
 
 use std::{
     collections::HashMap,
@@ -22,7 +22,7 @@ use crate::{
     node::Node,
     transport::{CallTracker, Connection, Peer, Probe, Transport, addressee::Addressee},
 };
-use connection::Line;
+use connection::MemoryConnection;
 
 /// What addresses begin with.
 const SCHEME: &str = "memory:";
@@ -41,13 +41,13 @@ const SCHEME: &str = "memory:";
 /// ```
 #[derive(Clone, Default)]
 pub struct Memory {
-    hall: Arc<Hall>,
+    listeners: Arc<ListenerTable>,
     limits: Arc<Limits>,
 }
 
 /// Who listens under which name.
 #[derive(Default)]
-struct Hall {
+struct ListenerTable {
     names: Mutex<HashMap<String, Weak<CallTracker>>>,
     unnamed: AtomicU64,
 }
@@ -65,7 +65,7 @@ impl Memory {
     }
 }
 
-impl Hall {
+impl ListenerTable {
     /// Who listens at an address and takes calls.
     fn find(&self, address: &str) -> Result<Arc<CallTracker>> {
         let served = self.names.lock().get(address).and_then(Weak::upgrade);
@@ -103,10 +103,10 @@ impl Transport for Memory {
     }
 
     fn open(&self, node: &Node) -> Result<Arc<dyn Peer>> {
-        Ok(Arc::new(Way {
+        Ok(Arc::new(MemoryPeer {
             address: node.address.clone(),
             addressee: Addressee::of(node, &"".into()),
-            hall: self.hall.clone(),
+            listeners: self.listeners.clone(),
             limits: self.limits.clone(),
             line: Mutex::default(),
         }))
@@ -114,7 +114,7 @@ impl Transport for Memory {
 
     async fn listen(&self, address: &str, call: Arc<dyn Call>) -> Result<Box<dyn Listener>> {
         let address = match address.strip_prefix(SCHEME) {
-            Some("") => self.hall.unnamed(),
+            Some("") => self.listeners.unnamed(),
             Some(_) => address.to_owned(),
             None => {
                 return Err(Error::invalid_argument(format!(
@@ -122,7 +122,7 @@ impl Transport for Memory {
                 )));
             }
         };
-        let mut names = self.hall.names.lock();
+        let mut names = self.listeners.names.lock();
         names.retain(|_, served| served.strong_count() > 0);
         if names.contains_key(&address) {
             return Err(Error::already_exists(format!(
@@ -132,45 +132,49 @@ impl Transport for Memory {
         let served = CallTracker::new(call, self.limits.clone());
         names.insert(address.clone(), Arc::downgrade(&served));
         drop(names);
-        let (hall, name, own) = (self.hall.clone(), address.clone(), Arc::downgrade(&served));
-        Ok(served.listener(address, move || hall.give_up(&name, &own)))
+        let (listeners, name, own) = (
+            self.listeners.clone(),
+            address.clone(),
+            Arc::downgrade(&served),
+        );
+        Ok(served.listener(address, move || listeners.give_up(&name, &own)))
     }
 }
 
 impl fmt::Debug for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut names: Vec<_> = self.hall.names.lock().keys().cloned().collect();
+        let mut names: Vec<_> = self.listeners.names.lock().keys().cloned().collect();
         names.sort();
         f.debug_tuple("Memory").field(&names).finish()
     }
 }
 
 /// A way to one address.
-struct Way {
+struct MemoryPeer {
     address: String,
     addressee: Addressee,
-    hall: Arc<Hall>,
+    listeners: Arc<ListenerTable>,
     limits: Arc<Limits>,
-    line: Mutex<Held>,
+    line: Mutex<PeerState>,
 }
 
 /// The line of a way.
 #[derive(Default)]
-struct Held {
-    line: Option<Arc<Line>>,
+struct PeerState {
+    line: Option<Arc<MemoryConnection>>,
     closed: bool,
 }
 
-impl Way {
+impl MemoryPeer {
     /// Who listens there, if it is who is meant.
     fn find(&self) -> Result<Arc<CallTracker>> {
-        let served = self.hall.find(&self.address)?;
+        let served = self.listeners.find(&self.address)?;
         served.call.is_meant(&self.addressee.meant)?;
         Ok(served)
     }
 }
 
-impl Peer for Way {
+impl Peer for MemoryPeer {
     fn connection(&self) -> Result<Arc<dyn Connection>> {
         let mut held = self.line.lock();
         if let Some(line) = held.line.as_ref().filter(|line| line.is_open()) {
@@ -179,7 +183,7 @@ impl Peer for Way {
         if held.closed {
             return Err(has_left(&self.address));
         }
-        let fresh = Line::new(self.find()?, &self.limits);
+        let fresh = MemoryConnection::new(self.find()?, &self.limits);
         held.line = Some(fresh.clone());
         Ok(fresh)
     }
@@ -191,7 +195,7 @@ impl Peer for Way {
 
     fn close(&self) {
         // Calls under way hold the line themselves.
-        *self.line.lock() = Held {
+        *self.line.lock() = PeerState {
             line: None,
             closed: true,
         };

@@ -9,10 +9,10 @@ use std::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{
+    busy_polling::BusyPolling,
     calls::{Batch, Calls, State, Wakers},
     frame::{kind, write_bare},
-    polling::Polling,
-    preface::{Names, Preface, Read},
+    preface::{Parsed, PeerIdentity, Preface},
     queue::Writer,
     reader::Reader,
 };
@@ -20,7 +20,7 @@ use crate::{
     error::{Error, Outcome, Recovery, Result},
     net::{
         io::{Io, SharedNetwork},
-        pool::Place,
+        pool::PoolPermit,
         unconnected::unconnected,
     },
     time::{self, NEVER, Nanos, Timer, nanos},
@@ -30,14 +30,14 @@ use crate::{
 /// Connects to `address` and serves the calls until the connection ends.
 pub(super) async fn run(
     calls: Arc<Calls>,
-    place: Place,
+    place: PoolPermit,
     network: SharedNetwork,
     address: Arc<str>,
     addressee: Arc<Addressee>,
 ) {
     let _place = place;
     // Also when the runtime drops this task: nobody may wait for an answer that cannot come.
-    let _end = End(&calls, &address);
+    let _end = CloseOnDrop(&calls, &address);
     let error = match connect(&calls, &network, &address, &addressee).await {
         Ok((io, first)) => Driver::new(&calls, io, first).run().await,
         Err(error) => error,
@@ -45,9 +45,9 @@ pub(super) async fn run(
     calls.gone(&error.context(format_args!("node at `{address}`")));
 }
 
-struct End<'a>(&'a Calls, &'a str);
+struct CloseOnDrop<'a>(&'a Calls, &'a str);
 
-impl Drop for End<'_> {
+impl Drop for CloseOnDrop<'_> {
     fn drop(&mut self) {
         let address = self.1;
         self.0.gone(&Error::unavailable(format!(
@@ -89,7 +89,7 @@ async fn connect(
 async fn introduce(io: &mut Io, calls: &Calls, addressee: &Addressee) -> Result<Vec<u8>> {
     let lost = |error| unconnected("the connection broke".into(), error);
     let mut bytes = Vec::with_capacity(128);
-    let said = Names::of_client(addressee);
+    let said = PeerIdentity::of_client(addressee);
     Preface::of(calls.limits()).write(&said, &mut bytes);
     io.write_all(&bytes).await.map_err(lost)?;
     bytes.clear();
@@ -100,7 +100,7 @@ async fn introduce(io: &mut Io, calls: &Calls, addressee: &Addressee) -> Result<
             )
             .with_recovery(Recovery::Unlikely));
         }
-        if let Read::Done(preface, names, length) = Preface::read(&bytes)? {
+        if let Parsed::Complete(preface, names, length) = Preface::read(&bytes)? {
             preface.version()?;
             addressee.check(Some(&names.identity).filter(|there| !there.is_empty()))?;
             let waiting = calls.lock().introduced(&preface, calls.limits());
@@ -140,7 +140,7 @@ struct Driver<'a> {
     timer: Timer,
     /// Kept for its room.
     batch: Batch,
-    polling: Option<Polling>,
+    polling: Option<BusyPolling>,
     last_read: Nanos,
     /// When a sign of life was asked for.
     pinged: Option<Nanos>,
@@ -149,7 +149,7 @@ struct Driver<'a> {
 }
 
 /// Reads of one poll before others on the thread have their turn.
-const READS: usize = 8;
+const MAX_READS_PER_POLL: usize = 8;
 
 impl<'a> Driver<'a> {
     fn new(calls: &'a Arc<Calls>, io: Io, first: Vec<u8>) -> Self {
@@ -161,7 +161,7 @@ impl<'a> Driver<'a> {
             writer: Writer::default(),
             timer: Timer::new(),
             batch: Batch::default(),
-            polling: Polling::new(limits.busy_poll),
+            polling: BusyPolling::new(limits.busy_poll),
             last_read: time::now(),
             pinged: None,
             quiet: None,
@@ -215,7 +215,7 @@ impl<'a> Driver<'a> {
     }
 
     fn read(&mut self, cx: &mut Context<'_>, batch: &mut Batch) -> Result<()> {
-        for _ in 0..READS {
+        for _ in 0..MAX_READS_PER_POLL {
             let mut locked: Option<(Nanos, parking_lot::MutexGuard<'_, State>)> = None;
             let calls = self.calls;
             let read = self.reader.poll_frames(&mut self.io, cx, &mut |frame| {

@@ -102,7 +102,7 @@ pub(super) fn write_bare(out: &mut Vec<u8>, kind: u8, id: u64, body: &[u8]) {
 #[derive(Clone, Copy)]
 pub(super) enum Name<'a> {
     /// By the number given to it earlier on this connection.
-    Known(u16),
+    Numbered(u16),
     /// In full, with the number it has from now on; 0 when the table is full.
     New {
         number: u16,
@@ -135,7 +135,7 @@ pub(super) fn write_request(
     let start = out.len();
     let mut fixed = [0; HEADER + REQUEST_FIXED];
     fixed[HEADER..HEADER + 8].copy_from_slice(&head.left.to_le_bytes());
-    if let Name::Known(number) = head.name {
+    if let Name::Numbered(number) = head.name {
         fixed[HEADER + 8..HEADER + 10].copy_from_slice(&number.to_le_bytes());
     }
     fixed[HEADER + 10] = head.attempts;
@@ -286,7 +286,7 @@ fn finish(
     if head > limit {
         out.truncate(start);
         return Err(Error::invalid_argument(format!(
-            "metadata and names take {head} bytes, over the limit `head` of {limit}"
+            "metadata and names take {head} bytes, over the limit `max_head_size` of {limit}"
         )));
     }
     let header = Header {
@@ -302,7 +302,7 @@ fn finish(
 
 /// What a request's head says, as read.
 #[derive(Debug, Default)]
-pub(super) struct RequestRead<'a> {
+pub(super) struct ParsedRequestHead<'a> {
     pub(super) left: Nanos,
     pub(super) number: u16,
     pub(super) attempts: u8,
@@ -317,15 +317,15 @@ pub(super) struct RequestRead<'a> {
 }
 
 /// Reads a request's head; `None` when it is damaged. Unknown fields are skipped.
-pub(super) fn read_request(head: &[u8]) -> Option<RequestRead<'_>> {
+pub(super) fn read_request(head: &[u8]) -> Option<ParsedRequestHead<'_>> {
     let (fixed, fields) = head.split_first_chunk::<REQUEST_FIXED>()?;
-    let mut read = RequestRead {
+    let mut read = ParsedRequestHead {
         left: u64::from_le_bytes(*fixed.first_chunk::<8>()?),
         number: u16::from_le_bytes([fixed[8], fixed[9]]),
         attempts: fixed[10],
         criticality: Criticality::from_number(fixed[11]),
         content_type: ContentType::from_number(fixed[12]),
-        ..RequestRead::default()
+        ..ParsedRequestHead::default()
     };
     each_field(fields, |tag, value| {
         match tag {
@@ -350,7 +350,7 @@ pub(super) fn read_request(head: &[u8]) -> Option<RequestRead<'_>> {
 
 /// What a response's or an end's head says, as read.
 #[derive(Debug)]
-pub(super) enum StatusRead {
+pub(super) enum ParsedStatus {
     Fine {
         content_type: ContentType,
         metadata: Metadata,
@@ -360,7 +360,7 @@ pub(super) enum StatusRead {
 }
 
 /// Reads a response's or an end's head; `None` when it is damaged.
-pub(super) fn read_status(head: &[u8]) -> Option<StatusRead> {
+pub(super) fn read_status(head: &[u8]) -> Option<ParsedStatus> {
     let (fixed, fields) = head.split_first_chunk::<STATUS_FIXED>()?;
     let load = u16::from_le_bytes([fixed[4], fixed[5]]);
     let mut content_type = ContentType::from_number(fixed[2]);
@@ -384,7 +384,7 @@ pub(super) fn read_status(head: &[u8]) -> Option<StatusRead> {
         Some(())
     })?;
     if fixed[0] == 0 {
-        return Some(StatusRead::Fine {
+        return Some(ParsedStatus::Fine {
             content_type: content_type.unwrap_or(ContentType::Bytes),
             metadata,
             load,
@@ -397,7 +397,7 @@ pub(super) fn read_status(head: &[u8]) -> Option<StatusRead> {
         error = error.with_retry_after(Duration::from_nanos(after));
     }
     *error.metadata_mut() = metadata;
-    Some(StatusRead::Failed(error))
+    Some(ParsedStatus::Failed(error))
 }
 
 fn each_field<'a>(

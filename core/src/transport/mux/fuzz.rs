@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use super::{
     frame::{self, kind},
-    preface::{Preface, Read},
+    preface::{Parsed, Preface},
     reader::{Frame, Reader},
 };
 use crate::error::Result;
@@ -28,7 +28,7 @@ pub fn frames(bytes: &[u8]) {
     let Some((portion, mut rest)) = bytes.split_first() else {
         return;
     };
-    if let Ok(Read::Done(preface, _, length)) = Preface::read(rest) {
+    if let Ok(Parsed::Complete(preface, _, length)) = Preface::read(rest) {
         let _ = preface.version();
         rest = &rest[length..];
     }
@@ -186,12 +186,15 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_that_claims_too_much_is_an_error_that_names_the_limit() {
+    fn too_large_frame_length_fails_with_the_limit_named() {
         let mut bytes = Vec::new();
         write_bare(&mut bytes, kind::DATA, 1, b"");
         bytes[..4].copy_from_slice(&u32::MAX.to_le_bytes());
         let error = each_frame(&bytes, 1, &mut |_| Ok(())).unwrap_err();
-        assert!(error.message().contains("limit `message`"), "{error}");
+        assert!(
+            error.message().contains("limit `max_message_size`"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -204,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_that_their_batch_cancels_are_marked() {
+    fn requests_cancelled_in_their_batch_are_marked() {
         let mut bytes = Vec::new();
         for (kind, id) in [(kind::REQUEST, 1), (kind::REQUEST, 2), (kind::CANCEL, 1)] {
             write_bare(&mut bytes, kind, id, b"");
@@ -213,7 +216,7 @@ mod tests {
             let mut marked = Vec::new();
             let _ = each_frame(&bytes, portion, &mut |frame| {
                 if frame.header.kind == kind::REQUEST
-                    && frame.fate == super::super::reader::Fate::Cancelled
+                    && frame.fate == super::super::reader::Disposition::Cancelled
                 {
                     marked.push(frame.header.id);
                 }

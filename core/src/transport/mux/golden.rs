@@ -4,13 +4,13 @@
 use std::{fmt::Write, path::PathBuf};
 
 use super::{
-    frame::{self, HEADER, Header, Name, RequestHead, RequestRead, STREAM, Status, kind},
-    preface::{Preface, Read},
+    frame::{self, HEADER, Header, Name, ParsedRequestHead, RequestHead, STREAM, Status, kind},
+    preface::{Parsed, Preface},
 };
 use crate::{Context, Error, Metadata, time::NEVER};
 
 /// One line of a conversation: what the bytes mean, in words, and the bytes.
-struct Line {
+struct RecordedFrame {
     /// Whether this release writes it too, or only reads it.
     ours: bool,
     text: String,
@@ -18,14 +18,14 @@ struct Line {
 }
 
 /// Every line of every conversation.
-fn lines() -> Vec<Line> {
+fn lines() -> Vec<RecordedFrame> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let mut all = Vec::new();
     for file in std::fs::read_dir(folder).unwrap() {
         let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
         for line in text.lines() {
             if let Some((way @ (">" | "<" | "~>" | "~<"), words)) = line.split_once(' ') {
-                all.push(Line {
+                all.push(RecordedFrame {
                     ours: !way.starts_with('~'),
                     text: words.to_owned(),
                     bytes: Vec::new(),
@@ -49,7 +49,7 @@ pub(super) fn bytes() -> Vec<Vec<u8>> {
 /// What the bytes say, in the words of the golden files, and the same written anew.
 fn read(bytes: &[u8]) -> (String, Vec<u8>) {
     let mut out = Vec::new();
-    if let Ok(Read::Done(preface, names, length)) = Preface::read(bytes) {
+    if let Ok(Parsed::Complete(preface, names, length)) = Preface::read(bytes) {
         assert_eq!(length, bytes.len());
         preface.write(&names, &mut out);
         let Preface {
@@ -113,7 +113,7 @@ fn read(bytes: &[u8]) -> (String, Vec<u8>) {
 }
 
 fn request(word: &str, header: Header, head: &[u8], body: &[u8], out: &mut Vec<u8>) -> String {
-    let read: RequestRead<'_> = frame::read_request(head).unwrap();
+    let read: ParsedRequestHead<'_> = frame::read_request(head).unwrap();
     let mut text = format!("{word} id={}", header.id);
     if header.flags & STREAM != 0 {
         text += " stream";
@@ -129,7 +129,7 @@ fn request(word: &str, header: Header, head: &[u8], body: &[u8], out: &mut Vec<u
         }
         _ => {
             write!(text, " known={}", read.number).unwrap();
-            Name::Known(read.number)
+            Name::Numbered(read.number)
         }
     };
     if let Some(number) = read.define {
@@ -184,7 +184,7 @@ fn status(word: &str, header: Header, head: &[u8], body: &[u8], out: &mut Vec<u8
         text += " stream";
     }
     let read = match frame::read_status(head).unwrap() {
-        frame::StatusRead::Fine {
+        frame::ParsedStatus::Fine {
             content_type,
             metadata,
             load,
@@ -194,7 +194,7 @@ fn status(word: &str, header: Header, head: &[u8], body: &[u8], out: &mut Vec<u8
             write!(text, " body=\"{}\"", body.escape_ascii()).unwrap();
             Ok((content_type, metadata, load))
         }
-        frame::StatusRead::Failed(error) => {
+        frame::ParsedStatus::Failed(error) => {
             text += &failure(&error);
             Err(error)
         }
@@ -245,7 +245,7 @@ fn write_metadata(text: &mut String, metadata: &Metadata) {
 }
 
 #[test]
-fn recorded_bytes_mean_what_they_meant_and_are_written_again_the_same() {
+fn recorded_bytes_decode_and_encode_unchanged() {
     let lines = lines();
     assert!(lines.len() > 60, "conversations are missing");
     for line in lines {
@@ -258,7 +258,7 @@ fn recorded_bytes_mean_what_they_meant_and_are_written_again_the_same() {
 }
 
 #[test]
-fn every_kind_of_frame_is_recorded() {
+fn every_frame_kind_is_recorded() {
     let recorded: Vec<u8> = bytes()
         .iter()
         .filter(|bytes| !bytes.starts_with(&super::preface::MAGIC))

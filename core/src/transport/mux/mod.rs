@@ -1,5 +1,6 @@
 //! The native protocol: many calls on one connection, each a flat frame; `PROTOCOL.md` specifies it.
 
+mod busy_polling;
 mod calls;
 mod driver;
 mod frame;
@@ -8,7 +9,6 @@ pub(crate) mod fuzz;
 #[cfg(test)]
 mod golden;
 mod names;
-mod polling;
 mod preface;
 mod queue;
 mod reader;

@@ -8,23 +8,23 @@ use super::frame::Name;
 
 /// Bytes of service and endpoint together, over which a name gets no number: with the limit of
 /// names this bounds the table.
-pub(super) const LONGEST: usize = 1024;
+pub(super) const MAX_NAMED_SIZE: usize = 1024;
 
 fn is_short(target: &Target) -> bool {
-    target.service().len() + target.endpoint().len() <= LONGEST
+    target.service().len() + target.endpoint().len() <= MAX_NAMED_SIZE
 }
 
 /// The numbers a client has given. Numbers begin at 1.
-pub(super) struct Names {
+pub(super) struct NameEncoder {
     numbers: HashMap<Target, u16>,
     /// The last handles seen, by their place in memory: most calls go to few endpoints.
     recent: [Option<(Target, u16)>; 4],
     limit: u16,
 }
 
-impl Names {
+impl NameEncoder {
     pub(super) fn new(limit: u16) -> Self {
-        Names {
+        NameEncoder {
             numbers: HashMap::new(),
             recent: [const { None }; 4],
             limit,
@@ -37,11 +37,11 @@ impl Names {
         if let Some((recent, number)) = &self.recent[place]
             && recent.address() == target.address()
         {
-            return Name::Known(*number);
+            return Name::Numbered(*number);
         }
         if let Some(number) = self.numbers.get(target) {
             self.recent[place] = Some((target.clone(), *number));
-            return Name::Known(*number);
+            return Name::Numbered(*number);
         }
         let known = self.numbers.len() as u16;
         let number = if known < self.limit && is_short(target) {
@@ -59,21 +59,21 @@ impl Names {
         }
     }
 
-    /// Forgets a name given by [`Names::name`] whose request was never queued.
+    /// Forgets a name given by [`NameEncoder::name`] whose request was never queued.
     pub(super) fn forget(&mut self, target: &Target) {
         self.numbers.remove(target);
     }
 }
 
 /// The names a server was given.
-pub(super) struct Known {
+pub(super) struct NameDecoder {
     targets: Vec<Option<Target>>,
     limit: u16,
 }
 
-impl Known {
+impl NameDecoder {
     pub(super) fn new(limit: u16) -> Self {
-        Known {
+        NameDecoder {
             targets: Vec::new(),
             limit,
         }

@@ -14,10 +14,10 @@ pub(super) const MAGIC: [u8; 4] = [0xd5, b'M', b'I', b'C'];
 pub(super) const VERSIONS: (u8, u8) = (1, 1);
 
 /// Bytes up to the settings: magic, lowest, highest, length of the settings (u16).
-pub(super) const FIXED: usize = 8;
+pub(super) const FIXED_SIZE: usize = 8;
 
 /// The most that a preface's settings may take.
-const MOST_SETTINGS: usize = 1024;
+const MAX_SETTINGS_SIZE: usize = 1024;
 
 /// Settings: number (u16), length (u16), value. Unknown numbers are skipped.
 mod setting {
@@ -47,16 +47,16 @@ pub(super) struct Preface {
 
 /// Whom a client means and who it is; from a server, who it is. Empty where nothing is said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Names {
+pub(super) struct PeerIdentity {
     pub(super) identity: Identity,
     /// The service that calls.
     pub(super) caller: Box<str>,
 }
 
-impl Names {
+impl PeerIdentity {
     /// Those that a client says.
     pub(super) fn of_client(addressee: &Addressee) -> Self {
-        Names {
+        PeerIdentity {
             identity: addressee.meant.clone(),
             caller: (*addressee.caller).into(),
         }
@@ -64,7 +64,7 @@ impl Names {
 
     /// Those that a server says.
     pub(super) fn of_server(identity: Option<&Identity>) -> Self {
-        Names {
+        PeerIdentity {
             identity: identity.cloned().unwrap_or_default(),
             caller: Box::default(),
         }
@@ -72,7 +72,7 @@ impl Names {
 }
 
 /// What is taken of a side that has not said otherwise; requests may be sent by it before it has.
-pub(super) const UNSAID: Preface = Preface {
+pub(super) const DEFAULT_PREFACE: Preface = Preface {
     lowest: VERSIONS.0,
     highest: VERSIONS.0,
     message: 4 << 20,
@@ -83,11 +83,11 @@ pub(super) const UNSAID: Preface = Preface {
 
 /// What stands in a buffer that should begin with a preface.
 #[derive(Debug)]
-pub(super) enum Read {
+pub(super) enum Parsed {
     /// Not all of it yet.
-    More,
+    Incomplete,
     /// All of it, in so many bytes.
-    Done(Preface, Names, usize),
+    Complete(Preface, PeerIdentity, usize),
 }
 
 impl Preface {
@@ -114,7 +114,7 @@ impl Preface {
         Ok(highest)
     }
 
-    pub(super) fn write(&self, names: &Names, out: &mut Vec<u8>) {
+    pub(super) fn write(&self, names: &PeerIdentity, out: &mut Vec<u8>) {
         let settings = [
             (setting::MESSAGE, self.message),
             (setting::HEAD, self.head),
@@ -135,7 +135,7 @@ impl Preface {
             (setting::CALLER, &names.caller),
         ] {
             // One that does not fit is not said: nobody would read the preface.
-            if !name.is_empty() && out.len() - begin + 4 + name.len() <= MOST_SETTINGS {
+            if !name.is_empty() && out.len() - begin + 4 + name.len() <= MAX_SETTINGS_SIZE {
                 write_setting(number, name.as_bytes(), out);
             }
         }
@@ -143,7 +143,7 @@ impl Preface {
         out[length..begin].copy_from_slice(&settings.to_le_bytes());
     }
 
-    pub(super) fn read(bytes: &[u8]) -> Result<Read> {
+    pub(super) fn read(bytes: &[u8]) -> Result<Parsed> {
         let garbage = || {
             Error::data_loss("the other side does not speak the native protocol")
                 .with_recovery(Recovery::Never)
@@ -152,22 +152,22 @@ impl Preface {
         if bytes[..seen] != MAGIC[..seen] {
             return Err(garbage());
         }
-        let Some((fixed, rest)) = bytes.split_first_chunk::<FIXED>() else {
-            return Ok(Read::More);
+        let Some((fixed, rest)) = bytes.split_first_chunk::<FIXED_SIZE>() else {
+            return Ok(Parsed::Incomplete);
         };
         let length = usize::from(u16::from_le_bytes([fixed[6], fixed[7]]));
-        if length > MOST_SETTINGS {
+        if length > MAX_SETTINGS_SIZE {
             return Err(garbage());
         }
         let Some(mut settings) = rest.get(..length) else {
-            return Ok(Read::More);
+            return Ok(Parsed::Incomplete);
         };
         let mut preface = Preface {
             lowest: fixed[4],
             highest: fixed[5],
-            ..UNSAID
+            ..DEFAULT_PREFACE
         };
-        let mut names = Names::default();
+        let mut names = PeerIdentity::default();
         while let Some((prefix, after)) = settings.split_first_chunk::<4>() {
             let length = usize::from(u16::from_le_bytes([prefix[2], prefix[3]]));
             let value = after.get(..length).ok_or_else(garbage)?;
@@ -194,7 +194,7 @@ impl Preface {
                 _ => {}
             }
         }
-        Ok(Read::Done(preface, names, FIXED + length))
+        Ok(Parsed::Complete(preface, names, FIXED_SIZE + length))
     }
 }
 
@@ -215,23 +215,23 @@ mod tests {
         bytes
     }
 
-    fn greeter() -> Names {
-        Names {
+    fn greeter() -> PeerIdentity {
+        PeerIdentity {
             identity: Identity::new("greeter", "greeter-1"),
             caller: "edge".into(),
         }
     }
 
     #[test]
-    fn a_preface_is_read_as_soon_as_it_is_whole_and_no_sooner() {
+    fn preface_is_read_once_it_is_complete() {
         let mut bytes = written();
         let whole = bytes.len();
         bytes.extend_from_slice(b"frames");
         for length in 0..whole {
             let read = Preface::read(&bytes[..length]).unwrap();
-            assert!(matches!(read, Read::More), "at {length} bytes");
+            assert!(matches!(read, Parsed::Incomplete), "at {length} bytes");
         }
-        let Read::Done(preface, names, length) = Preface::read(&bytes).unwrap() else {
+        let Parsed::Complete(preface, names, length) = Preface::read(&bytes).unwrap() else {
             panic!("it is whole");
         };
         assert_eq!((preface, length), (Preface::of(&Limits::default()), whole));
@@ -239,12 +239,12 @@ mod tests {
     }
 
     #[test]
-    fn names_that_do_not_fit_are_left_out() {
+    fn names_over_the_size_limit_are_omitted() {
         let mut names = greeter();
-        names.identity.node = "n".repeat(MOST_SETTINGS).into();
+        names.identity.node = "n".repeat(MAX_SETTINGS_SIZE).into();
         let mut bytes = Vec::new();
         Preface::of(&Limits::default()).write(&names, &mut bytes);
-        let Read::Done(_, read, _) = Preface::read(&bytes).unwrap() else {
+        let Parsed::Complete(_, read, _) = Preface::read(&bytes).unwrap() else {
             panic!("it is whole");
         };
         names.identity.node = Box::default();
@@ -254,20 +254,20 @@ mod tests {
     #[test]
     fn unknown_settings_of_any_length_are_skipped() {
         let mut bytes = Vec::new();
-        Preface::of(&Limits::default()).write(&Names::default(), &mut bytes);
+        Preface::of(&Limits::default()).write(&PeerIdentity::default(), &mut bytes);
         write_setting(99, b"echo", &mut bytes);
         write_setting(100, b"a longer one", &mut bytes);
-        let length = (bytes.len() - FIXED) as u16;
+        let length = (bytes.len() - FIXED_SIZE) as u16;
         bytes[6..8].copy_from_slice(&length.to_le_bytes());
-        let Read::Done(preface, names, _) = Preface::read(&bytes).unwrap() else {
+        let Parsed::Complete(preface, names, _) = Preface::read(&bytes).unwrap() else {
             panic!("it is whole");
         };
         assert_eq!(preface, Preface::of(&Limits::default()));
-        assert_eq!(names, Names::default());
+        assert_eq!(names, PeerIdentity::default());
     }
 
     #[test]
-    fn what_is_not_a_preface_is_known_by_the_first_byte_that_is_wrong() {
+    fn invalid_preface_is_refused_at_its_first_wrong_byte() {
         assert!(Preface::read(b"GET / HTTP/1.1").is_err());
         assert!(Preface::read(&[0xd5, b'M', b'I', b'X']).is_err());
         let mut long = written();
@@ -279,11 +279,11 @@ mod tests {
     }
 
     #[test]
-    fn the_highest_version_that_both_speak_is_spoken() {
+    fn highest_common_version_is_negotiated() {
         let versions = |lowest, highest| Preface {
             lowest,
             highest,
-            ..UNSAID
+            ..DEFAULT_PREFACE
         };
         assert_eq!(versions(1, 9).version().unwrap(), 1);
         let error = versions(2, 9).version().unwrap_err();

@@ -13,11 +13,11 @@ use tokio::io::AsyncWrite;
 use super::frame::{HEADER, Header, kind};
 
 /// From this size a body is queued as it is; below, copying is cheaper than another piece to write.
-const WHOLE: usize = 8 * 1024;
+const MIN_UNCOPIED_BODY: usize = 8 * 1024;
 /// A buffer that grew over this is not kept.
-const KEEP: usize = 256 * 1024;
+const MAX_KEPT_BUFFER: usize = 256 * 1024;
 /// Pieces handed to one system call.
-const PIECES: usize = 16;
+const MAX_WRITE_PIECES: usize = 16;
 
 /// What is queued and not yet handed to the writer. Offsets count every byte ever queued.
 #[derive(Default)]
@@ -64,7 +64,7 @@ impl Queue {
     /// Queues the body of the frame whose header was just written.
     #[inline]
     pub(super) fn push_body(&mut self, body: &Bytes) {
-        if body.len() < WHOLE {
+        if body.len() < MIN_UNCOPIED_BODY {
             self.tail.extend_from_slice(body);
             return;
         }
@@ -76,7 +76,8 @@ impl Queue {
 
     /// Queues a frame that has no head.
     pub(super) fn push_frame(&mut self, header: &Header, body: &Bytes) {
-        self.tail.reserve(HEADER + body.len().min(WHOLE));
+        self.tail
+            .reserve(HEADER + body.len().min(MIN_UNCOPIED_BODY));
         self.tail.extend_from_slice(&header.bytes());
         self.push_body(body);
     }
@@ -84,7 +85,7 @@ impl Queue {
     /// Turns the request that starts at `start` into one taken back, if it has not been handed to
     /// the writer; whether it was still here, and so is certain never to be acted on.
     pub(super) fn erase(&mut self, start: u64) -> bool {
-        const KIND: usize = 4;
+        const KIND_OFFSET: usize = 4;
         if start < self.base {
             return false;
         }
@@ -95,7 +96,7 @@ impl Queue {
                 let Piece::Frames(frames) = piece else {
                     return false;
                 };
-                frames[(start - offset) as usize + KIND] = kind::WITHDRAWN;
+                frames[(start - offset) as usize + KIND_OFFSET] = kind::WITHDRAWN;
                 return true;
             }
             offset += length;
@@ -104,7 +105,7 @@ impl Queue {
         if at + HEADER > self.tail.len() {
             return false;
         }
-        self.tail[at + KIND] = kind::WITHDRAWN;
+        self.tail[at + KIND_OFFSET] = kind::WITHDRAWN;
         true
     }
 
@@ -162,7 +163,7 @@ impl Writer {
         let written = if self.pieces.len() == 1 {
             ready!(io.poll_write(cx, &self.pieces[0].bytes()[self.written..]))?
         } else {
-            let mut slices = [IoSlice::new(&[]); PIECES];
+            let mut slices = [IoSlice::new(&[]); MAX_WRITE_PIECES];
             let mut count = 0;
             for (slice, piece) in slices.iter_mut().zip(&self.pieces) {
                 let skip = if count == 0 { self.written } else { 0 };
@@ -187,7 +188,7 @@ impl Writer {
             }
             self.written -= length;
             if let Some(Piece::Frames(mut frames)) = self.pieces.pop_front()
-                && frames.capacity() <= KEEP
+                && frames.capacity() <= MAX_KEPT_BUFFER
                 && frames.capacity() > self.spare.capacity()
             {
                 frames.clear();
@@ -209,12 +210,12 @@ mod tests {
     use super::{super::frame::write_bare, *};
 
     #[test]
-    fn a_frame_is_erased_only_while_it_is_still_here() {
+    fn frame_is_erased_only_before_it_is_written() {
         let mut queue = Queue::default();
         write_bare(queue.tail(), kind::PING, 1, b"");
         let second = queue.end();
         write_bare(queue.tail(), kind::DATA, 2, b"");
-        queue.push_body(&Bytes::from(vec![7; WHOLE]));
+        queue.push_body(&Bytes::from(vec![7; MIN_UNCOPIED_BODY]));
         let third = queue.end();
         write_bare(queue.tail(), kind::PING, 3, b"");
         assert!(queue.erase(second));

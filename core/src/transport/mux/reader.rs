@@ -15,17 +15,17 @@ use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use super::frame::{HEADER, Header, copy_out, kind};
 use crate::{
     error::{Error, Result},
-    net::buffered::{Account, Buffered},
+    net::buffered::{Buffered, ByteReservation},
 };
 
 /// The buffer a thread's connections read into. An idle connection holds none.
-const SCRATCH: usize = 128 * 1024;
+const SCRATCH_SIZE: usize = 128 * 1024;
 /// From this size a frame that is not complete gets a buffer of its own to be read into.
-const OWN: usize = 8 * 1024;
+const MIN_LARGE_FRAME: usize = 8 * 1024;
 /// How much of what follows may be read into such a buffer, so that the next header comes with it.
-const AHEAD: usize = 4 * 1024;
+const MAX_READ_AHEAD: usize = 4 * 1024;
 /// The most that such a buffer begins with.
-const CLAIMED: usize = 128 * 1024;
+const MAX_INITIAL_BUFFER: usize = 128 * 1024;
 
 thread_local! {
     static SCRATCHES: Cell<Option<Vec<u8>>> = const { Cell::new(None) };
@@ -34,14 +34,14 @@ thread_local! {
 /// One frame as read.
 pub(super) struct Frame<'a> {
     pub(super) header: Header,
-    pub(super) fate: Fate,
+    pub(super) fate: Disposition,
     payload: Payload<'a>,
 }
 
 /// Whether a frame is to be acted on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
-    Taken,
+pub(super) enum Disposition {
+    Accepted,
     /// The call is cancelled by a frame that came with this one.
     Cancelled,
     /// There was no room for its body, which is not there.
@@ -52,7 +52,7 @@ enum Payload<'a> {
     /// In the shared buffer.
     Shared(&'a [u8]),
     /// In a buffer of its own.
-    Own(Bytes),
+    LargeFrame(Bytes),
 }
 
 impl Frame<'_> {
@@ -66,7 +66,7 @@ impl Frame<'_> {
         let head = usize::from(self.header.head);
         match self.payload {
             Payload::Shared(bytes) => copy_out(bytes.get(head..).unwrap_or(&[])),
-            Payload::Own(mut bytes) => {
+            Payload::LargeFrame(mut bytes) => {
                 let head = head.min(bytes.len());
                 bytes.split_off(head)
             }
@@ -77,10 +77,10 @@ impl Frame<'_> {
     pub(super) fn keep(self) -> Frame<'static> {
         let bytes = match self.payload {
             Payload::Shared(bytes) => copy_out(bytes),
-            Payload::Own(bytes) => bytes,
+            Payload::LargeFrame(bytes) => bytes,
         };
         Frame {
-            payload: Payload::Own(bytes),
+            payload: Payload::LargeFrame(bytes),
             ..self
         }
     }
@@ -96,7 +96,7 @@ impl Frame<'_> {
     fn bytes(&self) -> &[u8] {
         match &self.payload {
             Payload::Shared(bytes) => bytes,
-            Payload::Own(bytes) => bytes,
+            Payload::LargeFrame(bytes) => bytes,
         }
     }
 }
@@ -108,7 +108,7 @@ pub(super) struct Reader {
     /// The beginning of a frame of which little has come.
     begun: Vec<u8>,
     /// A large frame under way.
-    own: Option<Own>,
+    own: Option<LargeFrame>,
     /// What large frames count for.
     buffered: Option<Arc<Buffered>>,
     /// Whether to look for cancels in a batch before handing its frames on.
@@ -163,7 +163,7 @@ impl Reader {
         each: &mut dyn FnMut(Frame<'_>) -> Result<()>,
     ) -> Poll<Result<usize>> {
         if let Some(mut own) = self.own.take() {
-            let room = own.lacking() + AHEAD;
+            let room = own.lacking() + MAX_READ_AHEAD;
             let read = {
                 let mut target = (&mut own.buffer).limit(room.min(own.most));
                 pin!(io.read_buf(&mut target)).poll(cx)
@@ -178,7 +178,7 @@ impl Reader {
             self.cut(&ahead, each)?;
             return read.map_err(lost);
         }
-        let mut scratch = SCRATCHES.take().unwrap_or_else(|| vec![0; SCRATCH]);
+        let mut scratch = SCRATCHES.take().unwrap_or_else(|| vec![0; SCRATCH_SIZE]);
         let result = self.poll_shared(io, cx, &mut scratch, each);
         SCRATCHES.set(Some(scratch));
         result
@@ -233,17 +233,18 @@ impl Reader {
             }
             if length > self.limit {
                 return Err(Error::resource_exhausted(format!(
-                    "a frame of {length} bytes is over the limit of {}, which the limit `message` sets",
+                    "a frame of {length} bytes is over the limit of {}, which the limit `max_message_size` sets",
                     self.limit
                 )));
             }
             let Some((payload, rest)) = rest.split_at_checked(length) else {
-                if length >= OWN {
+                if length >= MIN_LARGE_FRAME {
                     // Grown as bytes come: what a header claims costs nothing.
-                    let mut buffer = BytesMut::with_capacity((length + AHEAD).min(CLAIMED));
+                    let mut buffer =
+                        BytesMut::with_capacity((length + MAX_READ_AHEAD).min(MAX_INITIAL_BUFFER));
                     buffer.extend_from_slice(rest);
                     let account = self.buffered.as_ref().map(Buffered::account);
-                    let mut own = Own::new(header, buffer, account);
+                    let mut own = LargeFrame::new(header, buffer, account);
                     own.grown();
                     self.own = Some(own);
                     return Ok(());
@@ -277,33 +278,33 @@ impl Reader {
         self.cancelled.sort_unstable();
     }
 
-    fn fate(&self, id: u64) -> Fate {
+    fn fate(&self, id: u64) -> Disposition {
         match !self.cancelled.is_empty() && self.cancelled.binary_search(&id).is_ok() {
-            true => Fate::Cancelled,
-            false => Fate::Taken,
+            true => Disposition::Cancelled,
+            false => Disposition::Accepted,
         }
     }
 }
 
 /// A large frame under way.
-struct Own {
+struct LargeFrame {
     header: Header,
     buffer: BytesMut,
-    account: Option<Account>,
-    fate: Fate,
+    account: Option<ByteReservation>,
+    fate: Disposition,
     /// Bytes of its body that came and were dropped.
     dropped: usize,
     /// The most that is read into the buffer at once.
     most: usize,
 }
 
-impl Own {
-    fn new(header: Header, buffer: BytesMut, account: Option<Account>) -> Self {
-        Own {
+impl LargeFrame {
+    fn new(header: Header, buffer: BytesMut, account: Option<ByteReservation>) -> Self {
+        LargeFrame {
             header,
             buffer,
             account,
-            fate: Fate::Taken,
+            fate: Disposition::Accepted,
             dropped: 0,
             most: usize::MAX,
         }
@@ -317,7 +318,7 @@ impl Own {
     /// Counts what has come; without room for it nothing but the head is kept.
     fn grown(&mut self) {
         let Some(account) = &self.account else { return };
-        if self.fate == Fate::Taken {
+        if self.fate == Disposition::Accepted {
             account.set(self.buffer.len());
             let buffered = account.buffered();
             let is_over = match self.header.kind {
@@ -327,8 +328,8 @@ impl Own {
             if !is_over {
                 return;
             }
-            self.fate = Fate::Refused;
-            self.most = CLAIMED;
+            self.fate = Disposition::Refused;
+            self.most = MAX_INITIAL_BUFFER;
         }
         let head = usize::from(self.header.head);
         if self.buffer.len() > head {
@@ -344,13 +345,13 @@ impl Own {
         let ahead = self
             .buffer
             .split_off(self.header.length as usize - self.dropped);
-        if self.fate == Fate::Refused {
+        if self.fate == Disposition::Refused {
             self.buffer.truncate(self.header.head.into());
         }
         let frame = Frame {
             header: self.header,
             fate: self.fate,
-            payload: Payload::Own(self.buffer.freeze()),
+            payload: Payload::LargeFrame(self.buffer.freeze()),
         };
         (frame, ahead)
     }

@@ -130,7 +130,7 @@ async fn host_that_is_not_loopback_is_refused_on_loopback() {
 }
 
 #[tokio::test]
-async fn hosts_that_are_allowed_or_advertised_are_taken() {
+async fn allowed_and_advertised_hosts_are_accepted() {
     let hosts = "--server-allowed-hosts=Shop.example, 10.0.0.1";
     let advertised = "--server-advertise=edge.example:443";
     let (running, _) = counted(&[hosts, advertised]).await;
@@ -176,7 +176,7 @@ async fn hosts_that_are_allowed_or_advertised_are_taken() {
 }
 
 #[tokio::test]
-async fn origin_of_the_server_itself_is_taken() {
+async fn same_origin_is_accepted() {
     let arguments = ["--server-allowed-hosts=shop.example"];
     let (running, _) = counted(&arguments).await;
     for (host, origin, expected) in [
@@ -229,7 +229,7 @@ async fn cross_site_request_without_an_origin_is_refused() {
 }
 
 #[tokio::test]
-async fn null_origin_is_taken_where_every_origin_is() {
+async fn null_origin_is_accepted_if_every_origin_is_allowed() {
     let (running, _) = counted(&["--server-cors-origins=*"]).await;
     for origin in ["null", "http://any.example"] {
         let request = call(&format!("Host: localhost\r\nOrigin: {origin}\r\n"));
@@ -259,7 +259,7 @@ async fn service_on_every_interface_is_guarded_on_loopback() {
 }
 
 #[tokio::test]
-async fn unix_socket_takes_any_host_and_no_foreign_origin() {
+async fn unix_socket_accepts_any_host_and_no_foreign_origin() {
     let path = std::env::temp_dir().join(format!("micro-access-{}", std::process::id()));
     let address = format!("--server-address=unix:{}", path.display());
     let (running, _) = counted(&[&address]).await;

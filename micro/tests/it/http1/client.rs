@@ -88,7 +88,7 @@ async fn read_request(socket: &mut TcpStream) -> String {
 const FINE: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n{\"text\":\"\"}";
 
 #[tokio::test]
-async fn a_connection_is_kept_and_one_that_was_closed_is_replaced() {
+async fn connection_is_reused_and_replaced_once_closed() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = client(&listener.local_addr().unwrap().to_string()).await;
     let calls = async {
@@ -122,7 +122,7 @@ async fn a_connection_is_kept_and_one_that_was_closed_is_replaced() {
 }
 
 #[tokio::test]
-async fn the_outcome_says_whether_the_request_may_have_been_done() {
+async fn failed_request_has_the_outcome_not_sent_or_unknown() {
     // Nobody listens.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -173,7 +173,7 @@ async fn the_outcome_says_whether_the_request_may_have_been_done() {
 }
 
 #[tokio::test]
-async fn an_answer_that_comes_before_the_request_is_sent_whole_is_read() {
+async fn response_before_the_end_of_the_request_is_read() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = client(&listener.local_addr().unwrap().to_string()).await;
     let serve = async {

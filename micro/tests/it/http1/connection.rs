@@ -53,7 +53,7 @@ async fn pipelined_requests_are_answered_in_order() {
 }
 
 #[tokio::test]
-async fn a_client_that_asks_for_it_is_told_to_continue() {
+async fn expect_continue_is_answered_with_100() {
     let running = greeter(|_| {}).await;
     for framing in [
         "Content-Length: 2",
@@ -94,7 +94,7 @@ async fn a_refused_expectation_ends_the_connection_without_the_body() {
 }
 
 #[tokio::test]
-async fn head_gives_the_head_alone() {
+async fn head_returns_no_body() {
     let running = greeter(|_| {}).await;
     let mut socket = connect(&running).await;
     send(&mut socket, "GET /health HTTP/1.1\r\nHost: a\r\n\r\n").await;
@@ -115,7 +115,7 @@ async fn head_gives_the_head_alone() {
 }
 
 #[tokio::test]
-async fn versions_and_connection_headers_say_whether_it_is_kept() {
+async fn version_and_connection_header_decide_whether_it_is_kept() {
     let running = greeter(|_| {}).await;
     for (version, connection, kept) in [
         ("1.1", "", true),
@@ -148,7 +148,7 @@ async fn versions_and_connection_headers_say_whether_it_is_kept() {
 }
 
 #[tokio::test]
-async fn what_does_not_come_in_time_is_given_up_with_408() {
+async fn late_request_is_answered_with_408() {
     let short = Duration::from_millis(200);
     let running = greeter(|limits| {
         limits.handshake_timeout = short;
@@ -188,7 +188,7 @@ async fn what_does_not_come_in_time_is_given_up_with_408() {
 }
 
 #[tokio::test]
-async fn what_is_no_protocol_is_closed() {
+async fn unknown_protocol_is_closed() {
     let running = greeter(|_| {}).await;
     for garbage in [
         &b"\0\0\0\0"[..],
@@ -204,7 +204,7 @@ async fn what_is_no_protocol_is_closed() {
 }
 
 #[tokio::test]
-async fn an_idle_connection_is_closed_without_a_word() {
+async fn idle_connection_is_closed_without_a_response() {
     let running = greeter(|limits| {
         limits.idle_timeout = Duration::from_millis(100);
         limits.keepalive_interval = Duration::from_millis(100);
@@ -228,7 +228,7 @@ impl Drop for Dropped {
 }
 
 #[tokio::test]
-async fn a_handler_ends_when_its_client_has_gone() {
+async fn handler_is_cancelled_when_its_client_disconnects() {
     let begun = Arc::new(Notify::new());
     let ended = Arc::new(Notify::new());
     let (begin, end) = (begun.clone(), ended.clone());
@@ -258,7 +258,7 @@ async fn a_handler_ends_when_its_client_has_gone() {
 }
 
 #[tokio::test]
-async fn leaving_loses_no_request() {
+async fn stopping_server_loses_no_request() {
     let running = greeter(|_| {}).await;
     let mut busy = connect(&running).await;
     send(
@@ -280,7 +280,7 @@ async fn leaving_loses_no_request() {
 }
 
 #[tokio::test]
-async fn a_body_over_the_limit_is_413_however_it_comes() {
+async fn body_over_the_limit_is_413_in_every_framing() {
     let running = greeter(|limits| limits.max_message_size = 100_000).await;
     let large = format!("{{\"name\":\"{}\"}}", "x".repeat(100_000));
     let by_length = post("/Greeter.Hello", &large);
@@ -304,7 +304,7 @@ async fn a_body_over_the_limit_is_413_however_it_comes() {
         tokio::join!(write, read);
         let answer = String::from_utf8(answer).unwrap();
         assert_eq!(status(&answer), 413, "{answer}");
-        assert!(answer.contains("limit `message`"), "{answer}");
+        assert!(answer.contains("limit `max_message_size`"), "{answer}");
     }
     let mut socket = connect(&running).await;
     let fits = format!("{{\"name\":\"{}\"}}", "x".repeat(90_000));

@@ -37,7 +37,7 @@ fn call(origin: &str) -> String {
 const ALLOWED: &str = "access-control-allow-origin";
 
 #[tokio::test]
-async fn pages_of_the_origins_that_are_named_may_call() {
+async fn pages_of_allowed_origins_may_call() {
     let running = greeter(Some("https://a.example,https://b.example:8443")).await;
     let mut socket = connect(&running).await;
     for origin in ["https://a.example", "https://b.example:8443"] {
@@ -75,7 +75,7 @@ async fn pages_of_the_origins_that_are_named_may_call() {
 }
 
 #[tokio::test]
-async fn pages_of_every_origin_may_call_where_that_is_said_and_of_none_by_default() {
+async fn any_origin_may_call_only_if_every_origin_is_allowed() {
     for (origins, expected) in [(Some("*"), Some("*")), (None, None)] {
         let running = greeter(origins).await;
         let mut socket = connect(&running).await;

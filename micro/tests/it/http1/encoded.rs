@@ -100,7 +100,7 @@ async fn zstd_body_is_decoded_before_its_handler() {
 }
 
 #[tokio::test]
-async fn unknown_content_encoding_is_415_with_those_known() {
+async fn unknown_content_encoding_is_415_with_the_supported_ones() {
     let running = echo().await;
     let twice = gzip(&gzip(b"\"hello\""));
     for encoding in ["br", "deflate", "gzip, gzip", "gzip, br", "snappy"] {
@@ -116,7 +116,7 @@ async fn unknown_content_encoding_is_415_with_those_known() {
 }
 
 #[tokio::test]
-async fn body_that_unpacks_over_the_limit_is_413() {
+async fn body_over_the_limit_once_decoded_is_413() {
     let running = echo().await;
     let octets = "application/octet-stream";
     for (body, expected) in [

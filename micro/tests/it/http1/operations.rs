@@ -181,7 +181,7 @@ async fn each_operational_endpoint_is_switched_off_by_a_setting() {
 }
 
 #[tokio::test]
-async fn address_of_their_own_alone_serves_operational_endpoints() {
+async fn operational_endpoints_answer_only_on_their_own_address() {
     let settings = Settings::new().args(["--ops-address=127.0.0.1:0"]).unwrap();
     let slow = Slow::default();
     let running = slow.service().settings(settings).serve().await.unwrap();
@@ -226,7 +226,7 @@ async fn address_of_their_own_alone_serves_operational_endpoints() {
 }
 
 #[tokio::test]
-async fn ops_address_tells_that_the_service_leaves() {
+async fn ops_address_reports_a_stopping_service() {
     let slow = Slow::default();
     let service = slow.service().ops(|ops| {
         ops.address = Some("127.0.0.1:0".into());

@@ -3,7 +3,7 @@
 use super::{connect, field, greeter, post, read_all, read_one, send, status};
 
 #[tokio::test]
-async fn endpoints_are_called_by_either_path() {
+async fn endpoint_has_two_paths() {
     let running = greeter(|_| {}).await;
     let mut socket = connect(&running).await;
     for path in [
@@ -35,7 +35,7 @@ async fn headers_are_metadata() {
 }
 
 #[tokio::test]
-async fn errors_have_a_status_and_say_what_to_do() {
+async fn errors_have_a_status_and_advice() {
     let running = greeter(|_| {}).await;
     let mut socket = connect(&running).await;
     for (request, expected, text) in [
@@ -87,7 +87,7 @@ async fn errors_have_a_status_and_say_what_to_do() {
 }
 
 #[tokio::test]
-async fn content_types_that_no_one_knows_are_415() {
+async fn unknown_content_type_is_415() {
     let running = greeter(|_| {}).await;
     let mut socket = connect(&running).await;
     for (said, expected) in [
@@ -130,7 +130,7 @@ async fn a_timeout_in_nanoseconds_is_kept() {
 }
 
 #[tokio::test]
-async fn a_stream_of_answers_comes_a_line_each() {
+async fn response_stream_has_one_line_per_message() {
     let running = greeter(|_| {}).await;
     let mut socket = connect(&running).await;
     let body = "{\"name\":\"a,b\"}";
@@ -156,7 +156,7 @@ async fn a_stream_of_answers_comes_a_line_each() {
 }
 
 #[tokio::test]
-async fn options_names_what_is_allowed() {
+async fn options_lists_the_allowed_methods() {
     let running = greeter(|_| {}).await;
     let mut socket = connect(&running).await;
     for target in ["*", "/Greeter.Hello"] {

@@ -543,7 +543,7 @@ async fn an_unclear_length_is_refused() {
 }
 
 #[tokio::test]
-async fn codings_but_chunked_are_refused() {
+async fn transfer_codings_other_than_chunked_are_refused() {
     check(codings(), 30).await;
 }
 

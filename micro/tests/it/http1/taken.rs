@@ -3,7 +3,7 @@
 use super::{connect, greeter, post, read_one, send, status};
 
 #[tokio::test]
-async fn what_is_unusual_but_right_is_answered_and_the_connection_kept() {
+async fn unusual_valid_request_is_answered_on_a_kept_connection() {
     let running = greeter(|_| {}).await;
     let chunked = |body: &str| {
         format!(
@@ -75,7 +75,7 @@ async fn what_is_unusual_but_right_is_answered_and_the_connection_kept() {
 }
 
 #[tokio::test]
-async fn a_request_is_the_same_in_any_portions() {
+async fn request_parses_the_same_in_any_chunks() {
     let running = greeter(|_| {}).await;
     let request = "POST /Greeter.Hello HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\
         Transfer-Encoding: chunked\r\n\r\n\

@@ -104,12 +104,12 @@ fn cases() -> Vec<Case> {
 }
 
 #[tokio::test]
-async fn blocks_that_cannot_be_read_end_the_connection() {
+async fn invalid_header_block_closes_the_connection() {
     check(cases(), 28).await;
 }
 
 #[tokio::test]
-async fn heads_that_are_too_large_are_answered_so() {
+async fn too_large_head_is_answered_with_431() {
     let long = [b'x'; 120];
     let mut fields = HEAD.to_vec();
     fields.resize(HEAD.len() + 300, (b"a", &long));

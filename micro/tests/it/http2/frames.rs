@@ -197,17 +197,17 @@ async fn frames_of_a_wrong_size_are_refused() {
 }
 
 #[tokio::test]
-async fn frames_that_end_before_their_parts_are_refused() {
+async fn frames_shorter_than_their_fields_are_refused() {
     check(padding(), 7).await;
 }
 
 #[tokio::test]
-async fn settings_that_cannot_be_are_refused() {
+async fn invalid_settings_are_refused() {
     check(settings(), 9).await;
 }
 
 #[tokio::test]
-async fn windows_that_open_by_nothing_or_too_far_are_refused() {
+async fn window_update_of_zero_or_over_the_maximum_is_refused() {
     check(windows(), 8).await;
 }
 

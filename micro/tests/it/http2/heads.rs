@@ -308,22 +308,22 @@ fn lengths() -> Vec<Case> {
 }
 
 #[tokio::test]
-async fn names_that_cannot_be_are_refused() {
+async fn invalid_field_names_are_refused() {
     check(names(), 80).await;
 }
 
 #[tokio::test]
-async fn values_that_cannot_be_are_refused() {
+async fn invalid_field_values_are_refused() {
     check(values(), 45).await;
 }
 
 #[tokio::test]
-async fn fields_of_a_connection_are_refused() {
+async fn connection_specific_fields_are_refused() {
     check(of_the_connection(), 18).await;
 }
 
 #[tokio::test]
-async fn pseudo_headers_that_are_missing_twice_or_out_of_place_are_refused() {
+async fn missing_repeated_or_misplaced_pseudo_headers_are_refused() {
     check(pseudo(), 25).await;
 }
 
@@ -338,6 +338,6 @@ async fn wrong_methods_are_refused() {
 }
 
 #[tokio::test]
-async fn lengths_that_are_not_those_of_the_content_are_refused() {
+async fn content_length_that_differs_from_the_body_is_refused() {
     check(lengths(), 18).await;
 }

@@ -138,7 +138,7 @@ fn dependent() -> Vec<Case> {
 }
 
 #[tokio::test]
-async fn frames_of_streams_that_were_not_begun_are_refused() {
+async fn frames_of_idle_streams_are_refused() {
     check(idle(), 10).await;
 }
 
@@ -148,7 +148,7 @@ async fn frames_of_streams_that_are_closed_are_refused() {
 }
 
 #[tokio::test]
-async fn a_block_is_not_interrupted_nor_continued_late() {
+async fn interrupted_or_late_header_block_is_refused() {
     check(continued(), 14).await;
 }
 

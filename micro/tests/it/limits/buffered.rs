@@ -113,7 +113,7 @@ async fn bodies_over_the_limit_of_a_server_are_rejected() {
 }
 
 #[tokio::test]
-async fn body_without_room_is_dropped_and_its_connection_stays() {
+async fn body_over_the_budget_is_dropped_and_its_connection_kept() {
     let under = Under::start(|limits| limits.max_buffered_bytes = 100_000).await;
     let mut raw = Raw::greeted(under.address()).await;
     raw.send(&request(1, "Limits.Echo", &[7; 3 << 20])).await;
@@ -125,7 +125,7 @@ async fn body_without_room_is_dropped_and_its_connection_stays() {
 }
 
 #[tokio::test]
-async fn stream_waits_for_room_and_then_goes_on() {
+async fn stream_waits_for_bytes_and_continues() {
     let under = Under::start(|limits| limits.max_server_buffered_bytes = 200_000).await;
     let client = under.client(|_| {});
     let slow = client.method::<Streaming<Bytes>, Bytes>("limits", "Limits.Slow");
@@ -209,7 +209,7 @@ async fn bodies_over_the_limit_are_rejected_over_mucp() {
 }
 
 #[tokio::test]
-async fn mucp_answers_that_nobody_reads_stop_the_work() {
+async fn unread_mucp_answers_pause_handlers() {
     for endpoint in ["Limits.Big", "Limits.Later"] {
         let under = Under::start(|limits| limits.max_queued_bytes = 1 << 20).await;
         let mut socket = TcpStream::connect(under.address()).await.unwrap();
@@ -228,7 +228,7 @@ async fn mucp_answers_that_nobody_reads_stop_the_work() {
 }
 
 #[tokio::test]
-async fn answers_that_nobody_reads_are_in_the_metrics() {
+async fn unread_answers_are_counted_in_the_metrics() {
     let under = Under::start(|limits| limits.max_queued_bytes = 1 << 20).await;
     let mut raw = Raw::greeted(under.address()).await;
     for id in 0..400 {

@@ -43,7 +43,7 @@ async fn ask(client: &Client, address: &str) -> micro::Result<Bytes> {
 }
 
 #[tokio::test]
-async fn a_server_that_falls_silent_is_found_out_and_its_calls_end_as_unknown() {
+async fn calls_to_a_silent_server_end_with_outcome_unknown() {
     let (listener, address) = listen().await;
     let under = Under::start(|_| {}).await;
     let client = under.client(|limits| {
@@ -64,7 +64,7 @@ async fn a_server_that_falls_silent_is_found_out_and_its_calls_end_as_unknown() 
 }
 
 #[tokio::test]
-async fn client_owes_one_pong_while_its_server_reads_nothing() {
+async fn client_queues_one_pong_while_its_server_reads_nothing() {
     const PINGS: u64 = 1_000_000;
     let (listener, address) = listen().await;
     let under = Under::start(|_| {}).await;
@@ -118,7 +118,7 @@ async fn server_reads_no_pings_while_its_pongs_are_not_read() {
 }
 
 #[tokio::test]
-async fn a_client_that_falls_silent_is_asked_and_then_closed() {
+async fn silent_client_is_pinged_and_then_closed() {
     let under = Under::start(|limits| {
         limits.keepalive_interval = SHORT;
         limits.keepalive_timeout = SHORT;
@@ -144,7 +144,7 @@ async fn a_connection_without_calls_is_closed_by_the_client() {
 }
 
 #[tokio::test]
-async fn the_longest_idle_connection_gives_way_to_a_new_one() {
+async fn longest_idle_connection_is_closed_for_a_new_one() {
     let under = Under::start(|_| {}).await;
     let client = under.client(|limits| limits.max_connections = 2);
     let mut servers = Vec::new();
@@ -170,7 +170,7 @@ async fn without_an_idle_connection_the_error_names_the_limit() {
     let error = ask(&client, under.address()).await.unwrap_err();
     assert_eq!(error.outcome(), Outcome::NotSent, "{error}");
     assert!(
-        error.to_string().contains("limit `connections` of 1"),
+        error.to_string().contains("limit `max_connections` of 1"),
         "{error}"
     );
     let fine = [0, 0, 4, 0, 0, 0, 0, 0];
@@ -180,7 +180,7 @@ async fn without_an_idle_connection_the_error_names_the_limit() {
 }
 
 #[tokio::test]
-async fn a_server_accepts_no_more_connections_than_its_limit_until_one_ends() {
+async fn connections_over_the_limit_are_refused_until_one_closes() {
     let under = Under::start(|limits| limits.max_accepted_connections = 2).await;
     let first = Raw::greeted(under.address()).await;
     let mut second = Raw::greeted(under.address()).await;

@@ -84,9 +84,9 @@ fn resident_kib() -> usize {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn thousands_of_idle_connections_do_not_get_in_the_way() {
+async fn calls_succeed_beside_thousands_of_idle_connections() {
     if !is_alone() {
-        return passes_alone("thousands_of_idle_connections_do_not_get_in_the_way", 6000);
+        return passes_alone("calls_succeed_beside_thousands_of_idle_connections", 6000);
     }
     let under = Under::start(|_| {}).await;
     let before = resident_kib();
@@ -114,10 +114,10 @@ async fn answers_at_once(under: &Under) {
 
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flood_of_garbage_halves_and_silence_passes_without_a_trace() {
+async fn garbage_partial_frames_and_silent_peers_leave_no_connection() {
     if !is_alone() {
         return passes_alone(
-            "a_flood_of_garbage_halves_and_silence_passes_without_a_trace",
+            "garbage_partial_frames_and_silent_peers_leave_no_connection",
             8000,
         );
     }

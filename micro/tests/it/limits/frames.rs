@@ -8,7 +8,7 @@ use crate::raw::{Raw, field, frame, head, preface, request};
 const SHORT: Duration = Duration::from_millis(200);
 
 #[tokio::test]
-async fn a_declared_length_of_four_gigabytes_ends_the_connection_with_the_reason() {
+async fn frame_of_4_gib_closes_the_connection_with_the_reason() {
     let under = Under::start(|_| {}).await;
     let mut raw = Raw::greeted(under.address()).await;
     let mut bytes = frame(1, 0, 1, &[], b"");
@@ -36,7 +36,7 @@ async fn garbage_ends_the_connection_at_once() {
 }
 
 #[tokio::test]
-async fn half_a_frame_and_then_silence_ends_when_its_time_is_over() {
+async fn partial_frame_closes_the_connection_after_its_timeout() {
     let under = Under::start(|limits| limits.frame_timeout = SHORT).await;
     let whole = request(1, "Limits.Echo", &[7; 20_000]);
     for cut in [1, 15, 16, 40, 9_000] {
@@ -54,7 +54,7 @@ async fn half_a_frame_and_then_silence_ends_when_its_time_is_over() {
 }
 
 #[tokio::test]
-async fn silence_before_the_preface_ends_when_its_time_is_over() {
+async fn connection_without_a_preface_closes_after_the_timeout() {
     let under = Under::start(|limits| limits.handshake_timeout = SHORT).await;
     let mut silent = Raw::connect(under.address()).await;
     silent.ends().await;
@@ -65,7 +65,7 @@ async fn silence_before_the_preface_ends_when_its_time_is_over() {
 }
 
 #[tokio::test]
-async fn versions_that_do_not_meet_end_the_connection_after_both_have_been_said() {
+async fn incompatible_versions_close_after_both_prefaces_are_sent() {
     let under = Under::start(|_| {}).await;
     let mut raw = Raw::connect(under.address()).await;
     let mut later = preface(1);
@@ -76,13 +76,16 @@ async fn versions_that_do_not_meet_end_the_connection_after_both_have_been_said(
 }
 
 #[tokio::test]
-async fn a_name_over_the_limit_of_names_ends_the_connection_with_the_reason() {
+async fn name_over_the_limit_closes_the_connection_with_the_reason() {
     let under = Under::start(|limits| limits.max_endpoint_names = 2).await;
     for (number, name) in [(3u16, "Limits.Echo".to_owned()), (1, "x".repeat(2000))] {
         let mut raw = Raw::greeted(under.address()).await;
         let head = head(&name, &field(3, &number.to_le_bytes()));
         raw.send(&frame(1, 0, 1, &head, b"x")).await;
         let why = raw.farewell().await;
-        assert!(why.contains("over the limit `names` of 2"), "{why}");
+        assert!(
+            why.contains("over the limit `max_endpoint_names` of 2"),
+            "{why}"
+        );
     }
 }

@@ -8,7 +8,7 @@ use super::{Under, method};
 use crate::raw::{DATA, RESPONSE, Raw, STREAM, frame, head, preface, request};
 
 #[tokio::test]
-async fn a_stream_that_overdraws_its_credit_ends_the_connection_with_the_reason() {
+async fn stream_over_its_credit_closes_the_connection_with_the_reason() {
     let under = Under::start(|limits| limits.stream_window = 1000).await;
     let mut raw = Raw::greeted(under.address()).await;
     raw.send(&frame(1, STREAM, 1, &head("Limits.Slow", &[]), b""))
@@ -22,7 +22,7 @@ async fn a_stream_that_overdraws_its_credit_ends_the_connection_with_the_reason(
 }
 
 #[tokio::test]
-async fn messages_larger_than_the_window_and_smaller_ones_all_arrive() {
+async fn messages_above_and_below_the_window_size_arrive() {
     let under = Under::start(|limits| limits.stream_window = 10_000).await;
     let client = under.client(|_| {});
     let slow = client.method::<Streaming<Bytes>, Bytes>("limits", "Limits.Slow");
@@ -43,7 +43,7 @@ async fn messages_larger_than_the_window_and_smaller_ones_all_arrive() {
 }
 
 #[tokio::test]
-async fn answers_that_nobody_reads_stop_the_work_and_are_all_there_later() {
+async fn unread_answers_pause_handlers_and_are_all_delivered() {
     let under = Under::start(|limits| limits.max_queued_bytes = 1 << 20).await;
     let mut raw = Raw::greeted(under.address()).await;
     let requests: Vec<u8> = (0..2000)
@@ -60,7 +60,7 @@ async fn answers_that_nobody_reads_stop_the_work_and_are_all_there_later() {
 }
 
 #[tokio::test]
-async fn pended_answers_that_nobody_reads_stop_the_work() {
+async fn unread_answers_pause_pending_handlers() {
     let under = Under::start(|limits| limits.max_queued_bytes = 1 << 20).await;
     let mut raw = Raw::greeted(under.address()).await;
     let requests: Vec<u8> = (0..2000)
@@ -76,7 +76,7 @@ async fn pended_answers_that_nobody_reads_stop_the_work() {
 }
 
 #[tokio::test]
-async fn boundless_credit_does_not_make_a_server_queue_without_bound() {
+async fn unlimited_credit_leaves_the_server_queue_bounded() {
     let under = Under::start(|limits| limits.max_queued_bytes = 1 << 20).await;
     let mut raw = Raw::connect(under.address()).await;
     raw.send(&preface(u32::MAX)).await;
@@ -87,7 +87,7 @@ async fn boundless_credit_does_not_make_a_server_queue_without_bound() {
 }
 
 #[tokio::test]
-async fn an_answer_stream_dropped_early_is_cancelled_and_forgotten() {
+async fn response_stream_dropped_early_is_cancelled() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let under = Under::start(|_| {}).await;

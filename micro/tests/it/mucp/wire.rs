@@ -104,7 +104,7 @@ async fn pipelined_calls_are_answered_in_their_order() {
 }
 
 #[tokio::test]
-async fn a_request_is_the_same_in_any_portions() {
+async fn request_parses_the_same_in_any_chunks() {
     let pair = Pair::new().await;
     let request = call("Text.Echo", "", "{\"text\":\"x\"}");
     for portion in [1, 3, 50] {
@@ -151,7 +151,7 @@ async fn what_cannot_be_read_is_told_and_the_connection_closed() {
     );
     let (head, body) = asked(&pair, large).await.unwrap();
     assert!(head.starts_with("HTTP/1.1 500 "), "{head}");
-    assert!(body.contains("limit `message` of 100"), "{body}");
+    assert!(body.contains("limit `max_message_size` of 100"), "{body}");
     pair.running.stop().await;
 }
 

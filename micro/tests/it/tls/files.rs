@@ -21,7 +21,7 @@ async fn fresh(internet: &Internet, registry: &Memory, tls: Tls) -> Result<()> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn new_certificates_are_used_without_a_restart_and_broken_ones_are_not() {
+async fn new_certificates_load_without_a_restart_unless_invalid() {
     let warnings = Warnings::default();
     let _guard = tracing::subscriber::set_default(warnings.clone());
     let internet = Internet::new(Random::new(1), &Clock::new(), false);
@@ -101,7 +101,7 @@ async fn settings_give_files_and_switches() {
 }
 
 #[tokio::test]
-async fn a_switch_takes_no_value_behind_it() {
+async fn switch_accepts_no_separate_value() {
     let settings = Settings::new()
         .args(["--tls-insecure", "rest", "--tls_always=no"])
         .unwrap();
@@ -114,7 +114,7 @@ async fn a_switch_takes_no_value_behind_it() {
 }
 
 #[tokio::test]
-async fn wrong_files_fail_the_start_and_are_named() {
+async fn invalid_file_fails_the_start_and_is_named() {
     let house = House::new();
     let (certificate, key) = house.certificate();
     let flag = |name: &str, path: &std::path::Path| format!("--tls-{name}={}", path.display());

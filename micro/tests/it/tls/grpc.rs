@@ -6,7 +6,7 @@ use micro::{Context, Plugins, Socket, registry::Memory};
 use super::{certificates::House, greeter};
 
 #[tokio::test]
-async fn grpc_is_spoken_where_only_tls_is() {
+async fn grpc_works_on_a_tls_only_port() {
     let house = House::new();
     let running = greeter(&Memory::new(), house.server().require()).await;
     let socket = Socket::new().speaking("grpc").unwrap();

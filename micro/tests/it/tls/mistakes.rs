@@ -61,7 +61,7 @@ async fn authority_as_a_certificate_is_refused_with_advice() {
 }
 
 #[tokio::test]
-async fn certificate_out_of_its_time_is_refused_with_advice() {
+async fn certificate_outside_its_validity_is_refused_with_advice() {
     let (warned, why) = told(|params| params.not_after = date_time_ymd(2020, 1, 1)).await;
     for text in [&warned[0], &why] {
         assert!(

@@ -74,7 +74,7 @@ async fn not_sent(client: &Client, address: Option<&str>) -> String {
 }
 
 #[tokio::test]
-async fn a_node_that_requires_tls_is_found_and_spoken_to_by_it() {
+async fn node_that_requires_tls_is_discovered_and_called_over_tls() {
     let (house, registry) = (House::new(), Memory::new());
     let running = greeter(&registry, house.server().require()).await;
     assert_eq!(running.node().metadata["tls"], "true");
@@ -109,7 +109,7 @@ async fn unix_sockets_are_verified_as_localhost() {
 }
 
 #[tokio::test]
-async fn one_line_gives_a_service_tls_for_listening_and_for_calling() {
+async fn one_tls_setting_covers_listening_and_calling() {
     let house = House::new();
     let service = Service::new("echo")
         .plugins(Plugins::new().registry(Memory::new()))

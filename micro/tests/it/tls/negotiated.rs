@@ -60,7 +60,7 @@ fn is_http1(answer: &[u8]) -> bool {
 }
 
 #[tokio::test]
-async fn negotiated_protocol_is_the_one_spoken() {
+async fn negotiated_protocol_is_used() {
     let house = House::new();
     let running = greeter(&Memory::new(), house.server()).await;
     let (address, ca) = (&running.node().address, &house.ca);
@@ -89,7 +89,7 @@ async fn negotiated_protocol_is_the_one_spoken() {
 }
 
 #[tokio::test]
-async fn first_bytes_tell_the_protocol_where_none_is_negotiated() {
+async fn first_bytes_select_the_protocol_without_alpn() {
     let house = House::new();
     let running = greeter(&Memory::new(), house.server()).await;
     let (address, ca) = (&running.node().address, &house.ca);

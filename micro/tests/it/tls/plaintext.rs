@@ -119,7 +119,7 @@ async fn optional_client_certificates_leave_plaintext_to_require() {
 }
 
 #[tokio::test]
-async fn client_ca_contradicts_a_no_to_require() {
+async fn client_ca_conflicts_with_tls_not_required() {
     let house = House::new();
     let refused = with_flags(&flags(&house, &["--tls-require=no"])).await;
     let why = refused.err().expect("it must not start").to_string();

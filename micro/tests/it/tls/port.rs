@@ -44,7 +44,7 @@ async fn plaintext_and_tls_share_the_port() {
 }
 
 #[tokio::test]
-async fn where_tls_is_required_plaintext_is_closed_without_a_word() {
+async fn plaintext_is_closed_silently_if_tls_is_required() {
     let (house, registry) = (House::new(), Memory::new());
     let running = greeter(&registry, house.server().require()).await;
     let mut raw = Raw::connect(&running.node().address).await;
@@ -57,7 +57,7 @@ async fn where_tls_is_required_plaintext_is_closed_without_a_word() {
 }
 
 #[tokio::test]
-async fn a_server_without_tls_is_found_out_by_a_client_that_insists_on_it() {
+async fn client_that_requires_tls_refuses_a_plaintext_server() {
     let registry = Memory::new();
     let running = greeter(&registry, Tls::new()).await;
     let why = refusal(&running.node().address, Tls::new().insecure().always()).await;
@@ -83,7 +83,7 @@ async fn a_handshake_that_stalls_is_closed_after_its_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_begins_like_tls_and_is_not_is_closed_at_once() {
+async fn invalid_tls_record_closes_the_connection_at_once() {
     let (house, internet) = (House::of("a"), internet());
     let _running = greeter_at(&Memory::new(), internet.host("a"), house.server()).await;
     let mut io = internet.host("b").connect("a:80").await.unwrap();
@@ -97,7 +97,7 @@ async fn what_begins_like_tls_and_is_not_is_closed_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn large_messages_pass_a_network_that_takes_little_at_a_time() {
+async fn large_message_passes_a_network_of_small_writes() {
     let (house, internet, registry) = (House::of("a"), internet(), Memory::new());
     let _running = greeter_at(&registry, internet.host("a"), house.server().require()).await;
     let socket = Socket::new()
@@ -113,7 +113,7 @@ async fn large_messages_pass_a_network_that_takes_little_at_a_time() {
 }
 
 #[tokio::test]
-async fn a_call_under_way_ends_well_when_its_node_leaves() {
+async fn call_in_progress_succeeds_when_its_node_leaves() {
     let (house, registry) = (House::new(), Memory::new());
     let (begun, may_end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let tell = (begun.clone(), may_end.clone());

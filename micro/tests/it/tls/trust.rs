@@ -28,7 +28,7 @@ async fn a_server_of_an_unknown_authority_is_refused_by_default() {
 }
 
 #[tokio::test]
-async fn a_server_of_another_name_is_refused_unless_the_name_is_given() {
+async fn server_of_another_name_is_refused_unless_the_name_is_set() {
     let house = House::of("greeter.example");
     let why = refusal(house.server(), house.client()).await;
     assert!(why.contains("not for `127.0.0.1`"), "{why}");
@@ -40,7 +40,7 @@ async fn a_server_of_another_name_is_refused_unless_the_name_is_given() {
 }
 
 #[tokio::test]
-async fn an_insecure_client_takes_any_certificate() {
+async fn insecure_client_accepts_any_certificate() {
     let (house, registry) = (House::of("elsewhere"), Memory::new());
     let _running = greeter(&registry, house.server().require()).await;
     let insecure = client(&registry, Tls::new().insecure());
@@ -48,7 +48,7 @@ async fn an_insecure_client_takes_any_certificate() {
 }
 
 #[tokio::test]
-async fn a_client_is_taken_with_a_certificate_of_the_right_authority_only() {
+async fn client_certificate_of_another_authority_is_refused() {
     let house = House::new();
     let server = house.server().clients(&house.ca);
     let why = refusal(server.clone(), house.client()).await;
@@ -64,7 +64,7 @@ async fn a_client_is_taken_with_a_certificate_of_the_right_authority_only() {
 }
 
 #[tokio::test]
-async fn an_optional_certificate_is_verified_if_it_is_shown() {
+async fn optional_client_certificate_is_verified_if_presented() {
     let (house, registry) = (House::new(), Memory::new());
     let server = house.server().clients(&house.ca).clients_optional();
     let _running = greeter(&registry, server.clone().require()).await;
@@ -75,7 +75,7 @@ async fn an_optional_certificate_is_verified_if_it_is_shown() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_is_refused_is_told_within_a_second() {
+async fn refused_certificate_fails_the_call_within_a_second() {
     let (house, other, elsewhere) = (House::new(), House::new(), House::of("elsewhere"));
     let strict = house.server().clients(&house.ca);
     let ways = [

@@ -15,7 +15,7 @@ fn reader(first: &[u8]) -> Reader {
 }
 
 /// Every message of some bytes, as text: method, target, body.
-async fn requests(mut io: &[u8]) -> Result<Vec<(String, String)>, Broken> {
+async fn requests(mut io: &[u8]) -> Result<Vec<(String, String)>, MessageError> {
     let mut reader = reader(b"");
     let mut all = Vec::new();
     while let Some((head, _)) = reader.request(&mut io).await? {
@@ -30,7 +30,7 @@ async fn requests(mut io: &[u8]) -> Result<Vec<(String, String)>, Broken> {
 }
 
 #[tokio::test]
-async fn several_messages_of_one_read_are_told_apart() {
+async fn several_messages_of_one_read_are_separated() {
     let bytes = b"\r\nGET /a HTTP/1.1\r\nHost: a\r\n\r\n\
         POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc\
         POST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n\
@@ -75,7 +75,7 @@ async fn messages_are_the_same_however_they_are_delivered() {
 
 async fn refusal(bytes: &[u8]) -> Option<StatusCode> {
     match requests(bytes).await {
-        Err(Broken::Refused(status, _)) => Some(status),
+        Err(MessageError::Refused(status, _)) => Some(status),
         _ => None,
     }
 }
@@ -112,29 +112,29 @@ async fn limits_are_named_by_their_status() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_once_begun_must_come_in_time() {
+async fn partial_message_must_complete_within_the_timeout() {
     let (mut ours, mut theirs) = tokio::io::duplex(100);
     let mut reader = reader(b"");
     tokio::io::AsyncWriteExt::write_all(&mut theirs, b"GET / HT")
         .await
         .unwrap();
     let error = reader.request(&mut ours).await.unwrap_err();
-    assert!(matches!(error, Broken::Refused(status, _) if status == 408));
+    assert!(matches!(error, MessageError::Refused(status, _) if status == 408));
 }
 
 #[tokio::test]
-async fn responses_are_read_past_interim_ones_and_until_the_end() {
+async fn final_response_is_read_whole_after_interim_ones() {
     let mut bytes: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\na: b\r\n\r\n\
         HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nab\
         HTTP/1.1 204\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nHTTP/1.0 200 Fine\r\n\r\nrest";
     let mut reader = reader(b"");
-    for (asked, expected) in [
+    for (info, expected) in [
         (Method::POST, "ab"),
         (Method::POST, ""),
         (Method::HEAD, ""),
         (Method::GET, "rest"),
     ] {
-        let head = reader.response(&mut bytes, &asked).await.unwrap().unwrap();
+        let head = reader.response(&mut bytes, &info).await.unwrap().unwrap();
         assert!(head.0.status.is_success());
         let (body, _) = reader.whole(&mut bytes, 100).await.unwrap();
         assert_eq!(body, expected);
@@ -146,7 +146,7 @@ async fn responses_are_read_past_interim_ones_and_until_the_end() {
 }
 
 #[tokio::test]
-async fn what_is_written_is_read_again() {
+async fn written_messages_parse_back() {
     let mut headers = HeaderMap::new();
     headers.insert("content-type", "text/plain".parse().unwrap());
     headers.insert("content-length", "999".parse().unwrap());

@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use crate::{
-    http::h1::Node,
+    http::h1::NodeConnections,
     net::{
         Limits,
         io::{Acceptor, Io, Network},
@@ -34,9 +34,9 @@ impl Network for Pipes {
     }
 }
 
-fn node(most: usize, limits: Limits) -> (Arc<Node>, Receiver<DuplexStream>) {
+fn node(most: usize, limits: Limits) -> (Arc<NodeConnections>, Receiver<DuplexStream>) {
     let (pipes, servers) = channel(8);
-    let node = Node::new(
+    let node = NodeConnections::new(
         "a:1",
         Arc::new(Pipes(pipes)),
         Arc::new(limits),
@@ -46,7 +46,7 @@ fn node(most: usize, limits: Limits) -> (Arc<Node>, Receiver<DuplexStream>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn idle_connections_close_when_their_time_is_over() {
+async fn idle_connections_close_after_the_timeout() {
     let limits = Limits::default();
     let idle = limits.idle_timeout;
     let (node, mut servers) = node(2, limits);
@@ -68,7 +68,7 @@ async fn idle_connections_close_when_their_time_is_over() {
 }
 
 #[tokio::test]
-async fn the_connection_used_last_is_taken_if_it_is_open() {
+async fn most_recently_used_open_connection_is_reused() {
     let (node, mut servers) = node(2, Limits::default());
     let (first, second) = (node.line().await.unwrap(), node.line().await.unwrap());
     assert!(!first.reused);
@@ -82,17 +82,23 @@ async fn the_connection_used_last_is_taken_if_it_is_open() {
 }
 
 #[tokio::test]
-async fn an_idle_connection_gives_way_at_the_limit() {
+async fn idle_connection_is_closed_at_the_limit() {
     let (node, mut servers) = node(1, Limits::default());
     let (other, _others) = {
         let (pipes, others) = channel(8);
         let pool = node.pool.clone();
         let network = Arc::new(Pipes(pipes));
-        (Node::new("b:1", network, node.limits.clone(), pool), others)
+        (
+            NodeConnections::new("b:1", network, node.limits.clone(), pool),
+            others,
+        )
     };
     let line = node.line().await.unwrap();
     let error = other.line().await.err().expect("none is idle");
-    assert!(error.message().contains("limit `connections`"), "{error}");
+    assert!(
+        error.message().contains("limit `max_connections`"),
+        "{error}"
+    );
     node.keep(line);
     other.line().await.unwrap();
     let mut server = servers.recv().await.unwrap();
@@ -100,7 +106,7 @@ async fn an_idle_connection_gives_way_at_the_limit() {
 }
 
 #[tokio::test]
-async fn a_closed_node_opens_and_keeps_nothing() {
+async fn closed_pool_opens_and_keeps_no_connection() {
     let (node, mut servers) = node(2, Limits::default());
     let line = node.line().await.unwrap();
     node.close();

@@ -9,7 +9,7 @@ use crate::{
     call::Answer,
     error::{Error, Outcome},
     message::Request,
-    net::sent::Sent,
+    net::sent::SentFlag,
     protocols::client::{HttpChannel, HttpPeer, NodeInfo, PeerOptions},
     transport::adapter::SendOne,
 };
@@ -35,7 +35,7 @@ pub(crate) fn connect(options: PeerOptions<'_>) -> HttpPeer<Sender> {
 }
 
 impl SendOne for Sender {
-    fn send(&self, request: Request, attempts: u8, sent: Sent) -> Answer {
+    fn send(&self, request: Request, attempts: u8, sent: SentFlag) -> Answer {
         let (channel, info) = (self.channel.clone(), self.info.clone());
         let is_read_only = self.read_only.iter().any(|name| name == request.endpoint());
         Box::pin(async move {

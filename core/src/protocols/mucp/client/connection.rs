@@ -7,12 +7,12 @@ use http::{HeaderMap, Method, response::Parts};
 
 use crate::{
     error::Error,
-    http::h1::{BodyFraming, Broken, Line, Wire, is_kept, write_request},
+    http::h1::{BodyFraming, MessageError, MessageIo, PooledConnection, is_kept, write_request},
 };
 
 /// A connection to a node.
 pub(crate) struct Connection {
-    pub(super) line: Line,
+    pub(super) line: PooledConnection,
     /// Whether the last message ended with it.
     spent: bool,
 }
@@ -26,8 +26,8 @@ pub(crate) struct Message<'a> {
     pub(crate) body: Bytes,
 }
 
-impl From<Line> for Connection {
-    fn from(line: Line) -> Self {
+impl From<PooledConnection> for Connection {
+    fn from(line: PooledConnection) -> Self {
         Connection { line, spent: false }
     }
 }
@@ -50,8 +50,11 @@ impl Connection {
 
     /// Writes what is queued and reads the next message, which is the reply to it; `None` where the node
     /// closed the connection instead.
-    pub(super) async fn reply(&mut self, most: usize) -> Result<Option<(Parts, Bytes)>, Broken> {
-        let Wire {
+    pub(super) async fn reply(
+        &mut self,
+        most: usize,
+    ) -> Result<Option<(Parts, Bytes)>, MessageError> {
+        let MessageIo {
             io, reader, outbox, ..
         } = &mut self.line.wire;
         // A reply may come before all is sent, as one that refuses a large body does.
@@ -92,6 +95,6 @@ impl Connection {
 }
 
 /// What went wrong with a connection to a node.
-pub(super) fn lost(address: &str, broken: Broken) -> Error {
+pub(super) fn lost(address: &str, broken: MessageError) -> Error {
     Error::from(broken).context(format_args!("node at `{address}`"))
 }

@@ -8,7 +8,7 @@ use tokio::io::AsyncRead;
 
 use crate::http::{
     Piece,
-    h1::{Body, Broken, Reader},
+    h1::{Body, MessageError, Reader},
 };
 
 /// What has come of the next message, polled: for streams, that read while another task writes.
@@ -33,7 +33,7 @@ impl Frames {
         io: &mut I,
         most: usize,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<(Parts, Bytes)>, Broken>> {
+    ) -> Poll<Result<Option<(Parts, Bytes)>, MessageError>> {
         loop {
             if self.head.is_none() {
                 self.head = reader.take_response(&Method::POST)?.map(|(head, _)| head);
@@ -46,9 +46,9 @@ impl Frames {
                         Body::Piece(Piece::Data(data)) => {
                             if self.data.len() + data.len() > most {
                                 let why = format!(
-                                    "a message is over the limit `message` of {most} bytes"
+                                    "a message is over the limit `max_message_size` of {most} bytes"
                                 );
-                                return Poll::Ready(Err(Broken::Refused(
+                                return Poll::Ready(Err(MessageError::Refused(
                                     StatusCode::PAYLOAD_TOO_LARGE,
                                     why.into(),
                                 )));
@@ -75,7 +75,7 @@ impl Frames {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(0) if amid => {
                     let error = std::io::ErrorKind::UnexpectedEof;
-                    return Poll::Ready(Err(Broken::Gone(error.into())));
+                    return Poll::Ready(Err(MessageError::Io(error.into())));
                 }
                 Poll::Ready(0) => return Poll::Ready(Ok(None)),
                 Poll::Ready(_) => {}

@@ -65,7 +65,7 @@ impl MessageFormat {
         let most = info.limits.max_head_size;
         if length > most {
             return Err(Error::invalid_argument(format!(
-                "metadata and names take {length} bytes, over the limit `head` of {most}"
+                "metadata and names take {length} bytes, over the limit `max_head_size` of {most}"
             ))
             .with_outcome(Outcome::NotSent));
         }

@@ -13,7 +13,7 @@ use crate::{
     call::Answer,
     error::Result,
     message::{Expected, Request},
-    net::{Limits, io::SharedNetwork, per_worker::PerWorker, pool::Pool, sent::Sent},
+    net::{Limits, io::SharedNetwork, per_worker::PerWorker, pool::Pool, sent::SentFlag},
     node::Node as Record,
     protocols::addressing::Addressing,
     transport::{
@@ -128,7 +128,7 @@ impl Drop for Node {
 }
 
 impl SendOne for Sender {
-    fn send(&self, request: Request, _attempts: u8, sent: Sent) -> Answer {
+    fn send(&self, request: Request, _attempts: u8, sent: SentFlag) -> Answer {
         let (connections, info) = (self.connections.clone(), self.info.clone());
         let streams = request.body().is_stream() || request.expected() == Expected::Stream;
         match streams {

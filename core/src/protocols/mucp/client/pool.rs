@@ -10,16 +10,16 @@ use crate::{
     error::{Recovery, Result},
     http::{
         HttpBody,
-        h1::{Broken, Node},
+        h1::{MessageError, NodeConnections},
     },
-    net::{Limits, io::SharedNetwork, pool::Pool, sent::Sent},
+    net::{Limits, io::SharedNetwork, pool::Pool, sent::SentFlag},
     protocols::addressing::Addressing,
 };
 
 /// The connections of one node.
 pub(crate) struct ConnectionPool {
     address: Arc<str>,
-    connections: Arc<Node>,
+    connections: Arc<NodeConnections>,
     limits: Arc<Limits>,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct Exchange<'a> {
     pub(crate) target: &'a str,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) body: Bytes,
-    pub(crate) sent: Sent,
+    pub(crate) sent: SentFlag,
 }
 
 impl ConnectionPool {
@@ -41,7 +41,7 @@ impl ConnectionPool {
     ) -> Arc<Self> {
         Arc::new(ConnectionPool {
             address: address.into(),
-            connections: Node::new(address, network, limits.clone(), pool),
+            connections: NodeConnections::new(address, network, limits.clone(), pool),
             limits,
         })
     }
@@ -69,11 +69,11 @@ impl ConnectionPool {
                 }
                 return Ok((head, body));
             }
-            Ok(None) => Broken::Gone(std::io::ErrorKind::UnexpectedEof.into()),
+            Ok(None) => MessageError::Io(std::io::ErrorKind::UnexpectedEof.into()),
             Err(broken) => broken,
         };
         let untouched = connection.line.wire.reader.buffered() == 0;
-        let closed = reused && untouched && matches!(broken, Broken::Gone(_));
+        let closed = reused && untouched && matches!(broken, MessageError::Io(_));
         let error = lost(&self.address, broken);
         if !closed {
             return Err(error);
@@ -107,7 +107,7 @@ impl ConnectionPool {
         let reply = connection.reply(self.limits.max_message_size).await;
         let reply = reply.map_err(|broken| lost(&self.address, broken))?;
         let (head, body) = reply.ok_or_else(|| {
-            let gone = Broken::Gone(std::io::ErrorKind::UnexpectedEof.into());
+            let gone = MessageError::Io(std::io::ErrorKind::UnexpectedEof.into());
             lost(&self.address, gone)
         })?;
         let is_kept = connection.is_kept(&head);

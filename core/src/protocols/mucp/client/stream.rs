@@ -35,9 +35,9 @@ use super::{
 };
 use crate::{
     error::{Error, Outcome, Result},
-    http::h1::{BodyFraming, Outbox, Reader, Wire, write_request},
+    http::h1::{BodyFraming, MessageIo, Outbox, Reader, write_request},
     message::{Body, BodyStream, Expected, Request, Response},
-    net::{io::Io, pool::Place, sent::Sent},
+    net::{io::Io, pool::PoolPermit, sent::SentFlag},
     time::{self, Nanos, nanos},
 };
 
@@ -52,7 +52,7 @@ pub(super) async fn call(
     connections: Arc<ConnectionPool>,
     info: Arc<NodeInfo>,
     mut request: Request,
-    sent: Sent,
+    sent: SentFlag,
 ) -> Result<Response> {
     let not_sent = |error: Error| error.with_outcome(Outcome::NotSent);
     let mut format = MessageFormat::of(&request, &info)?;
@@ -90,7 +90,7 @@ pub(super) async fn call(
         false => connections.connect().await?,
     };
     sent.set();
-    let Wire { io, reader, .. } = line.wire;
+    let MessageIo { io, reader, .. } = line.wire;
     let (read, write) = tokio::io::split(io);
     let content_type = writer.format.content_type.clone();
     let ended = Arc::new(AtomicU64::new(0));
@@ -244,7 +244,7 @@ struct Incoming {
     quiet: Option<Pin<Box<Sleep>>>,
     over: bool,
     upload: JoinSet<()>,
-    _place: Place,
+    _place: PoolPermit,
 }
 
 impl Incoming {

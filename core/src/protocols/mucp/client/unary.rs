@@ -10,7 +10,7 @@ use super::{
 use crate::{
     error::{Error, Outcome, Result},
     message::{Request, Response},
-    net::sent::Sent,
+    net::sent::SentFlag,
     protocols::propagation,
     time,
 };
@@ -19,7 +19,7 @@ pub(super) async fn call(
     connections: Arc<ConnectionPool>,
     info: Arc<NodeInfo>,
     mut request: Request,
-    sent: Sent,
+    sent: SentFlag,
 ) -> Result<Response> {
     let format = MessageFormat::of(&request, &info)?;
     let not_sent = |error: Error| error.with_outcome(Outcome::NotSent);
@@ -53,6 +53,6 @@ pub(super) async fn call(
 /// The error for a message that is not sent, as it would be refused.
 pub(super) fn too_large(most: usize) -> Error {
     Error::invalid_argument(format!(
-        "the message is over the limit `message` of {most} bytes; send it as a stream"
+        "the message is over the limit `max_message_size` of {most} bytes; send it as a stream"
     ))
 }

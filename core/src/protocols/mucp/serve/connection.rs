@@ -21,14 +21,14 @@ use crate::{
     http::{
         Piece,
         h1::{
-            Body, BodyFraming, Broken, Upgraded, Wire, expects_continue, write_continue,
+            Body, BodyFraming, MessageError, MessageIo, Upgraded, expects_continue, write_continue,
             write_response,
         },
     },
     message::Target,
     net::{
         Limits,
-        buffered::{Account, SMALL},
+        buffered::{ByteReservation, MIN_COUNTED_BYTES},
         protocol::ConnectionGuard,
     },
     protocols::{
@@ -47,7 +47,7 @@ pub(super) const MAX_PIPELINED_CALLS: usize = 64;
 const CLOSE_DELAY: Duration = Duration::from_millis(250);
 
 pub(super) struct Connection {
-    wire: Wire,
+    wire: MessageIo,
     pub(super) seat: ConnectionGuard,
     pub(super) call: Arc<dyn Call>,
     pub(super) access: Access,
@@ -65,7 +65,7 @@ pub(super) struct Connection {
     /// When the idle connection closes after go-away.
     leaving: Option<Nanos>,
     /// Counts the bytes of the incoming message, of the bodies of running calls, and of queued replies.
-    account: Account,
+    account: ByteReservation,
 }
 
 struct IncomingMessage {
@@ -128,7 +128,8 @@ impl Connection {
             ..
         } = service.connection;
         Connection {
-            wire: Wire::new(io, reader, limits.idle_timeout).counted(seat.buffered().account()),
+            wire: MessageIo::new(io, reader, limits.idle_timeout)
+                .counted(seat.buffered().account()),
             account: seat.buffered().account(),
             seat,
             call,
@@ -156,19 +157,19 @@ impl Connection {
                 return;
             }
             Ok(()) => {}
-            Err(Broken::Refused(status, why)) => {
+            Err(MessageError::Refused(status, why)) => {
                 tracing::debug!(%status, %why, "a message was refused");
                 self.kept = false;
                 self.write(Reply::broken(&why), false);
             }
-            Err(Broken::Gone(error)) => return tracing::trace!(%error, "a connection ended"),
+            Err(MessageError::Io(error)) => return tracing::trace!(%error, "a connection ended"),
         }
         self.replies.clear();
         self.streams.clear();
         self.wire.close().await;
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), MessageError>> {
         self.seat.listen(cx.waker());
         loop {
             let ready = self.answer(cx);
@@ -295,11 +296,11 @@ impl Connection {
     }
 
     /// Detects a client that disconnects while no more messages are read.
-    fn watch(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+    fn watch(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), MessageError>> {
         match self.wire.poll_fill(cx)? {
-            Poll::Ready(0) => {
-                Poll::Ready(Err(Broken::Gone(std::io::ErrorKind::UnexpectedEof.into())))
-            }
+            Poll::Ready(0) => Poll::Ready(Err(MessageError::Io(
+                std::io::ErrorKind::UnexpectedEof.into(),
+            ))),
             Poll::Ready(_) => {
                 cx.waker().wake_by_ref();
                 self.wait(cx)
@@ -309,7 +310,7 @@ impl Connection {
     }
 
     /// Registers for the next time limit.
-    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), MessageError>> {
         let amid = self.incoming.is_some() || self.wire.reader.is_amid();
         let idle = self.is_idle();
         let mut until = self.streams.iter().map(|stream| stream.deadline).min();
@@ -330,7 +331,7 @@ impl Connection {
             }
             if self.wire.is_past(end, cx) {
                 return Poll::Ready(match amid {
-                    true => Err(Broken::Refused(
+                    true => Err(MessageError::Refused(
                         StatusCode::REQUEST_TIMEOUT,
                         format!("a message did not come whole within {limit:?}").into(),
                     )),
@@ -360,7 +361,7 @@ impl Connection {
     fn poll_message(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<(Parts, Bytes)>, Broken>> {
+    ) -> Poll<Result<Option<(Parts, Bytes)>, MessageError>> {
         loop {
             if self.incoming.is_none()
                 && let Some((head, framing)) = self.wire.reader.take_request()?
@@ -386,7 +387,7 @@ impl Connection {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(0) if amid || !self.is_idle() => {
                     let error = std::io::ErrorKind::UnexpectedEof;
-                    return Poll::Ready(Err(Broken::Gone(error.into())));
+                    return Poll::Ready(Err(MessageError::Io(error.into())));
                 }
                 Poll::Ready(0) => return Poll::Ready(Ok(None)),
                 Poll::Ready(_) if !amid => self.since = None,
@@ -396,15 +397,15 @@ impl Connection {
     }
 
     /// The incoming message, if complete.
-    fn gather(&mut self) -> Result<Option<(Parts, Bytes)>, Broken> {
+    fn gather(&mut self) -> Result<Option<(Parts, Bytes)>, MessageError> {
         let Some(incoming) = &mut self.incoming else {
             return Ok(None);
         };
         let reader = &mut self.wire.reader;
         let most = self.limits.max_message_size;
         let too_large = || {
-            let why = format!("the body is over the limit `message` of {most} bytes");
-            Broken::Refused(StatusCode::PAYLOAD_TOO_LARGE, why.into())
+            let why = format!("the body is over the limit `max_message_size` of {most} bytes");
+            MessageError::Refused(StatusCode::PAYLOAD_TOO_LARGE, why.into())
         };
         if reader.left().is_some_and(|left| left > most as u64) {
             return Err(too_large());
@@ -417,11 +418,14 @@ impl Connection {
             match reader.take_body()? {
                 Body::More => {
                     let came = incoming.data.len();
-                    if came > SMALL {
+                    if came > MIN_COUNTED_BYTES {
                         self.count();
                         if let Some(error) = self.seat.buffered().over() {
                             let status = StatusCode::SERVICE_UNAVAILABLE;
-                            return Err(Broken::Refused(status, error.message().to_owned().into()));
+                            return Err(MessageError::Refused(
+                                status,
+                                error.message().to_owned().into(),
+                            ));
                         }
                     }
                     return Ok(None);

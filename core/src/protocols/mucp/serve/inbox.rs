@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use parking_lot::Mutex;
 
-use crate::{error::Result, net::buffered::Account};
+use crate::{error::Result, net::buffered::ByteReservation};
 
 /// What the connection puts messages into and the handler takes them out of.
 pub(super) struct Inbox {
@@ -19,7 +19,7 @@ pub(super) struct Inbox {
     /// Bytes held before the connection reads no more.
     window: usize,
     /// Counts them.
-    account: Account,
+    account: ByteReservation,
 }
 
 #[derive(Default)]
@@ -37,7 +37,7 @@ struct State {
 const MESSAGE_OVERHEAD: usize = 64;
 
 impl Inbox {
-    pub(super) fn new(window: usize, account: Account) -> Arc<Self> {
+    pub(super) fn new(window: usize, account: ByteReservation) -> Arc<Self> {
         Arc::new(Inbox {
             state: Mutex::default(),
             window,

@@ -8,7 +8,7 @@ use crate::{
     message::{Body, Response},
     time::Nanos,
     transport::mux::{
-        frame::{self, StatusRead, kind},
+        frame::{self, ParsedStatus, kind},
         reader::Frame,
     },
 };
@@ -33,8 +33,8 @@ impl State {
                 let status = frame::read_status(frame.head()).ok_or_else(damaged)?;
                 let flags = frame.header.flags;
                 let answer = match status {
-                    StatusRead::Failed(error) => Err(error),
-                    StatusRead::Fine {
+                    ParsedStatus::Failed(error) => Err(error),
+                    ParsedStatus::Fine {
                         content_type,
                         metadata,
                         load,
@@ -62,8 +62,8 @@ impl State {
             }
             kind::END => {
                 let end = match frame::read_status(frame.head()).ok_or_else(damaged)? {
-                    StatusRead::Fine { .. } => Ok(()),
-                    StatusRead::Failed(error) => Err(error),
+                    ParsedStatus::Fine { .. } => Ok(()),
+                    ParsedStatus::Failed(error) => Err(error),
                 };
                 if let Some(streams) = self.streams.remove(&id)
                     && let Some(inbox) = &streams.inbox
@@ -85,7 +85,7 @@ impl State {
             }
             kind::GO_AWAY => {
                 // Without a head it is a goodbye; with one, why the connection ends.
-                if let Some(StatusRead::Failed(why)) = frame::read_status(frame.head()) {
+                if let Some(ParsedStatus::Failed(why)) = frame::read_status(frame.head()) {
                     return Err(Error::unavailable(format!(
                         "it ended the connection: {}",
                         why.message()

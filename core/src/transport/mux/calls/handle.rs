@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Calls, Phase, Slot, Stage, Waiting,
+    Calls, PendingCall, Phase, Slot, Stage,
     state::no_answer,
     streams::{Streams, send_stream},
     unsent, wake_driver,
@@ -74,7 +74,7 @@ impl Connection for Handle {
             }
             None => {
                 return Poll::Ready(Err(Error::resource_exhausted(format!(
-                    "{0} calls are under way on one connection, over the limit `calls` of {0}",
+                    "{0} calls are under way on one connection, over the limit `max_concurrent_calls` of {0}",
                     calls.limits.max_concurrent_calls
                 ))
                 .with_outcome(Outcome::NotSent)));
@@ -125,7 +125,7 @@ impl Connection for Handle {
         state.free.pop();
         state.begun += 1;
         state.last = attempt.now;
-        state.slots[index as usize].phase = Phase::Waiting(Waiting {
+        state.slots[index as usize].phase = Phase::Waiting(PendingCall {
             waker: cx.waker().clone(),
             start,
             end: state.queue.end(),

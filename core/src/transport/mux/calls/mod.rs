@@ -19,8 +19,8 @@ use tokio::sync::oneshot;
 
 use super::{
     frame::{kind, write_bare},
-    names::Names,
-    preface::UNSAID,
+    names::NameEncoder,
+    preface::DEFAULT_PREFACE,
     queue::Queue,
     stream::Run,
 };
@@ -50,7 +50,7 @@ pub(super) struct State {
     free: Vec<u32>,
     /// Calls whose head came, or whose request streams: by their id, until both sides have ended.
     streams: BTreeMap<u64, Streams>,
-    names: Names,
+    names: NameEncoder,
     /// Whether the other side has said who it is and what it accepts.
     introduced: bool,
     /// The connection's task, and whether it sleeps.
@@ -95,11 +95,11 @@ struct Slot {
 
 enum Phase {
     Free,
-    Waiting(Waiting),
+    Waiting(PendingCall),
     Ready(Result<Response>),
 }
 
-struct Waiting {
+struct PendingCall {
     waker: Waker,
     /// Where its frame begins and ends among all bytes ever queued.
     start: u64,
@@ -139,7 +139,7 @@ impl Calls {
                 slots: Vec::new(),
                 free: Vec::new(),
                 streams: BTreeMap::new(),
-                names: Names::new(0),
+                names: NameEncoder::new(0),
                 introduced: false,
                 driver: None,
                 asleep: false,
@@ -152,8 +152,9 @@ impl Calls {
                 nearest: NEVER,
                 begun: 0,
                 last: time::now(),
-                message_limit: (limits.message_u32() as usize).min(UNSAID.message as usize),
-                head_limit: (limits.head_u32() as usize).min(UNSAID.head as usize),
+                message_limit: (limits.message_u32() as usize)
+                    .min(DEFAULT_PREFACE.message as usize),
+                head_limit: (limits.head_u32() as usize).min(DEFAULT_PREFACE.head as usize),
                 window: 0,
             }),
             open,

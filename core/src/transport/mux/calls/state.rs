@@ -10,7 +10,7 @@ use crate::{
     time::{NEVER, Nanos},
     transport::mux::{
         frame::{kind, write_bare},
-        names::Names,
+        names::NameEncoder,
         preface::Preface,
         queue::Writer,
         stream,
@@ -45,7 +45,7 @@ impl State {
         self.message_limit = limits.message_u32().min(other.message) as usize;
         self.head_limit = limits.head_u32().min(other.head) as usize;
         let names = u16::try_from(other.names).unwrap_or(u16::MAX);
-        self.names = Names::new(names.min(limits.max_endpoint_names));
+        self.names = NameEncoder::new(names.min(limits.max_endpoint_names));
         self.window = other.window;
         for streams in self.streams.values() {
             if let Some(credit) = &streams.credit {
@@ -63,8 +63,8 @@ impl State {
 
     /// Whether so few calls are out that their answers do not come in batches anyway.
     pub(crate) fn has_few(&self) -> bool {
-        const FEW: usize = 4;
-        (1..=FEW).contains(&(self.slots.len() - self.free.len()))
+        const MAX_FEW_CALLS: usize = 4;
+        (1..=MAX_FEW_CALLS).contains(&(self.slots.len() - self.free.len()))
     }
 
     /// Whether no call is under way.

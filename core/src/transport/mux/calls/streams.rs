@@ -14,7 +14,7 @@ use crate::{
     transport::mux::{
         frame::{self, kind, write_bare},
         queue::Queue,
-        stream::{Credit, Inbox, Incoming, Outlet, pump},
+        stream::{Credit, FrameSink, Inbox, Incoming, pump},
     },
 };
 
@@ -65,7 +65,7 @@ impl State {
     }
 }
 
-impl Outlet for Calls {
+impl FrameSink for Calls {
     fn write(&self, write: &mut dyn FnMut(&mut Queue)) {
         let mut state = self.lock();
         if !matches!(state.stage, Stage::Gone(_)) {

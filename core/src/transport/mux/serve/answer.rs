@@ -4,7 +4,7 @@ use std::{future::poll_fn, task::Poll};
 
 use super::{
     session::Session,
-    shared::{Running, Served},
+    shared::{ActiveCall, ConnectionState},
 };
 use crate::{
     call::Answer,
@@ -15,7 +15,7 @@ use crate::{
         frame::{self, Status, kind, write_status},
         preface::Preface,
         queue::Queue,
-        stream::{self, Credit, Outlet, pump},
+        stream::{self, Credit, FrameSink, pump},
     },
 };
 
@@ -44,7 +44,7 @@ impl Session {
         match answer {
             Ok(response) if response.body().is_stream() => {
                 let answer = Box::pin(async { Ok(response) });
-                self.run_on(id, Running::default(), answer, deadline)
+                self.run_on(id, ActiveCall::default(), answer, deadline)
             }
             answer => {
                 write_answer(&mut self.own, id, &answer, &self.preface);
@@ -58,7 +58,7 @@ impl Session {
     pub(super) fn run_on(
         &mut self,
         id: u64,
-        mut running: Running,
+        mut running: ActiveCall,
         answer: Answer,
         deadline: Nanos,
     ) -> Result<()> {
@@ -85,7 +85,7 @@ impl Session {
                 Poll::Ready(()) => answer.as_mut().poll(cx),
                 Poll::Pending => Poll::Pending,
             });
-            let line = Line {
+            let line = ResponseSender {
                 served: &served,
                 id,
                 credit: &credit,
@@ -107,14 +107,14 @@ impl Session {
 }
 
 /// Where a call's answer goes, and how much of it may.
-struct Line<'a> {
-    served: &'a Served,
+struct ResponseSender<'a> {
+    served: &'a ConnectionState,
     id: u64,
     credit: &'a Credit,
     preface: &'a Preface,
 }
 
-impl Line<'_> {
+impl ResponseSender<'_> {
     /// Sends an answer, and its stream if it has one, which is dropped at the deadline.
     async fn finish(&self, mut answer: Result<Response>, deadline: Nanos) {
         let stream = match &mut answer {
@@ -185,7 +185,7 @@ fn write_answer(queue: &mut Queue, id: u64, answer: &Result<Response>, preface: 
     let body = response.body().as_bytes().unwrap_or(&nothing);
     if body.len() > limit {
         let error = Error::resource_exhausted(format!(
-            "the answer of {} bytes is over the caller's limit `message` of {limit}; send it as a stream",
+            "the answer of {} bytes is over the caller's limit `max_message_size` of {limit}; send it as a stream",
             body.len()
         ));
         return failed(queue, &error);

@@ -11,15 +11,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::session::Session;
 use crate::{
     error::{Error, Result},
-    net::{buffered::Account, io::Io},
+    net::{buffered::ByteReservation, io::Io},
     time::{self, Nanos, Timer, nanos},
     transport::mux::{
+        busy_polling::BusyPolling,
         frame::{Status, kind, write_bare, write_status},
-        polling::Polling,
-        preface::UNSAID,
+        preface::DEFAULT_PREFACE,
         queue::Writer,
         reader::Reader,
-        stream::Outlet,
+        stream::FrameSink,
     },
 };
 
@@ -28,7 +28,7 @@ pub(super) struct Driver {
     io: Io,
     reader: Reader,
     writer: Writer,
-    polling: Option<Polling>,
+    polling: Option<BusyPolling>,
     timer: Timer,
     last_read: Nanos,
     pinged: Option<Nanos>,
@@ -37,16 +37,16 @@ pub(super) struct Driver {
     /// Whether the other side did not take what was last written to it.
     blocked: bool,
     /// Counts what waits to be written while it is so.
-    queued: Account,
+    queued: ByteReservation,
     said_goodbye: bool,
 }
 
 /// How long what is still under way from a connection given up is read, so that it is not reset
 /// before the other side has read why.
-const LINGER: Duration = Duration::from_secs(1);
+const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Reads of one poll before others on the thread have their turn.
-const READS: usize = 4;
+const MAX_READS_PER_POLL: usize = 4;
 
 impl Driver {
     pub(super) fn new(io: Io, first: Vec<u8>, session: Session) -> Self {
@@ -54,13 +54,16 @@ impl Driver {
         Driver {
             // Requests sent before our preface was read keep to what is taken of a side unsaid.
             reader: Reader::new(
-                limits.max_message_size.max(UNSAID.message as usize) + usize::from(u16::MAX),
+                limits
+                    .max_message_size
+                    .max(DEFAULT_PREFACE.message as usize)
+                    + usize::from(u16::MAX),
                 first,
             )
             .looking_ahead()
             .counted(session.seat.buffered().clone()),
             writer: Writer::default(),
-            polling: Polling::new(limits.busy_poll),
+            polling: BusyPolling::new(limits.busy_poll),
             timer: Timer::new(),
             last_read: time::now(),
             pinged: None,
@@ -116,7 +119,7 @@ impl Driver {
                 while io.read(&mut rest).await? > 0 {}
                 std::io::Result::Ok(())
             };
-            let _ = tokio::time::timeout(LINGER, farewell).await;
+            let _ = tokio::time::timeout(LINGER_TIMEOUT, farewell).await;
         }
         error
     }
@@ -179,7 +182,7 @@ impl Driver {
     }
 
     fn read(&mut self, cx: &mut Context<'_>) -> Result<()> {
-        for _ in 0..READS {
+        for _ in 0..MAX_READS_PER_POLL {
             // Who does not read its answers gets no more of them.
             if !self.writer.is_empty() {
                 return Ok(());

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::preface::{Names, Preface, Read};
+use super::preface::{Parsed, PeerIdentity, Preface};
 use crate::{
     call::Call,
     error::{Error, Result},
@@ -17,7 +17,7 @@ use crate::{
 };
 use driver::Driver;
 use session::Session;
-use shared::Served;
+use shared::ConnectionState;
 
 /// Serves one connection until it ends.
 pub(super) async fn serve(accepted: Accepted, call: Arc<dyn Call>, limits: Arc<Limits>) {
@@ -26,7 +26,7 @@ pub(super) async fn serve(accepted: Accepted, call: Arc<dyn Call>, limits: Arc<L
         mut first,
         seat,
     } = accepted;
-    let own = Names::of_server(call.identity());
+    let own = PeerIdentity::of_server(call.identity());
     let greeting = greet(&mut io, &mut first, &own, &limits);
     let (preface, names) = match tokio::time::timeout(limits.handshake_timeout, greeting).await {
         Ok(Ok(said)) => said,
@@ -38,7 +38,7 @@ pub(super) async fn serve(accepted: Accepted, call: Arc<dyn Call>, limits: Arc<L
         let caller = &*names.caller;
         tracing::debug!(%error, caller, "a connection is meant for another server");
     }
-    let served = Served::new(limits.max_queued_bytes as u64);
+    let served = ConnectionState::new(limits.max_queued_bytes as u64);
     let session = Session::new(preface, refusal, limits, served, call, seat);
     let error = Driver::new(io, first, session).run().await;
     tracing::trace!(%error, "a connection ended");
@@ -47,14 +47,14 @@ pub(super) async fn serve(accepted: Accepted, call: Arc<dyn Call>, limits: Arc<L
 async fn greet(
     io: &mut Io,
     first: &mut Vec<u8>,
-    own: &Names,
+    own: &PeerIdentity,
     limits: &Limits,
-) -> Result<(Preface, Names)> {
+) -> Result<(Preface, PeerIdentity)> {
     let mut out = Vec::with_capacity(128);
     Preface::of(limits).write(own, &mut out);
     io.write_all(&out).await?;
     loop {
-        if let Read::Done(preface, names, length) = Preface::read(first)? {
+        if let Parsed::Complete(preface, names, length) = Preface::read(first)? {
             preface.version()?;
             first.drain(..length);
             return Ok((preface, names));

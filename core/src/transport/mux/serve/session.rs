@@ -8,32 +8,32 @@ use std::{
 
 use bytes::Bytes;
 
-use super::shared::{Running, Served};
+use super::shared::{ActiveCall, ConnectionState};
 use crate::{
     call::{Begun, Call},
     context::Context as CallContext,
     error::{Error, Outcome, Result},
     message::{Body, ContentType, Request, Target},
-    net::{Limits, buffered::SMALL, protocol::ConnectionGuard},
+    net::{Limits, buffered::MIN_COUNTED_BYTES, protocol::ConnectionGuard},
     time::{NEVER, Nanos},
     transport::mux::{
         frame::{self, kind, write_bare},
-        names::{self, Known},
+        names::{self, NameDecoder},
         preface::Preface,
         queue::{Queue, Writer},
-        reader::{Fate, Frame},
+        reader::{Disposition, Frame},
         stream::{self, Inbox, Incoming, Run},
     },
 };
 
 /// What is known of the other side and done for it.
 pub(super) struct Session {
-    pub(super) served: Arc<Served>,
+    pub(super) served: Arc<ConnectionState>,
     /// What the connection's own task queues, without a lock.
     pub(super) own: Queue,
     pub(super) limits: Arc<Limits>,
     pub(super) preface: Preface,
-    names: Known,
+    names: NameDecoder,
     /// Why every request is refused: they are meant for another server.
     refusal: Option<Error>,
     call: Arc<dyn Call>,
@@ -54,12 +54,12 @@ impl Session {
         preface: Preface,
         refusal: Option<Error>,
         limits: Arc<Limits>,
-        served: Arc<Served>,
+        served: Arc<ConnectionState>,
         call: Arc<dyn Call>,
         seat: ConnectionGuard,
     ) -> Self {
         Session {
-            names: Known::new(limits.max_endpoint_names),
+            names: NameDecoder::new(limits.max_endpoint_names),
             own: Queue::default(),
             preface,
             limits,
@@ -108,7 +108,7 @@ impl Session {
     }
 
     pub(super) fn frame(&mut self, frame: Frame<'_>, now: Nanos) -> Result<()> {
-        if frame.header.kind == kind::DATA && !self.full && frame.fate != Fate::Refused {
+        if frame.header.kind == kind::DATA && !self.full && frame.fate != Disposition::Refused {
             let served = &self.served;
             return self.run.add(frame, |id| {
                 let state = served.state.lock();
@@ -122,16 +122,16 @@ impl Session {
         }
         let id = frame.header.id;
         match frame.header.kind {
-            kind::REQUEST if frame.fate == Fate::Taken => self.request(frame, now)?,
+            kind::REQUEST if frame.fate == Disposition::Accepted => self.request(frame, now)?,
             kind::REQUEST | kind::WITHDRAWN => {
                 let read = frame::read_request(frame.head()).ok_or_else(damaged)?;
                 self.target(&read)?;
-                if frame.fate == Fate::Refused {
+                if frame.fate == Disposition::Refused {
                     let error = self.seat.buffered().refusal();
                     self.refuse(id, &error);
                 }
             }
-            kind::DATA if frame.fate == Fate::Refused => {
+            kind::DATA if frame.fate == Disposition::Refused => {
                 let state = self.served.state.lock();
                 if let Some(inbox) = state.running.get(&id).and_then(|r| r.inbox.as_ref()) {
                     let error = self.seat.buffered().refusal();
@@ -140,8 +140,8 @@ impl Session {
             }
             kind::END => {
                 let end = match frame::read_status(frame.head()).ok_or_else(damaged)? {
-                    frame::StatusRead::Fine { .. } => Ok(()),
-                    frame::StatusRead::Failed(error) => Err(error),
+                    frame::ParsedStatus::Fine { .. } => Ok(()),
+                    frame::ParsedStatus::Failed(error) => Err(error),
                 };
                 let state = self.served.state.lock();
                 if let Some(inbox) = state.running.get(&id).and_then(|r| r.inbox.as_ref()) {
@@ -168,7 +168,7 @@ impl Session {
     }
 
     /// The endpoint that a request's head names.
-    fn target(&mut self, read: &frame::RequestRead<'_>) -> Result<Target> {
+    fn target(&mut self, read: &frame::ParsedRequestHead<'_>) -> Result<Target> {
         match (read.service, read.endpoint) {
             (Some(service), Some(endpoint)) => {
                 let target = Target::new(service, endpoint);
@@ -176,10 +176,10 @@ impl Session {
                     && !self.names.define(number, &target)
                 {
                     return Err(Error::resource_exhausted(format!(
-                        "name {number} of {} bytes is over the limit `names` of {} names of {} bytes",
+                        "name {number} of {} bytes is over the limit `max_endpoint_names` of {} names of {} bytes",
                         service.len() + endpoint.len(),
                         self.limits.max_endpoint_names,
-                        names::LONGEST
+                        names::MAX_NAMED_SIZE
                     )));
                 }
                 Ok(target)
@@ -212,13 +212,13 @@ impl Session {
         }
         if usize::from(header.head) > self.limits.max_head_size {
             let error = Error::invalid_argument(format!(
-                "metadata and names take {} bytes, over the limit `head` of {}",
+                "metadata and names take {} bytes, over the limit `max_head_size` of {}",
                 header.head, self.limits.max_head_size
             ));
             self.refuse(header.id, &error);
             return Ok(());
         }
-        let mut running = Running::default();
+        let mut running = ActiveCall::default();
         let body = if header.flags & frame::STREAM == 0 {
             Body::from(frame.body())
         } else {
@@ -248,7 +248,7 @@ impl Session {
                 self.run_on(header.id, running, Box::pin(async { answer }), deadline)
             }
             Begun::Running(answer) => {
-                if length > SMALL {
+                if length > MIN_COUNTED_BYTES {
                     let account = self.seat.buffered().account();
                     account.set(length);
                     running.account = Some(account);
@@ -271,7 +271,7 @@ impl Session {
             return over.filter(|_| !target.endpoint().starts_with("Debug."));
         }
         Some(Error::resource_exhausted(format!(
-            "{0} calls are at work on one connection, over the limit `calls` of {0}",
+            "{0} calls are at work on one connection, over the limit `max_concurrent_calls` of {0}",
             self.limits.max_concurrent_calls
         )))
     }

@@ -14,15 +14,15 @@ use tokio::task::AbortHandle;
 
 use crate::{
     error::{Error, Outcome},
-    net::buffered::Account,
+    net::buffered::ByteReservation,
     transport::mux::{
         queue::Queue,
-        stream::{Credit, Inbox, Outlet},
+        stream::{Credit, FrameSink, Inbox},
     },
 };
 
 /// What the connection's task and its calls' tasks share.
-pub(super) struct Served {
+pub(super) struct ConnectionState {
     pub(super) state: Mutex<State>,
     /// Bytes queued before streams and calls wait.
     queue: u64,
@@ -34,7 +34,7 @@ pub(super) struct Served {
 pub(super) struct State {
     pub(super) queue: Queue,
     /// Calls that did not end at their first poll, and streams.
-    pub(super) running: BTreeMap<u64, Running>,
+    pub(super) running: BTreeMap<u64, ActiveCall>,
     pub(super) driver: Option<Waker>,
     pub(super) asleep: bool,
     gone: bool,
@@ -54,17 +54,17 @@ impl State {
 
 /// One call at work.
 #[derive(Default)]
-pub(super) struct Running {
+pub(super) struct ActiveCall {
     pub(super) task: Option<AbortHandle>,
     pub(super) inbox: Option<Arc<Inbox>>,
     pub(super) credit: Option<Arc<Credit>>,
     /// Counts the request's body.
-    pub(super) account: Option<Account>,
+    pub(super) account: Option<ByteReservation>,
 }
 
-impl Served {
+impl ConnectionState {
     pub(super) fn new(queue: u64) -> Arc<Self> {
-        Arc::new(Served {
+        Arc::new(ConnectionState {
             state: Mutex::new(State {
                 queue: Queue::default(),
                 running: BTreeMap::new(),
@@ -112,7 +112,7 @@ impl Served {
     }
 }
 
-impl Served {
+impl ConnectionState {
     /// Notes whether more is queued than may be.
     fn note(&self, state: &State) {
         if state.queue.length() > self.queue {
@@ -121,7 +121,7 @@ impl Served {
     }
 }
 
-impl Outlet for Served {
+impl FrameSink for ConnectionState {
     fn write(&self, write: &mut dyn FnMut(&mut Queue)) {
         let mut state = self.state.lock();
         if !state.gone {
@@ -160,7 +160,7 @@ fn wake_driver(mut state: MutexGuard<'_, State>) {
     }
 }
 
-impl Running {
+impl ActiveCall {
     /// Breaks the work off; what it left to others to read ends as well.
     pub(super) fn stop(&self, why: &'static str) {
         if let Some(task) = &self.task {

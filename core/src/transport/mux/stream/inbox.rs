@@ -11,10 +11,10 @@ use bytes::Bytes;
 use futures_core::Stream;
 use parking_lot::Mutex;
 
-use super::{Outlet, cost};
+use super::{FrameSink, cost};
 use crate::{
     error::{Error, Outcome, Result},
-    net::buffered::{Account, Buffered},
+    net::buffered::{Buffered, ByteReservation},
     transport::mux::frame::{kind, write_bare},
 };
 
@@ -28,7 +28,7 @@ struct Inner {
     /// Bytes that may still come before the reader grants more.
     open: u32,
     /// Counts the bytes that have come and were not read, at a server.
-    account: Option<Account>,
+    account: Option<ByteReservation>,
     unread: usize,
 }
 
@@ -67,7 +67,7 @@ impl Inner {
 }
 
 impl Inbox {
-    pub(crate) fn new(window: u32, account: Option<Account>) -> Arc<Self> {
+    pub(crate) fn new(window: u32, account: Option<ByteReservation>) -> Arc<Self> {
         Arc::new(Inbox(Mutex::new(Inner {
             messages: VecDeque::new(),
             end: None,
@@ -117,7 +117,7 @@ impl Inbox {
 }
 
 /// The reader of an [`Inbox`]: grants credit as it goes, gives the stream up when dropped.
-pub(crate) struct Incoming<O: Outlet> {
+pub(crate) struct Incoming<O: FrameSink> {
     inbox: Arc<Inbox>,
     outlet: Arc<O>,
     id: u64,
@@ -133,7 +133,7 @@ pub(crate) struct Incoming<O: Outlet> {
     buffered: Option<Arc<Buffered>>,
 }
 
-impl<O: Outlet> Incoming<O> {
+impl<O: FrameSink> Incoming<O> {
     pub(crate) fn new(inbox: Arc<Inbox>, outlet: Arc<O>, id: u64, window: u32) -> Self {
         let account = inbox.0.lock();
         let buffered = account.account.as_ref().map(|it| it.buffered().clone());
@@ -176,7 +176,7 @@ impl<O: Outlet> Incoming<O> {
     }
 }
 
-impl<O: Outlet> Incoming<O> {
+impl<O: FrameSink> Incoming<O> {
     fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
         match &self.buffered {
             Some(buffered) => buffered.poll_room(cx),
@@ -185,7 +185,7 @@ impl<O: Outlet> Incoming<O> {
     }
 }
 
-impl<O: Outlet> Stream for Incoming<O> {
+impl<O: FrameSink> Stream for Incoming<O> {
     type Item = Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -223,7 +223,7 @@ impl<O: Outlet> Stream for Incoming<O> {
     }
 }
 
-impl<O: Outlet> Drop for Incoming<O> {
+impl<O: FrameSink> Drop for Incoming<O> {
     fn drop(&mut self) {
         if !self.ended && !self.inbox.has_ended() {
             self.inbox.end(Ok(()));

@@ -13,15 +13,15 @@ pub(super) use pump::{Credit, pump};
 pub(super) use run::Run;
 
 /// What a message costs besides its bytes, so that empty ones are bounded too.
-const MESSAGE: usize = 32;
+const MESSAGE_OVERHEAD: usize = 32;
 
 /// What a message of so many bytes costs of a stream's credit.
 fn cost(bytes: usize) -> u32 {
-    u32::try_from(bytes + MESSAGE).unwrap_or(u32::MAX)
+    u32::try_from(bytes + MESSAGE_OVERHEAD).unwrap_or(u32::MAX)
 }
 
 /// Where frames of a connection are queued.
-pub(super) trait Outlet: Send + Sync + 'static {
+pub(super) trait FrameSink: Send + Sync + 'static {
     /// Lets `write` add to the queue and wakes the writer; nothing happens when the connection is gone.
     fn write(&self, write: &mut dyn FnMut(&mut Queue));
 
@@ -41,6 +41,6 @@ pub(super) fn cut_off() -> Error {
 /// The error for a message over the other side's limit, found before it was sent.
 pub(super) fn too_large(length: usize, limit: usize) -> Error {
     Error::invalid_argument(format!(
-        "a message of {length} bytes is over the limit `message` of {limit}; send it as a stream"
+        "a message of {length} bytes is over the limit `max_message_size` of {limit}; send it as a stream"
     ))
 }

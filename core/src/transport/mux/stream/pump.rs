@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::{Outlet, cost, too_large};
+use super::{FrameSink, cost, too_large};
 use crate::{
     error::Result,
     message::BodyStream,
@@ -21,9 +21,9 @@ use crate::{
 };
 
 /// Messages that go together at most: the locks of credit and queue are taken once for them.
-const TOGETHER: usize = 64;
+const MAX_MESSAGE_BATCH: usize = 64;
 /// Bytes of messages from which nothing more is taken from the stream before they have gone.
-const AHEAD: usize = 16 * 1024;
+const MAX_TAKEN_BYTES: usize = 16 * 1024;
 
 /// How much may still be sent on a stream.
 pub(crate) struct Credit(Mutex<Grant>);
@@ -72,14 +72,14 @@ impl Credit {
 }
 
 /// Sends every message of a stream as credit allows; the result is how the stream ended.
-pub(crate) async fn pump<O: Outlet>(
+pub(crate) async fn pump<O: FrameSink>(
     messages: BodyStream,
     outlet: &O,
     credit: &Credit,
     id: u64,
     limit: usize,
 ) -> Result<()> {
-    let mut taken = Taken {
+    let mut taken = StreamBuffer {
         from: messages,
         limit,
         messages: VecDeque::new(),
@@ -104,7 +104,7 @@ pub(crate) async fn pump<O: Outlet>(
 }
 
 /// What was taken from a stream and not sent yet.
-struct Taken {
+struct StreamBuffer {
     from: BodyStream,
     /// The largest message the other side takes.
     limit: usize,
@@ -115,11 +115,14 @@ struct Taken {
     end: Option<Result<()>>,
 }
 
-impl Taken {
+impl StreamBuffer {
     /// Takes what is ready, a few at most.
     fn poll_fill(&mut self, cx: &mut Context<'_>) {
         let mut bytes: usize = self.messages.iter().map(Bytes::len).sum();
-        while self.end.is_none() && self.messages.len() < TOGETHER && bytes < AHEAD {
+        while self.end.is_none()
+            && self.messages.len() < MAX_MESSAGE_BATCH
+            && bytes < MAX_TAKEN_BYTES
+        {
             match self.from.as_mut().poll_next(cx) {
                 Poll::Pending => return,
                 Poll::Ready(None) => self.end = Some(Ok(())),

@@ -8,20 +8,20 @@ use std::{
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{Broken, Outbox, Reader};
+use super::{MessageError, Outbox, Reader};
 use crate::{
-    net::{buffered::Account, io::Io},
+    net::{buffered::ByteReservation, io::Io},
     time::{self, NEVER, Nanos, Timer, nanos},
 };
 
 /// Bytes read ahead of what is answered: pipelined requests beyond wait in the socket.
-const AHEAD: usize = 64 * 1024;
+const MAX_READ_AHEAD: usize = 64 * 1024;
 /// How long what is still under way from a connection given up is read, so that it is not reset before
 /// the other side has read why; and how much of it.
 const LINGER: (Duration, usize) = (Duration::from_secs(1), 1 << 20);
 
 /// A connection.
-pub(crate) struct Wire {
+pub(crate) struct MessageIo {
     pub(crate) io: Io,
     pub(crate) reader: Reader,
     pub(crate) outbox: Outbox,
@@ -29,26 +29,26 @@ pub(crate) struct Wire {
     /// Since when the other side has taken nothing of what waits.
     stalled: Option<Nanos>,
     /// How long it may do so.
-    patience: Duration,
+    stall_timeout: Duration,
     /// Counts what was read and not taken, and what waits to be written, at a server.
-    account: Option<Account>,
+    account: Option<ByteReservation>,
 }
 
-impl Wire {
-    pub(crate) fn new(io: Io, reader: Reader, patience: Duration) -> Self {
-        Wire {
+impl MessageIo {
+    pub(crate) fn new(io: Io, reader: Reader, stall_timeout: Duration) -> Self {
+        MessageIo {
             io,
             reader,
             outbox: Outbox::default(),
             timer: Timer::new(),
             stalled: None,
-            patience,
+            stall_timeout,
             account: None,
         }
     }
 
     /// The same, whose bytes are counted.
-    pub(crate) fn counted(mut self, account: Account) -> Self {
+    pub(crate) fn counted(mut self, account: ByteReservation) -> Self {
         self.account = Some(account);
         self
     }
@@ -60,7 +60,7 @@ impl Wire {
     }
 
     /// Writes until nothing waits; an error when the other side takes nothing for too long.
-    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), MessageError>> {
         if self.outbox.is_empty() {
             return Poll::Ready(Ok(()));
         }
@@ -70,28 +70,28 @@ impl Wire {
         match flushed {
             Poll::Ready(flushed) => {
                 self.stalled = None;
-                return Poll::Ready(flushed.map_err(Broken::from));
+                return Poll::Ready(flushed.map_err(MessageError::from));
             }
             Poll::Pending if self.outbox.length() < before => self.stalled = Some(time::now()),
             Poll::Pending => {}
         }
         let since = *self.stalled.get_or_insert_with(time::now);
-        match self.is_past(since.saturating_add(nanos(self.patience)), cx) {
-            true => Poll::Ready(Err(Broken::Gone(std::io::ErrorKind::TimedOut.into()))),
+        match self.is_past(since.saturating_add(nanos(self.stall_timeout)), cx) {
+            true => Poll::Ready(Err(MessageError::Io(std::io::ErrorKind::TimedOut.into()))),
             false => Poll::Pending,
         }
     }
 
     /// Reads more, unless much has been read ahead; `Ok(0)` at the end.
-    pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Broken>> {
-        if self.reader.buffered() >= AHEAD {
+    pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, MessageError>> {
+        if self.reader.buffered() >= MAX_READ_AHEAD {
             return Poll::Pending;
         }
         let filled = self.reader.poll_fill(&mut self.io, cx);
         if filled.is_ready() {
             self.count();
         }
-        filled.map_err(Broken::from)
+        filled.map_err(MessageError::from)
     }
 
     /// Whether nothing has come since the last message, neither bytes nor the end.
@@ -110,7 +110,7 @@ impl Wire {
         false
     }
 
-    pub(crate) async fn flush(&mut self) -> Result<(), Broken> {
+    pub(crate) async fn flush(&mut self) -> Result<(), MessageError> {
         poll_fn(|cx| self.poll_flush(cx)).await
     }
 
@@ -132,8 +132,8 @@ impl Wire {
     }
 }
 
-impl AsMut<Wire> for Wire {
-    fn as_mut(&mut self) -> &mut Wire {
+impl AsMut<MessageIo> for MessageIo {
+    fn as_mut(&mut self) -> &mut MessageIo {
         self
     }
 }

@@ -14,13 +14,13 @@ use crate::{
 
 /// How often a sign of life is asked for where nothing else comes, by a client: servers of gRPC end
 /// connections that ask more often than every 5 minutes.
-const SPARING: Duration = Duration::from_secs(310);
+const GRPC_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(310);
 
 /// Timers fire by the millisecond.
-const SLACK: Nanos = 1_000_000;
+const TIMER_RESOLUTION: Nanos = 1_000_000;
 
 /// Looks from time to time whether bytes come and go, and asks for a sign of life when none do.
-pub(super) struct Pulse {
+pub(super) struct Heartbeat {
     pings: Option<PingPong>,
     sleep: Pin<Box<Sleep>>,
     keepalive: Nanos,
@@ -40,9 +40,9 @@ pub(super) struct Pulse {
     blocked: Option<(u64, Nanos)>,
 }
 
-impl Pulse {
+impl Heartbeat {
     pub(super) fn new(pings: Option<PingPong>, limits: &Limits, sparing: bool) -> Self {
-        Pulse {
+        Heartbeat {
             pings,
             sleep: Box::pin(tokio::time::sleep(limits.keepalive_interval)),
             keepalive: nanos(limits.keepalive_interval),
@@ -142,7 +142,7 @@ impl Pulse {
                 )));
             }
         } else if asks
-            && now.saturating_sub(self.seen.1) + SLACK >= self.keepalive
+            && now.saturating_sub(self.seen.1) + TIMER_RESOLUTION >= self.keepalive
             && self.may_ask(traffic, now)
         {
             self.ask(traffic);
@@ -160,7 +160,8 @@ impl Pulse {
     fn may_ask(&self, traffic: &Traffic, now: Nanos) -> bool {
         match self.asked {
             Some((at, frames)) if self.sparing => {
-                traffic.frames() > frames + 1 || now.saturating_sub(at) >= nanos(SPARING)
+                traffic.frames() > frames + 1
+                    || now.saturating_sub(at) >= nanos(GRPC_KEEPALIVE_INTERVAL)
             }
             _ => true,
         }

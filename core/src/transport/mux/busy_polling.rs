@@ -2,17 +2,17 @@
 //!
 //! Waking a sleeping thread costs some ten times what the bytes of a small call do. Where few calls are
 //! out and answers come sooner than the budget, looking again at once is cheaper for both sides; where
-//! they do not, only one try in [`SELDOM`] finds out whether that has changed.
+//! they do not, only one try in [`RETRY_WRITES`] finds out whether that has changed.
 
 use std::{future::Future, pin::pin, task::Context, time::Duration};
 
 use crate::time::{self, Nanos, nanos};
 
 /// How seldom it is tried while answers take longer than the budget.
-const SELDOM: u32 = 64;
+const RETRY_WRITES: u32 = 64;
 
 /// One side's polling of one connection.
-pub(super) struct Polling {
+pub(super) struct BusyPolling {
     budget: Nanos,
     /// From a write to the read after it, smoothed.
     gap: Nanos,
@@ -22,10 +22,10 @@ pub(super) struct Polling {
     trying: bool,
 }
 
-impl Polling {
+impl BusyPolling {
     /// Polling for at most `budget` after a write; `None` for none.
     pub(super) fn new(budget: Option<Duration>) -> Option<Self> {
-        budget.map(|budget| Polling {
+        budget.map(|budget| BusyPolling {
             budget: nanos(budget),
             gap: 0,
             wrote: None,
@@ -38,7 +38,7 @@ impl Polling {
     pub(super) fn wrote(&mut self) {
         self.writes = self.writes.wrapping_add(1);
         self.wrote = Some(time::now());
-        self.trying = self.gap < self.budget || self.writes.is_multiple_of(SELDOM);
+        self.trying = self.gap < self.budget || self.writes.is_multiple_of(RETRY_WRITES);
     }
 
     /// Notes a read.

@@ -8,7 +8,7 @@ use super::{Client, Tls};
 
 /// What was said of TLS, and the clients made of it; cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Ways(Arc<Inner>);
+pub(crate) struct TlsClients(Arc<Inner>);
 
 struct Inner {
     said: Tls,
@@ -16,9 +16,9 @@ struct Inner {
     clients: Mutex<BTreeMap<&'static str, Arc<Client>>>,
 }
 
-impl Ways {
+impl TlsClients {
     pub(crate) fn new(said: Tls) -> Self {
-        Ways(Arc::new(Inner {
+        TlsClients(Arc::new(Inner {
             said,
             clients: Mutex::default(),
         }))

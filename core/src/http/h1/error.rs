@@ -8,49 +8,49 @@ use crate::error::{Code, Error, Outcome};
 
 /// Why nothing more can be read off a connection.
 #[derive(Debug)]
-pub(crate) enum Broken {
+pub(crate) enum MessageError {
     /// What came is not HTTP as it must be, or over a limit: the status that says so, and why. Where the
     /// next message would begin is not known, so the connection is closed after the answer.
     Refused(StatusCode, Cow<'static, str>),
     /// The connection ended amid a message or failed.
-    Gone(io::Error),
+    Io(io::Error),
 }
 
-impl Broken {
+impl MessageError {
     /// A message that breaks the rules: 400.
     pub(super) fn bad(why: impl Into<Cow<'static, str>>) -> Self {
-        Broken::Refused(StatusCode::BAD_REQUEST, why.into())
+        MessageError::Refused(StatusCode::BAD_REQUEST, why.into())
     }
 
     /// A message that came too slowly: 408.
     pub(super) fn slow(what: &str, limit: &str, most: std::time::Duration) -> Self {
         let why = format!("{what} did not come whole within the limit `{limit}` of {most:?}");
-        Broken::Refused(StatusCode::REQUEST_TIMEOUT, why.into())
+        MessageError::Refused(StatusCode::REQUEST_TIMEOUT, why.into())
     }
 
     /// A body over the limit: 413.
     pub(super) fn too_large(most: usize) -> Self {
-        let why = format!("the body is over the limit `message` of {most} bytes");
-        Broken::Refused(StatusCode::PAYLOAD_TOO_LARGE, why.into())
+        let why = format!("the body is over the limit `max_message_size` of {most} bytes");
+        MessageError::Refused(StatusCode::PAYLOAD_TOO_LARGE, why.into())
     }
 
     /// The connection ended amid a message.
     pub(super) fn cut_off() -> Self {
-        Broken::Gone(io::ErrorKind::UnexpectedEof.into())
+        MessageError::Io(io::ErrorKind::UnexpectedEof.into())
     }
 }
 
-impl From<io::Error> for Broken {
+impl From<io::Error> for MessageError {
     fn from(error: io::Error) -> Self {
-        Broken::Gone(error)
+        MessageError::Io(error)
     }
 }
 
 /// Its outcome is [`Outcome::Unknown`]: what had been asked for may have been begun.
-impl From<Broken> for Error {
-    fn from(broken: Broken) -> Self {
+impl From<MessageError> for Error {
+    fn from(broken: MessageError) -> Self {
         let error = match broken {
-            Broken::Refused(status, why) => {
+            MessageError::Refused(status, why) => {
                 let code = match status {
                     StatusCode::REQUEST_TIMEOUT => Code::DeadlineExceeded,
                     StatusCode::PAYLOAD_TOO_LARGE
@@ -60,7 +60,7 @@ impl From<Broken> for Error {
                 };
                 Error::new(code, why)
             }
-            Broken::Gone(error) => {
+            MessageError::Io(error) => {
                 Error::unavailable("the connection ended amid a message").with_source(error)
             }
         };

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A call whose answer has not been taken; dropping it breaks the work off.
-pub(super) struct Waiting {
+pub(super) struct PendingCall {
     answer: Option<Result<Response>>,
     coming: Option<oneshot::Receiver<Result<Response>>>,
     task: AbortOnDrop,
@@ -27,9 +27,9 @@ pub(super) struct Waiting {
     repeatable: bool,
 }
 
-impl Waiting {
+impl PendingCall {
     pub(super) fn new(attempt: &Attempt, deadline: Nanos) -> Self {
-        Waiting {
+        PendingCall {
             answer: None,
             coming: None,
             task: AbortOnDrop::default(),
