@@ -37,7 +37,7 @@ pub struct Plugins {
     /// Of go-micro's broker, where that is chosen.
     #[cfg(feature = "mucp")]
     http_broker: broker::http::Settings,
-    /// As it was given; see [`Plugins::own_native`].
+    /// As it was given; see `own_socket`.
     socket: Socket,
     /// What was said beside it, whichever came first.
     #[cfg(feature = "tls")]

@@ -2,7 +2,6 @@
 
 use super::Settings;
 use micro_core::error::Result;
-#[cfg(feature = "tls")]
 use micro_core::plugins::Plugins;
 
 /// Flags of the files that belong together.

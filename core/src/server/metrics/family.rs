@@ -12,6 +12,10 @@ pub(in crate::server) type Labels = Vec<(String, String)>;
 
 pub(super) struct Family {
     kind: Kind,
+    #[cfg_attr(
+        not(feature = "http"),
+        allow(dead_code, reason = "only the text of `/metrics` has it")
+    )]
     pub(super) help: String,
     pub(super) unit: String,
     bounds: Vec<f64>,
