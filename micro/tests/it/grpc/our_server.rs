@@ -239,7 +239,7 @@ async fn a_message_over_the_limit_is_refused() {
     let name = "x".repeat(4 << 20);
     let status = unary(&mut client, "Hello", &name).await.unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted);
-    assert!(status.message().contains("`message`"), "{status}");
+    assert!(status.message().contains("`max_message_size`"), "{status}");
 }
 
 #[tokio::test]

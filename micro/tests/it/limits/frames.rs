@@ -16,7 +16,7 @@ async fn frame_of_4_gib_closes_the_connection_with_the_reason() {
     raw.send(&bytes).await;
     let why = raw.farewell().await;
     assert!(why.contains("4294967295 bytes is over the limit"), "{why}");
-    assert!(why.contains("`message`"), "{why}");
+    assert!(why.contains("`max_message_size`"), "{why}");
 }
 
 #[tokio::test]
