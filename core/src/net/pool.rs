@@ -149,7 +149,10 @@ mod tests {
         let place = admit(&pool, &busy).unwrap();
         let error = admit(&pool, &busy).err().unwrap();
         assert_eq!(error.outcome(), Outcome::NotSent);
-        assert!(error.message().contains("`max_connections` of 1"), "{error}");
+        assert!(
+            error.message().contains("`max_connections` of 1"),
+            "{error}"
+        );
         drop(place);
         assert!(admit(&pool, &busy).is_ok());
     }

@@ -87,7 +87,10 @@ async fn the_limit_of_connections_counts_however_it_is_said() {
         let method = client.method::<String, String>("text", "Text.Echo");
         let context = Context::new().with_timeout(Duration::from_millis(100));
         let error = method.call(&context, "x".into()).await.unwrap_err();
-        assert!(error.to_string().contains("`max_connections` of 0"), "{error}");
+        assert!(
+            error.to_string().contains("`max_connections` of 0"),
+            "{error}"
+        );
     }
 }
 
