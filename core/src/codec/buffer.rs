@@ -53,6 +53,16 @@ impl Buffer {
         }
         self.0.extend_from_slice(bytes);
     }
+
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Puts `bytes` before what was written from `at` on.
+    pub(super) fn insert(&mut self, at: usize, bytes: &[u8]) {
+        self.0.splice(at..at, bytes.iter().copied());
+    }
 }
 
 impl io::Write for Buffer {

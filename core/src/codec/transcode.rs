@@ -3,21 +3,20 @@
 use bytes::Bytes;
 
 use crate::{
-    codec::json::Writer,
+    codec::{
+        json::Writer,
+        msgpack::{Explained, Reader},
+    },
     error::{Error, Result},
     message::ContentType,
 };
-
-/// Lists and maps inside each other, as many as are read as JSON.
-const DEPTH: usize = 127;
 
 /// A message in JSON, of one in MessagePack with field names: what its type would have written itself.
 ///
 /// Others know no MessagePack, and whoever encoded it did not know yet whom it goes to.
 pub(crate) fn msgpack_to_json(message: &[u8]) -> Result<Bytes> {
     let mut json = Vec::with_capacity(message.len() * 2);
-    let mut from = rmp_serde::Deserializer::from_read_ref(message);
-    from.set_max_depth(DEPTH);
+    let mut from = Reader::<Explained>::new(message);
     let to = Writer(&mut serde_json::Serializer::new(&mut json));
     serde_transcode::transcode(&mut from, to).map_err(|error| {
         Error::invalid_argument("the message has no form in JSON, which the node speaks")
@@ -80,14 +79,14 @@ mod tests {
             by_number: BTreeMap::from([(-1, true), (2, false)]),
             pair: (1, "y".into()),
         };
-        let packed = rmp_serde::to_vec_named(&everything).unwrap();
+        let packed = crate::codec::msgpack::encode(&everything).unwrap();
         let json = msgpack_to_json(&packed).unwrap();
         assert_eq!(json, crate::codec::json::encode(&everything).unwrap());
     }
 
     #[test]
     fn what_is_cut_off_is_an_error() {
-        let packed = rmp_serde::to_vec_named("hello").unwrap();
+        let packed = crate::codec::msgpack::encode(&"hello").unwrap();
         let error = msgpack_to_json(&packed[..3]).unwrap_err();
         assert_eq!(error.code(), crate::error::Code::InvalidArgument);
     }

@@ -1,19 +1,20 @@
-//! What is inside a list, a map, a struct and an enum's variant, for [`Reader`].
+//! The content of arrays, maps, structs and variants, read by [`Reader`].
 
-use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
+use serde::{
+    Deserialize,
+    de::{DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor},
 };
 
-use super::{Uncommon, wire::Reader};
+use super::{Pass, wire::Reader};
 
-/// What is left of a list or map.
-pub(super) struct Parts<'r, 'de> {
-    pub(super) reader: &'r mut Reader<'de>,
+/// The values left in an array, or the entries left in a map.
+pub(super) struct Parts<'r, 'de, P> {
+    pub(super) reader: &'r mut Reader<'de, P>,
     pub(super) left: u32,
 }
 
-impl Parts<'_, '_> {
-    /// Whether there is another; it then counts as read.
+impl<P> Parts<'_, '_, P> {
+    /// Returns whether there is another value, and counts it as read.
     #[inline]
     fn advance(&mut self) -> bool {
         let more = self.left > 0;
@@ -22,14 +23,14 @@ impl Parts<'_, '_> {
     }
 }
 
-impl<'de> SeqAccess<'de> for &mut Parts<'_, 'de> {
-    type Error = Uncommon;
+impl<'de, P: Pass> SeqAccess<'de> for &mut Parts<'_, 'de, P> {
+    type Error = P;
 
     #[inline]
     fn next_element_seed<T: DeserializeSeed<'de>>(
         &mut self,
         seed: T,
-    ) -> Result<Option<T::Value>, Uncommon> {
+    ) -> Result<Option<T::Value>, P> {
         match self.advance() {
             true => seed.deserialize(&mut *self.reader).map(Some),
             false => Ok(None),
@@ -43,21 +44,21 @@ impl<'de> SeqAccess<'de> for &mut Parts<'_, 'de> {
 }
 
 /// The entries of a map.
-pub(super) struct Entries<'p, 'r, 'de>(pub(super) &'p mut Parts<'r, 'de>);
+pub(super) struct Entries<'p, 'r, 'de, P>(pub(super) &'p mut Parts<'r, 'de, P>);
 
 /// The fields of a struct.
-pub(super) struct Fields<'p, 'r, 'de>(pub(super) &'p mut Parts<'r, 'de>);
+pub(super) struct Fields<'p, 'r, 'de, P>(pub(super) &'p mut Parts<'r, 'de, P>);
 
 macro_rules! entries {
     ($($map:ident: $key:expr;)*) => {$(
-        impl<'de> MapAccess<'de> for $map<'_, '_, 'de> {
-            type Error = Uncommon;
+        impl<'de, P: Pass> MapAccess<'de> for $map<'_, '_, 'de, P> {
+            type Error = P;
 
             #[inline]
             fn next_key_seed<K: DeserializeSeed<'de>>(
                 &mut self,
                 seed: K,
-            ) -> Result<Option<K::Value>, Uncommon> {
+            ) -> Result<Option<K::Value>, P> {
                 match self.0.advance() {
                     true => seed.deserialize($key(&mut *self.0.reader)).map(Some),
                     false => Ok(None),
@@ -68,7 +69,7 @@ macro_rules! entries {
             fn next_value_seed<V: DeserializeSeed<'de>>(
                 &mut self,
                 seed: V,
-            ) -> Result<V::Value, Uncommon> {
+            ) -> Result<V::Value, P> {
                 seed.deserialize(&mut *self.0.reader)
             }
 
@@ -86,24 +87,26 @@ entries! {
 }
 
 /// The name of a struct's field.
-struct Name<'r, 'de>(&'r mut Reader<'de>);
+struct Name<'r, 'de, P>(&'r mut Reader<'de, P>);
 
-impl<'de> Deserializer<'de> for Name<'_, 'de> {
-    type Error = Uncommon;
+impl<'de, P: Pass> Deserializer<'de> for Name<'_, 'de, P> {
+    type Error = P;
 
     fn is_human_readable(&self) -> bool {
         false
     }
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Uncommon> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, P> {
         self.0.deserialize_any(visitor)
     }
 
-    /// As bytes: a field is known by them as well, and nobody has to see whether they are UTF-8.
+    /// Gives the name as bytes, which serde's derived code compares as well: it need not be checked for UTF-8.
     #[inline]
-    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Uncommon> {
-        let bytes = self.0.str()?;
-        visitor.visit_borrowed_bytes(bytes)
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, P> {
+        if P::FULL {
+            return self.0.deserialize_any(visitor);
+        }
+        visitor.visit_borrowed_bytes(self.0.str()?)
     }
 
     serde::forward_to_deserialize_any! {
@@ -112,38 +115,34 @@ impl<'de> Deserializer<'de> for Name<'_, 'de> {
     }
 }
 
-/// A variant with content: the map of one entry, its name first.
-pub(super) struct Variant<'r, 'de>(pub(super) &'r mut Reader<'de>);
+/// A variant with content: a map of one entry, whose key is the variant's name.
+pub(super) struct Variant<'r, 'de, P>(pub(super) &'r mut Reader<'de, P>);
 
-impl<'de> EnumAccess<'de> for Variant<'_, 'de> {
-    type Error = Uncommon;
+impl<'de, P: Pass> EnumAccess<'de> for Variant<'_, 'de, P> {
+    type Error = P;
     type Variant = Self;
 
     #[inline]
-    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Uncommon> {
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), P> {
         let name = seed.deserialize(&mut *self.0)?;
         Ok((name, self))
     }
 }
 
-impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
-    type Error = Uncommon;
+impl<'de, P: Pass> VariantAccess<'de> for Variant<'_, 'de, P> {
+    type Error = P;
 
-    fn unit_variant(self) -> Result<(), Uncommon> {
-        Err(Uncommon)
+    fn unit_variant(self) -> Result<(), P> {
+        <()>::deserialize(self.0)
     }
 
     #[inline]
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Uncommon> {
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, P> {
         self.0.deeper(|reader| seed.deserialize(reader))
     }
 
     #[inline]
-    fn tuple_variant<V: Visitor<'de>>(
-        self,
-        length: usize,
-        visitor: V,
-    ) -> Result<V::Value, Uncommon> {
+    fn tuple_variant<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, P> {
         self.0.deserialize_tuple(length, visitor)
     }
 
@@ -152,7 +151,7 @@ impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
         self,
         fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Uncommon> {
+    ) -> Result<V::Value, P> {
         self.0.deserialize_struct("", fields, visitor)
     }
 }

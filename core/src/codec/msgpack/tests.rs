@@ -1,4 +1,4 @@
-//! The common part is a part: what is written and read here is what rmp-serde writes and reads.
+//! Messages written and read here against those of rmp-serde, another implementation of the same form.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Reader, Writer, decode, decode_any, encode, encode_any};
+use super::{Unexplained, decode, encode, write};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Order {
@@ -51,7 +51,7 @@ enum State {
     },
 }
 
-/// Kinds that rmp-serde has to see to: a length not known before the end, and 128 bits.
+/// A length that is not known before the end, and 128 bits.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Odd {
     big: u128,
@@ -63,6 +63,26 @@ struct Odd {
 #[serde(deny_unknown_fields)]
 struct Strict {
     id: u8,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+struct Count {
+    count: u8,
+}
+
+#[derive(Debug, Deserialize)]
+enum Chain {
+    End,
+    #[allow(dead_code, reason = "only its depth matters")]
+    Box(Box<Chain>),
+}
+
+struct Unwritable;
+
+impl Serialize for Unwritable {
+    fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom("on purpose"))
+    }
 }
 
 fn order() -> Order {
@@ -93,74 +113,157 @@ fn order() -> Order {
     }
 }
 
-/// Written here, and just as rmp-serde would.
+/// Writes `value` in one pass, and checks that rmp-serde writes the same bytes.
 fn written<T: Serialize>(value: &T) -> Vec<u8> {
-    let mut writer = Writer::new();
-    value.serialize(&mut writer).expect("it is common");
-    let bytes = writer.finish();
-    assert_eq!(bytes, encode_any(value).unwrap());
+    let bytes = write::<_, Unexplained>(value).expect("one pass");
+    assert_eq!(bytes, rmp_serde::to_vec_named(value).unwrap());
     bytes.into()
 }
 
-/// Read as rmp-serde reads it: the same value, or the same words.
-fn same<T: DeserializeOwned + Debug>(bytes: &[u8]) {
-    let theirs = decode_any::<T>(bytes).map_err(|error| error.to_string());
-    let ours = decode::<T>(bytes).map_err(|error| error.to_string());
+/// Checks that rmp-serde reads the same value, if there is one. Returns whether there is.
+fn same<T: DeserializeOwned + Debug>(bytes: &[u8]) -> bool {
+    let Ok(ours) = decode::<T>(bytes) else {
+        return false;
+    };
+    let theirs = rmp_serde::from_slice::<T>(bytes);
     // As text, in which one NaN is like another.
-    assert_eq!(format!("{ours:?}"), format!("{theirs:?}"), "{bytes:02x?}");
+    assert_eq!(
+        format!("{:?}", Ok::<_, rmp_serde::decode::Error>(ours)),
+        format!("{theirs:?}"),
+        "{bytes:02x?}"
+    );
+    true
+}
+
+/// The error of reading `bytes`.
+fn error<T: DeserializeOwned + Debug>(bytes: &[u8]) -> String {
+    decode::<T>(bytes).unwrap_err().to_string()
 }
 
 #[test]
-fn a_message_of_common_types_is_written_and_read_without_rmp_serde() {
+fn message_of_every_type_survives() {
     let order = order();
-    let bytes = written(&order);
-    let mut reader = Reader::new(&bytes);
-    assert_eq!(Order::deserialize(&mut reader).unwrap(), order);
-    assert!(reader.is_at_end());
+    assert_eq!(decode::<Order>(&written(&order)).unwrap(), order);
 }
 
 #[test]
-fn numbers_and_lengths_at_their_edges_are_those_of_rmp_serde() {
+fn numbers_and_lengths_have_their_shortest_form() {
     let edges = [0i64, 5, 7, 8, 15, 16, 31, 32, 63].into_iter();
     for edge in edges.flat_map(|bits| [-2, -1, 0, 1].map(|off| (1i64 << bits).wrapping_add(off))) {
         for number in [edge, edge.wrapping_neg()] {
-            same::<i64>(&written(&number));
-            same::<u64>(&written(&(number as u64)));
+            assert!(same::<i64>(&written(&number)));
+            assert!(same::<u64>(&written(&(number as u64))));
+            assert!(same::<i128>(&written(&i128::from(number))));
+            assert!(same::<f64>(&written(&(number as f64))));
             same::<u8>(&written(&number));
-            same::<f64>(&written(&(number as f64)));
         }
     }
     for length in [0, 15, 16, 31, 32, 255, 256, 65_535, 65_536] {
-        same::<String>(&written(&"a".repeat(length)));
-        same::<Bytes>(&written(&Bytes::from(vec![1; length])));
-        same::<Vec<u8>>(&written(&vec![1u8; length]));
+        assert!(same::<String>(&written(&"a".repeat(length))));
+        assert!(same::<Bytes>(&written(&Bytes::from(vec![1; length]))));
+        assert!(same::<Vec<u8>>(&written(&vec![1u8; length])));
         let map: BTreeMap<usize, bool> = (0..length).map(|key| (key, key == 3)).collect();
-        same::<BTreeMap<usize, bool>>(&written(&map));
+        assert!(same::<BTreeMap<usize, bool>>(&written(&map)));
     }
 }
 
 #[test]
-fn what_is_beyond_the_common_part_is_written_and_read_all_the_same() {
-    let odd = Odd {
-        big: u128::MAX,
-        rest: [("a".to_owned(), 1)].into(),
-    };
-    let bytes = encode(&odd).unwrap();
-    assert_eq!(bytes, encode_any(&odd).unwrap());
-    assert_eq!(decode::<Odd>(&bytes).unwrap(), odd);
-    // A number for a variant, a list for a struct, a list for bytes, a name that is not UTF-8.
-    same::<State>(&[0]);
-    same::<Line>(&[0x92, 1, 0x90]);
-    same::<Bytes>(&[0x92, 1, 2]);
-    same::<Strict>(&[0x81, 0xa2, b'i', 0xff, 1]);
-    same::<Strict>(&[0x82, 0xa2, b'i', b'd', 1, 0xa1, b'x', 1]);
+fn length_unknown_before_the_end_is_inserted() {
+    for length in [0, 1, 20, 70_000] {
+        let odd = Odd {
+            big: u128::MAX,
+            rest: (0..length).map(|n| (n.to_string(), n)).collect(),
+        };
+        assert_eq!(decode::<Odd>(&written(&odd)).unwrap(), odd);
+    }
 }
 
 #[test]
-fn whatever_is_wrong_is_told_in_the_words_of_rmp_serde() {
+fn unusual_forms_are_read() {
+    // A number for a variant, a map of nil for one, an array for a struct, an array for bytes, bytes for a text.
+    assert_eq!(decode::<State>(&[0]).unwrap(), State::New);
+    assert_eq!(decode::<State>(b"\x81\xa3New\xc0").unwrap(), State::New);
+    assert_eq!(
+        decode::<Line>(&[0x92, 1, 0x90]).unwrap(),
+        Line {
+            count: 1,
+            states: vec![]
+        }
+    );
+    assert_eq!(
+        decode::<Bytes>(&[0x92, 1, 2]).unwrap(),
+        Bytes::from_static(&[1, 2])
+    );
+    assert_eq!(decode::<String>(b"\xc4\x01a").unwrap(), "a");
+    assert_eq!(decode::<i128>(&[0xff]).unwrap(), -1);
+    // An unknown field with an extension of each length.
+    for extension in [
+        &[0xd4, 0xff, 0][..],
+        &[0xd5, 0xff, 0, 0],
+        &[0xd6, 0xff, 0, 0, 0, 0],
+        &[0xd7, 0xff, 0, 0, 0, 0, 0, 0, 0, 0],
+        &[0xc7, 2, 5, 0, 0],
+        &[0xc8, 0, 1, 5, 0],
+        &[0xc9, 0, 0, 0, 1, 5, 0],
+    ] {
+        let bytes = [b"\x82\xa1t", extension, b"\xa5count\x03"].concat();
+        assert_eq!(decode::<Count>(&bytes).unwrap(), Count { count: 3 });
+        let error = error::<u8>(extension);
+        assert!(error.contains("extensions are not supported"), "{error}");
+    }
+}
+
+#[test]
+fn errors_name_the_type_and_the_fault() {
+    let cases = [
+        (
+            error::<Strict>(&[0x81, 0xa2, b'i', 0xff, 1]),
+            "unknown field",
+        ),
+        (
+            error::<Strict>(b"\x82\xa2id\x01\xa1x\x01"),
+            "unknown field `x`",
+        ),
+        (
+            error::<Strict>(b"\x81\xa2id\xa1x"),
+            "invalid type: string \"x\", expected u8",
+        ),
+        (error::<Strict>(b"\x80"), "missing field `id`"),
+        (
+            error::<Strict>(b"\x81\xa2id\xcd\x01\x00"),
+            "invalid value: integer `256`",
+        ),
+        (error::<Strict>(b"\x81\xa2id"), "it ends too early"),
+        (
+            error::<Strict>(b"\x81\xa2id\x01\x00"),
+            "bytes after its end",
+        ),
+        (
+            error::<(u8, u8)>(b"\x93\x01\x02\x03"),
+            "longer than its type",
+        ),
+        (error::<String>(b"\xa1\xff"), "invalid value: byte array"),
+        (error::<State>(b"\xa1x"), "unknown variant `x`"),
+        (error::<u8>(&[0xc1]), "starts no value"),
+    ];
+    for (error, part) in cases {
+        assert!(
+            error.contains("cannot read `") && error.contains(part),
+            "{error}: {part}"
+        );
+    }
+    let error = encode(&Unwritable).unwrap_err().to_string();
+    assert!(
+        error.contains("cannot write `Unwritable`") && error.contains("on purpose"),
+        "{error}"
+    );
+}
+
+#[test]
+fn broken_message_is_read_as_rmp_serde_reads_it_or_not_at_all() {
     let good = written(&order());
     for end in 0..good.len() {
-        same::<Order>(&good[..end]);
+        assert!(!same::<Order>(&good[..end]));
     }
     for place in 0..good.len() {
         for byte in [
@@ -172,14 +275,17 @@ fn whatever_is_wrong_is_told_in_the_words_of_rmp_serde() {
             same::<serde_json::Value>(&bad);
         }
     }
-    same::<Order>(&[good, vec![0]].concat());
+    assert!(!same::<Order>(&[good, vec![0]].concat()));
 }
 
 #[test]
-fn lists_deeper_than_is_common_are_read_as_far_as_rmp_serde_goes() {
-    for depth in [62, 63, 64, 65, 128] {
-        let mut bytes = vec![0x91; depth];
-        bytes.push(0x90);
-        same::<serde_json::Value>(&bytes);
-    }
+fn depth_is_limited_to_127() {
+    let nested = |depth: usize| [vec![0x91; depth], vec![0x90]].concat();
+    assert!(same::<serde_json::Value>(&nested(126)));
+    assert!(error::<serde_json::Value>(&nested(127)).contains("the limit of 127"));
+    // Variants count too, of which a type could contain itself.
+    let nested = |depth: usize| [b"\x81\xa3Box".repeat(depth), b"\xa3End".to_vec()].concat();
+    assert!(decode::<Chain>(&nested(127)).is_ok());
+    assert!(error::<Chain>(&nested(128)).contains("the limit of 127"));
+    assert!(error::<Chain>(&nested(1_000_000)).contains("the limit of 127"));
 }

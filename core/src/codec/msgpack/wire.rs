@@ -1,34 +1,41 @@
-//! The form of the common part of MessagePack: a message's bytes, their markers, and the lengths in and behind them.
+//! The bytes of a message: the marker of each value, and the length in or behind the marker.
 
-use super::Uncommon;
+use std::marker::PhantomData;
 
-/// The marker of up to 255 bytes, their number behind it.
+use super::Pass;
+
+/// The marker of up to 255 bytes, followed by their number.
 pub(super) const BIN_8: u8 = 0xc4;
 
-/// How the bytes of a value are to be understood.
+/// Arrays, maps and variants inside each other; as many as serde_json allows.
+const MAX_DEPTH: u8 = 127;
+
+/// A value, as its marker says.
 pub(super) enum Wire<'de> {
+    /// A number, a boolean or nil; what follows the marker is not read yet.
     Number(u8),
     Str(&'de [u8]),
     Bin(&'de [u8]),
     Array(u32),
     Map(u32),
+    /// An extension of a type, whose content is skipped.
+    Extension(i8),
 }
 
-/// Lists, maps and variants inside each other; what lies deeper is left to rmp-serde, as far as `depth` allows.
-const DEPTH: u8 = 64;
-
-/// A deserializer that takes a part of what rmp-serde takes, and makes the same of it.
-pub(super) struct Reader<'de> {
+/// A deserializer over the bytes of a message.
+pub(in crate::codec) struct Reader<'de, P> {
     pub(super) rest: &'de [u8],
     depth: u8,
+    pass: PhantomData<P>,
 }
 
-impl<'de> Reader<'de> {
+impl<'de, P: Pass> Reader<'de, P> {
     #[inline]
-    pub(super) fn new(bytes: &'de [u8]) -> Self {
+    pub(in crate::codec) fn new(bytes: &'de [u8]) -> Self {
         Reader {
             rest: bytes,
-            depth: DEPTH,
+            depth: MAX_DEPTH,
+            pass: PhantomData,
         }
     }
 
@@ -41,40 +48,47 @@ impl<'de> Reader<'de> {
     #[inline]
     pub(super) fn deeper<T>(
         &mut self,
-        read: impl FnOnce(&mut Self) -> Result<T, Uncommon>,
-    ) -> Result<T, Uncommon> {
-        self.depth = self.depth.checked_sub(1).ok_or(Uncommon)?;
+        read: impl FnOnce(&mut Self) -> Result<T, P>,
+    ) -> Result<T, P> {
+        let Some(depth) = self.depth.checked_sub(1) else {
+            return Err(P::new("it is nested deeper than the limit of 127"));
+        };
+        self.depth = depth;
         let value = read(self)?;
         self.depth += 1;
         Ok(value)
     }
 
     #[inline]
-    pub(super) fn fixed<const N: usize>(&mut self) -> Result<[u8; N], Uncommon> {
-        let (number, rest) = self.rest.split_first_chunk().ok_or(Uncommon)?;
+    pub(super) fn fixed<const N: usize>(&mut self) -> Result<[u8; N], P> {
+        let Some((number, rest)) = self.rest.split_first_chunk() else {
+            return Err(P::new(CUT_OFF));
+        };
         self.rest = rest;
         Ok(*number)
     }
 
     #[inline]
-    pub(super) fn bytes(&mut self, length: usize) -> Result<&'de [u8], Uncommon> {
-        let (bytes, rest) = self.rest.split_at_checked(length).ok_or(Uncommon)?;
+    pub(super) fn bytes(&mut self, length: usize) -> Result<&'de [u8], P> {
+        let Some((bytes, rest)) = self.rest.split_at_checked(length) else {
+            return Err(P::new(CUT_OFF));
+        };
         self.rest = rest;
         Ok(bytes)
     }
 
-    /// The length of a value whose marker, from `first` on, has one up to `most` in it.
+    /// The length in a marker between `first` and `first + max`. Any other marker is left where it is.
     #[inline(always)]
-    pub(super) fn short(&mut self, first: u8, most: u8) -> Option<u32> {
+    pub(super) fn short(&mut self, first: u8, max: u8) -> Option<u32> {
         let (marker, rest) = self.rest.split_first()?;
-        let length = marker.checked_sub(first).filter(|length| *length <= most)?;
+        let length = marker.checked_sub(first).filter(|length| *length <= max)?;
         self.rest = rest;
         Some(length.into())
     }
 
-    /// A length of `N` bytes.
+    /// The length in the `N` bytes behind a marker.
     #[inline]
-    fn length<const N: usize>(&mut self) -> Result<u32, Uncommon> {
+    fn length<const N: usize>(&mut self) -> Result<u32, P> {
         let bytes = self.fixed::<N>()?;
         Ok(bytes
             .iter()
@@ -82,17 +96,24 @@ impl<'de> Reader<'de> {
     }
 
     #[inline]
-    fn text(&mut self, length: u32) -> Result<Wire<'de>, Uncommon> {
+    fn text(&mut self, length: u32) -> Result<Wire<'de>, P> {
         Ok(Wire::Str(self.bytes(length as usize)?))
     }
 
     #[inline]
-    fn binary(&mut self, length: u32) -> Result<Wire<'de>, Uncommon> {
+    fn binary(&mut self, length: u32) -> Result<Wire<'de>, P> {
         Ok(Wire::Bin(self.bytes(length as usize)?))
     }
 
-    /// The next value's marker and what belongs to it, but for a number's bytes.
-    pub(super) fn next(&mut self) -> Result<Wire<'de>, Uncommon> {
+    #[cold]
+    fn extension(&mut self, length: u32) -> Result<Wire<'de>, P> {
+        let kind = i8::from_be_bytes(self.fixed()?);
+        self.bytes(length as usize)?;
+        Ok(Wire::Extension(kind))
+    }
+
+    /// Reads the marker of the next value, and the content of a text or bytes.
+    pub(super) fn next(&mut self) -> Result<Wire<'de>, P> {
         let [marker] = self.fixed()?;
         match marker {
             0x80..=0x8f => Ok(Wire::Map(u32::from(marker & 0x0f))),
@@ -108,19 +129,25 @@ impl<'de> Reader<'de> {
             0xdd => self.length::<4>().map(Wire::Array),
             0xde => self.length::<2>().map(Wire::Map),
             0xdf => self.length::<4>().map(Wire::Map),
+            0xc7 if P::FULL => self.length::<1>().and_then(|length| self.extension(length)),
+            0xc8 if P::FULL => self.length::<2>().and_then(|length| self.extension(length)),
+            0xc9 if P::FULL => self.length::<4>().and_then(|length| self.extension(length)),
+            0xd4..=0xd8 if P::FULL => self.extension(1 << (marker - 0xd4)),
             _ => Ok(Wire::Number(marker)),
         }
     }
 
-    /// The bytes of a string.
+    /// The bytes of a text.
     #[inline(always)]
-    pub(super) fn str(&mut self) -> Result<&'de [u8], Uncommon> {
+    pub(super) fn str(&mut self) -> Result<&'de [u8], P> {
         match self.short(0xa0, 31) {
             Some(length) => self.bytes(length as usize),
             None => match self.next()? {
                 Wire::Str(bytes) => Ok(bytes),
-                _ => Err(Uncommon),
+                _ => Err(P::new("a text was expected")),
             },
         }
     }
 }
+
+const CUT_OFF: &str = "it ends too early";
