@@ -11,14 +11,20 @@ use crate::{error::Code, message::ContentType};
 
 /// Runs every rule on a codec.
 pub fn all(codec: impl Codec) {
-    let content_type = ContentType::parse(codec.content_type());
+    let name = codec.content_type().to_owned();
+    content_type(&name, Codecs::default().with(codec));
+}
+
+/// Runs every rule on the codec that `codecs` or a feature has for a content type.
+pub fn content_type(name: &str, codecs: Codecs) {
+    let content_type = ContentType::parse(name);
     assert_eq!(
         content_type.as_str(),
-        codec.content_type(),
+        name,
         "a media type in lower case and without parameters"
     );
     let suite = Suite {
-        codecs: Codecs::default().with(codec),
+        codecs,
         content_type,
     };
     suite.values_come_back();

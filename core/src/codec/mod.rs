@@ -1,6 +1,10 @@
 //! Messages as bytes: the [`Message`] trait that `#[derive(micro::Message)]` implements, and codecs by content type.
 
+#[cfg(feature = "bson")]
+mod bson;
 mod buffer;
+#[cfg(feature = "cbor")]
+mod cbor;
 mod channel;
 #[cfg(feature = "test-util")]
 pub mod contract;
@@ -10,6 +14,7 @@ pub mod derived;
 mod json;
 mod msgpack;
 mod nonfinite;
+mod optional;
 mod payload;
 #[doc(hidden)]
 pub mod proto;
@@ -77,8 +82,8 @@ pub trait Message: Sized + Send + 'static {
 
 /// A codec of a user's own, by content type.
 ///
-/// The built-in ones (JSON, MessagePack, Protobuf, bytes) do not come this way: they are compiled
-/// into each message.
+/// The built-in codecs do not implement this trait: they are compiled into each message. These are JSON, MessagePack,
+/// Protobuf, raw bytes, and with the features `cbor` and `bson` CBOR and BSON.
 ///
 /// ```
 /// use micro::{Codec, Codecs, ContentType, Error, Message, Result};
@@ -159,14 +164,24 @@ impl Codecs {
 
     /// The codec of a content type; an error naming it and what to do.
     pub fn get(&self, content_type: &ContentType) -> Result<&dyn Codec> {
-        self.0
-            .as_ref()
-            .and_then(|all| all.get(content_type.as_str()))
-            .map(|codec| &**codec)
-            .ok_or_else(|| {
-                Error::unimplemented(format!(
-                    "content type `{content_type}` is not known here; add its codec with `codec(…)`"
-                ))
-            })
+        self.find(content_type)
+            .ok_or_else(|| Codecs::unknown(content_type))
+    }
+
+    #[cold]
+    fn unknown(content_type: &ContentType) -> Error {
+        let remedy = match content_type.as_str() {
+            "application/bson" => "enable the `bson` feature",
+            "application/cbor" => "enable the `cbor` feature",
+            _ => "add its codec with `codec(…)`",
+        };
+        Error::unimplemented(format!(
+            "content type `{content_type}` is not known here; {remedy}"
+        ))
+    }
+
+    fn find(&self, content_type: &ContentType) -> Option<&dyn Codec> {
+        let codec = self.0.as_ref()?.get(content_type.as_str())?;
+        Some(&**codec)
     }
 }

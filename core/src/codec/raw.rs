@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::{
-    codec::{Codecs, Message},
+    codec::{Codecs, Message, optional},
     error::Result,
     message::ContentType,
     node::Value,
@@ -58,7 +58,7 @@ impl Message for () {
             ContentType::Json | ContentType::GoJson => Bytes::from_static(b"{}"),
             ContentType::MsgPack => Bytes::from_static(&[EMPTY_MAP]),
             ContentType::Protobuf | ContentType::Bytes => Bytes::new(),
-            ContentType::Other(_) => codecs.get(content_type)?.encode(&())?.into(),
+            ContentType::Other(_) => optional::encode(&(), content_type, codecs)?,
         })
     }
 

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    codec::{Codecs, json, msgpack, wrong},
-    error::{Error, Result},
+    codec::{Codecs, json, msgpack, optional, wrong},
+    error::Result,
     message::ContentType,
 };
 
@@ -32,7 +32,7 @@ pub fn encode<T: Serde>(value: &T, content_type: &ContentType, codecs: &Codecs) 
         ContentType::Protobuf | ContentType::Bytes => {
             Err(wrong::unsupported::<T>(content_type, INSTEAD))
         }
-        ContentType::Other(_) => codecs.get(content_type)?.encode(&value).map(Bytes::from),
+        ContentType::Other(_) => optional::encode(value, content_type, codecs),
     }
 }
 
@@ -48,19 +48,6 @@ pub fn decode<T: Serde>(content_type: &ContentType, codecs: &Codecs, bytes: Byte
         ContentType::Protobuf | ContentType::Bytes => {
             Err(wrong::unsupported::<T>(content_type, INSTEAD))
         }
-        ContentType::Other(_) => {
-            let mut value = None;
-            codecs.get(content_type)?.decode(&bytes, &mut |from| {
-                let read = erased_serde::deserialize(from)
-                    .map_err(|error| wrong::read::<T>(content_type, error))?;
-                value = Some(read);
-                Ok(())
-            })?;
-            value.ok_or_else(|| {
-                Error::internal(format!(
-                    "the codec of {content_type} handed over no value; its `decode` must call `read`"
-                ))
-            })
-        }
+        ContentType::Other(_) => optional::decode(content_type, codecs, &bytes),
     }
 }

@@ -2,6 +2,8 @@
 
 mod answers;
 mod deep;
+#[cfg(all(feature = "bson", feature = "cbor", feature = "test-util"))]
+mod features;
 mod nonfinite;
 mod prost_types;
 mod schema;

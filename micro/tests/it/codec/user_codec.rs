@@ -74,10 +74,10 @@ fn a_mistake_in_a_users_own_format_names_message_and_format() {
 #[test]
 fn an_unknown_content_type_is_named() {
     let error = john()
-        .encode(&ContentType::parse("application/bson"), &Codecs::default())
+        .encode(&ContentType::parse("application/avro"), &Codecs::default())
         .unwrap_err();
     assert_eq!(error.code(), Code::Unimplemented);
-    assert!(error.message().contains("`application/bson`"), "{error}");
+    assert!(error.message().contains("`application/avro`"), "{error}");
 }
 
 #[tokio::test]
