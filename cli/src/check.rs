@@ -1,6 +1,6 @@
 //! Validates a request against the registry's record of the endpoint, before it is sent.
 
-use micro::{nearest, registry::Value as Schema};
+use micro::{registry::Value as Schema, suggest};
 use serde_json::Value;
 
 use crate::lookup::hint;
@@ -110,7 +110,7 @@ impl Findings {
                 Some(value) => self.value(field, value, &at),
                 None if field.kind.ends_with('?') || field.kind == "any" => {}
                 None => {
-                    let slip = nearest(&field.name, unknown.iter().copied());
+                    let slip = suggest(&field.name, unknown.iter().copied());
                     let slip = slip.first();
                     let slip = slip.map_or_else(String::new, |slip| format!("; it has `{slip}`"));
                     let kind = &field.kind;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use micro::{
-    nearest,
     registry::{Endpoint, Node, Registry},
+    suggest,
 };
 
 use crate::failure::{Failure, Result};
@@ -75,7 +75,7 @@ pub(crate) fn endpoint<'a>(
 
 /// ``; did you mean `greeter`?`` for the most similar names, or empty if none is similar.
 pub(crate) fn hint<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let names: Vec<_> = nearest(wrong, known)
+    let names: Vec<_> = suggest(wrong, known)
         .into_iter()
         .map(|name| format!("`{name}`"))
         .collect();

@@ -42,7 +42,6 @@ mod message;
 mod metadata;
 pub mod middleware;
 mod mock;
-mod nearest;
 pub mod net;
 pub mod node;
 pub mod plugin;
@@ -52,6 +51,7 @@ pub mod random;
 pub mod registry;
 pub mod selector;
 pub mod server;
+mod suggest;
 mod sync;
 #[doc(hidden)]
 pub mod time;
@@ -73,10 +73,10 @@ pub use macros::{Message, service};
 pub use message::{Body, BodyStream, ContentType, Extensions, Request, Response, Target};
 pub use metadata::Metadata;
 pub use mock::Mock;
-#[doc(hidden)]
-pub use nearest::hint;
-pub use nearest::nearest;
 pub use plugin::Plugin;
 pub use plugins::{ClientBuilder, Plugins};
 pub use protocols::Socket;
 pub use server::{Handler, Ops, Router, Routes};
+#[doc(hidden)]
+pub use suggest::hint;
+pub use suggest::suggest;

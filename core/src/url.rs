@@ -4,7 +4,9 @@ mod environment;
 mod options;
 mod reads;
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::error::{Error, Result};
 
@@ -208,46 +210,28 @@ impl fmt::Debug for Url {
     }
 }
 
-/// A text in which nothing can be taken for a sign between keys and values.
+/// Encodes a text so that no character of it separates keys and values.
 fn encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'/' | b':' => {
-                encoded.push(char::from(byte));
-            }
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
+    const SEPARATORS: &AsciiSet = &ESCAPED.remove(b'/').remove(b':').add(b'~');
+    utf8_percent_encode(text, SEPARATORS).to_string()
 }
 
-/// The text that percent signs encode; one that encodes nothing stands for itself.
+/// Decodes percent-encoding. A percent sign without two digits stays, and bytes that are not UTF-8 are replaced.
 pub(crate) fn decode(text: &str) -> String {
-    String::from_utf8_lossy(&decoded_bytes(text)).into_owned()
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
-/// The text that percent signs encode, or an error where that is not UTF-8.
-fn decoded(text: &str) -> std::result::Result<String, std::string::FromUtf8Error> {
-    String::from_utf8(decoded_bytes(text))
+/// Decodes percent-encoding, or fails if the bytes are not UTF-8.
+fn decoded(text: &str) -> std::result::Result<String, std::str::Utf8Error> {
+    percent_decode_str(text).decode_utf8().map(Cow::into_owned)
 }
 
-fn decoded_bytes(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut left = text.as_bytes();
-    while let [first, rest @ ..] = left {
-        let encoded = match left {
-            [b'%', a, b, ..] => char::from(*a)
-                .to_digit(16)
-                .zip(char::from(*b).to_digit(16))
-                .map(|(a, b)| (a * 16 + b) as u8),
-            _ => None,
-        };
-        bytes.push(encoded.unwrap_or(*first));
-        left = if encoded.is_some() { &rest[2..] } else { rest };
-    }
-    bytes
-}
+/// Every byte but the unreserved characters of RFC 3986, section 2.3.
+pub(crate) const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 #[cfg(test)]
 mod tests {

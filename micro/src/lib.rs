@@ -58,8 +58,8 @@ pub use micro_core::{
     Answer, Body, BodyStream, Broker, Call, Client, ClientBuilder, Code, Codec, Codecs,
     Compression, ContentType, Context, Criticality, Error, Extensions, Handler, Leaving, Message,
     Metadata, Mock, Ops, Outcome, Payload, Plugins, Reply, Request, Response, Result, Router,
-    Routes, Socket, Streaming, Target, Trace, balance, broker, client, codec, middleware, nearest,
-    net, protocols, selector, server, service,
+    Routes, Socket, Streaming, Target, Trace, balance, broker, client, codec, middleware, net,
+    protocols, selector, server, service, suggest,
 };
 pub use service::{Lifecycle, Running, Service};
 pub use settings::Settings;

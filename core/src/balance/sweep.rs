@@ -7,11 +7,12 @@ use std::{
     time::Duration,
 };
 
+use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
 use super::{Inner, service_state::ServiceState};
-use crate::selector::{Names, Seeded};
+use crate::selector::Names;
 
 /// What no call has used from one sweep to the next goes: so after three to six minutes.
 const INTERVAL: Duration = Duration::from_secs(180);
@@ -28,7 +29,7 @@ pub(super) struct Sweeper {
     task: Mutex<Option<JoinHandle<()>>>,
     /// Of services without nodes that were called lately: one that is called again is worth a watch of the registry.
     missed: Mutex<[u64; MISSED]>,
-    hasher: Seeded,
+    hasher: RandomState,
 }
 
 impl Sweeper {
@@ -37,7 +38,7 @@ impl Sweeper {
             inner,
             task: Mutex::default(),
             missed: Mutex::new([0; MISSED]),
-            hasher: Seeded::default(),
+            hasher: RandomState::default(),
         }
     }
 

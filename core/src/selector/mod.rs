@@ -25,8 +25,8 @@ mod verdict;
 mod weights;
 
 pub use crate::random::{Dice, Rng};
+pub(crate) use cache::Names;
 pub use cache::{Cache, Entry, Fill, Options, Retire, Snapshots};
-pub(crate) use cache::{Names, Seeded};
 pub use fleet::Fleet;
 pub use health::Probed;
 pub use load::Load;

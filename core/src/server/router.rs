@@ -311,7 +311,7 @@ impl Table {
     pub(crate) fn unknown(&self, target: &Target) -> Error {
         let endpoint = target.endpoint();
         let known = self.routes.iter().map(|route| &*route.name);
-        let hint = crate::nearest::hint(endpoint, known);
+        let hint = crate::suggest::hint(endpoint, known);
         let service = match &*self.service {
             "" => target.service(),
             own => own,

@@ -8,7 +8,7 @@ use super::{
 };
 use micro_core::{
     error::{Error, Result},
-    nearest,
+    suggest,
 };
 
 /// Who said it; the later wins.
@@ -88,7 +88,7 @@ fn near(wrong: &str) -> Option<&'static str> {
             let longer = names().filter(|name| name.contains('-') && wrong.starts_with(name));
             longer.max_by_key(|name| name.len())
         })
-        .or_else(|| nearest(wrong, names()).into_iter().next())
+        .or_else(|| suggest(wrong, names()).into_iter().next())
 }
 
 /// Takes in the flags that are ours, and gives back what is left.

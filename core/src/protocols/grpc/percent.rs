@@ -1,51 +1,19 @@
 //! `grpc-message`: text with `%XX` for every byte that is not printable ASCII, and for `%`.
 
-use std::fmt::Write;
-
 use http::HeaderValue;
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode, utf8_percent_encode};
 
-/// A text as a header's value.
+const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
+
+/// Encodes a text as the value of a header.
 pub(super) fn encode(text: &str) -> HeaderValue {
-    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'%';
-    if let Ok(value) = HeaderValue::from_str(text)
-        && text.as_bytes().iter().all(is_plain)
-    {
-        return value;
-    }
-    let mut encoded = String::with_capacity(text.len() + 16);
-    for byte in text.bytes() {
-        if is_plain(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
+    let encoded = utf8_percent_encode(text, ESCAPED).to_string();
     HeaderValue::try_from(encoded).expect("printable ASCII is a header's value")
 }
 
-/// The text of a header's value. What is no escape stays as it is, and bytes that are no text are replaced.
+/// Decodes the value of a header. A percent sign without two digits stays, and bytes that are not UTF-8 are replaced.
 pub(super) fn decode(value: &[u8]) -> String {
-    let mut bytes = Vec::with_capacity(value.len());
-    let mut rest = value;
-    while let Some((&first, after)) = rest.split_first() {
-        let escaped = match after.split_first_chunk::<2>() {
-            Some((digits, after)) if first == b'%' => hex(digits).map(|byte| (byte, after)),
-            _ => None,
-        };
-        let (byte, after) = escaped.unwrap_or((first, after));
-        bytes.push(byte);
-        rest = after;
-    }
-    match String::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
-    }
-}
-
-fn hex(digits: &[u8; 2]) -> Option<u8> {
-    let digit = |digit: u8| char::from(digit).to_digit(16);
-    let byte = digit(digits[0])? << 4 | digit(digits[1])?;
-    u8::try_from(byte).ok()
+    percent_decode(value).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]
@@ -53,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_text_comes_back_as_it_was() {
+    fn every_text_survives() {
         for text in [
             "",
             "plain",
@@ -69,7 +37,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_escape_stays() {
+    fn text_that_is_no_escape_stays() {
         assert_eq!(decode(b"100 %, %4, %zz"), "100 %, %4, %zz");
         assert_eq!(decode(b"%C3"), "\u{fffd}");
     }

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fmt::Write as _,
     fs,
     io::{self, Read as _},
     path::{Path, PathBuf},
@@ -10,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -166,15 +166,8 @@ impl File {
     }
 }
 
-/// `NAME.json`, bytes other than letters, digits, `-` and `_` as `%XX`, lest a name leave the directory.
+/// `NAME.json`, percent-encoded so that no name leaves the directory.
 fn path(directory: &Path, service: &str) -> PathBuf {
-    let mut name = String::with_capacity(service.len() + 5);
-    for byte in service.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => name.push(byte.into()),
-            _ => write!(name, "%{byte:02X}").expect("a string takes all text"),
-        }
-    }
-    name.push_str(".json");
-    directory.join(name)
+    const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
+    directory.join(format!("{}.json", utf8_percent_encode(service, ESCAPED)))
 }

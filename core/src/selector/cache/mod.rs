@@ -23,7 +23,7 @@ pub use snapshots::Snapshots;
 
 use super::Strategy;
 use crate::{error::Result, node::Node, random::Rng, registry::Registry};
-pub(crate) use names::{Names, Seeded};
+pub(crate) use names::Names;
 use weights::AllWeights;
 
 /// Sets that are read or written at a time.
