@@ -1,19 +1,20 @@
 //! Content types that are not compiled into each message: those of a feature, and those of users' own codecs.
 
 use bytes::Bytes;
+use serde::{Serialize, de::DeserializeOwned};
 
 #[cfg(feature = "bson")]
 use crate::codec::bson;
 #[cfg(feature = "cbor")]
 use crate::codec::cbor;
 use crate::{
-    codec::{Codecs, structured::Serde, wrong},
+    codec::{Codecs, wrong},
     error::{Error, Result},
     message::ContentType,
 };
 
 /// Encodes with the codec of `codecs`, or else with that of a feature.
-pub(super) fn encode<T: Serde>(
+pub(super) fn encode<T: Serialize>(
     value: &T,
     content_type: &ContentType,
     codecs: &Codecs,
@@ -29,7 +30,7 @@ pub(super) fn encode<T: Serde>(
 }
 
 /// Decodes with the codec of `codecs`, or else with that of a feature.
-pub(super) fn decode<T: Serde>(
+pub(super) fn decode<T: DeserializeOwned>(
     content_type: &ContentType,
     codecs: &Codecs,
     bytes: &[u8],
