@@ -1,24 +1,24 @@
 //! Micro: a toolkit for resilient, fault-tolerant microservices.
 //!
-//! Services find each other, call each other and share out load with nothing installed beside them.
+//! Services find each other, call each other and balance their load, with nothing installed beside them.
 //! Every layer between caller and handler has one shape, [`Call`]: `Request → Result<Response>`.
 //!
-//! - [`Service`] names what is served and lives from listening to the last answer.
+//! - [`Service`] is a service: its name, its handlers, and its life from listening to the last answer.
 //! - [`client`] encodes a call, typed or dynamic, and decodes its answer.
-//! - [`balance`] is the one loop that makes attempts: deadline, retries, budget, hedges.
+//! - [`balance`] is the only loop that makes attempts: deadline, retries, budget, hedging.
 //! - [`selector`] keeps a snapshot of each service's nodes and picks one of them.
 //! - [`registry`] knows which nodes serve which service.
 //! - [`transport`] carries requests to nodes, and listens.
-//! - [`server`] refuses or begins what comes, and finds its handler.
-//! - [`broker`] publishes events by topic, and hands them to subscribers.
-//! - [`middleware`] is the user's own: layers around any of this.
+//! - [`server`] admits or refuses requests, and finds their handlers.
+//! - [`broker`] publishes events by topic, and delivers them to subscribers.
+//! - [`middleware`] has layers for clients, services and single endpoints.
 //! - [`codec`] turns messages into bytes and back, by content type.
-//! - [`runtime`] gives each core its own, and each of them its own connections.
-//! - [`Plugins`] are the parts all of this is made of, each exchanged by one line.
-//! - [`settings`] are flags and `MICRO_*` variables, by which whoever runs a program chooses them.
+//! - [`runtime`] gives each core a runtime with connections of its own.
+//! - [`Plugins`] are the parts of a service or client; one line exchanges a part.
+//! - [`settings`] are flags and `MICRO_*` variables, which choose the parts when a program runs.
 //!
-//! A [`Context`] travels with every call, an [`Error`] says what is known of the work, and the derive
-//! [`Message`](macro@Message) and the attribute [`service`](macro@service) write what is tedious.
+//! A [`Context`] travels with every call. An [`Error`] says whether the work was done. The derive
+//! [`Message`](macro@Message) and the attribute [`service`](macro@service) write the code of messages and services.
 //!
 //! ```
 //! use micro::{Context, Handler, Plugins, Result, Service, registry::Memory};
@@ -42,7 +42,7 @@
 //! # }
 //! ```
 
-// So that what the macros write is found inside this crate too.
+// What the macros write refers to this crate by its name, inside it, too.
 extern crate self as micro;
 
 pub mod registry;

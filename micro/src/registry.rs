@@ -1,4 +1,4 @@
-//! Which nodes serve which service: the [`Registry`] trait, and every registry that is built in.
+//! Discovery: the [`Registry`] trait, and the registries that are built in.
 
 pub use micro_core::registry::*;
 

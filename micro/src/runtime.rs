@@ -1,4 +1,4 @@
-//! A runtime a core: each thread has its own, and its own connections.
+//! A runtime for each core: each has a thread and connections of its own.
 
 use std::{
     future::Future,
@@ -16,13 +16,13 @@ use micro_core::{
     worker,
 };
 
-/// How long threads may take to end once `main` has. One that a handler holds is left behind.
+/// How long threads may take to end after `main` has ended. A thread that a handler blocks is abandoned.
 const ENDING: Duration = Duration::from_millis(200);
 
-/// Runs `main` on this thread, and a runtime on a thread of its own for each core, which `main` is given.
+/// Runs `main` on this thread, and passes to it a runtime for each core, each on a thread of its own.
 ///
-/// This thread's runtime is for `main` alone: a handler that never returns holds its own thread up, and not what
-/// hears signals and ends the service.
+/// This thread's runtime runs `main` alone. A handler that never returns therefore blocks its own thread, but not the
+/// one that receives signals and ends the service.
 pub(crate) fn run<T, F>(main: impl FnOnce(Vec<Handle>) -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
@@ -35,14 +35,14 @@ where
     result
 }
 
-/// Runs `main` on this thread with a number of runtimes: this thread's own, and one on a thread of its
-/// own for each of the others.
+/// Runs `main` on this thread with `count` runtimes: this thread's own, and one on a thread of its own for each of the
+/// others.
 ///
-/// What `main` is given are all of them, this thread's first. They end when it does: what still runs on the blocking
-/// pool, or computes without awaiting, is not waited for.
+/// `main` receives the handles of all of them, this thread's first. They end when `main` ends; blocking work, and tasks
+/// that compute without awaiting, are abandoned.
 ///
-/// Inside each of them a client keeps connections of its own, and
-/// [`Service::serve_on`](crate::service::Service::serve_on) hands a service's connections round them.
+/// In each of them a client keeps connections of its own, and
+/// [`Service::serve_on`](crate::service::Service::serve_on) distributes a service's connections over them.
 ///
 /// ```
 /// use micro::{Error, runtime};
@@ -60,8 +60,8 @@ where
 /// ```
 ///
 /// # Errors
-/// What `main` returns, or [`Code::Internal`](micro_core::Code::Internal) when a runtime or a thread could
-/// not be started.
+/// The error of `main`, or [`Code::Internal`](micro_core::Code::Internal) if a runtime or a thread cannot be
+/// started.
 pub fn run_on<T, F>(threads: usize, main: impl FnOnce(Vec<Handle>) -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
@@ -74,11 +74,11 @@ where
     result
 }
 
-/// Threads that each run a runtime.
+/// Threads, each of which runs a runtime.
 struct Workers {
     runtimes: Vec<Handle>,
     end: Arc<Notify>,
-    /// Disconnected once every thread has ended.
+    /// Disconnected when every thread has ended.
     ended: mpsc::Receiver<()>,
 }
 
@@ -110,7 +110,7 @@ impl Workers {
         })
     }
 
-    /// Ends them, and the runtime of the thread that waited for them.
+    /// Ends the runtimes of the threads, and that of the calling thread.
     fn end(self, own: Runtime) {
         self.end.notify_waiters();
         own.shutdown_background();
@@ -130,7 +130,7 @@ fn runtime() -> Result<Runtime> {
         .map_err(|error| Error::internal("a runtime could not be started").with_source(error))
 }
 
-/// SIGTERM and SIGINT, which end the process no more once this is there.
+/// SIGTERM and SIGINT. While this value exists, they do not end the process.
 pub(crate) struct Signals {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
@@ -141,7 +141,7 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Listens from now on. Must be called within a runtime.
+    /// Installs the signal handlers. Must be called within a runtime.
     pub(crate) fn listen() -> Result<Self> {
         #[cfg(unix)]
         {
@@ -158,7 +158,7 @@ impl Signals {
         }
     }
 
-    /// Waits for a shutdown; another signal meanwhile ends the process at once.
+    /// Waits for `shutdown`; a signal received meanwhile ends the process at once.
     pub(crate) async fn during(&mut self, shutdown: impl Future<Output = ()>) {
         tokio::select! {
             () = shutdown => {}
@@ -169,7 +169,7 @@ impl Signals {
         }
     }
 
-    /// Waits for the next one; one that came before is not lost.
+    /// Waits for the next signal; one received before the call counts.
     pub(crate) async fn next(&mut self) {
         #[cfg(unix)]
         tokio::select! {

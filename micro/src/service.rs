@@ -22,7 +22,7 @@ use micro_core::{
 };
 pub use running::Running;
 
-/// A service being put together; [`Service::run`] makes it live.
+/// A service under construction; [`Service::run`] starts it.
 ///
 /// ```no_run
 /// use micro::{Context, Result, Service};
@@ -46,12 +46,12 @@ pub struct Service {
     router: Router,
     topics: Vec<Topic>,
     layers: Layers,
-    /// Those of them that cover operational endpoints too.
+    /// The layers that cover operational endpoints, too.
     ops_layers: Layers,
     ops: Ops,
     hosts: Vec<String>,
     plugins: Plugins,
-    /// Added to the plugins when they are used, so that it does not matter which was said first.
+    /// Added to the plugins when these are used, so that the order of builder calls does not matter.
     codecs: Vec<Arc<dyn Codec>>,
     #[cfg(feature = "tls")]
     tls: Option<micro_core::net::Tls>,
@@ -61,25 +61,25 @@ pub struct Service {
     hooks: Hooks,
     health_checks: HealthChecks,
     metrics: Option<Metrics>,
-    /// Whether settings gave the time to live and the interval of the registration.
-    timing_said: (bool, bool),
+    /// Whether settings have the time to live and the interval of the registration.
+    is_timing_set: (bool, bool),
 }
 
-/// Numbers of a service's life, each with its default.
+/// Limits of a service's life, each with its default.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Lifecycle {
-    /// For how long a registration lasts unrenewed. 60 s, as go-micro's.
+    /// How long a registration lasts without renewal. 60 s, as in go-micro.
     pub register_ttl: Duration,
-    /// How often it is renewed, or up to a fifth sooner; each second after a failure. 30 s, as go-micro's; a third of
-    /// `register_ttl` where that was changed and this was not. More than half of it is an error.
+    /// How often the registration is renewed; at random up to a fifth sooner, and each second after a failure. 30 s, as in
+    /// go-micro; a third of `register_ttl` if only that was changed. More than half of `register_ttl` is an error.
     pub register_interval: Duration,
-    /// How long it goes on serving once deregistered, until everyone has heard. 1 s, as go-zero's.
+    /// How long the service goes on serving after it has deregistered, while callers notice. 1 s, as in go-zero.
     pub deregister_delay: Duration,
-    /// How long calls in flight may take to end, from the moment it deregisters. 10 s. The exit takes at most a second
-    /// longer, whatever still runs.
+    /// How long calls in flight may take to end, counted from deregistering. 10 s. The exit takes at most a second longer,
+    /// whatever still runs.
     pub drain: Duration,
-    /// Requests at work before more are refused. 10,000.
+    /// Requests handled at a time; more are refused. 10,000.
     pub concurrency: usize,
 }
 
@@ -96,18 +96,18 @@ impl Default for Lifecycle {
 }
 
 impl Lifecycle {
-    /// Makes the interval fit the time to live, where only that was changed.
+    /// Adapts the interval to the time to live, if only that was changed.
     ///
-    /// Fails with [`Code::InvalidArgument`](micro_core::Code::InvalidArgument) for an interval that leaves no second try.
-    fn settle(&mut self, (is_ttl_said, is_interval_said): (bool, bool)) -> Result<()> {
+    /// Fails with [`Code::InvalidArgument`](micro_core::Code::InvalidArgument) for an interval that leaves no time for a second try.
+    fn settle(&mut self, (is_ttl_set, is_interval_set): (bool, bool)) -> Result<()> {
         let usual = Lifecycle::default();
         let (ttl, interval) = (self.register_ttl, self.register_interval);
         if ttl.is_zero() || interval.is_zero() {
             let text = "`--register-ttl` and `--register-interval` must be longer than 0";
             return Err(Error::invalid_argument(text));
         }
-        if !is_interval_said && interval == usual.register_interval {
-            if is_ttl_said || ttl != usual.register_ttl {
+        if !is_interval_set && interval == usual.register_interval {
+            if is_ttl_set || ttl != usual.register_ttl {
                 let third = (ttl / 3).max(Duration::from_millis(1));
                 self.register_interval = interval.min(third);
             }
@@ -124,7 +124,7 @@ impl Lifecycle {
 }
 
 impl Service {
-    /// A service of a name, without endpoints, with every default.
+    /// Creates a service without endpoints, with defaults.
     pub fn new(name: impl Into<String>) -> Self {
         Service {
             name: name.into(),
@@ -149,31 +149,31 @@ impl Service {
             hooks: Hooks::default(),
             health_checks: HealthChecks::default(),
             metrics: None,
-            timing_said: (false, false),
+            is_timing_set: (false, false),
         }
     }
 
-    /// The version it registers as; `latest` if unsaid.
+    /// Sets the version to register. The default is `latest`.
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = version.into();
         self
     }
 
-    /// The node's id after the service's name and a hyphen; random if unsaid.
+    /// Sets the node's id, which follows the service's name and a hyphen. The default is random.
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
         self
     }
 
-    /// Where it listens: `host:port`, port 0 for any free one, `:port` at every address of this machine, or
+    /// Sets the address to listen on: `host:port`, port 0 for any free one, `:port` for every address of this machine, or
     /// `unix:PATH`.
     pub fn address(mut self, address: impl Into<String>) -> Self {
         self.address = Some(address.into());
         self
     }
 
-    /// The address it registers, where that differs from the one it listens at: `HOST:PORT`, `unix:PATH`, or a host
-    /// alone with the port it listens at.
+    /// Sets the address to register, if it differs from the one to listen on: `HOST:PORT`, `unix:PATH`, or a host
+    /// alone, which gets the port of the listener.
     pub fn advertise(mut self, address: impl Into<String>) -> Self {
         self.advertise = Some(address.into());
         self
@@ -197,7 +197,7 @@ impl Service {
         self
     }
 
-    /// Handles every event of a topic, in each instance of the service: a handler like any other, whose
+    /// Subscribes each instance of the service to every event of a topic. The handler is like any other; its
     /// success acknowledges the event.
     ///
     /// ```
@@ -214,8 +214,8 @@ impl Service {
         self.subscribe_as(topic, None, handler)
     }
 
-    /// Handles a share of the events of a topic: each goes to one of all who subscribe with this queue,
-    /// and to another of them when that one fails. It may so be handled twice, never by no one unnoticed.
+    /// Subscribes to a share of the events of a topic: each event goes to one of the subscribers of this queue, and to
+    /// another one if that fails. An event may therefore be handled twice; none is lost unnoticed.
     pub fn subscribe_queue<Args: 'static>(
         self,
         topic: &str,
@@ -241,15 +241,15 @@ impl Service {
     }
 
     /// Puts a layer around the handlers, inside those added before; see
-    /// [`middleware`](micro_core::middleware). Operational endpoints, such as `/health` and `Debug.Health`, do not go
-    /// through it: probes are answered whatever it does.
+    /// [`middleware`](micro_core::middleware). Operational endpoints, such as `/health` and `Debug.Health`, do not pass
+    /// through the layer, which therefore cannot make probes fail.
     pub fn layer(mut self, layer: impl Layer) -> Self {
         self.layers.push(Arc::new(layer));
         self
     }
 
-    /// Puts a layer around the handlers and around operational endpoints, inside those added before. A probe
-    /// that it refuses or holds up fails.
+    /// Puts a layer around the handlers and the operational endpoints, inside those added before. A probe
+    /// fails if the layer refuses or delays it.
     pub fn layer_all(mut self, layer: impl Layer) -> Self {
         let layer: Arc<dyn Layer> = Arc::new(layer);
         self.layers.push(layer.clone());
@@ -257,7 +257,7 @@ impl Service {
         self
     }
 
-    /// Changes which operational endpoints there are, where, and how many requests they take.
+    /// Sets which operational endpoints are served, on which address, and how many requests they take.
     ///
     /// ```
     /// let service = micro::Service::new("greeter").ops(|ops| {
@@ -272,10 +272,10 @@ impl Service {
 
     /// Adds a health check of something that the service needs. While the check fails, the service is not ready:
     /// `/ready` answers 503 with `checks` in its JSON, and gRPC's health service `NOT_SERVING`. `/health` stays 200, so
-    /// that nobody restarts the service for it.
+    /// that an orchestrator does not restart the service.
     ///
-    /// Checks run when somebody asks for readiness, at most once a second, each for at most
-    /// [`Ops::health_check_timeout`]. The text of an error goes to the log alone.
+    /// Checks run when readiness is asked for, at most once a second, each for at most
+    /// [`Ops::health_check_timeout`]. The text of an error is only logged.
     ///
     /// ```
     /// # async fn ping() -> micro::Result<()> { Ok(()) }
@@ -297,15 +297,15 @@ impl Service {
         self
     }
 
-    /// Lets HTTP requests that come over loopback be addressed to this host, or to any by `*`, beside loopback's
-    /// own names and the host that is advertised. Others are refused, as pages of other sites send them by DNS
+    /// Allows HTTP requests over loopback to name this host, or any host by `*`, besides loopback's own names and the
+    /// advertised host. Others are refused, since pages of other sites can send them by DNS
     /// rebinding.
     pub fn allow_host(mut self, host: impl Into<String>) -> Self {
         self.hosts.push(host.into());
         self
     }
 
-    /// Adds a codec of one's own.
+    /// Adds a codec.
     pub fn codec(mut self, codec: impl Codec) -> Self {
         self.codecs.push(Arc::new(codec));
         self
@@ -318,27 +318,27 @@ impl Service {
         self
     }
 
-    /// Uses these plugins, unless the settings name others. Codecs and TLS of the service itself are added to them.
+    /// Uses these plugins, unless the settings name others. Codecs and TLS of the service are added to them.
     pub fn plugins(mut self, plugins: Plugins) -> Self {
         self.plugins = plugins;
         self
     }
 
-    /// Lets these settings have their say, over all that is said in code; see
+    /// Applies these settings, which win over everything set in code; see
     /// [`settings`](crate::settings).
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = Some(settings);
         self
     }
 
-    /// Changes the numbers of its life.
+    /// Sets the limits of the service's life.
     pub fn lifecycle(mut self, change: impl FnOnce(&mut Lifecycle)) -> Self {
         change(&mut self.lifecycle);
         self
     }
 
-    /// Runs this before the service registers, such as to connect to a database. Hooks run in the order they were added,
-    /// when the service already listens; an error ends the start.
+    /// Runs `hook` before the service registers, for example to connect to a database. Hooks run in the order they were added,
+    /// when the service already listens. An error ends the start.
     ///
     /// ```
     /// use micro::{Error, Result, Service};
@@ -363,7 +363,7 @@ impl Service {
         self
     }
 
-    /// Runs this when the service has stopped: calls, events and background tasks have ended. Hooks run in the order they
+    /// Runs `hook` after the service has stopped: calls, events and background tasks have ended. Hooks run in the order they
     /// were added, within the time that [`Lifecycle::drain`] leaves, and at least half a second. An error is logged.
     pub fn on_stop<F, Fut, E>(mut self, hook: F) -> Self
     where
@@ -377,8 +377,8 @@ impl Service {
 
     /// Runs a background task while the service lives. It starts after the start hooks.
     ///
-    /// When the service begins to stop, the task receives the [`Leaving`] signal. It is waited for as calls are, within
-    /// [`Lifecycle::drain`], and then aborted. A task that fails or panics is logged as an error, and the service's health
+    /// When the service begins to stop, the task receives the [`Leaving`] signal. The service waits for it as for calls, within
+    /// [`Lifecycle::drain`], and then aborts it. A task that fails or panics is logged as an error, and the service's health
     /// has a warning that names it; the service goes on.
     ///
     /// ```
@@ -405,10 +405,11 @@ impl Service {
         self
     }
 
-    /// The client of this service, for its handlers. Every call returns the same client, whichever builder methods follow.
+    /// Returns the client of this service, for its handlers. Every call returns the same client, whichever builder methods
+    /// follow.
     ///
-    /// It is built when it is first used, from the plugins and settings that the service then has: in a handler, those
-    /// that it runs with.
+    /// It is built when it is first used, from the plugins and settings that the service has then: in a handler, from those
+    /// that the service runs with.
     pub fn client(&self) -> Client {
         let plugins = self.all_plugins().called_by(&self.name);
         self.client.settle(move || plugins.parts());
@@ -417,17 +418,17 @@ impl Service {
 
     /// Serves in the caller's runtime until [`Running::stop`].
     ///
-    /// A registry that is a server elsewhere and cannot be reached, or is full or busy, does not keep it from serving: its
-    /// health says that it is not registered and why, and it registers when it can. One that refuses fails this.
+    /// If the registry is a remote server that is unreachable, full or busy, the service serves anyway: its
+    /// health reports the reason, and it registers as soon as it can. If the registry refuses the registration, this fails.
     ///
-    /// Reads neither environment nor command line: whoever embeds a service has their own. What
-    /// [`Service::settings`] was given counts.
+    /// Reads neither environment nor command line, which belong to the program. Settings given by
+    /// [`Service::settings`] apply.
     pub async fn serve(self) -> Result<Running> {
         self.serve_on(Vec::new()).await
     }
 
-    /// Serves in the caller's runtime and hands connections round `runtimes`, such as those that
-    /// [`runtime::run_on`](crate::runtime::run_on) gives; otherwise as [`Service::serve`].
+    /// Serves in the caller's runtime and distributes connections over `runtimes`, such as those of
+    /// [`runtime::run_on`](crate::runtime::run_on); otherwise like [`Service::serve`].
     pub async fn serve_on(mut self, runtimes: Vec<Handle>) -> Result<Running> {
         if let Some(settings) = self.settings.take() {
             self.configure(&settings)?;
@@ -435,17 +436,17 @@ impl Service {
         Running::start(self, runtimes).await
     }
 
-    /// Serves with a runtime a core until SIGTERM or SIGINT, then drains and returns; one that comes while
-    /// it starts ends it in the same order.
+    /// Serves with a runtime for each core until SIGTERM or SIGINT, then drains and returns. A signal during the start ends it
+    /// in the same order.
     ///
-    /// A second signal ends the process at once. The environment and the command line have their say
-    /// (see [`settings`](crate::settings)), unless what [`Service::settings`] was given has been read
+    /// A second signal ends the process at once. The environment and the command line apply
+    /// (see [`settings`](crate::settings)), unless [`Service::settings`] has settings that were read
     /// from elsewhere.
     ///
-    /// What it tells of itself it tells through `tracing`, and it installs no subscriber: without one
-    /// nothing is printed. `tracing_subscriber::fmt::init()`, first thing in `main`, prints it.
+    /// The service logs through `tracing` and installs no subscriber: without one
+    /// nothing is printed. `tracing_subscriber::fmt::init()` at the beginning of `main` prints the log.
     ///
-    /// With `--help` or `--version` on the command line it prints what can be set, or its version, and returns.
+    /// With `--help` or `--version` on the command line, prints the settings or the version and returns.
     pub fn run(mut self) -> Result<()> {
         let settings = self.settings.take().unwrap_or_default();
         if settings.answers(&self.name, &self.version) {
@@ -454,7 +455,7 @@ impl Service {
         let settings = settings.complete()?;
         self.configure(&settings)?;
         crate::runtime::run(|workers| async move {
-            // Before there is anything that a signal could cut off.
+            // Before anything starts that a signal could cut off.
             let mut signals = Signals::listen()?;
             let mut running = tokio::select! {
                 opened = Running::open(self, workers) => opened?,
@@ -465,7 +466,7 @@ impl Service {
                     registered?;
                     signals.next().await;
                 }
-                // The registry may have heard of it already: `stop` deregisters it.
+                // The registry may have received the registration already: `stop` deregisters it.
                 () = signals.next() => {}
             }
             signals.during(running.stop()).await;
@@ -475,7 +476,7 @@ impl Service {
 }
 
 impl Service {
-    /// The plugins with what was said of the service itself.
+    /// The plugins, with the codecs and the TLS of the service.
     fn all_plugins(&self) -> Plugins {
         let mut plugins = self.plugins.clone();
         for codec in &self.codecs {
@@ -488,7 +489,7 @@ impl Service {
         plugins
     }
 
-    /// Takes over what the settings say.
+    /// Applies the settings.
     fn configure(&mut self, settings: &Settings) -> Result<()> {
         self.plugins = settings.apply(self.all_plugins())?;
         self.codecs.clear();
@@ -523,7 +524,7 @@ impl Service {
         );
         *register_ttl = ttl.unwrap_or(*register_ttl);
         *register_interval = interval.unwrap_or(*register_interval);
-        self.timing_said = (ttl.is_some(), interval.is_some());
+        self.is_timing_set = (ttl.is_some(), interval.is_some());
         Ok(())
     }
 }

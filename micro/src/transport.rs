@@ -1,4 +1,4 @@
-//! Ways to a node and ways to be reached: the [`Transport`] and [`Peer`] traits, and every transport that is built in.
+//! The [`Transport`] and [`Peer`] traits, and the transports that are built in.
 
 #[cfg(feature = "grpc")]
 pub use micro_core::protocols::Grpc;

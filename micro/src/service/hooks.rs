@@ -1,4 +1,4 @@
-//! What a service runs beside its handlers: hooks at its start and stop, and background tasks.
+//! Start hooks, stop hooks and background tasks of a service.
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -71,7 +71,7 @@ impl Hooks {
     /// Runs the start hooks one after the other, then starts the tasks.
     ///
     /// # Errors
-    /// That of the first hook that fails; no task has been started then.
+    /// The error of the first hook that fails; no task has been started then.
     pub(super) async fn start(self, status: &Arc<Status>) -> Result<Started> {
         for hook in self.on_start {
             hook()
@@ -109,7 +109,7 @@ where
     })
 }
 
-/// Waits for a task, and reports one that failed: in the log, and as a warning of the service's health.
+/// Waits for a task. A failed one is logged, and is a warning in the service's health.
 async fn report(name: String, run: JoinHandle<Result<()>>, status: Arc<Status>) {
     match run.await {
         Ok(Ok(())) => {}
@@ -125,7 +125,7 @@ async fn report(name: String, run: JoinHandle<Result<()>>, status: Arc<Status>) 
     }
 }
 
-/// The tasks of a live service, and its stop hooks.
+/// The running tasks of a service, and its stop hooks.
 pub(super) struct Started {
     tasks: Vec<Task>,
     on_stop: Vec<Hook>,
@@ -134,19 +134,19 @@ pub(super) struct Started {
 struct Task {
     name: String,
     abort: AbortHandle,
-    /// Ends after the task.
+    /// Ends when the task has ended.
     reported: JoinHandle<()>,
 }
 
 impl Started {
-    /// Waits for the tasks, which have received the leaving signal, and aborts those that are still there at `limit`.
+    /// Waits for the tasks, which have received the leaving signal, and aborts those still running at `limit`.
     pub(super) async fn end_tasks(&mut self, limit: Instant) {
         for task in &mut self.tasks {
             if timeout_at(limit, &mut task.reported).await.is_err() {
                 let name = &task.name;
                 tracing::warn!(task = name, "a background task did not end in time");
                 task.abort.abort();
-                // One that computes without awaiting cannot be aborted.
+                // A task that computes without awaiting cannot be aborted.
                 let _ = timeout(ABORTING, &mut task.reported).await;
             }
         }

@@ -1,4 +1,4 @@
-//! The registration of a service's node: made, kept up, and made good when the registry was away.
+//! The registration of a service's node: the first one, its renewal, and its recovery after an outage of the registry.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,18 +17,18 @@ use micro_core::{
     time,
 };
 
-/// How long other instances are looked for before the first registration.
+/// How long the first registration looks for other instances with the same id.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long a connection to one of them may take.
+/// How long connecting to one of them may take.
 const CONNECT: Duration = Duration::from_millis(500);
 
-/// What registers a node, again and again, and has the service's status say so.
+/// Registers a node repeatedly, and reports the result in the service's status.
 pub(super) struct Registration {
     renewal: Renewal,
     node: Node,
     ttl: Duration,
     status: Arc<Status>,
-    /// The address of a live instance that was registered under our id before us.
+    /// The address of a live instance that was registered with our id before us.
     rival: Option<String>,
 }
 
@@ -50,8 +50,8 @@ impl Registration {
         }
     }
 
-    /// Registers it for the first time; returns why it is not registered yet. A server that is away, full or busy does
-    /// not fail this, as that may pass; what a registry refuses otherwise does.
+    /// Registers the node for the first time, and returns why it is not registered yet, if so. A server that is
+    /// unreachable, full or busy is no error, since this may pass; a registration that is refused otherwise is one.
     pub(super) async fn begin(&mut self) -> Result<Option<Error>> {
         self.look_for_rival().await;
         let failure = self.renewal.begin(&self.node).await?;
@@ -59,7 +59,7 @@ impl Registration {
         Ok(failure)
     }
 
-    /// Registers it again before each time to live has passed, sooner after a failure. Does not end.
+    /// Renews the registration before each time to live has passed, and sooner after a failure. Never returns.
     pub(super) async fn run(mut self, mut failure: Option<Error>) {
         let mut was_registered = failure.is_none();
         loop {
@@ -85,13 +85,13 @@ impl Registration {
         self.status.registered(registered, lapses);
     }
 
-    /// Before our record takes the place of another: warns if its instance is alive.
+    /// Warns if the record that ours replaces belongs to an instance that is alive.
     async fn look_for_rival(&mut self) {
         if self.renewal.registry().is_read_only() {
             return;
         }
         let asked = timeout(LOOK, self.renewal.registry().get(&self.node.service)).await;
-        // What is wrong with the registry, registering tells.
+        // An error of the registry is reported by the registration itself.
         let nodes = asked.ok().and_then(Result::ok).unwrap_or_default();
         let is_other = |node: &Node| node.id == self.node.id && node.address != self.node.address;
         let Some(other) = nodes.into_iter().find(is_other) else {
@@ -110,7 +110,7 @@ impl Registration {
         self.rival = Some(other);
     }
 
-    /// Ends the conflict once the other instance has ended.
+    /// Ends the conflict when the other instance has ended.
     async fn look_after_rival(&mut self) {
         if let Some(rival) = &self.rival
             && !is_alive(rival).await
@@ -121,7 +121,7 @@ impl Registration {
     }
 }
 
-/// Whether something listens at an address. Of one that is not of TCP nothing is known, so it may.
+/// Whether something listens at an address. Addresses that are not TCP cannot be checked and count as listening.
 async fn is_alive(address: &str) -> bool {
     let port = address.rsplit_once(':').map(|(_, port)| port);
     if port.is_none_or(|port| port.parse::<u16>().is_err()) {

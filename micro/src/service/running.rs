@@ -1,4 +1,4 @@
-//! A service that is live: what it opens, how it registers, and the order in which it ends.
+//! A running service: what it opens, how it registers, and the order in which it ends.
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,29 +27,28 @@ use micro_core::{
     transport::addressee::IdentityCheck,
 };
 
-/// How long calls may take to end at the least, where serving on took all the time there was, unless the limit itself is
-/// shorter.
+/// The time that calls have to end, if serving on has used up the limit. Shorter only if the limit itself is.
 const LEAST_DRAIN: Duration = Duration::from_millis(500);
-/// How long connections may take to end once they are broken off.
+/// How long connections may take to end after they are aborted.
 const CLOSING: Duration = Duration::from_millis(200);
 
-/// A service that is live.
+/// A running service.
 pub struct Running {
     node: Node,
     client: Client,
     registry: Arc<dyn Registry>,
     listener: Box<dyn Listener>,
-    /// At the address of operational endpoints, if they have one.
+    /// The listener of operational endpoints, if they have an address of their own.
     ops_listener: Option<Box<dyn Listener>>,
     subscribers: Option<Subscribers>,
-    /// Once it is registered.
+    /// `Some` when the service is registered.
     renewal: Option<JoinHandle<()>>,
     lifecycle: Lifecycle,
     status: Arc<Status>,
     rng: Rng,
-    /// Until the service registers.
+    /// What is held until the service registers.
     hooks: Option<Hooks>,
-    /// From then on.
+    /// What is held from the registration on.
     started: Option<Started>,
 }
 
@@ -60,9 +59,9 @@ impl Running {
         Ok(running)
     }
 
-    /// Listens and subscribes; the registry does not know of it yet.
+    /// Listens and subscribes, without registering yet.
     pub(super) async fn open(mut service: Service, workers: Vec<Handle>) -> Result<Self> {
-        service.lifecycle.settle(service.timing_said)?;
+        service.lifecycle.settle(service.is_timing_set)?;
         let plugins = service.all_plugins().called_by(&service.name);
         plugins.check()?;
         let parts = plugins.clone();
@@ -91,7 +90,7 @@ impl Running {
         hosts.extend(own.into_iter().flatten().filter_map(host_of));
         let (layers, ops_layers) = (service.layers, service.ops_layers);
         let ops_address = service.ops.address.clone();
-        // Before the first connection comes, which may be meant for whoever had the address before.
+        // Before the first connection is accepted, which may be meant for the process that had this address before.
         let Assembly {
             admission,
             operations,
@@ -114,14 +113,14 @@ impl Running {
             (Some(address), Some(call)) => Some(transport.listen(&address, call).await?),
             _ => None,
         };
-        // Behind an address that was given there may be several nodes of this service.
+        // Several nodes of this service may be behind a given address.
         let checked = match service.advertise {
             None => IdentityCheck::Node,
             Some(_) => IdentityCheck::Service,
         };
         let others = !registry.is_of_this_machine();
-        let said = service.advertise.as_deref();
-        let address = advertised(said, &listener.address(), others)?;
+        let advertise = service.advertise.as_deref();
+        let address = advertised(advertise, &listener.address(), others)?;
         let mut node = Node::new(&*identity.service, &*identity.node, address)
             .with_version(service.version)
             .with_endpoints(endpoints);
@@ -168,8 +167,8 @@ impl Running {
         })
     }
 
-    /// Runs the start hooks, starts background tasks, and registers the service, again and again; a registry elsewhere
-    /// that is away is waited for meanwhile.
+    /// Runs the start hooks, starts background tasks, and registers the service; a remote registry that is unreachable is
+    /// retried in the background.
     pub(super) async fn register(&mut self) -> Result<()> {
         if let Some(hooks) = self.hooks.take() {
             self.started = Some(hooks.start(&self.status).await?);
@@ -198,7 +197,7 @@ impl Running {
         Ok(())
     }
 
-    /// Tells its log and its health that callers on other machines cannot reach it, though they find it.
+    /// Logs, and reports in the service's health, that callers on other machines find this address but cannot reach it.
     fn warn_of_loopback(&self) {
         let Node { address, id, .. } = &self.node;
         let reads = self.registry.is_read_only();
@@ -214,25 +213,25 @@ impl Running {
         self.status.warn(warning);
     }
 
-    /// Its record, with the address that was bound.
+    /// The service's record, with the bound address.
     pub fn node(&self) -> &Node {
         &self.node
     }
 
-    /// The address that was bound for operational endpoints, if they have one of their own.
+    /// The bound address of the operational endpoints, if they have one of their own.
     pub fn ops_address(&self) -> Option<String> {
         let listener = self.ops_listener.as_ref();
         listener.map(|listener| listener.address())
     }
 
-    /// The client of this service; the one that [`Service::client`] returns.
+    /// The client of this service, which [`Service::client`] returns, too.
     pub fn client(&self) -> Client {
         self.client.clone()
     }
 
-    /// Serves until SIGTERM or SIGINT, then stops as [`stop`](Self::stop) does. A second signal ends the process at once.
+    /// Serves until SIGTERM or SIGINT, then stops like [`stop`](Self::stop). A second signal ends the process at once.
     ///
-    /// For a `main` of one's own; [`Service::run`] does the same with a runtime a core.
+    /// This is for programs with a `main` of their own; [`Service::run`] does the same with a runtime for each core.
     ///
     /// ```no_run
     /// # use micro::{Result, Service};
@@ -252,9 +251,9 @@ impl Running {
         Ok(())
     }
 
-    /// Ends it without losing a call: not ready, deregister, serve on for a moment, go away, drain, close.
+    /// Ends the service without losing a call: not ready, deregister, serve on for a moment, send go-away, drain, close.
     ///
-    /// Takes at most a second longer than [`Lifecycle::drain`], or than [`Lifecycle::deregister_delay`] where that is longer.
+    /// Takes at most a second longer than [`Lifecycle::drain`], or than [`Lifecycle::deregister_delay`] if that is longer.
     pub async fn stop(mut self) {
         self.status.leaving();
         if let Some(renewal) = &mut self.renewal {
@@ -273,7 +272,7 @@ impl Running {
             if let Some(subscribers) = subscribers {
                 subscribers.stop(limit).await;
             }
-            // What handlers published to the last, too.
+            // Includes events that handlers published until the end.
             let flushed = timeout_at(began + limit, self.client.broker().flush()).await;
             if flushed.is_err() {
                 tracing::warn!(
@@ -289,7 +288,7 @@ impl Running {
             if let Err(error) = deregistered.unwrap_or_else(late) {
                 tracing::warn!(%error, "could not deregister; callers will find out by themselves");
             }
-            // In full, unless the registry took so long that the whole exit would last longer than it may.
+            // The whole delay, unless deregistering took so long that the exit would exceed its limit.
             let heard = Instant::now() + deregister_delay;
             sleep_until(heard.min(began + drain.max(deregister_delay))).await;
             self.listener.go_away().await;

@@ -1,10 +1,10 @@
-//! What was said, put into the parts of a service or a client.
+//! Applies settings to the parts of a service or a client.
 
 use std::{collections::BTreeMap, str::FromStr, time::Duration};
 
 use super::{
     Settings, Url,
-    flags::{Level, Said},
+    flags::{Level, Setting},
     list::METADATA,
     value,
 };
@@ -19,7 +19,7 @@ use micro_core::{
 };
 
 impl Settings {
-    /// These parts with what was said over them.
+    /// Returns `parts` with the settings applied.
     pub fn apply(&self, mut plugins: Plugins) -> Result<Plugins> {
         if let Some(registry) = self.registry(plugins.registry.is_some())? {
             plugins.registry = Some(registry);
@@ -53,8 +53,8 @@ impl Settings {
         if let Some(retries) = self.number::<u8>("client-retries")? {
             plugins = plugins.balance(|balance| balance.attempts = retries.saturating_add(1));
         }
-        if let Some(said) = self.text("client-snapshots") {
-            let snapshots = match said {
+        if let Some(setting) = self.text("client-snapshots") {
+            let snapshots = match setting {
                 "no" => Snapshots::Off,
                 directory => Snapshots::In(directory.into()),
             };
@@ -65,38 +65,38 @@ impl Settings {
                 .change_socket(|socket| Ok(socket.limit(|limits| limits.idle_timeout = idle)))?;
         }
         let origins = "server-cors-origins";
-        if let Some(said) = self.said.get(origins) {
-            let named = |error: Error| error.context(format!("`{}`", said.level.spell(origins)));
-            plugins = let_in(plugins, &said.text).map_err(named)?;
+        if let Some(setting) = self.values.get(origins) {
+            let named = |error: Error| error.context(format!("`{}`", setting.level.spell(origins)));
+            plugins = allow_origins(plugins, &setting.text).map_err(named)?;
         }
         self.secure(plugins)
     }
 
-    /// A setting's text, if it was made.
+    /// The text of a setting, if it is set.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        self.said.get(name).map(|said| said.text.as_str())
+        self.values.get(name).map(|setting| setting.text.as_str())
     }
 
-    /// A setting's duration, if it was made.
+    /// The duration of a setting, if it is set.
     pub(crate) fn duration(&self, name: &str) -> Result<Option<Duration>> {
         let means = "is not a duration above zero such as `60s`, `1m30s` or `500ms`";
         self.read_as(name, means, value::duration)
     }
 
-    /// A setting as `read` reads it, whose errors name the setting.
+    /// A setting parsed by `read`, whose errors name the setting.
     pub(crate) fn checked<T>(
         &self,
         name: &str,
         read: impl FnOnce(&str) -> Result<T>,
     ) -> Result<Option<T>> {
-        let Some(said) = self.said.get(name) else {
+        let Some(setting) = self.values.get(name) else {
             return Ok(None);
         };
-        let named = |error: Error| error.context(format!("`{}`", said.level.spell(name)));
-        read(&said.text).map(Some).map_err(named)
+        let named = |error: Error| error.context(format!("`{}`", setting.level.spell(name)));
+        read(&setting.text).map(Some).map_err(named)
     }
 
-    /// The metadata of the service's node that was said.
+    /// The metadata that settings give to the service's node.
     pub(crate) fn metadata(&self) -> Result<BTreeMap<String, String>> {
         let means = "is not a list of pairs such as `zone=west,rack=7`";
         let pairs = self.read_as(METADATA, means, value::pairs)?;
@@ -113,44 +113,44 @@ impl Settings {
         means: &str,
         read: impl Fn(&str) -> Option<T>,
     ) -> Result<Option<T>> {
-        let Some(said) = self.said.get(name) else {
+        let Some(setting) = self.values.get(name) else {
             return Ok(None);
         };
-        read(&said.text).map(Some).ok_or_else(|| {
-            let (spelled, text) = (said.level.spell(name), &said.text);
+        read(&setting.text).map(Some).ok_or_else(|| {
+            let (spelled, text) = (setting.level.spell(name), &setting.text);
             Error::invalid_argument(format!("`{spelled}`: `{text}` {means}"))
         })
     }
 
     /// The plugin of a kind with its address, from one setting or from two.
     pub(super) fn plugin(&self, kind: &str) -> Result<Option<Url>> {
-        let address = self.said.get(&*format!("{kind}-address"));
-        let Some(said) = self.said.get(kind) else {
+        let address = self.values.get(&*format!("{kind}-address"));
+        let Some(setting) = self.values.get(kind) else {
             return match address {
                 None => Ok(None),
-                Some(Said { level, .. }) => Err(Error::invalid_argument(format!(
+                Some(Setting { level, .. }) => Err(Error::invalid_argument(format!(
                     "`{}` is given without a name; add `{}`",
                     level.spell(&format!("{kind}-address")),
                     Level::Flag.spell(&format!("{kind}=NAME"))
                 ))),
             };
         };
-        let url = Url::parse(&said.text);
+        let url = Url::parse(&setting.text);
         let Some(address) = address else {
             return Ok(Some(url));
         };
-        if let Some(instead) = &said.instead
-            && address.level < said.level
-            && Url::parse(instead).name() != url.name()
+        if let Some(replaced) = &setting.replaced
+            && address.level < setting.level
+            && Url::parse(replaced).name() != url.name()
         {
-            // It is the address of the one that was not chosen.
+            // The address belongs to the plugin that was not chosen.
             return Ok(Some(url));
         }
         if url.address().is_empty() {
             return Ok(Some(url.at(&address.text)));
         }
-        // Whichever is closer to this run; two at the same distance contradict each other.
-        match address.level.cmp(&said.level) {
+        // The one with the higher precedence wins; two of the same precedence contradict each other.
+        match address.level.cmp(&setting.level) {
             std::cmp::Ordering::Less => Ok(Some(url)),
             std::cmp::Ordering::Greater => Ok(Some(url.at(&address.text))),
             std::cmp::Ordering::Equal => Err(Error::invalid_argument(format!(
@@ -161,31 +161,31 @@ impl Settings {
     }
 }
 
-/// With pages of these origins let in.
+/// Allows pages of these origins.
 #[cfg(any(
     feature = "json",
     feature = "connect",
     feature = "mucp",
     feature = "grpc"
 ))]
-fn let_in(plugins: Plugins, origins: &str) -> Result<Plugins> {
+fn allow_origins(plugins: Plugins, origins: &str) -> Result<Plugins> {
     plugins.change_socket(|socket| socket.cors_origins(origins))
 }
 
-/// With pages let in, by protocols that are not built in.
+/// Allows pages, for the protocols that are built in.
 #[cfg(not(any(
     feature = "json",
     feature = "connect",
     feature = "mucp",
     feature = "grpc"
 )))]
-fn let_in(_: Plugins, _: &str) -> Result<Plugins> {
+fn allow_origins(_: Plugins, _: &str) -> Result<Plugins> {
     Err(Error::invalid_argument(
         "nothing that pages speak is built in; enable the feature `connect`, `grpc` or `json`",
     ))
 }
 
-/// Where the URL of a broker says to listen, if it does.
+/// The address to listen on that a broker's URL names, if any.
 fn listens_at<'a>(url: &'a Url, scheme: &str, keys: &[&str]) -> Result<Option<&'a str>> {
     let named = |error: Error| error.context(format!("broker `{url}`"));
     let reads = Reads {
@@ -204,15 +204,15 @@ fn listens_at<'a>(url: &'a Url, scheme: &str, keys: &[&str]) -> Result<Option<&'
     }
 }
 
-/// With the default broker, which takes events at the address of `url`.
+/// Sets the default broker, which receives events at the address of `url`.
 fn by_direct(plugins: Plugins, url: &Url) -> Result<Plugins> {
     let address = listens_at(url, "direct", &[])?.map(str::to_owned);
     let plugins = plugins.by_broker(BrokerSource::Direct);
     Ok(plugins.direct(|settings| settings.address = address.or(settings.address.take())))
 }
 
-/// With go-micro's HTTP broker, which listens at the address of `url`, and registers and finds subscriptions in the
-/// styles that it names.
+/// Sets go-micro's HTTP broker, which listens at the address of `url`, and registers and finds subscriptions in the
+/// styles that `url` names.
 #[cfg(feature = "mucp")]
 fn by_http(plugins: Plugins, url: &Url) -> Result<Plugins> {
     let address = listens_at(url, "http", &["style", "register", "discover"])?;
@@ -237,13 +237,13 @@ fn by_http(plugins: Plugins, url: &Url) -> Result<Plugins> {
 }
 
 impl Settings {
-    /// A client made of what was said, and of defaults: `Settings::from_env()?.client()` is one that the environment
-    /// describes.
+    /// Makes a client of these settings and of defaults: `Settings::from_env()?.client()` is a client configured by the
+    /// environment.
     ///
-    /// A program with plugins of its own makes it in two steps: `settings.apply(Plugins::new())?.client()`.
+    /// A program with plugins of its own takes two steps: `settings.apply(Plugins::new())?.client()`.
     ///
     /// # Errors
-    /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for what cannot be read or is not built in.
+    /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for a value that cannot be parsed or a plugin that is not built in.
     pub fn client(&self) -> Result<Client> {
         self.apply(Plugins::new())?.client()
     }

@@ -1,19 +1,19 @@
-//! The process's own variables and arguments, and what it is asked of its settings.
+//! The process's variables and arguments, and the output of `--help` and `--version`.
 
 use std::ffi::OsString;
 
 use super::list;
 use micro_core::error::{Error, Result};
 
-/// An argument as text.
+/// Text of the operating system, such as an argument.
 pub(super) struct Argument {
     pub(super) text: String,
-    /// Whether nothing of it is lost.
+    /// Whether the text is valid UTF-8.
     pub(super) is_whole: bool,
 }
 
 impl Argument {
-    /// One that is text.
+    /// The text, if it is valid UTF-8.
     pub(super) fn of(text: String) -> Self {
         let is_whole = true;
         Argument { text, is_whole }
@@ -32,13 +32,13 @@ impl From<OsString> for Argument {
     }
 }
 
-/// The variables of the process that are text. One of ours that is none is an error.
+/// The process's variables that are UTF-8. One of Micro's variables that is not is an error.
 pub(super) fn variables(
     variables: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Vec<(String, String)>> {
     let mut whole = Vec::new();
     for (name, value) in variables {
-        // A name that is no text is none of ours.
+        // No variable of Micro has a name that is not UTF-8.
         let Ok(name) = name.into_string() else {
             continue;
         };
@@ -55,12 +55,12 @@ pub(super) fn variables(
     Ok(whole)
 }
 
-/// The arguments of the process, without its name.
+/// The arguments of the process, without the program's name.
 pub(super) fn arguments() -> impl Iterator<Item = Argument> {
     std::env::args_os().skip(1).map(Argument::from)
 }
 
-/// The answer to `--help` or `--version`, `-h` or `-V`, among the arguments of a service, if they ask so.
+/// The output for `--help`, `-h`, `--version` or `-V`, if one of them is among the arguments of a service.
 pub(super) fn answer<'a>(
     arguments: impl IntoIterator<Item = &'a str>,
     service: &str,
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn help_has_every_setting_and_version_the_services_own() {
+    fn help_lists_every_setting_and_version_is_the_services() {
         let help = answered(&["--server-name=x", "--help"]).unwrap();
         for setting in &list::SETTINGS {
             assert!(help.contains(&format!("--{} ", setting.name)), "{help}");
@@ -129,7 +129,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_variable_that_is_not_text_is_an_error_if_it_is_ours() {
+    fn variable_of_ours_that_is_not_utf8_is_an_error() {
         use std::os::unix::ffi::OsStringExt;
 
         let odd = || OsString::from_vec(vec![0xff]);

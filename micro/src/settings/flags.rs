@@ -11,24 +11,24 @@ use micro_core::{
     suggest,
 };
 
-/// Who said it; the later wins.
+/// Where a setting comes from, by precedence: the later wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Level {
     Environment,
     Flag,
 }
 
-/// A setting that was made.
+/// A setting that is set.
 #[derive(Clone)]
-pub(super) struct Said {
+pub(super) struct Setting {
     pub(super) level: Level,
     pub(super) text: String,
-    /// What it took the place of, said further away.
-    pub(super) instead: Option<String>,
+    /// The setting of lower precedence that this one replaces.
+    pub(super) replaced: Option<String>,
 }
 
 impl Level {
-    /// How a setting is spelled here, to be named in an error.
+    /// How the setting is written there, for errors.
     pub(super) fn spell(self, name: &str) -> String {
         match self {
             Level::Environment => list::variable(name),
@@ -37,10 +37,10 @@ impl Level {
     }
 }
 
-/// Takes in what the environment says; an empty value says nothing. Warns of a variable that looks like one of ours.
+/// Reads the environment; an empty value counts as unset. Warns of a variable that looks like a setting.
 pub(super) fn read_environment(
     variables: impl IntoIterator<Item = (String, String)>,
-    said: &mut BTreeMap<&'static str, Said>,
+    settings: &mut BTreeMap<&'static str, Setting>,
 ) {
     for (variable_name, text) in variables {
         let known = list::spelled(|name| list::variable(name) == variable_name);
@@ -51,16 +51,16 @@ pub(super) fn read_environment(
         let text = list::trimmed(name, text);
         if !text.is_empty() {
             let level = Level::Environment;
-            said.entry(name).or_insert(Said {
+            settings.entry(name).or_insert(Setting {
                 level,
                 text,
-                instead: None,
+                replaced: None,
             });
         }
     }
 }
 
-/// Warns of a variable that is none of ours, and that is named as if it were.
+/// Warns of a variable whose name resembles that of a setting.
 fn warn_of_unknown(variable_name: &str) {
     let Some(name) = variable_name.strip_prefix("MICRO_") else {
         return;
@@ -74,7 +74,8 @@ fn warn_of_unknown(variable_name: &str) {
     }
 }
 
-/// The setting that was meant: one slip away, or ending alike, as `register-ttl` for `registry-ttl`.
+/// The setting that a wrong name most likely stands for: one typo away, or with the same ending, as `register-ttl` for
+/// `registry-ttl`.
 fn near(wrong: &str) -> Option<&'static str> {
     let names = || list::SETTINGS.iter().map(|setting| setting.name);
     let (first, end) = wrong.split_once('-').unwrap_or((wrong, ""));
@@ -91,10 +92,10 @@ fn near(wrong: &str) -> Option<&'static str> {
         .or_else(|| suggest(wrong, names()).into_iter().next())
 }
 
-/// Takes in the flags that are ours, and gives back what is left.
+/// Reads the flags that are settings, and returns the other arguments.
 pub(super) fn read_arguments(
     arguments: impl IntoIterator<Item = Argument>,
-    said: &mut BTreeMap<&'static str, Said>,
+    settings: &mut BTreeMap<&'static str, Setting>,
 ) -> Result<Vec<String>> {
     let mut rest = Vec::new();
     let mut arguments = arguments.into_iter().peekable();
@@ -151,21 +152,21 @@ pub(super) fn read_arguments(
             ))
         })?;
         let level = Level::Flag;
-        match said.get_mut(name) {
+        match settings.get_mut(name) {
             Some(before) if name == METADATA && before.level == level => {
                 before.text = format!("{},{text}", before.text);
             }
             before => {
-                let instead = before.and_then(|before| match before.level {
+                let replaced = before.and_then(|before| match before.level {
                     Level::Environment => Some(before.text.clone()),
-                    Level::Flag => before.instead.take(),
+                    Level::Flag => before.replaced.take(),
                 });
-                said.insert(
+                settings.insert(
                     name,
-                    Said {
+                    Setting {
                         level,
                         text,
-                        instead,
+                        replaced,
                     },
                 );
             }
@@ -174,7 +175,7 @@ pub(super) fn read_arguments(
     Ok(rest)
 }
 
-/// Whether two names differ by one character more, less or other, or by two in the wrong order.
+/// Whether two names differ by one inserted, removed or changed character, or by two that are swapped.
 fn is_slip(wrong: &str, right: &str) -> bool {
     let (mut a, mut b) = (wrong.as_bytes(), right.as_bytes());
     while let ([x, left @ ..], [y, other @ ..]) = (a, b)
@@ -199,7 +200,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_setting_that_was_meant_is_found() {
+    fn misspelt_setting_is_recognised() {
         for (wrong, meant) in [
             ("registry-ttl", Some("register-ttl")),
             ("registry-interval", Some("register-interval")),
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn one_slip_is_recognised_and_another_name_is_not() {
+    fn one_typo_is_recognised_and_another_name_is_not() {
         for slip in ["regitry", "registtry", "regisrty", "registrx"] {
             assert!(is_slip(slip, "registry"), "{slip}");
         }

@@ -3,7 +3,7 @@
 use super::{Plugin, Settings};
 use micro_core::{broker::Broker, registry::Registry, selector::Strategy, transport::Transport};
 
-/// A kind of plugin that settings may name: `dyn Registry`, `dyn Transport`, `dyn Broker` or `dyn Strategy`.
+/// A kind of plugin that settings can name: `dyn Registry`, `dyn Transport`, `dyn Broker` or `dyn Strategy`.
 pub trait PluginKind: sealed::Kind {}
 
 impl<T: sealed::Kind + ?Sized> PluginKind for T {}
@@ -12,7 +12,7 @@ pub(super) mod sealed {
     use super::{Plugin, Settings};
 
     pub trait Kind: Send + Sync + 'static {
-        /// Adds a plugin to those of its kind.
+        /// Adds a plugin to the table of its kind.
         fn add(plugin: Plugin<Self>, settings: &mut Settings);
     }
 }

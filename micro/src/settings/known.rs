@@ -36,7 +36,7 @@ const BROKERS: &[(&str, &[&str])] = &[
 /// A plugin that is not always built in.
 #[derive(Clone, Copy)]
 struct OptionalPlugin {
-    /// Such as `registry`.
+    /// The kind, such as `registry`.
     kind: &'static str,
     name: &'static str,
     /// The cargo features that build it in; none if no feature does.

@@ -1,11 +1,11 @@
-//! Every setting there is. `docs/settings.md` shows the same rows, held against these by a test.
+//! The table of all settings. `docs/settings.md` has the same rows; a test compares them.
 
-/// A setting, by its flag without the hyphens before it.
+/// A setting, named by its flag without the leading hyphens.
 pub(super) struct Setting {
     pub(super) name: &'static str,
-    /// What holds when nothing is said, as the page shows it.
+    /// The default, as `docs/settings.md` has it.
     pub(super) default: &'static str,
-    /// What it says, as the page shows it.
+    /// The description, as `docs/settings.md` has it.
     pub(super) means: &'static str,
 }
 
@@ -17,7 +17,7 @@ const fn setting(name: &'static str, default: &'static str, means: &'static str)
     }
 }
 
-/// The one that may be said more than once.
+/// The only setting that may be repeated.
 pub(super) const METADATA: &str = "server-metadata";
 
 /// Every setting, in the order of the page.
@@ -190,7 +190,7 @@ pub(super) const SETTINGS: [Setting; 42] = [
     ),
 ];
 
-/// Settings by other names: go-micro's.
+/// Other names of settings, which are go-micro's.
 pub(super) const OTHER_NAMES: [(&str, &str); 5] = [
     ("enable-tls", "tls-require"),
     ("tls-ca-file", "tls-ca"),
@@ -199,7 +199,7 @@ pub(super) const OTHER_NAMES: [(&str, &str); 5] = [
     ("tls-key-file", "tls-key"),
 ];
 
-/// Those that say yes when they are given without a value.
+/// Switches: without a value they mean yes.
 const SWITCHES: [&str; 6] = [
     "registry-tls",
     "registry-tls-insecure",
@@ -209,7 +209,7 @@ const SWITCHES: [&str; 6] = [
     "tls-require",
 ];
 
-/// What the names of our settings begin with, if they have a hyphen. A flag of one's own begins otherwise.
+/// The prefixes of setting names. A flag of the program's own begins with another word.
 const PREFIXES: [&str; 9] = [
     "broker-",
     "client-",
@@ -222,15 +222,15 @@ const PREFIXES: [&str; 9] = [
     "transport-",
 ];
 
-/// Whether a name that is not known would be one of ours.
+/// Whether an unknown name has the prefix of a setting.
 pub(super) fn is_ours(name: &str) -> bool {
     PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// The settings whose blanks may be part of the value.
+/// The settings in which leading or trailing blanks may belong to the value.
 const SECRETS: [&str; 2] = ["registry-password", "registry-token"];
 
-/// The value of a setting without the blanks around it, unless it is a secret.
+/// The value of a setting without surrounding blanks, unless it is a secret.
 pub(super) fn trimmed(name: &str, text: String) -> String {
     match SECRETS.contains(&name) {
         true => text,
@@ -238,17 +238,17 @@ pub(super) fn trimmed(name: &str, text: String) -> String {
     }
 }
 
-/// Whether a setting says yes when it is given without a value.
+/// Whether a setting means yes without a value.
 pub(super) fn is_switch(name: &str) -> bool {
     SWITCHES.contains(&name)
 }
 
-/// How it is spelled in the environment.
+/// The name of the setting's environment variable.
 pub(super) fn variable(name: &str) -> String {
     format!("MICRO_{}", name.to_uppercase().replace('-', "_"))
 }
 
-/// The setting of a name or of its other name, if there is one.
+/// The setting with this name or other name.
 pub(super) fn spelled(is_it: impl Fn(&str) -> bool) -> Option<&'static str> {
     let other = OTHER_NAMES.iter().find(|(other, _)| is_it(other));
     named(|name| match other {
@@ -257,7 +257,7 @@ pub(super) fn spelled(is_it: impl Fn(&str) -> bool) -> Option<&'static str> {
     })
 }
 
-/// The setting of a name, if there is one.
+/// The setting with this name.
 pub(super) fn named(is_it: impl Fn(&str) -> bool) -> Option<&'static str> {
     let mut names = SETTINGS.iter().map(|setting| setting.name);
     names.find(|name| is_it(name))
@@ -274,14 +274,14 @@ mod tests {
         std::fs::read_to_string(path).unwrap()
     }
 
-    /// The rows of four cells that are about a flag.
+    /// The rows of four cells that describe a flag.
     fn rows(page: &str) -> Vec<&str> {
         let rows = page.lines().filter(|line| line.starts_with("| `--"));
         rows.filter(|row| row.matches(" | ").count() == 3).collect()
     }
 
     #[test]
-    fn the_page_has_every_setting_and_no_other() {
+    fn page_has_exactly_the_settings() {
         let expected: Vec<_> = SETTINGS
             .iter()
             .map(|setting| {
@@ -298,13 +298,13 @@ mod tests {
     }
 
     #[test]
-    fn the_page_has_every_plugin_that_is_built_in() {
+    fn page_has_exactly_the_built_in_plugins() {
         let row = |kind: &str, names: Vec<&str>| {
             let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
             format!("| {kind} | {} |", names.join(", "))
         };
         let page = file("../docs/settings.md");
-        // Those by a feature that is not a default one have pages of their own.
+        // Plugins behind features that are off by default have pages of their own.
         let (registries, by_feature) = (table::registries(), known::addable("registry"));
         let mut always = registries.names();
         always.retain(|name| !by_feature.contains(name));
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_has_every_other_name() {
+    fn page_has_every_other_name() {
         let page = file("../docs/settings.md");
         for (other, own) in OTHER_NAMES {
             let row = format!("| `--{other}` | `{}` | `--{own}` |", variable(other));
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_switch_is_a_setting_that_is_off() {
+    fn switch_is_a_setting_that_is_off_by_default() {
         for switch in SWITCHES {
             let setting = SETTINGS.iter().find(|setting| setting.name == switch);
             assert_eq!(
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rooms_own_docs_name_every_setting() {
+    fn module_docs_name_every_setting() {
         let docs = file("src/settings/mod.rs");
         for Setting { name, .. } in SETTINGS {
             assert!(docs.contains(&format!("`--{name}")), "{name}");

@@ -1,56 +1,55 @@
-//! What the environment and the command line say: `MICRO_*` and `--flags`, and the plugins they name.
+//! Settings from the environment and the command line: `MICRO_*` and `--flags`, and the plugins they name.
 //!
-//! Each setting has one name: the flag `--registry-address` (underscores do as well) is the variable
+//! Each setting has one name: the flag `--registry-address` (underscores work too) is the variable
 //! `MICRO_REGISTRY_ADDRESS`.
 //!
-//! | flag | says |
+//! | flag | sets |
 //! |---|---|
-//! | `--registry`, `--registry-address` | where services are registered and found: `local`, `memory` or one's own; several with commas |
-//! | `--registry-namespace` | what keeps a fleet apart from others in one registry |
-//! | `--registry-user`, `--registry-password`, `--registry-token` | who we are to the registry |
-//! | `--registry-tls`, `--registry-tls-insecure` | TLS to the registry; its certificate is not verified |
-//! | `--registry-tls-ca`, `--registry-tls-cert`, `--registry-tls-key` | files of TLS to the registry |
-//! | `--transport`, `--transport-address` | how calls are carried: `native`, `memory` or one's own |
-//! | `--broker`, `--broker-address` | how events are published: `direct`, `http` (go-micro's; the address is where to listen), `memory` or one's own |
-//! | `--selector` | how nodes are picked: `p2c`, `random`, `round-robin`, `least-loaded`, `weighted` or one's own |
-//! | `--server-name`, `--server-version`, `--server-id` | who the service is |
-//! | `--server-address`, `--server-advertise` | where it listens, and which address it registers |
-//! | `--server-cors-origins` | whose pages may call by Connect and gRPC-Web, such as `https://shop.example`; `*` for all |
-//! | `--server-allowed-hosts` | hosts that HTTP requests over loopback may be addressed to; `*` for all |
-//! | `--server-metadata k=v` | its metadata; repeated, or a list with commas |
-//! | `--metadata` | which metadata of requests goes on to the services called for them: names, or `all` as in go-micro |
-//! | `--ops`, `--ops-address` | which operational endpoints are served, and where if not with the others |
-//! | `--register-ttl`, `--register-interval` | how long a registration lasts, how often it is renewed |
-//! | `--client-request-timeout` | the time for a call that comes without a deadline |
-//! | `--client-retries` | attempts after the first, in the whole tree of a call |
-//! | `--client-snapshots` | the directory where known nodes are kept for a start without the registry, or `no` |
-//! | `--client-pool-ttl` | how long a connection without calls is kept |
-//! | `--tls-cert`, `--tls-key` | files of the certificate that is shown, to clients and to servers that ask |
-//! | `--tls-ca` | a file of the authorities that servers are trusted by, in place of the system's |
-//! | `--tls-client-ca` | a file of the authorities that clients must have a certificate of; plaintext is refused |
-//! | `--tls-client-optional` | clients without a certificate are taken all the same, plaintext too unless it is refused |
+//! | `--registry`, `--registry-address` | where services are registered and found: `local`, `memory` or another; several, separated by commas |
+//! | `--registry-namespace` | the namespace that separates fleets in one registry |
+//! | `--registry-user`, `--registry-password`, `--registry-token` | credentials for the registry |
+//! | `--registry-tls`, `--registry-tls-insecure` | TLS to the registry; without verifying its certificate |
+//! | `--registry-tls-ca`, `--registry-tls-cert`, `--registry-tls-key` | certificate files for the registry |
+//! | `--transport`, `--transport-address` | how calls are carried: `native`, `memory` or another |
+//! | `--broker`, `--broker-address` | how events are published: `direct`, `http` (go-micro's; the address is the one to listen on), `memory` or another |
+//! | `--selector` | the strategy that picks nodes: `p2c`, `random`, `round-robin`, `least-loaded`, `weighted` or another |
+//! | `--server-name`, `--server-version`, `--server-id` | name and version of the service, id of the node |
+//! | `--server-address`, `--server-advertise` | the address to listen on, and the one to register |
+//! | `--server-cors-origins` | origins of web pages that may call, such as `https://shop.example`; `*` for all |
+//! | `--server-allowed-hosts` | hosts allowed in HTTP requests over loopback; `*` for all |
+//! | `--server-metadata k=v` | metadata of the node; repeated, or separated by commas |
+//! | `--metadata` | metadata of requests that is passed on to further calls: names, or `all` as in go-micro |
+//! | `--ops`, `--ops-address` | which operational endpoints are served, and on which address of their own |
+//! | `--register-ttl`, `--register-interval` | the registration's time to live, and how often it is renewed |
+//! | `--client-request-timeout` | the timeout of a call without a deadline |
+//! | `--client-retries` | attempts after the first, for the whole call tree |
+//! | `--client-snapshots` | the directory that keeps discovered nodes for a start without the registry, or `no` |
+//! | `--client-pool-ttl` | how long an idle connection is kept |
+//! | `--tls-cert`, `--tls-key` | certificate files, shown to clients and to servers that ask for one |
+//! | `--tls-ca` | a file of authorities trusted for servers, in place of the system's |
+//! | `--tls-client-ca` | a file of authorities that must have issued a client's certificate; plaintext is refused |
+//! | `--tls-client-optional` | clients without a certificate are allowed; plaintext, too, unless it is refused |
 //! | `--tls-require` | plaintext connections are refused |
-//! | `--tls-always` | TLS is spoken to every node, not only to those that ask for it |
-//! | `--tls-server-name` | the name that servers' certificates must be for, in place of their host |
+//! | `--tls-always` | TLS to every node, not only to those that ask for it |
+//! | `--tls-server-name` | the name that servers' certificates must have, in place of the host |
 //! | `--tls-insecure` | servers' certificates are not verified |
 //!
-//! A **plugin** is a name, with its address in a flag of its own or behind a colon:
+//! A **plugin** is a name, with its address in a separate flag or behind a colon:
 //! `--registry=local:/run/fleet`, `MICRO_REGISTRY=etcd://10.0.0.1:2379`; see [`Url`]. A **duration** is
-//! `60s`, `1m30s` or `500ms`; a bare number is seconds. A **switch** such as `--tls-require` says yes by
-//! itself, and `--tls-require=no` says no.
+//! `60s`, `1m30s` or `500ms`; a bare number is seconds. A **switch** such as `--tls-require` means yes without a
+//! value, and `--tls-require=no` means no.
 //!
-//! go-micro's names do as well: `MICRO_ENABLE_TLS` (`--tls-require`), `MICRO_TLS_CERT_FILE`,
+//! go-micro's names work, too: `MICRO_ENABLE_TLS` (`--tls-require`), `MICRO_TLS_CERT_FILE`,
 //! `MICRO_TLS_KEY_FILE`, `MICRO_TLS_CA_FILE` and `MICRO_TLS_CLIENT_CA_FILE`, and their flags.
 //!
-//! **Precedence**: a flag over the environment, the environment over what is said in code, and that over
-//! the defaults. What is in code is what the author thought right everywhere; who runs the program knows
-//! where it runs, and a flag is closer to this one run than the environment. (In go-micro too flags
-//! win over the environment; but options given after `Init` win over both, which an operator cannot see.)
+//! **Precedence**: a flag wins over the environment, the environment over code, and code over the defaults. Code has what
+//! the author thinks right everywhere; the operator knows this environment, and a flag is for this one run. (In go-micro,
+//! too, flags win over the environment; but options given after `Init` win over both, which an operator cannot see.)
 //!
-//! **Flags of one's own** pass: those not known here are left in [`Settings::rest`], except one that
-//! differs from a known one by a single slip, such as `--regitry`, or that begins as ours do (`--registry-…`,
-//! `--register-…`, `--server-…`, `--client-…`, `--tls-…`, `--transport-…`, `--broker-…`, `--selector-…`), which is an
-//! error. What comes after `--` is never looked at. A variable so named is ignored with a warning.
+//! **Flags of the program's own** are left in [`Settings::rest`]: any that is not a setting, except one that
+//! is a single typo away from a setting, such as `--regitry`, or has the prefix of one (`--registry-…`,
+//! `--register-…`, `--server-…`, `--client-…`, `--tls-…`, `--transport-…`, `--broker-…`, `--selector-…`). These are
+//! errors. Arguments after `--` are never read. A variable with such a name is ignored with a warning.
 
 mod apply;
 mod arguments;
@@ -70,16 +69,16 @@ pub use micro_core::{plugin::Plugin, url::Url};
 pub use value::duration;
 
 use arguments::Argument;
-use flags::Said;
+use flags::Setting;
 use micro_core::{
     broker::Broker, codec::Codec, error::Result, registry::Registry, selector::Strategy,
     transport::Transport,
 };
 use table::Table;
 
-/// What the environment and the command line say, and the plugins that may be named there.
+/// Settings read from the environment and the command line, and the plugins that they may name.
 ///
-/// [`Service::run`](crate::service::Service::run) reads both by itself; make one to add plugins of one's own:
+/// [`Service::run`](crate::service::Service::run) reads both by itself. Use this type to add plugins of your own:
 ///
 /// ```no_run
 /// use micro::{Result, Service, Settings, registry};
@@ -91,8 +90,8 @@ use table::Table;
 /// ```
 #[derive(Clone)]
 pub struct Settings {
-    said: BTreeMap<&'static str, Said>,
-    /// Whether the environment was read, or what a test gave instead.
+    values: BTreeMap<&'static str, Setting>,
+    /// Whether the environment was read, or variables were given.
     read: bool,
     rest: Vec<String>,
     registries: Table<dyn Registry>,
@@ -103,10 +102,10 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Nothing is said, and what is built in may be named.
+    /// Nothing set, and the built-in plugins.
     pub fn new() -> Self {
         Settings {
-            said: BTreeMap::new(),
+            values: BTreeMap::new(),
             read: false,
             rest: Vec::new(),
             registries: table::registries(),
@@ -117,19 +116,19 @@ impl Settings {
         }
     }
 
-    /// What the environment says.
+    /// The settings of the environment.
     pub fn from_env() -> Result<Self> {
         Self::new().env(environment()?)
     }
 
-    /// What the environment and the command line say.
+    /// The settings of the environment and the command line.
     pub fn from_env_and_args() -> Result<Self> {
         Self::new()
             .env(environment()?)?
             .take(arguments::arguments())
     }
 
-    /// The same, read from the environment and the command line unless anything was read before.
+    /// Reads the environment and the command line, unless variables or arguments were read before.
     pub(crate) fn complete(self) -> Result<Self> {
         match self.read {
             true => Ok(self),
@@ -137,25 +136,25 @@ impl Settings {
         }
     }
 
-    /// The same with what these variables say.
+    /// Reads these variables.
     pub fn env(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
-        flags::read_environment(variables, &mut self.said);
+        flags::read_environment(variables, &mut self.values);
         self.read = true;
         Ok(self)
     }
 
-    /// The same with what these arguments say, without the program's name.
+    /// Reads these arguments, which do not include the program's name.
     pub fn args<S: Into<String>>(self, arguments: impl IntoIterator<Item = S>) -> Result<Self> {
         self.take(arguments.into_iter().map(|text| Argument::of(text.into())))
     }
 
     fn take(mut self, arguments: impl IntoIterator<Item = Argument>) -> Result<Self> {
-        self.rest = flags::read_arguments(arguments, &mut self.said)?;
+        self.rest = flags::read_arguments(arguments, &mut self.values)?;
         self.read = true;
         Ok(self)
     }
 
-    /// Prints what `--help` or `--version` asks for; whether one of them was given.
+    /// Prints the answer to `--help` or `--version`, and returns whether one of them was given.
     pub(crate) fn answers(&self, service: &str, version: &str) -> bool {
         let of_process: Vec<_> = match self.read {
             true => Vec::new(),
@@ -166,17 +165,17 @@ impl Settings {
         let Some(answer) = arguments::answer(all, service, version) else {
             return false;
         };
-        // Nobody reads it where it cannot be written.
+        // A closed standard output is no error.
         let _ = std::io::stdout().write_all(answer.as_bytes());
         true
     }
 
-    /// The arguments that were not for us, in their order.
+    /// The arguments that are no settings, in their order.
     pub fn rest(&self) -> &[String] {
         &self.rest
     }
 
-    /// Adds a plugin that may be named, as its crate exports it; in place of one that has its name.
+    /// Adds a plugin, as its crate exports it. A plugin of the same name is replaced.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -191,7 +190,7 @@ impl Settings {
         self
     }
 
-    /// The same with a registry that may be named: `--registry=NAME`.
+    /// Adds a registry, which `--registry=NAME` chooses.
     pub fn with_registry<R: Registry>(
         mut self,
         name: &str,
@@ -202,7 +201,7 @@ impl Settings {
         self
     }
 
-    /// The same with a transport that may be named: `--transport=NAME`.
+    /// Adds a transport, which `--transport=NAME` chooses.
     pub fn with_transport<T: Transport>(
         mut self,
         name: &str,
@@ -213,7 +212,7 @@ impl Settings {
         self
     }
 
-    /// The same with a broker that may be named: `--broker=NAME`.
+    /// Adds a broker, which `--broker=NAME` chooses.
     pub fn with_broker<B: Broker>(
         mut self,
         name: &str,
@@ -223,7 +222,7 @@ impl Settings {
         self
     }
 
-    /// The same with a strategy that may be named: `--selector=NAME`.
+    /// Adds a strategy, which `--selector=NAME` chooses.
     pub fn with_strategy<S: Strategy>(
         mut self,
         name: &str,
@@ -234,7 +233,7 @@ impl Settings {
         self
     }
 
-    /// The same with a codec, which messages choose by its content type.
+    /// Adds a codec, which messages choose by its content type.
     pub fn with_codec(mut self, codec: impl Codec) -> Self {
         self.codecs.push(Arc::new(codec));
         self
@@ -247,11 +246,11 @@ impl Default for Settings {
     }
 }
 
-/// Names only: values may hold secrets.
+/// Names only: values may be secrets.
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
-            .field("said", &self.said.keys())
+            .field("values", &self.values.keys())
             .finish_non_exhaustive()
     }
 }

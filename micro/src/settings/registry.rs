@@ -1,4 +1,4 @@
-//! The registry that was said: one or several, and what belongs to its address.
+//! The registries that settings name, with the settings that belong to their addresses.
 
 use std::sync::Arc;
 
@@ -8,19 +8,20 @@ use micro_core::{
     registry::{Registry, Several},
 };
 
-/// Settings that are put into the registry's URL, each under its name without this.
+/// Settings that become keys of the registry's URL, without this prefix.
 const PREFIX: &str = "registry-";
-/// Those of which each server has its own.
+/// Settings that each server has its own value of.
 const OWN: [&str; 3] = ["user", "password", "token"];
 
 impl Settings {
-    /// Each registry by itself that was said, opened, with its URL; the default when none was.
+    /// Opens each registry that is set, and returns it with its URL; the default if none is.
     ///
     /// # Errors
-    /// [`Code::InvalidArgument`](micro_core::Code::InvalidArgument) for what is not built in or cannot be read.
+    /// [`Code::InvalidArgument`](micro_core::Code::InvalidArgument) for a plugin that is not built in, or a value that cannot be parsed.
     pub fn registries(&self) -> Result<Vec<(Url, Arc<dyn Registry>)>> {
-        let said = self.registry_urls(false)?;
-        let (urls, level) = said.unwrap_or_else(|| (vec![Url::parse("local")], Level::Environment));
+        let setting = self.registry_urls(false)?;
+        let (urls, level) =
+            setting.unwrap_or_else(|| (vec![Url::parse("local")], Level::Environment));
         let mut opened = Vec::new();
         for url in self.with_options(urls, level)? {
             if let Some(registry) = self.registries.open(&url)? {
@@ -30,7 +31,7 @@ impl Settings {
         Ok(opened)
     }
 
-    /// The registry that was said, if one was; `coded` is whether there is one in code.
+    /// The registry that is set, if any; `coded` is whether code has one.
     pub(super) fn registry(&self, coded: bool) -> Result<Option<Arc<dyn Registry>>> {
         let Some((urls, level)) = self.registry_urls(coded)? else {
             return Ok(None);
@@ -45,15 +46,15 @@ impl Settings {
         })
     }
 
-    /// The URL of each registry, and how near to this run they were said.
+    /// The URL of each registry, and where they were set.
     fn registry_urls(&self, coded: bool) -> Result<Option<(Vec<Url>, Level)>> {
         let names = self.registry_names();
-        let Some(said) = self.said.get("registry") else {
+        let Some(setting) = self.values.get("registry") else {
             self.plugin("registry")?;
             let Some((name, option)) = self.options().next() else {
                 return Ok(None);
             };
-            // The default has a namespace too, where nothing else is chosen.
+            // The default registry has a namespace, too.
             if name == "registry-namespace" && !coded && self.options().count() == 1 {
                 return Ok(Some((vec![Url::parse("local")], option.level)));
             }
@@ -62,13 +63,13 @@ impl Settings {
                 option.level.spell(name)
             )));
         };
-        let listed = split(&said.text, &names);
+        let listed = split(&setting.text, &names);
         if listed.len() == 1 {
             let url = self.plugin("registry")?;
-            return Ok(url.map(|url| (vec![url], said.level)));
+            return Ok(url.map(|url| (vec![url], setting.level)));
         }
-        if let Some(address) = self.said.get("registry-address")
-            && !(address.level < said.level && said.instead.is_some())
+        if let Some(address) = self.values.get("registry-address")
+            && !(address.level < setting.level && setting.replaced.is_some())
         {
             return Err(Error::invalid_argument(format!(
                 "`{}` is one address, and several registries are named; put each behind its name, as in \
@@ -77,7 +78,7 @@ impl Settings {
             )));
         }
         let urls = listed.into_iter().map(Url::parse).collect();
-        Ok(Some((urls, said.level)))
+        Ok(Some((urls, setting.level)))
     }
 
     /// The names that begin an entry of a list.
@@ -87,17 +88,17 @@ impl Settings {
         own.chain(known).collect()
     }
 
-    /// What was said to go into the URL.
-    fn options(&self) -> impl Iterator<Item = (&'static str, &super::Said)> {
-        let said = self.said.iter().map(|(name, said)| (*name, said));
-        said.filter(|(name, _)| name.starts_with(PREFIX) && *name != "registry-address")
+    /// The settings that become keys of the URL.
+    fn options(&self) -> impl Iterator<Item = (&'static str, &super::Setting)> {
+        let setting = self.values.iter().map(|(name, setting)| (*name, setting));
+        setting.filter(|(name, _)| name.starts_with(PREFIX) && *name != "registry-address")
     }
 
-    /// The same URLs with what was said beside them; what stands in a URL already counts.
+    /// The URLs with these keys added; a key that a URL has already wins.
     fn with_options(&self, mut urls: Vec<Url>, level: Level) -> Result<Vec<Url>> {
-        for (name, said) in self.options() {
+        for (name, setting) in self.options() {
             let key = name.strip_prefix(PREFIX).unwrap_or(name);
-            let spelled = said.level.spell(name);
+            let spelled = setting.level.spell(name);
             let wrong = |why: String| Error::invalid_argument(format!("`{spelled}`: {why}"));
             let refused: Vec<_> = urls
                 .iter()
@@ -107,8 +108,8 @@ impl Settings {
             if let Some(why) = refused.first()
                 && (takers == 0 || key == "namespace")
             {
-                // What the environment says may be for other runs, with a registry that takes it.
-                if said.level < level {
+                // A key from the environment may be meant for another run, with a registry that accepts the key.
+                if setting.level < level {
                     continue;
                 }
                 return Err(wrong(why.clone()));
@@ -125,7 +126,7 @@ impl Settings {
                     let yes = self.read_as(name, means, value::switch)?;
                     yes.unwrap_or_default().to_string()
                 }
-                false => said.text.clone(),
+                false => setting.text.clone(),
             };
             let take = |url: Url| match refusal(url.name(), key) {
                 None if !is_in_front(&url, key) => url.with_query(key, &text),
@@ -144,7 +145,7 @@ impl Settings {
     }
 }
 
-/// Whether a URL says it in front of its hosts already.
+/// Whether a URL has credentials before its hosts.
 fn is_in_front(url: &Url, key: &str) -> bool {
     match key {
         "user" => url.user().is_some(),
@@ -153,22 +154,22 @@ fn is_in_front(url: &Url, key: &str) -> bool {
     }
 }
 
-/// Why a registry cannot take a key, if it is known not to.
+/// Why a registry does not accept a key, if so.
 fn refusal(name: &str, key: &str) -> Option<String> {
-    let told = |why: &str| Some(format!("registry `{name}` {why}"));
+    let refusal = |why: &str| Some(format!("registry `{name}` {why}"));
     match (name, key) {
         ("local", "namespace") => None,
-        ("mdns", "namespace") => told("has domains in place of namespaces, as in `mdns:DOMAIN`"),
-        ("memory" | "static", "namespace") => told("has no namespaces"),
+        ("mdns", "namespace") => refusal("has domains in place of namespaces, as in `mdns:DOMAIN`"),
+        ("memory" | "static", "namespace") => refusal("has no namespaces"),
         ("local" | "mdns" | "memory" | "static", _) => {
-            told("is no server, and takes nothing of this kind")
+            refusal("is no server, and takes nothing of this kind")
         }
         _ => None,
     }
 }
 
-/// The entries of a list: a comma separates two when it follows a bare name, or when a known name comes after it,
-/// with `:`, `,` or the end behind that. A name with a port is a host, and a bare `local` behind `mdns:` a domain.
+/// The entries of a list. A comma separates two entries if it follows a bare name, or if a known name follows it with `:`,
+/// `,` or the end behind. A name with a port is a host, and a bare `local` behind `mdns:` is a domain.
 fn split<'a>(text: &'a str, names: &[&str]) -> Vec<&'a str> {
     let mut entries = Vec::new();
     let mut start = 0;
@@ -193,7 +194,7 @@ fn split<'a>(text: &'a str, names: &[&str]) -> Vec<&'a str> {
     entries.into_iter().map(str::trim).collect()
 }
 
-/// Whether a port stands here, and no address.
+/// Whether a port follows, and not an address.
 fn is_port(address: &str) -> bool {
     let end = address.find([',', '/', '?']).unwrap_or(address.len());
     let digits = &address[..end];
@@ -205,7 +206,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_is_split_where_a_name_begins() {
+    fn list_is_split_where_a_name_begins() {
         let names = ["local", "memory", "mdns", "etcd", "consul"];
         for (text, expected) in [
             ("etcd", &["etcd"][..]),

@@ -1,4 +1,4 @@
-//! Plugins of one kind by the names they are chosen by.
+//! The plugins of one kind, by name.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -18,9 +18,9 @@ type Open<T> = Arc<dyn Fn(&Url) -> Result<Arc<T>> + Send + Sync>;
 
 /// How each plugin of a kind is opened, by its name.
 pub(super) struct Table<T: ?Sized> {
-    /// What it is a table of, such as `registry`.
+    /// The kind, such as `registry`.
     kind: &'static str,
-    /// What is made of other parts: the default, and variants of it. They may be named all the same.
+    /// Plugins that are made of other parts: the default, and variants of it. They may be named, too.
     made: &'static [&'static str],
     open: BTreeMap<String, Open<T>>,
 }
@@ -44,7 +44,7 @@ impl<T: ?Sized> Table<T> {
         }
     }
 
-    /// Adds a plugin, in place of one of the same name.
+    /// Adds a plugin. A plugin of the same name is replaced.
     pub(super) fn add(
         &mut self,
         name: &str,
@@ -53,7 +53,7 @@ impl<T: ?Sized> Table<T> {
         self.open.insert(name.to_owned(), Arc::new(open));
     }
 
-    /// Adds a plugin by its own name, in place of one of the same name.
+    /// Adds a plugin under its own name. A plugin of the same name is replaced.
     pub(super) fn add_plugin(&mut self, plugin: Plugin<T>)
     where
         T: 'static,
@@ -64,7 +64,7 @@ impl<T: ?Sized> Table<T> {
         );
     }
 
-    /// Opens the plugin that a URL names; `None` is the default or a variant of it. An unknown name's error lists the
+    /// Opens the plugin that a URL names; `None` is the default or a variant of it. The error for an unknown name lists the
     /// known ones.
     pub(super) fn open(&self, url: &Url) -> Result<Option<Arc<T>>> {
         let (kind, name) = (self.kind, url.name());
@@ -77,7 +77,7 @@ impl<T: ?Sized> Table<T> {
         }
         let opened = match self.open.get(name) {
             Some(open) => open(url).map(Some),
-            // Whoever makes it of other parts takes the address.
+            // The address is used where the plugin is made of its parts.
             None if self.kind == "broker" && self.made.contains(&name) => Ok(None),
             None if self.made.contains(&name) => url.check_is_bare().map(|()| None),
             None => return Err(self.unknown(name)),
@@ -97,14 +97,14 @@ impl<T: ?Sized> Table<T> {
         ))
     }
 
-    /// The names that may be chosen, the default first.
+    /// The names that can be chosen, the default first.
     pub(super) fn names(&self) -> Vec<&str> {
         let names = self.open.keys().map(String::as_str);
         self.made.iter().copied().chain(names).collect()
     }
 }
 
-/// The registries that are built in.
+/// The built-in registries.
 pub(super) fn registries() -> Table<dyn Registry> {
     let mut table = Table::<dyn Registry>::new("registry");
     for plugin in registry::PLUGINS {
@@ -116,7 +116,7 @@ pub(super) fn registries() -> Table<dyn Registry> {
     table
 }
 
-/// The transports that are built in.
+/// The built-in transports.
 pub(super) fn transports() -> Table<dyn Transport> {
     let mut table = Table::<dyn Transport>::new("transport");
     table.made = &Socket::SPEAKS;
@@ -127,7 +127,7 @@ pub(super) fn transports() -> Table<dyn Transport> {
     table
 }
 
-/// The brokers that are built in.
+/// The built-in brokers.
 pub(super) fn brokers() -> Table<dyn Broker> {
     let mut table = Table::<dyn Broker>::new("broker");
     table.made = &[
@@ -142,7 +142,7 @@ pub(super) fn brokers() -> Table<dyn Broker> {
     table
 }
 
-/// The strategies that are built in, and go-micro's names for the usual one.
+/// The built-in strategies, and go-micro's names of the default one.
 pub(super) fn strategies() -> Table<dyn Strategy> {
     let mut table = Table::<dyn Strategy>::new("strategy");
     for name in strategy::NAMES {

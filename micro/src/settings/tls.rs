@@ -1,21 +1,20 @@
-//! What was said of TLS.
+//! Applies the settings of TLS.
 
 use super::Settings;
 use micro_core::error::Result;
 use micro_core::plugins::Plugins;
 
-/// Flags of the files that belong together.
+/// Flags of files that belong together.
 #[cfg(feature = "tls")]
 const PAIR: (&str, &str) = ("tls-cert", "tls-key");
 
 #[cfg(feature = "tls")]
 impl Settings {
-    /// These parts with what was said of TLS; every file that was named is read, so that a wrong one is
-    /// found at the start.
+    /// Returns `parts` with the settings of TLS. Every file is read at once, so that a wrong one is found at the start.
     pub(super) fn secure(&self, plugins: Plugins) -> Result<Plugins> {
         use micro_core::{Error, net::tls::Identity};
 
-        if !self.said.keys().any(|name| name.starts_with("tls-")) {
+        if !self.values.keys().any(|name| name.starts_with("tls-")) {
             return Ok(plugins);
         }
         if let Some(transport) = &plugins.transport {
@@ -54,10 +53,10 @@ impl Settings {
             ("tls-insecure", &mut tls.insecure),
             ("tls-require", &mut tls.require),
         ] {
-            if let Some(said) =
+            if let Some(setting) =
                 self.read_as(name, "is neither `true` nor `false`", super::value::switch)?
             {
-                *switch = said;
+                *switch = setting;
             }
         }
         if self.text("tls-require").is_some() && !tls.require && tls.refuses_plaintext() {
@@ -73,9 +72,9 @@ impl Settings {
 
 #[cfg(not(feature = "tls"))]
 impl Settings {
-    /// These parts, of which none knows TLS.
+    /// The parts, in a build without TLS.
     pub(super) fn secure(&self, plugins: Plugins) -> Result<Plugins> {
-        match self.said.keys().find(|name| name.starts_with("tls-")) {
+        match self.values.keys().find(|name| name.starts_with("tls-")) {
             None => Ok(plugins),
             Some(name) => Err(micro_core::Error::invalid_argument(format!(
                 "`--{name}`: TLS is not built in; enable the `tls` feature"

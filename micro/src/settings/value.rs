@@ -1,8 +1,8 @@
-//! Values in text: durations, numbers, pairs.
+//! Parses values: durations, numbers, pairs.
 
 use std::time::Duration;
 
-/// Units with their length in nanoseconds, longer spellings before those they begin with.
+/// Units with their length in nanoseconds; a longer spelling stands before its prefixes.
 const UNITS: [(&str, f64); 8] = [
     ("ns", 1.0),
     ("us", 1e3),
@@ -14,9 +14,9 @@ const UNITS: [(&str, f64); 8] = [
     ("h", 3600e9),
 ];
 
-/// A duration above zero as Go writes it, such as `60s`, `1m30s`, `1.5h` or `500ms`.
+/// Parses a duration above zero in Go's form, such as `60s`, `1m30s`, `1.5h` or `500ms`.
 ///
-/// A bare number is seconds. `None` for anything else, or over a hundred years. For flags of one's own.
+/// A bare number is seconds. `None` for anything else, or more than a hundred years. For flags of the program's own.
 ///
 /// ```
 /// use std::time::Duration;
@@ -49,7 +49,7 @@ pub fn duration(text: &str) -> Option<Duration> {
         .then(|| Duration::from_nanos(nanos.round() as u64))
 }
 
-/// Yes or no.
+/// Parses yes or no.
 pub(super) fn switch(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" | "1" => Some(true),
@@ -58,7 +58,7 @@ pub(super) fn switch(text: &str) -> Option<bool> {
     }
 }
 
-/// Pairs `k=v` in a list with commas; `None` when one has no name or no `=`.
+/// Parses pairs `k=v` separated by commas; `None` if one has no name or no `=`.
 pub(super) fn pairs(text: &str) -> Option<Vec<(String, String)>> {
     text.split(',')
         .map(|pair| {
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_read_as_go_writes_them() {
+    fn durations_are_parsed_as_go_writes_them() {
         let cases = [
             ("60s", 60_000),
             ("60", 60_000),
