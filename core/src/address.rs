@@ -1,4 +1,4 @@
-//! Addresses in text: `HOST:PORT` and `unix:PATH`, where one listens and what one registers.
+//! Addresses in text form, `HOST:PORT` and `unix:PATH`: those to listen on and those to register.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
@@ -12,7 +12,7 @@ struct Parts<'a> {
     port: Option<u16>,
 }
 
-/// Reads `HOST:PORT`, `HOST`, `:PORT` or an IPv6 address with or without brackets. An error says what to write.
+/// Parses `HOST:PORT`, `HOST`, `:PORT` or an IPv6 address with or without brackets. The error text says what to write.
 fn parts(text: &str) -> Result<Parts<'_>, String> {
     if let Some((scheme, rest)) = text.split_once("://") {
         return Err(format!(
@@ -51,11 +51,12 @@ fn parts(text: &str) -> Result<Parts<'_>, String> {
     };
     let port = match port {
         None => None,
-        Some(said) => Some(
-            said.parse::<u16>()
+        Some(digits) => Some(
+            digits
+                .parse::<u16>()
                 .ok()
-                .filter(|_| !said.starts_with('+'))
-                .ok_or_else(|| format!("`{said}` of `{text}` is not a port from 0 to 65535"))?,
+                .filter(|_| !digits.starts_with('+'))
+                .ok_or_else(|| format!("`{digits}` of `{text}` is not a port from 0 to 65535"))?,
         ),
     };
     let last = host.rsplit('.').next().unwrap_or_default();
@@ -69,7 +70,7 @@ fn parts(text: &str) -> Result<Parts<'_>, String> {
     })
 }
 
-/// Where a listener listens: at one address, or at all of this machine's.
+/// Where a listener listens.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Bind<'a> {
     /// At this address.
@@ -78,7 +79,7 @@ pub(crate) enum Bind<'a> {
     Every(u16),
 }
 
-/// What an address to listen at means. An error says what to write.
+/// Parses an address to listen on. The error text says what to write.
 pub(crate) fn bind(text: &str) -> Result<Bind<'_>, String> {
     match parts(text)? {
         Parts {
@@ -96,7 +97,7 @@ pub(crate) fn bind(text: &str) -> Result<Bind<'_>, String> {
     }
 }
 
-/// Whether a text may be a host's name, or an IPv6 address with a zone.
+/// Whether a text can be a host name, or an IPv6 address with a zone.
 fn is_name(host: &str) -> bool {
     !host.is_empty()
         && host
@@ -104,24 +105,24 @@ fn is_name(host: &str) -> bool {
             .all(|c| c.is_alphanumeric() || "-._:%".contains(c))
 }
 
-/// The address to register: `said`, made whole by that of the listener (`bound`), or the listener's own. An unspecified
-/// host such as `0.0.0.0` becomes an address of this machine if `others` are to reach it, else loopback's.
+/// The address to register: `text`, completed from the listener's address (`bound`), or the listener's own. An unspecified
+/// host such as `0.0.0.0` becomes an address of this machine if `others` need to reach it, else loopback.
 ///
 /// # Errors
-/// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for a text that no address can be made of.
-pub fn advertised(said: Option<&str>, bound: &str, others: bool) -> Result<String> {
+/// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for a text that cannot be completed to an address.
+pub fn advertised(text: Option<&str>, bound: &str, others: bool) -> Result<String> {
     let Ok(listening) = bound.parse::<SocketAddr>() else {
-        return beside(said, bound);
+        return beside(text, bound);
     };
     let wrong = |why: String| Error::invalid_argument(format!("the address to register: {why}"));
-    let said = said.map(str::trim);
-    if let Some(path) = said.and_then(|said| said.strip_prefix("unix:")) {
+    let text = text.map(str::trim);
+    if let Some(path) = text.and_then(|text| text.strip_prefix("unix:")) {
         return unix(path);
     }
-    let text = match said {
+    let text = match text {
         None => "",
         Some("") => return Err(wrong("it is empty; write `HOST:PORT`".to_owned())),
-        Some(said) => said,
+        Some(text) => text,
     };
     let Parts { host, port } = parts(text).map_err(wrong)?;
     let port = port.filter(|port| *port != 0).unwrap_or(listening.port());
@@ -136,10 +137,10 @@ pub fn advertised(said: Option<&str>, bound: &str, others: bool) -> Result<Strin
         ))),
         Ok(ip) if ip.is_unspecified() && others => match own_ip(ip) {
             Some(own) => Ok(SocketAddr::from((own, port)).to_string()),
-            // The registry refuses it, and says what to do.
+            // The registry refuses it, with advice.
             None => Ok(joined(host, port)),
         },
-        // Who shares this machine reaches it there, and names a host by that which the guard of HTTP knows.
+        // Callers on this machine reach it by loopback, whose names the host guard of HTTP accepts.
         Ok(IpAddr::V4(ip)) if ip.is_unspecified() => {
             Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)).to_string())
         }
@@ -150,33 +151,33 @@ pub fn advertised(said: Option<&str>, bound: &str, others: bool) -> Result<Strin
     }
 }
 
-/// That of a listener which is no `HOST:PORT`: a Unix socket, or one that only another transport knows.
-fn beside(said: Option<&str>, bound: &str) -> Result<String> {
-    let Some(said) = said.map(str::trim) else {
+/// The address of a listener that is not `HOST:PORT`: a Unix socket, or that of another transport.
+fn beside(text: Option<&str>, bound: &str) -> Result<String> {
+    let Some(text) = text.map(str::trim) else {
         return Ok(bound.to_owned());
     };
     let wrong = |why: String| Error::invalid_argument(format!("the address to register: {why}"));
-    if said.is_empty() {
+    if text.is_empty() {
         return Err(wrong("it is empty".to_owned()));
     }
-    if let Some(path) = said.strip_prefix("unix:") {
+    if let Some(path) = text.strip_prefix("unix:") {
         return unix(path);
     }
     if bound.starts_with("unix:") {
-        return match parts(said).map_err(wrong)? {
+        return match parts(text).map_err(wrong)? {
             Parts {
                 host: Some(host),
                 port: Some(port @ 1..),
             } => Ok(joined(host, port)),
             _ => Err(wrong(format!(
-                "`{said}` is not of the form `HOST:PORT`, and a Unix socket has no port to take"
+                "`{text}` is not of the form `HOST:PORT`, and a Unix socket has no port to take"
             ))),
         };
     }
-    Ok(said.to_owned())
+    Ok(text.to_owned())
 }
 
-/// A path that holds wherever its reader runs.
+/// Makes a path absolute, so that it is valid in other processes.
 fn unix(path: &str) -> Result<String> {
     match std::path::absolute(path) {
         Ok(path) => Ok(format!("unix:{}", path.display())),
@@ -193,7 +194,7 @@ fn joined(host: &str, port: u16) -> String {
     }
 }
 
-/// The address by which this machine reaches others, of the kind of `any` if it has one. Nothing is sent.
+/// The address by which this machine reaches others, of the same family as `any` if there is one. Sends nothing.
 fn own_ip(any: IpAddr) -> Option<IpAddr> {
     let v4 = || {
         source(
@@ -205,11 +206,11 @@ fn own_ip(any: IpAddr) -> Option<IpAddr> {
         let there = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
         source(Ipv6Addr::UNSPECIFIED.into(), there.into())
     };
-    // All of IPv6 takes IPv4 as well, which more callers have.
+    // A listener on all of IPv6 accepts IPv4 as well, which more callers have.
     v4().or_else(|| any.is_ipv6().then(v6).flatten())
 }
 
-/// Which address a packet to `there` would come from.
+/// The source address of packets to `there`.
 fn source(any: IpAddr, there: IpAddr) -> Option<IpAddr> {
     let socket = UdpSocket::bind((any, 0)).ok()?;
     socket.connect((there, 9)).ok()?;
@@ -217,13 +218,13 @@ fn source(any: IpAddr, there: IpAddr) -> Option<IpAddr> {
     (!ip.is_unspecified() && !ip.is_loopback()).then_some(ip)
 }
 
-/// Whether only this machine reaches an address: loopback, or a Unix socket.
+/// Whether an address is reachable from this machine only: loopback, or a Unix socket.
 pub(crate) fn is_of_this_machine(address: &str) -> bool {
     address.starts_with("unix:")
         || parts(address).is_ok_and(|parts| parts.host.is_some_and(is_loopback))
 }
 
-/// Whether a host is this machine's own, whoever asks.
+/// Whether a host names this machine, whoever resolves it.
 fn is_loopback(host: &str) -> bool {
     let name = host.trim_end_matches('.').to_ascii_lowercase();
     match host.parse::<IpAddr>() {
@@ -232,7 +233,7 @@ fn is_loopback(host: &str) -> bool {
     }
 }
 
-/// Whether all hosts of a server's place, such as `10.0.0.1:2379,10.0.0.2:2379/path, namespace \`n\``, are this machine.
+/// Whether all hosts of a server's address, such as `10.0.0.1:2379,10.0.0.2:2379/path, namespace \`n\``, are this machine.
 pub(crate) fn are_of_this_machine(place: &str) -> bool {
     let hosts = place.split(", ").next().unwrap_or_default();
     let hosts = hosts.split('/').next().unwrap_or_default();
@@ -245,8 +246,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_advertised_address_takes_its_port_from_the_listener() {
-        for (said, expected) in [
+    fn advertised_address_takes_its_port_from_the_listener() {
+        for (text, expected) in [
             ("10.0.0.5", "10.0.0.5:4000"),
             ("10.0.0.5:80", "10.0.0.5:80"),
             ("10.0.0.5:0", "10.0.0.5:4000"),
@@ -259,8 +260,8 @@ mod tests {
             (":80", "127.0.0.1:80"),
             ("unix:/run/a.sock", "unix:/run/a.sock"),
         ] {
-            let address = advertised(Some(said), "127.0.0.1:4000", true);
-            assert_eq!(address.unwrap(), expected, "{said}");
+            let address = advertised(Some(text), "127.0.0.1:4000", true);
+            assert_eq!(address.unwrap(), expected, "{text}");
         }
         assert_eq!(
             advertised(None, "127.0.0.1:4000", true).unwrap(),
@@ -270,8 +271,8 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_nobody_can_reach_is_refused() {
-        for (said, reason) in [
+    fn unreachable_advertised_address_is_refused() {
+        for (text, reason) in [
             ("", "is empty"),
             ("  ", "is empty"),
             ("http://10.0.0.5:80/", "as in `10.0.0.5:80`"),
@@ -286,15 +287,15 @@ mod tests {
             ("300.0.0.1", "no IP address"),
             ("unix:", "names no path"),
         ] {
-            let error = advertised(Some(said), "127.0.0.1:4000", true).unwrap_err();
-            assert!(error.message().contains(reason), "{said}: {error}");
+            let error = advertised(Some(text), "127.0.0.1:4000", true).unwrap_err();
+            assert!(error.message().contains(reason), "{text}: {error}");
         }
         let error = advertised(Some("10.0.0.5"), "unix:/run/a", true).unwrap_err();
         assert!(error.message().contains("no port to take"), "{error}");
     }
 
     #[test]
-    fn a_transport_of_ones_own_has_addresses_of_its_own() {
+    fn addresses_of_other_transports_pass_unchanged() {
         assert_eq!(
             advertised(Some("memory:b"), "memory:a", true).unwrap(),
             "memory:b"
@@ -303,13 +304,13 @@ mod tests {
     }
 
     #[test]
-    fn every_interface_becomes_an_address_that_others_reach() {
-        for (said, bound) in [
+    fn unspecified_host_becomes_an_address_of_this_machine() {
+        for (text, bound) in [
             (None, "0.0.0.0:80"),
             (None, "[::]:80"),
             (Some(":80"), "[::]:9"),
         ] {
-            let shown = advertised(said, bound, true).unwrap();
+            let shown = advertised(text, bound, true).unwrap();
             let address: SocketAddr = shown.parse().unwrap();
             assert_eq!(address.port(), 80, "{shown}");
             assert!(!address.ip().is_loopback(), "{shown}");
@@ -333,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_to_listen_at_has_a_port() {
+    fn address_to_listen_on_needs_a_port() {
         assert_eq!(bind(":9000"), Ok(Bind::Every(9000)));
         assert_eq!(bind("[::1]:0"), Ok(Bind::At("[::1]:0")));
         assert_eq!(bind("localhost:0"), Ok(Bind::At("localhost:0")));
@@ -349,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_told_from_what_others_reach() {
+    fn loopback_is_recognised() {
         for here in [
             "127.0.0.1:80",
             "127.8.0.1:80",

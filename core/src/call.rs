@@ -1,4 +1,4 @@
-//! The one shape of every layer between the caller and the handler: `Request → Result<Response>`.
+//! [`Call`], the one shape of every layer between caller and handler: `Request → Result<Response>`.
 
 mod identity;
 mod operations;
@@ -24,12 +24,12 @@ pub(crate) use operations::METRICS;
 pub(crate) use operations::{Operation, Operations, Refusal};
 pub(crate) use traced::{Traced, Watch};
 
-/// A boxed future of an answer.
+/// A boxed future of a response.
 pub type Answer = Pin<Box<dyn Future<Output = Result<Response>> + Send>>;
 
-/// Whatever answers requests: a handler, a router, a middleware, the balance loop, a client.
+/// Answers requests: a handler, a router, a middleware, the balance loop, a client.
 ///
-/// Generic code ends here: behind `Arc<dyn Call>` everything is one concrete type.
+/// Generic code ends here: behind `Arc<dyn Call>`, everything has one concrete type.
 ///
 /// ```
 /// use micro::{Answer, Call, ContentType, Request, Response};
@@ -47,45 +47,45 @@ pub trait Call: Send + Sync + 'static {
     /// Answers a request. Dropping the future cancels the work.
     fn call(&self, request: Request) -> Answer;
 
-    /// Answers a request in place if that takes no waiting, else hands back what is left to do.
+    /// Answers a request in place if it need not wait, or returns the rest of the work.
     ///
-    /// Most handlers end at their first poll; a task for each would cost more than they do.
+    /// Most handlers finish at their first poll; a task for each would cost more than the handler.
     #[doc(hidden)]
     fn begin(&self, request: Request, _now: Nanos) -> Begun {
         Begun::poll(self.call(request))
     }
 
-    /// The shape of the endpoint of that name; `None` where there is none, or nothing is known.
+    /// The shape of an endpoint; `None` if there is no such endpoint, or nothing is known.
     ///
-    /// The native protocol says it in each request; HTTP's do not.
+    /// The native protocol carries the shape in each request; protocols over HTTP do not.
     #[doc(hidden)]
     fn shape(&self, _endpoint: &str) -> Option<Shape> {
         None
     }
 
-    /// What there is to call; `None` where nothing is known.
+    /// The endpoints of this call; `None` if nothing is known.
     #[doc(hidden)]
     fn listing(&self) -> Option<Listing> {
         None
     }
 
-    /// The operational endpoints; `None` where this is no server of ours.
+    /// The operational endpoints; `None` if this is not a server.
     #[doc(hidden)]
     fn operations(&self) -> Option<&dyn Operations> {
         None
     }
 
-    /// The node that it is, of which service; `None` where it is no single node, or nothing is known.
+    /// The node that answers, and its service; `None` if it is not a single node, or nothing is known.
     #[doc(hidden)]
     fn identity(&self) -> Option<&Identity> {
         None
     }
 
-    /// Whether requests for that node are to be answered here: `true` where this is certain, `false` where nothing
+    /// Checks that requests for `node` are answered here. Returns `true` if this is certain, and `false` if nothing
     /// is known.
     ///
     /// # Errors
-    /// For the reason `WRONG_SERVER` where this is another node, or a node of another service.
+    /// An error of the reason `WRONG_SERVER` if this is another node, or a node of another service.
     #[doc(hidden)]
     fn is_meant(&self, meant: &Identity) -> Result<bool> {
         match self.identity() {
@@ -95,7 +95,7 @@ pub trait Call: Send + Sync + 'static {
     }
 }
 
-/// What a server says of itself to those who ask for it by health and reflection services.
+/// What a server reports about itself through health and reflection services.
 #[doc(hidden)]
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
@@ -106,11 +106,11 @@ pub struct Listing {
     pub endpoints: Vec<Arc<str>>,
     /// Encoded `google.protobuf.FileDescriptorSet`s, for endpoints that come from `.proto` files.
     pub descriptors: Vec<&'static [u8]>,
-    /// Whether it wants requests.
+    /// Whether the server is ready for requests.
     pub ready: bool,
 }
 
-/// Which sides of an endpoint are streams, and whether its work may be done twice without harm.
+/// Which sides of an endpoint are streams, and whether its work may be repeated.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -119,23 +119,23 @@ pub struct Shape {
     pub request_stream: bool,
     /// The response is a stream of messages.
     pub response_stream: bool,
-    /// It may be done twice without harm.
+    /// The work may be done twice without harm.
     pub idempotent: bool,
-    /// It changes nothing, so that whoever only looks may ask for it.
+    /// The work changes nothing, so that a GET may request it.
     pub read_only: bool,
 }
 
-/// A request that was polled once.
+/// A request after its first poll.
 #[doc(hidden)]
 pub enum Begun {
-    /// It is answered.
+    /// The response.
     Done(Result<Response>),
-    /// It waits for something; to be polled again by whoever takes it on.
+    /// The rest of the work, which the caller has to poll.
     Running(Answer),
 }
 
 impl Begun {
-    /// Polls once, without asking to be woken: who takes on what is left polls it again.
+    /// Polls once without a waker, since the caller polls the rest again.
     pub(crate) fn poll(mut answer: Answer) -> Self {
         match answer
             .as_mut()

@@ -1,4 +1,4 @@
-//! What travels with a call: time left, attempts left, criticality, trace, metadata.
+//! [`Context`], which travels with a call: time left, attempts left, criticality, trace, metadata.
 
 mod compression;
 mod leaving;
@@ -22,9 +22,9 @@ pub(crate) use leaving::LeavingSignal;
 pub use relay::Relay;
 use values::Values;
 
-/// What travels with a call, from the edge through every service it reaches.
+/// Travels with a call from the edge through every service the call reaches.
 ///
-/// A handler receives one and lends it to the calls it makes, so that time and attempts only shrink:
+/// A handler passes its context to the calls it makes, so that time and attempts left only shrink:
 ///
 /// ```
 /// use micro::Context;
@@ -35,9 +35,9 @@ use values::Values;
 /// ```
 ///
 /// # Metadata
-/// A caller sends what it adds by [`Context::with`]. A handler reads what came with [`Context::metadata`]; to the services
-/// it calls go only trace context and baggage, what it adds itself, and what it [relays](Context::relay). So the
-/// credentials and cookies of a request stay with the service that they were sent to.
+/// A caller adds metadata by [`Context::with`]. A handler reads the metadata of its request by [`Context::metadata`]. The calls
+/// it makes carry only trace context and baggage, what it adds itself, and what it [relays](Context::relay), so that the
+/// credentials and cookies of a request stay with the service they were sent to.
 ///
 /// ```
 /// use micro::{Client, Context, Result};
@@ -50,7 +50,7 @@ use values::Values;
 /// ```
 ///
 /// # Values
-/// A layer passes typed values to the handler with [`Context::insert`], and the handler reads them with [`Context::get`]. They
+/// A layer passes typed values to the handler by [`Context::insert`], and the handler reads them by [`Context::get`]. They
 /// stay in the process: no transport sends them, and the calls that a handler makes do not carry them.
 ///
 /// ```
@@ -81,10 +81,10 @@ pub struct Context {
     attempts: Option<u8>,
     criticality: Criticality,
     trace: Trace,
-    /// Whether it came with a request, so that its metadata is for this service alone.
+    /// Whether the context came with a request, whose metadata is then for this service alone.
     received: bool,
     metadata: Metadata,
-    /// Of a context that came with a request: the metadata that goes to the services called.
+    /// The metadata that is passed on to the services called, for a context that came with a request.
     marked: Metadata,
     compression: Option<Compression>,
     values: Values,
@@ -99,16 +99,16 @@ impl Default for Deadline {
     }
 }
 
-/// How much a call matters when something must be dropped.
+/// Which calls are dropped first under overload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Criticality {
-    /// The first to be shed under overload.
+    /// Dropped first.
     Sheddable = 0,
-    /// The ordinary case.
+    /// The default.
     #[default]
     Default = 1,
-    /// The last to be shed.
+    /// Dropped last.
     Critical = 2,
 }
 
@@ -131,7 +131,7 @@ impl Criticality {
     }
 }
 
-/// A W3C trace context: trace id, parent span id and flags; all zero means there is none.
+/// A W3C trace context: trace id, parent span id and flags. All zero if there is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Trace {
@@ -144,7 +144,7 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// The trace of an id, the span in it that calls, and the flags.
+    /// Creates a trace of a trace id, the id of the calling span, and flags.
     pub fn new(trace_id: [u8; 16], span_id: [u8; 8], flags: u8) -> Self {
         Trace {
             trace_id,
@@ -158,9 +158,9 @@ impl Trace {
         self.trace_id != [0; 16]
     }
 
-    /// A trace that begins here and is not sampled, so that what several processes log of one call can be matched.
+    /// Creates a trace that is not sampled, so that the logs of several processes about one call can be matched.
     fn random() -> Self {
-        // Each state has keys of its own, which come from the system's random numbers.
+        // Each state has fresh random keys from the operating system.
         let number = || RandomState::new().hash_one(0).max(1);
         let mut trace_id = [0; 16];
         trace_id[..8].copy_from_slice(&number().to_be_bytes());
@@ -168,7 +168,7 @@ impl Trace {
         Trace::new(trace_id, number().to_be_bytes(), 0)
     }
 
-    /// The trace id in hexadecimal digits, as `traceparent` has it; nothing where there is no trace.
+    /// The trace id in hexadecimal digits, as in `traceparent`; empty if there is no trace.
     pub(crate) fn hex_id(&self) -> String {
         use std::fmt::Write;
         let mut text = String::new();
@@ -182,18 +182,18 @@ impl Trace {
 }
 
 impl Context {
-    /// The context of a call that starts here: no deadline of its own, no metadata.
+    /// Creates the context of a new call tree: no deadline, no metadata.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The same, ending at the latest in `timeout` from now; so end its calls, and their streams.
+    /// Sets the deadline to `timeout` from now, unless the present one is earlier. Calls and their streams end at it.
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.limit(time::now().saturating_add(time::nanos(timeout)));
         self
     }
 
-    /// Adds an entry of metadata, which goes to the services called.
+    /// Adds an entry of metadata for the services called.
     pub fn with(mut self, name: &str, value: impl AsRef<str>) -> Self {
         self.metadata.insert(name, value.as_ref());
         if self.received {
@@ -202,8 +202,8 @@ impl Context {
         self
     }
 
-    /// Relays metadata of this name to the services called as it came: each name is relayed one hop,
-    /// by the handler that says so. Names of one hop, such as `host` and `content-type`, never are.
+    /// Passes this metadata of the request on to the services called. Each name is relayed for one hop
+    /// only. Hop-by-hop names, such as `host` and `content-type`, are never relayed.
     pub fn relay(mut self, name: &str) -> Self {
         if self.received {
             self.marked.remove(name);
@@ -216,31 +216,31 @@ impl Context {
         self
     }
 
-    /// The same with at most `attempts` attempts in the whole tree of calls below it; at least 1.
+    /// Limits the attempts of the whole call tree below; at least 1.
     pub fn with_attempts(mut self, attempts: u8) -> Self {
         self.attempts = Some(attempts.max(1));
         self
     }
 
-    /// The same with another criticality.
+    /// Sets the criticality.
     pub fn with_criticality(mut self, criticality: Criticality) -> Self {
         self.criticality = criticality;
         self
     }
 
-    /// The same within another trace.
+    /// Sets the trace.
     pub fn with_trace(mut self, trace: Trace) -> Self {
         self.trace = trace;
         self
     }
 
-    /// Time until the deadline, zero when it has passed; `None` when there is no deadline.
+    /// Returns the time until the deadline, zero if it has passed; `None` without a deadline.
     pub fn time_left(&self) -> Option<Duration> {
         (self.deadline.0 != NEVER)
             .then(|| Duration::from_nanos(self.deadline.0.saturating_sub(time::now())))
     }
 
-    /// An error when the deadline has passed; for handlers that work in steps.
+    /// Fails if the deadline has passed, for handlers that work in steps.
     pub fn check(&self) -> Result<()> {
         if self.deadline.0 != NEVER && time::now() >= self.deadline.0 {
             return Err(Error::deadline_exceeded(
@@ -250,22 +250,22 @@ impl Context {
         Ok(())
     }
 
-    /// Attempts that the tree of calls below may still make; `None` where nothing was said.
+    /// Returns how many attempts the call tree below may still make; `None` if unlimited.
     pub fn attempts_left(&self) -> Option<u8> {
         self.attempts
     }
 
-    /// How much the call matters.
+    /// Returns the criticality.
     pub fn criticality(&self) -> Criticality {
         self.criticality
     }
 
-    /// The trace it belongs to.
+    /// Returns the trace.
     pub fn trace(&self) -> &Trace {
         &self.trace
     }
 
-    /// The trace it belongs to, begun now if there is none.
+    /// Returns the trace, and starts one if there is none.
     pub(crate) fn ensure_trace(&mut self) -> &Trace {
         if !self.trace.is_some() {
             self.trace = Trace::random();
@@ -273,25 +273,25 @@ impl Context {
         &self.trace
     }
 
-    /// Metadata: names without case, values of text. In a handler, all that came with the request.
+    /// Returns the metadata: text values by case-insensitive names. In a handler, all metadata of the request.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
     }
 
-    /// Metadata, to change. What is added to that of a request that came in, as by a layer, is for its handler
-    /// and travels no further; see [`Context::with`].
+    /// Returns the metadata for changes. Entries that a layer adds to the context of a received request are for its
+    /// handler and are not passed on; see [`Context::with`].
     pub fn metadata_mut(&mut self) -> &mut Metadata {
         &mut self.metadata
     }
 
     /// Attaches a value for the layers and the handler behind this one, replacing a value of the same type.
     ///
-    /// The value stays in this process, and with this request: it is not part of the calls that the handler makes.
+    /// The value stays in this process and with this request: calls that the handler makes do not carry it.
     pub fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
         self.values.insert(value);
     }
 
-    /// The value of a type that a layer has attached.
+    /// Returns the value of a type that a layer has attached.
     pub fn get<T: Send + Sync + 'static>(&self) -> Option<&T> {
         self.values.get()
     }
@@ -302,8 +302,8 @@ impl Context {
         self
     }
 
-    /// Waits until the service that handles this request begins to stop, so that a stream without an end can end
-    /// in time. Only requests whose answer or request is a stream have this signal; for others it never comes.
+    /// Waits until the service that handles this request begins to stop, so that an endless stream can end
+    /// in time. Only requests with a stream on either side have this signal; for others, this never returns.
     ///
     /// ```
     /// use micro::{Context, Result, Streaming};
@@ -332,7 +332,7 @@ impl Context {
         }
     }
 
-    /// The context of a request that came in.
+    /// The context of a received request.
     pub(crate) fn received(
         deadline: Nanos,
         attempts: Option<u8>,
@@ -353,17 +353,17 @@ impl Context {
         }
     }
 
-    /// Notes that it has come to the service it was sent to.
+    /// Marks that the request has arrived.
     pub(crate) fn arrive(&mut self) {
         self.received = true;
     }
 
-    /// Whether it came with a request.
+    /// Whether the context came with a request.
     pub(crate) fn is_received(&self) -> bool {
         self.received
     }
 
-    /// How the messages of this call are compressed; `None` if the protocol does not compress single messages.
+    /// Returns how the messages of this call are compressed; `None` if the protocol does not compress single messages.
     pub fn compression(&self) -> Option<&Compression> {
         self.compression.as_ref()
     }
@@ -377,7 +377,7 @@ impl Context {
         self.deadline.0
     }
 
-    /// Brings the deadline forward to `at`; never back.
+    /// Moves the deadline forward to `at`, never back.
     pub(crate) fn limit(&mut self, at: Nanos) {
         self.deadline.0 = self.deadline.0.min(at);
     }

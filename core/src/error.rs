@@ -1,4 +1,4 @@
-//! One error for everything: what went wrong ([`Code`]), and whether the work may have been done ([`Outcome`]).
+//! [`Error`], the one error of the library: what went wrong ([`Code`]), and whether the work may have been done ([`Outcome`]).
 
 pub mod details;
 
@@ -6,45 +6,45 @@ use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use crate::metadata::Metadata;
 
-/// The result of everything that can fail in this crate.
+/// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, in the sixteen terms that gRPC made common.
+/// What went wrong, as one of gRPC's sixteen codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[repr(u8)]
 pub enum Code {
     /// The caller gave up.
     Cancelled = 1,
-    /// Nothing better is known.
+    /// No other code is known to fit.
     Unknown = 2,
-    /// The request itself is wrong; the same request will fail again.
+    /// The request itself is invalid; sending it again will fail again.
     InvalidArgument = 3,
-    /// The time for the call ran out.
+    /// The deadline has passed.
     DeadlineExceeded = 4,
     /// No such service, endpoint or thing.
     NotFound = 5,
-    /// The thing to be created exists.
+    /// The resource to be created exists already.
     AlreadyExists = 6,
-    /// The caller is known and may not.
+    /// The caller is authenticated, but lacks permission.
     PermissionDenied = 7,
     /// A limit was reached.
     ResourceExhausted = 8,
-    /// The system is not in the state the request needs.
+    /// The system is not in the state that the request needs.
     FailedPrecondition = 9,
-    /// A concurrent change got in the way.
+    /// A concurrent change interfered.
     Aborted = 10,
     /// Past the valid range.
     OutOfRange = 11,
-    /// The endpoint does not do this.
+    /// The endpoint does not support this.
     Unimplemented = 12,
-    /// A bug on the answering side.
+    /// An internal fault of the answering side.
     Internal = 13,
     /// Not reachable or not ready; another attempt may succeed.
     Unavailable = 14,
     /// Data was lost or damaged.
     DataLoss = 15,
-    /// The caller is not known.
+    /// The caller is not authenticated.
     Unauthenticated = 16,
 }
 
@@ -68,12 +68,12 @@ const CODES: [(Code, &str, u16); 16] = [
 ];
 
 impl Code {
-    /// The gRPC number, 1 to 16.
+    /// Returns the gRPC number, 1 to 16.
     pub fn number(self) -> u8 {
         self as u8
     }
 
-    /// The code of a gRPC number; an unknown number is [`Code::Unknown`].
+    /// Returns the code of a gRPC number, [`Code::Unknown`] for an unknown one.
     pub fn from_number(number: u8) -> Self {
         CODES
             .iter()
@@ -81,17 +81,17 @@ impl Code {
             .map_or(Code::Unknown, |(code, ..)| *code)
     }
 
-    /// The name in lower snake case, such as `not_found`.
+    /// Returns the name in lower snake case, such as `not_found`.
     pub fn as_str(self) -> &'static str {
         CODES[self as usize - 1].1
     }
 
-    /// The HTTP status that says the same.
+    /// Returns the corresponding HTTP status.
     pub fn http_status(self) -> u16 {
         CODES[self as usize - 1].2
     }
 
-    /// Whether an answer of this code may be followed by another attempt of a repeatable call.
+    /// Whether a repeatable call may be attempted again after an answer of this code.
     pub fn is_retryable(self) -> bool {
         matches!(
             self,
@@ -106,24 +106,24 @@ impl fmt::Display for Code {
     }
 }
 
-/// What is known about the work that a failed call asked for.
+/// What is known about the work of a failed call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 #[repr(u8)]
 pub enum Outcome {
-    /// A handler, or what stands in front of it, answered with this error.
+    /// The handler, or a layer in front of it, answered with this error.
     #[default]
     Answered = 0,
-    /// The request never left; nothing was done.
+    /// The request was not sent; nothing was done.
     NotSent = 1,
-    /// The request left and no answer came: it may or may not have been done.
+    /// The request was sent and no answer came: the work may or may not have been done.
     Unknown = 2,
-    /// The server refused before doing anything; another node may take it.
+    /// The server refused the request before any work; another node may accept it.
     Rejected = 3,
 }
 
 impl Outcome {
-    /// The name in lower case, such as `not sent`.
+    /// Returns the name in lower case, such as `not sent`.
     pub fn as_str(self) -> &'static str {
         match self {
             Outcome::Answered => "answered",
@@ -133,7 +133,7 @@ impl Outcome {
         }
     }
 
-    /// The outcome of a number on the wire; an unknown one is [`Outcome::Unknown`].
+    /// Returns the outcome of a number on the wire, [`Outcome::Unknown`] for an unknown one.
     pub fn from_number(number: u8) -> Self {
         match number {
             0 => Outcome::Answered,
@@ -150,28 +150,28 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Whether what kept a request from being sent can pass by itself. It is for the calling loop, and does not travel.
+/// Whether the reason why a request was not sent can pass. For the calling loop; not sent to others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Recovery {
-    /// It cannot: a certificate that is not trusted, another protocol.
+    /// It cannot: an untrusted certificate, a different protocol.
     Never,
-    /// It hardly can: the connection was closed before anything was said.
+    /// It hardly can: the connection was closed before a byte was received.
     Unlikely,
-    /// Nobody answered at the address, as while a node restarts.
+    /// The address did not answer, as while a node restarts.
     Unreachable,
     /// It can, or nothing is known.
     #[default]
     Possible,
-    /// The node closed a connection that was kept, before it answered anything by it: another one will do.
+    /// The node closed a kept connection before it answered on it: a new connection will do.
     Reconnect,
 }
 
-/// Metadata of an error whose HTTP status is not its code's.
+/// The metadata of an error whose HTTP status differs from that of its code.
 const HTTP_STATUS: &str = "http-status";
 
 /// Why a call, a publish or a registration failed.
 ///
-/// One pointer in size, cheap to move. Built by a constructor a code:
+/// One pointer in size, cheap to move. There is a constructor for each code:
 ///
 /// ```
 /// use micro::{Code, Error, Outcome};
@@ -190,7 +190,7 @@ struct Inner {
     outcome: Outcome,
     recovery: Recovery,
     message: Cow<'static, str>,
-    /// Who made it: `service/endpoint`, a node or a part of the library. Empty if unsaid.
+    /// Where the error was created: `service/endpoint`, a node or a part of the library. Empty if unknown.
     origin: Cow<'static, str>,
     retry_after: Option<Duration>,
     metadata: Metadata,
@@ -207,7 +207,7 @@ macro_rules! constructors {
 }
 
 impl Error {
-    /// An error of `code` with a message for people; its outcome is [`Outcome::Answered`].
+    /// Creates an error with a code and a message for people. Its outcome is [`Outcome::Answered`].
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
         Error(Box::new(Inner {
             code,
@@ -240,51 +240,51 @@ impl Error {
         unauthenticated Unauthenticated "An",
     }
 
-    /// What went wrong.
+    /// Returns the code: what went wrong.
     pub fn code(&self) -> Code {
         self.0.code
     }
 
-    /// What is known about the work asked for.
+    /// Returns the outcome: what is known about the work.
     pub fn outcome(&self) -> Outcome {
         self.0.outcome
     }
 
-    /// The message alone, without code and cause.
+    /// Returns the message alone, without code and cause.
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// Who made the error, such as `greeter/Greeter.Hello`; empty if unsaid.
+    /// Returns where the error was created, such as `greeter/Greeter.Hello`; empty if unknown.
     pub fn origin(&self) -> &str {
         &self.0.origin
     }
 
-    /// How long the server asks callers to stay away, if it does.
+    /// Returns how long the server asks callers to wait, if it does.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
 
-    /// Details that travel with the error.
+    /// Returns the metadata that travels with the error.
     pub fn metadata(&self) -> &Metadata {
         &self.0.metadata
     }
 
-    /// Details that travel with the error, to add to.
+    /// Returns the metadata that travels with the error, for changes.
     pub fn metadata_mut(&mut self) -> &mut Metadata {
         &mut self.0.metadata
     }
 
-    /// The HTTP status that protocols with statuses tell it by, and that go-micro calls the code: what
-    /// [`Error::with_http_status`] said, or the code's own.
+    /// Returns the HTTP status of the error, which go-micro calls its code: that of
+    /// [`Error::with_http_status`], or the code's own.
     pub fn http_status(&self) -> u16 {
         let said = self.0.metadata.get(HTTP_STATUS);
         let said = said.and_then(|status| status.parse().ok());
         said.unwrap_or_else(|| self.0.code.http_status())
     }
 
-    /// Whether another attempt may be made: always when nothing was done, only for
-    /// repeatable calls when something may have been, and by code when it was answered.
+    /// Whether another attempt may be made: always if nothing was done, only for
+    /// repeatable calls if the work may have been done, and by the code if it was answered.
     pub fn is_retryable(&self, idempotent: bool) -> bool {
         match self.0.outcome {
             Outcome::NotSent | Outcome::Rejected => true,
@@ -293,25 +293,25 @@ impl Error {
         }
     }
 
-    /// The same error with another outcome.
+    /// Sets the outcome.
     pub fn with_outcome(mut self, outcome: Outcome) -> Self {
         self.0.outcome = outcome;
         self
     }
 
-    /// Says whether the reason of the error can pass.
+    /// Sets whether the reason of the error can pass.
     pub(crate) fn with_recovery(mut self, recovery: Recovery) -> Self {
         self.0.recovery = recovery;
         self
     }
 
-    /// Whether its reason can pass.
+    /// Returns whether the reason of the error can pass.
     pub(crate) fn recovery(&self) -> Recovery {
         self.0.recovery
     }
 
-    /// The same error as a handler's own answer: that a call it made was not sent says nothing of
-    /// what the handler itself has done.
+    /// Turns an error that a handler passes on into the handler's own answer: that a call it made was not sent says
+    /// nothing about the handler's own work.
     pub(crate) fn answered(self) -> Self {
         match self.0.outcome {
             Outcome::Answered => self,
@@ -319,19 +319,19 @@ impl Error {
         }
     }
 
-    /// The same error, named as made by `origin`.
+    /// Sets where the error was created.
     pub fn with_origin(mut self, origin: impl Into<Cow<'static, str>>) -> Self {
         self.0.origin = origin.into();
         self
     }
 
-    /// The same error, asking callers to stay away for `after`.
+    /// Asks callers to wait for `after`.
     pub fn with_retry_after(mut self, after: Duration) -> Self {
         self.0.retry_after = Some(after);
         self
     }
 
-    /// The same error, told by an HTTP status that no code has, such as 418; it travels as metadata
+    /// Sets an HTTP status that no code has, such as 418. It travels as the metadata
     /// `http-status`.
     pub fn with_http_status(mut self, status: u16) -> Self {
         if self.0.code.http_status() == status {
@@ -342,7 +342,7 @@ impl Error {
         self
     }
 
-    /// Adds the cause, which stays in this process: a server logs it, and callers get only the
+    /// Sets the cause, which stays in this process: a server logs it, and callers receive only the
     /// message, the code and the details.
     pub fn with_source(
         mut self,
@@ -352,7 +352,7 @@ impl Error {
         self
     }
 
-    /// The same error with `context: ` in front of its message.
+    /// Puts `context: ` in front of the message.
     pub fn context(mut self, context: impl fmt::Display) -> Self {
         self.0.message = format!("{context}: {}", self.0.message).into();
         self
@@ -360,8 +360,8 @@ impl Error {
 }
 
 impl Error {
-    /// Writes the chain of causes, leaving out each whose text has been written already: errors made by
-    /// `thiserror` and conversions often repeat that of their cause.
+    /// Writes the chain of causes, without those whose text has been written already: errors made by
+    /// `thiserror` and by conversions often repeat the text of their cause.
     fn write_sources(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut source = std::error::Error::source(self);
         if source.is_none() {
@@ -381,7 +381,7 @@ impl Error {
     }
 }
 
-/// The text for people at the place where the error was made: origin, message, causes, code and outcome. Only the
+/// Writes origin, message, causes, code and outcome, for people. Only the
 /// message, the code and the details travel to callers.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -409,7 +409,7 @@ impl std::error::Error for Error {
     }
 }
 
-/// An I/O failure inside a handler is its own fault: [`Code::Internal`].
+/// An I/O error in a handler is a fault of the server: [`Code::Internal`].
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
         Error::internal("input or output failed").with_source(error)
@@ -434,7 +434,7 @@ mod tests {
 
     #[cfg(feature = "anyhow")]
     #[test]
-    fn an_error_of_ours_inside_anyhow_is_kept() {
+    fn micro_error_inside_anyhow_is_kept() {
         use anyhow::Context as _;
         let ours: anyhow::Result<()> = Err(Error::not_found("no article 7").into());
         let error = Error::from(ours.context("while ordering").unwrap_err());
@@ -456,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_of_its_own_is_kept_beside_the_code() {
+    fn http_status_is_kept_beside_the_code() {
         let teapot = Error::unknown("short and stout").with_http_status(418);
         assert_eq!((teapot.code(), teapot.http_status()), (Code::Unknown, 418));
         let plain = teapot.with_http_status(500);
@@ -466,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_of_a_cause_is_not_repeated() {
+    fn text_of_a_cause_is_not_repeated() {
         #[derive(Debug)]
         struct Missing;
         impl fmt::Display for Missing {
@@ -494,7 +494,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_one_pointer() {
+    fn error_is_one_pointer() {
         assert_eq!(size_of::<Result<(), Error>>(), size_of::<usize>());
     }
 

@@ -1,4 +1,4 @@
-//! What is sent and what comes back: [`Request`], [`Response`], their [`Body`] and [`Metadata`].
+//! [`Request`] and [`Response`], with their [`Body`] and [`Metadata`].
 
 mod body;
 mod content_type;
@@ -27,27 +27,27 @@ pub(crate) use trailers::Trailers;
 pub(crate) use crate::metadata::Metadata;
 use crate::{context::Context, time::Nanos};
 
-/// What the names of services begin with that stand for the subscribers of a topic: `topic:NAME`.
+/// The prefix of service names that stand for the subscribers of a topic: `topic:NAME`.
 pub const TOPICS: &str = "topic:";
 
-/// Where a request goes: an endpoint of a service.
+/// The target of a request: an endpoint of a service.
 ///
-/// Made once for an endpoint and shared by its calls; cloning costs a counter.
+/// Created once for an endpoint and shared by its calls; cloning increments a counter.
 #[derive(Clone)]
 pub struct Target(Arc<Names>);
 
 struct Names {
     service: Arc<str>,
     endpoint: Box<str>,
-    /// Where a server found its handler, as a hint: the server keeps what it knows of the endpoint.
+    /// Where a server found the handler, as a hint.
     place: AtomicUsize,
-    /// What the first caller keeps for the endpoint, found again without a look-up. Weak, since what it
-    /// keeps leads to connections, and those remember targets.
+    /// State of the first caller for the endpoint, found again without a look-up. Weak, since that state
+    /// leads to connections, which remember targets.
     kept: OnceLock<Weak<dyn Any + Send + Sync>>,
 }
 
 impl Target {
-    /// The endpoint of a service, such as `greeter` and `Greeter.Hello`.
+    /// Creates a target of a service and an endpoint, such as `greeter` and `Greeter.Hello`.
     pub fn new(service: impl Into<Arc<str>>, endpoint: impl Into<Box<str>>) -> Self {
         Target(Arc::new(Names {
             service: service.into(),
@@ -57,22 +57,22 @@ impl Target {
         }))
     }
 
-    /// The service's name.
+    /// Returns the service's name.
     pub fn service(&self) -> &str {
         &self.0.service
     }
 
-    /// The endpoint's name.
+    /// Returns the endpoint's name.
     pub fn endpoint(&self) -> &str {
         &self.0.endpoint
     }
 
-    /// What its first caller keeps for the endpoint.
+    /// The first caller's state for the endpoint.
     pub(crate) fn kept(&self) -> &OnceLock<Weak<dyn Any + Send + Sync>> {
         &self.0.kept
     }
 
-    /// Where a server found its handler last; to be checked by name.
+    /// Where a server last found the handler; the name must be compared.
     pub(crate) fn place(&self) -> usize {
         self.0.place.load(Ordering::Relaxed)
     }
@@ -81,7 +81,7 @@ impl Target {
         self.0.place.store(place, Ordering::Relaxed);
     }
 
-    /// A number that equal handles share and that no other living handle has.
+    /// A number that equal handles share, and no other living handle has.
     pub(crate) fn address(&self) -> usize {
         Arc::as_ptr(&self.0).addr()
     }
@@ -114,7 +114,7 @@ impl fmt::Debug for Target {
     }
 }
 
-/// A request on its way: where to, what travels with it, and the body in some content type.
+/// A request: its target, its context, and its body in some content type.
 #[derive(Debug)]
 pub struct Request {
     target: Target,
@@ -127,25 +127,25 @@ pub struct Request {
     extensions: Extensions,
 }
 
-/// What a caller takes for an answer: some protocols do not say what they bring.
+/// The kind of response that a caller expects: some protocols do not tell what they carry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Expected {
-    /// Nothing was said.
+    /// Unknown.
     #[default]
     Unsaid,
     /// One message.
     Message,
-    /// A stream of them.
+    /// A stream of messages.
     Stream,
 }
 
 impl Request {
-    /// A request with a fresh context.
+    /// Creates a request with a fresh context.
     pub fn new(target: Target, content_type: ContentType, body: impl Into<Body>) -> Self {
         Self::build(target, Context::new(), content_type, body.into(), false)
     }
 
-    /// A request in one step: on the way of every call, none of its parts is moved twice.
+    /// Creates a request in one step, without moving any part twice, since every call does this.
     #[inline]
     pub(crate) fn build(
         target: Target,
@@ -166,74 +166,74 @@ impl Request {
         }
     }
 
-    /// The same, declared as one that may be done twice without harm.
+    /// Declares that the work may be done twice without harm.
     pub fn idempotent(mut self, idempotent: bool) -> Self {
         self.idempotent = idempotent;
         self
     }
 
-    /// Declares whether it may be done twice without harm.
+    /// Declares whether the work may be done twice without harm.
     pub fn set_idempotent(&mut self, idempotent: bool) {
         self.idempotent = idempotent;
     }
 
-    /// What the caller takes for an answer.
+    /// The kind of response that the caller expects.
     pub(crate) fn expected(&self) -> Expected {
         self.expected
     }
 
-    /// Says what the caller takes for an answer.
+    /// Sets the kind of response that the caller expects.
     pub(crate) fn expect(&mut self, expected: Expected) {
         self.expected = expected;
     }
 
-    /// The same in another context.
+    /// Sets the context.
     pub fn with_context(mut self, context: Context) -> Self {
         self.context = context;
         self
     }
 
-    /// The endpoint asked for.
+    /// Returns the endpoint, with its service.
     pub fn target(&self) -> &Target {
         &self.target
     }
 
-    /// The service asked for.
+    /// Returns the name of the service.
     pub fn service(&self) -> &str {
         self.target.service()
     }
 
-    /// The name of the endpoint asked for.
+    /// Returns the name of the endpoint.
     pub fn endpoint(&self) -> &str {
         self.target.endpoint()
     }
 
-    /// What travels with the call.
+    /// Returns the context, which travels with the call.
     pub fn context(&self) -> &Context {
         &self.context
     }
 
-    /// What travels with the call, to change.
+    /// Returns the context for changes.
     pub fn context_mut(&mut self) -> &mut Context {
         &mut self.context
     }
 
-    /// How the body is encoded.
+    /// Returns the content type of the body.
     pub fn content_type(&self) -> &ContentType {
         &self.content_type
     }
 
-    /// The body.
+    /// Returns the body.
     pub fn body(&self) -> &Body {
         &self.body
     }
 
-    /// The body, to take or replace.
+    /// Returns the body, to take or replace it.
     pub fn body_mut(&mut self) -> &mut Body {
         &mut self.body
     }
 
-    /// The same request once more, without its extensions; `None` where a stream is its body.
+    /// Copies the request without its extensions; `None` if its body is a stream.
     pub(crate) fn duplicate(&self) -> Option<Self> {
         let body = self.body.as_bytes()?.clone();
         let mut copy = Request::new(self.target.clone(), self.content_type.clone(), body)
@@ -243,61 +243,61 @@ impl Request {
         Some(copy)
     }
 
-    /// The request itself, leaving an empty one to the same endpoint behind.
+    /// Takes the request, and leaves an empty one for the same endpoint.
     pub(crate) fn take(&mut self) -> Self {
         let (target, content_type) = (self.target.clone(), self.content_type.clone());
         let empty = Self::build(target, Context::new(), content_type, Body::empty(), false);
         std::mem::replace(self, empty)
     }
 
-    /// Whether its body was a stream that an attempt has taken, so that there is nothing to send again.
+    /// Whether the body was a stream that an attempt has taken, so that it cannot be sent again.
     pub(crate) fn is_spent(&self) -> bool {
         self.spent
     }
 
-    /// The streaming body, taken to be sent.
+    /// Takes a streaming body for sending.
     pub(crate) fn spend(&mut self) -> Body {
         self.spent = true;
         self.body.take()
     }
 
-    /// Whether the caller declares that doing it twice does no harm.
+    /// Whether the caller declares that the work may be done twice without harm.
     pub fn is_idempotent(&self) -> bool {
         self.idempotent
     }
 
-    /// What layers of this process pass each other beside it.
+    /// Returns the extensions, by which layers of this process pass values on.
     pub fn extensions(&self) -> &Extensions {
         &self.extensions
     }
 
-    /// What layers of this process pass each other beside it, to change.
+    /// Returns the extensions for changes.
     pub fn extensions_mut(&mut self) -> &mut Extensions {
         &mut self.extensions
     }
 
-    /// Context, content type and body.
+    /// Splits the request into context, content type and body.
     pub fn into_parts(self) -> (Context, ContentType, Body) {
         (self.context, self.content_type, self.body)
     }
 }
 
-/// An answer: the body, how it is encoded, and what the server says beside it.
+/// A response: its body with its content type, and metadata.
 #[derive(Debug)]
 pub struct Response {
     content_type: ContentType,
     body: Body,
     metadata: Metadata,
-    /// What comes after the last message of a stream, where the protocol has such.
+    /// What follows the last message of a stream, in protocols that have trailers.
     trailers: Option<Trailers>,
-    /// Thousandths of the server's concurrency limit in use; 0 when unsaid.
+    /// Thousandths of the server's concurrency limit in use; 0 if unknown.
     pub(crate) load: u16,
-    /// When the bytes were read, so that nobody reads the clock again; 0 when unsaid.
+    /// When the bytes were read, which saves another reading of the clock; 0 if unknown.
     pub(crate) received: Nanos,
 }
 
 impl Response {
-    /// An answer.
+    /// Creates a response.
     pub fn new(content_type: ContentType, body: impl Into<Body>) -> Self {
         Response {
             content_type,
@@ -309,51 +309,51 @@ impl Response {
         }
     }
 
-    /// How the body is encoded.
+    /// Returns the content type of the body.
     pub fn content_type(&self) -> &ContentType {
         &self.content_type
     }
 
-    /// The body.
+    /// Returns the body.
     pub fn body(&self) -> &Body {
         &self.body
     }
 
-    /// The body, to take or replace.
+    /// Returns the body, to take or replace it.
     pub fn body_mut(&mut self) -> &mut Body {
         &mut self.body
     }
 
-    /// What the server says beside the body.
+    /// Returns the metadata.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
     }
 
-    /// What the server says beside the body, to change.
+    /// Returns the metadata for changes.
     pub fn metadata_mut(&mut self) -> &mut Metadata {
         &mut self.metadata
     }
 
-    /// What the server said after the last message of a stream, once that has ended; what follows a single
-    /// message is in its metadata, under `trailer-`.
+    /// Returns the trailers that follow a stream, once the stream has ended. Trailers of a single
+    /// message are in the metadata, under `trailer-`.
     pub fn trailers(&self) -> Metadata {
         self.trailers
             .as_ref()
             .map_or(Metadata::new(), Trailers::get)
     }
 
-    /// Where that will be.
+    /// The place for trailers.
     pub(crate) fn follower(&self) -> Option<Trailers> {
         self.trailers.clone()
     }
 
-    /// Says where that will be.
+    /// Sets the place for trailers.
     #[cfg(any(feature = "grpc", feature = "connect"))]
     pub(crate) fn follow(&mut self, trailers: Trailers) {
         self.trailers = Some(trailers);
     }
 
-    /// Content type and body.
+    /// Splits the response into content type and body.
     pub fn into_parts(self) -> (ContentType, Body) {
         (self.content_type, self.body)
     }

@@ -1,4 +1,4 @@
-//! A node's record: where it listens, which version it is, what it serves.
+//! [`Node`], the record of a running instance: its address, its version, its endpoints.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{address::is_of_this_machine, call::Shape, random::random};
 
-/// One running instance of a service.
+/// A running instance of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Node {
@@ -18,18 +18,18 @@ pub struct Node {
     pub version: String,
     /// `host:port`, `unix:PATH` or `memory:NAME`.
     pub address: String,
-    /// Free text by name; go-micro's own keys (`protocol`, `transport`, …) among it. Shared among nodes where
-    /// it is the same; [`Node::metadata_mut`] changes one node's.
+    /// Text by name, which includes go-micro's own keys (`protocol`, `transport`, …). Shared between nodes with the same
+    /// metadata; [`Node::metadata_mut`] changes that of one node.
     pub metadata: Arc<BTreeMap<String, String>>,
-    /// What it serves; shared among the nodes of one version.
+    /// The endpoints, shared between the nodes of a version.
     pub endpoints: Arc<[Endpoint]>,
 }
 
 impl Node {
-    /// What the metadata of a node has that refuses plaintext.
+    /// The entry of metadata of a node that refuses plaintext.
     pub(crate) const TLS_ONLY: (&str, &str) = ("tls", "true");
 
-    /// A node without metadata or endpoints, of version `latest`.
+    /// Creates a node of version `latest` without metadata or endpoints.
     pub fn new(
         service: impl Into<String>,
         id: impl Into<String>,
@@ -45,13 +45,13 @@ impl Node {
         }
     }
 
-    /// Whether its record says that it refuses plaintext.
+    /// Whether the record says that the node refuses plaintext.
     pub(crate) fn asks_for_tls(&self) -> bool {
         let (name, value) = Self::TLS_ONLY;
         self.metadata.get(name).is_some_and(|said| said == value)
     }
 
-    /// A random id in the form of a version 4 UUID.
+    /// Returns a random id in the form of a version 4 UUID.
     pub fn random_id() -> String {
         let (a, b) = (random(), random());
         format!(
@@ -64,30 +64,30 @@ impl Node {
         )
     }
 
-    /// The same with another version.
+    /// Sets the version.
     pub fn with_version(mut self, version: impl Into<String>) -> Self {
         self.version = version.into();
         self
     }
 
-    /// The same with one more entry of metadata.
+    /// Adds an entry of metadata.
     pub fn with_metadata(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.metadata_mut().insert(name.into(), value.into());
         self
     }
 
-    /// Its metadata, to be changed.
+    /// Returns the metadata for changes.
     pub fn metadata_mut(&mut self) -> &mut BTreeMap<String, String> {
         Arc::make_mut(&mut self.metadata)
     }
 
-    /// The same serving these endpoints.
+    /// Sets the endpoints.
     pub fn with_endpoints(mut self, endpoints: impl Into<Arc<[Endpoint]>>) -> Self {
         self.endpoints = endpoints.into();
         self
     }
 
-    /// Its share of traffic against the other nodes': metadata `weight`, 100 if unsaid or unreadable.
+    /// Returns the share of traffic relative to other nodes: metadata `weight`, 100 if missing or invalid.
     pub fn weight(&self) -> u32 {
         self.metadata
             .get("weight")
@@ -95,37 +95,37 @@ impl Node {
             .unwrap_or(100)
     }
 
-    /// Whether only its own machine reaches it: its address is loopback or a Unix socket.
+    /// Whether the node is reachable from its own machine only: its address is loopback or a Unix socket.
     pub fn is_loopback(&self) -> bool {
         is_of_this_machine(&self.address)
     }
 
-    /// The record of one of its endpoints.
+    /// Returns the record of an endpoint.
     pub fn endpoint(&self, name: &str) -> Option<&Endpoint> {
         self.endpoints.iter().find(|endpoint| endpoint.name == name)
     }
 }
 
-/// What an endpoint is called, takes and gives.
+/// An endpoint: its name, and the schemas of its request and response.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Endpoint {
     /// Such as `Greeter.Hello`.
     pub name: String,
-    /// The request's fields.
+    /// The schema of the request.
     #[serde(default)]
     pub request: Option<Value>,
-    /// The response's fields.
+    /// The schema of the response.
     #[serde(default)]
     pub response: Option<Value>,
     /// Properties: `idempotent=true`, `read_only=true`, `stream=true` with `stream_shape=server|client|bidi`, `topic`, gRPC's `path`
-    /// such as `/greeter.Greeter/Hello`, and a user's own.
+    /// such as `/greeter.Greeter/Hello`, and the user's own.
     #[serde(default, deserialize_with = "null_is_empty")]
     pub metadata: BTreeMap<String, String>,
 }
 
 impl Endpoint {
-    /// An endpoint without schema or properties.
+    /// Creates an endpoint without schemas or properties.
     pub fn new(name: impl Into<String>) -> Self {
         Endpoint {
             name: name.into(),
@@ -133,17 +133,17 @@ impl Endpoint {
         }
     }
 
-    /// Whether it declares that doing its work twice does no harm.
+    /// Whether the work may be done twice without harm.
     pub fn is_idempotent(&self) -> bool {
         self.metadata.get("idempotent").is_some_and(|v| v == "true")
     }
 
-    /// Whether it takes or gives a stream.
+    /// Whether the request or the response is a stream.
     pub fn is_stream(&self) -> bool {
         self.metadata.get("stream").is_some_and(|v| v == "true")
     }
 
-    /// Which of its sides are streams. A stream of unsaid shape is one both ways, as go-micro's are.
+    /// Which sides are streams. A stream of unknown shape is bidirectional, as go-micro's are.
     pub(crate) fn shape(&self) -> Shape {
         let said = self.metadata.get("stream_shape").map(String::as_str);
         Shape {
@@ -155,28 +155,28 @@ impl Endpoint {
     }
 }
 
-/// A field tree: a value's name, type and, for an object or a list, what is in it.
+/// A schema as a tree: the name and type of a value, and the content of an object or list.
 ///
-/// Types are JSON's view of them: `string`, `bool`, `bytes`, `i64`, `u32`, `f64`, …; `object` with a
-/// value a field; `[]T` with one value for T; `map` with one value for what it maps to; `enum` with a value
-/// a variant, of type `string` if its bare name stands for it and else of what is under that name; `any`.
-/// The tree is three levels deep, so an object at its end has no values though it has fields.
-/// A field that may be left out has a type that ends in `?`.
+/// Types are those of JSON, refined: `string`, `bool`, `bytes`, `i64`, `u32`, `f64`, …; `object` with a
+/// value for each field; `[]T` with one value for T; `map` with one value for its values; `enum` with a value
+/// for each variant, of type `string` if the variant is its bare name, or else of the type of its content; `any`.
+/// The tree is three levels deep, so an object on the last level has no values though it has fields.
+/// The type of an optional field ends in `?`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Value {
-    /// The field's name, or the type's at the root.
+    /// The name of the field, or at the root that of the type.
     pub name: String,
     /// The type.
     #[serde(rename = "type")]
     pub kind: String,
-    /// What is in it.
+    /// The content of the type.
     #[serde(default, deserialize_with = "exact")]
     pub values: Vec<Value>,
 }
 
 impl Value {
-    /// A value of a type.
+    /// Creates a value of a type.
     pub fn new(name: impl Into<String>, kind: impl Into<String>) -> Self {
         Value {
             name: name.into(),
@@ -185,21 +185,21 @@ impl Value {
         }
     }
 
-    /// The same with what is in it.
+    /// Sets the content.
     pub fn with_values(mut self, values: Vec<Value>) -> Self {
         self.values = values;
         self
     }
 }
 
-/// A list that takes no more memory than what is in it, as it is kept for long; it may be `null`.
+/// Reads a list, which may be `null`, without spare capacity, since it is kept for long.
 fn exact<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Value>, D::Error> {
     let mut values: Vec<Value> = null_is_empty(deserializer)?;
     values.shrink_to_fit();
     Ok(values)
 }
 
-/// Go writes absent lists and maps as `null`.
+/// Go writes missing lists and maps as `null`.
 pub fn null_is_empty<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: serde::Deserializer<'de>,

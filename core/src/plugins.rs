@@ -1,4 +1,4 @@
-//! The parts a service or client is made of: registry, transport, strategy; each by one line.
+//! [`Plugins`], the parts of a service or client: registry, transport, strategy and others.
 
 mod builder;
 
@@ -25,7 +25,7 @@ use crate::{
 
 pub use builder::ClientBuilder;
 
-/// The parts a service or a client is made of; each has a default.
+/// The parts of a service or client. Each has a default; one line exchanges a part.
 #[derive(Clone, Default)]
 pub struct Plugins {
     #[doc(hidden)]
@@ -34,12 +34,12 @@ pub struct Plugins {
     pub transport: Option<Arc<dyn Transport>>,
     broker: BrokerSource,
     direct: broker::direct::Settings,
-    /// Of go-micro's broker, where that is chosen.
+    /// Settings of go-micro's broker, if that is chosen.
     #[cfg(feature = "mucp")]
     http_broker: broker::http::Settings,
-    /// As it was given; see `own_socket`.
+    /// As given by the user; see `own_socket`.
     socket: Socket,
-    /// What was said beside it, whichever came first.
+    /// What was set beside the socket, in any order.
     #[cfg(feature = "tls")]
     tls: Option<Tls>,
     #[doc(hidden)]
@@ -51,59 +51,59 @@ pub struct Plugins {
     relay: Relay,
 }
 
-/// Where the broker comes from.
+/// How the broker is created.
 #[doc(hidden)]
 #[derive(Clone, Default)]
 pub enum BrokerSource {
-    /// The default one.
+    /// The default broker.
     #[default]
     Direct,
-    /// go-micro's.
+    /// go-micro's broker.
     #[cfg(feature = "mucp")]
     Http,
-    /// Made already.
+    /// A broker of the user's.
     Given(Arc<dyn Broker>),
-    /// To be made of the other parts; its name first.
+    /// A named broker, created of the other parts.
     OfParts(Arc<str>, MakeBroker),
 }
 
 type MakeBroker = Arc<dyn Fn(BrokerParts) -> Arc<dyn Broker> + Send + Sync>;
 
 impl Plugins {
-    /// Every default.
+    /// Creates the defaults.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Finds and registers services here.
+    /// Sets the registry, which registers and finds services.
     pub fn registry(mut self, registry: impl Registry) -> Self {
         self.registry = Some(Arc::new(registry));
         self
     }
 
-    /// Carries calls by the native protocol so configured.
+    /// Carries calls by sockets with this configuration.
     pub fn socket(mut self, socket: Socket) -> Self {
         self.socket = socket;
         self
     }
 
-    /// Carries calls by the native protocol with this TLS, on both sides, in place of that of [`Plugins::socket`]. Where
-    /// [`Plugins::transport`] names another transport it is an error, which is told at the start.
+    /// Uses this TLS on both sides, in place of that of [`Plugins::socket`]. It is an error, reported at the start, if
+    /// [`Plugins::transport`] has another transport.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: Tls) -> Self {
         self.tls = Some(tls);
         self
     }
 
-    /// Lets metadata of these names travel on from each request that is handled to the services called for it: names with
-    /// commas between them, or `all` for everything but the names of one hop, as in go-micro. Without it only trace
-    /// context, baggage and what the handler marks travel; see [`Context::relay`](crate::Context::relay).
+    /// Passes metadata of these names on from each handled request to the services called for it: names separated by commas,
+    /// or `all` for everything but hop-by-hop names, as in go-micro. Without this, only trace context, baggage and metadata
+    /// that the handler marks are passed on; see [`Context::relay`](crate::Context::relay).
     pub fn relay(mut self, names: &str) -> Self {
         self.relay = Relay::named(names);
         self
     }
 
-    /// The native protocol with all that was said of it.
+    /// The socket with all its settings.
     #[doc(hidden)]
     pub fn own_socket(&self) -> Socket {
         #[cfg(feature = "tls")]
@@ -113,7 +113,7 @@ impl Plugins {
         self.socket.clone()
     }
 
-    /// Changes the native protocol, with all that was said of it.
+    /// Changes the socket, keeping its settings.
     #[doc(hidden)]
     pub fn change_socket(mut self, change: impl FnOnce(Socket) -> Result<Socket>) -> Result<Self> {
         self.socket = change(self.own_socket())?;
@@ -124,7 +124,7 @@ impl Plugins {
         Ok(self)
     }
 
-    /// An error if something was said that no part follows.
+    /// Fails if a part is set that another part makes useless.
     #[doc(hidden)]
     pub fn check(&self) -> Result<()> {
         #[cfg(feature = "tls")]
@@ -137,27 +137,27 @@ impl Plugins {
         Ok(())
     }
 
-    /// Calls on behalf of a service, which is named to those it calls.
+    /// Names the calling service, which the services called see.
     #[doc(hidden)]
     pub fn called_by(mut self, service: &str) -> Self {
         self.socket = self.socket.called_by(service);
         self
     }
 
-    /// Carries calls so.
+    /// Sets the transport, which carries calls.
     pub fn transport(mut self, transport: impl Transport) -> Self {
         self.transport = Some(Arc::new(transport));
         self
     }
 
-    /// Publishes and subscribes here.
+    /// Sets the broker, which publishes and subscribes.
     pub fn broker(mut self, broker: impl Broker) -> Self {
         self.broker = BrokerSource::Given(Arc::new(broker));
         self
     }
 
-    /// Publishes and subscribes by a broker of this name, which `make` makes of the other parts: registry, transport, and
-    /// the loop that calls nodes. It is called once for each client.
+    /// Sets a named broker that `make` creates of the other parts: registry, transport, and the balance loop. `make` is
+    /// called once for each client.
     ///
     /// ```
     /// use micro::{Plugins, broker::{Direct, direct}};
@@ -183,7 +183,7 @@ impl Plugins {
         self
     }
 
-    /// Publishes and subscribes as go-micro's HTTP broker does, in place of the default one; changes its
+    /// Uses go-micro's HTTP broker in place of the default one, and changes its
     /// settings.
     #[cfg(feature = "mucp")]
     pub fn http_broker(mut self, change: impl FnOnce(&mut broker::http::Settings)) -> Self {
@@ -192,20 +192,20 @@ impl Plugins {
         self
     }
 
-    /// Picks nodes so.
+    /// Sets the strategy, which picks nodes.
     pub fn strategy(mut self, strategy: impl Strategy) -> Self {
         self.strategy = Some(Arc::new(strategy));
         self
     }
 
-    /// Adds a codec of one's own.
+    /// Adds a codec.
     pub fn codec(mut self, codec: impl Codec) -> Self {
         self.codecs = self.codecs.with(codec);
         self
     }
 
     /// Puts a layer around the calls of clients, inside those added before; see
-    /// [`middleware`](crate::middleware). It sees a call once, not each attempt.
+    /// [`middleware`](crate::middleware). It sees a call once, around all its attempts.
     pub fn layer(mut self, layer: impl Layer) -> Self {
         self.layers = self.layers.with(layer);
         self
@@ -228,7 +228,7 @@ impl Plugins {
         &self.codecs
     }
 
-    /// The registry, as chosen or the default.
+    /// The registry that is set, or the default.
     pub fn open_registry(&self) -> Result<Arc<dyn Registry>> {
         Ok(self.chosen_registry())
     }
@@ -240,7 +240,7 @@ impl Plugins {
         }
     }
 
-    /// The transport, whose listener hands connections round these runtimes.
+    /// The transport, whose listener distributes connections over these runtimes.
     #[doc(hidden)]
     pub fn open_transport(&self, runtimes: Vec<Handle>) -> Arc<dyn Transport> {
         match &self.transport {
@@ -249,7 +249,7 @@ impl Plugins {
         }
     }
 
-    /// Takes the broker from there.
+    /// Sets how the broker is created.
     #[doc(hidden)]
     pub fn by_broker(mut self, broker: BrokerSource) -> Self {
         self.broker = broker;
@@ -278,13 +278,13 @@ impl Plugins {
         }
     }
 
-    /// A client made of these parts, with connections and discovery of its own.
+    /// Creates a client of these parts, with its own connections and discovery.
     pub fn client(&self) -> Result<Client> {
         self.check()?;
         Ok(Client::of(self.parts()))
     }
 
-    /// Random numbers, from the seed where runs must be repeatable.
+    /// Random numbers, from the seed if runs must be repeatable.
     #[doc(hidden)]
     pub fn rng(&self) -> Rng {
         self.discovery.seed.map_or_else(Rng::new, Rng::seeded)

@@ -1,4 +1,4 @@
-//! Random numbers without a lock, from a seed when a run must be repeatable.
+//! Random numbers without a lock, from a seed if runs must be repeatable.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
@@ -7,17 +7,17 @@ use super::sync::{AtomicU64, Ordering};
 /// The golden ratio in 64 bits: SplitMix64's step.
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// A source of random numbers that threads share without a lock: SplitMix64 over one counter.
+/// A source of random numbers that threads share without a lock: SplitMix64 over a counter.
 #[derive(Debug)]
 pub struct Rng(AtomicU64);
 
 impl Rng {
-    /// A source that differs from run to run.
+    /// Creates a source that differs from run to run.
     pub fn new() -> Self {
         Self::seeded(RandomState::new().hash_one(STEP))
     }
 
-    /// A source that gives the same numbers in every run.
+    /// Creates a source with the same numbers in every run.
     pub fn seeded(seed: u64) -> Self {
         Rng(AtomicU64::new(seed))
     }
@@ -27,14 +27,13 @@ impl Rng {
         mix(self.0.fetch_add(STEP, Ordering::Relaxed))
     }
 
-    /// A sequence of its own for one pick, which touches the shared counter once.
+    /// A short sequence of its own for one pick, which touches the shared counter once.
     pub fn dice(&self) -> Dice {
         Dice(self.number())
     }
 }
 
-/// A number that differs in every call of every process: a `RandomState` has fresh keys, and the first of a thread
-/// has them from the system.
+/// A random number. A `RandomState` has fresh keys, which come from the system the first time in each thread.
 pub fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }

@@ -1,3 +1,3 @@
-//! The atomics of what a pick reads, in one place so that a model checker can put its own there.
+//! The atomics that a pick reads, in one module so that a model checker can replace them.
 
 pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! Waits between attempts, with jitter: clients that lost a server together do not come back to it together.
+//! Waits between attempts, with jitter, so that clients that lost a server together do not return to it together.
 
 use std::{future::pending, time::Duration};
 
@@ -6,9 +6,9 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::random::random;
 
-/// Waits that grow at random from one failure to the next: each between a shortest and three times the one before.
+/// Waits that grow at random after each failure, between the shortest and three times the previous one.
 ///
-/// This is decorrelated jitter, as Finagle's `Backoff.decorrelatedJittered` has it.
+/// This is decorrelated jitter, as in Finagle's `Backoff.decorrelatedJittered`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -36,7 +36,7 @@ impl Backoff {
         }
     }
 
-    /// Waits of at least 50 ms and at most `max`: for a server that is connected to again.
+    /// Waits of at least 50 ms and at most `max`, for reconnecting to a server.
     pub const fn up_to(max: Duration) -> Self {
         Backoff::between(Duration::from_millis(50), max)
     }
@@ -46,12 +46,12 @@ impl Backoff {
         self.max
     }
 
-    /// The wait after one more failure.
+    /// Returns the wait after another failure.
     pub fn next_wait(&mut self) -> Duration {
         self.next_wait_by(random())
     }
 
-    /// The wait after one more failure, chosen by a random number of the caller's: repeatable where that is.
+    /// Returns the wait after another failure, for a given random number.
     pub fn next_wait_by(&mut self, random: u64) -> Duration {
         let span = (self.last * 3).saturating_sub(self.min).as_nanos() as u64;
         let wait = self.min + Duration::from_nanos(random % span.max(1));
@@ -59,20 +59,20 @@ impl Backoff {
         self.last
     }
 
-    /// Begins anew from the shortest wait, after a success.
+    /// Returns to the shortest wait, after a success.
     pub fn reset(&mut self) {
         self.last = self.min;
     }
 }
 
-/// Waits of 5 ms to 200 ms: for a node that is called again.
+/// Waits of 5 ms to 200 ms, for calling a node again.
 impl Default for Backoff {
     fn default() -> Self {
         Backoff::between(Duration::from_millis(5), Duration::from_millis(200))
     }
 }
 
-/// A random duration from zero to just below `max`; zero if `max` is.
+/// A random duration from zero to just below `max`; zero if `max` is zero.
 pub fn jitter(max: Duration) -> Duration {
     let max = u64::try_from(max.as_nanos()).unwrap_or(u64::MAX);
     Duration::from_nanos(random() % max.max(1))
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_grow_within_their_bounds_and_begin_anew() {
+    fn waits_grow_within_their_bounds_and_restart() {
         let (min, max) = (Duration::from_millis(5), Duration::from_millis(200));
         let mut backoff = Backoff::between(min, max);
         for _ in 0..50 {

@@ -1,4 +1,4 @@
-//! Which of a process's runtimes the calling thread belongs to.
+//! The number of the runtime that the calling thread belongs to.
 
 use std::cell::Cell;
 
@@ -6,12 +6,12 @@ thread_local! {
     static CURRENT: Cell<usize> = const { Cell::new(0) };
 }
 
-/// The number of this thread's runtime; 0 outside a runtime a core, where all threads share.
+/// The number of this thread's runtime; 0 outside such a process, where all threads share.
 pub(crate) fn current() -> usize {
     CURRENT.get()
 }
 
-/// Says that this thread is runtime `number` of a process that has one a core.
+/// Marks this thread as runtime `number` of a process with a runtime for each core.
 pub fn set(number: usize) {
     CURRENT.set(number);
 }

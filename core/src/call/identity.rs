@@ -1,8 +1,8 @@
-//! Which node of which service answers at an address.
+//! The identity of the server at an address: its service and node.
 
 use crate::error::{Error, Outcome, Result, details::reason};
 
-/// A service and a node of it by the names they are registered under; an empty name is not known, or not said.
+/// Registered names of a service and of one of its nodes. An empty name is unknown.
 #[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
@@ -24,7 +24,7 @@ impl Identity {
         self.service.is_empty() && self.node.is_empty()
     }
 
-    /// Refuses what is meant for another service, or for another node of it.
+    /// Refuses a request for another service, or for another node of this service.
     ///
     /// # Errors
     /// `Unavailable` and [`Outcome::Rejected`], for the reason `WRONG_SERVER`.
@@ -37,7 +37,7 @@ impl Identity {
     }
 }
 
-/// The error for a request that reached `own` and is meant for another.
+/// The error for a request that reached `own` but is meant for another.
 pub(crate) fn wrong_server(own: &Identity, meant: &Identity) -> Error {
     let named = |identity: &Identity| match (&*identity.service, &*identity.node) {
         ("", "") => "a server that does not say what it is".to_owned(),
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_names_that_are_said_are_compared() {
+    fn only_known_names_are_compared() {
         let own = Identity::new("counter", "counter-1");
         for (service, node) in [("", ""), ("counter", ""), ("counter", "counter-1")] {
             assert!(own.check(&Identity::new(service, node)).is_ok());
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_that_a_handler_passes_on_is_its_own_answer() {
+    fn refusal_passed_on_by_a_handler_is_its_own_answer() {
         let own = Identity::new("counter", "counter-1");
         let error = own.check(&Identity::new("greeter", "")).unwrap_err();
         assert!(!error.answered().is_wrong_server());

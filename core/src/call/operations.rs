@@ -99,8 +99,8 @@ pub trait Operations: Send + Sync + 'static {
     /// Counts a request that was refused.
     fn refused(&self, refusal: Refusal);
 
-    /// Runs the user's health checks, unless they have just run; `None` where there are none. What `Call::listing`
-    /// returns afterwards has their results.
+    /// Runs the user's health checks, unless they ran a moment ago; `None` if there are none. Afterwards, `Call::listing`
+    /// includes their results.
     fn check_health(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
         None
     }

@@ -1,4 +1,4 @@
-//! A call as `tracing` shows it: a span while it is at work, and an event with its result when it ends.
+//! A call in `tracing`: a span while it runs, and an event with its result when it ends.
 
 use std::{
     pin::Pin,
@@ -17,7 +17,7 @@ use crate::{
     time::{self, Nanos},
 };
 
-/// The span of a call and what is told at its end. Made only where the level `debug` is enabled.
+/// The span of a call, and the fields of its closing event. Created only if the level `debug` is enabled.
 pub(crate) struct Watch {
     span: Span,
     began: Nanos,
@@ -25,7 +25,7 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Of a call that begins now. The span has the empty fields `code` and `outcome`.
+    /// Begins the span, with the empty fields `code` and `outcome`.
     pub(crate) fn new(span: Span) -> Self {
         Watch {
             span,
@@ -38,7 +38,7 @@ impl Watch {
         &self.span
     }
 
-    /// Tells how the call ended, unless its answer is a stream: then that is watched until it ends.
+    /// Logs how the call ended. If the response is a stream, this is logged when the stream ends.
     pub(crate) fn end(mut self, answer: Result<Response>) -> Result<Response> {
         match answer {
             Ok(mut response) if response.body().is_stream() => {
@@ -80,7 +80,7 @@ impl Drop for Watch {
     }
 }
 
-/// A call under way in its span.
+/// A running call in its span.
 pub(crate) struct Traced {
     answer: Answer,
     watch: Option<Watch>,
@@ -111,7 +111,7 @@ impl Future for Traced {
     }
 }
 
-/// The stream that answers a call, in the call's span.
+/// The stream of a response, in the call's span.
 struct TracedStream {
     stream: BodyStream,
     watch: Watch,

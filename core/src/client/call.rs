@@ -1,4 +1,4 @@
-//! One call: its endpoint, its options, and the future that makes it.
+//! One call: its endpoint, its options, and the future that performs it.
 
 use std::{
     future::{Future, IntoFuture},
@@ -21,7 +21,7 @@ use crate::{
     selector::{Filter, filter},
 };
 
-/// One endpoint, with the types it takes and gives.
+/// An endpoint, with the types of its request and response.
 pub struct Method<In, Out> {
     client: Client,
     target: Target,
@@ -53,21 +53,21 @@ impl<In: Payload, Out: Payload> Method<In, Out> {
         }
     }
 
-    /// The same, declared as one whose work may be done twice without harm.
+    /// Declares that the endpoint's work may be done twice without harm.
     pub fn idempotent(mut self) -> Self {
         self.idempotent = true;
         self
     }
 
-    /// The same, encoded in another content type; answers come in it too.
+    /// Sets the content type of requests and responses.
     pub fn content_type(mut self, content_type: ContentType) -> Self {
         self.content_type = content_type;
         self
     }
 
-    /// A call on behalf of `cx`, which is made when awaited.
+    /// Creates a call on behalf of `cx`; awaiting it performs it.
     ///
-    /// `cx` is the context the handler was given, or [`Context::new`] where a call begins.
+    /// `cx` is the context that the handler received, or [`Context::new`] where a call tree begins.
     pub fn call(&self, cx: &Context, input: In) -> RequestBuilder<'_, In, Out> {
         let request = self.encode(cx, input);
         let call = RequestBuilder {
@@ -98,7 +98,7 @@ impl<In: Payload, Out: Payload> Method<In, Out> {
     }
 }
 
-/// A call with its options; await it to make it.
+/// A call with its options. Awaiting it performs it.
 #[must_use = "a call is made when it is awaited"]
 pub struct RequestBuilder<'a, In, Out> {
     client: &'a Client,
@@ -115,8 +115,8 @@ impl<In, Out> RequestBuilder<'_, In, Out> {
         self
     }
 
-    /// Ends the call at the latest in `timeout` from now, its streams included; never later than its
-    /// context allows.
+    /// Sets a timeout for the call and its streams. An earlier deadline of the context still
+    /// applies.
     pub fn timeout(self, timeout: Duration) -> Self {
         self.with(|request| {
             let context = std::mem::take(request.context_mut());
@@ -129,17 +129,17 @@ impl<In, Out> RequestBuilder<'_, In, Out> {
         self.with(|request| request.context_mut().metadata_mut().insert(name, value))
     }
 
-    /// Controls and observes how the messages of the call are compressed. Only gRPC does so.
+    /// Controls and observes the compression of single messages. Only gRPC compresses them.
     pub fn compression(self, compression: &Compression) -> Self {
         self.with(|request| request.context_mut().set_compression(compression.clone()))
     }
 
-    /// Declares that doing the work twice does no harm, or that it does.
+    /// Declares whether the work may be done twice without harm.
     pub fn idempotent(self, idempotent: bool) -> Self {
         self.with(|request| request.set_idempotent(idempotent))
     }
 
-    /// Calls only nodes that this filter keeps, besides any given before.
+    /// Considers only nodes that pass this filter and those set before.
     pub fn filter(self, filter: Arc<dyn Filter>) -> Self {
         self.option(|options| {
             options.filter = Some(match options.filter.take() {
@@ -149,12 +149,12 @@ impl<In, Out> RequestBuilder<'_, In, Out> {
         })
     }
 
-    /// Calls only nodes of this version.
+    /// Considers only nodes of this version.
     pub fn version(self, version: &str) -> Self {
         self.filter(filter::version(version))
     }
 
-    /// Calls only nodes whose metadata has this value under this name.
+    /// Considers only nodes with this entry of metadata.
     pub fn label(self, name: &str, value: &str) -> Self {
         self.filter(filter::metadata(name, value))
     }
@@ -164,14 +164,14 @@ impl<In, Out> RequestBuilder<'_, In, Out> {
         self.option(|options| options.address = Some(address.to_owned()))
     }
 
-    /// Calls this node, by its record, without discovery; it is refused where another answers at the address.
+    /// Calls this node by its record, without discovery. Another server at its address refuses the call.
     #[doc(hidden)]
     pub fn node(self, node: &Node) -> Self {
         self.option(|options| options.node = Some(Arc::new(node.clone())))
     }
 
-    /// Asks a second node too when the first has not answered after `delay`, and takes the answer
-    /// that comes first. Only idempotent calls are hedged, out of the retry budget.
+    /// Sends the request to a second node if the first has not answered after `delay`, and uses the first
+    /// answer. Only idempotent calls are hedged, within the retry budget.
     pub fn hedge(self, delay: Duration) -> Self {
         self.option(|options| options.hedge = Some(delay))
     }
@@ -187,7 +187,7 @@ impl<In, Out> RequestBuilder<'_, In, Out> {
 }
 
 impl<In, Out: Payload> RequestBuilder<'_, In, Out> {
-    /// Makes the call, and gives with its result what was decided and why.
+    /// Performs the call, and returns the decisions made for it together with its result.
     pub async fn explain(self) -> (Result<Out>, Record) {
         let recorder = Recorder::default();
         let call = self.with(|request| request.extensions_mut().insert(recorder.clone()));
@@ -213,7 +213,7 @@ impl<'a, In, Out: Payload> IntoFuture for RequestBuilder<'a, In, Out> {
     }
 }
 
-/// A call under way. Dropping it cancels the work at the server.
+/// A call in progress. Dropping it cancels the work at the server.
 #[must_use = "futures do nothing unless polled"]
 pub struct Sending<'a, Out> {
     state: Result<Answer, Option<Error>>,

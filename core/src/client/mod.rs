@@ -1,4 +1,4 @@
-//! The calling side: calls, streams and messages, typed or dynamic.
+//! The calling side: typed and dynamic calls, streams and events.
 
 mod call;
 mod publish;
@@ -21,35 +21,35 @@ use crate::{
     message::{Request, Target},
 };
 
-/// Makes calls. Cheap to clone; every clone shares connections, discovery and budgets.
+/// Calls services. Cheap to clone: clones share connections, discovery and budgets.
 #[derive(Clone)]
 pub struct Client(Arc<Late>);
 
-/// What a client is made of, from the time it is first used.
+/// Created when the client is first used.
 struct Late {
     parts: OnceLock<Parts>,
     make: Mutex<Option<Make>>,
 }
 
-/// Makes them.
+/// Creates the parts.
 type Make = Box<dyn FnOnce() -> Parts + Send>;
 
-/// What a client is made of.
+/// The parts of a client.
 pub struct Parts {
-    /// The user's layers, then the balance loop.
+    /// The user's layers around the balance loop.
     pub stack: Arc<dyn Call>,
-    /// What counts; absent over a stack of one's own.
+    /// The loop, which counts calls; `None` over a stack of the user's.
     pub balance: Option<Balance>,
-    /// Where it publishes.
+    /// The broker for events.
     pub broker: Arc<dyn Broker>,
-    /// How it encodes.
+    /// The codecs of messages.
     pub codecs: Codecs,
-    /// What travels on with its calls.
+    /// The metadata that is passed on with calls.
     pub relay: Relay,
 }
 
 impl Client {
-    /// A client whose calls go to `stack`, such as a router in the same process; its events stay in the process too.
+    /// Creates a client whose calls go to `stack`, such as a router in the same process. Its events stay in the process, too.
     ///
     /// ```
     /// use micro::{Client, Context, Result, Router};
@@ -83,7 +83,7 @@ impl Client {
         })
     }
 
-    /// A client made of these.
+    /// Creates a client of these parts.
     pub fn of(parts: Parts) -> Self {
         Client(Arc::new(Late {
             parts: parts.into(),
@@ -91,7 +91,7 @@ impl Client {
         }))
     }
 
-    /// A client that is made when it is first used, unless it hears of another way before.
+    /// Creates a client whose parts are created when it is first used.
     pub fn late(make: impl FnOnce() -> Parts + Send + 'static) -> Self {
         let make: Make = Box::new(make);
         Client(Arc::new(Late {
@@ -100,7 +100,7 @@ impl Client {
         }))
     }
 
-    /// Has it made so instead, if it was not used yet.
+    /// Replaces the function that creates the parts, if they do not exist yet.
     pub fn settle(&self, make: impl FnOnce() -> Parts + Send + 'static) {
         *self.0.make.lock() = Some(Box::new(make));
     }
@@ -113,9 +113,9 @@ impl Client {
         })
     }
 
-    /// A handle to one endpoint with typed request and response.
+    /// Returns a handle to one endpoint with typed request and response.
     ///
-    /// Make it once and keep it where that is easy, which saves a look-up: what is known of the endpoint is shared by all
+    /// Keeping the handle saves a look-up a call. All handles to an endpoint share what is known about it.
     /// handles to it.
     pub fn method<In: Payload, Out: Payload>(
         &self,
@@ -125,13 +125,13 @@ impl Client {
         Method::new(self.clone(), Target::new(service, endpoint))
     }
 
-    /// Sends a request as it is, encoded by the caller.
+    /// Sends a request whose body is already encoded.
     ///
     /// With `tracing` at the level `debug` the call has a span `call`, with service, endpoint, trace id, peer, code and
     /// outcome, and an event when it ends.
     pub fn send(&self, mut request: Request) -> Answer {
         if request.context().is_received() {
-            // It is passed on, with what may travel of it.
+            // The context is passed on, with the metadata that may be.
             *request.context_mut() = request.context().child(self.relay());
         }
         if tracing::enabled!(tracing::Level::DEBUG) {
@@ -157,27 +157,27 @@ impl Client {
         Box::pin(Traced::new(answer, watch))
     }
 
-    /// What was counted for a service; all zero for one that was never called, or is forgotten as it has not been called
-    /// for minutes or does not exist.
+    /// Returns the counts for a service. They are zero for a service that was never called, was not called for minutes,
+    /// or does not exist.
     pub fn stats(&self, service: &str) -> balance::Stats {
         let balance = self.parts().balance.as_ref();
         balance.map_or_else(balance::Stats::default, |balance| balance.stats(service))
     }
 
-    /// For how long what is known of each service in use may have been out of date, by name; zero while the registry
-    /// is heard.
+    /// Returns for how long the discovered nodes of each service in use may have been out of date, by name; zero while the
+    /// registry is connected.
     pub fn discovery_ages(&self) -> Vec<(String, Duration)> {
-        // One that was never used has discovered nothing.
+        // An unused client has discovered nothing.
         let balance = self.0.parts.get().and_then(|parts| parts.balance.as_ref());
         balance.map_or_else(Vec::new, Balance::ages)
     }
 
-    /// Which metadata of requests that came in goes on with the calls made for them.
+    /// Which metadata of received requests is passed on with calls made for them.
     pub fn relay(&self) -> &Relay {
         &self.parts().relay
     }
 
-    /// How it encodes.
+    /// The codecs of messages.
     pub fn codecs(&self) -> &Codecs {
         &self.parts().codecs
     }

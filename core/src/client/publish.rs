@@ -1,4 +1,4 @@
-//! Events: published typed or as they are, and subscribed to outside a service.
+//! Events: publishing, and subscribing outside a service.
 
 use super::Client;
 use crate::{
@@ -9,8 +9,8 @@ use crate::{
 };
 
 impl Client {
-    /// Publishes a message on behalf of `cx`; gives how many received it, a queue counting as one.
-    /// None is no error. See the [`broker`](crate::broker) for what is promised.
+    /// Publishes a message on behalf of `cx`, and returns how many subscribers received it; a queue counts as one.
+    /// No subscriber is no error. See [`broker`](crate::broker) for the delivery guarantees.
     pub async fn publish<T: Message>(
         &self,
         cx: &Context,
@@ -23,7 +23,7 @@ impl Client {
         self.publish_raw(topic, event).await
     }
 
-    /// Publishes an event as it is, encoded by the caller.
+    /// Publishes an event whose body is already encoded.
     pub async fn publish_raw(&self, topic: &str, event: Event) -> Result<usize> {
         let context = event.context().child(self.relay());
         self.broker()
@@ -31,13 +31,13 @@ impl Client {
             .await
     }
 
-    /// Subscribes to a topic: with a queue to a share of its events, without one to all of them.
-    /// A service's own subscribers are rather its handlers: `Service::subscribe`.
+    /// Subscribes to a topic: with a queue to a share of its events, without one to all of them. In a service, use
+    /// `Service::subscribe` instead.
     pub async fn subscribe(&self, topic: &str, queue: Option<&str>) -> Result<Subscription> {
         self.broker().subscribe(topic, queue).await
     }
 
-    /// Where events go.
+    /// The broker.
     pub fn broker(&self) -> &dyn Broker {
         &*self.parts().broker
     }

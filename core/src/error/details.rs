@@ -1,11 +1,11 @@
-//! Typed details of an error: messages of Protobuf that say more than its text.
+//! Typed details of an error: Protobuf messages that say more than its text.
 
 use prost::Message;
 
 use super::{Code, Error, Outcome};
 use crate::base64;
 
-/// Where they travel: the Base64 of a `google.rpc.Status`, as gRPC has it.
+/// The metadata of details: the Base64 of a `google.rpc.Status`, as in gRPC.
 pub(crate) const DETAILS: &str = "grpc-status-details-bin";
 
 /// `google.protobuf.Any`.
@@ -28,7 +28,7 @@ pub(crate) struct Status {
     pub(crate) details: Vec<Any>,
 }
 
-/// `google.rpc.ErrorInfo`: a reason that programs can tell apart.
+/// `google.rpc.ErrorInfo`: a reason for programs.
 #[derive(Clone, PartialEq, Message)]
 struct ErrorInfo {
     #[prost(string, tag = "1")]
@@ -39,27 +39,27 @@ struct ErrorInfo {
 
 const ERROR_INFO: &str = "type.googleapis.com/google.rpc.ErrorInfo";
 
-/// The domain of the reasons that this library gives.
+/// The domain of this library's reasons.
 const DOMAIN: &str = "micro";
 
-/// Reasons that this library gives; see [`Error::reason`].
+/// Reasons of this library; see [`Error::reason`].
 pub mod reason {
-    /// The service has no node that is known.
+    /// The service has no known node.
     pub(crate) const NO_NODES: &str = "NO_NODES";
     /// Another service, or another node of it, answers at the address.
     pub(crate) const WRONG_SERVER: &str = "WRONG_SERVER";
-    /// Another instance has registered under the node's id since.
+    /// Another instance has registered with the node's id.
     pub const ID_IN_USE: &str = "ID_IN_USE";
-    /// The request is addressed to a host that is none of the server's.
+    /// The request names a host that is not one of the server's.
     #[cfg(feature = "http")]
     pub(crate) const HOST_NOT_ALLOWED: &str = "HOST_NOT_ALLOWED";
-    /// A page of this origin may not call.
+    /// Pages of this origin may not call.
     #[cfg(feature = "http")]
     pub(crate) const ORIGIN_NOT_ALLOWED: &str = "ORIGIN_NOT_ALLOWED";
 }
 
 impl Error {
-    /// Adds a reason that programs can tell apart, in upper snake case: a detail of type
+    /// Adds a reason for programs, in upper snake case: a detail of type
     /// `google.rpc.ErrorInfo` in the domain `micro`.
     pub(crate) fn with_reason(self, reason: &str) -> Self {
         let info = ErrorInfo {
@@ -69,8 +69,9 @@ impl Error {
         self.with_detail(ERROR_INFO, &info.encode_to_vec())
     }
 
-    /// The reason that this library gave, such as `NO_NODES` (the service has no known node), `WRONG_SERVER`
-    /// (another service answers at the address) or `ID_IN_USE` (another instance has registered under the node's id): the `reason` of a detail `google.rpc.ErrorInfo` of the
+    /// Returns the reason, if this library gave it, such as `NO_NODES` (the service has no known node), `WRONG_SERVER`
+    /// (another service answers at the address) or `ID_IN_USE` (another instance has registered with the node's id). It is
+    /// the `reason` of a detail `google.rpc.ErrorInfo` in the
     /// domain `micro`.
     pub fn reason(&self) -> Option<String> {
         self.details().into_iter().find_map(|(kind, value)| {
@@ -80,23 +81,23 @@ impl Error {
         })
     }
 
-    /// Whether the service called has no known node; not whether a service that it called has none.
+    /// Whether the service called has no known node. `false` if a service that it called has none.
     pub(crate) fn has_no_nodes(&self) -> bool {
         self.outcome() == Outcome::NotSent && self.reason().as_deref() == Some(reason::NO_NODES)
     }
 
-    /// Whether a request was refused because another server answers at the address. What a handler passes on of a
-    /// call of its own is no such refusal.
+    /// Whether another server answered at the address and refused the request. `false` if a handler passes on such an
+    /// error of a call of its own.
     pub(crate) fn is_wrong_server(&self) -> bool {
         self.code() == Code::Unavailable
             && matches!(self.outcome(), Outcome::Rejected | Outcome::NotSent)
             && self.reason().as_deref() == Some(reason::WRONG_SERVER)
     }
 
-    /// The same error with one more detail: an encoded message of Protobuf, and its type by a URL such as
+    /// Adds a detail: an encoded Protobuf message, and its type by a URL such as
     /// `type.googleapis.com/google.rpc.RetryInfo`.
     ///
-    /// Details travel by every protocol, where gRPC and Connect have a place for them in that.
+    /// Details travel by every protocol, in the place that gRPC and Connect have for them.
     ///
     /// ```
     /// use micro::Error;
@@ -116,14 +117,14 @@ impl Error {
         self
     }
 
-    /// Its details: for each the URL of its type, and the encoded message.
+    /// Returns the details: the URL of the type, and the encoded message of each.
     pub fn details(&self) -> Vec<(String, Vec<u8>)> {
         let details = self.status().unwrap_or_default().details;
         let pairs = details.into_iter().map(|any| (any.type_url, any.value));
         pairs.collect()
     }
 
-    /// What its details travel in; `None` where there are none, or none that can be read.
+    /// The status that holds the details; `None` if there is none, or it cannot be read.
     pub(crate) fn status(&self) -> Option<Status> {
         let bytes = base64::decode(self.metadata().get(DETAILS)?)?;
         Status::decode(&*bytes).ok()
@@ -135,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reason_is_read_beside_other_details() {
+    fn reason_is_read_beside_other_details() {
         let error = Error::unavailable("x").with_detail("a", b"1");
         assert_eq!(error.reason(), None);
         let error = error.with_reason(reason::NO_NODES);
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn details_add_up_and_what_is_no_status_is_none() {
+    fn details_add_up_and_malformed_ones_are_none() {
         let error = Error::internal("x")
             .with_detail("a", b"1")
             .with_detail("b", b"");

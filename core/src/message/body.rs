@@ -1,4 +1,4 @@
-//! The body of a request or response: whole, or a stream of messages.
+//! [`Body`]: one message, or a stream of messages.
 
 use std::{
     fmt,
@@ -11,10 +11,10 @@ use futures_core::Stream;
 
 use crate::error::{Error, Result};
 
-/// Messages of a stream, each in its encoded form.
+/// A stream of encoded messages.
 pub type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
 
-/// A body: one message, or a stream of messages. As small as [`Bytes`].
+/// The body of a request or response: one message, or a stream of messages. As small as [`Bytes`].
 pub struct Body(Inner);
 
 enum Inner {
@@ -23,22 +23,22 @@ enum Inner {
 }
 
 impl Body {
-    /// A body of no bytes.
+    /// An empty body.
     pub const fn empty() -> Self {
         Body(Inner::Whole(Bytes::new()))
     }
 
-    /// A body of messages that come one after another.
+    /// A body that is a stream of messages.
     pub fn stream(messages: impl Stream<Item = Result<Bytes>> + Send + 'static) -> Self {
         Body(Inner::Stream(Box::pin(messages)))
     }
 
-    /// Whether it is a stream.
+    /// Whether the body is a stream.
     pub fn is_stream(&self) -> bool {
         matches!(self.0, Inner::Stream(_))
     }
 
-    /// The one message; `None` for a stream.
+    /// Returns the message; `None` for a stream.
     pub fn as_bytes(&self) -> Option<&Bytes> {
         match &self.0 {
             Inner::Whole(bytes) => Some(bytes),
@@ -46,7 +46,7 @@ impl Body {
         }
     }
 
-    /// The one message; an error for a stream.
+    /// Returns the message, or an error for a stream.
     pub fn into_bytes(self) -> Result<Bytes> {
         match self.0 {
             Inner::Whole(bytes) => Ok(bytes),
@@ -56,7 +56,7 @@ impl Body {
         }
     }
 
-    /// The messages; a whole body is a stream of one.
+    /// Returns the messages; a single message is a stream of one.
     pub fn into_stream(self) -> BodyStream {
         match self.0 {
             Inner::Stream(stream) => stream,
@@ -64,7 +64,7 @@ impl Body {
         }
     }
 
-    /// The body, leaving an empty one behind.
+    /// Takes the body, and leaves an empty one.
     pub fn take(&mut self) -> Body {
         std::mem::take(self)
     }
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_is_as_small_as_bytes() {
+    fn body_is_as_small_as_bytes() {
         assert_eq!(size_of::<Body>(), size_of::<Bytes>());
     }
 }

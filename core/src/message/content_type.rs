@@ -1,21 +1,21 @@
-//! How a body is encoded.
+//! [`ContentType`].
 
 use std::{fmt, sync::Arc};
 
-/// How a body is encoded, by its media type without parameters.
+/// The encoding of a body, by its media type without parameters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ContentType {
     /// `application/json`.
     Json,
-    /// `application/json` of which every go-micro reads what it says: names of Protobuf fields as they
-    /// stand in the `.proto`, integers and enumerations as numbers. Anything is read.
+    /// `application/json` in the form that every go-micro reads: Protobuf fields by their names in the
+    /// `.proto`, integers and enumerations as numbers. Every form is accepted when decoding.
     GoJson,
     /// `application/msgpack`: MessagePack with field names.
     MsgPack,
     /// `application/protobuf`.
     Protobuf,
-    /// `application/octet-stream`: bytes as they are.
+    /// `application/octet-stream`: raw bytes.
     Bytes,
     /// Any other; a codec of that name must be known to both sides.
     Other(Arc<str>),

@@ -1,4 +1,4 @@
-//! A client put together call by call.
+//! [`ClientBuilder`].
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::{
     transport::Transport,
 };
 
-/// Builds a [`Client`] for a program that is not a service. The order of the calls does not matter.
+/// Builds a [`Client`] for a program that is not a service. The order of calls does not matter.
 ///
 /// ```
 /// use micro::{Client, registry::Memory};
@@ -43,14 +43,14 @@ pub struct ClientBuilder {
 }
 
 impl Client {
-    /// Builds a client of its own, with the defaults of [`Plugins`] for what is not set.
+    /// Starts with the defaults of [`Plugins`].
     pub fn builder() -> ClientBuilder {
         ClientBuilder::default()
     }
 }
 
 impl ClientBuilder {
-    /// Names the caller to the services it calls, which see it in their metrics and limits.
+    /// Names the calling program, which the services called see in their metrics and limits.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
@@ -62,23 +62,23 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets how many attempts a call tree may make in all, the first included. Default: 4. At least 1.
+    /// Sets how many attempts a call tree may make, the first included. Default: 4. At least 1.
     pub fn attempts(mut self, attempts: u8) -> Self {
         self.attempts = Some(attempts);
         self
     }
 
-    /// Finds services in this registry. Default: the registry of this machine, [`Local`](crate::registry::Local).
+    /// Sets the registry. Default: the registry of this machine, [`Local`](crate::registry::Local).
     pub fn registry(self, registry: impl Registry) -> Self {
         self.plugins(|plugins| plugins.registry(registry))
     }
 
-    /// Carries calls by this transport. Default: [`Socket`], which speaks what each node speaks best.
+    /// Sets the transport. Default: [`Socket`], which uses the best protocol of each node.
     pub fn transport(self, transport: impl Transport) -> Self {
         self.plugins(|plugins| plugins.transport(transport))
     }
 
-    /// Carries calls by sockets configured so.
+    /// Carries calls by sockets with this configuration.
     pub fn socket(self, socket: Socket) -> Self {
         self.plugins(|plugins| plugins.socket(socket))
     }
@@ -89,12 +89,12 @@ impl ClientBuilder {
         self.plugins(|plugins| plugins.tls(tls))
     }
 
-    /// Publishes and subscribes by this broker. Default: [`Direct`](crate::broker::Direct).
+    /// Sets the broker. Default: [`Direct`](crate::broker::Direct).
     pub fn broker(self, broker: impl Broker) -> Self {
         self.plugins(|plugins| plugins.broker(broker))
     }
 
-    /// Picks nodes by this strategy. Default: power of two choices, [`P2c`](crate::selector::strategy::P2c).
+    /// Sets the strategy, which picks nodes. Default: power of two choices, [`P2c`](crate::selector::strategy::P2c).
     pub fn strategy(self, strategy: impl Strategy) -> Self {
         self.plugins(|plugins| plugins.strategy(strategy))
     }
@@ -109,7 +109,7 @@ impl ClientBuilder {
         self.plugins(|plugins| plugins.layer(layer))
     }
 
-    /// Changes everything else that a client is made of.
+    /// Changes any other part of the client.
     ///
     /// ```
     /// # use micro::Client;

@@ -1,4 +1,4 @@
-//! A timer of a task that minds many deadlines.
+//! A timer for a task with many deadlines.
 
 use std::{pin::Pin, task::Context};
 
@@ -6,7 +6,7 @@ use tokio::time::Sleep;
 
 use super::{NEVER, Nanos, instant};
 
-/// One timer, moved only when something nearer comes or when it fires.
+/// One timer, reset only for an earlier deadline or when it fires.
 pub(crate) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
     pub(crate) armed: Nanos,
@@ -20,7 +20,7 @@ impl Timer {
         }
     }
 
-    /// Whether `at` may have passed; otherwise wakes `cx` no later than then.
+    /// Whether `at` may have passed. If not, wakes `cx` then at the latest.
     pub(crate) fn poll(&mut self, at: Nanos, cx: &mut Context<'_>) -> bool {
         if at == NEVER && self.armed == NEVER {
             return false;
@@ -40,7 +40,7 @@ impl Timer {
             .is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready());
         if fired {
             self.armed = NEVER;
-            // It fired for a time that has gone by since; it is armed anew by the next poll.
+            // It fired for a deadline that is gone; the next poll resets it.
         }
         fired
     }
