@@ -382,7 +382,7 @@ impl Context {
         self.deadline.0 = self.deadline.0.min(at);
     }
 
-    /// The context of a call made on behalf of this one, with the metadata that travels on and no name of one hop.
+    /// Returns the context for a call made on behalf of this one: with the metadata that is passed on, without hop-by-hop names.
     pub(crate) fn child(&self, relay: &Relay) -> Self {
         let mut metadata = match self.received {
             true => relay.pick(&self.metadata, &self.marked),
@@ -419,7 +419,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_deadline_only_comes_nearer() {
+    async fn deadline_only_moves_forward() {
         let cx = Context::new()
             .with_timeout(Duration::from_secs(1))
             .with_timeout(Duration::from_secs(9));
@@ -430,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn a_child_call_drops_hop_by_hop_names_and_keeps_the_rest() {
+    fn child_call_drops_hop_by_hop_names_and_keeps_the_rest() {
         let cx = Context::new().with("X-Micro-Id", "7").with("Tenant", "a");
         let child = cx.child(&Relay::default());
         assert_eq!(child.metadata().get("micro-id"), None);
@@ -456,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn received_metadata_travels_only_if_marked_or_listed() {
+    fn received_metadata_is_passed_on_only_if_marked_or_listed() {
         let cx = received();
         assert_eq!(cx.metadata().get("authorization"), Some("secret"));
         assert_eq!(names(&cx.child(&Relay::default())), ["Baggage"]);
@@ -471,7 +471,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_made_on_behalf_of_a_child_keeps_what_was_added_to_it() {
+    fn call_on_behalf_of_a_child_keeps_what_was_added() {
         let mut child = received().child(&Relay::default());
         child.metadata_mut().insert("added", "1");
         let again = child.child(&Relay::default());

@@ -1,12 +1,12 @@
-//! The macros, where their users find them.
+//! The macros, re-exported and documented.
 
-/// Makes a type a message: its codecs, its field tree and its JSON form.
+/// Makes a type a message, with codecs, a schema and a JSON form.
 ///
-/// It stands beside serde's derives or beside prost's, and sees which by prost's attributes.
+/// Add it beside serde's derives or beside prost's, which it recognises by prost's attributes.
 ///
 /// # Serde types
-/// Structs and enums, also with type parameters that are messages themselves. They go as MessagePack with
-/// field names unless asked for otherwise. A field of bytes is cheap as [`bytes::Bytes`]; a `Vec<u8>`
+/// Structs and enums, also with type parameters that are messages themselves. The default encoding is MessagePack with
+/// field names. A field of bytes is cheap as [`bytes::Bytes`]; a `Vec<u8>`
 /// needs `#[serde(with = "serde_bytes")]`.
 ///
 /// ```
@@ -27,20 +27,20 @@
 /// ```
 ///
 /// # Prost types
-/// Messages, oneofs and enumerations, written by hand or generated. They go as Protobuf unless asked for
-/// otherwise; in all other content types they have [Protobuf's JSON form], which this derive implements as
-/// serde's traits: names are written in camel case and read in either spelling, fields that are not known
-/// are skipped. A message without fields needs `#[message(prost)]` to be told from a serde type.
+/// Messages, oneofs and enumerations, written by hand or generated. The default encoding is Protobuf;
+/// other content types use [Protobuf's JSON form], which this derive implements as
+/// serde's traits: names are written in camel case and read in either spelling, unknown fields
+/// are skipped. A message without fields needs `#[message(prost)]` to be distinguished from a serde type.
 ///
-/// The names of an enumeration's values are those that prost's generated code has; one written by hand gets
-/// them from this derive with `#[message(prost)]`, in upper snake case or as `#[message(name = "…")]` says. Without
-/// either its values are written as numbers. Beside prost's generated functions, `#[message(prost, named)]` adds
-/// the values to the field tree. On a field, `#[message(name = "…")]` is Protobuf's `json_name`, and
-/// `#[message(original = "…")]` its name in the `.proto` if Rust has it otherwise.
+/// The names of an enumeration's values are those of prost's generated code. An enumeration written by hand gets
+/// names from this derive with `#[message(prost)]`, in upper snake case or as `#[message(name = "…")]` says. Without
+/// either, its values are written as numbers. With generated functions, `#[message(prost, named)]` adds
+/// the values to the schema. On a field, `#[message(name = "…")]` is Protobuf's `json_name`, and
+/// `#[message(original = "…")]` its name in the `.proto`, if it differs in Rust.
 ///
 /// Fields may also have the types of [`prost_types`] and the wrapped values that prost has for Protobuf's
-/// [well-known types]: a `Timestamp` or `Duration` is text in JSON, a `Struct` or `Value` JSON as it is. Of an
-/// `Any`, JSON can only show well-known types; others stand in it as `@value`, their bytes in Base64.
+/// [well-known types]: a `Timestamp` or `Duration` is text in JSON, a `Struct` or `Value` is plain JSON. For an
+/// `Any`, JSON shows well-known types; other types are shown as `@value`, their bytes in Base64.
 ///
 /// ```
 /// use micro::{Codecs, ContentType, Message};
@@ -66,33 +66,33 @@
 /// # Ok::<(), micro::Error>(())
 /// ```
 ///
-/// Where `micro` has another name, `#[message(crate = "…")]` says which.
+/// If `micro` has another name, `#[message(crate = "…")]` gives it.
 ///
 /// [well-known types]: https://protobuf.dev/reference/protobuf/google.protobuf/
 /// [Protobuf's JSON form]: https://protobuf.dev/programming-guides/json/
 pub use micro_rs_macros::Message;
 
-/// Makes a service of a trait: the trait itself, a server that answers with it and a client that calls it.
+/// Makes a service of a trait: the trait, a server that answers with it, and a client that calls it.
 ///
 /// Every method is an endpoint, `async fn name(&self, cx: Context, request: T) -> Result<U>`, where `T`
 /// and `U` are a [message](trait@crate::Message) or [`Streaming`](crate::Streaming) of one. Endpoint
-/// names are the trait's name and the method's in upper camel case: `Greeter.SayHello`. What follows
-/// is made of `trait Greeter`:
+/// names are the trait's name and the method's in upper camel case: `Greeter.SayHello`. `trait Greeter`
+/// becomes:
 ///
 /// - `Greeter`, `Send + Sync + 'static`, its futures `Send`; an implementation writes `async fn`;
 /// - `GreeterServer::new(implementation)`, the [`Routes`](crate::Routes) to add to a service or router;
-/// - `GreeterClient::new(&client, "service")`, a method an endpoint, each giving a
-///   [`RequestBuilder`](crate::client::RequestBuilder) to set options on and await.
+/// - `GreeterClient::new(&client, "service")` with a method for each endpoint, which returns a
+/// [`RequestBuilder`](crate::client::RequestBuilder) to set options on and await.
 ///
-/// `#[idempotent]` on a method says, to both sides, that its work may be done twice without harm, and
-/// `#[read_only]` that it changes nothing: browsers and caches may ask for it by Connect's GET. The first
+/// `#[idempotent]` on a method declares to both sides that its work may be done twice without harm, and
+/// `#[read_only]` that it changes nothing, so that browsers and caches may use Connect's GET. The first
 /// line of a method's documentation is registered as the endpoint's `description`.
-/// `#[name = "GetURL"]` on a method gives it a name that its own in upper camel case is not.
-/// `#[micro::service(name = "Say")]` gives the endpoints another first name; `crate = "…"` says where
-/// `micro` is, if not at `::micro`.
+/// `#[name = "GetURL"]` on a method replaces its name in upper camel case.
+/// `#[micro::service(name = "Say")]` replaces the trait's name in endpoints; `crate = "…"` gives the path of
+/// `micro`, if it is not `::micro`.
 ///
-/// A service of a `.proto` file, which `micro gen` and the crate `micro-rs-build` write as such a trait, says
-/// two things more. `package = "greeter"` is its Protobuf package, which gives each endpoint its gRPC path, in the
+/// Traits generated from a `.proto` file, by `micro gen` or the crate `micro-rs-build`, have
+/// two more arguments. `package = "greeter"` is the Protobuf package, which gives each endpoint its gRPC path, in the
 /// registry as `path=/greeter.Greeter/SayHello`. `descriptors = FILE_DESCRIPTOR_SET` names the encoded
 /// descriptors of its files, which the router keeps for reflection.
 ///

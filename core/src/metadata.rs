@@ -1,8 +1,8 @@
-//! Names and values that travel beside a body, as one flat block.
+//! [`Metadata`]: names and values beside a body, as one block of bytes.
 
 use std::fmt;
 
-/// Text values by name. Names compare without case and keep their spelling; a name may stand twice.
+/// Text values by name. Names are case-insensitive and keep their spelling; a name may occur twice.
 ///
 /// One flat block of bytes, which is also its form on the native wire: building and reading six
 /// entries costs a twentieth of a header map, and an empty one costs nothing.
@@ -22,10 +22,10 @@ pub struct Metadata {
     block: Option<Box<Vec<u8>>>,
 }
 
-/// Bytes in front of each entry.
+/// Bytes before each entry.
 const LENGTHS: usize = 6;
 
-/// Names that belong to one hop. Their `X-` twins count too.
+/// Hop-by-hop names. With the prefix `X-` they are hop-by-hop, too.
 const HOP_BY_HOP: [&str; 34] = [
     "origin",
     "sec-fetch-site",
@@ -64,30 +64,30 @@ const HOP_BY_HOP: [&str; 34] = [
 ];
 
 impl Metadata {
-    /// Empty; allocates nothing.
+    /// Creates empty metadata, without an allocation.
     pub const fn new() -> Self {
         Metadata { block: None }
     }
 
-    /// Whether there is no entry.
+    /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.as_block().is_empty()
     }
 
-    /// The first value of `name`, compared without case.
+    /// Returns the first value of `name`, which is case-insensitive.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.iter()
             .find(|(other, _)| other.eq_ignore_ascii_case(name))
             .map(|(_, value)| value)
     }
 
-    /// Sets `name` to `value` alone. A name over 65,535 bytes is cut off by being left out.
+    /// Sets the only value of `name`. A name longer than 65,535 bytes is left out.
     pub fn insert(&mut self, name: &str, value: &str) {
         self.remove(name);
         self.append(name, value);
     }
 
-    /// Adds an entry beside any of the same name.
+    /// Adds an entry, beside those of the same name.
     pub fn append(&mut self, name: &str, value: &str) {
         let (Ok(name_length), Ok(value_length)) =
             (u16::try_from(name.len()), u32::try_from(value.len()))
@@ -102,12 +102,12 @@ impl Metadata {
         block.extend_from_slice(value.as_bytes());
     }
 
-    /// Takes every entry of `name` out; whether there was one.
+    /// Removes every entry of `name`. Returns whether there was one.
     pub fn remove(&mut self, name: &str) -> bool {
         self.retain(|other, _| !other.eq_ignore_ascii_case(name))
     }
 
-    /// Every name and value, in order.
+    /// Iterates over names and values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         let mut rest = self.as_block();
         std::iter::from_fn(move || {
@@ -117,7 +117,7 @@ impl Metadata {
         })
     }
 
-    /// Keeps the entries that `keep` wants; whether any went.
+    /// Removes the entries for which `keep` returns `false`. Returns whether any was removed.
     pub(crate) fn retain(&mut self, keep: impl Fn(&str, &str) -> bool) -> bool {
         if self.iter().all(|(name, value)| keep(name, value)) {
             return false;
@@ -140,12 +140,12 @@ impl Metadata {
         });
     }
 
-    /// The flat block, as the native protocol sends it.
+    /// The block of bytes, as the native protocol sends it.
     pub(crate) fn as_block(&self) -> &[u8] {
         self.block.as_ref().map_or(&[], |block| block.as_slice())
     }
 
-    /// Metadata of a received block; `None` when it is damaged.
+    /// Reads a received block; `None` if it is damaged.
     pub(crate) fn from_block(block: &[u8]) -> Option<Self> {
         let mut rest = block;
         while !rest.is_empty() {
@@ -157,7 +157,7 @@ impl Metadata {
     }
 }
 
-/// The first entry of a block and what follows it; `None` at the end or where it is damaged.
+/// The first entry of a block, and what follows it; `None` at the end, or if the block is damaged.
 fn split(block: &[u8]) -> Option<(&str, &str, &[u8])> {
     let (name_length, rest) = block.split_first_chunk::<2>()?;
     let (value_length, rest) = rest.split_first_chunk::<4>()?;
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_block_is_refused() {
+    fn damaged_block_is_refused() {
         let good = Metadata::from_iter([("a", "1"), ("b", "")]);
         let block = good.as_block();
         assert_eq!(Metadata::from_block(block), Some(good.clone()));

@@ -1,4 +1,4 @@
-//! A client for unit tests, whose calls are answered by handlers of the test.
+//! [`Mock`], a client for unit tests, whose calls are answered by handlers of the test.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -60,7 +60,7 @@ pub struct Mock(Arc<Inner>);
 struct Inner {
     /// By service and endpoint.
     handlers: Mutex<BTreeMap<(String, String), Arc<Router>>>,
-    /// In the order they came.
+    /// In the order of the calls.
     requests: Mutex<Vec<Received>>,
     events: Mutex<Vec<(String, Event)>>,
     broker: broker::Memory,
@@ -75,12 +75,12 @@ struct Received {
 }
 
 impl Mock {
-    /// A mock that answers nothing yet.
+    /// Creates a mock without handlers.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Answers calls of an endpoint by a handler, in place of an earlier one.
+    /// Answers calls of an endpoint with a handler, which replaces an earlier one.
     pub fn on<Args: 'static>(
         self,
         service: &str,
@@ -93,7 +93,7 @@ impl Mock {
         self
     }
 
-    /// A client for the code under test.
+    /// Returns a client for the code under test.
     pub fn client(&self) -> Client {
         Client::of(Parts {
             stack: self.0.clone(),
@@ -104,7 +104,7 @@ impl Mock {
         })
     }
 
-    /// How often an endpoint was called.
+    /// Returns how often an endpoint was called.
     pub fn calls(&self, service: &str, endpoint: &str) -> usize {
         let requests = self.0.requests.lock();
         requests
@@ -113,7 +113,7 @@ impl Mock {
             .count()
     }
 
-    /// The requests to an endpoint so far, decoded. Requests that are streams are left out.
+    /// Returns the requests to an endpoint so far, decoded. Requests that are streams are left out.
     ///
     /// # Errors
     /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for a request of another type.
@@ -128,7 +128,7 @@ impl Mock {
             .collect()
     }
 
-    /// The events published to a topic so far, decoded.
+    /// Returns the events published to a topic so far, decoded.
     ///
     /// # Errors
     /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for an event of another type.

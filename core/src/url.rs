@@ -1,4 +1,4 @@
-//! A plugin's name and address in one text, whose secrets are not shown.
+//! [`Url`], a plugin's name and address in one text, whose secrets are not printed.
 
 mod environment;
 mod options;
@@ -14,10 +14,10 @@ pub use environment::{env_var, non_blank};
 pub use options::{Options, TlsFiles, validate_namespace};
 pub use reads::Reads;
 
-/// A plugin by its name, with the address it is opened at.
+/// A plugin's name, with the address to open it at.
 ///
-/// Written `NAME`, `NAME:ADDRESS` or `NAME://USER:PASSWORD@HOST,HOST/PATH?KEY=VALUE`. Printed, a user
-/// and a password are stars, and so is what the query says.
+/// Written `NAME`, `NAME:ADDRESS` or `NAME://USER:PASSWORD@HOST,HOST/PATH?KEY=VALUE`. When printed, a user,
+/// a password and the query are replaced by stars.
 ///
 /// ```
 /// use micro::settings::Url;
@@ -40,7 +40,7 @@ pub struct Url {
 }
 
 impl Url {
-    /// What a text says, without the blanks around it; every text is a name, at least.
+    /// Parses a text, without the blanks around it. Every text is valid, since it can be a name.
     pub fn parse(text: &str) -> Self {
         let text = text.trim();
         let (name, address) = text.split_once(':').unwrap_or((text, ""));
@@ -59,24 +59,24 @@ impl Url {
         self
     }
 
-    /// The plugin's name.
+    /// Returns the plugin's name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// All that comes after the name, secrets included; empty when nothing does.
+    /// Returns everything after the name, secrets included; empty if nothing follows.
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// The hosts of the address, with their ports where they are said.
+    /// Returns the hosts of the address, with their ports if given.
     pub fn hosts(&self) -> impl Iterator<Item = &str> {
         let (_, hosts, _, _) = self.parts();
         let hosts = hosts.split(',').map(str::trim);
         hosts.filter(|host| !host.is_empty())
     }
 
-    /// The hosts with those that are empty, between commas; none where the address has no host at all.
+    /// The hosts, including empty ones between commas; none if the address has no host at all.
     pub fn all_hosts(&self) -> impl Iterator<Item = &str> {
         let (_, hosts, _, _) = self.parts();
         let hosts = (!hosts.trim().is_empty()).then_some(hosts);
@@ -86,24 +86,24 @@ impl Url {
             .map(str::trim)
     }
 
-    /// User and password, decoded; a password that is not said is empty.
+    /// Returns user and password, decoded; a missing password is empty.
     pub fn user(&self) -> Option<(String, String)> {
         let (user, ..) = self.parts();
         let (user, password) = user.split_once(':').unwrap_or((user, ""));
         (!user.is_empty()).then(|| (decode(user), decode(password)))
     }
 
-    /// Whether a password stands in front of the hosts.
+    /// Whether a password stands before the hosts.
     pub fn has_password(&self) -> bool {
         self.parts().0.contains(':')
     }
 
-    /// What comes after the hosts from the first `/`; empty when nothing does.
+    /// Returns the path after the hosts, with its first `/`; empty if there is none.
     pub fn path(&self) -> &str {
         self.parts().2
     }
 
-    /// The value of a key after the `?`, decoded.
+    /// Returns the value of a key of the query, decoded.
     pub fn query(&self, key: &str) -> Option<String> {
         let (_, _, _, query) = self.parts();
         query
@@ -113,8 +113,8 @@ impl Url {
             .map(|(_, value)| decode(value))
     }
 
-    /// Whether a key after the `?` is switched on, where it is there: `true`, `yes`, `1` or no value at all; or off, by
-    /// `false`, `no` or `0`.
+    /// Returns whether a key of the query is on: `true`, `yes`, `1` or no value; or off: `false`, `no` or `0`. `None` if the
+    /// key is missing.
     ///
     /// # Errors
     /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for any other value.
@@ -129,10 +129,10 @@ impl Url {
         }
     }
 
-    /// Checks that nothing comes after the name, for a plugin that is in no place.
+    /// Checks that nothing follows the name, for a plugin without an address.
     ///
     /// # Errors
-    /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) where there is an address.
+    /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) if there is an address.
     pub fn check_is_bare(&self) -> Result<()> {
         match self.address() {
             "" => Ok(()),
@@ -143,14 +143,14 @@ impl Url {
         }
     }
 
-    /// The keys after the `?`.
+    /// Returns the keys of the query.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         let (_, _, _, query) = self.parts();
         let pairs = query.split('&').filter(|pair| !pair.is_empty());
         pairs.map(|pair| pair.split_once('=').map_or(pair, |(key, _)| key))
     }
 
-    /// Adds a value for a key after the `?`, unless the key is there.
+    /// Adds a key to the query, unless it is there.
     pub fn with_query(mut self, key: &str, value: &str) -> Self {
         if self.keys().all(|said| said != key) {
             let sign = if self.address.contains('?') { '&' } else { '?' };
@@ -160,13 +160,13 @@ impl Url {
         self
     }
 
-    /// What it says after the `?`, for a plugin whose address is a text of another form.
+    /// The query, for a plugin whose address is a text of another form.
     pub fn query_alone(&self) -> Url {
         let start = self.address.find('?').unwrap_or(self.address.len());
         self.clone().at(&self.address[start..])
     }
 
-    /// Whether the address has a scheme of its own, which is `https`.
+    /// Whether the address has the scheme `https`.
     pub fn is_https(&self) -> bool {
         self.scheme() == Some("https")
     }
@@ -174,7 +174,7 @@ impl Url {
     /// Userinfo, hosts, path and query.
     fn parts(&self) -> (&str, &str, &str, &str) {
         let (before, query) = self.address.split_once('?').unwrap_or((&self.address, ""));
-        // An address may come with a scheme of its own, such as `http://10.0.0.1:8500`.
+        // An address may have a scheme, such as `http://10.0.0.1:8500`.
         let start = before.find("://").map_or(0, |scheme| scheme + 3);
         let authority = &before[start..];
         let end = authority.find('/').unwrap_or(authority.len());
@@ -195,7 +195,7 @@ impl fmt::Display for Url {
             Some((before, _)) => (before, "?***"),
             None => (&*self.address, ""),
         };
-        // A password may hold a `/` or `?` that should have been encoded: all before the last `@` is hidden.
+        // A password may contain a `/` or `?` that should have been encoded: everything before the last `@` is hidden.
         match before.rsplit_once('@') {
             Some((_, shown)) => write!(f, "***@{shown}{query}"),
             None if self.address.contains('@') => write!(f, "***{query}"),
@@ -238,7 +238,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_alone_has_no_address() {
+    fn name_alone_has_no_address() {
         let url = Url::parse("memory");
         assert_eq!((url.name(), url.address()), ("memory", ""));
         assert_eq!(url.to_string(), "memory");
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_decoded_for_the_plugin_and_hidden_from_everyone_else() {
+    fn secrets_are_decoded_for_the_plugin_and_never_printed() {
         let url = Url::parse("consul://ops:p%40ss%2Fword@host:8500?token=abc%20d");
         assert_eq!(url.user(), Some(("ops".into(), "p@ss/word".into())));
         assert_eq!(url.query("token").as_deref(), Some("abc d"));
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_added_reads_back_and_the_first_said_stands() {
+    fn added_value_reads_back_and_an_existing_one_stays() {
         let url = Url::parse("etcd").with_query("token", "a&b=c %");
         assert_eq!(url.query("token").as_deref(), Some("a&b=c %"));
         assert_eq!(url.hosts().count(), 0);
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_of_its_own_may_have_a_scheme() {
+    fn address_may_have_a_scheme() {
         let url = Url::parse("consul").at("http://10.0.0.1:8500");
         assert_eq!(url.hosts().collect::<Vec<_>>(), ["10.0.0.1:8500"]);
     }

@@ -8,10 +8,10 @@ use std::{
     },
 };
 
-/// How the messages of one call are compressed, each by itself.
+/// How the messages of one call are compressed.
 ///
-/// A caller makes one and gives it to [`RequestBuilder::compression`](crate::client::RequestBuilder::compression); a
-/// handler finds that of its call in [`Context::compression`](crate::Context::compression). Only gRPC fills it in.
+/// A caller creates one and passes it to [`RequestBuilder::compression`](crate::client::RequestBuilder::compression); a
+/// handler receives that of its call from [`Context::compression`](crate::Context::compression). Only gRPC supports this.
 ///
 /// ```
 /// use micro::Compression;
@@ -33,28 +33,28 @@ const PLAIN: u8 = 1;
 const COMPRESSED: u8 = 2;
 
 impl Compression {
-    /// Of a call of which nothing is said yet.
+    /// Creates a state in which nothing is set.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Says whether messages sent from now on are compressed, however small they are.
+    /// Sets whether messages sent from now on are compressed, whatever their size.
     ///
-    /// Whether a call has compressed messages at all is in its head: a caller who wants some says so before
-    /// the call, a handler before it answers, with a stream too. Then it may change from message to message;
-    /// who makes the messages of a stream says it just before each. Where the other side does not
-    /// understand any compression, all are sent plain.
+    /// The head of a call says whether it has compressed messages at all. A caller therefore sets this before the call, and
+    /// a handler before it answers, also with a stream. Then it may change from message to message, set just before each
+    /// message. If the other side supports no compression, all messages are
+    /// sent uncompressed.
     pub fn compress(&self, compress: bool) {
         let compress = if compress { COMPRESSED } else { PLAIN };
         self.0.compress.store(compress, Relaxed);
     }
 
-    /// Whether the message that was taken last came compressed.
+    /// Whether the last received message was compressed.
     pub fn came_compressed(&self) -> bool {
         self.0.came_compressed.load(Relaxed)
     }
 
-    /// Whether messages are to be compressed; `None` where nothing was said.
+    /// Whether messages are to be compressed; `None` if not set.
     #[cfg(any(feature = "grpc", feature = "connect"))]
     pub(crate) fn compresses(&self) -> Option<bool> {
         match self.0.compress.load(Relaxed) {
@@ -64,7 +64,7 @@ impl Compression {
         }
     }
 
-    /// Notes whether a message came compressed.
+    /// Records whether a received message was compressed.
     #[cfg(feature = "grpc")]
     pub(crate) fn came(&self, compressed: bool) {
         self.0.came_compressed.store(compressed, Relaxed);

@@ -1,4 +1,4 @@
-//! The signal by which a service that begins to stop reaches its handlers and tasks.
+//! [`Leaving`], the signal that a service has begun to stop, for its handlers and tasks.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ impl Leaving {
 
     /// Waits until the service begins to stop. Returns at once if it has.
     pub async fn wait(&self) {
-        // An error means that the service is gone already.
+        // An error means that the service has ended already.
         let _ = self.0.clone().wait_for(|leaving| *leaving).await;
     }
 }

@@ -1,8 +1,8 @@
-//! Which metadata of a request that came in goes to the services that its handler calls.
+//! Which metadata of a received request is passed on to the services that its handler calls.
 
 use crate::metadata::Metadata;
 
-/// Names of trace context and baggage, which always travel: those of W3C, B3 and go-micro's wrappers.
+/// Names of trace context and baggage, which are always passed on: those of W3C, B3 and go-micro's wrappers.
 const TRACE: [&str; 12] = [
     "tracestate",
     "baggage",
@@ -18,16 +18,16 @@ const TRACE: [&str; 12] = [
     "x-amzn-trace-id",
 ];
 
-/// Metadata that travels on without being relayed by a handler, besides trace context and baggage.
+/// Metadata that is passed on without the handler's mark, besides trace context and baggage.
 #[derive(Clone, Debug, Default)]
 pub struct Relay {
-    /// Everything but the names of one hop, as in go-micro.
+    /// Everything but hop-by-hop names, as in go-micro.
     all: bool,
     names: Vec<String>,
 }
 
 impl Relay {
-    /// Of names with commas between them, or `all`.
+    /// Parses names separated by commas, or `all`.
     pub fn named(names: &str) -> Self {
         let names = names.split(',').map(str::trim);
         let names: Vec<_> = names
@@ -40,7 +40,7 @@ impl Relay {
         }
     }
 
-    /// What travels on of the metadata of a request; `marked` are the entries that its handler marked.
+    /// The metadata of a request that is passed on; `marked` are the entries that its handler marked.
     pub fn pick(&self, metadata: &Metadata, marked: &Metadata) -> Metadata {
         if self.all {
             return metadata.clone();

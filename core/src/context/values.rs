@@ -1,11 +1,11 @@
-//! Values by type that accompany a request inside one process.
+//! Typed values that accompany a request inside one process.
 
 use std::{
     any::{Any, TypeId},
     sync::Arc,
 };
 
-/// Values by type, at most one of each. Cheap to clone; nothing is allocated while there is none.
+/// Values by type, at most one of each. Cheap to clone; an empty one allocates nothing.
 #[derive(Clone, Default)]
 pub(super) struct Values(Option<Arc<Vec<Value>>>);
 

@@ -1,4 +1,4 @@
-//! What layers on one side pass each other beside a request; never sent.
+//! Values that layers of one side pass on beside a request; never sent.
 
 use std::{
     any::{Any, TypeId},
@@ -6,7 +6,7 @@ use std::{
     fmt,
 };
 
-/// Values by type that travel with a request inside one process. Costs nothing while empty.
+/// Values by type that accompany a request inside one process. Costs nothing while empty.
 #[derive(Default)]
 #[allow(
     clippy::box_collection,
@@ -15,24 +15,24 @@ use std::{
 pub struct Extensions(Option<Box<BTreeMap<TypeId, Box<dyn Any + Send + Sync>>>>);
 
 impl Extensions {
-    /// Whether there is none.
+    /// Whether there are no values.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
-    /// Puts a value in, in place of one of the same type.
+    /// Inserts a value, and replaces one of the same type.
     pub fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
         self.0
             .get_or_insert_default()
             .insert(TypeId::of::<T>(), Box::new(value));
     }
 
-    /// The value of a type.
+    /// Returns the value of a type.
     pub fn get<T: Send + Sync + 'static>(&self) -> Option<&T> {
         self.0.as_ref()?.get(&TypeId::of::<T>())?.downcast_ref()
     }
 
-    /// The value of a type, to change.
+    /// Returns the value of a type for changes.
     pub fn get_mut<T: Send + Sync + 'static>(&mut self) -> Option<&mut T> {
         self.0.as_mut()?.get_mut(&TypeId::of::<T>())?.downcast_mut()
     }

@@ -1,4 +1,4 @@
-//! What a server says after the last message of a stream.
+//! Metadata that a server sends after the last message of a stream.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use crate::metadata::Metadata;
 
-/// Metadata that is there once a stream has ended; clones see the same.
+/// Metadata that is present once a stream has ended; clones share it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trailers(Arc<Mutex<Metadata>>);
 

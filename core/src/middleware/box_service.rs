@@ -1,4 +1,4 @@
-//! Between tower and calls: a [`Call`] as a tower service, and a tower service as a [`Call`].
+//! Adapters between tower and calls: a [`Call`] as a tower service, and a tower service as a [`Call`].
 
 use std::{
     fmt,
@@ -16,12 +16,12 @@ use crate::{
     message::{Request, Response},
 };
 
-/// What a layer is put around: the layers further in and what they surround, as one tower service.
+/// The inner service of a layer: the further layers with the call inside them, as one tower service.
 ///
-/// It is ready when they are, so that a load shedding layer sees a concurrency limit inside it.
+/// It is ready when they are, so that a load-shedding layer sees a concurrency limit inside it.
 pub struct BoxService(Box<dyn Inner>);
 
-/// A tower service without its type.
+/// A type-erased tower service.
 trait Inner: Send + Sync {
     fn again(&self) -> Box<dyn Inner>;
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>>;
@@ -34,7 +34,7 @@ impl BoxService {
         BoxService(Box::new(Innermost(call)))
     }
 
-    /// A layer's service.
+    /// The service of a layer.
     pub(super) fn of<S>(service: S) -> Self
     where
         S: Service<Request, Response = Response> + Clone + Send + Sync + 'static,
@@ -76,7 +76,7 @@ pub(super) struct Outermost(pub(super) BoxService);
 
 impl Call for Outermost {
     fn call(&self, request: Request) -> Answer {
-        // A clone a call: readiness, such as a permit, belongs to the one that was asked for it.
+        // Each call gets a clone: readiness, such as a permit, belongs to the instance that was polled for it.
         let mut stack = self.0.clone();
         Box::pin(async move {
             poll_fn(|cx| stack.poll_ready(cx)).await?;

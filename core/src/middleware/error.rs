@@ -1,18 +1,18 @@
-//! What the errors of tower's layers mean here.
+//! Converts the errors of tower's layers.
 
 use tower::{load_shed::error::Overloaded, timeout::error::Elapsed};
 
 use super::BoxError;
 use crate::error::{Error, Outcome};
 
-/// The error of a layer as one of ours; ours pass unchanged.
+/// Converts the error of a layer. A `micro::Error` passes unchanged.
 pub(super) fn of(error: impl Into<BoxError>) -> Error {
     let error = match error.into().downcast::<Error>() {
         Ok(ours) => return *ours,
         Err(error) => error,
     };
     if error.is::<Elapsed>() {
-        // Broken off wherever it was.
+        // The work was interrupted at an unknown point.
         Error::deadline_exceeded("the call was broken off by a timeout layer")
             .with_outcome(Outcome::Unknown)
     } else if error.is::<Overloaded>() {
@@ -29,7 +29,7 @@ mod tests {
     use crate::error::Code;
 
     #[test]
-    fn an_error_of_ours_passes_unchanged() {
+    fn micro_error_passes_unchanged() {
         let error = Error::not_found("x").with_outcome(Outcome::NotSent);
         let boxed: BoxError = Box::new(error);
         let error = of(boxed);
@@ -38,7 +38,7 @@ mod tests {
     }
 
     #[test]
-    fn towers_errors_say_what_was_done() {
+    fn tower_errors_have_the_outcome_of_the_work() {
         let elapsed = of(Elapsed::new());
         assert_eq!(elapsed.code(), Code::DeadlineExceeded);
         assert_eq!(elapsed.outcome(), Outcome::Unknown);

@@ -14,7 +14,7 @@ use crate::{
     message::{Request, Response},
 };
 
-/// A layer of an async function, which answers itself or asks the layers further in by [`Next::run`].
+/// Makes a layer of an async function, which answers itself or calls [`Next::run`].
 ///
 /// ```
 /// use micro::{Error, Request, middleware::{Layers, Next, from_fn}};
@@ -56,7 +56,7 @@ impl<F> fmt::Debug for FromFn<F> {
     }
 }
 
-/// The function around what it was given.
+/// The service that runs the function.
 #[derive(Clone)]
 pub struct FromFnService<F> {
     function: F,
@@ -77,19 +77,19 @@ where
     }
 
     fn call(&mut self, request: Request) -> Fut {
-        // The one that is ready goes along; its clone has to be asked anew.
+        // The instance that is ready is used; its clone must become ready first.
         let again = self.inner.clone();
         let ready = std::mem::replace(&mut self.inner, again);
         (self.function)(request, Next(ready))
     }
 }
 
-/// The layers further in.
+/// The inner layers and the call.
 #[derive(Debug)]
 pub struct Next(BoxService);
 
 impl Next {
-    /// Has the request answered there. Dropping the future cancels the work.
+    /// Passes the request on, and returns the response. Dropping the future cancels the work.
     pub fn run(mut self, request: Request) -> Answer {
         self.0.call(request)
     }

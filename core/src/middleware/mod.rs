@@ -1,21 +1,21 @@
-//! The user's own layers: tower layers and async functions around the calls of a client or a service.
+//! Middleware: tower layers and async functions around the calls of a client or a service.
 //!
-//! A [`Layer`] is any [`tower_layer::Layer`] over a [`BoxService`], so tower's own fit; [`from_fn`] makes one
-//! of an async function. `Service::layer` puts one in front of a service's
-//! handlers, `Plugins::layer` in front of a client's balance loop, where it sees
-//! a call once, however many attempts that takes.
+//! A [`Layer`] is any [`tower_layer::Layer`] over a [`BoxService`], which includes those of tower; [`from_fn`] makes one
+//! of an async function. `Service::layer` puts a layer around a service's
+//! handlers, and `Plugins::layer` around a client's balance loop, where the layer sees
+//! a call once, however many attempts it takes.
 //!
-//! **Order**: layers run in the order they are added, the first outermost. What the first one answers
-//! itself, the second never sees.
+//! **Order**: layers run in the order they are added, the first outermost. A request that the first one answers
+//! itself does not reach the second.
 //!
 //! **Errors**: a [`micro::Error`](crate::Error) passes unchanged. Tower's `Elapsed` becomes
 //! [`Code::DeadlineExceeded`](crate::Code::DeadlineExceeded) with
-//! [`Outcome::Unknown`](crate::Outcome::Unknown), since the work was broken off somewhere; its
+//! [`Outcome::Unknown`](crate::Outcome::Unknown), since the work was interrupted; its
 //! `Overloaded` becomes [`Code::ResourceExhausted`](crate::Code::ResourceExhausted) with
-//! [`Outcome::Rejected`](crate::Outcome::Rejected), so that callers try another node; any other becomes
+//! [`Outcome::Rejected`](crate::Outcome::Rejected), so that callers try another node. Any other error becomes
 //! [`Code::Internal`](crate::Code::Internal) with its source.
 //!
-//! Without layers there is nothing in between: the stack is the inner call itself.
+//! Without layers, calls go directly to the inner call.
 
 mod box_service;
 mod error;
@@ -36,12 +36,12 @@ use crate::{
     message::{Request, Response},
 };
 
-/// Any error, as tower's layers box it.
+/// A boxed error, as in tower's layers.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What may stand around calls: a tower layer whose service takes a [`Request`] and gives a [`Response`].
+/// A layer around calls: a tower layer whose service takes a [`Request`] and returns a [`Response`].
 ///
-/// Implemented for every [`tower_layer::Layer`] that fits, never by hand.
+/// Implemented for every [`tower_layer::Layer`] of that kind; do not implement it yourself.
 ///
 /// ```
 /// use micro::{Request, Service, middleware::{Next, from_fn}};
@@ -67,7 +67,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
             `Clone + Send + Sync`, with a `Send` future; or `middleware::from_fn(|request: Request, next: Next| …)`"
 )]
 pub trait Layer: Send + Sync + 'static {
-    /// The layer around a call.
+    /// Wraps a call in the layer.
     #[doc(hidden)]
     fn wrap(&self, inner: BoxService) -> BoxService;
 }
@@ -89,34 +89,34 @@ where
 pub struct Layers(Vec<Arc<dyn Layer>>);
 
 impl Layers {
-    /// None.
+    /// Creates an empty stack.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The same with one more, inside all before it.
+    /// Adds a layer, inside those added before.
     pub fn with(mut self, layer: impl Layer) -> Self {
         self.0.push(Arc::new(layer));
         self
     }
 
-    /// Adds one that other layers may have as well, inside all before it.
+    /// Adds a shared layer, inside those added before.
     pub fn push(&mut self, layer: Arc<dyn Layer>) {
         self.0.push(layer);
     }
 
-    /// These layers, and `inner` inside them.
+    /// Adds the layers of `inner`, inside these.
     pub(crate) fn and(mut self, inner: Layers) -> Self {
         self.0.extend(inner.0);
         self
     }
 
-    /// Whether there is none.
+    /// Whether there are no layers.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The layers around `call`; without layers it is `call` itself.
+    /// Wraps `call` in the layers; without layers, returns `call`.
     pub fn stack(&self, call: Arc<dyn Call>) -> Arc<dyn Call> {
         if self.0.is_empty() {
             return call;

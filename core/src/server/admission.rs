@@ -1,4 +1,4 @@
-//! Where every request enters, whatever protocol brought it: refused, begun in place, counted.
+//! Admission: refuses requests over the limit, begins the others in place, and counts them, for every protocol.
 
 use std::{
     cell::Cell,
@@ -27,19 +27,19 @@ use crate::{
     time::{self, NEVER, Nanos},
 };
 
-/// Of the requests of one batch, the first and then every eighth is timed: a reading of the clock for
-/// each would cost a fiftieth of a whole call.
+/// Of the requests in one batch of reads, the first and then every eighth is timed: reading the clock for
+/// each would cost a fiftieth of a call.
 const TIMED: u32 = 8;
 
-/// Metadata by which a caller says which service it is.
+/// The metadata in which callers name their service.
 const FROM: &str = "micro-from-service";
 
 thread_local! {
-    /// The batch of this thread's last request, by its time, and how many came in it.
+    /// The batch of this thread's last request, by its time, and the number of requests in it so far.
     static BATCH: Cell<(Nanos, u32)> = const { Cell::new((0, 0)) };
 }
 
-/// Whether a request of the batch read at `now` is to be timed.
+/// Whether a request of the batch read at `now` is timed.
 fn is_timed(now: Nanos) -> bool {
     let (batch, count) = BATCH.get();
     let count = if batch == now { count + 1 } else { 0 };
@@ -50,15 +50,15 @@ fn is_timed(now: Nanos) -> bool {
 /// The first layer of a server.
 pub struct Admission {
     table: Arc<Table>,
-    /// The user's layers over the table, if there are any.
+    /// The router inside the user's layers, if there are any.
     layered: Option<Arc<dyn Call>>,
-    /// Which node it is of which service.
+    /// The service and node that this is.
     identity: Identity,
-    /// What answers publishers whose events come by this port.
+    /// Answers publishers whose events arrive on this port.
     events: OnceLock<Arc<dyn Call>>,
     in_flight: Arc<InFlight>,
     operations: OpsListener,
-    /// For handlers of streams.
+    /// The leaving signal, for handlers of streams.
     leaving: Leaving,
 }
 
@@ -82,13 +82,13 @@ impl Admission {
         }
     }
 
-    /// Has requests for services whose names begin with `topic:` answered by `events`.
+    /// Passes requests for services whose names begin with `topic:` to `events`.
     pub fn take_events(&self, events: Arc<dyn Call>) {
-        // Whoever attached first goes on.
+        // The first call counts.
         let _ = self.events.set(events);
     }
 
-    /// Answers a request for what this service has no endpoint of: an event of a subscriber, or an error.
+    /// Answers a request for an unknown endpoint: with the event's subscriber, or an error.
     fn without_route(&self, request: Request) -> Begun {
         match self.events.get() {
             Some(events) if request.service().starts_with(TOPICS) => {
@@ -115,7 +115,7 @@ impl Admission {
 
 impl Admission {
     /// Refuses a request, or begins it and counts it.
-    // Inlined, so that the request is not moved once more on its way.
+    // Inlined, so that the request is moved once less.
     #[inline(always)]
     fn admit(&self, mut request: Request, route: Option<&Route>, now: Nanos) -> Begun {
         if let Some(error) = self.refuse(&request, now) {
@@ -133,7 +133,7 @@ impl Admission {
         let trace = *request.context().trace();
         let mut permit = None;
         if route.blocking {
-            // Its job may outlive the call, and holds the permit for as long.
+            // A blocking job may outlive the call, and holds the permit until it ends.
             let taken = Permit::take(&self.in_flight);
             request.extensions_mut().insert(taken.clone());
             permit = Some(taken);
@@ -180,7 +180,7 @@ impl Admission {
         Begun::Done(self.in_flight.stamp(answer))
     }
 
-    /// Begins a request in a span, which has an event at its end.
+    /// Begins a request in a span; an event is logged at its end.
     #[cold]
     fn begin_traced(&self, mut request: Request, route: Option<&Route>, now: Nanos) -> Begun {
         let trace_id = request.context_mut().ensure_trace().hex_id();
@@ -214,7 +214,7 @@ impl Call for Admission {
         if let Some(route) = route
             && route.is_operational
         {
-            // It has layers and a limit of its own.
+            // Operational endpoints have layers and a limit of their own.
             return route.call.begin(request, now);
         }
         if tracing::enabled!(tracing::Level::DEBUG) {
@@ -250,17 +250,17 @@ impl Call for Admission {
     }
 }
 
-/// A request that did not end at its first poll.
+/// A request that is pending after its first poll.
 struct RunningRequest {
     answer: Answer,
     endpoint: Arc<str>,
     stats: Arc<EndpointStats>,
     in_flight: Arc<InFlight>,
     trace: Trace,
-    /// Shared with what goes on after the call; counted apart from it where there is none.
+    /// Shared with work that outlives the call, which is then counted separately; `None` if there is none.
     permit: Option<Permit>,
     began: Nanos,
-    /// Ends the handler when nobody waits for its answer any more.
+    /// Cancels the handler when nobody waits for its response.
     deadline: Option<Pin<Box<Sleep>>>,
     recorded: bool,
 }
@@ -350,7 +350,7 @@ impl Drop for RunningRequest {
         }
         self.stats.end();
         if !self.recorded {
-            // Cancelled by the caller, or with its connection.
+            // Cancelled by the caller, or by the loss of its connection.
             let took = time::now().saturating_sub(self.began);
             self.stats
                 .record(Timing::Exact(took), Some(Code::Cancelled));

@@ -1,4 +1,4 @@
-//! Puts together what answers the requests of a service.
+//! Assembles the calls that answer the requests of a service.
 
 use std::sync::Arc;
 
@@ -16,43 +16,43 @@ use crate::{
     node::Endpoint,
 };
 
-/// What the requests of a service are answered by.
+/// The assembled parts.
 pub struct Assembly {
-    /// At its own address.
+    /// Answers at the service's address.
     pub admission: Arc<Admission>,
-    /// At the address of its operational endpoints, if they have one.
+    /// Answers at the address of the operational endpoints, if they have one.
     pub operations: Option<Arc<dyn Call>>,
-    /// The records of its endpoints.
+    /// The records of the endpoints.
     pub endpoints: Vec<Endpoint>,
 }
 
-/// What a service says of how it answers.
+/// The parts to assemble.
 pub struct Blueprint<'a> {
-    /// Which node it is, of which service.
+    /// The service and node that this is.
     pub identity: &'a Identity,
-    /// Its endpoints.
+    /// The endpoints.
     pub router: Router,
-    /// How they decode and encode.
+    /// The codecs of messages.
     pub codecs: &'a Codecs,
-    /// What it says of itself.
+    /// The state for health and metrics.
     pub status: &'a Arc<Status>,
     /// Puts the user's layers around the endpoints, if there are any.
     pub layered: &'a dyn Fn(Arc<dyn Call>) -> Option<Arc<dyn Call>>,
-    /// Puts those around operational endpoints that cover them.
+    /// Puts the layers of `layer_all` around operational endpoints.
     pub cover: OpsLayers,
-    /// How its operational endpoints are served.
+    /// Which operational endpoints are served, and where.
     pub ops: Ops,
-    /// Names that requests over loopback may be addressed to.
+    /// Host names that requests over loopback may use.
     pub hosts: Vec<String>,
-    /// Requests at work before more are refused.
+    /// Concurrent requests, beyond which requests are refused.
     pub concurrency: usize,
 }
 
 impl Blueprint<'_> {
-    /// Puts the layers together.
+    /// Assembles the layers.
     ///
     /// # Errors
-    /// `InvalidArgument` for endpoints that cannot be told apart.
+    /// `InvalidArgument` for endpoints with the same name.
     pub fn assemble(self) -> Result<Assembly> {
         let service = &*self.identity.service;
         let (table, endpoints) = self.router.build(service, self.codecs)?;

@@ -75,7 +75,7 @@ impl Stream for CountedStream {
                 next
             }
             Err(panic) => {
-                // What is left of it may not be polled again.
+                // The rest may not be polled again.
                 this.stream = Body::empty().into_stream();
                 let error = report::panicked(&this.endpoint, &this.trace, &*panic);
                 Poll::Ready(Some(Err(error)))
@@ -92,7 +92,7 @@ impl Stream for CountedStream {
 
 impl Drop for CountedStream {
     fn drop(&mut self) {
-        // Cancelled by the caller, or with its connection.
+        // Cancelled by the caller, or by the loss of its connection.
         self.record(Some(Code::Cancelled));
     }
 }

@@ -1,4 +1,4 @@
-//! Handlers: async functions of a context and a payload, and how they say what they are.
+//! [`Handler`]: an async function of a context and a payload.
 
 use std::{marker::PhantomData, sync::Arc};
 
@@ -68,25 +68,25 @@ use crate::{
     note = "request and response are a type with `#[derive(micro::Message)]`, or `micro::Streaming` of one; `micro::Error` must implement `From` of the error; the future must be `Send`"
 )]
 pub trait Handler<Args>: Clone + Send + Sync + Sized + 'static {
-    /// What it says of itself in the registry, under a name.
+    /// Returns the endpoint's record for the registry, under a name.
     fn describe(&self, name: &str) -> Endpoint;
 
     /// Answers a request.
     fn handle(&self, request: Request, codecs: &Codecs) -> Answer;
 
-    /// The same handler, whose work may be done twice without harm: callers may retry it on another
-    /// node when they do not know whether it was done.
+    /// Declares that the work may be done twice without harm: callers may retry it on another
+    /// node if they do not know whether it was done.
     fn idempotent(self) -> Idempotent<Self> {
         Idempotent(self)
     }
 
-    /// The same handler, which changes nothing: it is idempotent, and browsers and caches may ask for it by
+    /// Declares that the handler changes nothing: it is idempotent, and browsers and caches may use
     /// Connect's GET.
     fn read_only(self) -> ReadOnly<Self> {
         ReadOnly(self)
     }
 
-    /// The same handler, run on the blocking pool: for work that computes long between awaits.
+    /// Runs the handler on the blocking pool, for work that computes for long between awaits.
     ///
     /// A job counts towards `Lifecycle::concurrency` until it has really ended,
     /// also when its caller has given up. A job whose caller has given up, or whose deadline has passed, before a
@@ -116,13 +116,13 @@ pub trait Handler<Args>: Clone + Send + Sync + Sized + 'static {
         }
     }
 
-    /// Whether it runs on the blocking pool.
+    /// Whether the handler runs on the blocking pool.
     #[doc(hidden)]
     fn is_blocking(&self) -> bool {
         false
     }
 
-    /// The layers around it, the first outermost.
+    /// The layers around the handler, the first outermost.
     #[doc(hidden)]
     fn layers(&self) -> Layers {
         Layers::new()
@@ -171,7 +171,7 @@ where
     }
 }
 
-/// A handler whose work may be done twice without harm; see [`Handler::idempotent`].
+/// An idempotent handler; see [`Handler::idempotent`].
 #[derive(Clone, Debug)]
 pub struct Idempotent<H>(H);
 
@@ -195,7 +195,7 @@ impl<Args, H: Handler<Args>> Handler<(Idempotent<()>, Args)> for Idempotent<H> {
     }
 }
 
-/// A handler that changes nothing; see [`Handler::read_only`].
+/// A read-only handler; see [`Handler::read_only`].
 #[derive(Clone, Debug)]
 pub struct ReadOnly<H>(H);
 
@@ -220,7 +220,7 @@ impl<Args, H: Handler<Args>> Handler<(ReadOnly<()>, Args)> for ReadOnly<H> {
     }
 }
 
-/// A handler run on the blocking pool; see [`Handler::blocking`].
+/// A handler on the blocking pool; see [`Handler::blocking`].
 #[derive(Clone, Debug)]
 pub struct Blocking<H>(H);
 
@@ -237,7 +237,7 @@ impl<Args, H: Handler<Args>> Handler<(Blocking<()>, Args)> for Blocking<H> {
             let runtime = runtime::Handle::current();
             let (mut caller, answer) = oneshot::channel();
             let job = tokio::task::spawn_blocking(move || {
-                // Given back last, when the work and what it holds are gone.
+                // Released last, after the work and what it holds are gone.
                 let _permit = permit;
                 let work = work;
                 if caller.is_closed() || deadline <= time::now() {
@@ -251,7 +251,7 @@ impl<Args, H: Handler<Args>> Handler<(Blocking<()>, Args)> for Blocking<H> {
                     }
                 });
                 if let Some(answer) = answer {
-                    // The caller may have given up since.
+                    // The caller may have given up meanwhile.
                     let _ = caller.send(answer);
                 }
             });
@@ -260,7 +260,7 @@ impl<Args, H: Handler<Args>> Handler<(Blocking<()>, Args)> for Blocking<H> {
             }
             Err(
                 match job.await.map_err(tokio::task::JoinError::try_into_panic) {
-                    // It is told as any other panic of a handler.
+                    // Reported like any other panic of a handler.
                     Err(Ok(panic)) => std::panic::resume_unwind(panic),
                     Err(Err(error)) => Error::cancelled("the server is ending").with_source(error),
                     Ok(()) => Error::deadline_exceeded(
@@ -306,7 +306,7 @@ impl<Args, H: Handler<Args>> Handler<(Layered<()>, Args)> for Layered<H> {
     }
 }
 
-/// A handler whose type is erased.
+/// A type-erased handler.
 pub(super) struct Erased<H, Args> {
     handler: H,
     codecs: Codecs,
@@ -319,9 +319,9 @@ impl<Args: 'static, H: Handler<Args>> Call for Erased<H, Args> {
     }
 }
 
-/// A handler that waits for the codecs it will be given.
+/// A handler without codecs yet.
 pub(super) struct Prepare {
-    /// Whether it runs on the blocking pool.
+    /// Whether the handler runs on the blocking pool.
     pub(super) blocking: bool,
     pub(super) with: WithCodecs,
 }

@@ -1,4 +1,4 @@
-//! Health checks of the user: what the service needs, and whether it works.
+//! The user's health checks.
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ type CheckFuture = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
 
 type Check = Arc<dyn Fn() -> CheckFuture + Send + Sync>;
 
-/// Why a check did not pass.
+/// Why a check failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CheckFailure {
     Failed,
@@ -27,7 +27,7 @@ pub(super) type CheckResult = Option<Result<(), CheckFailure>>;
 /// How long a check may run by default: less than a probe of Kubernetes waits.
 pub(super) const DEFAULT_TIMEOUT: Duration = Duration::from_millis(900);
 
-/// How long results count.
+/// How long results are valid.
 const CACHE_TIME: Duration = Duration::from_secs(1);
 
 /// The last run of all checks.
@@ -37,13 +37,13 @@ struct Run {
     results: Vec<Result<(), CheckFailure>>,
 }
 
-/// Health checks, which run when somebody asks for the service's readiness.
+/// Health checks, which run when the service's readiness is requested.
 pub struct HealthChecks {
     checks: Vec<(String, Check)>,
-    /// For how long a check may run.
+    /// How long a check may run.
     timeout: Duration,
     last: Mutex<Option<Run>>,
-    /// Requests that come during a run wait for its results.
+    /// Requests during a run wait for its results.
     running: tokio::sync::Mutex<()>,
 }
 
@@ -59,12 +59,12 @@ impl Default for HealthChecks {
 }
 
 impl HealthChecks {
-    /// Stops checks that run for longer.
+    /// Sets how long a check may run.
     pub fn set_timeout(&mut self, timeout: Duration) {
         self.timeout = timeout;
     }
 
-    /// Adds a check; one of the same name is replaced.
+    /// Adds a check, and replaces one of the same name.
     pub fn push<F, Fut>(&mut self, name: String, check: F)
     where
         F: Fn() -> Fut + Send + Sync + 'static,
@@ -79,7 +79,7 @@ impl HealthChecks {
         self.checks.is_empty()
     }
 
-    /// Whether none failed when they last ran.
+    /// Whether no check failed in the last run.
     pub(super) fn passed(&self) -> bool {
         let last = self.last.lock();
         let results = last.iter().flat_map(|run| &run.results);
@@ -103,7 +103,7 @@ impl HealthChecks {
         last.as_ref().is_some_and(|run| age(run.ended) < limit)
     }
 
-    /// Runs all checks at once, unless they have just run.
+    /// Runs all checks at once, unless the last results are still valid.
     pub(super) async fn refresh(&self) {
         if self.is_empty() || self.is_fresh() {
             return;
@@ -137,7 +137,7 @@ impl HealthChecks {
                 });
             }
         };
-        // The tasks of the others end with the set.
+        // The other tasks end with the set.
         let _ = tokio::time::timeout(limit, joined).await;
         for ((check, _), result) in self.checks.iter().zip(&results) {
             if *result == Err(CheckFailure::TimedOut) {
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn checks_run_once_for_requests_at_one_time() {
+    async fn checks_run_once_for_concurrent_requests() {
         let runs = Arc::new(AtomicUsize::new(0));
         let mut checks = HealthChecks::default();
         let counted = runs.clone();

@@ -1,4 +1,4 @@
-//! How many requests are at work, and each one's share of the limit.
+//! The requests in progress, and the limit of their number.
 
 use std::{
     collections::HashSet,
@@ -12,20 +12,20 @@ use parking_lot::Mutex;
 
 use crate::{error::Result, message::Response, time::Nanos};
 
-/// A poll longer than this is reported: it holds up every other call of its thread.
+/// A longer poll is reported, since it blocks all other calls of its thread.
 const LONG_POLL: Nanos = 10_000_000;
 
-/// How much is at work.
+/// The requests in progress.
 pub(super) struct InFlight {
-    /// Requests that did not end at their first poll.
+    /// Requests that were pending after their first poll.
     pub(super) running: AtomicUsize,
     pub(super) limit: usize,
-    /// Endpoints that were reported for long polls.
+    /// Endpoints whose long polls were reported.
     reported: Mutex<HashSet<String>>,
 }
 
 impl InFlight {
-    /// Nothing at work yet, of at most `limit` requests.
+    /// None yet, of at most `limit` requests.
     pub(super) fn new(limit: usize) -> Self {
         InFlight {
             running: AtomicUsize::new(0),
@@ -41,7 +41,7 @@ impl InFlight {
         (running * 1000 / self.limit.max(1)) as u16
     }
 
-    /// Puts the load into a response.
+    /// Adds the load to a response.
     #[inline]
     pub(super) fn stamp(&self, mut answer: Result<Response>) -> Result<Response> {
         if let Ok(response) = &mut answer {
@@ -50,7 +50,7 @@ impl InFlight {
         answer
     }
 
-    /// Reports an endpoint, once, whose poll took long.
+    /// Reports an endpoint, once, for a long poll.
     pub(super) fn check_poll(&self, endpoint: &str, took: Nanos) {
         if took > LONG_POLL && self.reported.lock().insert(endpoint.to_owned()) {
             tracing::warn!(
@@ -63,7 +63,7 @@ impl InFlight {
     }
 }
 
-/// A request's share of the limit of requests at work, until the last clone is dropped.
+/// A request's place in the limit, until the last clone is dropped.
 #[derive(Clone)]
 pub(super) struct Permit {
     _share: Arc<Share>,

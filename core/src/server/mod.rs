@@ -1,4 +1,4 @@
-//! The answering side: one port, the router, handlers, and the way out.
+//! The answering side: router, handlers, admission, operational endpoints.
 
 mod admission;
 mod assembly;

@@ -1,4 +1,4 @@
-//! What a server's log says of requests that failed. Causes stand only there: callers get message, code and details.
+//! Logs of failed requests. Causes are only logged: callers receive message, code and details.
 
 use std::any::Any;
 
@@ -7,7 +7,7 @@ use crate::{
     error::{Code, Error},
 };
 
-/// Logs an error that a handler returned, if it is a fault of the service or has a cause that callers are not told.
+/// Logs an error of a handler if it is a fault of the service, or has a cause that callers do not receive.
 pub(super) fn failed(endpoint: &str, trace: &Trace, error: &Error) {
     if error.code() == Code::Internal {
         let trace_id = trace.hex_id();
@@ -18,7 +18,7 @@ pub(super) fn failed(endpoint: &str, trace: &Trace, error: &Error) {
     }
 }
 
-/// Logs a panic; the caller is told that there was one, and not its text.
+/// Logs a panic. Its text is not sent to the caller.
 pub(super) fn panicked(endpoint: &str, trace: &Trace, panic: &(dyn Any + Send)) -> Error {
     let why = panic
         .downcast_ref::<&str>()

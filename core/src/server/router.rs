@@ -1,4 +1,4 @@
-//! Which handler answers: endpoints by name.
+//! [`Router`]: handlers by the names of their endpoints.
 
 use std::{
     collections::BTreeMap,
@@ -24,29 +24,29 @@ use crate::{
 
 /// Endpoints by name, each with its handler.
 ///
-/// A name has the form `Type.Method`. Adding a name twice is a mistake told when the service starts.
+/// A name has the form `Type.Method`. Two endpoints of the same name are an error at the start of the service.
 ///
-/// It answers calls by itself, without a server, as for a client in the same process: see
-/// [`Client::new`](crate::Client::new). It knows the default codecs then.
+/// A router answers calls without a server, too, for a client in the same process: see
+/// [`Client::new`](crate::Client::new). It then has the default codecs.
 #[derive(Default)]
 pub struct Router {
     endpoints: BTreeMap<String, Entry>,
     twice: Option<String>,
     descriptors: Vec<&'static [u8]>,
-    /// What answers calls to the router itself; made at the first.
+    /// Answers calls to the router itself; built at the first call.
     own: OnceLock<Result<Table>>,
 }
 
 struct Entry {
     endpoint: Endpoint,
     prepare: Prepare,
-    /// Those of this router, the first outermost.
+    /// The layers of this router, the first outermost.
     layers: Layers,
 }
 
-/// What can be added to a router whole, such as the server that `#[micro::service]` makes of a trait.
+/// Endpoints that are added to a router together, such as the server that `#[micro::service]` makes of a trait.
 pub trait Routes {
-    /// Its endpoints.
+    /// Returns the endpoints.
     fn routes(self) -> Router;
 }
 
@@ -57,18 +57,18 @@ impl Routes for Router {
 }
 
 impl Router {
-    /// Without endpoints.
+    /// Creates a router without endpoints.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The same with a handler for an endpoint.
+    /// Adds a handler for an endpoint.
     pub fn handle<Args: 'static>(self, name: &str, handler: impl Handler<Args>) -> Self {
         let endpoint = handler.describe(name);
         self.add(endpoint, prepare(handler))
     }
 
-    /// The same with a handler and more properties of the endpoint, as they stand in the registry.
+    /// Adds a handler with further properties of the endpoint, for the registry.
     pub fn handle_with<Args: 'static>(
         self,
         name: &str,
@@ -80,8 +80,8 @@ impl Router {
         self.add(endpoint, prepare(handler))
     }
 
-    /// The same with the descriptors of the `.proto` files that endpoints come from: an encoded
-    /// `google.protobuf.FileDescriptorSet` with all it imports. Adding one twice does nothing.
+    /// Adds the descriptors of the `.proto` files that define endpoints: an encoded
+    /// `google.protobuf.FileDescriptorSet` with all imports. Adding the same set again does nothing.
     pub fn with_descriptors(mut self, set: &'static [u8]) -> Self {
         if !self.descriptors.contains(&set) {
             self.descriptors.push(set);
@@ -89,15 +89,15 @@ impl Router {
         self
     }
 
-    /// What [`with_descriptors`](Self::with_descriptors) was given, for whoever serves reflection.
+    /// Returns the descriptors of [`with_descriptors`](Self::with_descriptors), for reflection.
     pub fn descriptors(&self) -> &[&'static [u8]] {
         &self.descriptors
     }
 
-    /// The same with a handler for the events of a topic.
+    /// Adds a handler for the events of a topic.
     pub fn subscribe<Args: 'static>(self, topic: &Topic, handler: impl Handler<Args>) -> Self {
         let mut endpoint = handler.describe(&topic.endpoint());
-        // Nobody hears what it answers.
+        // Its response is not sent to anyone.
         endpoint.response = None;
         let metadata = &mut endpoint.metadata;
         metadata.insert("subscriber".into(), "true".into());
@@ -108,7 +108,7 @@ impl Router {
         self.add(endpoint, prepare(handler))
     }
 
-    /// The same with all endpoints of another.
+    /// Adds all endpoints of another router.
     pub fn merge(mut self, other: impl Routes) -> Self {
         let other = other.routes();
         self.twice = self.twice.or(other.twice);
@@ -217,7 +217,7 @@ impl Router {
         self
     }
 
-    /// The router ready to answer for `service`, and its endpoints' records, sorted by name.
+    /// Builds the router of `service`, and the records of its endpoints, sorted by name.
     pub(crate) fn build(self, service: &str, codecs: &Codecs) -> Result<(Table, Vec<Endpoint>)> {
         let table = self.table(service, codecs)?;
         let endpoints = self.endpoints.into_values();
@@ -278,22 +278,22 @@ pub(crate) struct Table {
     status: Option<Arc<Status>>,
 }
 
-/// One endpoint of it.
+/// An endpoint of a built router.
 pub(crate) struct Route {
     pub(crate) name: Arc<str>,
     pub(crate) call: Arc<dyn Call>,
     shape: Shape,
-    /// Whether its handler runs on the blocking pool.
+    /// Whether the handler runs on the blocking pool.
     pub(crate) blocking: bool,
     pub(crate) stats: Arc<EndpointStats>,
-    /// It is not the user's, but one that every service has.
+    /// One of the endpoints that every service has.
     pub(crate) is_operational: bool,
 }
 
 impl Table {
-    /// The handler of an endpoint, if there is one.
+    /// Returns the handler of an endpoint.
     ///
-    /// Where it was found is noted in the target, which later requests of a connection share.
+    /// Records the place of the handler in the target, which later requests of the connection share.
     pub(crate) fn find(&self, target: &Target) -> Option<&Route> {
         let endpoint = target.endpoint();
         if let Some(route) = self.routes.get(target.place())
@@ -306,8 +306,8 @@ impl Table {
         Some(&self.routes[place])
     }
 
-    /// The error for an endpoint that is not there, with the nearest names, [`Outcome::Rejected`]: a handler's own
-    /// [`Code::NotFound`](crate::Code::NotFound) is answered, and so another.
+    /// The error for an unknown endpoint, with suggestions. It is [`Outcome::Rejected`], unlike a handler's own
+    /// [`Code::NotFound`](crate::Code::NotFound), which is answered.
     pub(crate) fn unknown(&self, target: &Target) -> Error {
         let endpoint = target.endpoint();
         let known = self.routes.iter().map(|route| &*route.name);
@@ -325,7 +325,7 @@ impl Table {
             .binary_search_by(|route| (*route.name).cmp(endpoint))
     }
 
-    /// The counts of its endpoints, by their names.
+    /// The counts of the endpoints, by name.
     pub(crate) fn stats(&self) -> Vec<(Arc<str>, Arc<EndpointStats>)> {
         let routes = self.routes.iter();
         routes
@@ -333,17 +333,17 @@ impl Table {
             .collect()
     }
 
-    /// The same, telling by this whether it wants requests.
+    /// Sets what tells whether requests are accepted.
     pub(crate) fn with_status(mut self, status: &Arc<Status>) -> Self {
         self.status = Some(status.clone());
         self
     }
 
-    /// The same with the endpoints of `debug`, which `call` answers; they are not in its record. One of the user's
-    /// of the same name stays.
+    /// Adds the endpoints of `debug`, which `call` answers; they are not in the node's record. An endpoint of the user's
+    /// with the same name stays.
     pub(crate) fn with_debug(mut self, debug: &Table, call: &Arc<dyn Call>) -> Self {
         for route in &debug.routes {
-            // It is for `/metrics` alone.
+            // This endpoint is for `/metrics` alone.
             #[cfg(feature = "http")]
             if *route.name == *crate::call::METRICS {
                 continue;
@@ -381,7 +381,7 @@ impl Route {
         }
     }
 
-    /// Whether its request or its answer is a stream.
+    /// Whether the request or the response is a stream.
     pub(crate) fn is_stream(&self) -> bool {
         self.shape.request_stream || self.shape.response_stream
     }

@@ -43,7 +43,7 @@ pub(crate) const BOUNDS: [Nanos; 19] = [
 /// Counters of latency: a range that contains a bound has two.
 const CELLS: usize = RANGES + BOUNDS.len();
 
-/// By range: how many bounds are below it.
+/// By range: the number of bounds below it.
 const BOUNDS_BELOW: [u8; RANGES] = {
     let mut below = [0; RANGES];
     let mut bound = 0;
@@ -60,7 +60,7 @@ const BOUNDS_BELOW: [u8; RANGES] = {
     below
 };
 
-/// The range that a latency falls into: eight to a power of two, so within 12.5 %.
+/// The range of a latency: eight to a power of two, so within 12.5 %.
 const fn range(nanos: Nanos) -> usize {
     let nanos = if nanos < 8 { 8 } else { nanos };
     let octave = nanos.ilog2() as usize;
@@ -96,11 +96,11 @@ fn middle(cell: usize) -> Nanos {
 /// How a request was timed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Timing {
-    /// It took this long.
+    /// The time was measured.
     Exact(Nanos),
-    /// It took this long, and stands for those that were not timed since the last such request.
+    /// The time was measured, and stands for the requests since the last measured one.
     Sampled(Nanos),
-    /// It was not timed.
+    /// The time was not measured.
     Skipped,
 }
 
@@ -332,7 +332,7 @@ mod tests {
             stats.record(Timing::Skipped, None);
         }
         assert_eq!(count(&stats), (1, 10));
-        // It was timed by itself, and stands for no other.
+        // It was timed alone, and stands for no other request.
         stats.record(Timing::Exact(1000), None);
         assert_eq!(count(&stats), (2, 1010));
         stats.record(Timing::Sampled(20), None);

@@ -127,7 +127,7 @@ impl Status {
         registration.lapses = lapses;
     }
 
-    /// Records the other instance with the same id, if there is one.
+    /// Records another instance with the same id, if there is one.
     pub fn conflicts(&self, conflict: Option<String>) {
         self.registration.lock().conflict = conflict;
     }
@@ -140,7 +140,7 @@ impl Status {
     /// Records that the service is shutting down.
     pub fn leaving(&self) {
         self.leaving.send();
-        // Its record is removed now.
+        // The record is removed now.
         self.registration.lock().failure = Some("leaving".to_owned());
     }
 
@@ -149,7 +149,7 @@ impl Status {
         self.leaving.receiver()
     }
 
-    /// Whether the service takes calls: it does not leave, and no health check failed when the checks last ran.
+    /// Whether the service accepts calls: it is not shutting down, and no health check failed in the last run.
     pub(crate) fn is_ready(&self) -> bool {
         !self.leaving.was_sent() && self.checks().passed()
     }
@@ -183,7 +183,7 @@ impl Status {
         self.counters.get().map(|read| read()).unwrap_or_default()
     }
 
-    /// The answer of `Debug.Health`.
+    /// The response of `Debug.Health`.
     pub(super) fn health(&self) -> Value {
         let (service, node) = self.identity.get().cloned().unzip();
         let checks = self.checks().results().into_iter();
@@ -206,7 +206,7 @@ impl Status {
     }
 }
 
-/// The result of a health check in JSON. What the check reported is for the log alone.
+/// The result of a health check in JSON. The text of its error is only logged.
 fn check_text(result: CheckResult) -> &'static str {
     match result {
         None => "not run",

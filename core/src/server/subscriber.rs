@@ -1,4 +1,4 @@
-//! Subscribers: each event delivered passes the same layers as a call, to a handler of the same router.
+//! Subscribers: each event passes the same layers as a call, to a handler of the same router.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,21 +16,21 @@ use crate::{
     message::{Request, Target},
 };
 
-/// Events of one subscription at work at a time; its broker keeps the next ones. As many as
-/// [`Direct`](crate::broker::Direct) lets a subscription hold.
+/// Events of one subscription that are handled at a time; the broker keeps the others. As many as
+/// [`Direct`](crate::broker::Direct) delivers to a subscription.
 const AT_WORK: usize = 64;
 
 /// A topic to subscribe to, and the endpoint that handles its events.
 #[derive(Clone, Debug)]
 pub struct Topic {
-    /// What is subscribed to.
+    /// The topic.
     pub name: String,
-    /// The group of which one member gets each event.
+    /// The queue, of which one member gets each event.
     pub queue: Option<String>,
 }
 
 impl Topic {
-    /// The name of its endpoint: `topic:NAME`, with a queue `topic:NAME/QUEUE`.
+    /// The name of the endpoint: `topic:NAME`, with a queue `topic:NAME/QUEUE`.
     pub fn endpoint(&self) -> String {
         let name = &self.name;
         match &self.queue {
@@ -40,15 +40,15 @@ impl Topic {
     }
 }
 
-/// The subscriptions of a running service. Dropping it cuts their handlers off.
+/// The subscriptions of a running service. Dropping it cancels their handlers.
 pub struct Subscribers {
     tasks: JoinSet<()>,
     leave: watch::Sender<bool>,
 }
 
 impl Subscribers {
-    /// Subscribes to every topic; events go to `call` as requests for `service`, on these runtimes in
-    /// turn, or on this one if there are none.
+    /// Subscribes to every topic. Events go to `call` as requests for `service`, on these runtimes in
+    /// turn, or on the current one if there are none.
     pub async fn start(
         broker: &dyn Broker,
         topics: Vec<Topic>,
@@ -80,7 +80,7 @@ impl Subscribers {
         Ok(subscribers)
     }
 
-    /// Ends every subscription in order; what has come is handled, for as long as `limit`.
+    /// Ends every subscription; received events are handled, for at most `limit`.
     pub async fn stop(mut self, limit: Duration) {
         self.leave.send_replace(true);
         let until = Instant::now() + limit;
@@ -108,7 +108,7 @@ impl QueueWorker {
         let (mut ended, mut closing, mut closed) = (false, false, false);
         while !(ended && self.tasks.is_empty() && (closed || !closing)) {
             tokio::select! {
-                // In this order, that what comes without a pause does not keep it from ending.
+                // The end comes first in this order, so that a constant flow of events does not delay it.
                 biased;
                 _ = leave.wait_for(|leave| *leave), if !closing => closing = true,
                 () = &mut close, if closing && !closed => closed = true,
@@ -141,7 +141,7 @@ async fn next(deliveries: &mut crate::broker::Deliveries) -> Option<Delivery> {
     std::future::poll_fn(|cx| deliveries.as_mut().poll_next(cx)).await
 }
 
-/// Acknowledges an event when its handler has succeeded.
+/// Acknowledges an event if its handler succeeds.
 async fn handle(delivery: Delivery, call: Arc<dyn Call>, target: Target) {
     let (context, content_type, body) = delivery.event().clone().into_parts();
     let request = Request::new(target, content_type, body).with_context(context);

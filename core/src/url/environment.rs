@@ -1,10 +1,10 @@
-//! Variables of the environment, for what a URL leaves out.
+//! Environment variables that complete a URL.
 
 use std::env;
 
 use crate::error::{Error, Result};
 
-/// Reads a variable of the environment; `None` where it is not set or empty.
+/// Reads an environment variable; `None` if it is not set or empty.
 ///
 /// # Errors
 /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for a value that is not UTF-8.
@@ -19,7 +19,7 @@ pub fn env_var(name: &str) -> Result<Option<String>> {
     }
 }
 
-/// Removes the blanks around a value, which are part of no address, number or name; `None` where nothing is left.
+/// Removes the blanks around a value, which belong to no address, number or name; `None` if nothing is left.
 pub fn non_blank(value: Option<String>) -> Option<String> {
     let value = value.map(|value| value.trim().to_owned());
     value.filter(|value| !value.is_empty())

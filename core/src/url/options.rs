@@ -1,4 +1,4 @@
-//! What a registry's URL says: where it is, who we are, which part of it is ours.
+//! [`Options`], the parts of a registry's URL: servers, credentials, namespace.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use crate::{
     url::{Reads, Url},
 };
 
-/// Keys that every registry takes after the `?`.
+/// Keys of the query that every registry accepts.
 const COMMON: [&str; 9] = [
     "namespace",
     "token",
@@ -21,33 +21,34 @@ const COMMON: [&str; 9] = [
     "tls-insecure",
 ];
 
-/// What a URL says of a server: `etcd://USER:PASSWORD@HOST:PORT,HOST:PORT?namespace=N&tls=true&tls-ca=FILE`.
+/// The parts of a server's URL: `etcd://USER:PASSWORD@HOST:PORT,HOST:PORT?namespace=N&tls=true&tls-ca=FILE`.
 ///
-/// Settings such as `--registry-namespace` are put into the URL before it comes here. Not printed, as it has secrets.
+/// Settings such as `--registry-namespace` are added to the URL before it is parsed. Has no `Debug` form, since it holds
+/// secrets.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Options {
-    /// `host:port` of each server, at least one; each with the default port unless it says another.
+    /// `host:port` of each server, at least one; with the default port if a host has none.
     pub hosts: Vec<String>,
     /// User and password.
     pub user: Option<(String, String)>,
-    /// A token, where the server takes one.
+    /// A token, if the server takes one.
     pub token: Option<String>,
-    /// Set when TLS is spoken.
+    /// Set if TLS is used.
     pub tls: Option<TlsFiles>,
-    /// What sets a fleet apart from others that share the server; empty for none.
+    /// Separates this fleet from others on the same server; may be empty.
     pub namespace: String,
-    /// The URL, for what only one registry knows.
+    /// The URL, for keys of a single registry.
     pub url: Url,
 }
 
-/// Files of certificates, all of them optional.
+/// Certificate files, all optional.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TlsFiles {
-    /// Authorities that the server is trusted by, in place of the system's.
+    /// Authorities trusted for the server, in place of the system's.
     pub ca: Option<PathBuf>,
-    /// The certificate that is shown to a server that asks …
+    /// The certificate shown to a server that asks for one …
     pub certificate: Option<PathBuf>,
     /// … and its key.
     pub key: Option<PathBuf>,
@@ -56,12 +57,12 @@ pub struct TlsFiles {
 }
 
 impl Options {
-    /// What `url` says; a host without a port gets `port`, and no host is `127.0.0.1`. `own` are the keys after
-    /// the `?` that only this registry knows.
+    /// Parses `url`. A host without a port gets `port`; the default host is `127.0.0.1`. `own` are keys of the query that
+    /// only this registry accepts.
     ///
     /// # Errors
-    /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for a part that is not read (a path, a key that nobody
-    /// knows or that is given twice, a fragment), a port that is none, a password with a bare `/` or `?` or without a
+    /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for a part that is not read (a path, a key that is unknown
+    /// or given twice, a fragment), an invalid port, a password with an unencoded `/` or `?` or without a
     /// user, a certificate without a key, and a namespace of other characters than letters, digits, `-`, `_` and `.`.
     pub fn of(url: &Url, port: u16, own: &[&str]) -> Result<Self> {
         let keys = [&COMMON, own].concat();
@@ -72,7 +73,7 @@ impl Options {
         Options::read(url, port)
     }
 
-    /// Reads the options of a registry that takes a path in its URL.
+    /// Parses the URL of a registry that has a path in it.
     pub fn with_path(url: &Url, port: u16, own: &[&str]) -> Result<Self> {
         let keys = [&COMMON, own].concat();
         url.check(&Reads {
@@ -137,7 +138,7 @@ impl Options {
         })
     }
 
-    /// Warns if what says who we are (`identified`) goes to a server on another machine without TLS.
+    /// Warns if credentials (`identified`) go to a server on another machine without TLS.
     pub fn warn_of_plaintext(&self, identified: bool) {
         if identified
             && self.tls.is_none()
@@ -162,7 +163,7 @@ impl Options {
     }
 }
 
-/// Checks that a namespace consists of letters, digits, `-`, `_` and, not in front, `.`: what every registry can hold.
+/// Checks that a namespace consists of letters, digits, `-`, `_` and, not at the beginning, `.`, which every registry allows.
 ///
 /// # Errors
 /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) that names the namespace.
@@ -176,7 +177,7 @@ pub fn validate_namespace(name: &str) -> Result<()> {
     }
 }
 
-/// What every server's URL may have; `tcp` and the registry's `own` name say nothing more.
+/// Schemes that every server's URL may have; `tcp` and the registry's `own` name mean the default.
 fn reads<'a>(url: &Url, own: &'a [&'a str]) -> Reads<'a> {
     const COMMON: [&str; 4] = ["http", "https", "tls", "tcp"];
     Reads {
@@ -195,7 +196,7 @@ fn with_port(host: &str, port: u16) -> Result<String> {
             "`{host}` is no host; write `HOST` or `HOST:PORT`"
         )));
     }
-    // More than one colon without brackets is an IPv6 address by itself.
+    // More than one colon without brackets is an IPv6 address without a port.
     if host.matches(':').count() > 1 && !host.starts_with('[') {
         return Ok(format!("[{host}]:{port}"));
     }
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_get_the_default_port_where_they_say_none() {
+    fn host_without_a_port_gets_the_default_port() {
         let hosts = options("etcd://10.0.0.1,db:99,[::1],fe80::1,[::1]:7")
             .unwrap()
             .hosts;
@@ -238,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn tls_is_spoken_when_it_or_a_file_of_it_is_named() {
+    fn tls_is_used_if_it_or_a_file_of_it_is_given() {
         assert_eq!(options("etcd://h").unwrap().tls, None);
         assert_eq!(
             options("etcd://h?tls=yes").unwrap().tls,
@@ -253,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_url_says_what_is_wrong() {
+    fn wrong_url_is_explained() {
         for (url, reason) in [
             ("etcd://h?tokn=x", "unknown key `tokn`"),
             ("etcd://h:x", "`x` of host `h:x` is not a port"),
@@ -276,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_that_is_not_encoded_is_refused_and_not_quoted() {
+    fn unencoded_password_is_refused_and_not_quoted() {
         for url in [
             "etcd://root:7/secret@h",
             "etcd://root:secret/x@h:1",
@@ -292,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_may_stand_in_front_or_behind() {
+    fn user_may_stand_before_the_hosts_or_in_the_query() {
         let expected = Some(("root".to_owned(), "s/e".to_owned()));
         let both = options("etcd://root@h?password=s%2Fe").unwrap();
         assert_eq!(both.user, expected, "half of it in front");

@@ -1,28 +1,28 @@
-//! What a plugin reads of its URL: every other part is an error, in place of being ignored.
+//! Checks that a plugin reads every part of its URL, so that no part is silently ignored.
 
 use super::{Url, decoded};
 use crate::error::{Error, Result};
 
-/// The parts that a plugin reads besides its hosts.
+/// The parts that a plugin reads, besides hosts.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Reads<'a> {
-    /// User and password in front of the hosts.
+    /// User and password before the hosts.
     pub user: bool,
-    /// The path behind the hosts.
+    /// The path after the hosts.
     pub path: bool,
-    /// Keys after the `?`; `None` for any.
+    /// Keys of the query; `None` for any.
     pub keys: Option<&'a [&'a str]>,
-    /// Schemes that the address may have of its own, such as `https`.
+    /// Schemes that the address may have, such as `https`.
     pub schemes: &'a [&'a str],
 }
 
 impl Url {
-    /// Fails with [`Code::InvalidArgument`](crate::Code::InvalidArgument) for each part of the URL that `reads` does not
-    /// name, with what to write in its place. No value is quoted that may be a secret.
+    /// Fails with [`Code::InvalidArgument`](crate::Code::InvalidArgument) for each part of the URL that is not in `reads`, and
+    /// suggests what to write instead. Values that may be secrets are not quoted.
     pub fn check(&self, reads: &Reads<'_>) -> Result<()> {
         let (user, _, path, query) = self.parts();
         if path.contains('@') || self.keys().any(|key| key.contains('@')) {
-            // Not quoted: what stands before it may be a password.
+            // Not quoted, since a password may stand before it.
             return wrong(
                 "the password in front of the `@` has a `/` or `?`; write `%2F` or `%3F`",
             );
@@ -91,7 +91,7 @@ impl Url {
         }
     }
 
-    /// The scheme that the address has of its own.
+    /// The scheme of the address.
     pub fn scheme(&self) -> Option<&str> {
         let (before, _) = self
             .address()
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn each_part_that_is_not_read_is_refused() {
+    fn part_that_is_not_read_is_refused() {
         let reads = Reads {
             keys: Some(&["namespace", "token"]),
             schemes: &["http"],
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_that_is_given_twice_is_refused() {
+    fn user_given_twice_is_refused() {
         let reads = Reads {
             user: true,
             keys: Some(&["user", "password"]),
