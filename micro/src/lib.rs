@@ -49,6 +49,8 @@ pub mod registry;
 pub mod runtime;
 mod service;
 pub mod settings;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod transport;
 
 #[doc(hidden)]

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use micro::{Client, Context, Streaming, client::Method};
+use micro::{Client, Context, Streaming, client::Method, sim::Random};
 use tokio::time::Instant;
 
 use super::{
     ledger::Ended,
     nodes::{AT, Done, Fails, LEAVES, Scene, TOPIC, Work, leaf_method},
-    random::Random,
 };
 
 /// Calls of one caller have ids of their own.
@@ -189,7 +188,7 @@ impl Caller {
         limit: Duration,
     ) {
         self.scene
-            .internet
+            .world
             .note(&format!("call {id} ({what}): {ended:?}"));
         let took = began.elapsed();
         let ledger = &self.scene.ledger;

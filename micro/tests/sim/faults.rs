@@ -7,10 +7,9 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{
-    nodes::{Node, Scene},
-    random::Random,
-};
+use micro::sim::Random;
+
+use super::nodes::{Node, Scene};
 
 /// Every host by name, and those that serve.
 pub struct Stage {
@@ -28,8 +27,8 @@ pub async fn demon(stage: Rc<Stage>, mut random: Random, until: Instant) {
 }
 
 async fn harm(stage: &Stage, random: &mut Random) {
-    let internet = &stage.scene.internet;
-    let directory = &stage.scene.directory;
+    let world = &stage.scene.world;
+    let (network, registry) = (world.network(), world.registry());
     let host = random.one_of(&stage.hosts).clone();
     let other = random.one_of(&stage.hosts).clone();
     let node = random.one_of(&stage.nodes);
@@ -38,25 +37,25 @@ async fn harm(stage: &Stage, random: &mut Random) {
         false => random.millis(10..500),
     };
     let which = random.within(0..15);
-    internet.note(&format!("harm {which} of {host} and {other} for {lasts:?}"));
+    world.note(&format!("harm {which} of {host} and {other} for {lasts:?}"));
     match which {
         0 => {
-            internet.cut(&host, &other, true);
-            internet.cut(&other, &host, true);
+            network.cut(&host, &other);
+            network.cut(&other, &host);
             sleep(lasts).await;
-            internet.cut(&host, &other, false);
-            internet.cut(&other, &host, false);
+            network.heal(&host, &other);
+            network.heal(&other, &host);
         }
         1 | 2 => {
-            internet.cut(&host, &other, true);
+            network.cut(&host, &other);
             sleep(lasts).await;
-            internet.cut(&host, &other, false);
+            network.heal(&host, &other);
         }
-        3 => internet.reset(&host),
+        3 => network.reset(&host),
         4 => {
-            internet.refuse(&host, true);
+            network.refuse(&host);
             sleep(lasts).await;
-            internet.refuse(&host, false);
+            network.accept(&host);
         }
         5 | 6 => {
             if let Ok(mut node) = node.try_lock() {
@@ -69,37 +68,36 @@ async fn harm(stage: &Stage, random: &mut Random) {
         7 | 8 => {
             if let Ok(mut node) = node.try_lock() {
                 node.stop().await;
-                node.end();
+                node.kill();
                 let _ = node.start().await;
             }
         }
         9 => {
             // A caller that stands still cannot keep a deadline.
             let host = host_of(stage, random);
-            internet.freeze(&host, true);
+            network.stall(&host);
             sleep(lasts).await;
-            internet.freeze(&host, false);
+            network.resume(&host);
         }
         10 => match random.within(0..3) {
             0 => {
-                directory.set_down(true);
+                registry.set_down(true);
                 sleep(lasts).await;
-                directory.set_down(false);
+                registry.set_down(false);
             }
             1 => {
-                directory.set_stalled(true);
+                registry.set_stalled(true);
                 sleep(lasts).await;
-                directory.set_stalled(false);
+                registry.set_stalled(false);
             }
-            _ => directory.forget(),
+            _ => registry.forget(),
         },
         11 | 12 => {
             // The whole process, and not its network alone.
             let host = host_of(stage, random);
-            let machines = &stage.scene.machines;
-            machines.freeze(&host, true);
+            world.freeze(&host);
             sleep(lasts).await;
-            machines.freeze(&host, false);
+            world.thaw(&host);
         }
         13 => {
             if let Ok(mut node) = node.try_lock() {
@@ -111,9 +109,9 @@ async fn harm(stage: &Stage, random: &mut Random) {
             }
         }
         _ => {
-            internet.set_latency(random.millis(10..120));
+            network.set_latency(random.millis(10..120));
             sleep(lasts).await;
-            internet.set_latency(Duration::from_millis(2));
+            network.set_latency(Duration::from_millis(2));
         }
     }
 }

@@ -12,15 +12,10 @@
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, reason = "a test")]
 
 mod callers;
-mod clock;
-mod directory;
 mod events;
 mod faults;
 mod ledger;
-mod machines;
-mod network;
 mod nodes;
-mod random;
 mod run;
 mod streams;
 

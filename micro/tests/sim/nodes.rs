@@ -4,18 +4,15 @@ use std::{pin::Pin, time::Duration};
 
 use micro::{
     Client, Context, Error, Handler, Message, Plugins, Result, Service, Socket, Streaming,
-    client::Method, transport::Limits,
+    client::Method,
+    sim::{Random, World},
+    transport::Limits,
 };
 use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
 
 use super::{
-    directory::Directory,
     events::{Events, Who},
     ledger::Ledger,
-    machines::Machines,
-    network::Internet,
-    random::Random,
 };
 
 /// The hosts of the leaves.
@@ -61,11 +58,9 @@ pub struct Done {
 /// Everything that nodes and callers have in common.
 #[derive(Clone)]
 pub struct Scene {
-    pub internet: Internet,
-    pub directory: Directory,
+    pub world: World,
     pub ledger: Ledger,
     pub events: Events,
-    pub machines: Machines,
 }
 
 impl Scene {
@@ -82,16 +77,12 @@ impl Scene {
         limits.idle_timeout = Duration::from_secs(2);
         limits.connect_timeout = Duration::from_millis(300);
         let seed = random.number();
-        Plugins::new()
-            .registry(self.directory.clone())
-            .socket(
-                Socket::new()
-                    .network(self.internet.host(host))
-                    .limits(limits),
-            )
+        let socket = Socket::new().network(self.world.network().host(host));
+        self.world
+            .plugins(host)
+            .socket(socket.limits(limits))
             .discovery(|options| options.seed = Some(seed))
             .direct(|direct| {
-                direct.address = Some(format!("{host}:81"));
                 direct.id = Some(id.to_owned());
                 direct.register_ttl = Duration::from_millis(900);
                 direct.register_interval = Duration::from_millis(300);
@@ -106,8 +97,6 @@ pub struct Node {
     service: &'static str,
     scene: Scene,
     random: Random,
-    /// What ends it in order, and tells when it has.
-    process: Option<(oneshot::Sender<()>, oneshot::Receiver<()>)>,
     starts: u32,
 }
 
@@ -118,14 +107,13 @@ impl Node {
             service,
             scene: scene.clone(),
             random: random.fork(),
-            process: None,
             starts: 0,
         }
     }
 
     /// Starts it unless it runs; it may fail to, as a process may while the registry is down.
     pub async fn start(&mut self) -> Result<()> {
-        if self.process.is_some() {
+        if self.scene.world.is_serving(&self.host) {
             return Ok(());
         }
         self.starts += 1;
@@ -164,46 +152,17 @@ impl Node {
     }
 
     async fn run(&mut self, service: Service) -> Result<()> {
-        let (stop, stopping) = oneshot::channel();
-        let (ending, ended) = oneshot::channel();
-        let (starting, started) = oneshot::channel();
-        self.scene.machines.start(&self.host, async move {
-            match service.serve().await {
-                Ok(running) => {
-                    let _ = starting.send(Ok(()));
-                    let _ = stopping.await;
-                    running.stop().await;
-                    let _ = ending.send(());
-                }
-                Err(error) => drop(starting.send(Err(error))),
-            }
-        });
-        let started = started.await.expect("nobody kills what starts");
-        match &started {
-            Ok(()) => self.process = Some((stop, ended)),
-            Err(_) => self.end(),
-        }
-        started
+        self.scene.world.serve(&self.host, service).await
     }
 
     /// Ends it as SIGKILL does.
     pub fn kill(&mut self) {
-        self.process = None;
-        self.end();
+        self.scene.world.kill(&self.host);
     }
 
     /// Ends it as SIGTERM does.
     pub async fn stop(&mut self) {
-        if let Some((stop, ended)) = self.process.take() {
-            let _ = stop.send(());
-            ended.await.expect("nobody kills what stops");
-        }
-    }
-
-    /// What the kernel does when a process has ended.
-    pub fn end(&mut self) {
-        self.scene.machines.kill(&self.host);
-        self.scene.internet.kill(&self.host);
+        self.scene.world.stop(&self.host).await;
     }
 }
 

@@ -1,25 +1,22 @@
 //! One run: everything is set up, harmed for a while, made good, and must work again.
 
-use std::{cell::Cell, rc::Rc, time::Duration};
+use std::{rc::Rc, time::Duration};
 
-use micro::{Client, Context};
+use micro::{
+    Client, Context,
+    sim::{Simulation, World},
+};
 use tokio::{
     sync::Mutex,
-    task::LocalSet,
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{
     callers::Caller,
-    clock::Clock,
-    directory::Directory,
     events::Events,
     faults::{Stage, demon},
     ledger::Ledger,
-    machines::{Machines, runtime},
-    network::Internet,
     nodes::{LEAVES, Node, RELAYS, Scene, TOPIC, Work, leaf_method},
-    random::Random,
 };
 
 /// Harm is done for this long.
@@ -42,69 +39,30 @@ pub struct Report {
     pub hedged: u64,
 }
 
-/// The turns of processes, while things happen …
-const TURN: Duration = Duration::from_millis(1);
-/// … and while nothing but time passes.
-const LONG_TURN: Duration = Duration::from_millis(20);
-
 /// Plays the run of a seed.
 pub fn run(seed: u64, keep_lines: bool) -> Report {
-    let runtime = runtime();
-    let local = LocalSet::new();
-    let (clock, machines) = {
-        let _inside = runtime.enter();
-        let clock = Clock::new();
-        (clock.clone(), Machines::new(&clock))
-    };
-    let anchor = clock.anchor();
-    let turn = Rc::new(Cell::new(TURN));
-    let playing = play(
-        seed,
-        keep_lines,
-        clock.clone(),
-        machines.clone(),
-        turn.clone(),
-    );
-    let mut playing = Box::pin(playing);
-    let mut time = Duration::ZERO;
-    let mut report = loop {
-        time += turn.get();
-        clock.enter(anchor);
-        let turn = async {
-            tokio::select! {
-                biased;
-                report = &mut playing => Some(report),
-                () = sleep_until(anchor.own(time)) => None,
-            }
-        };
-        if let Some(report) = local.block_on(&runtime, turn) {
-            break report;
-        }
-        machines.run_until(time);
-    };
-    drop((playing, local));
-    let left = runtime.metrics().num_alive_tasks();
-    if left > 0 {
+    let mut simulation = Simulation::new(seed);
+    if keep_lines {
+        simulation = simulation.keep_trace();
+    }
+    let recording = simulation.record(play);
+    let mut report = recording.value;
+    report.hash = recording.hash;
+    report.lines = recording.trace;
+    if recording.tasks_left > 0 {
+        let left = recording.tasks_left;
         let left = format!("{left} tasks are left when everything is gone");
         report.violations.push(left);
     }
     report
 }
 
-async fn play(
-    seed: u64,
-    keep_lines: bool,
-    clock: Clock,
-    machines: Machines,
-    turn: Rc<Cell<Duration>>,
-) -> Report {
-    let mut random = Random::new(seed);
+async fn play(world: World) -> Report {
+    let mut random = world.random();
     let scene = Scene {
-        internet: Internet::new(random.fork(), &clock, keep_lines),
-        directory: Directory::new(random.fork(), &clock, Duration::from_millis(30)),
+        world,
         ledger: Ledger::default(),
         events: Events::default(),
-        machines,
     };
     let mut hosts = Vec::new();
     let mut nodes = Vec::new();
@@ -156,9 +114,7 @@ async fn play(
             sleep(Duration::from_millis(100)).await;
         }
     }
-    turn.set(LONG_TURN);
-    sleep(RECOVERY).await;
-    turn.set(TURN);
+    scene.world.advance(RECOVERY).await;
     for client in &clients {
         if timeout(FLUSH, client.broker().flush()).await.is_err() {
             let violation = "an event is not acknowledged when all is well again".to_owned();
@@ -182,24 +138,24 @@ async fn play(
     // What was aborted goes at its next turn.
     sleep(Duration::from_secs(2)).await;
     for node in &mut nodes {
-        let (left, host) = (scene.machines.tasks(&node.host), &node.host);
+        let (left, host) = (scene.world.tasks(&node.host), &node.host);
         if left > 0 {
             let left = format!("{left} tasks are left of {host} when it has stopped");
             scene.ledger.violation(left);
         }
-        node.end();
+        node.kill();
     }
-    if scene.internet.connections() > 0 {
-        let open = scene.internet.connections();
+    if scene.world.network().connections() > 0 {
+        let open = scene.world.network().connections();
         let left = format!("{open} connections are left when everything is gone");
         scene.ledger.violation(left);
     }
     let mut violations = scene.ledger.violations();
     violations.extend(scene.events.violations());
     Report {
-        hash: scene.internet.hash(),
+        hash: 0,
         violations,
-        lines: scene.internet.lines(),
+        lines: Vec::new(),
         calls,
         fine,
         redelivered: scene.events.redelivered(),

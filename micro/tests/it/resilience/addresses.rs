@@ -16,12 +16,12 @@ async fn call(client: &Client) -> (Result<String>, Record) {
 async fn refused_address_is_retried_counted_and_recorded() {
     let town = Town::new();
     let (_one, count) = town.echo("one").await;
-    town.internet.refuse("one", true);
+    town.network.refuse("one");
     let client = town.client();
     let calling = client.clone();
     let calling = tokio::spawn(async move { call(&calling).await });
     sleep(millis(300)).await;
-    town.internet.refuse("one", false);
+    town.network.accept("one");
     let (answer, record) = calling.await.unwrap();
     assert_eq!(answer.unwrap(), "x");
     assert_eq!(count.get(), 1);
@@ -57,7 +57,7 @@ async fn rejected_call_to_an_address_is_retried() {
 async fn retries_of_an_address_stay_within_the_budget() {
     let town = Town::new();
     let (_one, _) = town.echo("one").await;
-    town.internet.refuse("one", true);
+    town.network.refuse("one");
     let plugins = town.plugins("edge").balance(|balance| {
         balance.retry_share = 0.0;
         balance.retries_per_second = 0.0;

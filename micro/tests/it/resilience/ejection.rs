@@ -69,8 +69,8 @@ async fn a_node_out_of_reach_stays_ejected_until_a_probe_reaches_it() {
     for _ in 0..20 {
         call(&method).await.unwrap();
     }
-    town.internet.refuse("far", true);
-    town.internet.reset("far");
+    town.network.refuse("far");
+    town.network.reset("far");
     for _ in 0..400 {
         call(&method).await.unwrap();
         if client.stats("text").ejections > 0 {
@@ -86,7 +86,7 @@ async fn a_node_out_of_reach_stays_ejected_until_a_probe_reaches_it() {
         call(&method).await.unwrap();
     }
     assert_eq!((asked.get(), client.stats("text").retries), before);
-    town.internet.refuse("far", false);
+    town.network.accept("far");
     sleep(Duration::from_secs(40)).await;
     for _ in 0..100 {
         call(&method).await.unwrap();
@@ -192,12 +192,12 @@ async fn a_node_that_hung_is_trusted_as_soon_as_it_goes_on() {
         let client = town.client();
         let method = echo(&client);
         call_until(&method, "well", millis(20), || asked.get() > 20).await;
-        town.internet.freeze("hung", true);
+        town.network.stall("hung");
         let ejected = || client.stats("text").ejections > 0;
         call_until(&method, "hung", millis(20), ejected).await;
         let end = Instant::now() + Duration::from_secs(seconds);
         call_until(&method, "hung", millis(20), || Instant::now() >= end).await;
-        town.internet.freeze("hung", false);
+        town.network.resume("hung");
         let before = asked.get();
         let took = call_until(&method, "again", millis(2), || asked.get() > before).await;
         assert!(took < Duration::from_secs(1), "hung {seconds} s: {took:?}");

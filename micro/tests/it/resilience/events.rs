@@ -31,14 +31,14 @@ async fn an_event_reaches_a_subscriber_once_it_can_be_reached() {
     let town = Town::new();
     let (_near, begun) = subscriber(&town, "near", "a").await;
     let (_far, late) = subscriber(&town, "far", "b").await;
-    town.internet.cut("edge", "far", true);
+    town.network.cut("edge", "far");
     let client = town.client();
     let context = Context::new().with_timeout(millis(300));
     let told = client.publish(&context, "news", &"x".to_owned()).await;
     assert_eq!(told.unwrap(), 2);
     assert!(context.time_left().unwrap() > Duration::ZERO);
     assert_eq!((begun.get(), late.get()), (1, 0));
-    town.internet.cut("edge", "far", false);
+    town.network.heal("edge", "far");
     timeout(Duration::from_secs(60), client.broker().flush())
         .await
         .unwrap();

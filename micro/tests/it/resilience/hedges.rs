@@ -33,7 +33,7 @@ async fn a_hedged_call_has_its_answer_although_a_node_hangs() {
     for _ in 0..20 {
         call(&method).await.unwrap();
     }
-    town.internet.freeze("hung", true);
+    town.network.stall("hung");
     for _ in 0..20 {
         let began = Instant::now();
         let call = method.call(&Context::new(), "x".into()).hedge(millis(15));
@@ -102,7 +102,7 @@ async fn a_failure_tells_whether_either_attempt_may_have_been_done() {
     let (_slow, done) = slow(&town, "slow", Duration::from_secs(10)).await;
     let (_far, _) = town.echo("far").await;
     // No connection comes about, so that an attempt there is certainly not made.
-    town.internet.cut("edge", "far", true);
+    town.network.cut("edge", "far");
     let client = town.client();
     let method = echo(&client).idempotent();
     let mut both = 0;

@@ -74,7 +74,7 @@ async fn a_node_that_says_goodbye_loses_no_call_though_the_registry_still_lists_
     let until = Instant::now() + Duration::from_secs(5);
     let leave = async {
         sleep(millis(1_000)).await;
-        town.directory.set_stalled(true);
+        town.registry.set_stalled(true);
         let began = Instant::now();
         one.stop().await;
         began.elapsed()
@@ -120,5 +120,5 @@ async fn a_panic_fails_its_call_and_no_other() {
         assert_eq!(error.message(), expected);
     }
     call(&method).await.unwrap();
-    assert_eq!(town.internet.connections(), 1, "the connection was kept");
+    assert_eq!(town.network.connections(), 1, "the connection was kept");
 }

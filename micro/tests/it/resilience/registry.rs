@@ -14,7 +14,7 @@ async fn calls_go_on_while_the_registry_is_out_of_reach() {
     let (_node, count) = town.echo("node").await;
     let client = town.client();
     call(&echo(&client)).await.unwrap();
-    town.directory.set_down(true);
+    town.registry.set_down(true);
     for _ in 0..20 {
         sleep(Duration::from_secs(60)).await;
         call(&echo(&client)).await.unwrap();
@@ -26,12 +26,12 @@ async fn calls_go_on_while_the_registry_is_out_of_reach() {
 async fn a_caller_that_starts_while_the_registry_is_down_is_told_so_and_recovers() {
     let town = Town::new();
     let (_node, _) = town.echo("node").await;
-    town.directory.set_down(true);
+    town.registry.set_down(true);
     let client = town.client();
     let error = call(&echo(&client)).await.unwrap_err();
     assert_eq!(error.code(), Code::Unavailable, "{error}");
     assert_eq!(error.outcome(), Outcome::NotSent, "{error}");
-    town.directory.set_down(false);
+    town.registry.set_down(false);
     sleep(Duration::from_secs(15)).await;
     call(&echo(&client)).await.unwrap();
 }
@@ -51,7 +51,7 @@ async fn an_empty_registry_is_doubted_for_thirty_seconds() {
     let _node = service.serve().await.unwrap();
     let client = town.client();
     call(&echo(&client)).await.unwrap();
-    town.directory.forget();
+    town.registry.forget();
     sleep(Duration::from_secs(29)).await;
     call(&echo(&client)).await.unwrap();
     sleep(Duration::from_secs(2)).await;
@@ -67,7 +67,7 @@ async fn a_registry_that_lost_its_memory_costs_no_call() {
     let (_node, count) = town.echo("node").await;
     let client = town.client();
     call(&echo(&client)).await.unwrap();
-    town.directory.forget();
+    town.registry.forget();
     for _ in 0..60 {
         sleep(Duration::from_secs(1)).await;
         call(&echo(&client)).await.unwrap();
@@ -85,7 +85,7 @@ async fn health(client: &Client) -> Value {
 #[tokio::test(start_paused = true)]
 async fn a_service_that_starts_while_the_registry_is_down_serves_and_registers_when_it_is_back() {
     let town = Town::new();
-    town.directory.set_down(true);
+    town.registry.set_down(true);
     let (running, _) = town.echo("node").await;
     let client = town.client();
     let said = health(&client).await;
@@ -98,7 +98,7 @@ async fn a_service_that_starts_while_the_registry_is_down_serves_and_registers_w
         "a word, and not the error's text"
     );
     sleep(Duration::from_secs(100)).await;
-    town.directory.set_down(false);
+    town.registry.set_down(false);
     sleep(Duration::from_millis(1_300)).await;
     assert_eq!(health(&client).await["registered"], true);
     call(&echo(&client)).await.unwrap();
@@ -114,10 +114,10 @@ async fn the_age_of_what_is_known_is_told_until_the_registry_is_heard_again() {
     call(&echo(&client)).await.unwrap();
     let age = || client.discovery_ages()[0].clone();
     assert_eq!(age(), ("text".to_owned(), Duration::ZERO));
-    town.directory.set_down(true);
+    town.registry.set_down(true);
     sleep(Duration::from_secs(60)).await;
     assert!(age().1 >= Duration::from_secs(59), "{:?}", age());
-    town.directory.set_down(false);
+    town.registry.set_down(false);
     sleep(Duration::from_secs(20)).await;
     assert_eq!(age().1, Duration::ZERO);
 }

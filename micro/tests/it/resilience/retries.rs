@@ -52,7 +52,7 @@ async fn a_hung_node_does_not_eat_the_time_of_a_call_that_may_be_repeated() {
     for _ in 0..20 {
         call(&method).await.unwrap();
     }
-    town.internet.freeze("hung", true);
+    town.network.stall("hung");
     let mut longest = Duration::ZERO;
     for _ in 0..100 {
         let began = Instant::now();
@@ -73,10 +73,10 @@ async fn the_only_node_is_waited_for_however_late_it_answers() {
     for _ in 0..20 {
         call(&method).await.unwrap();
     }
-    town.internet.freeze("one", true);
+    town.network.stall("one");
     let late = tokio::spawn(async move { call(&method).await });
     sleep(millis(2_000)).await;
-    town.internet.freeze("one", false);
+    town.network.resume("one");
     late.await.unwrap().unwrap();
 }
 
@@ -129,7 +129,7 @@ async fn a_call_that_was_sent_to_a_node_that_dies_is_unknown_and_not_repeated() 
     let method = echo(&client);
     let calling = tokio::spawn(async move { call(&method).await });
     sleep(millis(500)).await;
-    town.internet.reset("edge");
+    town.network.reset("edge");
     let error = calling.await.unwrap().unwrap_err();
     assert_eq!(error.outcome(), Outcome::Unknown, "{error}");
     assert_eq!(done.get(), 1);
@@ -140,7 +140,7 @@ async fn a_call_that_could_not_be_sent_goes_elsewhere_though_it_must_not_be_repe
     let town = Town::new();
     let (_gone, _) = town.echo("gone").await;
     let (_well, count) = town.echo("well").await;
-    town.internet.refuse("gone", true);
+    town.network.refuse("gone");
     let client = town.client();
     for _ in 0..50 {
         call(&echo(&client)).await.unwrap();
@@ -183,7 +183,7 @@ async fn an_endpoint_that_a_service_has_not_is_rejected_once_and_answered_by_who
 async fn a_call_for_which_there_is_no_room_ends_at_its_deadline() {
     let town = Town::new();
     let (_far, asked) = town.echo("far").await;
-    town.internet.cut("edge", "far", true);
+    town.network.cut("edge", "far");
     let client = town.client();
     let method = echo(&client);
     // More than is queued for a connection, which is 8 MiB, while none comes about.

@@ -8,29 +8,26 @@ use std::{
     time::Duration,
 };
 
-use micro::{Client, Context, Plugins, Result, Running, Service, Socket, client::Method};
-
-use super::{clock::Clock, directory::Directory, network::Internet, random::Random};
+use micro::{Client, Context, Plugins, Result, Running, Service, Socket, client::Method, sim};
 
 /// What every test is played in.
 pub(super) struct Town {
-    pub(super) internet: Internet,
-    pub(super) directory: Directory,
+    pub(super) network: sim::Network,
+    pub(super) registry: sim::Registry,
 }
 
 impl Town {
     pub(super) fn new() -> Self {
-        let clock = Clock::new();
         Town {
-            internet: Internet::new(Random::new(1), &clock, false),
-            directory: Directory::new(Random::new(2), &clock, Duration::ZERO),
+            network: sim::Network::new(1),
+            registry: sim::Registry::new(2, Duration::ZERO),
         }
     }
 
     pub(super) fn plugins(&self, host: &str) -> Plugins {
         Plugins::new()
-            .registry(self.directory.clone())
-            .socket(Socket::new().network(self.internet.host(host)))
+            .registry(self.registry.clone())
+            .socket(Socket::new().network(self.network.host(host)))
             .discovery(|options| options.seed = Some(3))
     }
 

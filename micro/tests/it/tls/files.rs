@@ -2,20 +2,17 @@
 
 use std::time::Duration;
 
-use micro::{Plugins, Result, Service, Settings, Socket, registry::Memory, transport::Tls};
+use micro::{Plugins, Result, Service, Settings, Socket, registry::Memory, sim, transport::Tls};
 
 use super::{
     certificates::{Authority, House},
     greeter_at, hello,
 };
-use crate::{
-    resilience::{clock::Clock, network::Internet, random::Random},
-    warnings::Warnings,
-};
+use crate::warnings::Warnings;
 
 /// A call on a connection of its own.
-async fn fresh(internet: &Internet, registry: &Memory, tls: Tls) -> Result<()> {
-    let socket = Socket::new().network(internet.host("b")).tls(tls);
+async fn fresh(network: &sim::Network, registry: &Memory, tls: Tls) -> Result<()> {
+    let socket = Socket::new().network(network.host("b")).tls(tls);
     let plugins = Plugins::new().registry(registry.clone()).socket(socket);
     hello(&plugins.client()?).await.map(drop)
 }
@@ -24,19 +21,19 @@ async fn fresh(internet: &Internet, registry: &Memory, tls: Tls) -> Result<()> {
 async fn new_certificates_load_without_a_restart_unless_invalid() {
     let warnings = Warnings::default();
     let _guard = tracing::subscriber::set_default(warnings.clone());
-    let internet = Internet::new(Random::new(1), &Clock::new(), false);
+    let network = sim::Network::new(1);
     let (house, registry) = (House::of("a"), Memory::new());
-    let _running = greeter_at(&registry, internet.host("a"), house.server().require()).await;
-    fresh(&internet, &registry, house.client()).await.unwrap();
+    let _running = greeter_at(&registry, network.host("a"), house.server().require()).await;
+    fresh(&network, &registry, house.client()).await.unwrap();
 
     let next = Authority::new("next");
     next.certify(&house.files, "server", "a");
     let trusts_next = Tls::new().trust(next.write(&house.files, "next.pem"));
     tokio::time::sleep(Duration::from_millis(1_100)).await;
-    fresh(&internet, &registry, trusts_next.clone())
+    fresh(&network, &registry, trusts_next.clone())
         .await
         .unwrap();
-    fresh(&internet, &registry, house.client())
+    fresh(&network, &registry, house.client())
         .await
         .unwrap_err();
     assert_eq!(warnings.0.lock().unwrap().len(), 0);
@@ -44,7 +41,7 @@ async fn new_certificates_load_without_a_restart_unless_invalid() {
     house.files.write("server.pem", "broken");
     for _ in 0..3 {
         tokio::time::sleep(Duration::from_millis(1_100)).await;
-        fresh(&internet, &registry, trusts_next.clone())
+        fresh(&network, &registry, trusts_next.clone())
             .await
             .unwrap();
     }
@@ -54,7 +51,7 @@ async fn new_certificates_load_without_a_restart_unless_invalid() {
 
     house.authority.certify(&house.files, "server", "a");
     tokio::time::sleep(Duration::from_millis(1_100)).await;
-    fresh(&internet, &registry, house.client()).await.unwrap();
+    fresh(&network, &registry, house.client()).await.unwrap();
 }
 
 /// Why a service does not start with these flags.

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use micro::{
     Context, Plugins, Service, Socket,
     registry::Memory,
-    transport::{Tls, io::Network},
+    sim,
+    transport::{Tls, io::Network as _},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -16,13 +17,10 @@ use tokio::{
 };
 
 use super::{certificates::House, client, greeter, greeter_at, hello, not_sent};
-use crate::{
-    raw::{Raw, preface},
-    resilience::{clock::Clock, network::Internet, random::Random},
-};
+use crate::raw::{Raw, preface};
 
-fn internet() -> Internet {
-    Internet::new(Random::new(1), &Clock::new(), false)
+fn network() -> sim::Network {
+    sim::Network::new(1)
 }
 
 /// Why no call to a node at this address is made, which is known to have done nothing.
@@ -66,14 +64,14 @@ async fn client_that_requires_tls_refuses_a_plaintext_server() {
 
 #[tokio::test(start_paused = true)]
 async fn a_handshake_that_stalls_is_closed_after_its_limit() {
-    let (house, internet) = (House::of("a"), internet());
-    let _running = greeter_at(&Memory::new(), internet.host("a"), house.server()).await;
+    let (house, network) = (House::of("a"), network());
+    let _running = greeter_at(&Memory::new(), network.host("a"), house.server()).await;
     for begun in [
         &[][..],
         &[0x16],
         &[0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00],
     ] {
-        let mut io = internet.host("b").connect("a:80").await.unwrap();
+        let mut io = network.host("b").connect("a:80").await.unwrap();
         io.write_all(begun).await.unwrap();
         let began = Instant::now();
         assert_eq!(io.read(&mut [0; 64]).await.unwrap_or(0), 0, "{begun:?}");
@@ -84,9 +82,9 @@ async fn a_handshake_that_stalls_is_closed_after_its_limit() {
 
 #[tokio::test(start_paused = true)]
 async fn invalid_tls_record_closes_the_connection_at_once() {
-    let (house, internet) = (House::of("a"), internet());
-    let _running = greeter_at(&Memory::new(), internet.host("a"), house.server()).await;
-    let mut io = internet.host("b").connect("a:80").await.unwrap();
+    let (house, network) = (House::of("a"), network());
+    let _running = greeter_at(&Memory::new(), network.host("a"), house.server()).await;
+    let mut io = network.host("b").connect("a:80").await.unwrap();
     io.write_all(&[0x16, 0x03, 0x01, 0, 4, 1, 2, 3, 4, 5, 6, 7])
         .await
         .unwrap();
@@ -98,11 +96,9 @@ async fn invalid_tls_record_closes_the_connection_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn large_message_passes_a_network_of_small_writes() {
-    let (house, internet, registry) = (House::of("a"), internet(), Memory::new());
-    let _running = greeter_at(&registry, internet.host("a"), house.server().require()).await;
-    let socket = Socket::new()
-        .network(internet.host("b"))
-        .tls(house.client());
+    let (house, network, registry) = (House::of("a"), network(), Memory::new());
+    let _running = greeter_at(&registry, network.host("a"), house.server().require()).await;
+    let socket = Socket::new().network(network.host("b")).tls(house.client());
     let plugins = Plugins::new().registry(registry).socket(socket);
     let hello = plugins.client().unwrap().method("greeter", "Greeter.Hello");
     let message: Bytes = (0..1 << 20).map(|byte| byte as u8).collect();

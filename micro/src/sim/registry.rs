@@ -1,4 +1,4 @@
-//! A simulated registry: slow, sometimes out of reach, sometimes out of date, sometimes empty.
+//! A simulated registry server, which can be slow, unreachable, outdated or empty.
 
 use std::{
     collections::BTreeMap,
@@ -10,17 +10,18 @@ use std::{
 };
 
 use async_trait::async_trait;
-use micro::{
+use micro_core::{
     Error, Result,
-    registry::{Node, Registry, Update, Updates},
+    node::Node,
+    registry::{self, Update, Updates},
 };
 use tokio::sync::Notify;
 
 use super::{clock::Clock, random::Random};
 
-/// The registry; clones are the same one.
+/// A registry server. Clones are the same server.
 #[derive(Clone)]
-pub struct Directory(Arc<Shared>);
+pub struct Registry(Arc<Shared>);
 
 /// Nodes and when they expire, by service and id.
 type Records = BTreeMap<(String, String), (Node, Option<Duration>)>;
@@ -30,9 +31,9 @@ struct Shared {
     nodes: Mutex<Records>,
     random: Mutex<Random>,
     state: Mutex<State>,
-    /// Not a `watch`, which wakes those who wait in any order.
-    told: Notify,
-    /// The longest that word of a change takes.
+    /// Not a `watch` channel, which wakes receivers in any order.
+    changed: Notify,
+    /// The longest time of a request, or of a notification.
     delay: Duration,
 }
 
@@ -40,35 +41,41 @@ struct Shared {
 struct State {
     version: u64,
     down: bool,
-    /// Changes are kept back.
+    /// Watchers are not notified.
     stalled: bool,
-    /// It was restarted without memory: what it does not show may be there.
+    /// It was restarted without its data, so that missing nodes may be alive.
     amnesiac: bool,
 }
 
-impl Directory {
-    pub fn new(random: Random, clock: &Clock, delay: Duration) -> Self {
-        Directory(Arc::new(Shared {
+impl Registry {
+    /// Creates a registry outside a [`Simulation`](super::Simulation), for tests in one runtime. `delay` is the longest time
+    /// of a request. Must be called within that runtime.
+    pub fn new(seed: u64, delay: Duration) -> Self {
+        Self::simulated(Random::new(seed), &Clock::new(), delay)
+    }
+
+    pub(super) fn simulated(random: Random, clock: &Clock, delay: Duration) -> Self {
+        Registry(Arc::new(Shared {
             clock: clock.clone(),
             nodes: Mutex::default(),
             random: Mutex::new(random),
             state: Mutex::default(),
-            told: Notify::new(),
+            changed: Notify::new(),
             delay,
         }))
     }
 
-    /// Puts it out of reach, or back.
+    /// Makes the server unreachable, or reachable again.
     pub fn set_down(&self, down: bool) {
         self.change(|state| state.down = down);
     }
 
-    /// Keeps changes back, or lets them be known.
+    /// Withholds changes from watchers, or delivers them again.
     pub fn set_stalled(&self, stalled: bool) {
         self.change(|state| state.stalled = stalled);
     }
 
-    /// Restarts it without memory: nodes come back as they renew.
+    /// Restarts the server without its data: nodes reappear when they renew.
     pub fn forget(&self) {
         self.lock().clear();
         self.change(|state| state.amnesiac = true);
@@ -78,7 +85,7 @@ impl Directory {
         self.0
             .nodes
             .lock()
-            .expect("no test panics within the registry")
+            .expect("nothing panics inside the registry")
     }
 
     fn state(&self) -> State {
@@ -86,7 +93,7 @@ impl Directory {
             .0
             .state
             .lock()
-            .expect("no test panics within the registry")
+            .expect("nothing panics inside the registry")
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
@@ -95,25 +102,25 @@ impl Directory {
                 .0
                 .state
                 .lock()
-                .expect("no test panics within the registry");
+                .expect("nothing panics inside the registry");
             state.version += 1;
             change(&mut state);
         }
-        self.0.told.notify_waiters();
+        self.0.changed.notify_waiters();
     }
 
-    fn changed(&self) {
+    fn touch(&self) {
         self.change(|_| {});
     }
 
     async fn delay(&self) {
-        let most = self.0.delay.as_millis() as u64;
-        if most > 0 {
+        let max = self.0.delay.as_millis() as u64;
+        if max > 0 {
             let delay = {
                 let random = self.0.random.lock();
                 random
-                    .expect("no test panics within the registry")
-                    .millis(0..most)
+                    .expect("nothing panics inside the registry")
+                    .millis(0..max)
             };
             tokio::time::sleep(delay).await;
         }
@@ -127,7 +134,7 @@ impl Directory {
         Ok(())
     }
 
-    /// The nodes now, and when the next one expires.
+    /// The present nodes, and when the next one expires.
     fn nodes(&self, service: Option<&str>) -> (Vec<Node>, Option<Duration>) {
         let mut all = self.lock();
         let now = self.0.clock.now();
@@ -140,7 +147,7 @@ impl Directory {
 }
 
 #[async_trait]
-impl Registry for Directory {
+impl registry::Registry for Registry {
     fn name(&self) -> &str {
         "simulated"
     }
@@ -155,7 +162,7 @@ impl Registry for Directory {
         let expires = ttl.map(|ttl| self.0.clock.now() + ttl);
         let before = self.lock().insert(key, (node.clone(), expires));
         if before.is_none_or(|(before, _)| before != *node) {
-            self.changed();
+            self.touch();
         }
         Ok(())
     }
@@ -164,7 +171,7 @@ impl Registry for Directory {
         self.reach().await?;
         let key = (node.service.clone(), node.id.clone());
         self.lock().remove(&key);
-        self.changed();
+        self.touch();
         Ok(())
     }
 
@@ -183,7 +190,7 @@ impl Registry for Directory {
     async fn watch(&self, service: Option<&str>) -> Result<Updates> {
         self.reach().await?;
         let watching = Watching {
-            directory: self.clone(),
+            registry: self.clone(),
             service: service.map(str::to_owned),
             seen: None,
             expires: None,
@@ -193,9 +200,9 @@ impl Registry for Directory {
 }
 
 struct Watching {
-    directory: Directory,
+    registry: Registry,
     service: Option<String>,
-    /// The version that was told last.
+    /// The last version that was delivered.
     seen: Option<u64>,
     expires: Option<Duration>,
 }
@@ -203,19 +210,19 @@ struct Watching {
 impl Watching {
     async fn next(mut self) -> (Update, Self) {
         loop {
-            let shared = self.directory.0.clone();
-            let told = shared.told.notified();
-            if self.seen == Some(self.directory.state().version) {
+            let shared = self.registry.0.clone();
+            let changed = shared.changed.notified();
+            if self.seen == Some(self.registry.state().version) {
                 match self.expires {
                     Some(at) => {
-                        let at = self.directory.0.clock.own(at);
-                        drop(tokio::time::timeout_at(at, told).await);
+                        let at = self.registry.0.clock.own(at);
+                        drop(tokio::time::timeout_at(at, changed).await);
                     }
-                    None => told.await,
+                    None => changed.await,
                 }
             }
-            self.directory.delay().await;
-            let state = self.directory.state();
+            self.registry.delay().await;
+            let state = self.registry.state();
             self.seen = Some(state.version);
             if state.down {
                 self.expires = None;
@@ -223,7 +230,7 @@ impl Watching {
                 let since = Duration::ZERO;
                 return (Update::Stale { since, error }, self);
             }
-            let (nodes, expires) = self.directory.nodes(self.service.as_deref());
+            let (nodes, expires) = self.registry.nodes(self.service.as_deref());
             self.expires = expires;
             if state.stalled {
                 continue;

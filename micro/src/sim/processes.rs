@@ -1,4 +1,4 @@
-//! Processes, each a runtime of its own that runs in turns: so that one can stand still as a whole.
+//! Processes: each has a runtime of its own, and they run in turns, so that one can be frozen or killed as a whole.
 
 use std::{
     cell::RefCell,
@@ -14,27 +14,27 @@ use tokio::{
 
 use super::clock::{Anchor, Clock};
 
-/// The processes of all hosts; clones are the same ones.
+/// The processes of all hosts. Clones share them.
 #[derive(Clone)]
-pub struct Machines(Rc<Shared>);
+pub(super) struct Processes(Rc<Shared>);
 
 struct Shared {
     clock: Clock,
     /// By host.
-    running: RefCell<BTreeMap<String, Rc<Machine>>>,
+    running: RefCell<BTreeMap<String, Rc<Process>>>,
     frozen: RefCell<BTreeSet<String>>,
-    /// Ended, and to be dropped where no other process runs.
-    ended: RefCell<Vec<Rc<Machine>>>,
+    /// Killed processes, which must be dropped while no other process runs.
+    ended: RefCell<Vec<Rc<Process>>>,
 }
 
 /// One process.
-struct Machine {
+struct Process {
     runtime: Runtime,
     anchor: Anchor,
 }
 
-/// A runtime on virtual time, which passes when nothing is left to do.
-pub fn runtime() -> Runtime {
+/// A runtime with a paused clock, which advances when there is nothing to do.
+pub(super) fn runtime() -> Runtime {
     Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -42,9 +42,9 @@ pub fn runtime() -> Runtime {
         .expect("a runtime without I/O needs nothing of the system")
 }
 
-impl Machines {
-    pub fn new(clock: &Clock) -> Self {
-        Machines(Rc::new(Shared {
+impl Processes {
+    pub(super) fn new(clock: &Clock) -> Self {
+        Processes(Rc::new(Shared {
             clock: clock.clone(),
             running: RefCell::default(),
             frozen: RefCell::default(),
@@ -52,8 +52,8 @@ impl Machines {
         }))
     }
 
-    /// Starts a process on a host that runs `main`; the one before it is killed.
-    pub fn start(&self, host: &str, main: impl Future<Output = ()> + Send + 'static) {
+    /// Starts a process that runs `main`. A process that the host has already is killed.
+    pub(super) fn start(&self, host: &str, main: impl Future<Output = ()> + Send + 'static) {
         self.kill(host);
         let runtime = runtime();
         let own = {
@@ -62,19 +62,19 @@ impl Machines {
         };
         let anchor = self.0.clock.anchor_at(own);
         runtime.spawn(main);
-        let machine = Rc::new(Machine { runtime, anchor });
+        let process = Rc::new(Process { runtime, anchor });
         let mut running = self.0.running.borrow_mut();
-        running.insert(host.to_owned(), machine);
+        running.insert(host.to_owned(), process);
     }
 
-    /// Ends a host's process as it is.
-    pub fn kill(&self, host: &str) {
-        let machine = self.0.running.borrow_mut().remove(host);
-        self.0.ended.borrow_mut().extend(machine);
+    /// Kills a host's process.
+    pub(super) fn kill(&self, host: &str) {
+        let process = self.0.running.borrow_mut().remove(host);
+        self.0.ended.borrow_mut().extend(process);
     }
 
-    /// Lets a host's process not run, as SIGSTOP does, or run on.
-    pub fn freeze(&self, host: &str, is_frozen: bool) {
+    /// Stops a host's process as SIGSTOP does, or lets it continue.
+    pub(super) fn freeze(&self, host: &str, is_frozen: bool) {
         let mut frozen = self.0.frozen.borrow_mut();
         match is_frozen {
             true => frozen.insert(host.to_owned()),
@@ -82,38 +82,38 @@ impl Machines {
         };
     }
 
-    /// Tasks that a host's process still has.
-    pub fn tasks(&self, host: &str) -> usize {
+    /// The number of tasks of a host's process.
+    pub(super) fn tasks(&self, host: &str) -> usize {
         let running = self.0.running.borrow();
         running
             .get(host)
-            .map_or(0, |machine| machine.runtime.metrics().num_alive_tasks())
+            .map_or(0, |process| process.runtime.metrics().num_alive_tasks())
     }
 
-    /// Runs every process that does not stand still up to a time.
-    pub fn run_until(&self, time: Duration) {
+    /// Runs every process that is not frozen up to a time.
+    pub(super) fn run_until(&self, time: Duration) {
         self.0.ended.borrow_mut().clear();
         let running: Vec<_> = {
             let frozen = self.0.frozen.borrow();
             let all = self.0.running.borrow();
             let running = all.iter().filter(|(host, _)| !frozen.contains(*host));
-            running.map(|(_, machine)| machine.clone()).collect()
+            running.map(|(_, process)| process.clone()).collect()
         };
-        for machine in running {
-            self.0.clock.enter(machine.anchor);
-            machine.run_until(machine.anchor.own(time));
+        for process in running {
+            self.0.clock.enter(process.anchor);
+            process.run_until(process.anchor.own(time));
         }
     }
 }
 
-impl Machine {
+impl Process {
     fn run_until(&self, time: Instant) {
         /// Longer than any turn.
-        const STOOD_STILL: Duration = Duration::from_millis(50);
+        const FROZEN: Duration = Duration::from_millis(50);
         self.runtime.block_on(async {
             let behind = time.saturating_duration_since(Instant::now());
-            if behind > STOOD_STILL {
-                // To whoever stood still, all that time passed at once.
+            if behind > FROZEN {
+                // For a process that was frozen, all that time passes at once.
                 advance(behind).await;
             }
             sleep_until(time).await;
