@@ -82,7 +82,7 @@ pub use micro_rs_macros::Message;
 /// - `Greeter`, `Send + Sync + 'static`, its futures `Send`; an implementation writes `async fn`;
 /// - `GreeterServer::new(implementation)`, the [`Routes`](crate::Routes) to add to a service or router;
 /// - `GreeterClient::new(&client, "service")` with a method for each endpoint, which returns a
-/// [`RequestBuilder`](crate::client::RequestBuilder) to set options on and await.
+///   [`RequestBuilder`](crate::client::RequestBuilder) to set options on and await.
 ///
 /// `#[idempotent]` on a method declares to both sides that its work may be done twice without harm, and
 /// `#[read_only]` that it changes nothing, so that browsers and caches may use Connect's GET. The first
