@@ -18,6 +18,10 @@ mod streams;
 #[path = "../../examples/testing.rs"]
 #[allow(dead_code, reason = "`main` is for the program")]
 mod testing;
+#[cfg(feature = "tls")]
+#[path = "../../examples/tls.rs"]
+#[allow(dead_code, reason = "`main` is for the program")]
+mod tls;
 
 #[tokio::test]
 async fn errors_example_decides_by_code_and_outcome() {
@@ -50,4 +54,15 @@ async fn several_services_call_each_other_in_one_process() {
 #[tokio::test]
 async fn streams_example_adds_up() {
     assert_eq!(streams::run().await.unwrap(), 55);
+}
+
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn tls_example_refuses_a_caller_without_a_certificate() {
+    let directory = std::env::temp_dir().join(format!("micro-tls-example-{}", std::process::id()));
+    let (greeting, refusal) = tls::run(&directory).await.unwrap();
+    assert_eq!(greeting, "Hello John");
+    assert_eq!(refusal.outcome(), micro::Outcome::NotSent);
+    assert!(refusal.to_string().contains("certificate"), "{refusal}");
+    std::fs::remove_dir_all(directory).unwrap();
 }
