@@ -95,7 +95,7 @@ impl Mock {
 
     /// Returns a client for the code under test.
     pub fn client(&self) -> Client {
-        Client::of(Parts {
+        Client::from_parts(Parts {
             stack: self.0.clone(),
             balance: None,
             broker: Arc::new(self.clone()),

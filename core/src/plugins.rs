@@ -281,7 +281,7 @@ impl Plugins {
     /// Creates a client of these parts, with its own connections and discovery.
     pub fn client(&self) -> Result<Client> {
         self.check()?;
-        Ok(Client::of(self.parts()))
+        Ok(Client::from_parts(self.parts()))
     }
 
     /// Random numbers, from the seed if runs must be repeatable.

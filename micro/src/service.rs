@@ -144,7 +144,7 @@ impl Service {
             #[cfg(feature = "tls")]
             tls: None,
             settings: None,
-            client: Client::late(|| Plugins::new().parts()),
+            client: Client::lazy(|| Plugins::new().parts()),
             lifecycle: Lifecycle::default(),
             hooks: Hooks::default(),
             health_checks: HealthChecks::default(),
@@ -412,7 +412,7 @@ impl Service {
     /// that the service runs with.
     pub fn client(&self) -> Client {
         let plugins = self.all_plugins().called_by(&self.name);
-        self.client.settle(move || plugins.parts());
+        self.client.set_parts(move || plugins.parts());
         self.client.clone()
     }
 

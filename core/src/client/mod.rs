@@ -34,7 +34,8 @@ struct Late {
 /// Creates the parts.
 type Make = Box<dyn FnOnce() -> Parts + Send>;
 
-/// The parts of a client.
+/// The parts of a client, which [`Plugins::parts`](crate::Plugins::parts) makes.
+#[non_exhaustive]
 pub struct Parts {
     /// The user's layers around the balance loop.
     pub stack: Arc<dyn Call>,
@@ -74,7 +75,7 @@ impl Client {
 
     /// Sets the codecs.
     pub fn with_codecs(stack: Arc<dyn Call>, codecs: Codecs) -> Self {
-        Client::of(Parts {
+        Client::from_parts(Parts {
             stack,
             balance: None,
             broker: Arc::new(broker::Memory::new()),
@@ -84,7 +85,7 @@ impl Client {
     }
 
     /// Creates a client of these parts.
-    pub fn of(parts: Parts) -> Self {
+    pub fn from_parts(parts: Parts) -> Self {
         Client(Arc::new(Late {
             parts: parts.into(),
             make: Mutex::default(),
@@ -92,7 +93,7 @@ impl Client {
     }
 
     /// Creates a client whose parts are created when it is first used.
-    pub fn late(make: impl FnOnce() -> Parts + Send + 'static) -> Self {
+    pub fn lazy(make: impl FnOnce() -> Parts + Send + 'static) -> Self {
         let make: Make = Box::new(make);
         Client(Arc::new(Late {
             parts: OnceLock::new(),
@@ -101,7 +102,7 @@ impl Client {
     }
 
     /// Replaces the function that creates the parts, if they do not exist yet.
-    pub fn settle(&self, make: impl FnOnce() -> Parts + Send + 'static) {
+    pub fn set_parts(&self, make: impl FnOnce() -> Parts + Send + 'static) {
         *self.0.make.lock() = Some(Box::new(make));
     }
 

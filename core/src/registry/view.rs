@@ -16,6 +16,7 @@ use crate::{error::Error, node::Node};
 
 /// A snapshot of a registry. A copy is cheap, as it shares the sets.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct View {
     /// The nodes of each service, by its name.
     pub services: BTreeMap<String, Arc<NodeSet>>,
@@ -25,6 +26,7 @@ pub struct View {
 
 /// The nodes of one service. A service whose last node is known to have left is not in the view at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NodeSet {
     /// All of them.
     pub nodes: Vec<Arc<Node>>,

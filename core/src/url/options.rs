@@ -66,21 +66,14 @@ impl Options {
     /// user, a certificate without a key, and a namespace of other characters than letters, digits, `-`, `_` and `.`.
     pub fn of(url: &Url, port: u16, own: &[&str]) -> Result<Self> {
         let keys = [&COMMON, own].concat();
-        url.check(&Reads {
-            keys: Some(&keys),
-            ..reads(url, &[url.name()])
-        })?;
+        url.check(&reads(url, &[url.name()]).keys(&keys))?;
         Options::read(url, port)
     }
 
     /// Parses the URL of a registry that has a path in it.
     pub fn with_path(url: &Url, port: u16, own: &[&str]) -> Result<Self> {
         let keys = [&COMMON, own].concat();
-        url.check(&Reads {
-            path: true,
-            keys: Some(&keys),
-            ..reads(url, &[url.name()])
-        })?;
+        url.check(&reads(url, &[url.name()]).path().keys(&keys))?;
         Options::read(url, port)
     }
 
@@ -180,14 +173,9 @@ pub fn validate_namespace(name: &str) -> Result<()> {
 /// Schemes that every server's URL may have; `tcp` and the registry's `own` name mean the default.
 fn reads<'a>(url: &Url, own: &'a [&'a str]) -> Reads<'a> {
     const COMMON: [&str; 4] = ["http", "https", "tls", "tcp"];
-    Reads {
-        user: true,
-        schemes: match url.scheme().is_some_and(|scheme| COMMON.contains(&scheme)) {
-            true => &COMMON,
-            false => own,
-        },
-        ..Reads::default()
-    }
+    let is_common = url.scheme().is_some_and(|scheme| COMMON.contains(&scheme));
+    let schemes = if is_common { &COMMON } else { own };
+    Reads::new().user().schemes(schemes)
 }
 
 fn with_port(host: &str, port: u16) -> Result<String> {

@@ -4,16 +4,54 @@ use super::{Url, decoded};
 use crate::error::{Error, Result};
 
 /// The parts that a plugin reads, besides hosts.
+///
+/// ```
+/// use micro_core::url::{Reads, Url};
+///
+/// let reads = Reads::new().user().keys(&["namespace"]);
+/// assert!(Url::parse("board://me:secret@h:1?namespace=prod").check(&reads).is_ok());
+/// let error = Url::parse("board://h:1/path").check(&reads).unwrap_err();
+/// assert!(error.message().contains("path"));
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
 pub struct Reads<'a> {
-    /// User and password before the hosts.
-    pub user: bool,
-    /// The path after the hosts.
-    pub path: bool,
-    /// Keys of the query; `None` for any.
-    pub keys: Option<&'a [&'a str]>,
-    /// Schemes that the address may have, such as `https`.
-    pub schemes: &'a [&'a str],
+    user: bool,
+    path: bool,
+    /// `None` for any.
+    keys: Option<&'a [&'a str]>,
+    schemes: &'a [&'a str],
+}
+
+impl<'a> Reads<'a> {
+    /// Reads hosts, and any key of the query.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads user and password before the hosts, too.
+    pub fn user(mut self) -> Self {
+        self.user = true;
+        self
+    }
+
+    /// Reads the path after the hosts, too.
+    pub fn path(mut self) -> Self {
+        self.path = true;
+        self
+    }
+
+    /// Reads only these keys of the query.
+    pub fn keys(mut self, keys: &'a [&'a str]) -> Self {
+        self.keys = Some(keys);
+        self
+    }
+
+    /// Reads these schemes of the address, such as `https`.
+    pub fn schemes(mut self, schemes: &'a [&'a str]) -> Self {
+        self.schemes = schemes;
+        self
+    }
 }
 
 impl Url {
@@ -129,11 +167,9 @@ mod tests {
 
     #[test]
     fn part_that_is_not_read_is_refused() {
-        let reads = Reads {
-            keys: Some(&["namespace", "token"]),
-            schemes: &["http"],
-            ..Reads::default()
-        };
+        let reads = Reads::new()
+            .keys(&["namespace", "token"])
+            .schemes(&["http"]);
         for (url, reason) in [
             ("x://h/prod", "`?namespace=prod`"),
             ("x://h/a/b/", "`?namespace=a.b`"),
@@ -158,20 +194,13 @@ mod tests {
         ] {
             assert!(Url::parse(url).check(&reads).is_ok(), "{url}");
         }
-        let without_keys = Reads {
-            keys: Some(&[]),
-            ..reads
-        };
+        let without_keys = reads.keys(&[]);
         assert!(refusal("x://h/prod", &without_keys).contains("leave it out"));
     }
 
     #[test]
     fn user_given_twice_is_refused() {
-        let reads = Reads {
-            user: true,
-            keys: Some(&["user", "password"]),
-            ..Reads::default()
-        };
+        let reads = Reads::new().user().keys(&["user", "password"]);
         assert!(refusal("x://a@h?user=b", &reads).contains("`user` is given twice"));
         assert!(refusal("x://a:b@h?password=c", &reads).contains("`password` is given twice"));
         assert!(Url::parse("x://a@h?password=c").check(&reads).is_ok());

@@ -65,7 +65,7 @@ impl Running {
         let plugins = service.all_plugins().called_by(&service.name);
         plugins.check()?;
         let parts = plugins.clone();
-        service.client.settle(move || parts.parts());
+        service.client.set_parts(move || parts.parts());
         let registry = plugins.open_registry()?;
         let transport = plugins.open_transport(workers.clone());
         let status = Arc::new(Status::new());

@@ -188,11 +188,8 @@ fn allow_origins(_: Plugins, _: &str) -> Result<Plugins> {
 /// The address to listen on that a broker's URL names, if any.
 fn listens_at<'a>(url: &'a Url, scheme: &str, keys: &[&str]) -> Result<Option<&'a str>> {
     let named = |error: Error| error.context(format!("broker `{url}`"));
-    let reads = Reads {
-        keys: Some(keys),
-        schemes: &[scheme],
-        ..Reads::default()
-    };
+    let schemes = [scheme];
+    let reads = Reads::new().keys(keys).schemes(&schemes);
     url.check(&reads).map_err(named)?;
     let mut hosts = url.all_hosts();
     let address = hosts.next();

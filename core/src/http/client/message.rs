@@ -95,15 +95,16 @@ impl Request {
     }
 }
 
-/// One whole answer.
+/// A response with its whole body.
+#[non_exhaustive]
 pub struct Answer {
-    /// Its status.
+    /// The status.
     pub status: StatusCode,
-    /// Its headers.
+    /// The headers.
     pub headers: HeaderMap,
-    /// All of its body.
+    /// The whole body.
     pub body: Bytes,
-    /// Which of the hosts it is from.
+    /// The number of the host that it is from.
     pub host: usize,
 }
 

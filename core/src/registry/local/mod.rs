@@ -109,10 +109,8 @@ impl Local {
     /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for any other key, and a name that is no namespace.
     pub fn open(url: &Url) -> Result<Self> {
         // All before the `?` is the path of the directory.
-        url.query_alone().check(&Reads {
-            keys: Some(&["namespace"]),
-            ..Reads::default()
-        })?;
+        url.query_alone()
+            .check(&Reads::new().keys(&["namespace"]))?;
         let (path, _) = url.address().split_once('?').unwrap_or((url.address(), ""));
         let registry = match path {
             "" => Local::new(),

@@ -87,10 +87,7 @@ impl Mdns {
     /// [`Code::InvalidArgument`](micro_core::Code::InvalidArgument) for a domain of other characters than letters, digits,
     /// `-`, `_` and `.`, and for any other part of a URL.
     pub fn open(url: &Url) -> Result<Self> {
-        url.check(&Reads {
-            keys: Some(&[]),
-            ..Reads::default()
-        })?;
+        url.check(&Reads::new().keys(&[]))?;
         for domain in url.all_hosts() {
             let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
             if domain.is_empty() || !domain.chars().all(is_plain) {
