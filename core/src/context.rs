@@ -297,9 +297,8 @@ impl Context {
     }
 
     /// Removes all values: the request goes to another service.
-    pub(crate) fn without_values(mut self) -> Self {
+    pub(crate) fn clear_values(&mut self) {
         self.values = Values::default();
-        self
     }
 
     /// Waits until the service that handles this request begins to stop, so that an endless stream can end

@@ -58,7 +58,8 @@ impl MemoryConnection {
         runtime: &Handle,
     ) -> Result<PendingCall> {
         let place = self.served.place()?;
-        let context = request.context().clone().without_values();
+        let mut context = request.context().clone();
+        context.clear_values();
         let context = context.with_attempts(attempt.attempts);
         let stream_deadline = context.deadline();
         let mut waiting = PendingCall::new(attempt, stream_deadline.min(attempt.deadline));
