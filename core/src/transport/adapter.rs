@@ -1,9 +1,9 @@
-//! A whole [`Transport`](super::Transport) made of async functions: implement [`Exchange`] and wrap it into an
+//! Makes a whole [`Transport`](super::Transport) of async functions: implement [`Exchange`], and wrap it in an
 //! [`AsyncTransport`].
 //!
-//! The adapter keeps one connection a node and opens it when the first call needs it. It ends calls at their deadline,
-//! gives attempts up early, cancels dropped calls, cuts streams off, and checks the limits of messages and metadata. A
-//! transport that listens on sockets listens by a [`Port`](crate::net::Port); one that is called by function counts its
+//! The adapter keeps one connection to each node, opened by the first call that needs it. It ends calls at their deadline,
+//! gives attempts up early, cancels dropped calls, cuts streams off at the deadline, and checks the limits of messages and
+//! metadata. A transport that listens on sockets uses a [`Port`](crate::net::Port); one that is called by functions counts its
 //! calls by a [`CallTracker`](super::CallTracker), as here:
 //!
 //! ```
@@ -84,21 +84,21 @@ pub use exchange::{AsyncTransport, Exchange};
 
 /// Sends one request and gives its answer.
 pub(crate) trait SendOne: Send + Sync + 'static {
-    /// The answer to a request; `attempts` are lent to the tree of calls below. Says so through `sent`
+    /// Returns the response to a request; `attempts` are for the call tree below. Sets `sent`
     /// before the first byte leaves that could make the other side begin the work. Dropping the future
-    /// cancels the call. Need not look at any deadline: the adapter does.
+    /// cancels the call. The adapter enforces the deadline.
     fn send(&self, request: Request, attempts: u8, sent: SentFlag) -> Answer;
 }
 
-/// How long an attempt is given to be sent, even if its timeout has passed when it begins: the bytes leave
-/// when the connection's task has its turn.
+/// The least time that an attempt has for being sent, even if its timeout has passed at the beginning: the bytes leave
+/// when the connection's task runs.
 const MIN_SEND_TIME: Nanos = 5_000_000;
 
-/// A server that cancels a call so long before its deadline has done so because of it: its clock began when
-/// the request had come, of a time cut to what its protocol can say.
+/// A server that cancels a call this shortly before its deadline did so because of it: its clock started when
+/// the request arrived, with a time rounded to what the protocol can express.
 const DEADLINE_TOLERANCE: Nanos = 20_000_000;
 
-/// An error as the caller is to see it: what was cancelled at its deadline ran out of time.
+/// The error as the caller sees it: a call that was cancelled at its deadline has exceeded it.
 fn at_deadline(error: Error, deadline: Nanos) -> Error {
     if error.code() != Code::Cancelled || time::now().saturating_add(DEADLINE_TOLERANCE) < deadline
     {
@@ -110,7 +110,7 @@ fn at_deadline(error: Error, deadline: Nanos) -> Error {
         .with_source(error)
 }
 
-/// The calls under way through one [`SendOne`].
+/// The calls in progress over one [`SendOne`].
 pub(crate) struct Adapter<S> {
     sender: S,
     next: AtomicU64,
@@ -136,10 +136,10 @@ impl<S: SendOne> Adapter<S> {
 struct PendingCall {
     answer: Answer,
     sent: SentFlag,
-    /// When to look whether it is given up.
+    /// When to check whether the attempt is given up.
     look: Nanos,
     deadline: Nanos,
-    /// When a stream that is the answer ends at the latest.
+    /// When a streaming response ends at the latest.
     stream_deadline: Nanos,
     repeatable: bool,
     timer: Option<Pin<Box<Sleep>>>,
@@ -170,14 +170,14 @@ impl PendingCall {
                 let error = Error::unavailable("no answer in the time other calls take");
                 return Poll::Ready(Err(error.with_outcome(outcome)));
             }
-            // It may be at work and must not be asked for twice: waited for to the end.
+            // The work may have begun and must not be repeated: wait for the response.
             self.look = self.deadline;
         }
         Poll::Pending
     }
 }
 
-/// The same answer, whose stream is cut off at the deadline if it has one.
+/// The response, whose stream ends at the deadline if it has one.
 fn until(deadline: Nanos, mut answer: Response) -> Response {
     if deadline != NEVER && answer.body().is_stream() {
         let messages = answer.body_mut().take().into_stream();
@@ -259,7 +259,7 @@ impl<S: SendOne> Connection for Adapter<S> {
             repeatable: attempt.repeatable,
             timer: None,
         };
-        // At once and not when the answer is asked for: that would take a wake-up more.
+        // At once, and not when the answer is polled, which would take one more wake-up.
         if let Poll::Ready(answer) = waiting.poll(cx) {
             waiting.answer = Box::pin(future::ready(answer));
             waiting.stream_deadline = NEVER;

@@ -1,4 +1,4 @@
-//! Whom a client means when it calls a node, and what a node's record says of that.
+//! The identity that a client expects of a node, and what a node's record says about it.
 
 use std::sync::Arc;
 
@@ -9,21 +9,21 @@ use crate::{
 };
 
 /// Node metadata by which a node that wrote its record itself says which of its names its server checks: `node`
-/// (the service's and its own), `service` (the service's, where others share its address), or `port` (both, at an
-/// address where several nodes of this process are reached).
+/// (service and node), `service` (only the service, if other nodes share its address), or `port` (both, at an
+/// address of several nodes of one process).
 ///
-/// Names of other origin, such as those in DNS, in a list or in Kubernetes' own objects, are their reader's: no
-/// server has heard of them.
+/// Records from other sources, such as DNS, a list or Kubernetes' objects, have names that the server does not
+/// know.
 const IDENTITY_KEY: &str = "micro-identity";
 
-/// What a server checks of the names in a node's record.
+/// Which names of a node's record its server checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IdentityCheck {
-    /// Service and node; it is that node alone.
+    /// Service and node; the address belongs to this node alone.
     Node,
-    /// The service; other nodes of it may be reached at the address.
+    /// The service; other nodes of it may share the address.
     Service,
-    /// The service; it says to be another besides.
+    /// The service; the server may serve other services, too.
     Port,
 }
 
@@ -34,14 +34,14 @@ impl IdentityCheck {
         ("port", IdentityCheck::Port),
     ];
 
-    /// What a node's record says, if its server wrote it.
+    /// Reads a node's record, if its server wrote it.
     fn of(node: &Node) -> Option<Self> {
         let said = node.metadata.get(IDENTITY_KEY)?;
         let known = Self::NAMES.iter().find(|(name, _)| name == said);
         known.map(|(_, checked)| *checked)
     }
 
-    /// Says it in the record of one's own node.
+    /// Writes it into the record of this process's own node.
     pub fn write(self, node: &mut Node) {
         let known = Self::NAMES.iter().find(|(_, checked)| *checked == self);
         let name = known.map_or("", |(name, _)| *name);
@@ -49,21 +49,21 @@ impl IdentityCheck {
     }
 }
 
-/// Whom a client means when it calls a node, and who calls.
+/// The identity that a client expects of a server, and its own.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Addressee {
-    /// Empty where nobody is named.
+    /// Empty if none is expected.
     pub(crate) meant: Identity,
-    /// Whether its server says who it is.
+    /// Whether the server reports its identity.
     says: bool,
-    /// Whether what the server says of itself is compared here; it compares what is said to it in any case.
+    /// Whether the reported identity is compared here; the server compares in any case.
     compares: bool,
-    /// The service that calls; empty where it is none.
+    /// The calling service; empty if there is none.
     pub(crate) caller: Arc<str>,
 }
 
 impl Addressee {
-    /// Of a node, when `caller` calls it.
+    /// For a call of `caller` to a node.
     pub(crate) fn of(node: &Node, caller: &Arc<str>) -> Self {
         let checked = IdentityCheck::of(node);
         let meant = match checked {
@@ -73,17 +73,17 @@ impl Addressee {
         };
         Addressee {
             meant,
-            // Behind an address that others share, something else may answer such questions.
+            // Behind a shared address, another program may answer requests for the identity.
             says: checked == Some(IdentityCheck::Node),
             compares: checked != Some(IdentityCheck::Port),
             caller: caller.clone(),
         }
     }
 
-    /// Compares it with who says to be there; `None` where nothing is said.
+    /// Compares the expected identity with the reported one; `None` if none was reported.
     ///
     /// # Errors
-    /// As of [`Identity::check`], also where a server that must say who it is does not.
+    /// Those of [`Identity::check`]; also if a server that must report its identity does not.
     pub(crate) fn check(&self, there: Option<&Identity>) -> Result<()> {
         match there {
             Some(there) if self.compares => there.check(&self.meant),

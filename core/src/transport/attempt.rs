@@ -1,4 +1,4 @@
-//! What the balance loop asks of one attempt.
+//! [`Attempt`], the terms of one attempt of the balance loop.
 
 use tokio::time::Instant;
 
@@ -23,7 +23,7 @@ use crate::time::{self, NEVER, Nanos};
 pub struct Attempt {
     /// The time now, as the caller read it.
     pub(crate) now: Nanos,
-    /// When the wait for the answer, or the head of one that streams, is over at the latest.
+    /// When the wait for the answer, or for the head of a streaming answer, ends.
     pub(crate) deadline: Nanos,
     /// When the attempt is given up if nothing was sent, or if it may be repeated.
     pub(crate) timeout_at: Nanos,
@@ -40,7 +40,7 @@ impl Default for Attempt {
 }
 
 impl Attempt {
-    /// An attempt that begins now, has no time limit of its own and may not be repeated.
+    /// Creates an attempt that begins now, has no time limit and may not be repeated.
     pub fn new() -> Self {
         Attempt {
             now: time::now(),
@@ -51,7 +51,7 @@ impl Attempt {
         }
     }
 
-    /// Sets when the wait for the answer, or for the head of an answer that streams, ends.
+    /// Sets when the wait for the answer, or for the head of a streaming answer, ends.
     pub fn with_deadline(mut self, at: Instant) -> Self {
         self.deadline = time::reading(at);
         self
@@ -76,17 +76,17 @@ impl Attempt {
         self
     }
 
-    /// When the caller began it.
+    /// Returns when the caller began it.
     pub fn began(&self) -> Instant {
         time::instant(self.now)
     }
 
-    /// When the wait for the answer, or for the head of an answer that streams, ends.
+    /// Returns when the wait for the answer, or for the head of a streaming answer, ends.
     pub fn deadline(&self) -> Option<Instant> {
         (self.deadline != NEVER).then(|| time::instant(self.deadline))
     }
 
-    /// When the attempt is given up early: only if nothing was sent yet, or if it is
+    /// Returns when the attempt is given up early: only if nothing was sent yet, or if it is
     /// [repeatable](Self::is_repeatable).
     pub fn attempt_timeout(&self) -> Option<Instant> {
         (self.timeout_at != NEVER).then(|| time::instant(self.timeout_at))
@@ -97,7 +97,7 @@ impl Attempt {
         self.repeatable
     }
 
-    /// Attempts lent to the calls that the handler makes; they travel with the request.
+    /// Returns the attempts lent to the calls that the handler makes; they are sent with the request.
     pub fn attempts(&self) -> u8 {
         self.attempts
     }

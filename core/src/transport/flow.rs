@@ -1,4 +1,4 @@
-//! A stream of messages from one side's task to the other's, a few messages at most between them.
+//! A stream of messages between two tasks of this process, which buffers a few.
 
 use std::{
     future::poll_fn,
@@ -16,8 +16,8 @@ use crate::{
     time::{self, Nanos},
 };
 
-/// Messages under way before the reader has taken them. A network's window counts bytes; here none are
-/// copied, so a number of messages will do.
+/// Messages sent and not yet received. A network's window counts bytes; here no bytes are
+/// copied, so a number of messages suffices.
 const MAX_QUEUED_MESSAGES: usize = 64;
 
 /// A message, or the end of the stream.
@@ -26,7 +26,7 @@ type Piece = Option<Result<Bytes>>;
 /// The sending end of a body.
 pub(super) struct Sender(mpsc::Sender<Piece>);
 
-/// A body and the end to feed it by.
+/// A body, and the end to feed it.
 pub(super) fn channel() -> (Sender, Body) {
     let (sender, pieces) = mpsc::channel(MAX_QUEUED_MESSAGES);
     let receiver = Receiver {
@@ -37,8 +37,8 @@ pub(super) fn channel() -> (Sender, Body) {
 }
 
 impl Sender {
-    /// Sends every message. Ends early with an error, the stream's own, one of size or that of the
-    /// deadline, and when the body has been dropped.
+    /// Sends every message. Ends early with an error (the stream's own, of the size limit, or of the
+    /// deadline), or when the body has been dropped.
     pub(super) async fn pump(self, messages: BodyStream, limit: usize, deadline: Nanos) {
         let pumped = time::until(deadline, self.send_all(messages, limit)).await;
         if pumped.is_none() {
@@ -65,7 +65,7 @@ impl Sender {
     }
 }
 
-/// An error unless the whole body and the metadata of a request are within the limits of a message and of a head.
+/// Fails unless the body and the metadata of a request are within the limits.
 pub(super) fn check_request(request: &Request, message: usize, head: usize) -> Result<()> {
     if let Some(body) = request.body().as_bytes() {
         check(body.clone(), message)?;
@@ -79,7 +79,7 @@ pub(super) fn check_request(request: &Request, message: usize, head: usize) -> R
     Ok(())
 }
 
-/// The message, unless it is over the limit.
+/// The message, unless it exceeds the limit.
 pub(super) fn check(message: Bytes, limit: usize) -> Result<Bytes> {
     if message.len() <= limit {
         return Ok(message);
@@ -110,7 +110,7 @@ impl Stream for Receiver {
     }
 }
 
-/// The error for a call whose other side ended without a word.
+/// The error for a call whose other side ended without a response.
 pub(super) fn broken_off() -> Error {
     Error::unavailable("the other side ended in the middle of the call")
         .with_outcome(Outcome::Unknown)

@@ -1,4 +1,4 @@
-//! Ways to a node and ways to be reached: the [`Transport`] and [`Peer`] traits.
+//! The [`Transport`] and [`Peer`] traits: how requests are sent to nodes and received.
 
 pub mod adapter;
 pub mod addressee;
@@ -33,49 +33,49 @@ pub use attempt::Attempt;
 pub use memory::Memory;
 pub use tracker::CallTracker;
 
-/// A way to send requests to nodes and to receive them.
+/// Sends requests to nodes, and receives them.
 ///
-/// Every implementation passes the same suite, `transport::contract` of the feature `test-util`. A transport of async
-/// functions is quickest made by [`adapter`].
+/// Every implementation passes the suite `transport::contract` of the feature `test-util`. The quickest way to a transport
+/// is [`adapter`], which makes one of async functions.
 #[async_trait]
 pub trait Transport: Send + Sync + 'static {
-    /// The name it is chosen by, such as `native`.
+    /// The name that settings choose the transport by, such as `native`.
     fn name(&self) -> &str;
 
-    /// What it speaks with whoever calls here, such as `native/1`: a service's record lists it under
-    /// `protocols`. Its name alone unless it says otherwise.
+    /// The protocol spoken to its listeners, such as `native/1`, which a service's record lists under
+    /// `protocols`. By default its name.
     fn protocols(&self) -> Vec<String> {
         vec![self.name().to_owned()]
     }
 
-    /// Where to listen when nothing is said.
+    /// The address to listen on if none is set.
     fn default_address(&self) -> &str {
         "127.0.0.1:0"
     }
 
-    /// What nodes that listen by it say of themselves in their record's metadata.
+    /// Metadata for the records of nodes that listen by this transport.
     fn metadata(&self) -> Vec<(&'static str, &'static str)> {
         Vec::new()
     }
 
-    /// A way to a node; connects no sooner than the first request needs it.
+    /// Returns the peer of a node; it connects when the first request needs it.
     fn open(&self, node: &Node) -> Result<Arc<dyn Peer>>;
 
     /// Serves requests at an address until the listener is closed or dropped.
     async fn listen(&self, address: &str, call: Arc<dyn Call>) -> Result<Box<dyn Listener>>;
 }
 
-/// A way to one node: not a socket, but what opens and reuses them.
+/// One node: opens connections to it and reuses them.
 pub trait Peer: Send + Sync + 'static {
-    /// The connection of the calling thread, opened if need be. Must be called within a runtime.
+    /// Returns the connection of the calling thread, and opens one if necessary. Must be called within a runtime.
     fn connection(&self) -> Result<Arc<dyn Connection>>;
 
-    /// Asks the node for a sign of life, without a request; done before a node that failed is
-    /// trusted again. Waits for as long as the connection lasts, so that a node that hung is known
-    /// to be back as soon as it is.
+    /// Asks the node for a sign of life, without a request, before a failed node is
+    /// used again. Waits for as long as the connection lasts, so that the return of a hung node is noticed
+    /// at once.
     fn probe(&self) -> Probe;
 
-    /// Opens nothing more; connections close as their calls end.
+    /// Opens no more connections; those open close as their calls end.
     fn close(&self);
 }
 
@@ -84,10 +84,10 @@ pub type Probe = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
 
 /// Carries calls to one node.
 ///
-/// Poll-shaped, so that an attempt behind `dyn` allocates nothing; [`send`] makes a future of it.
+/// Poll-based, so that an attempt behind `dyn` allocates nothing; [`send`] makes a future of it.
 pub trait Connection: Send + Sync + 'static {
-    /// Queues a request, leaving a whole body in place and taking a streaming one out; what it
-    /// gives names the call, and `cx` is woken when there is an answer. `Pending` while too much is
+    /// Queues a request: a whole body stays in place, a stream is taken out. Returns the number of
+    /// the call; `cx` is woken when there is an answer. `Pending` while too much is
     /// queued already.
     fn start(
         &self,
@@ -96,14 +96,14 @@ pub trait Connection: Send + Sync + 'static {
         cx: &mut Context<'_>,
     ) -> Poll<Result<u64>>;
 
-    /// The answer to a started call, which ends it.
+    /// Returns the answer to a started call, and ends the call.
     fn answer(&self, call: u64, cx: &mut Context<'_>) -> Poll<Result<Response>>;
 
-    /// Gives a started call up, and tells the node.
+    /// Cancels a started call, and notifies the node.
     fn cancel(&self, call: u64);
 }
 
-/// Sends one request and waits for its answer; dropping it cancels the call at the node.
+/// Sends one request and waits for its answer; dropping the future cancels the call at the node.
 #[must_use = "futures do nothing unless polled"]
 pub struct SendFuture<'a> {
     connection: Arc<dyn Connection>,
@@ -112,7 +112,7 @@ pub struct SendFuture<'a> {
     call: Option<u64>,
 }
 
-/// A future of one attempt, which lends the request so that the next attempt can send it again.
+/// The future of one attempt, which borrows the request so that the next attempt can send it again.
 pub fn send(
     connection: Arc<dyn Connection>,
     request: &mut Request,
@@ -135,7 +135,7 @@ impl Future for SendFuture<'_> {
             None => {
                 let call = ready!(this.connection.start(this.request, &this.attempt, cx))?;
                 this.call = Some(call);
-                // `start` keeps the waker: asking at once would only take the lock again.
+                // `start` keeps the waker: polling again at once would only take the lock again.
                 Poll::Pending
             }
             Some(call) => {

@@ -1,4 +1,4 @@
-//! The calls at work of a listener that is called by function: how many, and how to end them.
+//! The calls in progress of a listener that is called by functions: their number, and how to end them.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -26,21 +26,21 @@ pub struct CallTracker {
     pub(crate) call: Arc<dyn Call>,
     pub(crate) limits: Arc<Limits>,
     state: Mutex<State>,
-    /// Told when a call has ended.
+    /// Notified when a call has ended.
     quieter: Notify,
 }
 
 #[derive(Default)]
 struct State {
-    /// Whether it takes no more calls.
+    /// Whether no more calls are accepted.
     left: bool,
     next: u64,
-    /// The tasks of the calls at work; `None` until a task is known.
+    /// The tasks of the calls in progress; `None` until a task is known.
     at_work: HashMap<u64, Option<AbortHandle>>,
 }
 
 impl CallTracker {
-    /// A tracker of the calls that `call` answers.
+    /// Creates a tracker of the calls that `call` answers.
     pub fn new(call: Arc<dyn Call>, limits: impl Into<Arc<Limits>>) -> Arc<Self> {
         Arc::new(CallTracker {
             call,
@@ -50,17 +50,17 @@ impl CallTracker {
         })
     }
 
-    /// Whether it takes calls.
+    /// Whether calls are accepted.
     pub fn is_open(&self) -> bool {
         !self.state.lock().left
     }
 
-    /// Takes no more calls; those at work go on.
+    /// Accepts no more calls; those in progress continue.
     pub fn leave(&self) {
         self.state.lock().left = true;
     }
 
-    /// A place for a call, unless it takes no more or as many are at work as may be.
+    /// Counts a call, unless no more are accepted or the limit is reached.
     pub(super) fn place(self: &Arc<Self>) -> Result<CallGuard> {
         let mut state = self.state.lock();
         if state.left {
@@ -82,14 +82,14 @@ impl CallTracker {
         })
     }
 
-    /// Breaks off every call at work.
+    /// Cancels every call in progress.
     pub fn end(&self) {
         for task in self.state.lock().at_work.values().flatten() {
             task.abort();
         }
     }
 
-    /// Waits until no call is at work.
+    /// Waits until no call is in progress.
     pub async fn quiet(&self) {
         loop {
             let quieter = self.quieter.notified();
@@ -100,7 +100,7 @@ impl CallTracker {
         }
     }
 
-    /// Answers a request in a task of its own, which ends when the answer, or the stream that is the answer, is
+    /// Answers a request in a task of its own, which ends when the answer, or its stream, is
     /// dropped. Must be called within a runtime.
     pub async fn answer(self: &Arc<Self>, request: Request) -> Result<Response> {
         let place = self.place()?;
@@ -120,12 +120,12 @@ impl CallTracker {
         let mut guard = AbortOnDrop(Some(task.abort_handle()));
         self.worked_by(id, task.abort_handle());
         let answer = receiver.await.unwrap_or_else(|_| Err(flow::broken_off()));
-        // It may go on with a stream, which ends it when dropped.
+        // The call may continue as a stream, which ends it when dropped.
         guard.0 = None;
         answer
     }
 
-    /// A listener at `address` whose calls come through this tracker. `on_leave` runs when it takes no more calls.
+    /// Creates a listener at `address` whose calls this tracker counts. `on_leave` runs when it stops accepting calls.
     pub fn listener(
         self: &Arc<Self>,
         address: impl Into<String>,
@@ -138,16 +138,16 @@ impl CallTracker {
         })
     }
 
-    /// Notes the task of a call, so that it can be broken off.
+    /// Records the task of a call, so that it can be cancelled.
     pub(super) fn worked_by(&self, place: u64, task: AbortHandle) {
-        // Without an entry it has ended already.
+        // Without an entry, the call has ended already.
         if let Some(at_work) = self.state.lock().at_work.get_mut(&place) {
             *at_work = Some(task);
         }
     }
 }
 
-/// A call's place among those at work, until it is dropped.
+/// The count of a call, until dropped.
 pub(super) struct CallGuard {
     served: Arc<CallTracker>,
     id: u64,
@@ -208,7 +208,7 @@ impl Drop for TrackedListener {
     }
 }
 
-/// The server's side of a call that did not end at once: the answer, and its stream if it has one.
+/// The server's side of a pending call: the answer, and its stream if it has one.
 pub(super) async fn work(
     answer: Answer,
     sender: oneshot::Sender<Result<Response>>,
@@ -219,7 +219,7 @@ pub(super) async fn work(
 ) {
     let mut answer = whole(answer.await, limit);
     let Ok(response) = &mut answer else {
-        // A caller that has gone breaks this task off anyway.
+        // A caller that is gone cancels this task anyway.
         let _ = sender.send(answer);
         return;
     };
@@ -247,7 +247,7 @@ pub(super) fn whole(answer: Result<Response>, limit: usize) -> Result<Response> 
     }
 }
 
-/// Breaks a task off when it is dropped.
+/// Cancels a task when dropped.
 #[derive(Default)]
 pub(super) struct AbortOnDrop(pub(super) Option<AbortHandle>);
 

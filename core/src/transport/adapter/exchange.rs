@@ -1,4 +1,4 @@
-//! The public half: what a transport of async functions brings, and the transport made of it.
+//! The public half: the async functions of a transport, and the transport made of them.
 
 use std::{
     pin::Pin,
@@ -33,10 +33,10 @@ pub trait Exchange: Send + Sync + 'static {
     /// A connection to a node, shared by the calls to it.
     type Connection: Send + Sync + 'static;
 
-    /// The name it is chosen by.
+    /// The name that settings choose the transport by.
     fn name(&self) -> &str;
 
-    /// Where to listen if the service names no address.
+    /// Where to listen if the service has no address.
     fn default_address(&self) -> &str {
         "127.0.0.1:0"
     }
@@ -82,7 +82,7 @@ impl<E> Clone for AsyncTransport<E> {
 }
 
 impl<E: Exchange> AsyncTransport<E> {
-    /// A transport whose work is done by `exchange`.
+    /// Creates a transport of `exchange`.
     pub fn new(exchange: E) -> Self {
         AsyncTransport(Arc::new(exchange))
     }
@@ -136,7 +136,7 @@ impl<E: Exchange> Peer for AsyncPeer<E> {
     fn close(&self) {
         let link = &self.0.sender;
         link.closed.store(true, Relaxed);
-        // Calls under way hold the connection themselves.
+        // Calls in progress hold the connection themselves.
         link.current.lock().take();
     }
 }
@@ -144,7 +144,7 @@ impl<E: Exchange> Peer for AsyncPeer<E> {
 /// A connection, or one that is being opened.
 type SharedConnection<C> = Arc<OnceCell<Arc<C>>>;
 
-/// What sends to one node.
+/// Sends requests to one node.
 struct Link<E: Exchange> {
     exchange: Arc<E>,
     node: Node,
@@ -154,7 +154,7 @@ struct Link<E: Exchange> {
 }
 
 impl<E: Exchange> Link<E> {
-    /// The open connection; dialled anew if there is none.
+    /// Returns the open connection, or dials.
     async fn connection(&self) -> Result<Arc<E::Connection>> {
         let cell = {
             let mut current = self.current.lock();
@@ -216,7 +216,7 @@ fn limit_stream(body: &mut Body, limit: usize) {
     }
 }
 
-/// Messages up to the first that is over the limit, which is an error.
+/// Messages up to the first that exceeds the limit, which is an error.
 struct SizeLimited {
     messages: Option<BodyStream>,
     limit: usize,

@@ -1,4 +1,4 @@
-//! The calling side: starts a call at the server, waits for its answer, breaks it off.
+//! The calling side: starts a call at the server, waits for its answer, or cancels it.
 
 use std::{
     collections::HashMap,
@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-/// One caller's line to a listener.
+/// A caller's connection to a listener.
 pub(super) struct MemoryConnection {
     served: Arc<CallTracker>,
     /// The largest message and head that both sides take.
@@ -50,7 +50,7 @@ impl MemoryConnection {
         self.served.is_open()
     }
 
-    /// Hands the request to the server; what it gives is to wait for.
+    /// Passes the request to the server, and returns what waits for the answer.
     fn begin(
         &self,
         request: &mut Request,

@@ -24,14 +24,14 @@ use crate::{
 };
 use connection::MemoryConnection;
 
-/// What addresses begin with.
+/// The prefix of addresses.
 const SCHEME: &str = "memory:";
 
 /// Carries calls within this process, to addresses `memory:NAME`.
 ///
-/// A clone is a handle on the same set of names; a fresh one knows none of the others'. Bodies, errors
-/// and metadata pass as they are; deadlines, cancelling, draining and the limits of a message, of its
-/// head and of calls at work hold as they do on a network. A request is handled in a task of the
+/// Clones share their names; a new instance has none of another's. Bodies, errors
+/// and metadata pass unchanged; deadlines, cancellation, draining and the limits of messages, heads
+/// and concurrent calls apply as on a network. A request is handled in a task of the
 /// caller's runtime.
 ///
 /// ```
@@ -45,7 +45,7 @@ pub struct Memory {
     limits: Arc<Limits>,
 }
 
-/// Who listens under which name.
+/// The listeners by name.
 #[derive(Default)]
 struct ListenerTable {
     names: Mutex<HashMap<String, Weak<CallTracker>>>,
@@ -53,12 +53,12 @@ struct ListenerTable {
 }
 
 impl Memory {
-    /// Where nobody listens yet.
+    /// Creates a transport without listeners.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The same with other limits.
+    /// Sets the limits.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = Arc::new(limits);
         self
@@ -66,7 +66,7 @@ impl Memory {
 }
 
 impl ListenerTable {
-    /// Who listens at an address and takes calls.
+    /// The listener of an address, if it accepts calls.
     fn find(&self, address: &str) -> Result<Arc<CallTracker>> {
         let served = self.names.lock().get(address).and_then(Weak::upgrade);
         served.filter(|served| served.is_open()).ok_or_else(|| {
@@ -75,7 +75,7 @@ impl ListenerTable {
         })
     }
 
-    /// Gives a name up, unless another has it by now.
+    /// Removes a name, unless another listener has it by now.
     fn give_up(&self, address: &str, own: &Weak<CallTracker>) {
         let mut names = self.names.lock();
         if names
@@ -86,7 +86,7 @@ impl ListenerTable {
         }
     }
 
-    /// An address that nobody else has.
+    /// Returns an unused address.
     fn unnamed(&self) -> String {
         format!("{SCHEME}{}", self.unnamed.fetch_add(1, Relaxed) + 1)
     }
@@ -149,7 +149,7 @@ impl fmt::Debug for Memory {
     }
 }
 
-/// A way to one address.
+/// A peer at one address.
 struct MemoryPeer {
     address: String,
     addressee: Addressee,
@@ -158,7 +158,7 @@ struct MemoryPeer {
     line: Mutex<PeerState>,
 }
 
-/// The line of a way.
+/// The connection of a peer.
 #[derive(Default)]
 struct PeerState {
     line: Option<Arc<MemoryConnection>>,
@@ -166,7 +166,7 @@ struct PeerState {
 }
 
 impl MemoryPeer {
-    /// Who listens there, if it is who is meant.
+    /// The listener, if it has the expected identity.
     fn find(&self) -> Result<Arc<CallTracker>> {
         let served = self.listeners.find(&self.address)?;
         served.call.is_meant(&self.addressee.meant)?;
@@ -194,7 +194,7 @@ impl Peer for MemoryPeer {
     }
 
     fn close(&self) {
-        // Calls under way hold the line themselves.
+        // Calls in progress hold the connection themselves.
         *self.line.lock() = PeerState {
             line: None,
             closed: true,

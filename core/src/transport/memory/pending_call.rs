@@ -1,4 +1,4 @@
-//! A call that waits for its answer, and for how long.
+//! A call that waits for its answer, with its time limits.
 
 use std::{
     future::Future,
@@ -15,13 +15,13 @@ use crate::{
     transport::{Attempt, flow::broken_off, tracker::AbortOnDrop},
 };
 
-/// A call whose answer has not been taken; dropping it breaks the work off.
+/// A call whose answer has not been taken; dropping it cancels the work.
 pub(super) struct PendingCall {
     answer: Option<Result<Response>>,
     coming: Option<oneshot::Receiver<Result<Response>>>,
     task: AbortOnDrop,
     timer: Option<Pin<Box<Sleep>>>,
-    /// When to look whether it is given up.
+    /// When to check whether the attempt is given up.
     look: Nanos,
     deadline: Nanos,
     repeatable: bool,
@@ -34,7 +34,7 @@ impl PendingCall {
             coming: None,
             task: AbortOnDrop::default(),
             timer: None,
-            // Work that must not be asked for twice is waited for to the end.
+            // Work that must not be repeated is waited for.
             look: if attempt.repeatable {
                 attempt.timeout_at.min(deadline)
             } else {
@@ -58,7 +58,7 @@ impl PendingCall {
         self.coming = Some(coming);
     }
 
-    /// Whether there is an answer; otherwise `cx` is woken when there is.
+    /// Returns the answer if there is one; otherwise `cx` is woken when there is.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> bool {
         if self.answer.is_some() {
             return true;
@@ -67,7 +67,7 @@ impl PendingCall {
             && let Poll::Ready(answer) = Pin::new(coming).poll(cx)
         {
             self.answer = Some(answer.unwrap_or_else(|_| Err(broken_off())));
-            // It may go on with a stream, which ends it when dropped.
+            // The call may continue as a stream, which ends it when dropped.
             self.task.0 = None;
             return true;
         }

@@ -1,4 +1,4 @@
-//! Bytes on their way out: gathered by callers, written by the connection's task in as few system calls as can be.
+//! Bytes to send: queued by callers, written by the connection's task in as few system calls as possible.
 
 use std::{
     collections::VecDeque,
@@ -12,18 +12,18 @@ use tokio::io::AsyncWrite;
 
 use super::frame::{HEADER, Header, kind};
 
-/// From this size a body is queued as it is; below, copying is cheaper than another piece to write.
+/// A body of at least this size is queued without a copy; below, copying is cheaper than another slice to write.
 const MIN_UNCOPIED_BODY: usize = 8 * 1024;
-/// A buffer that grew over this is not kept.
+/// A buffer that has grown beyond this is not kept.
 const MAX_KEPT_BUFFER: usize = 256 * 1024;
-/// Pieces handed to one system call.
+/// Slices passed to one system call.
 const MAX_WRITE_PIECES: usize = 16;
 
-/// What is queued and not yet handed to the writer. Offsets count every byte ever queued.
+/// Queued bytes that the writer does not have yet. Offsets count every byte ever queued.
 #[derive(Default)]
 pub(super) struct Queue {
     pieces: VecDeque<Piece>,
-    /// Frames written after the last whole body.
+    /// Frames after the last body that is not copied.
     tail: Vec<u8>,
     /// The offset of the first byte that is still here.
     base: u64,
@@ -46,7 +46,7 @@ impl Piece {
 }
 
 impl Queue {
-    /// Where to write frames.
+    /// The buffer to write frames to.
     pub(super) fn tail(&mut self) -> &mut Vec<u8> {
         &mut self.tail
     }
@@ -56,7 +56,7 @@ impl Queue {
         self.tail_base + self.tail.len() as u64
     }
 
-    /// Bytes that are queued and not handed over.
+    /// The bytes that are queued and that the writer does not have.
     pub(super) fn length(&self) -> u64 {
         self.end() - self.base
     }
@@ -82,8 +82,8 @@ impl Queue {
         self.push_body(body);
     }
 
-    /// Turns the request that starts at `start` into one taken back, if it has not been handed to
-    /// the writer; whether it was still here, and so is certain never to be acted on.
+    /// Turns the request that starts at `start` into a withdrawn one, unless the writer has it already.
+    /// Returns whether it was still here, in which case the other side never acts on it.
     pub(super) fn erase(&mut self, start: u64) -> bool {
         const KIND_OFFSET: usize = 4;
         if start < self.base {
@@ -109,7 +109,7 @@ impl Queue {
         true
     }
 
-    /// Hands everything to the writer, which must be empty; whether there was anything.
+    /// Moves everything to the writer, which must be empty. Returns whether there was anything.
     pub(super) fn hand_over(&mut self, writer: &mut Writer) -> bool {
         std::mem::swap(&mut self.pieces, &mut writer.pieces);
         if !self.tail.is_empty() {
@@ -121,7 +121,7 @@ impl Queue {
         !writer.pieces.is_empty()
     }
 
-    /// Gives memory back; for connections that have gone quiet.
+    /// Releases memory, on connections that are idle.
     pub(super) fn shrink(&mut self) {
         if self.tail.is_empty() {
             self.tail = Vec::new();
@@ -132,13 +132,13 @@ impl Queue {
     }
 }
 
-/// What is being written.
+/// The bytes being written.
 #[derive(Default)]
 pub(super) struct Writer {
     pieces: VecDeque<Piece>,
-    /// Bytes of the first piece that are written already.
+    /// Bytes of the first slice that are written already.
     written: usize,
-    /// An empty buffer to be filled next.
+    /// An empty buffer to fill next.
     spare: Vec<u8>,
 }
 
@@ -147,13 +147,13 @@ impl Writer {
         self.pieces.is_empty()
     }
 
-    /// Bytes that wait.
+    /// The number of waiting bytes.
     pub(super) fn length(&self) -> usize {
         let all: usize = self.pieces.iter().map(|piece| piece.bytes().len()).sum();
         all - self.written
     }
 
-    /// Writes once; how many bytes went.
+    /// Writes once. Returns how many bytes were written.
     pub(super) fn poll_write<W: AsyncWrite + Unpin>(
         &mut self,
         io: &mut W,
@@ -197,7 +197,7 @@ impl Writer {
         }
     }
 
-    /// Gives memory back; for connections that have gone quiet.
+    /// Releases memory, on connections that are idle.
     pub(super) fn shrink(&mut self) {
         if self.pieces.is_empty() {
             *self = Writer::default();

@@ -1,4 +1,4 @@
-//! Bytes on their way in: read in large batches into a buffer the thread shares, cut into frames.
+//! Received bytes: read in large batches into a buffer that the thread shares, and split into frames.
 
 use std::{
     cell::Cell,
@@ -18,33 +18,33 @@ use crate::{
     net::buffered::{Buffered, ByteReservation},
 };
 
-/// The buffer a thread's connections read into. An idle connection holds none.
+/// The buffer that a thread's connections read into. An idle connection holds none.
 const SCRATCH_SIZE: usize = 128 * 1024;
-/// From this size a frame that is not complete gets a buffer of its own to be read into.
+/// An incomplete frame of at least this size gets a buffer of its own.
 const MIN_LARGE_FRAME: usize = 8 * 1024;
-/// How much of what follows may be read into such a buffer, so that the next header comes with it.
+/// How many bytes after the frame may be read into such a buffer, so that the next header comes with it.
 const MAX_READ_AHEAD: usize = 4 * 1024;
-/// The most that such a buffer begins with.
+/// The largest initial size of such a buffer.
 const MAX_INITIAL_BUFFER: usize = 128 * 1024;
 
 thread_local! {
     static SCRATCHES: Cell<Option<Vec<u8>>> = const { Cell::new(None) };
 }
 
-/// One frame as read.
+/// A frame as received.
 pub(super) struct Frame<'a> {
     pub(super) header: Header,
     pub(super) fate: Disposition,
     payload: Payload<'a>,
 }
 
-/// Whether a frame is to be acted on.
+/// Whether a frame is acted on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Disposition {
     Accepted,
-    /// The call is cancelled by a frame that came with this one.
+    /// The call is cancelled by a frame of the same batch.
     Cancelled,
-    /// There was no room for its body, which is not there.
+    /// The limit of buffered bytes was reached, and the body was dropped.
     Refused,
 }
 
@@ -56,7 +56,7 @@ enum Payload<'a> {
 }
 
 impl Frame<'_> {
-    /// The head; empty when the header claims more than there is, which reads as damaged.
+    /// The head; empty if the header claims more bytes than there are, which counts as damaged.
     pub(super) fn head(&self) -> &[u8] {
         self.bytes().get(..self.header.head.into()).unwrap_or(&[])
     }
@@ -73,7 +73,7 @@ impl Frame<'_> {
         }
     }
 
-    /// The same in a buffer of its own, to be looked at later.
+    /// Copies the frame into a buffer of its own, to handle it later.
     pub(super) fn keep(self) -> Frame<'static> {
         let bytes = match self.payload {
             Payload::Shared(bytes) => copy_out(bytes),
@@ -85,7 +85,7 @@ impl Frame<'_> {
         }
     }
 
-    /// Everything after the head, where it is.
+    /// Everything after the head, in place.
     pub(super) fn tail(&self) -> &[u8] {
         self.bytes()
             .get(self.header.head.into()..)
@@ -101,19 +101,19 @@ impl Frame<'_> {
     }
 }
 
-/// Reads frames off one connection.
+/// Reads the frames of one connection.
 pub(super) struct Reader {
-    /// The largest frame taken, without its header.
+    /// The largest accepted frame, without its header.
     limit: usize,
-    /// The beginning of a frame of which little has come.
+    /// The beginning of a frame that has just begun to arrive.
     begun: Vec<u8>,
-    /// A large frame under way.
+    /// A large frame that is arriving.
     own: Option<LargeFrame>,
-    /// What large frames count for.
+    /// Counts the bytes of large frames.
     buffered: Option<Arc<Buffered>>,
-    /// Whether to look for cancels in a batch before handing its frames on.
+    /// Whether a batch is searched for cancels before its frames are handled.
     looks_ahead: bool,
-    /// Calls that the batch at hand cancels, sorted; empty but for rare moments.
+    /// Calls that the present batch cancels, sorted; mostly empty.
     cancelled: Vec<u64>,
 }
 
@@ -129,25 +129,25 @@ impl Reader {
         }
     }
 
-    /// The same, marking requests that a later frame of the same batch cancels. A process that was
-    /// stopped for a while wakes to many of them.
+    /// Marks requests that a later frame of the same batch cancels. A process that was
+    /// stopped for a while receives many of them.
     pub(super) fn looking_ahead(mut self) -> Self {
         self.looks_ahead = true;
         self
     }
 
-    /// The same, counting large frames while they come and dropping the body of one that there is no room for.
+    /// Counts large frames while they arrive, and drops the body of one that exceeds the limit.
     pub(super) fn counted(mut self, buffered: Arc<Buffered>) -> Self {
         self.buffered = Some(buffered);
         self
     }
 
-    /// Whether part of a frame has come and part has not.
+    /// Whether part of a frame has arrived.
     pub(super) fn is_amid(&self) -> bool {
         self.own.is_some() || !self.begun.is_empty()
     }
 
-    /// Gives memory back; for connections that have gone quiet.
+    /// Releases memory, on connections that are idle.
     pub(super) fn shrink(&mut self) {
         if self.begun.is_empty() {
             self.begun = Vec::new();
@@ -155,7 +155,7 @@ impl Reader {
         self.cancelled = Vec::new();
     }
 
-    /// Reads once and hands every complete frame on; the bytes read, 0 at the end of the connection.
+    /// Reads once, and passes on every complete frame. Returns the number of bytes, 0 at the end of the connection.
     pub(super) fn poll_frames<R: AsyncRead + Unpin>(
         &mut self,
         io: &mut R,
@@ -204,7 +204,7 @@ impl Reader {
         Poll::Ready(Ok(read))
     }
 
-    /// Frames of bytes that came before this reader took over, such as behind a preface.
+    /// Frames in bytes that were read before this reader, such as after a preface.
     pub(super) fn first_frames(
         &mut self,
         each: &mut dyn FnMut(Frame<'_>) -> Result<()>,
@@ -213,7 +213,7 @@ impl Reader {
         self.cut(&first, each)
     }
 
-    /// Hands on every complete frame in `bytes` and keeps the beginning of one that is not.
+    /// Passes on every complete frame in `bytes`, and keeps the beginning of an incomplete one.
     fn cut(
         &mut self,
         mut bytes: &[u8],
@@ -239,7 +239,7 @@ impl Reader {
             }
             let Some((payload, rest)) = rest.split_at_checked(length) else {
                 if length >= MIN_LARGE_FRAME {
-                    // Grown as bytes come: what a header claims costs nothing.
+                    // Grows as bytes arrive: a length in a header allocates nothing.
                     let mut buffer =
                         BytesMut::with_capacity((length + MAX_READ_AHEAD).min(MAX_INITIAL_BUFFER));
                     buffer.extend_from_slice(rest);
@@ -262,7 +262,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Notes the calls that complete frames in `bytes` cancel.
+    /// Records the calls that complete frames in `bytes` cancel.
     fn look_ahead(&mut self, mut bytes: &[u8]) {
         self.cancelled.clear();
         while let Some((first, rest)) = bytes.split_first_chunk::<HEADER>() {
@@ -286,15 +286,15 @@ impl Reader {
     }
 }
 
-/// A large frame under way.
+/// A large frame that is arriving.
 struct LargeFrame {
     header: Header,
     buffer: BytesMut,
     account: Option<ByteReservation>,
     fate: Disposition,
-    /// Bytes of its body that came and were dropped.
+    /// Bytes of the body that arrived and were dropped.
     dropped: usize,
-    /// The most that is read into the buffer at once.
+    /// The largest number of bytes read into the buffer at once.
     most: usize,
 }
 
@@ -310,12 +310,12 @@ impl LargeFrame {
         }
     }
 
-    /// Bytes that have not come.
+    /// Bytes that have not arrived.
     fn lacking(&self) -> usize {
         (self.header.length as usize).saturating_sub(self.dropped + self.buffer.len())
     }
 
-    /// Counts what has come; without room for it nothing but the head is kept.
+    /// Counts arrived bytes; if the limit is reached, only the head is kept.
     fn grown(&mut self) {
         let Some(account) = &self.account else { return };
         if self.fate == Disposition::Accepted {
@@ -334,13 +334,13 @@ impl LargeFrame {
         let head = usize::from(self.header.head);
         if self.buffer.len() > head {
             self.dropped += self.buffer.len() - head;
-            // The room it took is given back too.
+            // The counted bytes are released, too.
             self.buffer = BytesMut::from(&self.buffer[..head]);
         }
         account.set(0);
     }
 
-    /// The frame, which has come whole, and what came after it.
+    /// The frame, which has arrived completely, and the bytes after it.
     fn whole(mut self) -> (Frame<'static>, BytesMut) {
         let ahead = self
             .buffer
@@ -362,7 +362,7 @@ fn lost(error: io::Error) -> Error {
 }
 
 impl Frame<'_> {
-    /// Bytes after the head.
+    /// The bytes after the head.
     pub(super) fn body_length(&self) -> usize {
         self.header.length as usize - usize::from(self.header.head)
     }

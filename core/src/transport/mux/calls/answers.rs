@@ -1,4 +1,4 @@
-//! What comes from the server, frame by frame.
+//! Frames from the server.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl State {
-    /// Takes a frame from the server in.
+    /// Handles a frame from the server.
     pub(crate) fn frame(
         &mut self,
         calls: &Arc<Calls>,
@@ -55,7 +55,7 @@ impl State {
                     }
                 };
                 if !self.streams.is_empty() && flags & frame::STREAM == 0 {
-                    // Whole answers end the call; what the request still streams is of no use.
+                    // A whole answer ends the call; what the request still streams is not needed.
                     self.streams.remove(&id);
                 }
                 self.complete(id, answer, &mut batch.wakers);
@@ -84,7 +84,7 @@ impl State {
                 }
             }
             kind::GO_AWAY => {
-                // Without a head it is a goodbye; with one, why the connection ends.
+                // Without a head this is go-away; with a head, the reason why the connection ends.
                 if let Some(ParsedStatus::Failed(why)) = frame::read_status(frame.head()) {
                     return Err(Error::unavailable(format!(
                         "it ended the connection: {}",

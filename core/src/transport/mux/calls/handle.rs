@@ -1,4 +1,4 @@
-//! A connection as callers hold it: a call is begun, answered or given up.
+//! A connection as its callers use it: calls are started, answered or cancelled.
 
 use std::{
     sync::Arc,
@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-/// A connection as callers hold it.
+/// A connection as its callers use it.
 pub(crate) struct Handle(pub(crate) Arc<Calls>);
 
 impl Connection for Handle {
@@ -48,7 +48,7 @@ impl Connection for Handle {
         let stream_deadline = request.context().deadline();
         let deadline = attempt.deadline.min(stream_deadline);
         let timeout_at = attempt.timeout_at.min(deadline);
-        // A stream can be sent once only: not before the other side has said who it is.
+        // A stream can be sent only once: not before the server has reported its identity.
         if !calls.has_room(state) || (!state.introduced && request.body().is_stream()) {
             let now = time::now();
             if now >= timeout_at {
@@ -156,7 +156,7 @@ impl Connection for Handle {
                 let phase = std::mem::replace(phase, Phase::Free);
                 state.free(id as u32);
                 if state.is_done() {
-                    // A connection that takes no more calls ends with its last answer taken.
+                    // A connection that accepts no more calls ends when its last answer is taken.
                     wake_driver(state);
                 }
                 match phase {
@@ -180,7 +180,7 @@ impl Connection for Handle {
             write_bare(state.queue.tail(), kind::CANCEL, id, &[]);
         }
         wake_driver(guard);
-        // These may hold the connection's own streams, whose ends lock it again.
+        // These may hold streams of this connection, whose drop takes the lock again.
         drop((phase, streams));
     }
 }

@@ -1,4 +1,4 @@
-//! The calls of one connection, as their callers and the connection's task share them.
+//! The calls of one connection, shared by their callers and the connection's task.
 
 mod answers;
 mod handle;
@@ -33,10 +33,10 @@ use crate::{
 pub(super) use handle::Handle;
 use streams::Streams;
 
-/// One connection's calls.
+/// The calls of one connection.
 pub(super) struct Calls {
     state: Mutex<State>,
-    /// Whether a new call may be begun here; follows the stage.
+    /// Whether a new call may be started here; follows the stage.
     open: Arc<AtomicBool>,
     /// Bytes that have left for the socket, of all ever queued.
     flushed: AtomicU64,
@@ -46,44 +46,44 @@ pub(super) struct Calls {
 pub(super) struct State {
     pub(super) queue: Queue,
     slots: Vec<Slot>,
-    /// Slots that wait for a call.
+    /// Slots waiting for calls.
     free: Vec<u32>,
-    /// Calls whose head came, or whose request streams: by their id, until both sides have ended.
+    /// Calls that have a head already, or a streaming request: by id, until both sides have ended.
     streams: BTreeMap<u64, Streams>,
     names: NameEncoder,
-    /// Whether the other side has said who it is and what it accepts.
+    /// Whether the other side has reported its identity and its limits.
     introduced: bool,
     /// The connection's task, and whether it sleeps.
     driver: Option<Waker>,
     asleep: bool,
     stage: Stage,
-    /// Whether the stage is open, for who does not hold the lock.
+    /// Whether the stage is open, readable without the lock.
     open: Arc<AtomicBool>,
-    /// Callers that wait for room in the queue.
+    /// Callers waiting for space in the queue.
     waiting: Vec<Waker>,
-    /// When the first of those that wait for room has waited long enough.
+    /// When the first of the callers that wait for space has waited long enough.
     waited: Nanos,
-    /// Who waits for a sign of life, by the number of its PING.
+    /// Probes waiting for a PONG, by the number of their PING.
     pings: Vec<(u64, oneshot::Sender<()>)>,
-    /// The PING to be answered once all that was queued before has left; of several the last.
+    /// The PING to answer once everything queued before it has left; the last one if there are several.
     pong: Option<u64>,
-    /// The earliest time at which a call must be looked at.
+    /// The earliest time at which a call must be checked.
     pub(super) nearest: Nanos,
-    /// Calls begun so far.
+    /// Calls started so far.
     pub(super) begun: u64,
-    /// When the last was begun.
+    /// When the last call was started.
     last: Nanos,
-    /// The largest message the other side takes.
+    /// The largest message that the other side accepts.
     message_limit: usize,
-    /// The largest head it takes.
+    /// The largest head that it accepts.
     head_limit: usize,
-    /// The credit a stream begins with, as the other side said; 0 until it has.
+    /// The initial credit of a stream, as the other side announced; 0 until it has.
     window: u32,
 }
 
 enum Stage {
     Open,
-    /// The other side takes no more; those begun go on.
+    /// The other side accepts no more calls; those started continue.
     Draining,
     Gone(Error),
 }
@@ -101,10 +101,10 @@ enum Phase {
 
 struct PendingCall {
     waker: Waker,
-    /// Where its frame begins and ends among all bytes ever queued.
+    /// Where the call's frame begins and ends among all bytes ever queued.
     start: u64,
     end: u64,
-    /// When it is looked at next.
+    /// When the call is checked next.
     timeout_at: Nanos,
     deadline: Nanos,
     /// When its streams end, if it has any.
@@ -112,10 +112,10 @@ struct PendingCall {
     repeatable: bool,
 }
 
-/// Wakers to be woken once the lock is free.
+/// Wakers to wake once the lock is released.
 pub(super) type Wakers = Vec<Waker>;
 
-/// What the frames of one read leave to be done once the lock is free.
+/// Work that the frames of one read leave for after the lock is released.
 #[derive(Default)]
 pub(super) struct Batch {
     wakers: Wakers,
@@ -123,7 +123,7 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Hands messages over and wakes callers.
+    /// Delivers messages and wakes callers.
     pub(super) fn finish(&mut self) -> Result<()> {
         self.wakers.drain(..).for_each(Waker::wake);
         self.run.deliver()

@@ -1,4 +1,4 @@
-//! How requests are answered: refused, in place, or by a task of their own.
+//! Answers to requests: refusals, answers in place, and answers from a task.
 
 use std::{future::poll_fn, task::Poll};
 
@@ -34,7 +34,7 @@ impl Session {
         );
     }
 
-    /// Queues an answer that came in place; one that streams goes on in a task.
+    /// Queues an answer given in place; a streaming one continues in a task.
     pub(super) fn answer(
         &mut self,
         id: u64,
@@ -54,7 +54,7 @@ impl Session {
         }
     }
 
-    /// Gives a call a task of its own, which sends what it streams until `deadline`.
+    /// Starts a task for a call, which sends its stream until `deadline`.
     pub(super) fn run_on(
         &mut self,
         id: u64,
@@ -99,14 +99,14 @@ impl Session {
         });
         match self.served.state.lock().running.get_mut(&id) {
             Some(running) => running.task = Some(task.abort_handle()),
-            // It has ended already.
+            // The call has ended already.
             None => drop(task),
         }
         Ok(())
     }
 }
 
-/// Where a call's answer goes, and how much of it may.
+/// The destination of a call's answer, and its limits.
 struct ResponseSender<'a> {
     served: &'a ConnectionState,
     id: u64,
@@ -141,7 +141,7 @@ impl ResponseSender<'_> {
             .write(&mut |queue| write_answer(queue, self.id, answer, self.preface));
     }
 
-    /// Sends the head of an answer whose messages follow.
+    /// Sends the head of a streaming answer.
     fn begin_stream(&self, response: &Response) -> Result<()> {
         let mut written = Ok(());
         self.served.write(&mut |queue| {
@@ -165,7 +165,7 @@ impl ResponseSender<'_> {
     }
 }
 
-/// Queues a whole answer, or why it cannot be sent.
+/// Queues a whole answer, or the reason why it cannot be sent.
 fn write_answer(queue: &mut Queue, id: u64, answer: &Result<Response>, preface: &Preface) {
     let most = preface.head as usize;
     let limit = preface.message as usize;

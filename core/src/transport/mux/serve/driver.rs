@@ -1,4 +1,4 @@
-//! The task of a server's connection: reads requests, begins them in place, writes what is answered.
+//! The task of a connection at the server: reads requests, starts them in place, writes answers.
 
 use std::{
     future::poll_fn,
@@ -32,27 +32,27 @@ pub(super) struct Driver {
     timer: Timer,
     last_read: Nanos,
     pinged: Option<Nanos>,
-    /// Since when a frame has been under way.
+    /// When the frame that is arriving began.
     amid_since: Option<Nanos>,
-    /// Whether the other side did not take what was last written to it.
+    /// Whether the other side has not taken what was last written.
     blocked: bool,
-    /// Counts what waits to be written while it is so.
+    /// Counts the bytes to write meanwhile.
     queued: ByteReservation,
     said_goodbye: bool,
 }
 
-/// How long what is still under way from a connection given up is read, so that it is not reset
-/// before the other side has read why.
+/// How long the server still reads after it has given a connection up, so that the connection is not reset
+/// before the other side has read the reason.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Reads of one poll before others on the thread have their turn.
+/// Reads of one poll, before other tasks of the thread run.
 const MAX_READS_PER_POLL: usize = 4;
 
 impl Driver {
     pub(super) fn new(io: Io, first: Vec<u8>, session: Session) -> Self {
         let limits = &session.limits;
         Driver {
-            // Requests sent before our preface was read keep to what is taken of a side unsaid.
+            // Requests sent before the client read our preface keep to the default limits.
             reader: Reader::new(
                 limits
                     .max_message_size
@@ -76,7 +76,7 @@ impl Driver {
         }
     }
 
-    /// Why it ended.
+    /// The reason for the end.
     pub(super) async fn run(mut self) -> Error {
         let now = time::now();
         let session = &mut self.session;
@@ -96,7 +96,7 @@ impl Driver {
         self.give_up(error).await
     }
 
-    /// Says why, as far as the other side still listens.
+    /// Sends the reason, as far as the other side still reads.
     async fn give_up(&mut self, error: Error) -> Error {
         let mut bytes = Vec::new();
         if write_status(
@@ -158,7 +158,7 @@ impl Driver {
             }
             match self.writer.poll_write(&mut self.io, cx) {
                 Poll::Ready(Ok(_)) if self.blocked => {
-                    // It reads again, which is a sign of life.
+                    // The other side reads again, which is a sign of life.
                     self.blocked = false;
                     self.queued.set(0);
                     self.last_read = time::now();
@@ -183,7 +183,7 @@ impl Driver {
 
     fn read(&mut self, cx: &mut Context<'_>) -> Result<()> {
         for _ in 0..MAX_READS_PER_POLL {
-            // Who does not read its answers gets no more of them.
+            // A client that does not read its answers gets no more of them.
             if !self.writer.is_empty() {
                 return Ok(());
             }
@@ -224,7 +224,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Says goodbye when the port goes away; the other side closes when it has its answers.
+    /// Sends go-away when the port shuts down; the other side closes when it has its answers.
     fn leave(&mut self, cx: &mut Context<'_>) -> Result<()> {
         if !self.said_goodbye {
             self.session.seat.listen(cx.waker());
@@ -243,7 +243,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Keepalive and frames that do not come whole; whether to look again at once.
+    /// Handles keepalive and incomplete frames. Returns whether to run again at once.
     fn check(&mut self, cx: &mut Context<'_>) -> Result<bool> {
         let limits = &self.session.limits;
         let mut next = match self.pinged {

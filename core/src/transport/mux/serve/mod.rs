@@ -1,4 +1,4 @@
-//! The server's side of a connection: its task, what is known of the other side, what is answered.
+//! A connection at the server: its task, the state of the other side, and answers.
 
 mod answer;
 mod driver;

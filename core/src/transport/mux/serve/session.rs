@@ -1,4 +1,4 @@
-//! What a server knows of the other side, and what becomes of its frames.
+//! The state of the other side at the server, and the handling of its frames.
 
 use std::{
     collections::VecDeque,
@@ -26,7 +26,7 @@ use crate::{
     },
 };
 
-/// What is known of the other side and done for it.
+/// The state of one connection.
 pub(super) struct Session {
     pub(super) served: Arc<ConnectionState>,
     /// What the connection's own task queues, without a lock.
@@ -34,18 +34,18 @@ pub(super) struct Session {
     pub(super) limits: Arc<Limits>,
     pub(super) preface: Preface,
     names: NameDecoder,
-    /// Why every request is refused: they are meant for another server.
+    /// The reason why every request is refused: they are meant for another server.
     refusal: Option<Error>,
     call: Arc<dyn Call>,
     pub(super) seat: ConnectionGuard,
-    /// Whether more is queued than the limit: nothing is begun until it is written.
+    /// Whether the queue exceeds the limit: no request is started until it has been written.
     pub(super) full: bool,
-    /// Frames read in one batch with what filled the queue, to be looked at when it is written.
+    /// Frames of the batch that filled the queue, handled when the queue has been written.
     parked: VecDeque<Frame<'static>>,
-    /// Messages of a stream, to be handed over together.
+    /// Messages of one stream, delivered together.
     run: Run,
-    /// Whether as many calls as may be were at work, or as many bytes as may be held, when it was last looked; or
-    /// every request is refused.
+    /// Whether the limit of calls or of bytes was reached when it was last checked, or every request is
+    /// refused.
     pub(super) crowded: bool,
 }
 
@@ -74,7 +74,7 @@ impl Session {
         }
     }
 
-    /// Hands the writer, which must be empty, what is queued; whether there was anything.
+    /// Moves the queue to the writer, which must be empty. Returns whether there was anything.
     pub(super) fn hand_over(&mut self, writer: &mut Writer) -> bool {
         if self.own.hand_over(writer) {
             return true;
@@ -90,12 +90,12 @@ impl Session {
         handed
     }
 
-    /// Hands over what a batch ended with.
+    /// Delivers the messages that a batch ended with.
     pub(super) fn deliver(&mut self) -> Result<()> {
         self.run.deliver()
     }
 
-    /// Looks at frames that were parked, now that what was queued has been written.
+    /// Handles parked frames, now that the queue has been written.
     pub(super) fn resume(&mut self, now: Nanos) -> Result<()> {
         self.full = false;
         while !self.full
@@ -167,7 +167,7 @@ impl Session {
         Ok(())
     }
 
-    /// The endpoint that a request's head names.
+    /// The endpoint named in a request's head.
     fn target(&mut self, read: &frame::ParsedRequestHead<'_>) -> Result<Target> {
         match (read.service, read.endpoint) {
             (Some(service), Some(endpoint)) => {
@@ -259,7 +259,7 @@ impl Session {
         }
     }
 
-    /// Why no request can be begun now. What asks how the server is gets its answer all the same.
+    /// The reason why no request can be started now. Requests for health are answered anyway.
     fn no_room(&mut self, target: &Target) -> Option<Error> {
         if let Some(error) = &self.refusal {
             return Some(error.clone());
@@ -276,7 +276,7 @@ impl Session {
         )))
     }
 
-    /// Gives a sign of life; to who means another server there is none, and is told so.
+    /// Answers a PING; a client that means another server receives an error instead.
     fn pong(&mut self, id: u64) {
         let Some(error) = &self.refusal else {
             return write_bare(self.own.tail(), kind::PONG, id, &[]);

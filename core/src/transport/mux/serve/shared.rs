@@ -1,4 +1,4 @@
-//! The calls at work on a server's connection, and the queue they and the connection's task share.
+//! The calls in progress of a connection at the server, and the queue they share with the connection's task.
 
 use std::{
     collections::BTreeMap,
@@ -21,38 +21,38 @@ use crate::{
     },
 };
 
-/// What the connection's task and its calls' tasks share.
+/// Shared by the connection's task and its calls' tasks.
 pub(super) struct ConnectionState {
     pub(super) state: Mutex<State>,
-    /// Bytes queued before streams and calls wait.
+    /// Queued bytes, beyond which streams and calls wait.
     queue: u64,
-    /// Whether more is queued, for who does not hold the lock.
+    /// Whether more is queued, readable without the lock.
     pub(super) full: AtomicBool,
 }
 
-/// What is behind its lock.
+/// The state behind the lock.
 pub(super) struct State {
     pub(super) queue: Queue,
-    /// Calls that did not end at their first poll, and streams.
+    /// Calls that were pending after their first poll, and streams.
     pub(super) running: BTreeMap<u64, ActiveCall>,
     pub(super) driver: Option<Waker>,
     pub(super) asleep: bool,
     gone: bool,
-    /// Streams and calls that wait for room in the queue.
+    /// Streams and calls waiting for space in the queue.
     pub(super) waiting: Vec<Waker>,
-    /// How often those that waited were woken.
+    /// How often waiters were woken.
     woken: u64,
 }
 
 impl State {
-    /// Those that wait for room, to be woken.
+    /// Wakers of those that wait for space.
     pub(super) fn take_waiting(&mut self) -> Vec<Waker> {
         self.woken += 1;
         std::mem::take(&mut self.waiting)
     }
 }
 
-/// One call at work.
+/// A call in progress.
 #[derive(Default)]
 pub(super) struct ActiveCall {
     pub(super) task: Option<AbortHandle>,
@@ -79,8 +79,8 @@ impl ConnectionState {
         })
     }
 
-    /// Ready unless more is queued than may be: whoever does not read answers gets no more of them made. `waits` is what a
-    /// call remembers of its place among those that wait.
+    /// Ready unless the queue exceeds the limit, so that a client that does not read its answers gets no more of them made.
+    /// `waits` is the call's place among the waiters.
     pub(super) fn poll_room(&self, waits: &mut Option<u64>, cx: &Context<'_>) -> Poll<()> {
         if !self.full.load(Relaxed) {
             return Poll::Ready(());
@@ -97,7 +97,7 @@ impl ConnectionState {
         Poll::Pending
     }
 
-    /// Ends every call with the connection: nobody can hear their answers.
+    /// Cancels every call when the connection ends: the answers cannot be delivered.
     pub(super) fn end(&self) {
         let mut state = self.state.lock();
         state.gone = true;
@@ -113,7 +113,7 @@ impl ConnectionState {
 }
 
 impl ConnectionState {
-    /// Notes whether more is queued than may be.
+    /// Updates whether the queue exceeds the limit.
     fn note(&self, state: &State) {
         if state.queue.length() > self.queue {
             self.full.store(true, Relaxed);
@@ -146,11 +146,11 @@ impl FrameSink for ConnectionState {
         Poll::Ready(())
     }
 
-    /// Nothing to say: a handler may leave the rest of a stream unread and answer all the same.
+    /// No message: a handler may leave the rest of a stream unread and answer anyway.
     fn give_up(&self, _: u64) {}
 }
 
-/// Wakes the connection's task if it sleeps, after the lock is free.
+/// Wakes the connection's task if it sleeps, after the lock is released.
 fn wake_driver(mut state: MutexGuard<'_, State>) {
     let driver = state.asleep.then(|| state.driver.clone()).flatten();
     state.asleep = false;
@@ -161,7 +161,7 @@ fn wake_driver(mut state: MutexGuard<'_, State>) {
 }
 
 impl ActiveCall {
-    /// Breaks the work off; what it left to others to read ends as well.
+    /// Cancels the work, and the streams that it passed to others.
     pub(super) fn stop(&self, why: &'static str) {
         if let Some(task) = &self.task {
             task.abort();
@@ -169,7 +169,7 @@ impl ActiveCall {
         self.close(why);
     }
 
-    /// Ends what comes from the caller.
+    /// Ends the stream from the caller.
     pub(super) fn close(&self, why: &'static str) {
         if let Some(inbox) = &self.inbox {
             inbox.end(Err(Error::cancelled(why).with_outcome(Outcome::Unknown)));

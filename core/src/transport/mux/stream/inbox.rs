@@ -1,4 +1,4 @@
-//! The reading end of a stream: what has come, and the credit given back for what was taken.
+//! The receiving end of a stream: messages that arrived, and the credit returned for those taken.
 
 use std::{
     collections::VecDeque,
@@ -18,24 +18,24 @@ use crate::{
     transport::mux::frame::{kind, write_bare},
 };
 
-/// Messages that have come and were not taken yet; at most a window of them.
+/// Messages that arrived and were not taken yet; at most a window of them.
 pub(crate) struct Inbox(Mutex<Inner>);
 
 struct Inner {
     messages: VecDeque<Bytes>,
     end: Option<Result<()>>,
     waker: Option<Waker>,
-    /// Bytes that may still come before the reader grants more.
+    /// Bytes that may still arrive before the reader grants more.
     open: u32,
-    /// Counts the bytes that have come and were not read, at a server.
+    /// Counts the bytes that arrived and were not read, at a server.
     account: Option<ByteReservation>,
     unread: usize,
 }
 
 impl Inner {
-    /// Charges a message; an error when the other side sent more than it was granted.
+    /// Charges a message; fails if the other side sent more than it was granted.
     fn charge(&mut self, message: &Bytes) -> Result<()> {
-        // One message may overdraw the credit, whatever its size; the next may not.
+        // One message of any size may overdraw the credit; the next may not.
         if self.open == 0 {
             return Err(Error::resource_exhausted(
                 "a stream sent more than it was granted",
@@ -45,7 +45,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Fails the stream when a server holds so much that it cannot wait for its reader.
+    /// Fails the stream if a server holds so many bytes that it cannot wait for the reader.
     fn check(&mut self) {
         if let Some(account) = &self.account
             && account.buffered().is_far_over()
@@ -57,7 +57,7 @@ impl Inner {
         }
     }
 
-    /// Notes how many bytes are not read.
+    /// Records how many bytes are not read.
     fn count(&mut self, unread: usize) {
         self.unread = unread;
         if let Some(account) = &self.account {
@@ -78,7 +78,7 @@ impl Inbox {
         })))
     }
 
-    /// Takes messages in, leaving their buffer empty; those that come after the end are dropped.
+    /// Adds messages, and leaves their buffer empty; messages after the end are dropped.
     pub(super) fn push(&self, messages: &mut Vec<Bytes>) -> Result<()> {
         let mut inner = self.0.lock();
         for message in &*messages {
@@ -100,7 +100,7 @@ impl Inbox {
         Ok(())
     }
 
-    /// Ends the stream after what has come.
+    /// Ends the stream after the messages that arrived.
     pub(crate) fn end(&self, end: Result<()>) {
         let mut inner = self.0.lock();
         inner.end.get_or_insert(end);
@@ -116,20 +116,20 @@ impl Inbox {
     }
 }
 
-/// The reader of an [`Inbox`]: grants credit as it goes, gives the stream up when dropped.
+/// The reader of an [`Inbox`]: grants credit as it reads, and cancels the stream when dropped.
 pub(crate) struct Incoming<O: FrameSink> {
     inbox: Arc<Inbox>,
     outlet: Arc<O>,
     id: u64,
     window: u32,
-    /// Bytes taken since credit was granted last.
+    /// Bytes taken since credit was last granted.
     taken: u32,
-    /// Messages taken out together, so that the lock is touched once a batch.
+    /// Messages taken out together, so that the lock is taken once a batch.
     batch: VecDeque<Bytes>,
-    /// Bytes read since the lock was touched last.
+    /// Bytes read since the lock was last taken.
     read: usize,
     ended: bool,
-    /// What the messages count for, at a server.
+    /// The accounting of the messages, at a server.
     buffered: Option<Arc<Buffered>>,
 }
 
@@ -151,8 +151,8 @@ impl<O: FrameSink> Incoming<O> {
         }
     }
 
-    /// Grants what was taken, once it is half a window. A server that holds too much grants nothing, and `cx` is woken
-    /// when it does again.
+    /// Grants what was taken, once it is half a window. A server that holds too many bytes grants nothing; `cx` is woken
+    /// when it may again.
     fn grant(&mut self, cx: &Context<'_>) {
         if self.taken < self.window / 2 || self.poll_room(cx).is_pending() {
             return;
@@ -163,8 +163,8 @@ impl<O: FrameSink> Incoming<O> {
             if inner.end.is_some() {
                 return;
             }
-            // A message that overdrew the credit was charged only what there was: no more is given
-            // back, or the other side would believe in more than a window.
+            // A message that overdrew the credit was charged only what there was: no more is returned,
+            // or the other side would have more than a window.
             let granted = taken.min(self.window.saturating_sub(inner.open));
             inner.open += granted;
             granted
@@ -194,7 +194,7 @@ impl<O: FrameSink> Stream for Incoming<O> {
             if this.ended {
                 return Poll::Ready(None);
             }
-            // What was kept back for lack of room.
+            // Returns what was withheld for lack of space.
             this.grant(cx);
             let mut inner = this.inbox.0.lock();
             let unread = inner.unread.saturating_sub(std::mem::take(&mut this.read));

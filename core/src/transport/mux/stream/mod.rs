@@ -1,4 +1,4 @@
-//! Streams of messages with credit: a reader says how many bytes more it will hold.
+//! Streams with flow control: a reader grants credit for bytes that it will hold.
 
 mod inbox;
 mod pump;
@@ -12,33 +12,33 @@ pub(super) use inbox::{Inbox, Incoming};
 pub(super) use pump::{Credit, pump};
 pub(super) use run::Run;
 
-/// What a message costs besides its bytes, so that empty ones are bounded too.
+/// The cost of a message besides its bytes, so that empty ones are bounded, too.
 const MESSAGE_OVERHEAD: usize = 32;
 
-/// What a message of so many bytes costs of a stream's credit.
+/// The credit that a message of this size costs.
 fn cost(bytes: usize) -> u32 {
     u32::try_from(bytes + MESSAGE_OVERHEAD).unwrap_or(u32::MAX)
 }
 
-/// Where frames of a connection are queued.
+/// The queue for a connection's frames.
 pub(super) trait FrameSink: Send + Sync + 'static {
-    /// Lets `write` add to the queue and wakes the writer; nothing happens when the connection is gone.
+    /// Lets `write` add to the queue, and wakes the writer; does nothing after the end of the connection.
     fn write(&self, write: &mut dyn FnMut(&mut Queue));
 
-    /// The same once the queue has room, whatever credit the other side has given.
+    /// The same, once the queue has space, regardless of the other side's credit.
     fn poll_write(&self, cx: &mut Context<'_>, write: &mut dyn FnMut(&mut Queue)) -> Poll<()>;
 
-    /// Nobody reads the stream of a call any more; the other side is told where that ends the call.
+    /// The stream of a call is not read any more; the other side is notified if that ends the call.
     fn give_up(&self, id: u64);
 }
 
-/// The error for a stream whose time is over.
+/// The error for a stream whose deadline has passed.
 pub(super) fn cut_off() -> Error {
     Error::deadline_exceeded("the stream was cut off at the deadline")
         .with_outcome(Outcome::Unknown)
 }
 
-/// The error for a message over the other side's limit, found before it was sent.
+/// The error for a message over the other side's limit, which was not sent.
 pub(super) fn too_large(length: usize, limit: usize) -> Error {
     Error::invalid_argument(format!(
         "a message of {length} bytes is over the limit `max_message_size` of {limit}; send it as a stream"

@@ -1,4 +1,4 @@
-//! The sending end of a stream: messages go as far as credit and the connection's queue allow.
+//! The sending end of a stream: sends messages as credit and the connection's queue allow.
 
 use std::{
     collections::VecDeque,
@@ -20,12 +20,12 @@ use crate::{
     },
 };
 
-/// Messages that go together at most: the locks of credit and queue are taken once for them.
+/// Messages sent together at most: the locks of credit and queue are taken once for them.
 const MAX_MESSAGE_BATCH: usize = 64;
-/// Bytes of messages from which nothing more is taken from the stream before they have gone.
+/// Bytes of messages, beyond which no more are taken from the stream before these were sent.
 const MAX_TAKEN_BYTES: usize = 16 * 1024;
 
-/// How much may still be sent on a stream.
+/// The credit left on a stream.
 pub(crate) struct Credit(Mutex<Grant>);
 
 struct Grant {
@@ -52,7 +52,7 @@ impl Credit {
         }
     }
 
-    /// Takes the cost of as many of the messages as may go now, one at least.
+    /// Takes the credit for as many of the messages as possible, at least one.
     fn poll_take(&self, messages: &VecDeque<Bytes>, cx: &mut Context<'_>) -> Poll<usize> {
         let mut grant = self.0.lock();
         if grant.left == 0 {
@@ -71,7 +71,7 @@ impl Credit {
     }
 }
 
-/// Sends every message of a stream as credit allows; the result is how the stream ended.
+/// Sends every message of a stream as credit allows. The result is how the stream ended.
 pub(crate) async fn pump<O: FrameSink>(
     messages: BodyStream,
     outlet: &O,
@@ -103,20 +103,20 @@ pub(crate) async fn pump<O: FrameSink>(
     .await
 }
 
-/// What was taken from a stream and not sent yet.
+/// Messages taken from a stream and not sent yet.
 struct StreamBuffer {
     from: BodyStream,
     /// The largest message the other side takes.
     limit: usize,
     messages: VecDeque<Bytes>,
-    /// How many of them the credit was taken for.
+    /// How many of them have credit.
     paid: usize,
     /// How the stream ended, after those messages.
     end: Option<Result<()>>,
 }
 
 impl StreamBuffer {
-    /// Takes what is ready, a few at most.
+    /// Takes the messages that are ready, a few at most.
     fn poll_fill(&mut self, cx: &mut Context<'_>) {
         let mut bytes: usize = self.messages.iter().map(Bytes::len).sum();
         while self.end.is_none()
@@ -138,7 +138,7 @@ impl StreamBuffer {
         }
     }
 
-    /// Queues what was paid for.
+    /// Queues the messages that have credit.
     fn write(&mut self, queue: &mut Queue, id: u64) {
         for message in self.messages.drain(..self.paid) {
             let header = Header {

@@ -1,4 +1,4 @@
-//! Messages of one stream that came in one read, handed over together.
+//! Messages of one stream that arrived in one read, delivered together.
 
 use std::sync::Arc;
 
@@ -7,20 +7,20 @@ use bytes::Bytes;
 use super::Inbox;
 use crate::{error::Result, transport::mux::reader::Frame};
 
-/// A row of DATA frames of one call: the lock of its inbox is taken, and its reader woken, once for
-/// all of them. Whoever reads frames delivers it before any frame of another kind and after the last.
+/// Consecutive DATA frames of one call: the lock of its inbox is taken, and its reader woken, once for
+/// all of them. They are delivered before a frame of another kind is handled, and after the last frame.
 #[derive(Default)]
 pub(crate) struct Run {
     id: u64,
-    /// `None` where nobody reads the call's stream any more.
+    /// `None` if the call's stream is not read any more.
     inbox: Option<Arc<Inbox>>,
     messages: Vec<Bytes>,
-    /// Whether there is a row, if only one to be dropped.
+    /// Whether there are messages, if only to be dropped.
     begun: bool,
 }
 
 impl Run {
-    /// Adds a message; `find` looks for the inbox of a call that is not the one before.
+    /// Adds a message; `find` looks up the inbox when the call changes.
     pub(crate) fn add(
         &mut self,
         frame: Frame<'_>,
@@ -39,10 +39,10 @@ impl Run {
         Ok(())
     }
 
-    /// Hands over what has come; an error when the other side sent more than it was granted.
+    /// Delivers the messages; fails if the other side sent more than it was granted.
     #[inline(always)]
     pub(crate) fn deliver(&mut self) -> Result<()> {
-        // Most frames are not of streams: for them this is all.
+        // Most frames do not belong to streams: for them this is all.
         if self.begun { self.hand_over() } else { Ok(()) }
     }
 
