@@ -1,4 +1,4 @@
-//! The attempts of one call: which node, for how long, and whether there is another after it.
+//! The attempts of one call: the node of each, its time, and whether another may follow.
 
 use std::{
     future::poll_fn,
@@ -27,8 +27,8 @@ use crate::{
 };
 
 impl Inner {
-    /// Begins the first attempt of a call that asks for nothing special. The endpoint comes back when that
-    /// takes waiting, or there is no node to be had.
+    /// Begins the first attempt of a call without special options. Returns the endpoint if that has to wait,
+    /// or if there is no node.
     pub(super) fn first(
         &self,
         endpoint: Arc<Endpoint>,
@@ -64,13 +64,13 @@ impl Inner {
         Ok(AttemptFuture::begin(endpoint, selection, terms))
     }
 
-    /// Attempts that the tree of a call may make, from here on; at least 1.
+    /// Attempts left in the call tree; at least 1.
     fn attempts_of(&self, request: &Request) -> u8 {
         let said = request.context().attempts_left();
         said.unwrap_or(self.settings.attempts).max(1)
     }
 
-    /// Makes attempts until the call has ended, and notes how it did.
+    /// Makes attempts until the call has ended, and counts the result.
     pub(super) async fn to_the_end(
         self: Arc<Self>,
         endpoint: Arc<Endpoint>,
@@ -89,7 +89,7 @@ impl Inner {
                 }
                 Candidates::Discovered(_) if error.has_no_nodes() => {
                     let service_state = endpoint.service_state.clone();
-                    // It holds the entry that is to go.
+                    // `direct` holds the entry that is removed.
                     drop(endpoint);
                     self.forget(&service_state);
                 }
@@ -99,8 +99,8 @@ impl Inner {
         answer
     }
 
-    /// Makes attempts until one is final, or there is no answer at `deadline`; after the first, if that
-    /// was made already.
+    /// Makes attempts until one is final, or until `deadline`. `first` is the failed first attempt, if there was
+    /// one.
     async fn attempts(
         &self,
         endpoint: &Arc<Endpoint>,
@@ -147,7 +147,7 @@ impl Inner {
         }
     }
 
-    /// Makes an attempt at a node not yet tried; an error when there is none, or no time.
+    /// Makes an attempt at a node not yet tried; fails if there is none, or no time.
     async fn next(
         &self,
         progress: &mut Progress<'_>,
@@ -178,7 +178,7 @@ impl Inner {
                 if progress.tried().is_empty() {
                     return Err(progress.end(request, none_available(request)));
                 }
-                // The set is another than a moment ago, and what is left of it has been tried.
+                // The set has changed a moment ago, and the rest of it has been tried.
                 Box::pin(self.wait(progress)).await;
                 now = time::now();
                 continue;
@@ -203,7 +203,7 @@ impl Inner {
     ) -> Result<Response> {
         let endpoint = progress.endpoint;
         let attempt_timeout = match progress.patient {
-            // There is no other node to turn to.
+            // There is no other node.
             _ if endpoint.is_given() => NEVER,
             true => progress.deadline.saturating_sub(now) / 2,
             false => endpoint.latency.attempt_timeout(progress.made),
@@ -231,7 +231,7 @@ impl Inner {
         answer
     }
 
-    /// The first attempt, with another beside it if it takes longer than `delay`.
+    /// Makes the first attempt, and a second beside it if the first takes longer than `delay`.
     async fn hedged(
         &self,
         progress: &mut Progress<'_>,
@@ -242,14 +242,14 @@ impl Inner {
     ) -> Result<Response> {
         let endpoint = progress.endpoint;
         if progress.retries == 0 {
-            // The only attempt that is left in this tree of calls.
+            // It is the only attempt left in this call tree.
             return self.attempt(progress, selection, request, now).await;
         }
         let Some(mut copy) = request.duplicate() else {
             return self.attempt(progress, selection, request, now).await;
         };
         let mut beside = Progress {
-            // It is the last of its kind: nothing follows it.
+            // It is the last attempt: nothing follows it.
             retries: 0,
             failed: progress.failed.clone(),
             recorder: progress.recorder.clone(),
@@ -275,13 +275,13 @@ impl Inner {
         let first = self.attempt(progress, selection, request, now);
         let answer = hedge::race(first, delay, second).await;
         if hedged {
-            // It was one of those that the tree of calls may make.
+            // It was one of the attempts that the call tree may make.
             progress.retries = progress.retries.saturating_sub(1);
         }
         answer
     }
 
-    /// The error to end the call with, unless another attempt may be made.
+    /// Returns the error that ends the call, unless another attempt may be made.
     fn is_final(
         &self,
         progress: &mut Progress<'_>,
@@ -293,7 +293,7 @@ impl Inner {
         let harmless = is_harmless(&error);
         let idempotent = is_idempotent(request, selection);
         let failed = progress.failed();
-        // A node that closed a kept connection takes the next call over another.
+        // The node closed a kept connection: it takes the next call over a new one.
         if error.recovery() != Recovery::Reconnect {
             failed.tried.add(selection.member());
         }
@@ -332,7 +332,7 @@ impl Inner {
                 return Some(progress.end(request, error));
             }
         }
-        // Who asks the wrong server burdens no other: that is free as long as there are others.
+        // A call that reached the wrong server cost no server any work, so the retry is free while other nodes are left.
         let is_free = error.is_wrong_server() && is_one_left;
         if !is_free && !progress.endpoint.service_state.budget.withdraw(now) {
             progress.note("no further attempt: the retry budget is spent");
@@ -343,7 +343,7 @@ impl Inner {
         None
     }
 
-    /// Whether a node has not been tried, of those there are now: some may have come since the last pick.
+    /// Whether a node of the present set has not been tried; some may have joined since the last pick.
     fn is_one_left(&self, progress: &Progress<'_>, request: &Request) -> bool {
         let set = nodes_for(progress.endpoint, request);
         let strategy = &*self.strategy;
@@ -352,12 +352,12 @@ impl Inner {
             .is_one_left(&set, progress.tried(), strategy)
     }
 
-    /// What a node is chosen by.
+    /// The criteria for choosing a node.
     fn choice(&self) -> (&dyn Strategy, &Rng) {
         (&*self.strategy, &self.rng)
     }
 
-    /// Every node has been tried: waits, then all may be tried again.
+    /// Every node has been tried: waits, after which all may be tried again.
     async fn wait(&self, progress: &mut Progress<'_>) {
         let failed = progress.failed();
         let wait = match failed.wait.take() {
@@ -372,7 +372,7 @@ impl Inner {
     }
 }
 
-/// The nodes that the request may go to, as they are now.
+/// The nodes that the request may go to.
 fn nodes_for(endpoint: &Endpoint, request: &Request) -> Arc<Nodes> {
     let nodes = endpoint.nodes();
     let options = request.extensions().get::<Options>();
@@ -382,7 +382,7 @@ fn nodes_for(endpoint: &Endpoint, request: &Request) -> Arc<Nodes> {
     }
 }
 
-/// What an attempt at a node, after those that were tried, is given, when `retries` may follow it or be made below it.
+/// The terms of an attempt at a node, after those tried so far, if `retries` may follow it or be made below it.
 fn terms(
     request: &Request,
     (selection, tried): (&Selection, &Tried),
@@ -402,7 +402,7 @@ fn terms(
     }
 }
 
-/// Whether doing it twice does no harm: so says the call, or the endpoint's record.
+/// Whether the work may be repeated, by the call's options or the endpoint's record.
 fn is_idempotent(request: &Request, selection: &Selection) -> bool {
     request.is_idempotent()
         || selection

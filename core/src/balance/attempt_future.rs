@@ -1,4 +1,4 @@
-//! One attempt at one node: begun, sent, answered, and what that says of the node noted.
+//! One attempt at one node: started, sent, answered, and the node marked with the outcome.
 
 use std::{
     sync::Arc,
@@ -19,23 +19,23 @@ use crate::{
     transport::{Attempt, Connection},
 };
 
-/// An attempt under way. It is lent the request, so that the next can send it again; dropping it
+/// An attempt in progress. It borrows the request, so that the next attempt can send it again; dropping it
 /// cancels the call at the node.
 ///
-/// Poll-shaped and in one piece, as nearly every call is one attempt and no more.
+/// Poll-based and in one piece, since nearly every call is a single attempt.
 pub(super) struct AttemptFuture {
     endpoint: Arc<Endpoint>,
     selection: Selection,
     attempt: Attempt,
     connection: Option<Arc<dyn Connection>>,
-    /// What the connection calls it, once it was started.
+    /// The call's number on the connection, once it was started.
     call: Option<u64>,
-    /// When it ended; [`NEVER`] as long as it has not.
+    /// When it ended; [`NEVER`] until then.
     ended: Nanos,
 }
 
 impl AttemptFuture {
-    /// Counts the attempt at its node.
+    /// Counts the attempt at the node.
     pub(super) fn begin(endpoint: Arc<Endpoint>, selection: Selection, attempt: Attempt) -> Self {
         selection.member().load.begin(attempt.now);
         AttemptFuture {
@@ -48,17 +48,17 @@ impl AttemptFuture {
         }
     }
 
-    /// Its terms.
+    /// The terms of the attempt.
     pub(super) fn attempt(&self) -> &Attempt {
         &self.attempt
     }
 
-    /// When it ended; [`NEVER`] as long as it has not.
+    /// When it ended; [`NEVER`] until then.
     pub(super) fn ended(&self) -> Nanos {
         self.ended
     }
 
-    /// What the loop has to know of it when it failed.
+    /// What the loop needs to know about a failed attempt.
     pub(super) fn failed(&self, error: Error) -> Failure {
         Failure {
             selection: self.selection.clone(),
@@ -67,7 +67,7 @@ impl AttemptFuture {
         }
     }
 
-    /// The endpoint it was made for.
+    /// The endpoint of the attempt.
     pub(super) fn endpoint(&self) -> &Arc<Endpoint> {
         &self.endpoint
     }
@@ -81,7 +81,7 @@ impl AttemptFuture {
         let answer = match (&self.connection, self.call) {
             (Some(connection), Some(call)) => ready!(connection.answer(call, cx)),
             _ => match ready!(self.start(request, cx)) {
-                // The connection keeps the waker: asking at once would only take its lock again.
+                // The connection keeps the waker: polling again at once would only take its lock again.
                 Ok(()) => return Poll::Pending,
                 Err(error) => Err(error),
             },
@@ -118,7 +118,7 @@ impl AttemptFuture {
     }
 }
 
-/// Tells `tracing` how an attempt at a node ended, and the call's span whom it went to.
+/// Logs how an attempt ended, and records the node in the call's span.
 #[cold]
 fn tell(node: &Node, answer: &Result<Response>) {
     let peer = node.address.as_str();

@@ -1,4 +1,4 @@
-//! One budget for all retries of a service, so that retries cannot become the load that breaks it.
+//! The retry budget of a service, which keeps retries from becoming the load that breaks it.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -6,12 +6,12 @@ use parking_lot::Mutex;
 
 use crate::time::Nanos;
 
-/// Over how long calls and time earn retries.
+/// The time over which calls earn retries.
 const SPAN: f64 = 10.0;
 
-/// Retries allowed: a share of the calls and a few each second, as Finagle's `RetryBudget` does it.
+/// The retries allowed: a share of the calls and a few a second, as in Finagle's `RetryBudget`.
 ///
-/// A call costs one addition; the sum is done when a retry asks. Where Finagle keeps ten slices, the
+/// A call costs one addition; the sum is computed when a retry asks. Finagle keeps ten slices; here the
 /// rate since the last retry stands for that of the last ten seconds.
 #[derive(Debug)]
 pub(crate) struct Budget {
@@ -29,7 +29,7 @@ struct Account {
 }
 
 impl Budget {
-    /// A budget of `share` retries a call (0.2: one in five) and `per_second` besides.
+    /// Creates a budget of `share` retries a call (0.2: one in five) and `per_second` in addition.
     pub(crate) fn new(share: f64, per_second: f64, now: Nanos) -> Self {
         Budget {
             calls: AtomicU64::new(0),
@@ -43,17 +43,17 @@ impl Budget {
         }
     }
 
-    /// Notes a call.
+    /// Counts a call.
     pub(crate) fn deposit(&self) {
         self.calls.fetch_add(1, Relaxed);
     }
 
-    /// Calls noted so far.
+    /// The calls counted so far.
     pub(crate) fn calls(&self) -> u64 {
         self.calls.load(Relaxed)
     }
 
-    /// Takes one retry out of the budget; whether there was one.
+    /// Takes one retry from the budget. Returns whether there was one.
     pub(crate) fn withdraw(&self, now: Nanos) -> bool {
         let calls = self.calls();
         let mut account = self.account.lock();
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fifth_of_the_calls_and_ten_a_second_may_be_retried() {
+    fn a_fifth_of_calls_and_ten_a_second_may_be_retried() {
         let budget = Budget::new(0.2, 10.0, 0);
         assert_eq!(
             allowed(&budget, 0, 1000),
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_earned_long_ago_is_gone() {
+    fn old_credit_expires() {
         let budget = Budget::new(0.2, 10.0, 0);
         for _ in 0..1_000_000 {
             budget.deposit();

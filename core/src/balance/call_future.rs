@@ -1,4 +1,4 @@
-//! A call under way: its first attempt in place, all else in a box of its own.
+//! A call in progress: its first attempt in place, everything else in a box.
 
 use std::{
     pin::Pin,
@@ -18,8 +18,8 @@ use crate::{
 
 /// The future of a call.
 ///
-/// Nearly every call asks for nothing special and ends with its first attempt. That is made here, in a
-/// flat future of a third of the loop's size; the loop takes over when it fails.
+/// Nearly every call has no special options and ends with its first attempt. That attempt is made here, in a
+/// flat future of a third of the loop's size; the loop takes over if it fails.
 pub(super) struct CallFuture {
     balance: Arc<Inner>,
     request: Request,
@@ -29,7 +29,7 @@ pub(super) struct CallFuture {
 enum Stage {
     New,
     First(AttemptFuture),
-    /// The loop, to which the request went.
+    /// The loop, which then owns the request.
     Loop(Answer),
 }
 
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_call_takes_a_quarter_of_a_kilobyte() {
+    fn call_takes_a_quarter_of_a_kilobyte() {
         assert!(
             size_of::<CallFuture>() <= 256,
             "{}",

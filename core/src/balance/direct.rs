@@ -1,4 +1,4 @@
-//! Ways to nodes that the caller gave: no discovery says where they are, nor how they are.
+//! Peers of nodes that the caller gave, of which discovery knows neither address nor state.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -14,17 +14,17 @@ use crate::{
     transport::Transport,
 };
 
-/// Addresses whose way is kept open.
+/// Addresses whose peers are kept.
 const MOST: usize = 64;
 
-/// Ways to addresses, by address and by the id of who is meant there, and what is known of each.
+/// Peers by address and by the id of the expected node, with the state of each.
 pub(super) struct Direct {
     transport: Arc<dyn Transport>,
     fleet: Arc<Fleet>,
     ways: Mutex<HashMap<(String, String), Way>>,
 }
 
-/// A way to an address: a set of the one node there.
+/// A peer: a set with one node.
 struct Way {
     nodes: Arc<Nodes>,
     /// Whether a call has used it since the last sweep.
@@ -48,7 +48,7 @@ impl Direct {
         }
     }
 
-    /// The one node, and the way to it.
+    /// Returns the node with its peer.
     pub(super) fn nodes(&self, node: &Arc<Node>, now: Nanos) -> Result<Arc<Nodes>> {
         let mut ways = self.ways.lock();
         let key = key(node);
@@ -56,7 +56,7 @@ impl Direct {
             way.used = true;
             let known = way.nodes.snapshot().get(0);
             if known.node != *node {
-                // Its record is another than before.
+                // The record has changed.
                 let (load, peer) = (known.load.clone(), way.nodes.slot(0).clone());
                 let nodes = vec![(node.clone(), load, peer)];
                 way.nodes = Arc::new(Nodes::given(nodes, &self.fleet, now));
@@ -80,14 +80,14 @@ impl Direct {
         Ok(nodes)
     }
 
-    /// Keeps nothing of an address that could not be reached, unless another call uses it.
+    /// Forgets an address that could not be reached, unless another call uses it.
     pub(super) fn forget(&self, nodes: &Arc<Nodes>) {
         let [member] = nodes.snapshot().members() else {
             return;
         };
         let key = key(&member.node);
         let mut ways = self.ways.lock();
-        // Two are the map's and the caller's.
+        // The map and the caller have one each.
         let is_unused = Arc::strong_count(nodes) <= 2;
         let is_kept = |way: &Way| Arc::ptr_eq(&way.nodes, nodes);
         if is_unused
@@ -99,7 +99,7 @@ impl Direct {
         }
     }
 
-    /// Closes the ways that no call has used since the last sweep.
+    /// Closes the peers that no call has used since the last sweep.
     pub(super) fn sweep(&self) {
         self.ways.lock().retain(|_, way| {
             let used = std::mem::take(&mut way.used) || Arc::strong_count(&way.nodes) > 1;

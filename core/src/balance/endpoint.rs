@@ -1,4 +1,4 @@
-//! What the loop keeps for one endpoint of a service: handles to it find that without a look-up.
+//! What the loop keeps for an endpoint of a service, which handles find without a look-up.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -18,17 +18,17 @@ use crate::{
     transport::Peer,
 };
 
-/// Endpoints that are remembered, of all services together. Names may come from callers.
+/// Endpoints kept for all services together. Names may come from callers.
 const MOST_ENDPOINTS: usize = 4096;
 
-/// An endpoint of a service, as one process calls it.
+/// An endpoint of a service, as this process calls it.
 pub(super) struct Endpoint {
-    /// The loop that keeps it.
+    /// The loop that it belongs to.
     pub(super) owner: u64,
-    /// What is kept for its service.
+    /// The state of its service.
     pub(super) service_state: Arc<ServiceState>,
     pub(super) candidates: Candidates,
-    /// How long its calls take.
+    /// The latency of its calls.
     pub(super) latency: Latency,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Endpoint {
 pub(super) enum Candidates {
     /// Those of the service, as discovery knows them at each attempt.
     Discovered(Arc<Entry<Arc<dyn Peer>>>),
-    /// Those that the caller gave. No filter holds of them, and no other takes their place.
+    /// Nodes that the caller gave. No filter applies to them, and no other nodes replace them.
     Given(Arc<Nodes>),
 }
 
@@ -59,7 +59,7 @@ impl Endpoint {
         matches!(self.candidates, Candidates::Given(_))
     }
 
-    /// The nodes as they are now.
+    /// The present nodes.
     pub(super) fn nodes(&self) -> Arc<Nodes> {
         match &self.candidates {
             Candidates::Discovered(entry) => Guard::into_inner(entry.load()),
@@ -67,7 +67,7 @@ impl Endpoint {
         }
     }
 
-    /// For how long they may have been out of date.
+    /// For how long the nodes may have been out of date.
     pub(super) fn age(&self) -> Duration {
         match &self.candidates {
             Candidates::Discovered(entry) => entry.age(),
@@ -75,7 +75,7 @@ impl Endpoint {
         }
     }
 
-    /// The node for the next attempt, after those that were tried.
+    /// The node for the next attempt, after those tried.
     pub(super) fn pick(
         &self,
         nodes: &Nodes,
@@ -104,8 +104,8 @@ impl Endpoint {
         }
     }
 
-    /// Marks a node with how an attempt ended. One of discovery that this ejects is probed until it is back; one that was
-    /// given is asked again by a call, once its time is over.
+    /// Marks a node with the outcome of an attempt. A discovered node that this ejects is probed until it returns; a given
+    /// one is tried again by a call, once its ejection has ended.
     pub(super) fn mark(
         &self,
         member: &Member,
@@ -136,7 +136,7 @@ impl Endpoint {
     }
 }
 
-/// Any node that was not tried, but one that is ejected only where no other is left, or to see whether it is back.
+/// Any node that was not tried. An ejected one only if no other is left, or to find out whether it has recovered.
 fn pick_given(nodes: &Nodes, tried: &Tried, rng: &Rng) -> Option<usize> {
     let snapshot = nodes.snapshot();
     let from = match snapshot.len() {
@@ -154,7 +154,7 @@ fn pick_given(nodes: &Nodes, tried: &Tried, rng: &Rng) -> Option<usize> {
     left().find(is_due).or_else(|| left().next())
 }
 
-/// Endpoints by name. They keep their services, and go with them.
+/// Endpoints by name. They keep their services alive, and are removed with them.
 #[derive(Default)]
 pub(super) struct Endpoints(RwLock<HashMap<Target, Arc<Endpoint>>>);
 
@@ -163,11 +163,11 @@ impl Endpoints {
         self.0.read().get(target).cloned()
     }
 
-    /// Keeps an endpoint, unless there is one of its name: gives the one that is kept.
+    /// Adds an endpoint, unless there is one of its name. Returns the one that is kept.
     pub(super) fn keep(&self, target: &Target, endpoint: Endpoint) -> Arc<Endpoint> {
         let mut endpoints = self.0.write();
         if endpoints.len() >= MOST_ENDPOINTS && !endpoints.contains_key(target) {
-            // Names that nobody answers for go first.
+            // Names without nodes are removed first.
             let is_held = |endpoint: &Arc<Endpoint>| Arc::strong_count(endpoint) > 1;
             endpoints.retain(|_, endpoint| is_held(endpoint) || endpoint.latency.is_known());
             if endpoints.len() > MOST_ENDPOINTS / 2 {
@@ -178,7 +178,7 @@ impl Endpoints {
         kept.or_insert_with(|| Arc::new(endpoint)).clone()
     }
 
-    /// Forgets the endpoints that no call has in hand of services that are not kept, or shall not be.
+    /// Removes the endpoints of services that are not kept, or shall not be, unless a call uses them.
     pub(super) fn sweep<'a>(
         &self,
         service_states: impl Fn(&str) -> Option<&'a Arc<ServiceState>>,
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn invented_names_do_not_push_out_what_was_learned() {
+    fn invented_names_do_not_displace_learned_ones() {
         let service_state = Arc::new(ServiceState::new("text", &Settings::default(), 0));
         let endpoints = Endpoints::default();
         let known = Target::new("text", "Text.Echo");
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn endpoints_go_with_their_service_but_for_those_in_use() {
+    fn endpoints_go_with_their_service_except_those_in_use() {
         let service_state = Arc::new(ServiceState::new("text", &Settings::default(), 0));
         let endpoints = Endpoints::default();
         let (one, two) = (Target::new("text", "One"), Target::new("text", "Two"));

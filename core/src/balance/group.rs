@@ -1,4 +1,4 @@
-//! Calls to one of several nodes that the caller gave, with ways of its own to each.
+//! Calls to one of several nodes that the caller gave, with a peer for each.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -18,7 +18,7 @@ use crate::{
 /// Nodes that are remembered.
 const MOST: usize = 1024;
 
-/// What is known of nodes that were given, by their ids.
+/// The state of given nodes, by their ids.
 pub(super) struct Group {
     fleet: Arc<Fleet>,
     known: Mutex<HashMap<String, Known>>,
@@ -67,8 +67,8 @@ impl Group {
 }
 
 impl Balance {
-    /// Sends a request to one of these nodes, to another where it was certainly not done, until `deadline`. What is
-    /// learnt of a node is kept by its id.
+    /// Sends a request to one of these nodes, and to another one if the work was certainly not done, until `deadline`. The
+    /// state of each node is kept by its id.
     pub(crate) fn call_one_of(
         &self,
         nodes: Vec<(Arc<Node>, Arc<dyn Peer>)>,

@@ -1,7 +1,7 @@
-//! A second attempt beside the first, for idempotent calls whose caller asks for it.
+//! Hedging: a second attempt beside the first, for idempotent calls that ask for it.
 //!
-//! As in Finagle's `BackupRequestFilter` the first answer wins and the other attempt is cancelled;
-//! here the second goes to another node, after a delay the caller chose, and costs the retry budget.
+//! As in Finagle's `BackupRequestFilter`, the first answer wins and the other attempt is cancelled.
+//! Here the second attempt goes to another node, after a delay set by the caller, and is charged to the retry budget.
 
 use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 
@@ -11,8 +11,8 @@ use crate::{
     message::Response,
 };
 
-/// The first answer of two attempts, the second begun when the first took `delay`; `second` may
-/// decline. An attempt that failed is waited out only while the other may still succeed.
+/// Returns the first answer of two attempts, of which the second begins when the first takes `delay`; `second` may
+/// decline. A failed attempt waits for the other one only while that may still succeed.
 pub(super) async fn race<A, B>(
     first: A,
     delay: Duration,
@@ -63,7 +63,7 @@ where
     .await
 }
 
-/// The error of both: the first attempt's, which had the time, unless only the second may have been done.
+/// The error of both: that of the first attempt, which had the time, unless only the second may have been done.
 fn worse(first: Option<Error>, second: Error) -> Error {
     match first {
         Some(first) if !is_harmless(&first) || is_harmless(&second) => first,

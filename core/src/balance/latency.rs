@@ -1,4 +1,4 @@
-//! How long the calls to an endpoint take, for how long to be patient with one.
+//! The latency of an endpoint's calls, from which the attempt timeout follows.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -12,13 +12,13 @@ pub(super) struct Latency {
     deviation: AtomicU64,
 }
 
-/// Patience before anything is known.
+/// The attempt timeout before any answer.
 const INITIAL_TIMEOUT: Nanos = 250_000_000;
 /// The shortest attempt timeout: below it, the pauses of a busy machine would look like dead nodes.
 const MIN_TIMEOUT: Nanos = 50_000_000;
 
 impl Latency {
-    /// Notes an answered call. Updates that race lose one sample.
+    /// Records an answered call. Updates that race lose one sample.
     pub(super) fn record(&self, took: Nanos) {
         let mean = self.mean.load(Relaxed);
         if mean == 0 {
@@ -39,7 +39,7 @@ impl Latency {
         self.mean.load(Relaxed) != 0
     }
 
-    /// How long to wait for an answer before another node is asked, the `retry`th time.
+    /// How long the `retry`th attempt waits for an answer before another node is asked.
     pub(super) fn attempt_timeout(&self, retry: u32) -> Nanos {
         let mean = self.mean.load(Relaxed);
         let base = if mean == 0 {

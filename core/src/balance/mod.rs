@@ -1,4 +1,4 @@
-//! The one loop: while time and budget remain, pick a node not yet tried, send what time remains,
+//! The balance loop: while time and budget remain, pick a node not yet tried, send the request with the time left,
 //! classify the outcome, mark the node.
 
 mod attempt;
@@ -56,14 +56,14 @@ use sweep::Sweeper;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Time for a call that comes without a deadline; for a stream, until it begins. 5 s, as
-    /// go-micro's.
+    /// The timeout of a call without a deadline; for a stream, until its first message. 5 s, as in
+    /// go-micro.
     pub timeout: Duration,
-    /// Attempts in the whole tree of a call that begins here. 4.
+    /// Attempts in the call tree of a call that begins here. 4.
     pub attempts: u8,
-    /// Retries as a share of calls. 0.2, as Finagle's.
+    /// Retries as a share of calls. 0.2, as in Finagle.
     pub retry_share: f64,
-    /// Retries a second besides. 10, as Finagle's.
+    /// Retries a second in addition. 10, as in Finagle.
     pub retries_per_second: f64,
 }
 
@@ -78,17 +78,17 @@ impl Default for Settings {
     }
 }
 
-/// Services whose budget is remembered: as many as the discovery cache keeps.
+/// Services whose budget is kept: as many as in the discovery cache.
 const MAX_SERVICES: usize = 4096;
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
-/// The loop and what it keeps between calls. Cheap to clone.
+/// The loop, and its state between calls. Cheap to clone.
 #[derive(Clone)]
 pub struct Balance(Arc<Inner>);
 
 struct Inner {
-    /// Unique in this process: by it an endpoint is known for one's own.
+    /// Unique in this process; an endpoint recognises its loop by it.
     id: u64,
     cache: Cache<Arc<dyn Peer>>,
     strategy: Arc<dyn Strategy>,
@@ -103,7 +103,7 @@ struct Inner {
 }
 
 impl Balance {
-    /// A loop over what `cache` knows, by way of `transport`.
+    /// Creates a loop over the nodes of `cache` and the peers of `transport`.
     pub fn new(
         cache: Cache<Arc<dyn Peer>>,
         strategy: Arc<dyn Strategy>,
@@ -126,12 +126,12 @@ impl Balance {
         }))
     }
 
-    /// A random number, of the source that all its choices have.
+    /// A random number, from the source for all choices.
     pub(crate) fn random(&self) -> u64 {
         self.0.rng.number()
     }
 
-    /// What was counted for a service; all zero for one that was never called.
+    /// Returns the counts for a service; zero for a service that was never called.
     pub(crate) fn stats(&self, service: &str) -> Stats {
         let service_states = self.0.service_states.load();
         service_states
@@ -141,7 +141,7 @@ impl Balance {
 }
 
 impl Balance {
-    /// For how long the set of each service in use may have been out of date.
+    /// For how long the nodes of each service in use may have been out of date.
     pub(crate) fn ages(&self) -> Vec<(String, Duration)> {
         let entries = self.0.cache.entries();
         let ages = entries
@@ -158,7 +158,7 @@ impl Call for Balance {
 }
 
 impl Inner {
-    /// What is kept for the target; looked up once a handle, then found in it.
+    /// The state for the target: looked up once a handle, then found in it.
     #[inline]
     fn endpoint(&self, target: &Target, now: Nanos) -> Arc<Endpoint> {
         let kept = target.kept().get().and_then(Weak::upgrade);
@@ -183,24 +183,24 @@ impl Inner {
             }
         };
         let weak: Weak<Endpoint> = Arc::downgrade(&endpoint);
-        // It stays what the first caller made it; a target seldom has two.
+        // It belongs to the first loop that used it; a target seldom has two.
         let _ = target.kept().set(weak);
         endpoint
     }
 
-    /// What is kept for calls to an address.
+    /// The state for calls to an address.
     fn at(&self, node: &Arc<Node>, service: &str, now: Nanos) -> Result<Arc<Endpoint>> {
         self.given(service, now, |direct| direct.nodes(node, now))
     }
 
-    /// A call of a service to nodes that the caller gives, counted.
+    /// Calls a service at nodes that the caller gives, and counts the call.
     fn given(
         &self,
         service: &str,
         now: Nanos,
         nodes: impl FnOnce(&Direct) -> Result<Arc<Nodes>>,
     ) -> Result<Arc<Endpoint>> {
-        // Those of discovery keep their place.
+        // Discovered nodes keep their entry.
         let service_state = self.find_lane(service, now, MAX_SERVICES / 2);
         service_state.budget.deposit();
         match nodes(&self.direct) {
@@ -216,7 +216,7 @@ impl Inner {
         }
     }
 
-    /// What is kept for a service; for one that is new, no longer than the caller holds it where there are `most` already.
+    /// The state of a service. A new one lasts only as long as the caller holds it if there are `most` already.
     fn find_lane(&self, service: &str, now: Nanos, most: usize) -> Arc<ServiceState> {
         if let Some(service_state) = self.service_states.load().get(service) {
             service_state.used.store(true, Relaxed);
@@ -241,7 +241,7 @@ impl Inner {
             .unwrap_or(fresh)
     }
 
-    /// Whether it is what callers find under its service's name.
+    /// Whether this is the state that callers find by the service's name.
     fn is_kept(&self, service_state: &Arc<ServiceState>) -> bool {
         let service_states = self.service_states.load();
         let kept = service_states.get(service_state.service());

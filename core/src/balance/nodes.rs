@@ -1,4 +1,4 @@
-//! What the loop knows of a service's nodes, for those who address them one by one.
+//! The nodes of a service, for callers that address each of them.
 
 use std::sync::Arc;
 
@@ -18,13 +18,13 @@ use crate::{
 pub(crate) type Nodes = Set<Arc<dyn Peer>>;
 
 impl Balance {
-    /// The nodes of a service as they are now; waits for the first set of one that was never asked for.
+    /// Returns the present nodes of a service; waits for the first set of a service that was never called.
     ///
-    /// For a second it waits for the registry's own set even where one was kept on disk: nobody tries another node
-    /// where each is to be reached, and those that came since would be left out.
+    /// For a second, waits for the registry's set even if one was read from disk: a caller that reaches each node does
+    /// not try others, and would miss those that joined since.
     ///
     /// # Errors
-    /// As those of [`Entry::ready`](crate::selector::Entry::ready).
+    /// Those of [`Entry::ready`](crate::selector::Entry::ready).
     pub(crate) async fn nodes(&self, service: &str, context: &Context) -> Result<Arc<Nodes>> {
         const OWN: u64 = 1_000_000_000;
         let now = time::now();
@@ -38,7 +38,7 @@ impl Balance {
         Ok(Guard::into_inner(entry.load()))
     }
 
-    /// Whether one of the nodes of a service, as they are now, is such.
+    /// Whether one of the present nodes of a service fulfils a condition.
     pub(crate) fn any(&self, service: &str, such: impl Fn(&Node) -> bool) -> bool {
         let entry = self.0.entry(service, time::now());
         let nodes = entry.load();
@@ -46,7 +46,7 @@ impl Balance {
         members.iter().any(|member| such(&member.node))
     }
 
-    /// Waits until a node is seen, if its service was ever asked for.
+    /// Waits until a node is discovered, if its service was ever called.
     pub(crate) async fn see(&self, service: &str, id: &str) {
         let service_state = self.0.service_states.load().get(service).cloned();
         if let Some(entry) = service_state

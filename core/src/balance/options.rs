@@ -1,49 +1,49 @@
-//! What a call may ask of the loop, and what the loop has counted.
+//! Options of a call, and the counts of a service.
 
 use std::{sync::Arc, time::Duration};
 
 use crate::{node::Node, selector::Filter};
 
-/// What one call asks of the loop; put into a request's extensions by the client.
+/// The options of one call, which the client puts into the request's extensions.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Options {
-    /// Only these nodes.
+    /// Considers only these nodes.
     pub filter: Option<Arc<dyn Filter>>,
-    /// This address, without discovery.
+    /// Calls this address, without discovery.
     pub address: Option<String>,
-    /// This node, by its record, without discovery.
+    /// Calls this node by its record, without discovery.
     #[doc(hidden)]
     pub node: Option<Arc<Node>>,
-    /// After this long without an answer, ask a second node too; for idempotent endpoints only.
+    /// Asks a second node after this long without an answer; for idempotent endpoints only.
     pub hedge: Option<Duration>,
-    /// Gives each attempt that may be repeated half the time that is left, however long answers
-    /// usually take: for work whose time varies, and that is better not done twice.
+    /// Gives each repeatable attempt half the time left, whatever the endpoint's usual latency: for work
+    /// whose duration varies, and that is better not done twice.
     pub patient: bool,
-    /// Whether the answer is expected to stream: unless the call has a deadline of its own, time is
-    /// limited only until the stream begins. The same holds of any request that streams.
+    /// Whether the answer is expected to be a stream: unless the call has a deadline, its timeout then
+    /// ends when the stream begins. The same applies to a request that is a stream.
     pub stream: bool,
 }
 
 impl Options {
-    /// The one node that is to be called, if one is.
+    /// The node to call, if the caller gave one.
     pub(super) fn direct(&self, service: &str) -> Option<Arc<Node>> {
         let at = |address: &String| Arc::new(Node::new(service, address, address));
         self.node.clone().or_else(|| self.address.as_ref().map(at))
     }
 }
 
-/// What the loop has counted for one service.
+/// The counts of one service.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Calls begun.
+    /// Calls started.
     pub calls: u64,
-    /// Calls that ended in an error.
+    /// Calls that ended with an error.
     pub failed: u64,
     /// Attempts after the first.
     pub retries: u64,
-    /// Second attempts made beside a first.
+    /// Attempts made beside a first one.
     pub hedges: u64,
     /// Nodes ejected.
     pub ejections: u64,

@@ -1,4 +1,4 @@
-//! What the end of an attempt says: of the work, of its node, of another attempt.
+//! Classifies the end of an attempt: whether work was done, what it tells of the node, and whether to retry.
 
 use crate::{
     error::{Code, Error, Outcome, Result},
@@ -6,12 +6,12 @@ use crate::{
     selector::Verdict,
 };
 
-/// Whether nothing can have been done.
+/// Whether the work was certainly not done.
 pub(super) fn is_harmless(error: &Error) -> bool {
     matches!(error.outcome(), Outcome::NotSent | Outcome::Rejected)
 }
 
-/// Whether every node would say the same.
+/// Whether every node would answer the same.
 pub(super) fn is_local(error: &Error) -> bool {
     is_harmless(error)
         && matches!(
@@ -20,13 +20,13 @@ pub(super) fn is_local(error: &Error) -> bool {
         )
 }
 
-/// What the end of an attempt says about its node.
+/// How a node is marked after an attempt.
 pub(super) fn verdict(answer: &Result<Response>) -> Verdict {
     match answer {
         Ok(response) => Verdict::Answered {
             server_load: response.load,
         },
-        // It failed here, before there was anything to send.
+        // It failed on this side, before anything was sent.
         Err(error) if error.outcome() == Outcome::NotSent && is_local(error) => Verdict::Cancelled,
         Err(error) => Verdict::of(Some(error)),
     }

@@ -1,4 +1,4 @@
-//! What is known of a call while it is on its way through its attempts.
+//! The state of a call between its attempts.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,46 +11,46 @@ use crate::{
     transport::Attempt,
 };
 
-/// For how long nodes are tried again whose failure hardly passes: a second, less what the last try takes.
+/// How long nodes whose failure is unlikely to pass are tried again: a second, less the duration of the last try.
 pub(super) const PERSIST: Nanos = 900_000_000;
 
-/// A call on its way through its attempts.
+/// The state of a call between its attempts.
 pub(super) struct Progress<'a> {
     pub(super) endpoint: &'a Arc<Endpoint>,
     pub(super) began: Nanos,
     pub(super) deadline: Nanos,
-    /// Attempts that may still be made, here or below, although one before may have been done.
+    /// Attempts that may still be made, here or below, after one that may have been done.
     pub(super) retries: u8,
-    /// How many were made here after the first.
+    /// Attempts made here after the first.
     pub(super) made: u32,
-    /// What only a call that failed once needs; most do not.
+    /// State of a call with a failed attempt, which most calls do not need.
     pub(super) failed: Option<Box<Failed>>,
     pub(super) recorder: Option<Recorder>,
-    /// Whether each attempt is given half the time that is left.
+    /// Whether each attempt gets half the time left.
     pub(super) patient: bool,
 }
 
-/// What is known of the attempts that failed.
+/// What is known of the failed attempts.
 #[derive(Clone, Default)]
 pub(super) struct Failed {
     pub(super) tried: Tried,
-    /// Whether one of them may have been done.
+    /// Whether the work of one of them may have been done.
     pub(super) maybe_done: bool,
     /// How the last one ended.
     pub(super) last: Option<Error>,
     pub(super) backoff: Backoff,
-    /// The wait before the next attempt, where every node has been tried.
+    /// The wait before the next attempt, when every node has been tried.
     pub(super) wait: Option<Duration>,
-    /// The best that is known of those tried since the last wait: whether a node may be reached yet.
+    /// The best failure since the last wait: whether a node may become reachable.
     pub(super) recovery: Option<Recovery>,
 }
 
 pub(super) static NONE: Tried = Tried::new();
 
 impl Progress<'_> {
-    /// Takes what was lent to a failed attempt as spent, where it may have been.
+    /// Counts the attempts lent to a failed attempt as used, if they may have been.
     pub(super) fn spend(&mut self, attempt: &Attempt, error: &Error) {
-        // A server that closed a kept connection has hardly begun.
+        // A server that closed a kept connection can hardly have begun.
         if !is_harmless(error) && error.recovery() != Recovery::Reconnect {
             self.retries -= attempt.attempts - 1;
         }
@@ -64,17 +64,17 @@ impl Progress<'_> {
         self.failed.get_or_insert_default()
     }
 
-    /// Notes whether what an attempt failed with can pass.
+    /// Records whether the failure of an attempt can pass.
     pub(super) fn note_recovery(&mut self, error: &Error) {
         let failed = self.failed();
         failed.recovery = failed.recovery.max(Some(error.recovery()));
     }
 
-    /// Whether another try of these nodes, at the time `next`, would only cost time: all have been tried.
+    /// Whether trying these nodes again, at `next`, would only cost time: all have been tried.
     pub(super) fn is_hopeless(&self, nodes: &Nodes, next: Nanos) -> bool {
         let mut members = nodes.snapshot().members().iter();
         let recovery = self.failed.as_ref().and_then(|failed| failed.recovery);
-        // No registry tells of a node that takes the place of one that was given.
+        // The registry does not replace a node that the caller gave.
         let given = self.endpoint.is_given();
         let hopeless = match recovery {
             Some(Recovery::Never) => true,
@@ -86,7 +86,7 @@ impl Progress<'_> {
         hopeless && members.all(|member| self.tried().contains(member))
     }
 
-    /// Whether failures that hardly pass have been waited for long enough at this time.
+    /// Whether failures that are unlikely to pass have been waited for long enough at this time.
     fn is_long(&self, at: Nanos) -> bool {
         at.saturating_sub(self.began) >= PERSIST
     }
@@ -101,7 +101,7 @@ impl Progress<'_> {
         }
     }
 
-    /// Writes down what was known before the first attempt.
+    /// Records the state before the first attempt.
     pub(super) fn describe(&self, request: &Request, kept: &Nodes) {
         if let Some(recorder) = &self.recorder {
             let (all, age) = (self.endpoint.nodes(), self.endpoint.age());

@@ -1,4 +1,4 @@
-//! What was decided for a call, and why: made on request, free when nobody asks.
+//! The record of a call's decisions: made on request, free otherwise.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -14,43 +14,43 @@ use crate::{
     transport::{Attempt, Peer},
 };
 
-/// Every decision of one call.
+/// The decisions made for one call.
 #[derive(Clone, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct Record {
-    /// The service asked for.
+    /// The service.
     pub service: String,
-    /// Its endpoint.
+    /// The endpoint.
     pub endpoint: String,
-    /// The whole time given, in microseconds.
+    /// The time that the call had, in microseconds.
     pub budget_us: u64,
-    /// How old the knowledge of the nodes was, in microseconds.
+    /// The age of the set of nodes, in microseconds.
     pub age_us: u64,
-    /// Each node known, and what kept it from being selection or its cost.
+    /// Every known node, with its cost or the reason why it was not considered.
     pub nodes: Vec<Candidate>,
     /// Each attempt, in order.
     pub attempts: Vec<AttemptRecord>,
     /// Waits between attempts, and refusals to make another.
     pub notes: Vec<String>,
-    /// From the first decision to the answer, in microseconds.
+    /// The time from the first decision to the answer, in microseconds.
     pub total_us: u64,
 }
 
-/// A node as a call saw it.
+/// A node as the call saw it.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Candidate {
-    /// Its id.
+    /// The node's id.
     pub id: String,
-    /// Its version.
+    /// The node's version.
     pub version: String,
-    /// Where it listens.
+    /// The node's address.
     pub address: String,
     /// `filtered out`, `ejected` or `considered`.
     pub state: String,
-    /// What a call to it was thought to cost, in microseconds of latency times calls in flight.
+    /// The estimated cost of a call to it: microseconds of latency times calls in flight.
     pub cost_us: f64,
-    /// Calls in flight to it from here.
+    /// Calls in flight to it from this process.
     pub in_flight: u32,
 }
 
@@ -60,23 +60,23 @@ pub struct Candidate {
 pub struct AttemptRecord {
     /// The node's id.
     pub node: String,
-    /// Where it listens.
+    /// The node's address.
     pub address: String,
-    /// Why this node: the strategy's name, or `address given`.
+    /// Why this node was picked: the strategy's name, or `address given`.
     pub why: String,
-    /// When it began, in microseconds after the first decision.
+    /// When the attempt began, in microseconds after the first decision.
     pub at_us: u64,
-    /// How long it was to be waited for before another node was asked, in microseconds.
+    /// The attempt timeout, in microseconds.
     pub attempt_timeout_us: u64,
-    /// Attempts lent to the calls below it.
+    /// Attempts lent to the calls below.
     pub lent: u8,
-    /// How long it took, in microseconds.
+    /// The duration of the attempt, in microseconds.
     pub took_us: u64,
     /// `answered`, or the outcome, code and message of its error.
     pub outcome: String,
 }
 
-/// Where a call's decisions are written; put into a request's extensions.
+/// Collects the decisions of a call; part of the request's extensions.
 #[derive(Clone, Default)]
 pub(crate) struct Recorder(Arc<Mutex<Record>>);
 
@@ -91,7 +91,7 @@ impl Recorder {
 }
 
 impl Record {
-    /// Writes down what was known before the first attempt.
+    /// Records the state before the first attempt.
     pub(super) fn describe(
         &mut self,
         request: &Request,

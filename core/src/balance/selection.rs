@@ -1,4 +1,4 @@
-//! The node of an attempt.
+//! The node picked for an attempt.
 
 use std::sync::Arc;
 
@@ -8,14 +8,14 @@ use crate::{
     transport::{Attempt, Peer},
 };
 
-/// A selection node.
+/// A picked node.
 #[derive(Clone)]
 pub(super) struct Selection {
     pub(super) set: Arc<Set<Arc<dyn Peer>>>,
     pub(super) index: usize,
 }
 
-/// A first attempt that failed.
+/// A failed first attempt.
 pub(super) struct Failure {
     pub(super) selection: Selection,
     pub(super) attempt: Attempt,
@@ -31,7 +31,7 @@ impl Selection {
         self.set.snapshot().get(self.index)
     }
 
-    /// Whether another node is left to be asked: else giving this one up would only lose its answer.
+    /// Whether another node is left; otherwise giving this attempt up would only lose its answer.
     pub(super) fn has_other(&self, tried: &Tried) -> bool {
         let snapshot = self.set.snapshot();
         let mut others = (0..snapshot.len()).filter(|index| *index != self.index);

@@ -1,4 +1,4 @@
-//! Keeping a node registered: the first registration, and when to renew it.
+//! Keeps a node registered: the first registration, and its renewals.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,10 +16,10 @@ use crate::{
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// The longest wait while another instance has the node's id.
 const ID_IN_USE_INTERVAL: Duration = Duration::from_secs(5);
-/// Between warnings of one outage, and of outages in a row.
+/// The shortest time between warnings of one outage, and of outages in a row.
 const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Registers nodes of this process, renews them, and says when the next renewal is due.
+/// Registers nodes of this process, renews them, and computes when the next renewal is due.
 ///
 /// ```
 /// use std::{sync::Arc, time::Duration};
@@ -44,12 +44,12 @@ pub struct Renewal {
     ttl: Duration,
     interval: Duration,
     rng: Rng,
-    /// When it was last warned of a failure.
+    /// When the last warning was logged.
     warned: Mutex<Option<Instant>>,
 }
 
 impl Renewal {
-    /// Registrations that last `ttl` and are renewed every `interval`, or every third of `ttl` where that interval leaves
+    /// Creates registrations that last `ttl` and are renewed every `interval`, or every third of `ttl` if that interval leaves
     /// no second try.
     pub fn new(registry: Arc<dyn Registry>, ttl: Duration, interval: Duration, rng: Rng) -> Self {
         let interval = match interval > ttl / 2 {
@@ -65,16 +65,16 @@ impl Renewal {
         }
     }
 
-    /// Where the nodes are registered.
+    /// The registry of the nodes.
     pub fn registry(&self) -> &dyn Registry {
         &*self.registry
     }
 
-    /// Registers a node for the first time. Returns the failure where a registry elsewhere is away, full or busy: the node
-    /// is not registered yet, and a renewal makes that good.
+    /// Registers a node for the first time. Returns the failure if a remote registry is unreachable, full or busy: the node
+    /// is then not registered yet, and a renewal registers it.
     ///
     /// # Errors
-    /// What the registry refuses, which a renewal would not change.
+    /// A registration that the registry refuses, which a renewal would not change.
     pub async fn begin(&self, node: &Node) -> Result<Option<Error>> {
         match self.register(node).await {
             Ok(()) => Ok(None),
@@ -86,7 +86,7 @@ impl Renewal {
         }
     }
 
-    /// Renews the registration of a node. Logs a warning where that fails, at most once a minute.
+    /// Renews the registration of a node. Logs a warning of a failure, at most once a minute.
     ///
     /// # Errors
     /// Those of the registry.
@@ -108,10 +108,10 @@ impl Renewal {
         renewed
     }
 
-    /// How long to wait before the next renewal, given how the last one failed, if it did.
+    /// Returns the wait before the next renewal, given the failure of the last one, if any.
     ///
-    /// Up to a fifth less than the interval, so that a fleet that came at once does not renew at once; never more, as who
-    /// doubts a registry that forgot gives all one interval to come back.
+    /// Up to a fifth less than the interval, so that nodes that started together do not renew together; never more, since
+    /// a watch waits one interval for the nodes of a registry that lost its data.
     pub fn wait(&self, failure: Option<&Error>) -> Duration {
         let wait = match failure {
             None => self.interval,

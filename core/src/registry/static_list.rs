@@ -1,4 +1,4 @@
-//! A registry that is a list: nodes that are known beforehand.
+//! A fixed list of nodes.
 
 use std::{
     collections::BTreeMap,
@@ -21,7 +21,7 @@ use crate::{
     url::{Reads, Url, decode, env_var, non_blank},
 };
 
-/// Keys after the `?` of which neither a list nor a zone has a use, and which are no metadata either.
+/// Keys of the query that neither a list nor a zone uses, and that are not metadata either.
 const NOT_OURS: [&str; 7] = [
     "token",
     "user",
@@ -31,15 +31,15 @@ const NOT_OURS: [&str; 7] = [
     "tls-key",
     "tls-insecure",
 ];
-/// go-micro's port of services that are found by their name alone.
+/// go-micro's port for services that are found by name alone.
 const PORT: u16 = 8080;
 
-/// Nodes that are listed where it is made; nothing is registered and nothing changes.
+/// A fixed list of nodes. Nothing is registered, and nothing changes.
 ///
 /// Named `static:SERVICE=HOST:PORT+HOST:PORT,SERVICE=…`; see [`Static::open`].
 ///
-/// [`register`](Registry::register) and [`deregister`](Registry::deregister) do nothing, which is logged once, so that
-/// a service runs with it that is in others' lists.
+/// [`register`](Registry::register) and [`deregister`](Registry::deregister) do nothing and log so once, so that
+/// a service in the lists of others can run with this registry.
 ///
 /// ```
 /// use micro::registry::{Node, Registry, Static};
@@ -57,12 +57,12 @@ pub struct Static(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     view: View,
-    /// How a service is found that is not listed.
+    /// How a service that is not in the list is found.
     unlisted: Option<Unlisted>,
     told: Once,
 }
 
-/// A service at the host of its own name.
+/// The service is at the host of its name.
 #[derive(Debug)]
 struct Unlisted {
     domain: String,
@@ -71,27 +71,27 @@ struct Unlisted {
 }
 
 impl Static {
-    /// A list of these nodes.
+    /// Creates a list of these nodes.
     ///
     /// # Errors
-    /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for a node without a service, an id or an address that
-    /// can be reached, and for two of one id.
+    /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for a node without a service, an id or a reachable address,
+    /// and for two nodes with one id.
     pub fn new(nodes: impl IntoIterator<Item = Node>) -> Result<Self> {
         Static::with_unlisted(nodes, None)
     }
 
-    /// The list that a URL has: `static:greeter=10.0.0.1:80+10.0.0.2:80,users=[fe80::1]:80`.
+    /// Parses the list of a URL: `static:greeter=10.0.0.1:80+10.0.0.2:80,users=[fe80::1]:80`.
     ///
-    /// - Metadata of one node follows its address: `10.0.0.1:80~weight=10~zone=west`; that of all nodes stands behind
-    ///   the `?`: `static:greeter=10.0.0.1:80?protocol=grpc`. A `version` is the node's version. A node that says no
-    ///   `protocol` is one of ours.
+    /// - Metadata of one node follows its address: `10.0.0.1:80~weight=10~zone=west`; that of all nodes follows
+    ///   the `?`: `static:greeter=10.0.0.1:80?protocol=grpc`. A `version` is the node's version. A node without
+    ///   `protocol` speaks all our protocols.
     /// - `+`, `,`, `~` and `%` in a name, a value or the path of a `unix:` address are percent-encoded.
-    /// - With `?domain=D` or `?port=P` a service that is not listed is at its own name: `SERVICE.D:P`, port 8080 if
-    ///   unsaid. So it is without any list, as in go-micro, whose `STATIC_SELECTOR_DOMAIN_NAME` and
-    ///   `STATIC_SELECTOR_PORT_NUMBER` then say what the URL does not.
+    /// - With `?domain=D` or `?port=P`, a service that is not in the list is at `SERVICE.D:P`; the default port is
+    ///   8080. The same holds without any list, as in go-micro, whose `STATIC_SELECTOR_DOMAIN_NAME` and
+    ///   `STATIC_SELECTOR_PORT_NUMBER` then complete the URL.
     ///
     /// # Errors
-    /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) that quotes what is not understood.
+    /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) that quotes the part that cannot be parsed.
     pub fn open(url: &Url) -> Result<Self> {
         if url.keys().any(|key| key == "namespace") {
             return Err(Error::invalid_argument("`static` has no namespaces"));
@@ -211,7 +211,7 @@ impl Inner {
     fn unlisted_node(&self, service: &str) -> Option<Node> {
         let unlisted = self.unlisted.as_ref()?;
         let is_host = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        // Topics and the like are no hosts.
+        // Topics and the like are not hosts.
         if service.is_empty() || !service.chars().all(is_host) {
             return None;
         }
@@ -229,7 +229,7 @@ impl Inner {
 }
 
 impl Unlisted {
-    /// What a URL says of services that it does not list, and go-micro's variables where it lists none.
+    /// How services that are not in the list are found, from the URL or from go-micro's variables.
     fn of(
         url: &Url,
         is_empty: bool,
@@ -265,7 +265,7 @@ impl Unlisted {
     }
 }
 
-/// The metadata of all nodes: what stands after the `?` and is none of our `own` keys.
+/// The metadata of all nodes: the query without our `own` keys.
 pub fn metadata(url: &Url, own: &[&str]) -> Result<BTreeMap<String, String>> {
     if let Some(key) = url.keys().find(|key| NOT_OURS.contains(key)) {
         let name = url.name();
@@ -280,7 +280,7 @@ pub fn metadata(url: &Url, own: &[&str]) -> Result<BTreeMap<String, String>> {
         .collect())
 }
 
-/// The node of `HOST:PORT~KEY=VALUE~KEY=VALUE`.
+/// Parses `HOST:PORT~KEY=VALUE~KEY=VALUE`.
 fn node_of(service: &str, text: &str, common: &BTreeMap<String, String>) -> Result<Node> {
     let mut parts = text.trim().split('~');
     let address = decode(parts.next().unwrap_or_default());
@@ -309,7 +309,7 @@ fn node_of(service: &str, text: &str, common: &BTreeMap<String, String>) -> Resu
     Ok(node_at(service, &address, &metadata))
 }
 
-/// A node of a service at an address, which is its id as well.
+/// A node of a service at an address, which is its id, too.
 pub fn node_at(service: &str, address: &str, metadata: &BTreeMap<String, String>) -> Node {
     let mut node = Node::new(service, format!("{service}-{address}"), address);
     *node.metadata_mut() = metadata.clone();

@@ -1,4 +1,4 @@
-//! Validation of records: a hostile record that a stranger writes to a registry harms nobody but its own node.
+//! Validation of records, so that a hostile record in a registry harms only its own node.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,21 +10,21 @@ use crate::{
 
 /// The longest name, id, version or address, in bytes.
 const MAX_TEXT: usize = 1024;
-/// Most of metadata, in bytes.
+/// The largest size of metadata, in bytes.
 const MAX_METADATA: usize = 64 * 1024;
-/// Most endpoints.
+/// The largest number of endpoints.
 const MAX_ENDPOINTS: usize = 1000;
-/// Between warnings of records that are rejected.
+/// The shortest time between warnings of rejected records.
 const WARNING_INTERVAL: Nanos = 60_000_000_000;
 
 static WARNED: AtomicU64 = AtomicU64::new(0);
 
-/// From where a registry is read.
+/// Which machines read a registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// From this machine only.
+    /// This machine only.
     Machine,
-    /// From other machines too: a record may not name what exists on each reader's own machine, such as a Unix socket.
+    /// Other machines, too: a record may not name what exists on each reader's machine, such as a Unix socket.
     Network,
 }
 
@@ -139,7 +139,7 @@ pub fn validate_local(node: &Node) -> Result<()> {
     Ok(())
 }
 
-/// An address without a host, the unspecified one, or with port 0. One that is empty is of a record that is no node's,
+/// Whether an address has no host, the unspecified one, or port 0. An empty address belongs to a record that is no node,
 /// such as that of weights.
 fn leads_nowhere(address: &str) -> bool {
     match address.parse::<std::net::SocketAddr>() {
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn each_hostile_record_is_refused_for_its_own_reason() {
+    fn hostile_record_is_refused_for_its_own_reason() {
         let endpoints: Vec<_> = (0..10_000)
             .map(|n| Endpoint::new(format!("E.{n}")))
             .collect();
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_from_elsewhere_may_not_name_a_unix_socket() {
+    fn remote_record_may_not_name_a_unix_socket() {
         let node = Node::new("greeter", "a", "unix:/run/other.sock");
         assert!(validate(&node, Scope::Machine).is_ok());
         let error = validate(&node, Scope::Network).map_err(|error| error.to_string());
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn on_one_machine_the_unspecified_address_is_its_own() {
+    fn unspecified_address_is_valid_on_one_machine() {
         let at = |address| Node::new("greeter", "a", address);
         assert!(
             validate(&at("0.0.0.0:80"), Scope::Machine).is_err()
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn ordinary_records_are_let_in() {
+    fn ordinary_records_are_accepted() {
         for address in [
             "10.0.0.1:80",
             "[::1]:80",

@@ -1,4 +1,4 @@
-//! Watches from snapshots: a registry publishes a [`View`] at each change, and a [`WatchCursor`] makes of it the updates
+//! Watches from snapshots: a registry publishes a [`View`] at each change, from which a [`WatchCursor`] makes the updates
 //! of one watch.
 
 use std::{
@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::{Update, Updates};
 use crate::{error::Error, node::Node};
 
-/// A snapshot of a registry. A copy is cheap, as it shares the sets.
+/// A snapshot of a registry. Cheap to clone, since clones share the sets.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct View {
@@ -28,24 +28,24 @@ pub struct View {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NodeSet {
-    /// All of them.
+    /// All nodes.
     pub nodes: Vec<Arc<Node>>,
     /// Whether an empty set means that there are no nodes; see [`Update::Set`].
     pub authoritative: bool,
 }
 
 impl NodeSet {
-    /// A set of these nodes. Nodes with equal endpoints or metadata share them.
+    /// Creates a set. Nodes with equal endpoints or metadata share them.
     pub fn new(nodes: impl IntoIterator<Item = Node>, authoritative: bool) -> Self {
         let nodes = nodes.into_iter().map(Arc::new);
         NodeSet::from_shared(nodes.collect(), authoritative)
     }
 
-    /// A set of nodes that other sets hold too; those are not changed.
+    /// Creates a set of nodes that other sets hold, too; those are not changed.
     pub fn from_shared(mut nodes: Vec<Arc<Node>>, authoritative: bool) -> Self {
         for index in 1..nodes.len() {
             let (before, node) = nodes.split_at_mut(index);
-            // One that is known elsewhere has been looked at before.
+            // A node that is known elsewhere shares already.
             if let Some(node) = Arc::get_mut(&mut node[0]) {
                 share(&before[index - 1], node);
             }
@@ -57,7 +57,7 @@ impl NodeSet {
     }
 }
 
-/// Nodes of one version mostly serve the same and say the same of themselves: one list, one map for all.
+/// Nodes of one version mostly have equal endpoints and metadata: they share one list and one map.
 fn share(known: &Node, node: &mut Node) {
     if !Arc::ptr_eq(&known.endpoints, &node.endpoints) && known.endpoints == node.endpoints {
         node.endpoints = known.endpoints.clone();
@@ -67,10 +67,10 @@ fn share(known: &Node, node: &mut Node) {
     }
 }
 
-/// The position of one watch: the sets it has reported, and the updates it has still to report.
+/// The position of one watch: the sets reported so far, and the updates still to report.
 ///
-/// A watch takes [`next_update`](WatchCursor::next_update) until there is none, waits for a new view, and observes that:
-/// so the cursor never holds more than one update of a service.
+/// A watch takes [`next_update`](WatchCursor::next_update) until there is none, then waits for a new view and observes it.
+/// The cursor therefore never holds more than one update of a service.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -90,17 +90,17 @@ fn share(known: &Node, node: &mut Node) {
 /// assert!(cursor.next_update().is_none());
 /// ```
 pub struct WatchCursor {
-    /// `None` watches all.
+    /// The service; `None` for all.
     service: Option<String>,
     said: BTreeMap<String, Arc<NodeSet>>,
     pending: VecDeque<Update>,
     begun: bool,
-    /// Whether the last that was said is that the registry cannot be reached.
+    /// Whether the last report was that the registry cannot be reached.
     lost: bool,
 }
 
 impl WatchCursor {
-    /// A cursor of a watch of one service, or of all without one.
+    /// Creates the cursor of a watch of one service, or of all.
     pub fn new(service: Option<&str>) -> Self {
         WatchCursor {
             service: service.map(str::to_owned),
@@ -111,13 +111,13 @@ impl WatchCursor {
         }
     }
 
-    /// The next update to report, if there is one.
+    /// Returns the next update to report, if there is one.
     pub fn next_update(&mut self) -> Option<Update> {
         self.pending.pop_front()
     }
 
-    /// Compares a view with what was reported, and queues the differences. After an outage every set is queued, as that
-    /// ends the outage for those who watch.
+    /// Compares a view with what was reported, and queues the differences. After an outage every set is queued, since a set
+    /// ends the outage for watchers.
     pub fn observe(&mut self, view: &View) {
         if let Some((since, error)) = &view.stale {
             self.pending.push_back(Update::Stale {
@@ -202,7 +202,7 @@ struct Steps<S, F, Fut> {
     running: Option<Pin<Box<Fut>>>,
 }
 
-// The one thing that must not move is boxed.
+// The only part that must not move is boxed.
 impl<S, F, Fut> Unpin for Steps<S, F, Fut> {}
 
 impl<S, F, Fut> Stream for Steps<S, F, Fut>
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_service_is_said_to_be_empty_once_and_without_authority() {
+    fn unknown_service_is_empty_once_and_not_authoritative() {
         let mut cursor = WatchCursor::new(Some("a"));
         cursor.observe(&view(&[("b", &["1"])]));
         assert_eq!(said(&mut cursor), ["a  false"]);
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_that_leaves_the_view_is_emptied_with_authority() {
+    fn removed_service_is_emptied_with_authority() {
         let mut cursor = WatchCursor::new(None);
         cursor.observe(&view(&[("a", &["1"]), ("b", &["2", "3"])]));
         assert_eq!(said(&mut cursor), ["a 1 true", "b 2,3 true"]);
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn nodes_share_what_is_the_same() {
+    fn equal_nodes_share_their_lists() {
         let node = |id: &str, zone: &str| Node::new("a", id, "h:1").with_metadata("zone", zone);
         let set = NodeSet::new([node("1", "x"), node("2", "x"), node("3", "y")], true);
         let shared =
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn an_equal_set_is_not_said_again() {
+    fn equal_set_is_not_reported_again() {
         let mut cursor = WatchCursor::new(Some("a"));
         cursor.observe(&view(&[("a", &["1"])]));
         cursor.observe(&view(&[("a", &["1"])]));
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stale_view_says_so_and_what_comes_after_is_said_though_it_is_the_same() {
+    fn stale_view_is_reported_and_the_next_set_as_well() {
         let mut cursor = WatchCursor::new(None);
         cursor.observe(&view(&[("a", &["1"])]));
         let stale = View {

@@ -1,4 +1,4 @@
-//! Several registries as one: a fleet that moves from one to another is in both on the way.
+//! Several registries as one: a fleet that moves from one registry to another is in both meanwhile.
 
 mod retry;
 mod union;
@@ -14,18 +14,18 @@ use crate::{
     node::Node,
 };
 
-/// Several registries as one: a service is in all of them, and finds who is in any.
+/// Several registries as one: services are registered in all, and nodes are found in any.
 ///
-/// | asked | does |
+/// | operation | does |
 /// |---|---|
-/// | register, deregister | in all, at once; fails if any does, which keeps no other from it |
-/// | get, list | what any of them has; fails if all do, and warns if some do |
-/// | watch | what any of them has; stale when all are |
+/// | register, deregister | in all, at once; fails if one fails, after all were tried |
+/// | get, list | the union; fails if all fail, and warns if some do |
+/// | watch | the union; stale if all are |
 ///
-/// A registration that failed in one is so made good by the next, which a service tries each second; those that
-/// took it are meanwhile left in peace. A node that several have is shown once, as the last of those that can be
-/// reached has it: name the one to move *to* last. A set that is emptied is authoritative if each that had nodes
-/// says so and all can be reached.
+/// A failed registration is repeated in the registry that failed, each second for a service; the others are not
+/// asked again meanwhile. A node in several registries appears once, as the last reachable one has it: name the
+/// registry to move *to* last. An empty set is authoritative if each registry that had nodes confirms it
+/// and all can be reached.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -45,14 +45,14 @@ use crate::{
 pub struct Several(Arc<Inner>);
 
 struct Inner {
-    /// The names of all, with commas between them.
+    /// The names of all, separated by commas.
     name: String,
     registries: Vec<Arc<dyn Registry>>,
     retry: Retry,
 }
 
 impl Several {
-    /// These registries; of two records of one node that of the later counts.
+    /// Combines these registries; of two records of a node, that of the later registry counts.
     pub fn new(registries: impl IntoIterator<Item = Arc<dyn Registry>>) -> Self {
         let registries: Vec<_> = registries.into_iter().collect();
         let names: Vec<_> = registries.iter().map(|one| one.name()).collect();
@@ -63,12 +63,12 @@ impl Several {
         }))
     }
 
-    /// The registries it is made of.
+    /// Returns the combined registries.
     pub fn registries(&self) -> &[Arc<dyn Registry>] {
         &self.0.registries
     }
 
-    /// Asks each; the answers there are, and what went wrong in the others. An error if there is no answer.
+    /// Asks each registry; returns the results, and the errors of the others. Fails if there is no result.
     async fn answers<'a, T, F>(&'a self, ask: impl Fn(&'a dyn Registry) -> F) -> Result<Vec<T>>
     where
         F: Future<Output = Result<T>> + Send + 'a,
@@ -175,12 +175,12 @@ impl Registry for Several {
     }
 }
 
-/// The next word of any of these watches, and whose it is. None is listened to twice before the others were.
+/// The next update of any of these watches, with its index. The watches take turns.
 async fn heard(watches: &mut [Updates], first: &mut usize) -> (usize, Update) {
     poll_fn(|cx| {
         let count = watches.len();
         for index in (0..count).map(|step| (*first + step) % count) {
-            // They do not end.
+            // Watches do not end.
             if let Poll::Ready(Some(update)) = watches[index].as_mut().poll_next(cx) {
                 *first = index + 1;
                 return Poll::Ready((index, update));
@@ -191,22 +191,22 @@ async fn heard(watches: &mut [Updates], first: &mut usize) -> (usize, Update) {
     .await
 }
 
-/// All went well, or what did not.
+/// Succeeds if all succeeded.
 fn all(registries: &[Arc<dyn Registry>], results: Vec<Result<()>>) -> Result<()> {
     let results = registries.iter().zip(&results);
     let failed = results.filter_map(|(one, result)| Some((one.name(), result.as_ref().err()?)));
     joined(failed).map_or(Ok(()), Err)
 }
 
-/// What went wrong with registries of these names, in one error. Its code and reason are those of what will not pass by
-/// itself, if there is such.
+/// Combines the errors of registries with these names. Code and reason are those of an error that will not pass by
+/// itself, if there is one.
 fn joined<'a>(failures: impl Iterator<Item = (&'a str, &'a Error)>) -> Option<Error> {
     let (mut first, mut words) = (None, Vec::new());
     for (name, error) in failures {
         if first.is_none_or(may_pass) {
             first = Some(error);
         }
-        // Errors of servers name theirs by themselves.
+        // Errors of servers contain their names already.
         let (named, message) = (error.message().starts_with("registry `"), error.message());
         let mut text = match named {
             true => message.to_owned(),
@@ -231,7 +231,7 @@ mod tests {
     use crate::error::Code;
 
     #[test]
-    fn what_will_not_pass_by_itself_gives_the_code() {
+    fn error_that_will_not_pass_gives_the_code() {
         let errors = [
             (
                 "a",

@@ -1,4 +1,4 @@
-//! Making good what failed in one registry, while the others are left in peace.
+//! Retries in the registries that failed, without asking the others.
 
 use std::{
     collections::HashMap,
@@ -20,21 +20,21 @@ use crate::{
     wait::Backoff,
 };
 
-/// A registration is not repeated for so long where it went well, or a quarter of its time to live if that is shorter.
+/// How long a successful registration is not repeated, or a quarter of its time to live if that is shorter.
 const PEACE: Duration = Duration::from_secs(15);
-/// The longest wait between watches that do not begin.
+/// The longest wait between attempts to begin a watch.
 const LONGEST: Duration = Duration::from_secs(3);
-/// Between warnings of one set of registries.
+/// The shortest time between warnings of one set of registries.
 const WARNING: Nanos = 60_000_000_000;
 
-/// The nodes whose last registration failed somewhere, and when it went well elsewhere.
+/// The nodes whose last registration failed in a registry, with the times of their successes in others.
 #[derive(Default)]
 pub(super) struct Retry {
     halves: Mutex<HashMap<(String, String), Half>>,
     warned: AtomicU64,
 }
 
-/// A registration that some took.
+/// A registration that succeeded in some registries.
 struct Half {
     node: Node,
     ttl: Option<Duration>,
@@ -43,7 +43,7 @@ struct Half {
 }
 
 impl Retry {
-    /// In which of the registries it is time to register a node.
+    /// The registries in which a node must be registered now.
     pub(super) fn due(&self, node: &Node, ttl: Option<Duration>, count: usize) -> Vec<bool> {
         let halves = self.halves.lock();
         let half = halves
@@ -57,7 +57,7 @@ impl Retry {
         half.taken.iter().map(|taken| !fresh(taken)).collect()
     }
 
-    /// Notes where it was due, and where it is registered now.
+    /// Records where the registration was due, and where it succeeded.
     pub(super) fn note(&self, node: &Node, ttl: Option<Duration>, due: &[bool], went: &[bool]) {
         let mut halves = self.halves.lock();
         let before = halves.remove(&key(node));
@@ -79,12 +79,12 @@ impl Retry {
         halves.insert(key(node), half);
     }
 
-    /// A node is to be registered no more.
+    /// Forgets a node that is deregistered.
     pub(super) fn forget(&self, node: &Node) {
         self.halves.lock().remove(&key(node));
     }
 
-    /// Warns that some could not be asked, once a minute.
+    /// Warns that some registries could not be asked, at most once a minute.
     pub(super) fn warn(&self, error: &Error) {
         let (now, last) = (time::now(), self.warned.load(Ordering::Relaxed));
         if last == 0 || now.saturating_sub(last) >= WARNING {
@@ -98,7 +98,7 @@ fn key(node: &Node) -> (String, String) {
     (node.service.clone(), node.id.clone())
 }
 
-/// A watch that is begun again when it cannot be begun, or ends; it says so meanwhile, and does not end.
+/// A watch that restarts when it cannot begin, or ends; it reports this, and never ends.
 pub(super) fn watch(registry: Arc<dyn Registry>, service: Option<&str>) -> Updates {
     let following = Following {
         registry,
@@ -116,7 +116,7 @@ struct Following {
     service: Option<String>,
     updates: Option<Updates>,
     backoff: Backoff,
-    /// Since when none has begun.
+    /// Since when no watch could begin.
     lost: Option<Instant>,
     again: Instant,
 }
@@ -163,7 +163,7 @@ mod tests {
     const TTL: Option<Duration> = Some(Duration::from_secs(60));
 
     #[tokio::test(start_paused = true)]
-    async fn only_where_it_failed_is_it_tried_again_at_once() {
+    async fn only_failed_registries_are_retried_at_once() {
         let (retry, node) = (Retry::default(), Node::new("a", "1", "h:1"));
         assert_eq!(retry.due(&node, TTL, 2), [true, true]);
         retry.note(&node, TTL, &[true, true], &[true, false]);

@@ -1,4 +1,4 @@
-//! What several watches say, as one.
+//! The union of several watches.
 
 use std::{
     borrow::Borrow,
@@ -11,13 +11,13 @@ use tokio::time::Instant;
 use super::joined;
 use crate::{error::Error, node::Node, registry::Update};
 
-/// What each registry said last, and what is still to be said of it.
+/// The last update of each registry, and the updates still to report.
 pub(super) struct Union {
-    /// `None` watches all.
+    /// The service; `None` for all.
     service: Option<String>,
     parts: Vec<Part>,
     said: BTreeMap<String, (Vec<Arc<Node>>, bool)>,
-    /// Whether the last word was that nothing can be known.
+    /// Whether the last report was that no registry can be reached.
     lost: bool,
     pending: VecDeque<Update>,
 }
@@ -25,24 +25,24 @@ pub(super) struct Union {
 /// One registry.
 struct Part {
     name: String,
-    /// Whether it has said what it has.
+    /// Whether it has reported its nodes.
     heard: bool,
     /// Since when it cannot be reached, and why.
     stale: Option<(Instant, Error)>,
     sets: BTreeMap<String, Said>,
 }
 
-/// The nodes of one service, as one registry has them.
+/// The nodes of one service in one registry.
 #[derive(Default)]
 struct Said {
     nodes: Vec<Arc<Node>>,
     authoritative: bool,
-    /// Whether there was ever a node that an empty set takes away.
+    /// Whether it ever had a node, which an empty set removes.
     had: bool,
 }
 
 impl Union {
-    /// Of registries of these names, that have said nothing yet.
+    /// Creates a union of registries with these names, before their first updates.
     pub(super) fn new(service: Option<&str>, names: impl Iterator<Item = String>) -> Self {
         let part = |name| Part {
             name,
@@ -59,12 +59,12 @@ impl Union {
         }
     }
 
-    /// The next thing to say, if anything.
+    /// The next update to report, if any.
     pub(super) fn next(&mut self) -> Option<Update> {
         self.pending.pop_front()
     }
 
-    /// Takes in what one of the registries says.
+    /// Handles an update of one of the registries.
     pub(super) fn hear(&mut self, index: usize, update: Update) {
         match update {
             Update::Set {
@@ -99,7 +99,7 @@ impl Union {
             .iter()
             .map(|node| node.id.as_str())
             .filter(|id| !has(id));
-        // One that merely shows nothing may have forgotten.
+        // A registry that shows nothing may have lost its data.
         let gone: Vec<String> = match nodes.is_empty() && !authoritative {
             true => Vec::new(),
             false => gone.map(str::to_owned).collect(),
@@ -109,7 +109,7 @@ impl Union {
         if gone.is_empty() {
             return;
         }
-        // Who leaves one leaves all, of which some cannot say so now.
+        // A node that leaves deregisters everywhere, though some registries cannot report that now.
         for part in self.parts.iter_mut().filter(|part| part.stale.is_some()) {
             if let Some(set) = part.sets.get_mut(service) {
                 set.nodes.retain(|node| !gone.contains(&node.id));
@@ -117,7 +117,7 @@ impl Union {
         }
     }
 
-    /// Says what there is of a service, if that is new and can be known.
+    /// Reports the nodes of a service, if they have changed and are known.
     fn say(&mut self, service: String) {
         let sets = |stale: bool| {
             let parts = self
@@ -129,11 +129,11 @@ impl Union {
         let shown = of(sets(true)
             .chain(sets(false))
             .map(|set| set.nodes.as_slice()));
-        // One that has nothing at all says nothing of all services, and is not waited for there.
+        // A registry without any nodes reports no services, and is not waited for.
         if shown.is_empty() && self.service.is_some() {
             let mut unheard = self.parts.iter().filter(|part| !part.heard);
             if unheard.clone().any(|part| part.stale.is_none()) {
-                // It is about to tell.
+                // Its first update is about to come.
                 return;
             }
             if unheard.next().is_some() {
@@ -153,11 +153,11 @@ impl Union {
         };
         let known = self.said.get(&service);
         let same = known.is_some_and(|(nodes, was)| *nodes == shown && *was == authoritative);
-        // Of a service that nobody asked for by name nothing is said while it has no nodes.
+        // A watch of all reports no service without nodes.
         let is_over = shown.is_empty() && self.service.is_none();
         let never = known.is_none() && is_over;
         if is_over {
-            // Nor is anything kept: names come and go for as long as all are watched.
+            // Nor is one kept: names come and go for as long as all are watched.
             for part in &mut self.parts {
                 part.sets.remove(&service);
             }
@@ -179,14 +179,14 @@ impl Union {
         });
     }
 
-    /// Says that nothing can be known, and why.
+    /// Reports that no registry can be reached, and why.
     fn lose(&mut self) {
         self.lost = true;
         let stale = || {
             let parts = self.parts.iter();
             parts.filter_map(|part| Some((part.name.as_str(), part.stale.as_ref()?)))
         };
-        // What the last of them said is not older than its loss.
+        // The last update of any of them is not older than its loss.
         let since = stale().map(|(_, (at, _))| *at).max();
         let error = joined(stale().map(|(name, (_, error))| (name, error)));
         if let (Some(since), Some(error)) = (since, error) {
@@ -196,7 +196,7 @@ impl Union {
     }
 }
 
-/// Each node once, by id; of two records that of the later set.
+/// Each node once, by id; of two records, that of the later set.
 pub(super) fn of<'a, N: Borrow<Node> + Clone + 'a>(sets: impl Iterator<Item = &'a [N]>) -> Vec<N> {
     let nodes = sets.flatten().map(|node| (node.borrow().id.as_str(), node));
     let nodes: BTreeMap<_, _> = nodes.collect();
@@ -229,7 +229,7 @@ mod tests {
         }
     }
 
-    /// The addresses of all that is said, or why it cannot be.
+    /// The addresses in an update, or the error.
     fn said(union: &mut Union, index: usize, update: Update) -> Vec<String> {
         union.hear(index, update);
         std::iter::from_fn(|| union.next())
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_node_in_both_is_shown_once_as_the_later_has_it() {
+    async fn node_in_both_is_reported_once_as_the_later_has_it() {
         let mut union = union(Some("a"));
         assert_eq!(said(&mut union, 1, set(&["1b"], true)), ["h:1b true"]);
         assert_eq!(
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_is_said_to_be_empty_before_all_have_told() {
+    async fn empty_set_is_reported_only_when_all_have_answered() {
         let mut union = union(Some("a"));
         assert!(said(&mut union, 0, set(&[], false)).is_empty());
         assert_eq!(said(&mut union, 1, set(&[], false)), [" false"]);
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_emptied_set_is_believed_when_all_that_had_nodes_say_so() {
+    async fn emptied_set_is_authoritative_if_all_that_had_nodes_agree() {
         let mut union = union(Some("a"));
         said(&mut union, 0, set(&[], false));
         said(&mut union, 1, set(&["1"], true));
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_that_is_lost_keeps_what_it_said_and_the_others_go_on() {
+    async fn lost_registry_keeps_its_nodes_and_the_others_continue() {
         let mut union = union(Some("a"));
         said(&mut union, 0, set(&["1", "2"], true));
         said(&mut union, 1, set(&["2", "3"], true));
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_recovery_is_said_though_nothing_has_changed() {
+    async fn recovery_is_reported_though_nothing_has_changed() {
         let mut union = union(Some("a"));
         said(&mut union, 0, set(&["1"], true));
         said(&mut union, 1, set(&["1"], true));
@@ -331,14 +331,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_watch_of_all_waits_for_nobody_who_has_nothing() {
+    async fn watch_of_all_does_not_wait_for_an_empty_registry() {
         let mut union = union(None);
         assert_eq!(said(&mut union, 1, set(&["1"], true)), ["h:1 true"]);
         assert_eq!(said(&mut union, 1, set(&[], true)), [" true"]);
     }
 
     #[tokio::test]
-    async fn a_watch_of_all_is_silent_of_services_without_nodes() {
+    async fn watch_of_all_skips_services_without_nodes() {
         let mut union = union(None);
         assert!(said(&mut union, 0, set(&[], false)).is_empty());
         assert_eq!(said(&mut union, 1, set(&["1"], true)), ["h:1 true"]);
