@@ -1,4 +1,4 @@
-//! What the loop keeps for one service: its nodes, its budget, its counts, the probes of ejected nodes.
+//! The state of one service: its nodes, its budget, its counts, the probes of ejected nodes.
 
 use std::sync::{
     Arc, OnceLock, Weak,
@@ -15,23 +15,23 @@ use crate::{
     transport::Peer,
 };
 
-/// How often a probe that waits looks whether its node has left: a second.
+/// How often a waiting probe checks whether its node has left.
 const LOOK: Nanos = 1_000_000_000;
 
-/// One service, as one process calls it.
+/// A service, as this process calls it.
 pub(super) struct ServiceState {
     service: Box<str>,
-    /// Its nodes by discovery, from the first call that needs them: calls to given addresses do not.
+    /// Its discovered nodes, from the first call that needs them: calls to given addresses do not.
     entry: OnceLock<Arc<Entry<Arc<dyn Peer>>>>,
     pub(super) budget: Budget,
     pub(super) failed: AtomicU64,
     pub(super) retries: AtomicU64,
     pub(super) hedges: AtomicU64,
     ejections: AtomicU64,
-    /// Whether it was looked up by name since the last sweep, and the calls there were then.
+    /// Whether it was looked up by name since the last sweep, and the number of calls then.
     pub(super) used: AtomicBool,
     swept_at: AtomicU64,
-    /// One task for each ejected node; they end with the service_state.
+    /// One task for each ejected node; they end with this state.
     probes: Mutex<JoinSet<()>>,
 }
 
@@ -56,22 +56,22 @@ impl ServiceState {
         &self.service
     }
 
-    /// Its nodes by discovery, which begins with this.
+    /// The discovered nodes; starts discovery if necessary.
     pub(super) fn discovered(&self, cache: &Cache<Arc<dyn Peer>>) -> &Arc<Entry<Arc<dyn Peer>>> {
         self.entry.get_or_init(|| cache.service(&self.service))
     }
 
-    /// Its nodes by discovery, if that has begun.
+    /// The discovered nodes, if discovery has started.
     pub(super) fn entry(&self) -> Option<&Arc<Entry<Arc<dyn Peer>>>> {
         self.entry.get()
     }
 
-    /// Whether nobody holds it but who asks, in so many places. Handles to endpoints find another by its name.
+    /// Whether only `holders` hold it. Handles to endpoints find another state by the name.
     pub(super) fn is_unheld(self: &Arc<Self>, places: usize) -> bool {
         Arc::strong_count(self) <= places
     }
 
-    /// Whether it was used since the last time this was asked.
+    /// Whether it was used since this was last called.
     pub(super) fn was_used(&self) -> bool {
         let calls = self.budget.calls();
         let called = self.swept_at.swap(calls, Relaxed) != calls;
@@ -88,7 +88,7 @@ impl ServiceState {
         }
     }
 
-    /// Notes that a node was ejected.
+    /// Counts an ejected node.
     pub(super) fn ejected(&self, member: &Member, until: Nanos, now: Nanos) {
         self.ejections.fetch_add(1, Relaxed);
         tracing::info!(
@@ -98,7 +98,7 @@ impl ServiceState {
         );
     }
 
-    /// Probes an ejected node until it is back.
+    /// Probes an ejected node until it recovers.
     pub(super) fn probe(&self, load: &Arc<Load>, peer: &Arc<dyn Peer>, until: Nanos) {
         let mut probes = self.probes.lock();
         while probes.try_join_next().is_some() {}
@@ -106,7 +106,7 @@ impl ServiceState {
     }
 }
 
-/// Asks an ejected node for a sign of life when its time is over, until it gives one or has left.
+/// Probes an ejected node when its ejection ends, until it answers or has left.
 async fn probe(load: Weak<Load>, peer: Arc<dyn Peer>, mut until: Nanos) {
     loop {
         while time::now() < until {
@@ -116,10 +116,10 @@ async fn probe(load: Weak<Load>, peer: Arc<dyn Peer>, mut until: Nanos) {
                 return;
             }
         }
-        // Sets hold it as long as they have the node.
+        // Snapshots hold it as long as they have the node.
         let wants = load.upgrade().map(|load| load.wants_probe(time::now()));
         if wants != Some(true) {
-            // It has left, a call that was sent all the same brought it back, or another probes it.
+            // The node has left, or recovered by a call that was sent anyway, or another task probes it.
             return;
         }
         let alive = peer.probe().await.is_ok();
@@ -141,7 +141,7 @@ mod tests {
     };
 
     #[tokio::test(start_paused = true)]
-    async fn a_node_that_has_left_is_probed_no_more() {
+    async fn node_that_has_left_is_not_probed() {
         let now = time::now();
         let load = Arc::new(Load::new(&Arc::new(Fleet::new(Rng::new())), now));
         let peer = Socket::new()

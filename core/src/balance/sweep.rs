@@ -1,5 +1,5 @@
-//! What is kept for services and addresses goes when it has not been used for some minutes, and at once for services
-//! that do not exist: names may come from callers.
+//! Removes the state of services and addresses that were not used for some minutes, and at once that of services without
+//! nodes: names may come from callers.
 
 use std::{
     hash::BuildHasher,
@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use super::{Inner, service_state::ServiceState};
 use crate::selector::Names;
 
-/// What no call has used from one sweep to the next goes: so after three to six minutes.
+/// The time between sweeps. State that no call has used between two sweeps is removed, after three to six minutes.
 const INTERVAL: Duration = Duration::from_secs(180);
 
 /// Services without nodes that may be kept until the next sweep, besides those in use.
@@ -23,11 +23,11 @@ const MOST_EMPTY: usize = 64;
 /// Names of services without nodes that are remembered, as hashes.
 const MISSED: usize = 256;
 
-/// The task that sweeps, as long as there is something to sweep.
+/// The task that sweeps, while there is something to sweep.
 pub(super) struct Sweeper {
     inner: Weak<Inner>,
     task: Mutex<Option<JoinHandle<()>>>,
-    /// Of services without nodes that were called lately: one that is called again is worth a watch of the registry.
+    /// Services without nodes that were called lately: a second call justifies a watch of the registry.
     missed: Mutex<[u64; MISSED]>,
     hasher: RandomState,
 }
@@ -78,11 +78,11 @@ async fn run(inner: Weak<Inner>) {
 }
 
 impl Inner {
-    /// Sees to it that what was just added is swept some day.
+    /// Starts the task if it does not run.
     pub(super) fn keep_swept(&self) {
         if self.service_states.load().len() > MOST_EMPTY {
             let empty = self.service_states.load();
-            // Services that only addresses were called of have no watch, and stay for the minutes of all.
+            // Services that were only called by address have no watch, and stay until the next sweep.
             let is_empty = |service_state: &ServiceState| {
                 let entry = service_state.entry();
                 entry.is_some_and(|entry| entry.load().snapshot().is_empty())
@@ -102,10 +102,10 @@ impl Inner {
         }
     }
 
-    /// Forgets a service that never had a node, unless it is called again and again: then its watch is kept, lest each
+    /// Forgets a service that never had a node, unless it is called repeatedly: then its watch is kept, so that not every
     /// call begins one.
     pub(super) fn forget(&self, service_state: &Arc<ServiceState>) {
-        // The map's and the caller's.
+        // The map and the caller have one each.
         if service_state.entry().is_some_and(|entry| entry.had_nodes())
             || !service_state.is_unheld(2)
             || self.sweeper.missed_before(service_state.service())
@@ -121,17 +121,17 @@ impl Inner {
         }
     }
 
-    /// Forgets the services that nobody holds, but for those that `keep` wants.
+    /// Forgets the services that nobody holds, except those for which `keep` returns `true`.
     fn sweep(&self, keep: impl Fn(&ServiceState) -> bool) {
         let service_states = self.service_states.load_full();
-        // Each is asked, as that begins its next interval.
+        // Each is asked, since that starts its next interval.
         let unused = service_states
             .values()
             .filter(|service_state| !keep(service_state));
         let mut unused: Vec<_> = unused.cloned().collect();
         self.endpoints
             .sweep(|name| service_states.get(name), &unused);
-        // The map's and the one here.
+        // The map and this loop have one each.
         unused.retain(|service_state| service_state.is_unheld(2));
         drop(service_states);
         if !unused.is_empty() {

@@ -11,8 +11,8 @@
 //! # }
 //! ```
 //!
-//! `make` gives a fresh handle on one and the same registry, as another process would have it.
-//! Panics with the broken rule. Service names are the suite's own, so that a registry in use serves too.
+//! `make` returns a new handle to the same registry each time, as another process would have.
+//! Panics with the broken rule. Service names are the suite's own, so that a registry in use can be tested, too.
 
 use std::{
     future::poll_fn,
@@ -26,12 +26,12 @@ use crate::{
     node::{Endpoint, Node, Value},
 };
 
-/// A time to live that no test outlasts.
+/// A time to live that exceeds any test.
 const LONG: Option<Duration> = Some(Duration::from_secs(60));
-/// How long a change may take to show.
+/// How long a change may take to appear.
 const SOON: Duration = Duration::from_secs(10);
 
-/// Runs every rule but those of time.
+/// Checks every rule except those of time.
 pub async fn all(make: impl AsyncFn() -> Arc<dyn Registry>) {
     let make = &make;
     what_is_registered_is_found_whole(make().await, make().await).await;
@@ -47,7 +47,7 @@ pub async fn all(make: impl AsyncFn() -> Arc<dyn Registry>) {
     an_unwatched_change_is_in_the_next_set(make().await, make().await).await;
 }
 
-/// Rules of time: a node that is not renewed goes after `ttl`, one that is stays.
+/// Checks the rules of time: a node that is not renewed is removed after `ttl`, one that is renewed stays.
 pub async fn expiry(make: impl AsyncFn() -> Arc<dyn Registry>, ttl: Duration) {
     let (registrant, reader) = (make().await, make().await);
     let service = unique("expiry");
@@ -181,8 +181,8 @@ async fn any_handle_deregisters(registrant: Arc<dyn Registry>, other: Arc<dyn Re
     assert!(ids(&*registrant, &service).await.is_empty());
 }
 
-/// Two instances have one id, as in a rolling update with fixed ids: the newer one has the record, and the older one,
-/// which is told so, does not take it back or out.
+/// Two instances have one id, as in a rolling update with fixed ids: the newer one has the record, and the older one
+/// receives an error and neither replaces nor removes it.
 async fn another_instance_keeps_its_record(
     older: Arc<dyn Registry>,
     newer: Arc<dyn Registry>,
@@ -209,7 +209,7 @@ async fn another_instance_keeps_its_record(
     register(&*newer, &renewed, LONG).await;
     shows(&mut updates, &service, &renewed).await;
     assert_eq!(nodes(&*reader, &service).await, only(&renewed));
-    // A node that no handle knows, at another address, is not this one either.
+    // A node at another address that no handle knows is not this one either.
     deregister(&*reader, &first).await;
     assert_eq!(nodes(&*reader, &service).await, only(&renewed));
     deregister(&*newer, &renewed).await;
@@ -340,7 +340,7 @@ async fn an_unwatched_change_is_in_the_next_set(
     until(&mut updates, &service, |ids, _| ids.is_empty()).await;
 }
 
-/// Waits for the set of `service` of which `is_expected` holds, given its sorted ids and authority.
+/// Waits for a set of `service` for which `is_expected` holds, given its sorted ids and authority.
 async fn until(
     updates: &mut Updates,
     service: &str,

@@ -1,7 +1,7 @@
-//! The JSON of a service that go-micro's registries store, both ways.
+//! The JSON form in which go-micro's registries store a service.
 //!
 //! One [`Service`] is one version of a service with its nodes; most registries store one object a
-//! node. Scope take `null` as empty, and a node of go-micro before 1.8 that has its port apart.
+//! node. When reading, `null` is empty, and a node of go-micro before 1.8 may have its port in a field of its own.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -12,30 +12,30 @@ use crate::{
     node::{Endpoint, Node, null_is_empty},
 };
 
-/// One version of a service, as it is stored.
+/// One version of a service, as stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Service {
-    /// Its name.
+    /// The name.
     pub name: String,
     /// The version of all its nodes.
     #[serde(default, deserialize_with = "null_is_empty")]
     pub version: String,
-    /// Holds for every node that does not say otherwise; we write it on the nodes and leave this empty.
+    /// The default for every node; we write metadata of nodes and leave this empty.
     #[serde(
         default,
         deserialize_with = "null_is_empty",
         serialize_with = "empty_is_null"
     )]
     pub metadata: BTreeMap<String, String>,
-    /// What its nodes serve.
+    /// The endpoints.
     #[serde(
         default,
         deserialize_with = "null_is_empty",
         serialize_with = "empty_is_null"
     )]
     pub endpoints: Arc<[Endpoint]>,
-    /// Where it runs.
+    /// The nodes.
     #[serde(
         default,
         deserialize_with = "null_is_empty",
@@ -44,19 +44,19 @@ pub struct Service {
     pub nodes: Vec<Instance>,
 }
 
-/// One node, as it is stored.
+/// One node, as stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Instance {
-    /// Unique.
+    /// The id, which is unique.
     pub id: String,
-    /// `host:port`, or what its transport takes; the host alone where `port` is set.
+    /// `host:port`, or the transport's form; the host alone if `port` is set.
     #[serde(default, deserialize_with = "null_is_empty")]
     pub address: String,
     /// Read from old records, never written.
     #[serde(default, deserialize_with = "null_is_empty", skip_serializing)]
     pub port: u16,
-    /// Free text by name.
+    /// Text by name.
     #[serde(
         default,
         deserialize_with = "null_is_empty",
@@ -66,7 +66,7 @@ pub struct Instance {
 }
 
 impl Service {
-    /// Groups nodes into services: one for each name, version and set of endpoints, in the order met.
+    /// Groups nodes into services: one for each name, version and set of endpoints, in the order of their first nodes.
     pub fn group<'a>(nodes: impl IntoIterator<Item = &'a Node>) -> Vec<Service> {
         let mut services: Vec<Service> = Vec::new();
         for node in nodes {
@@ -94,7 +94,7 @@ impl Service {
         }
     }
 
-    /// Its nodes, which share its endpoints.
+    /// Returns the nodes, which share their endpoints.
     pub fn into_nodes(self) -> Vec<Node> {
         let Service {
             name,
@@ -144,14 +144,14 @@ impl Instance {
     }
 }
 
-/// The JSON of one node: a service that has only it.
+/// The JSON of one node: a service with only this node.
 pub fn encode(node: &Node) -> Vec<u8> {
     serde_json::to_vec(&Service::new(node)).expect("text, lists and maps of text are always JSON")
 }
 
-/// The nodes in the JSON of one service.
+/// Parses the JSON of one service, and returns its nodes.
 ///
-/// Fails with [`Code::InvalidArgument`](crate::Code::InvalidArgument), saying line and column.
+/// Fails with [`Code::InvalidArgument`](crate::Code::InvalidArgument), which has line and column.
 pub fn decode(json: &[u8]) -> Result<Vec<Node>> {
     let service: Service = serde_json::from_slice(json)
         .map_err(|error| Error::invalid_argument("not the JSON of a service").with_source(error))?;
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_empty_is_written_null_in_the_order_of_go_micro() {
+    fn empty_fields_are_null_in_the_order_of_go_micro() {
         let json = encode(&Node::new("greeter", "greeter-1", "10.0.0.1:80"));
         assert_eq!(
             String::from_utf8(json).unwrap(),
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_of_go_micro_6_is_read() {
+    fn record_of_go_micro_6_is_read() {
         let json = br#"{"name":"greeter","version":"1.0.0","metadata":null,"endpoints":[
             {"request":{"name":"Context","type":"Context","values":null},
              "response":null,"metadata":null,"name":"Greeter.Chat"}],
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_kept_apart_is_joined_to_its_host() {
+    fn separate_port_is_joined_to_its_host() {
         let json = br#"{"name":"a","version":"1","nodes":[
             {"id":"4","address":"10.0.0.1","port":80,"metadata":null},
             {"id":"6","address":"::1","port":80},{"id":"0","address":"10.0.0.1:81","port":0}]}"#;
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn metadata_of_the_service_holds_unless_the_node_says_otherwise() {
+    fn metadata_of_the_service_is_the_default_of_its_nodes() {
         let json = br#"{"name":"a","metadata":{"zone":"x","tier":"1"},"endpoints":null,
             "nodes":[{"id":"1","address":"h:1","metadata":{"tier":"2"}}]}"#;
         let metadata = &decode(json).unwrap()[0].metadata;
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_service_says_where() {
+    fn error_of_malformed_json_has_its_place() {
         let error = decode(b"{\"name\":\n 3}").unwrap_err().to_string();
         assert!(error.contains("line 2 column 2"), "{error}");
     }

@@ -1,4 +1,4 @@
-//! Files that others may have put there.
+//! Opens files that others may have put there.
 
 use std::{
     fs::{File, OpenOptions},
@@ -6,10 +6,10 @@ use std::{
     path::Path,
 };
 
-/// Opens a plain file to be read; `None` for anything else, links included.
+/// Opens a regular file for reading; `None` for anything else, links included.
 ///
-/// What is opened is looked at, not what was there before: so nothing can be put in its place meanwhile, and a pipe is
-/// not waited for.
+/// Checks the opened file rather than the path, so that the file cannot be replaced meanwhile. Does not wait for a
+/// pipe.
 pub(crate) fn open_plain(path: &Path) -> io::Result<Option<File>> {
     let mut options = OpenOptions::new();
     options.read(true);
@@ -29,7 +29,7 @@ pub(crate) fn open_plain(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// Whether it could not be opened for what it is: a link, a socket or a device that is not there.
+/// Whether the file could not be opened because it is a link, a socket or a missing device.
 #[cfg(unix)]
 fn is_other_kind(error: &io::Error) -> bool {
     use rustix::io::Errno;
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_plain_file_is_opened_and_nothing_is_waited_for() {
+    fn only_a_regular_file_is_opened() {
         let directory = env::temp_dir().join(format!("micro-open-{}", std::process::id()));
         let _ = fs::remove_dir_all(&directory);
         fs::create_dir_all(&directory).unwrap();

@@ -1,8 +1,8 @@
-//! Any bytes as what a registry stores.
+//! Arbitrary bytes as the content of a registry.
 
 use super::{Scope, encoding, validation};
 
-/// Reads bytes as a record. Nothing may panic, and a node that is let in must be written and read as the same.
+/// Reads bytes as a record. Nothing may panic, and a valid node must be the same after writing and reading.
 #[cfg_attr(
     not(fuzzing),
     allow(unreachable_pub, reason = "the fuzz target calls it")
@@ -22,7 +22,7 @@ mod tests {
     use std::{fs, path::PathBuf};
 
     #[test]
-    fn every_record_of_the_corpus_is_read_whole_cut_and_damaged() {
+    fn records_of_the_corpus_are_read_whole_cut_and_damaged() {
         let corpus = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/registry");
         for file in fs::read_dir(corpus).expect("the corpus is there") {
             let path = file.expect("it can be read").path();

@@ -19,9 +19,9 @@ use super::{
 };
 use crate::{error::Result, node::Node, url::Url};
 
-/// A registry in this process; its clones are handles on the same one.
+/// A registry in this process. Clones are handles to the same one.
 ///
-/// A node registered with a time to live goes when that passes unrenewed, by tokio's clock.
+/// A node registered with a time to live is removed if that passes without a renewal, by tokio's clock.
 ///
 /// ```
 /// use micro::registry::{Memory, Node, Registry};
@@ -37,7 +37,7 @@ use crate::{error::Result, node::Node, url::Url};
 #[derive(Debug, Default)]
 pub struct Memory {
     shared: Arc<Shared>,
-    /// What this handle has registered, by service and id: at which address.
+    /// The addresses that this handle has registered, by service and id.
     registered: Mutex<HashMap<(String, String), String>>,
 }
 
@@ -50,7 +50,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     services: BTreeMap<String, BTreeMap<String, Record>>,
-    /// When which node goes, soonest first.
+    /// When nodes expire, soonest first.
     expiries: BTreeSet<(Instant, String, String)>,
 }
 
@@ -61,15 +61,15 @@ struct Record {
 }
 
 impl Memory {
-    /// An empty one.
+    /// Creates an empty registry.
     pub fn new() -> Self {
         Memory::default()
     }
 
-    /// The registry at the URL `memory`: an empty one.
+    /// Opens the registry at the URL `memory`, which is empty.
     ///
     /// # Errors
-    /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) where the URL has an address.
+    /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) if the URL has an address.
     pub fn open(url: &Url) -> Result<Self> {
         url.check_is_bare()?;
         Ok(Memory::new())
@@ -92,7 +92,7 @@ impl Registry for Memory {
     }
 
     async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {
-        // A time to live beyond the clock's end never passes.
+        // A time to live beyond the end of the clock never passes.
         let expires = ttl.and_then(|ttl| Instant::now().checked_add(ttl));
         let key = (node.service.clone(), node.id.clone());
         let mut registered = self.registered.lock();
@@ -162,7 +162,7 @@ impl Registry for Memory {
 }
 
 impl Shared {
-    /// Applies a change, and what time has changed, and shows both.
+    /// Applies a change and the expirations, and publishes both.
     fn change(&self, change: impl FnOnce(&mut State) -> Option<String>) {
         let mut state = self.state.lock();
         let mut changed = state.expire(Instant::now());
@@ -186,7 +186,7 @@ impl Shared {
 }
 
 impl State {
-    /// The address of another instance that is registered under a node's id.
+    /// The address of another instance that is registered with a node's id.
     fn other(&self, node: &Node) -> Option<String> {
         let record = self.services.get(&node.service)?.get(&node.id)?;
         let address = &record.node.address;

@@ -1,4 +1,4 @@
-//! The directory: what is in it, read whole or name by name.
+//! The directory: reads all records, or one by name.
 
 use std::{
     collections::HashSet,
@@ -18,18 +18,18 @@ use crate::{
     node::Node,
 };
 
-/// How old an unfinished file is when its writer is taken to be dead: writing one takes a millisecond.
+/// The age at which the writer of an unfinished file counts as dead: writing one takes a millisecond.
 const LEFT_BEHIND: Duration = Duration::from_secs(60);
 
-/// A directory of records. All that it does may wait for the disk.
+/// A directory of records. All its methods may wait for the disk.
 #[derive(Debug)]
 pub(super) struct Directory {
     path: PathBuf,
-    /// Whether it is the user's own by rule, not by choice of a path.
+    /// Whether it is the user's default directory, not a chosen path.
     private: bool,
-    /// The one that it is within by rule, which has to be ours as well.
+    /// The default directory that contains it, which must belong to the user as well.
     above: Option<PathBuf>,
-    /// The corrupt files warned about, until they are mended or gone.
+    /// The corrupt files that were warned about, until they are repaired or removed.
     warned: Mutex<HashSet<String>>,
 }
 
@@ -43,7 +43,7 @@ impl Directory {
         }
     }
 
-    /// A directory within this one.
+    /// A subdirectory of this directory.
     pub(super) fn within(&self, name: &str) -> Self {
         Directory {
             above: Some(self.path.clone()),
@@ -55,7 +55,7 @@ impl Directory {
         &self.path
     }
 
-    /// Makes sure that it exists and is ours.
+    /// Creates the directory if it is missing, and checks that it belongs to the user.
     pub(super) fn open(&self) -> Result<()> {
         if !self.exists()? {
             if let Some(above) = &self.above {
@@ -68,7 +68,7 @@ impl Directory {
         Ok(())
     }
 
-    /// Whether it exists; fails if it is another's.
+    /// Whether the directory exists; fails if it belongs to another user.
     pub(super) fn exists(&self) -> Result<bool> {
         if let Some(above) = &self.above
             && !place::check(above, self.private)?
@@ -78,16 +78,16 @@ impl Directory {
         place::check(&self.path, self.private)
     }
 
-    /// An I/O failure of the directory or of what is in it.
+    /// The error for an I/O failure of the directory or of a file in it.
     pub(super) fn unusable(&self, error: io::Error) -> Error {
         place::unusable(&self.path, error)
     }
 
-    /// The names of all files that may be records, sorted; what dead writers left is swept.
+    /// The names of all files that may be records, sorted. Removes what dead writers left.
     pub(super) fn names(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.path)? {
-            // A record's name is plain text, so another's is none.
+            // Names of records are UTF-8, so another name is not one.
             let Ok(name) = entry?.file_name().into_string() else {
                 continue;
             };
@@ -101,7 +101,7 @@ impl Directory {
         Ok(names)
     }
 
-    /// The living record under a name. A dead one is removed, a corrupt one warned about once.
+    /// The living record with a name. A dead one is removed; a corrupt one is logged once.
     pub(super) fn read(&self, name: &str) -> io::Result<Option<(Node, Hold)>> {
         match record::read(&self.path.join(name))? {
             Found::Living(node, hold) => {
@@ -122,7 +122,7 @@ impl Directory {
         Ok(None)
     }
 
-    /// Removes a dead record. Where that fails it stays dead, and whoever sees it next tries again.
+    /// Removes a dead record. If that fails, the next process that reads it tries again.
     fn bury(&self, name: &str) {
         if let Err(error) = record::remove(&self.path, name) {
             tracing::debug!(file = name, %error, "cannot remove a dead record");
@@ -136,7 +136,7 @@ impl Directory {
             Ok::<_, io::Error>(age.is_ok_and(|age| age > LEFT_BEHIND))
         };
         if is_old(&path).unwrap_or(false) && !record::is_held(&path).unwrap_or(true) {
-            // Another may be faster, or it is not ours to remove.
+            // Another process may have been faster, or the record may belong to another user.
             let _ = fs::remove_file(&path);
         }
     }

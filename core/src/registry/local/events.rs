@@ -1,35 +1,35 @@
-//! What happens in a directory: told by inotify, or found by looking every 25 ms where there is none.
+//! Changes of a directory, reported by inotify, or found by reading it every 25 ms where there is no inotify.
 
 use std::{collections::BTreeMap, io, path::Path, time::Duration};
 
-/// How often to look where nothing tells.
+/// How often the directory is read without inotify.
 const POLL: Duration = Duration::from_millis(25);
 
-/// What happened since last asked.
+/// The changes since the last call.
 #[derive(Debug)]
 pub(super) enum Happened {
-    /// Something with these files, each with the last that did.
+    /// Changes of these files, with the last one of each.
     Files(BTreeMap<String, Change>),
-    /// Too much, or it cannot be known: look at everything.
+    /// Too many changes, or unknown ones: read everything.
     Something,
-    /// The directory is gone or is not under its path any more.
+    /// The directory was removed, or moved away from its path.
     Vanished,
 }
 
-/// What happened with a file.
+/// A change of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
-    /// It got its name.
+    /// The file received its name.
     Came,
-    /// It was closed by one who could write to it: of a mortal record, its process has ended.
+    /// The file was closed by a process that could write to it: the process of a mortal record has ended.
     Closed,
-    /// It lost its name by a renaming, as we take records out.
+    /// The file lost its name by a rename, as when we remove records.
     Left,
-    /// It was deleted under its name, as we never do.
+    /// The file was deleted under its name, which we never do.
     Deleted,
 }
 
-/// Tells what happens in one directory.
+/// Reports the changes of one directory.
 #[derive(Debug)]
 pub(super) enum Events {
     #[cfg(target_os = "linux")]
@@ -38,7 +38,7 @@ pub(super) enum Events {
 }
 
 impl Events {
-    /// Begins: what happens from now on is told. Fails if the directory is not there.
+    /// Reports changes from now on. Fails if the directory does not exist.
     pub(super) fn open(directory: &Path) -> io::Result<Self> {
         #[cfg(target_os = "linux")]
         match inotify::Inotify::open(directory) {
@@ -55,7 +55,7 @@ impl Events {
         Ok(Events::Polled)
     }
 
-    /// Waits for something to happen. Nothing is lost if it is dropped before.
+    /// Waits for a change. Cancel safe.
     pub(super) async fn next(&mut self) -> io::Result<Happened> {
         match self {
             #[cfg(target_os = "linux")]
@@ -77,10 +77,10 @@ mod inotify {
 
     use super::{super::file_name, Change, Happened};
 
-    /// The most events taken at once, so that a busy directory still shows now and then.
+    /// The largest number of events read at once, so that a busy directory is still reported now and then.
     const BATCH: usize = 4096;
 
-    /// One inotify descriptor, watching one directory.
+    /// An inotify descriptor that watches one directory.
     #[derive(Debug)]
     pub(in super::super) struct Inotify(AsyncFd<OwnedFd>);
 
@@ -117,7 +117,7 @@ mod inotify {
         }
     }
 
-    /// What has happened, if anything of interest, and whether that was all.
+    /// The changes so far, if any matter, and whether there are no more.
     fn drain(descriptor: &OwnedFd) -> io::Result<(Option<Happened>, bool)> {
         let mut buffer = [MaybeUninit::uninit(); 8192];
         let mut reader = Reader::new(descriptor, &mut buffer);
@@ -125,7 +125,7 @@ mod inotify {
         let mut whole = None;
         let mut is_drained = false;
         let mut count = 0;
-        // What the reader has buffered would be lost with it.
+        // Events that the reader has buffered would be lost with it.
         while count < BATCH || !reader.is_buffer_empty() {
             count += 1;
             let event = match reader.next() {
@@ -148,7 +148,7 @@ mod inotify {
                 whole = Some(Happened::Something);
             } else if let Some(name) = record_name(&event) {
                 let change = change(flags);
-                // A file deleted under its name is closed later still.
+                // A file that is deleted under its name is closed later.
                 files
                     .entry(name)
                     .and_modify(|last| {

@@ -1,27 +1,27 @@
 //! The file name of a record: `SERVICE+ID+SEQUENCE-NONCE.json`.
 //!
-//! Each registration has a name of its own that never comes again; only its own process puts a changed
-//! record in its place. The last by name of the records of one node is the newest registration.
+//! Each registration has a name of its own that is never used again; only its own process replaces its
+//! record. The last record of a node by name is the newest registration.
 
 use std::{fmt::Write, time::SystemTime};
 
 use crate::random::random;
 
-/// The most bytes of an encoded service or id; two of them and the rest stay below the usual 255.
+/// The largest size of an encoded service or id; two of them and the rest stay below the usual 255.
 const LONGEST: usize = 96;
-/// What is kept to read of one that is longer, before its hash.
+/// How many bytes of a longer one stay readable, before its hash.
 const KEPT: usize = 60;
 
 const ENDING: &str = ".json";
 
-/// What the records of `service` begin with.
+/// The prefix of the records of `service`.
 pub(super) fn service_prefix(service: &str) -> String {
     let mut prefix = part(service);
     prefix.push('+');
     prefix
 }
 
-/// What the records of one node begin with.
+/// The prefix of the records of one node.
 pub(super) fn node_prefix(service: &str, id: &str) -> String {
     let mut prefix = service_prefix(service);
     prefix.push_str(&part(id));
@@ -29,7 +29,7 @@ pub(super) fn node_prefix(service: &str, id: &str) -> String {
     prefix
 }
 
-/// A new name for a record of a node, later than those given out before it by this machine's clock.
+/// A new name for a record of a node, later than all names before it by this machine's clock.
 pub(super) fn record(service: &str, id: &str) -> String {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let sequence = u64::try_from(since.unwrap_or_default().as_nanos()).unwrap_or(u64::MAX);
@@ -37,28 +37,28 @@ pub(super) fn record(service: &str, id: &str) -> String {
     format!("{prefix}{sequence:016x}-{:016x}{ENDING}", random())
 }
 
-/// A new name that no reader looks at: for a record being written (`new`) or removed (`gone`).
+/// A new name that readers ignore: for a record being written (`new`) or removed (`gone`).
 pub(super) fn hidden(purpose: &str) -> String {
     format!(".{purpose}-{:016x}", random())
 }
 
-/// Whether a file of this name is one of those.
+/// Whether a file with this name is a record being written or removed.
 pub(super) fn is_hidden(name: &str) -> bool {
     name.starts_with(".new-") || name.starts_with(".gone-")
 }
 
-/// Whether a file of this name may be a record. One not named by us may: its content decides.
+/// Whether a file with this name may be a record. For a name that we did not make, the content decides.
 pub(super) fn may_be_record(name: &str) -> bool {
     !name.starts_with('.') && name.ends_with(ENDING)
 }
 
-/// Whether a file of this name may be a record of the service that `prefix` is of.
+/// Whether a file with this name may be a record of the service of `prefix`.
 pub(super) fn may_begin(name: &str, prefix: &str) -> bool {
     name.starts_with(prefix) || name.matches('+').count() != 2
 }
 
-/// Percent-encodes all but lower-case letters, digits, `_`, `-` and inner dots, so that neither
-/// slashes nor file systems blind to case mix names up; too long a name ends in a hash instead.
+/// Percent-encodes everything but lower-case letters, digits, `_`, `-` and inner dots, so that neither
+/// slashes nor case-insensitive file systems confuse names. Too long a name ends in a hash instead.
 fn part(name: &str) -> String {
     let mut encoded = String::with_capacity(name.len());
     for (index, byte) in name.bytes().enumerate() {
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_stay_apart_and_inside_the_directory() {
+    fn names_are_distinct_and_stay_inside_the_directory() {
         let long = "x".repeat(400);
         let names = [
             "greeter", "Greeter", "a/b", "a.b", "a%2fb", "..", ".", "", ".a", "a+b", "topic:x", "ü",
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_is_the_published_one() {
+    fn hash_is_the_published_one() {
         assert_eq!(hash(""), 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d);
         assert_eq!(hash("a"), 0xd228_cb69_6f1a_8caf_7891_2b70_4e4a_8964);
     }

@@ -1,4 +1,4 @@
-//! The records that one [`Local`](super::Local) has registered: it holds their files, and so their locks.
+//! The records that one [`Local`](super::Local) has registered: it holds their files open, and so their locks.
 
 use std::{
     collections::HashMap,
@@ -20,10 +20,10 @@ use crate::{
     registry::{id_in_use, is_another},
 };
 
-/// What is registered, by service and id.
+/// The registered records, by service and id.
 ///
-/// Its lock is held while the disk works, so that the map says what is there: never on a thread that
-/// must not wait.
+/// The map's lock is held during disk operations, so that the map agrees with the disk; therefore never use it on a
+/// thread that must not wait.
 #[derive(Debug, Default)]
 pub(super) struct Held(Mutex<HashMap<Key, Record>>);
 
@@ -34,12 +34,12 @@ struct Record {
     node: Node,
     hold: Hold,
     name: String,
-    /// Of a mortal record, its lock is its life.
+    /// The lock of a mortal record is what keeps it alive.
     file: File,
 }
 
 impl Held {
-    /// Writes the record of a node in place of our older one and of lasting ones, unless it is there already.
+    /// Writes the record of a node in place of our older one and of permanent ones, unless it is there already.
     pub(super) fn register(
         &self,
         directory: &Directory,
@@ -54,7 +54,7 @@ impl Held {
             && record.hold == hold
             && directory.path().join(&record.name).exists()
         {
-            // What cleans temporary files goes by their age; failing to touch one does no harm yet.
+            // Temporary files are cleaned by age; failing to touch one does no harm yet.
             let _ = record.file.set_modified(SystemTime::now());
             return match newer(directory, &node, &record.name)? {
                 Some(address) => Err(id_in_use(&node, &address)),
@@ -72,7 +72,7 @@ impl Held {
             name: name.clone(),
             file,
         };
-        // What was there before keeps its lock until it is out of sight.
+        // The previous record keeps its lock until it is removed.
         if held.insert(key.clone(), record).is_some() {
             return Ok(());
         }
@@ -81,11 +81,11 @@ impl Held {
         })
     }
 
-    /// Removes the records of a node: ours and lasting ones of its address or, if we have none, any of its address.
+    /// Removes the records of a node: ours and permanent ones of its address or, if we have none, any of its address.
     pub(super) fn deregister(&self, directory: &Directory, node: &Node) -> Result<()> {
         let key = (node.service.clone(), node.id.clone());
         let mut held = self.0.lock();
-        // Dropped at the end: it keeps its lock until it is out of sight.
+        // Dropped at the end, since a record keeps its lock until it is removed.
         let ours = held.remove(&key);
         if !directory.exists()? {
             return Ok(());
@@ -94,7 +94,7 @@ impl Held {
             record::remove(directory.path(), &ours.name)
                 .map_err(|error| directory.unusable(error))?;
         }
-        // Another process may have taken the id over, as a successor does before we leave.
+        // Another process may have registered with the id, as a successor does before we leave.
         remove_where(directory, &key, |_, address, hold| {
             !is_another(node, address) && (ours.is_none() || hold == Hold::Lasting)
         })
@@ -105,7 +105,7 @@ fn write(directory: &Directory, name: &str, node: &Node, ttl: Option<Duration>) 
     directory.open()?;
     match record::write(directory.path(), name, node, ttl) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            // The directory vanished this moment.
+            // The directory was removed a moment ago.
             directory.open()?;
             record::write(directory.path(), name, node, ttl)
         }
@@ -128,7 +128,7 @@ fn remove_where(
     Ok(())
 }
 
-/// The address in a newer record than `ours` of another instance of the node.
+/// The address in a record of another instance of the node that is newer than `ours`.
 fn newer(directory: &Directory, node: &Node, ours: &str) -> Result<Option<String>> {
     let records = records(directory, &node.service, &node.id)?.into_iter();
     let mut newer = records.filter(|(name, ..)| &**name > ours);

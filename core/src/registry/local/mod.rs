@@ -1,20 +1,20 @@
-//! A registry that is a directory: for the processes of one machine, with nothing installed.
+//! A registry in a directory, for the processes of one machine, with nothing installed.
 //!
-//! | moment | what happens in the directory | what a watch hears |
+//! | event | change of the directory | inotify event |
 //! |---|---|---|
 //! | register | written and locked as `.new-…`, then renamed to a name never used before | moved to |
 //! | change | the same, renamed over the older record, which is then unlocked | moved to |
-//! | deregister | renamed to `.gone-…`, deleted, and then unlocked | moved from: emptied by rule |
+//! | deregister | renamed to `.gone-…`, deleted, and then unlocked | moved from: authoritative |
 //! | death | the kernel closes the file, then frees its lock | closed by a writer: tries the lock |
-//! | burial | whoever finds a record unlocked takes it out | moved from |
-//! | a stranger's `rm` | deleted under its name | deleted: not to be believed |
+//! | cleanup | a process that finds an unlocked record removes it | moved from |
+//! | `rm` by hand | deleted under its name | deleted: not authoritative |
 //!
-//! Since a record has its lock before its name, no reader meets a newborn unlocked. Only its own
-//! process replaces a record, and frees the older one afterwards: so one found unlocked **and** still
-//! under its name is dead, nothing will ever come in its place, and it can be removed by name. A
-//! change is one renaming, so no reader misses the node. Scope lock shared, and never the files of
-//! writers. No lock is ever waited for, so a stopped process stops nobody else. Process ids are not
-//! looked at: locks reach across containers that share the directory. After a restart of the machine
+//! A record is locked before it gets its name, so no reader sees a new one unlocked. Only its own
+//! process replaces a record, and unlocks the older one afterwards. Therefore a record that is unlocked **and** still
+//! has its name is dead, nothing will take its place, and it can be removed by name. A
+//! change is a single rename, so every reader sees the node. Readers take the shared lock, and never lock the files of
+//! writers. No lock is ever waited for, so a stopped process blocks no other. Process ids are not
+//! used: locks work across containers that share the directory. After a restart of the machine,
 //! nothing is locked.
 
 mod directory;
@@ -47,21 +47,21 @@ use crate::{
     url::{Reads, Url, validate_namespace},
 };
 
-/// The wait before a watcher whose runtime ended is started on another.
+/// The wait before a watcher whose runtime has ended is restarted on another.
 const RESTART: Duration = Duration::from_millis(25);
 
-/// A registry for the processes of one machine: a directory with one file a node.
+/// A registry for the processes of one machine: a directory with a file for each node.
 ///
 /// A node registered with a `ttl`, however long, lives exactly as long as this process and this
-/// value (or a clone) do: its file is locked, and the kernel frees the lock of a process that is
-/// killed. Without a `ttl` it stays until it is deregistered. Nothing is opened before first use.
+/// value (or a clone): its file is locked, and the kernel releases the lock of a killed
+/// process. Without a `ttl` it stays until it is deregistered. Nothing is opened before first use.
 ///
-/// Where several processes register one id, the newest that lives is shown, and the others are told at their renewals. A
-/// process that has registered a node deregisters its own record alone; one that has not, any of that id and address.
+/// If several processes register one id, the newest living one counts, and the others receive an error at their renewals. A
+/// process that has registered a node deregisters only its own record; one that has not, any record of that id and address.
 ///
-/// A watch shows a death within milliseconds (25 ms or a little more where there is no inotify). An
-/// emptied set is authoritative unless somebody deleted files by hand; a deleted directory is made
-/// again, and the next renewal writes the records anew. A corrupt file is skipped, with one warning.
+/// A watch reports a death within milliseconds (25 ms or a little more without inotify). An
+/// empty set is authoritative unless somebody deleted files by hand. A deleted directory is created
+/// again, and the next renewals write the records anew. A corrupt file is skipped, with one warning.
 ///
 /// ```
 /// use micro::registry::{Local, Node, Registry};
@@ -84,31 +84,31 @@ pub struct Local(Arc<Inner>);
 struct Inner {
     directory: Arc<Directory>,
     held: Held,
-    /// Held by the watches, so that it ends with the last.
+    /// Held by the watches, and ends with the last one.
     watcher: Mutex<Weak<Watcher>>,
 }
 
 impl Local {
-    /// The registry of this user: `$XDG_RUNTIME_DIR/micro` or, where that is not set, `micro-UID`
-    /// in the directory for temporary files. No other user's is ever used.
+    /// Creates the registry of this user: `$XDG_RUNTIME_DIR/micro` or, if that is not set, `micro-UID`
+    /// in the directory for temporary files. That of another user is never used.
     pub fn new() -> Self {
         Local::of(Directory::new(place::of_user(), true))
     }
 
-    /// A registry in a directory of choice, made private if it is missing; whoever may write there takes
+    /// Creates a registry in a directory, which is made private if it is missing. Whoever may write there takes
     /// part, users and containers alike, and reads the records (as far as each one's umask allows). With
-    /// the sticky bit nobody can remove another's.
+    /// the sticky bit, nobody can remove the records of others.
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Local::of(Directory::new(path.into(), false))
     }
 
-    /// The registry at the URL `local`, `local:PATH` or `local:PATH?namespace=NAME`; see [`Local::at`] and
+    /// Opens the registry at the URL `local`, `local:PATH` or `local:PATH?namespace=NAME`; see [`Local::at`] and
     /// [`Local::namespace`].
     ///
     /// # Errors
-    /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for any other key, and a name that is no namespace.
+    /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for any other key, and an invalid namespace.
     pub fn open(url: &Url) -> Result<Self> {
-        // All before the `?` is the path of the directory.
+        // Everything before the `?` is the path of the directory.
         url.query_alone()
             .check(&Reads::new().keys(&["namespace"]))?;
         let (path, _) = url.address().split_once('?').unwrap_or((url.address(), ""));
@@ -122,11 +122,11 @@ impl Local {
         }
     }
 
-    /// The same in a directory within: one of a fleet's own, which those of other names do not see.
+    /// Uses a subdirectory: that of a fleet, which fleets of other names do not see.
     ///
     /// # Errors
-    /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for a name of other characters than letters, digits,
-    /// `-`, `_` and, not in front, `.`.
+    /// [`Code::InvalidArgument`](crate::Code::InvalidArgument) for a name with other characters than letters, digits,
+    /// `-`, `_` and, not at the beginning, `.`.
     pub fn namespace(&self, name: &str) -> Result<Self> {
         validate_namespace(name)?;
         Ok(match name {
@@ -148,7 +148,7 @@ impl Local {
         }))
     }
 
-    /// The records that may be of the service that `prefix` is of, or all.
+    /// The records that may belong to the service of `prefix`, or all.
     async fn records(&self, prefix: String) -> Result<Records> {
         let directory = self.0.directory.clone();
         blocking(move || {
@@ -242,7 +242,7 @@ impl Inner {
     }
 }
 
-/// Runs what may wait for the disk off the threads that must not.
+/// Runs disk operations off the threads that must not wait.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {

@@ -1,4 +1,4 @@
-//! Where the directory is, and whether it is to be trusted.
+//! The path of the directory, and whether it can be trusted.
 
 use std::{
     env, fs, io,
@@ -10,16 +10,16 @@ use rustix::process::geteuid;
 
 use crate::error::{Error, Result};
 
-/// Read, written and entered by its owner alone.
+/// Only the owner may read, write and enter.
 const PRIVATE: u32 = 0o700;
 
-/// `$XDG_RUNTIME_DIR/micro`, if that is a directory of ours, else `micro-UID` among the temporary files.
+/// `$XDG_RUNTIME_DIR/micro`, if that directory belongs to the user, else `micro-UID` among the temporary files.
 pub(super) fn of_user() -> PathBuf {
     let user = geteuid().as_raw();
     env::var_os("XDG_RUNTIME_DIR")
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())
-        // After `su` it may still be another user's.
+        // After `su` it may still be that of another user.
         .filter(|path| fs::metadata(path).is_ok_and(|it| it.is_dir() && it.uid() == user))
         .map_or_else(
             || env::temp_dir().join(format!("micro-{user}")),

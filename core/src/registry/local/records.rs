@@ -1,4 +1,4 @@
-//! What is known of the records of a directory, by service.
+//! The known records of a directory, by service.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -9,20 +9,20 @@ use std::{
 use super::{directory::Directory, record::Hold};
 use crate::node::{Endpoint, Node};
 
-/// The records that held when they were last looked at, and the services changed since last asked.
+/// The records that were alive when last read, and the services that changed since the last call.
 #[derive(Debug, Default)]
 pub(super) struct Records {
     files: HashMap<String, (String, Hold)>,
-    /// By service and file name; the files of one node stand together, the newest last.
+    /// By service and file name; the files of one node are consecutive, the newest last.
     services: BTreeMap<String, BTreeMap<String, Node>>,
-    /// Shared by all nodes that serve the same.
+    /// Shared by all nodes with the same endpoints.
     endpoints: HashSet<Arc<[Endpoint]>>,
-    /// Whether what is missing from each was taken out by rule, not by a stranger.
+    /// Whether each missing record was removed by a process, not by hand.
     changed: BTreeMap<String, bool>,
 }
 
 impl Records {
-    /// Looks at the whole directory. What is missing without notice was taken out by rule if `by_rule`.
+    /// Reads the whole directory. Missing records were removed by processes if `by_rule`.
     pub(super) fn scan(&mut self, directory: &Directory, by_rule: bool) -> io::Result<()> {
         let names = directory.names()?;
         let missing: Vec<String> = self
@@ -42,7 +42,7 @@ impl Records {
         Ok(())
     }
 
-    /// Looks at one file; if it is missing, it was taken out by rule if `by_rule`.
+    /// Reads one file. If it is missing, it was removed by a process if `by_rule`.
     pub(super) fn look(
         &mut self,
         directory: &Directory,
@@ -56,12 +56,12 @@ impl Records {
         Ok(())
     }
 
-    /// Whether a record of this name holds that ends with its process.
+    /// Whether a living record with this name ends with its process.
     pub(super) fn is_mortal(&self, name: &str) -> bool {
         matches!(self.files.get(name), Some((_, Hold::Mortal)))
     }
 
-    /// The nodes of a service: of each, its newest record.
+    /// The nodes of a service: the newest record of each.
     pub(super) fn nodes(&self, service: &str) -> Vec<Node> {
         let mut nodes: Vec<Node> = Vec::new();
         for node in self
@@ -78,12 +78,12 @@ impl Records {
         nodes
     }
 
-    /// The names of the services that have nodes, sorted.
+    /// The names of the services with nodes, sorted.
     pub(super) fn services(&self) -> Vec<String> {
         self.services.keys().cloned().collect()
     }
 
-    /// The services changed since the last call, and whether what is missing left by rule.
+    /// The services that changed since the last call, and whether missing nodes were removed by processes.
     pub(super) fn take_changed(&mut self) -> BTreeMap<String, bool> {
         std::mem::take(&mut self.changed)
     }

@@ -1,4 +1,4 @@
-//! The one task that follows the directory for all watches of a [`Local`](super::Local).
+//! The task that follows the directory for all watches of a [`Local`](super::Local).
 
 use std::{collections::BTreeMap, io, path::Path, sync::Arc, time::Duration};
 
@@ -19,20 +19,20 @@ use crate::{
     registry::view::{NodeSet, View},
 };
 
-/// How often everything is looked at without cause, should an event be lost.
+/// How often everything is read without an event, in case one was lost.
 const RESYNC: Duration = Duration::from_secs(60);
 /// The wait before a directory that cannot be followed is tried again, doubled each time…
 const FIRST_RETRY: Duration = Duration::from_millis(25);
 /// …up to this.
 const LAST_RETRY: Duration = Duration::from_secs(1);
 
-/// What is shown; nothing until the directory was read once.
+/// The current view; none until the directory was read once.
 pub(super) type Shown = Option<Arc<View>>;
 
-/// How to hear of a directory: [`Events::open`], but for tests.
+/// How events of a directory are received: [`Events::open`], except in tests.
 pub(super) type Listen = fn(&Path) -> io::Result<Events>;
 
-/// Follows the directory until it is dropped.
+/// Follows the directory until dropped.
 #[derive(Debug)]
 pub(super) struct Watcher {
     view: watch::Receiver<Shown>,
@@ -40,7 +40,7 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    /// Begins to follow, on the runtime of the caller.
+    /// Starts to follow, on the caller's runtime.
     pub(super) fn start(directory: Arc<Directory>, listen: Listen) -> Self {
         let (sender, view) = watch::channel(None);
         let follower = Follower {
@@ -84,7 +84,7 @@ struct Follower {
     sender: watch::Sender<Shown>,
 }
 
-/// Why the follower looks.
+/// Why the directory is read.
 enum Cause {
     Happened(Happened),
     Doubt,
@@ -116,17 +116,17 @@ impl Follower {
         }
     }
 
-    /// Shows the directory until it vanishes, or fails.
+    /// Publishes the directory until it is removed, or fails.
     async fn follow(&mut self) -> Result<()> {
         let directory = self.directory.clone();
         blocking(move || directory.open()).await?;
-        // First listen, then look: nothing falls between.
+        // Listen first, then read, so that no change is missed.
         let mut events = (self.listen)(self.directory.path()).map_err(self.failed())?;
-        // What is missing by now may have been lost with a directory that vanished.
+        // What is missing by now may have been lost with a removed directory.
         self.look(|records, directory| records.scan(directory, false))
             .await?;
         let is_news = self.shown.stale.take().is_some() || self.sender.borrow().is_none();
-        // In one step: a first view without what was found would be taken for an empty registry.
+        // In one step: a first view without the records found would look like an empty registry.
         if self.update() || is_news {
             self.send();
         }
@@ -155,14 +155,14 @@ impl Follower {
         }
     }
 
-    /// Looks at the files that something happened with.
+    /// Reads the files that changed.
     async fn look_at(&mut self, files: BTreeMap<String, Change>) -> Result<()> {
         let doubted = self
             .look(move |records, directory| {
                 let mut doubted = Vec::new();
                 for (name, change) in files {
                     let looked = records.look(directory, &name, change != Change::Deleted);
-                    // A file is closed a moment before its lock is free.
+                    // A file is closed a moment before its lock is released.
                     let is_closing = change == Change::Closed && records.is_mortal(&name);
                     if is_closing || looked.is_err() {
                         doubted.push((name, 0));
@@ -175,7 +175,7 @@ impl Follower {
         Ok(())
     }
 
-    /// Looks at the doubted files again.
+    /// Reads the suspect files again.
     async fn look_again(&mut self) -> Result<()> {
         let names = std::mem::take(&mut self.doubts.names);
         let doubted = self
@@ -195,7 +195,7 @@ impl Follower {
         Ok(())
     }
 
-    /// Looks at the directory, off the threads that must not wait.
+    /// Reads the directory, off the threads that must not wait.
     async fn look<T: Send + 'static>(
         &mut self,
         look: impl FnOnce(&mut Records, &Directory) -> io::Result<T> + Send + 'static,
@@ -216,14 +216,14 @@ impl Follower {
         move |error| directory.unusable(error)
     }
 
-    /// Shows what has changed.
+    /// Publishes what has changed.
     fn show(&mut self) {
         if self.update() {
             self.send();
         }
     }
 
-    /// Takes over what has changed; whether anything has.
+    /// Takes over what has changed. Returns whether anything has.
     fn update(&mut self) -> bool {
         let changed = self.records.take_changed();
         let is_news = !changed.is_empty();
@@ -245,8 +245,8 @@ impl Follower {
     }
 }
 
-/// Files to look at again soon, each with how often that was done: closed but locked still, or not
-/// readable for want of descriptors.
+/// Files to read again soon, with the number of tries: closed but still locked, or unreadable for lack
+/// of descriptors.
 #[derive(Debug)]
 struct Doubts {
     names: BTreeMap<String, u32>,
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_view_is_whole() {
+    async fn first_view_is_complete() {
         let path = std::env::temp_dir().join(format!("micro-first-{}", std::process::id()));
         let registry = Local::at(&path);
         let ttl = Some(Duration::from_secs(60));
@@ -314,7 +314,7 @@ mod tests {
             let directory = Arc::new(Directory::new(path.clone(), false));
             let watcher = Watcher::start(directory, |_| Ok(Events::Polled));
             let view = watcher.view();
-            // Another thread looks all the time, so that it sees whatever is shown in between.
+            // Another thread reads all the time, so that it sees every view in between.
             let looking = tokio::task::spawn_blocking(move || {
                 loop {
                     if let Some(view) = &*view.borrow() {
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_events_it_looks_often_enough() {
+    async fn without_events_it_reads_often_enough() {
         let path = std::env::temp_dir().join(format!("micro-polled-{}", std::process::id()));
         let directory = Arc::new(Directory::new(path.clone(), false));
         let watcher = Watcher::start(directory, |_| Ok(Events::Polled));

@@ -1,25 +1,25 @@
-//! What a server says of one node.
+//! A change of one node at a server.
 
 use crate::node::Node;
 
-/// What became of one node.
+/// A change of one node.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Change {
-    /// It was registered, or registered again.
+    /// The node was registered, or registered again.
     Put(Node),
-    /// It was taken out by someone.
+    /// The node was removed.
     Gone {
-        /// Its service.
+        /// The service.
         service: String,
-        /// Its id.
+        /// The id.
         id: String,
     },
-    /// It was not renewed in time.
+    /// The node was not renewed in time.
     Expired {
-        /// Its service.
+        /// The service.
         service: String,
-        /// Its id.
+        /// The id.
         id: String,
     },
 }

@@ -1,8 +1,8 @@
-//! A registry that is a server elsewhere: what all of them share, so that each says only how its server keeps records.
+//! Registries on a server: what they share, so that each plugin implements only how its server keeps records.
 //!
-//! A [`Driver`] reads and writes records, and follows them for as long as its server is heard. [`Remote`] makes a
-//! [`Registry`] of it: it bounds every answer in time, follows again after a loss, with jitter, and decides in
-//! [`Reconciler`] what is to be believed of a server that forgot, hung or let everything expire.
+//! A [`Driver`] reads and writes records, and follows them while its server responds. [`Remote`] makes a
+//! [`Registry`] of it: it bounds the time of every response, follows again after a loss, with jitter, and decides in
+//! [`Reconciler`] what to believe of a server that lost its data, hung or let everything expire.
 //!
 //! ```text
 //! Consul, Etcd, … = Remote<Driver> ── watch ──► Watch: follow, lose, wait, follow again
@@ -32,64 +32,64 @@ use crate::{
 };
 use watch::Watch;
 
-/// How long one answer is waited for.
+/// The timeout of one response.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// A server that keeps the records of nodes. Nothing is connected before the first use.
+/// A server that keeps the records of nodes. It is not connected before first use.
 ///
-/// Errors: [`Code::Unavailable`](crate::Code::Unavailable) when the server is not reached or cannot answer now,
+/// Errors: [`Code::Unavailable`](crate::Code::Unavailable) if the server is not reached or cannot respond now,
 /// [`Code::PermissionDenied`](crate::Code::PermissionDenied) or
-/// [`Code::Unauthenticated`](crate::Code::Unauthenticated) when it refuses,
-/// [`Code::InvalidArgument`](crate::Code::InvalidArgument) when it cannot hold a record, saying which part.
+/// [`Code::Unauthenticated`](crate::Code::Unauthenticated) if it refuses,
+/// [`Code::InvalidArgument`](crate::Code::InvalidArgument) if it cannot hold a record, with the part that is wrong.
 #[async_trait]
 pub trait Driver: Send + Sync + 'static {
-    /// The name it is chosen by, such as `etcd`.
+    /// The name that settings choose the registry by, such as `etcd`.
     fn name(&self) -> &str;
 
-    /// Where it is, for errors: hosts without secrets.
+    /// The place of the server, for errors: hosts without secrets.
     fn place(&self) -> String;
 
-    /// Whether records are found here that others keep, so that writing one does nothing.
+    /// Whether records are maintained by others, so that writing one does nothing.
     fn is_read_only(&self) -> bool {
         false
     }
 
-    /// Writes a node's record, which goes after `ttl` unless it is written again; for ever without one.
+    /// Writes a node's record, which is removed after `ttl` unless it is written again; permanent without one.
     async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()>;
 
-    /// Takes a record out; no error if there is none.
+    /// Removes a record; no error if there is none.
     async fn deregister(&self, node: &Node) -> Result<()>;
 
-    /// The nodes of a service now.
+    /// Returns the present nodes of a service.
     async fn get(&self, service: &str) -> Result<Vec<Node>>;
 
-    /// The names of all services now, in any order.
+    /// Returns the names of all services, in any order.
     async fn list(&self) -> Result<Vec<String>>;
 
-    /// Says to `shown` what the server has of one service, or of all: first whole, then each change, until the
-    /// server is lost. Returns why it is. It must notice by itself a server that is silent *after* the first
-    /// word; before that, [`Remote`] waits 10 s. Is dropped when nobody watches any more.
+    /// Reports to `shown` the nodes of one service, or of all: first all of them, then each change, until the
+    /// server is lost. Returns the reason. The driver must detect a server that is silent *after* the first
+    /// report; before that, [`Remote`] waits 10 s. The future is dropped when there are no more watches.
     async fn follow(self: Arc<Self>, service: Option<String>, shown: Arc<Reconciler>) -> Error;
 }
 
-/// Where those are who read what a driver's server has.
+/// The machines that read a driver's server.
 fn scope(driver: &impl Driver) -> Scope {
     Scope::of(are_of_this_machine(&driver.place()))
 }
 
-/// A registry made of a driver; a clone is another handle on it.
+/// A registry made of a driver. Clones are handles to the same one.
 pub struct Remote<D> {
     driver: Arc<D>,
 }
 
 impl<D: Driver> Remote<D> {
-    /// The registry that this driver reads and writes.
+    /// Makes the registry of this driver.
     pub fn new(driver: D) -> Self {
         let driver = Arc::new(driver);
         Remote { driver }
     }
 
-    /// Names the registry in what went wrong, and bounds the wait.
+    /// Names the registry in errors, and bounds the wait.
     async fn answer<T>(&self, asked: impl Future<Output = Result<T>>) -> Result<T> {
         let answer = timeout(ANSWER, asked).await.unwrap_or_else(|_| {
             let waited = format!("no answer in {ANSWER:?}");
@@ -114,7 +114,7 @@ impl<D> Clone for Remote<D> {
     }
 }
 
-/// A registry that is a [`Remote`] in a type of its own: with this it is a [`Registry`].
+/// A [`Remote`] in a type of its own, which this makes a [`Registry`].
 ///
 /// ```
 /// # use micro_core::registry::remote::{AsRemote, Driver, Remote};
@@ -130,7 +130,7 @@ impl<D> Clone for Remote<D> {
 /// }
 /// ```
 pub trait AsRemote: Send + Sync + 'static {
-    /// What speaks to the server.
+    /// The type of the driver.
     type Driver: Driver;
 
     /// The registry made of it.

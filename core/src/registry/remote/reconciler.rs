@@ -1,9 +1,9 @@
-//! What is believed of what a server says.
+//! Decides which nodes to show, given what a server reports.
 //!
-//! A record that is taken out before our eyes is gone. One that is merely missing may be so because the server
-//! forgot it (it was restarted empty), let it expire while nobody could renew it, or was asked too early; such a
-//! node is in doubt, and shown on: calls find out in a millisecond whether it lives, while a live one that is
-//! hidden takes no load until it has registered again.
+//! A record that is removed while we watch is gone. A record that is merely missing may be missing because the server
+//! lost its data, let it expire while nobody could renew it, or was read too early. Such a
+//! node is suspect, and still shown: calls find out in a millisecond whether it is alive, while a living node that is
+//! hidden gets no load until it has registered again.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// What a driver says of one service, or of all, on one watch.
+/// The nodes of one service, or of all, in one watch of a driver.
 pub struct Reconciler {
     registry: String,
     scope: Scope,
@@ -29,7 +29,7 @@ pub struct Reconciler {
 }
 
 impl Reconciler {
-    /// Nothing yet, for a registry of this name whose readers are there.
+    /// Creates an empty set for a registry of this name, with readers in `scope`.
     pub fn new(registry: &str, scope: Scope) -> Self {
         Reconciler {
             registry: registry.to_owned(),
@@ -39,8 +39,8 @@ impl Reconciler {
         }
     }
 
-    /// These are all the nodes there are, at the start or after a loss. Nodes shown before that are not among
-    /// them are in doubt.
+    /// Sets all the nodes there are, at the start or after a loss. Nodes shown before that are not among
+    /// them become suspect.
     pub fn whole(&self, nodes: impl IntoIterator<Item = Node>) {
         let mut sets: BTreeMap<String, Vec<Arc<Node>>> = BTreeMap::new();
         for node in nodes {
@@ -59,14 +59,14 @@ impl Reconciler {
         });
     }
 
-    /// These are all the nodes of one service after a loss, as [`Reconciler::whole`] has it of all services.
+    /// Sets all the nodes of one service after a loss, as [`Reconciler::whole`] does for all services.
     pub fn again(&self, service: &str, nodes: impl IntoIterator<Item = Node>) {
         let nodes = self.accepted(nodes);
         self.change(|state| state.again(service.to_owned(), nodes));
     }
 
-    /// These are all the nodes of one service, as the server, heard all along, now has it: others were taken
-    /// out, but for those that it did not have to begin with. `expired` are those that it still has and that were
+    /// Sets all the nodes of one service, at a server that responded all along: missing ones were removed,
+    /// except those that it did not have to begin with. `expired` are nodes that it still has and that were
     /// not renewed in time.
     pub fn set(
         &self,
@@ -78,25 +78,25 @@ impl Reconciler {
         self.change(|state| state.set(service, nodes, expired));
     }
 
-    /// A node was registered, or registered again.
+    /// Adds a node that was registered, or registered again.
     pub fn put(&self, node: Node) {
         self.apply([Change::Put(node)]);
     }
 
-    /// A node was taken out by someone.
+    /// Removes a node that was removed at the server.
     pub fn gone(&self, service: &str, id: &str) {
         let (service, id) = (service.to_owned(), id.to_owned());
         self.apply([Change::Gone { service, id }]);
     }
 
-    /// A node was not renewed in time. It goes if others of its service were, within 3 s; else the server may
-    /// be at fault, and the node stays for 45 s.
+    /// Handles a node that was not renewed in time. It is removed if others of its service were renewed within 3 s;
+    /// otherwise the server may be at fault, and the node stays for 45 s.
     pub fn expired(&self, service: &str, id: &str) {
         let (service, id) = (service.to_owned(), id.to_owned());
         self.apply([Change::Expired { service, id }]);
     }
 
-    /// Many changes at once, in their order: each service is copied once for all of its own.
+    /// Applies many changes, in their order; each service is copied once for all its changes.
     pub fn apply(&self, changes: impl IntoIterator<Item = Change>) {
         let mut services: BTreeMap<String, Vec<Change>> = BTreeMap::new();
         for change in changes {
@@ -117,22 +117,22 @@ impl Reconciler {
         });
     }
 
-    /// Whether the server has said anything since it was asked.
+    /// Whether the server has reported anything since it was asked.
     pub(super) fn is_heard(&self) -> bool {
         self.state.lock().heard
     }
 
-    /// The server is asked.
+    /// Records that the server is asked.
     pub(super) fn ask(&self) {
         self.state.lock().heard = false;
     }
 
-    /// The server is lost.
+    /// Records that the server is lost.
     pub(super) fn lose(&self, since: Instant, error: Error) {
         self.state.lock().view.stale = Some((since, error));
     }
 
-    /// Looks at what is shown now.
+    /// The present view.
     pub fn look(&self, with: impl FnOnce(&View)) {
         with(&self.state.lock().view);
     }
@@ -141,7 +141,7 @@ impl Reconciler {
         self.changed.notified().await;
     }
 
-    /// Ends the suspicions that are due, and says when the next one is.
+    /// Ends the suspicions that are due, and returns when the next one is.
     pub(super) fn settle(&self) -> Option<Instant> {
         let mut state = self.state.lock();
         let due = state.suspects.due();
@@ -187,7 +187,7 @@ mod tests {
         shown
     }
 
-    /// The ids of service `a`, and whether the set is authoritative; `gone` when it is not in the view.
+    /// The ids of service `a`, and whether the set is authoritative; `gone` if it is not in the view.
     fn ids(shown: &Reconciler) -> String {
         shown.settle();
         let mut said = String::from("gone");
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_taken_out_is_gone_at_once_and_believed() {
+    async fn removed_node_is_gone_at_once_with_authority() {
         let shown = shown(&["1", "2"]);
         shown.gone("a", "1");
         assert_eq!(ids(&shown), "2 true");
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_server_that_forgot_is_given_time_to_hear_from_all_again() {
+    async fn server_that_lost_its_data_gets_time() {
         let shown = shown(&["1", "2"]);
         shown.whole([]);
         assert_eq!(ids(&shown), "1,2 true");
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_node_that_expires_among_others_that_renew_is_gone() {
+    async fn node_that_expires_among_others_that_renew_is_gone() {
         let shown = shown(&["1", "2"]);
         shown.expired("a", "1");
         assert_eq!(after(&shown, 1).await, "1,2 true");
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nodes_that_expire_all_at_once_are_doubted() {
+    async fn nodes_that_expire_all_at_once_become_suspect() {
         let shown = shown(&["1", "2"]);
         shown.set("a", [], [node("1"), node("2")]);
         assert_eq!(after(&shown, 4).await, "1,2 true");
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_set_takes_out_what_it_lacks_and_shows_nothing_dead_from_the_start() {
+    async fn set_removes_missing_nodes_and_shows_no_dead_one_at_the_start() {
         let shown = shown(&["1", "2"]);
         shown.set("a", [node("2")], [node("3")]);
         assert_eq!(ids(&shown), "2 true");
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_first_that_is_back_does_not_take_the_place_of_the_others() {
+    async fn first_node_that_returns_does_not_replace_the_others() {
         let shown = shown(&["1", "2", "3"]);
         shown.again("a", []);
         shown.set("a", [node("1")], []);
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_doubted_node_that_is_taken_out_is_gone() {
+    async fn suspect_node_that_is_removed_is_gone() {
         let shown = shown(&["1"]);
         shown.whole([]);
         shown.gone("a", "1");
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn many_changes_at_once_count_in_their_order() {
+    async fn many_changes_apply_in_their_order() {
         let shown = shown(&["1", "2", "3"]);
         let (gone, expired) = (
             |id: &str| Change::Gone {
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_record_is_left_out_and_its_neighbour_is_not() {
+    fn hostile_record_is_left_out_and_its_neighbour_is_not() {
         let shown = Reconciler::new("test", Scope::Machine);
         shown.whole([node("1"), Node::new("a", "2", "0.0.0.0:0")]);
         shown.put(Node::new("a", "3\0", "h:1"));

@@ -1,4 +1,4 @@
-//! What is shown of a server's nodes after each of its words; [`Reconciler`](super::Reconciler) says why.
+//! The nodes shown after each report of a server; [`Reconciler`](super::Reconciler) has the reasons.
 
 use std::{
     collections::{BTreeMap, HashSet, btree_map},
@@ -11,12 +11,12 @@ use crate::{
     registry::view::{NodeSet, View},
 };
 
-/// What is shown.
+/// The nodes shown.
 #[derive(Default)]
 pub(super) struct State {
     pub(super) view: View,
     pub(super) suspects: SuspectSet,
-    /// Whether the server was heard since it was last asked.
+    /// Whether the server responded since it was last asked.
     pub(super) heard: bool,
 }
 
@@ -29,7 +29,7 @@ impl State {
             .unwrap_or_default()
     }
 
-    /// These are all the nodes of a service after a loss: those that are shown and not among them are in doubt.
+    /// Sets all the nodes of a service after a loss: shown nodes that are missing become suspect.
     pub(super) fn again(&mut self, service: String, mut nodes: Vec<Arc<Node>>) {
         let found: HashSet<String> = nodes.iter().map(|node| node.id.clone()).collect();
         for node in self.nodes(&service) {
@@ -43,7 +43,7 @@ impl State {
         self.put_or_remove(service, nodes);
     }
 
-    /// These are all the nodes of a service: others were taken out, unless the server did not have them to begin with.
+    /// Sets all the nodes of a service: missing ones were removed, unless the server did not have them to begin with.
     pub(super) fn set(&mut self, service: &str, nodes: Vec<Arc<Node>>, expired: Vec<Arc<Node>>) {
         let mut shown = nodes;
         for node in &shown {
@@ -52,7 +52,7 @@ impl State {
         let before = self.nodes(service);
         let known: HashSet<&str> = before.iter().map(|node| &*node.id).collect();
         for node in expired {
-            // One that was never seen alive is not shown.
+            // A node that was never seen alive is not shown.
             if known.contains(&*node.id) {
                 self.suspects.expire(service, &node.id);
                 shown.push(node);
@@ -68,7 +68,7 @@ impl State {
         self.put_or_remove(service.to_owned(), shown);
     }
 
-    /// Ends the doubt of a node whose time is up. One that expired goes if a fellow was renewed meanwhile.
+    /// Ends the suspicion of a node that is due. An expired node is removed if another of its service was renewed meanwhile.
     pub(super) fn settle(&mut self, key: &(String, String)) {
         let (service, id) = key;
         let mut nodes = self.nodes(service);
@@ -119,7 +119,7 @@ impl State {
         }
     }
 
-    /// A set that differs from what is shown; an empty one is not to be believed.
+    /// Publishes a set that differs; an empty one is not authoritative.
     fn put_set(&mut self, service: String, mut nodes: Vec<Arc<Node>>) {
         nodes.sort_by(|a, b| a.id.cmp(&b.id));
         nodes.dedup_by(|later, first| later.id == first.id);

@@ -1,31 +1,31 @@
-//! Nodes that are shown though the server lacks them, or has them as dead: until when, and why.
+//! Nodes that are shown although the server lacks them, or has them as dead: until when, and why.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use tokio::time::Instant;
 
-/// How long a node is shown that a server lacks: longer than nodes take to register again, which is 30 s.
+/// How long a node is shown that the server lacks: longer than nodes take to register again, which is 30 s.
 const GRACE: Duration = Duration::from_secs(45);
-/// How long after a node expired its fellows may have done so too: then it was the server that failed.
+/// The time in which the other nodes of a service may expire, too: then the server was at fault.
 const SETTLE: Duration = Duration::from_secs(3);
 
 /// A service's name and a node's id.
 type Key = (String, String);
 
-/// The nodes in doubt.
+/// The suspect nodes.
 #[derive(Default)]
 pub(super) struct SuspectSet(BTreeMap<Key, Suspicion>);
 
 struct Suspicion {
     until: Instant,
-    /// Whether it expired before our eyes, so that its fellows can tell on whom the fault lay.
+    /// Whether it expired while we watched, so that the other nodes of its service show whose fault it was.
     expired: bool,
-    /// Whether the server has not had it since it was asked anew: that it lacks it says nothing more.
+    /// Whether it was missing when the server was asked again, so that its absence tells nothing more.
     missing: bool,
 }
 
 impl SuspectSet {
-    /// The server, asked anew, does not have this node.
+    /// Adds a node that the server, asked again, does not have.
     pub(super) fn miss(&mut self, service: &str, id: &str) {
         let doubt = self.0.entry(key(service, id)).or_insert_with(|| Suspicion {
             until: Instant::now() + GRACE,
@@ -35,7 +35,7 @@ impl SuspectSet {
         doubt.missing = true;
     }
 
-    /// This node was not renewed in time.
+    /// Adds a node that was not renewed in time.
     pub(super) fn expire(&mut self, service: &str, id: &str) {
         let doubt = self.0.entry(key(service, id)).or_insert_with(|| Suspicion {
             until: Instant::now() + SETTLE,
@@ -45,7 +45,7 @@ impl SuspectSet {
         doubt.missing = false;
     }
 
-    /// There is no doubt of this node any more.
+    /// Removes a node that is not suspect any more.
     pub(super) fn end(&mut self, service: &str, id: &str) {
         self.0.remove(&key(service, id));
     }
@@ -59,14 +59,14 @@ impl SuspectSet {
         doubt.is_some_and(|doubt| doubt.missing)
     }
 
-    /// The nodes whose time is up.
+    /// The nodes whose suspicion is due.
     pub(super) fn due(&self) -> Vec<Key> {
         let now = Instant::now();
         let due = self.0.iter().filter(|(_, doubt)| doubt.until <= now);
         due.map(|(key, _)| key.clone()).collect()
     }
 
-    /// Whether a node whose time is up gets more of it, since it expired together with all of its fellows.
+    /// Whether a node that is due gets more time, since it expired together with all others of its service.
     pub(super) fn prolong(&mut self, key: &Key) -> bool {
         let Some(doubt) = self.0.get_mut(key) else {
             return false;
@@ -77,7 +77,7 @@ impl SuspectSet {
         std::mem::take(&mut doubt.expired)
     }
 
-    /// When the next time is up.
+    /// When the next node is due.
     pub(super) fn next(&self) -> Option<Instant> {
         self.0.values().map(|doubt| doubt.until).min()
     }

@@ -1,4 +1,4 @@
-//! One watch of a remote registry: it follows, loses, waits and follows again, all inside the stream it is.
+//! One watch of a remote registry: it follows, loses the server, waits and follows again, all inside the stream.
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
@@ -14,28 +14,28 @@ use crate::{
     wait::{Backoff, until},
 };
 
-/// The longest wait between two tries, so that a server that is back is heard soon.
+/// The longest wait between two tries, so that a recovered server is found soon.
 const LONGEST: Duration = Duration::from_secs(3);
-/// How long the first word is waited for.
+/// How long the first report is waited for.
 const FIRST: Duration = Duration::from_secs(10);
 
-/// A failure that comes sooner is a refusal; a later one, such as a connection that was never made, is silence.
+/// A failure before this is a refusal; a later one, such as a failure to connect, counts as silence.
 const REFUSAL: Duration = Duration::from_millis(500);
 
 type Following = Pin<Box<dyn Future<Output = Error> + Send>>;
 
-/// A watch; dropped, it follows no more.
+/// A watch, which ends when dropped.
 pub(super) struct Watch<D> {
     driver: Arc<D>,
     service: Option<String>,
     shown: Arc<Reconciler>,
     cursor: WatchCursor,
-    /// With the time it began.
+    /// With its start.
     following: Option<(Following, Instant)>,
     backoff: Backoff,
-    /// Until when silence is waited out, as no word was heard yet.
+    /// Until when silence is tolerated, before the first report.
     patience: Option<Instant>,
-    /// Since when nothing is heard.
+    /// Since when there is no report.
     lost: Option<Instant>,
     /// When the next try is due.
     again: Instant,
@@ -83,7 +83,7 @@ impl<D: Driver> Watch<D> {
             sleep_until(self.again).await;
             return Next::Again;
         };
-        // SuspectSet end only while the server is heard, which could end them otherwise.
+        // Suspicions end only while the server responds, since its reports could end them otherwise.
         let (settled, silent) = match self.shown.is_heard() {
             true => (self.shown.settle(), None),
             false => (None, Some(*begun + FIRST)),
@@ -117,7 +117,7 @@ impl<D: Driver> Watch<D> {
 
     fn lose(&mut self, error: Error) {
         let begun = self.following.take().map(|(_, begun)| begun);
-        // What it said with its last breath.
+        // The last report before the loss.
         self.hear();
         let now = Instant::now();
         let since = *self.lost.get_or_insert(now);
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_loss_is_said_and_made_good() {
+    async fn loss_is_reported_and_recovered() {
         let registry = registry([
             (Some(vec!["1"]), false),
             (None, false),
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_server_that_never_says_a_first_word_is_left_after_ten_seconds() {
+    async fn server_without_a_first_report_is_left_after_ten_seconds() {
         let registry = registry([(None, true), (Some(vec!["1"]), true)]);
         let mut updates = registry.watch(Some("a")).await.unwrap();
         let begun = Instant::now();
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn connections_that_are_never_made_are_silence_and_no_refusal() {
+    async fn failure_to_connect_is_silence_and_no_refusal() {
         let registry = slow(Duration::from_secs(2), (0..9).map(|_| (None, false)));
         let mut updates = registry.watch(Some("a")).await.unwrap();
         let begun = Instant::now();
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_answer_that_does_not_come_is_an_error_that_names_the_registry() {
+    async fn missing_response_is_an_error_that_names_the_registry() {
         let node = Node::new("a", "1", "h:1");
         let error = registry([]).register(&node, None).await.unwrap_err();
         assert!(
