@@ -44,7 +44,7 @@ mod random;
 use std::sync::Arc;
 
 use fleet::Fleet;
-use health::Probed;
+use health::ProbeResult;
 use load::Load;
 use loom::thread;
 use random::Rng;
@@ -185,12 +185,12 @@ fn a_failed_probe_and_an_answer_leave_one_state() {
             || load.end(LATER + 5, LATER, WELL),
         );
         match probed {
-            Probed::Late => assert!(load.is_alive(), "the answer was first"),
+            ProbeResult::Late => assert!(load.is_alive(), "the answer was first"),
             // The answer's call began before this ejection: it may not undo it unless it saw the last.
-            Probed::Ejected(until) => {
+            ProbeResult::Ejected(until) => {
                 assert_eq!(load.ejected_until(), Some(until & !3));
             }
-            Probed::Returned => panic!("a failed probe brought the node back"),
+            ProbeResult::Returned => panic!("a failed probe brought the node back"),
         }
     });
 }

@@ -9,7 +9,7 @@ use futures_core::Stream;
 use micro::{
     Context, Plugins, Result, Service, Settings,
     registry::{Node, Registry, Update, Updates},
-    selector::{Snapshot, Strategy, Tried},
+    selector::{Snapshot, Strategy, TriedNodes},
 };
 use tokio::sync::watch;
 
@@ -108,7 +108,7 @@ impl Strategy for First {
         "first"
     }
 
-    fn pick(&self, snapshot: &Snapshot, tried: &Tried) -> Option<usize> {
+    fn pick(&self, snapshot: &Snapshot, tried: &TriedNodes) -> Option<usize> {
         (0..snapshot.len()).find(|index| snapshot.is_usable(*index, tried))
     }
 }

@@ -2,7 +2,7 @@
 
 use micro::{
     registry::Node,
-    selector::{Rng, Snapshot, Tried, Verdict, strategy},
+    selector::{Rng, Snapshot, TriedNodes, Verdict, strategy},
 };
 
 fn snapshot(nodes: usize, weights: &[&str]) -> Snapshot {
@@ -26,7 +26,7 @@ fn a_pick_and_its_call_allocate_nothing() {
             let counted = allocation_counter::measure(|| {
                 let mut now = snapshot.now();
                 for call in 0..1_000 {
-                    let mut tried = Tried::new();
+                    let mut tried = TriedNodes::new();
                     for attempt in 0..8 {
                         let Some(index) = strategy.pick(&snapshot, &tried) else {
                             break;

@@ -2,7 +2,7 @@
 
 use micro::{
     registry::Node,
-    selector::{Rng, Snapshot, Strategy, Tried, strategy::P2c},
+    selector::{Rng, Snapshot, Strategy, TriedNodes, strategy::P2c},
 };
 use std::{hint::black_box, time::Instant};
 
@@ -13,7 +13,7 @@ pub(super) fn nanoseconds(count: usize) -> f64 {
     let nodes = (0..count).map(|number| super::idle::node("picked", number));
     let snapshot = Snapshot::of(nodes.collect::<Vec<Node>>());
     let strategy = P2c::new(Rng::seeded(1));
-    let tried = Tried::new();
+    let tried = TriedNodes::new();
     let pick = || {
         let index = strategy.pick(black_box(&snapshot), black_box(&tried));
         black_box(index);

@@ -21,7 +21,7 @@ use crate::{
     error::{Error, Outcome, Recovery, Result},
     message::{Request, Response},
     random::Rng,
-    selector::{Strategy, Tried},
+    selector::{Strategy, TriedNodes},
     time::{self, NEVER, Nanos, nanos},
     transport::Attempt,
 };
@@ -385,7 +385,7 @@ fn nodes_for(endpoint: &Endpoint, request: &Request) -> Arc<Nodes> {
 /// The terms of an attempt at a node, after those tried so far, if `retries` may follow it or be made below it.
 fn terms(
     request: &Request,
-    (selection, tried): (&Selection, &Tried),
+    (selection, tried): (&Selection, &TriedNodes),
     retries: u8,
     attempt_timeout: Nanos,
     now: Nanos,

@@ -21,17 +21,17 @@ const MOST: usize = 64;
 pub(super) struct Direct {
     transport: Arc<dyn Transport>,
     fleet: Arc<Fleet>,
-    ways: Mutex<HashMap<(String, String), Way>>,
+    ways: Mutex<HashMap<(String, String), DirectPeer>>,
 }
 
 /// A peer: a set with one node.
-struct Way {
+struct DirectPeer {
     nodes: Arc<Nodes>,
     /// Whether a call has used it since the last sweep.
     used: bool,
 }
 
-impl Way {
+impl DirectPeer {
     fn close(&self) {
         for peer in self.nodes.slots() {
             peer.close();
@@ -72,7 +72,7 @@ impl Direct {
         let load = Arc::new(Load::new(&self.fleet, now));
         let nodes = vec![(node.clone(), load, peer)];
         let nodes = Arc::new(Nodes::given(nodes, &self.fleet, now));
-        let way = Way {
+        let way = DirectPeer {
             nodes: nodes.clone(),
             used: true,
         };
@@ -89,7 +89,7 @@ impl Direct {
         let mut ways = self.ways.lock();
         // The map and the caller have one each.
         let is_unused = Arc::strong_count(nodes) <= 2;
-        let is_kept = |way: &Way| Arc::ptr_eq(&way.nodes, nodes);
+        let is_kept = |way: &DirectPeer| Arc::ptr_eq(&way.nodes, nodes);
         if is_unused
             && ways.get(&key).is_some_and(is_kept)
             && let Some(way) = ways.remove(&key)

@@ -13,7 +13,7 @@ use super::{Nodes, latency::Latency, service_state::ServiceState};
 use crate::{
     message::Target,
     random::Rng,
-    selector::{Entry, Member, Strategy, Tried, Verdict},
+    selector::{Entry, Member, Strategy, TriedNodes, Verdict},
     time::Nanos,
     transport::Peer,
 };
@@ -79,7 +79,7 @@ impl Endpoint {
     pub(super) fn pick(
         &self,
         nodes: &Nodes,
-        tried: &Tried,
+        tried: &TriedNodes,
         (strategy, rng): (&dyn Strategy, &Rng),
     ) -> Option<usize> {
         match &self.candidates {
@@ -92,7 +92,7 @@ impl Endpoint {
     pub(super) fn is_one_left(
         &self,
         nodes: &Nodes,
-        tried: &Tried,
+        tried: &TriedNodes,
         strategy: &dyn Strategy,
     ) -> bool {
         match &self.candidates {
@@ -137,7 +137,7 @@ impl Endpoint {
 }
 
 /// Any node that was not tried. An ejected one only if no other is left, or to find out whether it has recovered.
-fn pick_given(nodes: &Nodes, tried: &Tried, rng: &Rng) -> Option<usize> {
+fn pick_given(nodes: &Nodes, tried: &TriedNodes, rng: &Rng) -> Option<usize> {
     let snapshot = nodes.snapshot();
     let from = match snapshot.len() {
         0 | 1 => 0,

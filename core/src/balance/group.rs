@@ -21,10 +21,10 @@ const MOST: usize = 1024;
 /// The state of given nodes, by their ids.
 pub(super) struct Group {
     fleet: Arc<Fleet>,
-    known: Mutex<HashMap<String, Known>>,
+    known: Mutex<HashMap<String, GivenNode>>,
 }
 
-struct Known {
+struct GivenNode {
     load: Arc<Load>,
     /// Whether a call has used it since the last sweep.
     used: bool,
@@ -44,7 +44,7 @@ impl Group {
             all.clear();
         }
         let nodes = nodes.into_iter().map(|(node, peer)| {
-            let known = all.entry(node.id.clone()).or_insert_with(|| Known {
+            let known = all.entry(node.id.clone()).or_insert_with(|| GivenNode {
                 load: Arc::new(Load::new(&self.fleet, now)),
                 used: true,
             });

@@ -6,7 +6,7 @@ use super::{Backoff, Nodes, Recorder, endpoint::Endpoint, outcome::is_harmless};
 use crate::{
     error::{Error, Outcome, Recovery},
     message::Request,
-    selector::Tried,
+    selector::TriedNodes,
     time::Nanos,
     transport::Attempt,
 };
@@ -33,7 +33,7 @@ pub(super) struct Progress<'a> {
 /// What is known of the failed attempts.
 #[derive(Clone, Default)]
 pub(super) struct Failed {
-    pub(super) tried: Tried,
+    pub(super) tried: TriedNodes,
     /// Whether the work of one of them may have been done.
     pub(super) maybe_done: bool,
     /// How the last one ended.
@@ -45,7 +45,7 @@ pub(super) struct Failed {
     pub(super) recovery: Option<Recovery>,
 }
 
-pub(super) static NONE: Tried = Tried::new();
+pub(super) static NONE: TriedNodes = TriedNodes::new();
 
 impl Progress<'_> {
     /// Counts the attempts lent to a failed attempt as used, if they may have been.
@@ -56,7 +56,7 @@ impl Progress<'_> {
         }
     }
 
-    pub(super) fn tried(&self) -> &Tried {
+    pub(super) fn tried(&self) -> &TriedNodes {
         self.failed.as_ref().map_or(&NONE, |failed| &failed.tried)
     }
 

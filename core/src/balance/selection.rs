@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     error::Error,
-    selector::{Member, Set, Tried},
+    selector::{Member, Set, TriedNodes},
     transport::{Attempt, Peer},
 };
 
@@ -32,7 +32,7 @@ impl Selection {
     }
 
     /// Whether another node is left; otherwise giving this attempt up would only lose its answer.
-    pub(super) fn has_other(&self, tried: &Tried) -> bool {
+    pub(super) fn has_other(&self, tried: &TriedNodes) -> bool {
         let snapshot = self.set.snapshot();
         let mut others = (0..snapshot.len()).filter(|index| *index != self.index);
         others.any(|index| snapshot.is_usable(index, tried))

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::{Settings, Stats, budget::Budget};
 use crate::{
-    selector::{Cache, Entry, Load, Member, Probed},
+    selector::{Cache, Entry, Load, Member, ProbeResult},
     time::{self, Nanos},
     transport::Peer,
 };
@@ -124,7 +124,7 @@ async fn probe(load: Weak<Load>, peer: Arc<dyn Peer>, mut until: Nanos) {
         }
         let alive = peer.probe().await.is_ok();
         match load.upgrade().map(|load| load.probed(time::now(), alive)) {
-            Some(Probed::Ejected(next)) => until = next,
+            Some(ProbeResult::Ejected(next)) => until = next,
             _ => return,
         }
     }

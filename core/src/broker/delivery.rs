@@ -14,7 +14,7 @@ use super::Event;
 use crate::error::{Error, Result};
 
 /// Takes the word on a delivery.
-type Settle = Box<dyn FnOnce(Result<()>) + Send>;
+type Acknowledge = Box<dyn FnOnce(Result<()>) + Send>;
 
 /// An event for one subscriber, to be acknowledged when its work is done.
 ///
@@ -23,7 +23,7 @@ type Settle = Box<dyn FnOnce(Result<()>) + Send>;
 pub struct Delivery {
     topic: Arc<str>,
     event: Event,
-    settle: Option<Settle>,
+    settle: Option<Acknowledge>,
 }
 
 impl Delivery {

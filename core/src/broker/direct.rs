@@ -20,7 +20,7 @@ use super::{
     Broker, BrokerParts, Event, Subscription,
     endpoint::{Port, SharedEndpoint},
     inbox::Feed,
-    registrations::Registered,
+    registrations::RegisteredSubscription,
 };
 pub use crate::message::TOPICS;
 use crate::{
@@ -58,7 +58,7 @@ const SEEN: Duration = Duration::from_secs(1);
 /// # What it does not
 /// - Events are kept in memory: those that a publisher still holds when its process ends are lost
 ///   ([`flush`](Broker::flush) waits for them, and a service that stops does so within its drain limit).
-/// - Who has not subscribed when an event is published, or is not yet seen to have, misses it. So does a subscriber
+/// - Recipient has not subscribed when an event is published, or is not yet seen to have, misses it. So does a subscriber
 ///   without a queue that leaves or dies before it has acknowledged.
 /// - No order, between events or between subscribers.
 /// - An event may be handled twice: by one member that was slow or cut off, then by another.
@@ -230,7 +230,7 @@ impl Inner {
         self: &Arc<Self>,
         feed: Feed,
         port: Arc<Port<Dispatcher>>,
-        registered: Registered,
+        registered: RegisteredSubscription,
     ) -> Subscription {
         let inner = self.clone();
         let inbox = feed.inbox().clone();

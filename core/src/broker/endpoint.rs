@@ -7,7 +7,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-use super::registrations::{Registered, Registrations};
+use super::registrations::{RegisteredSubscription, Registrations};
 use crate::{
     address::advertised, error::Result, net::Listener, node::Node, random::Rng, registry::Registry,
 };
@@ -92,7 +92,7 @@ impl<D: Default> SharedEndpoint<D> {
     }
 
     /// Registers a subscription, for as long as what it gives lives.
-    pub(super) async fn register(&self, node: Node) -> Result<Registered> {
+    pub(super) async fn register(&self, node: Node) -> Result<RegisteredSubscription> {
         let registrations = self.registrations.get_or_init(|| {
             let rng = Rng::seeded(self.seed);
             Registrations::start(self.registry.clone(), self.ttl, self.interval, rng)

@@ -14,7 +14,7 @@ use super::{
     Broker, BrokerParts, Event, Subscription,
     endpoint::{Port, SharedEndpoint},
     inbox::Feed,
-    registrations::Registered,
+    registrations::RegisteredSubscription,
 };
 use crate::{error::Result, net::io::host_of, node::Node, protocols::Socket};
 use dispatcher::Dispatcher;
@@ -157,7 +157,7 @@ impl Inner {
         self: &Arc<Self>,
         feed: Feed,
         port: Arc<Port<Dispatcher>>,
-        registered: Vec<Registered>,
+        registered: Vec<RegisteredSubscription>,
     ) -> Subscription {
         let inner = self.clone();
         let inbox = feed.inbox().clone();

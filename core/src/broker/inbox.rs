@@ -17,7 +17,7 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use super::{
     Delivery,
     in_flight::{InFlight, InFlightGuard},
-    registrations::Registered,
+    registrations::RegisteredSubscription,
 };
 use crate::error::{Error, Outcome};
 
@@ -32,7 +32,7 @@ pub(super) struct Inbox {
 }
 
 /// Why an inbox did not take a delivery.
-pub(super) enum Refused {
+pub(super) enum Rejection {
     Closed,
     Full,
 }
@@ -56,14 +56,14 @@ impl Inbox {
     }
 
     /// Puts a delivery in; one that is refused is dropped.
-    pub(super) fn put(&self, delivery: Delivery) -> Result<(), Refused> {
+    pub(super) fn put(&self, delivery: Delivery) -> Result<(), Rejection> {
         let sent = match &*self.sender.lock() {
             Some(sender) => sender.try_send(delivery),
             None => Err(TrySendError::Closed(delivery)),
         };
         sent.map_err(|error| match error {
-            TrySendError::Closed(_) => Refused::Closed,
-            TrySendError::Full(_) => Refused::Full,
+            TrySendError::Closed(_) => Rejection::Closed,
+            TrySendError::Full(_) => Rejection::Full,
         })
     }
 
@@ -79,7 +79,11 @@ impl Inbox {
     }
 
     /// Takes its registrations out, and waits until publishers have heard if its stream is still read.
-    pub(super) async fn deregister(&self, registered: Vec<Registered>, deregister_delay: Duration) {
+    pub(super) async fn deregister(
+        &self,
+        registered: Vec<RegisteredSubscription>,
+        deregister_delay: Duration,
+    ) {
         for one in registered {
             one.end().await;
         }

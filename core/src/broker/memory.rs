@@ -105,7 +105,7 @@ impl Broker for Memory {
 }
 
 impl Shared {
-    /// Who is to receive what is published to a topic now.
+    /// Recipient is to receive what is published to a topic now.
     fn groups(&self, topic: &str) -> Vec<u64> {
         let state = self.state.lock();
         state.topics.get(topic).map_or_else(Vec::new, Topic::groups)

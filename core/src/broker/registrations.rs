@@ -40,7 +40,7 @@ struct Entry {
 }
 
 /// A registered subscription; taken out when it is dropped or ended.
-pub(super) struct Registered {
+pub(super) struct RegisteredSubscription {
     shared: Arc<Shared>,
     id: String,
 }
@@ -65,7 +65,7 @@ impl Registrations {
     }
 
     /// Registers a subscription; with a registry elsewhere that is away, when it is back.
-    pub(super) async fn add(&self, node: Node) -> Result<Registered> {
+    pub(super) async fn add(&self, node: Node) -> Result<RegisteredSubscription> {
         let entry = Entry {
             node: node.clone(),
             wanted: true,
@@ -74,7 +74,7 @@ impl Registrations {
         self.shared.nodes.lock().insert(id.clone(), entry);
         let shared = self.shared.clone();
         // Takes it out again if registering fails or is given up half way.
-        let registered = Registered { shared, id };
+        let registered = RegisteredSubscription { shared, id };
         if let Some(error) = self.shared.renewal.begin(&node).await? {
             *self.shared.late.lock() = Some(error);
             self.shared.unwanted.notify_one();
@@ -89,7 +89,7 @@ impl Drop for Registrations {
     }
 }
 
-impl Registered {
+impl RegisteredSubscription {
     /// Takes it out, and waits until it is.
     pub(super) async fn end(self) {
         self.shared.unwant(&self.id);
@@ -103,7 +103,7 @@ impl Registered {
     }
 }
 
-impl Drop for Registered {
+impl Drop for RegisteredSubscription {
     fn drop(&mut self) {
         self.shared.unwant(&self.id);
     }

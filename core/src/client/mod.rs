@@ -23,10 +23,10 @@ use crate::{
 
 /// Calls services. Cheap to clone: clones share connections, discovery and budgets.
 #[derive(Clone)]
-pub struct Client(Arc<Late>);
+pub struct Client(Arc<LazyParts>);
 
 /// Created when the client is first used.
-struct Late {
+struct LazyParts {
     parts: OnceLock<Parts>,
     make: Mutex<Option<Make>>,
 }
@@ -86,7 +86,7 @@ impl Client {
 
     /// Creates a client of these parts.
     pub fn from_parts(parts: Parts) -> Self {
-        Client(Arc::new(Late {
+        Client(Arc::new(LazyParts {
             parts: parts.into(),
             make: Mutex::default(),
         }))
@@ -95,7 +95,7 @@ impl Client {
     /// Creates a client whose parts are created when it is first used.
     pub fn lazy(make: impl FnOnce() -> Parts + Send + 'static) -> Self {
         let make: Make = Box::new(make);
-        Client(Arc::new(Late {
+        Client(Arc::new(LazyParts {
             parts: OnceLock::new(),
             make: Mutex::new(Some(make)),
         }))
@@ -107,9 +107,9 @@ impl Client {
     }
 
     fn parts(&self) -> &Parts {
-        let late = &*self.0;
-        late.parts.get_or_init(|| {
-            let make = late.make.lock().take();
+        let lazy = &*self.0;
+        lazy.parts.get_or_init(|| {
+            let make = lazy.make.lock().take();
             make.expect("a client without parts was given a way to make them")()
         })
     }

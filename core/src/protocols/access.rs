@@ -46,8 +46,8 @@ impl Access {
     pub(crate) fn refuse(&self, uri: &Uri, headers: &HeaderMap) -> Option<Error> {
         let (refusal, reason, error) = match self.check(uri, headers) {
             Ok(()) => return None,
-            Err(Refused::Host(text)) => (Refusal::Host, reason::HOST_NOT_ALLOWED, text),
-            Err(Refused::Origin(text)) => (Refusal::Origin, reason::ORIGIN_NOT_ALLOWED, text),
+            Err(ForeignSource::Host(text)) => (Refusal::Host, reason::HOST_NOT_ALLOWED, text),
+            Err(ForeignSource::Origin(text)) => (Refusal::Origin, reason::ORIGIN_NOT_ALLOWED, text),
         };
         tracing::debug!(reason, %error, "a request was refused");
         self.count(refusal);
@@ -73,7 +73,7 @@ impl Access {
         }
     }
 
-    fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Refused> {
+    fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), ForeignSource> {
         if self.on_loopback {
             let target = uri.authority().map(|authority| authority.as_str());
             let host = headers.get(header::HOST);
@@ -82,7 +82,7 @@ impl Access {
                 let (name, _) = split(named);
                 // No browser leaves it out: who does so is no page.
                 if !name.is_empty() && !is_loopback(name) && !self.has_host(name) {
-                    return Err(Refused::Host(format!(
+                    return Err(ForeignSource::Host(format!(
                         "`{}` is no host of this server, which was reached by loopback; allow it by \
                          `--server-allowed-hosts`",
                         name.escape_debug()
@@ -95,7 +95,7 @@ impl Access {
             is_of_page = true;
             if !self.allows(origin, uri, headers) {
                 let origin = String::from_utf8_lossy(origin.as_bytes());
-                return Err(Refused::Origin(format!(
+                return Err(ForeignSource::Origin(format!(
                     "pages of the origin `{}` may not call this server; let them by \
                      `--server-cors-origins`",
                     origin.escape_debug()
@@ -105,7 +105,7 @@ impl Access {
         let site = headers.get(FETCH_SITE);
         if !is_of_page && site.is_some_and(|site| site == "cross-site") {
             let text = "pages of other sites may not call this server without an allowed `origin`";
-            return Err(Refused::Origin(text.to_owned()));
+            return Err(ForeignSource::Origin(text.to_owned()));
         }
         Ok(())
     }
@@ -151,7 +151,7 @@ impl Access {
     }
 }
 
-enum Refused {
+enum ForeignSource {
     Host(String),
     Origin(String),
 }

@@ -10,7 +10,7 @@
 
 use std::thread;
 
-use super::{Snapshot, Strategy, Tried};
+use super::{Snapshot, Strategy, TriedNodes};
 use crate::node::Node;
 
 /// Picks of each thread.
@@ -42,13 +42,17 @@ fn a_name_is_a_word(strategy: &dyn Strategy) {
 }
 
 fn where_there_is_no_node_none_is_picked(strategy: &dyn Strategy) {
-    assert_eq!(strategy.pick(&snapshot(0), &Tried::new()), None, "no node");
+    assert_eq!(
+        strategy.pick(&snapshot(0), &TriedNodes::new()),
+        None,
+        "no node"
+    );
 }
 
 fn every_node_is_tried_once_and_then_none(strategy: &dyn Strategy) {
     for count in [1, 2, 5, 20] {
         let snapshot = snapshot(count);
-        let mut tried = Tried::new();
+        let mut tried = TriedNodes::new();
         for attempt in 1..=count {
             let picked = strategy.pick(&snapshot, &tried);
             let index = picked.unwrap_or_else(|| panic!("attempt {attempt} of {count} nodes"));
@@ -67,7 +71,7 @@ fn a_node_without_a_share_is_not_picked(strategy: &dyn Strategy) {
             .with_metadata("weight", weight)
     }));
     for _ in 0..PICKS {
-        let picked = strategy.pick(&snapshot, &Tried::new());
+        let picked = strategy.pick(&snapshot, &TriedNodes::new());
         let index = picked.unwrap_or_else(|| panic!("one of the nodes takes calls"));
         assert!(snapshot.get(index).weight > 0, "it takes no calls");
     }
@@ -79,7 +83,7 @@ fn threads_may_pick_at_once(strategy: &dyn Strategy) {
         for _ in 0..4 {
             scope.spawn(|| {
                 for _ in 0..PICKS {
-                    let picked = strategy.pick(&snapshot, &Tried::new());
+                    let picked = strategy.pick(&snapshot, &TriedNodes::new());
                     assert!(picked.is_some_and(|index| index < 5), "picked {picked:?}");
                 }
             });

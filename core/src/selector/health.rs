@@ -168,24 +168,24 @@ impl Health {
     }
 
     /// Notes how a probe went; a node that failed it is out for longer.
-    pub(super) fn probed(&self, now: Nanos, ok: bool, rng: &Rng) -> Probed {
+    pub(super) fn probed(&self, now: Nanos, ok: bool, rng: &Rng) -> ProbeResult {
         let state = self.state.load(Ordering::Acquire);
         if state & PHASE != PROBING {
-            return Probed::Late;
+            return ProbeResult::Late;
         }
         if ok {
             return match self.come_back(state, now) {
-                true => Probed::Returned,
-                false => Probed::Late,
+                true => ProbeResult::Returned,
+                false => ProbeResult::Late,
             };
         }
         let level = self.level.load(Ordering::Relaxed).saturating_add(1);
         let until = now.saturating_add(length(level, rng));
         if !self.change(state, EJECTED, until) {
-            return Probed::Late;
+            return ProbeResult::Late;
         }
         self.level.store(level, Ordering::Relaxed);
-        Probed::Ejected(until)
+        ProbeResult::Ejected(until)
     }
 
     /// Until when the node is ejected or being probed.
@@ -221,7 +221,7 @@ impl Health {
 /// What came of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Probed {
+pub enum ProbeResult {
     /// The node takes calls again.
     Returned,
     /// It stays out until this time, in nanoseconds of this crate's clock; then it is probed again.

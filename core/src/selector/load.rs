@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     fleet::Fleet,
-    health::{Health, Probed},
+    health::{Health, ProbeResult},
     latency::{FORGET, Latency},
     verdict::Verdict,
 };
@@ -240,9 +240,9 @@ impl Load {
     }
 
     /// Notes how a probe went.
-    pub fn probed(&self, now: u64, ok: bool) -> Probed {
+    pub fn probed(&self, now: u64, ok: bool) -> ProbeResult {
         let probed = self.health.probed(now, ok, self.fleet.rng());
-        if probed == Probed::Returned {
+        if probed == ProbeResult::Returned {
             self.returned(now);
         }
         probed

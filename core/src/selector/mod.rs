@@ -20,7 +20,7 @@ mod snapshot;
 pub mod strategy;
 #[cfg(test)]
 mod tests;
-mod tried;
+mod tried_nodes;
 mod verdict;
 mod weights;
 
@@ -28,13 +28,13 @@ pub use crate::random::{Dice, Rng};
 pub(crate) use cache::Names;
 pub use cache::{Cache, Entry, Fill, Options, Retire, Snapshots};
 pub use fleet::Fleet;
-pub use health::Probed;
+pub use health::ProbeResult;
 pub use load::Load;
 pub use member::Member;
 pub use picker::{Next, Picker, Select, Selector};
 pub use set::Set;
 pub use snapshot::Snapshot;
-pub use tried::Tried;
+pub use tried_nodes::TriedNodes;
 pub use verdict::Verdict;
 pub use weights::VersionWeights;
 
@@ -49,7 +49,7 @@ pub const WEIGHTS: &str = "micro.weights";
 /// Called for every attempt, on any thread: it must not block, lock or allocate.
 ///
 /// ```
-/// use micro::{registry::Node, selector::{Snapshot, Strategy, Tried}};
+/// use micro::{registry::Node, selector::{Snapshot, Strategy, TriedNodes}};
 ///
 /// struct First;
 ///
@@ -58,13 +58,13 @@ pub const WEIGHTS: &str = "micro.weights";
 ///         "first"
 ///     }
 ///
-///     fn pick(&self, snapshot: &Snapshot, tried: &Tried) -> Option<usize> {
+///     fn pick(&self, snapshot: &Snapshot, tried: &TriedNodes) -> Option<usize> {
 ///         (0..snapshot.len()).find(|index| snapshot.is_usable(*index, tried))
 ///     }
 /// }
 ///
 /// let snapshot = Snapshot::of(["a", "b"].map(|id| Node::new("greeter", id, "10.0.0.1:80")));
-/// let mut tried = Tried::new();
+/// let mut tried = TriedNodes::new();
 /// assert_eq!(First.pick(&snapshot, &tried), Some(0));
 /// tried.add(snapshot.get(0));
 /// assert_eq!(First.pick(&snapshot, &tried), Some(1));
@@ -76,7 +76,7 @@ pub trait Strategy: Send + Sync + 'static {
     /// The index in the snapshot of the node to try next; `None` when all have been tried.
     ///
     /// The time, where it is needed, is [`Snapshot::now`].
-    fn pick(&self, snapshot: &Snapshot, tried: &Tried) -> Option<usize>;
+    fn pick(&self, snapshot: &Snapshot, tried: &TriedNodes) -> Option<usize>;
 }
 
 /// Keeps some nodes of a service; evaluated once a snapshot, not once a call.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Cache, Filter, Options, Set, Strategy, Tried, Verdict};
+use super::{Cache, Filter, Options, Set, Strategy, TriedNodes, Verdict};
 use crate::{
     error::{Error, Outcome, Result},
     node::Node,
@@ -61,7 +61,7 @@ pub struct Next {
     service: String,
     set: Arc<Set<()>>,
     strategy: Arc<dyn Strategy>,
-    tried: Tried,
+    tried: TriedNodes,
 }
 
 impl Next {
@@ -130,7 +130,7 @@ impl Selector for Picker {
             strategy: select
                 .strategy
                 .unwrap_or_else(|| self.cache.strategy().clone()),
-            tried: Tried::new(),
+            tried: TriedNodes::new(),
         })
     }
 

@@ -7,7 +7,7 @@ use super::{
     fleet::Fleet,
     load::Load,
     member::Member,
-    tried::Tried,
+    tried_nodes::TriedNodes,
     weights::{VersionWeights, effective},
 };
 use crate::{
@@ -133,7 +133,7 @@ impl Snapshot {
 
     /// Whether a node may be picked: it takes a share, was not tried, and is not ejected, or so many
     /// are that ejection is ignored.
-    pub fn is_usable(&self, index: usize, tried: &Tried) -> bool {
+    pub fn is_usable(&self, index: usize, tried: &TriedNodes) -> bool {
         let member = &self.members[index];
         member.weight > 0
             && !tried.contains(member)
@@ -217,7 +217,7 @@ impl Snapshot {
     }
 
     /// The first usable node from a random one on, for when drawing found none.
-    pub fn scan(&self, dice: &mut Dice, tried: &Tried) -> Option<usize> {
+    pub fn scan(&self, dice: &mut Dice, tried: &TriedNodes) -> Option<usize> {
         let count = u32::try_from(self.len()).ok().filter(|count| *count > 0)?;
         let from = dice.below(count) as usize;
         (from..self.len())

@@ -1,6 +1,6 @@
 //! A strategy: which node takes the next attempt.
 
-use micro_core::selector::{Snapshot, Strategy, Tried};
+use micro_core::selector::{Snapshot, Strategy, TriedNodes};
 
 /// Picks the first node that may be used, so that the others stand by.
 #[derive(Clone, Copy, Debug, Default)]
@@ -11,7 +11,7 @@ impl Strategy for First {
         "first"
     }
 
-    fn pick(&self, snapshot: &Snapshot, tried: &Tried) -> Option<usize> {
+    fn pick(&self, snapshot: &Snapshot, tried: &TriedNodes) -> Option<usize> {
         (0..snapshot.len()).find(|index| snapshot.is_usable(*index, tried))
     }
 }

@@ -139,7 +139,7 @@ fn put(
     let (context, content_type, body) = request.into_parts();
     let event = Event::new(content_type, body.into_bytes()?).with_context(context);
     let (ended, end) = oneshot::channel();
-    let held = Unsettled {
+    let held = PendingDelivery {
         _permit: permit,
         _held: inbox.hold(),
     };
@@ -152,7 +152,7 @@ fn put(
 }
 
 /// What an event takes up until it is acknowledged or failed.
-struct Unsettled {
+struct PendingDelivery {
     _permit: OwnedSemaphorePermit,
     _held: InFlightGuard,
 }

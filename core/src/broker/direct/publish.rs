@@ -37,7 +37,7 @@ const WAIT: Duration = Duration::from_secs(5);
 /// The rest before an event is delivered again: the first, doubled each time, and the longest.
 const REST: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 
-/// Who receives what is published, by topic, and what is on its way to them.
+/// Recipient receives what is published, by topic, and what is on its way to them.
 pub(super) struct Plans {
     shared: Arc<Shared>,
     known: Mutex<HashMap<String, Arc<Plan>>>,
@@ -61,13 +61,13 @@ struct Plan {
 
 /// One call that publishing makes.
 struct Receiver {
-    who: Who,
+    who: Recipient,
     target: Target,
     options: Options,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Who {
+enum Recipient {
     /// A subscription without a queue, by its node's id.
     Node(String),
     /// A queue, by its name.
@@ -122,7 +122,7 @@ impl Plans {
         let mut received = 0;
         for first in firsts {
             // What takes longer goes on by itself.
-            let left = matches!(timeout_at(until, first).await, Ok(Ok(First::Left)));
+            let left = matches!(timeout_at(until, first).await, Ok(Ok(FirstDelivery::Left)));
             received += usize::from(!left);
         }
         Ok(received)
@@ -135,7 +135,7 @@ impl Plans {
         plan: &Plan,
         event: Event,
         reserved: &Arc<Reservation>,
-    ) -> Vec<oneshot::Receiver<First>> {
+    ) -> Vec<oneshot::Receiver<FirstDelivery>> {
         let mut deliveries = self.deliveries.lock();
         while deliveries.try_join_next().is_some() {}
         let receivers = plan.receivers.iter();
@@ -157,7 +157,7 @@ impl Plans {
             return plan.clone();
         }
         let members = nodes.snapshot().members().iter();
-        let who: BTreeSet<_> = members.map(|member| Who::of(&member.node)).collect();
+        let who: BTreeSet<_> = members.map(|member| Recipient::of(&member.node)).collect();
         let receivers = who.into_iter().map(|who| {
             let same = |receiver: &&Arc<Receiver>| receiver.who == who;
             let kept = before.and_then(|plan| plan.receivers.iter().find(same).cloned());
@@ -174,7 +174,7 @@ impl Plans {
 }
 
 /// How the first delivery to a receiver ended.
-enum First {
+enum FirstDelivery {
     Acknowledged,
     /// It will be delivered again.
     Failed,
@@ -183,7 +183,7 @@ enum First {
 }
 
 /// Tells how the first delivery ended, once.
-fn tell(first: &mut Option<oneshot::Sender<First>>, how: First) {
+fn tell(first: &mut Option<oneshot::Sender<FirstDelivery>>, how: FirstDelivery) {
     if let Some(first) = first.take() {
         // The publisher may have gone on.
         let _ = first.send(how);
@@ -199,19 +199,19 @@ impl Shared {
         receiver: Arc<Receiver>,
         event: Event,
         _reserved: Arc<Reservation>,
-        first: oneshot::Sender<First>,
+        first: oneshot::Sender<FirstDelivery>,
     ) {
         let mut first = Some(first);
         let until = Instant::now() + self.redeliver_for;
         let mut rest = REST.0;
         loop {
             let Err(error) = self.call(&receiver, &event).await else {
-                return tell(&mut first, First::Acknowledged);
+                return tell(&mut first, FirstDelivery::Acknowledged);
             };
             if self.has_left(&service, &receiver, &error, first.is_some()) {
-                return tell(&mut first, First::Left);
+                return tell(&mut first, FirstDelivery::Left);
             }
-            tell(&mut first, First::Failed);
+            tell(&mut first, FirstDelivery::Failed);
             if Instant::now() + rest >= until {
                 self.pending.drops();
                 let topic = service.strip_prefix(crate::message::TOPICS);
@@ -239,7 +239,7 @@ impl Shared {
             event.body().clone(),
         )
         .with_context(context)
-        .idempotent(matches!(receiver.who, Who::Queue(_)));
+        .idempotent(matches!(receiver.who, Recipient::Queue(_)));
         request.extensions_mut().insert(receiver.options.clone());
         let answer = self.balance.call(request);
         async move { answer.await.map(drop) }
@@ -250,8 +250,8 @@ impl Shared {
     fn has_left(&self, service: &str, receiver: &Receiver, error: &Error, is_first: bool) -> bool {
         let nothing_done = matches!(error.outcome(), Outcome::NotSent | Outcome::Rejected);
         let may_have = match receiver.who {
-            Who::Node(_) => nothing_done || error.outcome() == Outcome::Unknown,
-            Who::Queue(_) => nothing_done && is_first,
+            Recipient::Node(_) => nothing_done || error.outcome() == Outcome::Unknown,
+            Recipient::Queue(_) => nothing_done && is_first,
         };
         may_have && !self.balance.any(service, |node| receiver.who.is(node))
     }
@@ -264,10 +264,10 @@ fn jittered(rest: Duration, random: u64) -> Duration {
 }
 
 impl Receiver {
-    fn new(service: &str, who: Who) -> Self {
+    fn new(service: &str, who: Recipient) -> Self {
         let (endpoint, filter): (_, Arc<dyn Filter>) = match &who {
-            Who::Node(id) => (dispatcher::of_node(id), Arc::new(Only::new(id))),
-            Who::Queue(queue) => (
+            Recipient::Node(id) => (dispatcher::of_node(id), Arc::new(NodeFilter::new(id))),
+            Recipient::Queue(queue) => (
                 dispatcher::of_queue(queue),
                 filter::metadata("queue", queue),
             ),
@@ -286,47 +286,47 @@ impl Receiver {
     }
 }
 
-impl Who {
+impl Recipient {
     fn of(node: &Node) -> Self {
         match node.metadata.get("queue") {
-            Some(queue) => Who::Queue(queue.clone()),
-            None => Who::Node(node.id.clone()),
+            Some(queue) => Recipient::Queue(queue.clone()),
+            None => Recipient::Node(node.id.clone()),
         }
     }
 
     fn is(&self, node: &Node) -> bool {
         match self {
-            Who::Node(id) => node.id == *id,
-            Who::Queue(queue) => node.metadata.get("queue") == Some(queue),
+            Recipient::Node(id) => node.id == *id,
+            Recipient::Queue(queue) => node.metadata.get("queue") == Some(queue),
         }
     }
 }
 
-impl std::fmt::Display for Who {
+impl std::fmt::Display for Recipient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Who::Node(id) => write!(f, "subscriber `{id}`"),
-            Who::Queue(queue) => write!(f, "queue `{queue}`"),
+            Recipient::Node(id) => write!(f, "subscriber `{id}`"),
+            Recipient::Queue(queue) => write!(f, "queue `{queue}`"),
         }
     }
 }
 
 /// Keeps one node.
-struct Only {
+struct NodeFilter {
     key: String,
     id: String,
 }
 
-impl Only {
+impl NodeFilter {
     fn new(id: &str) -> Self {
-        Only {
+        NodeFilter {
             key: format!("id={id:?}"),
             id: id.to_owned(),
         }
     }
 }
 
-impl Filter for Only {
+impl Filter for NodeFilter {
     fn key(&self) -> &str {
         &self.key
     }

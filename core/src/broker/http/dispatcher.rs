@@ -12,7 +12,7 @@ use super::{envelope, style};
 use crate::{
     broker::{
         Delivery,
-        inbox::{Feed, Inbox, Refused},
+        inbox::{Feed, Inbox, Rejection},
     },
     error::{Error, Outcome, Result},
     http::{HttpAnswer, HttpBegun, HttpBody, coding},
@@ -65,8 +65,8 @@ impl Dispatcher {
         });
         match inbox.put(delivery) {
             Ok(()) => Ok(1),
-            Err(Refused::Closed) => Ok(0),
-            Err(Refused::Full) => Err(Error::resource_exhausted(
+            Err(Rejection::Closed) => Ok(0),
+            Err(Rejection::Full) => Err(Error::resource_exhausted(
                 "the subscription holds as many events as it may",
             )
             .with_outcome(Outcome::Rejected)),

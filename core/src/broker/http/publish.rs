@@ -99,7 +99,7 @@ impl Publisher {
         }
     }
 
-    /// Who receives an event: each group one of its members.
+    /// Recipient receives an event: each group one of its members.
     async fn groups(&self, topic: &str, event: &Event) -> Result<Vec<Vec<Receiver>>> {
         let mut alone = Vec::new();
         let mut queues = BTreeMap::<String, Vec<Receiver>>::new();
@@ -164,7 +164,7 @@ impl Publisher {
             match answer {
                 Ok(_) => Ok(received.count()),
                 Err(_) if were_all_asked && received.is_nobody() => Ok(0),
-                // Registered still, and gone: it is no subscriber any more.
+                // RegisteredSubscription still, and gone: it is no subscriber any more.
                 Err(error) if were_all_asked && error.outcome() == Outcome::NotSent => {
                     tracing::debug!(%error, "a subscriber was not reached");
                     Ok(0)

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use super::{
     file_name, place,
-    record::{self, Found, Hold},
+    record::{self, Lifetime, RecordState},
 };
 use crate::{
     error::{Error, Result},
@@ -102,17 +102,17 @@ impl Directory {
     }
 
     /// The living record with a name. A dead one is removed; a corrupt one is logged once.
-    pub(super) fn read(&self, name: &str) -> io::Result<Option<(Node, Hold)>> {
+    pub(super) fn read(&self, name: &str) -> io::Result<Option<(Node, Lifetime)>> {
         match record::read(&self.path.join(name))? {
-            Found::Living(node, hold) => {
+            RecordState::Living(node, hold) => {
                 self.warned.lock().remove(name);
                 return Ok(Some((*node, hold)));
             }
-            Found::Dead => self.bury(name),
-            Found::Gone | Found::Replaced => {
+            RecordState::Dead => self.bury(name),
+            RecordState::Gone | RecordState::Replaced => {
                 self.warned.lock().remove(name);
             }
-            Found::Corrupt(reason) => {
+            RecordState::Corrupt(reason) => {
                 if self.warned.lock().insert(name.to_owned()) {
                     let file = self.path.join(name);
                     tracing::warn!(file = %file.display(), reason, "skipped a corrupt record; remove the file if nothing mends it");

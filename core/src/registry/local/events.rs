@@ -7,7 +7,7 @@ const POLL: Duration = Duration::from_millis(25);
 
 /// The changes since the last call.
 #[derive(Debug)]
-pub(super) enum Happened {
+pub(super) enum Changes {
     /// Changes of these files, with the last one of each.
     Files(BTreeMap<String, Change>),
     /// Too many changes, or unknown ones: read everything.
@@ -56,13 +56,13 @@ impl Events {
     }
 
     /// Waits for a change. Cancel safe.
-    pub(super) async fn next(&mut self) -> io::Result<Happened> {
+    pub(super) async fn next(&mut self) -> io::Result<Changes> {
         match self {
             #[cfg(target_os = "linux")]
             Events::Told(inotify) => inotify.next().await,
             Events::Polled => {
                 tokio::time::sleep(POLL).await;
-                Ok(Happened::Something)
+                Ok(Changes::Something)
             }
         }
     }
@@ -75,7 +75,7 @@ mod inotify {
     use rustix::fs::inotify::{self, CreateFlags, Event, ReadFlags, Reader, WatchFlags};
     use tokio::io::unix::AsyncFd;
 
-    use super::{super::file_name, Change, Happened};
+    use super::{super::file_name, Change, Changes};
 
     /// The largest number of events read at once, so that a busy directory is still reported now and then.
     const BATCH: usize = 4096;
@@ -103,22 +103,22 @@ mod inotify {
             Ok(Inotify(descriptor))
         }
 
-        pub(super) async fn next(&mut self) -> io::Result<Happened> {
+        pub(super) async fn next(&mut self) -> io::Result<Changes> {
             loop {
                 let mut guard = self.0.readable().await?;
-                let (happened, is_drained) = drain(guard.get_inner())?;
+                let (changes, is_drained) = drain(guard.get_inner())?;
                 if is_drained {
                     guard.clear_ready();
                 }
-                if let Some(happened) = happened {
-                    return Ok(happened);
+                if let Some(changes) = changes {
+                    return Ok(changes);
                 }
             }
         }
     }
 
     /// The changes so far, if any matter, and whether there are no more.
-    fn drain(descriptor: &OwnedFd) -> io::Result<(Option<Happened>, bool)> {
+    fn drain(descriptor: &OwnedFd) -> io::Result<(Option<Changes>, bool)> {
         let mut buffer = [MaybeUninit::uninit(); 8192];
         let mut reader = Reader::new(descriptor, &mut buffer);
         let mut files = BTreeMap::new();
@@ -143,9 +143,9 @@ mod inotify {
                     | ReadFlags::UNMOUNT
                     | ReadFlags::IGNORED,
             ) {
-                whole = Some(Happened::Vanished);
+                whole = Some(Changes::Vanished);
             } else if flags.contains(ReadFlags::QUEUE_OVERFLOW) && whole.is_none() {
-                whole = Some(Happened::Something);
+                whole = Some(Changes::Something);
             } else if let Some(name) = record_name(&event) {
                 let change = change(flags);
                 // A file that is deleted under its name is closed later.
@@ -159,8 +159,8 @@ mod inotify {
                     .or_insert(change);
             }
         }
-        let happened = whole.or_else(|| (!files.is_empty()).then_some(Happened::Files(files)));
-        Ok((happened, is_drained))
+        let changes = whole.or_else(|| (!files.is_empty()).then_some(Changes::Files(files)));
+        Ok((changes, is_drained))
     }
 
     fn record_name(event: &Event<'_>) -> Option<String> {

@@ -20,7 +20,7 @@
 mod directory;
 mod events;
 mod file_name;
-mod held;
+mod own_records;
 mod place;
 mod record;
 mod records;
@@ -36,7 +36,10 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::time::sleep;
 
-use self::{directory::Directory, events::Events, held::Held, records::Records, watcher::Watcher};
+use self::{
+    directory::Directory, events::Events, own_records::OwnRecords, records::Records,
+    watcher::Watcher,
+};
 use super::{
     Registry, Updates, validation,
     view::{WatchCursor, updates},
@@ -83,7 +86,7 @@ pub struct Local(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     directory: Arc<Directory>,
-    held: Held,
+    own_records: OwnRecords,
     /// Held by the watches, and ends with the last one.
     watcher: Mutex<Weak<Watcher>>,
 }
@@ -143,7 +146,7 @@ impl Local {
     fn of(directory: Directory) -> Self {
         Local(Arc::new(Inner {
             directory: Arc::new(directory),
-            held: Held::default(),
+            own_records: OwnRecords::default(),
             watcher: Mutex::default(),
         }))
     }
@@ -183,12 +186,12 @@ impl Registry for Local {
     async fn register(&self, node: &Node, ttl: Option<Duration>) -> Result<()> {
         validation::validate_local(node).map_err(|error| error.context("registry `local`"))?;
         let (inner, node) = (self.0.clone(), node.clone());
-        blocking(move || inner.held.register(&inner.directory, node, ttl)).await
+        blocking(move || inner.own_records.register(&inner.directory, node, ttl)).await
     }
 
     async fn deregister(&self, node: &Node) -> Result<()> {
         let (inner, node) = (self.0.clone(), node.clone());
-        blocking(move || inner.held.deregister(&inner.directory, &node)).await
+        blocking(move || inner.own_records.deregister(&inner.directory, &node)).await
     }
 
     async fn get(&self, service: &str) -> Result<Vec<Node>> {

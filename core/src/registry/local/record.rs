@@ -25,9 +25,9 @@ const LARGEST: u64 = 4 << 20;
 
 /// What is under a name.
 #[derive(Debug)]
-pub(super) enum Found {
+pub(super) enum RecordState {
     /// A record that holds.
-    Living(Box<Node>, Hold),
+    Living(Box<Node>, Lifetime),
     /// A record whose process has ended.
     Dead,
     /// Another record by now, or nothing: to be read again.
@@ -40,25 +40,25 @@ pub(super) enum Found {
 
 /// How long a record holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Hold {
+pub(super) enum Lifetime {
     /// As long as its file is locked.
     Mortal,
     /// Until it is removed.
-    Lasting,
+    Permanent,
 }
 
-impl Hold {
+impl Lifetime {
     pub(super) fn of(ttl: Option<Duration>) -> Self {
         if ttl.is_some() {
-            Hold::Mortal
+            Lifetime::Mortal
         } else {
-            Hold::Lasting
+            Lifetime::Permanent
         }
     }
 }
 
 #[derive(Serialize)]
-struct Written {
+struct WrittenRecord {
     #[serde(flatten)]
     service: encoding::Service,
     /// Nanoseconds, as Go writes a duration.
@@ -82,7 +82,7 @@ pub(super) fn write(
     node: &Node,
     ttl: Option<Duration>,
 ) -> io::Result<File> {
-    let written = Written {
+    let written = WrittenRecord {
         service: encoding::Service::new(node),
         ttl: ttl.map(|ttl| u64::try_from(ttl.as_nanos()).unwrap_or(u64::MAX)),
     };
@@ -90,7 +90,7 @@ pub(super) fn write(
     let mut attempts = 3;
     loop {
         attempts -= 1;
-        match write_once(directory, name, Hold::of(ttl), &json) {
+        match write_once(directory, name, Lifetime::of(ttl), &json) {
             // Swept away as left behind, before it was locked: this process slept a minute there.
             Err(error) if attempts > 0 && is_swept(&error) => {}
             result => return result,
@@ -98,7 +98,7 @@ pub(super) fn write(
     }
 }
 
-fn write_once(directory: &Path, name: &str, hold: Hold, json: &[u8]) -> io::Result<File> {
+fn write_once(directory: &Path, name: &str, hold: Lifetime, json: &[u8]) -> io::Result<File> {
     let new = directory.join(file_name::hidden("new"));
     let file = OpenOptions::new()
         .write(true)
@@ -127,62 +127,64 @@ fn is_swept(error: &io::Error) -> bool {
     )
 }
 
-fn fill(mut file: &File, json: &[u8], hold: Hold) -> io::Result<()> {
-    if hold == Hold::Mortal {
+fn fill(mut file: &File, json: &[u8], hold: Lifetime) -> io::Result<()> {
+    if hold == Lifetime::Mortal {
         file.try_lock()?;
     }
     file.write_all(json)?;
     match hold {
-        Hold::Mortal => Ok(()),
+        Lifetime::Mortal => Ok(()),
         // It is to outlast this machine's crash; a mortal one is dead then anyway.
-        Hold::Lasting => file.sync_data(),
+        Lifetime::Permanent => file.sync_data(),
     }
 }
 
 /// Reads the record at `path`, the one that is there at the end if it is replaced meanwhile.
 ///
 /// An error says nothing of the record: descriptors or memory are short.
-pub(super) fn read(path: &Path) -> io::Result<Found> {
+pub(super) fn read(path: &Path) -> io::Result<RecordState> {
     loop {
         match read_once(path)? {
-            Found::Replaced => {}
+            RecordState::Replaced => {}
             found => return Ok(found),
         }
     }
 }
 
-fn read_once(path: &Path) -> io::Result<Found> {
+fn read_once(path: &Path) -> io::Result<RecordState> {
     let mut file = match open_plain(path) {
         Ok(Some(file)) => file,
-        Ok(None) => return Ok(Found::Corrupt("it is not a file".into())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Gone),
+        Ok(None) => return Ok(RecordState::Corrupt("it is not a file".into())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(RecordState::Gone),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            return Ok(Found::Corrupt(error.to_string()));
+            return Ok(RecordState::Corrupt(error.to_string()));
         }
         Err(error) => return Err(error),
     };
     let mut json = Vec::new();
     (&mut file).take(LARGEST + 1).read_to_end(&mut json)?;
     if json.len() as u64 > LARGEST {
-        return Ok(Found::Corrupt(format!("it is larger than {LARGEST} bytes")));
+        return Ok(RecordState::Corrupt(format!(
+            "it is larger than {LARGEST} bytes"
+        )));
     }
     let node = match decode(&json) {
         Ok(decoded) => decoded,
-        Err(reason) => return Ok(Found::Corrupt(reason)),
+        Err(reason) => return Ok(RecordState::Corrupt(reason)),
     };
     if let Err(error) = validation::validate_local(&node.0) {
-        return Ok(Found::Corrupt(error.message().to_owned()));
+        return Ok(RecordState::Corrupt(error.message().to_owned()));
     }
     Ok(match node {
-        (_, Hold::Mortal) if !is_locked(&file)? => {
+        (_, Lifetime::Mortal) if !is_locked(&file)? => {
             // Its process ended, or it has put another record in its place and freed this one.
             return Ok(if is_at(&file, path)? {
-                Found::Dead
+                RecordState::Dead
             } else {
-                Found::Replaced
+                RecordState::Replaced
             });
         }
-        (node, hold) => Found::Living(Box::new(node), hold),
+        (node, hold) => RecordState::Living(Box::new(node), hold),
     })
 }
 
@@ -226,13 +228,13 @@ fn is_locked(file: &File) -> io::Result<bool> {
     }
 }
 
-fn decode(json: &[u8]) -> Result<(Node, Hold), String> {
+fn decode(json: &[u8]) -> Result<(Node, Lifetime), String> {
     let mark: Mark = serde_json::from_slice(json).map_err(|error| error.to_string())?;
     let mut nodes = encoding::decode(json).map_err(|error| error.to_string())?;
     let hold = if mark.ttl.is_some() {
-        Hold::Mortal
+        Lifetime::Mortal
     } else {
-        Hold::Lasting
+        Lifetime::Permanent
     };
     match (nodes.pop(), nodes.is_empty()) {
         (Some(node), true) => Ok((node, hold)),

@@ -6,13 +6,13 @@ use std::{
     sync::Arc,
 };
 
-use super::{directory::Directory, record::Hold};
+use super::{directory::Directory, record::Lifetime};
 use crate::node::{Endpoint, Node};
 
 /// The records that were alive when last read, and the services that changed since the last call.
 #[derive(Debug, Default)]
 pub(super) struct Records {
-    files: HashMap<String, (String, Hold)>,
+    files: HashMap<String, (String, Lifetime)>,
     /// By service and file name; the files of one node are consecutive, the newest last.
     services: BTreeMap<String, BTreeMap<String, Node>>,
     /// Shared by all nodes with the same endpoints.
@@ -58,7 +58,7 @@ impl Records {
 
     /// Whether a living record with this name ends with its process.
     pub(super) fn is_mortal(&self, name: &str) -> bool {
-        matches!(self.files.get(name), Some((_, Hold::Mortal)))
+        matches!(self.files.get(name), Some((_, Lifetime::Mortal)))
     }
 
     /// The nodes of a service: the newest record of each.
@@ -88,7 +88,7 @@ impl Records {
         std::mem::take(&mut self.changed)
     }
 
-    fn insert(&mut self, name: &str, mut node: Node, hold: Hold) {
+    fn insert(&mut self, name: &str, mut node: Node, hold: Lifetime) {
         if let Some((service, known)) = self.files.get(name)
             && *known == hold
             && self.services.get(service).and_then(|nodes| nodes.get(name)) == Some(&node)

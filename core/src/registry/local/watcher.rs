@@ -11,7 +11,7 @@ use tokio::{
 use super::{
     blocking,
     directory::Directory,
-    events::{Change, Events, Happened},
+    events::{Change, Changes, Events},
     records::Records,
 };
 use crate::{
@@ -27,7 +27,7 @@ const FIRST_RETRY: Duration = Duration::from_millis(25);
 const LAST_RETRY: Duration = Duration::from_secs(1);
 
 /// The current view; none until the directory was read once.
-pub(super) type Shown = Option<Arc<View>>;
+pub(super) type CurrentView = Option<Arc<View>>;
 
 /// How events of a directory are received: [`Events::open`], except in tests.
 pub(super) type Listen = fn(&Path) -> io::Result<Events>;
@@ -35,7 +35,7 @@ pub(super) type Listen = fn(&Path) -> io::Result<Events>;
 /// Follows the directory until dropped.
 #[derive(Debug)]
 pub(super) struct Watcher {
-    view: watch::Receiver<Shown>,
+    view: watch::Receiver<CurrentView>,
     task: JoinHandle<()>,
 }
 
@@ -47,7 +47,7 @@ impl Watcher {
             directory,
             listen,
             records: Records::default(),
-            doubts: Doubts::new(),
+            suspects: SuspectFiles::new(),
             shown: View::default(),
             sender,
         };
@@ -62,7 +62,7 @@ impl Watcher {
         !self.task.is_finished()
     }
 
-    pub(super) fn view(&self) -> watch::Receiver<Shown> {
+    pub(super) fn view(&self) -> watch::Receiver<CurrentView> {
         let mut view = self.view.clone();
         view.mark_changed();
         view
@@ -79,14 +79,14 @@ struct Follower {
     directory: Arc<Directory>,
     listen: Listen,
     records: Records,
-    doubts: Doubts,
+    suspects: SuspectFiles,
     shown: View,
-    sender: watch::Sender<Shown>,
+    sender: watch::Sender<CurrentView>,
 }
 
 /// Why the directory is read.
 enum Cause {
-    Happened(Happened),
+    Changes(Changes),
     Doubt,
     Resync,
 }
@@ -133,15 +133,15 @@ impl Follower {
         let mut resync = Instant::now() + RESYNC;
         loop {
             let cause = tokio::select! {
-                happened = events.next() => Cause::Happened(happened.map_err(self.failed())?),
-                () = sleep_until(self.doubts.due), if !self.doubts.names.is_empty() => Cause::Doubt,
+                changes = events.next() => Cause::Changes(changes.map_err(self.failed())?),
+                () = sleep_until(self.suspects.due), if !self.suspects.names.is_empty() => Cause::Doubt,
                 () = sleep_until(resync) => Cause::Resync,
             };
             match cause {
-                Cause::Happened(Happened::Vanished) => return Ok(()),
-                Cause::Happened(Happened::Files(files)) => self.look_at(files).await?,
+                Cause::Changes(Changes::Vanished) => return Ok(()),
+                Cause::Changes(Changes::Files(files)) => self.look_at(files).await?,
                 Cause::Doubt => self.look_again().await?,
-                Cause::Happened(Happened::Something) | Cause::Resync => {
+                Cause::Changes(Changes::Something) | Cause::Resync => {
                     let directory = self.directory.clone();
                     if !blocking(move || directory.exists()).await? {
                         return Ok(());
@@ -171,27 +171,27 @@ impl Follower {
                 Ok(doubted)
             })
             .await?;
-        self.doubts.add(doubted);
+        self.suspects.add(doubted);
         Ok(())
     }
 
     /// Reads the suspect files again.
     async fn look_again(&mut self) -> Result<()> {
-        let names = std::mem::take(&mut self.doubts.names);
+        let names = std::mem::take(&mut self.suspects.names);
         let doubted = self
             .look(move |records, directory| {
                 let mut doubted = Vec::new();
                 for (name, round) in names {
                     let looked = records.look(directory, &name, true);
                     let is_doubted = looked.is_err() || records.is_mortal(&name);
-                    if is_doubted && round < Doubts::ROUNDS {
+                    if is_doubted && round < SuspectFiles::ROUNDS {
                         doubted.push((name, round + 1));
                     }
                 }
                 Ok(doubted)
             })
             .await?;
-        self.doubts.add(doubted);
+        self.suspects.add(doubted);
         Ok(())
     }
 
@@ -248,17 +248,17 @@ impl Follower {
 /// Files to read again soon, with the number of tries: closed but still locked, or unreadable for lack
 /// of descriptors.
 #[derive(Debug)]
-struct Doubts {
+struct SuspectFiles {
     names: BTreeMap<String, u32>,
     due: Instant,
 }
 
-impl Doubts {
+impl SuspectFiles {
     /// After 1, 2, 4, … ms, four seconds in all: longer than a process takes to end.
     const ROUNDS: u32 = 11;
 
     fn new() -> Self {
-        Doubts {
+        SuspectFiles {
             names: BTreeMap::new(),
             due: Instant::now(),
         }
@@ -287,8 +287,8 @@ mod tests {
         registry::{Local, Registry},
     };
 
-    async fn until(view: &mut watch::Receiver<Shown>, expected: &[&str]) {
-        let is_expected = |shown: &Shown| {
+    async fn until(view: &mut watch::Receiver<CurrentView>, expected: &[&str]) {
+        let is_expected = |shown: &CurrentView| {
             let set = shown.as_ref().and_then(|view| view.services.get("a"));
             let nodes = set.map_or(&[][..], |set| &set.nodes);
             nodes

@@ -30,12 +30,12 @@ const WARNING: Nanos = 60_000_000_000;
 /// The nodes whose last registration failed in a registry, with the times of their successes in others.
 #[derive(Default)]
 pub(super) struct Retry {
-    halves: Mutex<HashMap<(String, String), Half>>,
+    halves: Mutex<HashMap<(String, String), PartialRegistration>>,
     warned: AtomicU64,
 }
 
 /// A registration that succeeded in some registries.
-struct Half {
+struct PartialRegistration {
     node: Node,
     ttl: Option<Duration>,
     /// By registry.
@@ -71,7 +71,7 @@ impl Retry {
             (true, went) => went.then_some(now),
             (false, _) => before(index),
         });
-        let half = Half {
+        let half = PartialRegistration {
             node: node.clone(),
             ttl,
             taken: taken.collect(),

@@ -29,12 +29,12 @@ struct Part {
     heard: bool,
     /// Since when it cannot be reached, and why.
     stale: Option<(Instant, Error)>,
-    sets: BTreeMap<String, Said>,
+    sets: BTreeMap<String, ServiceNodes>,
 }
 
 /// The nodes of one service in one registry.
 #[derive(Default)]
-struct Said {
+struct ServiceNodes {
     nodes: Vec<Arc<Node>>,
     authoritative: bool,
     /// Whether it ever had a node, which an empty set removes.

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What was read.
-pub(in crate::selector) struct Saved {
+pub(in crate::selector) struct SavedNodes {
     pub(in crate::selector) nodes: Vec<Node>,
     /// Time since it was written.
     pub(in crate::selector) age: Duration,
@@ -84,7 +84,7 @@ pub(in crate::selector) fn read(
     directory: &Path,
     service: &str,
     scope: Scope,
-) -> Result<Option<Saved>> {
+) -> Result<Option<SavedNodes>> {
     let path = path(directory, service);
     let damaged = |cause: Box<dyn std::error::Error + Send + Sync>| {
         Error::data_loss(format!(
@@ -120,7 +120,7 @@ pub(in crate::selector) fn read(
         )));
     }
     nodes.retain(|node| accept("snapshot", node, scope));
-    Ok((!nodes.is_empty()).then_some(Saved { nodes, age }))
+    Ok((!nodes.is_empty()).then_some(SavedNodes { nodes, age }))
 }
 
 impl File {

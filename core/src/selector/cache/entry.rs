@@ -6,7 +6,7 @@ use arc_swap::Guard;
 
 use super::{
     Ends, Shared,
-    state::{Inner, Known},
+    state::{DiscoveryState, Inner},
     task,
 };
 use crate::{
@@ -53,7 +53,7 @@ impl<P: Clone + Send + Sync + 'static> Entry<P> {
             return Ok(());
         }
         let known = tokio::time::timeout_at(time::instant(deadline), self.inner.something()).await;
-        let known = known.unwrap_or(Known::Nothing);
+        let known = known.unwrap_or(DiscoveryState::Nothing);
         if !self.load().snapshot().is_empty() {
             return Ok(());
         }
@@ -61,16 +61,16 @@ impl<P: Clone + Send + Sync + 'static> Entry<P> {
         // A handler may pass the message on to its own caller, who is not told of the registry.
         let registry = self.inner.shared.registry.name();
         let error = match known {
-            Known::Kept | Known::Nodes => Error::unavailable(format!(
+            DiscoveryState::Kept | DiscoveryState::Nodes => Error::unavailable(format!(
                 "no service `{service}` is registered; start it or check the name"
             ))
             .with_reason(reason::NO_NODES),
-            Known::Failure(cause) => {
+            DiscoveryState::Failure(cause) => {
                 let cause = cause.context(format_args!("registry `{registry}`"));
                 Error::unavailable(format!("service `{service}` cannot be looked up"))
                     .with_source(cause)
             }
-            Known::Nothing => {
+            DiscoveryState::Nothing => {
                 let cause = format!("registry `{registry}` did not answer in time");
                 Error::unavailable(format!("service `{service}` cannot be looked up"))
                     .with_source(cause)

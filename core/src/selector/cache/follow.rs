@@ -19,7 +19,7 @@ const LONGEST: Duration = Duration::from_secs(10);
 const BEGIN: Duration = Duration::from_secs(10);
 
 /// What is to be believed of a service.
-pub(super) enum Said {
+pub(super) enum NodeReport {
     /// These are its nodes.
     Nodes(Vec<Arc<Node>>),
     /// Nothing new can be known, since a time.
@@ -64,7 +64,7 @@ impl<H: Fn() -> bool> Follow<H> {
     }
 
     /// The next thing to be believed. Does not end.
-    pub(super) async fn next(&mut self) -> Said {
+    pub(super) async fn next(&mut self) -> NodeReport {
         loop {
             let Some(updates) = &mut self.updates else {
                 match self.watch().await {
@@ -78,7 +78,7 @@ impl<H: Fn() -> bool> Follow<H> {
                 update = poll_fn(|cx| updates.as_mut().poll_next(cx)) => update,
                 () = until(self.doubt) => {
                     self.doubt = None;
-                    return Said::Nodes(Vec::new());
+                    return NodeReport::Nodes(Vec::new());
                 }
             };
             match update {
@@ -89,7 +89,7 @@ impl<H: Fn() -> bool> Follow<H> {
                 Some(Update::Stale { since, error }) => {
                     self.doubt = None;
                     let since = time::now().saturating_sub(time::nanos(since));
-                    return Said::Stale(since, error);
+                    return NodeReport::Stale(since, error);
                 }
                 Some(Update::Set { service, .. }) if service != self.service => {}
                 Some(Update::Set {
@@ -104,7 +104,7 @@ impl<H: Fn() -> bool> Follow<H> {
                         continue;
                     }
                     self.doubt = None;
-                    return Said::Nodes(nodes);
+                    return NodeReport::Nodes(nodes);
                 }
             }
         }
@@ -127,9 +127,9 @@ impl<H: Fn() -> bool> Follow<H> {
         }
     }
 
-    fn lost(&mut self, error: Error) -> Said {
+    fn lost(&mut self, error: Error) -> NodeReport {
         self.again = Some(Instant::now() + self.backoff.next_wait_by(self.rng.number()));
         self.doubt = None;
-        Said::Stale(time::now(), error)
+        NodeReport::Stale(time::now(), error)
     }
 }

@@ -12,7 +12,7 @@ use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::{Shared, disk::Saved};
+use super::{Shared, disk::SavedNodes};
 use crate::{
     error::Error,
     node::Node,
@@ -34,7 +34,7 @@ pub(super) struct Inner<P: Clone> {
     set: ArcSwap<Set<P>>,
     /// Version weights set in this process. Held while the set is replaced.
     weights: Mutex<VersionWeights>,
-    known: Mutex<Known>,
+    known: Mutex<DiscoveryState>,
     /// Told of each change of `known`; wakes those who wait in their order, as a `watch` does not.
     told: Notify,
     /// Since when the set may be out of date; [`NEVER`] while it is up to date.
@@ -51,7 +51,7 @@ pub(super) struct Inner<P: Clone> {
 
 /// What the registry has said of the service, or is said in its place.
 #[derive(Clone, Debug)]
-pub(super) enum Known {
+pub(super) enum DiscoveryState {
     Nothing,
     /// The disk has said something in its place, and it may still do so itself.
     Kept,
@@ -69,7 +69,7 @@ impl<P: Clone> Inner<P> {
             service: service.to_owned(),
             set: ArcSwap::from_pointee(Set::empty(&fleet, now)),
             weights: Mutex::default(),
-            known: Mutex::new(Known::Nothing),
+            known: Mutex::new(DiscoveryState::Nothing),
             told: Notify::new(),
             stale_since: AtomicU64::new(now),
             older_by: AtomicU64::new(0),
@@ -86,17 +86,18 @@ impl<P: Clone> Inner<P> {
     }
 
     /// What is known, once anything is.
-    pub(super) async fn something(&self) -> Known {
-        self.known(|known| !matches!(known, Known::Nothing)).await
-    }
-
-    /// What is known, once the registry itself was heard or lost.
-    pub(super) async fn settled(&self) -> Known {
-        self.known(|known| !matches!(known, Known::Nothing | Known::Kept))
+    pub(super) async fn something(&self) -> DiscoveryState {
+        self.known(|known| !matches!(known, DiscoveryState::Nothing))
             .await
     }
 
-    async fn known(&self, enough: impl Fn(&Known) -> bool) -> Known {
+    /// What is known, once the registry itself was heard or lost.
+    pub(super) async fn settled(&self) -> DiscoveryState {
+        self.known(|known| !matches!(known, DiscoveryState::Nothing | DiscoveryState::Kept))
+            .await
+    }
+
+    async fn known(&self, enough: impl Fn(&DiscoveryState) -> bool) -> DiscoveryState {
         loop {
             let told = self.told.notified();
             let known = self.known.lock().clone();
@@ -141,7 +142,7 @@ impl<P: Clone> Inner<P> {
         }
     }
 
-    fn tell(&self, known: Known) {
+    fn tell(&self, known: DiscoveryState) {
         *self.known.lock() = known;
         self.told.notify_waiters();
     }
@@ -151,19 +152,19 @@ impl<P: Clone> Inner<P> {
         self.put(nodes);
         self.stale_since.store(NEVER, Ordering::Relaxed);
         self.older_by.store(0, Ordering::Relaxed);
-        self.tell(Known::Nodes);
+        self.tell(DiscoveryState::Nodes);
     }
 
     /// Takes what was kept on disk, unless something newer is known.
-    pub(super) fn restore(&self, saved: Saved) {
-        if !self.is_empty() || matches!(*self.known.lock(), Known::Nodes) {
+    pub(super) fn restore(&self, saved: SavedNodes) {
+        if !self.is_empty() || matches!(*self.known.lock(), DiscoveryState::Nodes) {
             return;
         }
         self.put(saved.nodes.into_iter().map(Arc::new).collect());
         self.stale_since.store(time::now(), Ordering::Relaxed);
         self.older_by
             .store(time::nanos(saved.age), Ordering::Relaxed);
-        self.tell(Known::Kept);
+        self.tell(DiscoveryState::Kept);
         self.warn(&format_args!(
             "using nodes kept on disk {:?} ago",
             saved.age
@@ -177,10 +178,10 @@ impl<P: Clone> Inner<P> {
         }
         self.warn(&error);
         if self.is_empty() {
-            self.tell(Known::Failure(error));
+            self.tell(DiscoveryState::Failure(error));
         } else {
             // There is nothing better than what was kept.
-            self.tell(Known::Nodes);
+            self.tell(DiscoveryState::Nodes);
         }
     }
 

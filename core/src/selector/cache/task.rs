@@ -6,7 +6,7 @@ use tokio::time::{Instant, timeout};
 
 use super::{
     Snapshots, disk,
-    follow::{Follow, Said},
+    follow::{Follow, NodeReport},
     state::Inner,
 };
 use crate::{random::Rng, registry::Scope, wait::until};
@@ -57,7 +57,7 @@ pub(super) async fn run<P: Clone + Send + Sync + 'static>(inner: Arc<Inner<P>>) 
             continue;
         };
         match said {
-            Said::Nodes(nodes) => {
+            NodeReport::Nodes(nodes) => {
                 cold = None;
                 if !std::mem::replace(&mut weighed, true) {
                     // Lest a canary that is to take none takes the first calls.
@@ -72,7 +72,7 @@ pub(super) async fn run<P: Clone + Send + Sync + 'static>(inner: Arc<Inner<P>>) 
                     save.get_or_insert(soonest.max(now));
                 }
             }
-            Said::Stale(since, error) => {
+            NodeReport::Stale(since, error) => {
                 if cold.take().is_some() {
                     Box::pin(restore(&inner)).await;
                 }

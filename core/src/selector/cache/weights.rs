@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Shared,
-    follow::{Follow, Said},
+    follow::{Follow, NodeReport},
 };
 use crate::{
     node::Node,
@@ -32,7 +32,7 @@ pub(super) async fn run<P: Send + Sync + 'static>(shared: Arc<Shared<P>>) {
     );
     loop {
         // Entries warn of an outage; this watch would only say the same again.
-        let Said::Nodes(nodes) = follow.next().await else {
+        let NodeReport::Nodes(nodes) = follow.next().await else {
             shared.weights.send_if_modified(|current| {
                 let first = current.is_none();
                 current.get_or_insert_default();

@@ -1,6 +1,6 @@
 //! The node with the fewest calls in flight.
 
-use super::{Rng, Snapshot, Strategy, Tried};
+use super::{Rng, Snapshot, Strategy, TriedNodes};
 
 /// The node with the fewest calls in flight for its weight, of all; the first of equals from a random
 /// one on. Looks at every node at each pick: for dozens of nodes, not for thousands.
@@ -21,7 +21,7 @@ impl Strategy for LeastLoaded {
         "least-loaded"
     }
 
-    fn pick(&self, snapshot: &Snapshot, tried: &Tried) -> Option<usize> {
+    fn pick(&self, snapshot: &Snapshot, tried: &TriedNodes) -> Option<usize> {
         let mut dice = self.rng.dice();
         let group = snapshot.draw_group(&mut dice)?;
         let from = dice.below(group.len() as u32) as usize;

@@ -14,7 +14,7 @@ pub use random::Random;
 pub use round_robin::RoundRobin;
 pub use weighted::Weighted;
 
-use super::{Snapshot, Strategy, Tried};
+use super::{Snapshot, Strategy, TriedNodes};
 use crate::{
     error::{Error, Result},
     random::{Dice, Rng},
@@ -47,7 +47,7 @@ pub fn named(name: &str, rng: Rng) -> Result<Arc<dyn Strategy>> {
 /// Draws until a usable node comes up, and looks at every node when none does.
 fn first_usable(
     snapshot: &Snapshot,
-    tried: &Tried,
+    tried: &TriedNodes,
     mut dice: Dice,
     draw: impl Fn(&mut Dice) -> Option<usize>,
 ) -> Option<usize> {

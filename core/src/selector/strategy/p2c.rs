@@ -1,6 +1,6 @@
 //! Power of two choices.
 
-use super::{EFFORT, Rng, Snapshot, Strategy, Tried};
+use super::{EFFORT, Rng, Snapshot, Strategy, TriedNodes};
 
 /// The cheaper of two nodes drawn at random: the default.
 ///
@@ -25,7 +25,7 @@ impl Strategy for P2c {
         "p2c"
     }
 
-    fn pick(&self, snapshot: &Snapshot, tried: &Tried) -> Option<usize> {
+    fn pick(&self, snapshot: &Snapshot, tried: &TriedNodes) -> Option<usize> {
         let mut dice = self.rng.dice();
         for _ in 0..EFFORT {
             let (one, other) = snapshot.draw_two(&mut dice)?;

@@ -1,6 +1,6 @@
 //! Any node.
 
-use super::{Rng, Snapshot, Strategy, Tried, first_usable};
+use super::{Rng, Snapshot, Strategy, TriedNodes, first_usable};
 
 /// Each node as often as the others, whatever their own weights; version weights hold.
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ impl Strategy for Random {
         "random"
     }
 
-    fn pick(&self, snapshot: &Snapshot, tried: &Tried) -> Option<usize> {
+    fn pick(&self, snapshot: &Snapshot, tried: &TriedNodes) -> Option<usize> {
         first_usable(snapshot, tried, self.rng.dice(), |dice| {
             let group = snapshot.draw_group(dice)?;
             Some(group.start + dice.below(group.len() as u32) as usize)

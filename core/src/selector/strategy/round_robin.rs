@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{Rng, Snapshot, Strategy, Tried};
+use super::{Rng, Snapshot, Strategy, TriedNodes};
 
 /// The nodes in turn, whatever their own weights; version weights hold. A node that may not be
 /// picked gives its turn to the next.
@@ -28,7 +28,7 @@ impl Strategy for RoundRobin {
         "round-robin"
     }
 
-    fn pick(&self, snapshot: &Snapshot, tried: &Tried) -> Option<usize> {
+    fn pick(&self, snapshot: &Snapshot, tried: &TriedNodes) -> Option<usize> {
         let mut dice = self.rng.dice();
         let group = snapshot.draw_group(&mut dice)?;
         let from = self.turn.fetch_add(1, Ordering::Relaxed) % group.len();

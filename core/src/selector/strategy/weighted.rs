@@ -1,6 +1,6 @@
 //! By weight alone.
 
-use super::{Rng, Snapshot, Strategy, Tried, first_usable};
+use super::{Rng, Snapshot, Strategy, TriedNodes, first_usable};
 
 /// Each node as often as its weight says, whatever its load.
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ impl Strategy for Weighted {
         "weighted"
     }
 
-    fn pick(&self, snapshot: &Snapshot, tried: &Tried) -> Option<usize> {
+    fn pick(&self, snapshot: &Snapshot, tried: &TriedNodes) -> Option<usize> {
         first_usable(snapshot, tried, self.rng.dice(), |dice| snapshot.draw(dice))
     }
 }

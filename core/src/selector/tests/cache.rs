@@ -2,7 +2,7 @@ use std::{path::Path, time::Duration};
 
 use parking_lot::Mutex;
 
-use super::{registry::Fed, *};
+use super::{registry::TestRegistry, *};
 use crate::{
     Code, Outcome,
     selector::{Cache, Entry, Options, Snapshots, WEIGHTS, strategy},
@@ -11,14 +11,14 @@ use crate::{
 
 /// A cache over a registry that the test feeds, and the slots that were given back.
 struct Bench {
-    registry: Arc<Fed>,
+    registry: Arc<TestRegistry>,
     cache: Cache<String>,
     retired: Arc<Mutex<Vec<String>>>,
 }
 
 impl Bench {
     fn new(options: Options) -> Self {
-        let registry = Arc::new(Fed::default());
+        let registry = Arc::new(TestRegistry::default());
         let retired = Arc::<Mutex<Vec<String>>>::default();
         let retire = retired.clone();
         let cache = Cache::new(

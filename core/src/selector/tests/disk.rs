@@ -36,7 +36,7 @@ impl Drop for Directory {
     }
 }
 
-fn read(directory: &Path, service: &str) -> crate::Result<Option<disk::Saved>> {
+fn read(directory: &Path, service: &str) -> crate::Result<Option<disk::SavedNodes>> {
     disk::read(directory, service, Scope::Network)
 }
 

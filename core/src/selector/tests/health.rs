@@ -1,5 +1,5 @@
 use super::*;
-use crate::selector::{Probed, Tried};
+use crate::selector::{ProbeResult, TriedNodes};
 
 #[test]
 fn five_failures_in_a_row_eject_and_an_answer_between_begins_anew() {
@@ -47,7 +47,7 @@ fn one_caller_probes_once_the_time_is_over() {
     assert!(load.wants_probe(until));
     assert!(!load.wants_probe(until), "another does already");
     assert!(!load.is_alive(), "not before the probe succeeds");
-    assert_eq!(load.probed(until + MS, true), Probed::Returned);
+    assert_eq!(load.probed(until + MS, true), ProbeResult::Returned);
     assert!(load.is_alive());
     assert_eq!(load.latency(), None, "it begins anew");
     assert!(!load.wants_probe(until + 60 * SECOND));
@@ -70,7 +70,7 @@ fn each_failed_probe_ejects_for_longer_up_to_thirty_seconds() {
     for _ in 0..8 {
         assert!(load.wants_probe(until));
         let now = until;
-        let Probed::Ejected(next) = load.probed(now, false) else {
+        let ProbeResult::Ejected(next) = load.probed(now, false) else {
             panic!("a failed probe ejects");
         };
         lengths.push((next - now) / SECOND);
@@ -136,13 +136,13 @@ fn a_failed_probe_does_not_eject_a_node_that_came_back_meanwhile() {
     assert!(load.wants_probe(until));
     call(&load, until + MS, MS / 2, WELL);
     assert!(load.is_alive());
-    assert_eq!(load.probed(until + 2 * MS, false), Probed::Late);
+    assert_eq!(load.probed(until + 2 * MS, false), ProbeResult::Late);
     assert!(load.is_alive());
 }
 
 #[test]
 fn ejection_is_ignored_once_more_than_half_of_the_weight_is_out() {
-    let tried = Tried::new();
+    let tried = TriedNodes::new();
     let usable = |snapshot: &Snapshot| -> Vec<usize> {
         (0..snapshot.len())
             .filter(|i| snapshot.is_usable(*i, &tried))
@@ -179,7 +179,7 @@ fn wrong_server_at_its_address_ejects_a_node_at_once() {
     assert_eq!(call(&load, START, MS, Verdict::WrongServer), None, "once");
     assert!(load.wants_probe(until));
     assert!(load.is_replaced());
-    assert_eq!(load.probed(until, true), Probed::Returned);
+    assert_eq!(load.probed(until, true), ProbeResult::Returned);
     assert!(!load.is_replaced());
 }
 
@@ -188,7 +188,7 @@ fn replaced_node_is_picked_only_where_all_are_replaced() {
     let snapshot = snapshot(nodes(3), &[]);
     let usable = || {
         let all = 0..snapshot.len();
-        let usable = all.filter(|index| snapshot.is_usable(*index, &Tried::new()));
+        let usable = all.filter(|index| snapshot.is_usable(*index, &TriedNodes::new()));
         usable.collect::<Vec<_>>()
     };
     let replace = |index: usize| {

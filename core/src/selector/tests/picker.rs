@@ -1,10 +1,10 @@
-use super::{registry::Fed, *};
+use super::{registry::TestRegistry, *};
 use crate::{
     Code, Error, Outcome,
     selector::{Options, Picker, Select, Selector, filter, strategy},
 };
 
-fn picker(registry: Arc<Fed>) -> Picker {
+fn picker(registry: Arc<TestRegistry>) -> Picker {
     let strategy = strategy::named("round-robin", Rng::seeded(1)).unwrap();
     Picker::new(registry, strategy, Options::default())
 }
@@ -18,7 +18,7 @@ async fn all(picker: &Picker, select: Select) -> Vec<String> {
 
 #[tokio::test(start_paused = true)]
 async fn select_gives_each_node_once_and_then_an_error() {
-    let registry = Arc::new(Fed::default());
+    let registry = Arc::new(TestRegistry::default());
     registry.say(
         "greeter",
         vec![node("a"), node("b").with_version("2")],
@@ -42,7 +42,7 @@ async fn select_gives_each_node_once_and_then_an_error() {
 
 #[tokio::test(start_paused = true)]
 async fn a_node_marked_with_failures_is_left_out_until_its_time_is_over_or_a_reset() {
-    let registry = Arc::new(Fed::default());
+    let registry = Arc::new(TestRegistry::default());
     registry.say("greeter", nodes(3), true);
     let picker = picker(registry);
     all(&picker, Select::default()).await;

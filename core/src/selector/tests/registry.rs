@@ -19,7 +19,7 @@ use crate::{
 };
 
 #[derive(Default)]
-pub(super) struct Fed(Mutex<State>);
+pub(super) struct TestRegistry(Mutex<State>);
 
 #[derive(Default)]
 struct State {
@@ -32,7 +32,7 @@ struct State {
     begun: usize,
 }
 
-impl Fed {
+impl TestRegistry {
     /// Says the nodes of a service, now and to later watches.
     pub(super) fn say(&self, service: &str, nodes: Vec<Node>, authoritative: bool) {
         let mut state = self.0.lock();
@@ -104,7 +104,7 @@ impl Stream for Words {
 }
 
 #[async_trait]
-impl Registry for Fed {
+impl Registry for TestRegistry {
     fn name(&self) -> &str {
         "fed"
     }

@@ -1,11 +1,11 @@
 use super::*;
-use crate::selector::{Strategy, Tried, strategy};
+use crate::selector::{Strategy, TriedNodes, strategy};
 
 /// How often each node is picked in so many picks that begin and end at once.
 fn shares(strategy: &dyn Strategy, snapshot: &Snapshot, picks: usize) -> Vec<usize> {
     let mut counts = vec![0; snapshot.len()];
     for _ in 0..picks {
-        counts[strategy.pick(snapshot, &Tried::new()).unwrap()] += 1;
+        counts[strategy.pick(snapshot, &TriedNodes::new()).unwrap()] += 1;
     }
     counts
 }
@@ -47,7 +47,7 @@ fn idle_equal_nodes_share_evenly() {
 fn no_strategy_picks_a_node_twice_for_one_call_or_beyond_the_last() {
     let snapshot = snapshot(nodes(20), &[]);
     for strategy in built_in() {
-        let mut tried = Tried::new();
+        let mut tried = TriedNodes::new();
         let mut picked: Vec<usize> = (0..20)
             .map(|_| {
                 let index = strategy.pick(&snapshot, &tried).unwrap();
@@ -82,8 +82,8 @@ fn an_empty_snapshot_gives_none() {
     let empty = snapshot([], &[]);
     let drained = snapshot([node("a").with_metadata("weight", "0")], &[]);
     for strategy in built_in() {
-        assert_eq!(strategy.pick(&empty, &Tried::new()), None);
-        assert_eq!(strategy.pick(&drained, &Tried::new()), None);
+        assert_eq!(strategy.pick(&empty, &TriedNodes::new()), None);
+        assert_eq!(strategy.pick(&drained, &TriedNodes::new()), None);
     }
 }
 
@@ -92,7 +92,7 @@ fn seeded_strategies_repeat_themselves() {
     let snapshot = snapshot(nodes(10), &[]);
     let run = |seed| {
         let strategy = strategy::named("p2c", Rng::seeded(seed)).unwrap();
-        Vec::from_iter((0..50).map(|_| strategy.pick(&snapshot, &Tried::new())))
+        Vec::from_iter((0..50).map(|_| strategy.pick(&snapshot, &TriedNodes::new())))
     };
     assert_eq!(run(3), run(3));
     assert_ne!(run(3), run(4));
@@ -102,7 +102,8 @@ fn seeded_strategies_repeat_themselves() {
 fn round_robin_takes_turns() {
     let snapshot = snapshot(nodes(3), &[]);
     let strategy = strategy::named("round-robin", Rng::seeded(1)).unwrap();
-    let picks = Vec::from_iter((0..6).map(|_| strategy.pick(&snapshot, &Tried::new()).unwrap()));
+    let picks =
+        Vec::from_iter((0..6).map(|_| strategy.pick(&snapshot, &TriedNodes::new()).unwrap()));
     assert_eq!(picks[..3], picks[3..]);
     assert_eq!(picks[1], (picks[0] + 1) % 3);
 }
@@ -214,7 +215,7 @@ fn a_version_of_weight_zero_or_not_named_takes_none_unless_it_must() {
 #[test]
 fn when_a_canary_fails_the_other_version_takes_its_share() {
     let snapshot = snapshot(canary(), &[("v1", 50), ("v2", 50)]);
-    let mut tried = Tried::new();
+    let mut tried = TriedNodes::new();
     tried.add(snapshot.get(9));
     for strategy in built_in() {
         for _ in 0..100 {

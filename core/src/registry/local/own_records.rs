@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use super::{
     directory::Directory,
     file_name,
-    record::{self, Hold},
+    record::{self, Lifetime},
 };
 use crate::{
     error::Result,
@@ -25,20 +25,20 @@ use crate::{
 /// The map's lock is held during disk operations, so that the map agrees with the disk; therefore never use it on a
 /// thread that must not wait.
 #[derive(Debug, Default)]
-pub(super) struct Held(Mutex<HashMap<Key, Record>>);
+pub(super) struct OwnRecords(Mutex<HashMap<Key, Record>>);
 
 type Key = (String, String);
 
 #[derive(Debug)]
 struct Record {
     node: Node,
-    hold: Hold,
+    hold: Lifetime,
     name: String,
     /// The lock of a mortal record is what keeps it alive.
     file: File,
 }
 
-impl Held {
+impl OwnRecords {
     /// Writes the record of a node in place of our older one and of permanent ones, unless it is there already.
     pub(super) fn register(
         &self,
@@ -46,10 +46,10 @@ impl Held {
         node: Node,
         ttl: Option<Duration>,
     ) -> Result<()> {
-        let hold = Hold::of(ttl);
+        let hold = Lifetime::of(ttl);
         let key = (node.service.clone(), node.id.clone());
-        let mut held = self.0.lock();
-        if let Some(record) = held.get(&key)
+        let mut own_records = self.0.lock();
+        if let Some(record) = own_records.get(&key)
             && record.node == node
             && record.hold == hold
             && directory.path().join(&record.name).exists()
@@ -61,7 +61,7 @@ impl Held {
                 None => Ok(()),
             };
         }
-        let name = match held.get(&key) {
+        let name = match own_records.get(&key) {
             Some(before) => before.name.clone(),
             None => file_name::record(&node.service, &node.id),
         };
@@ -73,20 +73,20 @@ impl Held {
             file,
         };
         // The previous record keeps its lock until it is removed.
-        if held.insert(key.clone(), record).is_some() {
+        if own_records.insert(key.clone(), record).is_some() {
             return Ok(());
         }
         remove_where(directory, &key, |other, _, hold| {
-            other != name && hold == Hold::Lasting
+            other != name && hold == Lifetime::Permanent
         })
     }
 
     /// Removes the records of a node: ours and permanent ones of its address or, if we have none, any of its address.
     pub(super) fn deregister(&self, directory: &Directory, node: &Node) -> Result<()> {
         let key = (node.service.clone(), node.id.clone());
-        let mut held = self.0.lock();
+        let mut own_records = self.0.lock();
         // Dropped at the end, since a record keeps its lock until it is removed.
-        let ours = held.remove(&key);
+        let ours = own_records.remove(&key);
         if !directory.exists()? {
             return Ok(());
         }
@@ -96,7 +96,7 @@ impl Held {
         }
         // Another process may have registered with the id, as a successor does before we leave.
         remove_where(directory, &key, |_, address, hold| {
-            !is_another(node, address) && (ours.is_none() || hold == Hold::Lasting)
+            !is_another(node, address) && (ours.is_none() || hold == Lifetime::Permanent)
         })
     }
 }
@@ -117,7 +117,7 @@ fn write(directory: &Directory, name: &str, node: &Node, ttl: Option<Duration>) 
 fn remove_where(
     directory: &Directory,
     (service, id): &Key,
-    is_to_go: impl Fn(&str, &str, Hold) -> bool,
+    is_to_go: impl Fn(&str, &str, Lifetime) -> bool,
 ) -> Result<()> {
     for (name, node, hold) in records(directory, service, id)? {
         if is_to_go(&name, &node.address, hold) {
@@ -137,7 +137,11 @@ fn newer(directory: &Directory, node: &Node, ours: &str) -> Result<Option<String
 }
 
 /// The living records of a node, the newest last.
-fn records(directory: &Directory, service: &str, id: &str) -> Result<Vec<(String, Node, Hold)>> {
+fn records(
+    directory: &Directory,
+    service: &str,
+    id: &str,
+) -> Result<Vec<(String, Node, Lifetime)>> {
     let failed = |error| directory.unusable(error);
     let prefix = file_name::node_prefix(service, id);
     let mut records = Vec::new();

@@ -10,16 +10,16 @@ const INLINE: usize = 8;
 /// Nodes are known by the number of their [`Load`](super::Load), since a snapshot may be replaced
 /// between two attempts.
 #[derive(Clone, Debug, Default)]
-pub struct Tried {
+pub struct TriedNodes {
     first: [u64; INLINE],
     count: usize,
     rest: Vec<u64>,
 }
 
-impl Tried {
+impl TriedNodes {
     /// None yet.
     pub const fn new() -> Self {
-        Tried {
+        TriedNodes {
             first: [0; INLINE],
             count: 0,
             rest: Vec::new(),
