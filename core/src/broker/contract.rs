@@ -11,8 +11,8 @@
 //! # }
 //! ```
 //!
-//! `make` gives a fresh handle on one and the same broker, as another process would have it.
-//! Panics with the broken rule. Topics are the suite's own, so that a broker in use serves too.
+//! `make` returns a new handle to the same broker each time, as another process would have.
+//! Panics with the broken rule. Topics are the suite's own, so that a broker in use can be tested, too.
 
 use std::{
     collections::BTreeMap,
@@ -33,10 +33,10 @@ use crate::{
     message::ContentType,
 };
 
-/// How long a change may take to show.
+/// How long a change may take to appear.
 const SOON: Duration = Duration::from_secs(10);
 
-/// Runs every rule.
+/// Checks every rule.
 pub async fn all(make: impl AsyncFn() -> Arc<dyn Broker>) {
     let make = &make;
     at_most_once(make).await;
@@ -47,7 +47,7 @@ pub async fn all(make: impl AsyncFn() -> Arc<dyn Broker>) {
     what_the_only_subscriber_fails_it_gets_again(make().await, Some("q")).await;
 }
 
-/// Runs every rule but those on delivering again: for brokers that say they deliver at most once.
+/// Checks every rule except those on redelivery, for brokers that deliver at most once.
 pub async fn at_most_once(make: impl AsyncFn() -> Arc<dyn Broker>) {
     let make = &make;
     an_event_for_nobody_is_received_by_none(make().await).await;
@@ -187,7 +187,7 @@ async fn what_a_leaving_member_has_not_taken_another_gets(
             assert_eq!(publish(&*broker, &topic, event).await, 1);
         });
     }
-    // Some are with the one that takes none.
+    // The member that does not read has some of them.
     let mut seen = vec![group.next().await.1.body()];
     drop(leaves);
     while seen.len() < 10 {
@@ -200,7 +200,7 @@ async fn what_a_leaving_member_has_not_taken_another_gets(
     }
 }
 
-/// That a subscriber fails is no failure of its publisher, and the event comes again.
+/// A failing subscriber is no error of the publisher, and the event is delivered again.
 async fn what_the_only_subscriber_fails_it_gets_again(
     broker: Arc<dyn Broker>,
     queue: Option<&str>,
@@ -265,7 +265,7 @@ async fn who_has_just_subscribed_hears_its_own_process(broker: Arc<dyn Broker>) 
     }
 }
 
-/// Members that tell what they receive.
+/// Members that record what they receive.
 struct Group {
     tasks: JoinSet<()>,
     sender: mpsc::Sender<(&'static str, Seen)>,
@@ -350,7 +350,7 @@ fn event(body: &str) -> Event {
     Event::new(ContentType::Bytes, Bytes::copy_from_slice(body.as_bytes()))
 }
 
-/// A topic that no other run has.
+/// A topic of this run alone.
 fn unique(rule: &str) -> String {
     static RUNS: AtomicU64 = AtomicU64::new(0);
     let run = RUNS.fetch_add(1, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! What a subscription gives, and how it is acknowledged.
+//! Subscriptions, their deliveries, and acknowledgement.
 
 use std::{
     fmt,
@@ -13,12 +13,12 @@ use futures_core::Stream;
 use super::Event;
 use crate::error::{Error, Result};
 
-/// Takes the word on a delivery.
+/// Receives the result of a delivery.
 type Acknowledge = Box<dyn FnOnce(Result<()>) + Send>;
 
-/// An event for one subscriber, to be acknowledged when its work is done.
+/// An event for one subscriber, which acknowledges it when its work is done.
 ///
-/// Dropped without a word it counts as not acknowledged, as after a panic or a cancelled task.
+/// Dropping it counts as a failure, as after a panic or a cancelled task.
 #[must_use = "an event that is not acknowledged is delivered again"]
 pub struct Delivery {
     topic: Arc<str>,
@@ -27,7 +27,7 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// A delivery whose end, acknowledged or failed, is told to `settle`: exactly once, and from any
+    /// Creates a delivery whose result is passed to `settle`: exactly once, and on any
     /// thread, so it must not block.
     pub fn new(
         topic: Arc<str>,
@@ -42,22 +42,22 @@ impl Delivery {
         }
     }
 
-    /// The topic it was published to.
+    /// Returns the topic.
     pub fn topic(&self) -> &str {
         &self.topic
     }
 
-    /// The event.
+    /// Returns the event.
     pub fn event(&self) -> &Event {
         &self.event
     }
 
-    /// Done: it is not delivered again.
+    /// Acknowledges the event: it is not delivered again.
     pub fn ack(mut self) {
         self.settle(Ok(()));
     }
 
-    /// Failed: another member of the queue may take it.
+    /// Rejects the event: another member of the queue may receive it.
     pub fn nack(mut self, why: Error) {
         self.settle(Err(why));
     }
@@ -86,25 +86,25 @@ impl fmt::Debug for Delivery {
     }
 }
 
-/// The events that one subscriber is given, as they come. Dropping it ends the subscription at once.
+/// The events of one subscriber. Dropping it ends the subscription at once.
 #[must_use = "dropping a subscription ends it"]
 pub struct Subscription {
     deliveries: Deliveries,
     close: Close,
 }
 
-/// What comes, until the subscription is closed.
+/// The deliveries, until the subscription is closed.
 pub(crate) type Deliveries = Pin<Box<dyn Stream<Item = Delivery> + Send>>;
 
-/// Closes a subscription while it is awaited.
+/// Closes a subscription when awaited.
 pub(super) type Close = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Subscription {
-    /// A subscription that gives `deliveries`.
+    /// Creates a subscription of `deliveries`.
     ///
-    /// `close`, when it is awaited, ends it in order: nothing new is sent here, the stream gives what
-    /// had come already and ends, and when all of that is acknowledged or failed `close` ends too.
-    /// Dropping the stream ends it as well; what it still held goes to others.
+    /// `close`, when awaited, ends the subscription in order: no more events are sent here, the stream yields those that
+    /// had arrived and ends, and `close` ends when all of them are acknowledged or rejected.
+    /// Dropping the stream ends the subscription as well; events that it still held go to others.
     pub fn new(
         deliveries: impl Stream<Item = Delivery> + Send + 'static,
         close: impl Future<Output = ()> + Send + 'static,
@@ -115,19 +115,19 @@ impl Subscription {
         }
     }
 
-    /// The next event; `None` when the broker has ended the subscription.
+    /// Returns the next event; `None` if the broker has ended the subscription.
     pub async fn next(&mut self) -> Option<Delivery> {
         poll_fn(|cx| self.deliveries.as_mut().poll_next(cx)).await
     }
 
-    /// Ends it in order: nothing more is sent here, what was not taken yet goes to others, and what
-    /// was is waited for.
+    /// Ends the subscription in order: no more events are sent here, those not taken yet go to others, and the
+    /// others are waited for.
     pub async fn close(self) {
         drop(self.deliveries);
         self.close.await;
     }
 
-    /// What comes, and how to end it while taking what still comes.
+    /// Splits the subscription into its deliveries, and what ends it while deliveries are still taken.
     pub(crate) fn into_parts(self) -> (Deliveries, Close) {
         (self.deliveries, self.close)
     }

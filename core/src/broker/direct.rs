@@ -1,4 +1,4 @@
-//! The default broker: publishers call subscribers, found in the registry. No server.
+//! The default broker: publishers call subscribers, found in the registry, without a server.
 
 mod dispatcher;
 mod pending;
@@ -34,60 +34,60 @@ use publish::Plans;
 
 /// How long the last acknowledgements may take to reach their publishers when a port closes.
 const FAREWELL: Duration = Duration::from_secs(2);
-/// How long a subscriber waits until publishers of its own process see it.
+/// How long a subscriber waits until publishers of its own process have discovered it.
 const SEEN: Duration = Duration::from_secs(1);
 
-/// Publishers call subscribers themselves, so that there is no server, and nothing is stored.
+/// Publishers call subscribers directly, so there is no server, and nothing is stored.
 ///
 /// The subscribers of a service are reached at the service's own port and address; a process without one listens at a
 /// port of its own. Each subscription is a node of the service `topic:NAME` in the registry. Publishing is a call to
 /// every subscription without a queue and to one member of each queue, by the same loop as any call.
 ///
-/// # What it promises
-/// - `publish` gives how many receivers the event is for. Zero, when the registry shows no subscriber, takes no waiting.
-/// - It ends when each of them has acknowledged or has failed once, and does not fail with them: for a publisher with a
-///   deadline it waits for at most half the time left, else for 5 s; what is not acknowledged then goes on.
-/// - An event that was not acknowledged (the handler failed, was silent for [`Settings::ack_wait`], was full, or its
-///   node died) is delivered again after 100 ms, 200 ms and so on up to 10 s, to another member of the queue or to the
+/// # Guarantees
+/// - `publish` returns the number of receivers. It returns 0 at once if the registry has no subscriber.
+/// - `publish` ends when each receiver has acknowledged the event or failed once, and a failure is no error of `publish`.
+///   With a deadline it waits for at most half the time left, otherwise for 5 s; delivery then continues in the background.
+/// - An event that was not acknowledged (the handler failed, took longer than [`Settings::ack_wait`], was at its limit, or
+///   the node died) is delivered again after 100 ms, 200 ms and so on up to 10 s, to another member of the queue or to the
 ///   same one, until it is acknowledged: **at least once**, while the publisher's process lives. After
-///   [`Settings::redeliver_for`] it is dropped, which is logged and counted in [`Direct::stats`].
+///   [`Settings::redeliver_for`] it is dropped, logged and counted in [`Direct::stats`].
 /// - The publisher's criticality, trace and metadata reach the handler; its deadline and its attempts do not.
-/// - A publisher holds at most 10,000 events that wait, and 64 MiB of them; `publish` refuses more as
+/// - A publisher holds at most 10,000 events that are not acknowledged, and 64 MiB of them; beyond that `publish` fails with
 ///   `ResourceExhausted`, *not sent*. A subscription holds at most 64 events at a time.
 ///
-/// # What it does not
-/// - Events are kept in memory: those that a publisher still holds when its process ends are lost
+/// # Limitations
+/// - Events are in memory: those that a publisher still holds when its process ends are lost
 ///   ([`flush`](Broker::flush) waits for them, and a service that stops does so within its drain limit).
-/// - Recipient has not subscribed when an event is published, or is not yet seen to have, misses it. So does a subscriber
-///   without a queue that leaves or dies before it has acknowledged.
-/// - No order, between events or between subscribers.
-/// - An event may be handled twice: by one member that was slow or cut off, then by another.
+/// - A subscriber that has not subscribed when an event is published, or is not discovered yet, misses it. So does a
+///   subscriber without a queue that leaves or dies before it has acknowledged.
+/// - Events are not ordered, neither for one subscriber nor between subscribers.
+/// - An event may be handled twice: by a member that was slow or cancelled, and then by another.
 #[derive(Clone)]
 pub struct Direct(Arc<Inner>);
 
-/// Numbers of the direct broker, each with its default.
+/// Settings of the direct broker, each with its default.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Where this process takes events: `host:port` or `unix:PATH`. The port of the service that subscribes where
-    /// unsaid; without a service any free port of `127.0.0.1`, which other machines do not reach.
+    /// The address to listen on: `host:port` or `unix:PATH`. By default the port of the service that subscribes;
+    /// without a service, any free port of `127.0.0.1`, which other machines cannot reach.
     pub address: Option<String>,
-    /// The address to register, where that differs from the one it listens at.
+    /// The address to register, if it differs from the one to listen on.
     pub advertise: Option<String>,
-    /// What tells this process's subscriptions from others' in the registry, as a service's id does.
-    /// Random for each.
+    /// Distinguishes this process's subscriptions from others in the registry, like a service's id.
+    /// Random by default.
     pub id: Option<String>,
-    /// Events that a subscription holds unacknowledged before more are rejected. 64.
+    /// Unacknowledged events of a subscription, beyond which more are refused. 64.
     pub concurrency: usize,
-    /// How long a handler may take before its event is delivered again. 30 s, as NATS JetStream's.
+    /// How long a handler may take before its event is delivered again. 30 s, as in NATS JetStream.
     pub ack_wait: Duration,
-    /// For how long an event that is not acknowledged is delivered again. 5 min.
+    /// How long an unacknowledged event is delivered again. 5 min.
     pub redeliver_for: Duration,
-    /// For how long a registration lasts unrenewed. 60 s, as a service's.
+    /// How long a registration lasts without renewal. 60 s, as for services.
     pub register_ttl: Duration,
-    /// How often it is renewed. 30 s, as a service's. Where that is more than half of `register_ttl`, a third of it.
+    /// How often it is renewed. 30 s, as for services; a third of `register_ttl` if this is more than half of it.
     pub register_interval: Duration,
-    /// How long a subscription that was closed takes events on, until every publisher has heard. 1 s.
+    /// How long a closed subscription still receives events, while publishers notice. 1 s.
     pub deregister_delay: Duration,
 }
 
@@ -112,14 +112,14 @@ struct Inner {
     settings: Settings,
     plans: Plans,
     endpoint: SharedEndpoint<Dispatcher>,
-    /// The port of a service, while one of its subscribers may come by it.
+    /// The port of a service, while one of its subscribers may use it.
     attached: Mutex<Option<Arc<Port<Dispatcher>>>>,
-    /// Subscriptions so far.
+    /// The number of subscriptions so far.
     count: AtomicU64,
 }
 
 impl Direct {
-    /// A broker whose subscribers are found in the registry of these parts, listen by their transport and are called by
+    /// Creates a broker whose subscribers are found in the registry of these parts, listen by their transport and are called by
     /// their balance loop.
     pub fn of(parts: BrokerParts, settings: Settings) -> Self {
         let seed = parts.balance().random();
@@ -137,25 +137,25 @@ impl Direct {
 }
 
 impl Direct {
-    /// What became of the events published here.
+    /// Returns the counts of the events published here.
     pub fn stats(&self) -> Stats {
         self.0.plans.stats()
     }
 }
 
-/// What a [`Direct`] broker has counted.
+/// Counts of a [`Direct`] broker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Events that wait to be acknowledged.
+    /// Events that are not acknowledged yet.
     pub pending: usize,
-    /// Deliveries after the first of an event to a receiver.
+    /// Deliveries of an event to a receiver after the first.
     pub redelivered: u64,
-    /// Events given up for a receiver.
+    /// Events dropped for a receiver.
     pub dropped: u64,
 }
 
-/// The name that subscriptions to a topic are registered under.
+/// The service name of the subscriptions to a topic.
 fn service(topic: &str) -> String {
     format!("{TOPICS}{topic}")
 }

@@ -1,4 +1,4 @@
-//! Where the subscriptions of a process are reached, of brokers that have no server.
+//! The port and the registrations of a process's subscriptions, for brokers without a server.
 
 use std::{
     sync::{Arc, OnceLock, Weak},
@@ -12,12 +12,12 @@ use crate::{
     address::advertised, error::Result, net::Listener, node::Node, random::Rng, registry::Registry,
 };
 
-/// One port and one keeper of registrations for all subscriptions, both begun by the first; `D` takes what comes.
+/// One port and one task of registrations for all subscriptions, both started by the first; `D` dispatches events.
 pub(super) struct SharedEndpoint<D> {
     registry: Arc<dyn Registry>,
     ttl: Duration,
     interval: Duration,
-    /// The seed of the jitter of renewals.
+    /// The seed for the jitter of renewals.
     seed: u64,
     /// Open while there are subscriptions.
     port: Mutex<Weak<Port<D>>>,
@@ -26,7 +26,7 @@ pub(super) struct SharedEndpoint<D> {
 
 /// Where this process is reached.
 pub(super) struct Port<D> {
-    /// A listener of its own; none where a service's port takes what comes.
+    /// A listener of the broker; `None` if events arrive at a service's port.
     pub(super) listener: Option<Box<dyn Listener>>,
     /// The address to register.
     pub(super) address: String,
@@ -34,7 +34,7 @@ pub(super) struct Port<D> {
 }
 
 impl<D: Default> SharedEndpoint<D> {
-    /// Nothing yet; registrations will last `ttl` and be renewed every `interval`.
+    /// Creates it without a port; registrations will last `ttl` and be renewed every `interval`.
     pub(super) fn new(
         registry: Arc<dyn Registry>,
         ttl: Duration,
@@ -51,7 +51,7 @@ impl<D: Default> SharedEndpoint<D> {
         }
     }
 
-    /// The port, opened by `listen` where there is none.
+    /// Returns the port, opened by `listen` if there is none.
     pub(super) async fn port(
         &self,
         listen: impl AsyncFnOnce(Arc<D>) -> Result<Box<dyn Listener>>,
@@ -68,14 +68,14 @@ impl<D: Default> SharedEndpoint<D> {
         });
         let mut port = self.port.lock();
         if let Some(port) = port.upgrade() {
-            // Another subscription was faster; our listener ends as it is dropped.
+            // Another subscription was faster; this listener is dropped.
             return Ok(port);
         }
         *port = Arc::downgrade(&fresh);
         Ok(fresh)
     }
 
-    /// A port at an address where somebody else listens, for as long as what it gives lives.
+    /// Uses the port of another listener while the returned value lives.
     pub(super) fn attach(&self, address: &str) -> Arc<Port<D>> {
         let port = Arc::new(Port {
             listener: None,
@@ -86,12 +86,12 @@ impl<D: Default> SharedEndpoint<D> {
         port
     }
 
-    /// The address to register: what was `said`, made whole by where the port is bound.
+    /// The address to register: `advertise`, completed from the address of the port.
     pub(super) fn advertised(&self, said: Option<&str>, bound: &str) -> Result<String> {
         advertised(said, bound, !self.registry.is_of_this_machine())
     }
 
-    /// Registers a subscription, for as long as what it gives lives.
+    /// Registers a subscription while the returned value lives.
     pub(super) async fn register(&self, node: Node) -> Result<RegisteredSubscription> {
         let registrations = self.registrations.get_or_init(|| {
             let rng = Rng::seeded(self.seed);

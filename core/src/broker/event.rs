@@ -1,4 +1,4 @@
-//! What is published.
+//! [`Event`], what is published.
 
 use bytes::Bytes;
 
@@ -7,7 +7,7 @@ use crate::{
     message::ContentType,
 };
 
-/// An event: what travels with it, and the body in some content type. Cheap to clone.
+/// An event: its context, and its body with a content type. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Event {
     context: Context,
@@ -16,7 +16,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// An event in a fresh context.
+    /// Creates an event with a fresh context.
     pub fn new(content_type: ContentType, body: impl Into<Bytes>) -> Self {
         Event {
             context: Context::new(),
@@ -25,33 +25,33 @@ impl Event {
         }
     }
 
-    /// The same in another context, of which metadata, criticality and trace reach subscribers.
+    /// Sets the context, of which metadata, criticality and trace reach subscribers.
     pub fn with_context(mut self, context: Context) -> Self {
         self.context = context;
         self
     }
 
-    /// Notes that it has come to a subscriber.
+    /// Marks that the event has reached a subscriber.
     pub(super) fn arrive(&mut self) {
         self.context.arrive();
     }
 
-    /// What travels with it.
+    /// Returns the context.
     pub fn context(&self) -> &Context {
         &self.context
     }
 
-    /// How the body is encoded.
+    /// Returns the content type of the body.
     pub fn content_type(&self) -> &ContentType {
         &self.content_type
     }
 
-    /// The body.
+    /// Returns the body.
     pub fn body(&self) -> &Bytes {
         &self.body
     }
 
-    /// Removes what binds the event to its publisher's call: deadline and attempts.
+    /// Removes what ties the event to its publisher's call: deadline and attempts.
     pub(super) fn detached(self) -> Self {
         let publisher = self.context;
         let mut context = Context::new()
@@ -61,7 +61,7 @@ impl Event {
         Event { context, ..self }
     }
 
-    /// Context, content type and body.
+    /// Splits the event into context, content type and body.
     pub fn into_parts(self) -> (Context, ContentType, Bytes) {
         (self.context, self.content_type, self.body)
     }

@@ -21,49 +21,49 @@ use dispatcher::Dispatcher;
 use publish::Publisher;
 pub use style::Style;
 
-/// How long a subscriber waits until publishers of its own process see it.
+/// How long a subscriber waits until publishers of its own process have discovered it.
 const SEEN: Duration = Duration::from_secs(1);
 
-/// The broker of go-micro: an event is a `POST` to each subscriber.
+/// go-micro's broker: an event is a `POST` to each subscriber.
 ///
-/// A process that subscribes listens once, on a port of its own, and registers each subscription under the
-/// name that its [`Style`] gives. Chosen by `Plugins::http_broker` or
-/// `--broker=http`, where `--broker-address` says where to listen.
+/// A subscribing process listens on a port of its own, and registers each subscription with the
+/// name of its [`Style`]. Set by `Plugins::http_broker` or
+/// `--broker=http`; `--broker-address` is the address to listen on.
 ///
-/// # What it promises
+/// # Guarantees
 /// - An event is delivered **at most once** to each subscription without a queue and to one member of each
-///   queue. A queue's next member is tried only where the one before was not reached, or refused.
-/// - When `publish` gives a number, so many hold the event in memory. What becomes of it there nobody hears:
-///   one that a handler fails, or whose process dies, is lost. [`Direct`](super::Direct) does better.
+///   queue. The next member of a queue is tried only if the previous one was not reached, or refused.
+/// - `publish` returns how many subscriptions hold the event in memory. What happens there is not reported:
+///   an event is lost if its handler fails or its process dies. [`Direct`](super::Direct) does better.
 /// - Metadata, criticality and trace reach the handler.
-/// - Where the transport refuses plaintext (`--tls-require`, `--tls-client-ca`), so does the port of the
-///   subscriptions, and their records say `secure=true`, as go-micro's do.
+/// - If the transport refuses plaintext (`--tls-require`, `--tls-client-ca`), so does the port of the
+///   subscriptions, and their records have `secure=true`, as go-micro's do.
 ///
-/// # What it does not
-/// - A subscriber that is registered and cannot be connected to is passed over, and no error.
-/// - Processes of go-micro see each other only within one [`Style`]; so do we, but that several may be said.
+/// # Limitations
+/// - A registered subscriber that cannot be reached is skipped, which is no error.
+/// - Processes of go-micro discover each other only within one [`Style`]; ours can use several.
 #[derive(Clone)]
 pub struct Http(Arc<Inner>);
 
-/// Numbers of the HTTP broker, each with its default.
+/// Settings of the HTTP broker, each with its default.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Where a process that subscribes listens. Any free port of `127.0.0.1`; other machines need another.
+    /// The address to listen on. By default any free port of `127.0.0.1`, which other machines cannot reach.
     pub address: String,
-    /// The address to register, where that differs from the one it listens at.
+    /// The address to register, if it differs from the one to listen on.
     pub advertise: Option<String>,
-    /// The versions of go-micro whose publishers are to find us. v2.5 and later.
+    /// The versions of go-micro whose publishers can discover us. v2.5 and later.
     pub register: Vec<Style>,
     /// The versions of go-micro whose subscribers we publish to. v2.5 and later.
     pub discover: Vec<Style>,
-    /// Events that a subscription holds before more are refused. 1,024.
+    /// Events of a subscription, beyond which more are refused. 1,024.
     pub capacity: usize,
-    /// For how long a registration lasts unrenewed. 60 s, as go-micro's.
+    /// How long a registration lasts without renewal. 60 s, as in go-micro.
     pub register_ttl: Duration,
-    /// How often it is renewed. 30 s, as go-micro's. Where that is more than half of `register_ttl`, a third of it.
+    /// How often it is renewed. 30 s, as in go-micro; a third of `register_ttl` if this is more than half of it.
     pub register_interval: Duration,
-    /// How long a subscription that was closed takes events on, until every publisher has heard. 1 s.
+    /// How long a closed subscription still receives events, while publishers notice. 1 s.
     pub deregister_delay: Duration,
 }
 
@@ -90,7 +90,7 @@ struct Inner {
 }
 
 impl Http {
-    /// A broker whose subscribers are found in the registry of these parts, by what their balance loop knows of it, and
+    /// Creates a broker whose subscribers are found in the registry of these parts, by the discovery of their balance loop, and
     /// reached by their socket.
     pub fn of(parts: BrokerParts, settings: Settings) -> Self {
         let (socket, balance) = (parts.socket().clone(), parts.balance().clone());

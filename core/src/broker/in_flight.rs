@@ -1,4 +1,4 @@
-//! How many deliveries of a subscription are neither acknowledged nor failed.
+//! The number of deliveries of a subscription that are neither acknowledged nor rejected.
 
 use tokio::sync::watch;
 
@@ -6,17 +6,17 @@ use tokio::sync::watch;
 #[derive(Clone, Debug, Default)]
 pub(super) struct InFlight(watch::Sender<usize>);
 
-/// One of them, until it is dropped.
+/// One delivery, until dropped.
 pub(super) struct InFlightGuard(InFlight);
 
 impl InFlight {
-    /// One more.
+    /// Adds one.
     pub(super) fn hold(&self) -> InFlightGuard {
         self.0.send_modify(|count| *count += 1);
         InFlightGuard(self.clone())
     }
 
-    /// How many there are.
+    /// The present number.
     pub(super) fn count(&self) -> usize {
         *self.0.borrow()
     }

@@ -1,4 +1,4 @@
-//! Where the events of one subscription arrive, of brokers that have no server.
+//! The arriving events of one subscription, for brokers without a server.
 
 use std::{
     pin::Pin,
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::error::{Error, Outcome};
 
-/// Where the events of one subscription arrive.
+/// The arriving events of one subscription.
 pub(super) struct Inbox {
     pub(super) topic: Arc<str>,
     /// `None` once closed.
@@ -31,14 +31,14 @@ pub(super) struct Inbox {
     open: AtomicBool,
 }
 
-/// Why an inbox did not take a delivery.
+/// Why an inbox refused a delivery.
 pub(super) enum Rejection {
     Closed,
     Full,
 }
 
 impl Inbox {
-    /// An inbox with room for so many events, and what comes into it.
+    /// Creates an inbox with this capacity, and its stream.
     pub(super) fn new(topic: &str, capacity: usize) -> (Arc<Self>, mpsc::Receiver<Delivery>) {
         let (sender, receiver) = mpsc::channel(capacity.max(1));
         let inbox = Inbox {
@@ -50,12 +50,12 @@ impl Inbox {
         (Arc::new(inbox), receiver)
     }
 
-    /// Counts an event that came, until what it gives is dropped.
+    /// Counts an event until the returned value is dropped.
     pub(super) fn hold(&self) -> InFlightGuard {
         self.in_flight.hold()
     }
 
-    /// Puts a delivery in; one that is refused is dropped.
+    /// Adds a delivery; one that is refused is dropped.
     pub(super) fn put(&self, delivery: Delivery) -> Result<(), Rejection> {
         let sent = match &*self.sender.lock() {
             Some(sender) => sender.try_send(delivery),
@@ -67,18 +67,18 @@ impl Inbox {
         })
     }
 
-    /// Takes nothing more; its stream gives what has come and ends.
+    /// Accepts no more events; the stream yields what has arrived and ends.
     pub(super) fn close(&self) {
         let sender = self.sender.lock().take();
         drop(sender);
     }
 
-    /// Waits until every event that came is acknowledged or failed.
+    /// Waits until every event that arrived is acknowledged or rejected.
     pub(super) async fn settled(&self) {
         self.in_flight.none().await;
     }
 
-    /// Takes its registrations out, and waits until publishers have heard if its stream is still read.
+    /// Removes the registrations, and waits until publishers have noticed if the stream is still read.
     pub(super) async fn deregister(
         &self,
         registered: Vec<RegisteredSubscription>,
@@ -93,11 +93,11 @@ impl Inbox {
     }
 }
 
-/// What comes into an inbox. When it is dropped, the inbox closes and what nobody read is given back.
+/// The stream of an inbox. When it is dropped, the inbox closes, and events that nobody read are rejected.
 pub(super) struct Feed {
     receiver: mpsc::Receiver<Delivery>,
     inbox: Arc<Inbox>,
-    /// Takes the inbox out of where publishers find it.
+    /// Removes the inbox, so that publishers do not find it.
     remove: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -133,7 +133,7 @@ impl Drop for Feed {
         (self.remove)();
         self.inbox.close();
         while let Ok(delivery) = self.receiver.try_recv() {
-            // Nothing was done for it.
+            // No work was done for it.
             delivery.nack(gone());
         }
     }

@@ -24,25 +24,25 @@ use topic::{Item, Next, Offer, Place, Topic};
 
 /// Events that a subscriber has not acknowledged, beyond which publishers wait.
 const CAPACITY: usize = 1024;
-/// How long a publisher without a deadline waits for room.
+/// How long a publisher without a deadline waits for space.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A broker in this process; its clones are handles on the same one.
+/// A broker in this process. Clones are handles to the same one.
 ///
-/// Publishing ends when each receiver has the event in its queue, of 1,024 at most: beyond that it
-/// waits for room. The publisher's deadline bounds that wait and does not travel further, nor do its
-/// attempts: the work is no longer the publisher's.
+/// Publishing ends when each receiver has the event in its queue, which holds 1,024 at most; beyond that it
+/// waits for space. The publisher's deadline bounds that wait and is not passed on, nor are its
+/// attempts, since handlers do not work for the publisher.
 ///
 /// Members of a queue take turns. An event that is not acknowledged is delivered again after 10, 20,
-/// 40 and 80 ms, to another member if there is one; after the fifth time it is dropped, and that is
-/// logged. What its members had not taken when the last of them leaves is dropped with the queue.
+/// 40 and 80 ms, to another member if there is one; after the fifth time it is dropped, which is
+/// logged. Events that no member had taken when the last one leaves are dropped with the queue.
 #[derive(Clone, Default)]
 pub struct Memory(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    /// Told when a subscriber has settled an event or left.
+    /// Notified when a subscriber has settled an event or left.
     room: Notify,
 }
 
@@ -53,7 +53,7 @@ struct State {
 }
 
 impl Memory {
-    /// One without subscribers.
+    /// Creates a broker without subscribers.
     pub fn new() -> Self {
         Memory::default()
     }
@@ -105,14 +105,14 @@ impl Broker for Memory {
 }
 
 impl Shared {
-    /// Recipient is to receive what is published to a topic now.
+    /// The groups that now receive an event of a topic.
     fn groups(&self, topic: &str) -> Vec<u64> {
         let state = self.state.lock();
         state.topics.get(topic).map_or_else(Vec::new, Topic::groups)
     }
 
-    /// Hands an event to those of `waiting` that have room, and forgets those that have gone; how
-    /// many took it.
+    /// Delivers an event to those of `waiting` that have space, and removes those that have left; returns how
+    /// many received it.
     fn offer(&self, topic: &str, event: &Event, waiting: &mut Vec<u64>) -> usize {
         let mut wakers = Vec::new();
         let mut taken = 0;
@@ -153,7 +153,7 @@ impl Shared {
         }
     }
 
-    /// Takes a member out, if it has not left; what it had not taken goes to the others.
+    /// Removes a member, if it has not left; events that it had not taken go to the others.
     fn leave(&self, place: &Place) {
         let mut state = self.state.lock();
         let Some(topic) = state.topics.get_mut(&place.topic) else {
@@ -191,12 +191,12 @@ impl Shared {
     }
 }
 
-/// What one member is given.
+/// The stream of one member.
 struct Feed {
     shared: Arc<Shared>,
     place: Place,
     in_flight: InFlight,
-    /// When the first event that is to be delivered again is due.
+    /// When the first event to redeliver is due.
     due: Option<Pin<Box<Sleep>>>,
 }
 

@@ -1,4 +1,4 @@
-//! Events by topic: the [`Broker`] trait, what is published and what is delivered.
+//! Events by topic: the [`Broker`] trait, events and deliveries.
 //!
 //! [`Direct`] needs no server and is the default; [`Memory`] is for one process; `Http` is go-micro's.
 
@@ -31,15 +31,15 @@ pub use parts::BrokerParts;
 
 use crate::{call::Call, error::Result};
 
-/// Where events are published and subscribed to.
+/// Publishes events, and subscribes to them.
 ///
-/// Every implementation passes the same suite, `broker::contract` of the feature `test-util`:
+/// Every implementation passes the suite `broker::contract` of the feature `test-util`:
 ///
 /// - An event goes to every subscription without a queue, and to one member of each queue.
 /// - An event that is not acknowledged is delivered again, to another member of its queue if there is one:
-///   **at least once** while publisher and subscribers live, so a handler may see an event twice. For how long, and
-///   what then, is each implementation's to say.
-/// - Nothing is promised about order, nor for subscribers that are not there when it is published.
+///   **at least once** while publisher and subscribers live, so a handler may see an event twice. Each implementation
+///   documents for how long, and what happens then.
+/// - Events are not ordered. A subscriber that is not there when an event is published does not receive it.
 ///
 /// ```
 /// use micro::{ContentType, broker::{Broker, Event, Memory}};
@@ -58,13 +58,13 @@ use crate::{call::Call, error::Result};
 /// ```
 #[async_trait]
 pub trait Broker: Send + Sync + 'static {
-    /// The name it is chosen by, such as `direct`.
+    /// The name that settings choose the broker by, such as `direct`.
     fn name(&self) -> &str;
 
-    /// Publishes an event; gives how many receivers it is for, a queue counting as one. None is no error.
+    /// Publishes an event; returns how many receivers it has, a queue counting as one. None is no error.
     ///
-    /// It ends once the event is accepted, at the latest when the time of the event's context has run out, or after
-    /// 5 s where it has no deadline. That a subscriber fails is no error of its publisher.
+    /// The future ends once the event is accepted, at the latest at the deadline of the event's context, or after
+    /// 5 s if there is none. A failing subscriber is no error of the publisher.
     async fn publish(&self, topic: &str, event: Event) -> Result<usize>;
 
     /// Subscribes to a topic: with a queue to a share of its events, without one to all of them.
@@ -73,9 +73,9 @@ pub trait Broker: Send + Sync + 'static {
     /// Waits until nothing that was published here waits in this process to be delivered.
     async fn flush(&self) {}
 
-    /// Takes the port of a service, at the address that it registers, for the events of its subscribers: gives what
+    /// Uses the port of a service, at the address that it registers, for the events of its subscribers: returns what
     /// answers the requests for services whose names begin with `topic:`. `None`, the default, for a broker whose
-    /// events come another way.
+    /// events arrive in another way.
     fn attach(&self, _address: &str) -> Option<Arc<dyn Call>> {
         None
     }

@@ -1,11 +1,11 @@
-//! What brokers without a server of their own are made of.
+//! The parts that brokers without a server are made of.
 
 use std::{fmt, sync::Arc};
 
 use crate::{balance::Balance, protocols::Socket, registry::Registry, transport::Transport};
 
-/// The parts of a service or client that a broker can be made of: `Plugins::broker_from` hands them to brokers of one's
-/// own, and the built-in ones are made of the same.
+/// The parts of a service or client that a broker can be made of. `Plugins::broker_from` passes them to brokers of
+/// users; the built-in ones are made of the same.
 #[derive(Clone)]
 pub struct BrokerParts {
     registry: Arc<dyn Registry>,
@@ -15,7 +15,7 @@ pub struct BrokerParts {
 }
 
 impl BrokerParts {
-    /// The parts of a broker whose subscribers are found in `registry` and called by `balance` through `transport`.
+    /// Creates the parts of a broker whose subscribers are found in `registry` and called by `balance` through `transport`.
     pub fn new(
         registry: Arc<dyn Registry>,
         transport: Arc<dyn Transport>,
@@ -35,22 +35,22 @@ impl BrokerParts {
         self
     }
 
-    /// Where subscriptions are registered and found.
+    /// Returns the registry of subscriptions.
     pub fn registry(&self) -> &Arc<dyn Registry> {
         &self.registry
     }
 
-    /// How subscribers listen and are reached.
+    /// Returns the transport of subscribers.
     pub fn transport(&self) -> &Arc<dyn Transport> {
         &self.transport
     }
 
-    /// The loop that calls subscribers: discovery, retries, budget.
+    /// Returns the loop that calls subscribers: discovery, retries, budget.
     pub fn balance(&self) -> &Balance {
         &self.balance
     }
 
-    /// The socket, with the TLS and the limits of the service.
+    /// Returns the socket, with the TLS and the limits of the service.
     pub fn socket(&self) -> &Socket {
         &self.socket
     }

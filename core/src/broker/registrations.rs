@@ -1,4 +1,4 @@
-//! The subscriptions of a process in the registry: renewed, and taken out when they end.
+//! The subscriptions of a process in the registry: registered, renewed, and removed when they end.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -16,8 +16,8 @@ use crate::{
     registry::{Registry, Renewal},
 };
 
-/// What is registered, and the task that keeps it so; one task, so that a renewal cannot pass the
-/// end of a registration on its way.
+/// The registrations, and the task that renews them; one task, so that a renewal cannot overtake the
+/// removal of a registration.
 pub(super) struct Registrations {
     shared: Arc<Shared>,
     task: JoinHandle<()>,
@@ -26,11 +26,11 @@ pub(super) struct Registrations {
 struct Shared {
     renewal: Renewal,
     nodes: Mutex<BTreeMap<String, Entry>>,
-    /// Why one could not be registered, which is to be soon.
+    /// Why a subscription could not be registered; it will be retried soon.
     late: Mutex<Option<Error>>,
-    /// Told when one is not wanted any more, or is late.
+    /// Notified when a subscription is to be removed, or is overdue.
     unwanted: Notify,
-    /// Told when such are out of the registry.
+    /// Notified when removed subscriptions have left the registry.
     gone: Notify,
 }
 
@@ -39,14 +39,14 @@ struct Entry {
     wanted: bool,
 }
 
-/// A registered subscription; taken out when it is dropped or ended.
+/// A registered subscription; removed when it is dropped or ended.
 pub(super) struct RegisteredSubscription {
     shared: Arc<Shared>,
     id: String,
 }
 
 impl Registrations {
-    /// Renews every `interval`, or each third of `ttl` where that leaves no second try.
+    /// Renews every `interval`, or each third of `ttl` if that leaves no second try.
     pub(super) fn start(
         registry: Arc<dyn Registry>,
         ttl: Duration,
@@ -64,7 +64,7 @@ impl Registrations {
         Registrations { shared, task }
     }
 
-    /// Registers a subscription; with a registry elsewhere that is away, when it is back.
+    /// Registers a subscription; with a remote registry that is unreachable, when it is back.
     pub(super) async fn add(&self, node: Node) -> Result<RegisteredSubscription> {
         let entry = Entry {
             node: node.clone(),
@@ -73,7 +73,7 @@ impl Registrations {
         let id = node.id.clone();
         self.shared.nodes.lock().insert(id.clone(), entry);
         let shared = self.shared.clone();
-        // Takes it out again if registering fails or is given up half way.
+        // Removes it again if registering fails or is cancelled half way.
         let registered = RegisteredSubscription { shared, id };
         if let Some(error) = self.shared.renewal.begin(&node).await? {
             *self.shared.late.lock() = Some(error);
@@ -90,7 +90,7 @@ impl Drop for Registrations {
 }
 
 impl RegisteredSubscription {
-    /// Takes it out, and waits until it is.
+    /// Removes the subscription, and waits until this is done.
     pub(super) async fn end(self) {
         self.shared.unwant(&self.id);
         loop {

@@ -1,4 +1,4 @@
-//! The receiving side: calls of publishers become deliveries of the subscriptions of this process.
+//! The receiving side: calls of publishers become deliveries to the subscriptions of this process.
 
 use std::{
     collections::HashMap,
@@ -23,18 +23,17 @@ use crate::{
     message::{Body, ContentType, Request, Response},
 };
 
-/// The endpoint that reaches every member of a queue.
+/// The endpoint of the members of a queue.
 pub(super) fn of_queue(queue: &str) -> String {
     format!("queue:{queue}")
 }
 
-/// The endpoint that reaches one subscription without a queue.
+/// The endpoint of one subscription without a queue.
 pub(super) fn of_node(id: &str) -> String {
     format!("node:{id}")
 }
 
-/// The subscriptions of one process, by the service they are registered under and the endpoint
-/// that reaches them.
+/// The subscriptions of one process, by the service they are registered with and their endpoint.
 #[derive(Default)]
 pub(super) struct Dispatcher {
     inboxes: Arc<Mutex<Inboxes>>,
@@ -51,7 +50,7 @@ struct Member {
 }
 
 impl Dispatcher {
-    /// Opens an inbox and gives what comes into it.
+    /// Opens an inbox, and returns its deliveries.
     pub(super) fn open(
         &self,
         topic: &str,
@@ -77,7 +76,7 @@ impl Dispatcher {
         })
     }
 
-    /// Takes an inbox out; its stream gives what has come and ends.
+    /// Closes an inbox; its stream yields what has arrived and ends.
     pub(super) fn close(&self, inbox: &Arc<Inbox>) {
         let mut inboxes = self.inboxes.lock();
         inboxes.retain(|_, same| {
@@ -88,7 +87,7 @@ impl Dispatcher {
         inbox.close();
     }
 
-    /// Puts an event into an inbox that it is for; gives where its end will be told.
+    /// Puts an event into an inbox for it; the result is received from the returned channel.
     fn deliver(&self, request: Request) -> Result<oneshot::Receiver<Result<()>>> {
         if request.context().check().is_err() {
             return Err(Error::deadline_exceeded(
@@ -119,7 +118,7 @@ impl Dispatcher {
     }
 }
 
-/// Takes an inbox out from under its key.
+/// Removes an inbox from its key.
 fn remove(inboxes: &Mutex<Inboxes>, key: &(String, String), inbox: &Arc<Inbox>) {
     let mut inboxes = inboxes.lock();
     if let Some(same) = inboxes.get_mut(key) {
@@ -130,7 +129,7 @@ fn remove(inboxes: &Mutex<Inboxes>, key: &(String, String), inbox: &Arc<Inbox>) 
     }
 }
 
-/// Puts an event into an inbox; gives where its end will be told.
+/// Puts an event into an inbox; the result is received from the returned channel.
 fn put(
     inbox: &Inbox,
     request: Request,
@@ -151,7 +150,7 @@ fn put(
     inbox.put(delivery).map(|()| end).map_err(|_| gone())
 }
 
-/// What an event takes up until it is acknowledged or failed.
+/// What an event holds until it is acknowledged or rejected.
 struct PendingDelivery {
     _permit: OwnedSemaphorePermit,
     _held: InFlightGuard,
@@ -165,7 +164,7 @@ impl Call for Dispatcher {
             match end.await {
                 Ok(Ok(())) => Ok(Response::new(ContentType::Bytes, Body::empty())),
                 Ok(Err(error)) if error.outcome() == Outcome::Rejected => Err(error),
-                // Of a code that has the loop try another member, whatever the reason was.
+                // A code by which the loop tries another member, whatever the reason was.
                 Ok(Err(error)) => Err(Error::aborted(format!(
                     "it was not acknowledged: {}",
                     error.message()
@@ -175,14 +174,14 @@ impl Call for Dispatcher {
         })
     }
 
-    /// An event is one message, and so is the answer.
+    /// The event is one message, and so is the response.
     fn shape(&self, endpoint: &str) -> Option<Shape> {
         let inboxes = self.inboxes.lock();
         let is_open = inboxes.keys().any(|(_, open)| open == endpoint);
         is_open.then(Shape::default)
     }
 
-    /// By the topic alone: which subscription is meant is in the endpoint.
+    /// By the topic alone: the endpoint names the subscription.
     fn is_meant(&self, meant: &Identity) -> Result<bool> {
         let inboxes = self.inboxes.lock();
         match inboxes

@@ -1,4 +1,4 @@
-//! What a publisher holds until it is acknowledged: bounded in number and in bytes.
+//! The events that a publisher holds until they are acknowledged: bounded in number and in bytes.
 
 use std::sync::{
     Arc,
@@ -13,12 +13,12 @@ use crate::{
     error::{Error, Outcome, Result},
 };
 
-/// Events that a publisher holds at most.
+/// The largest number of events held.
 const MAX_EVENTS: usize = 10_000;
-/// Bytes of their bodies.
+/// The largest total size of their bodies.
 const MAX_BYTES: usize = 64 << 20;
 
-/// Events on their way, of one process.
+/// The events of one process that are not acknowledged.
 #[derive(Default)]
 pub(super) struct Pending {
     bytes: Mutex<usize>,
@@ -27,7 +27,7 @@ pub(super) struct Pending {
     dropped: AtomicU64,
 }
 
-/// Room for one event, until it is dropped.
+/// The place of one event, until dropped.
 pub(super) struct Reservation {
     pending: Arc<Pending>,
     size: usize,
@@ -35,10 +35,10 @@ pub(super) struct Reservation {
 }
 
 impl Pending {
-    /// Room for an event of so many bytes.
+    /// Reserves a place for an event of this size.
     ///
     /// # Errors
-    /// `ResourceExhausted`, *not sent*, where too many wait already.
+    /// `ResourceExhausted`, *not sent*, if the limit is reached.
     pub(super) fn reserve(self: &Arc<Self>, size: usize) -> Result<Arc<Reservation>> {
         let mut bytes = self.bytes.lock();
         let events = self.in_flight.count();
@@ -57,7 +57,7 @@ impl Pending {
         }))
     }
 
-    /// Waits until nothing is held.
+    /// Waits until no event is held.
     pub(super) async fn none(&self) {
         self.in_flight.none().await;
     }
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_are_held_up_to_a_number_and_up_to_a_size() {
+    fn events_are_bounded_in_number_and_in_size() {
         let pending = Arc::new(Pending::default());
         let large = pending.reserve(MAX_BYTES).unwrap();
         let refused = pending.reserve(1).map(drop).unwrap_err();

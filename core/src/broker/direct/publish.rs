@@ -1,4 +1,4 @@
-//! The sending side: who is to receive an event, and the call to each.
+//! The sending side: the receivers of an event, and the call to each.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -34,18 +34,18 @@ const TOPICS: usize = 4096;
 
 /// How long a publisher without a deadline waits for acknowledgements.
 const WAIT: Duration = Duration::from_secs(5);
-/// The rest before an event is delivered again: the first, doubled each time, and the longest.
+/// The wait before an event is delivered again: the first, doubled each time, and the longest.
 const REST: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 
-/// Recipient receives what is published, by topic, and what is on its way to them.
+/// The receivers of each topic, and the deliveries in progress.
 pub(super) struct Plans {
     shared: Arc<Shared>,
     known: Mutex<HashMap<String, Arc<Plan>>>,
-    /// One for each receiver of an event that is not acknowledged; they end with this.
+    /// A task for each receiver of an event that is not acknowledged; they end with this.
     deliveries: Mutex<JoinSet<()>>,
 }
 
-/// What deliveries work with.
+/// What deliveries need.
 struct Shared {
     balance: Balance,
     pending: Arc<Pending>,
@@ -53,13 +53,13 @@ struct Shared {
     redeliver_for: Duration,
 }
 
-/// The receivers of a topic, while its nodes stay as they are.
+/// The receivers of a topic, valid while its nodes stay the same.
 struct Plan {
     nodes: Arc<Nodes>,
     receivers: Vec<Arc<Receiver>>,
 }
 
-/// One call that publishing makes.
+/// A call that delivers an event.
 struct Receiver {
     who: Recipient,
     target: Target,
@@ -88,12 +88,12 @@ impl Plans {
         }
     }
 
-    /// Waits until a node is seen, if publishers of this process already look at its topic.
+    /// Waits until a node is discovered, if publishers of this process already know its topic.
     pub(super) async fn see(&self, service: &str, id: &str) {
         self.shared.balance.see(service, id).await;
     }
 
-    /// Waits until nothing is on its way.
+    /// Waits until there is no delivery in progress.
     pub(super) async fn flush(&self) {
         self.shared.pending.none().await;
     }
@@ -121,14 +121,14 @@ impl Plans {
         drop(reserved);
         let mut received = 0;
         for first in firsts {
-            // What takes longer goes on by itself.
+            // Deliveries that take longer continue in the background.
             let left = matches!(timeout_at(until, first).await, Ok(Ok(FirstDelivery::Left)));
             received += usize::from(!left);
         }
         Ok(received)
     }
 
-    /// Begins to deliver an event to each receiver; gives where the end of each first delivery is told.
+    /// Starts to deliver an event to each receiver; returns where the result of each first delivery is received.
     fn begin(
         &self,
         service: &str,
@@ -149,7 +149,7 @@ impl Plans {
         firsts.collect()
     }
 
-    /// The receivers among these nodes; kept from one event to the next.
+    /// The receivers among these nodes, remembered for the next event.
     fn plan(&self, topic: &str, service: &str, nodes: Arc<Nodes>) -> Arc<Plan> {
         let mut known = self.known.lock();
         let before = known.get(topic);
@@ -173,16 +173,16 @@ impl Plans {
     }
 }
 
-/// How the first delivery to a receiver ended.
+/// The result of the first delivery to a receiver.
 enum FirstDelivery {
     Acknowledged,
     /// It will be delivered again.
     Failed,
-    /// The receiver has left in the meantime, and is none any more.
+    /// The receiver has left meanwhile.
     Left,
 }
 
-/// Tells how the first delivery ended, once.
+/// Reports the result of the first delivery, once.
 fn tell(first: &mut Option<oneshot::Sender<FirstDelivery>>, how: FirstDelivery) {
     if let Some(first) = first.take() {
         // The publisher may have gone on.
@@ -191,8 +191,8 @@ fn tell(first: &mut Option<oneshot::Sender<FirstDelivery>>, how: FirstDelivery) 
 }
 
 impl Shared {
-    /// Delivers an event to a receiver until it is acknowledged, the receiver has left, or it has been tried for long
-    /// enough; tells how the first time ended.
+    /// Delivers an event to a receiver until it is acknowledged, the receiver has left, or the time is over;
+    /// reports the result of the first delivery.
     async fn deliver(
         self: Arc<Self>,
         service: String,
@@ -257,7 +257,7 @@ impl Shared {
     }
 }
 
-/// Between half of it and all of it.
+/// A random duration between half of it and all of it.
 fn jittered(rest: Duration, random: u64) -> Duration {
     let half = rest / 2;
     half + half.mul_f64(random as f64 / u64::MAX as f64)
@@ -274,7 +274,7 @@ impl Receiver {
         };
         let options = Options {
             filter: Some(filter),
-            // Handlers of events take their time, and doing one again is the last resort.
+            // Handlers of events take their time, and a second delivery is the last resort.
             patient: true,
             ..Options::default()
         };
@@ -311,7 +311,7 @@ impl std::fmt::Display for Recipient {
     }
 }
 
-/// Keeps one node.
+/// A filter that passes one node.
 struct NodeFilter {
     key: String,
     id: String,

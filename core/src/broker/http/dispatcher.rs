@@ -1,4 +1,4 @@
-//! The receiving side: posts of publishers become deliveries of the subscriptions of this process.
+//! The receiving side: posts of publishers become deliveries to the subscriptions of this process.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -20,10 +20,10 @@ use crate::{
     time::Nanos,
 };
 
-/// How many subscriptions of a process took an event; ours alone say so.
+/// How many subscriptions of a process received an event; a header of our subscribers only.
 pub(super) const RECEIVED: HeaderName = HeaderName::from_static("micro-received");
 
-/// The subscriptions of one process, by the ids they are registered under.
+/// The subscriptions of one process, by the ids they are registered with.
 #[derive(Default)]
 pub(super) struct Dispatcher {
     inboxes: Arc<Mutex<Inboxes>>,
@@ -32,7 +32,7 @@ pub(super) struct Dispatcher {
 type Inboxes = HashMap<String, Arc<Inbox>>;
 
 impl Dispatcher {
-    /// Opens an inbox and gives what comes into it.
+    /// Opens an inbox, and returns its deliveries.
     pub(super) fn open(&self, topic: &str, ids: Vec<String>, capacity: usize) -> Feed {
         let (inbox, receiver) = Inbox::new(topic, capacity);
         let mut inboxes = self.inboxes.lock();
@@ -49,7 +49,7 @@ impl Dispatcher {
         })
     }
 
-    /// Puts an event into the inbox of an id; how many took it. None is no error, as in go-micro.
+    /// Puts an event into the inbox of an id; returns how many received it. None is no error, as in go-micro.
     fn deliver(&self, id: Option<String>, body: &Bytes) -> Result<usize> {
         let (topic, event) = envelope::read(body)?;
         let inbox = id.and_then(|id| self.inboxes.lock().get(&id).cloned());
@@ -135,7 +135,7 @@ impl Dispatcher {
     }
 }
 
-/// An error as go-micro's broker tells it.
+/// An error in the form of go-micro's broker.
 fn failed(error: &Error, status: StatusCode) -> Response<HttpBody> {
     let text = fault(&error.clone().with_origin("go.micro.broker"));
     let mut response = Response::new(HttpBody::Whole(text.into()));

@@ -1,4 +1,4 @@
-//! An event as go-micro's brokers send it: JSON with the headers, and the body in Base64.
+//! An event in the form of go-micro's brokers: JSON with headers, and the body in Base64.
 
 use std::collections::BTreeMap;
 
@@ -24,12 +24,12 @@ struct Envelope {
     body: Option<String>,
 }
 
-/// The topic's name in v0.22 and later, and up to v1.18.
+/// The topic's name since v0.22, and before v1.19.
 const TOPICS: [&str; 2] = ["Micro-Topic", ":topic"];
-/// Since 2019 by the first, in 2018 by the second.
+/// The first name since 2019, the second in 2018.
 const X_TOPIC: &str = "X-Micro-Topic";
 
-/// An event for a topic; `id` tells it from others.
+/// Encodes an event for a topic; `id` identifies it.
 pub(super) fn write(topic: &str, id: &str, event: &Event) -> Bytes {
     let context = event.context();
     let mut metadata = context.metadata().clone();
@@ -59,10 +59,10 @@ pub(super) fn write(topic: &str, id: &str, event: &Event) -> Bytes {
     serde_json::to_vec(&envelope).expect("text is JSON").into()
 }
 
-/// The topic and the event of an envelope.
+/// Decodes the topic and the event of an envelope.
 ///
 /// # Errors
-/// What is not JSON of that form, has no topic, or a body that is not Base64.
+/// JSON of another form, without a topic, or with a body that is not Base64.
 pub(super) fn read(bytes: &[u8]) -> Result<(String, Event)> {
     let envelope: Envelope = serde_json::from_slice(bytes)
         .map_err(|error| Error::internal(format!("cannot read the event: {error}")))?;
@@ -79,7 +79,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<(String, Event)> {
     let body = base64::decode(envelope.body.as_deref().unwrap_or_default())
         .ok_or_else(|| Error::internal("the body of the event is not Base64"))?;
     let content_type = match value("Content-Type") {
-        // go-micro's default on that side.
+        // go-micro's default on the receiving side.
         None | Some("") => ContentType::Protobuf,
         Some(text) => ContentType::parse(text),
     };
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_comes_back_whole() {
+    fn event_survives() {
         let context = Context::new()
             .with("Tenant", "acme")
             .with("Timeout", "1")

@@ -1,4 +1,4 @@
-//! A subscriber as the calling loop sees it: a node that an event is posted to.
+//! A subscriber as a peer of the balance loop: a node to which events are posted.
 
 use std::sync::{
     Arc,
@@ -20,11 +20,11 @@ use crate::{
     },
 };
 
-/// What became of an event at the members of a group.
+/// The result of an event at the members of a group.
 #[derive(Default)]
 pub(super) struct Received {
     attempts: AtomicUsize,
-    /// What the last member that answered said, and one: 0 where none did.
+    /// The number that the last answering member reported, plus one; 0 if none did.
     said: AtomicUsize,
 }
 
@@ -34,18 +34,18 @@ impl Received {
         self.attempts.load(Relaxed)
     }
 
-    /// How many received it.
+    /// Returns how many received it.
     pub(super) fn count(&self) -> usize {
         self.said.load(Relaxed).saturating_sub(1)
     }
 
-    /// Whether the last member that was asked said that nobody subscribes there.
+    /// Whether the last member reported that nobody subscribes there.
     pub(super) fn is_nobody(&self) -> bool {
         self.said.load(Relaxed) == 1
     }
 }
 
-/// A way to one subscription.
+/// A peer of one subscription.
 pub(super) struct Subscriber(Arc<Adapter<Post>>);
 
 /// Posts events to one subscription.
@@ -94,7 +94,7 @@ impl SendOne for Post {
             received.attempts.fetch_add(1, Relaxed);
             received.said.store(0, Relaxed);
             let count = post(&pool, &path, &id, request, sent).await;
-            // A member is asked once: another is there, or the registry will tell.
+            // A member is asked once: there is another, or the registry will report it.
             let count = count.map_err(|error| error.with_recovery(Recovery::Never))?;
             received.said.store(count.saturating_add(1), Relaxed);
             if count == 0 {
@@ -137,7 +137,7 @@ async fn post(
         let text = format!("subscriber `{id}` answered with {}", head.status);
         return Err(Error::unavailable(text).with_outcome(Outcome::Rejected));
     }
-    // go-micro's say nothing, whether anybody was there or not.
+    // go-micro's subscribers do not report whether anybody was there.
     let count = head.headers.get(RECEIVED);
     let count = count.and_then(|count| count.to_str().ok()?.parse().ok());
     Ok(count.unwrap_or(1))

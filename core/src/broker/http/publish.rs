@@ -1,4 +1,4 @@
-//! The sending side: who is to receive an event. The calling loop posts it to each, in `post`.
+//! The sending side: the receivers of an event, to which the balance loop posts it.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -27,7 +27,7 @@ use crate::{
     worker,
 };
 
-/// How long publishing may take where the event has no deadline.
+/// How long publishing may take if the event has no deadline.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Processes to which connections are kept.
 const LANES: usize = 1024;
@@ -37,7 +37,7 @@ pub(super) struct Publisher {
     balance: Balance,
     socket: Socket,
     discover: Vec<Style>,
-    /// By the runtime's number, the address, and whether TLS is spoken there.
+    /// By the number of the runtime, the address, and whether TLS is used.
     pools: Mutex<HashMap<(usize, String, bool), Arc<ConnectionPool>>>,
 }
 
@@ -58,7 +58,7 @@ impl Publisher {
         }
     }
 
-    /// Waits until a subscription is seen, if publishers of this process already look at its service.
+    /// Waits until a subscription is discovered, if publishers of this process already know its service.
     pub(super) async fn see(&self, node: &Node) {
         self.balance.see(&node.service, &node.id).await;
     }
@@ -75,7 +75,7 @@ impl Publisher {
     async fn post_all(&self, topic: &str, event: &Event) -> Result<usize> {
         let groups = self.groups(topic, event).await?;
         let body = envelope::write(topic, &Node::random_id(), event);
-        // They end with this call, if it is given up.
+        // They end with this call, if it is cancelled.
         let mut posts = JoinSet::new();
         for group in groups {
             posts.spawn(self.post_to_one(topic, group, &body)?);
@@ -99,7 +99,7 @@ impl Publisher {
         }
     }
 
-    /// Recipient receives an event: each group one of its members.
+    /// The receivers of an event: all without a queue, and one member of each group.
     async fn groups(&self, topic: &str, event: &Event) -> Result<Vec<Vec<Receiver>>> {
         let mut alone = Vec::new();
         let mut queues = BTreeMap::<String, Vec<Receiver>>::new();
@@ -134,7 +134,7 @@ impl Publisher {
         Ok(alone)
     }
 
-    /// Posts to one of a group, to another where that is gone or refuses; how many received it.
+    /// Posts to one of a group, and to another if that is gone or refuses; returns how many received it.
     fn post_to_one(
         &self,
         topic: &str,
@@ -154,17 +154,17 @@ impl Publisher {
             Ok((one.node.clone(), Arc::new(peer) as Arc<dyn Peer>))
         });
         let members: Vec<_> = members.collect::<Result<_>>()?;
-        // Whoever publishes ends it in time.
+        // The publisher ends it in time.
         let answer = self.balance.call_one_of(members, request, NEVER);
         let size = group.len();
         Ok(async move {
             let answer = answer.await;
-            // Where the budget was spent before, another member might have received it.
+            // If the budget was spent, another member might still have received it.
             let were_all_asked = received.attempts() >= size;
             match answer {
                 Ok(_) => Ok(received.count()),
                 Err(_) if were_all_asked && received.is_nobody() => Ok(0),
-                // RegisteredSubscription still, and gone: it is no subscriber any more.
+                // Still registered, but gone: it is no subscriber any more.
                 Err(error) if were_all_asked && error.outcome() == Outcome::NotSent => {
                     tracing::debug!(%error, "a subscriber was not reached");
                     Ok(0)

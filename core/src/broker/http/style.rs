@@ -1,4 +1,4 @@
-//! How go-micro's versions register the subscriptions of the HTTP broker: each finds only its own.
+//! How go-micro's versions register the subscriptions of the HTTP broker: each discovers only its own.
 
 use percent_encoding::{percent_decode_str, utf8_percent_encode};
 
@@ -8,20 +8,20 @@ use crate::{
     url::ESCAPED,
 };
 
-/// The version of a subscription that is in no queue.
+/// The version of a subscription without a queue.
 pub(super) const BROADCAST: &str = "ff.http.broadcast";
-/// Metadata that says whether a subscription is posted to by TLS: `true` or `false`.
+/// The metadata for whether events are posted by TLS: `true` or `false`.
 pub(super) const SECURE: &str = "secure";
-/// Metadata that tells one subscription's records of several styles from others'.
+/// The metadata that identifies a subscription with records of several styles.
 pub(super) const SUBSCRIPTION: &str = "subscription";
 
-/// How a subscription is registered, by the versions of go-micro that do so.
+/// How a subscription is registered, by the versions of go-micro.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Style {
-    /// v2.5 and later: the service `micro.http.broker`, posted to at `/`.
+    /// v2.5 and later: the service `micro.http.broker`, with posts to `/`.
     V2,
-    /// v1.18: the service `go.micro.http.broker`, posted to at `/_sub`, as the others before.
+    /// v1.18: the service `go.micro.http.broker`, with posts to `/_sub`, as in those before.
     V1_18,
     /// v1.13 to v1.17: a service of the topic's own name.
     V1_13,
@@ -30,7 +30,7 @@ pub enum Style {
 }
 
 impl Style {
-    /// Each by its name, the newest first.
+    /// The styles by name, the newest first.
     const NAMED: [(&'static str, Style); 4] = [
         ("v2", Style::V2),
         ("v1.18", Style::V1_18),
@@ -38,10 +38,10 @@ impl Style {
         ("v0", Style::V0),
     ];
 
-    /// The styles of a list of names with commas between them: `v2`, `v1.18`, `v1.13`, `v0`.
+    /// Parses a list of names separated by commas: `v2`, `v1.18`, `v1.13`, `v0`.
     ///
     /// # Errors
-    /// `InvalidArgument` for a name that is none of them.
+    /// `InvalidArgument` for any other name.
     pub fn list(names: &str) -> Result<Vec<Self>> {
         let styles = names.split(',').map(|name| {
             let found = Self::NAMED.iter().find(|(known, _)| *known == name.trim());
@@ -55,7 +55,7 @@ impl Style {
         styles.collect()
     }
 
-    /// The service that subscriptions to a topic are registered under.
+    /// The service name of the subscriptions to a topic.
     pub(super) fn service(self, topic: &str) -> String {
         match self {
             Style::V2 => "micro.http.broker".to_owned(),
@@ -65,7 +65,7 @@ impl Style {
         }
     }
 
-    /// Where an event for a subscription is posted.
+    /// The target of a post to a subscription.
     pub(super) fn target(self, id: &str) -> String {
         let path = match self {
             Style::V2 => "/",
@@ -78,13 +78,13 @@ impl Style {
     pub(super) fn is_of(self, topic: &str, node: &Node) -> bool {
         let said = |name| node.metadata.get(name).map(String::as_str);
         match self {
-            // Its nodes say nothing of themselves, where those of our own broker do.
+            // Its nodes have no such metadata, while those of our own broker do.
             Style::V0 => said("broker").is_none_or(|broker| broker == "http"),
             _ => said("broker") == Some("http") && said("topic") == Some(topic),
         }
     }
 
-    /// The record of a subscription; `secure` says that it is posted to by TLS.
+    /// The record of a subscription; `secure` means that events are posted by TLS.
     pub(super) fn node(
         self,
         topic: &str,
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_survives_its_query() {
+    fn id_survives_its_query() {
         for text in ["greeter.events-1", "a b/c+d%&=ü", ""] {
             let target = Style::V2.target(text);
             let query = target.strip_prefix("/?").unwrap_or_default();

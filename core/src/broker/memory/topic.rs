@@ -14,10 +14,10 @@ use crate::error::Error;
 
 /// How often an event is delivered before it is dropped.
 const ATTEMPTS: u32 = 5;
-/// How long it rests before it is delivered a second time; doubled each time after.
+/// How long an event waits before it is delivered a second time; doubled each time after.
 const REST: Duration = Duration::from_millis(10);
 
-/// Whose place is where.
+/// The members and their groups.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     pub(super) topic: Arc<str>,
@@ -25,7 +25,7 @@ pub(super) struct Place {
     pub(super) member: u64,
 }
 
-/// An event on its way to a member.
+/// An event that is being delivered to a member.
 #[derive(Debug)]
 pub(super) struct Item {
     pub(super) event: Event,
@@ -33,24 +33,24 @@ pub(super) struct Item {
     failures: u32,
 }
 
-/// What became of an event that was offered.
+/// The result of offering an event.
 pub(super) enum Offer {
-    /// A member has it, and is to be woken.
+    /// A member has it, and must be woken.
     Taken(Option<Waker>),
-    /// No member has room.
+    /// No member has space.
     Full,
-    /// There is no such group any more.
+    /// The group does not exist any more.
     Gone,
 }
 
-/// What a member is to do.
+/// What a member does next.
 pub(super) enum Next {
     Item(Item),
-    /// It will be woken.
+    /// Waits to be woken.
     Nothing,
-    /// Look again then, or when woken.
+    /// Checks again at that time, or when woken.
     Due(Instant),
-    /// It has left.
+    /// Has left.
     Gone,
 }
 
@@ -62,14 +62,14 @@ pub(super) struct Topic {
 struct Group {
     queue: Option<String>,
     members: Vec<Member>,
-    /// Whose turn it is.
+    /// The member whose turn it is.
     turn: usize,
 }
 
 struct Member {
     id: u64,
     ready: VecDeque<Item>,
-    /// To be delivered again, by when and in the order they failed.
+    /// To be delivered again, by time and in the order of the failures.
     later: BTreeMap<(Instant, u64), Item>,
     failed: u64,
     in_flight: InFlight,
@@ -85,7 +85,7 @@ impl Topic {
         self.groups.keys().copied().collect()
     }
 
-    /// Adds a member; gives its group.
+    /// Adds a member; returns its group.
     pub(super) fn join(&mut self, queue: Option<&str>, id: u64, in_flight: InFlight) -> u64 {
         let member = Member {
             id,
@@ -109,7 +109,7 @@ impl Topic {
         id
     }
 
-    /// Takes a member out; gives who is to be woken.
+    /// Removes a member; returns whom to wake.
     pub(super) fn leave(&mut self, place: &Place) -> Vec<Waker> {
         let Some(group) = self.groups.get_mut(&place.group) else {
             return Vec::new();
@@ -158,7 +158,7 @@ impl Topic {
         Offer::Full
     }
 
-    /// Has an event delivered again, unless that was done often enough; gives who is to be woken.
+    /// Redelivers an event, unless that was done often enough; returns whom to wake.
     pub(super) fn again(&mut self, place: &Place, mut item: Item, error: &Error) -> Option<Waker> {
         item.failures += 1;
         let group = self
@@ -206,7 +206,7 @@ impl Group {
         self.members.iter().position(|member| member.id == id)
     }
 
-    /// The member whose turn it is, and not `but` if there is another.
+    /// The member whose turn it is, other than `but` if there is another.
     fn take_turn(&mut self, but: Option<u64>) -> usize {
         let count = self.members.len();
         let mut next = self.turn % count;
@@ -224,7 +224,7 @@ impl Member {
     }
 }
 
-/// Says that an event will not be delivered again.
+/// Logs that an event will not be delivered again.
 pub(super) fn dropped(place: &Place, item: &Item, error: &Error) {
     tracing::warn!(
         topic = &*place.topic,
