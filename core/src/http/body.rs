@@ -1,4 +1,4 @@
-//! The body of an HTTP message, whichever version carries it: pieces of data, then perhaps trailers.
+//! The body of an HTTP message of either version: pieces of data, then optional trailers.
 
 use std::{
     future::poll_fn,
@@ -17,17 +17,17 @@ use crate::error::{Error, Result};
 /// A piece of a body.
 #[derive(Debug)]
 pub(crate) enum Piece {
-    /// Some bytes of it; where one piece ends means nothing.
+    /// Some bytes; the boundaries of pieces have no meaning.
     Data(Bytes),
-    /// What follows the last byte. Nothing comes after it.
+    /// The trailers, after the last byte. Nothing follows them.
     Trailers(HeaderMap),
 }
 
-/// The pieces of a body that comes or goes as it is made. An error breaks the message off: the stream
-/// is reset, or the connection closed where that is the only way to say it.
+/// The pieces of a streaming body. An error aborts the message: the stream
+/// is reset, or the connection is closed if there is no other way.
 pub(crate) struct Pieces {
     stream: Pin<Box<dyn Stream<Item = Result<Piece>> + Send>>,
-    /// What reading it at a server has to keep to.
+    /// Limits for reading it at a server.
     intake: Option<Arc<Intake>>,
 }
 
@@ -37,15 +37,15 @@ impl Pieces {
     }
 }
 
-/// The body of a request or response, in either direction.
+/// The body of a request or response.
 pub(crate) enum HttpBody {
-    /// All there is; known whole before the head is written.
+    /// A whole body, known before the head is written.
     Whole(Bytes),
-    /// All there is, with trailers after it.
+    /// A whole body, with trailers.
     Trailed(Bytes, Box<HeaderMap>),
-    /// All there is, where it would take long to make it one piece.
+    /// A whole body in several pieces, which would be expensive to join.
     Prefixed(Box<Prefixed>),
-    /// What comes as it comes. Dropping it tells the sender that nobody reads on.
+    /// A streaming body. Dropping it tells the sender that nobody reads any more.
     Stream(Pieces),
 }
 
@@ -63,7 +63,7 @@ impl Prefixed {
 }
 
 impl HttpBody {
-    /// A body of no bytes.
+    /// An empty body.
     pub(crate) const fn empty() -> Self {
         HttpBody::Whole(Bytes::new())
     }
@@ -76,7 +76,7 @@ impl HttpBody {
         })
     }
 
-    /// What reading it at a server has to keep to.
+    /// The limits for reading it at a server.
     pub(crate) fn intake(&self) -> Option<&Arc<Intake>> {
         match self {
             HttpBody::Stream(pieces) => pieces.intake.as_ref(),
@@ -84,7 +84,7 @@ impl HttpBody {
         }
     }
 
-    /// The same, read as `intake` has it, unless it has come already.
+    /// Sets the limits for reading it, unless it has arrived already.
     pub(crate) fn taken_by(mut self, intake: Option<&Arc<Intake>>) -> Self {
         if let HttpBody::Stream(pieces) = &mut self {
             pieces.intake = intake.cloned();
@@ -92,7 +92,7 @@ impl HttpBody {
         self
     }
 
-    /// Bytes that have come already.
+    /// The bytes that have arrived already.
     pub(crate) fn here(&self) -> usize {
         match self {
             HttpBody::Whole(data) | HttpBody::Trailed(data, _) => data.len(),
@@ -101,7 +101,7 @@ impl HttpBody {
         }
     }
 
-    /// The next piece; `None` when all has come.
+    /// Returns the next piece; `None` at the end.
     pub(crate) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece>>> {
         match std::mem::replace(self, HttpBody::empty()) {
             HttpBody::Whole(data) if data.is_empty() => Poll::Ready(None),
@@ -128,12 +128,12 @@ impl HttpBody {
         }
     }
 
-    /// The next piece; `None` when all has come.
+    /// Returns the next piece; `None` at the end.
     pub(crate) async fn piece(&mut self) -> Option<Result<Piece>> {
         poll_fn(|cx| self.poll_piece(cx)).await
     }
 
-    /// Every byte, and the trailers; an error as soon as there are more than `most` bytes.
+    /// Returns all bytes and the trailers; fails as soon as there are more than `most` bytes.
     pub(crate) async fn collect(mut self, most: usize) -> Result<(Bytes, Option<HeaderMap>)> {
         let mut whole = Bytes::new();
         let mut joined = BytesMut::new();
@@ -197,7 +197,7 @@ impl std::fmt::Debug for HttpBody {
 pub(crate) mod tests {
     use super::*;
 
-    /// A body of these pieces, each there at once.
+    /// A body of these pieces, all present at once.
     pub(crate) struct Parts(pub(crate) Vec<Piece>);
 
     impl Stream for Parts {
@@ -226,7 +226,7 @@ pub(crate) mod tests {
     }
 
     #[tokio::test]
-    async fn trailers_come_after_the_data() {
+    async fn trailers_follow_the_data() {
         let mut trailers = HeaderMap::new();
         trailers.insert("grpc-status", "0".parse().unwrap());
         let body = HttpBody::Trailed("x".into(), Box::new(trailers));

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, header};
 use super::compression::Encoding;
 use crate::error::{Code, Error, Result};
 
-/// What is understood, as `accept-encoding` lists it.
+/// The supported codings, as in `accept-encoding`.
 pub(crate) const ACCEPTED: HeaderValue =
     HeaderValue::from_static(match (cfg!(feature = "gzip"), cfg!(feature = "zstd")) {
         (true, true) => "gzip, zstd",
@@ -15,10 +15,10 @@ pub(crate) const ACCEPTED: HeaderValue =
         (false, false) => "identity",
     });
 
-/// How the body of a message with these headers is encoded; `None` where it is as it is.
+/// The coding of a body with these headers; `None` if it has none.
 ///
 /// # Errors
-/// `Unimplemented` for a coding that is not known here, and for several on top of each other.
+/// `Unimplemented` for an unknown coding, and for several.
 pub(crate) fn of(headers: &HeaderMap) -> Result<Option<Encoding>> {
     let mut found = None;
     for value in headers.get_all(header::CONTENT_ENCODING) {
@@ -47,10 +47,10 @@ fn unknown(name: &str) -> Error {
     ))
 }
 
-/// A body as it was before; one of no bytes is none.
+/// Decodes a body. An empty one stays empty.
 ///
 /// # Errors
-/// `ResourceExhausted` as soon as it is over `most` bytes, `InvalidArgument` when it is damaged.
+/// `ResourceExhausted` as soon as it exceeds `most` bytes, `InvalidArgument` if it is damaged.
 pub(crate) fn decode(coding: Option<Encoding>, body: Bytes, most: usize) -> Result<Bytes> {
     let Some(coding) = coding.filter(|_| !body.is_empty()) else {
         return Ok(body);

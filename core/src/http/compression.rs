@@ -1,4 +1,4 @@
-//! How a message is compressed, by the names that gRPC and Connect use.
+//! Compression of single messages, by the names that gRPC and Connect use.
 
 #[cfg(any(feature = "gzip", feature = "zstd"))]
 use std::io::Read;
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::too_large;
 use crate::error::{Error, Result};
 
-/// A way of compressing single messages.
+/// An algorithm for compressing single messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Encoding {
     /// Gzip, RFC 1952.
@@ -19,7 +19,7 @@ pub(crate) enum Encoding {
     Zstd,
 }
 
-/// What is understood, as `grpc-accept-encoding` lists it.
+/// The supported algorithms, as in `grpc-accept-encoding`.
 pub(crate) const ACCEPTED: &str = match (cfg!(feature = "gzip"), cfg!(feature = "zstd")) {
     (true, true) => "gzip,zstd,identity",
     (true, false) => "gzip,identity",
@@ -32,7 +32,7 @@ pub(crate) const ACCEPTED: &str = match (cfg!(feature = "gzip"), cfg!(feature = 
     allow(unused_variables, reason = "there is nothing to compress with")
 )]
 impl Encoding {
-    /// The one of that name; `None` for `identity`, and an error for one that is not known here.
+    /// The algorithm with a name; `None` for `identity`. Fails for an unknown name.
     pub(crate) fn named(name: &str) -> Result<Option<Self>> {
         match name.trim() {
             "" | "identity" => Ok(None),
@@ -46,14 +46,14 @@ impl Encoding {
         }
     }
 
-    /// The first one known of a list separated by commas.
+    /// The first known algorithm of a list separated by commas.
     pub(crate) fn chosen(accepted: &str) -> Option<Self> {
         accepted
             .split(',')
             .find_map(|name| Self::named(name).ok().flatten())
     }
 
-    /// Its name.
+    /// The name.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             #[cfg(feature = "gzip")]
@@ -63,7 +63,7 @@ impl Encoding {
         }
     }
 
-    /// A message compressed, as fast as may be: it is sent once.
+    /// Compresses a message, as fast as possible, since it is sent once.
     pub(crate) fn compress(self, message: &[u8]) -> Result<Bytes> {
         let failed = |error: std::io::Error| {
             Error::internal("a message could not be compressed").with_source(error)
@@ -86,18 +86,18 @@ impl Encoding {
         }
     }
 
-    /// A message as it was before.
+    /// Decompresses a message.
     ///
     /// # Errors
-    /// `ResourceExhausted` as soon as it is over `most` bytes, `Internal` when it is damaged: as
-    /// other implementations of gRPC have it.
+    /// `ResourceExhausted` as soon as it exceeds `most` bytes, `Internal` if it is damaged, as
+    /// in other implementations of gRPC.
     pub(crate) fn decompress(self, message: &[u8], most: usize) -> Result<Bytes> {
         match self {
             #[cfg(feature = "gzip")]
             Encoding::Gzip => read(flate2::read::MultiGzDecoder::new(message), most),
             #[cfg(feature = "zstd")]
             Encoding::Zstd => {
-                // A frame may ask for a window of any size: no more than what a message may have, or the 8 MiB
+                // A frame may ask for a window of any size: no more than the limit of a message, or the 8 MiB
                 // that every decoder should take (RFC 8878, 3.1.1.1.2), whatever the message is.
                 let mut decoder = zstd::stream::read::Decoder::new(message).map_err(damaged)?;
                 let window = usize::BITS - most.leading_zeros();
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_known_of_a_list_is_chosen() {
+    fn first_known_algorithm_of_a_list_is_chosen() {
         assert_eq!(Encoding::chosen("br, gzip"), Some(Encoding::Gzip));
         assert_eq!(Encoding::chosen("identity"), None);
         let error = Encoding::named("br").unwrap_err();

@@ -1,4 +1,4 @@
-//! What reading a request's body keeps to at a server: how many bytes may be held, and how slowly they may come.
+//! Limits for reading a request's body at a server: the bytes held, and the slowest rate.
 
 use std::{
     pin::Pin,
@@ -13,10 +13,10 @@ use crate::{
     net::buffered::{ByteReservation, MIN_COUNTED_BYTES},
 };
 
-/// Bytes that a body must bring, or end, within [`Limits::frame_timeout`](crate::net::Limits::frame_timeout).
+/// The bytes that must arrive within [`Limits::frame_timeout`](crate::net::Limits::frame_timeout), unless the body ends.
 pub(crate) const MIN_BODY_PROGRESS: usize = 16 * 1024;
 
-/// The bytes that are held of one request's body while it comes, and until its call has ended.
+/// The bytes held of one request's body, until its call has ended.
 #[derive(Debug)]
 pub(crate) struct Intake {
     account: ByteReservation,
@@ -29,10 +29,10 @@ impl Intake {
         Intake { account, limit }
     }
 
-    /// Notes that so many bytes are held now. The stream of a call that is at work may hold more than a request that comes.
+    /// Sets the number of bytes held. The stream of a running call may hold more than a new request.
     ///
     /// # Errors
-    /// `ResourceExhausted` where that is more than there is room for; nothing is held then.
+    /// `ResourceExhausted` if this exceeds the limit; nothing is held then.
     pub(crate) fn hold(&self, bytes: usize, of_stream: bool) -> Result<()> {
         self.account.set(bytes);
         let buffered = self.account.buffered();
@@ -47,18 +47,18 @@ impl Intake {
         Err(buffered.refusal())
     }
 
-    /// The same for a request that was admitted already.
+    /// Sets the number of bytes held for a request that was admitted already.
     pub(crate) fn keep(&self, bytes: usize) {
         self.account.set(bytes);
     }
 
-    /// Ready when there is room for more; otherwise `cx` is woken when there is.
+    /// Ready when the limit allows more; otherwise `cx` is woken when it does.
     pub(crate) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
         self.account.buffered().poll_room(cx)
     }
 }
 
-/// How a body comes: since when it has brought less than [`MIN_BODY_PROGRESS`].
+/// The progress of a body: since when it has brought less than [`MIN_BODY_PROGRESS`].
 #[derive(Debug, Default)]
 pub(crate) struct BodyRate {
     sleep: Option<Pin<Box<Sleep>>>,
@@ -66,7 +66,7 @@ pub(crate) struct BodyRate {
 }
 
 impl BodyRate {
-    /// Notes bytes that came.
+    /// Records bytes that arrived.
     pub(crate) fn received(&mut self, bytes: usize) {
         self.brought += bytes;
         if self.brought >= MIN_BODY_PROGRESS {
@@ -74,13 +74,13 @@ impl BodyRate {
         }
     }
 
-    /// Begins anew, as when a message has come whole.
+    /// Starts anew, as when a message is complete.
     pub(crate) fn begin(&mut self) {
         self.sleep = None;
         self.brought = 0;
     }
 
-    /// Ready with an error once it comes too slowly; to be asked when nothing has come.
+    /// Ready with an error when the body arrives too slowly; polled when nothing has arrived.
     pub(crate) fn poll_late(&mut self, intake: &Intake, cx: &mut Context<'_>) -> Poll<Error> {
         let sleep = self
             .sleep

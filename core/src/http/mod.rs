@@ -36,7 +36,7 @@ pub(crate) use body::{HttpBody, Piece, Prefixed, too_large};
 #[cfg(feature = "http1")]
 pub(crate) use service::{HttpAnswer, HttpBegun, HttpService};
 
-/// How our clients name themselves.
+/// The user agent of our clients.
 #[cfg(feature = "http")]
 pub(crate) const USER_AGENT: ::http::HeaderValue =
     ::http::HeaderValue::from_static(concat!("micro-rs/", env!("CARGO_PKG_VERSION")));

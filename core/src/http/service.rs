@@ -1,4 +1,4 @@
-//! What answers the requests of a connection: the engines know no more of it.
+//! The interface between the engines and what answers the requests of a connection.
 
 use std::{
     pin::Pin,
@@ -11,38 +11,38 @@ use http::{Request, Response, StatusCode};
 use super::{HttpBody, intake::Intake};
 use crate::{error::Error, net::Limits, time::Nanos};
 
-/// A boxed future of the answer to an HTTP request.
+/// A boxed future of an HTTP response.
 pub(crate) type HttpAnswer = Pin<Box<dyn Future<Output = Response<HttpBody>> + Send>>;
 
 /// Answers the HTTP requests of one connection.
 pub(crate) trait HttpService: Send + Sync + 'static {
-    /// What the connection keeps to.
+    /// The limits of the connection.
     fn limits(&self) -> &Arc<Limits>;
 
-    /// What reading a request's body has to keep to.
+    /// The limits for reading the body of a request.
     fn intake(&self) -> Arc<Intake>;
 
-    /// Answers a request; errors are answers too. Dropping the future cancels the work.
+    /// Answers a request; errors are responses, too. Dropping the future cancels the work.
     fn answer(&self, request: Request<HttpBody>) -> HttpAnswer;
 
-    /// Answers a request in place if that takes no waiting, else hands back what is left to do. `now` is when it was
+    /// Answers a request in place if it need not wait, or returns the rest of the work. `now` is when it was
     /// read.
     fn begin(&self, request: Request<HttpBody>, now: Nanos) -> HttpBegun;
 
-    /// The answer to what the engine refuses before it is a request, or before it is begun.
+    /// The response to a request that the engine refuses.
     fn refusal(&self, error: &Error, status: StatusCode) -> Response<HttpBody>;
 }
 
-/// An HTTP request that was polled once.
+/// An HTTP request after its first poll.
 pub(crate) enum HttpBegun {
-    /// It is answered.
+    /// The response.
     Done(Response<HttpBody>),
-    /// It waits for something; to be polled again by whoever takes it on.
+    /// The rest of the work, which the caller has to poll.
     Running(HttpAnswer),
 }
 
 impl HttpBegun {
-    /// Polls once, without asking to be woken: who takes on what is left polls it again.
+    /// Polls once without a waker, since the caller polls the rest again.
     pub(crate) fn poll(mut answer: HttpAnswer) -> Self {
         let mut cx = Context::from_waker(Waker::noop());
         match answer.as_mut().poll(&mut cx) {
@@ -51,7 +51,7 @@ impl HttpBegun {
         }
     }
 
-    /// Its response, once that is there.
+    /// Returns the response when it is there.
     pub(crate) async fn response(self) -> Response<HttpBody> {
         match self {
             HttpBegun::Done(response) => response,

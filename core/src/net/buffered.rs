@@ -1,5 +1,5 @@
-//! Bytes that a server holds for its peers, counted in one place for every protocol: request bodies until their call has
-//! ended, messages of streams until they are read, answers until they are written.
+//! The bytes that a server holds for its peers, counted for all protocols: request bodies until their call has
+//! ended, messages of streams until they are read, responses until they are written.
 
 use std::{
     sync::{
@@ -16,10 +16,10 @@ use crate::{
     net::Limits,
 };
 
-/// What is not counted: a body this small costs no more than the bookkeeping of its call, which other limits bound.
+/// Not counted below this: a small body costs no more than the bookkeeping of its call, which other limits bound.
 pub(crate) const MIN_COUNTED_BYTES: usize = 4 * 1024;
 
-/// A number of bytes, its limit, and who waits for room.
+/// A number of bytes, its limit, and those that wait for space.
 pub(crate) struct ByteBudget {
     bytes: AtomicUsize,
     limit: usize,
@@ -65,7 +65,7 @@ impl ByteBudget {
         }
     }
 
-    /// Ready when it is within its limit; otherwise `cx` is woken when it is.
+    /// Ready within the limit; otherwise `cx` is woken when it is.
     fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
         if !self.is_over() {
             return Poll::Ready(());
@@ -75,7 +75,7 @@ impl ByteBudget {
             waiting.push(cx.waker().clone());
         }
         self.waits.store(true, SeqCst);
-        // It may have fallen before `waits` was seen.
+        // It may have fallen before `waits` was set.
         match self.is_over() {
             true => Poll::Pending,
             false => Poll::Ready(()),
@@ -86,10 +86,10 @@ impl ByteBudget {
 /// The bytes of one connection, which count for its server as well.
 pub(crate) struct Buffered {
     own: ByteBudget,
-    /// Of them the answers that wait to be sent.
+    /// Those of responses that wait to be sent.
     answers: ByteBudget,
     server: Arc<ByteBudget>,
-    /// Whether it was the server that held too much when that was found last.
+    /// Whether the server's limit was exceeded when a limit was last exceeded.
     blames_server: AtomicBool,
 }
 
@@ -103,7 +103,7 @@ impl Buffered {
         })
     }
 
-    /// Whether more is held than may be.
+    /// Whether a limit is exceeded.
     pub(crate) fn is_over(&self) -> bool {
         let own = self.own.is_over();
         if !own && !self.server.is_over() {
@@ -113,17 +113,17 @@ impl Buffered {
         true
     }
 
-    /// Whether twice as much is held as may be: then streams fail as well, which otherwise use up the credit that they have.
+    /// Whether a limit is exceeded twice over: then streams fail as well, which otherwise may use the credit that they have.
     pub(crate) fn is_far_over(&self) -> bool {
         self.is_over() && (self.own.is_far_over() || self.server.is_far_over())
     }
 
-    /// The error for a request that comes when more is held than may be.
+    /// The error for a request that arrives when a limit is exceeded.
     pub(crate) fn over(&self) -> Option<Error> {
         self.is_over().then(|| self.refusal())
     }
 
-    /// The error for a request that there was no room for.
+    /// The error for a request that does not fit into the limit.
     pub(crate) fn refusal(&self) -> Error {
         let (of, name, limit) = match self.blames_server.load(SeqCst) {
             false => ("one connection", "max_buffered_bytes", self.own.limit),
@@ -139,7 +139,7 @@ impl Buffered {
         .with_outcome(Outcome::Rejected)
     }
 
-    /// Ready when no more is held than may be; otherwise `cx` is woken when that is so.
+    /// Ready when no limit is exceeded; otherwise `cx` is woken when that is so.
     pub(crate) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
         match self.own.poll_room(cx) {
             Poll::Ready(()) => self.server.poll_room(cx),
@@ -147,18 +147,18 @@ impl Buffered {
         }
     }
 
-    /// Ready when the peer takes its answers; otherwise `cx` is woken when it does.
+    /// Ready when the peer takes its responses; otherwise `cx` is woken when it does.
     #[cfg(feature = "grpc")]
     pub(crate) fn poll_answers(&self, cx: &Context<'_>) -> Poll<()> {
         self.answers.poll_room(cx)
     }
 
-    /// An account of bytes that are no answers.
+    /// An account of bytes that are not responses.
     pub(crate) fn account(self: &Arc<Self>) -> ByteReservation {
         self.opened(false)
     }
 
-    /// An account of an answer.
+    /// An account of a response.
     #[cfg(feature = "grpc")]
     pub(crate) fn answer(self: &Arc<Self>) -> ByteReservation {
         self.opened(true)
@@ -173,7 +173,7 @@ impl Buffered {
     }
 }
 
-/// What one holder has of the bytes of a connection; nothing once dropped.
+/// The bytes that one holder has of a connection's; released when dropped.
 pub(crate) struct ByteReservation {
     buffered: Arc<Buffered>,
     held: AtomicUsize,
@@ -181,7 +181,7 @@ pub(crate) struct ByteReservation {
 }
 
 impl ByteReservation {
-    /// Holds so many bytes from now on.
+    /// Sets the number of bytes held.
     pub(crate) fn set(&self, bytes: usize) {
         let bytes = if bytes > MIN_COUNTED_BYTES { bytes } else { 0 };
         if bytes == 0 && self.held.load(SeqCst) == 0 {
@@ -204,7 +204,7 @@ impl ByteReservation {
         }
     }
 
-    /// The connection it is of.
+    /// The connection.
     pub(crate) fn buffered(&self) -> &Arc<Buffered> {
         &self.buffered
     }

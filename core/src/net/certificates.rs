@@ -1,4 +1,4 @@
-//! Files of certificates, and whom a client trusts by them: for calls, and for servers of records.
+//! Certificate files, and the authorities that a client trusts: for calls, and for registry servers.
 
 mod faults;
 mod files;
@@ -16,11 +16,11 @@ use crate::error::{Error, Result};
 pub(crate) use faults::{fault, of_handshake};
 pub(crate) use files::{certificates, unfit};
 
-/// The authorities that the system trusts. Fails if there is none; `hint` is how a file of them is named.
+/// The authorities that the system trusts. Fails if there are none; `hint` is how to name a file of them.
 pub(crate) fn of_the_system(hint: &str) -> Result<RootCertStore> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
-    // Systems have some that are too odd to be read; the others do.
+    // Systems have some that cannot be parsed; the others suffice.
     let (used, _) = roots.add_parsable_certificates(found.certs);
     if used == 0 {
         return Err(Error::failed_precondition(format!(
@@ -41,7 +41,7 @@ pub(crate) fn authorities(file: &Path) -> Result<RootCertStore> {
     Ok(store)
 }
 
-/// A certificate to show, with what leads from it to its authority, and its key.
+/// A certificate to show, with the chain to its authority, and its key.
 pub(crate) fn identity(
     certificate: &Path,
     key: &Path,
@@ -49,13 +49,13 @@ pub(crate) fn identity(
     Ok((certificates(certificate)?, files::key(key)?))
 }
 
-/// What a file is not.
+/// What is wrong with a file.
 pub(crate) fn unusable(file: &Path, why: &str) -> Error {
     let name = file.display();
     Error::failed_precondition(format!("TLS cannot use `{name}`: {why}"))
 }
 
-/// Takes any certificate; that the other side has its key is still verified.
+/// Accepts any certificate; that the peer has its key is still verified.
 #[derive(Debug)]
 pub(crate) struct AcceptAnyCertificate(pub(crate) Arc<CryptoProvider>);
 

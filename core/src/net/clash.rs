@@ -1,4 +1,4 @@
-//! Whether the protocols of a port can be told apart.
+//! Checks that the protocols of a port can be distinguished.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::{
     net::sniff::{self, Detection},
 };
 
-/// What a connection of TLS begins with.
+/// The first bytes of a TLS connection.
 const TLS: &[u8] = &[0x16, 3];
 
 /// Checks that no two protocols have one name or one name in TLS's negotiation, and that each gets the connections that

@@ -1,4 +1,4 @@
-//! How many connections a client holds: counted over all nodes, the longest idle closed for a new one.
+//! The number of a client's connections, counted over all nodes; at the limit, the longest idle one is closed.
 
 use std::{
     collections::HashMap,
@@ -12,16 +12,16 @@ use crate::{
     time::Nanos,
 };
 
-/// A connection that may be closed to make room.
+/// A connection that may be closed for a new one.
 pub(crate) trait Pooled: Send + Sync {
-    /// Since when no call has been under way; `None` while one is.
+    /// Since when no call has been in progress; `None` while one is.
     fn idle_since(&self) -> Option<Nanos>;
 
-    /// Takes no new calls and closes when those under way have ended.
+    /// Accepts no new calls, and closes when those in progress have ended.
     fn retire(&self);
 }
 
-/// The open connections of one transport. Asked only when one is opened or has ended, never for a call.
+/// The open connections of one transport. Used only when a connection opens or ends, never for a call.
 pub(crate) struct Pool {
     limit: usize,
     open: Mutex<OpenConnections>,
@@ -33,14 +33,14 @@ struct OpenConnections {
     next: u64,
 }
 
-/// A connection's place in a pool, given up when dropped.
+/// A connection's place in a pool, until dropped.
 pub(crate) struct PoolPermit {
     pool: Arc<Pool>,
     number: u64,
 }
 
 impl Pool {
-    /// Room for `limit` connections.
+    /// Creates a pool of `limit` connections.
     pub(crate) fn new(limit: usize) -> Arc<Self> {
         Arc::new(Pool {
             limit,
@@ -48,7 +48,7 @@ impl Pool {
         })
     }
 
-    /// A place for a connection; when all are taken, the one idle for longest gives way.
+    /// Returns a place for a connection; at the limit, the connection idle for longest is closed.
     pub(crate) fn admit(self: &Arc<Self>, connection: Weak<dyn Pooled>) -> Result<PoolPermit> {
         let mut open = self.open.lock();
         let retired = if open.connections.len() < self.limit {

@@ -1,5 +1,5 @@
-//! One port, every protocol: accepts connections, tells what each speaks by its first bytes, and
-//! hands it to that protocol.
+//! A port for every protocol: accepts connections, detects the protocol of each by its first bytes, and
+//! passes it to that protocol.
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,24 +24,24 @@ use crate::{
     },
 };
 
-/// How long accepting rests when the process has no descriptors left.
+/// How long accepting pauses when the process has no descriptors left.
 const ACCEPT_RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The time between warnings of one kind.
 const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Listens at one address and hands each connection to the protocol that it speaks. [`Socket`](crate::Socket) has one of
-/// every protocol; this is for transports of one's own.
+/// Listens at one address, and passes each connection to the protocol that it speaks. [`Socket`](crate::Socket) has a port
+/// with every built-in protocol; this type is for transports of your own.
 ///
-/// It bounds the number of connections and the time that they take to begin, drains them, and closes them.
+/// It bounds the number of connections and the time of detection, drains connections, and closes them.
 pub struct Port {
     pub(crate) network: SharedNetwork,
     pub(crate) protocols: Vec<Arc<dyn Protocol>>,
     pub(crate) limits: Arc<Limits>,
-    /// TLS, where there is a certificate for it.
+    /// TLS, if there is a certificate.
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<Arc<tls::Server>>,
-    /// The runtimes that connections are handed round; empty for the current one.
+    /// The runtimes over which connections are distributed; empty for the current one.
     pub(crate) runtimes: Vec<Handle>,
 }
 
@@ -52,7 +52,7 @@ impl Default for Port {
 }
 
 impl Port {
-    /// A port of the machine's own network, with the default limits and no protocol yet.
+    /// Creates a port on the machine's network, with the default limits and no protocol.
     pub fn new() -> Self {
         Port {
             network: Arc::new(Sockets::default()),
@@ -64,7 +64,7 @@ impl Port {
         }
     }
 
-    /// Adds a protocol; of two that know a connection by the same bytes, the first added gets it.
+    /// Adds a protocol. If two accept a connection, the first added gets it.
     pub fn protocol(mut self, protocol: impl Protocol) -> Self {
         self.protocols.push(Arc::new(protocol));
         self
@@ -76,16 +76,16 @@ impl Port {
         self
     }
 
-    /// Listens in another network, such as a simulated one.
+    /// Listens on another network, such as a simulated one.
     pub fn network(mut self, network: impl Network) -> Self {
         self.network = Arc::new(network);
         self
     }
 
-    /// Binds `address` and serves what comes there.
+    /// Binds `address`, and serves its connections.
     ///
     /// # Errors
-    /// `InvalidArgument` for protocols that cannot be told apart and for an address that is none; `Unavailable` where it
+    /// `InvalidArgument` for protocols that cannot be distinguished, and for an invalid address; `Unavailable` if it
     /// cannot be bound.
     pub async fn listen(self, address: &str, call: Arc<dyn Call>) -> Result<Box<dyn Listener>> {
         #[cfg(feature = "tls")]
@@ -120,7 +120,7 @@ impl Port {
             let io = match acceptor.accept().await {
                 Ok(io) => io,
                 Err(error) => {
-                    // Out of descriptors, most likely: those that close make room.
+                    // Most likely out of descriptors: connections that close free some.
                     tracker.failed();
                     if let Some(count) = failures.tell() {
                         tracing::warn!(%error, count, "connections could not be accepted");
@@ -163,7 +163,7 @@ impl Port {
     }
 }
 
-/// The reason is in the text: whoever starts a service has to read it.
+/// The text has the reason, since it stops the start of a service.
 fn cannot_listen(address: &str, error: &std::io::Error) -> Error {
     let text = format!("cannot listen at `{address}`: {error}");
     match error.kind() {
@@ -172,7 +172,7 @@ fn cannot_listen(address: &str, error: &std::io::Error) -> Error {
     }
 }
 
-/// Something that may happen often and is told of once a minute.
+/// An event that may be frequent and is logged once a minute.
 #[derive(Default)]
 struct RateLimitedWarning {
     count: u64,
@@ -180,7 +180,7 @@ struct RateLimitedWarning {
 }
 
 impl RateLimitedWarning {
-    /// Counts it; how often it happened since it was told of last, if it is to be told of now.
+    /// Counts it. Returns the count since the last log line, if it is to be logged now.
     fn tell(&mut self) -> Option<u64> {
         self.count += 1;
         if self.told.is_some_and(|at| at.elapsed() < WARNING_INTERVAL) {
@@ -191,7 +191,7 @@ impl RateLimitedWarning {
     }
 }
 
-/// What a connection meets first.
+/// The first stage of a connection.
 struct ProtocolDetector {
     protocols: Arc<[Arc<dyn Protocol>]>,
     #[cfg(feature = "tls")]
@@ -214,7 +214,7 @@ impl ProtocolDetector {
         }
     }
 
-    /// The connection without TLS, and what it speaks.
+    /// The connection without TLS, and its protocol.
     async fn open(self, mut accepted: Accepted) -> Result<(Accepted, Arc<dyn Protocol>)> {
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.tls {
@@ -232,7 +232,7 @@ impl ProtocolDetector {
     }
 }
 
-/// The same socket, driven by this thread's runtime instead of the acceptor's.
+/// Moves the socket from the acceptor's runtime to this thread's.
 fn at_home(io: Io, _home: &Handle) -> std::io::Result<Io> {
     Ok(match io {
         Io::Tcp(socket) => Io::Tcp(tokio::net::TcpStream::from_std(socket.into_std()?)?),
@@ -246,7 +246,7 @@ struct PortListener {
     bound: String,
     tracker: Arc<ConnectionTracker>,
     accepting: AbortHandle,
-    /// Until it is waited for, once: the address is free when it has ended.
+    /// Until it is awaited, once: the address is free when it has ended.
     task: Mutex<Option<JoinHandle<()>>>,
 }
 

@@ -1,4 +1,4 @@
-//! What the one port speaks: each [`Protocol`] knows its own first bytes.
+//! [`Protocol`], a protocol of the port, detected by its first bytes.
 
 use std::{sync::Arc, task::Waker};
 
@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::{call::Call, net::io::Io};
 
-/// A protocol that a connection may speak, told by its first bytes. [`Socket::protocol`](crate::Socket::protocol) adds
+/// A protocol of connections, detected by their first bytes. [`Socket::protocol`](crate::Socket::protocol) adds
 /// one to the port of a service.
 ///
 /// ```
@@ -65,22 +65,22 @@ use crate::{call::Call, net::io::Io};
 /// ```
 #[async_trait]
 pub trait Protocol: Send + Sync + 'static {
-    /// Its name, such as `native`.
+    /// The name, such as `native`.
     fn name(&self) -> &str;
 
-    /// Whether a connection that begins with these bytes speaks it. Bytes come in any portions; at most 64 are read.
+    /// Whether a connection that begins with these bytes speaks this protocol. At most 64 bytes are read, in any portions.
     ///
-    /// All protocols of a port are asked whenever more bytes have come, those that are built in first. The first to
-    /// say [`Detect::Yes`] gets the connection: a new protocol gets those that it knows by fewer bytes than any other.
+    /// All protocols of a port are asked whenever more bytes have arrived, the built-in ones first. The first that
+    /// returns [`Detect::Yes`] gets the connection: a new protocol gets those that it recognises by fewer bytes than any other.
     fn detect(&self, first: &[u8]) -> Detect;
 
-    /// First bytes of connections that speak it, as examples: a port refuses to listen where another of its protocols
+    /// Examples of first bytes: a port refuses to listen if another of its protocols
     /// would get such a connection.
     fn examples(&self) -> &[&'static [u8]] {
         &[]
     }
 
-    /// What it is called in TLS's negotiation (ALPN), those preferred first; nothing if unsaid.
+    /// The names in TLS's negotiation (ALPN), in order of preference; none by default.
     fn alpn(&self) -> &[&'static str] {
         &[]
     }
@@ -89,15 +89,15 @@ pub trait Protocol: Send + Sync + 'static {
     async fn serve(&self, connection: Accepted, call: Arc<dyn Call>);
 }
 
-/// What the first bytes of a connection tell.
+/// The result of detection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Detect {
-    /// It is this protocol.
+    /// The connection speaks this protocol.
     Yes,
-    /// It is not.
+    /// It does not.
     No,
-    /// It may be; more bytes are needed.
+    /// More bytes are needed.
     More,
 }
 
@@ -113,28 +113,28 @@ impl Detect {
     }
 }
 
-/// A connection that came in.
+/// An accepted connection.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Accepted {
     /// The connection.
     pub io: Io,
-    /// What was read off it to tell its protocol.
+    /// The bytes read for detection.
     pub first: Vec<u8>,
-    /// How the port tells it to come to an end.
+    /// How the port ends it.
     pub(crate) seat: ConnectionGuard,
 }
 
 impl Accepted {
-    /// A connection of no port, of which `first` was read already: for tests of a protocol.
+    /// Creates a connection without a port, of which `first` was read already, for tests of a protocol.
     pub fn new(io: Io, first: Vec<u8>) -> Self {
         let seat = ConnectionGuard::alone();
         Accepted { io, first, seat }
     }
 
-    /// The connection, what was read off it to tell its protocol, and its guard, which is to be held until it ends.
+    /// Returns the connection, the bytes read for detection, and the guard, which must be held until the connection ends.
     pub fn into_parts(self) -> (Io, Vec<u8>, ConnectionGuard) {
-        // From now on the port waits for the connection to end when it goes away, also in the middle of a call.
+        // From now on the port waits for the connection to end when it shuts down, also in the middle of a call.
         self.seat.listen(Waker::noop());
         (self.io, self.first, self.seat)
     }

@@ -1,4 +1,4 @@
-//! Whether a request may have left, which decides what a failure means.
+//! [`SentFlag`], which decides what a failure means.
 
 use std::sync::{
     Arc,
@@ -7,13 +7,13 @@ use std::sync::{
 
 use crate::error::Outcome;
 
-/// Whether a request may have reached the other side, which decides what a failure means: until it is set, the work was
+/// Whether a request may have reached the other side. Until it is set, the work has
 /// certainly not begun, and another node may be asked.
 #[derive(Clone, Debug, Default)]
 pub struct SentFlag(Arc<AtomicBool>);
 
 impl SentFlag {
-    /// Notes that the work may be done from now on: to be called before the first byte leaves that could begin it.
+    /// Sets the flag. Call this before the first byte leaves that could make the other side begin.
     pub fn set(&self) {
         self.0.store(true, Relaxed);
     }

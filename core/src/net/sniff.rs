@@ -1,4 +1,4 @@
-//! Tells what a connection speaks by its first bytes, which come in any portions.
+//! Detects the protocol of a connection by its first bytes, which arrive in any portions.
 
 use std::sync::Arc;
 
@@ -7,21 +7,21 @@ use tokio::io::AsyncReadExt;
 use super::protocol::{Accepted, Detect, Protocol};
 use crate::error::{Error, Result};
 
-/// The most bytes any protocol needs to be told.
+/// The most bytes that detection needs.
 pub(crate) const MAX_DETECTION_BYTES: usize = 64;
 
-/// What the bytes read so far tell.
+/// The result for the bytes read so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Detection {
     /// The protocol at this place in the list.
     Protocol(usize),
     /// More bytes are needed.
     Incomplete,
-    /// None that is in the list.
+    /// None of the list.
     Unknown,
 }
 
-/// What a connection that begins with `first` speaks. However the bytes come, it is the same.
+/// The protocol of a connection that begins with `first`. The result does not depend on the portions.
 pub(crate) fn detect(first: &[u8], protocols: &[Arc<dyn Protocol>]) -> Detection {
     let first = &first[..first.len().min(MAX_DETECTION_BYTES)];
     let mut more = first.is_empty();
@@ -41,7 +41,7 @@ pub(crate) fn detect(first: &[u8], protocols: &[Arc<dyn Protocol>]) -> Detection
     }
 }
 
-/// Reads what it takes to tell which of `protocols` a connection speaks.
+/// Reads until the protocol of a connection is known.
 pub(crate) async fn tell(
     accepted: &mut Accepted,
     protocols: &[Arc<dyn Protocol>],
@@ -61,7 +61,7 @@ pub(crate) async fn tell(
     }
 }
 
-/// Which of `protocols` TLS negotiated by this ALPN name: nothing else is spoken then, whatever comes.
+/// The protocol that TLS negotiated by this ALPN name: the first bytes do not matter then.
 #[cfg(feature = "tls")]
 pub(crate) fn negotiated(
     name: &[u8],
@@ -74,7 +74,7 @@ pub(crate) fn negotiated(
     protocols.iter().find(of_that_name).cloned()
 }
 
-/// Waits until something has come: a silent connection is the port's to end.
+/// Waits until bytes have arrived: the port ends a silent connection.
 #[cfg(feature = "tls")]
 pub(crate) async fn begun(accepted: &mut Accepted) -> Result<()> {
     if accepted.first.is_empty() && accepted.io.read_buf(&mut accepted.first).await? == 0 {

@@ -1,4 +1,4 @@
-//! A connection that could not be made, and whether another try may help.
+//! Failed connection attempts, and whether another try may help.
 
 use std::io::{self, ErrorKind};
 
@@ -12,12 +12,12 @@ pub(crate) fn unconnected(text: String, error: io::Error) -> Error {
         .with_recovery(recovery)
 }
 
-/// Whether what an attempt to connect failed with can pass.
+/// Whether the failure of a connection attempt can pass.
 pub(crate) fn recovery(error: &io::Error) -> Recovery {
     match error.kind() {
-        // TLS says so of certificates, alerts and what is no TLS; the system of addresses that are none.
+        // TLS reports certificates, alerts and plaintext like this; the system invalid addresses.
         ErrorKind::InvalidData | ErrorKind::InvalidInput => Recovery::Never,
-        // It took the connection, and ended it in the TLS handshake.
+        // It accepted the connection, and ended it in the TLS handshake.
         ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => {
             Recovery::Unlikely
         }
@@ -25,7 +25,7 @@ pub(crate) fn recovery(error: &io::Error) -> Recovery {
     }
 }
 
-/// The error of a node that has left: nothing is opened to it any more.
+/// The error of a node that has left: no connection to it is opened any more.
 pub(crate) fn has_left(address: &str) -> Error {
     Error::unavailable(format!("node at `{address}` has left")).with_outcome(Outcome::NotSent)
 }

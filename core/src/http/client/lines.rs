@@ -1,18 +1,18 @@
-//! An answer without an end, line by line.
+//! An endless response, line by line.
 
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::LinkLease;
 use crate::error::{Error, Result};
 
-/// Most bytes of one line: an object of Kubernetes has no more than a fifth of it.
+/// The largest size of a line: an object of Kubernetes has no more than a fifth of it.
 const MAX_LINE_SIZE: usize = 8 * 1024 * 1024;
 
-/// The lines of an answer, for as long as it is held: dropped, its connection is closed.
+/// The lines of a response. Dropping it closes the connection.
 pub struct Lines {
     taken: LinkLease,
     unread: BytesMut,
-    /// How much of it has no end of a line in it.
+    /// How many bytes of the buffer contain no end of line.
     searched: usize,
 }
 
@@ -26,10 +26,10 @@ impl Lines {
         }
     }
 
-    /// The next line, without its end; `None` when the server has ended the answer. No wait is bounded here, and
-    /// nothing is lost if one is given up.
+    /// Returns the next line, without its end; `None` if the server has ended the response. The wait is not bounded. Cancel
+    /// safe.
     ///
-    /// Fails with [`Code::Unavailable`](crate::Code::Unavailable) when the connection is lost or a line is too long.
+    /// Fails with [`Code::Unavailable`](crate::Code::Unavailable) if the connection is lost or a line is too long.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
         loop {
             let end = self.unread[self.searched..]

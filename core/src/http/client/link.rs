@@ -1,4 +1,4 @@
-//! One connection of HTTP/1.1, driven by whoever waits for its answer: no task of its own, so none to end.
+//! A connection of HTTP/1.1, driven by the caller that waits for its response: it has no task that must end.
 
 use std::{
     future::poll_fn,
@@ -26,7 +26,7 @@ use crate::{
     net::{Limits, io::Io, sent::SentFlag, tls::Connector},
 };
 
-/// How long a connection may take: those that refuse do so at once, those that are not there never.
+/// The timeout of connecting: hosts that refuse do so at once, missing ones never answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A connection to one host, used by one request at a time.
@@ -36,20 +36,20 @@ pub(super) struct Link {
     sent: SentFlag,
     /// Whether no request may follow the last one.
     spent: bool,
-    /// Which of the hosts it leads to.
+    /// The number of the host.
     pub(super) host: usize,
-    /// Whose reactor it hangs on: it is of no use to others.
+    /// The runtime that drives its socket; other runtimes cannot use it.
     pub(super) runtime: Id,
-    /// When its last answer was whole.
+    /// When its last response was complete.
     pub(super) used: Instant,
-    /// Whether an answer is awaited: who drops it then has had enough of it, and nothing was lost.
+    /// Whether a response is awaited: dropping the connection then loses nothing.
     busy: bool,
-    /// Counts the connections to its host that were lost, as far as can be told.
+    /// Counts the lost connections to its host, as far as they can be detected.
     lost: Arc<AtomicU64>,
 }
 
 impl Link {
-    /// Connects to the host of number `host`, at `address`.
+    /// Connects to the host with number `host`, at `address`.
     pub(super) async fn open(
         host: usize,
         address: &str,
@@ -65,7 +65,7 @@ impl Link {
         })?;
         let reader = Reader::new(b"", limits.clone());
         Ok(Link {
-            // Who waits for an answer bounds how long.
+            // The caller bounds the wait for the response.
             wire: MessageIo::new(io, reader, Duration::MAX),
             sent: SentFlag::default(),
             spent: false,
@@ -77,7 +77,7 @@ impl Link {
         })
     }
 
-    /// Sends a request, and waits for the head of its answer.
+    /// Sends a request, and waits for the head of the response.
     pub(super) async fn send(&mut self, request: Request<Bytes>) -> Result<Parts, MessageError> {
         if self.spent || !self.wire.is_quiet() {
             return Err(MessageError::Io(std::io::ErrorKind::NotConnected.into()));
@@ -104,7 +104,7 @@ impl Link {
         Ok(head)
     }
 
-    /// The next bytes of the answer's body; `None` at its end. Nothing is lost if it is given up.
+    /// Returns the next bytes of the response's body; `None` at its end. Cancel safe.
     pub(super) async fn data(&mut self) -> Result<Option<Bytes>, MessageError> {
         self.busy = true;
         let mut exchange = Exchange::over(&mut self.wire, self.sent.clone());
@@ -116,7 +116,7 @@ impl Link {
         })
     }
 
-    /// The answer's body, of no more than `most` bytes.
+    /// Returns the response's body, of at most `most` bytes.
     pub(super) async fn whole(&mut self, most: usize) -> Result<Bytes> {
         let wrong = || Error::unavailable("its answer was cut off or too long");
         let mut whole = BytesMut::new();
@@ -130,7 +130,7 @@ impl Link {
             }
             whole.extend_from_slice(&data);
         }
-        // What it still takes of the request would be read as the next one.
+        // The rest of the request would be read as the next request.
         self.spent |= !self.wire.outbox.is_empty() || !self.wire.reader.is_body_done();
         Ok(whole.freeze())
     }
@@ -149,7 +149,7 @@ async fn open(address: &str, tls: Option<&Connector>) -> Result<Io> {
         Error::unavailable("no connection; does it run, and is this its address?")
             .with_source(error)
     })?;
-    // An answer does not depend on it.
+    // The response does not depend on it.
     let _ = stream.set_nodelay(true);
     Ok(match tls {
         None => Io::Tcp(stream),

@@ -1,4 +1,4 @@
-//! What is asked over HTTP, and what is answered.
+//! Requests and responses of the client.
 
 use std::time::Duration;
 
@@ -12,24 +12,24 @@ use crate::{
     http::client::secret,
 };
 
-/// How much of what a server says about a failure is told on.
+/// How much of a server's text about a failure is passed on.
 const MAX_ERROR_TEXT: usize = 300;
 
-/// One request. It may be sent twice, so it must not matter if it is.
+/// A request. It may be sent twice, so it must be safe to repeat.
 #[derive(Clone)]
 pub struct Request {
     method: Method,
     path: String,
     headers: HeaderMap,
     body: Bytes,
-    /// How long its answer is waited for at one host; `None` as long as is usual.
+    /// The timeout of the response at one host; `None` for the default.
     pub(super) within: Option<Duration>,
-    /// The number of lost connections at which it still makes sense.
+    /// The number of lost connections at which the request is still valid.
     pub(super) unless_lost: Option<u64>,
 }
 
 impl Request {
-    /// A request without a body.
+    /// Creates a request without a body.
     pub fn new(method: Method, path: impl Into<String>) -> Self {
         Request {
             method,
@@ -41,12 +41,12 @@ impl Request {
         }
     }
 
-    /// `path` begins with `/` and has its query, both escaped: see [`escape`].
+    /// Creates a `GET`. `path` begins with `/` and includes its query, both escaped: see [`escape`].
     pub fn get(path: impl Into<String>) -> Self {
         Request::new(Method::GET, path)
     }
 
-    /// A `PUT` without a body.
+    /// Creates a `PUT` without a body.
     pub fn put(path: impl Into<String>) -> Self {
         Request::new(Method::PUT, path)
     }
@@ -57,7 +57,7 @@ impl Request {
         self
     }
 
-    /// The same with a body of JSON, whose content type a header may say otherwise.
+    /// Sets a body of JSON; a header may set another content type.
     pub fn json(mut self, body: &impl Serialize) -> Self {
         let body = serde_json::to_vec(body).expect("our own records are always JSON");
         self.body = body.into();
@@ -66,14 +66,14 @@ impl Request {
         self
     }
 
-    /// The same with another patience: for the whole answer, or for the head of one that is read in lines.
+    /// Sets the timeout of the whole response, or of the head of a response that is read in lines.
     pub fn within(mut self, stall_timeout: Duration) -> Self {
         self.within = Some(stall_timeout);
         self
     }
 
-    /// The same, not to be sent once a connection was lost since [`Http::lost`](super::Http::lost) said `lost`: for
-    /// what refers to what the server said before, as it may have begun anew. It then fails with
+    /// Does not send the request if a connection was lost since [`Http::lost`](super::Http::lost) returned `lost`, for
+    /// requests that refer to an earlier response: the server may have started anew. The request then fails with
     /// [`Code::Aborted`](crate::Code::Aborted).
     pub fn unless_lost(mut self, lost: u64) -> Self {
         self.unless_lost = Some(lost);
@@ -109,7 +109,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The same if its status is one of success, or what it means.
+    /// Returns the response if its status is a success, or the error that the status means.
     pub fn success(self) -> Result<Self> {
         match self.status.is_success() {
             true => Ok(self),
@@ -117,7 +117,7 @@ impl Answer {
         }
     }
 
-    /// What its JSON says.
+    /// Parses the body as JSON.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_slice(&self.body).map_err(|error| {
             Error::data_loss("the answer is not the JSON that was expected").with_source(error)
@@ -125,13 +125,13 @@ impl Answer {
     }
 }
 
-/// What Kubernetes says about a failure, among other things.
+/// The part of Kubernetes' text about a failure that matters.
 #[derive(Deserialize)]
 struct StatusBody {
     message: String,
 }
 
-/// The error that a status stands for, with what the server says about it.
+/// The error that a status means, with the server's text.
 pub(super) fn failure(status: StatusCode, body: &[u8]) -> Error {
     let text = match serde_json::from_slice::<StatusBody>(body) {
         Ok(said) => said.message,
@@ -165,7 +165,7 @@ pub fn escape(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, crate::url::ESCAPED).to_string()
 }
 
-/// The value of `authorization` for a user.
+/// Returns the value of `authorization` for a user.
 pub fn basic(user: &str, password: &str) -> Result<HeaderValue> {
     let both = base64::encode(format!("{user}:{password}").as_bytes());
     secret(&format!("Basic {both}"))

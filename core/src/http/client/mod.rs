@@ -1,11 +1,11 @@
-//! A small HTTP/1.1 client for servers of records: several hosts in turn, connections kept for the next request.
+//! A small HTTP/1.1 client for registry servers: several hosts in turn, and kept connections.
 //!
 //! ```text
 //! Http ── ask ──► idle Link of this host and runtime, or a new one ──► Answer (whole) or Lines (one by one)
 //! ```
 //!
-//! There is no task behind it: a connection moves while somebody waits for its answer, and one whose answer is not
-//! wanted any more is closed. So nothing hangs on a runtime that has ended, and a dropped handle leaves nothing.
+//! There is no task behind it: a connection is driven while somebody waits for its response, and closed if the response
+//! is not wanted any more. Nothing depends on a runtime that has ended, and a dropped handle leaves nothing behind.
 
 mod lines;
 mod link;
@@ -43,40 +43,40 @@ use crate::{
 };
 use link::Link;
 
-/// Most connections of one handle: a process may have 32 to its registry, and two are left for chance.
+/// The largest number of connections of one handle: a process may have 32 to its registry, and two are spare.
 pub const CONNECTIONS: usize = 30;
-/// Most bytes of one answer: ten thousand full records have a third of it.
+/// The largest response: ten thousand full records take a third of it.
 const MAX_RESPONSE_SIZE: usize = 64 * 1024 * 1024;
-/// Most bytes of an answer's head: proxies in front of servers add to it.
+/// The largest head of a response: proxies in front of servers add to it.
 const MAX_HEAD_SIZE: usize = 64 * 1024;
 /// How long an unused connection is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long all hosts together are waited for: less than a registry's callers wait …
+/// The timeout of all hosts together: less than a registry's callers wait …
 const ALL_HOSTS_TIMEOUT: Duration = Duration::from_millis(4500);
-/// … but each at least this long, so that slow ones are not taken for dead.
+/// … but each has at least this long, so that slow hosts do not look dead.
 const MIN_HOST_TIMEOUT: Duration = Duration::from_millis(2200);
 
-/// A client of one server or of several that answer the same.
+/// A client of one server, or of several equivalent ones.
 pub struct Http {
     hosts: Vec<String>,
     tls: Option<Connector>,
-    /// The host that answered last.
+    /// The host that responded last.
     current: AtomicUsize,
     idle: Mutex<Vec<Link>>,
     free: Arc<Semaphore>,
-    /// Of each host, how many connections to it were lost.
+    /// For each host, the number of lost connections.
     lost: Vec<Arc<AtomicU64>>,
     limits: Arc<Limits>,
 }
 
-/// A connection that one request has to itself.
+/// A connection that one request uses exclusively.
 struct LinkLease {
     link: Link,
     permit: OwnedSemaphorePermit,
 }
 
 impl Http {
-    /// A client of the hosts that `options` name. Nothing is connected yet.
+    /// Creates a client of the hosts in `options`. Connects on first use.
     pub fn new(options: &Options) -> Self {
         Http {
             hosts: options.hosts.clone(),
@@ -97,28 +97,28 @@ impl Http {
         &self.hosts
     }
 
-    /// How many connections to a host were lost or have been closed unused; not those whose answer nobody wanted any more.
+    /// Returns how many connections to a host were lost or closed while idle, without those whose response was not wanted.
     pub fn lost(&self, host: usize) -> u64 {
         self.lost[host].load(Ordering::Relaxed)
     }
 
-    /// The number of the host that is asked first.
+    /// Returns the number of the host that is asked first.
     pub fn current(&self) -> usize {
         self.current.load(Ordering::Relaxed) % self.hosts.len()
     }
 
-    /// Asks another host first from now on, if `host` was.
+    /// Asks another host first from now on, if `host` was the first.
     pub fn leave(&self, host: usize) {
         let next = (host + 1) % self.hosts.len();
-        // Somebody else may have moved on already.
+        // Another task may have done so already.
         let _ = self
             .current
             .compare_exchange(host, next, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    /// Asks the hosts in turn, from the one that answered last, until one can answer.
+    /// Asks the hosts in turn, from the one that responded last, until one responds.
     ///
-    /// Fails as the last one did. An answer of any status is one, but for those of a server's own failure.
+    /// Fails with the error of the last host. Any status is a response, except that of a failing server.
     pub async fn ask(&self, request: &Request) -> Result<Answer> {
         let first = self.current();
         let mut last = None;
@@ -152,9 +152,9 @@ impl Http {
         self.bounded(host, request, whole).await
     }
 
-    /// Asks the hosts in turn for an answer without an end, which is read line by line.
+    /// Asks the hosts in turn for an endless response, which is read line by line.
     ///
-    /// Fails as [`Http::ask`], and with what a status other than success means.
+    /// Fails like [`Http::ask`], and if the status is not a success.
     pub async fn lines(&self, request: &Request) -> Result<Lines> {
         let host = self.current();
         let head = async {
@@ -195,12 +195,12 @@ impl Http {
         }
     }
 
-    /// Sends a request and waits for the head of its answer.
+    /// Sends a request, and waits for the head of the response.
     async fn send(&self, host: usize, request: &Request) -> Result<(LinkLease, Parts)> {
         let address = &self.hosts[host];
         let permit = self.free.clone().acquire_owned().await;
         let permit = permit.expect("it is never closed");
-        // One that was kept may have been closed by the server meanwhile; a new one was not.
+        // A kept connection may have been closed by the server meanwhile; a new one was not.
         while let Some(mut link) = self.kept(host) {
             if let Ok(head) = link.send(request.to(address)?).await {
                 return Ok((LinkLease { link, permit }, head));
@@ -222,7 +222,7 @@ impl Http {
         Ok((LinkLease { link, permit }, head))
     }
 
-    /// A connection of this host and runtime that nobody uses.
+    /// An idle connection of this host and runtime.
     fn kept(&self, host: usize) -> Option<Link> {
         let runtime = Handle::current().id();
         let mut idle = self.idle.lock();
@@ -230,7 +230,7 @@ impl Http {
         idle.retain(|link| now < link.used + IDLE_TIMEOUT);
         let fits = |link: &Link| link.host == host && link.runtime == runtime;
         let found = idle.iter().rposition(fits).map(|at| idle.swap_remove(at));
-        // All together, used and unused, are no more than there may be.
+        // Used and idle ones together do not exceed the limit.
         let used = CONNECTIONS - self.free.available_permits();
         if found.is_none() && idle.len() + used > CONNECTIONS {
             idle.remove(0);

@@ -1,4 +1,4 @@
-//! What is asked of a server that is played.
+//! Requests to a server of the test.
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -15,7 +15,7 @@ async fn played() -> (TcpListener, Http) {
     (listener, Http::new(&options))
 }
 
-/// Reads a request that has no body.
+/// Reads a request without a body.
 async fn request(stream: &mut TcpStream) -> String {
     let mut read = Vec::new();
     while !read.ends_with(b"\r\n\r\n") {
@@ -65,7 +65,7 @@ async fn requests_follow_each_other_on_one_connection() {
 }
 
 #[tokio::test]
-async fn a_kept_connection_that_was_closed_is_replaced() {
+async fn closed_idle_connection_is_replaced() {
     let (listener, http) = played().await;
     let serve = async {
         for body in ["a", "b"] {
@@ -77,7 +77,7 @@ async fn a_kept_connection_that_was_closed_is_replaced() {
     };
     let ask = async {
         let first = http.ask(&Request::get("/")).await.unwrap();
-        // The server's end is closed by now, as it waits for the next connection.
+        // The server has closed its end by now, as it waits for the next connection.
         let lost = http.lost(0);
         let next = Request::get("/").unless_lost(lost);
         let aborted = http.ask(&next).await.err().unwrap();
@@ -90,7 +90,7 @@ async fn a_kept_connection_that_was_closed_is_replaced() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_cut_off_is_unavailable() {
+async fn truncated_response_is_unavailable() {
     let (listener, http) = played().await;
     let serve = async {
         let (mut stream, _) = listener.accept().await.unwrap();

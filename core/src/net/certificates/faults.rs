@@ -1,11 +1,11 @@
-//! What is wrong with certificates, as their owner can mend it.
+//! Explains what is wrong with certificates, for their owner.
 
 use std::{io, time::Duration};
 
 use rustls::{CertificateError, Error, pki_types::UnixTime};
 
-/// What a certificate has wrong that failed a handshake with a server that should be `name`; `None` where
-/// something else did, or where whoever signed it is not trusted.
+/// Explains what is wrong with the certificate that failed a handshake with a server named `name`; `None` if
+/// something else failed, or if its issuer is not trusted.
 pub(crate) fn of_handshake(error: &io::Error, name: &str) -> Option<String> {
     match error.get_ref()?.downcast_ref()? {
         Error::InvalidCertificate(CertificateError::NotValidForName) => Some(misnamed(name, &[])),
@@ -25,7 +25,7 @@ fn misnamed(name: &str, presented: &[String]) -> String {
     format!("is not for `{name}` ({others}); give it one with this name as a `subjectAltName`")
 }
 
-/// What is wrong with a certificate, and what to do; `None` where it depends on who looks at it.
+/// Explains what is wrong with a certificate, and what to do; `None` if that depends on the verifier.
 pub(crate) fn fault(error: &CertificateError) -> Option<String> {
     Some(match error {
         CertificateError::ExpiredContext { time, not_after } => {
@@ -61,12 +61,12 @@ pub(crate) fn fault(error: &CertificateError) -> Option<String> {
     })
 }
 
-/// The name of an error that rustls hands on from a library whose types it does not show.
+/// The name of an error that rustls passes on from a library whose types it does not expose.
 fn other_name(other: &rustls::OtherError) -> String {
     format!("{:?}", other.0)
 }
 
-/// A time between two others, in the largest unit that says something.
+/// The time between two others, in the largest useful unit.
 fn between(from: UnixTime, to: UnixTime) -> String {
     let seconds = to.as_secs().saturating_sub(from.as_secs());
     let time = Duration::from_secs(seconds);

@@ -1,4 +1,4 @@
-//! PEM files, and what to do about those that cannot be used.
+//! PEM files, and advice about those that cannot be used.
 
 use std::{fs, path::Path};
 
@@ -10,7 +10,7 @@ use rustls::{
 use super::unusable;
 use crate::error::Result;
 
-/// What a file should have in it.
+/// The expected content of a file.
 #[derive(Clone, Copy)]
 enum Kind {
     Certificate,
@@ -33,7 +33,7 @@ impl Kind {
         }
     }
 
-    /// Whether it stands under this label of PEM.
+    /// Whether it has this PEM label.
     fn is_under(self, label: &str) -> bool {
         match self {
             Kind::Certificate => label == "CERTIFICATE",
@@ -63,7 +63,7 @@ fn read(file: &Path) -> Result<Vec<u8>> {
     fs::read(file).map_err(|error| unusable(file, "it cannot be read").with_source(error))
 }
 
-/// Why none can be read out of these bytes, and what to do.
+/// Why no certificate or key can be read from these bytes, and what to do.
 fn why(bytes: &[u8], file: &Path, kind: Kind) -> String {
     let (file, name, command) = (file.display(), kind.name(), kind.command());
     if bytes.trim_ascii().is_empty() {
@@ -101,13 +101,13 @@ fn why(bytes: &[u8], file: &Path, kind: Kind) -> String {
     format!("there is no {name} in it, only `{labels}`")
 }
 
-/// What a line of PEM says to begin.
+/// The label in a line of PEM that begins a section.
 fn label(line: &str) -> Option<&str> {
     let line = line.trim_start_matches('\u{feff}').trim_end();
     line.strip_prefix("-----BEGIN ")?.strip_suffix("-----")
 }
 
-/// What follows the length of a DER element, whose first byte is given.
+/// The bytes after the length of a DER element, whose first byte is given.
 fn after_length(first: u8, rest: &[u8]) -> &[u8] {
     match first {
         0x80.. => rest.get(usize::from(first & 0x7f)..).unwrap_or_default(),
@@ -115,7 +115,7 @@ fn after_length(first: u8, rest: &[u8]) -> &[u8] {
     }
 }
 
-/// Why a certificate and a key that were read cannot be used together.
+/// Why a certificate and a key cannot be used together.
 pub(crate) fn unfit(certificate: &Path, key: &Path, error: TlsError) -> crate::Error {
     let (shown, own_key) = (certificate.display(), key.display());
     let why = match &error {

@@ -1,4 +1,4 @@
-//! The connections of a port, as it sees them: how many, how busy, and how to end them.
+//! The connections of a port: their number, their calls, and how to end them.
 
 use std::{
     collections::BTreeMap,
@@ -27,10 +27,10 @@ pub(crate) struct ConnectionTracker {
     taken: Mutex<BTreeMap<u64, TrackedConnection>>,
     next: AtomicU64,
     stage: AtomicU8,
-    /// Told when a connection has ended.
+    /// Notified when a connection has ended.
     quieter: Notify,
     limits: Arc<Limits>,
-    /// Bytes held for all of them.
+    /// The bytes held for all connections.
     buffered: Arc<ByteBudget>,
     refused: AtomicU64,
     failed: AtomicU64,
@@ -42,12 +42,12 @@ struct TrackedConnection {
     busy: bool,
 }
 
-/// No more requests are wanted, but those that come are served.
+/// No more requests are wanted; those that arrive are served.
 const LEAVING: u8 = 1;
-/// Requests that come are refused.
+/// Requests that arrive are refused.
 const REFUSING: u8 = 2;
 
-/// One connection's place at its port, given up when dropped: the protocol that serves the connection holds it until the
+/// A connection's place at its port, until dropped: the protocol that serves the connection holds it until the
 /// connection has ended.
 pub struct ConnectionGuard {
     seats: Arc<ConnectionTracker>,
@@ -69,7 +69,7 @@ impl ConnectionTracker {
         })
     }
 
-    /// A place for a connection, or `None` when there are as many as may be, which is counted.
+    /// Returns a place for a connection, or `None` at the limit, which is counted.
     pub(crate) fn take(self: &Arc<Self>) -> Option<ConnectionGuard> {
         let mut taken = self.taken.lock();
         if taken.len() >= self.limits.max_accepted_connections {
@@ -95,7 +95,7 @@ impl ConnectionTracker {
         self.failed.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// What it has counted.
+    /// Returns the counts.
     pub(crate) fn counts(&self) -> Vec<(&'static str, u64)> {
         vec![
             ("buffered_bytes", self.buffered.bytes() as u64),
@@ -104,11 +104,11 @@ impl ConnectionTracker {
         ]
     }
 
-    /// Notes the task that serves a connection, so that it can be ended.
+    /// Records the task that serves a connection, so that it can be ended.
     pub(crate) fn served_by(&self, id: u64, task: AbortHandle) {
         match self.taken.lock().get_mut(&id) {
             Some(taken) => taken.task = Some(task),
-            // It has ended already.
+            // The connection has ended already.
             None => drop(task),
         }
     }
@@ -118,7 +118,7 @@ impl ConnectionTracker {
         self.advance(LEAVING);
     }
 
-    /// Tells every connection to refuse what still comes.
+    /// Tells every connection to refuse requests that still arrive.
     pub(crate) fn refuse(&self) {
         self.advance(REFUSING);
     }
@@ -128,7 +128,7 @@ impl ConnectionTracker {
         let mut wakers = Vec::new();
         for taken in self.taken.lock().values_mut() {
             if let Some(waker) = taken.waker.take() {
-                // Until it has ended; one that does not listen yet has no call either.
+                // Until it has ended; a connection that does not listen yet has no call either.
                 taken.busy = true;
                 wakers.push(waker);
             }
@@ -169,14 +169,14 @@ impl ConnectionTracker {
 }
 
 impl ConnectionGuard {
-    /// The guard of a connection that came by no port.
+    /// The guard of a connection without a port.
     pub(crate) fn alone() -> Self {
         let limits = Arc::new(Limits::default());
         let taken = ConnectionTracker::new(limits).take();
         taken.expect("the default limit leaves room for one")
     }
 
-    /// Waits until the port goes away: calls under way are to be ended, and the connection is to be closed before others
+    /// Waits until the port shuts down: the protocol ends calls in progress and closes the connection before others
     /// begin. The port drains until the connection has ended.
     pub async fn leaving(&self) {
         poll_fn(|cx| {
@@ -189,12 +189,12 @@ impl ConnectionGuard {
         .await;
     }
 
-    /// Counts bytes that are held for the other side, such as the body of a request until its call has ended, against
+    /// Counts bytes that are held for the peer, such as the body of a request until its call has ended, against
     /// [`Limits::max_buffered_bytes`] and [`Limits::max_server_buffered_bytes`]. Up to 4 KiB are not counted.
     ///
     /// # Errors
-    /// [`ResourceExhausted`](crate::Code::ResourceExhausted), rejected, when more is held than may be: the answer to a
-    /// request that has just come.
+    /// [`ResourceExhausted`](crate::Code::ResourceExhausted), rejected, if a limit is exceeded: the response to a
+    /// request that has just arrived.
     pub fn hold(&self, bytes: usize) -> Result<BufferedBytes> {
         let account = self.buffered.account();
         account.set(bytes);
@@ -213,7 +213,7 @@ impl ConnectionGuard {
         &self.buffered
     }
 
-    /// Whether the port is going away.
+    /// Whether the port is shutting down.
     pub fn is_leaving(&self) -> bool {
         self.seats.stage.load(Ordering::Acquire) >= LEAVING
     }
@@ -223,7 +223,7 @@ impl ConnectionGuard {
         self.seats.stage.load(Ordering::Acquire) >= REFUSING
     }
 
-    /// Has `waker` woken when the port's mind changes.
+    /// Wakes `waker` when the port's state changes.
     pub(crate) fn listen(&self, waker: &Waker) {
         if let Some(taken) = self.seats.taken.lock().get_mut(&self.id) {
             taken.waker = Some(waker.clone());
@@ -231,7 +231,7 @@ impl ConnectionGuard {
     }
 }
 
-/// Bytes held for the other side of a connection, until this is dropped.
+/// Bytes held for the peer of a connection, until dropped.
 #[derive(Debug)]
 #[must_use = "the bytes count until it is dropped"]
 pub struct BufferedBytes {

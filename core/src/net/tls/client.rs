@@ -1,4 +1,4 @@
-//! The client's side: speaks TLS over a connection to a node, and verifies who is there.
+//! The client's side: TLS over a connection to a node, with verification of the server.
 
 use std::{io, sync::Arc};
 
@@ -16,7 +16,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Nothing is read before the first connection. `alpn` names the protocol that will be spoken.
+    /// Nothing is read before the first connection. `alpn` names the protocol.
     pub(crate) fn new(tls: &Tls, alpn: &'static str) -> Self {
         Client {
             config: ClientFiles::from(tls).made(&[alpn]),
@@ -24,8 +24,8 @@ impl Client {
         }
     }
 
-    /// TLS over a connection to `address` (`host:port` or `unix:PATH`), once the server is verified.
-    /// The error says what is wrong with whose certificate, and what to do.
+    /// Performs a handshake over a connection to `address` (`host:port` or `unix:PATH`), and verifies the server.
+    /// The error says what is wrong with which certificate, and what to do.
     pub(crate) async fn connect(&self, io: Io, address: &str) -> io::Result<Io> {
         let name = self.server_name.as_deref().unwrap_or(host(address));
         let named = ServerName::try_from(name.to_owned()).map_err(|_| {
@@ -43,7 +43,7 @@ impl Client {
     }
 }
 
-/// The host of an address; that of a Unix socket is this one.
+/// The host of an address; a Unix socket is on this host.
 pub(super) fn host(address: &str) -> &str {
     if address.starts_with("unix:") {
         return "localhost";
@@ -54,7 +54,7 @@ pub(super) fn host(address: &str) -> &str {
         .unwrap_or(host)
 }
 
-/// A network whose connections speak TLS.
+/// A network whose connections use TLS.
 pub(crate) struct TlsNetwork {
     pub(crate) network: SharedNetwork,
     pub(crate) client: Arc<Client>,

@@ -1,4 +1,4 @@
-//! The TLS of one transport: what was said of it, and a client for each protocol inside it.
+//! The TLS of one transport: its settings, and a client for each protocol inside it.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -6,13 +6,13 @@ use parking_lot::Mutex;
 
 use super::{Client, Tls};
 
-/// What was said of TLS, and the clients made of it; cheap to clone.
+/// The settings of TLS, and the clients made of them; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct TlsClients(Arc<Inner>);
 
 struct Inner {
     said: Tls,
-    /// By the protocol that they ask for. A server may end a handshake that asks for none it speaks.
+    /// By the protocol that they offer. A server may end a handshake that offers none it speaks.
     clients: Mutex<BTreeMap<&'static str, Arc<Client>>>,
 }
 
@@ -24,12 +24,12 @@ impl TlsClients {
         }))
     }
 
-    /// What was said.
+    /// The settings.
     pub(crate) fn said(&self) -> &Tls {
         &self.0.said
     }
 
-    /// The client for the protocol of this ALPN name.
+    /// The client for the protocol with this ALPN name.
     pub(crate) fn to(&self, alpn: &'static str) -> Arc<Client> {
         let mut clients = self.0.clients.lock();
         let client = clients

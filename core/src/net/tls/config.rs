@@ -1,5 +1,5 @@
-//! What a client does with TLS, by files that are read again when they change: towards nodes, and towards servers of
-//! records.
+//! A client's TLS configuration, from files that are read again when they change: for nodes, and for registry
+//! servers.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -17,11 +17,11 @@ use crate::{
     url::TlsFiles,
 };
 
-/// Whom a client trusts, and what it shows.
+/// Whom a client trusts, and which certificate it shows.
 #[derive(Clone)]
 pub(super) struct ClientFiles {
     identity: Option<Identity>,
-    /// Authorities; those of the system where there is no file.
+    /// Authorities; those of the system if there is no file.
     trust: Option<PathBuf>,
     /// Whether servers are not verified.
     insecure: bool,
@@ -30,7 +30,7 @@ pub(super) struct ClientFiles {
 }
 
 impl ClientFiles {
-    /// The configuration, made when it is first asked for; `alpn` is what is offered.
+    /// Returns the configuration, made on first use; `alpn` is offered.
     pub(super) fn made(self, alpn: &[&str]) -> FileCache<Arc<ClientConfig>> {
         let identity = self.identity.iter();
         let own = identity.flat_map(|identity| [&identity.certificate, &identity.key]);
@@ -46,7 +46,7 @@ impl ClientFiles {
         })
     }
 
-    /// The configuration by the files as they are now.
+    /// Makes the configuration from the present files.
     pub(super) fn config(&self) -> Result<ClientConfig> {
         let wrong = |error| Error::internal("TLS could not be set up").with_source(error);
         let builder = ClientConfig::builder_with_provider(provider())

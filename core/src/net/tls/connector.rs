@@ -1,4 +1,4 @@
-//! TLS to servers of records, by the files that a registry's URL names.
+//! TLS to registry servers, from the files that a registry's URL names.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::{
     url::TlsFiles,
 };
 
-/// TLS as a URL says; files are read at the first connection, and again when they have changed.
+/// TLS by the keys of a URL. Files are read at the first connection, and again when they have changed.
 pub struct Connector {
     files: TlsFiles,
     config: FileCache<Arc<ClientConfig>>,
@@ -32,10 +32,10 @@ impl Connector {
         self
     }
 
-    /// TLS over a connection to `host:port`, once the server is verified.
+    /// Performs a handshake over a connection to `host:port`, and verifies the server.
     ///
     /// Fails with [`Code::FailedPrecondition`](crate::Code::FailedPrecondition) for files that cannot be used, and
-    /// with [`Code::Unavailable`](crate::Code::Unavailable) when the two do not come to terms.
+    /// with [`Code::Unavailable`](crate::Code::Unavailable) if the handshake fails.
     pub async fn connect(&self, stream: TcpStream, address: &str) -> Result<TlsStream<TcpStream>> {
         let name = host(address);
         let server = ServerName::try_from(name.to_owned()).map_err(|_| {

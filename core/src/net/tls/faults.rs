@@ -1,4 +1,4 @@
-//! Certificates that are shown, and what the other side will refuse about them.
+//! Warns of certificates that the other side will refuse.
 
 use std::path::Path;
 
@@ -19,9 +19,9 @@ pub(super) enum CertificateRole {
     Client,
 }
 
-/// Warns of what everyone will refuse in a file's certificate, whomever they trust.
+/// Warns if a file's certificate will be refused by everyone, whomever they trust.
 pub(super) fn warn(file: &Path, shown: CertificateRole) {
-    // It was read just now; if it has gone since, that is told when it is read again.
+    // It was read a moment ago; if it is gone since, the next read reports that.
     let Ok(chain) = certificates::certificates(file) else {
         return;
     };
@@ -34,7 +34,7 @@ pub(super) fn warn(file: &Path, shown: CertificateRole) {
 fn of_chain(chain: &[CertificateDer<'_>], shown: CertificateRole) -> Option<String> {
     let (own, others) = chain.split_first()?;
     let algorithms = provider().signature_verification_algorithms.all;
-    // Nobody is trusted, so that the search for an authority fails when all else is well.
+    // Nobody is trusted, so that only the search for an authority fails if everything else is valid.
     let nobody = RootCertStore::empty();
     let verified = ParsedCertificate::try_from(own).and_then(|own| {
         let now = UnixTime::now();

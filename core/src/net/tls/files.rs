@@ -1,4 +1,4 @@
-//! What is made of files: read when first needed, and again when they have changed.
+//! Values made of files: read when first needed, and again when the files have changed.
 
 use std::{
     fs,
@@ -14,11 +14,11 @@ use crate::{
     time::{self, Nanos, nanos},
 };
 
-/// How often files are looked at, while connections come.
+/// How often files are checked, while connections are made.
 const FILE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A value made of files. Looking at them is a call of the system a file; they are read only when
-/// their time or length has changed.
+/// A value made of files. A check costs one system call a file; a file is read only if
+/// its time or length has changed.
 pub(super) struct FileCache<T> {
     files: Vec<PathBuf>,
     make: Box<dyn Fn() -> Result<T> + Send + Sync>,
@@ -31,7 +31,7 @@ struct State<T> {
     looked: Nanos,
 }
 
-/// By what a file is known to have changed.
+/// What tells that a file has changed.
 type Stamp = (SystemTime, u64);
 
 impl<T> FileCache<T> {
@@ -50,8 +50,8 @@ impl<T> FileCache<T> {
         }
     }
 
-    /// The value of the files as they were when last looked at. When they cannot be used any more, it
-    /// is still what it was, and one warning tells why.
+    /// Returns the value of the files at the last check. If they cannot be used any more, the
+    /// last value stays, and one warning gives the reason.
     pub(super) fn get(&self) -> Result<Arc<T>> {
         let now = time::now();
         let mut state = self.state.lock();

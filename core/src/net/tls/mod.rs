@@ -1,13 +1,13 @@
-//! TLS on the one port and to nodes: what is shown, who is trusted, and what is refused.
+//! TLS on the port and to nodes: certificates, authorities, and what is refused.
 //!
-//! The port tells TLS from plaintext by a connection's first bytes, ends it there, and tells the
-//! protocol inside by what was negotiated (ALPN), or by the first bytes where nothing was. So one port
-//! takes both, until [`Tls::require`] or [`Tls::clients`] refuses plaintext; the node's record then says
-//! `tls=true`, and clients that find the node by it speak TLS to it without being told. Whoever can write to the registry can take that
-//! word away again: where that matters, [`Tls::always`] has a client speak nothing but TLS.
+//! The port distinguishes TLS from plaintext by a connection's first bytes, and detects the
+//! protocol inside by ALPN, or by the first bytes if nothing was negotiated. One port therefore
+//! accepts both, until [`Tls::require`] or [`Tls::clients`] refuses plaintext. The node's record then has
+//! `tls=true`, and clients that discover the node use TLS without a setting. Whoever can write to the registry can remove that
+//! entry; [`Tls::always`] makes a client use TLS regardless.
 //!
-//! The protocols are TLS 1.3 and 1.2, by [rustls](https://docs.rs/rustls) with `ring`. The port offers
-//! the ALPN names of the protocols on it (`micro/1` is the native one); a client need not offer any.
+//! The versions are TLS 1.3 and 1.2, by [rustls](https://docs.rs/rustls) with `ring`. The port offers
+//! the ALPN names of its protocols (`micro/1` is the native one); a client need not offer any.
 
 mod client;
 mod clients;
@@ -27,8 +27,8 @@ pub(crate) use clients::TlsClients;
 pub use connector::Connector;
 pub(crate) use server::Server;
 
-/// TLS of a service and of its client, by files: they are read again when they change, at most once a
-/// second, and connections made from then on use what is new.
+/// TLS of a service and of its client, from files. They are checked for changes at most once a
+/// second, and new connections use the new files.
 ///
 /// ```no_run
 /// use micro::{Service, transport::Tls};
@@ -69,16 +69,16 @@ pub struct Identity {
 }
 
 impl Tls {
-    /// No certificate to show; speaks TLS to nodes that ask for it, and verifies them by the
-    /// authorities that the system trusts.
+    /// Creates a configuration without a certificate. It uses TLS to nodes that ask for it, and verifies them with the
+    /// authorities of the system.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Shows this certificate: to every client, and to servers that ask for one.
+    /// Shows this certificate to every client, and to servers that ask for one.
     ///
-    /// Both files are PEM: the certificate with those that lead to its authority behind it, and the
-    /// private key. A new pair that cannot be read or does not fit together leaves the old one in use,
+    /// Both files are PEM: the certificate followed by its chain, and the
+    /// private key. If a new pair cannot be read or does not fit together, the old one stays in use,
     /// with one warning.
     pub fn certificate(mut self, file: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         self.identity = Some(Identity {
@@ -88,66 +88,66 @@ impl Tls {
         self
     }
 
-    /// Trusts servers whose certificate leads to an authority in this PEM file, and no others.
+    /// Trusts only servers whose certificate is issued by an authority in this PEM file.
     ///
-    /// Unsaid, it is those that the system trusts (`SSL_CERT_FILE` and `SSL_CERT_DIR` have their say
-    /// there), which are read once.
+    /// By default, the authorities of the system are trusted (`SSL_CERT_FILE` and `SSL_CERT_DIR`
+    /// apply), which are read once.
     pub fn trust(mut self, authorities: impl Into<PathBuf>) -> Self {
         self.trust = Some(authorities.into());
         self
     }
 
-    /// Takes only clients that show a certificate which leads to an authority in this PEM file. Plaintext
-    /// connections show none, so they are refused as with [`Tls::require`].
+    /// Accepts only clients with a certificate issued by an authority in this PEM file. Plaintext
+    /// connections have none, so they are refused as with [`Tls::require`].
     pub fn clients(mut self, authorities: impl Into<PathBuf>) -> Self {
         self.clients = Some(authorities.into());
         self
     }
 
-    /// Takes clients without a certificate as well; one that is shown must still lead to an authority
-    /// of [`Tls::clients`]. Plaintext is then taken too, unless [`Tls::require`] refuses it.
+    /// Accepts clients without a certificate as well; a certificate that is shown must still be issued by an authority
+    /// of [`Tls::clients`]. Plaintext is then accepted, too, unless [`Tls::require`] refuses it.
     pub fn clients_optional(mut self) -> Self {
         self.clients_optional = true;
         self
     }
 
-    /// Refuses plaintext connections, and says so in the node's record.
+    /// Refuses plaintext connections. The node's record says so.
     pub fn require(mut self) -> Self {
         self.require = true;
         self
     }
 
-    /// Speaks TLS to every node, whatever its record says; also to an address that a call names.
+    /// Uses TLS to every node, whatever its record says, and to addresses that a call names.
     pub fn always(mut self) -> Self {
         self.always = true;
         self
     }
 
-    /// Takes any certificate of any server. For peers that make one up for themselves, as go-micro's
-    /// do: what is sent can be read and changed by whoever stands between.
+    /// Accepts any certificate of any server. For peers with self-made certificates, as go-micro's
+    /// have: whoever is in between can read and change what is sent.
     pub fn insecure(mut self) -> Self {
         self.insecure = true;
         self
     }
 
-    /// The name that servers' certificates must be for; unsaid, it is the host of a node's address.
+    /// Sets the name that servers' certificates must have. The default is the host of a node's address.
     pub fn server_name(mut self, name: impl Into<String>) -> Self {
         self.server_name = Some(name.into());
         self
     }
 
-    /// Whether a server refuses plaintext: where it is told to, and where every client must show a
+    /// Whether a server refuses plaintext: by [`Tls::require`], or since every client must show a
     /// certificate.
     pub fn refuses_plaintext(&self) -> bool {
         self.require || self.clients.is_some() && !self.clients_optional
     }
 
-    /// Whether a node is spoken to by TLS.
+    /// Whether TLS is used to a node.
     pub(crate) fn is_for(&self, node: &Node) -> bool {
         self.always || node.asks_for_tls()
     }
 
-    /// Reads every file that is named.
+    /// Reads every named file.
     pub fn check(&self) -> Result<()> {
         if self.identity.is_some() {
             server::config(self, &[])?;

@@ -1,4 +1,4 @@
-//! The port's side: tells TLS from plaintext and ends it.
+//! The port's side: detects TLS, and performs the handshake.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ pub(crate) struct Server {
 pub(crate) type Negotiated = Option<Vec<u8>>;
 
 impl Server {
-    /// `None` without a certificate to show. `alpn` names the port's protocols, those preferred first.
+    /// `None` without a certificate to show. `alpn` names the port's protocols in order of preference.
     /// The files are read here for the first time, so that a wrong one fails the start.
     pub(crate) fn new(tls: &Tls, alpn: &[&str]) -> Result<Option<Self>> {
         let Some(Identity { certificate, key }) = tls.identity.clone() else {
@@ -64,7 +64,7 @@ impl Server {
         }))
     }
 
-    /// The same connection, or what is inside it if it begins with TLS, with what was negotiated.
+    /// Returns the connection, or the connection inside it if it begins with TLS, with what was negotiated.
     pub(crate) async fn pass(&self, mut accepted: Accepted) -> Result<(Accepted, Negotiated)> {
         let first = &mut accepted.first;
         while first.len() < HELLO.len() && HELLO.starts_with(first) {
@@ -96,7 +96,7 @@ impl Server {
     }
 }
 
-/// Has a session look at bytes that were read before it began.
+/// Passes bytes to a session that were read before it began.
 fn feed(session: &mut ServerConnection, mut bytes: &[u8]) -> Result<()> {
     while !bytes.is_empty() {
         session.read_tls(&mut bytes)?;
@@ -107,7 +107,7 @@ fn feed(session: &mut ServerConnection, mut bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// What a server does with TLS, by its files as they are now.
+/// The TLS configuration of a server, from the present files.
 pub(super) fn config(tls: &Tls, alpn: &[&str]) -> Result<ServerConfig> {
     let identity = tls
         .identity
