@@ -139,8 +139,8 @@ impl Plugins {
 
     /// Names the calling service, which the services called see.
     #[doc(hidden)]
-    pub fn called_by(mut self, service: &str) -> Self {
-        self.socket = self.socket.called_by(service);
+    pub fn caller(mut self, service: &str) -> Self {
+        self.socket = self.socket.caller(service);
         self
     }
 

@@ -411,7 +411,7 @@ impl Service {
     /// It is built when it is first used, from the plugins and settings that the service has then: in a handler, from those
     /// that the service runs with.
     pub fn client(&self) -> Client {
-        let plugins = self.all_plugins().called_by(&self.name);
+        let plugins = self.all_plugins().caller(&self.name);
         self.client.set_parts(move || plugins.parts());
         self.client.clone()
     }

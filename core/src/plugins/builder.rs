@@ -142,7 +142,7 @@ impl ClientBuilder {
             plugins = plugins.balance(|balance| balance.attempts = attempts);
         }
         if let Some(name) = &self.name {
-            plugins = plugins.called_by(name);
+            plugins = plugins.caller(name);
         }
         plugins.client()
     }

@@ -1,9 +1,9 @@
-//! Which requests may reach a server at all: those of web pages by their `Origin`, and by loopback those that are
-//! addressed to a host of the server's.
+//! Access control before any handler: requests of web pages by their `Origin`, and requests over loopback by the host
+//! they name.
 //!
-//! A browser sends requests of any page to any address that its machine reaches, loopback too. It says by
-//! `Origin` whose page that is, except where it takes the page and the server for one site: then the name that
-//! the page made lead here (DNS rebinding) is in `Host`.
+//! A browser sends requests of any page to any address that its machine reaches, loopback included. It sends the page's
+//! origin in `Origin`, unless it takes page and server for the same site: then the name by which the page reached this
+//! address (DNS rebinding) is in `Host`.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -17,13 +17,13 @@ use crate::{
     net::io::Io,
 };
 
-/// How a browser says whose page sends a request, where it sends no `Origin`.
+/// By which a browser tells where a request comes from if it sends no `Origin`.
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// What is checked of each request of a connection, before any dialect or handler sees it.
+/// The checks of each request of a connection, before any dialect or handler sees it.
 #[derive(Clone)]
 pub(crate) struct Access {
-    /// Whose pages may call.
+    /// The origins whose pages may call.
     origins: Option<Arc<Origins>>,
     call: Arc<dyn Call>,
     /// Whether the connection came to a loopback address.
@@ -32,7 +32,7 @@ pub(crate) struct Access {
 }
 
 impl Access {
-    /// What is checked on a connection to `call`.
+    /// Creates the checks for a connection to `call`.
     pub(crate) fn new(origins: Option<Arc<Origins>>, io: &Io, call: Arc<dyn Call>) -> Self {
         Access {
             origins,
@@ -42,7 +42,7 @@ impl Access {
         }
     }
 
-    /// Why a request with this head is refused, if it is; counts it.
+    /// Returns the error for a request with this head, if it is refused, and counts it.
     pub(crate) fn refuse(&self, uri: &Uri, headers: &HeaderMap) -> Option<Error> {
         let (refusal, reason, error) = match self.check(uri, headers) {
             Ok(()) => return None,
@@ -51,22 +51,22 @@ impl Access {
         };
         tracing::debug!(reason, %error, "a request was refused");
         self.count(refusal);
-        // An answer, and not *rejected*: other nodes would say the same.
+        // Not *rejected*, since other nodes would answer the same.
         Some(Error::permission_denied(error).with_reason(reason))
     }
 
-    /// Whether a request with this head may come in; counts nothing.
+    /// Whether a request with this head is allowed; counts nothing.
     pub(crate) fn is_allowed(&self, uri: &Uri, headers: &HeaderMap) -> bool {
         self.check(uri, headers).is_ok()
     }
 
-    /// What a request with this head is refused with, if it is; counts it.
+    /// Returns why a request with this head is refused, if it is, and counts it.
     pub(crate) fn answer(&self, uri: &Uri, headers: &HeaderMap) -> Option<Response<HttpBody>> {
         let error = self.refuse(uri, headers)?;
         Some(failed(&error, StatusCode::FORBIDDEN))
     }
 
-    /// Counts a request that is refused.
+    /// Counts a refused request.
     pub(crate) fn count(&self, refusal: Refusal) {
         if let Some(operations) = self.call.operations() {
             operations.refused(refusal);
@@ -80,7 +80,7 @@ impl Access {
             let host = host.map(|host| host.to_str().unwrap_or("?"));
             for named in target.into_iter().chain(host) {
                 let (name, _) = split(named);
-                // No browser leaves it out: who does so is no page.
+                // Every browser sends it: without it, the request is not from a page.
                 if !name.is_empty() && !is_loopback(name) && !self.has_host(name) {
                     return Err(ForeignSource::Host(format!(
                         "`{}` is no host of this server, which was reached by loopback; allow it by \
@@ -110,7 +110,7 @@ impl Access {
         Ok(())
     }
 
-    /// Whether pages of an origin may call: it is named, or the server's own.
+    /// Whether pages of an origin may call: it is allowed, or the server's own.
     fn allows(&self, origin: &HeaderValue, uri: &Uri, headers: &HeaderMap) -> bool {
         let origins = self.origins.as_ref();
         if origins.is_some_and(|origins| origins.allow(origin).is_some()) {
@@ -124,7 +124,7 @@ impl Access {
         };
         let (page, default) = match (origin.strip_prefix("https://"), self.is_secure) {
             (Some(page), _) => (page, "443"),
-            // A page that anybody on the way can change may not call what is secret.
+            // A page that others can change on its way must not call a server behind TLS.
             (None, true) => return false,
             (None, false) => match origin.strip_prefix("http://") {
                 Some(page) => (page, "80"),
@@ -137,7 +137,7 @@ impl Access {
             && self.is_known(name)
     }
 
-    /// Whether a name leads to this server whoever looks it up, which any name may do by DNS.
+    /// Whether a name leads to this server whoever resolves it. By DNS, any name may.
     fn is_known(&self, name: &str) -> bool {
         is_loopback(name) || address(name).is_some() || self.has_host(name)
     }
@@ -156,7 +156,7 @@ enum ForeignSource {
     Origin(String),
 }
 
-/// The name and the port of a host; without the brackets of an address, or the dot at the end of a name.
+/// Splits a host into name and port, without the brackets of an address or the dot at the end of a name.
 fn split(host: &str) -> (&str, Option<&str>) {
     let (name, port) = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, rest)) => (address, rest.strip_prefix(':')),
@@ -173,7 +173,7 @@ fn address(name: &str) -> Option<IpAddr> {
     name.parse().ok()
 }
 
-/// Whether a name is loopback's wherever it is looked up: RFC 6761, section 6.3.
+/// Whether a name is a name of loopback wherever it is resolved: RFC 6761, section 6.3.
 fn is_loopback(name: &str) -> bool {
     if let Some(address) = address(name) {
         return address.to_canonical().is_loopback();
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_has_names_that_nobody_can_make_lead_elsewhere() {
+    fn loopback_names_cannot_be_made_to_lead_elsewhere() {
         for own in [
             "localhost",
             "LocalHost",
@@ -234,7 +234,7 @@ mod tests {
         }
     }
 
-    /// Has one host of its own.
+    /// Has one host name.
     struct Server([String; 1]);
 
     impl Call for Server {
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn secure_connection_takes_no_page_that_came_in_plaintext() {
+    fn secure_connection_refuses_a_plaintext_page() {
         for on_loopback in [true, false] {
             let secure = |origin, host| may_call(on_loopback, true, origin, host);
             assert!(secure("https://own.example", "own.example"));
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn own_origin_off_loopback_needs_a_host_of_its_own() {
+    fn own_origin_off_loopback_needs_a_configured_host() {
         let plain = |origin, host| may_call(false, false, origin, host);
         assert!(plain("http://10.0.0.5:8080", "10.0.0.5:8080"));
         assert!(plain("http://own.example", "OWN.example"));

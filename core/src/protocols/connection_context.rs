@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_names_service_and_endpoint() {
+    fn path_names_service_and_endpoint() {
         let named = |service, endpoint: &str| Some((service, endpoint.to_owned()));
         assert_eq!(
             split("/greeter.Greeter/Hello"),

@@ -1,8 +1,8 @@
 //! The contract suite of protocols on the port, which each implementation runs in its tests. Needs the feature
 //! `test-util`.
 //!
-//! `make` makes the protocol. `call` is a client of it: it opens a connection to an address, calls an endpoint with a body,
-//! and returns the body of the answer, or an error. Panics with the broken rule.
+//! `make` creates the protocol. `call` is a client of it: it connects to an address, calls an endpoint with a body,
+//! and returns the body of the response, or an error. Panics with the broken rule.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,12 +25,12 @@ use crate::{
     transport::{Attempt, Transport, send},
 };
 
-/// How long what must happen may take on a busy machine.
+/// The timeout of events that must happen, on a busy machine.
 const EVENT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long what must not happen is waited for.
+/// How long the suite waits for events that must not happen.
 const NO_EVENT_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Runs every rule.
+/// Checks every rule.
 pub async fn all<P: Protocol>(
     make: impl Fn() -> P,
     call: impl AsyncFn(String, String, Bytes) -> Result<Bytes>,
@@ -61,13 +61,13 @@ fn its_examples_are_known_byte_by_byte(protocol: &dyn Protocol) {
     }
 }
 
-/// Answers `Contract.Echo`, fails `Contract.Fail`; `Contract.Wait` begins and waits for its turn.
+/// Answers `Contract.Echo`, fails `Contract.Fail`; `Contract.Wait` starts and waits to be released.
 struct ContractService {
     begun: mpsc::Sender<()>,
     go_on: Arc<Notify>,
 }
 
-/// What a waiting call tells, and what lets it go on.
+/// What a waiting call reports, and what releases it.
 struct PendingCall {
     begun: mpsc::Receiver<()>,
     go_on: Arc<Notify>,
@@ -190,7 +190,7 @@ async fn called(
     within_timeout(call(listener.address(), endpoint.to_owned(), body)).await
 }
 
-/// What must happen, within a time that only a hang exceeds.
+/// Waits for an event that must happen, for a time that only a hang exceeds.
 async fn within_timeout<T>(work: impl Future<Output = T>) -> T {
     let done = timeout(EVENT_TIMEOUT, work).await;
     done.unwrap_or_else(|_| panic!("it did not happen within {EVENT_TIMEOUT:?}"))

@@ -1,4 +1,4 @@
-//! Pages of other origins: the CORS protocol of the [Fetch standard](https://fetch.spec.whatwg.org/#http-cors-protocol).
+//! Web pages of other origins: the CORS protocol of the [Fetch standard](https://fetch.spec.whatwg.org/#http-cors-protocol).
 
 use std::sync::Arc;
 
@@ -27,19 +27,19 @@ const HEADERS: [&str; 8] = [
     "x-grpc-web",
     "x-user-agent",
 ];
-/// Headers of an answer that a page may read.
+/// Response headers that a page may read.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "grpc-status, grpc-message, grpc-status-details-bin, micro-outcome, retry-after",
 );
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST");
-/// Seconds for which a browser need not ask again: the most that any remembers.
+/// How long a browser may cache the answer to a preflight request, in seconds: the most that any browser does.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
 const VARY: HeaderValue = HeaderValue::from_static("origin");
 
-/// Stands before other dialects and answers what pages of allowed origins ask.
+/// Answers preflight requests of allowed origins, before the other dialects.
 pub(crate) struct Cors {
     pub(crate) origins: Origins,
-    /// Those behind it.
+    /// The other dialects.
     pub(crate) dialects: Vec<Arc<dyn Dialect>>,
 }
 
@@ -65,7 +65,7 @@ impl Dialect for Cors {
         if let Some(asked) = preflight(&head) {
             let most = connection.limits.max_message_size;
             return HttpBegun::poll(Box::pin(async move {
-                // Until it has all come it counts as under way; what it says does not matter.
+                // The request counts as in progress until its body has arrived, whose content does not matter.
                 let _ = body.collect(most).await;
                 marked(asked, allowed)
             }));
@@ -84,7 +84,7 @@ impl Dialect for Cors {
     }
 }
 
-/// The answer to a browser that asks whether its page may ask; `None` for what is no such question.
+/// The answer to a preflight request; `None` for any other request.
 fn preflight(head: &Parts) -> Option<Response<HttpBody>> {
     let asks = head
         .headers
@@ -114,7 +114,7 @@ fn may_be_sent(name: &str) -> bool {
     HEADERS.contains(&name.as_str()) || name.as_str().starts_with("micro-")
 }
 
-/// An answer that the browser shows its page.
+/// Adds the headers by which the browser passes a response to its page.
 fn marked(mut response: Response<HttpBody>, allowed: Option<HeaderValue>) -> Response<HttpBody> {
     let Some(allowed) = allowed else {
         return response;

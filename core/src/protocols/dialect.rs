@@ -1,4 +1,4 @@
-//! The trait of what answers HTTP requests.
+//! [`Dialect`], which answers HTTP requests.
 
 use http::{Request, request::Parts};
 
@@ -10,11 +10,11 @@ use crate::{
 
 /// A way of calling endpoints by HTTP requests.
 pub(crate) trait Dialect: Send + Sync + 'static {
-    /// Whether a request with this head is of it. The first dialect to say so answers.
+    /// Whether a request with this head belongs to the dialect. The first dialect that returns `true` answers it.
     fn speaks(&self, head: &Parts) -> bool;
 
-    /// Answers a request in place if that takes no waiting, else hands back what is left to do; errors are answers
-    /// too. `now` is when it was read. Dropping what is left cancels the work.
+    /// Answers a request in place if it need not wait, or returns the rest of the work; errors are responses
+    /// too. `now` is when the request was read. Dropping the rest cancels the work.
     fn begin(
         &self,
         request: Request<HttpBody>,

@@ -128,7 +128,7 @@ impl Envelopes {
         }
     }
 
-    /// Ready with an error once a body at a server comes too slowly; to be asked by who waits for its next bytes.
+    /// Ready with an error if a body at a server arrives too slowly; polled while waiting for its next bytes.
     pub(crate) fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         match &self.intake {
             Some(intake) => self.pace.poll_late(intake, cx),
@@ -136,8 +136,8 @@ impl Envelopes {
         }
     }
 
-    /// The next piece. Between messages a server that holds too much waits for room; within one the rest has to come, and
-    /// in time.
+    /// Returns the next piece. Between messages, a server at its limit of bytes waits; inside a message, the rest must
+    /// arrive, and in time.
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece>>> {
         let Some(intake) = &self.intake else {
             return self.body.poll_piece(cx);
@@ -157,11 +157,11 @@ impl Envelopes {
         }
     }
 
-    /// The next message; `None` at the end.
+    /// Returns the next message; `None` at the end.
     ///
     /// # Errors
-    /// `ResourceExhausted` for a message over the limit, as soon as its length is known; `Internal` when
-    /// the body ends within one; the body's own errors.
+    /// `ResourceExhausted` for a message over the limit, as soon as its length is known; `Internal` if
+    /// the body ends inside a message; the body's own errors.
     pub(crate) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Envelope>>> {
         loop {
             match self.take() {
@@ -195,17 +195,17 @@ impl Envelopes {
     }
 
     #[cfg(test)]
-    /// The next message; `None` at the end.
+    /// Returns the next message; `None` at the end.
     pub(crate) async fn message(&mut self) -> Option<Result<Envelope>> {
         std::future::poll_fn(|cx| self.poll_message(cx)).await
     }
 
-    /// What came after the last message.
+    /// Returns the trailers.
     pub(crate) fn trailers(&mut self) -> Option<HeaderMap> {
         self.trailers.take()
     }
 
-    /// A message of what has come, if there is a whole one.
+    /// Takes a message from the received bytes, if one is complete.
     fn take(&mut self) -> Result<Option<Envelope>> {
         if self.begun.is_empty() {
             let Some(length) = self.length(&self.piece)? else {
@@ -238,14 +238,14 @@ impl Envelopes {
         }))
     }
 
-    /// Moves bytes that came to the message begun, until it has so many.
+    /// Moves received bytes to the current message, up to a size.
     fn fill(&mut self, length: usize) {
         let lacking = length.saturating_sub(self.begun.len());
         let more = self.piece.split_to(lacking.min(self.piece.len()));
         self.begun.extend_from_slice(&more);
     }
 
-    /// The length a prefix tells; `None` while it has not come whole.
+    /// The length in a prefix; `None` while the prefix is incomplete.
     fn length(&self, bytes: &[u8]) -> Result<Option<usize>> {
         let Some((_, length)) = bytes
             .first_chunk::<PREFIX>()
@@ -263,10 +263,10 @@ impl Envelopes {
     }
 }
 
-/// The only message of a body that has one; `first` keeps it from one poll to the next.
+/// Returns the only message of a body; `first` keeps it between polls.
 ///
 /// # Errors
-/// `Unimplemented` when there is none or more than one: it is a call of another shape.
+/// `Unimplemented` if there is none or more than one: the call has another shape.
 pub(crate) fn poll_only(
     first: &mut Option<Bytes>,
     mut next: impl FnMut() -> Poll<Option<Result<Bytes>>>,
@@ -287,7 +287,7 @@ pub(crate) fn poll_only(
     }
 }
 
-/// What a future that reads a request gives before the deadline of its call.
+/// The result of reading a request before the deadline of its call.
 pub(crate) async fn before<T>(
     deadline: Nanos,
     future: impl Future<Output = Result<T>>,
@@ -310,7 +310,7 @@ mod tests {
     use super::*;
     use crate::{error::Code, http::body::tests::Parts};
 
-    /// What comes of bytes cut in pieces of so many.
+    /// Reads messages from bytes that are split into pieces of a size.
     async fn read(bytes: &[u8], by: usize, most: usize) -> Vec<Result<Envelope>> {
         let pieces = bytes
             .chunks(by)
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn messages_come_as_they_were_however_the_bytes_are_cut() {
+    async fn messages_survive_however_the_bytes_are_split() {
         let mut bytes = Vec::new();
         for (flags, message) in [(0, "hello"), (1, ""), (0, "a longer one")] {
             bytes.extend_from_slice(&encode(flags, message.as_bytes()).unwrap());
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_message_over_the_limit_is_refused_by_its_prefix() {
+    async fn message_over_the_limit_is_refused_by_its_prefix() {
         for by in [1, 5] {
             let all = read(&[0, 0, 0, 0, 13], by, 12).await;
             let error = all.into_iter().next().unwrap().unwrap_err();
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_that_ends_within_a_message_is_an_error() {
+    async fn body_that_ends_inside_a_message_is_an_error() {
         for cut in 1..7 {
             let encoded = encode(0, b"hello").unwrap();
             let all = read(&encoded[..cut], 3, 12).await;

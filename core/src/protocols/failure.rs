@@ -1,4 +1,4 @@
-//! Errors as plain HTTP says them, for what no dialect has a form of its own: a status, and
+//! Errors in plain HTTP, outside any dialect: a status, and
 //! `{"code":"not_found","message":"…"}`.
 
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::{
     http::HttpBody,
 };
 
-/// An error in the form that Connect gave it: `{"code":"not_found","message":"…"}`.
+/// An error in Connect's form: `{"code":"not_found","message":"…"}`.
 pub(crate) fn failed(error: &Error, status: StatusCode) -> Response<HttpBody> {
     let code = error.code().as_str();
     let body = serde_json::json!({ "code": code, "message": error.message() });
@@ -26,7 +26,7 @@ pub(crate) fn failed(error: &Error, status: StatusCode) -> Response<HttpBody> {
     response
 }
 
-/// The error that a response with another status than success tells, in a body of at most `most` bytes.
+/// The error in a response whose status is not a success, with a body of at most `most` bytes.
 pub(crate) async fn read(
     status: StatusCode,
     headers: &HeaderMap,
@@ -37,7 +37,7 @@ pub(crate) async fn read(
     error_of(status, headers, &text.unwrap_or_default())
 }
 
-/// The error that a response tells: of its body where that is Connect's form, else of its status.
+/// The error in a response: from its body if that is in Connect's form, otherwise from its status.
 fn error_of(status: StatusCode, headers: &HeaderMap, body: &Bytes) -> Error {
     let told: Option<Value> = serde_json::from_slice(body).ok();
     let field = |name: &str| told.as_ref()?.get(name)?.as_str().map(str::to_owned);
@@ -76,7 +76,7 @@ fn code(name: &str) -> Option<Code> {
     codes.find(|code| code.as_str() == name)
 }
 
-/// What a status means where nothing else is said.
+/// The code of a status, if nothing else is known.
 fn of_status(status: StatusCode) -> Code {
     match status.as_u16() {
         400 => Code::InvalidArgument,
@@ -96,7 +96,7 @@ fn of_status(status: StatusCode) -> Code {
     }
 }
 
-/// What a status means to gRPC and Connect, where neither says what went wrong:
+/// The code of a status in gRPC and Connect, if neither says what went wrong:
 /// <https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md>.
 pub(crate) fn rpc_code(status: StatusCode) -> Code {
     match status.as_u16() {
@@ -109,7 +109,7 @@ pub(crate) fn rpc_code(status: StatusCode) -> Code {
     }
 }
 
-/// An answer to what is no call of the dialect: a status alone, with a header that says what would be.
+/// The response to a request that is not a call of the dialect: a status, with a header that helps.
 pub(crate) fn refused(
     status: StatusCode,
     name: header::HeaderName,
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_error_is_what_the_server_made() {
+    async fn error_is_what_the_server_made() {
         let made = Error::unavailable("busy")
             .with_outcome(Outcome::Rejected)
             .with_retry_after(Duration::from_millis(2500));

@@ -1,10 +1,10 @@
-//! Any bytes as the beginning of a connection, as a fuzz target sees them.
+//! Arbitrary bytes as the beginning of a connection.
 
 use super::Socket;
 use crate::net::sniff::{Detection, MAX_DETECTION_BYTES, detect};
 
-/// Tells any bytes by each of their beginnings, as a fuzz target does: once something is told, no more bytes
-/// tell anything else. It gives the name of what they speak.
+/// Detects the protocol from each prefix of some bytes: once a protocol is detected, more bytes must not change that.
+/// Returns its name.
 #[cfg_attr(
     not(fuzzing),
     allow(unreachable_pub, reason = "the fuzz target calls it")
@@ -35,7 +35,7 @@ mod tests {
     use std::path::PathBuf;
 
     #[test]
-    fn the_corpus_and_its_neighbours_are_told_the_same_in_any_portions() {
+    fn corpus_is_detected_the_same_in_any_portions() {
         let corpus = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/sniff");
         let rng = Rng::seeded(7);
         let mut files = 0;
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_speaks_is_told_as_nothing() {
+    fn unknown_bytes_are_no_protocol() {
         assert_eq!(sniff(b""), None);
         assert_eq!(sniff(b"\x16\x03\x01 a client's hello"), None);
         assert_eq!(sniff(b"{\"a\":1}"), None);
@@ -66,7 +66,7 @@ mod tests {
 
     #[cfg(feature = "http")]
     #[test]
-    fn http_is_told_from_its_next_version() {
+    fn http_1_is_distinguished_from_its_next_version() {
         let first = sniff(b"POST /greeter.Hello HTTP/1.1\r\n");
         assert!(first.is_some());
         assert_eq!(sniff(b"PROPFIND / HTTP/1.1\r\n"), first);

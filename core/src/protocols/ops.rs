@@ -20,7 +20,7 @@ use crate::{
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The timeout of a request without one: a layer that covers these endpoints may hold it up.
+/// The timeout of a request without one: a layer over these endpoints may delay it.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Answers from `Debug.Health` and `Debug.Metrics` of the same server.
@@ -75,7 +75,7 @@ impl Ops {
         };
         let parameters = match operation {
             Operation::Metrics if prefers_openmetrics(&head.headers) => r#"{"openmetrics":true}"#,
-            // A probe of liveness does not wait for what the service needs.
+            // A liveness probe does not wait for what the service needs.
             Operation::Health => r#"{"last_checks":true}"#,
             _ => "{}",
         };
@@ -109,7 +109,7 @@ impl Ops {
     }
 }
 
-/// Whether a scraper accepts OpenMetrics, and no other text more.
+/// Whether a scraper accepts OpenMetrics, and prefers no other text.
 fn prefers_openmetrics(headers: &HeaderMap) -> bool {
     let fields = headers.get_all(header::ACCEPT).iter();
     let ranges = fields.filter_map(|field| field.to_str().ok());
@@ -128,7 +128,7 @@ fn prefers_openmetrics(headers: &HeaderMap) -> bool {
     openmetrics > 0.0 && openmetrics >= text
 }
 
-/// An answer's JSON, parsed and as text.
+/// The JSON of a response, parsed and as text.
 fn read(answer: message::Response) -> Result<(Value, Bytes)> {
     let text = answer.into_parts().1.into_bytes()?;
     let value = serde_json::from_slice(&text).map_err(|error| {

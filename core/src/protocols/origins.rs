@@ -1,26 +1,26 @@
-//! Whose pages may call: the origins that a server allows.
+//! The origins whose web pages may call a server.
 
 use http::HeaderValue;
 
 use crate::error::{Error, Result};
 
-/// What an answer says where every origin may call.
+/// The response header that allows every origin.
 pub(super) const ANY: HeaderValue = HeaderValue::from_static("*");
 
-/// Whose pages may call.
+/// The origins whose pages may call.
 #[derive(Clone, Debug)]
 pub(crate) enum Origins {
-    /// Everybody's.
+    /// All origins.
     Any,
-    /// Those of these origins, such as `https://shop.example`.
+    /// These origins, such as `https://shop.example`.
     These(Vec<String>),
 }
 
 impl Origins {
-    /// Reads `*`, or origins with commas between them.
+    /// Parses `*`, or origins separated by commas.
     ///
     /// # Errors
-    /// `InvalidArgument` where one is no origin: a scheme, a host and a port at most.
+    /// `InvalidArgument` for a text that is not an origin: a scheme, a host and an optional port.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         if text.trim() == "*" {
             return Ok(Origins::Any);
@@ -37,7 +37,7 @@ impl Origins {
         origins.collect::<Result<_>>().map(Origins::These)
     }
 
-    /// What an answer to a page of this origin says; `None` where it may not call.
+    /// The response header for a page of this origin; `None` if it may not call.
     pub(crate) fn allow(&self, origin: &HeaderValue) -> Option<HeaderValue> {
         match self {
             Origins::Any => Some(ANY),
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_origin_has_a_scheme_and_a_host_and_no_more() {
+    fn origin_has_a_scheme_and_a_host_and_no_more() {
         for fine in [
             "*",
             "https://a",

@@ -94,8 +94,8 @@ impl Paths {
     }
 }
 
-/// Whether a record may say so of an endpoint: `/PACKAGE.KIND/METHOD` for `KIND.METHOD`. Whoever wrote the record
-/// chooses the package, and no other method, query or place on the server.
+/// Whether a record may give an endpoint this path: `/PACKAGE.KIND/METHOD` for `KIND.METHOD`. The writer of the record
+/// chooses the package, but no other method, query or place on the server.
 fn is_path_of(path: &str, endpoint: &str) -> bool {
     let fits = || {
         let (kind, method) = endpoint.rsplit_once('.')?;
@@ -116,7 +116,7 @@ fn is_path_of(path: &str, endpoint: &str) -> bool {
     fits().is_some()
 }
 
-/// The path of an endpoint: one that begins with `/` is it; else as go-micro has it.
+/// The path of an endpoint whose name begins with `/` is the name; any other is as in go-micro.
 fn path(target: &Target) -> Result<PathAndQuery> {
     let (service, endpoint) = (target.service(), target.endpoint());
     let text = match endpoint.rsplit_once('.') {
@@ -136,7 +136,7 @@ mod tests {
     use crate::node::Endpoint;
 
     #[test]
-    fn a_record_chooses_the_package_of_a_path_and_nothing_else() {
+    fn record_chooses_the_package_of_a_path_and_nothing_else() {
         let path_of = |from_record: &str| {
             let mut hello = Endpoint::new("Greeter.Hello");
             hello.metadata.insert("path".into(), from_record.into());
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_is_where_its_name_or_its_node_says_and_tls_is_in_the_scheme() {
+    fn endpoint_is_where_its_name_or_its_node_says() {
         let node = Node::new("greeter", "greeter-1", "127.0.0.1:7");
         let hello = Target::new("greeter", "Greeter.Hello");
         for (secure, scheme) in [(false, "http"), (true, "https")] {

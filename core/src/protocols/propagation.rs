@@ -1,4 +1,4 @@
-//! What travels with a call, as HTTP headers: time and attempts left, criticality, trace, metadata.
+//! Propagation of a call's context in HTTP headers: time and attempts left, criticality, trace, metadata.
 
 use std::time::Duration;
 
@@ -11,50 +11,50 @@ use crate::{
     time::{NEVER, Nanos, nanos},
 };
 
-/// Nanoseconds that are left for the call, decimal; go-micro's name for it.
+/// The time left for the call in nanoseconds, decimal, by go-micro's name.
 pub(crate) const TIMEOUT: HeaderName = HeaderName::from_static("timeout");
-/// Attempts left in the tree of calls, decimal.
+/// The attempts left in the call tree, decimal.
 pub(crate) const ATTEMPTS: HeaderName = HeaderName::from_static("micro-attempts");
 /// `critical`, `default` or `sheddable`.
 pub(crate) const CRITICALITY: HeaderName = HeaderName::from_static("micro-criticality");
-/// Thousandths of the server's concurrency limit in use, decimal; on answers.
+/// Thousandths of the server's concurrency limit in use, decimal; in responses.
 pub(crate) const LOAD: HeaderName = HeaderName::from_static("micro-load");
-/// The [`Outcome`](crate::Outcome) of an error that is not a handler's answer: `rejected`, `not sent`
+/// The [`Outcome`](crate::Outcome) of an error that is not a handler's response: `rejected`, `not sent`
 /// or `unknown`.
 pub(crate) const OUTCOME: HeaderName = HeaderName::from_static("micro-outcome");
-/// Who made an error, percent-encoded as `grpc-message` is.
+/// Where an error was created, percent-encoded like `grpc-message`.
 pub(crate) const ORIGIN: HeaderName = HeaderName::from_static("micro-origin");
-/// `stream`, where the body of a request or an answer is one: protocols that go by the endpoint need not
-/// know it then.
+/// `stream`, if the body of a request or a response is one, for protocols in which the endpoint alone does not
+/// tell.
 pub(crate) const BODY: HeaderName = HeaderName::from_static("micro-body");
-/// The service that is meant; on the answer to [`question`](super::addressing::Addressing::question), the one that is there.
+/// The intended service; in the response to [`question`](super::addressing::Addressing::question), the service that answers.
 pub(crate) const TO_SERVICE: HeaderName = HeaderName::from_static("micro-to-service");
-/// The id of the node that is meant, likewise.
+/// The id of the intended node, likewise.
 pub(crate) const TO_NODE: HeaderName = HeaderName::from_static("micro-to-node");
-/// The service that calls.
+/// The calling service.
 pub(crate) const FROM_SERVICE: HeaderName = HeaderName::from_static("micro-from-service");
-/// What no value of a header begins or ends with (RFC 9110, section 5.5): nobody would read it, and HTTP/2
+/// Characters that the value of a header neither begins nor ends with (RFC 9110, section 5.5): receivers remove them, and HTTP/2
 /// refuses the message.
 pub(crate) const PADDING: [char; 2] = [' ', '\t'];
 /// W3C trace context.
 pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// Whether a header says whom a request is meant for or who sends it, and so is no metadata.
+/// Whether a header names the intended server or the caller, and is therefore no metadata.
 pub(crate) fn is_addressing(name: &str) -> bool {
-    // Most names end the comparison at the first letter.
+    // Most names differ in the first letter.
     name.len() >= TO_NODE.as_str().len()
         && [TO_SERVICE, TO_NODE, FROM_SERVICE]
             .iter()
             .any(|own| name.eq_ignore_ascii_case(own.as_str()))
 }
 
-/// Whether a header says whom a request is meant for. Who sends it is metadata that handlers may read, as it is to
-/// go-micro's; it goes no further.
+/// Whether a header names the intended server. The caller is metadata that handlers may read, as in
+/// go-micro; it is not passed on.
 pub(crate) fn is_addressee(name: &str) -> bool {
     is_addressing(name) && !name.eq_ignore_ascii_case(FROM_SERVICE.as_str())
 }
 
-/// What travels with a call beside time left and metadata, as it is read from headers.
+/// The context in headers, besides metadata and the time left.
 #[derive(Debug, Default)]
 pub(crate) struct PropagatedHeaders {
     attempts: Option<u8>,
@@ -63,7 +63,7 @@ pub(crate) struct PropagatedHeaders {
 }
 
 impl PropagatedHeaders {
-    /// Reads a header, if it is one of these.
+    /// Reads a header, if it belongs to the context.
     pub(crate) fn read(&mut self, name: &str, value: &HeaderValue) -> bool {
         let text = || value.to_str().unwrap_or_default();
         match name {
@@ -81,12 +81,12 @@ impl PropagatedHeaders {
         true
     }
 
-    /// Whether it says how many attempts are left, as our own callers do.
+    /// Whether it has the attempts left, as our own callers do.
     pub(crate) fn counts_attempts(&self) -> bool {
         self.attempts.is_some()
     }
 
-    /// The context of the request: `left` is what its protocol said of the time left, counted from `received`.
+    /// Creates the context of the request: `left` is the time left in the protocol's own form, counted from `received`.
     pub(crate) fn context(
         self,
         received: Nanos,
@@ -104,8 +104,8 @@ impl PropagatedHeaders {
     }
 }
 
-/// The context of a request: `timeout` is what its protocol said of the time left, counted from
-/// `received`. Every header but those of one hop becomes metadata, under its name as it came.
+/// The context of a request: `timeout` is the time left in the protocol's own form, counted from
+/// `received`. Every header that is not hop-by-hop becomes metadata, with its name as received.
 pub(crate) fn context(headers: &HeaderMap, received: Nanos, timeout: Option<Duration>) -> Context {
     let mut propagated = PropagatedHeaders::default();
     for name in [ATTEMPTS, CRITICALITY, TRACEPARENT] {
@@ -116,13 +116,13 @@ pub(crate) fn context(headers: &HeaderMap, received: Nanos, timeout: Option<Dura
     propagated.context(received, timeout, metadata(headers))
 }
 
-/// The load that an answer tells.
+/// The load in a response.
 pub(crate) fn read_load(headers: &HeaderMap) -> u16 {
     let load = headers.get(&LOAD).and_then(|load| load.to_str().ok());
     load.and_then(|load| load.parse().ok()).unwrap_or(0)
 }
 
-/// The outcome of an error that a server tells. What the server did not send is not what we did not send.
+/// The outcome of an error from a server. What the server did not send may have been sent by us.
 pub(crate) fn read_outcome(said: Option<&[u8]>) -> Outcome {
     match said {
         Some(b"rejected") => Outcome::Rejected,
@@ -131,16 +131,16 @@ pub(crate) fn read_outcome(said: Option<&[u8]>) -> Outcome {
     }
 }
 
-/// The time left that a caller gave; what is no number above zero was not said.
+/// The time left, as a caller sent it; anything but a positive number counts as missing.
 pub(crate) fn timeout(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(TIMEOUT)?.to_str().ok()?;
     let nanos = text.parse().ok().filter(|nanos| *nanos > 0)?;
     Some(Duration::from_nanos(nanos))
 }
 
-/// A number of attempts as [`ATTEMPTS`] has it.
+/// A number of attempts as the value of [`ATTEMPTS`].
 pub(crate) fn write_attempts(attempts: u8) -> HeaderValue {
-    /// The usual ones, which so cost no allocation.
+    /// The usual numbers, which need no allocation.
     const FEW: [&str; 9] = ["0", "1", "2", "3", "4", "5", "6", "7", "8"];
     match FEW.get(usize::from(attempts)) {
         Some(few) => HeaderValue::from_static(few),
@@ -148,7 +148,7 @@ pub(crate) fn write_attempts(attempts: u8) -> HeaderValue {
     }
 }
 
-/// Headers as metadata. Values that are not text are taken by their readable part.
+/// Headers as metadata. Of values that are not text, the readable part is kept.
 pub(crate) fn metadata(headers: &HeaderMap) -> Metadata {
     let mut metadata = Metadata::new();
     for (name, value) in headers {
@@ -163,15 +163,15 @@ pub(crate) fn metadata(headers: &HeaderMap) -> Metadata {
     metadata
 }
 
-/// Writes what travels with a call into the headers of its request; the time left is the protocol's
-/// own to write. `attempts` are those lent to the tree of calls below.
+/// Writes the context of a call into the headers of its request, except the time left, whose form depends on
+/// the protocol. `attempts` are those lent to the call tree below.
 pub(crate) fn write(context: &Context, attempts: u8, headers: &mut HeaderMap) {
     write_metadata(context.metadata(), headers);
     headers.insert(ATTEMPTS, write_attempts(attempts));
     write_travel(context, headers);
 }
 
-/// Writes what travels with a call beside metadata, time and attempts.
+/// Writes the context of a call, except metadata, time and attempts.
 pub(crate) fn write_travel(context: &Context, headers: &mut HeaderMap) {
     if context.criticality() != Criticality::Default {
         let text = context.criticality().as_str();
@@ -184,7 +184,7 @@ pub(crate) fn write_travel(context: &Context, headers: &mut HeaderMap) {
     }
 }
 
-/// Adds metadata to headers. An entry that HTTP cannot carry is left out and told once.
+/// Adds metadata to headers. An entry that HTTP cannot carry is left out and logged once.
 pub(crate) fn write_metadata(metadata: &Metadata, headers: &mut HeaderMap) {
     for (name, value) in metadata.iter() {
         write_entry(name, value, headers, |named| is_addressing(named.as_str()));
@@ -208,8 +208,8 @@ pub(crate) fn write_entry(
     }
 }
 
-/// Entries of metadata under a name that begins so come after the last message of an answer, without it where the
-/// protocol has trailers: as Connect names them.
+/// The prefix of metadata that follows the last message of a response, which is removed if the
+/// protocol has trailers: as in Connect.
 pub(crate) const TRAILER: &str = "trailer-";
 
 /// The name without the prefix of trailers, if it has it.
@@ -218,7 +218,7 @@ pub(crate) fn bare(name: &str) -> Option<&str> {
     prefix.eq_ignore_ascii_case(TRAILER).then_some(bare)
 }
 
-/// Writes what an answer says beside its body: metadata and load.
+/// Writes what accompanies the body of a response: metadata and load.
 pub(crate) fn write_answer(response: &Response, headers: &mut HeaderMap) {
     write_metadata(response.metadata(), headers);
     if response.load > 0 {
@@ -226,7 +226,7 @@ pub(crate) fn write_answer(response: &Response, headers: &mut HeaderMap) {
     }
 }
 
-/// Writes what an error says beside code and message: details, outcome, pushback in seconds.
+/// Writes what accompanies code and message of an error: details, outcome, pushback in seconds.
 pub(crate) fn write_error(error: &Error, headers: &mut HeaderMap) {
     write_metadata(error.metadata(), headers);
     if error.outcome() != Outcome::Answered {
@@ -240,8 +240,8 @@ pub(crate) fn write_error(error: &Error, headers: &mut HeaderMap) {
     }
 }
 
-/// `00-TRACE-SPAN-FLAGS` of <https://www.w3.org/TR/trace-context/#traceparent-header>, later versions read
-/// by their first fields.
+/// Parses `00-TRACE-SPAN-FLAGS` of <https://www.w3.org/TR/trace-context/#traceparent-header>; of later versions,
+/// the first fields.
 pub(crate) fn read_trace(text: &str) -> Option<Trace> {
     let mut fields = text.trim().split('-');
     let version = fields.next().filter(|version| version.len() == 2)?;
@@ -263,7 +263,7 @@ pub(crate) fn write_trace(trace: &Trace) -> String {
     format!("00-{trace_id}-{span_id}-{:02x}", trace.flags)
 }
 
-/// Lower-case hexadecimal digits into exactly as many bytes.
+/// Decodes lower-case hexadecimal digits into exactly as many bytes.
 fn read_hex(text: &str, into: &mut [u8]) -> Option<()> {
     let digits = text.as_bytes();
     if digits.len() != into.len() * 2 || digits.iter().any(u8::is_ascii_uppercase) {
@@ -281,7 +281,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_travels_comes_back_as_it_was() {
+    fn context_survives() {
         let trace = read_trace("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").unwrap();
         let sent = Context::new()
             .with("Tenant", "acme")
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trace_that_is_not_one_is_none() {
+    fn malformed_trace_is_none() {
         for wrong in [
             "",
             "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",

@@ -41,7 +41,7 @@ impl DispatcherFactory {
 /// The server's side of HTTP/1.1.
 pub(crate) struct Http1 {
     pub(crate) dispatchers: DispatcherFactory,
-    /// Who may take a connection over from the request that says it is theirs.
+    /// The protocols that may take a connection over from a request of theirs.
     pub(crate) takeovers: Vec<Arc<dyn Takeover>>,
 }
 

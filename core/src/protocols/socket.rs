@@ -1,4 +1,4 @@
-//! The default transport: the native protocol over TCP or Unix sockets.
+//! [`Socket`], the default transport: every protocol over TCP or Unix sockets.
 
 use std::sync::Arc;
 
@@ -44,7 +44,8 @@ use crate::{
     transport::{Peer, Transport, addressee::Addressee, mux},
 };
 
-/// The native protocol over TCP (`host:port`) or Unix sockets (`unix:PATH`).
+/// The transport of the one port: over TCP (`host:port`) or Unix sockets (`unix:PATH`), servers accept every built-in
+/// protocol, and clients use the best protocol of each node, the native one first.
 ///
 #[doc = include_str!("../transport/mux/PROTOCOL.md")]
 #[derive(Clone)]
@@ -53,16 +54,16 @@ pub struct Socket {
     limits: Arc<Limits>,
     pool: Arc<Pool>,
     runtimes: Vec<Handle>,
-    /// Protocols that its port speaks beside the built-in ones.
+    /// Protocols of the port, besides the built-in ones.
     protocols: Vec<Arc<dyn Protocol>>,
-    /// The service that calls; empty where it is none.
+    /// The calling service; empty if there is none.
     caller: Arc<str>,
-    /// What is spoken whatever a node says; what the node says where unsaid.
+    /// The protocol to use regardless of the node's record, if set.
     only: Option<WireProtocol>,
-    /// How requests of gRPC and Connect are compressed.
+    /// The compression of gRPC and Connect requests.
     #[cfg(any(feature = "grpc", feature = "connect"))]
     compression: Option<Encoding>,
-    /// Whose pages may call.
+    /// The origins whose pages may call.
     #[cfg(feature = "http")]
     origins: Option<Origins>,
     #[cfg(feature = "tls")]
@@ -76,10 +77,10 @@ impl Default for Socket {
 }
 
 impl Socket {
-    /// The protocols that its clients can be told to speak: those that are built in.
-    pub const SPEAKS: [&str; wire_protocol::BUILT_IN_COUNT] = wire_protocol::names();
+    /// The protocols that clients can be set to: those that are built in.
+    pub const CLIENT_PROTOCOLS: [&str; wire_protocol::BUILT_IN_COUNT] = wire_protocol::names();
 
-    /// Over the machine's own network, with the default limits.
+    /// Creates a socket on the machine's network, with the default limits.
     pub fn new() -> Self {
         let limits = Limits::default();
         Socket {
@@ -99,45 +100,45 @@ impl Socket {
         }
     }
 
-    /// The same over another network, such as a simulated one.
+    /// Sets the network, such as a simulated one.
     pub fn network(mut self, network: impl Network) -> Self {
         self.network = Arc::new(network);
         self
     }
 
-    /// The same with other limits, and connections of its own.
+    /// Sets the limits. The result shares no connections with this socket.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.pool = Pool::new(limits.max_connections);
         self.limits = Arc::new(limits);
         self
     }
 
-    /// The same with its limits changed, and connections of its own.
+    /// Changes the limits. The result shares no connections with this socket.
     pub fn limit(self, change: impl FnOnce(&mut Limits)) -> Self {
         let mut limits = Limits::clone(&self.limits);
         change(&mut limits);
         self.limits(limits)
     }
 
-    /// The same with TLS: what it shows, whom it trusts, and what it refuses.
+    /// Sets the TLS: the certificate, the trusted authorities, and what is refused.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: Tls) -> Self {
         self.tls = tls::TlsClients::new(tls);
         self
     }
 
-    /// Its TLS, to be changed and given back.
+    /// Returns the TLS to be changed.
     #[cfg(feature = "tls")]
     pub fn own_tls(&self) -> Tls {
         self.tls.said().clone()
     }
 
-    /// Whom a client means when it calls a node.
+    /// The identity that a client expects of a node.
     fn addressee(&self, node: &Node) -> Addressee {
         Addressee::of(node, &self.caller)
     }
 
-    /// What connections to a node are made by; `alpn` names what will be spoken.
+    /// Opens connections to a node; `alpn` names the protocol.
     #[cfg(feature = "tls")]
     fn network_to(&self, node: &Node, alpn: &'static str) -> Result<SharedNetwork> {
         if !self.tls.said().is_for(node) {
@@ -149,7 +150,7 @@ impl Socket {
         }))
     }
 
-    /// What connections to a node are made by.
+    /// Opens connections to a node.
     #[cfg(not(feature = "tls"))]
     fn network_to(&self, node: &Node, _: &'static str) -> Result<SharedNetwork> {
         if node.asks_for_tls() {
@@ -162,7 +163,7 @@ impl Socket {
         Ok(self.network.clone())
     }
 
-    /// What a way to a node over HTTP is made of.
+    /// The parts of a peer over HTTP.
     #[cfg(any(feature = "grpc", feature = "connect", feature = "json"))]
     fn options<'a>(&self, node: &'a Node, version: Version) -> Result<PeerOptions<'a>> {
         Ok(PeerOptions {
@@ -179,25 +180,25 @@ impl Socket {
         })
     }
 
-    /// A way to a node that speaks gRPC.
+    /// The peer of a node over gRPC.
     #[cfg(feature = "grpc")]
     pub(crate) fn grpc(&self, node: &Node) -> Result<impl Peer + use<>> {
         self.of_grpc(node, Version::Two, false)
     }
 
-    /// The same, or gRPC-Web.
+    /// The peer of a node over gRPC, or gRPC-Web.
     #[cfg(feature = "grpc")]
     fn of_grpc(&self, node: &Node, version: Version, on_web: bool) -> Result<impl Peer + use<>> {
         Ok(grpc::connect(self.options(node, version)?, on_web))
     }
 
-    /// A way to a node that speaks Connect.
+    /// The peer of a node over Connect.
     #[cfg(feature = "connect")]
     fn connect(&self, node: &Node, version: Version) -> Result<impl Peer + use<>> {
         Ok(connect::connect(self.options(node, version)?))
     }
 
-    /// A way to a node that speaks go-micro's protocol; `old` is for one that wants its envelopes.
+    /// The peer of a node over go-micro's protocol; `old` selects its envelopes from before 2019.
     #[cfg(feature = "mucp")]
     fn mucp(&self, node: &Node, old: bool) -> Result<mucp::Node> {
         let (network, limits) = (self.network_to(node, h1::ALPN)?, self.limits.clone());
@@ -211,7 +212,7 @@ impl Socket {
         ))
     }
 
-    /// Connections to a node, for whoever speaks HTTP/1.1 to it; `secure` says that it takes TLS only.
+    /// Connections to a node for HTTP/1.1; `secure` means that it requires TLS.
     #[cfg(feature = "mucp")]
     pub(crate) fn connection_pool(
         &self,
@@ -231,7 +232,7 @@ impl Socket {
         ))
     }
 
-    /// Whether what listens here refuses plaintext.
+    /// Whether the listeners refuse plaintext.
     #[cfg(feature = "mucp")]
     pub(crate) fn refuses_plaintext(&self) -> bool {
         #[cfg(feature = "tls")]
@@ -241,8 +242,8 @@ impl Socket {
         refuses
     }
 
-    /// Answers plain HTTP/1.1 at an address, with the TLS that every listener of this transport has; over
-    /// loopback those who ask for one of `hosts` too.
+    /// Answers HTTP/1.1 at an address, with the TLS of every listener of this transport; over
+    /// loopback, requests may name one of `hosts`, too.
     #[cfg(feature = "mucp")]
     pub(crate) async fn listen_http(
         &self,
@@ -268,13 +269,13 @@ impl Socket {
         port.listen(address, Arc::new(NoEndpoints { hosts })).await
     }
 
-    /// A way to a node that takes plain JSON over HTTP.
+    /// The peer of a node over plain JSON.
     #[cfg(feature = "json")]
     fn plain(&self, node: &Node) -> Result<impl Peer + use<>> {
         Ok(json::connect(self.options(node, Version::One)?))
     }
 
-    /// What a port speaks.
+    /// The protocols of a port.
     pub(crate) fn all_protocols(&self) -> Vec<Arc<dyn Protocol>> {
         let limits = self.limits.clone();
         let native: Arc<dyn Protocol> = Arc::new(mux::Native { limits });
@@ -285,57 +286,57 @@ impl Socket {
         [vec![native], others, self.protocols.clone()].concat()
     }
 
-    /// Every protocol that has a name, built in or not, with the cargo features that build it in.
+    /// Returns the names of all protocols, built in or not, with the cargo features that add them.
     #[doc(hidden)]
     pub fn features() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
         let all = wire_protocol::PROTOCOL_TABLE.iter();
         all.map(|entry| (entry.name, entry.features))
     }
 
-    /// The same, speaking `protocol` to every node, whatever their records say; one of
-    /// [`SPEAKS`](Self::SPEAKS), of which `native` is the default: the best of what a node says.
-    pub fn speaking(mut self, protocol: &str) -> Result<Self> {
+    /// Uses `protocol` for every node, regardless of its record: one of
+    /// [`CLIENT_PROTOCOLS`](Self::CLIENT_PROTOCOLS). The default `native` uses the best protocol of each node.
+    pub fn client_protocol(mut self, protocol: &str) -> Result<Self> {
         self.only = WireProtocol::of_name(protocol)?;
         Ok(self)
     }
 
-    /// The same, compressing requests of gRPC and Connect: `gzip`, `zstd` where it is built in, or
-    /// `identity`, the default. Answers are compressed as servers see fit.
+    /// Compresses requests of gRPC and Connect: `gzip`, `zstd` if it is built in, or
+    /// `identity`, the default. Servers choose the compression of responses.
     #[cfg(any(feature = "grpc", feature = "connect"))]
-    pub fn compressing(mut self, name: &str) -> Result<Self> {
+    pub fn compression(mut self, name: &str) -> Result<Self> {
         self.compression = Encoding::named(name)?;
         Ok(self)
     }
 
-    /// The same, whose port lets in pages of these origins, with commas between them, or of all by `*`.
-    /// Otherwise pages of the port's own origin call, and those of others are refused.
+    /// Allows pages of these origins, separated by commas, or of all by `*`, to call the port.
+    /// By default, pages of the port's own origin may call, and others are refused.
     ///
     /// # Errors
-    /// `InvalidArgument` where one is no origin, such as `https://shop.example`.
+    /// `InvalidArgument` for a text that is not an origin, such as `https://shop.example`.
     #[cfg(feature = "http")]
     pub fn cors_origins(mut self, origins: &str) -> Result<Self> {
         self.origins = Some(Origins::parse(origins)?);
         Ok(self)
     }
 
-    /// Adds a protocol to what its port speaks. Nodes list its name under `protocols`; clients need a transport that
+    /// Adds a protocol to the port. Nodes list its name under `protocols`; clients need a transport that
     /// speaks it.
     ///
-    /// The built-in protocols are asked first about the first bytes of a connection. The new one gets the connections
-    /// that it knows by fewer bytes than they need. A protocol whose [examples](Protocol::examples) another protocol of
+    /// The built-in protocols see the first bytes of a connection first. The new one gets the connections
+    /// that it recognises by fewer bytes than they need. A protocol whose [examples](Protocol::examples) another protocol of
     /// the port would get, or the other way round, is an error of `listen` that names both.
     pub fn protocol(mut self, protocol: impl Protocol) -> Self {
         self.protocols.push(Arc::new(protocol));
         self
     }
 
-    /// The same on behalf of a service, which is named to those it calls.
-    pub fn called_by(mut self, service: &str) -> Self {
+    /// Names the calling service, which the services called see.
+    pub fn caller(mut self, service: &str) -> Self {
         self.caller = service.into();
         self
     }
 
-    /// The same, handing connections round these runtimes.
+    /// Distributes connections over these runtimes.
     pub fn runtimes(mut self, runtimes: Vec<Handle>) -> Self {
         self.runtimes = runtimes;
         self
@@ -431,7 +432,7 @@ impl Transport for Socket {
             WireProtocol::GrpcWeb2 => Arc::new(self.of_grpc(node, Version::Two, true)?),
             #[cfg(feature = "mucp")]
             WireProtocol::Mucp => {
-                // Who is told to speak it still speaks as a node of before 2019 wants it.
+                // A client set to it still uses the form of before 2019 for such nodes.
                 let old = WireProtocol::of(node) == WireProtocol::OldMucp;
                 Arc::new(self.mucp(node, old)?)
             }

@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn the_best_of_what_a_node_lists_is_spoken() {
+    fn best_protocol_of_a_node_is_used() {
         let ours = ("protocol", "mucp");
         assert_eq!(
             of(&[("protocols", "native/1,grpc,mucp"), ours]),
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn nodes_of_go_micro_are_told_by_protocol_and_old_ones_by_what_they_have_instead() {
+    fn go_micro_nodes_are_recognised_by_their_metadata() {
         assert_eq!(
             of(&[("protocol", "grpc"), ("server", "grpc")]),
             WireProtocol::Grpc

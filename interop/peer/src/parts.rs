@@ -12,7 +12,7 @@ pub(crate) fn settings(arguments: &Arguments) -> Result<Settings> {
 /// Its plugins, of which the settings are not yet taken.
 pub(crate) fn plugins(arguments: &Arguments) -> Result<Plugins> {
     let socket = match &arguments.protocol {
-        Some(protocol) => Socket::new().speaking(protocol)?,
+        Some(protocol) => Socket::new().client_protocol(protocol)?,
         None => Socket::new(),
     };
     // A case is about one answer: a second attempt would hide the first.

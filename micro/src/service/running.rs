@@ -62,7 +62,7 @@ impl Running {
     /// Listens and subscribes, without registering yet.
     pub(super) async fn open(mut service: Service, workers: Vec<Handle>) -> Result<Self> {
         service.lifecycle.settle(service.is_timing_set)?;
-        let plugins = service.all_plugins().called_by(&service.name);
+        let plugins = service.all_plugins().caller(&service.name);
         plugins.check()?;
         let parts = plugins.clone();
         service.client.set_parts(move || parts.parts());

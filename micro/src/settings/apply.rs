@@ -27,7 +27,7 @@ impl Settings {
         if let Some(url) = self.plugin("transport")? {
             plugins.transport = self.transports.open(&url)?;
             if plugins.transport.is_none() {
-                plugins = plugins.change_socket(|socket| socket.speaking(url.name()))?;
+                plugins = plugins.change_socket(|socket| socket.client_protocol(url.name()))?;
             }
         }
         if let Some(url) = self.plugin("broker")? {

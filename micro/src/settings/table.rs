@@ -119,7 +119,7 @@ pub(super) fn registries() -> Table<dyn Registry> {
 /// The built-in transports.
 pub(super) fn transports() -> Table<dyn Transport> {
     let mut table = Table::<dyn Transport>::new("transport");
-    table.made = &Socket::SPEAKS;
+    table.made = &Socket::CLIENT_PROTOCOLS;
     table.add("memory", |url| {
         url.check_is_bare()?;
         Ok(Arc::new(transport::Memory::new()))

@@ -64,9 +64,9 @@ async fn begin(spoken: &str) -> (Running, Client) {
         .serve()
         .await
         .unwrap();
-    let socket = Socket::new().speaking(spoken).unwrap();
+    let socket = Socket::new().client_protocol(spoken).unwrap();
     #[cfg(feature = "gzip")]
-    let socket = socket.compressing("gzip").unwrap();
+    let socket = socket.compression("gzip").unwrap();
     let plugins = Plugins::new().registry(registry).socket(socket);
     (running, plugins.client().unwrap())
 }

@@ -164,7 +164,7 @@ async fn an_endless_stream_ends_when_the_service_leaves() {
         let plugins = Plugins::new().registry(registry::Memory::new());
         let plugins = match protocol {
             "memory" => plugins.transport(transport::Memory::new()),
-            other => plugins.socket(micro::Socket::new().speaking(other).unwrap()),
+            other => plugins.socket(micro::Socket::new().client_protocol(other).unwrap()),
         };
         async fn ticks(cx: Context, _: ()) -> Result<Streaming<u32>> {
             let (sender, stream) = Streaming::channel(1);
@@ -192,7 +192,7 @@ async fn a_sender_learns_that_its_caller_has_gone() {
         let plugins = Plugins::new().registry(registry::Memory::new());
         let plugins = match protocol {
             "memory" => plugins.transport(transport::Memory::new()),
-            other => plugins.socket(micro::Socket::new().speaking(other).unwrap()),
+            other => plugins.socket(micro::Socket::new().client_protocol(other).unwrap()),
         };
         let log = Log::default();
         let closed = log.clone();

@@ -71,8 +71,8 @@ impl Reused {
         }
     }
 
-    fn client(&self, speaking: &str) -> Client {
-        let socket = Socket::new().speaking(speaking).unwrap();
+    fn client(&self, protocol: &str) -> Client {
+        let socket = Socket::new().client_protocol(protocol).unwrap();
         let plugins = Plugins::new()
             .registry(self.registry.clone())
             .socket(socket);
@@ -86,39 +86,39 @@ async fn ask(client: &Client, service: &str, timeout: Duration) -> Result<String
 }
 
 /// Without another node the call ends with the refusal; with one it goes there.
-async fn refuses(speaking: &str) {
+async fn refuses(protocol: &str) {
     let reused = Reused::new().await;
-    let client = reused.client(speaking);
+    let client = reused.client(protocol);
     let error = ask(&client, "greeter", Duration::from_secs(1))
         .await
         .unwrap_err();
     assert_eq!(
         error.reason().as_deref(),
         Some("WRONG_SERVER"),
-        "{speaking}: {error}"
+        "{protocol}: {error}"
     );
-    assert_eq!(error.code(), Code::Unavailable, "{speaking}: {error}");
-    assert_eq!(error.outcome(), Outcome::Rejected, "{speaking}: {error}");
+    assert_eq!(error.code(), Code::Unavailable, "{protocol}: {error}");
+    assert_eq!(error.outcome(), Outcome::Rejected, "{protocol}: {error}");
     let (own, meant) = (&reused.stranger.node().id, &reused.record.id);
-    assert!(error.message().contains(own), "{speaking}: {error}");
-    assert!(error.message().contains(meant), "{speaking}: {error}");
+    assert!(error.message().contains(own), "{protocol}: {error}");
+    assert!(error.message().contains(meant), "{protocol}: {error}");
     let greeter = service("greeter", &reused.registry, &Runs::default());
     let _greeter = greeter.serve().await.unwrap();
     for _ in 0..20 {
         let answer = ask(&client, "greeter", Duration::from_secs(5)).await;
-        assert_eq!(answer.unwrap(), "greeter", "{speaking}");
+        assert_eq!(answer.unwrap(), "greeter", "{protocol}");
     }
-    assert_eq!(reused.runs.load(Relaxed), 0, "{speaking}");
+    assert_eq!(reused.runs.load(Relaxed), 0, "{protocol}");
     let stats = client.stats("greeter");
-    assert!(stats.ejections >= 1, "{speaking}: {stats:?}");
+    assert!(stats.ejections >= 1, "{protocol}: {stats:?}");
 }
 
 macro_rules! refused_by {
-    ($($(#[$of:meta])* $name:ident $speaking:literal)*) => {$(
+    ($($(#[$of:meta])* $name:ident $protocol:literal)*) => {$(
         $(#[$of])*
         #[tokio::test]
         async fn $name() {
-            refuses($speaking).await;
+            refuses($protocol).await;
         }
     )*};
 }
@@ -302,16 +302,16 @@ async fn names_of_a_list_and_addresses_are_served_as_they_come() {
     let counter = service("counter", &registry, &runs).serve().await.unwrap();
     let address = counter.node().address.clone();
     let list = Static::new([Node::new("alias", "alias-1", &*address)]).unwrap();
-    for speaking in Socket::SPEAKS {
-        let socket = Socket::new().speaking(speaking);
+    for protocol in Socket::CLIENT_PROTOCOLS {
+        let socket = Socket::new().client_protocol(protocol);
         let Ok(socket) = socket else { continue };
         let plugins = Plugins::new().registry(list.clone()).socket(socket);
         let client = plugins.client().unwrap();
         let answer = ask(&client, "alias", Duration::from_secs(5)).await;
-        assert_eq!(answer.unwrap(), "counter", "{speaking}");
+        assert_eq!(answer.unwrap(), "counter", "{protocol}");
         let method = client.method::<(), String>("anything", "Who.Am");
         let answer = method.call(&Context::new(), ()).address(&address).await;
-        assert_eq!(answer.unwrap(), "counter", "{speaking}");
+        assert_eq!(answer.unwrap(), "counter", "{protocol}");
     }
 }
 
@@ -352,8 +352,8 @@ async fn addressing_is_no_metadata() {
         })
         .plugins(Plugins::new().registry(registry.clone()));
     let _seen = seen.serve().await.unwrap();
-    for speaking in Socket::SPEAKS {
-        let Ok(socket) = Socket::new().speaking(speaking) else {
+    for protocol in Socket::CLIENT_PROTOCOLS {
+        let Ok(socket) = Socket::new().client_protocol(protocol) else {
             continue;
         };
         let plugins = Plugins::new().registry(registry.clone()).socket(socket);
@@ -371,6 +371,6 @@ async fn addressing_is_no_metadata() {
             .split_whitespace()
             .filter(|name| !of_mucp.contains(name));
         let others: Vec<_> = others.collect();
-        assert!(others.is_empty(), "{speaking}: {others:?}");
+        assert!(others.is_empty(), "{protocol}: {others:?}");
     }
 }

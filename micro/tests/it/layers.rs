@@ -102,7 +102,7 @@ async fn typed_values_of_a_caller_reach_no_other_service() {
         let plugins = Plugins::new().registry(registry::Memory::new());
         let plugins = match transport {
             "memory" => plugins.transport(transport::Memory::new()),
-            other => plugins.socket(micro::Socket::new().speaking(other).unwrap()),
+            other => plugins.socket(micro::Socket::new().client_protocol(other).unwrap()),
         };
         // A layer of the client attaches one as well.
         let plugins = plugins.layer(from_fn(async |mut request: Request, next: Next| {

@@ -61,8 +61,8 @@ async fn go(plugins: &Plugins) -> Result<String> {
 
 #[tokio::test]
 async fn only_marked_metadata_reaches_the_second_hop() {
-    for protocol in Socket::SPEAKS {
-        let socket = Socket::new().speaking(protocol).unwrap();
+    for protocol in Socket::CLIENT_PROTOCOLS {
+        let socket = Socket::new().client_protocol(protocol).unwrap();
         let plugins = Plugins::new().registry(Memory::new()).socket(socket);
         let (front, back, _running) = chain(&plugins).await;
         go(&plugins).await.unwrap();

@@ -60,8 +60,8 @@ async fn registered(address: &str) -> Plugins {
 #[tokio::test]
 async fn a_refused_address_is_told_within_a_second() {
     let address = nowhere().await;
-    for protocol in Socket::SPEAKS {
-        let socket = Socket::new().speaking(protocol).unwrap();
+    for protocol in Socket::CLIENT_PROTOCOLS {
+        let socket = Socket::new().client_protocol(protocol).unwrap();
         let plugins = Plugins::new().registry(Memory::new()).socket(socket);
         let client = plugins.client().unwrap();
         let (error, took) = call(&client, Some(&address)).await;

@@ -27,7 +27,7 @@ async fn counts_become(client: &Client, expected: [u64; 3]) {
 #[tokio::test]
 async fn a_stream_is_counted_when_it_ends() {
     for protocol in ["native", "grpc", "connect"] {
-        let socket = Socket::new().speaking(protocol).unwrap();
+        let socket = Socket::new().client_protocol(protocol).unwrap();
         let plugins = Plugins::new().registry(Memory::new()).socket(socket);
         let (feed, feeds) = tokio::sync::mpsc::channel(1);
         let feeds = std::sync::Arc::new(tokio::sync::Mutex::new(feeds));

@@ -148,8 +148,8 @@ async fn cause_of_an_error_is_logged_and_does_not_travel() {
     let (log, _guard) = Log::new(Level::INFO);
     let registry = Memory::new();
     let _running = failing(&registry).await;
-    for protocol in Socket::SPEAKS {
-        let socket = Socket::new().speaking(protocol).unwrap();
+    for protocol in Socket::CLIENT_PROTOCOLS {
+        let socket = Socket::new().client_protocol(protocol).unwrap();
         let plugins = Plugins::new().registry(registry.clone()).socket(socket);
         let client = plugins.client().unwrap();
         for endpoint in ["Fail.Now", "Fail.Later"] {

@@ -70,7 +70,7 @@ async fn grpc_keeps_the_contract_on_two_threads() {
 #[tokio::test]
 async fn grpc_web_keeps_the_contract() {
     contract::all(async |limits: Limits| {
-        let transport = Socket::new().limits(limits).speaking("grpc-web-h2");
+        let transport = Socket::new().limits(limits).client_protocol("grpc-web-h2");
         (Arc::new(transport.unwrap()) as _, "127.0.0.1:0".to_owned())
     })
     .await;

@@ -54,7 +54,7 @@ impl Caller {
         let node = node.with_metadata("protocol", "mucp");
         let registry = registry::Memory::new();
         registry.register(&node, None).await?;
-        let socket = Socket::new().speaking("mucp")?;
+        let socket = Socket::new().client_protocol("mucp")?;
         let client = Plugins::new().registry(registry).socket(socket).client()?;
         let hello = client.method(SERVICE, HELLO).idempotent();
         let caller = Caller { hello };

@@ -20,7 +20,7 @@ async fn client(address: &str) -> Client {
     registry.register(&node, None).await.unwrap();
     Plugins::new()
         .registry(registry)
-        .transport(Socket::new().speaking("http").unwrap())
+        .transport(Socket::new().client_protocol("http").unwrap())
         .balance(|balance| {
             balance.attempts = 1;
             balance.timeout = Duration::from_secs(2);

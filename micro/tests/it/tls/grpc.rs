@@ -9,7 +9,7 @@ use super::{certificates::House, greeter};
 async fn grpc_works_on_a_tls_only_port() {
     let house = House::new();
     let running = greeter(&Memory::new(), house.server().require()).await;
-    let socket = Socket::new().speaking("grpc").unwrap();
+    let socket = Socket::new().client_protocol("grpc").unwrap();
     let plugins = Plugins::new()
         .registry(Memory::new())
         .socket(socket.tls(house.client().always()));

@@ -124,7 +124,7 @@ impl<In: Payload, Out: Payload> IntoFuture for Asked<In, Out> {
 }
 
 fn client(tls: Option<Tls>) -> Result<Client, Error> {
-    let socket = Socket::new().speaking("grpc")?;
+    let socket = Socket::new().client_protocol("grpc")?;
     // A case is about one answer: a second attempt would hide the first.
     let mut plugins = Plugins::new()
         .registry(Memory::new())
