@@ -27,7 +27,7 @@ impl Connector {
     }
 
     /// Offers a protocol by ALPN.
-    pub fn client_protocol(mut self, protocol: &'static str) -> Self {
+    pub fn alpn(mut self, protocol: &'static str) -> Self {
         self.config = ClientFiles::from(self.files.clone()).made(&[protocol]);
         self
     }

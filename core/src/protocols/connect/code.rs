@@ -1,10 +1,10 @@
-//! Codes by the names that Connect gives them, and as statuses of HTTP.
+//! Codes by Connect's names, and as HTTP statuses.
 
 use http::StatusCode;
 
 use crate::error::Code;
 
-/// The name of a code; but for one `l` it is ours.
+/// The name of a code, which is ours except for one `l`.
 pub(super) fn name(code: Code) -> &'static str {
     match code {
         Code::Cancelled => "canceled",
@@ -12,13 +12,13 @@ pub(super) fn name(code: Code) -> &'static str {
     }
 }
 
-/// The code of a name.
+/// The code with a name.
 pub(super) fn named(name: &str) -> Option<Code> {
     let mut codes = (1..=16).map(Code::from_number);
     codes.find(|code| self::name(*code) == name)
 }
 
-/// The status of a unary answer that is this error.
+/// The HTTP status of a unary error.
 pub(super) fn status(code: Code) -> StatusCode {
     let status = match code {
         Code::DeadlineExceeded => 504,
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_survive_their_names_and_have_the_statuses_of_connect() {
+    fn codes_survive_and_have_the_statuses_of_connect() {
         let statuses = [
             499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401,
         ];

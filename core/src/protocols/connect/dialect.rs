@@ -1,4 +1,4 @@
-//! The server's side: requests of Connect into calls, answers back.
+//! The server's side: converts Connect requests into calls, and back.
 
 use std::{
     future::poll_fn,
@@ -37,7 +37,7 @@ const CONTENT_TYPES: &str = "application/json, application/proto, application/co
                      application/connect+proto";
 
 impl Dialect for Server {
-    /// Posts of JSON that do not say what they are of are left to plain HTTP, which answers alike.
+    /// JSON posts without Connect's headers are left to plain HTTP, which answers alike.
     fn speaks(&self, head: &Parts) -> bool {
         let headers = &head.headers;
         let named = headers.get(header::CONTENT_TYPE);
@@ -94,7 +94,7 @@ impl Dialect for Server {
             most: connection.limits.max_message_size,
         };
         match exchange.reply.kind {
-            // There is nothing to read it for.
+            // The body is not read.
             _ if exchange.reply.is_missing => exchange.call(Body::empty(), now),
             RpcKind::Unary => exchange.unary(body, now),
             RpcKind::Stream => exchange.stream(body, now),
@@ -102,22 +102,22 @@ impl Dialect for Server {
     }
 }
 
-/// The query of a request that asks by GET.
+/// The query of a GET request.
 fn asks(head: &Parts) -> Option<&str> {
     let query = head.uri.query().filter(|query| query::is_one(query))?;
     (head.method == Method::GET).then_some(query)
 }
 
-/// What a request is of.
+/// The kind of a request.
 struct ParsedRequest {
     route: Route,
     kind: RpcKind,
     content_type: ContentType,
-    /// The message of a GET, and how it is compressed.
+    /// The message of a GET, and its compression.
     message: Option<(Bytes, String)>,
 }
 
-/// Where a request goes and in which form, or the answer to one that is wrong in that.
+/// The endpoint and form of a request, or the response to an invalid one.
 fn asked(
     head: &Parts,
     connection: &ConnectionContext,
@@ -178,12 +178,12 @@ fn asked(
     })
 }
 
-/// How a request is to be answered.
+/// What the response to a request depends on.
 struct Reply {
     kind: RpcKind,
     content_type: ContentType,
     accepted: Option<Encoding>,
-    /// Whether there is no such endpoint.
+    /// Whether the endpoint does not exist.
     is_missing: bool,
     deadline: Nanos,
 }
@@ -204,13 +204,13 @@ impl Reply {
     }
 }
 
-/// One request on its way.
+/// A request in progress.
 struct Exchange {
     call: Arc<dyn Call>,
     route: Route,
     reply: Reply,
     head: Head,
-    /// Bytes of the largest message.
+    /// The largest size of a message.
     most: usize,
 }
 
@@ -229,7 +229,7 @@ impl Exchange {
         }
     }
 
-    /// Calls with a message that has come whole.
+    /// Calls with a complete message.
     fn whole(self, data: Bytes, now: Nanos) -> HttpBegun {
         let message = match self.head.encoding {
             _ if data.len() > self.most => Err(too_large(self.most)),
@@ -262,7 +262,7 @@ impl Exchange {
         }
     }
 
-    /// Calls with all that is known of the request.
+    /// Calls with everything known about the request.
     fn call(self, body: Body, now: Nanos) -> HttpBegun {
         let Exchange {
             call, route, reply, ..
@@ -280,7 +280,7 @@ impl Exchange {
     }
 }
 
-/// An error for a request of which nothing was done.
+/// An error for a request for which no work was done.
 fn rejected(error: Error) -> Error {
     if error.outcome() == Outcome::Rejected {
         return error;

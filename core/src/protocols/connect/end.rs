@@ -13,8 +13,8 @@ use crate::{
 /// The flag of the message that ends a stream.
 pub(super) const END: u8 = 2;
 
-/// The end of a stream in its envelope; `trailers` are entries of the answer, of which those named as
-/// trailers are told.
+/// The end of a stream in its envelope. Of the response's metadata in `trailers`, the entries named as
+/// trailers are included.
 pub(super) fn write(ended: Result<(), &Error>, trailers: &Metadata) -> Bytes {
     let mut end = Map::new();
     let mut entries = Map::new();

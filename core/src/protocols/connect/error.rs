@@ -8,7 +8,7 @@ use crate::{
     error::{Code, Error},
 };
 
-/// An error as JSON.
+/// Encodes an error as JSON.
 pub(super) fn write(error: &Error) -> Value {
     let mut told = json!({ "code": code::name(error.code()) });
     if !error.message().is_empty() {
@@ -25,7 +25,7 @@ pub(super) fn write(error: &Error) -> Value {
     told
 }
 
-/// The error that JSON tells; `otherwise` is its code where that cannot be read.
+/// Decodes an error; `otherwise` is the code if the JSON has no valid one.
 pub(super) fn read(told: &Value, otherwise: Code) -> Error {
     let text = |value: &Value, name| value.get(name).and_then(Value::as_str).map(str::to_owned);
     let code = text(told, "code").and_then(|name| code::named(&name));
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_comes_back_with_its_details() {
+    fn error_survives_with_its_details() {
         let url = "type.googleapis.com/shop.Book";
         let sent = Error::cancelled("no more").with_detail(url, b"\xff\xfe");
         let told = write(&sent);
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_error_of_connect_has_the_code_it_is_taken_for() {
+    fn malformed_error_gets_the_other_code() {
         for told in [
             json!({}),
             json!({ "code": "oops" }),

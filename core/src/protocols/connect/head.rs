@@ -1,4 +1,4 @@
-//! The head of a request: what it says of form, encoding, time and what travels with it.
+//! The head of a request: form, encoding, timeout and context.
 
 use std::time::Duration;
 
@@ -16,20 +16,20 @@ use crate::{
 
 pub(super) const VERSION: HeaderName = HeaderName::from_static("connect-protocol-version");
 pub(super) const TIMEOUT: HeaderName = HeaderName::from_static("connect-timeout-ms");
-/// How the messages of a stream are compressed; a unary one has HTTP's own header.
+/// The compression of a stream's messages; a unary message has HTTP's own header.
 pub(super) const STREAM_ENCODING: HeaderName = HeaderName::from_static("connect-content-encoding");
 pub(super) const STREAM_ACCEPT: HeaderName = HeaderName::from_static("connect-accept-encoding");
 
-/// How a call is written in HTTP.
+/// The form of a call in HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RpcKind {
-    /// One message each way, as they are; errors by the status.
+    /// One message each way, without envelopes; errors by the status.
     Unary,
-    /// Messages in envelopes, of which the last says how it ended.
+    /// Messages in envelopes, of which the last has the end of the call.
     Stream,
 }
 
-/// The form and encoding that a content type names; `None` where it is none of Connect.
+/// The form and encoding of a content type; `None` if it is not Connect's.
 pub(super) fn parse_content_type(named: &HeaderValue) -> Option<(RpcKind, ContentType)> {
     let bare = named.to_str().ok()?.split(';').next()?.trim_end();
     let rest = bare.strip_prefix("application/")?;
@@ -39,7 +39,7 @@ pub(super) fn parse_content_type(named: &HeaderValue) -> Option<(RpcKind, Conten
     }
 }
 
-/// An encoding by the name that Connect gives it.
+/// The encoding with a name.
 pub(super) fn codec(name: &str) -> Option<ContentType> {
     match name {
         "json" => Some(ContentType::Json),
@@ -48,7 +48,7 @@ pub(super) fn codec(name: &str) -> Option<ContentType> {
     }
 }
 
-/// The name that Connect gives an encoding; `None` where it does not know it.
+/// Connect's name of an encoding; `None` if it has none.
 pub(super) fn codec_name(content_type: &ContentType) -> Option<&'static str> {
     match content_type {
         ContentType::Json => Some("json"),
@@ -57,7 +57,7 @@ pub(super) fn codec_name(content_type: &ContentType) -> Option<&'static str> {
     }
 }
 
-/// How Connect names a content type; what it does not know it does not send.
+/// Connect's name of a content type; others cannot be sent.
 pub(super) fn name(kind: RpcKind, content_type: &ContentType) -> HeaderValue {
     HeaderValue::from_static(match (kind, content_type) {
         (RpcKind::Unary, ContentType::Json) => "application/json",
@@ -67,20 +67,20 @@ pub(super) fn name(kind: RpcKind, content_type: &ContentType) -> HeaderValue {
     })
 }
 
-/// A request's head, read.
+/// A parsed head.
 #[derive(Debug)]
 pub(super) struct Head {
     pub(super) context: Context,
-    /// How messages of the request are compressed.
+    /// The compression of the request's messages.
     pub(super) encoding: Option<Encoding>,
-    /// How those of the answer may be.
+    /// The compression that the response may use.
     pub(super) accepted: Option<Encoding>,
 }
 
-/// Reads a head in one go over its headers.
+/// Parses a head in one pass over its headers.
 ///
 /// # Errors
-/// `InvalidArgument` for a time or a version that cannot be read, `Unimplemented` for an unknown encoding.
+/// `InvalidArgument` for an invalid timeout or version, `Unimplemented` for an unknown encoding.
 pub(super) fn read(headers: &HeaderMap, kind: RpcKind, received: Nanos) -> Result<Head> {
     let mut left: Option<Duration> = None;
     let mut encoding = None;
@@ -121,7 +121,7 @@ fn version(text: &str) -> Result<()> {
     }
 }
 
-/// Milliseconds, in at most ten digits.
+/// Parses milliseconds, in at most ten digits.
 fn timeout(text: &str) -> Result<Duration> {
     let is_one = (1..=10).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     let millis = text.parse().ok().filter(|_| is_one);
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn the_content_type_says_form_and_encoding() {
+    fn content_type_has_form_and_encoding() {
         let of = |text| parse_content_type(&HeaderValue::from_static(text));
         assert_eq!(
             of("application/json; charset=utf-8"),
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn time_left_is_at_most_ten_digits() {
+    fn timeout_has_at_most_ten_digits() {
         let deadline =
             |text| head(&[("connect-timeout-ms", text)]).map(|head| head.context.deadline());
         assert_eq!(deadline("5").unwrap(), 5_000_007);
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_of_the_protocol_is_no_metadata() {
+    fn headers_of_the_protocol_are_no_metadata() {
         let head = head(&[
             ("content-type", "application/json"),
             ("connect-protocol-version", "1"),

@@ -1,4 +1,4 @@
-//! The messages of a stream, one way and the other.
+//! The messages of a stream, in both directions.
 
 use std::{
     pin::Pin,
@@ -27,7 +27,7 @@ pub(super) struct Messages {
 }
 
 impl Messages {
-    /// Messages of at most `most` bytes, compressed ones in `encoding`.
+    /// Reads messages of at most `most` bytes; compressed ones are in `encoding`.
     pub(super) fn new(body: HttpBody, encoding: Option<Encoding>, most: usize) -> Self {
         Messages {
             envelopes: Envelopes::new(body, most),
@@ -36,10 +36,10 @@ impl Messages {
         }
     }
 
-    /// The only message of a body that has one.
+    /// Returns the only message of a body.
     ///
     /// # Errors
-    /// `Unimplemented` when there is none or more than one: it is a call of another shape.
+    /// `Unimplemented` if there is none or more than one: the call has another shape.
     pub(super) fn poll_only(
         &mut self,
         first: &mut Option<Bytes>,
@@ -70,8 +70,7 @@ impl Stream for Messages {
     }
 }
 
-/// Ends the stream of an answer by a message that says how the call ended, with what of this metadata follows the
-/// last message.
+/// Ends the stream of a response with a message that has the end of the call and its trailers.
 pub(super) struct EndOfStream(pub(super) Metadata);
 
 impl End for EndOfStream {

@@ -1,4 +1,4 @@
-//! Metadata between messages of ours and the headers of Connect, which has trailers as headers too.
+//! Converts metadata to Connect's headers, which include trailers.
 
 use http::HeaderMap;
 use serde_json::{Map, Value};
@@ -9,7 +9,7 @@ use crate::{
     protocols::propagation::{self, is_addressing},
 };
 
-/// Whether a header is the protocol's own or of one hop, so that no metadata may be written there.
+/// Whether a header is the protocol's own or hop-by-hop, and is no metadata.
 pub(super) fn is_reserved(name: &str) -> bool {
     matches!(
         name,
@@ -30,7 +30,7 @@ pub(super) fn is_reserved(name: &str) -> bool {
         || is_addressing(name)
 }
 
-/// Adds metadata to headers, that of trailers under its prefix if `trailers` says so, else not at all.
+/// Adds metadata to headers. Trailers are added with their prefix if `trailers`, otherwise left out.
 pub(super) fn write(metadata: &Metadata, trailers: bool, headers: &mut HeaderMap) {
     for (name, value) in metadata.iter() {
         if (propagation::bare(name).is_some() && !trailers) || name.eq_ignore_ascii_case(DETAILS) {
@@ -40,7 +40,7 @@ pub(super) fn write(metadata: &Metadata, trailers: bool, headers: &mut HeaderMap
     }
 }
 
-/// What an error says beside code, text and details.
+/// Adds what accompanies an error besides code, text and details.
 pub(super) fn of_error(error: &Error) -> Metadata {
     let mut all = error.metadata().clone();
     if error.outcome() != Outcome::Answered {
@@ -53,7 +53,7 @@ pub(super) fn of_error(error: &Error) -> Metadata {
     all
 }
 
-/// Adds entries to those of a stream's end, under their bare names.
+/// Adds entries to those of a stream's end, without prefix.
 pub(super) fn write_end<'a>(
     entries: impl Iterator<Item = (&'a str, &'a str)>,
     end: &mut Map<String, Value>,

@@ -1,6 +1,6 @@
-//! Connect, as <https://connectrpc.com/docs/protocol> has it: calls by plain HTTP posts (or GETs of what
-//! changes nothing), streams of enveloped messages: the server's [`Dialect`](crate::protocols::dialect::Dialect), and a client's way to a
-//! node.
+//! Connect, <https://connectrpc.com/docs/protocol>: unary calls by HTTP posts (or GETs if they are
+//! read-only), and streams of enveloped messages. The server's [`Dialect`](crate::protocols::dialect::Dialect), and a client's
+//! peer.
 
 mod client;
 mod code;

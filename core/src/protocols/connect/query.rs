@@ -10,25 +10,25 @@ use crate::{
     error::{Error, Result},
 };
 
-/// What a query says.
+/// A parsed query.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Query {
-    /// `v1`, where it is said.
+    /// `v1`, if given.
     pub(super) version: Option<String>,
     pub(super) encoding: Option<String>,
     pub(super) compression: String,
     pub(super) message: Bytes,
 }
 
-/// Whether a query is of Connect at all.
+/// Whether a query is Connect's.
 pub(super) fn is_one(query: &str) -> bool {
     query.split('&').any(|pair| pair.starts_with("connect="))
 }
 
-/// Reads a query.
+/// Parses a query.
 ///
 /// # Errors
-/// `InvalidArgument` where the message is missing or not in Base64 though it says so.
+/// `InvalidArgument` if the message is missing, or is not Base64 although it should be.
 pub(super) fn read(query: &str) -> Result<Query> {
     let mut read = Query::default();
     let mut message = None;
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_is_text_or_base64() {
+    fn message_is_text_or_base64() {
         let plain = read("connect=v1&encoding=json&message=%7B%22a%22%3A+1%7D&x").unwrap();
         assert_eq!(plain.message, r#"{"a": 1}"#);
         assert_eq!(plain.version.as_deref(), Some("v1"));

@@ -1,4 +1,4 @@
-//! Answers that are streams: messages in envelopes, then how it ended.
+//! Streaming responses: messages in envelopes, then the end of the call.
 
 use bytes::BytesMut;
 use http::{HeaderValue, Response, header};
@@ -20,7 +20,7 @@ use crate::{
     time::Nanos,
 };
 
-/// An answer, or the error in its stead.
+/// A response, or the error in its place.
 pub(super) fn write(
     answer: Result<Answer>,
     content_type: &ContentType,

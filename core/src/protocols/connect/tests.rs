@@ -1,4 +1,4 @@
-//! Requests of HTTP given to the dialect, without sockets.
+//! HTTP requests passed to the dialect, without sockets.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-/// `Echo.Say` gives back what it is given, `Echo.Look` says how it was asked, `Echo.Each` gives back each of a
+/// `Echo.Say` returns its input, `Echo.Look` reports the HTTP method, `Echo.Each` returns each message of a
 /// stream, `Echo.Fail` fails, and `Echo.Wait` never ends.
 struct Echo;
 
@@ -130,7 +130,7 @@ async fn messages(body: Bytes) -> (Vec<Bytes>, Value) {
 }
 
 #[tokio::test]
-async fn a_unary_call_has_its_trailers_among_its_headers() {
+async fn unary_call_has_its_trailers_among_its_headers() {
     for body in [
         HttpBody::Whole("[1]".into()),
         body_of(vec!["[".into(), "1]".into()]),
@@ -144,7 +144,7 @@ async fn a_unary_call_has_its_trailers_among_its_headers() {
 }
 
 #[tokio::test]
-async fn an_error_is_told_with_its_details_by_status_or_at_the_end_of_a_stream() {
+async fn error_has_its_details_in_unary_calls_and_streams() {
     let expected = json!({
         "code": "failed_precondition",
         "message": "not yet",
@@ -158,7 +158,7 @@ async fn an_error_is_told_with_its_details_by_status_or_at_the_end_of_a_stream()
 }
 
 #[tokio::test]
-async fn a_stream_ends_with_its_trailers() {
+async fn stream_ends_with_its_trailers() {
     let encoded = [encode(0, b"a").unwrap(), encode(0, b"b").unwrap()];
     let body = body_of(encoded.to_vec());
     let (status, headers, body) = post("/x.Echo/Each", "application/connect+proto", body).await;
@@ -171,7 +171,7 @@ async fn a_stream_ends_with_its_trailers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_is_ended_when_its_time_is_over() {
+async fn stream_ends_at_the_deadline() {
     let began = tokio::time::Instant::now();
     let body = HttpBody::Whole(encode(0, b"{}").unwrap());
     let (_, _, body) = post("/x.Echo/Wait", "application/connect+json", body).await;
@@ -181,7 +181,7 @@ async fn a_stream_is_ended_when_its_time_is_over() {
 }
 
 #[tokio::test]
-async fn only_what_changes_nothing_is_asked_for_by_get() {
+async fn only_read_only_endpoints_are_called_by_get() {
     let query = "connect=v1&encoding=json&message=%7B%7D";
     let get = async |endpoint: &str| {
         let uri = format!("/x.Echo/{endpoint}?{query}");
@@ -199,7 +199,7 @@ async fn only_what_changes_nothing_is_asked_for_by_get() {
 }
 
 #[tokio::test]
-async fn what_is_no_call_is_refused_by_its_status() {
+async fn other_requests_are_refused_by_their_status() {
     let empty = HttpBody::empty;
     let (status, _, body) = post("/x.Echo/Nothing", "application/proto", empty()).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
@@ -221,7 +221,7 @@ async fn what_is_no_call_is_refused_by_its_status() {
 
 #[cfg(feature = "gzip")]
 #[tokio::test]
-async fn messages_are_compressed_where_both_sides_know_how() {
+async fn messages_are_compressed_if_both_sides_support_it() {
     use crate::http::compression::Encoding;
     let message = "x".repeat(10_000);
     let packed = Encoding::Gzip.compress(message.as_bytes()).unwrap();

@@ -1,4 +1,4 @@
-//! Answers of one message, and errors, as they are in HTTP.
+//! Responses of one message, and errors, in HTTP.
 
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
@@ -14,7 +14,7 @@ use crate::{
     protocols::{envelope_stream::MIN_COMPRESSED_SIZE, propagation},
 };
 
-/// An answer, or the error in its stead.
+/// A response, or the error in its place.
 pub(super) fn write(
     answer: Result<Answer>,
     content_type: &ContentType,
@@ -56,7 +56,7 @@ fn fine(
     Ok(response)
 }
 
-/// An error under a status.
+/// An error with its status.
 pub(super) fn failed(error: &Error, status: StatusCode) -> Response<HttpBody> {
     let body = error::write(error).to_string();
     let mut response = Response::new(HttpBody::Whole(body.into()));

@@ -1,4 +1,4 @@
-//! The answer to a request, as HTTP.
+//! Writes the response to a request.
 
 use http::{HeaderMap, HeaderValue, Response, header};
 
@@ -22,23 +22,23 @@ use crate::{
     time::Nanos,
 };
 
-/// How a request is to be answered.
+/// What the response to a request depends on.
 pub(super) struct Reply {
     /// The content type of the request, and its name.
     pub(super) content_type: ContentType,
     pub(super) named: HeaderValue,
-    /// How its messages are compressed.
+    /// The compression of the request's messages.
     pub(super) encoding: Option<Encoding>,
-    /// How those of the answer may be, if the handler wants it.
+    /// The compression that the response may use, if the handler wants it.
     pub(super) accepted: Option<Encoding>,
-    /// By which the handler says so.
+    /// The handler's choice.
     pub(super) compression: Option<Compression>,
     pub(super) to_go_micro: bool,
     pub(super) deadline: Nanos,
 }
 
 impl Reply {
-    /// A head with the headers that every answer has.
+    /// A head with the headers of every response.
     fn head(&self) -> Response<HttpBody> {
         let mut response = Response::new(HttpBody::empty());
         let headers = response.headers_mut();
@@ -46,7 +46,7 @@ impl Reply {
         response
     }
 
-    /// An answer, or the error in its stead.
+    /// A response, or the error in its place.
     pub(super) fn write(self, answer: Result<Answer>) -> Response<HttpBody> {
         match answer.and_then(|answer| self.fine(answer)) {
             Ok(response) => response,
@@ -102,12 +102,12 @@ impl Reply {
         Ok(response)
     }
 
-    /// An error before any message: the trailers are all there is.
+    /// An error before any message, as trailers alone.
     pub(super) fn failed(&self, error: &Error) -> Response<HttpBody> {
         let mut response = self.head();
         let headers = response.headers_mut();
         if error.code() == Code::Unimplemented {
-            // In case it is for an encoding that is not known.
+            // The request may have used an unknown encoding.
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(ACCEPTED));
         }
         status::write(error, self.to_go_micro, headers);

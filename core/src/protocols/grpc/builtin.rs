@@ -8,8 +8,8 @@ use super::{
 };
 use crate::call::{Call, Operation};
 
-/// The service of that package, which answers about `server`; `None` where it is not one of them, or is not
-/// served here.
+/// The built-in service of a package, which reports about `server`; `None` if there is none, or it is not served
+/// here.
 pub(super) fn of(
     package: &str,
     server: &Arc<dyn Call>,

@@ -1,4 +1,4 @@
-//! A way to a node that speaks gRPC.
+//! The client's side of gRPC.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The server's side: requests of gRPC into calls, answers back.
+//! The server's side: converts gRPC requests into calls, and back.
 
 use std::{
     future::poll_fn,
@@ -79,7 +79,7 @@ impl Dialect for Server {
         let reply = Reply {
             content_type: head.content_type.clone(),
             named: head.named.clone(),
-            // What came compressed is answered so too; who sends plain messages need not unpack any.
+            // A compressed request gets a compressed response; a client that sends plain messages may not decompress any.
             encoding: head.encoding,
             accepted: head.accepted,
             compression: head.context.compression().cloned(),
@@ -114,7 +114,7 @@ impl Dialect for Server {
     }
 }
 
-/// One request on its way.
+/// A request in progress.
 struct Exchange {
     call: Arc<dyn Call>,
     route: Route,
@@ -132,7 +132,7 @@ impl Exchange {
         );
         let streams = match self.route.shape {
             Some(shape) => shape.request_stream,
-            // There is no such endpoint, which may be said before anything comes; or nothing is known.
+            // The endpoint does not exist, which can be reported before the body arrives; or nothing is known.
             None => head.streams || self.call.listing().is_some(),
         };
         if streams {
@@ -158,7 +158,7 @@ impl Exchange {
         }
     }
 
-    /// Calls with all that is known of the request.
+    /// Calls with everything known about the request.
     fn call(self, head: Head, body: Body, now: Nanos) -> HttpBegun {
         let Exchange {
             call, route, reply, ..
@@ -178,7 +178,7 @@ impl Exchange {
     }
 }
 
-/// An error for a request of which nothing was done.
+/// An error for a request for which no work was done.
 fn rejected(error: Error) -> Error {
     match error.code() {
         Code::Cancelled | Code::DeadlineExceeded => error,
@@ -187,7 +187,7 @@ fn rejected(error: Error) -> Error {
     }
 }
 
-/// Says that there is no such endpoint as gRPC says it, which has a code of its own for it.
+/// The error for an unknown endpoint, for which gRPC has a code of its own.
 fn unknown(error: Error, call: &dyn Call, route: &Route) -> Error {
     if error.code() != Code::NotFound || route.shape.is_some() || call.listing().is_none() {
         return error;

@@ -1,4 +1,4 @@
-//! What a stranger's bytes go through, as a fuzz target sees it: framing, compression, texts of headers.
+//! Arbitrary bytes as framing, compression and header texts.
 
 use std::task::{Context, Poll, Waker};
 
@@ -8,11 +8,11 @@ use http::HeaderValue;
 use super::{head, messages::Messages, percent, timeout};
 use crate::http::{HttpBody, Piece, compression::Encoding};
 
-/// The largest message that a fuzzed reader takes: small, so that it is reached.
+/// The largest message that a fuzzed reader accepts: small, so that it is reached.
 const MESSAGE: usize = 64 * 1024;
 
-/// Reads bytes as the body of a call, and as each header that has a form of its own. The first byte says in
-/// what portions they come, and how they are said to be compressed.
+/// Reads bytes as the body of a call, and as each header with a form of its own. The first byte chooses the
+/// portions and the compression.
 #[cfg_attr(
     not(fuzzing),
     allow(unreachable_pub, reason = "the fuzz target calls it")
@@ -66,7 +66,7 @@ mod tests {
     use crate::protocols::envelope::encode;
 
     #[test]
-    fn what_was_found_once_and_messages_cut_anywhere_are_read() {
+    fn earlier_findings_and_cut_messages_are_read() {
         let mut bytes = encode(0, b"hello").unwrap().to_vec();
         bytes.extend_from_slice(&encode(1, b"\x1f\x8b\x08").unwrap());
         bytes.extend_from_slice(&[0, 255, 255, 255, 255]);

@@ -1,4 +1,4 @@
-//! What go-micro's gRPC has of its own: a second name of the content type, the text and the details of errors.
+//! What go-micro adds to gRPC: a second name of the content type, and errors in text and details.
 
 use http::{HeaderValue, StatusCode};
 use prost::Message;
@@ -13,7 +13,7 @@ use crate::{
     message::ContentType,
 };
 
-/// An error as go-micro has it: its JSON is the text of the status, its Protobuf a detail.
+/// An error in go-micro's form: its JSON is the text of the status, its Protobuf a detail.
 #[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
 struct GoMicroError {
     #[prost(string, tag = "1")]
@@ -30,8 +30,8 @@ struct GoMicroError {
     status: String,
 }
 
-/// go-micro's name of a content type, by which its servers choose the codec of their answer; `None` for
-/// Protobuf, which they take when a request names none.
+/// go-micro's name of a content type, by which its servers choose the codec of their response; `None` for
+/// Protobuf, which they use if a request names none.
 pub(super) fn content_type(content_type: &ContentType) -> Option<HeaderValue> {
     match content_type {
         ContentType::Protobuf => None,
@@ -66,7 +66,7 @@ pub(super) fn write(error: &Error) -> (String, String) {
     (message, base64::unpadded(&details.encode_to_vec()))
 }
 
-/// The error that a status' text tells, if it is one of go-micro's; `code` is the status' own, which is
+/// The error in a status' text, if it is one of go-micro's; `code` is that of the status, which is
 /// coarser.
 pub(super) fn read(code: Code, text: &str) -> Option<Error> {
     if !text.starts_with('{') {
@@ -93,7 +93,7 @@ pub(super) fn read(code: Code, text: &str) -> Option<Error> {
     };
     let error = Error::new(code, told.detail).with_origin(told.id);
     Some(match status {
-        // Errors of Protobuf's bare text have none.
+        // Errors with the bare text have none.
         None | Some(0) => error,
         Some(status) => error.with_http_status(status),
     })
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_is_told_as_go_micro_tells_it() {
+    fn error_has_the_form_of_go_micro() {
         let error = Error::not_found("no such name").with_origin("greeter");
         let (text, details) = write(&error);
         let expected =
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_that_no_code_has_comes_back() {
+    fn status_without_a_code_survives() {
         let teapot = Error::unknown("short and stout").with_http_status(418);
         let (text, _) = write(&teapot);
         assert!(text.contains(r#""code":418"#), "{text}");
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_error_of_go_micro_is_none() {
+    fn other_text_is_no_error_of_go_micro() {
         for text in ["", "plain", "{", "{}", r#"{"other":1}"#, "[1]"] {
             assert!(read(Code::Internal, text).is_none(), "{text}");
         }

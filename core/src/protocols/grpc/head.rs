@@ -1,4 +1,4 @@
-//! The head of a request: what it says of encoding, time and what travels with it.
+//! The head of a request: encoding, timeout and context.
 
 use std::time::Duration;
 
@@ -17,26 +17,26 @@ use crate::{
 pub(super) const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 pub(super) const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 pub(super) const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
-/// What go-micro says of the content type beside gRPC's own.
+/// go-micro's content type, beside gRPC's own.
 pub(super) const CONTENT_TYPE_BESIDE: HeaderName = HeaderName::from_static("x-content-type");
 
-/// A request's head, read.
+/// A parsed head.
 pub(super) struct Head {
     pub(super) context: Context,
     pub(super) content_type: ContentType,
-    /// The content type that the answer has, as the request named it.
+    /// The content type of the response, as the request named it.
     pub(super) named: HeaderValue,
-    /// How compressed messages of the request are.
+    /// The compression of the request's messages.
     pub(super) encoding: Option<Encoding>,
-    /// How messages of the answer may be compressed, if the handler wants it.
+    /// The compression that the response may use, if the handler wants it.
     pub(super) accepted: Option<Encoding>,
-    /// Whether it says that its body is a stream, which only our own clients do.
+    /// Whether the body is a stream, which only our own clients tell.
     pub(super) streams: bool,
-    /// Whether the caller is of go-micro.
+    /// Whether the caller is go-micro.
     pub(super) of_go_micro: bool,
 }
 
-/// Whether a content type is one of gRPC, right or wrong; that of gRPC-Web is not.
+/// Whether a content type is gRPC's, valid or not; that of gRPC-Web is not.
 pub(super) fn is_grpc(content_type: &HeaderValue) -> bool {
     let Some(rest) = content_type.as_bytes().strip_prefix(b"application/grpc") else {
         return false;
@@ -44,8 +44,8 @@ pub(super) fn is_grpc(content_type: &HeaderValue) -> bool {
     !rest.starts_with(b"-web")
 }
 
-/// What messages are encoded in, by the content type and what go-micro says beside it; `None` when the
-/// content type is none of gRPC.
+/// The encoding of messages, by the content type and go-micro's header; `None` if the
+/// content type is not gRPC's.
 pub(super) fn content_type(
     named: &HeaderValue,
     beside: Option<&HeaderValue>,
@@ -64,7 +64,7 @@ pub(super) fn content_type(
     })
 }
 
-/// How gRPC names a content type.
+/// gRPC's name of a content type.
 pub(super) fn name(content_type: &ContentType) -> HeaderValue {
     match content_type {
         ContentType::Protobuf => HeaderValue::from_static("application/grpc+proto"),
@@ -78,7 +78,7 @@ pub(super) fn name(content_type: &ContentType) -> HeaderValue {
     }
 }
 
-/// A content type by go-micro's names, of which some are its own.
+/// A content type by go-micro's names, some of which are its own.
 fn of_go_micro(name: &str) -> ContentType {
     match name {
         "application/grpc+json" => ContentType::Json,
@@ -88,10 +88,10 @@ fn of_go_micro(name: &str) -> ContentType {
     }
 }
 
-/// Reads a head in one go over its headers. `None` when the content type is none of gRPC.
+/// Parses a head in one pass over its headers. `None` if the content type is not gRPC's.
 ///
 /// # Errors
-/// `Internal` for a time that cannot be read, `Unimplemented` for an encoding that is not known.
+/// `Internal` for an invalid timeout, `Unimplemented` for an unknown encoding.
 pub(super) fn read(headers: &HeaderMap, received: Nanos) -> Option<Result<Head>> {
     let named = headers.get(http::header::CONTENT_TYPE)?;
     let mut beside = None;
@@ -140,7 +140,7 @@ pub(super) fn read(headers: &HeaderMap, received: Nanos) -> Option<Result<Head>>
     let content_type = content_type(named, beside)?;
     let of_ours = propagated.counts_attempts();
     let mut context = propagated.context(received, left, metadata);
-    // Our own callers, who always say what they understand, say what they use where anybody looks.
+    // Our own callers always list what they accept, and name what they use if anybody looks.
     if says_encoding || accepted.is_some() && !of_ours {
         context.set_compression(Compression::new());
     }
@@ -153,7 +153,7 @@ pub(super) fn read(headers: &HeaderMap, received: Nanos) -> Option<Result<Head>>
             encoding,
             accepted,
             streams,
-            // Our own callers name the codec as go-micro's do, and count the attempts.
+            // Our own callers name the codec as go-micro's do, and send the number of attempts.
             of_go_micro: of_go_micro && !of_ours,
         }),
     })
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn the_content_type_says_the_encoding_and_a_bare_one_leaves_it_to_go_micro() {
+    fn content_type_has_the_encoding_or_leaves_it_to_go_micro() {
         let named = |name| encoded(&[("content-type", name)]);
         assert_eq!(named("application/grpc"), ContentType::Protobuf);
         assert_eq!(named("application/grpc+proto"), ContentType::Protobuf);
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn the_least_time_told_counts() {
+    fn least_timeout_counts() {
         let of = |headers: &[_]| {
             let all = [&[("content-type", "application/grpc")], headers].concat();
             head(&all).unwrap().map(|head| head.context.deadline())

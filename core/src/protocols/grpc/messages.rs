@@ -1,4 +1,4 @@
-//! The messages of a body, one way and the other.
+//! The messages of a body, in both directions.
 
 use std::{
     pin::Pin,
@@ -27,12 +27,12 @@ pub(super) struct Messages {
     envelopes: Envelopes,
     encoding: Option<Encoding>,
     most: usize,
-    /// Who is told whether each came compressed.
+    /// Records whether each message was compressed.
     compression: Option<Compression>,
 }
 
 impl Messages {
-    /// Messages of at most `most` bytes, compressed ones in `encoding`.
+    /// Reads messages of at most `most` bytes; compressed ones are in `encoding`.
     pub(super) fn new(
         body: HttpBody,
         encoding: Option<Encoding>,
@@ -47,13 +47,13 @@ impl Messages {
         }
     }
 
-    /// The next message; `None` at the end.
+    /// Returns the next message; `None` at the end.
     pub(super) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
         let envelope = ready!(self.envelopes.poll_message(cx));
         Poll::Ready(envelope.map(|envelope| self.open(envelope?)))
     }
 
-    /// What came after the last message.
+    /// Returns the trailers.
     pub(super) fn trailers(&mut self) -> Option<HeaderMap> {
         self.envelopes.trailers()
     }
@@ -71,13 +71,13 @@ impl Messages {
         envelope.open(self.encoding, self.most, &ENCODING)
     }
 
-    /// The only message of a body that has one.
+    /// Returns the only message of a body.
     ///
-    /// Where the body need not be `whole` the message is taken once it is there: go-micro v2's clients
-    /// leave a request open for as long as they read the stream that answers it.
+    /// Unless the body must be `whole`, the message is returned as soon as it has arrived: go-micro v2's clients
+    /// keep a request open while they read the stream that answers it.
     ///
     /// # Errors
-    /// `Unimplemented` when there is none or more than one, as gRPC has it.
+    /// `Unimplemented` if there is none or more than one, as in gRPC.
     pub(super) fn poll_only(
         &mut self,
         first: &mut Option<Bytes>,
@@ -102,7 +102,7 @@ impl Stream for Messages {
             && let Some(trailers) = self.trailers()
             && trailers.contains_key(status::STATUS)
         {
-            // One of our clients says that what it sent is not all.
+            // Our clients report in a trailer that their stream is incomplete.
             return Poll::Ready(status::read(&trailers, StatusCode::OK).err().map(Err));
         }
         Poll::Ready(message)
@@ -111,9 +111,9 @@ impl Stream for Messages {
 
 /// What follows the last message.
 pub(super) enum StreamEnd {
-    /// Nothing, as in a request; an error breaks it off, where the other side cannot be told.
+    /// Nothing, as in a request; an error resets the stream, since it cannot be reported.
     Request(Arc<Upload>),
-    /// How the call ended, with these trailers if it went well.
+    /// The end of the call, with these trailers if it succeeded.
     Status {
         trailers: HeaderMap,
         to_go_micro: bool,

@@ -1,4 +1,4 @@
-//! Metadata between messages of ours and headers of gRPC.
+//! Converts metadata to gRPC's headers, and back.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -8,7 +8,7 @@ use crate::{
     protocols::propagation::{self, is_addressing},
 };
 
-/// What our own servers say beside metadata.
+/// Headers of our own servers, besides metadata.
 const MICRO_HEADERS: [HeaderName; 4] = [
     propagation::LOAD,
     propagation::OUTCOME,
@@ -16,11 +16,11 @@ const MICRO_HEADERS: [HeaderName; 4] = [
     propagation::BODY,
 ];
 
-/// Whether a header is gRPC's own, or that of one hop, so that no metadata may be written there.
+/// Whether a header is gRPC's own or hop-by-hop, and is no metadata.
 pub(super) fn is_reserved(name: &HeaderName) -> bool {
     match name.as_str() {
         "content-type" | "content-length" | "host" | "x-content-type" | "timeout" => true,
-        // Details of an error travel as they are.
+        // Details of an error pass unchanged.
         "grpc-status-details-bin" => false,
         name_text => {
             name_text.starts_with("grpc-") || is_of_connection(name) || is_addressing(name_text)
@@ -35,7 +35,7 @@ pub(super) fn write(metadata: &Metadata, headers: &mut HeaderMap) {
     }
 }
 
-/// Adds the metadata of an answer: what comes before its messages, and what comes after.
+/// Adds the metadata of a response, before its messages and after them.
 pub(super) fn write_both(metadata: &Metadata, headers: &mut HeaderMap, trailers: &mut HeaderMap) {
     for (name, value) in metadata.iter() {
         match propagation::bare(name) {
@@ -45,7 +45,7 @@ pub(super) fn write_both(metadata: &Metadata, headers: &mut HeaderMap, trailers:
     }
 }
 
-/// Adds the metadata of an error, which all comes after the messages.
+/// Adds the metadata of an error, which all follows the messages.
 pub(super) fn write_bare(metadata: &Metadata, trailers: &mut HeaderMap) {
     for (name, value) in metadata.iter() {
         write_entry(propagation::bare(name).unwrap_or(name), value, trailers);
@@ -56,7 +56,7 @@ fn write_entry(name: &str, value: &str, headers: &mut HeaderMap) {
     propagation::write_entry(name, value, headers, is_reserved);
 }
 
-/// Headers as metadata, each name with `prefix` before it, but those that are gRPC's own or ours.
+/// Headers as metadata, each name with `prefix`, without gRPC's own and ours.
 pub(super) fn read(headers: &HeaderMap, prefix: &str, into: &mut Metadata) {
     for (name, value) in headers {
         read_entry(name, value, prefix, into);

@@ -1,5 +1,5 @@
-//! gRPC, as <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md> has it and as go-micro speaks it:
-//! the server's [`Dialect`](crate::protocols::dialect::Dialect), and a client's way to a node.
+//! gRPC, <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>, with go-micro's additions:
+//! the server's [`Dialect`](crate::protocols::dialect::Dialect), and a client's peer.
 
 mod answer;
 mod builtin;

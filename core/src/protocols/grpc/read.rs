@@ -1,4 +1,4 @@
-//! An answer of HTTP as one of ours.
+//! Reads a response.
 
 use std::{
     future::poll_fn,
@@ -261,8 +261,8 @@ impl ResponseMessages {
         Ok(trailers)
     }
 
-    /// The only message, and the trailers; `None` where there may be more and nobody said that there are
-    /// not.
+    /// The only message, and the trailers; `None` if there may be more and the body was not marked as a
+    /// single message.
     async fn whole(&mut self, expected: Expected) -> Result<Option<(Bytes, HeaderMap)>> {
         poll_fn(|cx| {
             loop {
@@ -273,7 +273,7 @@ impl ResponseMessages {
                     Some(message) => {
                         self.ahead.push(message);
                         if self.ahead.len() > 1 {
-                            // To be taken from the end.
+                            // Taken from the end.
                             self.ahead.reverse();
                             return Poll::Ready(match expected {
                                 Expected::Message => Err(Error::unimplemented(
@@ -336,7 +336,7 @@ impl Stream for ResponseMessages {
     }
 }
 
-/// Servers break a call off once its time is over, and that may be known here before the time is over here.
+/// A server cancels a call whose deadline has passed, which may be known here before the deadline passes here.
 pub(super) fn in_time(error: Error, deadline: Nanos) -> Error {
     if error.code() != Code::Cancelled || time::now() < deadline {
         return error;
@@ -352,7 +352,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_call_that_is_broken_off_after_its_deadline_has_exceeded_it() {
+    fn call_cancelled_near_its_deadline_has_exceeded_it() {
         let now = time::now();
         let code = |error, deadline| in_time(error, deadline).code();
         let cancelled = || Error::cancelled("the other side cancelled the call");

@@ -8,7 +8,7 @@ use crate::{
     message::ContentType,
 };
 
-/// A message of these services, which speak Protobuf only.
+/// A message of these services, which use Protobuf only.
 pub(super) fn decode<T: Message + Default>(content_type: &ContentType, bytes: &Bytes) -> Result<T> {
     if *content_type != ContentType::Protobuf {
         return Err(Error::unimplemented(format!(
@@ -19,7 +19,7 @@ pub(super) fn decode<T: Message + Default>(content_type: &ContentType, bytes: &B
         .map_err(|error| Error::invalid_argument("the request cannot be read").with_source(error))
 }
 
-/// An error for a method that one of these services does not have.
+/// The error for an unknown method of one of these services.
 pub(super) fn no_method(endpoint: &str) -> Error {
     Error::unimplemented(format!("unknown method `{endpoint}`"))
 }

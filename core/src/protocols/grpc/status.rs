@@ -1,4 +1,4 @@
-//! How a call ended, as trailers tell it.
+//! The end of a call, in trailers.
 
 use std::time::Duration;
 
@@ -14,13 +14,13 @@ use crate::{
 pub(crate) const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 pub(super) const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const DETAILS: HeaderName = HeaderName::from_static(details::DETAILS);
-/// How long callers are asked to stay away, in milliseconds.
+/// How long callers are asked to wait, in milliseconds.
 const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 
-/// The value that says all went well.
+/// The value for success.
 pub(super) const STATUS_OK: HeaderValue = HeaderValue::from_static("0");
 
-/// Writes an error, so that a peer of go-micro reads it if it is one.
+/// Writes an error, in a form that go-micro reads as well.
 pub(super) fn write(error: &Error, to_go_micro: bool, trailers: &mut HeaderMap) {
     metadata::write_bare(error.metadata(), trailers);
     if let Some(details) = details(error) {
@@ -51,8 +51,8 @@ pub(super) fn write(error: &Error, to_go_micro: bool, trailers: &mut HeaderMap) 
     }
 }
 
-/// The details of an error with its code and text, which readers take before those of the headers; `None`
-/// where there are none, or where they say of which error they are.
+/// The details of an error with its code and text, which readers prefer to those of the headers; `None`
+/// if there are none, or if they contain code and text already.
 fn details(error: &Error) -> Option<HeaderValue> {
     let mut status = error.status().filter(|status| status.code == 0)?;
     status.code = error.code().number().into();
@@ -60,7 +60,7 @@ fn details(error: &Error) -> Option<HeaderValue> {
     HeaderValue::try_from(base64::unpadded(&prost::Message::encode_to_vec(&status))).ok()
 }
 
-/// How a call ended: by its trailers, or by the status of HTTP where there are none that say it.
+/// The end of a call: from its trailers, or from the HTTP status if they have none.
 pub(super) fn read(trailers: &HeaderMap, http: StatusCode) -> Result<()> {
     let Some(status) = trailers.get(STATUS) else {
         return Err(of_http(http).with_outcome(Outcome::Unknown));
@@ -69,7 +69,7 @@ pub(super) fn read(trailers: &HeaderMap, http: StatusCode) -> Result<()> {
     if number == Some(0) {
         return Ok(());
     }
-    // What is no number of gRPC is unknown, as a number is that it does not have.
+    // Anything but a number of gRPC is unknown, as is a number that gRPC does not have.
     let code = number.map_or(Code::Unknown, Code::from_number);
     let text = trailers
         .get(MESSAGE)
@@ -91,7 +91,7 @@ pub(super) fn read(trailers: &HeaderMap, http: StatusCode) -> Result<()> {
     Err(error)
 }
 
-/// What a status of HTTP means where gRPC's own is missing.
+/// The code of an HTTP status, if gRPC's own is missing.
 fn of_http(status: StatusCode) -> Error {
     let code = failure::rpc_code(status);
     match status {
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_comes_back_as_it_was() {
+    fn error_survives() {
         let mut sent = Error::resource_exhausted("full: 100 %")
             .with_outcome(Outcome::Rejected)
             .with_retry_after(Duration::from_millis(250));
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_status_the_one_of_http_tells() {
+    fn http_status_counts_without_a_grpc_status() {
         let error = read(&HeaderMap::new(), StatusCode::BAD_GATEWAY).unwrap_err();
         assert_eq!(error.code(), Code::Unavailable);
         assert_eq!(error.outcome(), Outcome::Unknown);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-/// The time that a header tells; `None` when it is not one.
+/// The duration of a header; `None` if it is malformed.
 pub(super) fn read(text: &str) -> Option<Duration> {
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -22,9 +22,9 @@ pub(super) fn read(text: &str) -> Option<Duration> {
     })
 }
 
-/// The largest count.
+/// The largest number.
 const MAX_COUNT: u64 = 99_999_999;
-/// What is added at most, in nanoseconds.
+/// The largest amount added, in nanoseconds.
 const MAX_ROUNDING: u64 = 10_000_000;
 /// Nanoseconds of each unit, from the coarsest.
 const UNITS: [(u64, u8); 5] = [
@@ -35,10 +35,10 @@ const UNITS: [(u64, u8); 5] = [
     (1, b'n'),
 ];
 
-/// A time as a header, never less than there is and about a thousandth more at most.
+/// A duration as a header, never less than it is and at most about a thousandth more.
 ///
-/// It is rounded so that calls with the same time mostly say the same, which HPACK then has in its table; up,
-/// as other clients of gRPC do, so that the caller's own clock ends the call, and cancels it.
+/// It is rounded so that calls with the same timeout mostly have the same header, which HPACK's table then contains; up,
+/// as in other clients of gRPC, so that the caller's own clock ends the call, and cancels it.
 pub(super) fn write(left: Duration) -> HeaderValue {
     let left = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX);
     let mut step = 1;
@@ -46,7 +46,7 @@ pub(super) fn write(left: Duration) -> HeaderValue {
         step *= 10;
     }
     let left = left.checked_next_multiple_of(step).unwrap_or(left);
-    // The coarsest unit that says it, or the finest that holds it.
+    // The coarsest exact unit, or the finest that fits.
     let exact = UNITS
         .iter()
         .position(|(size, _)| left.is_multiple_of(*size))
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_read_in_every_unit_and_nothing_else() {
+    fn duration_is_read_in_every_unit_and_nothing_else() {
         assert_eq!(read("1H"), Some(Duration::from_secs(3600)));
         assert_eq!(read("2M"), Some(Duration::from_secs(120)));
         assert_eq!(read("99999999S"), Some(Duration::from_secs(99_999_999)));
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_written_in_the_coarsest_unit_that_says_it() {
+    fn duration_is_written_in_the_coarsest_exact_unit() {
         let of = |nanos| write(Duration::from_nanos(nanos));
         assert_eq!(of(0), "0M");
         assert_eq!(of(8_999), "8999n");
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_with_the_same_time_say_the_same_a_moment_later() {
+    fn equal_timeouts_give_equal_headers_a_moment_later() {
         for (time, said) in [
             (60_000_000_000, "1M"),
             (5_000_000_000, "5S"),
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_never_less_than_there_is_nor_much_more() {
+    fn written_duration_is_neither_less_nor_much_more() {
         let mut nanos: u64 = 1;
         while nanos < 1 << 56 {
             let left = Duration::from_nanos(nanos);

@@ -1,4 +1,4 @@
-//! A way to a node that takes plain JSON over HTTP/1.1.
+//! The client's side of plain JSON over HTTP/1.1.
 
 use std::sync::Arc;
 
@@ -20,13 +20,13 @@ use crate::{
     transport::adapter::SendOne,
 };
 
-/// Sends requests by one line.
+/// Sends requests over one channel.
 pub(crate) struct Sender {
     channel: HttpChannel,
     info: Arc<NodeInfo>,
 }
 
-/// A way to one node: as many connections as requests are under way, kept for the next.
+/// The peer of one node: a connection for each concurrent request, kept for the next.
 pub(crate) fn connect(options: PeerOptions<'_>) -> HttpPeer<Sender> {
     options.connect(|channel, info| Sender {
         channel,
@@ -47,7 +47,7 @@ impl SendOne for Sender {
     }
 }
 
-/// A request as HTTP. Streams cannot be sent: JSON alone does not say where a message ends.
+/// Converts a request to HTTP. Streams cannot be sent, since JSON alone does not delimit messages.
 fn write(request: Request, attempts: u8) -> Result<HttpRequest<HttpBody>> {
     let mut http = HttpRequest::new(HttpBody::empty());
     *http.method_mut() = Method::POST;
@@ -73,7 +73,7 @@ fn write(request: Request, attempts: u8) -> Result<HttpRequest<HttpBody>> {
     Ok(http)
 }
 
-/// `/service.Type/Method`, as every HTTP protocol has it.
+/// `/service.Type/Method`, as in every HTTP protocol.
 fn path(target: &Target) -> Result<PathAndQuery> {
     let (service, endpoint) = (target.service(), target.endpoint());
     let text = match endpoint.rsplit_once('.') {

@@ -18,7 +18,7 @@ use crate::{
     time::Nanos,
 };
 
-/// The dialect that takes what no other wants.
+/// The dialect of all requests that no other dialect accepts.
 pub(crate) struct Server;
 
 impl Dialect for Server {
@@ -50,7 +50,7 @@ impl Dialect for Server {
                 return HttpBegun::Done(response);
             }
         };
-        // What is handed on is not encoded any more.
+        // The body that is passed on is decoded.
         head.headers.remove(header::CONTENT_ENCODING);
         let most = connection.limits.max_message_size;
         let context = propagation::context(&head.headers, now, propagation::timeout(&head.headers));
@@ -94,7 +94,7 @@ impl Dialect for Server {
     }
 }
 
-/// Where a request goes and how its body is encoded, or why it goes nowhere.
+/// The endpoint of a request and the encoding of its body, or the error.
 fn asked(
     head: &Parts,
     body: &HttpBody,
@@ -106,7 +106,7 @@ fn asked(
         return Err(Box::new(not_posted(head, shape)));
     }
     let route = route.ok_or_else(|| Box::new(failed(&nowhere(head), StatusCode::NOT_FOUND)))?;
-    // What a page of another site may post unasked is never taken for a message.
+    // A body that a page of another origin may post without a preflight is never a message.
     let error = match head.headers.get(header::CONTENT_TYPE) {
         None if is_empty(body) => return Ok((route, ContentType::Json)),
         None => "a body needs a content type; send `content-type: application/json`".to_owned(),
@@ -125,7 +125,7 @@ fn asked(
     Err(Box::new(not_taken(&Error::unimplemented(error))))
 }
 
-/// Whether a body is known to have no bytes.
+/// Whether a body is known to be empty.
 fn is_empty(body: &HttpBody) -> bool {
     match body {
         HttpBody::Whole(data) | HttpBody::Trailed(data, _) => data.is_empty(),
@@ -133,8 +133,8 @@ fn is_empty(body: &HttpBody) -> bool {
     }
 }
 
-/// Whether a page may post this content type to another site without asking it first: one that the Fetch
-/// standard calls safelisted, its kin, or none.
+/// Whether a page may post this content type to another origin without a preflight: one that the Fetch
+/// standard calls safelisted, a variant of it, or none.
 fn may_be_unasked(name: &str) -> bool {
     name.is_empty()
         || name.starts_with("text/")
@@ -142,7 +142,7 @@ fn may_be_unasked(name: &str) -> bool {
         || name == "application/x-www-form-urlencoded"
 }
 
-/// Whether a body is known to be over the limit before it is read.
+/// Whether a body is known to exceed the limit before it is read.
 fn is_too_large(head: &Parts, body: &HttpBody, most: usize) -> bool {
     match body {
         HttpBody::Whole(data) | HttpBody::Trailed(data, _) => data.len() > most,
@@ -163,7 +163,7 @@ fn nowhere(head: &Parts) -> Error {
     ))
 }
 
-/// The answer to a method that calls nothing.
+/// The response to a method that cannot call.
 fn not_posted(head: &Parts, shape: Option<Shape>) -> Response<HttpBody> {
     let anything = head.uri.path() == "*";
     if shape.is_none() && !anything {
@@ -185,7 +185,7 @@ fn not_posted(head: &Parts, shape: Option<Shape>) -> Response<HttpBody> {
     response
 }
 
-/// An answer as an HTTP response. What an endpoint does not do with a body that is no JSON, it may do with
+/// Converts a response to HTTP. If an endpoint does not support the body's content type, it may support
 /// JSON: 415.
 fn said(answer: Result<message::Response>, is_json: bool) -> Response<HttpBody> {
     match answer {
@@ -198,7 +198,7 @@ fn said(answer: Result<message::Response>, is_json: bool) -> Response<HttpBody> 
     }
 }
 
-/// The answer to a content type without a codec: who sent it may not read JSON either.
+/// The response to a content type without a codec, as plain text, since the client may not read JSON either.
 fn unknown_codec(error: &Error) -> Response<HttpBody> {
     let mut response = failed(error, StatusCode::UNSUPPORTED_MEDIA_TYPE);
     *response.body_mut() = HttpBody::Whole(format!("{}\n", error.message()).into());
@@ -207,7 +207,7 @@ fn unknown_codec(error: &Error) -> Response<HttpBody> {
     response
 }
 
-/// The answer to a content type or encoding that is not taken.
+/// The response to a content type or encoding that is not accepted.
 fn not_taken(error: &Error) -> Response<HttpBody> {
     failed(error, StatusCode::UNSUPPORTED_MEDIA_TYPE)
 }
@@ -232,7 +232,7 @@ fn fine(mut answer: message::Response) -> Response<HttpBody> {
     response
 }
 
-/// A body that is too large: 413.
+/// The response to a body that is too large: 413.
 fn over(error: Error) -> Response<HttpBody> {
     let status = match error.code() {
         Code::ResourceExhausted => StatusCode::PAYLOAD_TOO_LARGE,

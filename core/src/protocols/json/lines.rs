@@ -1,4 +1,4 @@
-//! Messages of a stream, one JSON value a line: `application/x-ndjson`.
+//! The messages of a stream, one JSON value a line: `application/x-ndjson`.
 
 use std::{
     pin::Pin,
@@ -14,10 +14,10 @@ use crate::{
     message::BodyStream,
 };
 
-/// Messages on their way out, each followed by a line's end.
+/// Outgoing messages, each followed by a line feed.
 pub(super) struct Lines {
     messages: BodyStream,
-    /// Whether a line is to be ended next.
+    /// Whether a line feed is due.
     ends: bool,
 }
 
@@ -44,13 +44,13 @@ impl Stream for Lines {
     }
 }
 
-/// Messages that come in, without their lines' ends.
+/// Incoming messages, without line feeds.
 pub(super) struct Messages {
     body: HttpBody,
     buffer: BytesMut,
-    /// Bytes of the buffer without a line's end.
+    /// Bytes of the buffer without a line feed.
     searched: usize,
-    /// The most bytes of a line.
+    /// The largest size of a line.
     most: usize,
     ended: bool,
 }
@@ -66,7 +66,7 @@ impl Messages {
         }
     }
 
-    /// Reads nothing more.
+    /// Stops reading.
     fn give_up(&mut self) {
         self.ended = true;
         self.searched = 0;
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn lines_are_messages_however_they_are_delivered() {
+    async fn lines_are_messages_in_any_portions() {
         let text = "{\"a\":1}\n\r\n{}\r\n[2]";
         for portion in 1..text.len() {
             let pieces: Vec<_> = text
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_line_over_the_limit_is_an_error() {
+    async fn line_over_the_limit_is_an_error() {
         let body = HttpBody::Whole("x".repeat(30).into());
         let mut messages = Messages::new(body, 20);
         let error = poll_fn(|cx| Pin::new(&mut messages).poll_next(cx)).await;

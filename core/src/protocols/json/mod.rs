@@ -1,5 +1,5 @@
-//! Server HTTP: `POST /Greeter.Hello` with a body of any content type the endpoint knows, JSON mostly. The
-//! server's [`Dialect`](super::dialect::Dialect), and a client's way to a node.
+//! Plain HTTP: `POST /Greeter.Hello` with a body of any content type that the endpoint supports, mostly JSON. The
+//! server's [`Dialect`](super::dialect::Dialect), and a client's peer.
 
 mod client;
 mod dialect;
@@ -9,5 +9,5 @@ mod read;
 pub(crate) use client::connect;
 pub(crate) use dialect::Server;
 
-/// Messages of a stream, one JSON value a line.
+/// The messages of a stream, one JSON value a line.
 const LINES: &str = "application/x-ndjson";

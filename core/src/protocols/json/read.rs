@@ -1,4 +1,4 @@
-//! An answer of plain HTTP as one of ours.
+//! Reads a response.
 
 use http::{Response as HttpResponse, header};
 
@@ -10,7 +10,7 @@ use crate::{
     protocols::{failure, propagation},
 };
 
-/// The answer that an HTTP response brings; messages of more than `most` bytes are refused.
+/// Converts an HTTP response; messages of more than `most` bytes are refused.
 pub(crate) async fn answer(response: HttpResponse<HttpBody>, most: usize) -> Result<Response> {
     let (head, body) = response.into_parts();
     let headers = &head.headers;
@@ -39,7 +39,7 @@ pub(crate) async fn answer(response: HttpResponse<HttpBody>, most: usize) -> Res
     Ok(response)
 }
 
-/// Whether a header says something of the message itself, and nothing of the handler's.
+/// Whether a header describes the HTTP message, and is no metadata of the handler.
 fn is_of_http(name: &str) -> bool {
     matches!(
         name,
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_answer_brings_load_and_metadata() {
+    async fn response_has_load_and_metadata() {
         let mut told = HttpResponse::new(HttpBody::Whole("{}".into()));
         for (name, value) in [
             ("content-type", "application/json; charset=utf-8"),

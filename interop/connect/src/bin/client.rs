@@ -123,7 +123,9 @@ async fn client(asked: &ClientCompatRequest, files: &Files) -> Result<Client, Fa
         Compression::Zstd => "zstd",
         other => return Err(format!("{other:?} is no compression known here").into()),
     };
-    let mut socket = Socket::new().client_protocol(protocol)?.compression(compression)?;
+    let mut socket = Socket::new()
+        .client_protocol(protocol)?
+        .compression(compression)?;
     socket = socket.limit(|limits| {
         limits.connect_timeout = Duration::from_secs(10);
         if asked.message_receive_limit > 0 {

@@ -53,7 +53,7 @@ impl Client {
                 tls: options
                     .tls
                     .clone()
-                    .map(|files| Connector::new(files).client_protocol("h2")),
+                    .map(|files| Connector::new(files).alpn("h2")),
                 user,
             }),
             connection: SingleFlight::new(),

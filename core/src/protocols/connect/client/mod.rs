@@ -1,4 +1,4 @@
-//! A way to a node that speaks Connect.
+//! The client's side of Connect.
 
 mod read;
 mod send;
@@ -14,15 +14,15 @@ use crate::{
     transport::adapter::SendOne,
 };
 
-/// Sends requests by one line.
+/// Sends requests over one channel.
 pub(crate) struct Sender {
     channel: HttpChannel,
     info: Arc<NodeInfo>,
-    /// Endpoints that the node's record says change nothing, which are asked for by GET.
+    /// The endpoints that are read-only by the node's record, which are called by GET.
     read_only: Arc<[String]>,
 }
 
-/// A way to one node, over either version of HTTP.
+/// A peer over either version of HTTP.
 pub(crate) fn connect(options: PeerOptions<'_>) -> HttpPeer<Sender> {
     let endpoints = options.node.endpoints.iter();
     let read_only = endpoints.filter(|endpoint| endpoint.shape().read_only);

@@ -1,4 +1,4 @@
-//! An answer of HTTP as one of ours.
+//! Reads a response.
 
 use std::{
     future::poll_fn,
@@ -30,7 +30,7 @@ use crate::{
     },
 };
 
-/// The answer that an HTTP response brings.
+/// Converts an HTTP response.
 pub(super) async fn answer(
     response: HttpResponse<HttpBody>,
     guard: StreamGuard,
@@ -108,7 +108,7 @@ pub(super) async fn answer(
     Ok(response)
 }
 
-/// Headers as metadata, but the protocol's own.
+/// Headers as metadata, without the protocol's own.
 fn read(headers: &HeaderMap, into: &mut Metadata) {
     for (name, value) in headers {
         let is_ours = [propagation::LOAD, propagation::OUTCOME].contains(name);
@@ -118,7 +118,7 @@ fn read(headers: &HeaderMap, into: &mut Metadata) {
     }
 }
 
-/// An error that came after the head, with what the head said.
+/// An error that followed the head, with the metadata of the head.
 fn beside(headers: &HeaderMap, mut error: Error) -> Error {
     read(headers, error.metadata_mut());
     error
@@ -127,12 +127,12 @@ fn beside(headers: &HeaderMap, mut error: Error) -> Error {
 fn named_encoding(headers: &HeaderMap, name: &header::HeaderName) -> Result<Option<Encoding>> {
     let said = headers.get(name).and_then(|said| said.to_str().ok());
     Encoding::named(said.unwrap_or_default()).map_err(|error| {
-        // The other side was told what is known here.
+        // The server received the error that is known here.
         Error::internal(error.message().to_owned()).with_outcome(Outcome::Unknown)
     })
 }
 
-/// The error that a response with another status tells.
+/// The error in a response whose status is not a success.
 async fn told(
     status: StatusCode,
     headers: &HeaderMap,
@@ -165,7 +165,7 @@ async fn told(
     )
 }
 
-/// An error with outcome and pushback, as its metadata says them.
+/// Sets an error's outcome and pushback from its metadata.
 fn said(mut error: Error, outcome: Option<&[u8]>) -> Error {
     let after = error.metadata().get(header::RETRY_AFTER.as_str());
     let after = after.and_then(|after| after.parse().ok());
@@ -176,7 +176,7 @@ fn said(mut error: Error, outcome: Option<&[u8]>) -> Error {
     }
 }
 
-/// The messages of an answer, and then how it ended.
+/// The messages of a response, then the end of the call.
 struct ResponseMessages {
     envelopes: Envelopes,
     encoding: Option<Encoding>,
@@ -188,13 +188,13 @@ struct ResponseMessages {
 }
 
 impl ResponseMessages {
-    /// The only message of an answer that has one.
+    /// The only message of a response.
     async fn only(&mut self) -> Result<Bytes> {
         let mut first = None;
         poll_fn(|cx| poll_only(&mut first, || Pin::new(&mut *self).poll_next(cx))).await
     }
 
-    /// How it ended, by the last message.
+    /// The end of the call, from the last message.
     fn end(&mut self, envelope: Envelope) -> Result<()> {
         let message = envelope.open(self.encoding, self.most, &STREAM_ENCODING)?;
         let told: Value = serde_json::from_slice(&message).map_err(|error| {

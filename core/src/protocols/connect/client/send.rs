@@ -1,4 +1,4 @@
-//! A request as HTTP.
+//! Writes a request.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ use crate::{
     time::NEVER,
 };
 
-/// A request as HTTP, its form and encoding, and what will have broken its stream off.
+/// A request as HTTP, with its form and encoding, and the error that ended its stream.
 pub(super) type EncodedRequest = (HttpRequest<HttpBody>, (RpcKind, ContentType), Arc<Upload>);
 
 /// Writes a request as HTTP.
@@ -130,7 +130,7 @@ fn write_head(
     }
 }
 
-/// Makes a request one that asks by GET.
+/// Turns a request into a GET.
 fn ask(
     http: &mut HttpRequest<HttpBody>,
     message: Bytes,
@@ -149,7 +149,7 @@ fn ask(
     query += "&encoding=";
     query += head::codec_name(content_type).unwrap_or_default();
     query += "&message=";
-    // The alphabet for URLs differs by two letters.
+    // The alphabet for URLs differs in two letters.
     let text = base64::unpadded(&message);
     query += &text.replace('+', "-").replace('/', "_");
     let mut parts = http.uri().clone().into_parts();
@@ -164,7 +164,7 @@ fn ask(
     Ok(())
 }
 
-/// Ends a request's stream: by nothing, or by the error that breaks it off.
+/// Ends a request's stream: in order, or with an error.
 struct RecordError(Arc<Upload>);
 
 impl End for RecordError {

@@ -1,4 +1,4 @@
-//! The client's side: requests of gRPC into those of gRPC-Web, answers back.
+//! The client's side: converts gRPC requests into those of gRPC-Web, and responses back.
 
 use std::{
     pin::Pin,
@@ -20,7 +20,7 @@ use crate::{
     protocols::envelope::{COMPRESSED, PREFIX},
 };
 
-/// A request of gRPC as one of gRPC-Web.
+/// Converts a gRPC request.
 pub(crate) fn request(mut request: Request<HttpBody>) -> Request<HttpBody> {
     let headers = request.headers_mut();
     headers.remove(header::TE);
@@ -29,12 +29,12 @@ pub(crate) fn request(mut request: Request<HttpBody>) -> Request<HttpBody> {
     request
 }
 
-/// An answer of gRPC-Web as one of gRPC, with trailers of at most `most` bytes.
+/// Converts a response, with trailers of at most `most` bytes.
 pub(crate) fn response(mut response: Response<HttpBody>, most: usize) -> Response<HttpBody> {
     rename(response.headers_mut(), BINARY, GRPC);
     let encoding = response.headers().get(ENCODING);
     let encoding = encoding.and_then(|encoding| encoding.to_str().ok());
-    // One that is not known is told by whoever reads the messages.
+    // Unknown flags are reported when the messages are read.
     let encoding = encoding.and_then(|encoding| Encoding::named(encoding).ok()?);
     response.map(|body| {
         HttpBody::stream(Split {
@@ -48,7 +48,7 @@ pub(crate) fn response(mut response: Response<HttpBody>, most: usize) -> Respons
     })
 }
 
-/// Changes the family of a content type; one of another family becomes one that neither knows.
+/// Changes the family of a content type; an unknown one becomes one that neither family has.
 fn rename(headers: &mut HeaderMap, from: &str, to: &str) {
     let named = headers.get(header::CONTENT_TYPE);
     let Some(named) = named.and_then(|named| named.to_str().ok()) else {
@@ -63,11 +63,11 @@ fn rename(headers: &mut HeaderMap, from: &str, to: &str) {
     }
 }
 
-/// A body with its trailers taken out of it.
+/// A body whose trailers are taken out.
 struct Split {
     body: HttpBody,
     encoding: Option<Encoding>,
-    /// What came and was not passed on.
+    /// Received bytes that were not passed on.
     buffer: BytesMut,
     /// Bytes of the message that is being passed on, its prefix included.
     left: usize,
@@ -76,7 +76,7 @@ struct Split {
 }
 
 impl Split {
-    /// What can be passed on of what has come.
+    /// Returns the received bytes that can be passed on.
     fn take(&mut self) -> Result<Option<Piece>> {
         let mut whole = 0;
         loop {
@@ -137,7 +137,7 @@ impl Stream for Split {
                 Some(Piece::Trailers(_)) => {}
                 None => {
                     this.ended = true;
-                    // The beginning of a message, of which whoever reads on sees that it is not whole.
+                    // The beginning of a message, whose reader finds that it is incomplete.
                     let rest = this.buffer.split().freeze();
                     return Poll::Ready((!rest.is_empty()).then_some(Ok(Piece::Data(rest))));
                 }
@@ -146,7 +146,7 @@ impl Stream for Split {
     }
 }
 
-/// Trailers of their lines.
+/// Parses the lines of trailers.
 fn read(lines: &[u8]) -> Result<HeaderMap> {
     let mut trailers = HeaderMap::new();
     for channel in lines.split(|byte| *byte == b'\n') {

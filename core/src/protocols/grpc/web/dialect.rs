@@ -1,4 +1,4 @@
-//! The server's side: requests of gRPC-Web into those of gRPC, answers back.
+//! The server's side: converts gRPC-Web requests into those of gRPC, and responses back.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::{
     time::Nanos,
 };
 
-/// gRPC-Web: unary calls and streams of answers, in binary or in Base64.
+/// gRPC-Web: unary calls and server streams, in binary or in Base64.
 #[derive(Debug)]
 pub(crate) struct Server(pub(crate) Arc<grpc::Server>);
 
@@ -44,7 +44,7 @@ pub(super) const GRPC: &str = "application/grpc";
 pub(super) const BINARY: &str = "application/grpc-web";
 const TEXT: &str = "application/grpc-web-text";
 
-/// Gives a request the content type of gRPC; whether its body is in Base64.
+/// Gives a request gRPC's content type. Returns whether its body is in Base64.
 fn rename(headers: &mut HeaderMap) -> bool {
     let named = headers.get(header::CONTENT_TYPE);
     let named = named.and_then(|named| named.to_str().ok());
@@ -61,16 +61,16 @@ fn rename(headers: &mut HeaderMap) -> bool {
     in_text
 }
 
-/// An answer of gRPC as one of gRPC-Web.
+/// Converts a gRPC response.
 fn on_web(response: Response<HttpBody>, in_text: bool) -> Response<HttpBody> {
     let (mut head, mut body) = response.into_parts();
     let named = head.headers.remove(header::CONTENT_TYPE);
     let Some(named) = named else {
-        // It is refused as no call at all.
+        // It is refused as no call.
         return Response::from_parts(head, body);
     };
     if head.headers.contains_key(grpc::STATUS) {
-        // The trailers are all there is. Pages of other sites see them in the body only.
+        // The response has only trailers. Pages of other origins can see them in the body only.
         let trailers = std::mem::take(&mut head.headers);
         body = HttpBody::Trailed(bytes::Bytes::new(), Box::new(trailers));
     }

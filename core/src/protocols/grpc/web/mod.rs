@@ -1,5 +1,5 @@
-//! gRPC-Web, as <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md> has it: gRPC for those who cannot see
-//! trailers, which come as a last message instead, over any version of HTTP.
+//! gRPC-Web, <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md>: gRPC for clients that cannot read
+//! trailers, which are a last message instead, over any version of HTTP.
 
 mod client;
 mod dialect;

@@ -1,4 +1,4 @@
-//! Bodies in Base64. What is encoded at a time may end in padding, so that padding may come amid a body.
+//! Bodies in Base64. Each piece is encoded separately, so padding may occur inside a body.
 
 use std::{
     pin::Pin,
@@ -14,7 +14,7 @@ use crate::{
     http::{HttpBody, Piece},
 };
 
-/// A body in Base64.
+/// Encodes a body in Base64.
 pub(super) fn encoded(body: HttpBody) -> HttpBody {
     match body {
         HttpBody::Whole(data) => HttpBody::Whole(base64::encode(&data).into()),
@@ -22,7 +22,7 @@ pub(super) fn encoded(body: HttpBody) -> HttpBody {
     }
 }
 
-/// A body that came in Base64.
+/// Decodes a body in Base64.
 pub(super) fn decoded(body: HttpBody) -> HttpBody {
     let intake = body.intake().cloned();
     let decoded = HttpBody::stream(Decoded {
@@ -51,13 +51,13 @@ impl Stream for Encoded {
 
 struct Decoded {
     body: HttpBody,
-    /// Up to three letters of the next four, between pieces.
+    /// Up to three letters of an incomplete group, kept between pieces.
     buffer: BytesMut,
     ended: bool,
 }
 
 impl Decoded {
-    /// The bytes of all whole groups of four letters; of what is left as well at the end.
+    /// Decodes all complete groups of four letters; at the end also the rest.
     fn take(&mut self) -> Result<Bytes> {
         let whole = match self.ended {
             true => self.buffer.len(),
@@ -107,7 +107,7 @@ mod tests {
     use crate::http::body_of;
 
     #[tokio::test]
-    async fn text_is_read_with_padding_anywhere_and_however_it_is_cut() {
+    async fn padding_may_occur_anywhere_in_any_portions() {
         let text = [b"hello".as_slice(), b"w", b"orld!!"]
             .map(base64::encode)
             .concat();
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn pieces_are_encoded_each_for_itself() {
+    async fn pieces_are_encoded_separately() {
         let body = encoded(body_of(vec!["a".into(), "bc".into()]));
         let (text, _) = body.collect(100).await.unwrap();
         assert_eq!(text, "YQ==YmM=");

@@ -1,4 +1,4 @@
-//! Trailers as the last message of a body: flag 0x80, then lines as of a head of HTTP/1.1.
+//! Trailers as the last message of a body: flag 0x80, then lines like those of an HTTP/1.1 head.
 
 use std::{
     pin::Pin,
@@ -15,10 +15,10 @@ use crate::{
     protocols::envelope::encode,
 };
 
-/// The flag of the message that has the trailers.
+/// The flag of the message with the trailers.
 pub(super) const TRAILERS: u8 = 0x80;
 
-/// A body with its trailers inside it.
+/// A body with its trailers inside.
 pub(super) fn in_body(body: HttpBody) -> HttpBody {
     match body {
         HttpBody::Whole(data) => HttpBody::Whole(data),
@@ -33,7 +33,7 @@ pub(super) fn in_body(body: HttpBody) -> HttpBody {
     }
 }
 
-/// Trailers in their envelope.
+/// Encodes trailers with their envelope.
 fn write(trailers: &HeaderMap) -> Bytes {
     let mut lines = Vec::new();
     for (name, value) in trailers {
