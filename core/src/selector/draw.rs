@@ -1,4 +1,4 @@
-//! Drawing by weight in constant time.
+//! Draws by weight in constant time.
 
 use crate::random::below;
 

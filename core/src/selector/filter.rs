@@ -1,11 +1,11 @@
-//! Filters that are built in: by version, by metadata, by endpoint, and all of several.
+//! The built-in filters: by version, by metadata, by endpoint, and combinations.
 
 use std::sync::Arc;
 
 use super::Filter;
 use crate::node::Node;
 
-/// A filter made of a condition and the key that names it.
+/// A filter made of a condition and its key.
 struct When<F> {
     key: String,
     keep: F,
@@ -21,7 +21,7 @@ impl<F: Fn(&Node) -> bool + Send + Sync + 'static> Filter for When<F> {
     }
 }
 
-/// Nodes of one version.
+/// Keeps the nodes of one version.
 pub fn version(version: impl Into<String>) -> Arc<dyn Filter> {
     let version = version.into();
     Arc::new(When {
@@ -30,7 +30,7 @@ pub fn version(version: impl Into<String>) -> Arc<dyn Filter> {
     })
 }
 
-/// Nodes whose metadata has this value under this name: a label, such as `zone` and `eu-1`.
+/// Keeps the nodes with this entry of metadata: a label, such as `zone` and `eu-1`.
 pub fn metadata(name: impl Into<String>, value: impl Into<String>) -> Arc<dyn Filter> {
     let (name, value) = (name.into(), value.into());
     Arc::new(When {
@@ -39,7 +39,7 @@ pub fn metadata(name: impl Into<String>, value: impl Into<String>) -> Arc<dyn Fi
     })
 }
 
-/// Nodes that list this endpoint.
+/// Keeps the nodes that have this endpoint.
 pub fn endpoint(endpoint: impl Into<String>) -> Arc<dyn Filter> {
     let endpoint = endpoint.into();
     Arc::new(When {
@@ -48,7 +48,7 @@ pub fn endpoint(endpoint: impl Into<String>) -> Arc<dyn Filter> {
     })
 }
 
-/// Nodes that every one of these keeps.
+/// Keeps the nodes that pass all of these filters.
 pub fn all(filters: impl IntoIterator<Item = Arc<dyn Filter>>) -> Arc<dyn Filter> {
     let filters: Vec<_> = filters.into_iter().collect();
     let keys: Vec<_> = filters.iter().map(|filter| filter.key()).collect();
@@ -58,7 +58,7 @@ pub fn all(filters: impl IntoIterator<Item = Arc<dyn Filter>>) -> Arc<dyn Filter
     })
 }
 
-/// Nodes that both keep.
+/// Keeps the nodes that pass both.
 pub fn and(one: Arc<dyn Filter>, other: Arc<dyn Filter>) -> Arc<dyn Filter> {
     all([one, other])
 }

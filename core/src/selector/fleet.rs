@@ -1,21 +1,21 @@
-//! What the loads of one service have in common.
+//! State shared by the loads of one service.
 
 use crate::{
     random::Rng,
     sync::{AtomicU64, Ordering},
 };
 
-/// What the loads of one service share.
+/// State shared by the loads of one service.
 #[derive(Debug)]
 pub struct Fleet {
     ids: AtomicU64,
-    /// How often a node was ejected or came back.
+    /// How often a node was ejected or recovered.
     changes: AtomicU64,
     rng: Rng,
 }
 
 impl Fleet {
-    /// A service without nodes; `rng` gives the jitter of ejections.
+    /// Creates the state of a service without nodes; `rng` gives the jitter of ejections.
     pub fn new(rng: Rng) -> Self {
         Fleet {
             ids: AtomicU64::new(1),
@@ -24,22 +24,22 @@ impl Fleet {
         }
     }
 
-    /// A number for a node that no other has.
+    /// Returns a number for a node that no other has.
     pub(super) fn number(&self) -> u64 {
         self.ids.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Where the jitter of ejections comes from.
+    /// The source of the jitter of ejections.
     pub(super) fn rng(&self) -> &Rng {
         &self.rng
     }
 
-    /// How often a node was ejected or came back: while it stays, so does who is ejected.
+    /// How often a node was ejected or recovered: while this number stays, so do the ejected nodes.
     pub(super) fn changes(&self) -> u64 {
         self.changes.load(Ordering::Acquire)
     }
 
-    /// Notes that a node was ejected or came back.
+    /// Counts that a node was ejected or recovered.
     pub(super) fn changed(&self) {
         self.changes.fetch_add(1, Ordering::AcqRel);
     }

@@ -1,8 +1,8 @@
-//! Ejection: a node that fails takes no calls until it has answered a probe.
+//! Ejection: a failing node gets no calls until it has answered a probe.
 //!
 //! The states are Finagle's (`liveness/FailureAccrualFactory`): alive → ejected → probing → alive or
-//! ejected again, for longer. A healthy node pays one relaxed load a pick and none of the counting:
-//! calls are counted by [`Load`](super::Load) anyway, and only failures look at the counts.
+//! ejected again, for longer. A healthy node costs one relaxed load a pick and no counting:
+//! calls are counted by [`Load`](super::Load) anyway, and only failures use the counts.
 
 use crate::{
     random::Rng,
@@ -10,30 +10,30 @@ use crate::{
     time::Nanos,
 };
 
-/// Failures in a row that eject; Finagle's and Envoy's number.
+/// Consecutive failures that eject a node; the number of Finagle and Envoy.
 const STREAK: u32 = 5;
-/// Over how long the share of failures is judged; Finagle's.
+/// The window over which the share of failures is judged; Finagle's.
 const WINDOW: Nanos = 30_000_000_000;
-/// Calls of a window below which its share says nothing.
+/// The calls of a window, below which its share is not judged.
 const SAMPLES: u32 = 20;
 /// The share that ejects: more than one failure in this many calls. Finagle ejects below 0.8.
 const ONE_IN: u32 = 5;
-/// The first ejection lasts once to twice this, the next ones twice as long each.
+/// The first ejection lasts once to twice this, each further one twice as long.
 const SHORTEST: Nanos = 1_000_000_000;
-/// No ejection lasts longer.
+/// The longest ejection.
 const LONGEST: Nanos = 30_000_000_000;
-/// Each of these without an ejection takes one doubling back.
+/// After each such time without an ejection, one doubling is taken back.
 const CLEAN: Nanos = 30_000_000_000;
-/// After this a probe that never reported may be made again, by whoever asks.
+/// After this, a probe without a result may be repeated by another task.
 const PROBE: Nanos = 10_000_000_000;
 
 const ALIVE: u64 = 0;
 const EJECTED: u64 = 1;
 const PROBING: u64 = 2;
-/// The state's low bits name the phase; the rest is the time until which it lasts.
+/// The low bits of the state are the phase; the rest is the time until which it lasts.
 const PHASE: u64 = 3;
 
-/// Whether a node is trusted, and what is needed to judge it.
+/// The health of a node, and what is needed to judge it.
 #[derive(Debug)]
 pub(super) struct Health {
     state: AtomicU64,
@@ -43,7 +43,7 @@ pub(super) struct Health {
     level: AtomicU32,
     ejected_at: AtomicU64,
     returned_at: AtomicU64,
-    /// The window over which the share of failures is judged; it opens with a failure.
+    /// The window over which the share of failures is judged; it begins with a failure.
     opened_at: AtomicU64,
     calls_at_opening: AtomicU32,
     failures: AtomicU32,
@@ -74,8 +74,8 @@ impl Health {
         self.streak.load(Ordering::Relaxed)
     }
 
-    /// Notes an answer to a call begun at `started`; whether it brought the node back, as one can
-    /// that was sent although the node was ejected. An answer from before the ejection cannot.
+    /// Records an answer to a call begun at `started`. Returns whether it brought the node back, as a call can
+    /// that was sent although the node was ejected. An answer from before the ejection does not.
     pub(super) fn succeeded(&self, now: Nanos, started: Nanos) -> bool {
         if self.streak.load(Ordering::Relaxed) != 0 {
             self.streak.store(0, Ordering::Relaxed);
@@ -87,8 +87,8 @@ impl Health {
         self.come_back(state, now)
     }
 
-    /// Notes a failure of a call begun at `started`, the `calls`th of the node; until when it
-    /// ejected the node, if it did. Failures of calls from before the node came back do not count.
+    /// Records a failure of a call begun at `started`, the `calls`th of the node. Returns until when it
+    /// ejected the node, if it did. Failures of calls from before the node's recovery do not count.
     pub(super) fn failed(
         &self,
         now: Nanos,
@@ -110,7 +110,7 @@ impl Health {
         self.eject(now, rng)
     }
 
-    /// Notes that another server answered a call begun at `started`: one such answer ejects. Until when it did, if the
+    /// Records that another server answered a call begun at `started`: one such answer ejects. Returns until when, if the
     /// node was not ejected already.
     pub(super) fn replaced(&self, now: Nanos, started: Nanos, rng: &Rng) -> Option<Nanos> {
         if started < self.returned_at.load(Ordering::Relaxed) {
@@ -150,7 +150,7 @@ impl Health {
             .load(Ordering::Relaxed)
             .saturating_sub(u32::try_from(clean).unwrap_or(u32::MAX))
             .saturating_add(1);
-        // Before the state, so that who sees the state knows which calls are older.
+        // Before the state, so that a thread that sees the state knows which calls are older.
         self.ejected_at.store(now, Ordering::Relaxed);
         let until = now.saturating_add(length(level, rng));
         self.change(ALIVE, EJECTED, until).then(|| {
@@ -159,7 +159,7 @@ impl Health {
         })
     }
 
-    /// Whether the caller, and it alone, shall probe the node now.
+    /// Whether the caller, and only the caller, must probe the node now.
     pub(super) fn wants_probe(&self, now: Nanos) -> bool {
         let state = self.state.load(Ordering::Acquire);
         state != ALIVE
@@ -167,7 +167,7 @@ impl Health {
             && self.change(state, PROBING, now.saturating_add(PROBE))
     }
 
-    /// Notes how a probe went; a node that failed it is out for longer.
+    /// Records the result of a probe. After a failure the node is ejected for longer.
     pub(super) fn probed(&self, now: Nanos, ok: bool, rng: &Rng) -> ProbeResult {
         let state = self.state.load(Ordering::Acquire);
         if state & PHASE != PROBING {
@@ -194,13 +194,13 @@ impl Health {
         (state != ALIVE).then_some(state & !PHASE)
     }
 
-    /// Forgets every failure; whether that brought the node back.
+    /// Forgets every failure. Returns whether that brought the node back.
     pub(super) fn reset(&self, now: Nanos) -> bool {
         self.level.store(0, Ordering::Relaxed);
         self.come_back(self.state.load(Ordering::Acquire), now)
     }
 
-    /// From `state` to alive, unless another thread was first.
+    /// Changes `state` to alive, unless another thread was first.
     fn come_back(&self, state: u64, now: Nanos) -> bool {
         // Before the state: a failure that sees the node alive must see which calls are older.
         self.returned_at.store(now, Ordering::Relaxed);
@@ -218,15 +218,15 @@ impl Health {
     }
 }
 
-/// What came of a probe.
+/// The result of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProbeResult {
-    /// The node takes calls again.
+    /// The node gets calls again.
     Returned,
-    /// It stays out until this time, in nanoseconds of this crate's clock; then it is probed again.
+    /// It stays ejected until this time, in nanoseconds of this crate's clock; then it is probed again.
     Ejected(u64),
-    /// The node's state was decided by another before this probe ended.
+    /// Another result decided the node's state before this probe ended.
     Late,
 }
 

@@ -1,13 +1,13 @@
-//! Peak-EWMA: an average of latencies that believes bad news at once and good news slowly.
+//! Peak-EWMA: an average of latencies that follows increases at once and decreases slowly.
 
 use crate::{
     sync::{AtomicU64, Ordering},
     time::Nanos,
 };
 
-/// Over how long a latency loses its weight: τ of Finagle's `PeakEwma`.
+/// The time constant τ of the decay, from Finagle's `PeakEwma`.
 const DECAY: f64 = 10e9;
-/// After so long without a call what was learned is out of date. go-zero forces a pick after 1 s,
+/// After this long without a call, the latency is forgotten. go-zero forces a pick after 1 s,
 /// kratos after 3 s.
 pub(super) const FORGET: Nanos = 3_000_000_000;
 
@@ -27,22 +27,22 @@ impl Latency {
         }
     }
 
-    /// As of the last sample; 0 before the first.
+    /// The latency at the last sample; 0 before the first.
     pub(super) fn last(&self) -> f64 {
         f64::from_bits(self.average.load(Ordering::Relaxed))
     }
 
-    /// Time since the last sample.
+    /// The time since the last sample.
     pub(super) fn age(&self, now: Nanos) -> Nanos {
         now.saturating_sub(self.updated.load(Ordering::Relaxed))
     }
 
-    /// As of now, decayed toward zero since the last sample.
+    /// The latency now, decayed toward zero since the last sample.
     pub(super) fn decayed(&self, now: Nanos) -> f64 {
         self.last() * keep(self.age(now))
     }
 
-    /// Takes a sample in: at once when it is higher or the last is long ago, slowly when it is lower.
+    /// Adds a sample: at once if it is higher or the last is long ago, slowly if it is lower.
     pub(super) fn observe(&self, now: Nanos, took: f64) {
         let (last, age) = (self.last(), self.age(now));
         let average = if took >= last || age >= FORGET {
@@ -53,14 +53,14 @@ impl Latency {
         self.set(now, average);
     }
 
-    /// Takes in that a call would have taken longer than this.
+    /// Records that a call would have taken longer than this.
     pub(super) fn observe_at_least(&self, now: Nanos, took: f64) {
         if took > self.decayed(now) {
             self.set(now, took);
         }
     }
 
-    /// Begins anew.
+    /// Forgets all samples.
     pub(super) fn reset(&self, now: Nanos) {
         self.set(now, 0.0);
     }

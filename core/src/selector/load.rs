@@ -1,4 +1,4 @@
-//! What is known of a node from its calls, and what it is likely to cost to send it another.
+//! What is known of a node from its calls, and the expected cost of another call.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,46 +13,46 @@ use crate::{
     time::Nanos,
 };
 
-/// The latency of a node without history where there is no other to compare it with.
+/// The latency of a node without history, if there is no other node to compare it with.
 const UNKNOWN: f64 = 1e6;
-/// What a first failure costs; each further one in a row doubles it.
+/// The cost of a first failure; each further consecutive one doubles it.
 const SHUN: Nanos = 50_000_000;
-/// What failures cost at most; linkerd's load biaser has this number for each.
+/// The largest cost of failures; linkerd's load biaser has this number for each.
 const SHUN_LONGEST: Nanos = 5_000_000_000;
-/// The longest pushback that is believed; linkerd's.
+/// The longest pushback that is honoured; linkerd's.
 const PUSHBACK_LONGEST: Nanos = 300_000_000_000;
-/// How long a node that is new or came back is held below its share.
+/// How long a node that is new or has recovered gets less than its share.
 const WARM_UP: Nanos = 2_000_000_000;
-/// How long the load that a server reported is believed.
+/// How long a server's reported load is valid.
 const REPORT: Nanos = 3_000_000_000;
 
-/// One call more, in [`Load::calls`]: one begun, one in flight.
+/// One call in [`Load::calls`]: one begun, one in flight.
 const ONE: u64 = 1 << 32 | 1;
 
-/// What is known of a node from its calls: latency, calls in flight, health. All atomics, no lock.
+/// The load of a node, from its calls: latency, calls in flight, health. All atomics, no lock.
 ///
 /// Times are nanoseconds of this crate's clock, as in [`Snapshot::now`](super::Snapshot::now).
-/// Updates that race may lose one sample of latency, never a call in flight or a state of health.
+/// Updates that race may lose a sample of latency, but never a call in flight or a state of health.
 #[derive(Debug)]
 pub struct Load {
     id: u64,
-    /// Calls begun in the upper half (wraps), calls in flight in the lower: one addition counts both.
+    /// Calls begun in the upper half (wraps), calls in flight in the lower half: one addition counts both.
     calls: AtomicU64,
-    /// When the node last answered, or when its calls in flight rose from none.
+    /// When the node last answered, or when its calls in flight rose from zero.
     progress: AtomicU64,
     latency: Latency,
-    /// Until when the node is held to cost at least the time that is left of it.
+    /// Until when the node costs at least the time left of it.
     shunned: AtomicU64,
-    /// Since when the node takes calls, this time.
+    /// Since when the node gets calls, this time.
     since: AtomicU64,
-    /// Thousandths of its concurrency limit that the server said it uses.
+    /// Thousandths of the server's concurrency limit in use, as it reported.
     reported: AtomicU32,
     health: Health,
     fleet: Arc<Fleet>,
 }
 
 impl Load {
-    /// A node without history that takes calls from `now`.
+    /// Creates the load of a node without history that gets calls from `now`.
     pub fn new(fleet: &Arc<Fleet>, now: u64) -> Self {
         Load {
             id: fleet.number(),
@@ -67,35 +67,35 @@ impl Load {
         }
     }
 
-    /// Its number, unique among the nodes a service ever had in this process.
+    /// Returns its number, unique among all nodes of the service in this process.
     pub fn id(&self) -> u64 {
         self.id
     }
 
-    /// Calls that have begun and not ended.
+    /// Returns the calls that have begun and not ended.
     pub fn in_flight(&self) -> u32 {
         self.calls.load(Ordering::Relaxed) as u32
     }
 
-    /// Peak-EWMA of its latency as of the last call; `None` before the first.
+    /// Returns the peak-EWMA of the latency at the last call; `None` before the first.
     pub fn latency(&self) -> Option<Duration> {
         let latency = self.latency.last();
         (latency > 0.0).then(|| Duration::from_nanos(latency as u64))
     }
 
-    /// Notes that a call begins. Exactly one [`Load::end`] follows.
+    /// Records the beginning of a call. Exactly one [`Load::end`] follows.
     pub fn begin(&self, now: u64) {
         if self.calls.fetch_add(ONE, Ordering::Relaxed) as u32 == 0 {
             self.progress.store(now, Ordering::Relaxed);
         }
     }
 
-    /// Notes how a call that began at `started` ended. When this ejected the node, until when: the
-    /// caller then sees to it that the node is probed (see [`Load::wants_probe`]).
+    /// Records the end of a call that began at `started`. If this ejected the node, returns until when: the
+    /// caller then has the node probed (see [`Load::wants_probe`]).
     pub fn end(&self, now: u64, started: u64, verdict: Verdict) -> Option<u64> {
         let calls = self.calls.fetch_sub(1, Ordering::Relaxed);
         let took = now.saturating_sub(started) as f64;
-        // A call from before the node came back says how it was then.
+        // A call from before the node's recovery tells nothing of the node now.
         if started >= self.since.load(Ordering::Relaxed) {
             match verdict {
                 Verdict::Answered { server_load } => {
@@ -110,14 +110,14 @@ impl Load {
         self.judge(now, started, ended, verdict)
     }
 
-    /// Notes how a call ended that was not counted by [`Load::begin`], nor timed.
+    /// Records the end of a call that was neither counted by [`Load::begin`] nor timed.
     pub(super) fn mark(&self, now: Nanos, verdict: Verdict) {
         let calls = self.calls.fetch_add(1 << 32, Ordering::Relaxed);
         let ended = ((calls >> 32) as u32).wrapping_sub(calls as u32);
         self.judge(now, now, ended.wrapping_add(1), verdict);
     }
 
-    /// What a call's end says of the node's health, the `ended`th of its calls.
+    /// Judges the node's health by the end of a call, the `ended`th of its calls.
     fn judge(&self, now: Nanos, started: Nanos, ended: u32, verdict: Verdict) -> Option<Nanos> {
         match verdict {
             Verdict::Answered { .. } => {
@@ -146,7 +146,7 @@ impl Load {
             Verdict::WrongServer if started < self.since.load(Ordering::Relaxed) => None,
             Verdict::WrongServer => {
                 let until = self.health.replaced(now, started, self.fleet.rng());
-                // Also of a node that was ejected already: it is no longer one to fall back on.
+                // Also if the node was ejected already: it is no fallback any more.
                 self.fleet.changed();
                 until
             }
@@ -154,22 +154,22 @@ impl Load {
         }
     }
 
-    /// What another call would likely cost, in nanoseconds; to be compared with other nodes' only.
+    /// Returns the expected cost of another call, in nanoseconds; only to be compared with other nodes' costs.
     ///
-    /// Latency × (calls in flight + 1), as in Finagle's `PeakEwma`, where latency is the greatest of
-    /// - the peak-EWMA, decayed as if the node had answered in no time since, and forgotten after
+    /// Latency × (calls in flight + 1), as in Finagle's `PeakEwma`, where the latency is the greatest of
+    /// - the peak-EWMA, decayed since the last answer, and forgotten after
     ///   three seconds without a call;
-    /// - the time since the node last answered, while calls are in flight: a node that hangs is
+    /// - the time since the node last answered, while calls are in flight: a hanging node is
     ///   avoided before any of its calls returns;
-    /// - what is left of the time it is shunned for, after failures or a pushback;
+    /// - the time left of a penalty, after failures or a pushback;
     ///
-    /// and more than that for a server that reports load, and for a node that has just begun.
+    /// and more for a server that reports load, and for a node that has just started.
     pub fn cost(&self, now: u64) -> f64 {
         let latency = self.decayed(now);
         self.cost_with(now, if latency > 0.0 { latency } else { UNKNOWN }, 1.0)
     }
 
-    /// The cost given its latency, calls in flight weighing `scale` each.
+    /// The cost for a latency; each call in flight weighs `scale`.
     pub(super) fn cost_with(&self, now: Nanos, latency: f64, scale: f64) -> f64 {
         let calls = self.in_flight();
         let mut latency = latency;
@@ -184,18 +184,18 @@ impl Load {
         let mut cost = latency * (f64::from(calls) * scale + 1.0);
         let reported = self.reported.load(Ordering::Relaxed);
         if reported != 0 && self.latency.age(now) < REPORT {
-            // Waiting grows as 1 / (1 − load) does.
+            // Waiting time grows as 1 / (1 − load) does.
             cost *= 1000.0 / f64::from(1000 - reported.min(900));
         }
         let age = now.saturating_sub(self.since.load(Ordering::Relaxed));
         if age < WARM_UP {
-            // Envoy's slow start: a tenth of its share at first, all of it at the end.
+            // Envoy's slow start: a tenth of the share at first, all of it at the end.
             cost *= WARM_UP as f64 / age.max(WARM_UP / 10) as f64;
         }
         cost
     }
 
-    /// Its latency as of now; 0 without history. One that had no call for long is tried again, by one
+    /// The latency now; 0 without history. A node without a recent call is tried again, by one
     /// call at a time.
     pub(super) fn decayed(&self, now: Nanos) -> f64 {
         if self.latency.age(now) >= FORGET && self.in_flight() == 0 {
@@ -211,35 +211,35 @@ impl Load {
         }
     }
 
-    /// linkerd's load biaser, but as a time that runs out: fast failures draw no traffic, and one
+    /// linkerd's load biaser, but as a time that runs out: fast failures attract no traffic, and one
     /// failure among many answers costs 50 ms of preference rather than a minute's decay.
     fn shun(&self, now: Nanos, length: Nanos) {
         self.shunned
             .fetch_max(now.saturating_add(length), Ordering::Relaxed);
     }
 
-    /// Whether it takes calls: not ejected, not on probation.
+    /// Whether the node gets calls: it is neither ejected nor being probed.
     pub fn is_alive(&self) -> bool {
         self.health.is_alive()
     }
 
-    /// Whether another server was found at its address, and not it itself since.
+    /// Whether another server answered at the address, and not this node since.
     pub(super) fn is_replaced(&self) -> bool {
         self.health.is_replaced()
     }
 
-    /// Until when it is ejected, if it is.
+    /// Returns until when the node is ejected, if it is.
     pub fn ejected_until(&self) -> Option<u64> {
         self.health.until()
     }
 
-    /// Whether the caller shall probe the node now; `true` for one caller alone, once the time of an
-    /// ejection is over. That caller reports to [`Load::probed`]; if it does not, another may after 10 s.
+    /// Returns whether the caller must probe the node now: `true` for one caller alone, once the
+    /// ejection has ended. That caller reports to [`Load::probed`]; if it does not, another may after 10 s.
     pub fn wants_probe(&self, now: u64) -> bool {
         !self.health.is_alive() && self.health.wants_probe(now)
     }
 
-    /// Notes how a probe went.
+    /// Records the result of a probe.
     pub fn probed(&self, now: u64, ok: bool) -> ProbeResult {
         let probed = self.health.probed(now, ok, self.fleet.rng());
         if probed == ProbeResult::Returned {
@@ -256,7 +256,7 @@ impl Load {
         }
     }
 
-    /// Begins anew: what was learned before the node failed is no longer true.
+    /// Starts anew: what was learned before the node failed is no longer valid.
     fn returned(&self, now: Nanos) {
         self.latency.reset(now);
         self.shunned.store(0, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! One node of a snapshot, with what is known of it.
+//! [`Member`], a node of a snapshot.
 
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use crate::node::Node;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Member {
-    /// Its record.
+    /// The record.
     pub node: Arc<Node>,
-    /// What is known of it from its calls; the same in every snapshot that has the node.
+    /// The load, which is the same in every snapshot with this node.
     pub load: Arc<Load>,
-    /// Its share of traffic against the others', after version weights; 0 takes none.
+    /// The share of traffic relative to the others', after version weights; a node with 0 gets none.
     pub weight: u32,
-    /// What one of its calls in flight weighs: the mean weight of its group over its own.
+    /// The weight of one call in flight: the mean weight of the group divided by this node's weight.
     pub(super) scale: f64,
 }

@@ -1,8 +1,8 @@
-//! Which node takes the next attempt: snapshots of a service's nodes, strategies, filters, ejection.
+//! Picks the node of the next attempt: snapshots of a service's nodes, strategies, filters, ejection.
 //!
-//! A [`Cache`] watches the registry and keeps one [`Set`] a service: a [`Snapshot`] of its nodes with
-//! what is known of each ([`Load`]). A [`Strategy`] picks from the snapshot, which takes no lock and
-//! allocates nothing; how each call ended is noted in the picked node's load.
+//! A [`Cache`] watches the registry and keeps one [`Set`] for each service: a [`Snapshot`] of its nodes with
+//! the [`Load`] of each. A [`Strategy`] picks from the snapshot, which takes no lock and
+//! allocates nothing; the end of each call is recorded in the picked node's load.
 
 mod cache;
 #[cfg(feature = "test-util")]
@@ -40,11 +40,11 @@ pub use weights::VersionWeights;
 
 use crate::node::Node;
 
-/// The service under which version weights stand in the registry: one record a service, its id
-/// `micro.weights-` and the service's name, its metadata a weight by version.
+/// The service of version weights in the registry: one record for each service, with the id
+/// `micro.weights-` and the service's name, and a weight for each version as metadata.
 pub const WEIGHTS: &str = "micro.weights";
 
-/// Picks a node. One line supplies one's own: `client.strategy(MyStrategy)`.
+/// Picks a node. One line sets a strategy of your own: `client.strategy(MyStrategy)`.
 ///
 /// Called for every attempt, on any thread: it must not block, lock or allocate.
 ///
@@ -70,16 +70,16 @@ pub const WEIGHTS: &str = "micro.weights";
 /// assert_eq!(First.pick(&snapshot, &tried), Some(1));
 /// ```
 pub trait Strategy: Send + Sync + 'static {
-    /// The name it is chosen by, such as `p2c`.
+    /// The name that settings choose the strategy by, such as `p2c`.
     fn name(&self) -> &str;
 
-    /// The index in the snapshot of the node to try next; `None` when all have been tried.
+    /// Returns the index of the node to try next; `None` if all have been tried.
     ///
-    /// The time, where it is needed, is [`Snapshot::now`].
+    /// [`Snapshot::now`] has the time.
     fn pick(&self, snapshot: &Snapshot, tried: &TriedNodes) -> Option<usize>;
 }
 
-/// Keeps some nodes of a service; evaluated once a snapshot, not once a call.
+/// Keeps some nodes of a service; evaluated once for each snapshot, not for each call.
 ///
 /// ```
 /// use micro::{registry::Node, selector::Filter};
@@ -99,9 +99,9 @@ pub trait Strategy: Send + Sync + 'static {
 /// assert!(!Loopback.keep(&Node::new("greeter", "a", "10.0.0.1:80")));
 /// ```
 pub trait Filter: Send + Sync + 'static {
-    /// What makes it differ from other filters, such as `version=1.2.0`; equal keys share a snapshot.
+    /// Distinguishes the filter from others, such as `version=1.2.0`; filters with equal keys share a snapshot.
     fn key(&self) -> &str;
 
-    /// Whether the node may take these calls.
+    /// Whether the node may get these calls.
     fn keep(&self, node: &Node) -> bool;
 }

@@ -1,4 +1,4 @@
-//! Picking nodes oneself: select, mark, reset, as go-micro's selector has them.
+//! Picking nodes without the balance loop: select, mark and reset, as in go-micro's selector.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::{
     time::{self, NEVER},
 };
 
-/// Gives nodes to those who call them by means of their own.
+/// Selects nodes for programs that call them by other means.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -32,31 +32,31 @@ use crate::{
 /// ```
 #[async_trait]
 pub trait Selector: Send + Sync + 'static {
-    /// The nodes of a service, one after the other. Waits for the registry at the first use of a
-    /// service; put a timeout around it where that matters.
+    /// Selects the nodes of a service, one after the other. Waits for the registry at the first use of a
+    /// service; use a timeout if necessary.
     ///
     /// # Errors
-    /// As [`Entry::ready`](super::Entry::ready).
+    /// Those of [`Entry::ready`](super::Entry::ready).
     async fn select(&self, service: &str, select: Select) -> Result<Next>;
 
-    /// Notes that a call of the node went well, or how it failed.
+    /// Records whether a call of the node succeeded.
     fn mark(&self, node: &Node, error: Option<&Error>);
 
     /// Forgets the failures of a service's nodes.
     fn reset(&self, service: &str);
 }
 
-/// Which nodes are wanted, and in which order.
+/// Which nodes are selected, and in which order.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Select {
-    /// Which; all by default.
+    /// The nodes; all by default.
     pub filter: Option<Arc<dyn Filter>>,
-    /// In which order; the selector's strategy by default.
+    /// The order; the selector's strategy by default.
     pub strategy: Option<Arc<dyn Strategy>>,
 }
 
-/// The nodes that were selected, each once.
+/// The selected nodes, each once.
 pub struct Next {
     service: String,
     set: Arc<Set<()>>,
@@ -65,10 +65,10 @@ pub struct Next {
 }
 
 impl Next {
-    /// The next node.
+    /// Returns the next node.
     ///
     /// # Errors
-    /// [`Code::Unavailable`](crate::Code::Unavailable) when there is none left.
+    /// [`Code::Unavailable`](crate::Code::Unavailable) if there is none left.
     pub fn node(&mut self) -> Result<Arc<Node>> {
         let snapshot = self.set.snapshot();
         snapshot.touch(time::now());
@@ -86,16 +86,16 @@ impl Next {
     }
 }
 
-/// The selector over a registry.
+/// A selector over a registry.
 ///
-/// An ejected node is selected again when its time is over, without a probe: this selector has no way
-/// to make one.
+/// An ejected node is selected again when its ejection ends, without a probe, since this selector cannot
+/// make one.
 pub struct Picker {
     cache: Cache<()>,
 }
 
 impl Picker {
-    /// Over what `registry` says.
+    /// Creates a selector over `registry`.
     pub fn new(registry: Arc<dyn Registry>, strategy: Arc<dyn Strategy>, options: Options) -> Self {
         Picker {
             cache: Cache::new(

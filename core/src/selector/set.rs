@@ -1,4 +1,4 @@
-//! A snapshot together with what its user keeps for each node.
+//! [`Set`], a snapshot with a value for each node.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -8,37 +8,37 @@ use parking_lot::Mutex;
 use super::{Filter, fleet::Fleet, load::Load, snapshot::Snapshot, weights::VersionWeights};
 use crate::{error::Result, node::Node};
 
-/// Filtered sets kept for one snapshot; beyond it the oldest is made anew when it is next wanted.
+/// Filtered sets kept for one snapshot; beyond it the oldest is made again when needed.
 const FILTERED: usize = 64;
 
-/// A [`Snapshot`] and a slot a node, such as the opened way there. Immutable, replaced as a whole.
+/// A [`Snapshot`] with a value for each node, such as its peer. Immutable, replaced as a whole.
 ///
-/// A node that stays keeps its [`Load`] and its slot in the next set.
+/// A node that stays keeps its [`Load`] and its value in the next set.
 pub struct Set<P> {
     snapshot: Snapshot,
     slots: Box<[P]>,
     versions: Arc<VersionWeights>,
     filtered: ArcSwap<Filtered<P>>,
-    /// Held while a filter is evaluated, which happens once a filter and set.
+    /// Locked while a filter is evaluated, which happens once for each filter and set.
     filtering: Mutex<()>,
 }
 
 /// Filtered sets by their filter's key, the oldest first.
 type Filtered<P> = Vec<(Box<str>, Arc<Set<P>>)>;
 
-/// One node, and what goes with it from set to set.
+/// A node with its load and value.
 struct Part<P> {
     node: Arc<Node>,
     load: Arc<Load>,
     slot: P,
 }
 
-/// What replacing a set's nodes gives.
+/// The result of replacing a set's nodes.
 pub(super) struct Next<P> {
     pub(super) set: Set<P>,
-    /// The slots of the nodes that left.
+    /// The values of the nodes that left.
     pub(super) retired: Vec<P>,
-    /// Nodes left out, since no slot could be made for them.
+    /// Nodes left out, since no value could be created for them.
     pub(super) refused: Vec<(Arc<Node>, crate::error::Error)>,
 }
 
@@ -47,7 +47,7 @@ impl<P: Clone> Set<P> {
         Self::assemble(Vec::new(), Arc::default(), fleet, now)
     }
 
-    /// A set of nodes that no registry told of, each with what is known of it, a load of `fleet`.
+    /// Creates a set of nodes that do not come from a registry, each with a load of `fleet`.
     pub(crate) fn given(
         nodes: Vec<(Arc<Node>, Arc<Load>, P)>,
         fleet: &Arc<Fleet>,
@@ -78,24 +78,24 @@ impl<P: Clone> Set<P> {
         }
     }
 
-    /// Its nodes, to pick from.
+    /// Returns the nodes to pick from.
     pub fn snapshot(&self) -> &Snapshot {
         &self.snapshot
     }
 
-    /// What is kept for each node, in the snapshot's order.
+    /// Returns the values, in the order of the snapshot.
     pub fn slots(&self) -> &[P] {
         &self.slots
     }
 
-    /// What is kept for the node of this index.
+    /// Returns the value of the node with this index.
     pub fn slot(&self, index: usize) -> &P {
         &self.slots[index]
     }
 
-    /// The nodes that a filter keeps. Evaluated once a set; then found by the filter's key without a lock.
+    /// Returns the nodes that pass a filter. Evaluated once a set; then found by the filter's key without a lock.
     ///
-    /// Version weights do not hold where only one version is left: who asks for a version gets it.
+    /// Version weights do not apply if only one version is left, since the caller asked for it.
     pub fn filtered(&self, filter: &dyn Filter) -> Arc<Set<P>> {
         let key = filter.key();
         if let Some(set) = find(&self.filtered.load(), key) {
@@ -138,12 +138,12 @@ impl<P: Clone> Set<P> {
             .collect()
     }
 
-    /// The same nodes under other version weights.
+    /// The same nodes with other version weights.
     pub(super) fn weighed(&self, versions: Arc<VersionWeights>, now: u64) -> Self {
         Self::assemble(self.parts(), versions, self.snapshot.fleet(), now)
     }
 
-    /// The set of `nodes`; one whose id, address and version are as before keeps its load and slot.
+    /// The set of `nodes`; a node whose id, address and version are unchanged keeps its load and value.
     pub(super) fn next(
         &self,
         nodes: impl IntoIterator<Item = impl Into<Arc<Node>>>,
@@ -162,7 +162,7 @@ impl<P: Clone> Set<P> {
         for node in nodes {
             let node = node.into();
             let old = match before.remove(&node.id) {
-                // An id said twice: the first stands.
+                // Of two nodes with one id, the first counts.
                 None if after.contains_key(&node.id) => continue,
                 old => old,
             };

@@ -1,4 +1,4 @@
-//! The nodes of a service at one moment, prepared so that a pick is quick.
+//! [`Snapshot`], the nodes of a service at one moment, prepared for fast picks.
 
 use std::{ops::Range, sync::Arc};
 
@@ -17,7 +17,7 @@ use crate::{
     time,
 };
 
-/// How much newer a time must be to be noted: threads then seldom write what others read.
+/// The smallest change of the time that is stored, so that threads seldom write what others read.
 const TICK: u64 = 20_000;
 
 /// More than half of all weight is ejected.
@@ -27,18 +27,17 @@ const ALL_REPLACED: u64 = 2;
 
 /// The nodes of a service at one moment.
 ///
-/// Immutable but for its time; what changes call by call is in each [`Load`]. Members are sorted by
+/// Immutable except for its time; what changes with each call is in each [`Load`]. Members are sorted by
 /// version and id.
 #[derive(Debug)]
 pub struct Snapshot {
     members: Box<[Member]>,
-    /// Versions that take calls. One group of all unless there are version weights.
+    /// Versions that get calls. A single group unless there are version weights.
     groups: Box<[Group]>,
-    /// Which group by its weight; `None` when no node takes calls.
+    /// Draws a group by weight; `None` if no node gets calls.
     between: Option<Draw>,
     now: AtomicU64,
-    /// [`PANICKING`] and [`ALL_REPLACED`] as they last were; above them the fleet's count of changes for which they
-    /// hold.
+    /// [`PANICKING`] and [`ALL_REPLACED`] at the last check; above them the fleet's count of changes at that check.
     panic: AtomicU64,
     fleet: Arc<Fleet>,
 }
@@ -51,7 +50,7 @@ struct Group {
 }
 
 impl Snapshot {
-    /// A snapshot of nodes without history, such as a test of a strategy needs.
+    /// Creates a snapshot of nodes without history, such as a test of a strategy needs.
     pub fn of(nodes: impl IntoIterator<Item = Node>) -> Self {
         let now = time::now();
         let fleet = Arc::new(Fleet::new(Rng::new()));
@@ -62,7 +61,7 @@ impl Snapshot {
         Self::new(nodes.collect(), &VersionWeights::new(), &fleet, now).0
     }
 
-    /// A snapshot of nodes whose loads are of `fleet`, and where in `nodes` each member stood.
+    /// Creates a snapshot of nodes with loads of `fleet`, and the place in `nodes` of each member.
     pub(super) fn new(
         nodes: Vec<(Arc<Node>, Arc<Load>)>,
         versions: &VersionWeights,
@@ -98,12 +97,12 @@ impl Snapshot {
         (snapshot, order)
     }
 
-    /// Its nodes.
+    /// Returns the nodes.
     pub fn members(&self) -> &[Member] {
         &self.members
     }
 
-    /// How many nodes there are.
+    /// Returns the number of nodes.
     pub fn len(&self) -> usize {
         self.members.len()
     }
@@ -113,25 +112,25 @@ impl Snapshot {
         self.members.is_empty()
     }
 
-    /// A node by its index.
+    /// Returns a node by its index.
     pub fn get(&self, index: usize) -> &Member {
         &self.members[index]
     }
 
-    /// The time for [`Load::cost`], in nanoseconds, as of the last [`Snapshot::touch`].
+    /// Returns the time for [`Load::cost`], in nanoseconds, as of the last [`Snapshot::touch`].
     pub fn now(&self) -> u64 {
         self.now.load(Ordering::Relaxed)
     }
 
-    /// Notes the time, which who calls has read anyway: a pick reads no clock. Done once a call;
-    /// a time less than 20 µs newer than the last is not noted.
+    /// Stores the time, which the caller has read anyway: a pick reads no clock. Called once a call;
+    /// a time less than 20 µs newer than the last is not stored.
     pub fn touch(&self, now: u64) {
         if now.saturating_sub(self.now.load(Ordering::Relaxed)) >= TICK {
             self.now.store(now, Ordering::Relaxed);
         }
     }
 
-    /// Whether a node may be picked: it takes a share, was not tried, and is not ejected, or so many
+    /// Whether a node may be picked: it has a share, was not tried, and is not ejected, or so many
     /// are that ejection is ignored.
     pub fn is_usable(&self, index: usize, tried: &TriedNodes) -> bool {
         let member = &self.members[index];
@@ -140,22 +139,22 @@ impl Snapshot {
             && (member.load.is_alive() || self.falls_back_on(member))
     }
 
-    /// Whether a node that is ejected may be picked all the same. One whose address another server has is not, while
+    /// Whether an ejected node may be picked anyway. One whose address belongs to another server may not, while
     /// there is any other.
     fn falls_back_on(&self, member: &Member) -> bool {
         let panic = self.panic();
         panic & PANICKING != 0 && (panic & ALL_REPLACED != 0 || !member.load.is_replaced())
     }
 
-    /// Whether ejection is ignored: when nodes of more than half of all weight are ejected, those
-    /// left would fall to the load of all. The only node of a service is thus never ejected.
+    /// Whether ejection is ignored: if nodes of more than half of all weight are ejected, the
+    /// rest would get the load of all. The only node of a service is thus never ejected.
     ///
-    /// Counted anew only after a node was ejected or came back.
+    /// Computed again only after a node was ejected or recovered.
     pub fn is_panicking(&self) -> bool {
         self.panic() & PANICKING != 0
     }
 
-    /// The bits [`PANICKING`] and [`ALL_REPLACED`] as they are now.
+    /// The present bits [`PANICKING`] and [`ALL_REPLACED`].
     fn panic(&self) -> u64 {
         let changes = self.fleet.changes();
         let panic = self.panic.load(Ordering::Relaxed);
@@ -182,25 +181,25 @@ impl Snapshot {
         panic
     }
 
-    /// The nodes that are ejected now.
+    /// Returns the nodes that are ejected now.
     pub fn ejected(&self) -> impl Iterator<Item = &Member> {
         self.members.iter().filter(|member| !member.load.is_alive())
     }
 
-    /// The indices of one version's nodes, by the weights of versions, or of all nodes where there
-    /// are no such weights; `None` when no node takes calls.
+    /// The indices of one version's nodes, by the weights of versions, or of all nodes without
+    /// such weights; `None` if no node gets calls.
     pub fn draw_group(&self, dice: &mut Dice) -> Option<Range<usize>> {
         Some(self.group(dice)?.range.clone())
     }
 
-    /// One node by weight; `None` when no node takes calls.
+    /// Draws one node by weight; `None` if no node gets calls.
     pub fn draw(&self, dice: &mut Dice) -> Option<usize> {
         let group = self.group(dice)?;
         Some(group.range.start + group.draw.index(dice.roll()))
     }
 
-    /// Two nodes of one version by weight, to choose the better of. They differ where weights are
-    /// equal. Where not, they are drawn apart and may be the same, so that shares are kept.
+    /// Draws two nodes of one version by weight, to choose the better of. They differ if the weights are
+    /// equal. Otherwise they are drawn independently and may be the same, so that shares are kept.
     pub fn draw_two(&self, dice: &mut Dice) -> Option<(usize, usize)> {
         let group = self.group(dice)?;
         let start = group.range.start;
@@ -216,7 +215,7 @@ impl Snapshot {
         Some((start + one, start + other))
     }
 
-    /// The first usable node from a random one on, for when drawing found none.
+    /// The first usable node from a random one on, if drawing found none.
     pub fn scan(&self, dice: &mut Dice, tried: &TriedNodes) -> Option<usize> {
         let count = u32::try_from(self.len()).ok().filter(|count| *count > 0)?;
         let from = dice.below(count) as usize;
@@ -238,7 +237,7 @@ impl Snapshot {
     }
 }
 
-/// Splits sorted members into versions, or one group of all, and leaves out what takes no calls.
+/// Splits sorted members into versions, or one group of all, without nodes that get no calls.
 fn group(members: &mut [Member], by_version: bool) -> (Box<[Group]>, Option<Draw>) {
     let mut groups = Vec::new();
     let mut shares: Vec<u64> = Vec::new();
@@ -260,7 +259,7 @@ fn group(members: &mut [Member], by_version: bool) -> (Box<[Group]>, Option<Draw
         shares.push(sum);
     }
     let most = shares.iter().copied().max().unwrap_or(0);
-    // Sums may pass 32 bits; only their proportions count.
+    // Sums may exceed 32 bits; only their proportions count.
     let shift = (64 - most.leading_zeros()).saturating_sub(32);
     let shares: Vec<u32> = shares.iter().map(|share| (share >> shift) as u32).collect();
     (groups.into(), Draw::new(&shares))

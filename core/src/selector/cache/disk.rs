@@ -1,4 +1,4 @@
-//! The last set of a service, kept in a file for a start while the registry is down.
+//! Files with the last set of each service, for a start while the registry is down.
 
 use std::{
     collections::BTreeMap,
@@ -18,14 +18,14 @@ use crate::{
     registry::{Scope, open_plain, validation::accept},
 };
 
-/// What was read.
+/// The nodes read from a file.
 pub(in crate::selector) struct SavedNodes {
     pub(in crate::selector) nodes: Vec<Node>,
-    /// Time since it was written.
+    /// The time since it was written.
     pub(in crate::selector) age: Duration,
 }
 
-/// The file's form. Nodes of one version mostly serve the same endpoints, which stand there once.
+/// The form of the file. Nodes of one version mostly have the same endpoints, which it contains once.
 #[derive(Serialize, Deserialize)]
 struct File {
     format: u32,
@@ -40,18 +40,18 @@ struct Record {
     version: String,
     address: String,
     metadata: BTreeMap<String, String>,
-    /// Which of the file's lists.
+    /// The index of the node's list of endpoints.
     endpoints: usize,
 }
 
 const FORMAT: u32 = 1;
-/// Older sets are not used. A set is written when it changes, and a fleet may go unchanged for days.
+/// Older sets are not used. A set is written when it changes, and a fleet may not change for days.
 const MAX_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
-/// Largest file: ten thousand full records have a third of it.
+/// The largest file: ten thousand full records take a third of it.
 const MAX_SIZE: u64 = 64 * 1024 * 1024;
 
 /// Writes a service's nodes in one step, so that a reader finds the old file or the new one; removes
-/// the file when there are none.
+/// the file if there are none.
 pub(in crate::selector) fn write(
     directory: &Path,
     service: &str,
@@ -71,7 +71,7 @@ pub(in crate::selector) fn write(
     let file = File::of(service, nodes);
     let bytes = serde_json::to_vec(&file).expect("maps by text, text and numbers are JSON");
     fs::create_dir_all(directory).map_err(failed)?;
-    // One process does not write a service's file twice at a time unless it has two caches.
+    // One process writes a service's file twice at a time only if it has two caches.
     let temporary = path.with_extension(format!("{}-{:p}", std::process::id(), nodes));
     fs::write(&temporary, bytes)
         .and_then(|()| fs::rename(&temporary, &path))
@@ -79,7 +79,7 @@ pub(in crate::selector) fn write(
         .map_err(failed)
 }
 
-/// Reads a service's nodes; `None` when there is no file. They are held to what records of the registry are.
+/// Reads a service's nodes; `None` if there is no file. They are validated like records of the registry.
 pub(in crate::selector) fn read(
     directory: &Path,
     service: &str,

@@ -1,4 +1,4 @@
-//! One service in the cache.
+//! The entry of one service in the cache.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ use crate::{
     time,
 };
 
-/// The nodes of one service, kept up to date by a task that ends with the entry.
+/// The nodes of one service, updated by a task that ends with the entry.
 pub struct Entry<P: Clone> {
     inner: Arc<Inner<P>>,
     _task: Ends,
@@ -28,26 +28,26 @@ impl<P: Clone + Send + Sync + 'static> Entry<P> {
         Entry { inner, _task: task }
     }
 
-    /// The service's name.
+    /// Returns the service's name.
     pub fn service(&self) -> &str {
         &self.inner.service
     }
 
-    /// The set as it is now: no lock, no allocation. Not to be held over an await.
+    /// Returns the present set, without a lock or an allocation. Must not be held over an await.
     pub fn load(&self) -> Guard<Arc<Set<P>>> {
         self.inner.load()
     }
 
-    /// The nodes of the set as it is now that a filter keeps; see [`Set::filtered`].
+    /// Returns the nodes of the present set that pass a filter; see [`Set::filtered`].
     pub fn filtered(&self, filter: &dyn Filter) -> Arc<Set<P>> {
         self.inner.load().filtered(filter)
     }
 
-    /// Waits for the first set, until a time of this crate's clock in nanoseconds; at once when there is one.
+    /// Waits for the first set, until a time of this crate's clock in nanoseconds; returns at once if there is one.
     ///
     /// # Errors
-    /// All [`Code::Unavailable`](crate::Code::Unavailable) with [`Outcome::NotSent`]: with the reason `NO_NODES` when the
-    /// service has no nodes, without it when the registry cannot be reached and no set was kept on disk.
+    /// All [`Code::Unavailable`](crate::Code::Unavailable) with [`Outcome::NotSent`]: with the reason `NO_NODES` if the
+    /// service has no nodes, without it if the registry cannot be reached and no set was kept on disk.
     pub async fn ready(&self, deadline: u64) -> Result<()> {
         if !self.load().snapshot().is_empty() {
             return Ok(());
@@ -58,7 +58,7 @@ impl<P: Clone + Send + Sync + 'static> Entry<P> {
             return Ok(());
         }
         let service = self.service();
-        // A handler may pass the message on to its own caller, who is not told of the registry.
+        // A handler may pass the message on to its own caller, who must not learn about the registry.
         let registry = self.inner.shared.registry.name();
         let error = match known {
             DiscoveryState::Kept | DiscoveryState::Nodes => Error::unavailable(format!(
@@ -79,10 +79,10 @@ impl<P: Clone + Send + Sync + 'static> Entry<P> {
         Err(error.with_outcome(Outcome::NotSent))
     }
 
-    /// Waits until the set is the registry's own and no longer one that was kept on disk, or the registry is lost;
+    /// Waits until the set is from the registry and not from disk, or the registry is lost;
     /// until a time of this crate's clock in nanoseconds.
     pub(crate) async fn settle(&self, deadline: u64) {
-        // Late, the set is what it is.
+        // After the time, the set is used as it is.
         let _ = tokio::time::timeout_at(time::instant(deadline), self.inner.settled()).await;
     }
 
@@ -91,24 +91,24 @@ impl<P: Clone + Send + Sync + 'static> Entry<P> {
         self.inner.had_nodes()
     }
 
-    /// Asks the registry anew, as a node that it shows is known not to be there; at most once a second.
+    /// Asks the registry again, since a node that it shows is known to be gone; at most once a second.
     pub(crate) fn ask_again(&self, now: u64) {
         self.inner.ask_again(now);
     }
 
-    /// Waits until a node of this id is in the set.
+    /// Waits until a node with this id is in the set.
     pub(crate) async fn see(&self, id: &str) {
         self.inner.see(id).await;
     }
 
-    /// For how long the set may have been out of date: zero while the registry is heard.
+    /// Returns for how long the set may have been out of date: zero while the registry responds.
     pub fn age(&self) -> Duration {
         self.inner.age()
     }
 
-    /// Sets shares of traffic by version while running; an empty map takes them back.
+    /// Sets shares of traffic by version; an empty map removes them.
     ///
-    /// Weights in the registry, which an operator puts there, win over these.
+    /// Weights in the registry, which an operator sets, take precedence.
     pub fn set_weights(&self, weights: VersionWeights) {
         self.inner.set_weights(weights);
     }

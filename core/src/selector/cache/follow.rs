@@ -1,4 +1,4 @@
-//! Following a service in the registry: watched again when a watch ends, doubted when it shows nothing.
+//! Follows a service in the registry: watches again when a watch ends, and distrusts an empty set for a while.
 
 use std::{future::poll_fn, sync::Arc, time::Duration};
 
@@ -15,14 +15,14 @@ use crate::{
 
 /// The longest wait between watches that fail.
 const LONGEST: Duration = Duration::from_secs(10);
-/// A registry that takes longer to begin a watch is taken to be out of reach.
+/// A registry that takes longer to begin a watch counts as unreachable.
 const BEGIN: Duration = Duration::from_secs(10);
 
-/// What is to be believed of a service.
+/// What the registry reports of a service.
 pub(super) enum NodeReport {
-    /// These are its nodes.
+    /// The nodes of the service.
     Nodes(Vec<Arc<Node>>),
-    /// Nothing new can be known, since a time.
+    /// The registry has been unreachable since a time.
     Stale(Nanos, Error),
 }
 
@@ -32,13 +32,13 @@ pub(super) struct Follow<H> {
     service: String,
     grace: Duration,
     rng: Rng,
-    /// Whether there are nodes that an empty set would take away.
+    /// Whether there are nodes that an empty set would remove.
     holds: H,
     updates: Option<Updates>,
     backoff: Backoff,
-    /// When to watch again, as the last watch failed.
+    /// When to watch again after a failed watch.
     again: Option<Instant>,
-    /// Until when an empty set that may be an error is not believed.
+    /// Until when an empty set without authority is not believed.
     doubt: Option<Instant>,
 }
 
@@ -63,7 +63,7 @@ impl<H: Fn() -> bool> Follow<H> {
         }
     }
 
-    /// The next thing to be believed. Does not end.
+    /// Returns the next report to act on. Does not end.
     pub(super) async fn next(&mut self) -> NodeReport {
         loop {
             let Some(updates) = &mut self.updates else {
@@ -110,12 +110,12 @@ impl<H: Fn() -> bool> Follow<H> {
         }
     }
 
-    /// Watches anew; what is known stays until that says otherwise.
+    /// Watches again; the known nodes stay until the new watch reports others.
     pub(super) fn ask_again(&mut self) {
         self.updates = None;
     }
 
-    /// Begins a watch, after a wait when the last one failed.
+    /// Begins a watch, after a wait if the last one failed.
     async fn watch(&mut self) -> Result<Updates, Error> {
         if let Some(again) = self.again {
             sleep_until(again).await;

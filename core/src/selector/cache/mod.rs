@@ -26,36 +26,36 @@ use crate::{error::Result, node::Node, random::Rng, registry::Registry};
 pub(crate) use names::Names;
 use weights::AllWeights;
 
-/// Sets that are read or written at a time.
+/// Files read or written at a time.
 const DISK: usize = 2;
 
 /// The sets of the services in use, by name.
 ///
-/// The first use of a service starts one task on the runtime it is used in, which watches the
-/// registry until the [`Entry`] is dropped. `P` is what is kept for each node: `fill` makes it when a
-/// node appears, `retire` gets it when the node leaves. Neither may wait, nor call the cache.
+/// The first use of a service starts a task on the current runtime, which watches the
+/// registry until the [`Entry`] is dropped. `P` is a value for each node: `fill` creates it when a
+/// node appears, `retire` receives it when the node leaves. Neither may block, nor use the cache.
 pub struct Cache<P: Clone> {
     shared: Arc<Shared<P>>,
     entries: ArcSwap<Names<Arc<Entry<P>>>>,
-    /// The watch of all version weights, as long as there are entries. Held while one is added or removed.
+    /// The watch of all version weights, while there are entries. The lock is held while one is added or removed.
     weighing: Mutex<Option<Ends>>,
 }
 
-/// What a cache may be told.
+/// Settings of a cache.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
     /// Where the last set of each service is kept.
     pub snapshots: Snapshots,
-    /// How long a registry may show no nodes, without saying that they went, before it is believed:
-    /// 30 s, longer than a registry that lost its memory takes to hear from all nodes again.
+    /// How long an empty set without authority is not believed:
+    /// 30 s, longer than a registry that lost its data takes to get all nodes again.
     pub grace: Duration,
     /// How long a start waits for the registry before it reads the disk: 100 ms.
     pub snapshot_delay: Duration,
-    /// Services remembered at most: 4,096. Beyond it those without nodes are forgotten first, and
-    /// one more is watched only as long as its caller keeps it.
+    /// The largest number of services: 4,096. Beyond it, those without nodes are forgotten first, and
+    /// a further one is watched only while its caller holds it.
     pub services: usize,
-    /// The seed of all its random numbers, for runs that must be repeatable.
+    /// The seed of all random numbers, for runs that must be repeatable.
     pub seed: Option<u64>,
 }
 
@@ -71,30 +71,30 @@ impl Default for Options {
     }
 }
 
-/// Makes what is kept for a node.
+/// Creates the value of a node.
 pub type Fill<P> = Box<dyn Fn(&Arc<Node>) -> Result<P> + Send + Sync>;
 
-/// Takes what was kept for a node that left.
+/// Receives the value of a node that left.
 pub type Retire<P> = Box<dyn Fn(P) + Send + Sync>;
 
-/// What a cache and its entries have in common.
+/// Shared by a cache and its entries.
 struct Shared<P> {
     registry: Arc<dyn Registry>,
     strategy: Arc<dyn Strategy>,
     options: Options,
     /// Where sets are kept.
     directory: Option<PathBuf>,
-    /// Held while a set is read or written, which takes a thread.
+    /// Permits for reading or writing a file, which takes a thread.
     disk: Semaphore,
     fill: Fill<P>,
     retire: Retire<P>,
     rng: Rng,
-    /// Version weights in the registry; `None` until it was heard, or known to be out of reach.
+    /// Version weights in the registry; `None` until the registry has responded or is known to be unreachable.
     weights: watch::Sender<Option<Arc<AllWeights>>>,
 }
 
 impl<P: Clone + Send + Sync + 'static> Cache<P> {
-    /// A cache of what `registry` says.
+    /// Creates a cache over `registry`.
     pub fn new(
         registry: Arc<dyn Registry>,
         strategy: Arc<dyn Strategy>,
@@ -120,17 +120,17 @@ impl<P: Clone + Send + Sync + 'static> Cache<P> {
         }
     }
 
-    /// Where it learns of nodes.
+    /// Returns the registry.
     pub fn registry(&self) -> &Arc<dyn Registry> {
         &self.shared.registry
     }
 
-    /// What picks unless a call says otherwise.
+    /// Returns the default strategy.
     pub fn strategy(&self) -> &Arc<dyn Strategy> {
         &self.shared.strategy
     }
 
-    /// The entry of a service, found without a lock but at its first use.
+    /// Returns the entry of a service, without a lock except at the first use.
     ///
     /// # Panics
     /// At the first use of a service outside a tokio runtime.
@@ -141,7 +141,7 @@ impl<P: Clone + Send + Sync + 'static> Cache<P> {
         self.add(name)
     }
 
-    /// The entries of all services in use, by name.
+    /// Returns the entries of all services in use, by name.
     pub fn entries(&self) -> Vec<Arc<Entry<P>>> {
         let mut entries: Vec<_> = self.entries.load().values().cloned().collect();
         entries.sort_by(|one, other| one.service().cmp(other.service()));
@@ -171,12 +171,12 @@ impl<P: Clone + Send + Sync + 'static> Cache<P> {
         entry
     }
 
-    /// Keeps nothing of these services, unless somebody besides the caller holds their entries; the watch of version
+    /// Forgets these services, unless somebody besides the caller holds their entries; the watch of version
     /// weights ends with the last entry.
     pub(crate) fn forget<'a>(&self, names: impl IntoIterator<Item = &'a str>) {
         let mut weighing = self.weighing.lock();
         let known = self.entries.load();
-        // One is the map's and one the caller's.
+        // The map and the caller have one each.
         let unheld = |name: &&str| {
             known
                 .get(*name)
@@ -195,7 +195,7 @@ impl<P: Clone + Send + Sync + 'static> Cache<P> {
     }
 }
 
-/// A task that ends when this is dropped.
+/// Aborts a task when dropped.
 struct Ends(JoinHandle<()>);
 
 impl Ends {

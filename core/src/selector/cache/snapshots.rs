@@ -8,22 +8,22 @@ use std::{
 
 use crate::{hash::fnv1a, registry::Registry};
 
-/// Where the last set of each service is kept, to be read at a start while the registry does not answer.
+/// Where the last set of each service is kept, for a start while the registry does not respond.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Snapshots {
-    /// For a registry that is a server: `$XDG_CACHE_HOME/micro/discovery`, or `~/.cache/micro/discovery`, in a
-    /// directory named for the registry and where it is. For others, or without a home: nowhere.
+    /// For a registry on a server: `$XDG_CACHE_HOME/micro/discovery`, or `~/.cache/micro/discovery`, in a
+    /// directory named after the registry and its place. For others, or without a home: nowhere.
     #[default]
     Usual,
     /// Nowhere.
     Off,
-    /// In this directory, which one registry has to itself.
+    /// In this directory, which only one registry may use.
     In(PathBuf),
 }
 
 impl Snapshots {
-    /// The directory, if there is one, for what `registry` says.
+    /// The directory, if there is one, for `registry`.
     pub fn directory(&self, registry: &dyn Registry) -> Option<PathBuf> {
         match self {
             Snapshots::Usual => usual(registry, |name| env::var_os(name)),
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn each_registry_elsewhere_has_a_directory_of_its_own() {
+    fn each_remote_registry_has_a_directory_of_its_own() {
         let one = found(&At("10.0.0.1:2379"), "/home/ann");
         assert_eq!(
             one.as_deref(),
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_here_anyway_is_not_kept() {
+    fn local_registries_are_not_kept() {
         assert_eq!(found(&Memory::new(), "/home/ann"), None);
     }
 }

@@ -1,4 +1,4 @@
-//! What an entry and its task share: the set of one service, and what is known of it.
+//! The state shared by an entry and its task.
 
 use std::{
     sync::{
@@ -21,10 +21,10 @@ use crate::{
     time::{self, NEVER, Nanos},
 };
 
-/// Warnings about one service: one a minute.
+/// The shortest time between warnings about one service.
 const WARNING: Nanos = 60_000_000_000;
 
-/// Between two questions to the registry that a wrong record causes: a second.
+/// The shortest time between requests to the registry caused by a wrong record.
 const ASKING: Nanos = 1_000_000_000;
 
 /// The state of one service.
@@ -32,35 +32,35 @@ pub(super) struct Inner<P: Clone> {
     pub(super) shared: Arc<Shared<P>>,
     pub(super) service: String,
     set: ArcSwap<Set<P>>,
-    /// Version weights set in this process. Held while the set is replaced.
+    /// Version weights set in this process. Locked while the set is replaced.
     weights: Mutex<VersionWeights>,
     known: Mutex<DiscoveryState>,
-    /// Told of each change of `known`; wakes those who wait in their order, as a `watch` does not.
+    /// Notified of each change of `known`; wakes waiters in their order, unlike a `watch` channel.
     told: Notify,
     /// Since when the set may be out of date; [`NEVER`] while it is up to date.
     stale_since: AtomicU64,
-    /// How much older than that it is: the age of a set read from disk.
+    /// How much older it is: the age of a set read from disk.
     older_by: AtomicU64,
     warned: AtomicU64,
     /// Whether there ever was a node.
     had_nodes: AtomicBool,
-    /// Told when the registry is to be asked anew, and when it last was.
+    /// Notified when the registry must be asked again, and the time of the last such request.
     pub(super) asked: Notify,
     asked_at: AtomicU64,
 }
 
-/// What the registry has said of the service, or is said in its place.
+/// What is known about the service.
 #[derive(Clone, Debug)]
 pub(super) enum DiscoveryState {
     Nothing,
-    /// The disk has said something in its place, and it may still do so itself.
+    /// Nodes from disk; the registry may still respond.
     Kept,
     Nodes,
     Failure(Error),
 }
 
 impl<P: Clone> Inner<P> {
-    /// Without nodes, and nothing known.
+    /// Without nodes, and with nothing known.
     pub(super) fn new(service: &str, shared: Arc<Shared<P>>) -> Self {
         let now = time::now();
         let fleet = Arc::new(Fleet::new(Rng::seeded(shared.rng.number())));
@@ -80,18 +80,18 @@ impl<P: Clone> Inner<P> {
         }
     }
 
-    /// The set as it is now.
+    /// Returns the present set.
     pub(super) fn load(&self) -> Guard<Arc<Set<P>>> {
         self.set.load()
     }
 
-    /// What is known, once anything is.
+    /// Waits until something is known, and returns it.
     pub(super) async fn something(&self) -> DiscoveryState {
         self.known(|known| !matches!(known, DiscoveryState::Nothing))
             .await
     }
 
-    /// What is known, once the registry itself was heard or lost.
+    /// Waits until the registry has responded or is lost, and returns what is known.
     pub(super) async fn settled(&self) -> DiscoveryState {
         self.known(|known| !matches!(known, DiscoveryState::Nothing | DiscoveryState::Kept))
             .await
@@ -108,7 +108,7 @@ impl<P: Clone> Inner<P> {
         }
     }
 
-    /// Waits until a node of this id is in the set.
+    /// Waits until a node with this id is in the set.
     pub(super) async fn see(&self, id: &str) {
         loop {
             let told = self.told.notified();
@@ -121,7 +121,7 @@ impl<P: Clone> Inner<P> {
         }
     }
 
-    /// For how long the set may have been out of date: zero while the registry is heard.
+    /// For how long the set may have been out of date: zero while the registry responds.
     pub(super) fn age(&self) -> Duration {
         match self.stale_since.load(Ordering::Relaxed) {
             NEVER => Duration::ZERO,
@@ -133,7 +133,7 @@ impl<P: Clone> Inner<P> {
         }
     }
 
-    /// Has the registry asked anew, unless that was done a moment ago.
+    /// Makes the task ask the registry again, unless it did so a moment ago.
     pub(super) fn ask_again(&self, now: Nanos) {
         let last = self.asked_at.load(Ordering::Relaxed);
         if last == 0 || now.saturating_sub(last) >= ASKING {
@@ -147,7 +147,7 @@ impl<P: Clone> Inner<P> {
         self.told.notify_waiters();
     }
 
-    /// Takes the registry's word for the nodes there are.
+    /// Applies a set from the registry.
     pub(super) fn replace(&self, nodes: Vec<Arc<Node>>) {
         self.put(nodes);
         self.stale_since.store(NEVER, Ordering::Relaxed);
@@ -155,7 +155,7 @@ impl<P: Clone> Inner<P> {
         self.tell(DiscoveryState::Nodes);
     }
 
-    /// Takes what was kept on disk, unless something newer is known.
+    /// Applies a set from disk, unless something newer is known.
     pub(super) fn restore(&self, saved: SavedNodes) {
         if !self.is_empty() || matches!(*self.known.lock(), DiscoveryState::Nodes) {
             return;
@@ -171,7 +171,7 @@ impl<P: Clone> Inner<P> {
         ));
     }
 
-    /// Notes that the registry is not heard, which changes nothing in a set that has nodes.
+    /// Records that the registry is lost, which changes nothing in a set with nodes.
     pub(super) fn fail(&self, since: Nanos, error: Error) {
         if self.stale_since.load(Ordering::Relaxed) == NEVER {
             self.stale_since.store(since, Ordering::Relaxed);
@@ -180,7 +180,7 @@ impl<P: Clone> Inner<P> {
         if self.is_empty() {
             self.tell(DiscoveryState::Failure(error));
         } else {
-            // There is nothing better than what was kept.
+            // The set from disk is the best there is.
             self.tell(DiscoveryState::Nodes);
         }
     }
@@ -189,7 +189,7 @@ impl<P: Clone> Inner<P> {
         self.set.load().snapshot().is_empty()
     }
 
-    /// The records of the set as it is now.
+    /// The records of the present set.
     pub(super) fn nodes(&self) -> Vec<Arc<Node>> {
         let set = self.set.load();
         let members = set.snapshot().members();
@@ -223,7 +223,7 @@ impl<P: Clone> Inner<P> {
         self.reweigh();
     }
 
-    /// Applies the version weights as they are now.
+    /// Applies the present version weights.
     pub(super) fn reweigh(&self) {
         let own = self.weights.lock();
         let all = self.shared.weights.borrow().clone();

@@ -1,4 +1,4 @@
-//! The task of an entry: from what the registry says to the set, and to disk.
+//! The task of an entry: applies the registry's reports to the set, and writes the set to disk.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{random::Rng, registry::Scope, wait::until};
 
-/// A service's set is written to disk at most this often.
+/// The shortest time between writes of a service's set.
 const BETWEEN_SAVES: Duration = Duration::from_secs(1);
 
 /// Keeps an entry up to date until it is aborted.
@@ -27,7 +27,7 @@ pub(super) async fn run<P: Clone + Send + Sync + 'static>(inner: Arc<Inner<P>>) 
     let mut weights = shared.weights.subscribe();
     inner.reweigh();
     let mut weighed = false;
-    // Until the registry has answered, the disk stands in for it.
+    // Until the registry has responded, the disk stands in for it.
     let mut cold = Some(Instant::now() + shared.options.snapshot_delay);
     let mut saved: Option<Instant> = None;
     let mut save: Option<Instant> = None;
@@ -60,7 +60,7 @@ pub(super) async fn run<P: Clone + Send + Sync + 'static>(inner: Arc<Inner<P>>) 
             NodeReport::Nodes(nodes) => {
                 cold = None;
                 if !std::mem::replace(&mut weighed, true) {
-                    // Lest a canary that is to take none takes the first calls.
+                    // Otherwise a canary without a share could get the first calls.
                     let heard = weights.wait_for(Option::is_some);
                     let _ = timeout(shared.options.snapshot_delay, heard).await;
                     inner.reweigh();
@@ -82,7 +82,7 @@ pub(super) async fn run<P: Clone + Send + Sync + 'static>(inner: Arc<Inner<P>>) 
     }
 }
 
-/// Reads the set that an earlier process kept; one warning when it cannot be read.
+/// Reads the set that an earlier process kept; logs one warning if it cannot be read.
 async fn restore<P: Clone + Send + Sync + 'static>(inner: &Arc<Inner<P>>) {
     let Some(directory) = inner.shared.directory.clone() else {
         return;
@@ -108,7 +108,7 @@ async fn store<P: Clone + Send + Sync + 'static>(inner: &Arc<Inner<P>>) {
     let write = tokio::task::spawn_blocking(move || disk::write(&directory, &service, &nodes));
     if let Ok(Err(error)) = write.await {
         match inner.shared.options.snapshots {
-            // Nobody asked for it: a machine whose disk cannot be written to is none of theirs.
+            // Not a warning: a machine without a writable disk is a normal case.
             Snapshots::Usual => tracing::debug!(service = inner.service, %error, "discovery"),
             _ => inner.warn(&error),
         }

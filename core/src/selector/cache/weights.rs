@@ -1,4 +1,4 @@
-//! Version weights that an operator put into the registry, for all services.
+//! Version weights that an operator has put into the registry, for all services.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -15,7 +15,7 @@ use crate::{
 /// Version weights by service.
 pub(super) type AllWeights = BTreeMap<String, VersionWeights>;
 
-/// Keeps the weights up to date until it is aborted; through an outage they stay as they are.
+/// Keeps the weights up to date until it is aborted; they stay during an outage.
 pub(super) async fn run<P: Send + Sync + 'static>(shared: Arc<Shared<P>>) {
     let mut follow = Follow::new(
         shared.registry.clone(),
@@ -31,7 +31,7 @@ pub(super) async fn run<P: Send + Sync + 'static>(shared: Arc<Shared<P>>) {
         },
     );
     loop {
-        // Entries warn of an outage; this watch would only say the same again.
+        // Entries warn of an outage; this watch would only repeat that.
         let NodeReport::Nodes(nodes) = follow.next().await else {
             shared.weights.send_if_modified(|current| {
                 let first = current.is_none();
@@ -49,7 +49,7 @@ pub(super) async fn run<P: Send + Sync + 'static>(shared: Arc<Shared<P>>) {
     }
 }
 
-/// The service and the weights that a record is about. Metadata that is no number is not about weights.
+/// The service and the weights of a record. Metadata that is not a number is ignored.
 fn weights(record: &Node) -> Option<(String, VersionWeights)> {
     let service = record.id.strip_prefix(WEIGHTS)?.strip_prefix('-')?;
     let weights = record.metadata.iter();

@@ -2,15 +2,15 @@
 
 use super::{Rng, Snapshot, Strategy, TriedNodes};
 
-/// The node with the fewest calls in flight for its weight, of all; the first of equals from a random
-/// one on. Looks at every node at each pick: for dozens of nodes, not for thousands.
+/// The node with the fewest calls in flight for its weight; among equals the first from a random
+/// one on. Checks every node at each pick: for dozens of nodes, not for thousands.
 #[derive(Debug, Default)]
 pub struct LeastLoaded {
     rng: Rng,
 }
 
 impl LeastLoaded {
-    /// With random numbers from `rng`.
+    /// Creates the strategy, with random numbers of `rng`.
     pub fn new(rng: Rng) -> Self {
         LeastLoaded { rng }
     }

@@ -1,4 +1,4 @@
-//! The strategies that are built in, each under the name it is chosen by.
+//! The built-in strategies, each with the name that settings choose it by.
 
 mod least_loaded;
 mod p2c;
@@ -20,14 +20,14 @@ use crate::{
     random::{Dice, Rng},
 };
 
-/// Draws before a strategy looks at every node: at half the nodes unusable, four draws of two miss in
-/// one call of 256. Finagle's `maxEffort` is 4 too.
+/// Draws before a strategy checks every node: if half the nodes are unusable, four draws of two fail in
+/// one call of 256. Finagle's `maxEffort` is 4, too.
 const EFFORT: usize = 4;
 
-/// The names of the strategies that are built in; the first is the default.
+/// The names of the built-in strategies; the first is the default.
 pub const NAMES: [&str; 5] = ["p2c", "random", "round-robin", "least-loaded", "weighted"];
 
-/// The strategy of a name, its random numbers from `rng`.
+/// The strategy with a name, with random numbers of `rng`.
 pub fn named(name: &str, rng: Rng) -> Result<Arc<dyn Strategy>> {
     Ok(match name {
         "p2c" => Arc::new(P2c::new(rng)),
@@ -44,7 +44,7 @@ pub fn named(name: &str, rng: Rng) -> Result<Arc<dyn Strategy>> {
     })
 }
 
-/// Draws until a usable node comes up, and looks at every node when none does.
+/// Draws until a usable node comes up, and checks every node if none does.
 fn first_usable(
     snapshot: &Snapshot,
     tried: &TriedNodes,

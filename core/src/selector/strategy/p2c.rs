@@ -2,11 +2,11 @@
 
 use super::{EFFORT, Rng, Snapshot, Strategy, TriedNodes};
 
-/// The cheaper of two nodes drawn at random: the default.
+/// The cheaper of two nodes drawn at random. This is the default.
 ///
-/// As good as the cheapest of all in what matters, without the herd that runs to one node, and at the
+/// Nearly as good as the cheapest of all, without all clients choosing the same node, and at the
 /// same price for ten nodes as for ten thousand (Mitzenmacher, 2001; Finagle's `P2CPick`). What is
-/// compared is [`Load::cost`](super::super::Load::cost). A node without history is taken to be as fast
+/// compared is [`Load::cost`](super::super::Load::cost). A node without history is assumed to be as fast
 /// as the one it is compared with, so that it is neither flooded nor starved.
 #[derive(Debug, Default)]
 pub struct P2c {
@@ -14,7 +14,7 @@ pub struct P2c {
 }
 
 impl P2c {
-    /// With random numbers from `rng`.
+    /// Creates the strategy, with random numbers of `rng`.
     pub fn new(rng: Rng) -> Self {
         P2c { rng }
     }

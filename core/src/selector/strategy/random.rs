@@ -1,15 +1,15 @@
-//! Any node.
+//! A random node.
 
 use super::{Rng, Snapshot, Strategy, TriedNodes, first_usable};
 
-/// Each node as often as the others, whatever their own weights; version weights hold.
+/// Each node equally often, whatever its weight; version weights apply.
 #[derive(Debug, Default)]
 pub struct Random {
     rng: Rng,
 }
 
 impl Random {
-    /// With random numbers from `rng`.
+    /// Creates the strategy, with random numbers of `rng`.
     pub fn new(rng: Rng) -> Self {
         Random { rng }
     }

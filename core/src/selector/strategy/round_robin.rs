@@ -1,11 +1,11 @@
-//! One after the other.
+//! The nodes in turn.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{Rng, Snapshot, Strategy, TriedNodes};
 
-/// The nodes in turn, whatever their own weights; version weights hold. A node that may not be
-/// picked gives its turn to the next.
+/// The nodes in turn, whatever their weights; version weights apply. A node that cannot be
+/// picked passes its turn to the next.
 #[derive(Debug, Default)]
 pub struct RoundRobin {
     turn: AtomicUsize,
@@ -13,7 +13,7 @@ pub struct RoundRobin {
 }
 
 impl RoundRobin {
-    /// Begins at a node that `rng` gives, lest all clients begin at the same one.
+    /// Creates the strategy. It begins at a random node, so that clients do not all begin at the same one.
     pub fn new(rng: Rng) -> Self {
         RoundRobin {
             // Far from where a turn would wrap.

@@ -9,7 +9,7 @@ pub struct Weighted {
 }
 
 impl Weighted {
-    /// With random numbers from `rng`.
+    /// Creates the strategy, with random numbers of `rng`.
     pub fn new(rng: Rng) -> Self {
         Weighted { rng }
     }
