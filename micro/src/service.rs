@@ -278,14 +278,19 @@ impl Service {
     /// [`Ops::health_check_timeout`]. The text of an error is only logged.
     ///
     /// ```
-    /// # async fn ping() -> micro::Result<()> { Ok(()) }
+    /// # async fn ping() -> Result<(), std::io::Error> { Ok(()) }
     /// let service = micro::Service::new("shop").health_check("database", async || ping().await);
     /// ```
-    pub fn health_check<F, Fut>(mut self, name: impl Into<String>, check: F) -> Self
+    pub fn health_check<F, Fut, E>(mut self, name: impl Into<String>, check: F) -> Self
     where
         F: Fn() -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<()>> + Send + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<Error>,
     {
+        let check = move || {
+            let result = check();
+            async { result.await.map_err(Into::into) }
+        };
         self.health_checks.push(name.into(), check);
         self
     }

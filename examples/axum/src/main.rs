@@ -26,7 +26,7 @@ use tokio::net::TcpListener;
 #[tokio::main]
 async fn main() -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:3000").await?;
-    let service = service(listener).settings(Settings::from_env()?);
+    let service = service(listener).settings(Settings::from_env_and_args()?);
     service.serve().await?.until_signal().await
 }
 

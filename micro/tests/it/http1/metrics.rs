@@ -104,7 +104,7 @@ async fn shop() -> Result<Running> {
         .metrics(&metrics)
         .handle("Shop.Order", order)
         .handle("Greeter.Hello", hello)
-        .health_check("database", async || Ok(()))
+        .health_check("database", async || Ok::<_, micro::Error>(()))
         .serve()
         .await
 }

@@ -96,7 +96,7 @@ async fn failed_health_check_makes_the_service_not_ready() {
         .allow_host("a")
         .plugins(micro::Plugins::new().registry(micro::registry::Memory::new()))
         .lifecycle(|life| life.deregister_delay = Duration::ZERO)
-        .health_check("cache", async || Ok(()))
+        .health_check("cache", async || Ok::<_, micro::Error>(()))
         .health_check("database", move || {
             let works = state.load(SeqCst);
             async move {
