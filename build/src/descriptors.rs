@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_literal_has_every_byte_and_short_lines() {
+    fn literal_has_every_byte_and_short_lines() {
         let bytes: Vec<u8> = (0..=255).chain([b' '; 300]).collect();
         let text = literal(&bytes);
         assert!(text.lines().all(|line| line.len() <= 100));

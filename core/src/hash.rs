@@ -12,7 +12,7 @@ mod tests {
     use super::fnv1a;
 
     #[test]
-    fn the_vectors_of_its_source_come_out() {
+    fn vectors_of_its_source_come_out() {
         assert_eq!(fnv1a(""), 0xcbf2_9ce4_8422_2325);
         assert_eq!(fnv1a("a"), 0xaf63_dc4c_8601_ec8c);
         assert_eq!(fnv1a("foobar"), 0x8594_4171_f739_67e8);

@@ -146,7 +146,7 @@ fn one_of_two_callers_probes() {
 }
 
 #[test]
-fn an_answer_from_before_the_ejection_does_not_undo_it() {
+fn answer_from_before_the_ejection_does_not_undo_it() {
     model(|| {
         let load = failing();
         load.begin(NOW - 1);
@@ -158,7 +158,7 @@ fn an_answer_from_before_the_ejection_does_not_undo_it() {
 }
 
 #[test]
-fn a_probe_and_an_answer_bring_the_node_back() {
+fn probe_and_an_answer_bring_the_node_back() {
     model(|| {
         let load = ejected();
         assert!(load.wants_probe(LATER));
@@ -174,7 +174,7 @@ fn a_probe_and_an_answer_bring_the_node_back() {
 }
 
 #[test]
-fn a_failed_probe_and_an_answer_leave_one_state() {
+fn failed_probe_and_an_answer_leave_one_state() {
     model(|| {
         let load = ejected();
         assert!(load.wants_probe(LATER));

@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_in_a_call_ends_the_loop() {
+    async fn panic_in_a_call_ends_the_loop() {
         async fn call() -> Result<(), &'static str> {
             panic!("on purpose")
         }

@@ -38,7 +38,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_order_is_published() {
+    async fn order_is_published() {
         let stock = stock();
         let answer = order(Context::new(), "tea".into(), stock.client()).await;
         assert_eq!(answer.unwrap(), "tea ordered");
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_unexpected_call_names_the_endpoint() {
+    async fn unexpected_call_names_the_endpoint() {
         let answer = order(Context::new(), "tea".into(), Mock::new().client()).await;
         let error = answer.unwrap_err();
         assert!(error.message().contains("`Stock.Left`"), "{error}");

@@ -13,7 +13,7 @@ fn snapshot(nodes: usize, weights: &[&str]) -> Snapshot {
 }
 
 #[test]
-fn a_pick_and_its_call_allocate_nothing() {
+fn pick_and_its_call_allocate_nothing() {
     for (nodes, weights) in [
         (3, &["100"][..]),
         (1_000, &["100"]),
@@ -52,7 +52,7 @@ fn a_pick_and_its_call_allocate_nothing() {
 }
 
 #[test]
-fn the_counter_counts() {
+fn counter_counts() {
     let counted = allocation_counter::measure(|| drop(std::hint::black_box(Box::new(1))));
     assert_eq!(counted.count_total, 1);
 }

@@ -147,7 +147,7 @@ async fn invented_names_leave_nothing_behind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_that_is_called_no_more_is_forgotten_in_minutes() {
+async fn service_that_is_called_no_more_is_forgotten_in_minutes() {
     let _alone = ALONE.lock().await;
     let registry = Counted {
         registry: Memory::new(),

@@ -135,7 +135,7 @@ async fn callers_choose_between_protobuf_and_json() {
 }
 
 #[tokio::test]
-async fn the_record_says_what_the_file_says() {
+async fn record_says_what_the_file_says() {
     let (running, _) = served().await;
     let endpoints = &running.node().endpoints;
     let property = |endpoint: &str, name: &str| {
@@ -217,7 +217,7 @@ async fn only_what_has_no_side_effects_is_answered_to_a_get() {
 }
 
 #[test]
-fn a_router_keeps_the_descriptors_once() {
+fn router_keeps_the_descriptors_once() {
     let router = EveryThingApiServer::new(Answers).routes();
     let router = router.merge(
         EveryThingApiServer::new(Answers)

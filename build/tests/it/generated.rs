@@ -91,7 +91,7 @@ fn packages_are_modules_that_know_each_other() {
 }
 
 #[test]
-fn the_example_is_what_its_file_gives() {
+fn example_is_what_its_file_gives() {
     let example = here("../micro/examples/contract");
     let files = Builder::new()
         .generate(&[example.join("weather.proto")])
@@ -123,7 +123,7 @@ fn what_is_chosen_is_done() {
 }
 
 #[test]
-fn a_package_without_a_name_is_called_as_its_file() {
+fn package_without_a_name_is_called_as_its_file() {
     let directory = std::env::temp_dir().join(format!("micro-nameless-{}", std::process::id()));
     fs::create_dir_all(&directory).unwrap();
     let file = directory.join("nameless.proto");

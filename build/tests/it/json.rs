@@ -184,7 +184,7 @@ fn null_is_a_default_where_it_is_no_value() {
 }
 
 #[test]
-fn the_older_syntax_has_the_same_form() {
+fn older_syntax_has_the_same_form() {
     let record = Record {
         name: String::new(),
         size: Some(0),

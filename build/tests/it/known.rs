@@ -122,7 +122,7 @@ fn what_has_no_form_in_json_is_not_written() {
 }
 
 #[test]
-fn an_any_of_a_users_type_keeps_its_bytes() {
+fn any_of_a_users_type_keeps_its_bytes() {
     let any = Any {
         type_url: "type.googleapis.com/everything.Nothing".into(),
         value: vec![1, 2, 3],

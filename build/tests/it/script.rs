@@ -12,7 +12,7 @@ fn build_script() {
 }
 
 #[test]
-fn a_build_script_writes_to_its_directory_and_has_cargo_watch_the_sources() {
+fn build_script_writes_its_output_and_watches_the_sources() {
     let out = env::temp_dir().join(format!("micro-build-{}", std::process::id()));
     let output = Command::new(env::current_exe().unwrap())
         .args([

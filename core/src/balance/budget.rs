@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fifth_of_calls_and_ten_a_second_may_be_retried() {
+    fn fifth_of_calls_and_ten_a_second_may_be_retried() {
         let budget = Budget::new(0.2, 10.0, 0);
         assert_eq!(
             allowed(&budget, 0, 1000),

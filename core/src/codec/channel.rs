@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_channel_makes_senders_wait_until_one_is_received() {
+    async fn full_channel_makes_senders_wait_until_one_is_received() {
         let (sender, mut receiver) = channel(2);
         assert_eq!(sender.send(1).await, Some(()));
         assert_eq!(sender.send(2).await, Some(()));
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_sender_that_gives_up_takes_nobody_s_turn() {
+    async fn sender_that_gives_up_takes_nobody_s_turn() {
         let (sender, mut receiver) = channel(1);
         assert_eq!(sender.send(0).await, Some(()));
         let mut tasks = Vec::new();
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_waiting_sender_hears_that_the_receiver_has_gone() {
+    async fn waiting_sender_hears_that_the_receiver_has_gone() {
         let (sender, receiver) = channel(1);
         assert_eq!(sender.send(1).await, Some(()));
         let leaving = async { drop(receiver) };
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_receiver_that_never_waits_gives_others_their_turn() {
+    async fn receiver_that_never_waits_gives_others_their_turn() {
         let (sender, mut receiver) = channel(2 * TURN as usize);
         for number in 0..2 * TURN {
             assert_eq!(sender.send(number).await, Some(()));

@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_becomes_what_its_type_writes_as_json() {
+    fn message_becomes_what_its_type_writes_as_json() {
         let everything = Everything {
             text: "a \"quoted\" ü".into(),
             number: -7,

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_type_is_named_without_its_modules() {
+    fn type_is_named_without_its_modules() {
         assert_eq!(short(type_name::<Vec<String>>()), "Vec");
         assert_eq!(short(type_name::<ContentType>()), "ContentType");
         assert_eq!(short(type_name::<u8>()), "u8");

@@ -127,7 +127,7 @@ async fn all(mut stream: Streaming<String>) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_call_of_each_shape_reaches_the_method_and_comes_back() {
+async fn call_of_each_shape_reaches_the_method_and_comes_back() {
     let (client, ..) = served(SpeechServer::new(Mouth));
     let speech = SpeechClient::new(&client, "speech");
     let cx = Context::new();
@@ -149,7 +149,7 @@ async fn a_call_of_each_shape_reaches_the_method_and_comes_back() {
 }
 
 #[tokio::test]
-async fn an_error_of_the_method_reaches_the_caller() {
+async fn error_of_the_method_reaches_the_caller() {
     let (client, ..) = served(SpeechServer::from(Arc::new(Mouth)));
     let speech = SpeechClient::new(&client, "speech").clone();
     let Err(error) = speech.letters(&Context::new(), String::new()).await else {
@@ -269,7 +269,7 @@ impl Renamed for Nothing {
 }
 
 #[tokio::test]
-async fn a_service_may_have_another_name_than_its_trait() {
+async fn service_may_have_another_name_than_its_trait() {
     let (client, endpoints, _) = served(RenamedServer::new(Nothing));
     assert_eq!(endpoints[1].name, "Other.Match");
     let renamed = RenamedClient::new(&client, "speech");
@@ -280,7 +280,7 @@ async fn a_service_may_have_another_name_than_its_trait() {
 }
 
 #[tokio::test]
-async fn a_method_may_have_another_name_than_its_function() {
+async fn method_may_have_another_name_than_its_function() {
     let (client, endpoints, _) = served(RenamedServer::new(Nothing));
     assert_eq!(endpoints[0].name, "Other.GetURL");
     let renamed = RenamedClient::new(&client, "speech");
@@ -291,7 +291,7 @@ async fn a_method_may_have_another_name_than_its_function() {
 }
 
 #[test]
-fn a_package_gives_endpoints_their_grpc_path() {
+fn package_gives_endpoints_their_grpc_path() {
     let router = RenamedServer::new(Nothing).routes();
     assert_eq!(router.descriptors(), [b"what reflection tells"]);
     let (_, endpoints, _) = served(router);

@@ -87,7 +87,7 @@ fn every_case_passes_over_mucp() {
 }
 
 #[test]
-fn a_client_without_a_server_fails_every_case_and_says_so() {
+fn client_without_a_server_fails_every_case_and_says_so() {
     let client = Command::new(PEER)
         .args([
             "client",

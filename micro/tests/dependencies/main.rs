@@ -124,7 +124,7 @@ fn products(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_core_names_no_product_outside_docs() {
+fn core_names_no_product_outside_docs() {
     let core = root().join("core");
     let mut wrong = Vec::new();
     let sources = sources(&core.join("src"));

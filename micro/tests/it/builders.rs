@@ -46,7 +46,7 @@ async fn call(plugins: Plugins) -> Result<String> {
 }
 
 #[tokio::test]
-async fn a_codec_counts_before_and_after_the_plugins() {
+async fn codec_counts_before_and_after_the_plugins() {
     for before in [true, false] {
         let plugins = Plugins::new().registry(Memory::new());
         let service = match before {
@@ -71,7 +71,7 @@ async fn settings_count_where_runtimes_are_given() {
 }
 
 #[tokio::test]
-async fn the_limit_of_connections_counts_however_it_is_said() {
+async fn limit_of_connections_counts_however_it_is_said() {
     let mut limits = Limits::default();
     limits.max_connections = 0;
     let ways = [
@@ -135,7 +135,7 @@ mod tls {
 }
 
 #[tokio::test]
-async fn the_default_broker_subscribes_over_the_transport_in_memory() {
+async fn default_broker_subscribes_over_the_transport_in_memory() {
     let plugins = Plugins::new()
         .registry(Memory::new())
         .transport(micro::transport::Memory::new());
@@ -164,7 +164,7 @@ async fn the_default_broker_subscribes_over_the_transport_in_memory() {
 }
 
 #[tokio::test]
-async fn a_client_builder_takes_its_calls_in_any_order() {
+async fn client_builder_takes_its_calls_in_any_order() {
     let registry = registry::Memory::new();
     let transport = transport::Memory::new();
     let plugins = Plugins::new()

@@ -105,7 +105,7 @@ async fn what_changes_nothing_is_asked_for_by_get_where_that_is_known() {
 }
 
 #[tokio::test]
-async fn an_error_comes_with_its_details() {
+async fn error_comes_with_its_details() {
     for spoken in SPOKEN {
         let (_running, client) = begin(spoken).await;
         let method = client.method::<Word, Word>("shop", "Shop.Fail");

@@ -72,7 +72,7 @@ async fn faults_hit_only_the_endpoints_and_headers_they_name() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_delay_takes_its_time() {
+async fn delay_takes_its_time() {
     let delayed = router(&Arc::default()).layer(Fault::new().delay(1.0, Duration::from_secs(3)));
     let began = tokio::time::Instant::now();
     assert_eq!(failures(&delayed, "Shop.Order", 1).await, 0);
@@ -80,7 +80,7 @@ async fn a_delay_takes_its_time() {
 }
 
 #[tokio::test]
-async fn an_aborted_call_did_its_work_and_has_an_unknown_outcome() {
+async fn aborted_call_did_its_work_and_has_an_unknown_outcome() {
     let count = Arc::default();
     let plugins = Plugins::new()
         .registry(registry::Memory::new())

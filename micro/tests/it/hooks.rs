@@ -74,7 +74,7 @@ async fn hooks_and_tasks_run_in_order() {
 }
 
 #[tokio::test]
-async fn a_failed_start_hook_ends_the_start() {
+async fn failed_start_hook_ends_the_start() {
     let (plugins, registry) = plugins();
     let log = Log::default();
     let task = log.clone();
@@ -101,7 +101,7 @@ async fn warnings(running: &micro::Running) -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn a_task_that_fails_is_a_warning_of_the_health() {
+async fn task_that_fails_is_a_warning_of_the_health() {
     let (plugins, _) = plugins();
     let running = service(&plugins)
         .task("sweep", async |_| Err::<(), _>(Error::internal("broken")))
@@ -124,7 +124,7 @@ async fn a_task_that_fails_is_a_warning_of_the_health() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_that_does_not_end_is_aborted_at_the_limit() {
+async fn task_that_does_not_end_is_aborted_at_the_limit() {
     let (plugins, _) = plugins();
     let log = Log::default();
     let (dropped, stop) = (log.clone(), log.clone());
@@ -159,7 +159,7 @@ async fn a_task_that_does_not_end_is_aborted_at_the_limit() {
 }
 
 #[tokio::test]
-async fn an_endless_stream_ends_when_the_service_leaves() {
+async fn endless_stream_ends_when_the_service_leaves() {
     for protocol in ["native", "grpc", "memory"] {
         let plugins = Plugins::new().registry(registry::Memory::new());
         let plugins = match protocol {
@@ -187,7 +187,7 @@ async fn an_endless_stream_ends_when_the_service_leaves() {
 }
 
 #[tokio::test]
-async fn a_sender_learns_that_its_caller_has_gone() {
+async fn sender_learns_that_its_caller_has_gone() {
     for protocol in ["native", "grpc", "connect", "memory"] {
         let plugins = Plugins::new().registry(registry::Memory::new());
         let plugins = match protocol {

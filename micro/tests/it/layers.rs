@@ -83,7 +83,7 @@ async fn layers_of_a_router_cover_the_endpoints_it_has_so_far() {
 }
 
 #[tokio::test]
-async fn an_idempotent_handler_keeps_its_layers() {
+async fn idempotent_handler_keeps_its_layers() {
     let handler = passed.layer(mark("own")).idempotent().read_only();
     let router = Router::new().handle("A.B", handler);
     assert_eq!(call(&router, "A.B").await, "own");
@@ -131,7 +131,7 @@ impl From<OutOfStock> for Error {
 }
 
 #[tokio::test]
-async fn a_handler_returns_any_error_that_converts() {
+async fn handler_returns_any_error_that_converts() {
     async fn order(_: Context, id: u32) -> Result<(), OutOfStock> {
         Err(OutOfStock(id))
     }
@@ -144,7 +144,7 @@ async fn a_handler_returns_any_error_that_converts() {
 }
 
 #[tokio::test]
-async fn a_call_of_a_router_names_an_unknown_endpoint() {
+async fn call_of_a_router_names_an_unknown_endpoint() {
     let (router, cx) = (router(), Context::new());
     let answer = router.call::<(), ()>(&cx, "Group.Bath", ()).await;
     let error = answer.unwrap_err();

@@ -83,7 +83,7 @@ async fn without_layers_the_stack_is_the_call_itself() {
 }
 
 #[tokio::test]
-async fn a_layer_may_answer_itself_and_its_error_passes_unchanged() {
+async fn layer_may_answer_itself_and_its_error_passes_unchanged() {
     let guard = from_fn(async |_: Request, _: Next| {
         let error = Error::unauthenticated("who are you");
         Err::<Response, _>(error.with_outcome(Outcome::Rejected))
@@ -151,7 +151,7 @@ async fn steps(cx: Context, (): ()) -> Result<String> {
 }
 
 #[tokio::test]
-async fn a_call_passes_the_callers_layers_and_then_the_services() {
+async fn call_passes_the_callers_layers_and_then_the_services() {
     let plugins = Plugins::new()
         .registry(registry::Memory::new())
         .transport(Memory::new());

@@ -58,7 +58,7 @@ async fn registered(address: &str) -> Plugins {
 }
 
 #[tokio::test]
-async fn a_refused_address_is_told_within_a_second() {
+async fn refused_address_is_told_within_a_second() {
     let address = nowhere().await;
     for protocol in Socket::CLIENT_PROTOCOLS {
         let socket = Socket::new().client_protocol(protocol).unwrap();
@@ -73,7 +73,7 @@ async fn a_refused_address_is_told_within_a_second() {
 }
 
 #[tokio::test]
-async fn a_refused_node_is_waited_for_until_it_is_back() {
+async fn refused_node_is_waited_for_until_it_is_back() {
     let address = nowhere().await;
     let plugins = registered(&address).await;
     let client = plugins.client().unwrap();
@@ -94,7 +94,7 @@ async fn a_refused_node_is_waited_for_until_it_is_back() {
 }
 
 #[tokio::test]
-async fn a_server_of_another_protocol_is_told_within_a_second() {
+async fn server_of_another_protocol_is_told_within_a_second() {
     let address = web().await;
     let by_name = registered(&address).await.client().unwrap();
     let (error, took) = call(&by_name, None).await;
@@ -127,7 +127,7 @@ async fn tls_to_a_server_without_it_is_told_within_a_second() {
 }
 
 #[tokio::test]
-async fn a_service_without_nodes_is_unavailable_with_a_reason() {
+async fn service_without_nodes_is_unavailable_with_a_reason() {
     let plugins = Plugins::new().registry(Memory::new());
     let client = plugins.client().unwrap();
     let (error, took) = call(&client, None).await;

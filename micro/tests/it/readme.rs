@@ -7,7 +7,7 @@ fn read(path: &str) -> String {
 }
 
 #[test]
-fn the_service_in_the_readme_is_the_example() {
+fn service_in_the_readme_is_the_example() {
     let readme = read("../README.md");
     let (_, behind) = readme.split_once("```rust\n").unwrap();
     let (shown, _) = behind.split_once("```").unwrap();

@@ -47,7 +47,7 @@ fn in_memory(name: &str) -> Service {
 }
 
 #[tokio::test]
-async fn a_flag_is_over_the_environment_and_that_over_code() {
+async fn flag_is_over_the_environment_and_that_over_code() {
     let environment = [
         ("MICRO_SERVER_NAME", "of-environment"),
         ("MICRO_SERVER_VERSION", "2"),
@@ -134,7 +134,7 @@ fn flags_of_ones_own_are_left_and_slips_are_errors() {
 }
 
 #[test]
-fn a_wrong_value_names_its_setting_and_what_is_expected() {
+fn wrong_value_names_its_setting_and_what_is_expected() {
     type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str], &'a [&'a str]);
     let cases: [Case<'_>; 16] = [
         (&[], &["--registry"], &["--registry", "needs a value"]),
@@ -252,7 +252,7 @@ fn address_of(environment: &[(&str, &str)], arguments: &[&str]) -> String {
 }
 
 #[test]
-fn an_address_comes_with_the_name_or_by_itself() {
+fn address_comes_with_the_name_or_by_itself() {
     let name = ("MICRO_REGISTRY", "mine");
     let address = ("MICRO_REGISTRY_ADDRESS", "10.0.0.1:80");
     assert_eq!(
@@ -491,7 +491,7 @@ fn help_and_version_start_no_server() {
 
 #[cfg(unix)]
 #[test]
-fn a_setting_that_is_not_utf_8_is_an_error_that_names_it() {
+fn setting_that_is_not_utf_8_is_an_error_that_names_it() {
     use std::os::unix::ffi::OsStrExt;
 
     let odd = std::ffi::OsStr::from_bytes(b"a\xff");
@@ -509,7 +509,7 @@ fn inside_a_setting_is_not_utf_8() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_clients_timeout_and_retries_are_set() {
+async fn clients_timeout_and_retries_are_set() {
     let settings = said(
         &[("MICRO_CLIENT_REQUEST_TIMEOUT", "1500ms")],
         &["--client-retries=0"],
@@ -536,7 +536,7 @@ async fn the_clients_timeout_and_retries_are_set() {
 }
 
 #[tokio::test]
-async fn a_handlers_client_is_of_the_plugins_that_the_service_runs_with() {
+async fn handlers_client_has_the_plugins_of_the_running_service() {
     let shared = registry::Memory::new();
     let transport = Memory::new();
     let plugins = Plugins::new()
@@ -588,7 +588,7 @@ fn shown(name: &str) -> String {
 }
 
 #[test]
-fn the_defaults_on_the_page_are_those_of_the_code() {
+fn defaults_on_the_page_are_those_of_the_code() {
     let seconds = |duration: Duration| format!("{}s", duration.as_secs_f64());
     let life = micro::Lifecycle::default();
     assert_eq!(shown("register-ttl"), seconds(life.register_ttl));
@@ -601,7 +601,7 @@ fn the_defaults_on_the_page_are_those_of_the_code() {
 }
 
 #[tokio::test]
-async fn the_default_plugins_on_the_page_are_those_of_a_service() {
+async fn default_plugins_on_the_page_are_those_of_a_service() {
     let directory = std::env::temp_dir().join(format!("micro-settings-{}", std::process::id()));
     let plugins = Plugins::new().registry(registry::Local::at(&directory));
     let running = Service::new("plain")
@@ -624,7 +624,7 @@ async fn the_default_plugins_on_the_page_are_those_of_a_service() {
 }
 
 #[tokio::test]
-async fn the_style_of_the_http_broker_is_in_its_url() {
+async fn style_of_the_http_broker_is_in_its_url() {
     for (style, service) in [
         ("v2", "micro.http.broker"),
         ("v1.18", "go.micro.http.broker"),

@@ -172,7 +172,7 @@ fn signal(process: &Process, signal: Signal) {
 }
 
 #[test]
-fn a_signal_while_it_registers_takes_back_what_the_registry_may_know() {
+fn signal_during_registration_deregisters() {
     for which in [Signal::TERM, Signal::INT] {
         let mut process = start(true);
         process.until("registering");
@@ -184,7 +184,7 @@ fn a_signal_while_it_registers_takes_back_what_the_registry_may_know() {
 }
 
 #[test]
-fn a_signal_ends_a_service_in_order() {
+fn signal_ends_a_service_in_order() {
     for which in [Signal::TERM, Signal::INT] {
         let mut process = start(false);
         process.until("registered");

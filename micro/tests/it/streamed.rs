@@ -25,7 +25,7 @@ async fn counts_become(client: &Client, expected: [u64; 3]) {
 }
 
 #[tokio::test]
-async fn a_stream_is_counted_when_it_ends() {
+async fn stream_is_counted_when_it_ends() {
     for protocol in ["native", "grpc", "connect"] {
         let socket = Socket::new().client_protocol(protocol).unwrap();
         let plugins = Plugins::new().registry(Memory::new()).socket(socket);

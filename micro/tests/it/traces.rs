@@ -286,7 +286,7 @@ async fn nothing_is_made_of_calls_where_debug_is_disabled() {
 }
 
 #[tokio::test]
-async fn a_service_says_once_where_it_listens_and_as_whom() {
+async fn service_says_once_where_it_listens_and_as_whom() {
     let (log, _guard) = Log::new(Level::INFO);
     let service = Service::new("shop")
         .id("7")

@@ -93,7 +93,7 @@ async fn native_keeps_the_contract_over_unix_sockets() {
 }
 
 #[tokio::test]
-async fn a_name_in_memory_is_given_once_and_only_to_its_own_handle() {
+async fn name_in_memory_is_given_once_and_only_to_its_own_handle() {
     use micro::{Answer, Call, Request, registry::Node, transport::Transport};
 
     struct Nobody;
@@ -125,7 +125,7 @@ async fn a_name_in_memory_is_given_once_and_only_to_its_own_handle() {
 }
 
 #[tokio::test]
-async fn a_record_says_what_its_transport_speaks() {
+async fn record_says_what_its_transport_speaks() {
     let plugins = || Plugins::new().registry(Registered::new());
     let native = Service::new("a").plugins(plugins()).serve().await.unwrap();
     let memory = plugins().transport(Memory::new());

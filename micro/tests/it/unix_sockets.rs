@@ -102,7 +102,7 @@ async fn only_a_dead_stream_socket_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_live_stream_socket_is_in_use() {
+async fn live_stream_socket_is_in_use() {
     let directory = Directory::new("live");
     let path = directory.path("socket");
     let theirs = UnixListener::bind(&path).unwrap();
@@ -134,7 +134,7 @@ async fn invalid_socket_path_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_relative_path_is_registered_as_an_absolute_one() {
+async fn relative_path_is_registered_as_an_absolute_one() {
     let name = format!("micro-relative-{}", std::process::id());
     let listener = listen(Path::new(&name)).await.unwrap();
     let expected = std::env::current_dir().unwrap().join(&name);

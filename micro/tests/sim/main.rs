@@ -42,7 +42,7 @@ fn check(seed: u64, report: &Report) {
 }
 
 #[test]
-fn whatever_fails_each_call_is_answered_once_and_in_time() {
+fn each_call_ends_once_and_in_time_whatever_fails() {
     if let Some(seed) = from_environment("MICRO_SIM_SEED") {
         let report = run(seed, true);
         eprintln!("{}", report.lines.join("\n"));
@@ -81,7 +81,7 @@ fn whatever_fails_each_call_is_answered_once_and_in_time() {
 }
 
 #[test]
-fn a_seed_replays_exactly() {
+fn seed_repeats_a_run_exactly() {
     for seed in [1, 2, 3, 9] {
         let (first, second) = (run(seed, true), run(seed, true));
         let mut pairs = first.lines.iter().zip(&second.lines);

@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn the_corpus_is_read_without_a_panic() {
+    fn corpus_is_read_without_a_panic() {
         corpus().iter().for_each(|bytes| http1(bytes));
     }
 
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_corpus_entry_is_the_same_in_any_portions() {
+    fn corpus_entry_is_the_same_in_any_portions() {
         for bytes in corpus() {
             let info = (bytes[1] % 3 != 0).then_some(Method::GET);
             let whole = messages(&bytes[2..], usize::MAX, info.as_ref());

@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_comes_back_as_it_was() {
+    fn error_comes_back_as_it_was() {
         for code in [
             Code::InvalidArgument,
             Code::Unauthenticated,

@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_corpus_and_its_neighbours_are_read_without_a_panic() {
+    fn corpus_and_its_neighbours_are_read_without_a_panic() {
         let corpus = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/mucp");
         let mut state = 7_u64;
         let mut random = || {

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_is_read_with_or_without_its_parts() {
+    fn reply_is_read_with_or_without_its_parts() {
         let read = |text: &'static str| read_reply(&text.into()).unwrap();
         assert_eq!(
             read(r#"{"id":0,"result":{"n":1},"error":null}"#).body,
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_written_as_it_is_read() {
+    fn request_is_written_as_it_is_read() {
         let written = write_request("A.\"B\"", 3, b"{\"a\":1}");
         let asked = read_request(&written).unwrap();
         assert_eq!(asked.endpoint, "A.\"B\"");

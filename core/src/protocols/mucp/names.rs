@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_found_by_its_twin_and_an_empty_one_is_none() {
+    fn name_is_found_by_its_twin_and_an_empty_one_is_none() {
         let both = headers(&[("X-Micro-Id", "7"), ("Micro-Id", "8"), ("Micro-Error", "")]);
         assert_eq!(text(&both, &ID), Some("8"));
         assert_eq!(text(&both, &ERROR), None);

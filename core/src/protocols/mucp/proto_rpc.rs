@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bytes_are_those_of_go_micro() {
+    fn bytes_are_those_of_go_micro() {
         let written = write_request("Say.Hello", 1, b"");
         let head = b"\x00\x00\x00\x14\x0a\x09Say.Hello\x11\x01\0\0\0\0\0\0\0";
         assert_eq!(&written[..], [&head[..], b"\0\0\0\0"].concat());

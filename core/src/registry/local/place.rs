@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_loose_directory_of_ours_is_made_private() {
+    fn loose_directory_of_ours_is_made_private() {
         let path = env::temp_dir().join(format!("micro-place-{}", std::process::id()));
         create(&path).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_planted_where_the_private_directory_goes_is_refused() {
+    fn link_planted_where_the_private_directory_goes_is_refused() {
         let base = env::temp_dir().join(format!("micro-link-{}", std::process::id()));
         create(&base.join("target")).unwrap();
         std::os::unix::fs::symlink(base.join("target"), base.join("link")).unwrap();
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_of_another_user_is_refused() {
+    fn directory_of_another_user_is_refused() {
         const NOBODY: u32 = 65_534;
         let own = env::temp_dir().join(format!("micro-foreign-{}", std::process::id()));
         create(&own).unwrap();

@@ -58,7 +58,7 @@ async fn settle() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_use_waits_for_the_first_set_and_later_ones_follow() {
+async fn first_use_waits_for_the_first_set_and_later_ones_follow() {
     let bench = Bench::new(Options::default());
     bench.registry.say("greeter", nodes(2), true);
     let entry = bench.cache.service("greeter");
@@ -74,7 +74,7 @@ async fn the_first_use_waits_for_the_first_set_and_later_ones_follow() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_is_watched_once_and_no_longer_than_its_cache_lives() {
+async fn service_is_watched_once_and_no_longer_than_its_cache_lives() {
     let bench = Bench::new(Options::default());
     bench.registry.say("greeter", nodes(1), true);
     for _ in 0..5 {
@@ -90,7 +90,7 @@ async fn a_service_is_watched_once_and_no_longer_than_its_cache_lives() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_without_nodes_is_unavailable_at_once() {
+async fn service_without_nodes_is_unavailable_at_once() {
     let bench = Bench::new(Options::default());
     let started = time::now();
     let error = bench
@@ -108,7 +108,7 @@ async fn a_service_without_nodes_is_unavailable_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_registry_out_of_reach_is_unavailable_and_tried_again() {
+async fn registry_out_of_reach_is_unavailable_and_tried_again() {
     let bench = Bench::new(Options::default());
     bench.registry.set_down(true);
     bench.registry.say("greeter", nodes(1), true);
@@ -125,7 +125,7 @@ async fn a_registry_out_of_reach_is_unavailable_and_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_registry_that_says_nothing_is_waited_for_until_the_deadline() {
+async fn silent_registry_is_waited_for_until_the_deadline() {
     let bench = Bench::new(Options::default());
     bench.registry.set_silent();
     let entry = bench.cache.service("greeter");
@@ -139,7 +139,7 @@ async fn a_registry_that_says_nothing_is_waited_for_until_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_good_set_outlives_an_outage() {
+async fn last_good_set_outlives_an_outage() {
     let bench = Bench::new(Options::default());
     bench.registry.say("greeter", nodes(2), true);
     let entry = bench.cache.service("greeter");
@@ -165,7 +165,7 @@ async fn the_last_good_set_outlives_an_outage() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_empty_set_is_believed_after_the_grace_or_at_once_on_authority() {
+async fn empty_set_counts_after_the_grace_or_at_once_if_authoritative() {
     let bench = Bench::new(Options::default());
     bench.registry.say("greeter", nodes(2), true);
     let entry = bench.cache.service("greeter");
@@ -229,7 +229,7 @@ async fn weights_change_while_running_by_code_and_by_the_registry() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn weights_hold_for_a_service_first_used_later_and_for_later_sets() {
+async fn weights_apply_to_later_services_and_later_sets() {
     let bench = Bench::new(Options::default());
     let record = Node::new(WEIGHTS, "micro.weights-greeter", "").with_metadata("v2", "0");
     bench.registry.say(WEIGHTS, vec![record], true);
@@ -281,7 +281,7 @@ async fn keep(directory: &Path, nodes: Vec<Node>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cold_start_without_a_registry_uses_the_disk() {
+async fn cold_start_without_a_registry_uses_the_disk() {
     let directory = super::disk::Directory::new("cold");
     keep(&directory, nodes(3)).await;
     for silent in [false, true] {
@@ -344,7 +344,7 @@ async fn what_the_registry_says_stands_before_the_disk() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_that_was_taken_down_leaves_no_file() {
+async fn service_that_was_taken_down_leaves_no_file() {
     let directory = super::disk::Directory::new("down");
     let bench = Bench::with_disk(&directory);
     bench.registry.say("greeter", nodes(1), true);
@@ -358,7 +358,7 @@ async fn a_service_that_was_taken_down_leaves_no_file() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_set_waits_a_moment_for_the_weights_and_no_longer() {
+async fn first_set_waits_a_moment_for_the_weights_and_no_longer() {
     let bench = Bench::new(Options::default());
     bench.registry.say("greeter", nodes(1), true);
     bench.registry.hold(WEIGHTS);

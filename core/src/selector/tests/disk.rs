@@ -60,7 +60,7 @@ fn what_is_written_is_read_and_endpoints_are_shared() {
 }
 
 #[test]
-fn a_damaged_file_is_an_error_that_names_it_and_a_missing_one_is_none() {
+fn damaged_file_is_a_named_error_and_a_missing_one_is_none() {
     let directory = Directory::new("damaged");
     disk::write(&directory, "greeter", &[Arc::new(node("a"))]).unwrap();
     assert!(read(&directory, "other").unwrap().is_none());
@@ -78,7 +78,7 @@ fn a_damaged_file_is_an_error_that_names_it_and_a_missing_one_is_none() {
 }
 
 #[test]
-fn a_snapshot_is_held_to_what_records_of_the_registry_are() {
+fn snapshot_is_held_to_what_records_of_the_registry_are() {
     let directory = Directory::new("checked");
     let at = |id: &str, address: &str| {
         let mut node = node(id);
@@ -98,7 +98,7 @@ fn a_snapshot_is_held_to_what_records_of_the_registry_are() {
 }
 
 #[test]
-fn a_snapshot_of_more_than_a_week_is_not_used() {
+fn snapshot_of_more_than_a_week_is_not_used() {
     use std::time::{Duration, SystemTime};
 
     let directory = Directory::new("old");
@@ -116,7 +116,7 @@ fn a_snapshot_of_more_than_a_week_is_not_used() {
 
 #[cfg(unix)]
 #[test]
-fn a_pipe_in_place_of_a_snapshot_is_not_waited_for() {
+fn pipe_in_place_of_a_snapshot_is_not_waited_for() {
     let directory = Directory::new("pipe");
     std::fs::create_dir_all(&*directory).unwrap();
     let path = directory.join("greeter.json");

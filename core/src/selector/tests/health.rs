@@ -2,7 +2,7 @@ use super::*;
 use crate::selector::{ProbeResult, TriedNodes};
 
 #[test]
-fn five_failures_in_a_row_eject_and_an_answer_between_begins_anew() {
+fn five_consecutive_failures_eject_a_node() {
     let load = load(&fleet());
     for _ in 0..4 {
         assert_eq!(call(&load, START, MS, Verdict::Failed), None);
@@ -20,7 +20,7 @@ fn five_failures_in_a_row_eject_and_an_answer_between_begins_anew() {
 }
 
 #[test]
-fn a_third_of_calls_failing_ejects_though_never_five_in_a_row() {
+fn third_of_calls_failing_ejects_though_never_five_in_a_row() {
     let load = load(&fleet());
     let ejected = (0..300).find(|i| {
         let verdict = if i % 3 == 0 { Verdict::Failed } else { WELL };
@@ -54,7 +54,7 @@ fn one_caller_probes_once_the_time_is_over() {
 }
 
 #[test]
-fn a_probe_that_was_lost_is_made_again() {
+fn probe_that_was_lost_is_made_again() {
     let load = load(&fleet());
     let until = eject(&load, START);
     assert!(load.wants_probe(until));
@@ -115,7 +115,7 @@ fn failures_of_calls_from_before_the_return_do_not_count() {
 }
 
 #[test]
-fn only_an_answer_to_a_call_sent_since_brings_an_ejected_node_back() {
+fn only_an_answer_to_a_later_call_brings_an_ejected_node_back() {
     let load = load(&fleet());
     load.begin(START);
     eject(&load, START + MS);
@@ -130,7 +130,7 @@ fn only_an_answer_to_a_call_sent_since_brings_an_ejected_node_back() {
 }
 
 #[test]
-fn a_failed_probe_does_not_eject_a_node_that_came_back_meanwhile() {
+fn failed_probe_does_not_eject_a_node_that_recovered_meanwhile() {
     let load = load(&fleet());
     let until = eject(&load, START);
     assert!(load.wants_probe(until));

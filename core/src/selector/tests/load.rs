@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn a_slow_answer_counts_at_once_and_quick_ones_take_it_back_slowly() {
+fn slow_answer_counts_at_once_and_fast_ones_reduce_it_slowly() {
     let load = load(&fleet());
     call(&load, START, MS, WELL);
     call(&load, START, 100 * MS, WELL);
@@ -14,7 +14,7 @@ fn a_slow_answer_counts_at_once_and_quick_ones_take_it_back_slowly() {
 }
 
 #[test]
-fn the_cost_grows_with_calls_in_flight_and_decays_with_time() {
+fn cost_grows_with_calls_in_flight_and_decays_with_time() {
     let load = load(&fleet());
     call(&load, START, 8 * MS, WELL);
     let idle = load.cost(START);
@@ -29,7 +29,7 @@ fn the_cost_grows_with_calls_in_flight_and_decays_with_time() {
 }
 
 #[test]
-fn a_node_that_hangs_costs_more_before_any_of_its_calls_returns() {
+fn node_that_hangs_costs_more_before_any_of_its_calls_returns() {
     let load = load(&fleet());
     call(&load, START, MS, WELL);
     load.begin(START);
@@ -45,7 +45,7 @@ fn a_node_that_hangs_costs_more_before_any_of_its_calls_returns() {
 }
 
 #[test]
-fn the_age_of_calls_begins_anew_when_none_was_in_flight() {
+fn age_of_calls_begins_anew_when_none_was_in_flight() {
     let load = load(&fleet());
     call(&load, START, MS, WELL);
     load.begin(START + 60 * SECOND);
@@ -70,7 +70,7 @@ fn fast_failures_draw_no_traffic() {
 }
 
 #[test]
-fn a_pushback_is_kept_to_and_is_no_ill_health() {
+fn pushback_is_kept_to_and_is_no_ill_health() {
     let load = load(&fleet());
     call(&load, START, MS, WELL);
     let pushback = Verdict::Overloaded {
@@ -85,7 +85,7 @@ fn a_pushback_is_kept_to_and_is_no_ill_health() {
 }
 
 #[test]
-fn a_cancelled_call_took_at_least_its_time_and_says_nothing_of_health() {
+fn cancelled_call_counts_its_time_and_does_not_change_health() {
     let load = load(&fleet());
     call(&load, START, MS, WELL);
     for _ in 0..20 {
@@ -98,7 +98,7 @@ fn a_cancelled_call_took_at_least_its_time_and_says_nothing_of_health() {
 }
 
 #[test]
-fn a_server_that_reports_load_costs_more_while_the_report_is_fresh() {
+fn reported_load_raises_the_cost_while_it_is_fresh() {
     let fleet = fleet();
     let (calm, busy) = (load(&fleet), load(&fleet));
     call(&calm, START, MS, WELL);
@@ -109,7 +109,7 @@ fn a_server_that_reports_load_costs_more_while_the_report_is_fresh() {
 }
 
 #[test]
-fn a_new_node_is_warmed_up() {
+fn new_node_is_warmed_up() {
     let fleet = fleet();
     let (old, new) = (load(&fleet), Load::new(&fleet, START));
     let ratio = |after| new.cost(START + after) / old.cost(START + after);
@@ -119,7 +119,7 @@ fn a_new_node_is_warmed_up() {
 }
 
 #[test]
-fn a_slow_node_is_tried_again_after_three_seconds_by_one_call_at_a_time() {
+fn slow_node_is_retried_after_three_seconds_by_one_call() {
     let load = load(&fleet());
     call(&load, START, SECOND, WELL);
     assert!(load.cost(START + 2 * SECOND) > 500.0 * MS as f64);

@@ -41,7 +41,7 @@ async fn select_gives_each_node_once_and_then_an_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_marked_with_failures_is_left_out_until_its_time_is_over_or_a_reset() {
+async fn failed_node_is_skipped_until_its_penalty_ends_or_a_reset() {
     let registry = Arc::new(TestRegistry::default());
     registry.say("greeter", nodes(3), true);
     let picker = picker(registry);

@@ -30,7 +30,7 @@ fn slots_stand_beside_their_nodes() {
 }
 
 #[test]
-fn a_node_that_stays_keeps_its_load_and_one_that_leaves_gives_its_slot_back() {
+fn staying_node_keeps_its_load_and_a_leaving_one_is_retired() {
     let before = set(nodes(3));
     let mut moved = node("n01");
     moved.address = "elsewhere:80".into();
@@ -54,7 +54,7 @@ fn a_node_that_stays_keeps_its_load_and_one_that_leaves_gives_its_slot_back() {
 }
 
 #[test]
-fn a_node_without_a_slot_is_left_out_and_an_id_said_twice_counts_once() {
+fn node_without_a_value_is_left_out_and_a_double_id_counts_once() {
     let mut bad = node("bad");
     bad.address = "bad".into();
     let next = Set::empty(&fleet(), START).next(vec![bad, node("a"), node("a")], START, &fill);
@@ -77,7 +77,7 @@ impl Filter for Counting {
 }
 
 #[test]
-fn a_filter_is_evaluated_once_a_set_and_its_nodes_keep_their_loads() {
+fn filter_is_evaluated_once_a_set_and_keeps_the_loads() {
     let set = set(nodes(3));
     let counting = Counting(AtomicUsize::new(0));
     for _ in 0..10 {

@@ -22,7 +22,7 @@ fn near(count: usize, expected: usize) -> bool {
 }
 
 #[test]
-fn every_strategy_is_found_by_its_name_and_an_unknown_one_lists_them() {
+fn strategy_is_found_by_name_and_an_unknown_name_lists_them() {
     for (strategy, name) in built_in().iter().zip(strategy::NAMES) {
         assert_eq!(strategy.name(), name);
     }
@@ -44,7 +44,7 @@ fn idle_equal_nodes_share_evenly() {
 }
 
 #[test]
-fn no_strategy_picks_a_node_twice_for_one_call_or_beyond_the_last() {
+fn no_strategy_picks_a_node_twice_for_one_call() {
     let snapshot = snapshot(nodes(20), &[]);
     for strategy in built_in() {
         let mut tried = TriedNodes::new();
@@ -78,7 +78,7 @@ fn no_strategy_picks_an_ejected_node() {
 }
 
 #[test]
-fn an_empty_snapshot_gives_none() {
+fn empty_snapshot_gives_none() {
     let empty = snapshot([], &[]);
     let drained = snapshot([node("a").with_metadata("weight", "0")], &[]);
     for strategy in built_in() {
@@ -184,7 +184,7 @@ fn share_of_v2(strategy: &dyn Strategy, snapshot: &Snapshot) -> usize {
 }
 
 #[test]
-fn version_weights_are_shares_between_versions_whatever_their_nodes() {
+fn version_weights_are_shares_whatever_the_number_of_nodes() {
     for (weights, v2) in [
         ([("v1", 50), ("v2", 50)], 5_000),
         ([("v1", 80), ("v2", 20)], 2_000),
@@ -198,7 +198,7 @@ fn version_weights_are_shares_between_versions_whatever_their_nodes() {
 }
 
 #[test]
-fn a_version_of_weight_zero_or_not_named_takes_none_unless_it_must() {
+fn version_without_weight_gets_calls_only_if_alone() {
     let share = |weights: &[(&str, u32)]| {
         let p2c = strategy::named("p2c", Rng::seeded(1)).unwrap();
         share_of_v2(&*p2c, &snapshot(canary(), weights))

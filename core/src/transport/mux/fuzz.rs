@@ -106,7 +106,7 @@ mod tests {
     use std::path::PathBuf;
 
     #[test]
-    fn the_corpus_is_read_without_a_panic() {
+    fn corpus_is_read_without_a_panic() {
         let corpus = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/frames");
         let files: Vec<_> = std::fs::read_dir(corpus).unwrap().collect();
         assert!(files.len() >= 10);
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_longer_than_its_frame_is_an_error() {
+    fn head_longer_than_its_frame_is_an_error() {
         let mut bytes = Vec::new();
         write_bare(&mut bytes, kind::DATA, 1, b"body");
         bytes[6] = 5;

@@ -33,7 +33,7 @@ fn broker() -> (Memory, Arc<dyn Broker>) {
 }
 
 #[tokio::test]
-async fn a_subscription_is_a_node_of_its_topic_until_it_is_closed() {
+async fn subscription_is_a_node_of_its_topic_until_it_is_closed() {
     let (registry, broker) = broker();
     let plain = broker.subscribe("user.created", None).await.unwrap();
     let member = broker
@@ -73,7 +73,7 @@ async fn publishing_ends_when_everyone_has_acknowledged() {
 }
 
 #[tokio::test]
-async fn a_failing_subscriber_does_not_fail_its_publisher() {
+async fn failing_subscriber_does_not_fail_its_publisher() {
     let (_registry, broker) = broker();
     let mut good = broker.subscribe("t", None).await.unwrap();
     let mut bad = broker.subscribe("t", Some("mails")).await.unwrap();
@@ -92,7 +92,7 @@ async fn a_failing_subscriber_does_not_fail_its_publisher() {
 }
 
 #[tokio::test]
-async fn an_event_that_is_never_acknowledged_is_dropped_in_the_end() {
+async fn event_that_is_never_acknowledged_is_dropped_in_the_end() {
     let plugins = Plugins::new().registry(Memory::new());
     let plugins = plugins.direct(|direct| direct.redeliver_for = Duration::from_millis(250));
     let broker = direct(plugins);
@@ -113,7 +113,7 @@ async fn an_event_that_is_never_acknowledged_is_dropped_in_the_end() {
 }
 
 #[tokio::test]
-async fn a_full_subscription_rejects_and_another_member_takes_it() {
+async fn full_subscription_rejects_and_another_member_takes_it() {
     let registry = Memory::new();
     let plugins = quick(Plugins::new().registry(registry.clone()));
     let narrow = plugins.clone().direct(|settings| settings.concurrency = 1);
@@ -142,7 +142,7 @@ async fn a_full_subscription_rejects_and_another_member_takes_it() {
 }
 
 #[tokio::test]
-async fn a_silent_member_costs_half_its_time_and_not_the_event() {
+async fn silent_member_costs_half_its_time_and_not_the_event() {
     let plugins = Plugins::new().registry(Memory::new());
     let broker = direct(plugins.direct(|direct| direct.ack_wait = Duration::from_secs(1)));
     let mut members = Vec::new();
@@ -173,7 +173,7 @@ async fn a_silent_member_costs_half_its_time_and_not_the_event() {
 }
 
 #[tokio::test]
-async fn a_slow_subscriber_outlives_its_publishers_deadline() {
+async fn slow_subscriber_outlives_its_publishers_deadline() {
     let (_registry, broker) = broker();
     let mut subscription = broker.subscribe("t", Some("q")).await.unwrap();
     let cx = Context::new().with_timeout(Duration::from_millis(100));
@@ -194,7 +194,7 @@ async fn a_slow_subscriber_outlives_its_publishers_deadline() {
 }
 
 #[tokio::test]
-async fn a_subscription_can_be_made_anew_after_the_last_was_closed() {
+async fn subscription_can_be_made_anew_after_the_last_was_closed() {
     let (_registry, broker) = broker();
     for _ in 0..3 {
         let mut subscription = broker.subscribe("t", None).await.unwrap();

@@ -35,7 +35,7 @@ async fn http_keeps_the_contract_but_for_delivering_again() {
 }
 
 #[tokio::test]
-async fn a_subscription_is_registered_as_each_version_does() {
+async fn subscription_is_registered_as_each_version_does() {
     for (style, service, path, says) in [
         (Style::V2, "micro.http.broker", "/", true),
         (Style::V1_18, "go.micro.http.broker", "/_sub", true),
@@ -71,7 +71,7 @@ async fn a_subscription_is_registered_as_each_version_does() {
 }
 
 #[tokio::test]
-async fn a_process_of_two_styles_receives_an_event_once() {
+async fn process_of_two_styles_receives_an_event_once() {
     let registry = Memory::new();
     let styles = [Style::V2, Style::V1_18, Style::V1_13, Style::V0];
     let broker = broker(&registry, &styles);
@@ -111,7 +111,7 @@ async fn what_is_no_event_is_refused_and_what_is_for_nobody_is_not() {
 }
 
 #[tokio::test]
-async fn a_subscriber_of_go_micro_s_is_posted_to_as_its_version_wants() {
+async fn subscriber_of_go_micro_s_is_posted_to_as_its_version_wants() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let registry = Memory::new();
     let address = listener.local_addr().unwrap().to_string();

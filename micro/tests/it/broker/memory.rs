@@ -33,7 +33,7 @@ async fn members_of_a_queue_take_exact_turns() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_is_delivered_five_times_and_then_dropped() {
+async fn event_is_delivered_five_times_and_then_dropped() {
     let broker = Memory::new();
     let mut subscription = broker.subscribe("t", None).await.unwrap();
     let began = Instant::now();
@@ -48,7 +48,7 @@ async fn an_event_is_delivered_five_times_and_then_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_publisher_waits_for_room_until_its_deadline() {
+async fn publisher_waits_for_room_until_its_deadline() {
     let broker = Memory::new();
     let mut slow = broker.subscribe("t", None).await.unwrap();
     for _ in 0..1024 {
@@ -73,7 +73,7 @@ async fn a_publisher_waits_for_room_until_its_deadline() {
 }
 
 #[tokio::test]
-async fn the_publishers_deadline_ends_with_the_publishing() {
+async fn publishers_deadline_ends_with_the_publishing() {
     let broker = Memory::new();
     let mut subscription = broker.subscribe("t", None).await.unwrap();
     let cx = Context::new()

@@ -105,7 +105,7 @@ async fn every_instance_hears_and_one_of_a_queue() {
 }
 
 #[tokio::test]
-async fn the_record_and_the_stats_name_the_subscriber() {
+async fn record_and_the_stats_name_the_subscriber() {
     let registry = Memory::new();
     let (tell, mut told) = mpsc::channel(64);
     let service = Service::new("mailer")
@@ -130,7 +130,7 @@ async fn the_record_and_the_stats_name_the_subscriber() {
 }
 
 #[tokio::test]
-async fn a_handler_that_fails_or_panics_is_followed_by_another() {
+async fn handler_that_fails_or_panics_is_followed_by_another() {
     let registry = Memory::new();
     let (tell, mut told) = mpsc::channel(64);
     let ends: [(&str, End); 3] = [
@@ -187,7 +187,7 @@ async fn stopping_finishes_what_is_being_handled() {
 }
 
 #[tokio::test]
-async fn a_service_subscribes_to_the_broker_it_is_given() {
+async fn service_subscribes_to_the_broker_it_is_given() {
     let broker = broker::Memory::new();
     let (tell, mut told) = mpsc::channel(64);
     let plugins = Plugins::new()
@@ -269,7 +269,7 @@ async fn events_come_to_the_port_and_address_of_the_service() {
 }
 
 #[tokio::test]
-async fn the_default_broker_works_over_the_transport_in_memory() {
+async fn default_broker_works_over_the_transport_in_memory() {
     let (tell, mut told) = mpsc::channel(64);
     let plugins = Plugins::new()
         .registry(Memory::new())
@@ -291,7 +291,7 @@ async fn the_default_broker_works_over_the_transport_in_memory() {
 }
 
 #[tokio::test]
-async fn a_service_that_stops_waits_for_the_events_it_published() {
+async fn service_that_stops_waits_for_the_events_it_published() {
     let registry = Memory::new();
     let mut subscription = plugins(&registry)
         .client()

@@ -235,7 +235,7 @@ fn scalars_are_written_and_read_in_protobufs_json_form() {
 }
 
 #[test]
-fn lists_maps_enumerations_and_oneofs_are_written_and_read_in_protobufs_json_form() {
+fn lists_maps_enumerations_and_oneofs_have_protobufs_json_form() {
     assert_eq!(to_json(&shapes()), shapes_json());
     // NaN is not equal to itself, so compare what is written.
     assert_eq!(
@@ -416,7 +416,7 @@ fn enumerations_are_read_by_name_and_by_number() {
 }
 
 #[test]
-fn a_prost_type_goes_as_protobuf_and_survives_messagepack() {
+fn prost_type_goes_as_protobuf_and_survives_messagepack() {
     assert_eq!(Scalars::content_type(), ContentType::Protobuf);
     let protobuf = encode(&scalars(), ContentType::Protobuf);
     assert_eq!(protobuf, prost::Message::encode_to_vec(&scalars()));
@@ -464,14 +464,14 @@ fn wrong_protobuf_is_an_invalid_argument() {
 }
 
 #[test]
-fn a_message_without_fields_is_one_when_it_says_so() {
+fn message_without_fields_is_one_when_it_says_so() {
     assert_eq!(Empty::content_type(), ContentType::Protobuf);
     assert_eq!(to_json(&Empty {}), json!({}));
     assert_eq!(from_json::<Empty>(json!({"later": 1})).unwrap(), Empty {});
 }
 
 #[test]
-fn the_tree_of_a_prost_type_bears_its_json_names() {
+fn tree_of_a_prost_type_bears_its_json_names() {
     assert_eq!(
         text(&Shapes::schema()),
         "Shapes: object { numbers: []i64? { i64: i64 }, maybeText: string?, \

@@ -68,7 +68,7 @@ mod text_form {
 }
 
 #[test]
-fn the_tree_follows_serdes_attributes() {
+fn tree_follows_serdes_attributes() {
     assert_eq!(
         text(&Everything::schema()),
         "Everything: object { isTrue: bool, smallNumber: u8, bigNumber: i64, real: f32, letter: string, \
@@ -112,7 +112,7 @@ enum Tagged {
 }
 
 #[test]
-fn an_enum_lists_its_variants() {
+fn enum_lists_its_variants() {
     assert_eq!(
         text(&Shape::schema()),
         "Shape: enum { nothing: string, circle: f64, right_angled: object { sideA: f64, sideB: f64 } }"

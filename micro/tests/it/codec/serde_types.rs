@@ -94,7 +94,7 @@ fn messages_of_any_size_survive() {
 }
 
 #[test]
-fn serde_types_go_as_messagepack_and_values_without_type_as_json() {
+fn serde_types_default_to_messagepack_and_values_to_json() {
     assert_eq!(Order::content_type(), ContentType::MsgPack);
     assert_eq!(
         <Vec<String> as Message>::content_type(),
@@ -177,7 +177,7 @@ fn messagepack_carries_field_names() {
 }
 
 #[test]
-fn a_json_mistake_is_told_with_line_and_column() {
+fn json_mistake_is_told_with_line_and_column() {
     let error = decode::<Order>(ContentType::Json, "{\n  \"id\": \"x\"}").unwrap_err();
     assert_eq!(error.code(), Code::InvalidArgument);
     assert_eq!(
@@ -188,7 +188,7 @@ fn a_json_mistake_is_told_with_line_and_column() {
 }
 
 #[test]
-fn a_missing_field_is_named() {
+fn missing_field_is_named() {
     for (content_type, bytes) in [
         (ContentType::Json, &b"{}"[..]),
         (ContentType::MsgPack, b"\x80"),
@@ -215,7 +215,7 @@ fn bytes_after_the_message_are_refused() {
 }
 
 #[test]
-fn a_message_cut_short_anywhere_is_an_error_and_no_panic() {
+fn message_cut_short_anywhere_is_an_error_and_no_panic() {
     for content_type in [ContentType::Json, ContentType::MsgPack] {
         for order in orders() {
             let bytes = encode(&order, content_type.clone());
@@ -228,7 +228,7 @@ fn a_message_cut_short_anywhere_is_an_error_and_no_panic() {
 }
 
 #[test]
-fn a_serde_type_has_no_protobuf_form_and_says_what_to_use() {
+fn serde_type_has_no_protobuf_form_and_says_what_to_use() {
     let error = decode::<Order>(ContentType::Protobuf, "").unwrap_err();
     assert_eq!(error.code(), Code::Unimplemented);
     assert_eq!(
@@ -278,7 +278,7 @@ struct Picture {
 }
 
 #[test]
-fn a_field_of_bytes_is_one_run_of_bytes_in_messagepack() {
+fn field_of_bytes_is_one_run_of_bytes_in_messagepack() {
     let picture = Picture {
         pixels: vec![200; 65_536].into(),
     };
@@ -301,6 +301,6 @@ struct Far {
 }
 
 #[test]
-fn the_derive_finds_a_renamed_crate() {
+fn derive_finds_a_renamed_crate() {
     survives(&Far { id: 1 });
 }

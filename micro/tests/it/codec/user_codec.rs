@@ -47,7 +47,7 @@ fn backwards() -> (ContentType, Codecs) {
 }
 
 #[test]
-fn a_users_own_codec_carries_messages_both_ways() {
+fn users_own_codec_carries_messages_both_ways() {
     let (content_type, codecs) = backwards();
     let bytes = john().encode(&content_type, &codecs).unwrap();
     assert_eq!(bytes, r#"}"nhoJ":"eman"{"#);
@@ -59,7 +59,7 @@ fn a_users_own_codec_carries_messages_both_ways() {
 }
 
 #[test]
-fn a_mistake_in_a_users_own_format_names_message_and_format() {
+fn mistake_in_a_users_own_format_names_message_and_format() {
     let (content_type, codecs) = backwards();
     let error = Hello::decode(&content_type, &codecs, "}{".into()).unwrap_err();
     assert_eq!(error.code(), Code::InvalidArgument);
@@ -72,7 +72,7 @@ fn a_mistake_in_a_users_own_format_names_message_and_format() {
 }
 
 #[test]
-fn an_unknown_content_type_is_named() {
+fn unknown_content_type_is_named() {
     let error = john()
         .encode(&ContentType::parse("application/avro"), &Codecs::default())
         .unwrap_err();
@@ -81,7 +81,7 @@ fn an_unknown_content_type_is_named() {
 }
 
 #[tokio::test]
-async fn a_stream_is_encoded_and_decoded_message_by_message() {
+async fn stream_is_encoded_and_decoded_message_by_message() {
     let (backwards, codecs) = backwards();
     for content_type in [ContentType::MsgPack, ContentType::Json, backwards] {
         let (sender, stream) = Streaming::channel(2);
@@ -101,7 +101,7 @@ async fn a_stream_is_encoded_and_decoded_message_by_message() {
 }
 
 #[tokio::test]
-async fn a_stream_that_came_in_one_content_type_goes_out_in_another() {
+async fn stream_that_came_in_one_content_type_goes_out_in_another() {
     let codecs = Codecs::default();
     let (sender, stream) = Streaming::channel(1);
     sender.send(john()).await.unwrap();
@@ -115,7 +115,7 @@ async fn a_stream_that_came_in_one_content_type_goes_out_in_another() {
 }
 
 #[test]
-fn a_prost_message_goes_through_a_users_own_codec_in_its_json_form() {
+fn prost_message_uses_a_users_codec_in_its_json_form() {
     #[derive(Clone, PartialEq, prost::Message, micro::Message)]
     struct Count {
         #[prost(int64, tag = "1")]
@@ -132,7 +132,7 @@ fn a_prost_message_goes_through_a_users_own_codec_in_its_json_form() {
 }
 
 #[tokio::test]
-async fn a_wrong_message_in_a_stream_is_an_error_in_its_place() {
+async fn wrong_message_in_a_stream_is_an_error_in_its_place() {
     let (sender, stream) = Streaming::channel(4);
     for text in ["good", "bad", "good"] {
         sender.send(text.to_string()).await.unwrap();

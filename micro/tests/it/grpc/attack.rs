@@ -123,7 +123,7 @@ impl Scene {
 }
 
 #[tokio::test]
-async fn a_flood_of_pings_ends_the_connection() {
+async fn flood_of_pings_ends_the_connection() {
     let scene = Scene::begin().await;
     scene
         .floods(200_000, |_| frame(kind::PING, 0, 0, &[0; 8]))
@@ -131,7 +131,7 @@ async fn a_flood_of_pings_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn a_flood_of_settings_ends_the_connection() {
+async fn flood_of_settings_ends_the_connection() {
     let scene = Scene::begin().await;
     let setting = [0, 4, 0, 0, 255, 255];
     scene
@@ -140,7 +140,7 @@ async fn a_flood_of_settings_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn a_flood_of_window_updates_ends_the_connection() {
+async fn flood_of_window_updates_ends_the_connection() {
     let scene = Scene::begin().await;
     let one = [0, 0, 0, 1];
     scene
@@ -149,7 +149,7 @@ async fn a_flood_of_window_updates_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn a_flood_of_empty_data_ends_the_connection() {
+async fn flood_of_empty_data_ends_the_connection() {
     let scene = Scene::begin().await;
     let next = |number| match number {
         0 => head(1, "Join", 0),
@@ -183,7 +183,7 @@ async fn rapid_resets_end_the_connection() {
 }
 
 #[tokio::test]
-async fn a_cancelled_call_is_dropped_and_its_connection_stays() {
+async fn cancelled_call_is_dropped_and_its_connection_stays() {
     let mut scene = Scene::begin().await;
     let mut call = head(1, "Hang", 0);
     call.extend(message(1, "x"));
@@ -352,7 +352,7 @@ async fn stalled_request_body_is_given_up_without_a_deadline() {
 }
 
 #[tokio::test]
-async fn a_frame_that_does_not_come_whole_ends_the_connection() {
+async fn frame_that_does_not_come_whole_ends_the_connection() {
     let greeter = serve_with(|limits| {
         limits.frame_timeout = Duration::from_millis(200);
         limits.keepalive_interval = Duration::from_millis(100);
@@ -374,7 +374,7 @@ async fn a_frame_that_does_not_come_whole_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn a_peer_that_gives_no_sign_of_life_is_given_up() {
+async fn peer_that_gives_no_sign_of_life_is_given_up() {
     let greeter = serve_with(|limits| {
         limits.keepalive_interval = Duration::from_millis(100);
         limits.keepalive_timeout = Duration::from_millis(100);

@@ -121,7 +121,7 @@ async fn each_message_of_a_stream_is_compressed_or_not_by_itself() {
 }
 
 #[tokio::test]
-async fn a_call_within_a_call_is_not_seen_on_the_wire_of_the_first() {
+async fn call_within_a_call_is_not_seen_on_the_wire_of_the_first() {
     let (running, client) = (serve().await, client());
     let one = client.method::<Hello, Greeting>("greeter", "Greeter.One");
     let compression = Compression::new();

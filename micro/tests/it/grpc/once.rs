@@ -51,7 +51,7 @@ fn client(registry: Memory) -> Client {
 }
 
 #[tokio::test]
-async fn a_call_that_takes_longer_than_others_is_not_asked_for_twice() {
+async fn call_that_takes_longer_than_others_is_not_asked_for_twice() {
     let (registry, begun) = (Memory::new(), Arc::default());
     let nodes = [node(&registry, &begun).await, node(&registry, &begun).await];
     let client = client(registry);
@@ -69,7 +69,7 @@ async fn a_call_that_takes_longer_than_others_is_not_asked_for_twice() {
 }
 
 #[tokio::test]
-async fn a_call_given_up_before_its_server_read_it_may_have_been_done() {
+async fn call_given_up_before_its_server_read_it_may_have_been_done() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let client = client(Memory::new());

@@ -30,7 +30,7 @@ fn one(client: &Client) -> Method<Hello, Greeting> {
 }
 
 #[tokio::test]
-async fn a_call_of_each_shape_is_answered() {
+async fn call_of_each_shape_is_answered() {
     let (client, at) = begin().await;
     let cx = Context::new();
     for name in ["John".to_owned(), "x".repeat(1 << 20)] {
@@ -69,7 +69,7 @@ async fn a_call_of_each_shape_is_answered() {
 }
 
 #[tokio::test]
-async fn an_error_comes_with_code_text_details_and_pushback() {
+async fn error_comes_with_code_text_details_and_pushback() {
     let (client, at) = begin().await;
     let cx = Context::new();
     let error = one(&client).call(&cx, hello("fail")).address(&at).await;
@@ -111,7 +111,7 @@ async fn metadata_and_time_left_arrive() {
 }
 
 #[tokio::test]
-async fn a_deadline_ends_the_call_as_unknown_and_nobody_there_as_not_sent() {
+async fn deadline_is_unknown_and_an_unreachable_node_is_not_sent() {
     let (client, at) = begin().await;
     let one = one(&client);
     let hung = one
@@ -130,7 +130,7 @@ async fn a_deadline_ends_the_call_as_unknown_and_nobody_there_as_not_sent() {
 }
 
 #[tokio::test]
-async fn a_serde_type_that_nobody_else_packs_goes_as_json() {
+async fn serde_type_that_nobody_else_packs_goes_as_json() {
     let greeter = super::greeter::serve().await;
     let name = serde_json::json!({"name": "John"});
     let answer = client()

@@ -41,7 +41,7 @@ async fn unary(client: &mut Grpc<Channel>, method: &str, name: &str) -> Result<S
 }
 
 #[tokio::test]
-async fn a_call_of_each_shape_is_answered() {
+async fn call_of_each_shape_is_answered() {
     let (mut client, _greeter) = begin().await;
     assert_eq!(
         unary(&mut client, "Hello", "John").await.unwrap(),
@@ -85,7 +85,7 @@ async fn a_call_of_each_shape_is_answered() {
 }
 
 #[tokio::test]
-async fn a_stream_to_go_micro_is_begun_though_the_request_is_left_open() {
+async fn stream_from_go_micro_begins_while_the_request_is_open() {
     let (mut client, _greeter) = begin().await;
     client.ready().await.unwrap();
     let (feed, names) = tokio::sync::mpsc::channel(1);
@@ -106,7 +106,7 @@ async fn a_stream_to_go_micro_is_begun_though_the_request_is_left_open() {
 }
 
 #[tokio::test]
-async fn an_error_comes_with_code_text_details_and_pushback() {
+async fn error_comes_with_code_text_details_and_pushback() {
     let (mut client, _greeter) = begin().await;
     for number in 1..=16 {
         let status = unary(&mut client, "Fail", &number.to_string())
@@ -176,7 +176,7 @@ async fn metadata_and_time_left_arrive() {
 }
 
 #[tokio::test]
-async fn an_error_is_told_to_go_micro_in_its_own_way() {
+async fn error_is_told_to_go_micro_in_its_own_way() {
     let (mut client, _greeter) = begin().await;
     let mut request = Request::new(hello("John"));
     let name = "application/grpc+proto".parse().unwrap();
@@ -201,7 +201,7 @@ fn ran_out(code: Code) -> bool {
 }
 
 #[tokio::test]
-async fn the_deadline_and_a_cancel_end_the_handler() {
+async fn deadline_and_a_cancel_end_the_handler() {
     let (mut client, mut greeter) = begin().await;
     let mut request = Request::new(hello("John"));
     request.set_timeout(Duration::from_millis(100));
@@ -234,7 +234,7 @@ async fn messages_come_and_go_compressed() {
 }
 
 #[tokio::test]
-async fn a_message_over_the_limit_is_refused() {
+async fn message_over_the_limit_is_refused() {
     let (mut client, _greeter) = begin().await;
     let name = "x".repeat(4 << 20);
     let status = unary(&mut client, "Hello", &name).await.unwrap_err();

@@ -146,7 +146,7 @@ async fn ghz_makes_many_calls_and_all_go_well() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_in_python_calls_each_shape() {
+async fn client_in_python_calls_each_shape() {
     let Some(program) = tool("grpcio") else {
         return;
     };

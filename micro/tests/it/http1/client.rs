@@ -192,7 +192,7 @@ async fn response_before_the_end_of_the_request_is_read() {
 }
 
 #[tokio::test]
-async fn a_stream_of_requests_is_not_sent() {
+async fn stream_of_requests_is_not_sent() {
     let running = greeter(|_| {}).await;
     let client = client(&running.node().address).await;
     let (sender, stream) = Streaming::<Hello>::channel(1);

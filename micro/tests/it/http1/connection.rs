@@ -81,7 +81,7 @@ async fn expect_continue_is_answered_with_100() {
 }
 
 #[tokio::test]
-async fn a_refused_expectation_ends_the_connection_without_the_body() {
+async fn refused_expectation_ends_the_connection_without_the_body() {
     let running = greeter(|_| {}).await;
     let mut socket = connect(&running).await;
     let head = "POST /nothing HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\

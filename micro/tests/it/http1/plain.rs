@@ -111,7 +111,7 @@ async fn unknown_content_type_is_415() {
 }
 
 #[tokio::test]
-async fn a_timeout_in_nanoseconds_is_kept() {
+async fn timeout_in_nanoseconds_is_kept() {
     let running = greeter(|_| {}).await;
     let mut socket = connect(&running).await;
     for (timeout, expected) in [("50000000", 408), ("junk", 200), ("0", 200), ("-1", 200)] {

@@ -518,17 +518,17 @@ async fn check(cases: Vec<Case>, at_least: usize) {
 }
 
 #[tokio::test]
-async fn a_wrong_first_line_is_refused() {
+async fn wrong_first_line_is_refused() {
     check(lines(), 55).await;
 }
 
 #[tokio::test]
-async fn a_wrong_target_is_refused() {
+async fn wrong_target_is_refused() {
     check(targets(), 75).await;
 }
 
 #[tokio::test]
-async fn a_wrong_host_is_refused() {
+async fn wrong_host_is_refused() {
     check(hosts(), 30).await;
 }
 
@@ -538,7 +538,7 @@ async fn wrong_fields_are_refused() {
 }
 
 #[tokio::test]
-async fn an_unclear_length_is_refused() {
+async fn unclear_length_is_refused() {
     check(lengths(), 35).await;
 }
 

@@ -131,7 +131,7 @@ async fn silent_client_is_pinged_and_then_closed() {
 }
 
 #[tokio::test]
-async fn a_connection_without_calls_is_closed_by_the_client() {
+async fn connection_without_calls_is_closed_by_the_client() {
     let (listener, address) = listen().await;
     let under = Under::start(|_| {}).await;
     let client = under.client(|limits| {

@@ -177,7 +177,7 @@ async fn serving_alone() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_server_out_of_descriptors_recovers_when_some_are_free() {
+async fn server_out_of_descriptors_recovers_when_some_are_free() {
     let Some(mut child) = alone("serving_alone", 64) else {
         return;
     };

@@ -20,7 +20,7 @@ async fn messages_of_every_size_come_back_bare_and_in_envelopes() {
 }
 
 #[tokio::test]
-async fn an_error_arrives_with_code_text_and_origin() {
+async fn error_arrives_with_code_text_and_origin() {
     for old in [false, true] {
         let pair = Pair::with(|_| {}, old).await;
         for number in 1..=16 {
@@ -52,7 +52,7 @@ async fn what_is_not_there_is_not_found_and_nothing_was_done() {
 }
 
 #[tokio::test]
-async fn the_time_left_travels() {
+async fn time_left_travels() {
     let pair = Pair::new().await;
     let cx = Context::new().with_timeout(Duration::from_secs(100));
     let left: u64 = pair
@@ -66,7 +66,7 @@ async fn the_time_left_travels() {
 }
 
 #[tokio::test]
-async fn calls_at_once_have_connections_of_their_own_and_leave_them_to_later_ones() {
+async fn concurrent_calls_use_separate_connections_that_are_reused() {
     let pair = Pair::new().await;
     let cx = Context::new();
     for _ in 0..3 {

@@ -15,7 +15,7 @@ use tokio::{
 use super::{LONG, Pair, Text, text, wire};
 
 #[tokio::test]
-async fn the_deadline_ends_a_call_and_its_handler() {
+async fn deadline_ends_a_call_and_its_handler() {
     let mut pair = Pair::new().await;
     let cx = Context::new().with_timeout(Duration::from_millis(200));
     let error = pair.call("Wait.Forever", &cx, "").await.unwrap_err();
@@ -32,7 +32,7 @@ async fn the_deadline_ends_a_call_and_its_handler() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_lost_cancels_its_handlers() {
+async fn connection_that_is_lost_cancels_its_handlers() {
     let mut pair = Pair::new().await;
     let mut socket = TcpStream::connect(&pair.running.node().address)
         .await
@@ -74,7 +74,7 @@ async fn giving_a_call_up_cancels_its_handler() {
 }
 
 #[tokio::test]
-async fn a_stream_is_cut_off_at_its_deadline() {
+async fn stream_is_cut_off_at_its_deadline() {
     let pair = Pair::new().await;
     let method = pair
         .client
@@ -107,7 +107,7 @@ async fn where_nobody_listens_nothing_is_sent() {
 }
 
 #[tokio::test]
-async fn a_connection_that_the_server_closed_while_idle_costs_no_call() {
+async fn connection_that_the_server_closed_while_idle_costs_no_call() {
     let pair = Pair::with(
         |limits| limits.idle_timeout = Duration::from_secs(60),
         false,
@@ -123,7 +123,7 @@ async fn a_connection_that_the_server_closed_while_idle_costs_no_call() {
 }
 
 #[tokio::test]
-async fn stopping_waits_for_the_call_in_hand_and_says_that_the_connection_closes() {
+async fn stop_waits_for_the_call_and_announces_the_close() {
     let pair = Pair::new().await;
     let mut socket = TcpStream::connect(&pair.running.node().address)
         .await

@@ -5,7 +5,7 @@ use micro::{Code, Context, Streaming};
 use super::{Pair, Text, text};
 
 #[tokio::test]
-async fn a_server_streams_more_than_any_buffer_holds() {
+async fn server_streams_more_than_any_buffer_holds() {
     for old in [false, true] {
         let pair = Pair::with(|_| {}, old).await;
         let method = pair
@@ -22,7 +22,7 @@ async fn a_server_streams_more_than_any_buffer_holds() {
 }
 
 #[tokio::test]
-async fn a_client_streams_and_is_answered_after_its_end() {
+async fn client_streams_and_is_answered_after_its_end() {
     for old in [false, true] {
         let pair = Pair::with(|_| {}, old).await;
         let method = pair
@@ -67,7 +67,7 @@ async fn both_stream_and_the_server_says_the_end_after_the_client_s() {
 }
 
 #[tokio::test]
-async fn an_error_of_the_client_s_stream_reaches_the_handler_and_comes_back() {
+async fn error_of_the_clients_stream_reaches_the_handler() {
     let pair = Pair::new().await;
     let method = pair
         .client
@@ -88,7 +88,7 @@ async fn an_error_of_the_client_s_stream_reaches_the_handler_and_comes_back() {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_not_there_is_an_error_of_the_call() {
+async fn stream_that_is_not_there_is_an_error_of_the_call() {
     let pair = Pair::new().await;
     let method = pair
         .client

@@ -54,7 +54,7 @@ async fn asked(pair: &Pair, request: impl AsRef<[u8]>) -> Option<(String, String
 }
 
 #[tokio::test]
-async fn a_timeout_of_nothing_or_junk_is_none() {
+async fn timeout_of_nothing_or_junk_is_none() {
     let pair = Pair::new().await;
     for (timeout, left) in [
         ("", "for ever"),

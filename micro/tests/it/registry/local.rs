@@ -92,7 +92,7 @@ async fn nothing_is_made_before_it_is_used() {
 }
 
 #[tokio::test]
-async fn the_directory_is_closed_to_other_users() {
+async fn directory_is_closed_to_other_users() {
     use std::os::unix::fs::MetadataExt;
     let place = Place::new();
     let registry = place.registry();
@@ -105,7 +105,7 @@ async fn the_directory_is_closed_to_other_users() {
 }
 
 #[tokio::test]
-async fn a_renewal_of_the_same_writes_nothing() {
+async fn renewal_of_the_same_writes_nothing() {
     use std::os::unix::fs::MetadataExt;
     let place = Place::new();
     let registry = place.registry();
@@ -117,7 +117,7 @@ async fn a_renewal_of_the_same_writes_nothing() {
 }
 
 #[tokio::test]
-async fn a_node_goes_with_the_value_that_registered_it() {
+async fn node_goes_with_the_value_that_registered_it() {
     let place = Place::new();
     let registry = place.registry();
     registry.register(&node("mortal"), TTL).await.unwrap();
@@ -154,7 +154,7 @@ async fn what_a_dead_writer_left_is_swept_when_it_is_old() {
 }
 
 #[tokio::test]
-async fn a_corrupt_or_half_written_file_harms_no_other() {
+async fn corrupt_or_half_written_file_harms_no_other() {
     let place = Place::new();
     let registry = place.registry();
     registry.register(&node("1"), TTL).await.unwrap();
@@ -172,7 +172,7 @@ async fn a_corrupt_or_half_written_file_harms_no_other() {
 }
 
 #[tokio::test]
-async fn a_hostile_record_is_left_out_and_harms_no_other() {
+async fn hostile_record_is_left_out_and_harms_no_other() {
     let place = Place::new();
     let registry = place.registry();
     registry.register(&node("1"), TTL).await.unwrap();
@@ -216,7 +216,7 @@ async fn a_hostile_record_is_left_out_and_harms_no_other() {
 }
 
 #[tokio::test]
-async fn a_record_written_by_hand_counts_and_is_followed() {
+async fn record_written_by_hand_counts_and_is_followed() {
     let place = Place::new();
     let registry = place.registry();
     let mut updates = registry.watch(Some("greeter")).await.unwrap();
@@ -272,7 +272,7 @@ async fn what_a_stranger_deletes_is_not_believed_gone() {
 }
 
 #[tokio::test]
-async fn a_directory_that_vanishes_is_made_again_and_not_believed_empty() {
+async fn removed_directory_is_recreated_and_not_taken_for_empty() {
     let place = Place::new();
     let registry = place.registry();
     registry.register(&node("1"), TTL).await.unwrap();
@@ -290,7 +290,7 @@ async fn a_directory_that_vanishes_is_made_again_and_not_believed_empty() {
 }
 
 #[tokio::test]
-async fn a_directory_that_cannot_be_made_again_is_stale_until_it_can() {
+async fn directory_that_cannot_be_made_again_is_stale_until_it_can() {
     let place = Place::new();
     let registry = place.registry();
     registry.register(&node("1"), TTL).await.unwrap();
@@ -316,7 +316,7 @@ async fn a_directory_that_cannot_be_made_again_is_stale_until_it_can() {
 }
 
 #[test]
-fn a_watch_outlives_the_runtime_that_its_first_one_began_on() {
+fn watch_outlives_the_runtime_that_its_first_one_began_on() {
     let place = Place::new();
     let registry = place.registry();
     let runtime = || {
@@ -415,7 +415,7 @@ impl tracing::Subscriber for Warnings {
 }
 
 #[test]
-fn a_corrupt_file_is_named_in_one_warning_until_it_is_mended() {
+fn corrupt_file_is_named_in_one_warning_until_it_is_mended() {
     let warnings = Warnings::default();
     let subscriber = warnings.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread()

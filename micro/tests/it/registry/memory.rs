@@ -15,7 +15,7 @@ async fn memory_keeps_the_contract() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_watch_hears_of_an_expiry_though_nobody_asks() {
+async fn watch_hears_of_an_expiry_though_nobody_asks() {
     let registry = Memory::new();
     let begun = tokio::time::Instant::now();
     registry
@@ -30,7 +30,7 @@ async fn a_watch_hears_of_an_expiry_though_nobody_asks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_renewal_without_ttl_lasts() {
+async fn renewal_without_ttl_lasts() {
     let registry = Memory::new();
     let node = Node::new("a", "1", "memory:1");
     registry.register(&node, TTL).await.unwrap();

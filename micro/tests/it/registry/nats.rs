@@ -112,7 +112,7 @@ async fn both_subject_families_of_go_micro_are_served() {
 }
 
 #[tokio::test]
-async fn a_restart_is_survived_and_all_is_said_again() {
+async fn restart_is_survived_and_all_is_said_again() {
     let Some(mut server) = started(|_| String::new()).await else {
         return;
     };
@@ -174,7 +174,7 @@ async fn node_renewed_during_an_outage_stays_registered() {
 }
 
 #[tokio::test]
-async fn a_server_that_hangs_is_noticed() {
+async fn server_that_hangs_is_noticed() {
     if !crate::skip::is_slow_wanted("a hanging NATS") {
         return;
     }
@@ -211,7 +211,7 @@ async fn a_server_that_hangs_is_noticed() {
 }
 
 #[test]
-fn a_handle_is_used_from_two_runtimes() {
+fn handle_is_used_from_two_runtimes() {
     let runtime = || {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         builder.enable_all().build().unwrap()
@@ -306,7 +306,7 @@ async fn known_by_file(server: &Server, option: &str, right: &str, wrong: &str) 
 }
 
 #[tokio::test]
-async fn a_key_says_who_we_are() {
+async fn key_says_who_we_are() {
     let (user, stranger) = (KeyPair::new_user(), KeyPair::new_user());
     let settings = format!(
         "authorization {{ users: [ {{ nkey: {} }} ] }}\n",
@@ -333,7 +333,7 @@ fn signed(by: &KeyPair, of: &KeyPair, says: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_file_of_credentials_says_who_we_are() {
+async fn file_of_credentials_says_who_we_are() {
     let (operator, account) = (KeyPair::new_operator(), KeyPair::new_account());
     let limits = r#""subs":-1,"data":-1,"payload":-1"#;
     let of_operator = signed(&operator, &operator, r#""type":"operator""#);
@@ -484,7 +484,7 @@ async fn server_at_its_limits_is_no_final_refusal() {
 }
 
 #[tokio::test]
-async fn a_token_is_taken_and_tls_verified() {
+async fn token_is_taken_and_tls_verified() {
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let mut ca = None;
     let server = started(|folder| {

@@ -117,7 +117,7 @@ async fn churn(registry: &Local, node: &Node) {
 
 /// A noisy machine may be late twice, not three times.
 #[tokio::test]
-async fn a_killed_process_is_gone_for_watches_within_50_ms() {
+async fn killed_process_is_gone_for_watches_within_50_ms() {
     let place = Place::new();
     let mut updates = place.registry().watch(Some("greeter")).await.unwrap();
     until(&mut updates, &[]).await;
@@ -150,7 +150,7 @@ async fn what_was_killed_unwatched_is_gone_for_the_next_reader() {
 }
 
 #[tokio::test]
-async fn a_process_that_is_told_to_end_does_not_take_its_successor_along() {
+async fn stopped_process_does_not_deregister_its_successor() {
     let place = Place::new();
     let reader = place.registry();
     let older = start("hold", "greeter-1", place.path());

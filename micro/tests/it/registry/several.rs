@@ -47,7 +47,7 @@ fn several_are_only_read_if_each_is() {
 }
 
 #[tokio::test]
-async fn a_directory_beside_a_registry_in_memory_keeps_the_contract() {
+async fn directory_beside_a_registry_in_memory_keeps_the_contract() {
     let place = Place::new();
     let memory = Memory::new();
     contract::all(async || Arc::new(several([&place.registry(), &memory])) as Arc<dyn Registry>)

@@ -57,7 +57,7 @@ async fn what_is_not_listed_may_be_found_by_its_name() {
 }
 
 #[tokio::test]
-async fn without_a_list_each_service_is_at_its_own_name_as_in_go_micro() {
+async fn without_a_list_each_service_is_at_its_own_name() {
     if std::env::var_os("STATIC_SELECTOR_DOMAIN_NAME").is_some() {
         crate::skip::skip("go-micro's static selector", "its variables are set");
         return;
@@ -67,7 +67,7 @@ async fn without_a_list_each_service_is_at_its_own_name_as_in_go_micro() {
 }
 
 #[tokio::test]
-async fn a_watch_says_the_list_once_and_that_a_stranger_is_merely_not_known() {
+async fn watch_reports_the_list_once_and_others_without_authority() {
     let registry = open("static:a=h:1+h:2,b=h:3").unwrap();
     let mut updates = registry.watch(Some("a")).await.unwrap();
     let (nodes, authoritative) = next_set(&mut updates).await;
@@ -88,7 +88,7 @@ async fn a_watch_says_the_list_once_and_that_a_stranger_is_merely_not_known() {
 }
 
 #[tokio::test]
-async fn a_service_runs_with_it_and_is_not_in_the_list() {
+async fn service_runs_with_it_and_is_not_in_the_list() {
     let registry = Arc::new(open("static:users=h:1").unwrap());
     let node = Node::new("greeter", "greeter-1", "10.0.0.1:80");
     registry.register(&node, None).await.unwrap();

@@ -202,7 +202,7 @@ async fn go_micro_records_are_read_and_invalid_ones_ignored() {
 }
 
 #[tokio::test]
-async fn a_restart_is_survived_with_and_without_data() {
+async fn restart_is_survived_with_and_without_data() {
     let Some(mut server) = started().await else {
         return;
     };
@@ -300,7 +300,7 @@ async fn nodes_of_a_process_that_ended_go_with_its_session() {
 }
 
 #[test]
-fn a_handle_is_used_from_two_runtimes() {
+fn handle_is_used_from_two_runtimes() {
     let runtime = || {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -429,7 +429,7 @@ async fn tls_is_spoken_and_the_server_verified() {
 }
 
 #[test]
-fn a_url_says_what_zookeeper_has() {
+fn url_says_what_zookeeper_has() {
     for (more, reason) in [
         ("?token=x", "takes no token"),
         ("?session-timeout=never", "`session-timeout=never`"),

@@ -72,7 +72,7 @@ async fn work_whose_time_is_over_is_not_begun_down_the_chain() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_chain_of_five_does_not_multiply_retries() {
+async fn chain_of_five_does_not_multiply_retries() {
     let town = Town::new();
     let leaf = Count::default();
     let mut running = Vec::new();

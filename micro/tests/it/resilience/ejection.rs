@@ -17,7 +17,7 @@ use tokio::{
 use super::town::{Count, Town, call, echo, millis};
 
 #[tokio::test(start_paused = true)]
-async fn a_node_that_fails_is_ejected_and_comes_back_when_it_is_well() {
+async fn node_that_fails_is_ejected_and_comes_back_when_it_is_well() {
     let town = Town::new();
     let (_well, _) = town.echo("well").await;
     let (ill, asked) = (Arc::new(AtomicBool::new(true)), Count::default());
@@ -60,7 +60,7 @@ async fn a_node_that_fails_is_ejected_and_comes_back_when_it_is_well() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_out_of_reach_stays_ejected_until_a_probe_reaches_it() {
+async fn node_out_of_reach_stays_ejected_until_a_probe_reaches_it() {
     let town = Town::new();
     let (_near, _) = town.echo("near").await;
     let (_far, asked) = town.echo("far").await;
@@ -96,7 +96,7 @@ async fn a_node_out_of_reach_stays_ejected_until_a_probe_reaches_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_for_want_of_room_goes_to_another_node() {
+async fn refusal_for_want_of_room_goes_to_another_node() {
     let town = Town::new();
     let mut running = Vec::new();
     let done = Count::default();
@@ -170,7 +170,7 @@ async fn call_until(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_that_hung_is_trusted_as_soon_as_it_goes_on() {
+async fn node_that_hung_is_trusted_as_soon_as_it_goes_on() {
     // An ejection ends after one or two seconds; from then on only a sign of life is missing, for
     // which the probe waits as long as its connection lasts.
     for seconds in [3, 5] {

@@ -27,7 +27,7 @@ async fn subscriber(town: &Town, host: &str, id: &str) -> (Running, Count) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_reaches_a_subscriber_once_it_can_be_reached() {
+async fn event_reaches_a_subscriber_once_it_can_be_reached() {
     let town = Town::new();
     let (_near, begun) = subscriber(&town, "near", "a").await;
     let (_far, late) = subscriber(&town, "far", "b").await;

@@ -24,7 +24,7 @@ async fn slow(town: &Town, host: &str, takes: Duration) -> (Running, Count) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hedged_call_has_its_answer_although_a_node_hangs() {
+async fn hedged_call_has_its_answer_although_a_node_hangs() {
     let town = Town::new();
     let (_hung, _) = town.echo("hung").await;
     let (_well, _) = town.echo("well").await;
@@ -46,7 +46,7 @@ async fn a_hedged_call_has_its_answer_although_a_node_hangs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_has_one_attempt_is_not_hedged() {
+async fn call_that_has_one_attempt_is_not_hedged() {
     let town = Town::new();
     let (_one, first) = slow(&town, "one", millis(100)).await;
     let (_two, second) = slow(&town, "two", millis(100)).await;
@@ -97,7 +97,7 @@ async fn hedges_count_among_the_attempts_of_the_whole_tree() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_tells_whether_either_attempt_may_have_been_done() {
+async fn failure_tells_whether_either_attempt_may_have_been_done() {
     let town = Town::new();
     let (_slow, done) = slow(&town, "slow", Duration::from_secs(10)).await;
     let (_far, _) = town.echo("far").await;

@@ -67,7 +67,7 @@ async fn rolling_every_node_loses_no_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_that_says_goodbye_loses_no_call_though_the_registry_still_lists_it() {
+async fn leaving_node_loses_no_call_while_the_registry_still_lists_it() {
     let town = Town::new();
     let (one, first) = worker(&town, "one", Duration::ZERO).await;
     let (_two, second) = worker(&town, "two", Duration::ZERO).await;
@@ -86,7 +86,7 @@ async fn a_node_that_says_goodbye_loses_no_call_though_the_registry_still_lists_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_fails_its_call_and_no_other() {
+async fn panic_fails_its_call_and_no_other() {
     let town = Town::new();
     let act = async |_: Context, text: String| {
         if text == "now" {

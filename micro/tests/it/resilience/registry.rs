@@ -23,7 +23,7 @@ async fn calls_go_on_while_the_registry_is_out_of_reach() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_caller_that_starts_while_the_registry_is_down_is_told_so_and_recovers() {
+async fn caller_started_during_an_outage_fails_and_recovers() {
     let town = Town::new();
     let (_node, _) = town.echo("node").await;
     town.registry.set_down(true);
@@ -37,7 +37,7 @@ async fn a_caller_that_starts_while_the_registry_is_down_is_told_so_and_recovers
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_empty_registry_is_doubted_for_thirty_seconds() {
+async fn empty_registry_is_doubted_for_thirty_seconds() {
     let town = Town::new();
     let service = town.service("node", "text");
     let service = service.handle("Text.Echo", async |_: micro::Context, text: String| {
@@ -62,7 +62,7 @@ async fn an_empty_registry_is_doubted_for_thirty_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_registry_that_lost_its_memory_costs_no_call() {
+async fn registry_that_lost_its_memory_costs_no_call() {
     let town = Town::new();
     let (_node, count) = town.echo("node").await;
     let client = town.client();
@@ -83,7 +83,7 @@ async fn health(client: &Client) -> Value {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_that_starts_while_the_registry_is_down_serves_and_registers_when_it_is_back() {
+async fn service_started_during_an_outage_serves_and_registers_later() {
     let town = Town::new();
     town.registry.set_down(true);
     let (running, _) = town.echo("node").await;
@@ -106,7 +106,7 @@ async fn a_service_that_starts_while_the_registry_is_down_serves_and_registers_w
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_age_of_what_is_known_is_told_until_the_registry_is_heard_again() {
+async fn age_of_the_nodes_is_reported_until_the_registry_recovers() {
     let town = Town::new();
     let (_node, _) = town.echo("node").await;
     let client = town.client();

@@ -43,7 +43,7 @@ async fn retries_stay_within_a_fifth_of_the_calls_and_ten_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hung_node_does_not_eat_the_time_of_a_call_that_may_be_repeated() {
+async fn hung_node_leaves_time_for_another_attempt() {
     let town = Town::new();
     let (_hung, _) = town.echo("hung").await;
     let (_well, _) = town.echo("well").await;
@@ -65,7 +65,7 @@ async fn a_hung_node_does_not_eat_the_time_of_a_call_that_may_be_repeated() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_only_node_is_waited_for_however_late_it_answers() {
+async fn only_node_is_waited_for_however_late_it_answers() {
     let town = Town::new();
     let (_node, _) = town.echo("one").await;
     let client = town.client();
@@ -81,7 +81,7 @@ async fn the_only_node_is_waited_for_however_late_it_answers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_answer_to_a_call_that_must_not_be_repeated_is_taken() {
+async fn slow_answer_to_a_call_that_must_not_be_repeated_is_taken() {
     let town = Town::new();
     let done = Count::default();
     let mut running = Vec::new();
@@ -109,7 +109,7 @@ async fn a_slow_answer_to_a_call_that_must_not_be_repeated_is_taken() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_was_sent_to_a_node_that_dies_is_unknown_and_not_repeated() {
+async fn call_sent_to_a_dying_node_is_unknown_and_not_repeated() {
     let town = Town::new();
     let done = Count::default();
     let mut running = Vec::new();
@@ -136,7 +136,7 @@ async fn a_call_that_was_sent_to_a_node_that_dies_is_unknown_and_not_repeated() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_could_not_be_sent_goes_elsewhere_though_it_must_not_be_repeated() {
+async fn unsent_call_goes_to_another_node_even_if_not_idempotent() {
     let town = Town::new();
     let (_gone, _) = town.echo("gone").await;
     let (_well, count) = town.echo("well").await;
@@ -154,7 +154,7 @@ async fn a_call_that_could_not_be_sent_goes_elsewhere_though_it_must_not_be_repe
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_endpoint_that_a_service_has_not_is_rejected_once_and_answered_by_who_passes_it_on() {
+async fn unknown_endpoint_is_rejected_once_and_answered_if_passed_on() {
     let town = Town::new();
     let (_one, _) = town.echo("one").await;
     let (_two, _) = town.echo("two").await;
@@ -180,7 +180,7 @@ async fn an_endpoint_that_a_service_has_not_is_rejected_once_and_answered_by_who
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_for_which_there_is_no_room_ends_at_its_deadline() {
+async fn call_for_which_there_is_no_room_ends_at_its_deadline() {
     let town = Town::new();
     let (_far, asked) = town.echo("far").await;
     town.network.cut("edge", "far");

@@ -92,7 +92,7 @@ async fn read(mut ticks: Streaming<u32>) -> (u32, Option<Code>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_with_a_timeout_ends_then_on_both_sides() {
+async fn stream_with_a_timeout_ends_then_on_both_sides() {
     let town = Town::new();
     let (_clock, alive) = clock(&town).await;
     let client = town.client();
@@ -117,7 +117,7 @@ async fn a_stream_with_a_timeout_ends_then_on_both_sides() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_that_nobody_reads_ends_at_its_deadline_all_the_same() {
+async fn stream_that_nobody_reads_ends_at_its_deadline_all_the_same() {
     let town = Town::new();
     let (_clock, alive) = clock(&town).await;
     let client = town.client();
@@ -142,7 +142,7 @@ async fn a_stream_that_nobody_reads_ends_at_its_deadline_all_the_same() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_s_streams_end_with_its_own_time() {
+async fn handler_s_streams_end_with_its_own_time() {
     let town = Town::new();
     let (_clock, alive) = clock(&town).await;
     let front = town.service("front", "front");
@@ -167,7 +167,7 @@ async fn a_handler_s_streams_end_with_its_own_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_default_timeout_is_over_once_a_stream_has_begun() {
+async fn default_timeout_is_over_once_a_stream_has_begun() {
     let town = Town::new();
     let (_clock, alive) = clock(&town).await;
     let front = town.service("front", "front");
@@ -195,7 +195,7 @@ async fn the_default_timeout_is_over_once_a_stream_has_begun() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_default_timeout_bounds_the_wait_for_a_stream_to_begin() {
+async fn default_timeout_bounds_the_wait_for_a_stream_to_begin() {
     let town = Town::new();
     let (_clock, alive) = clock(&town).await;
     let client = town.client();

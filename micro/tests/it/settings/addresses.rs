@@ -57,7 +57,7 @@ async fn registered(
 }
 
 #[tokio::test]
-async fn a_loopback_address_in_a_remote_registry_is_warned_of() {
+async fn loopback_address_in_a_remote_registry_is_warned_of() {
     let (address, warnings) = registered("10.0.0.1:2379", |service| service).await;
     let warning = warnings[0].as_str().unwrap();
     assert!(
@@ -76,7 +76,7 @@ async fn a_loopback_address_in_a_remote_registry_is_warned_of() {
 }
 
 #[tokio::test]
-async fn a_port_alone_means_every_interface() {
+async fn port_alone_means_every_interface() {
     let every = |service: Service| service.address(":0");
     let (address, _) = registered("10.0.0.1:2379", every).await;
     let address: std::net::SocketAddr = address.parse().unwrap();
@@ -88,7 +88,7 @@ async fn a_port_alone_means_every_interface() {
 }
 
 #[test]
-fn an_address_that_cannot_be_meant_is_an_error() {
+fn address_that_cannot_be_meant_is_an_error() {
     for (arguments, expected) in [
         (
             &["--server-advertise=http://10.0.0.5:80"][..],

@@ -13,7 +13,7 @@ fn refused(arguments: &[&str]) -> String {
 }
 
 #[test]
-fn a_part_of_a_url_that_nobody_reads_is_an_error() {
+fn part_of_a_url_that_nobody_reads_is_an_error() {
     for (argument, expected) in [
         ("--registry=local:/a?namespace=b&namespace=c", "given twice"),
         ("--registry=memory://h", "takes no address"),

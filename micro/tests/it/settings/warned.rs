@@ -47,7 +47,7 @@ fn warned(work: impl FnOnce()) -> Vec<String> {
 }
 
 #[test]
-fn a_variable_that_looks_like_ours_is_warned_of() {
+fn variable_that_looks_like_ours_is_warned_of() {
     let variables = [
         ("MICRO_REGISTRY_TTL", "5"),
         ("MICRO_REGITRY", "etcd"),
@@ -65,7 +65,7 @@ fn a_variable_that_looks_like_ours_is_warned_of() {
 
 #[cfg(all(feature = "etcd", feature = "consul", feature = "nats"))]
 #[tokio::test]
-async fn a_secret_that_goes_out_without_tls_is_warned_of_once() {
+async fn secret_that_goes_out_without_tls_is_warned_of_once() {
     for (registry, expected) in [
         ("etcd://me:hunter2@10.0.0.1", 1),
         ("consul://10.0.0.1?token=hunter2", 1),

@@ -63,7 +63,7 @@ async fn client_that_requires_tls_refuses_a_plaintext_server() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handshake_that_stalls_is_closed_after_its_limit() {
+async fn handshake_that_stalls_is_closed_after_its_limit() {
     let (house, network) = (House::of("a"), network());
     let _running = greeter_at(&Memory::new(), network.host("a"), house.server()).await;
     for begun in [

@@ -18,7 +18,7 @@ async fn refusal(server: Tls, caller: Tls) -> String {
 }
 
 #[tokio::test]
-async fn a_server_of_an_unknown_authority_is_refused_by_default() {
+async fn server_of_an_unknown_authority_is_refused_by_default() {
     let why = refusal(House::new().server(), Tls::new()).await;
     assert!(why.contains("`--tls-ca`"), "{why}");
     let other = House::new();

@@ -8,7 +8,7 @@ use micro_example::{Board, Fanout, First, Lines, Pretty, Server, Zone, stamp};
 
 /// A service over sockets with every plugin but the transport, chosen by name where they have one.
 #[tokio::test]
-async fn a_service_is_made_of_all_of_them() {
+async fn service_is_made_of_all_of_them() {
     let server = Server::default();
     let settings = Settings::new()
         .with_registry("board", move |_| Ok(Board::registry(&server)))

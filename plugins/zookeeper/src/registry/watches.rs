@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_event_is_told_to_those_above_it_who_keep_up() {
+    async fn event_is_told_to_those_above_it_who_keep_up() {
         let mut watches = Watches::default();
         let mut above = watch(&mut watches, "/a");
         let mut beside = watch(&mut watches, "/a/bc");

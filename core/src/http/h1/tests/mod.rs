@@ -193,7 +193,7 @@ async fn written_messages_parse_back() {
 }
 
 #[tokio::test]
-async fn the_outbox_writes_small_and_large_in_order() {
+async fn outbox_writes_small_and_large_in_order() {
     let large = bytes::Bytes::from(vec![7; 20_000]);
     let mut outbox = Outbox::default();
     outbox.tail().extend_from_slice(b"head");

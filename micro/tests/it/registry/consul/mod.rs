@@ -207,7 +207,7 @@ async fn largest_allowed_record_is_stored_whole() {
 }
 
 #[test]
-fn a_handle_serves_runtimes_that_come_and_go() {
+fn handle_serves_runtimes_that_come_and_go() {
     let Some(address) = backend::server("consul") else {
         return;
     };
@@ -240,7 +240,7 @@ fn a_handle_serves_runtimes_that_come_and_go() {
 }
 
 #[test]
-fn a_wrong_url_says_what_is_wrong() {
+fn wrong_url_says_what_is_wrong() {
     for (url, reason) in [
         (
             "consul://h?connections=0",

@@ -182,7 +182,7 @@ async fn poll_until(registry: &Etcd, service: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_record_that_etcd_cannot_hold_is_refused() {
+async fn record_that_etcd_cannot_hold_is_refused() {
     let Some(address) = backend::server("etcd") else {
         return;
     };

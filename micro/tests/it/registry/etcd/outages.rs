@@ -16,7 +16,7 @@ async fn started() -> Option<Server> {
 }
 
 #[tokio::test]
-async fn a_restart_is_survived_by_watches_and_nodes() {
+async fn restart_is_survived_by_watches_and_nodes() {
     let Some(mut server) = started().await else {
         return;
     };
@@ -112,7 +112,7 @@ async fn hung_server_is_detected_and_used_again() {
 }
 
 #[tokio::test]
-async fn a_watch_may_begin_before_the_server_does() {
+async fn watch_may_begin_before_the_server_does() {
     let Some(mut server) = own::alone(&[]) else {
         return;
     };

@@ -74,7 +74,7 @@ async fn unverified_server_is_not_used() {
 }
 
 #[tokio::test]
-async fn a_token_that_expires_is_renewed() {
+async fn token_that_expires_is_renewed() {
     let Some(mut server) = own::alone(&["--auth-token-ttl=1"]) else {
         return;
     };

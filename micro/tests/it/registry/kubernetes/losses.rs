@@ -13,7 +13,7 @@ use crate::registry::{
 };
 
 #[tokio::test]
-async fn a_watch_survives_losses_and_misses_no_change() {
+async fn watch_survives_losses_and_misses_no_change() {
     let Some(cluster) = Cluster::new() else {
         return;
     };
@@ -115,7 +115,7 @@ async fn nothing_is_left_of_a_handle_that_is_dropped() {
 
 /// A burst is shown as a few sets, and the last is right.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_burst_of_changes_ends_in_the_right_set() {
+async fn burst_of_changes_ends_in_the_right_set() {
     let Some(cluster) = Cluster::new() else {
         return;
     };

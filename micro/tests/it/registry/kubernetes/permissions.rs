@@ -55,7 +55,7 @@ async fn soon<T>(mut what: impl AsyncFnMut() -> micro::Result<T>) -> T {
 }
 
 #[tokio::test]
-async fn a_permission_that_is_missing_is_named() {
+async fn permission_that_is_missing_is_named() {
     let Some(cluster) = Cluster::new() else {
         return;
     };
@@ -115,7 +115,7 @@ async fn who_is_not_known_is_told_what_to_give() {
 }
 
 #[tokio::test]
-async fn a_token_that_was_renewed_is_read_again() {
+async fn token_that_was_renewed_is_read_again() {
     let Some(cluster) = Cluster::new() else {
         return;
     };

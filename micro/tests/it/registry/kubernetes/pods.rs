@@ -221,7 +221,7 @@ async fn what_cannot_be_registered_says_why() {
 }
 
 #[test]
-fn a_handle_serves_several_runtimes() {
+fn handle_serves_several_runtimes() {
     let Some(cluster) = Cluster::new() else {
         return;
     };

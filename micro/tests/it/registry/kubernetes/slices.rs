@@ -36,7 +36,7 @@ fn endpoint(number: u32, conditions: Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_plain_service_is_found_and_followed() {
+async fn plain_service_is_found_and_followed() {
     let Some(cluster) = Cluster::new() else {
         return;
     };
