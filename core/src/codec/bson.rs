@@ -1,6 +1,6 @@
 //! BSON, `application/bson`, by bson. Needs the feature `bson`.
 //!
-//! A message of BSON is a document. A value that is none, such as a number, is written as the field `value` of one.
+//! A message of BSON is a document. A value that is not, such as a number, is written as the field `value` of one.
 
 use bson::raw::{RawBsonRef, RawDocument};
 use bytes::Bytes;

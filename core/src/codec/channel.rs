@@ -1,7 +1,7 @@
-//! A bounded channel from many senders to one receiver: one lock a message each side, and nothing else.
+//! A bounded channel from many senders to one receiver: one lock a message on each side.
 //!
-//! A message of a stream passes one on its way out. A general channel of semaphores and linked blocks
-//! costs four times as much a message as this queue behind a lock that is hardly ever contended.
+//! Every message of a stream passes through one when it is sent. A general channel of semaphores and linked blocks
+//! costs four times as much a message as this queue, whose lock is rarely contended.
 
 use std::{
     collections::VecDeque,
@@ -12,7 +12,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-/// Messages received in a row before other tasks of the thread have their turn.
+/// Messages received in a row before other tasks of the thread run.
 const TURN: u32 = 128;
 
 struct Shared<T>(Mutex<State<T>>);
@@ -21,16 +21,16 @@ struct State<T> {
     messages: VecDeque<T>,
     capacity: usize,
     senders: usize,
-    /// Whether the receiver has gone.
+    /// Whether the receiver has been dropped.
     closed: bool,
     receiver: Option<Waker>,
-    /// Those who wait for room. All are woken by any: who was woken may have given up.
+    /// Senders waiting for space. All are woken at once, since a woken one may have given up.
     waiting: Vec<Waker>,
-    /// Those who wait for the receiver to go.
+    /// Those that wait for the receiver to be dropped.
     closing: Vec<Waker>,
 }
 
-/// A channel for at most `capacity` messages, which is not 0.
+/// Creates a channel for at most `capacity` messages, which must not be 0.
 pub(super) fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     let shared = Arc::new(Shared(Mutex::new(State {
         messages: VecDeque::new(),
@@ -52,7 +52,7 @@ pub(super) fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
 pub(super) struct Sender<T>(Arc<Shared<T>>);
 
 impl<T> Sender<T> {
-    /// Sends a message when there is room; `None` when the receiver has gone.
+    /// Sends a message when there is space; `None` if the receiver has been dropped.
     pub(super) fn send(&self, message: T) -> Send<'_, T> {
         Send {
             shared: &self.0,
@@ -60,7 +60,7 @@ impl<T> Sender<T> {
         }
     }
 
-    /// Ready once the receiver has gone.
+    /// Ready when the receiver has been dropped.
     pub(super) fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.0.0.lock();
         if state.closed {
@@ -100,7 +100,7 @@ impl<T> Drop for Sender<T> {
     }
 }
 
-/// A message on its way in.
+/// A message that is being sent.
 #[must_use = "futures do nothing unless polled"]
 pub(super) struct Send<'a, T> {
     shared: &'a Shared<T>,
@@ -142,7 +142,7 @@ pub(super) struct Receiver<T> {
 }
 
 impl<T> Receiver<T> {
-    /// The next message; `None` when every sender has gone.
+    /// Returns the next message; `None` when every sender has been dropped.
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         if self.in_a_row >= TURN {
             self.in_a_row = 0;
@@ -175,7 +175,7 @@ impl<T> Drop for Receiver<T> {
         let messages = std::mem::take(&mut state.messages);
         drop(state);
         waiting.into_iter().chain(closing).for_each(Waker::wake);
-        // Not under the lock: what they hold may send here.
+        // Not under the lock: messages may hold senders of this channel.
         drop(messages);
     }
 }
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn sender_that_gives_up_takes_nobody_s_turn() {
+    async fn sender_that_gives_up_does_not_block_another() {
         let (sender, mut receiver) = channel(1);
         assert_eq!(sender.send(0).await, Some(()));
         let mut tasks = Vec::new();
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_sent_is_received_after_the_last_sender_has_gone() {
+    async fn sent_messages_are_received_after_the_last_sender_is_dropped() {
         let (sender, mut receiver) = channel(4);
         let other = sender.clone();
         assert_eq!(sender.send("one").await, Some(()));
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn waiting_sender_hears_that_the_receiver_has_gone() {
+    async fn waiting_sender_ends_when_the_receiver_is_dropped() {
         let (sender, receiver) = channel(1);
         assert_eq!(sender.send(1).await, Some(()));
         let leaving = async { drop(receiver) };
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn receiver_that_never_waits_gives_others_their_turn() {
+    async fn receiver_that_never_waits_yields_to_other_tasks() {
         let (sender, mut receiver) = channel(2 * TURN as usize);
         for number in 0..2 * TURN {
             assert_eq!(sender.send(number).await, Some(()));

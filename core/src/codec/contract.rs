@@ -1,6 +1,6 @@
 //! The contract suite of codecs, which each implementation runs in its tests. Needs the feature `test-util`.
 //!
-//! Panics with the broken rule. The values are of those types that JSON, MessagePack and most other formats have.
+//! Panics with the broken rule. The values have types that JSON, MessagePack and most other formats have.
 
 use std::{collections::BTreeMap, fmt::Debug};
 
@@ -9,13 +9,13 @@ use bytes::Bytes;
 use super::{Codec, Codecs, Message};
 use crate::{error::Code, message::ContentType};
 
-/// Runs every rule on a codec.
+/// Checks every rule on a codec.
 pub fn all(codec: impl Codec) {
     let name = codec.content_type().to_owned();
     content_type(&name, Codecs::default().with(codec));
 }
 
-/// Runs every rule on the codec that `codecs` or a feature has for a content type.
+/// Checks every rule on the codec that `codecs` or a feature has for a content type.
 pub fn content_type(name: &str, codecs: Codecs) {
     let content_type = ContentType::parse(name);
     assert_eq!(
@@ -71,7 +71,7 @@ impl Suite {
             Some("three".to_owned()),
         ]);
         for length in 0..whole.len() {
-            // It must not panic, nor blame this side.
+            // It must not panic, and the error must blame the sender.
             if let Err(error) = self.decode::<Vec<Option<String>>>(whole.slice(..length)) {
                 assert_eq!(error.code(), Code::InvalidArgument, "{error}");
             }

@@ -1,4 +1,4 @@
-//! How deep lists and objects lie inside each other, found before anything is read by recursion.
+//! Measures how deep JSON is nested, without recursion.
 
 /// The limit of Protobuf's implementations, for its binary form and for JSON.
 pub(super) const PROTOBUF: usize = 100;
@@ -6,7 +6,7 @@ pub(super) const PROTOBUF: usize = 100;
 /// Whether JSON is nested deeper than `limit`.
 pub(super) fn json_exceeds(json: &[u8], limit: usize) -> bool {
     let opening = |byte: &&u8| matches!(byte, b'{' | b'[');
-    // Hardly any message has so many brackets; counting them is much faster than following them.
+    // Hardly any message has that many brackets; counting them is much faster than matching them.
     if json.iter().filter(opening).count() <= limit {
         return false;
     }

@@ -1,4 +1,4 @@
-//! What derived code calls. Not for people: it changes with the macros.
+//! Called by derived code. Not a public interface: it changes with the macros.
 
 pub use super::{
     proto,

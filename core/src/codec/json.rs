@@ -1,4 +1,4 @@
-//! JSON, `application/json`: numbers that are not finite are the strings of Protobuf's JSON form, `"NaN"`,
+//! JSON, `application/json`. Numbers that are not finite are the strings of Protobuf's JSON form, `"NaN"`,
 //! `"Infinity"` and `"-Infinity"`.
 
 mod read;
@@ -22,7 +22,7 @@ pub(super) fn encode<T: Serialize>(value: &T) -> Result<Bytes> {
     })
 }
 
-/// The error says line and column.
+/// The error has line and column.
 #[inline]
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     serde_json::from_slice(bytes)
@@ -30,7 +30,7 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
         .map_err(|error| wrong::read::<T>(&ContentType::Json, error))
 }
 
-/// An error when the JSON of a `T`, a message of Protobuf, is nested deeper than Protobuf allows.
+/// Fails if the JSON of a `T`, a Protobuf message, is nested deeper than Protobuf allows.
 #[inline]
 pub(super) fn check_depth<T>(bytes: &[u8]) -> Result<()> {
     match depth::json_exceeds(bytes, depth::PROTOBUF) {

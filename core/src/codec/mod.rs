@@ -1,4 +1,4 @@
-//! Messages as bytes: the [`Message`] trait that `#[derive(micro::Message)]` implements, and codecs by content type.
+//! Messages as bytes: the [`Message`] trait, which `#[derive(micro::Message)]` implements, and codecs by content type.
 
 #[cfg(feature = "bson")]
 mod bson;
@@ -44,11 +44,11 @@ use crate::{
     node::Value,
 };
 
-/// A message: a type with a codec, a schema and a JSON mapping. [Derive](macro@crate::Message) it.
+/// A message: a type with codecs, a schema and a JSON form. [Derive](macro@crate::Message) it.
 ///
-/// The standard library's types need no derive: strings, numbers, lists and maps of messages, `()` for
-/// nothing at all. [`Bytes`] and `Vec<u8>` are bytes as they are, under any content type;
-/// `serde_json::Value` is for callers without types.
+/// The standard library's types need no derive: strings, numbers, lists and maps of messages, and `()` for
+/// an empty message. [`Bytes`] and `Vec<u8>` are raw bytes with any content type;
+/// `serde_json::Value` is for calls without types.
 ///
 /// ```
 /// use micro::{Codecs, ContentType, Message};
@@ -67,20 +67,20 @@ use crate::{
     note = "add `#[derive(micro::Message)]` beside serde's `Serialize, Deserialize`, or beside `prost::Message`"
 )]
 pub trait Message: Sized + Send + 'static {
-    /// What it is encoded in between our own when nobody asks for anything else.
+    /// The default content type.
     fn content_type() -> ContentType;
 
-    /// The encoded form; an error when the content type is not known to this type or to `codecs`.
+    /// Encodes the message. Fails if neither this type nor `codecs` supports the content type.
     fn encode(&self, content_type: &ContentType, codecs: &Codecs) -> Result<Bytes>;
 
-    /// The message of an encoded form; `InvalidArgument` says where it is wrong.
+    /// Decodes a message; the `InvalidArgument` says where it is malformed.
     fn decode(content_type: &ContentType, codecs: &Codecs, bytes: Bytes) -> Result<Self>;
 
-    /// The field tree.
+    /// The schema.
     fn schema() -> Value;
 }
 
-/// A codec of a user's own, by content type.
+/// A codec of the user's, chosen by content type.
 ///
 /// The built-in codecs do not implement this trait: they are compiled into each message. These are JSON, MessagePack,
 /// Protobuf, raw bytes, and with the features `cbor` and `bson` CBOR and BSON.
@@ -116,13 +116,13 @@ pub trait Message: Sized + Send + 'static {
 /// # Ok::<(), Error>(())
 /// ```
 pub trait Codec: Send + Sync + 'static {
-    /// The media type it is chosen by, in lower case, such as `application/cbor`.
+    /// The media type, in lower case, such as `application/cbor`.
     fn content_type(&self) -> &str;
 
-    /// The encoded form of a value.
+    /// Encodes a value.
     fn encode(&self, value: &dyn erased_serde::Serialize) -> Result<Vec<u8>>;
 
-    /// Hands a deserializer over `bytes` to `read`.
+    /// Passes a deserializer over `bytes` to `read`.
     fn decode(
         &self,
         bytes: &[u8],
@@ -148,21 +148,21 @@ impl<C: Codec + ?Sized> Codec for Arc<C> {
     }
 }
 
-/// A user's own codecs by content type; cheap to clone.
+/// The user's codecs by content type; cheap to clone.
 #[derive(Clone, Default)]
 pub struct Codecs(Option<Arc<ByName>>);
 
 type ByName = HashMap<Arc<str>, Arc<dyn Codec>>;
 
 impl Codecs {
-    /// The same with one more.
+    /// Adds a codec.
     pub fn with(self, codec: impl Codec) -> Self {
         let mut all = self.0.map(|all| (*all).clone()).unwrap_or_default();
         all.insert(codec.content_type().into(), Arc::new(codec));
         Codecs(Some(Arc::new(all)))
     }
 
-    /// The codec of a content type; an error naming it and what to do.
+    /// Returns the codec of a content type, or an error that names the content type and the remedy.
     pub fn get(&self, content_type: &ContentType) -> Result<&dyn Codec> {
         self.find(content_type)
             .ok_or_else(|| Codecs::unknown(content_type))

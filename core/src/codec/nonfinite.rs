@@ -1,4 +1,4 @@
-//! Floating point numbers that JSON has no numbers for, as the strings that Protobuf's JSON form has for them.
+//! Numbers that JSON does not have, as the strings of Protobuf's JSON form.
 
 /// The string of a number that is not finite.
 pub(super) fn name(number: f64) -> &'static str {

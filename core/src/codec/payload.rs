@@ -1,4 +1,4 @@
-//! What a handler takes and gives: one message, or a stream of them.
+//! The parameter and the result of a handler: one message, or a stream of messages.
 
 use crate::{
     codec::{Codecs, Message, Streaming},
@@ -8,7 +8,7 @@ use crate::{
     node::Value,
 };
 
-/// One message, or [`Streaming`] of them: what stands in a handler's signature.
+/// One message, or [`Streaming`] of messages, in the signature of a handler.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is neither a Micro message nor a stream of them",
     label = "this type cannot be sent or received",
@@ -18,24 +18,24 @@ pub trait Payload: Sized + Send + 'static {
     /// Whether it is a stream.
     const STREAM: bool;
 
-    /// What it is encoded in when nobody asks for anything else.
+    /// The default content type.
     fn content_type() -> ContentType;
 
-    /// Its encoded form.
+    /// Encodes it.
     fn into_body(self, content_type: &ContentType, codecs: &Codecs) -> Result<Body>;
 
-    /// Itself, of an encoded form.
+    /// Decodes it.
     fn from_body(content_type: &ContentType, codecs: &Codecs, body: Body) -> Result<Self>;
 
-    /// The field tree of a message.
+    /// The schema of a message.
     fn schema() -> Value;
 
-    /// What is said beside it, taken out; only a [`Reply`](crate::Reply) has any.
+    /// Takes the metadata beside it, which only a [`Reply`](crate::Reply) has.
     fn take_metadata(&mut self) -> Metadata {
         Metadata::new()
     }
 
-    /// Takes note of the response that it is of: a [`Reply`](crate::Reply) of what was said beside it.
+    /// Receives the metadata of the response, which only a [`Reply`](crate::Reply) keeps.
     fn note(&mut self, _: &Response) {}
 }
 

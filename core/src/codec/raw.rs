@@ -1,4 +1,4 @@
-//! Bytes as they are: under whatever content type they travel, nobody touches them.
+//! Raw bytes, which no codec changes.
 
 use bytes::Bytes;
 
@@ -47,7 +47,7 @@ impl Message for Vec<u8> {
     }
 }
 
-/// Nothing at all, read from anything: for endpoints that take or give nothing.
+/// An empty message, decoded from anything: for endpoints without a request or a response.
 impl Message for () {
     fn content_type() -> ContentType {
         ContentType::MsgPack

@@ -1,4 +1,4 @@
-//! An answer with metadata beside it.
+//! [`Reply`], a response with metadata.
 
 use crate::{
     codec::{Codecs, Payload},
@@ -8,11 +8,11 @@ use crate::{
     node::Value,
 };
 
-/// What a handler answers, with metadata beside it: a message, or a [`Streaming`](crate::Streaming) of them.
+/// A response with metadata: a message, or a [`Streaming`](crate::Streaming) of messages.
 ///
-/// Entries go before the first message; HTTP's protocols have them as headers. Those whose names begin
-/// with `trailer-` go after the last one where the protocol can say so, without that prefix. An
-/// error's own are in its [metadata](crate::Error::metadata_mut), named alike.
+/// Entries are sent before the first message, as headers in HTTP. Those whose names begin
+/// with `trailer-` are sent after the last message if the protocol has trailers, without the prefix. An
+/// error has its own [metadata](crate::Error::metadata_mut), with the same names.
 ///
 /// ```
 /// use micro::{Context, Reply, Result, Router};
@@ -31,7 +31,7 @@ pub struct Reply<T> {
 }
 
 impl<T> Reply<T> {
-    /// An answer without metadata so far.
+    /// Creates a response without metadata.
     pub fn new(value: T) -> Self {
         Reply {
             value,
@@ -40,23 +40,23 @@ impl<T> Reply<T> {
         }
     }
 
-    /// The same with one more entry of metadata, beside any of the same name.
+    /// Adds an entry of metadata, beside those of the same name.
     pub fn with(mut self, name: &str, value: impl AsRef<str>) -> Self {
         self.metadata.append(name, value.as_ref());
         self
     }
 
-    /// Its metadata; a caller's own view of what the server said.
+    /// Returns the metadata. For a caller, that is what the server sent.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
     }
 
-    /// Its metadata, to change.
+    /// Returns the metadata for changes.
     pub fn metadata_mut(&mut self) -> &mut Metadata {
         &mut self.metadata
     }
 
-    /// The same with something else in place of what is answered.
+    /// Replaces the message.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Reply<U> {
         Reply {
             value: change(self.value),
@@ -65,18 +65,18 @@ impl<T> Reply<T> {
         }
     }
 
-    /// What is answered.
+    /// Returns the message.
     pub fn into_inner(self) -> T {
         self.value
     }
 
-    /// What is answered, to be read on.
+    /// Returns the message for changes, such as to read a stream.
     pub fn get_mut(&mut self) -> &mut T {
         &mut self.value
     }
 
-    /// What the server said after the last message of a stream, for callers, once that has ended. What
-    /// follows a single message is in its metadata, under `trailer-`.
+    /// Returns the trailers of a stream, for callers, once the stream has ended. Trailers of
+    /// a single message are in the metadata, under `trailer-`.
     pub fn trailers(&self) -> Metadata {
         self.trailers
             .as_ref()

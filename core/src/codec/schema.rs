@@ -1,4 +1,4 @@
-//! Field trees: what [`Message::schema`](crate::Message::schema) is made of.
+//! Schemas, as returned by [`Message::schema`](crate::Message::schema).
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
@@ -12,11 +12,11 @@ use bytes::Bytes;
 
 use crate::node::Value;
 
-/// What an object costs of a tree's depth. A newtype costs 1, so that one around a number is seen
-/// through at the bottom too, while types that contain themselves still come to an end.
+/// The depth that an object costs. A newtype costs 1, so that a newtype of a number is transparent
+/// on the last level, too, while recursive types come to an end.
 pub const OBJECT: u8 = 4;
 
-/// Three levels, as in go-micro's trees: the root, its fields, and the fields of those.
+/// Three levels, as in go-micro: the root, its fields, and the fields of those.
 const DEPTH: u8 = 3 * OBJECT - 1;
 
 /// A type that can describe its fields; `#[derive(micro::Message)]` implements it.
@@ -25,16 +25,16 @@ const DEPTH: u8 = 3 * OBJECT - 1;
     note = "a type parameter of a message must itself have `#[derive(micro::Message)]`"
 )]
 pub trait Describe {
-    /// The tree, named as the type is, as far as `depth` goes.
+    /// The schema with the type's name, down to `depth`.
     fn describe(depth: u8) -> Value;
 }
 
-/// The whole tree of a type.
+/// The whole schema of a type.
 pub fn root<T: Describe + ?Sized>() -> Value {
     T::describe(DEPTH)
 }
 
-/// An object, whose fields `fill` adds unless it lies too deep.
+/// An object, whose fields `fill` adds unless the depth is used up.
 pub fn object(name: &str, depth: u8, fill: impl FnOnce(u8, &mut Vec<Value>)) -> Value {
     let mut fields = Vec::new();
     if let Some(depth) = depth.checked_sub(OBJECT) {
@@ -43,12 +43,12 @@ pub fn object(name: &str, depth: u8, fill: impl FnOnce(u8, &mut Vec<Value>)) -> 
     Value::new(name, "object").with_values(fields)
 }
 
-/// What a newtype holds, unless it lies too deep.
+/// The content of a newtype, unless the depth is used up.
 pub fn newtype(depth: u8, inner: impl FnOnce(u8) -> Value) -> Value {
     depth.checked_sub(1).map_or_else(any, inner)
 }
 
-/// One of several variants, in serde's own form: the name of one without content, or an object of one entry.
+/// An enum in serde's form: the name of a variant without content, or an object of one entry.
 pub fn choice(name: &str, depth: u8, fill: impl FnOnce(u8, &mut Vec<Value>)) -> Value {
     Value {
         kind: "enum".into(),
@@ -56,7 +56,7 @@ pub fn choice(name: &str, depth: u8, fill: impl FnOnce(u8, &mut Vec<Value>)) -> 
     }
 }
 
-/// Adds a field or a variant; `optional` says that it may be left out.
+/// Adds a field or a variant; `optional` means that it may be missing.
 pub fn field(fields: &mut Vec<Value>, name: &str, optional: bool, value: Value) {
     let value = if optional {
         self::optional(value)
@@ -69,7 +69,7 @@ pub fn field(fields: &mut Vec<Value>, name: &str, optional: bool, value: Value) 
     });
 }
 
-/// Adds the fields of an object to those of the one it is flattened into.
+/// Adds the fields of a flattened object.
 pub fn flatten(fields: &mut Vec<Value>, value: Value) {
     let optional = value.kind.ends_with('?');
     if value.kind.trim_end_matches('?') == "object" {
@@ -80,7 +80,7 @@ pub fn flatten(fields: &mut Vec<Value>, value: Value) {
     }
 }
 
-/// A value that may be left out.
+/// A value that may be missing.
 pub fn optional(mut value: Value) -> Value {
     if !value.kind.ends_with('?') {
         value.kind.push('?');
@@ -88,18 +88,18 @@ pub fn optional(mut value: Value) -> Value {
     value
 }
 
-/// A list of such values.
+/// A list of values.
 pub fn list(value: Value) -> Value {
     let kind = format!("[]{}", value.kind.trim_end_matches('?'));
     Value::new(kind.as_str(), kind.as_str()).with_values(vec![value])
 }
 
-/// A map to such values.
+/// A map to values.
 pub fn map(value: Value) -> Value {
     Value::new("map", "map").with_values(vec![value])
 }
 
-/// A value of no known type.
+/// A value of unknown type.
 pub fn any() -> Value {
     Value::new("any", "any")
 }
@@ -152,7 +152,7 @@ nested! {
     [] Arc<T>: std::convert::identity, T;
 }
 
-/// Asks a type for its tree, and one that has none for `any`.
+/// Describes a type by its schema, and a type without one as `any`.
 ///
 /// The derive writes `(&Probe::<T>::new()).describe(depth)` with both traits below in scope: a method
 /// for `&self` is found before one for `&&self`, so the second serves only types that the first does not.

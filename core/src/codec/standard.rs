@@ -46,10 +46,10 @@ macro_rules! plain {
     )*};
 }
 
-// Not `u8`: a `Vec` of it is bytes as they are.
+// Not `u8`: a `Vec` of it is raw bytes.
 plain!(MsgPack: char, i8, i16, u16);
 
-/// What Protobuf has a wrapper for, such as `google.protobuf.StringValue`, and prost a plain type.
+/// Types that Protobuf has wrappers for, such as `google.protobuf.StringValue`, and prost plain types.
 macro_rules! wrapped {
     ($($type:ty),*) => {$(
         impl Message for $type {
@@ -82,7 +82,7 @@ macro_rules! wrapped {
 
 wrapped!(String, bool, i32, i64, u32, u64, f32, f64);
 
-// Whoever calls with a value without type wants to read the answer.
+// A caller without types wants to read the response.
 plain!(Json: serde_json::Value);
 
 macro_rules! nested {

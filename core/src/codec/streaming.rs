@@ -20,7 +20,7 @@ use crate::{
     message::{Body, BodyStream, ContentType},
 };
 
-/// A stream of messages: what comes in one at a time, or what is to go out.
+/// A stream of messages: received one at a time, or to be sent.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> micro::Result<()> {
@@ -42,18 +42,18 @@ enum Source<T> {
         stream: BodyStream,
         content_type: ContentType,
         codecs: Codecs,
-        /// Whether it answers a call, and does not make one.
+        /// Whether it is a response.
         is_answer: bool,
     },
 }
 
 impl<T: Send + 'static> Streaming<T> {
-    /// A stream of what another stream yields; an error ends it.
+    /// Creates a stream of the messages of another stream; an error ends it.
     pub fn new(messages: impl Stream<Item = Result<T>> + Send + 'static) -> Self {
         Streaming(Source::Typed(Box::pin(messages)))
     }
 
-    /// A stream and the end to feed it by; at most `capacity` messages wait between them.
+    /// Creates a stream and its sender; at most `capacity` messages wait in between.
     pub fn channel(capacity: usize) -> (Sender<T>, Self) {
         let (sender, receiver) = channel(capacity.max(1));
         (Sender(sender), Streaming(Source::Channel(receiver)))
@@ -61,14 +61,14 @@ impl<T: Send + 'static> Streaming<T> {
 }
 
 impl<T: Message> Streaming<T> {
-    /// The next message; `None` when the other side has ended the stream.
+    /// Returns the next message; `None` when the other side has ended the stream.
     pub async fn next(&mut self) -> Option<Result<T>> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
     pub(crate) fn encode(self, content_type: &ContentType, codecs: &Codecs) -> Body {
         match self.0 {
-            // Passed on as it came, when it came in what it is to go out in.
+            // Passed on without decoding if its content type is the one to send.
             Source::Encoded {
                 stream,
                 content_type: from,
@@ -91,7 +91,7 @@ impl<T: Message> Streaming<T> {
         })
     }
 
-    /// Has messages that cannot be read be the fault of who answered.
+    /// Blames malformed messages on the responder.
     pub(crate) fn set_answer(&mut self) {
         if let Source::Encoded { is_answer, .. } = &mut self.0 {
             *is_answer = true;
@@ -124,7 +124,7 @@ impl<T: Message> Stream for Streaming<T> {
     }
 }
 
-/// `T` is never pinned: each source pins its own.
+/// `T` is never pinned: each source pins its own state.
 impl<T> Unpin for Streaming<T> {}
 
 struct Encode<T> {
@@ -144,7 +144,7 @@ impl<T: Message> Stream for Encode<T> {
     }
 }
 
-/// The feeding end of [`Streaming::channel`]; dropping it ends the stream.
+/// The sender of [`Streaming::channel`]; dropping it ends the stream.
 pub struct Sender<T>(channel::Sender<Result<T>>);
 
 impl<T> Clone for Sender<T> {
@@ -154,12 +154,12 @@ impl<T> Clone for Sender<T> {
 }
 
 impl<T> Sender<T> {
-    /// Sends a message, waiting while the receiver is behind; an error when it has gone.
+    /// Sends a message, and waits while the receiver is behind. Fails if the receiver has been dropped.
     pub async fn send(&self, message: T) -> Result<()> {
         self.0.send(Ok(message)).await.ok_or_else(gone)
     }
 
-    /// Waits until the receiver has gone: the reader dropped the stream, or the caller gave up or lost its connection.
+    /// Waits until nobody receives any more: the stream was dropped, or the caller gave up or lost its connection.
     pub async fn closed(&self) {
         poll_fn(|cx| self.0.poll_closed(cx)).await;
     }

@@ -9,7 +9,7 @@ use crate::{
     message::ContentType,
 };
 
-/// What serde's two derives and ownership make of a type.
+/// A type with serde's two derives.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no serde form",
     note = "a serde message needs `#[derive(serde::Serialize, serde::Deserialize)]`; a prost one `#[derive(prost::Message)]` or, without fields, `#[message(prost)]`"
@@ -20,7 +20,7 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Serde for T {}
 
 const INSTEAD: &str = "application/msgpack or application/json";
 
-/// The encoded form of a serde type.
+/// Encodes a serde type.
 ///
 /// # Errors
 /// `Unimplemented` for Protobuf, raw bytes and content types that `codecs` does not have.
@@ -36,10 +36,10 @@ pub fn encode<T: Serde>(value: &T, content_type: &ContentType, codecs: &Codecs) 
     }
 }
 
-/// The serde type of an encoded form.
+/// Decodes a serde type.
 ///
 /// # Errors
-/// `InvalidArgument` when the bytes are wrong; `Unimplemented` as for [`encode`].
+/// `InvalidArgument` if the bytes are malformed; `Unimplemented` as for [`encode`].
 #[inline]
 pub fn decode<T: Serde>(content_type: &ContentType, codecs: &Codecs, bytes: Bytes) -> Result<T> {
     match content_type {

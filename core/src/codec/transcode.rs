@@ -1,4 +1,4 @@
-//! A message from one encoding into another, without knowing its type.
+//! Converts messages between encodings without knowing their types.
 
 use bytes::Bytes;
 
@@ -11,9 +11,9 @@ use crate::{
     message::ContentType,
 };
 
-/// A message in JSON, of one in MessagePack with field names: what its type would have written itself.
+/// Converts a MessagePack message with field names to the JSON that its type would have.
 ///
-/// Others know no MessagePack, and whoever encoded it did not know yet whom it goes to.
+/// For nodes without MessagePack, which are picked after the message was encoded.
 pub(crate) fn msgpack_to_json(message: &[u8]) -> Result<Bytes> {
     let mut json = Vec::with_capacity(message.len() * 2);
     let mut from = Reader::<Explained>::new(message);
@@ -25,7 +25,7 @@ pub(crate) fn msgpack_to_json(message: &[u8]) -> Result<Bytes> {
     Ok(json.into())
 }
 
-/// What a content type becomes on its way to those who know no MessagePack.
+/// The content type that a message has for nodes without MessagePack.
 pub(crate) fn understood(content_type: &ContentType) -> ContentType {
     match content_type {
         ContentType::MsgPack => ContentType::Json,
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_is_an_error() {
+    fn truncated_message_is_an_error() {
         let packed = crate::codec::msgpack::encode(&"hello").unwrap();
         let error = msgpack_to_json(&packed[..3]).unwrap_err();
         assert_eq!(error.code(), crate::error::Code::InvalidArgument);

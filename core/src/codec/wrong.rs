@@ -1,4 +1,4 @@
-//! What a message that cannot be read or written is told.
+//! Errors of messages that cannot be encoded or decoded.
 
 use std::{any::type_name, fmt::Display};
 
@@ -7,14 +7,14 @@ use crate::{
     message::ContentType,
 };
 
-/// An encoded form that is not one of a `T`.
+/// The error for bytes that are not a `T`.
 #[cold]
 pub(super) fn read<T>(content_type: &ContentType, why: impl Display) -> Error {
     let name = short(type_name::<T>());
     Error::invalid_argument(format!("cannot read `{name}` from {content_type}: {why}"))
 }
 
-/// An encoded form of a `T` that is nested too deep.
+/// The error for a `T` that is nested too deep.
 #[cold]
 pub(super) fn too_deep<T>(content_type: &ContentType, limit: usize) -> Error {
     read::<T>(
@@ -23,14 +23,14 @@ pub(super) fn too_deep<T>(content_type: &ContentType, limit: usize) -> Error {
     )
 }
 
-/// A `T` that has no encoded form.
+/// The error for a `T` that cannot be encoded.
 #[cold]
 pub(super) fn write<T>(content_type: &ContentType, why: impl Display) -> Error {
     let name = short(type_name::<T>());
     Error::internal(format!("cannot write `{name}` as {content_type}: {why}"))
 }
 
-/// An answer that cannot be read: the fault is not the caller's, and the work was done.
+/// The error for a response that cannot be decoded: the server's fault, and the work was done.
 #[cold]
 pub(crate) fn in_answer(error: Error) -> Error {
     match error.code() {
@@ -41,7 +41,7 @@ pub(crate) fn in_answer(error: Error) -> Error {
     }
 }
 
-/// A `T` that does not speak a content type at all.
+/// The error for a content type that `T` does not support.
 #[cold]
 pub(super) fn unsupported<T>(content_type: &ContentType, instead: &str) -> Error {
     let name = short(type_name::<T>());

@@ -8,7 +8,7 @@ use std::{
 use bytes::BytesMut;
 
 thread_local! {
-    /// The second for which the field was formatted, and the field as it is sent.
+    /// The second for which the field was formatted, and the formatted field.
     static FIELD: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
 }
 

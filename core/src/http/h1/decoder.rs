@@ -1,4 +1,4 @@
-//! Bodies off a buffer, piece by piece: by length, in chunks (RFC 9112, section 7.1), or to the end.
+//! Decodes bodies from a buffer, piece by piece: by length, in chunks (RFC 9112, section 7.1), or to the end.
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, header};
@@ -6,13 +6,13 @@ use http::{HeaderMap, StatusCode, header};
 use super::{BodyFraming, error::MessageError, head};
 use crate::http::Piece;
 
-/// The longest line that gives a chunk's size, with its extensions.
+/// The longest line with a chunk's size and extensions.
 const MAX_CHUNK_LINE: usize = 256;
 
-/// Reads one body.
+/// Decodes one body.
 pub(super) struct Decoder {
     state: State,
-    /// The most bytes of trailers, and of all chunk extensions together.
+    /// The limit of trailers, and of all chunk extensions together, in bytes.
     head: usize,
     /// Bytes of chunk extensions so far.
     extensions: usize,
@@ -20,12 +20,12 @@ pub(super) struct Decoder {
 
 #[derive(Clone, Copy)]
 enum State {
-    /// So many bytes are still to come.
+    /// Bytes that are still to come.
     Length(u64),
     UntilClose,
-    /// A line with a chunk's size comes next.
+    /// A line with a chunk's size is next.
     Size,
-    /// So many bytes of a chunk are still to come.
+    /// Bytes of a chunk that are still to come.
     Chunk(u64),
     /// The end of line after a chunk's bytes.
     ChunkEnd,
@@ -33,7 +33,7 @@ enum State {
     Done,
 }
 
-/// What a buffer held.
+/// The result of looking at a buffer.
 pub(super) enum Step {
     Piece(Piece),
     /// More bytes are needed.
@@ -42,12 +42,12 @@ pub(super) enum Step {
 }
 
 impl Decoder {
-    /// A body that is read already.
+    /// A body that is complete.
     pub(super) fn done() -> Self {
         Decoder::new(BodyFraming::None, 0)
     }
 
-    /// A body about to be read; `head` is the limit of its trailers in bytes.
+    /// A new body; `head` is the limit of its trailers in bytes.
     pub(super) fn new(framing: BodyFraming, head: usize) -> Self {
         let state = match framing {
             BodyFraming::None | BodyFraming::Length(0) => State::Done,
@@ -66,7 +66,7 @@ impl Decoder {
         matches!(self.state, State::Done)
     }
 
-    /// Bytes that are still to come, where their number is known.
+    /// The bytes that are still to come, if their number is known.
     pub(super) fn left(&self) -> Option<u64> {
         match self.state {
             State::Length(left) => Some(left),
@@ -75,7 +75,7 @@ impl Decoder {
         }
     }
 
-    /// The connection has ended; whether that ends the body as it should.
+    /// The connection has ended. Returns whether that is a proper end of the body.
     pub(super) fn end(&mut self) -> bool {
         if matches!(self.state, State::UntilClose) {
             self.state = State::Done;
@@ -83,7 +83,7 @@ impl Decoder {
         self.is_done()
     }
 
-    /// The next piece that the buffer holds.
+    /// Returns the next piece in the buffer.
     pub(super) fn take(&mut self, buffer: &mut BytesMut) -> Result<Step, MessageError> {
         loop {
             match self.state {
@@ -140,7 +140,7 @@ impl Decoder {
         }
     }
 
-    /// The size of the next chunk.
+    /// Reads the size of the next chunk.
     fn take_size(&mut self, buffer: &mut BytesMut) -> Result<Option<u64>, MessageError> {
         let seen = &buffer[..buffer.len().min(MAX_CHUNK_LINE)];
         let Some(end) = memchr::memchr(b'\n', seen) else {
@@ -166,7 +166,7 @@ impl Decoder {
         Ok(Some(size))
     }
 
-    /// The fields after the last chunk, without those that would change what was read.
+    /// Reads the fields after the last chunk, without those that would change the message's framing.
     fn take_trailers(&self, buffer: &mut BytesMut) -> Result<Option<HeaderMap>, MessageError> {
         let mut from = 0;
         let end = loop {
@@ -208,7 +208,7 @@ impl Decoder {
     }
 }
 
-/// Up to `left` bytes of the buffer, and how many are left after them.
+/// Up to `left` bytes of the buffer, and how many remain.
 fn split(buffer: &mut BytesMut, left: u64) -> (Bytes, u64) {
     let here = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
     (buffer.split_to(here).freeze(), left - here as u64)
@@ -241,7 +241,7 @@ fn read_size(line: &[u8]) -> Result<(u64, usize), MessageError> {
     Ok((size, extensions.len()))
 }
 
-/// Refuses at once what cannot become a chunk's size, without waiting for the end of its line.
+/// Refuses a line that cannot become a chunk's size, without waiting for its end.
 fn check_size_so_far(seen: &[u8]) -> Result<(), MessageError> {
     match seen.first() {
         Some(first) if !first.is_ascii_hexdigit() => Err(MessageError::bad("a chunk has no size")),

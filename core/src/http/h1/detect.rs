@@ -1,13 +1,13 @@
-//! Whether a connection begins as HTTP/1 does: with a method.
+//! Whether a connection begins like HTTP/1: with a method.
 
 use crate::net::protocol::Detect;
 
-/// What a connection of HTTP/2 begins with: RFC 9113, section 3.4.
+/// The first bytes of HTTP/2: RFC 9113, section 3.4.
 const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// From so many bytes on a word is an answerable mistake rather than the beginning of a method.
+/// From this length on, a word is a mistake to answer rather than the beginning of a method.
 const MAX_METHOD_SIZE: usize = 32;
 
-/// How connections begin: with the methods of RFC 9110 and PATCH.
+/// The first bytes of connections: the methods of RFC 9110 and PATCH.
 pub(crate) const EXAMPLES: [&[u8]; 9] = [
     b"GET / HTTP/1.1\r\n",
     b"HEAD / HTTP/1.1\r\n",
@@ -20,7 +20,7 @@ pub(crate) const EXAMPLES: [&[u8]; 9] = [
     b"PATCH / HTTP/1.1\r\n",
 ];
 
-/// A token and then white space: also where what follows will be refused, as then an answer says so.
+/// A token followed by white space, even if the rest will be refused, since the response then says so.
 pub(crate) fn detect(first: &[u8]) -> Detect {
     match Detect::prefix(first, HTTP2) {
         Detect::Yes => return Detect::No,

@@ -1,4 +1,4 @@
-//! Why a connection of HTTP/1.1 cannot go on.
+//! Errors that end a connection of HTTP/1.1.
 
 use std::{borrow::Cow, io};
 
@@ -6,23 +6,23 @@ use http::StatusCode;
 
 use crate::error::{Code, Error, Outcome};
 
-/// Why nothing more can be read off a connection.
+/// Why nothing more can be read from a connection.
 #[derive(Debug)]
 pub(crate) enum MessageError {
-    /// What came is not HTTP as it must be, or over a limit: the status that says so, and why. Where the
-    /// next message would begin is not known, so the connection is closed after the answer.
+    /// The message violates HTTP or a limit: the status of the response, and the reason. Since it is unknown where the
+    /// next message begins, the connection is closed after the response.
     Refused(StatusCode, Cow<'static, str>),
-    /// The connection ended amid a message or failed.
+    /// The connection failed, or ended inside a message.
     Io(io::Error),
 }
 
 impl MessageError {
-    /// A message that breaks the rules: 400.
+    /// A message that violates the rules: 400.
     pub(super) fn bad(why: impl Into<Cow<'static, str>>) -> Self {
         MessageError::Refused(StatusCode::BAD_REQUEST, why.into())
     }
 
-    /// A message that came too slowly: 408.
+    /// A message that arrived too slowly: 408.
     pub(super) fn slow(what: &str, limit: &str, most: std::time::Duration) -> Self {
         let why = format!("{what} did not come whole within the limit `{limit}` of {most:?}");
         MessageError::Refused(StatusCode::REQUEST_TIMEOUT, why.into())
@@ -34,7 +34,7 @@ impl MessageError {
         MessageError::Refused(StatusCode::PAYLOAD_TOO_LARGE, why.into())
     }
 
-    /// The connection ended amid a message.
+    /// The connection ended inside a message.
     pub(super) fn cut_off() -> Self {
         MessageError::Io(io::ErrorKind::UnexpectedEof.into())
     }
@@ -46,7 +46,7 @@ impl From<io::Error> for MessageError {
     }
 }
 
-/// Its outcome is [`Outcome::Unknown`]: what had been asked for may have been begun.
+/// The outcome is [`Outcome::Unknown`]: the requested work may have begun.
 impl From<MessageError> for Error {
     fn from(broken: MessageError) -> Self {
         let error = match broken {

@@ -1,4 +1,4 @@
-//! A request and its response on a client's connection.
+//! A request and its response over a client's connection.
 
 use std::{
     future::poll_fn,
@@ -20,20 +20,20 @@ use crate::{
     net::sent::SentFlag,
 };
 
-/// A body up to this size is read whole before the response is handed over.
+/// A body up to this size is read completely before the response is returned.
 const MAX_EAGER_BODY: u64 = 64 * 1024;
-/// Bytes gathered before a body that is being made waits for the server to take them.
+/// Bytes gathered before a streaming body waits for the server to take them.
 const MAX_GATHERED_BYTES: usize = 64 * 1024;
-/// Interim responses before the one that counts.
+/// The largest number of interim responses.
 const MAX_INTERIM_RESPONSES: usize = 16;
 
 impl NodeConnections {
-    /// Sends a request and gives its response, whose body may still be coming. Dropping either gives the
-    /// connection up. The target's path and query count, and its authority where it has one.
+    /// Sends a request and returns its response, whose body may still be arriving. Dropping either closes the
+    /// connection. The target's path and query are sent, and its authority if it has one.
     ///
     /// # Errors
-    /// The outcome is *not sent* until the first byte has left, then *unknown*: whether a server that
-    /// closes a kept connection has read what was sent, nobody can tell.
+    /// The outcome is *not sent* until the first byte has left, then *unknown*: it cannot be known whether a server that
+    /// closes a kept connection has read the request.
     pub(crate) async fn send(
         self: &Arc<Self>,
         request: Request<HttpBody>,
@@ -79,7 +79,7 @@ impl NodeConnections {
         })
     }
 
-    /// What `host` says of an address; a Unix socket has no name that HTTP knows.
+    /// The value of `host` for an address; a Unix socket has no name that HTTP knows.
     fn host(&self) -> &str {
         match self.address.starts_with("unix:") {
             true => "localhost",
@@ -104,18 +104,18 @@ fn framing(method: &Method, body: &HttpBody) -> BodyFraming {
     }
 }
 
-/// A request under way over a connection, or what else `L` has of one.
+/// A request in progress over a connection, or over another type `L` that has one.
 pub(crate) struct Exchange<L> {
     line: L,
-    /// What is still to be sent of its body.
+    /// The rest of its body.
     outgoing: Option<HttpBody>,
     sent: SentFlag,
-    /// Whether the server takes no more; it may have answered all the same.
+    /// Whether the server accepts no more bytes; it may have responded anyway.
     refused: bool,
 }
 
 impl<L: AsMut<MessageIo>> Exchange<L> {
-    /// Of a request whose head, and body if that is whole, waits in the outbox; `sent` is set once a byte has left.
+    /// A request whose head, and body if it is complete, waits in the outbox; `sent` is set when a byte has left.
     pub(crate) fn over(line: L, sent: SentFlag) -> Self {
         Exchange {
             line,
@@ -129,7 +129,7 @@ impl<L: AsMut<MessageIo>> Exchange<L> {
         self.line.as_mut()
     }
 
-    /// Sends what there is, and looks for the response's head.
+    /// Sends what there is, and reads the response's head.
     pub(crate) fn poll_response(
         &mut self,
         method: &Method,
@@ -160,7 +160,7 @@ impl<L: AsMut<MessageIo>> Exchange<L> {
         }
     }
 
-    /// Writes what waits, and what is ready of a body that is being made.
+    /// Writes what waits, and what is ready of a streaming body.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Result<(), MessageError> {
         loop {
             self.poll_flush(cx)?;
@@ -202,7 +202,7 @@ impl<L: AsMut<MessageIo>> Exchange<L> {
             self.sent.set();
         }
         match flushed {
-            // Its answer, if it gave one before it closed, is still to be read.
+            // The response, if the server sent one before it closed, is still to be read.
             Poll::Ready(Err(_)) if self.sent.outcome() != crate::error::Outcome::NotSent => {
                 self.refused = true;
                 Ok(())
@@ -212,7 +212,7 @@ impl<L: AsMut<MessageIo>> Exchange<L> {
         }
     }
 
-    /// The response's body: whole where it is small or has come already.
+    /// The response's body: complete if it is small or has arrived already.
     async fn body(&mut self, framing: BodyFraming) -> Result<EagerBody, MessageError> {
         loop {
             match framing {
@@ -234,7 +234,7 @@ impl<L: AsMut<MessageIo>> Exchange<L> {
         }
     }
 
-    /// The next piece of the response's body; `None` at its end.
+    /// Returns the next piece of the response's body; `None` at its end.
     pub(crate) fn poll_body(
         &mut self,
         cx: &mut Context<'_>,
@@ -253,7 +253,7 @@ impl<L: AsMut<MessageIo>> Exchange<L> {
     }
 }
 
-/// The body of a response that is still coming; its connection is kept once it has come.
+/// The body of a response that is still arriving; its connection is kept when it is complete.
 struct ResponseBody {
     exchange: Option<Exchange<PooledConnection>>,
     first: std::collections::VecDeque<Piece>,

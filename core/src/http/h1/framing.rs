@@ -1,4 +1,4 @@
-//! Where the body of a message ends: RFC 9112, section 6.3, with nothing left to guess.
+//! The length of a message's body: RFC 9112, section 6.3, without guesses.
 
 use http::{
     HeaderMap, HeaderValue, Method, StatusCode, Version,
@@ -7,21 +7,21 @@ use http::{
 
 use super::error::MessageError;
 
-/// How the end of a body is told.
+/// How the body's end is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyFraming {
     /// There is no body.
     None,
-    /// It has so many bytes.
+    /// By its length.
     Length(u64),
-    /// It comes in chunks, perhaps with trailers.
+    /// By chunks, with optional trailers.
     Chunked,
-    /// It ends with the connection; responses only.
+    /// By the end of the connection; responses only.
     UntilClose,
 }
 
 impl BodyFraming {
-    /// Of a request.
+    /// For a request.
     pub(super) fn of_request(version: Version, headers: &HeaderMap) -> Result<Self, MessageError> {
         match said(version, headers)? {
             Some(framing) => Ok(framing),
@@ -29,7 +29,7 @@ impl BodyFraming {
         }
     }
 
-    /// Of the response to a request of a method.
+    /// For the response to a request with a method.
     pub(super) fn of_response(
         info: &Method,
         status: StatusCode,
@@ -49,7 +49,7 @@ impl BodyFraming {
     }
 }
 
-/// What the headers say of it; `None` where they say nothing.
+/// By the headers; `None` if they have no length.
 fn said(version: Version, headers: &HeaderMap) -> Result<Option<BodyFraming>, MessageError> {
     let coded = headers.contains_key(TRANSFER_ENCODING);
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
@@ -69,7 +69,7 @@ fn said(version: Version, headers: &HeaderMap) -> Result<Option<BodyFraming>, Me
     }
 }
 
-/// Digits alone: no sign, no list, no space, less than 2^64.
+/// Only digits: no sign, no list, no space, less than 2^64.
 fn read_length(value: &HeaderValue) -> Result<u64, MessageError> {
     let digits = value.as_bytes();
     let number = std::str::from_utf8(digits)
@@ -79,7 +79,7 @@ fn read_length(value: &HeaderValue) -> Result<u64, MessageError> {
     number.ok_or_else(|| MessageError::bad("the `content-length` is no number of bytes"))
 }
 
-/// Only `chunked`, and once. Other codings in front of it are 501, anything else 400: RFC 9112, sections
+/// Only `chunked`, and once. Other codings before it are 501, anything else 400: RFC 9112, sections
 /// 6.1 and 6.3.
 fn check_chunked(headers: &HeaderMap) -> Result<(), MessageError> {
     let mut chunked = false;
@@ -113,7 +113,7 @@ fn unclear() -> MessageError {
     MessageError::bad("the `transfer-encoding` does not end in one `chunked`")
 }
 
-/// Whether a byte may stand in a token: RFC 9110, section 5.6.2.
+/// Whether a byte may be part of a token: RFC 9110, section 5.6.2.
 pub(super) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

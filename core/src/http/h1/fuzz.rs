@@ -1,4 +1,4 @@
-//! The reader as a fuzz target sees it: any bytes, in any portions, as requests and as responses.
+//! Arbitrary bytes, in any portions, as requests and as responses.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ fn limits() -> Arc<Limits> {
     })
 }
 
-/// Reads bytes as both sides of a connection would: messages, each with its body to the end. The first
-/// byte says in what portions the rest comes, the second which side reads.
+/// Reads bytes like both sides of a connection: messages with their bodies, to the end. The first
+/// byte chooses the portions of the rest, the second the side.
 #[cfg_attr(
     not(fuzzing),
     allow(unreachable_pub, reason = "the fuzz target calls it")
@@ -34,7 +34,7 @@ pub fn http1(bytes: &[u8]) {
     let _ = messages(rest, usize::from(*portion) + 1, info.as_ref());
 }
 
-/// What was read of some bytes: each message's first line, and its body with `|` before trailers.
+/// The messages read from bytes: the first line of each, and its body with `|` before trailers.
 pub(super) fn messages(
     bytes: &[u8],
     portion: usize,

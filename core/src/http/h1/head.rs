@@ -1,4 +1,4 @@
-//! Heads of messages, as strictly as RFC 9112 has them: one space, CRLF, no folding, no control characters.
+//! Heads of messages, as strictly as in RFC 9112: one space, CRLF, no folding, no control characters.
 
 use bytes::Bytes;
 use http::{
@@ -8,14 +8,14 @@ use http::{
 
 use super::{error::MessageError, framing::is_token, target};
 
-/// The most header fields, and trailer fields, of a message.
+/// The largest number of header fields, and of trailer fields.
 const MAX_HEADER_FIELDS: usize = 100;
 /// The longest method.
 const MAX_METHOD_SIZE: usize = 32;
 /// The longest target of a request, in bytes: RFC 9112, section 3, asks for 8,000 at least.
 pub(super) const MAX_TARGET_SIZE: usize = 8 * 1024;
 
-/// A request's head, which ends in an empty line.
+/// The head of a request, up to its empty line.
 pub(super) fn request(head: &Bytes) -> Result<request::Parts, MessageError> {
     let line_end = end_of_line(head);
     let line = request_line(&head[..line_end])?;
@@ -29,7 +29,7 @@ pub(super) fn request(head: &Bytes) -> Result<request::Parts, MessageError> {
     Ok(parts)
 }
 
-/// A response's head, which ends in an empty line.
+/// The head of a response, up to its empty line.
 pub(super) fn response(head: &Bytes) -> Result<response::Parts, MessageError> {
     let line_end = end_of_line(head);
     let mut parts = Response::new(()).into_parts().0;
@@ -38,7 +38,7 @@ pub(super) fn response(head: &Bytes) -> Result<response::Parts, MessageError> {
     Ok(parts)
 }
 
-/// Where the first line ends; every line feed of a head follows a carriage return.
+/// The end of the first line; every line feed of a head follows a carriage return.
 fn end_of_line(head: &[u8]) -> usize {
     memchr::memchr(b'\n', head).map_or(head.len(), |at| at - 1)
 }
@@ -50,7 +50,7 @@ pub(super) struct RequestLine<'a> {
     version: Version,
 }
 
-/// Reads a request's first line.
+/// Parses a request's first line.
 pub(super) fn request_line(line: &[u8]) -> Result<RequestLine<'_>, MessageError> {
     let mut words = line.splitn(3, |byte| *byte == b' ');
     let (Some(method), Some(target), Some(version)) = (words.next(), words.next(), words.next())
@@ -90,7 +90,7 @@ pub(super) fn too_long() -> MessageError {
     MessageError::Refused(StatusCode::URI_TOO_LONG, why.into())
 }
 
-/// `HTTP/1.1` or `HTTP/1.0`; other numbers are 505, and anything else 400.
+/// `HTTP/1.1` or `HTTP/1.0`; other versions are 505, and anything else 400.
 fn read_version(text: &[u8]) -> Result<Version, MessageError> {
     match text {
         b"HTTP/1.1" => Ok(Version::HTTP_11),
@@ -124,7 +124,7 @@ fn status_line(line: &[u8]) -> Result<(Version, StatusCode), MessageError> {
     Ok((version, status))
 }
 
-/// The fields from `start` on to the empty line that ends them.
+/// The fields from `start` to the empty line.
 pub(super) fn fields(head: &Bytes, start: usize) -> Result<HeaderMap, MessageError> {
     let mut room = [httparse::EMPTY_HEADER; MAX_HEADER_FIELDS];
     let section = &head[start..];
@@ -155,7 +155,7 @@ pub(super) fn fields(head: &Bytes, start: usize) -> Result<HeaderMap, MessageErr
     Ok(headers)
 }
 
-/// The one expectation there is, in 1.1; others are 417, and in 1.0 it means nothing: RFC 9110, section
+/// The only expectation that exists, in 1.1; others are 417, and in 1.0 it is ignored: RFC 9110, section
 /// 10.1.1.
 fn check_expectation(head: &request::Parts) -> Result<(), MessageError> {
     let mut expected = head.headers.get_all(http::header::EXPECT).iter();
@@ -174,7 +174,7 @@ pub(crate) fn expects_continue(head: &request::Parts) -> bool {
     head.version == Version::HTTP_11 && head.headers.contains_key(http::header::EXPECT)
 }
 
-/// Whether the connection may carry another message after this one: RFC 9112, section 9.3.
+/// Whether the connection may carry another message: RFC 9112, section 9.3.
 pub(crate) fn is_kept(version: Version, headers: &HeaderMap) -> bool {
     let says = |option: &str| {
         headers

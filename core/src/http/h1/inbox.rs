@@ -1,4 +1,4 @@
-//! The body of a request that is handled while it still comes in.
+//! The body of a request that is handled while it still arrives.
 
 use std::{
     collections::VecDeque,
@@ -16,12 +16,12 @@ use crate::{
     net::buffered::ByteReservation,
 };
 
-/// What the connection puts pieces into and the handler takes them out of.
+/// Between the connection, which adds pieces, and the handler, which takes them.
 pub(super) struct Inbox {
     state: Mutex<State>,
-    /// Bytes held before the connection reads no more.
+    /// Bytes held before the connection stops reading.
     window: usize,
-    /// Counts them.
+    /// Counts the bytes.
     account: ByteReservation,
 }
 
@@ -30,15 +30,15 @@ struct State {
     pieces: VecDeque<Result<Piece>>,
     held: usize,
     ended: bool,
-    /// Whether the handler has asked for any of it.
+    /// Whether the handler has started to read.
     wanted: bool,
-    /// Whether the handler has let go of it.
+    /// Whether the handler has dropped it.
     dropped: bool,
     handler: Option<Waker>,
     connection: Option<Waker>,
 }
 
-/// What a piece takes of the window: chunks of one byte are not to be had for nothing.
+/// The cost of a piece: chunks of one byte are not free.
 fn cost(piece: &Piece) -> usize {
     const PIECE_OVERHEAD: usize = 64;
     match piece {
@@ -68,7 +68,7 @@ impl Inbox {
         });
     }
 
-    /// Ends the body, well or not.
+    /// Ends the body, in order or with an error.
     pub(super) fn end(&self, end: Result<()>) {
         self.change(|state| {
             if state.ended {
@@ -91,7 +91,7 @@ impl Inbox {
         }
     }
 
-    /// Ready when there is room for more; otherwise `cx` is woken when there is.
+    /// Ready when there is space; otherwise `cx` is woken when there is.
     pub(super) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
         let mut state = self.state.lock();
         let room = state.held < self.window && self.account.buffered().poll_room(cx).is_ready();
@@ -152,7 +152,7 @@ impl Drop for Incoming {
     }
 }
 
-/// Why the rest of a body will not come.
+/// Why the rest of a body will not arrive.
 pub(super) fn lost() -> Error {
     Error::cancelled("the connection ended amid the request")
         .with_outcome(crate::error::Outcome::Unknown)

@@ -1,4 +1,4 @@
-//! The bytes of one connection in both directions, and how long it may stall.
+//! The bytes of one connection in both directions, with limits for stalls.
 
 use std::{
     future::poll_fn,
@@ -14,10 +14,10 @@ use crate::{
     time::{self, NEVER, Nanos, Timer, nanos},
 };
 
-/// Bytes read ahead of what is answered: pipelined requests beyond wait in the socket.
+/// Bytes read ahead of the responses: further pipelined requests wait in the socket.
 const MAX_READ_AHEAD: usize = 64 * 1024;
-/// How long what is still under way from a connection given up is read, so that it is not reset before
-/// the other side has read why; and how much of it.
+/// How long, and how much, is still read from a connection that is given up, so that it is not reset before
+/// the peer has read the reason.
 const LINGER: (Duration, usize) = (Duration::from_secs(1), 1 << 20);
 
 /// A connection.
@@ -26,11 +26,11 @@ pub(crate) struct MessageIo {
     pub(crate) reader: Reader,
     pub(crate) outbox: Outbox,
     timer: Timer,
-    /// Since when the other side has taken nothing of what waits.
+    /// Since when the peer has taken no bytes.
     stalled: Option<Nanos>,
     /// How long it may do so.
     stall_timeout: Duration,
-    /// Counts what was read and not taken, and what waits to be written, at a server.
+    /// Counts bytes read and not taken, and bytes to be written, at a server.
     account: Option<ByteReservation>,
 }
 
@@ -47,7 +47,7 @@ impl MessageIo {
         }
     }
 
-    /// The same, whose bytes are counted.
+    /// With counted bytes.
     pub(crate) fn counted(mut self, account: ByteReservation) -> Self {
         self.account = Some(account);
         self
@@ -59,7 +59,7 @@ impl MessageIo {
         }
     }
 
-    /// Writes until nothing waits; an error when the other side takes nothing for too long.
+    /// Writes until nothing waits; fails if the peer takes nothing for too long.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), MessageError>> {
         if self.outbox.is_empty() {
             return Poll::Ready(Ok(()));
@@ -94,7 +94,7 @@ impl MessageIo {
         filled.map_err(MessageError::from)
     }
 
-    /// Whether nothing has come since the last message, neither bytes nor the end.
+    /// Whether nothing has arrived since the last message, neither bytes nor the end.
     pub(crate) fn is_quiet(&mut self) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
         !self.reader.is_amid() && self.poll_fill(&mut cx).is_pending()
@@ -114,7 +114,7 @@ impl MessageIo {
         poll_fn(|cx| self.poll_flush(cx)).await
     }
 
-    /// Writes what waits and closes, letting the other side read it first.
+    /// Writes what waits and closes, after the peer has had time to read.
     pub(crate) async fn close(mut self) {
         let farewell = async {
             self.flush().await.ok()?;

@@ -1,4 +1,4 @@
-//! HTTP/1.1 and 1.0: RFC 9112, strictly; what is unclear is refused and the connection closed.
+//! HTTP/1.1 and 1.0: RFC 9112, strictly. Anything ambiguous is refused, and the connection closed.
 
 mod date;
 mod decoder;
@@ -37,5 +37,5 @@ pub(crate) use writer::{
     write_chunk_size, write_continue, write_last_chunk, write_request, write_response,
 };
 
-/// What it is called in TLS's negotiation.
+/// The name in TLS's negotiation (ALPN).
 pub(crate) const ALPN: &str = "http/1.1";

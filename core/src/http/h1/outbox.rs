@@ -1,4 +1,4 @@
-//! Bytes on their way out, gathered over all that is answered between two reads.
+//! Bytes to write, gathered over all responses between two reads.
 
 use std::{
     collections::VecDeque,
@@ -10,30 +10,30 @@ use std::{
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::AsyncWrite;
 
-/// From this size a body is queued as it is; below, copying is cheaper than another piece to write.
+/// A body of at least this size is queued without a copy; below, copying is cheaper than another slice to write.
 const MIN_UNCOPIED_BODY: usize = 8 * 1024;
-/// Pieces handed to one system call.
+/// Slices passed to one system call.
 const MAX_WRITE_PIECES: usize = 16;
-/// A buffer that grew over this is not kept.
+/// A buffer that has grown beyond this is not kept.
 const MAX_KEPT_BUFFER: usize = 256 * 1024;
 
-/// What is to be written.
+/// The bytes to write.
 #[derive(Default)]
 pub(crate) struct Outbox {
     pieces: VecDeque<Bytes>,
-    /// Bytes of all pieces.
+    /// The bytes of all pieces.
     queued: usize,
-    /// What comes after them.
+    /// The bytes after the pieces.
     tail: BytesMut,
 }
 
 impl Outbox {
-    /// Where to write.
+    /// The buffer to write to.
     pub(crate) fn tail(&mut self) -> &mut BytesMut {
         &mut self.tail
     }
 
-    /// Adds bytes that need not be copied.
+    /// Adds bytes without a copy.
     pub(crate) fn push(&mut self, bytes: Bytes) {
         if bytes.len() < MIN_UNCOPIED_BODY {
             self.tail.extend_from_slice(&bytes);
@@ -48,7 +48,7 @@ impl Outbox {
         self.pieces.push_back(bytes);
     }
 
-    /// Bytes that wait.
+    /// The number of waiting bytes.
     pub(crate) fn length(&self) -> usize {
         self.queued + self.tail.len()
     }

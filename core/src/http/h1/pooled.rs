@@ -1,4 +1,4 @@
-//! A client's connections to one node: each carries one request at a time and is kept for the next.
+//! A client's connections to one node: each carries one request at a time, and is kept for the next.
 
 use std::sync::{
     Arc, Weak,
@@ -32,17 +32,17 @@ pub(crate) struct NodeConnections {
 
 #[derive(Default)]
 struct State {
-    /// Connections without a request; the one used last at the end.
+    /// Idle connections; the one used last is at the end.
     idle: Vec<PooledConnection>,
     closed: bool,
-    /// The task that closes those idle for too long; it ends when there are none.
+    /// The task that closes connections idle for too long; it ends when there are none.
     reaper: Option<AbortHandle>,
 }
 
-/// One of them.
+/// A connection of the pool.
 pub(crate) struct PooledConnection {
     pub(crate) wire: MessageIo,
-    /// Whether it was kept after a request before.
+    /// Whether it was kept after an earlier request.
     pub(crate) reused: bool,
     pub(crate) place: PoolPermit,
     seat: Arc<PoolEntry>,
@@ -50,10 +50,10 @@ pub(crate) struct PooledConnection {
     worker: usize,
 }
 
-/// What the pool sees of a connection.
+/// The state of a connection for the pool.
 struct PoolEntry {
     node: Weak<NodeConnections>,
-    /// [`NEVER`] while a request is under way.
+    /// [`NEVER`] while a request is in progress.
     idle_since: AtomicU64,
 }
 
@@ -93,7 +93,7 @@ impl NodeConnections {
         })
     }
 
-    /// A connection for one request: an idle one of this thread, or a new one.
+    /// Returns a connection for one request: an idle one of this thread, or a new one.
     pub(crate) async fn line(self: &Arc<Self>) -> Result<PooledConnection> {
         while let Some(mut line) = self.take_idle() {
             line.seat.idle_since.store(NEVER, Relaxed);
@@ -105,7 +105,7 @@ impl NodeConnections {
         self.connect().await
     }
 
-    /// The idle connection of this thread used last.
+    /// The idle connection of this thread that was used last.
     fn take_idle(&self) -> Option<PooledConnection> {
         let worker = worker::current();
         let mut state = self.state.lock();
@@ -113,7 +113,7 @@ impl NodeConnections {
         Some(state.idle.remove(at))
     }
 
-    /// Keeps a connection whose response is read to its end.
+    /// Keeps a connection whose response is complete.
     pub(crate) fn keep(self: &Arc<Self>, line: PooledConnection) {
         let now = time::now();
         line.seat.idle_since.store(now, Relaxed);
@@ -123,7 +123,7 @@ impl NodeConnections {
             return drop(line);
         }
         state.idle.push(line);
-        // That of a runtime which has ended does so no more.
+        // The task of a runtime that has ended does not run.
         if state.reaper.as_ref().is_none_or(AbortHandle::is_finished)
             && let Ok(runtime) = Handle::try_current()
         {
@@ -133,7 +133,7 @@ impl NodeConnections {
         }
     }
 
-    /// Closes what was idle for too long; when the next one will have been, if there is one.
+    /// Closes connections idle for too long; returns when the next one will be.
     fn prune(&self, longest: Nanos) -> Option<Nanos> {
         let now = time::now();
         let mut state = self.state.lock();
@@ -151,13 +151,13 @@ impl NodeConnections {
         next
     }
 
-    /// Closes the connections that are kept, as the server has closed one of their age.
+    /// Closes the idle connections, since the server has closed one of their age.
     pub(crate) fn close_idle(&self) {
         let idle = std::mem::take(&mut self.state.lock().idle);
         drop(idle);
     }
 
-    /// Opens nothing more; idle connections are closed, others as their responses end.
+    /// Opens no more connections; idle ones are closed, others when their responses end.
     pub(crate) fn close(&self) {
         let mut state = self.state.lock();
         state.closed = true;
@@ -170,7 +170,7 @@ impl NodeConnections {
         }
     }
 
-    /// A new connection.
+    /// Opens a connection.
     pub(crate) async fn connect(self: &Arc<Self>) -> Result<PooledConnection> {
         if self.state.lock().closed {
             return Err(has_left(&self.address));
@@ -218,7 +218,7 @@ impl Drop for NodeConnections {
     }
 }
 
-/// Closes connections once they were idle for `longest`, the first of them at `next`.
+/// Closes connections that were idle for `longest`, the first of them at `next`.
 async fn reap(node: Weak<NodeConnections>, mut next: Nanos, longest: Nanos) {
     loop {
         tokio::time::sleep_until(time::instant(next)).await;

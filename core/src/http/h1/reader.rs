@@ -1,4 +1,4 @@
-//! Messages off a connection, one after another, however the bytes are delivered.
+//! Reads the messages of a connection, in any portions.
 
 use std::{
     future::Future,
@@ -25,41 +25,41 @@ use crate::{
     net::Limits,
 };
 
-/// Room made for a read, at first and once reads fill it.
+/// The space for a read, at first and when reads fill it.
 const READ_SIZES: (usize, usize) = (8 * 1024, 64 * 1024);
-/// Interim responses (1xx) before the one that counts.
+/// The largest number of interim responses (1xx).
 const MAX_INTERIM_RESPONSES: usize = 16;
 
 /// Reads messages: a head, then its body to the end, then the next.
 ///
-/// Bytes come in by [`poll_fill`](Reader::poll_fill), and `take_…` take messages out of what has come.
+/// Bytes are read by [`poll_fill`](Reader::poll_fill), and `take_…` take messages from them.
 /// [`request`](Reader::request), [`response`](Reader::response) and [`whole`](Reader::whole) do both, and
-/// limit how long a message once begun may take.
+/// limit how long a message may take once it has begun.
 pub(crate) struct Reader {
     buffer: BytesMut,
-    /// Room to be made for the next read.
+    /// The space for the next read.
     room: usize,
-    /// Bytes of the buffer in which the end of a head was looked for already.
+    /// Bytes of the buffer that were searched for the end of a head already.
     searched: usize,
-    /// Whether an empty line was skipped in front of this message.
+    /// Whether an empty line was skipped before this message.
     skipped: bool,
-    /// Whether the first line has been looked at, of a head that is not whole.
+    /// Whether the first line of an incomplete head was checked.
     begun: bool,
     body: Decoder,
     limits: Arc<Limits>,
 }
 
-/// What a body's next look gave.
+/// The result of reading a body.
 pub(crate) enum Body {
-    /// A piece of it.
+    /// A piece.
     Piece(Piece),
-    /// More bytes have to be read.
+    /// More bytes must be read.
     More,
-    /// It is read to its end.
+    /// The body is complete.
     Done,
 }
 
-/// What has come of a body.
+/// The part of a body that has arrived.
 pub(super) enum EagerBody {
     /// All of it.
     Whole(HttpBody),
@@ -68,7 +68,7 @@ pub(super) enum EagerBody {
 }
 
 impl Reader {
-    /// Reads on after `first`, bytes that were read already.
+    /// Continues after `first`, bytes that were read already.
     pub(crate) fn new(first: &[u8], limits: Arc<Limits>) -> Self {
         Reader {
             buffer: BytesMut::from(first),
@@ -81,29 +81,29 @@ impl Reader {
         }
     }
 
-    /// Bytes that have come and were not taken.
+    /// The bytes that were read and not taken.
     pub(crate) fn buffered(&self) -> usize {
         self.buffer.len()
     }
 
     #[cfg(any(feature = "http-client", fuzzing, test))]
-    /// Whether the body of the last message taken has come to its end.
+    /// Whether the body of the last message has been taken to its end.
     pub(crate) fn is_body_done(&self) -> bool {
         self.body.is_done()
     }
 
-    /// Whether a message has begun and is not taken whole.
+    /// Whether a message has begun and is incomplete.
     pub(crate) fn is_amid(&self) -> bool {
         !self.body.is_done() || !self.buffer.is_empty()
     }
 
-    /// The bytes of the body still to come, where their number was said.
+    /// The bytes of the body still to come, if its length is known.
     pub(crate) fn left(&self) -> Option<u64> {
         self.body.left()
     }
 
-    /// Reads more; how many bytes came, 0 at the end of the connection. The caller bounds how much is
-    /// [`buffered`](Reader::buffered).
+    /// Reads more; returns the number of bytes, 0 at the end of the connection. The caller bounds the
+    /// [`buffered`](Reader::buffered) bytes.
     pub(crate) fn poll_fill<I: AsyncRead + Unpin>(
         &mut self,
         io: &mut I,
@@ -132,7 +132,7 @@ impl Reader {
         std::future::poll_fn(|cx| self.poll_fill(io, cx)).await
     }
 
-    /// The head of the next request, if it has come; the body of the one before must be read.
+    /// Takes the head of the next request, if it is complete; the body of the one before must have been taken.
     pub(crate) fn take_request(
         &mut self,
     ) -> Result<Option<(request::Parts, BodyFraming)>, MessageError> {
@@ -147,8 +147,8 @@ impl Reader {
         Ok(Some((head, framing)))
     }
 
-    /// The head of the next response, if it has come, to a request of the method `info`. Interim ones
-    /// are given too, without a body.
+    /// Takes the head of the next response, if it is complete, to a request with the method of `info`. Interim ones
+    /// are returned, too, without a body.
     pub(crate) fn take_response(
         &mut self,
         info: &Method,
@@ -162,7 +162,7 @@ impl Reader {
         Ok(Some((head, framing)))
     }
 
-    /// The next piece of the body, if it has come.
+    /// Takes the next piece of the body, if it has arrived.
     pub(crate) fn take_body(&mut self) -> Result<Body, MessageError> {
         Ok(match self.body.take(&mut self.buffer)? {
             Step::Piece(piece) => Body::Piece(piece),
@@ -171,7 +171,7 @@ impl Reader {
         })
     }
 
-    /// The whole body, if it has come and its length was said.
+    /// Takes the whole body, if it has arrived and its length is known.
     pub(crate) fn take_whole(&mut self) -> Option<Bytes> {
         let left = usize::try_from(self.body.left()?).ok()?;
         if left > self.buffer.len() {
@@ -181,7 +181,7 @@ impl Reader {
         Some(self.buffer.split_to(left).freeze())
     }
 
-    /// As much of the body as has come.
+    /// Takes the part of the body that has arrived.
     pub(super) fn take_all(&mut self) -> Result<EagerBody, MessageError> {
         let mut pieces = Vec::new();
         loop {
@@ -193,7 +193,7 @@ impl Reader {
         }
     }
 
-    /// The connection has ended: an error amid a message, unless its body ends so.
+    /// The connection has ended: an error inside a message, unless its body ends like this.
     pub(crate) fn end(&mut self) -> Result<(), MessageError> {
         let ended = self.body.end();
         match ended && self.buffer.is_empty() {
@@ -203,8 +203,8 @@ impl Reader {
     }
 
     #[cfg(test)]
-    /// The next request; `None` when the connection has ended after the one before. Waits for its first
-    /// byte without limit, and from then on no longer than `Limits::handshake_timeout`.
+    /// Reads the next request; `None` if the connection has ended after the one before. Waits for the first
+    /// byte without limit, and from then on at most `Limits::handshake_timeout`.
     pub(crate) async fn request<I: AsyncRead + Unpin>(
         &mut self,
         io: &mut I,
@@ -212,8 +212,8 @@ impl Reader {
         self.head(io, |reader| reader.take_request()).await
     }
 
-    /// The response to a request of the method `info`, without interim ones; `None` when the connection
-    /// has ended before its first byte. Waits as [`request`](Reader::request) does.
+    /// Reads the response to a request with the method of `info`, without interim ones; `None` if the connection
+    /// has ended before its first byte. Waits like [`request`](Reader::request).
     pub(crate) async fn response<I: AsyncRead + Unpin>(
         &mut self,
         io: &mut I,
@@ -262,7 +262,7 @@ impl Reader {
         }
     }
 
-    /// The next piece of the body; `None` at its end. Waits without limit.
+    /// Reads the next piece of the body; `None` at its end. Waits without limit.
     pub(crate) async fn piece<I: AsyncRead + Unpin>(
         &mut self,
         io: &mut I,
@@ -277,7 +277,7 @@ impl Reader {
         }
     }
 
-    /// The rest of the body and its trailers, at most `most` bytes, within `Limits::frame_timeout`.
+    /// Reads the rest of the body and its trailers, at most `most` bytes, within `Limits::frame_timeout`.
     pub(crate) async fn whole<I: AsyncRead + Unpin>(
         &mut self,
         io: &mut I,
@@ -322,7 +322,7 @@ impl Reader {
         Ok((joined.freeze(), trailers))
     }
 
-    /// One empty line in front of a request is let pass: RFC 9112, section 2.2.
+    /// One empty line before a request is skipped: RFC 9112, section 2.2.
     fn skip_empty_line(&mut self) {
         if !self.skipped && self.buffer.starts_with(b"\r\n") {
             let _ = self.buffer.split_to(2);
@@ -338,8 +338,8 @@ impl Reader {
         self.buffer.split_to(end).freeze()
     }
 
-    /// Where the head at the front of the buffer ends, empty line and all. A line that ends in a bare
-    /// line feed, and a head over the limit, is refused as soon as it is seen.
+    /// The end of the head at the front of the buffer, its empty line included. A line that ends in a bare
+    /// line feed, and a head over the limit, are refused as soon as they are seen.
     fn find_end(&mut self) -> Result<Option<usize>, MessageError> {
         while let Some(at) = memchr::memchr(b'\n', &self.buffer[self.searched..]) {
             let line = &self.buffer[self.searched..self.searched + at];
@@ -357,7 +357,7 @@ impl Reader {
                 }
             }
         }
-        // A line is searched again when more of it has come, as its carriage return may stand before.
+        // A line is searched again when more of it has arrived, since its carriage return may come before.
         if self.buffer.len() > self.limits.max_head_size {
             return Err(self.head_too_large());
         }
@@ -377,7 +377,7 @@ impl Reader {
         )
     }
 
-    /// Refuses a wrong first line without waiting for the rest of the head.
+    /// Refuses an invalid first line without waiting for the rest of the head.
     fn look_at_request_line(&mut self) -> Result<(), MessageError> {
         if self.begun {
             return Ok(());
@@ -393,7 +393,7 @@ impl Reader {
     }
 }
 
-/// The pieces of a body that came at once, as one.
+/// Joins the pieces of a body that arrived together.
 fn joined(pieces: Vec<Piece>) -> HttpBody {
     let mut data = BytesMut::new();
     let mut whole = Bytes::new();

@@ -1,4 +1,4 @@
-//! Answers on their way out: whole, or as they are made.
+//! Writes responses, complete or streaming.
 
 use std::{
     future::poll_fn,
@@ -19,13 +19,13 @@ use crate::{
     http::{HttpBody, HttpService, Piece},
 };
 
-/// Bytes gathered before an answer that is being made waits for the client to take them.
+/// Bytes gathered before a streaming response waits for the client to take them.
 const MAX_GATHERED_BYTES: usize = 64 * 1024;
-/// Pieces of a ready stream before others on the thread have their turn.
+/// Pieces of a ready stream before other tasks of the thread run.
 const MAX_PIECES_PER_POLL: usize = 64;
 
 impl<S: HttpService> Connection<S> {
-    /// Writes an answer; returns when it is queued whole, or has streamed to its end.
+    /// Writes a response; returns when it is queued completely, or has streamed to its end.
     pub(super) async fn respond(
         &mut self,
         response: Response<HttpBody>,
@@ -59,8 +59,7 @@ impl<S: HttpService> Connection<S> {
         Ok(())
     }
 
-    /// Takes what has come of a body that nobody reads on, so that the connection can be kept if that
-    /// was all.
+    /// Takes the rest of a body that nobody reads, if it has arrived, so that the connection can be kept.
     fn skip_rest(&mut self, info: &mut RequestInfo) -> Result<(), MessageError> {
         while info.inbox.is_some() {
             match self.wire.reader.take_body()? {
@@ -80,7 +79,7 @@ impl<S: HttpService> Connection<S> {
         Ok(())
     }
 
-    /// Queues an answer that is whole.
+    /// Queues a complete response.
     pub(super) fn queue_whole(
         &mut self,
         response: Response<HttpBody>,
@@ -108,7 +107,7 @@ impl<S: HttpService> Connection<S> {
         write_response(out, head.status, &head.headers, framing, version, kept);
     }
 
-    /// Writes a body as it is made, and goes on handing over the request's.
+    /// Writes a streaming body, while passing on the request's body.
     async fn stream(
         &mut self,
         head: &Parts,
@@ -135,7 +134,7 @@ impl<S: HttpService> Connection<S> {
             }
             match self.poll_feed(&mut info, &mut silent, cx) {
                 Ok(()) => Poll::Pending,
-                // The head is out: there is no other way to say it than to end amid the body.
+                // The head is sent: the only way to report the error is to end inside the body.
                 Err(error) => Poll::Ready(Err(MessageError::Io(std::io::Error::other(
                     Error::from(error),
                 )))),
@@ -148,7 +147,7 @@ impl<S: HttpService> Connection<S> {
         Ok(())
     }
 
-    /// Writes the pieces that are ready; breaks with the trailers at the end.
+    /// Writes the pieces that are ready; returns the trailers at the end.
     fn poll_stream(
         &mut self,
         body: &mut HttpBody,
@@ -169,7 +168,7 @@ impl<S: HttpService> Connection<S> {
                 Poll::Ready(Some(Ok(Piece::Data(data)))) if chunked => self.chunk(data),
                 Poll::Ready(Some(Ok(Piece::Data(data)))) => self.wire.outbox.push(data),
                 Poll::Ready(Some(Err(error))) => {
-                    // A body without its end is how this is said.
+                    // A body without its end reports the error.
                     let _ = self.wire.poll_flush(cx)?;
                     return Err(MessageError::Io(std::io::Error::other(error)));
                 }
@@ -185,7 +184,7 @@ impl<S: HttpService> Connection<S> {
     }
 
     fn chunk(&mut self, data: Bytes) {
-        // An empty chunk would be the last.
+        // An empty chunk would be the last one.
         if !data.is_empty() {
             write_chunk_size(self.wire.outbox.tail(), data.len());
             self.wire.outbox.push(data);
@@ -194,12 +193,12 @@ impl<S: HttpService> Connection<S> {
     }
 }
 
-/// Whether an answer has a body at all: RFC 9110, section 6.4.1.
+/// Whether a response has a body at all: RFC 9110, section 6.4.1.
 fn takes_body(method: &Method, status: StatusCode) -> bool {
     method != Method::HEAD && takes_length(status)
 }
 
-/// Whether an answer says how long its body is or would be.
+/// Whether a response has the length that its body has or would have.
 fn takes_length(status: StatusCode) -> bool {
     status != StatusCode::NO_CONTENT && status != StatusCode::NOT_MODIFIED
 }

@@ -1,5 +1,5 @@
-//! A server's connection: requests in order, each begun in place, answers gathered until nothing more
-//! has come.
+//! A connection at the server: requests in order, each started in place; responses are gathered until no more requests
+//! have arrived.
 
 use std::{
     future::poll_fn,
@@ -31,25 +31,25 @@ use crate::{
     time::{self, Nanos, nanos},
 };
 
-/// A body up to this size is read whole before its request is begun.
+/// A body up to this size is read completely before its request is started.
 const MAX_EAGER_BODY: u64 = 64 * 1024;
-/// How long an idle connection still takes a request once the port is going away: one may be under way.
+/// How long an idle connection still accepts a request once the port is shutting down: one may be on its way.
 const IDLE_GRACE_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// A connection that goes on in another protocol. Every request before this one has been answered.
+/// A connection that continues in another protocol. Every earlier request has been answered.
 pub(crate) struct Upgraded<S> {
     pub(crate) io: Io,
-    /// What has been read; the request's body is next.
+    /// The reader; the request's body is next.
     pub(crate) reader: Reader,
     /// The head of the other protocol's request. If it expects `100 Continue`, that has been sent.
     pub(crate) head: Parts,
-    /// How the port tells it to come to an end.
+    /// How the port ends the connection.
     pub(crate) seat: ConnectionGuard,
-    /// What answered so far.
+    /// What answered the requests so far.
     pub(crate) service: S,
 }
 
-/// Serves one connection until it ends, or until `leaves` says of a request's head that it is another protocol's.
+/// Serves one connection until it ends, or until `leaves` recognises a request's head as that of another protocol.
 pub(crate) async fn serve<S: HttpService>(
     accepted: Accepted,
     service: S,
@@ -105,26 +105,26 @@ pub(super) struct Connection<S> {
     service: S,
     seat: ConnectionGuard,
     pub(super) limits: Arc<Limits>,
-    /// Whether another request may come after the one at hand.
+    /// Whether another request may follow the present one.
     pub(super) kept: bool,
-    /// When the requests at hand were read.
+    /// When the present requests were read.
     batch: Option<Nanos>,
-    /// When it closes for lack of requests, once the port is going away.
+    /// When the connection closes if it stays idle, once the port is shutting down.
     leaving: Option<Nanos>,
 }
 
-/// What the answer to a request needs to know of it.
+/// What the response to a request depends on.
 pub(super) struct RequestInfo {
     pub(super) method: Method,
     pub(super) version: Version,
-    /// Where the rest of its body goes.
+    /// The destination of the rest of its body.
     pub(super) inbox: Option<Arc<Inbox>>,
-    /// Whether the client waits for leave to send the body.
+    /// Whether the client waits for `100 Continue`.
     pub(super) waits: bool,
 }
 
 impl<S: HttpService> Connection<S> {
-    /// Answers requests until no more are to come, or one is another protocol's: then it gives its head.
+    /// Answers requests until the connection ends, or until one belongs to another protocol, whose head is returned.
     async fn run(
         &mut self,
         leaves: impl Fn(&S, &Parts) -> bool,
@@ -163,7 +163,7 @@ impl<S: HttpService> Connection<S> {
         Ok(None)
     }
 
-    /// The next request's head; `None` when there is none to come.
+    /// Returns the next request's head; `None` at the end.
     async fn next(&mut self) -> Result<Option<(Parts, BodyFraming)>, MessageError> {
         if let Some(head) = self.wire.reader.take_request()? {
             return Ok(Some(head));
@@ -186,7 +186,7 @@ impl<S: HttpService> Connection<S> {
         }
     }
 
-    /// Writes what waits, then reads; 0 when nothing more is to come.
+    /// Writes what waits, then reads; 0 at the end.
     fn poll_next(
         &mut self,
         since: &mut Option<Nanos>,
@@ -196,7 +196,7 @@ impl<S: HttpService> Connection<S> {
         if let Poll::Ready(Err(error)) = self.wire.poll_flush(cx) {
             return Poll::Ready(Err(error));
         }
-        // Who does not read its answers gets no more of them.
+        // A client that does not read its responses gets no more of them.
         if self.wire.outbox.is_empty()
             && let Poll::Ready(read) = self.wire.poll_fill(cx)
         {
@@ -204,7 +204,7 @@ impl<S: HttpService> Connection<S> {
         }
         let now = since.get_or_insert_with(time::now);
         let limits = &self.limits;
-        // Longer than clients keep a connection, so that it is they who close it.
+        // Longer than clients keep a connection, so that clients close it.
         let quiet = limits.idle_timeout + limits.keepalive_interval;
         let limit = if amid {
             limits.handshake_timeout
@@ -229,7 +229,7 @@ impl<S: HttpService> Connection<S> {
         }
     }
 
-    /// The body of a request: whole where it is small or has come already.
+    /// The body of a request: complete if it is small or has arrived already.
     async fn body(
         &mut self,
         framing: BodyFraming,
@@ -274,7 +274,7 @@ impl<S: HttpService> Connection<S> {
         Ok(HttpBody::stream(Incoming(inbox)))
     }
 
-    /// A small body of a length that was said, counted while it comes.
+    /// A small body of a known length, counted while it arrives.
     async fn whole(&mut self) -> Result<Bytes, MessageError> {
         loop {
             if let Some(whole) = self.wire.reader.take_whole() {
@@ -299,14 +299,14 @@ impl<S: HttpService> Connection<S> {
         }
     }
 
-    /// The answer to a request at work; an error as soon as the client has gone.
+    /// The response to a request in progress; an error as soon as the client has disconnected.
     async fn wait(
         &mut self,
         mut answer: HttpAnswer,
         info: &mut RequestInfo,
     ) -> Result<Response<HttpBody>, MessageError> {
         let mut silent = None;
-        // What comes next may come long after.
+        // The next request may come long after.
         self.batch = None;
         poll_fn(|cx| {
             if let Poll::Ready(response) = answer.as_mut().poll(cx) {
@@ -323,8 +323,8 @@ impl<S: HttpService> Connection<S> {
         .await
     }
 
-    /// Hands the handler what has come of the body, or looks whether the client is still there. `silent`
-    /// is since when nothing came of a body that is waited for.
+    /// Passes on what has arrived of the body, or checks whether the client is still connected. `silent`
+    /// is since when nothing has arrived of a body that is waited for.
     pub(super) fn poll_feed(
         &mut self,
         info: &mut RequestInfo,
@@ -378,12 +378,12 @@ impl<S: HttpService> Connection<S> {
         }
     }
 
-    /// Whether the port is going away, so that this connection ends with the request at hand.
+    /// Whether the port is shutting down, so that this connection ends with the present request.
     pub(super) fn is_leaving(&self) -> bool {
         self.seat.is_leaving()
     }
 
-    /// Refuses a request before anything was done for it.
+    /// Refuses a request before any work.
     fn turn_away(&mut self, head: &Parts) {
         self.kept = false;
         let error = Error::unavailable("the node is going away").with_outcome(Outcome::Rejected);
@@ -393,14 +393,14 @@ impl<S: HttpService> Connection<S> {
         self.queue_whole(response, &head.method, head.version);
     }
 
-    /// Says why nothing more is read.
+    /// Sends the reason why nothing more is read.
     fn refuse(&mut self, status: StatusCode, why: &str) {
         self.kept = false;
         let (code, outcome) = match status {
             StatusCode::REQUEST_TIMEOUT => (Code::DeadlineExceeded, Outcome::Answered),
             StatusCode::NOT_IMPLEMENTED => (Code::Unimplemented, Outcome::Answered),
             StatusCode::PAYLOAD_TOO_LARGE => (Code::ResourceExhausted, Outcome::Answered),
-            // There was no room to read it.
+            // The limit of buffered bytes did not allow reading it.
             StatusCode::TOO_MANY_REQUESTS => (Code::ResourceExhausted, Outcome::Rejected),
             _ => (Code::InvalidArgument, Outcome::Answered),
         };
