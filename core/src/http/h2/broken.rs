@@ -1,8 +1,8 @@
-//! The error of a stream that the other side or the connection broke off.
+//! The error of a stream that the peer or the connection aborted.
 
 use crate::error::{Error, Outcome};
 
-/// A body that broke off, as whoever reads it is told.
+/// The error of an aborted body, for its reader.
 pub(super) fn broken(error: h2::Error) -> Error {
     let reason = error.reason();
     let error = match reason {

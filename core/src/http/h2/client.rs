@@ -1,4 +1,4 @@
-//! A client's connection of HTTP/2: connects when it is made, carries requests, ends when it is not needed.
+//! A client's connection of HTTP/2: connects when it is created, carries requests, ends when it is not needed.
 
 use std::{
     future::{Future, poll_fn},
@@ -39,15 +39,15 @@ use crate::{
     time::{self, Nanos, nanos},
 };
 
-/// One connection, as its callers and its task share it.
+/// A connection, shared by its callers and its task.
 pub(crate) struct Channel {
     stage: watch::Sender<Stage>,
     traffic: Arc<Traffic>,
-    /// Requests under way, their answers' bodies included.
+    /// Requests in progress, including those whose response body is still read.
     busy: AtomicUsize,
-    /// When the last of them ended.
+    /// When the last request ended.
     idle_since: AtomicU64,
-    /// Who waits for a sign of life.
+    /// Those that wait for a sign of life.
     probes: Mutex<Probes>,
     limits: Arc<Limits>,
 }
@@ -63,11 +63,11 @@ struct Probes {
 enum Stage {
     Connecting,
     Open(SendRequest<Bytes>),
-    /// Takes nothing new.
+    /// Accepts no new requests.
     Closed(Error),
 }
 
-/// A request under way.
+/// A request in progress.
 #[derive(Debug)]
 pub(crate) struct ActiveRequest(Arc<Channel>);
 
@@ -91,16 +91,16 @@ impl Channel {
         })
     }
 
-    /// Whether a new request may be begun here.
+    /// Whether a new request may be started here.
     pub(crate) fn is_open(&self) -> bool {
         !self.traffic.is_leaving() && !matches!(*self.stage.borrow(), Stage::Closed(_))
     }
 
-    /// Sends a request; gives the head of its answer, whose body comes as it comes.
+    /// Sends a request; returns the head of its response, whose body follows.
     ///
     /// # Errors
-    /// *Not sent* where nothing of it left, or where the other side went away before it looked at it;
-    /// *rejected* where it refused the stream; else *unknown*.
+    /// *Not sent* if nothing of it left, or the peer went away before it processed the stream;
+    /// *rejected* if the peer refused the stream; otherwise *unknown*.
     pub(crate) async fn exchange(
         self: Arc<Self>,
         request: Request<HttpBody>,
@@ -120,8 +120,8 @@ impl Channel {
         let ends = matches!(&body, HttpBody::Whole(data) if data.is_empty());
         let begun = sender.send_request(Request::from_parts(head, ()), ends);
         let (response, mut stream) = begun.map_err(|error| not_sent(broken(error)))?;
-        // What h2 has queued it sends even for a caller that gave up, and only then the reset: nobody may
-        // ask for the work elsewhere now, unless the connection ends with it unsent.
+        // h2 sends what it has queued even for a caller that gave up, and only then the reset: the work must not
+        // be requested elsewhere now, unless the connection ends with the request unsent.
         sent.set();
         let id = response.stream_id().as_u32();
         let mut upload = None;
@@ -150,7 +150,7 @@ impl Channel {
         Ok((response, busy))
     }
 
-    /// What requests are sent by, once connected.
+    /// The sender of requests, once connected.
     async fn sender(&self) -> Result<SendRequest<Bytes>> {
         match &*self.stage.borrow() {
             Stage::Open(sender) => return Ok(sender.clone()),
@@ -168,7 +168,7 @@ impl Channel {
         }
     }
 
-    /// Asks for a sign of life; what it gives fails when the connection ends.
+    /// Sends a PING; the returned future fails when the connection ends.
     pub(crate) fn ping(&self) -> oneshot::Receiver<()> {
         let (sender, receiver) = oneshot::channel();
         let mut probes = self.probes.lock();
@@ -181,7 +181,7 @@ impl Channel {
         receiver
     }
 
-    /// Takes nothing new; the connection ends with its last request.
+    /// Accepts no new requests; the connection ends with its last one.
     pub(crate) fn drain(&self) {
         self.close(&Error::unavailable(
             "the connection was closed as no longer needed",
@@ -200,7 +200,7 @@ impl Channel {
         });
     }
 
-    /// Whether the connection is to be given up: nobody uses it, and nobody will or has for long.
+    /// Whether to give the connection up: nobody uses it, and nobody will or has for long.
     fn is_over(&self, now: Nanos) -> bool {
         if self.busy.load(Relaxed) > 0 {
             return false;
@@ -234,7 +234,7 @@ pub(crate) async fn run(
     address: Arc<str>,
 ) {
     let _place = place;
-    // Also when the runtime drops this task: nobody may wait for an answer that cannot come.
+    // Also if the runtime drops this task: nobody may wait for a response that cannot come.
     let _end = CloseOnDrop(&channel, &address);
     let error = match connect(&channel, &network, &address).await {
         Ok(mut driver) => poll_fn(|cx| driver.poll(cx)).await,
@@ -291,8 +291,8 @@ async fn connect(channel: &Arc<Channel>, network: &SharedNetwork, address: &str)
     })
 }
 
-/// The error of a connection that failed. One on which the other side breaks the rules of HTTP/2 leads to a server that
-/// speaks something else.
+/// The error of a failed connection. If the peer violated HTTP/2, it probably speaks
+/// another protocol.
 fn lost(text: &'static str, error: h2::Error) -> Error {
     let recovery = match error.get_io() {
         Some(error) if error.kind() == std::io::ErrorKind::InvalidData => Recovery::Never,
@@ -308,8 +308,8 @@ fn ungreeted(error: h2::Error) -> Error {
     lost("it could not be greeted", error)
 }
 
-/// Ready when the other side has said how many requests it takes at a time: those beyond would be refused,
-/// and not every server says that it did so before any work.
+/// Ready when the peer has announced its limit of concurrent requests: those beyond would be refused,
+/// and not every server reports that it did so before any work.
 fn poll_settings(
     sender: &SendRequest<Bytes>,
     connection: &mut Connection<Guard, Bytes>,
@@ -327,7 +327,7 @@ fn poll_settings(
     }
 }
 
-/// Requests that may be under way before the other side has said how many: none.
+/// The limit of concurrent requests before the peer has announced one: none.
 const STREAMS_BEFORE_SETTINGS: usize = 0;
 
 fn builder(limits: &Limits) -> Builder {
@@ -346,12 +346,12 @@ struct Driver {
     channel: Arc<Channel>,
     connection: Connection<Guard, Bytes>,
     heartbeat: Heartbeat,
-    /// Who waits for the answer to the ping that is out.
+    /// Those that wait for the response to the present PING.
     probed: Vec<oneshot::Sender<()>>,
 }
 
 impl Driver {
-    /// Why it ended.
+    /// The reason for the end.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         if let Err(error) = self.probe(cx) {
             return Poll::Ready(error);
@@ -392,7 +392,7 @@ impl Driver {
         self.heartbeat.poll(traffic, busy, cx)?;
         if !self.probed.is_empty() && !self.heartbeat.is_waiting() {
             for probed in self.probed.drain(..) {
-                // Who asked may have gone.
+                // The waiter may be gone.
                 let _ = probed.send(());
             }
         }

@@ -1,9 +1,9 @@
-//! The bytes of an HTTP/2 connection, watched as they pass: frames that cost us work and bring nothing
-//! are paid for out of an allowance, and what has come and gone is noted for those who ask.
+//! Watches the bytes of an HTTP/2 connection: useless frames that cost work
+//! are charged to an allowance, and progress is recorded.
 //!
-//! `h2` bounds what a peer may make us keep (streams, headers, CONTINUATION frames, empty DATA frames,
-//! streams reset before they were looked at); a flood of frames that are dealt with at once is bounded
-//! here.
+//! `h2` bounds what a peer can make us store (streams, headers, CONTINUATION frames, empty DATA frames,
+//! streams that are reset before they are accepted); this module bounds floods of frames that are processed
+//! at once.
 
 use std::{
     io::{self, IoSlice},
@@ -22,43 +22,43 @@ use crate::{
     time::{self, Nanos},
 };
 
-/// What a peer may spend at once.
+/// The largest allowance.
 const MAX_CREDIT: i64 = 4_000;
-/// What is added to it a second, up to the whole: more than cancelled calls and probes ever take.
+/// What is added to it a second: more than cancelled calls and probes ever take.
 const CREDIT_PER_SECOND: i64 = 1_000;
-/// What a frame that brings nothing costs: PING, WINDOW_UPDATE, RST_STREAM, PRIORITY, unknown ones.
+/// The cost of a useless frame: PING, WINDOW_UPDATE, RST_STREAM, PRIORITY, unknown ones.
 const EMPTY_FRAME_COST: i64 = 2;
-/// What SETTINGS cost, which may change the state of every stream.
+/// The cost of SETTINGS, which may change the state of every stream.
 const SETTINGS_COST: i64 = 20;
-/// What a request, or a piece of one, gives: it may be followed by an update and a probe.
+/// What a request, or a piece of one, adds: an update and a probe may follow it.
 const REQUEST: i64 = 2;
-/// Requests that a client may take back beyond those that were answered, over the life of a connection, before it is told to
-/// go away; twice as many end the connection. Who hedges takes back as many as are answered; a node that hangs has fewer
-/// calls than this on one connection, or is left soon.
+/// Requests that a client may cancel beyond those that were answered, over the life of a connection, before it is sent
+/// GOAWAY; twice as many end the connection. A client that hedges cancels as many as are answered; a hung node has fewer
+/// calls than this on one connection, or is abandoned soon.
 const MAX_UNANSWERED_RESETS: u64 = 1_000;
-/// Bytes that we sent which give 1: what was asked for may be acknowledged.
+/// Sent bytes that add 1: the peer may acknowledge what it requested.
 const BYTES_PER_CREDIT: i64 = 32;
 
-/// What has passed through a connection, for those who do not hold it.
+/// What has passed through a connection, for other tasks.
 #[derive(Debug)]
 pub(super) struct Traffic {
     /// Bytes read.
     read: AtomicU64,
     /// Bytes written.
     written: AtomicU64,
-    /// Frames read whole, a header block counted as one.
+    /// Complete frames received; a header block counts as one.
     frames: AtomicU64,
-    /// Whether part of a frame has come.
+    /// Whether part of a frame has arrived.
     amid: AtomicBool,
-    /// Whether there are bytes that the other side does not take.
+    /// Whether there are bytes that the peer does not take.
     blocked: AtomicBool,
-    /// The largest stream whose HEADERS have left.
+    /// The largest stream whose HEADERS were sent.
     begun: AtomicU32,
-    /// The last stream that the other side will look at.
+    /// The last stream that the peer will process.
     last: AtomicU32,
-    /// Whether the connection has been found not worth keeping.
+    /// Whether the allowance is used up.
     condemned: AtomicBool,
-    /// Whether the other side took back more requests than it may.
+    /// Whether the peer cancelled more requests than allowed.
     unwelcome: AtomicBool,
 }
 
@@ -99,7 +99,7 @@ impl Traffic {
         self.blocked.load(Relaxed)
     }
 
-    /// The connection is to end: its other side opens no windows for what it asked for.
+    /// Ends the connection: the peer opens no windows for what it requested.
     pub(super) fn condemn(&self) {
         self.condemned.store(true, Relaxed);
     }
@@ -108,17 +108,17 @@ impl Traffic {
         self.condemned.load(Relaxed)
     }
 
-    /// Whether the client is to go away: it took back many more requests than were answered.
+    /// Whether the client must be sent GOAWAY: it cancelled many more requests than were answered.
     pub(super) fn is_unwelcome(&self) -> bool {
         self.unwelcome.load(Relaxed)
     }
 
-    /// Whether the other side may have begun to work for a stream of ours.
+    /// Whether the peer may have begun to work for a stream of ours.
     pub(super) fn may_have_begun(&self, stream: u32) -> bool {
         stream <= self.begun.load(Relaxed) && stream <= self.last.load(Relaxed)
     }
 
-    /// Whether the other side has said that it is going away.
+    /// Whether the peer has sent GOAWAY.
     pub(super) fn is_leaving(&self) -> bool {
         self.last.load(Relaxed) != u32::MAX
     }
@@ -128,7 +128,7 @@ impl Traffic {
 #[derive(Debug)]
 pub(super) struct Guard {
     io: Io,
-    /// What was read before, to be read first.
+    /// Bytes that were read before, which come first.
     first: Vec<u8>,
     given: usize,
     traffic: Arc<Traffic>,
@@ -136,7 +136,7 @@ pub(super) struct Guard {
     went: Frames,
     allowance: i64,
     refilled: Nanos,
-    /// Streams that the other side reset, and that we ended.
+    /// Streams that the peer reset, and streams that we ended.
     resets: u64,
     answered: u64,
 }
@@ -147,7 +147,7 @@ impl Guard {
         Self::new(io, Vec::new(), traffic, 0, super::PREFACE.len())
     }
 
-    /// A server's connection, of which `first` has been read.
+    /// A server's connection, from which `first` was read.
     pub(super) fn server(io: Io, first: Vec<u8>, traffic: Arc<Traffic>) -> Self {
         Self::new(io, first, traffic, super::PREFACE.len(), 0)
     }
@@ -167,7 +167,7 @@ impl Guard {
         }
     }
 
-    /// An error when the other side took back too many requests.
+    /// Fails if the peer cancelled too many requests.
     fn check_resets(&self) -> io::Result<()> {
         let most = self.answered + MAX_UNANSWERED_RESETS;
         if self.resets > most {
@@ -219,7 +219,7 @@ impl Guard {
         Ok(())
     }
 
-    /// Says beforehand what a write may send: another thread must not take it for unsent meanwhile.
+    /// Records before a write what it may send: another thread must not take it for unsent meanwhile.
     fn announce<'a>(&self, slices: impl Iterator<Item = &'a [u8]>) {
         let mut begun = self.went.begun;
         let mut ahead = self.went.clone();
@@ -331,25 +331,25 @@ const FLAG_END_HEADERS: u8 = 4;
 /// Length, type, flags, stream: RFC 9113, section 4.1.
 const FRAME_HEADER_SIZE: usize = 9;
 
-/// Follows the frames in bytes that come in any portions.
+/// Parses the frames in bytes that arrive in any portions.
 #[derive(Clone, Debug)]
 struct Frames {
-    /// Bytes that are no frame yet: the preface.
+    /// Bytes before the first frame: the preface.
     before: usize,
     head: [u8; FRAME_HEADER_SIZE],
-    /// Bytes of the head that have come.
+    /// Bytes of the head that have arrived.
     have: usize,
     /// Bytes of the payload still to come.
     left: usize,
     /// The first bytes of the payload, as a number.
     word: u32,
-    /// How many of them have come.
+    /// How many of them have arrived.
     words: usize,
     /// The largest stream opened.
     begun: u32,
 }
 
-/// A frame that has passed whole.
+/// A frame that has passed completely.
 struct CompleteFrame {
     kind: u8,
     flags: u8,
@@ -360,7 +360,7 @@ struct CompleteFrame {
 }
 
 impl CompleteFrame {
-    /// What it takes from the allowance; below zero if it adds to it.
+    /// What it takes from the allowance; negative if it adds to it.
     fn cost(&self) -> i64 {
         let ack = self.flags & FLAG_ACK_OR_END_STREAM != 0;
         match self.kind {
@@ -371,13 +371,13 @@ impl CompleteFrame {
         }
     }
 
-    /// Whether it stands for itself, and not for part of a header block.
+    /// Whether it is a frame of its own, and not part of a header block.
     fn ends_block(&self) -> bool {
         let block = matches!(self.kind, kind::HEADERS | kind::CONTINUATION);
         !block || self.flags & FLAG_END_HEADERS != 0
     }
 
-    /// Whether nothing of its stream follows it.
+    /// Whether nothing of its stream follows.
     fn ends_stream(&self) -> bool {
         matches!(self.kind, kind::DATA | kind::HEADERS) && self.flags & FLAG_ACK_OR_END_STREAM != 0
     }
@@ -462,7 +462,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_are_followed_however_the_bytes_are_cut() {
+    fn frames_are_parsed_in_any_portions() {
         let mut bytes = super::super::PREFACE.to_vec();
         bytes.extend(frame(kind::SETTINGS, 0, 0, &[0; 6]));
         bytes.extend(frame(kind::HEADERS, FLAG_END_HEADERS, 5, b"abc"));

@@ -1,4 +1,4 @@
-//! What RFC 9113 demands of a request's head, and `h2` does not look at.
+//! Rules of RFC 9113 for a request's head that `h2` does not check.
 
 use http::{
     HeaderMap, Method, Request, Uri, header,
@@ -7,8 +7,8 @@ use http::{
 
 /// Whether a request is malformed: section 8.1.1.
 ///
-/// `h2` has seen to the names of fields, to what cannot be in a value, and to the fields of a connection.
-/// It cuts fragments off the path and drops pseudo-headers in trailers, which so reach nobody.
+/// `h2` has checked the names of fields, the characters of values, and the fields of a connection.
+/// It removes fragments from the path and pseudo-headers from trailers, so nobody sees these.
 pub(super) fn is_malformed<B>(request: &Request<B>) -> bool {
     let (uri, headers) = (request.uri(), request.headers());
     headers.values().any(|value| is_padded(value.as_bytes()))
@@ -21,7 +21,7 @@ fn is_padded(value: &[u8]) -> bool {
     matches!(value, [b' ' | b'\t', ..] | [.., b' ' | b'\t'])
 }
 
-/// Whether method, scheme and path go together: section 8.3.1, and 8.5 for CONNECT.
+/// Whether method, scheme and path fit together: section 8.3.1, and 8.5 for CONNECT.
 fn is_target(method: &Method, uri: &Uri) -> bool {
     if *method == Method::CONNECT {
         return uri.authority().is_some();
@@ -36,7 +36,7 @@ fn is_target(method: &Method, uri: &Uri) -> bool {
     is_path && scheme.starts_with(|first: char| first.is_ascii_alphabetic())
 }
 
-/// Whether no other host is named beside `:authority`, nor a user: section 8.3.1.
+/// Whether neither another host beside `:authority` nor a user is named: section 8.3.1.
 fn names_one_host(uri: &Uri, headers: &HeaderMap) -> bool {
     let authority = uri.authority();
     if authority.is_some_and(|authority| authority.as_str().contains('@')) {

@@ -1,4 +1,4 @@
-//! Whether the other side of an HTTP/2 connection is alive and keeps up.
+//! Checks that the peer of an HTTP/2 connection is alive and keeps up.
 
 use std::{pin::Pin, task::Context, time::Duration};
 
@@ -12,29 +12,29 @@ use crate::{
     time::{self, Nanos, nanos},
 };
 
-/// How often a sign of life is asked for where nothing else comes, by a client: servers of gRPC end
-/// connections that ask more often than every 5 minutes.
+/// How often a client sends a PING when nothing else arrives: gRPC servers end
+/// connections that send more than one in 5 minutes.
 const GRPC_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(310);
 
 /// Timers fire by the millisecond.
 const TIMER_RESOLUTION: Nanos = 1_000_000;
 
-/// Looks from time to time whether bytes come and go, and asks for a sign of life when none do.
+/// Checks from time to time whether bytes arrive and leave, and sends a PING if none do.
 pub(super) struct Heartbeat {
     pings: Option<PingPong>,
     sleep: Pin<Box<Sleep>>,
     keepalive: Nanos,
     timeout: Nanos,
     frame: Duration,
-    /// Whether to ask no more often than a gRPC server bears.
+    /// Whether to keep to the limit of gRPC servers.
     sparing: bool,
-    /// Bytes read when it last looked, and since when there have been no more.
+    /// Bytes read at the last check, and since when there have been no more.
     seen: (u64, Nanos),
-    /// When it last asked, and how many frames had come then.
+    /// When the last PING was sent, and how many frames had arrived then.
     asked: Option<(Nanos, u64)>,
-    /// Whether the answer is still to come.
+    /// Whether the response is still to come.
     waiting: bool,
-    /// Since when the same part of a frame is there.
+    /// Since when the same frame is incomplete.
     amid: Option<(u64, Nanos)>,
     /// Since when the same bytes wait to be written.
     blocked: Option<(u64, Nanos)>,
@@ -57,10 +57,10 @@ impl Heartbeat {
         }
     }
 
-    /// Wakes `cx` when it is time to look again. `asks` is whether silence matters now.
+    /// Wakes `cx` when the next check is due. `asks` is whether silence matters now.
     ///
     /// # Errors
-    /// Why the connection is to be given up.
+    /// Why the connection must be given up.
     pub(super) fn poll(
         &mut self,
         traffic: &Traffic,
@@ -80,7 +80,7 @@ impl Heartbeat {
         Ok(())
     }
 
-    /// Asks for a sign of life now; whether it could be asked for.
+    /// Sends a PING now. Returns whether that was possible.
     pub(super) fn ask(&mut self, traffic: &Traffic) -> bool {
         if self.waiting {
             return true;
@@ -98,12 +98,12 @@ impl Heartbeat {
         self.waiting
     }
 
-    /// Whether what was asked for is still to come.
+    /// Whether the response to a PING is still to come.
     pub(super) fn is_waiting(&self) -> bool {
         self.waiting
     }
 
-    /// When to look again.
+    /// When the next check is due.
     fn look(&mut self, traffic: &Traffic, asks: bool, now: Nanos) -> Result<Nanos> {
         let frame = nanos(self.frame);
         if is_stuck(
@@ -155,8 +155,8 @@ impl Heartbeat {
         Ok(now + next.min(frame))
     }
 
-    /// Whether a server of gRPC would bear it: the first time, after frames other than the answer to the
-    /// last, or after long.
+    /// Whether a gRPC server allows another PING: the first one, after frames other than the response to the
+    /// last, or after a long time.
     fn may_ask(&self, traffic: &Traffic, now: Nanos) -> bool {
         match self.asked {
             Some((at, frames)) if self.sparing => {
@@ -168,7 +168,7 @@ impl Heartbeat {
     }
 }
 
-/// Whether something has been so, at the same count, for `long`.
+/// Whether a condition has held, at the same count, for `long`.
 fn is_stuck(
     since: &mut Option<(u64, Nanos)>,
     is: bool,

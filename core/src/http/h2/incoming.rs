@@ -1,4 +1,4 @@
-//! The body of a message that comes in.
+//! The body of an incoming message.
 
 use std::{
     collections::VecDeque,
@@ -16,12 +16,12 @@ use crate::{
     http::{HttpBody, Piece},
 };
 
-/// The body of a stream: whole, if all of it has come.
+/// The body of a stream: complete, if all of it has arrived.
 pub(super) fn body(mut stream: RecvStream) -> HttpBody {
     if stream.is_end_stream() {
         return HttpBody::empty();
     }
-    // Whoever takes the body polls again, with a waker.
+    // The reader of the body polls again, with a waker.
     let mut cx = Context::from_waker(Waker::noop());
     let mut ahead = VecDeque::new();
     let mut stage = Stage::Data;
@@ -71,7 +71,7 @@ pub(super) fn body(mut stream: RecvStream) -> HttpBody {
     })
 }
 
-/// The body of an answer to a request whose own body is still on its way.
+/// The body of a response to a request whose own body is still being sent.
 pub(super) fn with_upload(stream: RecvStream, upload: Upload) -> HttpBody {
     HttpBody::stream(Incoming {
         ahead: VecDeque::new(),
@@ -82,11 +82,11 @@ pub(super) fn with_upload(stream: RecvStream, upload: Upload) -> HttpBody {
 }
 
 struct Incoming {
-    /// What was taken already.
+    /// The piece that was taken already.
     ahead: VecDeque<Result<Bytes>>,
     stage: Stage,
     stream: Option<RecvStream>,
-    /// Goes on for as long as the answer is read.
+    /// Continues while the response is read.
     _upload: Option<Upload>,
 }
 

@@ -1,6 +1,6 @@
 //! HTTP/2 over the `h2` crate: the server's side, and a client's connections.
 //!
-//! `h2` keeps the state of the protocol; what is ours is who runs what when, and what a peer may
+//! `h2` keeps the state of the protocol; this module decides what runs when, and what a peer may
 //! cost ([`guard`]).
 
 mod broken;
@@ -18,10 +18,10 @@ mod upload;
 
 pub(crate) use serve::serve;
 
-/// What a client says first: RFC 9113, section 3.4.
+/// The first bytes of a client: RFC 9113, section 3.4.
 pub(crate) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Its name in the negotiation of TLS.
+/// The name in the negotiation of TLS (ALPN).
 pub(crate) const ALPN: [&str; 1] = ["h2"];
 
 /// Names of headers that belong to a connection, which HTTP/2 forbids: RFC 9113, section 8.2.2.

@@ -1,4 +1,4 @@
-//! A way to one node over HTTP/2: a connection for each thread that calls.
+//! A peer over HTTP/2: a connection for each calling thread.
 
 use std::{pin::Pin, sync::Arc};
 
@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// The connections to one node, each under what its protocol makes of it.
+/// The connections to one node, each with a protocol's sender.
 pub(crate) struct Connections<C> {
     address: Arc<str>,
     network: SharedNetwork,
@@ -38,9 +38,9 @@ impl<C> Connections<C> {
         }
     }
 
-    /// The connection of the calling thread, as it is or anew, and then made into a `C`.
+    /// Returns the connection of the calling thread, and opens one if necessary, as a `C`.
     pub(crate) fn current(&self, make: impl FnOnce(Arc<Channel>) -> C) -> Result<Arc<C>> {
-        // The one before ends with its last request.
+        // The previous one ends with its last request.
         self.open.get_or_open(
             &self.address,
             |(channel, made)| channel.is_open().then(|| made.clone()),
@@ -69,7 +69,7 @@ impl<C> Connections<C> {
         Ok(channel)
     }
 
-    /// A sign of life of the node, over a connection of the calling thread.
+    /// Asks the node for a sign of life, over a connection of the calling thread.
     pub(crate) fn probe(
         &self,
         channel: Result<Arc<Channel>>,
@@ -84,7 +84,7 @@ impl<C> Connections<C> {
         })
     }
 
-    /// Opens nothing more; connections close as their calls end.
+    /// Opens no more connections; those open close as their calls end.
     pub(crate) fn close(&self) {
         self.open.close(|(channel, _)| channel.drain());
     }

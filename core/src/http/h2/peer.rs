@@ -1,11 +1,11 @@
-//! The other side of a connection, as far as the sending of answers is concerned.
+//! The peer of a connection, for the sending of responses.
 
 use std::{sync::Arc, time::Duration};
 
 use super::guard::Traffic;
 use crate::net::buffered::Buffered;
 
-/// What takes the answers of a connection.
+/// Takes the responses of a connection.
 pub(super) struct Peer {
     pub(super) traffic: Arc<Traffic>,
     pub(super) buffered: Arc<Buffered>,

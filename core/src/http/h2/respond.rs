@@ -1,4 +1,4 @@
-//! Sending the answer to a request.
+//! Sends the response to a request.
 
 use std::{future::poll_fn, task::Poll};
 
@@ -12,10 +12,10 @@ use crate::{
     http::{HttpAnswer, HttpBody},
 };
 
-/// An answer of which the head was sent, and what is left of its body.
+/// A response whose head was sent, and the rest of its body.
 pub(super) type PendingBody = (SendStream<Bytes>, HttpBody);
 
-/// Sends an answer by as much as takes no waiting.
+/// Sends as much of a response as is possible without waiting.
 pub(super) fn start(
     respond: &mut SendResponse<Bytes>,
     response: Response<HttpBody>,
@@ -25,7 +25,7 @@ pub(super) fn start(
     let sent = respond.send_response(Response::from_parts(head, ()), ends);
     let mut stream = match sent {
         Ok(stream) => stream,
-        // The stream was reset, or its connection has gone.
+        // The stream was reset, or its connection has ended.
         Err(error) => {
             tracing::debug!(%error, "an answer could not be sent");
             return None;
@@ -43,8 +43,8 @@ pub(super) fn start(
     }
 }
 
-/// Waits for an answer and sends it. It is dropped when the stream is reset. While the peer does not take the answers that
-/// wait for it, no more are made.
+/// Waits for a response and sends it. It is dropped if the stream is reset. While the peer does not take waiting responses,
+/// no more are made.
 pub(super) async fn finish(mut answer: HttpAnswer, mut respond: SendResponse<Bytes>, peer: Peer) {
     let response = poll_fn(|cx| {
         if peer.buffered.poll_answers(cx).is_ready()
@@ -55,7 +55,7 @@ pub(super) async fn finish(mut answer: HttpAnswer, mut respond: SendResponse<Byt
         respond.poll_reset(cx).map(|_| None)
     })
     .await;
-    // Done with: what it holds ends before its answer has left.
+    // Dropped before the response has left, since the work is done.
     drop(answer);
     if let Some(response) = response
         && let Some(rest) = start(&mut respond, response)
@@ -64,7 +64,7 @@ pub(super) async fn finish(mut answer: HttpAnswer, mut respond: SendResponse<Byt
     }
 }
 
-/// Sends what is left of an answer.
+/// Sends the rest of a response.
 pub(super) async fn stream(rest: PendingBody, peer: Peer) {
     let (mut stream, body) = rest;
     let account = peer.buffered.answer();

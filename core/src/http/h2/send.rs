@@ -1,4 +1,4 @@
-//! Sending a body, as fast as the other side takes it.
+//! Sends a body, as fast as the peer takes it.
 
 use std::{
     future::{Future, poll_fn},
@@ -17,14 +17,14 @@ use crate::{
     http::{HttpBody, Piece, Prefixed},
 };
 
-/// The most that one stream which is sent piece by piece keeps in `h2` beyond what the other side has
-/// taken, in bytes.
+/// The largest number of bytes that one streaming body keeps in `h2` beyond what the peer has
+/// taken.
 pub(super) const MAX_STREAM_BUFFER: usize = 256 << 10;
 
-/// Sends the body of a request; one that comes as it is made is given back, to be sent with [`rest`].
+/// Sends the body of a request; a streaming one is returned, to be sent with [`rest`].
 ///
-/// A stream of ours has no capacity until its head is written: what is whole is left to `h2` at once, so that
-/// it goes out together with the head, and its rest as the windows open. It is in memory either way.
+/// A new stream has no capacity until its head is written: a complete body is passed to `h2` at once, so that
+/// it leaves together with the head, and the rest as the windows open. It is in memory either way.
 pub(super) fn queued(stream: &mut SendStream<Bytes>, body: HttpBody) -> Result<Option<HttpBody>> {
     match body {
         HttpBody::Whole(data) => stream.send_data(data, true),
@@ -47,7 +47,7 @@ pub(super) fn queued(stream: &mut SendStream<Bytes>, body: HttpBody) -> Result<O
     Ok(None)
 }
 
-/// Sends all of an answer's body if that takes no waiting; else it must be sent with [`rest`].
+/// Sends a whole response body if that is possible without waiting; otherwise it must be sent with [`rest`].
 pub(super) fn at_once(stream: &mut SendStream<Bytes>, body: HttpBody) -> Result<Option<HttpBody>> {
     let length = match &body {
         HttpBody::Whole(data) | HttpBody::Trailed(data, _) => data.len(),
@@ -72,11 +72,11 @@ fn trailed(
     stream.send_trailers(trailers)
 }
 
-/// Sends a body piece by piece. With a `peer`, it has to take one that is whole as fast as its patience demands; one that
-/// streams may wait for as long as its reader likes.
+/// Sends a body piece by piece. With a `peer`, a complete body must be taken within the peer's time limit; a
+/// streaming one may wait for as long as its reader likes.
 ///
 /// # Errors
-/// `DeadlineExceeded` where patience ended; else what broke, after the stream was told.
+/// `DeadlineExceeded` if the time limit has passed; otherwise the reason of the failure, after the stream was reset.
 pub(super) async fn rest(
     stream: &mut SendStream<Bytes>,
     mut body: HttpBody,
@@ -108,10 +108,10 @@ pub(super) async fn rest(
     }
 }
 
-/// Sends data by as much as the windows allow.
+/// Sends as much data as the windows allow.
 ///
 /// # Errors
-/// `DeadlineExceeded` when a `peer` takes too little.
+/// `DeadlineExceeded` if a `peer` takes too little.
 async fn all(stream: &mut SendStream<Bytes>, mut data: Bytes, peer: Option<&Peer>) -> Result<()> {
     let mut progress = Progress::default();
     while !data.is_empty() {
@@ -143,20 +143,20 @@ async fn all(stream: &mut SendStream<Bytes>, mut data: Bytes, peer: Option<&Peer
     Ok(())
 }
 
-/// Bytes that a peer must take within its patience, of this answer or of others on its connection.
+/// Bytes that a peer must take within its time limit, of this response or of others on its connection.
 const MIN_STREAM_PROGRESS: usize = 16 * 1024;
-/// For how many times its patience others may be taken, and nothing of this one.
+/// For how many time limits a peer may take other responses, and nothing of this one.
 const MAX_STALL_FACTOR: u32 = 8;
 
-/// How fast an answer is taken.
+/// The progress of a response.
 #[derive(Default)]
 struct Progress {
     sleep: Option<Pin<Box<Sleep>>>,
-    /// Bytes taken of this answer since it was looked last.
+    /// Bytes taken of this response since the last check.
     took: usize,
     /// Bytes written on the connection by then.
     written: u64,
-    /// How often in a row only others were taken.
+    /// How many times in a row only other responses were taken.
     others: u32,
 }
 
@@ -165,7 +165,7 @@ impl Progress {
         self.took += bytes;
     }
 
-    /// Ready with an error when the peer takes too little; to be asked when nothing can be sent.
+    /// Ready with an error if the peer takes too little; polled when nothing can be sent.
     fn poll_stalled(&mut self, peer: &Peer, cx: &mut Context<'_>) -> Poll<Error> {
         loop {
             let sleep = match &mut self.sleep {

@@ -1,4 +1,4 @@
-//! The task of a server's connection: takes requests, begins them in place, minds time.
+//! The task of a server's connection: accepts requests, starts them in place, enforces time limits.
 
 use std::{
     future::poll_fn,
@@ -33,9 +33,9 @@ use crate::{
     time,
 };
 
-/// Requests taken together, so that their answers are written together.
+/// Requests accepted together, so that their responses are written together.
 const MAX_REQUEST_BATCH: usize = 128;
-/// Streams reset before they were looked at that a connection may have at once.
+/// The largest number of streams that were reset before they were accepted.
 const MAX_PENDING_RESETS: usize = 128;
 
 type Incoming = (Request<RecvStream>, SendResponse<Bytes>);
@@ -86,9 +86,9 @@ struct ServerConnection<S> {
     traffic: Arc<Traffic>,
     heartbeat: Heartbeat,
     seat: ConnectionGuard,
-    /// Calls that did not end at their first poll, and answers that take time to send.
+    /// Calls that were pending after their first poll, and responses that take time to send.
     tasks: JoinSet<()>,
-    /// Kept for its room.
+    /// Kept for its capacity.
     batch: Vec<Incoming>,
     said_goodbye: bool,
 }
@@ -126,12 +126,12 @@ impl<S: HttpService> ServerConnection<S> {
         }
     }
 
-    /// Takes the requests that have come. What was answered before is written on the way.
+    /// Accepts the requests that have arrived. Responses given before are written on the way.
     fn take(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let lost = |error| Error::unavailable("the connection broke").with_source(error);
         while self.batch.len() < MAX_REQUEST_BATCH {
             if self.traffic.is_blocked() {
-                // Answers are not taken: no more are made until they are.
+                // The responses are not taken: no more are made until they are.
                 match self.connection.poll_closed(cx) {
                     Poll::Ready(ended) => return Poll::Ready(ended.map_err(lost)),
                     Poll::Pending if self.traffic.is_blocked() => return Poll::Pending,
@@ -161,7 +161,7 @@ impl<S: HttpService> ServerConnection<S> {
             return respond.send_reset(Reason::PROTOCOL_ERROR);
         }
         if *request.method() == Method::CONNECT {
-            // There is nothing behind us, and its stream would stay open.
+            // The connection has ended, and the stream would stay open.
             let mut refusal = Response::new(HttpBody::empty());
             *refusal.status_mut() = StatusCode::NOT_IMPLEMENTED;
             respond::start(&mut respond, refusal);
@@ -187,7 +187,7 @@ impl<S: HttpService> ServerConnection<S> {
         }
     }
 
-    /// What takes the answers.
+    /// The peer that takes the responses.
     fn peer(&self, stall_timeout: Duration) -> Peer {
         Peer {
             traffic: self.traffic.clone(),
@@ -196,7 +196,7 @@ impl<S: HttpService> ServerConnection<S> {
         }
     }
 
-    /// Says goodbye when the port goes away, or to a client that takes back most of what it asks for; the connection ends
+    /// Sends GOAWAY when the port shuts down, or to a client that cancels most of its requests; the connection ends
     /// with its last stream.
     fn leave(&mut self, cx: &mut Context<'_>) {
         if self.said_goodbye {
@@ -211,14 +211,14 @@ impl<S: HttpService> ServerConnection<S> {
     }
 }
 
-/// Whether its body has not all come, and nothing says what it is: no dialect that streams has such.
+/// Whether its body is incomplete and has no content type: no dialect with streams has such requests.
 fn is_odd(request: &Request<HttpBody>) -> bool {
     let bodiless = matches!(*request.method(), Method::GET | Method::HEAD);
     let unsaid = bodiless || !request.headers().contains_key(header::CONTENT_TYPE);
     unsaid && matches!(request.body(), HttpBody::Stream(_))
 }
 
-/// Answers a request once all of it has come: until then it counts as under way.
+/// Answers a request when its body is complete: until then it counts as in progress.
 async fn whole(request: Request<HttpBody>, service: Arc<impl HttpService>) -> Response<HttpBody> {
     let (head, body) = request.into_parts();
     let body = body.taken_by(Some(&service.intake()));
@@ -227,7 +227,7 @@ async fn whole(request: Request<HttpBody>, service: Arc<impl HttpService>) -> Re
             let request = Request::from_parts(head, HttpBody::Whole(data));
             service.answer(request).await
         }
-        // Too large; where it broke off, nobody hears this.
+        // The body is too large; if it was aborted, nobody reads this response.
         Err(_) => {
             let mut response = Response::new(HttpBody::empty());
             *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;

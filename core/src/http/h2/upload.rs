@@ -1,4 +1,4 @@
-//! The body of a request on its way while the answer is waited for.
+//! The body of a request, sent while the response is awaited.
 
 use bytes::Bytes;
 use h2::SendStream;
@@ -14,7 +14,7 @@ pub(super) struct Upload(JoinHandle<()>);
 impl Upload {
     pub(super) fn begin(mut stream: SendStream<Bytes>, body: HttpBody) -> Self {
         Upload(tokio::spawn(async move {
-            // One that streams may wait for as long as its reader likes; that is told of an error.
+            // A streaming body may wait for as long as its reader likes, who is notified of an error.
             if let Err(error) = send::rest(&mut stream, body, None).await {
                 tracing::debug!(%error, "the body of a request broke off");
             }

@@ -1,4 +1,4 @@
-//! How calls end before their time, and servers.
+//! How calls and servers end early.
 
 use std::time::Duration;
 
@@ -32,12 +32,12 @@ pub(super) async fn the_deadline_ends_a_call_and_its_handler(subject: Subject) {
     pair.close().await;
 }
 
-/// An answer that streams, and the end it is fed by.
+/// A streaming response, and its sender.
 struct ResponseFeed {
     feeds: mpsc::Receiver<mpsc::Sender<Result<Bytes>>>,
 }
 
-/// Rooms that answer so.
+/// A handler with such responses.
 fn streaming_handler() -> (
     ResponseFeed,
     impl Fn(Request) -> Answer + Send + Sync + 'static,
@@ -55,7 +55,7 @@ fn streaming_handler() -> (
 }
 
 impl ResponseFeed {
-    /// The stream of an answer that has begun, and its feed.
+    /// The stream of a response that has begun, and its sender.
     async fn begun(
         &mut self,
         answer: Result<Response>,

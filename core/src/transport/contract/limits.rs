@@ -1,4 +1,4 @@
-//! What is too much, and what it is told.
+//! Limits, and the errors beyond them.
 
 use super::{Pair, Subject, error, feed, hanging_handler, next, request, response};
 use crate::{

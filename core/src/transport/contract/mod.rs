@@ -14,7 +14,7 @@
 //! # }
 //! ```
 //!
-//! `make` gives a transport with these limits that nobody uses yet, and an address to listen at.
+//! `make` returns an unused transport with these limits, and an address to listen on.
 //! Panics with the broken rule.
 
 mod ending;
@@ -44,13 +44,13 @@ use crate::{
     time::{self, NEVER},
 };
 
-/// How long what must happen may take on a busy machine.
+/// The timeout of events that must happen, on a busy machine.
 const TEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A transport to be tried and an address it can listen at.
+/// A transport to test, and an address for it.
 pub type Subject = (Arc<dyn Transport>, String);
 
-/// Runs every rule.
+/// Checks every rule.
 pub async fn all(make: impl AsyncFn(Limits) -> Subject) {
     let usual = async || make(Limits::default()).await;
     unary::a_request_and_its_answer_arrive_whole(usual().await).await;
@@ -79,7 +79,7 @@ pub async fn all(make: impl AsyncFn(Limits) -> Subject) {
     limits::calls_over_the_limit_are_refused_unharmed(make(limits::small()).await).await;
 }
 
-/// An async function as a server's rooms.
+/// An async function as a server.
 struct HandlerFn<F>(F);
 
 impl<F, Fut> Call for HandlerFn<F>
@@ -92,7 +92,7 @@ where
     }
 }
 
-/// A listener and a way to it.
+/// A listener and its peer.
 struct Pair {
     transport: Arc<dyn Transport>,
     listener: Box<dyn Listener>,
@@ -100,7 +100,7 @@ struct Pair {
 }
 
 impl Pair {
-    /// Listens with `handler` and opens a way there.
+    /// Listens with `handler`, and opens a peer.
     async fn new<F, Fut>((transport, address): Subject, handler: F) -> Self
     where
         F: Fn(Request) -> Fut + Send + Sync + 'static,
@@ -170,7 +170,7 @@ fn error(answer: Result<Response>) -> crate::error::Error {
     }
 }
 
-/// What must happen, within a time that only a hang exceeds.
+/// Waits for an event that must happen, for a time that only a hang exceeds.
 async fn soon<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(TEST_TIMEOUT, work)
         .await
@@ -181,7 +181,7 @@ async fn next(stream: &mut BodyStream) -> Option<Result<Bytes>> {
     soon(poll_fn(|cx| stream.as_mut().poll_next(cx))).await
 }
 
-/// A stream that is fed by hand, at most `capacity` messages ahead.
+/// A stream with a sender, at most `capacity` messages ahead.
 fn feed(capacity: usize) -> (mpsc::Sender<Result<Bytes>>, Body) {
     struct ChannelStream(mpsc::Receiver<Result<Bytes>>);
     impl Stream for ChannelStream {
@@ -197,7 +197,7 @@ fn feed(capacity: usize) -> (mpsc::Sender<Result<Bytes>>, Body) {
     (sender, Body::stream(ChannelStream(receiver)))
 }
 
-/// Says when it is dropped, as what a handler holds is when the handler is.
+/// Notifies when it is dropped, as what a handler holds is when the handler is cancelled.
 struct Dropped(Option<oneshot::Sender<()>>);
 
 impl Drop for Dropped {
@@ -208,12 +208,12 @@ impl Drop for Dropped {
     }
 }
 
-/// Rooms that begin, say so and never answer; their requests say when they are broken off.
+/// A handler that begins, reports this and never answers; its requests report when they are cancelled.
 struct HangingCalls {
     begun: mpsc::Receiver<oneshot::Receiver<()>>,
 }
 
-/// Such rooms, and what they tell.
+/// Such a handler, and its reports.
 fn hanging_handler() -> (
     HangingCalls,
     impl Fn(Request) -> Answer + Send + Sync + 'static,
@@ -231,7 +231,7 @@ fn hanging_handler() -> (
 }
 
 impl HangingCalls {
-    /// Waits until a request has begun; what it gives ends when that is broken off.
+    /// Waits until a request has begun; the returned future ends when that is cancelled.
     async fn begun(&mut self) -> impl Future<Output = ()> + use<> {
         let dropped = soon(self.begun.recv()).await;
         async move {

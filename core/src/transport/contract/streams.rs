@@ -1,4 +1,4 @@
-//! Every shape of stream.
+//! Streams of every shape.
 
 use std::{
     sync::{
@@ -74,7 +74,7 @@ pub(super) async fn a_client_streams(subject: Subject) {
     pair.close().await;
 }
 
-/// Rooms that answer a stream by itself.
+/// A handler that answers a stream with itself.
 async fn echo(request: Request) -> Result<Response> {
     Ok(response(Body::stream(request.into_parts().2.into_stream())))
 }
@@ -134,7 +134,7 @@ pub(super) async fn a_reader_that_rests_holds_the_writer_up(subject: Subject) {
     })
     .await;
     let mut answers = stream(pair.call(request("Contract.Flood", vec![])).await);
-    // Until the writer stands still.
+    // Until the writer waits.
     let mut before = usize::MAX;
     while before != sent.load(Ordering::Relaxed) {
         before = sent.load(Ordering::Relaxed);

@@ -82,7 +82,7 @@ pub(super) async fn an_error_arrives_with_all_it_says(subject: Subject) {
 pub(super) async fn answers_find_their_calls(subject: Subject) {
     let pair = Pair::new(subject, async |request: Request| {
         let body = request.into_parts().2.into_bytes()?;
-        // Answers overtake each other.
+        // Responses overtake each other.
         for _ in 0..body[0] % 7 {
             tokio::task::yield_now().await;
         }

@@ -12,7 +12,7 @@ use crate::{
     time::{NEVER, Nanos},
 };
 
-/// Bytes in front of every frame: length (u32), kind (u8), flags (u8), head length (u16), id (u64).
+/// Bytes before every frame: length (u32), kind (u8), flags (u8), head length (u16), id (u64).
 pub(super) const HEADER: usize = 16;
 
 /// Kinds of frame. Unknown ones are skipped by their length.
@@ -26,7 +26,7 @@ pub(super) mod kind {
     pub(crate) const PING: u8 = 7;
     pub(crate) const PONG: u8 = 8;
     pub(crate) const GO_AWAY: u8 = 9;
-    /// A request taken back before it left: only the name it defines counts.
+    /// A request withdrawn before it was sent: only the name that it defines counts.
     pub(crate) const WITHDRAWN: u8 = 10;
 }
 
@@ -51,7 +51,7 @@ const REQUEST_FIXED: usize = 16;
 /// The fixed part of a response's or an end's head.
 const STATUS_FIXED: usize = 8;
 
-/// What stands in front of every frame.
+/// The header of every frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
     /// Bytes that follow the header.
@@ -98,12 +98,12 @@ pub(super) fn write_bare(out: &mut Vec<u8>, kind: u8, id: u64, body: &[u8]) {
     out.extend_from_slice(body);
 }
 
-/// How an endpoint is named in a request.
+/// How a request names its endpoint.
 #[derive(Clone, Copy)]
 pub(super) enum Name<'a> {
-    /// By the number given to it earlier on this connection.
+    /// By the number that it received earlier on this connection.
     Numbered(u16),
-    /// In full, with the number it has from now on; 0 when the table is full.
+    /// In full, with the number that it has from now on; 0 if the table is full.
     New {
         number: u16,
         service: &'a str,
@@ -111,19 +111,19 @@ pub(super) enum Name<'a> {
     },
 }
 
-/// What a request's head says, to be written.
+/// The head of a request, to be written.
 pub(super) struct RequestHead<'a> {
     pub(super) name: Name<'a>,
-    /// Time left in nanoseconds.
+    /// The time left in nanoseconds.
     pub(super) left: Nanos,
-    /// 0 when unsaid.
+    /// 0 if unknown.
     pub(super) attempts: u8,
     pub(super) content_type: &'a ContentType,
     pub(super) context: &'a Context,
 }
 
-/// Writes header and head of a request whose body, of `body` bytes, follows; the head's length, or
-/// an error when it is over `limit`, in which case nothing was written.
+/// Writes header and head of a request whose body, of `body` bytes, follows. Returns the head's length, or
+/// an error if it exceeds `limit`, in which case nothing was written.
 pub(super) fn write_request(
     out: &mut Vec<u8>,
     id: u64,
@@ -171,7 +171,7 @@ pub(super) fn write_request(
     finish(out, start, kind::REQUEST, flags, id, body, limit)
 }
 
-/// What a response or the end of a stream says, to be written.
+/// The head of a response or of the end of a stream, to be written.
 pub(super) enum Status<'a> {
     Fine {
         content_type: &'a ContentType,
@@ -241,7 +241,7 @@ pub(super) fn write_status(
     finish(out, start, kind, flags, id, body, limit)
 }
 
-/// The end of a stream, well or with an error.
+/// The end of a stream, in order or with an error.
 pub(super) fn write_end(out: &mut Vec<u8>, id: u64, error: Option<&Error>) {
     let nothing = Metadata::new();
     let status = match error {
@@ -265,7 +265,7 @@ fn cut(text: &str, most: usize) -> &str {
 }
 
 fn write_field(out: &mut Vec<u8>, tag: u8, value: &[u8]) {
-    // A value too long for its length makes the head too long for its limit, which `finish` reports.
+    // A value too long for its length field makes the head exceed its limit, which `finish` reports.
     let length = u16::try_from(value.len()).unwrap_or(u16::MAX);
     let [a, b] = length.to_le_bytes();
     out.extend_from_slice(&[tag, a, b]);
@@ -300,7 +300,7 @@ fn finish(
     Ok(())
 }
 
-/// What a request's head says, as read.
+/// The head of a request, as read.
 #[derive(Debug, Default)]
 pub(super) struct ParsedRequestHead<'a> {
     pub(super) left: Nanos,
@@ -310,13 +310,13 @@ pub(super) struct ParsedRequestHead<'a> {
     pub(super) content_type: Option<ContentType>,
     pub(super) service: Option<&'a str>,
     pub(super) endpoint: Option<&'a str>,
-    /// The number the name has from now on.
+    /// The number that the name has from now on.
     pub(super) define: Option<u16>,
     pub(super) trace: Trace,
     pub(super) metadata: Metadata,
 }
 
-/// Reads a request's head; `None` when it is damaged. Unknown fields are skipped.
+/// Reads a request's head; `None` if it is damaged. Unknown fields are skipped.
 pub(super) fn read_request(head: &[u8]) -> Option<ParsedRequestHead<'_>> {
     let (fixed, fields) = head.split_first_chunk::<REQUEST_FIXED>()?;
     let mut read = ParsedRequestHead {
@@ -348,7 +348,7 @@ pub(super) fn read_request(head: &[u8]) -> Option<ParsedRequestHead<'_>> {
     Some(read)
 }
 
-/// What a response's or an end's head says, as read.
+/// The head of a response or an end, as read.
 #[derive(Debug)]
 pub(super) enum ParsedStatus {
     Fine {
@@ -359,7 +359,7 @@ pub(super) enum ParsedStatus {
     Failed(Error),
 }
 
-/// Reads a response's or an end's head; `None` when it is damaged.
+/// Reads a response's or an end's head; `None` if it is damaged.
 pub(super) fn read_status(head: &[u8]) -> Option<ParsedStatus> {
     let (fixed, fields) = head.split_first_chunk::<STATUS_FIXED>()?;
     let load = u16::from_le_bytes([fixed[4], fixed[5]]);
@@ -413,7 +413,7 @@ fn each_field<'a>(
     rest.is_empty().then_some(())
 }
 
-/// The time left as it goes on the wire: what remains until `deadline`.
+/// The time left in the wire's form: what remains until `deadline`.
 pub(super) fn left(deadline: Nanos, now: Nanos) -> Nanos {
     if deadline == NEVER {
         NEVER
@@ -422,7 +422,7 @@ pub(super) fn left(deadline: Nanos, now: Nanos) -> Nanos {
     }
 }
 
-/// A received body, which must not pin the buffer it was read into: small ones are copied out.
+/// A received body, which must not keep the read buffer alive: small ones are copied.
 pub(super) fn copy_out(body: &[u8]) -> Bytes {
     if body.is_empty() {
         Bytes::new()

@@ -33,7 +33,7 @@ use crate::{
 };
 use calls::{Calls, Handle};
 
-/// What this release speaks, as records list it: `native/1`.
+/// The protocol version of this release, as records list it: `native/1`.
 pub(crate) fn protocols() -> Vec<String> {
     let (lowest, highest) = preface::VERSIONS;
     let versions = lowest..=highest;
@@ -42,7 +42,7 @@ pub(crate) fn protocols() -> Vec<String> {
         .collect()
 }
 
-/// The native protocol's name in TLS's negotiation.
+/// The name in TLS's negotiation (ALPN).
 pub(crate) const ALPN: &str = "micro/1";
 
 /// The server's side of the native protocol.
@@ -74,7 +74,7 @@ impl Protocol for Native {
     }
 }
 
-/// A way to one node: a connection for each thread that calls.
+/// A peer: a connection for each calling thread.
 pub(crate) struct Node {
     address: Arc<str>,
     addressee: Arc<Addressee>,
@@ -130,8 +130,8 @@ impl Peer for Node {
         let open = self.open();
         let address = self.address.clone();
         Box::pin(async move {
-            // Being connected has its limit, and so has the silence of a connection. Each side's preface says
-            // who it is: a connection to another server fails.
+            // Connecting has its timeout, and so has the silence of a connection. Each side's preface has its
+            // identity: a connection to another server fails.
             open?.0.ping().await.map_err(|_| {
                 Error::unavailable(format!(
                     "node at `{address}` gave no sign of life before the connection ended"
@@ -146,7 +146,7 @@ impl Peer for Node {
 }
 
 impl Node {
-    /// The connection of the calling thread, as it is or anew.
+    /// Returns the connection of the calling thread, and opens one if necessary.
     fn open(&self) -> Result<Arc<Handle>> {
         self.connections.get_or_open(
             &self.address,

@@ -7,16 +7,16 @@ use crate::{
     transport::addressee::Addressee,
 };
 
-/// The first four bytes. Above 0x7f first, so that it is neither HTTP nor TLS nor text.
+/// The first four bytes. The first is above 0x7f, so that it is neither HTTP nor TLS nor text.
 pub(super) const MAGIC: [u8; 4] = [0xd5, b'M', b'I', b'C'];
 
-/// The lowest and highest version that this release speaks.
+/// The lowest and highest version that this release supports.
 pub(super) const VERSIONS: (u8, u8) = (1, 1);
 
-/// Bytes up to the settings: magic, lowest, highest, length of the settings (u16).
+/// Bytes before the settings: magic, lowest, highest, length of the settings (u16).
 pub(super) const FIXED_SIZE: usize = 8;
 
-/// The most that a preface's settings may take.
+/// The largest size of a preface's settings.
 const MAX_SETTINGS_SIZE: usize = 1024;
 
 /// Settings: number (u16), length (u16), value. Unknown numbers are skipped.
@@ -30,31 +30,31 @@ mod setting {
     pub(super) const CALLER: u16 = 7;
 }
 
-/// What a side says of itself: what it accepts.
+/// The settings of one side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Preface {
     pub(super) lowest: u8,
     pub(super) highest: u8,
-    /// Largest body of a message it takes, in bytes.
+    /// The largest accepted body of a message, in bytes.
     pub(super) message: u32,
-    /// Largest head it takes, in bytes.
+    /// The largest accepted head, in bytes.
     pub(super) head: u32,
-    /// How many names may be numbered.
+    /// How many names can be numbered.
     pub(super) names: u32,
-    /// Bytes of each stream that may be under way before it grants more.
+    /// The initial credit of each stream, in bytes.
     pub(super) window: u32,
 }
 
-/// Whom a client means and who it is; from a server, who it is. Empty where nothing is said.
+/// From a client: the intended server and the caller; from a server, its identity. Empty if unknown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct PeerIdentity {
     pub(super) identity: Identity,
-    /// The service that calls.
+    /// The calling service.
     pub(super) caller: Box<str>,
 }
 
 impl PeerIdentity {
-    /// Those that a client says.
+    /// A client's settings.
     pub(super) fn of_client(addressee: &Addressee) -> Self {
         PeerIdentity {
             identity: addressee.meant.clone(),
@@ -62,7 +62,7 @@ impl PeerIdentity {
         }
     }
 
-    /// Those that a server says.
+    /// A server's settings.
     pub(super) fn of_server(identity: Option<&Identity>) -> Self {
         PeerIdentity {
             identity: identity.cloned().unwrap_or_default(),
@@ -71,7 +71,7 @@ impl PeerIdentity {
     }
 }
 
-/// What is taken of a side that has not said otherwise; requests may be sent by it before it has.
+/// The settings of a side before its preface has arrived; requests may be sent to it before that.
 pub(super) const DEFAULT_PREFACE: Preface = Preface {
     lowest: VERSIONS.0,
     highest: VERSIONS.0,
@@ -81,12 +81,12 @@ pub(super) const DEFAULT_PREFACE: Preface = Preface {
     window: 64 << 10,
 };
 
-/// What stands in a buffer that should begin with a preface.
+/// The result of reading a preface from a buffer.
 #[derive(Debug)]
 pub(super) enum Parsed {
-    /// Not all of it yet.
+    /// Incomplete.
     Incomplete,
-    /// All of it, in so many bytes.
+    /// Complete, with this many bytes.
     Complete(Preface, PeerIdentity, usize),
 }
 
@@ -102,7 +102,7 @@ impl Preface {
         }
     }
 
-    /// The highest version both sides speak.
+    /// The highest version that both sides support.
     pub(super) fn version(&self) -> Result<u8> {
         let highest = self.highest.min(VERSIONS.1);
         if highest < self.lowest.max(VERSIONS.0) {
@@ -134,7 +134,7 @@ impl Preface {
             (setting::NODE, &names.identity.node),
             (setting::CALLER, &names.caller),
         ] {
-            // One that does not fit is not said: nobody would read the preface.
+            // A setting that does not fit is left out: otherwise nobody would read the preface.
             if !name.is_empty() && out.len() - begin + 4 + name.len() <= MAX_SETTINGS_SIZE {
                 write_setting(number, name.as_bytes(), out);
             }

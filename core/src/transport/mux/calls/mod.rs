@@ -171,7 +171,7 @@ impl Calls {
         &self.limits
     }
 
-    /// Notes bytes that have left; callers that waited for room are woken.
+    /// Records bytes that have left, and wakes callers that waited for space.
     pub(super) fn flushed(&self, bytes: usize) {
         let flushed = self.flushed.fetch_add(bytes as u64, Ordering::Release) + bytes as u64;
         let mut state = self.lock();
@@ -185,25 +185,25 @@ impl Calls {
         }
     }
 
-    /// Whether less than its limit is queued.
+    /// Whether the queue is below its limit.
     fn has_room(&self, state: &State) -> bool {
         let flushed = self.flushed.load(Ordering::Relaxed);
         state.queue.end().saturating_sub(flushed) <= self.limits.max_queued_bytes as u64
     }
 
-    /// Whether a new call may be begun here.
+    /// Whether a new call may be started here.
     pub(super) fn is_open(&self) -> bool {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// Takes no new calls; the task ends when the last one has.
+    /// Accepts no new calls; the task ends when the last one has.
     pub(super) fn drain(&self) {
         let mut state = self.lock();
         state.go_away();
         wake_driver(state);
     }
 
-    /// Asks for a sign of life; what it gives fails when the connection ends.
+    /// Sends a PING; the returned future fails when the connection ends.
     pub(super) fn ping(&self) -> oneshot::Receiver<()> {
         let (sender, receiver) = oneshot::channel();
         let mut state = self.lock();
@@ -217,7 +217,7 @@ impl Calls {
         receiver
     }
 
-    /// Ends every call: *not sent* or *unknown*, by where its frame stands against what was flushed.
+    /// Ends every call: *not sent* or *unknown*, by the position of its frame and the bytes flushed.
     pub(super) fn gone(&self, error: &Error) {
         let flushed = self.flushed.load(Ordering::Acquire);
         let mut wakers = Wakers::new();
@@ -254,7 +254,7 @@ impl Calls {
     }
 }
 
-/// The outcome of a call of which nothing left before a connection ended: the other side's greeting may have refused it.
+/// The outcome of a call of which nothing left before the connection ended: the peer's preface may have refused it.
 fn unsent(error: &Error) -> Outcome {
     match error.is_wrong_server() {
         true => Outcome::Rejected,
@@ -262,7 +262,7 @@ fn unsent(error: &Error) -> Outcome {
     }
 }
 
-/// Wakes the connection's task if it sleeps, after the lock is free.
+/// Wakes the connection's task if it sleeps, after the lock is released.
 fn wake_driver(mut state: MutexGuard<'_, State>) {
     if !state.asleep {
         return;

@@ -1,4 +1,4 @@
-//! What is known of the calls of one connection, and when a wait is over.
+//! The state of the calls of one connection, and their timeouts.
 
 use std::{sync::atomic::Ordering, task::Context};
 
@@ -18,7 +18,7 @@ use crate::{
 };
 
 impl State {
-    /// Notes that the connection's task sleeps until `cx` is woken.
+    /// Records that the connection's task sleeps until `cx` is woken.
     pub(crate) fn sleep(&mut self, cx: &Context<'_>) {
         if !self
             .driver
@@ -30,8 +30,8 @@ impl State {
         self.asleep = true;
     }
 
-    /// Hands the writer, which must be empty, what is queued; whether there was anything. A server that reads nothing and
-    /// asks for signs of life is owed one of them.
+    /// Moves the queue to the writer, which must be empty. Returns whether there was anything. A server that reads nothing and
+    /// sends PINGs gets the response to one of them.
     pub(crate) fn hand_over(&mut self, writer: &mut Writer) -> bool {
         if let Some(ping) = self.pong.take() {
             write_bare(self.queue.tail(), kind::PONG, ping, &[]);
@@ -39,7 +39,7 @@ impl State {
         self.queue.hand_over(writer)
     }
 
-    /// What the other side said of itself; gives those that waited for it.
+    /// Stores the peer's preface; returns those that waited for it.
     pub(crate) fn introduced(&mut self, other: &Preface, limits: &Limits) -> Wakers {
         self.introduced = true;
         self.message_limit = limits.message_u32().min(other.message) as usize;
@@ -56,23 +56,23 @@ impl State {
         std::mem::take(&mut self.waiting)
     }
 
-    /// Whether the connection has nothing left to do and takes nothing new.
+    /// Whether the connection has nothing left to do and accepts no new calls.
     pub(crate) fn is_done(&self) -> bool {
         !matches!(self.stage, Stage::Open) && self.is_idle()
     }
 
-    /// Whether so few calls are out that their answers do not come in batches anyway.
+    /// Whether so few calls are in flight that their answers do not come in batches anyway.
     pub(crate) fn has_few(&self) -> bool {
         const MAX_FEW_CALLS: usize = 4;
         (1..=MAX_FEW_CALLS).contains(&(self.slots.len() - self.free.len()))
     }
 
-    /// Whether no call is under way.
+    /// Whether no call is in flight.
     pub(crate) fn is_idle(&self) -> bool {
         self.free.len() == self.slots.len() && self.streams.is_empty()
     }
 
-    /// Begins no new calls; the connection ends with the last one.
+    /// Starts no new calls; the connection ends with the last one.
     pub(crate) fn go_away(&mut self) {
         if matches!(self.stage, Stage::Open) {
             self.stage = Stage::Draining;
@@ -104,10 +104,10 @@ impl State {
         }
     }
 
-    /// Ends the waits that are over, and finds the next time to look.
+    /// Ends the calls whose time has passed, and finds the next time to check.
     pub(crate) fn sweep(&mut self, now: Nanos, wakers: &mut Wakers) {
         if self.waited <= now {
-            // Each sees for itself whether its time has come.
+            // Each checks for itself whether its time has come.
             wakers.append(&mut self.waiting);
             self.waited = NEVER;
         }
@@ -124,7 +124,7 @@ impl State {
             let over = now >= waiting.deadline;
             let unsent = self.queue.erase(waiting.start);
             if !unsent && !waiting.repeatable && !over {
-                // The work may be under way and must not be asked for twice: wait for the answer.
+                // The work may have begun and must not be repeated: wait for the answer.
                 waiting.timeout_at = waiting.deadline;
                 nearest = nearest.min(waiting.deadline);
                 continue;
@@ -142,7 +142,7 @@ impl State {
         self.nearest = nearest.min(self.sweep_streams(now));
     }
 
-    /// Ends the streams whose time is over; when the next one's is.
+    /// Ends the streams whose time has passed; returns when the next one's will.
     fn sweep_streams(&mut self, now: Nanos) -> Nanos {
         let mut nearest = NEVER;
         let State { streams, queue, .. } = self;

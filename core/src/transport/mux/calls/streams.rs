@@ -1,4 +1,4 @@
-//! The streams of a connection's calls: those that come, those that go, and who is woken for them.
+//! The streams of a connection's calls, in both directions.
 
 use std::{
     sync::Arc,
@@ -18,9 +18,9 @@ use crate::{
     },
 };
 
-/// What a call streams each way.
+/// The streams of a call.
 pub(super) struct Streams {
-    /// When they end, whoever still reads or writes.
+    /// When they end, even if somebody still reads or writes.
     pub(super) deadline: Nanos,
     pub(super) inbox: Option<Arc<Inbox>>,
     pub(super) credit: Option<Arc<Credit>>,
@@ -47,7 +47,7 @@ impl Drop for Streams {
 }
 
 impl State {
-    /// A body that is read from the call's inbox; `None` when nobody waits for it.
+    /// A body that is read from the call's inbox; `None` if nobody waits for it.
     pub(super) fn open_inbox(&mut self, calls: &Arc<Calls>, id: u64) -> Option<Body> {
         let window = calls.limits.stream_window;
         // Nobody waits for it any more: the cancel is on its way.
@@ -90,7 +90,7 @@ impl FrameSink for Calls {
 
     fn give_up(&self, id: u64) {
         let mut state = self.lock();
-        // The other side says nothing more of a call that was cancelled.
+        // The peer sends nothing more for a cancelled call.
         let streams = state.streams.remove(&id);
         if !matches!(state.stage, Stage::Gone(_)) {
             write_bare(state.queue.tail(), kind::CANCEL, id, &[]);
@@ -100,7 +100,7 @@ impl FrameSink for Calls {
     }
 }
 
-/// Sends a request's stream beside its call; ended with the call.
+/// Sends a request's stream beside its call; ends with the call.
 pub(super) fn send_stream(
     calls: &Arc<Calls>,
     body: Body,
