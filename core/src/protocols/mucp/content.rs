@@ -1,8 +1,8 @@
-//! What is inside an envelope.
+//! The content of an envelope.
 
 use bytes::Bytes;
 
-/// The number that a reply repeats, as it came.
+/// The number that a reply repeats unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Id {
     /// JSON, a number or a string.
@@ -11,7 +11,7 @@ pub(super) enum Id {
     Number(u64),
 }
 
-/// A request out of its envelope.
+/// A request, taken from its envelope.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct RequestContent {
     /// `Type.Method`.
@@ -20,10 +20,10 @@ pub(super) struct RequestContent {
     pub(super) body: Bytes,
 }
 
-/// A reply out of its envelope.
+/// A reply, taken from its envelope.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ReplyContent {
-    /// Why it failed, or `EOS`.
+    /// The error, or `EOS`.
     pub(super) error: Option<String>,
     pub(super) body: Bytes,
 }

@@ -1,4 +1,4 @@
-//! What a body is wrapped in: nothing, or the envelopes of before 2019.
+//! The envelopes of bodies, which go-micro used before 2019.
 
 use bytes::Bytes;
 
@@ -8,19 +8,19 @@ use super::{
 };
 use crate::error::Result;
 
-/// What a body is wrapped in.
+/// The envelope of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Envelope {
-    /// Nothing: the names stand in headers.
+    /// None: the names are in headers.
     Bare,
     /// JSON-RPC 1.0.
     Json,
-    /// Two lengths with a message of Protobuf after each.
+    /// Two lengths, each followed by a Protobuf message.
     Proto,
 }
 
 impl Envelope {
-    /// A request in this envelope; not for [`Envelope::Bare`], which says nothing.
+    /// Puts a request into this envelope; not for [`Envelope::Bare`], which has none.
     pub(super) fn read_request(self, bytes: &Bytes) -> Result<Option<RequestContent>> {
         match self {
             Envelope::Bare => Ok(None),
@@ -29,7 +29,7 @@ impl Envelope {
         }
     }
 
-    /// A message to an endpoint; `number` counts them on their connection.
+    /// A message to an endpoint; `number` counts the messages of a connection.
     pub(super) fn write_request(self, endpoint: &str, number: u64, body: Bytes) -> Bytes {
         match self {
             Envelope::Bare => body,
@@ -38,7 +38,7 @@ impl Envelope {
         }
     }
 
-    /// A reply in this envelope.
+    /// Puts a reply into this envelope.
     pub(super) fn read_reply(self, bytes: Bytes) -> Result<ReplyContent> {
         match self {
             Envelope::Bare => Ok(ReplyContent {
@@ -50,7 +50,7 @@ impl Envelope {
         }
     }
 
-    /// A reply; with an error there is no body.
+    /// A reply; with an error it has no body.
     pub(super) fn write_reply(
         self,
         endpoint: &str,

@@ -1,11 +1,11 @@
-//! Errors as go-micro tells them: JSON with four keys, or plain text.
+//! Errors in go-micro's form: JSON with four keys, or plain text.
 
 use http::{HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Code, Error, Outcome};
 
-/// An error as go-micro has it. Every key is written, as versions up to v1 want them all.
+/// An error in go-micro's form. Every key is written, since versions up to v1 need all of them.
 #[derive(Serialize, Deserialize, Default)]
 #[serde(default)]
 struct GoMicroError {
@@ -15,7 +15,7 @@ struct GoMicroError {
     status: String,
 }
 
-/// The text of an error: one line of ASCII, so that it can stand in a header.
+/// The text of an error: one line of ASCII, which a header can contain.
 pub(crate) fn write(error: &Error) -> String {
     let code = error.http_status();
     let status = StatusCode::from_u16(code).ok();
@@ -34,7 +34,7 @@ pub(crate) fn write(error: &Error) -> String {
     ascii(&json)
 }
 
-/// JSON whose strings have nothing but ASCII: the same to every reader.
+/// JSON whose strings are ASCII, which every reader understands alike.
 fn ascii(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for letter in json.chars() {
@@ -49,7 +49,7 @@ fn ascii(json: &str) -> String {
     out
 }
 
-/// A text as the value of a header, where it can be one.
+/// A text as the value of a header, if possible.
 pub(super) fn header(text: &str) -> HeaderValue {
     let line: String = text
         .chars()
@@ -58,7 +58,7 @@ pub(super) fn header(text: &str) -> HeaderValue {
     HeaderValue::from_bytes(line.as_bytes()).unwrap_or(HeaderValue::from_static("error"))
 }
 
-/// The error of a text.
+/// Parses the text of an error.
 pub(super) fn read(text: &str) -> Error {
     let told = match text.trim_start().starts_with('{') {
         true => serde_json::from_str::<GoMicroError>(text).unwrap_or_default(),
@@ -74,13 +74,13 @@ pub(super) fn read(text: &str) -> Error {
     };
     let error = Error::new(code, text).with_origin(told.id);
     match u16::try_from(told.code) {
-        // A status that no code stands for is kept beside it.
+        // A status without a code is kept beside the code.
         Ok(status @ 100..) if status != code.http_status() => error.with_http_status(status),
         _ => error,
     }
 }
 
-/// What go-micro's framework says as text means that nothing was begun.
+/// A plain text of go-micro's framework means that no work was begun.
 fn plain(text: &str) -> Error {
     let unknown = ["rpc: can't find service", "rpc: can't find method"];
     if unknown.iter().any(|begin| text.starts_with(begin)) {
@@ -92,7 +92,7 @@ fn plain(text: &str) -> Error {
     Error::unknown(text.to_owned())
 }
 
-/// The code of an HTTP status; those between are what their hundreds say.
+/// The code of an HTTP status; an unknown one has the code of its class.
 pub(super) fn code(number: i32) -> Code {
     match number {
         400 | 405 | 406 | 415 | 422 => Code::InvalidArgument,
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn error_comes_back_as_it_was() {
+    fn error_survives() {
         for code in [
             Code::InvalidArgument,
             Code::Unauthenticated,
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_no_error_of_go_micro_is_the_message() {
+    fn other_text_is_the_message() {
         for (text, code) in [
             ("plain failure", Code::Unknown),
             ("{not json", Code::Unknown),

@@ -1,4 +1,4 @@
-//! Any bytes as what a client or a server sends, framing, envelopes and all.
+//! Arbitrary bytes from a client or a server, with framing and envelopes.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use crate::{
     net::Limits,
 };
 
-/// Reads bytes as a server does, as a client does, and as each envelope. Nothing may panic, and what is read
-/// must be written and read as the same.
+/// Reads bytes like a server, like a client, and as each envelope. Nothing may panic, and what is read
+/// must be the same after writing and reading.
 #[cfg_attr(
     not(fuzzing),
     allow(unreachable_pub, reason = "the fuzz target calls it")
@@ -71,7 +71,7 @@ fn responses(bytes: &[u8]) {
     }
 }
 
-/// A body, if it is there to its end.
+/// A body, if it is complete.
 fn body(reader: &mut Reader) -> Option<Bytes> {
     let mut whole = Vec::new();
     loop {
@@ -96,7 +96,7 @@ mod tests {
         let corpus = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/mucp");
         let mut state = 7_u64;
         let mut random = || {
-            // Numerical Recipes' generator: the same each time.
+            // Numerical Recipes' generator, which is deterministic.
             state = state
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(1);

@@ -1,4 +1,4 @@
-//! The envelope of JSON: JSON-RPC 1.0, whose bodies are passed on byte for byte.
+//! The envelope of JSON: JSON-RPC 1.0, whose bodies are passed on unchanged.
 
 use std::borrow::Cow;
 
@@ -27,7 +27,7 @@ struct ReplyRead<'a> {
     error: Option<&'a RawValue>,
 }
 
-/// The part of `whole` that a value stands in.
+/// The part of `whole` that contains a value.
 fn part(whole: &Bytes, value: &RawValue) -> Bytes {
     whole.slice_ref(value.get().as_bytes())
 }
@@ -97,7 +97,7 @@ pub(super) fn read_reply(bytes: &Bytes) -> Result<ReplyContent> {
     })
 }
 
-/// There is always a `result`: clients of 2016 end in a panic without it.
+/// There is always a `result`: clients of 2016 panic without it.
 pub(super) fn write_reply(id: &Id, reply: std::result::Result<Bytes, &str>) -> Bytes {
     let mut out = BytesMut::with_capacity(64);
     out.put_slice(b"{\"id\":");
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_echoed_as_they_came_and_bodies_left_alone() {
+    fn ids_and_bodies_are_passed_on_unchanged() {
         for (id, echoed) in [
             ("7", "7"),
             ("\"7\"", "\"7\""),
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_empty_and_what_is_wrong_an_error() {
+    fn missing_parts_are_empty_and_malformed_ones_an_error() {
         let asked = read_request(&"{}".into()).unwrap();
         assert_eq!((&*asked.endpoint, &asked.body[..]), ("", &b"{}"[..]));
         for wrong in [
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn request_is_written_as_it_is_read() {
+    fn request_survives() {
         let written = write_request("A.\"B\"", 3, b"{\"a\":1}");
         let asked = read_request(&written).unwrap();
         assert_eq!(asked.endpoint, "A.\"B\"");

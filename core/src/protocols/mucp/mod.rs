@@ -1,8 +1,8 @@
-//! go-micro's own protocol over HTTP/1.1, of 2016 to v6: messages with names in headers and bare bodies, or
-//! in the envelopes of before 2019; the server's side, and a client's way to a node.
+//! mucp, go-micro's protocol over HTTP/1.1 from 2016 to v6: messages with names in headers and bare bodies, or
+//! in the envelopes from before 2019. The server's side, and a client's peer.
 //!
-//! A connection carries whole HTTP messages in each direction, which on a stream do not answer each other:
-//! so it is taken over from HTTP's own server at the first request that is one of these.
+//! A connection carries HTTP messages in each direction, which on a stream do not answer each other.
+//! Therefore it is taken over from the HTTP server at the first request with these headers.
 
 mod client;
 mod content;

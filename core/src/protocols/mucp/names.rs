@@ -1,4 +1,4 @@
-//! Headers by which go-micro's messages say what they are, and what a message's headers say.
+//! Headers of go-micro's messages, and their values.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
 
@@ -6,32 +6,32 @@ use super::envelope::Envelope;
 use crate::message::ContentType;
 
 pub(super) const SERVICE: HeaderName = HeaderName::from_static("micro-service");
-/// Both this and [`ENDPOINT`] are `Type.Method`.
+/// Like [`ENDPOINT`], this is `Type.Method`.
 pub(super) const METHOD: HeaderName = HeaderName::from_static("micro-method");
 pub(super) const ENDPOINT: HeaderName = HeaderName::from_static("micro-endpoint");
-/// A number of the client's, in the order of its calls.
+/// The client's number of the call.
 pub(super) const ID: HeaderName = HeaderName::from_static("micro-id");
 pub(super) const X_ID: HeaderName = HeaderName::from_static("x-micro-id");
-/// Tells streams apart; not sent by clients before v1.9.
+/// Identifies a stream; not sent by clients before v1.9.
 pub(super) const STREAM: HeaderName = HeaderName::from_static("micro-stream");
-/// Why a call failed, or [`EOS`].
+/// The error of a call, or [`EOS`].
 pub(super) const ERROR: HeaderName = HeaderName::from_static("micro-error");
 pub(super) const X_ERROR: HeaderName = HeaderName::from_static("x-micro-error");
 /// The message is an event.
 pub(super) const TOPIC: HeaderName = HeaderName::from_static("micro-topic");
-/// The names stand in headers.
+/// The names are in headers.
 const PROTOCOL: HeaderName = HeaderName::from_static("micro-protocol");
-/// The names stand in the envelope.
+/// The names are in the envelope.
 const TARGET: HeaderName = HeaderName::from_static("micro-target");
-/// Ours: a client that reads on after it has ended its side of a stream, and a server that then says how it
-/// ended. go-micro has no such thing.
+/// Our own: the client reads on after it has ended its side of a stream, and the server then reports the
+/// end. go-micro does not do this.
 pub(super) const HALF_CLOSE: HeaderName = HeaderName::from_static("micro-half-close");
-/// Ours: the number of the code of an error whose HTTP status says less.
+/// Our own: the number of an error's code, if its HTTP status is less precise.
 pub(super) const CODE: HeaderName = HeaderName::from_static("micro-code");
 /// The text of the error that ends a stream in order.
 pub(super) const EOS: &str = "EOS";
 
-/// The same names with `X-` in front, as clients of before 2019 have them.
+/// The same names with the prefix `X-`, as clients before 2019 send them.
 static TWINS: [(HeaderName, HeaderName); 9] = [
     (SERVICE, HeaderName::from_static("x-micro-service")),
     (METHOD, HeaderName::from_static("x-micro-method")),
@@ -44,7 +44,7 @@ static TWINS: [(HeaderName, HeaderName); 9] = [
     (TARGET, HeaderName::from_static("x-micro-target")),
 ];
 
-/// The value under a name or its twin; an empty one is none.
+/// The value of a name, with or without the prefix; an empty one counts as missing.
 pub(super) fn value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
     let full = |name: &HeaderName| headers.get(name).filter(|value| !value.is_empty());
     full(name).or_else(|| {
@@ -53,12 +53,12 @@ pub(super) fn value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a
     })
 }
 
-/// The same as text.
+/// The value as text.
 pub(super) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     value(headers, name)?.to_str().ok()
 }
 
-/// `Type.Method`, where a header names it.
+/// `Type.Method`, if a header has it.
 pub(super) fn endpoint(headers: &HeaderMap) -> Option<&str> {
     text(headers, &ENDPOINT).or_else(|| text(headers, &METHOD))
 }
@@ -69,7 +69,7 @@ fn is_named(headers: &HeaderMap) -> bool {
     names.iter().any(|name| value(headers, name).is_some())
 }
 
-/// The content type without parameters, in lower case; go-micro's default where there is none.
+/// The content type without parameters, in lower case; go-micro's default if there is none.
 fn media_type(headers: &HeaderMap) -> String {
     let Some(said) = headers.get(header::CONTENT_TYPE) else {
         return "application/protobuf".to_owned();
@@ -79,7 +79,7 @@ fn media_type(headers: &HeaderMap) -> String {
     bare.trim().to_ascii_lowercase()
 }
 
-/// Whether a request is of this protocol: one with its headers, or an envelope, which is posted to `/`.
+/// Whether a request belongs to this protocol: by its headers, or as an envelope posted to `/`.
 pub(super) fn is_ours(head: &Parts) -> bool {
     let headers = &head.headers;
     let marks = [SERVICE, METHOD, ENDPOINT, TOPIC, PROTOCOL, TARGET, STREAM];
@@ -90,8 +90,8 @@ pub(super) fn is_ours(head: &Parts) -> bool {
     to_root && headers.contains_key(header::CONTENT_TYPE) && format(headers).0 != Envelope::Bare
 }
 
-/// What a body is wrapped in and how the message within is encoded. As go-micro v6 decides it, but that what
-/// is named by `X-Micro-` headers alone is served, as up to v1.1.
+/// The envelope of a body, and the encoding of the message inside. Decided like go-micro v6, except that
+/// requests with `X-Micro-` headers alone are served, as up to v1.1.
 pub(super) fn format(headers: &HeaderMap) -> (Envelope, ContentType) {
     let media_type = media_type(headers);
     let said = |name: &HeaderName| value(headers, name).is_some();
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn old_and_new_are_told_as_go_micro_tells_them() {
+    fn old_and_new_requests_are_distinguished_like_go_micro() {
         let json = ("Content-Type", "application/json");
         let proto = ("Content-Type", "application/protobuf");
         let bytes = ("Content-Type", "application/octet-stream");
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn name_is_found_by_its_twin_and_an_empty_one_is_none() {
+    fn name_is_found_with_its_prefix_and_an_empty_value_is_none() {
         let both = headers(&[("X-Micro-Id", "7"), ("Micro-Id", "8"), ("Micro-Error", "")]);
         assert_eq!(text(&both, &ID), Some("8"));
         assert_eq!(text(&both, &ERROR), None);

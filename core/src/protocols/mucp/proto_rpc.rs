@@ -1,4 +1,4 @@
-//! The envelope of Protobuf: a head and a body, each behind its length.
+//! The envelope of Protobuf: a head and a body, each after its length.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
@@ -6,7 +6,7 @@ use prost::Message;
 use super::content::{Id, ReplyContent, RequestContent};
 use crate::error::{Error, Result};
 
-/// The head of requests and replies; the former have no error.
+/// The head of requests and replies; that of requests has no error.
 #[derive(Clone, PartialEq, Message)]
 struct Head {
     #[prost(string, tag = "1")]
@@ -17,7 +17,7 @@ struct Head {
     error: String,
 }
 
-/// Head and body of a message; lengths that it does not have are an error.
+/// Splits a message into head and body; fails if it is shorter than its lengths.
 fn read(bytes: &Bytes) -> Result<(Head, Bytes)> {
     let mut rest = bytes.clone();
     let head = take(&mut rest)?;
@@ -30,7 +30,7 @@ fn read(bytes: &Bytes) -> Result<(Head, Bytes)> {
     Ok((head, body))
 }
 
-/// The bytes behind a length of four bytes, the highest first.
+/// The bytes after a big-endian length of four bytes.
 fn take(rest: &mut Bytes) -> Result<Bytes> {
     let length = rest
         .first_chunk::<4>()
@@ -52,7 +52,7 @@ fn wrong(why: &str) -> Error {
 fn write(head: &Head, body: &[u8]) -> Bytes {
     let length = head.encoded_len();
     let mut out = BytesMut::with_capacity(8 + length + body.len());
-    // Messages are bounded far below what 32 bits count.
+    // Messages are limited to far less than 32 bits count.
     out.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
     out.extend_from_slice(&head.encode_to_vec());
     out.put_u32(u32::try_from(body.len()).unwrap_or(u32::MAX));
@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(&written[..], [&head[..], b"\0\0\0\0"].concat());
         let asked = read_request(&written).unwrap();
         assert_eq!((&*asked.endpoint, asked.id), ("Say.Hello", Id::Number(1)));
-        // What is zero is not written.
+        // Zero values are not written.
         assert_eq!(
             &write_reply("", &Id::Number(0), Ok("x".into()))[..],
             b"\0\0\0\0\0\0\0\x01x"
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_that_lie_are_errors() {
+    fn wrong_lengths_are_errors() {
         let good = write_request("A.B", 7, b"body");
         for end in 0..good.len() {
             assert!(

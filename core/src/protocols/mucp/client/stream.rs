@@ -135,12 +135,12 @@ struct Writer {
     host: String,
     most: usize,
     outbox: Outbox,
-    /// Messages so far, the opening one included: what envelopes count.
+    /// Messages so far, the opening one included, which envelopes count.
     messages: u64,
 }
 
 impl Writer {
-    /// Queues the opening message, whose body says nothing.
+    /// Queues the opening message, which has no body.
     fn open(&mut self) {
         let body = self.format.nothing();
         self.queue(body);
@@ -167,14 +167,14 @@ impl Writer {
         Ok(())
     }
 
-    /// Queues the end, in order or not.
+    /// Queues the end, in order or with an error.
     fn end(&mut self, text: &str) {
         self.headers = self.format.headers.clone();
         self.headers.insert(ERROR, fault::header(text));
         self.queue(Bytes::new());
     }
 
-    /// Sends what is queued and then all messages; notes when the last one is sent.
+    /// Sends what is queued and then all messages; records when the last one is sent.
     async fn run(
         mut self,
         mut io: WriteHalf<Io>,
@@ -185,7 +185,7 @@ impl Writer {
             loop {
                 let next = poll_fn(|cx| match messages.as_mut().poll_next(cx) {
                     Poll::Ready(next) => Poll::Ready(Some(next)),
-                    // Nothing is ready: what is queued goes out.
+                    // Nothing is ready: send what is queued.
                     Poll::Pending if self.outbox.is_empty() => Poll::Pending,
                     Poll::Pending => Poll::Ready(None),
                 });
@@ -210,7 +210,7 @@ impl Writer {
                     }
                 }
                 if self.outbox.flush(&mut io).await.is_err() {
-                    // The reading side sees it, too, and says so.
+                    // The reading side sees the failure, too, and reports it.
                     return;
                 }
             }
@@ -220,12 +220,12 @@ impl Writer {
         } else if self.outbox.flush(&mut io).await.is_err() {
             return;
         }
-        // The connection is whole until its reader has done.
+        // The connection is needed until its reader has ended.
         std::future::pending::<()>().await;
     }
 }
 
-/// The messages that come. Dropping it closes the connection, which is how a call is given up.
+/// The received messages. Dropping it closes the connection, which cancels the call.
 struct Incoming {
     address: Arc<str>,
     envelope: Envelope,
@@ -233,13 +233,13 @@ struct Incoming {
     reader: Reader,
     io: ReadHalf<Io>,
     frames: Frames,
-    /// The first message, or the end, where it was waited for.
+    /// The first message, or the end, if it was waited for.
     ahead: Option<Option<Bytes>>,
-    /// Whether the server tells streams apart, and so says when one ends.
+    /// Whether the server distinguishes streams, and therefore reports their ends.
     told: bool,
-    /// Whether it does so after we have ended our side.
+    /// Whether it does so after the client has ended its side.
     says_ends: bool,
-    /// When we ended our side; 0 before.
+    /// When the client ended its side; 0 before.
     ended: Arc<AtomicU64>,
     quiet: Option<Pin<Box<Sleep>>>,
     over: bool,
@@ -248,7 +248,7 @@ struct Incoming {
 }
 
 impl Incoming {
-    /// The only message, with what its head says.
+    /// Returns the only message, with its head.
     async fn only(&mut self) -> Result<(Bytes, Parts)> {
         match poll_fn(|cx| self.poll_said(cx)).await {
             Some(Ok(only)) => Ok(only),
@@ -288,7 +288,7 @@ impl Incoming {
         };
         self.quiet = None;
         let Some((head, body)) = frame else {
-            // Servers of before v1.9 end a stream so, and those that have ended it after us.
+            // Servers before v1.9 end a stream like this, and those that ended it after the client.
             let in_order = !self.told || self.ended.load(Relaxed) > 0;
             return Poll::Ready((!in_order).then(|| {
                 let error = Error::unavailable("the node closed the stream amid it");
@@ -307,14 +307,14 @@ impl Incoming {
         })
     }
 
-    /// Ready when a server that says no end has said nothing for a while after ours.
+    /// Ready when a server that reports no end has been silent for a while after the client's end.
     fn poll_quiet(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let ended: Nanos = self.ended.load(Relaxed);
         if self.says_ends {
             return Poll::Pending;
         }
         if ended == 0 {
-            // Looked at again when our side may have ended in the meantime.
+            // Polled again, since our side may have ended meanwhile.
             let _ = self.upload.poll_join_next(cx);
         }
         let quiet = self.quiet.get_or_insert_with(|| {
@@ -339,7 +339,7 @@ impl Incoming {
     }
 }
 
-/// Whether a server repeats our own headers, as go-micro's do, so that none of them means anything.
+/// Whether a server repeats our own headers, as go-micro's do, which then have no meaning.
 fn is_echo(head: &Parts) -> bool {
     head.headers.contains_key(header::USER_AGENT)
 }

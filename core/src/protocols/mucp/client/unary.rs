@@ -1,4 +1,4 @@
-//! A call of one message and one answer.
+//! A call of one message and one response.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ pub(super) async fn call(
     if message.len() > info.limits.max_message_size {
         return Err(not_sent(too_large(info.limits.max_message_size)));
     }
-    // As servers of 2016 and their clients have it: the number of a single call is 0.
+    // In servers and clients of 2016, the number of a single call is 0.
     let body = format.message(message, 0).map_err(not_sent)?;
     let exchange = Exchange {
         target: "/",
@@ -50,7 +50,7 @@ pub(super) async fn call(
     Ok(response)
 }
 
-/// The error for a message that is not sent, as it would be refused.
+/// The error for a message that is not sent, since the server would refuse it.
 pub(super) fn too_large(most: usize) -> Error {
     Error::invalid_argument(format!(
         "the message is over the limit `max_message_size` of {most} bytes; send it as a stream"

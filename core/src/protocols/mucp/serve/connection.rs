@@ -1,4 +1,4 @@
-//! A connection: messages in, calls begun in place, replies out in the order in which they were asked for.
+//! A connection: reads messages, starts calls in place, writes replies in the order of their requests.
 
 use std::{
     collections::VecDeque,
@@ -151,7 +151,7 @@ impl Connection {
     /// Serves the connection until it closes. If it breaks, running calls are cancelled.
     pub(super) async fn run(mut self) {
         match poll_fn(|cx| self.poll(cx)).await {
-            // It was idle: nothing is under way that a close could overtake.
+            // It was idle: no call is in progress that a close could overtake.
             Ok(()) if self.kept => {
                 let _ = self.wire.io.shutdown().await;
                 return;
@@ -175,10 +175,10 @@ impl Connection {
             let ready = self.answer(cx);
             self.count();
             if self.wire.poll_flush(cx)?.is_ready() && ready {
-                // There was more than fits into one go.
+                // There was more than fits into one read.
                 continue;
             }
-            // A stream's opening message may ask for a close, too, and means the one at the stream's end.
+            // A stream's opening message may ask for a close, too, which then follows the stream's end.
             if !self.kept && self.streams.iter().all(Stream::is_ended) {
                 if self.is_idle() && self.wire.outbox.is_empty() {
                     return Poll::Ready(Ok(()));
@@ -205,7 +205,7 @@ impl Connection {
         let mut more = false;
         let mut queued = self.queued();
         for (place, turn) in self.replies.iter_mut().enumerate() {
-            // The first is what the others wait for.
+            // The others wait for the first one.
             if place > 0 && queued > self.limits.max_queued_bytes {
                 more = true;
                 break;
@@ -227,7 +227,7 @@ impl Connection {
             };
             self.write(reply, false);
         }
-        // Nothing else would come of it: the first call at work is what the others wait for.
+        // It would have no effect: the others wait for the first running call.
         more &= !self.wire.outbox.is_empty();
         let mut streams = std::mem::take(&mut self.streams);
         for stream in &mut streams {
@@ -279,7 +279,7 @@ impl Connection {
         self.replies.is_empty() && self.streams.iter().all(Stream::is_idle)
     }
 
-    /// Writes a reply, or a message of a stream, which says nothing of the connection.
+    /// Writes a reply, or a message of a stream, which has no header about the connection.
     fn write(&mut self, reply: Reply, streams: bool) {
         let length = BodyFraming::Length(reply.body.len() as u64);
         let kept = streams || (self.kept && !self.seat.is_leaving());
@@ -318,7 +318,7 @@ impl Connection {
             let limit = match amid {
                 true if self.incoming.is_some() => self.limits.frame_timeout,
                 true => self.limits.handshake_timeout,
-                // Longer than clients keep a connection, so that it is they who close it.
+                // Longer than clients keep a connection, so that clients close it.
                 false => self.limits.idle_timeout + self.limits.keepalive_interval,
             };
             let since = *self.since.get_or_insert_with(time::now);

@@ -1,4 +1,4 @@
-//! The messages of a stream that come in while its handler runs.
+//! The incoming messages of a stream while its handler runs.
 
 use std::{
     collections::VecDeque,
@@ -13,12 +13,12 @@ use parking_lot::Mutex;
 
 use crate::{error::Result, net::buffered::ByteReservation};
 
-/// What the connection puts messages into and the handler takes them out of.
+/// Between the connection, which adds messages, and the handler, which takes them.
 pub(super) struct Inbox {
     state: Mutex<State>,
-    /// Bytes held before the connection reads no more.
+    /// Bytes held before the connection stops reading.
     window: usize,
-    /// Counts them.
+    /// Counts the bytes.
     account: ByteReservation,
 }
 
@@ -27,13 +27,13 @@ struct State {
     messages: VecDeque<Result<Bytes>>,
     held: usize,
     ended: bool,
-    /// Whether the handler has let go of it.
+    /// Whether the handler has dropped it.
     dropped: bool,
     handler: Option<Waker>,
     connection: Option<Waker>,
 }
 
-/// Counted for each message beside its bytes, so that empty ones are bounded as well.
+/// The cost of a message besides its bytes, so that empty ones are bounded, too.
 const MESSAGE_OVERHEAD: usize = 64;
 
 impl Inbox {
@@ -56,7 +56,7 @@ impl Inbox {
         });
     }
 
-    /// Ends it, well or not.
+    /// Ends it, in order or with an error.
     pub(super) fn end(&self, end: Result<()>) {
         self.change(|state| {
             if !std::mem::replace(&mut state.ended, true)
@@ -75,7 +75,7 @@ impl Inbox {
         handler.into_iter().for_each(Waker::wake);
     }
 
-    /// Whether there is room for more; otherwise `cx` is woken when there is.
+    /// Whether there is space; otherwise `cx` is woken when there is.
     pub(super) fn has_room(&self, cx: &Context<'_>) -> bool {
         let mut state = self.state.lock();
         let room = state.dropped

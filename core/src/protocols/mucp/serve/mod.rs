@@ -16,7 +16,7 @@ use crate::{
 };
 use connection::Connection;
 
-/// Takes connections over whose first request is one of go-micro's.
+/// Takes over connections whose first request is go-micro's.
 pub(crate) struct Server;
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! Replies: their headers, in the envelope that the request came in.
+//! Replies: their headers, and the envelope of the request.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -20,15 +20,15 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(super) struct ReplyFormat {
     pub(super) envelope: Envelope,
-    /// How the message is encoded.
+    /// The encoding of the message.
     pub(super) content_type: ContentType,
-    /// The content type as it was said.
+    /// The content type as received.
     content_type_header: HeaderValue,
-    /// The number of the request, where a header says it.
+    /// The number of the request, if a header has it.
     id: Option<HeaderValue>,
     pub(super) stream: Option<HeaderValue>,
     pub(super) half_close: bool,
-    /// Of the envelope.
+    /// The number in the envelope.
     pub(super) endpoint: String,
     pub(super) number: Id,
 }
@@ -42,7 +42,7 @@ pub(super) struct Reply {
 }
 
 impl ReplyFormat {
-    /// Of a request with these headers; what its envelope says is still to be filled in.
+    /// Creates a reply to a request with these headers; the content of the envelope is filled in later.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let (envelope, content_type) = names::format(headers);
         let content_type_header = headers.get(header::CONTENT_TYPE).cloned();
@@ -80,10 +80,10 @@ impl ReplyFormat {
         reply
     }
 
-    /// One message, as a reply or a part of a stream.
+    /// A message, as a reply or as a part of a stream.
     pub(super) fn message(&self, body: Bytes) -> Reply {
         let body = match (&self.content_type, body.is_empty()) {
-            // Go's reader of JSON takes nothing for an error.
+            // Go's JSON reader takes an empty body for an error.
             (ContentType::Json | ContentType::GoJson, true) => Bytes::from_static(b"{}"),
             _ => body,
         };
@@ -99,7 +99,7 @@ impl ReplyFormat {
         }
     }
 
-    /// An error. Its status is 200 all the same: of any other, go-micro's clients do not read the code.
+    /// An error. Its status is 200, since go-micro's clients read no code with any other.
     pub(super) fn failure(&self, error: &Error) -> Reply {
         let mut reply = self.end(&fault::write(error));
         propagation::write_error(error, &mut reply.headers);
@@ -132,7 +132,7 @@ impl ReplyFormat {
         }
     }
 
-    /// An empty reply, as to an event.
+    /// An empty reply, to an event.
     pub(super) fn nothing(&self) -> Reply {
         let mut headers = HeaderMap::with_capacity(8);
         self.name(&mut headers);
@@ -157,12 +157,12 @@ impl ReplyFormat {
         }
     }
 
-    /// Whether an error is that nobody here knows the content type.
+    /// Whether an error means that the content type is unknown here.
     fn is_foreign(&self, error: &Error) -> bool {
         matches!(self.content_type, ContentType::Other(_)) && error.code() == Code::Unimplemented
     }
 
-    /// As go-micro says it: text, and no error.
+    /// In go-micro's form: text, and no error.
     fn unsupported(&self) -> Reply {
         let mut reply = self.nothing();
         let text = HeaderValue::from_static("text/plain");
@@ -174,7 +174,7 @@ impl ReplyFormat {
 }
 
 impl Reply {
-    /// A message that may not come in: 403 and an error in JSON, as other dialects of HTTP say it.
+    /// A refused message: 403 and an error in JSON, as in other dialects of HTTP.
     pub(super) fn forbidden(error: &Error) -> Self {
         let (head, body) = failed(error, StatusCode::FORBIDDEN).into_parts();
         let body = match body {
@@ -188,7 +188,7 @@ impl Reply {
         }
     }
 
-    /// A message that could not be read off the connection: 500 and text, after which it is closed.
+    /// A message that could not be read: 500 and text, after which the connection is closed.
     pub(super) fn broken(why: &str) -> Self {
         let mut headers = HeaderMap::new();
         let text = HeaderValue::from_static("text/plain");

@@ -1,4 +1,4 @@
-//! What a message that has come asks for, and how it is begun.
+//! Starts the work that a message asks for.
 
 use bytes::Bytes;
 use http::{HeaderMap, request::Parts};
@@ -97,13 +97,13 @@ impl Connection {
         }
     }
 
-    /// Answers with an error, nothing having been begun.
+    /// Answers with an error, without having begun any work.
     fn refuse(&mut self, format: &ReplyFormat, error: Error) {
         let reply = format.failure(&error.with_outcome(Outcome::Rejected));
         self.replies.push_back(PendingReply::Ready(reply));
     }
 
-    /// The stream that a message is of: by its number, or else the only one of its endpoint, as clients
+    /// The stream of a message: by its number, or else the only one of its endpoint, since clients
     /// before v1.9 have a connection for each.
     fn stream(&self, format: &ReplyFormat, endpoint: Option<&str>) -> Option<usize> {
         self.streams.iter().position(|stream| {
@@ -113,7 +113,7 @@ impl Connection {
         })
     }
 
-    /// The client ends a stream. One that is not open is none of our business.
+    /// The client ends a stream. The end of an unknown stream is ignored.
     fn end(&mut self, format: &ReplyFormat, endpoint: Option<&str>, text: &str) {
         if let Some(stream) = self.stream(format, endpoint) {
             self.streams[stream].end(match text {
@@ -169,7 +169,7 @@ impl Connection {
         now: Nanos,
     ) {
         if shape.is_none() && format.stream.is_some() && self.streams.len() < MAX_ENDED_STREAMS {
-            // What else comes of it is not asked for again.
+            // Its other results are not needed.
             self.streams
                 .push(Stream::failed(format.clone(), target.endpoint()));
         }
@@ -192,7 +192,7 @@ impl Connection {
         self.replies.push_back(turn);
     }
 
-    /// Runs the subscribers of a topic that are here, one after another; none is no error.
+    /// Runs the local subscribers of a topic, one after another; none is no error.
     fn event(&mut self, format: ReplyFormat, topic: &str, context: context::Context, body: Bytes) {
         let plain = format!("topic:{topic}");
         let queued = format!("topic:{topic}/");
@@ -226,14 +226,14 @@ impl Connection {
             }
         });
         let mut format = format;
-        // Nobody reads what subscribers say.
+        // Nobody reads the subscribers' responses.
         format.content_type = ContentType::Bytes;
         self.replies
             .push_back(PendingReply::Running(format, answer, body.len()));
     }
 }
 
-/// What travels with a call.
+/// The context of a call.
 fn context_of(headers: &HeaderMap, now: Nanos) -> context::Context {
     let mut context = propagation::context(headers, now, propagation::timeout(headers));
     context
