@@ -60,8 +60,9 @@ async fn streams_example_adds_up() {
 #[tokio::test]
 async fn tls_example_refuses_a_caller_without_a_certificate() {
     let directory = std::env::temp_dir().join(format!("micro-tls-example-{}", std::process::id()));
-    let (greeting, refusal) = tls::run(&directory).await.unwrap();
+    let (greeting, stranger) = tls::run(&directory).await.unwrap();
     assert_eq!(greeting, "Hello John");
+    let refusal = stranger.unwrap_err();
     assert_eq!(refusal.outcome(), micro::Outcome::NotSent);
     assert!(refusal.to_string().contains("certificate"), "{refusal}");
     std::fs::remove_dir_all(directory).unwrap();
