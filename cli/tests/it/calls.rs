@@ -1,11 +1,11 @@
 //! `call`.
 
-use crate::house::{House, greeter};
+use crate::sandbox::{Sandbox, greeter};
 
-fn house() -> House {
-    let house = House::new();
-    house.serve(greeter());
-    house
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.serve(greeter());
+    sandbox
 }
 
 const HELLO: [&str; 3] = ["call", "greeter", "Greeter.Hello"];
@@ -17,14 +17,14 @@ fn hello<'a>(request: &'a str, options: &[&'a str]) -> Vec<&'a str> {
 
 #[test]
 fn reply_is_on_stdout() {
-    let reply = house().micro(&hello(r#"{"name":"John"}"#, &[])).ok();
+    let reply = sandbox().micro(&hello(r#"{"name":"John"}"#, &[])).ok();
     assert_eq!(reply, "{\"msg\":\"Hello John\"}\n");
 }
 
 #[test]
 fn metadata_goes_along() {
     let request = r#"{"name":"John","times":2}"#;
-    let reply = house()
+    let reply = sandbox()
         .micro(&hello(request, &["--metadata", "title=Dr "]))
         .ok();
     assert_eq!(reply, "{\"msg\":\"Hello Dr John, Hello Dr John\"}\n");
@@ -32,8 +32,8 @@ fn metadata_goes_along() {
 
 #[test]
 fn explain_prints_the_decisions_to_stderr() {
-    let house = house();
-    let ran = house.micro(&hello(r#"{"name":"John"}"#, &["--explain"]));
+    let sandbox = sandbox();
+    let ran = sandbox.micro(&hello(r#"{"name":"John"}"#, &["--explain"]));
     assert_eq!(
         (ran.code, ran.stdout.as_str()),
         (0, "{\"msg\":\"Hello John\"}\n")
@@ -45,21 +45,21 @@ fn explain_prints_the_decisions_to_stderr() {
     );
     assert!(ran.stderr.contains("attempt 1 at"), "{}", ran.stderr);
 
-    let ran = house.micro(&hello(r#"{"name":"John"}"#, &["--explain", "--json"]));
+    let ran = sandbox.micro(&hello(r#"{"name":"John"}"#, &["--explain", "--json"]));
     let record: serde_json::Value = serde_json::from_str(&ran.stderr).expect("a record is JSON");
     assert_eq!(record["attempts"][0]["node"], "greeter-1");
 }
 
 #[test]
 fn call_of_a_version_fails_if_it_has_no_node() {
-    let house = house();
-    house.serve(greeter().version("2.0.0").id("2"));
-    let called = house.micro(&hello(
+    let sandbox = sandbox();
+    sandbox.serve(greeter().version("2.0.0").id("2"));
+    let called = sandbox.micro(&hello(
         r#"{"name":"John"}"#,
         &["--version", "2.0.0", "--explain"],
     ));
     assert!(called.stderr.contains("to greeter-2"), "{}", called.stderr);
-    let said = house
+    let said = sandbox
         .micro(&hello(r#"{"name":"John"}"#, &["--version", "3"]))
         .failed(3);
     assert_eq!(
@@ -70,19 +70,19 @@ fn call_of_a_version_fails_if_it_has_no_node() {
 
 #[test]
 fn call_to_an_address_needs_no_registry() {
-    let house = House::new();
-    let elsewhere = House::new();
+    let sandbox = Sandbox::new();
+    let elsewhere = Sandbox::new();
     let address = elsewhere.serve(greeter());
     let arguments = hello(r#"{"name":"John"}"#, &["--address", &address]);
-    assert_eq!(house.micro(&arguments).ok(), "{\"msg\":\"Hello John\"}\n");
+    assert_eq!(sandbox.micro(&arguments).ok(), "{\"msg\":\"Hello John\"}\n");
 }
 
 #[test]
 fn unknown_endpoint_at_an_address_suggests_similar_names() {
-    let house = House::new();
-    let address = house.serve(greeter());
+    let sandbox = Sandbox::new();
+    let address = sandbox.serve(greeter());
     let call = |endpoint: &str, request: &str| {
-        house.micro(&["call", "greeter", endpoint, request, "--address", &address])
+        sandbox.micro(&["call", "greeter", endpoint, request, "--address", &address])
     };
     let said = call("greeter.hello", "{}").failed(3);
     assert!(said.contains("did you mean `Greeter.Hello`?"), "{said}");
@@ -92,21 +92,21 @@ fn unknown_endpoint_at_an_address_suggests_similar_names() {
 
 #[test]
 fn wrong_names_suggest_similar_names() {
-    let house = house();
-    let said = house
+    let sandbox = sandbox();
+    let said = sandbox
         .micro(&["call", "greter", "Greeter.Hello", "{}"])
         .failed(3);
     assert_eq!(
         said,
         "error: no service `greter`; did you mean `greeter`?\n"
     );
-    let said = house
+    let said = sandbox
         .micro(&["call", "greeter", "greeter.hello", "{}"])
         .failed(3);
     let expected =
         "error: service `greeter` has no endpoint `greeter.hello`; did you mean `Greeter.Hello`?\n";
     assert_eq!(said, expected);
-    let said = house
+    let said = sandbox
         .micro(&["call", "greeter", "Payments.Pay", "{}"])
         .failed(3);
     assert!(
@@ -117,7 +117,7 @@ fn wrong_names_suggest_similar_names() {
 
 #[test]
 fn malformed_json_request_is_reported_with_its_position() {
-    let said = house().micro(&hello("{\n\"name\": }", &[])).failed(2);
+    let said = sandbox().micro(&hello("{\n\"name\": }", &[])).failed(2);
     assert!(
         said.contains("the request is not JSON") && said.contains("line 2 column 9"),
         "{said}"
@@ -126,8 +126,8 @@ fn malformed_json_request_is_reported_with_its_position() {
 
 #[test]
 fn request_of_a_wrong_type_names_the_field() {
-    let house = house();
-    let said = |request| house.micro(&hello(request, &[])).failed(1);
+    let sandbox = sandbox();
+    let said = |request| sandbox.micro(&hello(request, &[])).failed(1);
     assert_eq!(
         said(r#"{"name":5}"#),
         "error: field `name` must be string, not 5\n"
@@ -144,7 +144,7 @@ fn request_of_a_wrong_type_names_the_field() {
 
 #[test]
 fn unknown_field_is_a_warning() {
-    let ran = house().micro(&hello(r#"{"name":"John","tims":2}"#, &[]));
+    let ran = sandbox().micro(&hello(r#"{"name":"John","tims":2}"#, &[]));
     assert_eq!(
         (ran.code, ran.stdout.as_str()),
         (0, "{\"msg\":\"Hello John\"}\n")
@@ -157,7 +157,7 @@ fn unknown_field_is_a_warning() {
 
 #[test]
 fn unchecked_request_reaches_the_server() {
-    let said = house()
+    let said = sandbox()
         .micro(&hello(r#"{"name":5}"#, &["--unchecked"]))
         .failed(1);
     assert!(said.contains("(invalid_argument)"), "{said}");
@@ -165,7 +165,9 @@ fn unchecked_request_reaches_the_server() {
 
 #[test]
 fn what_a_handler_does_not_find_is_a_failed_call() {
-    let said = house().micro(&hello(r#"{"name":"nobody"}"#, &[])).failed(1);
+    let said = sandbox()
+        .micro(&hello(r#"{"name":"nobody"}"#, &[]))
+        .failed(1);
     assert_eq!(
         said,
         "error: greeter/Greeter.Hello: nobody is not here (not_found)\n"
@@ -182,19 +184,19 @@ fn call_ends_at_its_timeout() {
         "--timeout",
         "50ms",
     ];
-    let said = house().micro(&arguments).failed(1);
+    let said = sandbox().micro(&arguments).failed(1);
     assert!(said.contains("deadline_exceeded"), "{said}");
 }
 
 #[test]
 fn wrong_options_are_wrong_usage() {
-    let house = House::new();
+    let sandbox = Sandbox::new();
     for option in [
         ["--timeout", "soon"],
         ["--metadata", "title"],
         ["--nonsense", "x"],
     ] {
-        let said = house.micro(&hello("{}", &option)).failed(2);
+        let said = sandbox.micro(&hello("{}", &option)).failed(2);
         assert!(said.contains(option[0]), "{said}");
     }
 }
@@ -206,12 +208,12 @@ fn call_without_a_request_sends_an_empty_message() {
     async fn count(_: Context, map: std::collections::BTreeMap<String, u32>) -> Result<u64> {
         Ok(map.len() as u64)
     }
-    let house = House::new();
-    house.serve(Service::new("counter").handle("Counter.Count", count));
-    let reply = house.micro(&["call", "counter", "Counter.Count"]).ok();
+    let sandbox = Sandbox::new();
+    sandbox.serve(Service::new("counter").handle("Counter.Count", count));
+    let reply = sandbox.micro(&["call", "counter", "Counter.Count"]).ok();
     assert_eq!(reply, "0\n");
     // What the endpoint needs is asked for, as of any other request.
-    house.serve(greeter());
-    let error = house.micro(&HELLO).failed(1);
+    sandbox.serve(greeter());
+    let error = sandbox.micro(&HELLO).failed(1);
     assert!(error.contains("name"), "{error}");
 }

@@ -1,32 +1,32 @@
 //! `list`, `get`, `watch`, `register`, `deregister`.
 
-use crate::house::{House, greeter};
+use crate::sandbox::{Sandbox, greeter};
 use serde_json::json;
 
 #[test]
 fn list_counts_nodes_and_versions() {
-    let house = House::new();
-    house.serve(greeter());
-    house.serve(greeter().version("2.0.0").id("2"));
+    let sandbox = Sandbox::new();
+    sandbox.serve(greeter());
+    sandbox.serve(greeter().version("2.0.0").id("2"));
     assert_eq!(
-        house.micro(&["list", "--json"]).json(),
+        sandbox.micro(&["list", "--json"]).json(),
         json!([{"name": "greeter", "versions": ["1.0.0", "2.0.0"], "nodes": 2}])
     );
     assert_eq!(
-        house.micro(&["list"]).ok(),
+        sandbox.micro(&["list"]).ok(),
         "NAME     VERSIONS      NODES\ngreeter  1.0.0, 2.0.0  2\n"
     );
 }
 
 #[test]
 fn topics_and_weights_are_listed_only_when_all_is_asked_for() {
-    let house = House::new();
+    let sandbox = Sandbox::new();
     let record = r#"{"service":"topic:orders","id":"topic:orders-1","address":"h:1"}"#;
-    assert_eq!(house.micro(&["register", record]).code, 0);
-    house.serve(greeter());
-    assert_eq!(house.micro(&["weight", "greeter", "1.0.0=1"]).code, 0);
+    assert_eq!(sandbox.micro(&["register", record]).code, 0);
+    sandbox.serve(greeter());
+    assert_eq!(sandbox.micro(&["weight", "greeter", "1.0.0=1"]).code, 0);
     let names = |arguments: &[&str]| {
-        let services = house.micro(arguments).json();
+        let services = sandbox.micro(arguments).json();
         let names = services.as_array().expect("it is a list").iter();
         names.map(|service| service["name"].clone()).collect()
     };
@@ -34,24 +34,24 @@ fn topics_and_weights_are_listed_only_when_all_is_asked_for() {
     assert_eq!(services, ["greeter"]);
     let all: Vec<_> = names(&["list", "--all", "--json"]);
     assert_eq!(all, ["greeter", "micro.weights", "topic:orders"]);
-    let text = house.micro(&["list"]).ok();
+    let text = sandbox.micro(&["list"]).ok();
     assert!(!text.contains("topic:orders"), "{text}");
 }
 
 #[test]
 fn empty_registry_is_an_empty_list() {
-    let house = House::new();
-    assert_eq!(house.micro(&["list", "--json"]).ok(), "[]\n");
-    let ran = house.micro(&["list"]);
+    let sandbox = Sandbox::new();
+    assert_eq!(sandbox.micro(&["list", "--json"]).ok(), "[]\n");
+    let ran = sandbox.micro(&["list"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
     assert_eq!(ran.stderr, "no services are registered\n");
 }
 
 #[test]
 fn get_shows_nodes_and_field_trees() {
-    let house = House::new();
-    let address = house.serve(greeter());
-    let versions = house.micro(&["get", "greeter", "--json"]).json();
+    let sandbox = Sandbox::new();
+    let address = sandbox.serve(greeter());
+    let versions = sandbox.micro(&["get", "greeter", "--json"]).json();
     let version = &versions[0];
     assert_eq!(version["version"], "1.0.0");
     assert_eq!(version["nodes"][0]["id"], "greeter-1");
@@ -63,7 +63,7 @@ fn get_shows_nodes_and_field_trees() {
     assert_eq!(endpoint["request"]["values"][1]["type"], "u8?");
     assert_eq!(endpoint["response"]["values"][0]["name"], "msg");
 
-    let text = house.micro(&["get", "greeter"]).ok();
+    let text = sandbox.micro(&["get", "greeter"]).ok();
     assert!(text.starts_with("version 1.0.0\n"), "{text}");
     assert!(
         text.contains("Greeter.Hello  {name: string, times: u8?}  {msg: string}  idempotent"),
@@ -73,9 +73,9 @@ fn get_shows_nodes_and_field_trees() {
 
 #[test]
 fn wrong_name_suggests_similar_names() {
-    let house = House::new();
-    house.serve(greeter());
-    let said = house.micro(&["get", "greter"]).failed(3);
+    let sandbox = Sandbox::new();
+    sandbox.serve(greeter());
+    let said = sandbox.micro(&["get", "greter"]).failed(3);
     assert_eq!(
         said,
         "error: no service `greter`; did you mean `greeter`?\n"
@@ -84,46 +84,46 @@ fn wrong_name_suggests_similar_names() {
 
 #[test]
 fn registered_node_stays_until_it_is_deregistered() {
-    let house = House::new();
+    let sandbox = Sandbox::new();
     let record =
         r#"{"service":"old","id":"old-1","address":"10.0.0.1:80","metadata":{"zone":"x"}}"#;
-    assert_eq!(house.micro(&["register", record]).code, 0);
+    assert_eq!(sandbox.micro(&["register", record]).code, 0);
     let nodes = json!([{"id": "old-1", "address": "10.0.0.1:80", "metadata": {"zone": "x"}}]);
-    let versions = house.micro(&["get", "old", "--json"]).json();
+    let versions = sandbox.micro(&["get", "old", "--json"]).json();
     assert_eq!(
         versions,
         json!([{"version": "latest", "nodes": nodes, "endpoints": []}])
     );
 
-    let wrong = house.micro(&["deregister", r#"{"service":"old","id":"old-2"}"#]);
+    let wrong = sandbox.micro(&["deregister", r#"{"service":"old","id":"old-2"}"#]);
     assert_eq!(
         wrong.failed(3),
         "error: service `old` has no node `old-2`\n"
     );
     assert_eq!(
-        house
+        sandbox
             .micro(&["deregister", r#"{"service":"old","id":"old-1"}"#])
             .code,
         0
     );
-    assert_eq!(house.micro(&["list", "--json"]).json(), json!([]));
+    assert_eq!(sandbox.micro(&["list", "--json"]).json(), json!([]));
 }
 
 #[test]
 fn record_in_the_form_of_registries_is_accepted() {
-    let house = House::new();
+    let sandbox = Sandbox::new();
     let record = r#"{"name":"old","version":"1","metadata":null,"endpoints":null,
         "nodes":[{"id":"a","address":"h:1","metadata":null},{"id":"b","address":"h:2"}]}"#;
-    assert_eq!(house.micro(&["register", record]).code, 0);
-    assert_eq!(house.micro(&["list", "--json"]).json()[0]["nodes"], 2);
-    assert_eq!(house.micro(&["deregister", record]).code, 0);
-    assert_eq!(house.micro(&["list", "--json"]).json(), json!([]));
+    assert_eq!(sandbox.micro(&["register", record]).code, 0);
+    assert_eq!(sandbox.micro(&["list", "--json"]).json()[0]["nodes"], 2);
+    assert_eq!(sandbox.micro(&["deregister", record]).code, 0);
+    assert_eq!(sandbox.micro(&["list", "--json"]).json(), json!([]));
 }
 
 #[test]
 fn malformed_record_is_wrong_usage() {
-    let house = House::new();
-    let said = |record| house.micro(&["register", record]).failed(2);
+    let sandbox = Sandbox::new();
+    let said = |record| sandbox.micro(&["register", record]).failed(2);
     assert!(said("{\n]").contains("line 2 column 1"));
     assert!(said(r#"{"service":"a","address":"h:1"}"#).contains("missing field `id`"));
     assert!(
@@ -134,9 +134,9 @@ fn malformed_record_is_wrong_usage() {
 
 #[test]
 fn watch_prints_added_changed_and_removed_nodes() {
-    let house = House::new();
-    house.serve(greeter());
-    let mut watch = house.start(&["watch", "--json"]);
+    let sandbox = Sandbox::new();
+    sandbox.serve(greeter());
+    let mut watch = sandbox.start(&["watch", "--json"]);
     let event = |action: &str, node: &str, service: &str, version: &str| {
         json!({"action": action, "service": service, "node": node, "version": version}).to_string()
     };
@@ -146,19 +146,19 @@ fn watch_prints_added_changed_and_removed_nodes() {
         event("added", "greeter-1", "greeter", "1.0.0")
     );
     let record = |address: &str| format!(r#"{{"service":"x","id":"x-1","address":"{address}"}}"#);
-    house.micro(&["register", &record("h:1")]);
+    sandbox.micro(&["register", &record("h:1")]);
     assert_eq!(watch.line(), event("added", "x-1", "x", "latest"));
-    house.micro(&["register", &record("h:2")]);
+    sandbox.micro(&["register", &record("h:2")]);
     assert_eq!(watch.line(), event("changed", "x-1", "x", "latest"));
-    house.micro(&["deregister", &record("h:2")]);
+    sandbox.micro(&["deregister", &record("h:2")]);
     assert_eq!(watch.line(), event("removed", "x-1", "x", "latest"));
 }
 
 #[test]
 fn watch_of_one_service_is_silent_about_others() {
-    let house = House::new();
-    let mut watch = house.start(&["watch", "b"]);
-    house.micro(&["register", r#"{"service":"a","id":"a-1","address":"h:1"}"#]);
-    house.micro(&["register", r#"{"service":"b","id":"b-1","address":"h:2"}"#]);
+    let sandbox = Sandbox::new();
+    let mut watch = sandbox.start(&["watch", "b"]);
+    sandbox.micro(&["register", r#"{"service":"a","id":"a-1","address":"h:1"}"#]);
+    sandbox.micro(&["register", r#"{"service":"b","id":"b-1","address":"h:2"}"#]);
     assert_eq!(watch.line(), "added    b  b-1  latest  h:2");
 }

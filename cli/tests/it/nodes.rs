@@ -1,18 +1,18 @@
 //! `health` and `stats`.
 
-use crate::house::{House, greeter};
+use crate::sandbox::{Sandbox, greeter};
 
 /// Two nodes of a greeter, and their addresses.
-fn house() -> (House, [String; 2]) {
-    let house = House::new();
-    let addresses = [greeter(), greeter().id("2")].map(|node| house.serve(node));
-    (house, addresses)
+fn sandbox() -> (Sandbox, [String; 2]) {
+    let sandbox = Sandbox::new();
+    let addresses = [greeter(), greeter().id("2")].map(|node| sandbox.serve(node));
+    (sandbox, addresses)
 }
 
 #[test]
 fn health_has_a_row_a_node() {
-    let (house, addresses) = house();
-    let rows = house.micro(&["health", "greeter", "--json"]).json();
+    let (sandbox, addresses) = sandbox();
+    let rows = sandbox.micro(&["health", "greeter", "--json"]).json();
     for (index, address) in addresses.iter().enumerate() {
         let row = &rows[index];
         assert_eq!(row["id"], format!("greeter-{}", index + 1));
@@ -22,7 +22,7 @@ fn health_has_a_row_a_node() {
             (&"ok".into(), &true.into())
         );
     }
-    let text = house.micro(&["health", "greeter"]).ok();
+    let text = sandbox.micro(&["health", "greeter"]).ok();
     assert_eq!(text.lines().count(), 3, "{text}");
     assert!(
         text.contains(&format!("greeter-1  1.0.0    {}", addresses[0])),
@@ -32,10 +32,10 @@ fn health_has_a_row_a_node() {
 
 #[test]
 fn node_without_an_answer_is_not_healthy() {
-    let (house, _) = house();
+    let (sandbox, _) = sandbox();
     let record = r#"{"service":"greeter","id":"greeter-3","address":"127.0.0.1:1"}"#;
-    assert_eq!(house.micro(&["register", record]).code, 0);
-    let ran = house.micro(&["health", "greeter", "--json"]);
+    assert_eq!(sandbox.micro(&["register", record]).code, 0);
+    let ran = sandbox.micro(&["health", "greeter", "--json"]);
     assert_eq!(
         (ran.code, ran.stderr.as_str()),
         (1, "error: 1 of 3 nodes not healthy\n")
@@ -47,7 +47,7 @@ fn node_without_an_answer_is_not_healthy() {
             .as_str()
             .is_some_and(|error| error.contains("unavailable"))
     );
-    let ran = house.micro(&["stats", "greeter"]);
+    let ran = sandbox.micro(&["stats", "greeter"]);
     assert_eq!(
         (ran.code, ran.stderr.as_str()),
         (1, "error: 1 of 3 nodes did not answer\n")
@@ -56,34 +56,34 @@ fn node_without_an_answer_is_not_healthy() {
 
 #[test]
 fn node_whose_address_another_service_has_is_not_healthy() {
-    let house = House::new();
-    let address = house.serve(micro::Service::new("counter").id("1"));
+    let sandbox = Sandbox::new();
+    let address = sandbox.serve(micro::Service::new("counter").id("1"));
     let record = format!(
         r#"{{"service":"greeter","id":"greeter-1","address":"{address}","metadata":{{"micro-identity":"node"}}}}"#
     );
-    assert_eq!(house.micro(&["register", &record]).code, 0);
-    let ran = house.micro(&["health", "greeter", "--json"]);
+    assert_eq!(sandbox.micro(&["register", &record]).code, 0);
+    let ran = sandbox.micro(&["health", "greeter", "--json"]);
     assert_eq!(
         (ran.code, ran.stderr.as_str()),
         (1, "error: 1 of 1 nodes not healthy\n")
     );
     let rows: serde_json::Value = serde_json::from_str(&ran.stdout).expect("rows are JSON");
     assert_eq!(rows[0]["status"], "replaced");
-    let table = house.micro(&["health", "greeter"]).stdout;
+    let table = sandbox.micro(&["health", "greeter"]).stdout;
     assert!(table.contains("another server answers here"), "{table}");
     assert!(
         table.contains("node `counter-1` of service `counter`"),
         "{table}"
     );
-    assert_eq!(house.micro(&["health", "counter"]).code, 0);
+    assert_eq!(sandbox.micro(&["health", "counter"]).code, 0);
 }
 
 #[test]
 fn stats_count_by_node_and_endpoint() {
-    let (house, [first, second]) = house();
+    let (sandbox, [first, second]) = sandbox();
     let hello = |name: &str, address: &str| {
         let request = format!(r#"{{"name":"{name}"}}"#);
-        house
+        sandbox
             .micro(&[
                 "call",
                 "greeter",
@@ -102,7 +102,7 @@ fn stats_count_by_node_and_endpoint() {
         ],
         [0, 0, 1]
     );
-    let rows = house.micro(&["stats", "greeter", "--json"]).json();
+    let rows = sandbox.micro(&["stats", "greeter", "--json"]).json();
     let counts = |row: usize| {
         let endpoint = &rows[row]["endpoints"][0];
         assert_eq!(endpoint["name"], "Greeter.Hello");
@@ -112,7 +112,7 @@ fn stats_count_by_node_and_endpoint() {
     };
     assert_eq!(counts(0), (Some(2), Some(0)));
     assert_eq!(counts(1), (Some(1), Some(1)));
-    let text = house.micro(&["stats", "greeter"]).ok();
+    let text = sandbox.micro(&["stats", "greeter"]).ok();
     assert!(
         text.contains("greeter-1  Greeter.Hello  2         0       0"),
         "{text}"
@@ -121,9 +121,9 @@ fn stats_count_by_node_and_endpoint() {
 
 #[test]
 fn nodes_of_an_unknown_service_cannot_be_asked() {
-    let (house, _) = house();
+    let (sandbox, _) = sandbox();
     for command in ["health", "stats"] {
-        let said = house.micro(&[command, "greete"]).failed(3);
+        let said = sandbox.micro(&[command, "greete"]).failed(3);
         assert!(said.contains("did you mean `greeter`?"), "{said}");
     }
 }

@@ -2,11 +2,11 @@
 
 use std::{io::Read, process::Stdio};
 
-use crate::house::House;
+use crate::sandbox::Sandbox;
 
 #[test]
 fn help_describes_each_command_in_one_line() {
-    let help = House::new().micro(&["--help"]).ok();
+    let help = Sandbox::new().micro(&["--help"]).ok();
     let commands = help
         .split("Commands:\n")
         .nth(1)
@@ -43,7 +43,7 @@ fn help_describes_each_command_in_one_line() {
 
 #[test]
 fn help_of_call_is_up_to_date() {
-    let help = House::new().micro(&["call", "--help"]).ok();
+    let help = Sandbox::new().micro(&["call", "--help"]).ok();
     let expected = include_str!("help/call.txt");
     assert_eq!(
         help, expected,
@@ -74,28 +74,28 @@ fn unreachable_registry_has_its_own_exit_code() {
 
 #[test]
 fn unknown_registry_or_command_is_wrong_usage() {
-    let house = House::new();
+    let sandbox = Sandbox::new();
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_micro"));
     let output = command.args(["list", "--registry", "nonsense"]).output();
     let output = output.expect("the command runs");
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("registry `nonsense`"), "{said}");
-    let said = house.micro(&["lst"]).failed(2);
+    let said = sandbox.micro(&["lst"]).failed(2);
     assert!(said.contains("list"), "{said}");
 }
 
 #[test]
 fn closed_stdout_is_no_failure() {
-    let house = House::new();
-    house.micro(&["register", r#"{"service":"a","id":"a-1","address":"h:1"}"#]);
+    let sandbox = Sandbox::new();
+    sandbox.micro(&["register", r#"{"service":"a","id":"a-1","address":"h:1"}"#]);
     for arguments in [
         &["list"][..],
         &["list", "--json"],
         &["completions", "bash"],
         &["man"],
     ] {
-        let mut command = house.command(arguments);
+        let mut command = sandbox.command(arguments);
         let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the command runs");
         drop(child.stdout.take());
@@ -113,27 +113,27 @@ fn closed_stdout_is_no_failure() {
 
 #[test]
 fn completions_are_made_for_every_shell() {
-    let house = House::new();
+    let sandbox = Sandbox::new();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let script = house.micro(&["completions", shell]).ok();
+        let script = sandbox.micro(&["completions", shell]).ok();
         assert!(script.contains("deregister"), "{shell}");
     }
     assert!(
-        house
+        sandbox
             .micro(&["completions", "dos"])
             .failed(2)
             .contains("bash")
     );
-    assert!(house.micro(&["man"]).ok().contains(".TH micro 1"));
+    assert!(sandbox.micro(&["man"]).ok().contains(".TH micro 1"));
 }
 
 #[test]
 fn what_the_library_warns_of_is_on_stderr() {
-    let house = House::new();
-    assert_eq!(house.micro(&["list"]).code, 0);
-    let services = house.directory().join("registry");
+    let sandbox = Sandbox::new();
+    assert_eq!(sandbox.micro(&["list"]).code, 0);
+    let services = sandbox.directory().join("registry");
     let record = r#"{"service":"old","id":"old-1","address":"10.0.0.1:80"}"#;
-    assert_eq!(house.micro(&["register", record]).code, 0);
+    assert_eq!(sandbox.micro(&["register", record]).code, 0);
     let mut corrupted = 0;
     for file in files(&services) {
         if file.to_string_lossy().contains("old-1") {
@@ -142,7 +142,7 @@ fn what_the_library_warns_of_is_on_stderr() {
         }
     }
     assert!(corrupted > 0, "no record was found");
-    let ran = house.micro(&["list", "--json"]);
+    let ran = sandbox.micro(&["list", "--json"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (0, "[]\n"));
     let said = ran.stderr;
     assert!(
@@ -174,12 +174,12 @@ fn what_others_wrote_cannot_steer_the_terminal() {
     async fn echo(_: Context, _: ()) -> Result<String> {
         Ok("\u{9b}2J\u{202e}".to_owned())
     }
-    let house = House::new();
+    let sandbox = Sandbox::new();
     let service = Service::new("foe")
         .metadata("note", "\u{1b}[2J\r")
         .handle("Foe.Fail", fail)
         .handle("Foe.Echo", echo);
-    house.serve(service);
+    sandbox.serve(service);
     let harmful = |text: &str| {
         text.chars()
             .any(|c| c != '\n' && (c.is_control() || c == '\u{202e}'))
@@ -192,12 +192,12 @@ fn what_others_wrote_cannot_steer_the_terminal() {
         &["stats", "foe"],
     ];
     for command in commands {
-        let ran = house.micro(command);
+        let ran = sandbox.micro(command);
         assert!(!harmful(&ran.stdout), "{command:?}: {:?}", ran.stdout);
         assert!(!harmful(&ran.stderr), "{command:?}: {:?}", ran.stderr);
     }
-    let shown = house.micro(&["get", "foe"]).ok();
+    let shown = sandbox.micro(&["get", "foe"]).ok();
     assert!(shown.contains(r"note=\u001b[2J\u000d"), "{shown}");
-    let reply = house.micro(&["call", "foe", "Foe.Echo", "null"]).json();
+    let reply = sandbox.micro(&["call", "foe", "Foe.Echo", "null"]).json();
     assert_eq!(reply, "\u{9b}2J\u{202e}");
 }

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-use crate::house::House;
+use crate::sandbox::Sandbox;
 
 /// The checkout that this is built from.
 fn checkout() -> &'static Path {
@@ -13,8 +13,8 @@ fn checkout() -> &'static Path {
 
 #[test]
 fn new_project_has_a_manifest_and_a_main() {
-    let house = House::new();
-    let ran = house.micro(&[
+    let sandbox = Sandbox::new();
+    let ran = sandbox.micro(&[
         "new",
         "my-shop",
         "--path",
@@ -26,7 +26,7 @@ fn new_project_has_a_manifest_and_a_main() {
         "{}",
         ran.stderr
     );
-    let read = |name: &str| fs::read_to_string(house.directory().join("my-shop").join(name));
+    let read = |name: &str| fs::read_to_string(sandbox.directory().join("my-shop").join(name));
     let manifest = read("Cargo.toml").expect("it has a manifest");
     assert!(
         manifest.contains("name = \"my-shop\"") && manifest.contains("path = \""),
@@ -39,32 +39,32 @@ fn new_project_has_a_manifest_and_a_main() {
 
 #[test]
 fn project_without_a_checkout_uses_the_release() {
-    let house = House::new();
-    assert_eq!(house.micro(&["new", "shop"]).code, 0);
-    let manifest = fs::read_to_string(house.directory().join("shop/Cargo.toml"));
+    let sandbox = Sandbox::new();
+    assert_eq!(sandbox.micro(&["new", "shop"]).code, 0);
+    let manifest = fs::read_to_string(sandbox.directory().join("shop/Cargo.toml"));
     let version = format!("version = \"{}\" }}", env!("CARGO_PKG_VERSION"));
     assert!(manifest.expect("it has a manifest").contains(&version));
 }
 
 #[test]
 fn nothing_is_overwritten_or_made_in_a_wrong_place() {
-    let house = House::new();
-    assert_eq!(house.micro(&["new", "shop"]).code, 0);
+    let sandbox = Sandbox::new();
+    assert_eq!(sandbox.micro(&["new", "shop"]).code, 0);
     assert!(
-        house
+        sandbox
             .micro(&["new", "shop"])
             .failed(1)
             .contains("`shop` exists")
     );
     assert!(
-        house
+        sandbox
             .micro(&["new", "../Shop"])
             .failed(2)
             .contains("lower-case letters")
     );
-    let said = house.micro(&["new", "other", "--path", "shop"]).failed(2);
+    let said = sandbox.micro(&["new", "other", "--path", "shop"]).failed(2);
     assert!(said.contains("`shop` is not a checkout of Micro"), "{said}");
-    assert!(!house.directory().join("other").exists());
+    assert!(!sandbox.directory().join("other").exists());
 }
 
 /// Slow, so only where it is asked for: it builds the project against this checkout.
@@ -73,11 +73,11 @@ fn new_project_builds() {
     if !crate::skip::is_slow_wanted("a new project's build") {
         return;
     }
-    let house = House::new();
-    house.micro(&["new", "shop", "--path", &checkout().display().to_string()]);
+    let sandbox = Sandbox::new();
+    sandbox.micro(&["new", "shop", "--path", &checkout().display().to_string()]);
     let checked = Command::new(env!("CARGO"))
         .args(["check", "--offline", "--quiet"])
-        .current_dir(house.directory().join("shop"))
+        .current_dir(sandbox.directory().join("shop"))
         .env("CARGO_TARGET_DIR", checkout().join("target/new-project"))
         .output()
         .expect("cargo runs");

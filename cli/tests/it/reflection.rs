@@ -16,7 +16,7 @@ use tonic::{
 };
 use tonic_prost::ProstCodec;
 
-use crate::house::House;
+use crate::sandbox::Sandbox;
 
 #[allow(
     dead_code,
@@ -130,9 +130,9 @@ fn latest<'a>(address: &'a str, request: &'a str) -> Vec<&'a str> {
 #[test]
 fn json_is_encoded_by_the_reflection_of_the_server() {
     let (_runtime, address) = described();
-    let house = House::new();
+    let sandbox = Sandbox::new();
     let request = r#"{"place":"Cape Town"}"#;
-    let reply = house.micro(&latest(&address, request)).json();
+    let reply = sandbox.micro(&latest(&address, request)).json();
     let expected = serde_json::json!(
         {"place": "Cape Town", "degreesCelsius": 21.5, "sky": "SKY_CLOUDED"}
     );
@@ -140,13 +140,13 @@ fn json_is_encoded_by_the_reflection_of_the_server() {
 
     let mut by_path = latest(&address, request);
     by_path[5] = "/weather.Station/Latest";
-    assert_eq!(house.micro(&by_path).json(), expected);
+    assert_eq!(sandbox.micro(&by_path).json(), expected);
 }
 
 #[test]
 fn missing_field_is_reported_before_the_call() {
     let (_runtime, address) = described();
-    let error = House::new().micro(&latest(&address, r#"{"town":"Cape Town"}"#));
+    let error = Sandbox::new().micro(&latest(&address, r#"{"town":"Cape Town"}"#));
     let error = error.failed(1);
     assert!(
         error.contains("does not match the endpoint") && error.contains("'town'"),
@@ -157,7 +157,7 @@ fn missing_field_is_reported_before_the_call() {
 #[test]
 fn what_the_server_refuses_is_its_own_error() {
     let (_runtime, address) = described();
-    let error = House::new().micro(&latest(&address, "{}")).failed(1);
+    let error = Sandbox::new().micro(&latest(&address, "{}")).failed(1);
     assert!(error.contains("`place` is missing"), "{error}");
 }
 
@@ -166,19 +166,19 @@ fn unknown_method_suggests_similar_names() {
     let (_runtime, address) = described();
     let mut wrong = latest(&address, "{}");
     wrong[5] = "Station.Lates";
-    let error = House::new().micro(&wrong).failed(3);
+    let error = Sandbox::new().micro(&wrong).failed(3);
     assert!(error.contains("did you mean `Latest`?"), "{error}");
 
     wrong[5] = "Station.History";
-    let error = House::new().micro(&wrong).failed(2);
+    let error = Sandbox::new().micro(&wrong).failed(2);
     assert!(error.contains("streams; use `micro stream"), "{error}");
 }
 
 #[test]
 fn get_shows_what_an_address_offers() {
     let (_runtime, address) = described();
-    let house = House::new();
-    let shown = house.micro(&["get", "--address", &address]).ok();
+    let sandbox = Sandbox::new();
+    let shown = sandbox.micro(&["get", "--address", &address]).ok();
     assert!(
         shown.contains("service weather.Station\n")
             && shown.contains("Station.Latest")
@@ -186,7 +186,7 @@ fn get_shows_what_an_address_offers() {
             && shown.contains("stream of {place: string, at: google.protobuf.Timestamp"),
         "{shown}"
     );
-    let told = house
+    let told = sandbox
         .micro(&["get", "--address", &address, "--json"])
         .json();
     let services = told.as_array().expect("it is a list");
@@ -201,20 +201,20 @@ fn get_shows_what_an_address_offers() {
 #[cfg(feature = "gen")]
 #[test]
 fn our_own_server_is_called_over_grpc() {
-    let house = House::new();
-    let address = house.serve(crate::contracts::example::station());
-    let reply = house.micro(&latest(&address, r#"{"place":"Cape Town"}"#));
+    let sandbox = Sandbox::new();
+    let address = sandbox.serve(crate::contracts::example::station());
+    let reply = sandbox.micro(&latest(&address, r#"{"place":"Cape Town"}"#));
     assert_eq!(reply.json()["degreesCelsius"], 21.5);
-    let plain = house.serve(crate::house::greeter());
+    let plain = sandbox.serve(crate::sandbox::greeter());
     let hello = ["call", "--transport=grpc", "--address", &plain, "greeter"];
     let hello = [&hello[..], &["Greeter.Hello", r#"{"name":"John"}"#]].concat();
-    assert_eq!(house.micro(&hello).ok(), "{\"msg\":\"Hello John\"}\n");
+    assert_eq!(sandbox.micro(&hello).ok(), "{\"msg\":\"Hello John\"}\n");
 }
 
 #[test]
 fn get_fails_for_a_server_without_reflection() {
     let (_runtime, address) = tonic(Reflects::No);
-    let error = House::new().micro(&["get", "--address", &address]);
+    let error = Sandbox::new().micro(&["get", "--address", &address]);
     let error = error.failed(1);
     assert!(error.contains("has no gRPC reflection"), "{error}");
 }
@@ -222,22 +222,22 @@ fn get_fails_for_a_server_without_reflection() {
 #[test]
 fn reflection_of_the_older_name_is_asked_too() {
     let (_runtime, address) = tonic(Reflects::OnlyV1Alpha);
-    let house = House::new();
-    let reply = house.micro(&latest(&address, r#"{"place":"Cape Town"}"#));
+    let sandbox = Sandbox::new();
+    let reply = sandbox.micro(&latest(&address, r#"{"place":"Cape Town"}"#));
     assert_eq!(reply.json()["degreesCelsius"], 21.5);
-    let shown = house.micro(&["get", "--address", &address]).ok();
+    let shown = sandbox.micro(&["get", "--address", &address]).ok();
     assert!(shown.contains("Station.Latest"), "{shown}");
 }
 
 #[test]
 fn json_is_not_sent_to_a_server_of_unknown_messages() {
     let (_runtime, address) = tonic(Reflects::No);
-    let house = House::new();
+    let sandbox = Sandbox::new();
     let request = r#"{"place":"Cape Town"}"#;
     for command in ["call", "stream", "bench"] {
         let mut refused = latest(&address, request);
         refused[0] = command;
-        let error = house.micro(&refused).failed(1);
+        let error = sandbox.micro(&refused).failed(1);
         assert!(
             error.contains("the messages of `weather.Station/Latest`")
                 && error.contains("it has no reflection"),
@@ -246,7 +246,7 @@ fn json_is_not_sent_to_a_server_of_unknown_messages() {
     }
     // Who insists is told what the server makes of it.
     let unchecked = [&latest(&address, request)[..], &["--unchecked"]].concat();
-    let error = house.micro(&unchecked).failed(1);
+    let error = sandbox.micro(&unchecked).failed(1);
     assert!(!error.contains("nothing is known"), "{error}");
 }
 
@@ -255,7 +255,7 @@ fn service_missing_in_reflection_gets_no_json() {
     let (_runtime, address) = described();
     let mut other = latest(&address, "{}");
     other[4] = "wether";
-    let error = House::new().micro(&other).failed(1);
+    let error = Sandbox::new().micro(&other).failed(1);
     assert!(
         error.contains("its reflection does not describe `wether.Station`; did you mean"),
         "{error}"
@@ -268,19 +268,19 @@ fn bench_makes_protobuf_by_reflection_too() {
     let mut bench = latest(&address, r#"{"place":"Cape Town"}"#);
     bench[0] = "bench";
     let bench = [&bench[..], &["--duration", "100ms", "--json"]].concat();
-    let summary = House::new().micro(&bench).json();
+    let summary = Sandbox::new().micro(&bench).json();
     assert_eq!(summary["failed"], 0, "{summary}");
 }
 
 #[cfg(feature = "gen")]
 #[test]
 fn stream_makes_protobuf_by_reflection_too() {
-    let house = House::new();
-    let address = house.serve(crate::contracts::example::station());
+    let sandbox = Sandbox::new();
+    let address = sandbox.serve(crate::contracts::example::station());
     let stream = ["stream", "--transport=grpc", "--address", &address];
     let request = r#"{"place":"Cape Town"}"#;
     let stream = [&stream[..], &["weather", "Station.History", request]].concat();
-    let replies = house.micro(&stream).ok();
+    let replies = sandbox.micro(&stream).ok();
     // In Protobuf's own JSON form, which only descriptors give.
     assert!(replies.contains(r#""degreesCelsius":"#), "{replies}");
 }

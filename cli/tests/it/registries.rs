@@ -6,13 +6,13 @@ use std::net::TcpListener;
 #[cfg(feature = "dns")]
 use std::net::UdpSocket;
 
-use crate::house::{House, Started, greeter};
+use crate::sandbox::{Sandbox, Started, greeter};
 use micro::Service;
 use serde_json::{Value, json};
 
-/// A registry of its own in the house, as the flag takes it.
-fn place(house: &House, name: &str) -> String {
-    format!("local:{}", house.directory().join(name).display())
+/// A registry of its own in the sandbox, as the flag takes it.
+fn place(sandbox: &Sandbox, name: &str) -> String {
+    format!("local:{}", sandbox.directory().join(name).display())
 }
 
 fn record(id: &str, version: &str) -> String {
@@ -22,33 +22,38 @@ fn record(id: &str, version: &str) -> String {
 }
 
 /// What another registry has of a service.
-fn there(house: &House, registry: &str, service: &str) -> Value {
-    house.micro_at(registry, &["get", service, "--json"]).json()
+fn there(sandbox: &Sandbox, registry: &str, service: &str) -> Value {
+    sandbox
+        .micro_at(registry, &["get", service, "--json"])
+        .json()
 }
 
 #[test]
 fn copy_has_versions_metadata_and_endpoints() {
-    let house = House::new();
-    house.serve(greeter());
+    let sandbox = Sandbox::new();
+    sandbox.serve(greeter());
     for (id, version) in [("x-1", "1"), ("x-2", "2")] {
-        assert_eq!(house.micro(&["register", &record(id, version)]).code, 0);
+        assert_eq!(sandbox.micro(&["register", &record(id, version)]).code, 0);
     }
-    let (from, to) = (house.registry(), place(&house, "to"));
+    let (from, to) = (sandbox.registry(), place(&sandbox, "to"));
     let copy = |arguments: &[&str]| {
         let all = [&["registry", "copy", &from, &to, "--json"], arguments].concat();
-        house.micro(&all).json()
+        sandbox.micro(&all).json()
     };
     let dry = copy(&["--dry-run"]);
     assert_eq!((&dry["copied"], &dry["dry_run"]), (&json!(3), &json!(true)));
-    assert_eq!(house.micro_at(&to, &["list", "--json"]).json(), json!([]));
+    assert_eq!(sandbox.micro_at(&to, &["list", "--json"]).json(), json!([]));
     let copied = copy(&[]);
     let counts = |of: &Value| ["services", "copied", "present"].map(|name| of[name].as_u64());
     assert_eq!(counts(&copied), [Some(2), Some(3), Some(0)]);
     for service in ["x", "greeter"] {
-        assert_eq!(there(&house, &to, service), there(&house, &from, service));
+        assert_eq!(
+            there(&sandbox, &to, service),
+            there(&sandbox, &from, service)
+        );
     }
     assert_eq!(counts(&copy(&[])), [Some(2), Some(0), Some(3)]);
-    let text = house.micro(&["registry", "copy", &from, &to]).ok();
+    let text = sandbox.micro(&["registry", "copy", &from, &to]).ok();
     let expected = "copied 0 nodes; 3 were there, 0 taken out again, 0 refused; services: 2\n";
     assert_eq!(text, expected);
 }
@@ -56,30 +61,30 @@ fn copy_has_versions_metadata_and_endpoints() {
 #[cfg(unix)]
 #[test]
 fn watching_copy_adds_changes_and_removes_nodes() {
-    let house = House::new();
-    let (from, to) = (house.registry(), place(&house, "to"));
+    let sandbox = Sandbox::new();
+    let (from, to) = (sandbox.registry(), place(&sandbox, "to"));
     // One that is there by itself, and stays.
     assert_eq!(
-        house
+        sandbox
             .micro_at(&to, &["register", &record("x-own", "1")])
             .code,
         0
     );
-    assert_eq!(house.micro(&["register", &record("x-own", "1")]).code, 0);
-    let mut watch = house.start_at(&to, &["watch", "--json"]);
+    assert_eq!(sandbox.micro(&["register", &record("x-own", "1")]).code, 0);
+    let mut watch = sandbox.start_at(&to, &["watch", "--json"]);
     let event = |watch: &mut Started| {
         let event: Value = serde_json::from_str(&watch.line()).expect("it prints JSON");
         let field = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
         format!("{} {} {}", field("action"), field("node"), field("version"))
     };
     assert_eq!(event(&mut watch), "added x-own 1");
-    let mut copy = house.start(&["registry", "copy", &from, &to, "--watch", "--json"]);
-    house.micro(&["register", &record("x-1", "1")]);
+    let mut copy = sandbox.start(&["registry", "copy", &from, &to, "--watch", "--json"]);
+    sandbox.micro(&["register", &record("x-1", "1")]);
     assert_eq!(event(&mut watch), "added x-1 1");
-    house.micro(&["register", &record("x-1", "2")]);
+    sandbox.micro(&["register", &record("x-1", "2")]);
     assert_eq!(event(&mut watch), "changed x-1 2");
     for id in ["x-own", "x-1"] {
-        house.micro(&["deregister", &json!({"service": "x", "id": id}).to_string()]);
+        sandbox.micro(&["deregister", &json!({"service": "x", "id": id}).to_string()]);
     }
     assert_eq!(event(&mut watch), "removed x-1 2");
     copy.interrupt();
@@ -90,23 +95,23 @@ fn watching_copy_adds_changes_and_removes_nodes() {
     );
     assert_eq!(copy.end(), Some(0));
     assert_eq!(
-        house.micro_at(&to, &["list", "--json"]).json()[0]["nodes"],
+        sandbox.micro_at(&to, &["list", "--json"]).json()[0]["nodes"],
         1
     );
 }
 
 #[test]
 fn copy_with_a_wrong_url_is_wrong_usage() {
-    let house = House::new();
-    let copy = |from: &str, to: &str| house.micro(&["registry", "copy", from, to]).failed(2);
-    assert!(copy(&house.registry(), "memory:x").contains("`memory` takes no address"));
-    assert!(copy("loacl", &house.registry()).contains("did you mean `local`"));
+    let sandbox = Sandbox::new();
+    let copy = |from: &str, to: &str| sandbox.micro(&["registry", "copy", from, to]).failed(2);
+    assert!(copy(&sandbox.registry(), "memory:x").contains("`memory` takes no address"));
+    assert!(copy("loacl", &sandbox.registry()).contains("did you mean `local`"));
 }
 
 #[test]
 fn doctor_leaves_no_record_in_a_healthy_registry() {
-    let house = House::new();
-    let reports = house.micro(&["doctor", "--json"]).json();
+    let sandbox = Sandbox::new();
+    let reports = sandbox.micro(&["doctor", "--json"]).json();
     let [registry, broker] = [&reports[0], &reports[1]];
     assert_eq!(
         (&registry["well"], &broker["well"]),
@@ -132,8 +137,11 @@ fn doctor_leaves_no_record_in_a_healthy_registry() {
     );
     assert_eq!(checks(broker), ["subscribes", "publishes"]);
     assert!(registry["checks"][0]["ms"].is_number());
-    assert_eq!(house.micro(&["list", "--all", "--json"]).json(), json!([]));
-    let text = house.micro(&["doctor"]).ok();
+    assert_eq!(
+        sandbox.micro(&["list", "--all", "--json"]).json(),
+        json!([])
+    );
+    let text = sandbox.micro(&["doctor"]).ok();
     assert!(
         text.starts_with("registry local:") && text.contains("\nbroker direct\n"),
         "{text}"
@@ -142,11 +150,11 @@ fn doctor_leaves_no_record_in_a_healthy_registry() {
 
 #[test]
 fn doctor_prints_failure_and_advice_for_each_registry() {
-    let house = House::new();
-    let file = house.directory().join("file");
+    let sandbox = Sandbox::new();
+    let file = sandbox.directory().join("file");
     std::fs::write(&file, b"in the way").expect("it can be written");
-    let both = format!("{},local:{}", house.registry(), file.display());
-    let ran = house.micro_at(&both, &["doctor", "--json"]);
+    let both = format!("{},local:{}", sandbox.registry(), file.display());
+    let ran = sandbox.micro_at(&both, &["doctor", "--json"]);
     assert_eq!(ran.code, 1);
     let reports: Value = serde_json::from_str(&ran.stdout).expect("it prints JSON");
     assert_eq!(
@@ -169,12 +177,12 @@ fn doctor_prints_failure_and_advice_for_each_registry() {
 
 #[test]
 fn read_only_registry_is_healthy_and_refuses_writes() {
-    let house = House::new();
+    let sandbox = Sandbox::new();
     let there = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = there.local_addr().expect("it is bound");
     let list = &*format!("static:x={address}");
     let doctor = ["doctor", "--json", "--timeout=500ms"];
-    let reports = house.micro_at(list, &doctor).json();
+    let reports = sandbox.micro_at(list, &doctor).json();
     let found = |report: usize, check: usize| &reports[report]["checks"][check];
     assert_eq!(found(0, 0)["found"], "1 service");
     assert_eq!(
@@ -187,16 +195,16 @@ fn read_only_registry_is_healthy_and_refuses_writes() {
     for arguments in [
         &["register", &*node][..],
         &["deregister", &*node],
-        &["registry", "copy", &house.registry(), list],
+        &["registry", "copy", &sandbox.registry(), list],
     ] {
-        let said = house.micro_at(list, arguments).failed(2);
+        let said = sandbox.micro_at(list, arguments).failed(2);
         assert!(said.contains("`static` is read-only"), "{said}");
     }
 }
 
 /// What the doctor says of the nodes of a registry, and its exit code.
-fn nodes_report(house: &House, registry: &str) -> (Value, i32) {
-    let ran = house.micro_at(registry, &["doctor", "--json", "--timeout=2s"]);
+fn nodes_report(sandbox: &Sandbox, registry: &str) -> (Value, i32) {
+    let ran = sandbox.micro_at(registry, &["doctor", "--json", "--timeout=2s"]);
     let reports: Value = serde_json::from_str(&ran.stdout).expect("it prints JSON");
     let all = reports.as_array().expect("a list");
     let nodes = all.iter().find(|report| report["kind"] == "nodes");
@@ -205,9 +213,9 @@ fn nodes_report(house: &House, registry: &str) -> (Value, i32) {
 
 #[test]
 fn doctor_reports_unreachable_and_wrong_nodes() {
-    let house = House::new();
-    let counter = house.serve(Service::new("counter"));
-    let (report, code) = nodes_report(&house, &house.registry());
+    let sandbox = Sandbox::new();
+    let counter = sandbox.serve(Service::new("counter"));
+    let (report, code) = nodes_report(&sandbox, &sandbox.registry());
     assert_eq!((&report["well"], code), (&json!(true), 0), "{report}");
     // What a killed greeter leaves behind: at one address the counter answers, at the other nobody.
     let closed = TcpListener::bind("127.0.0.1:0").expect("a port is free");
@@ -215,9 +223,9 @@ fn doctor_reports_unreachable_and_wrong_nodes() {
     drop(closed);
     for (id, address) in [("greeter-1", &counter), ("greeter-2", &gone)] {
         let record = json!({"service": "greeter", "id": id, "address": address}).to_string();
-        assert_eq!(house.micro(&["register", &record]).code, 0);
+        assert_eq!(sandbox.micro(&["register", &record]).code, 0);
     }
-    let (report, code) = nodes_report(&house, &house.registry());
+    let (report, code) = nodes_report(&sandbox, &sandbox.registry());
     assert_eq!((&report["well"], code), (&json!(false), 1), "{report}");
     let found = |check: &str, id: &str| {
         let checks = report["checks"].as_array().expect("a list").iter();
@@ -233,11 +241,11 @@ fn doctor_reports_unreachable_and_wrong_nodes() {
 
 #[test]
 fn doctor_reports_the_age_of_snapshots() {
-    let house = House::new();
-    let kept = house.directory().join("kept");
+    let sandbox = Sandbox::new();
+    let kept = sandbox.directory().join("kept");
     std::fs::create_dir(&kept).expect("it can be made");
     let look = || {
-        house
+        sandbox
             .micro(&["doctor", "--json", "--snapshots", "kept"])
             .json()[2]
             .clone()
@@ -249,63 +257,66 @@ fn doctor_reports_the_age_of_snapshots() {
         .unwrap_or_default()
         .to_owned();
     assert!(found.starts_with("1 services, "), "{found}");
-    let ran = house.micro(&["doctor", "--snapshots", "nowhere"]);
+    let ran = sandbox.micro(&["doctor", "--snapshots", "nowhere"]);
     assert_eq!(ran.code, 1);
     assert!(ran.stdout.contains("cannot be read"), "{}", ran.stdout);
 }
 
 #[test]
 fn several_registries_are_listed_as_one_and_registered_in_each() {
-    let house = House::new();
-    let (one, other) = (place(&house, "one"), place(&house, "other"));
+    let sandbox = Sandbox::new();
+    let (one, other) = (place(&sandbox, "one"), place(&sandbox, "other"));
     let both = format!("{one},{other}");
     assert_eq!(
-        house
+        sandbox
             .micro_at(&one, &["register", &record("x-1", "1")])
             .code,
         0
     );
     assert_eq!(
-        house
+        sandbox
             .micro_at(&both, &["register", &record("x-2", "1")])
             .code,
         0
     );
     let nodes =
-        |registry: &str| house.micro_at(registry, &["list", "--json"]).json()[0]["nodes"].clone();
+        |registry: &str| sandbox.micro_at(registry, &["list", "--json"]).json()[0]["nodes"].clone();
     assert_eq!(
         [nodes(&one), nodes(&other), nodes(&both)],
         [json!(2), json!(1), json!(2)]
     );
     for id in ["x-1", "x-2"] {
         let record = json!({"service": "x", "id": id}).to_string();
-        assert_eq!(house.micro_at(&both, &["deregister", &record]).code, 0);
+        assert_eq!(sandbox.micro_at(&both, &["deregister", &record]).code, 0);
     }
-    assert_eq!(house.micro_at(&both, &["list", "--json"]).json(), json!([]));
+    assert_eq!(
+        sandbox.micro_at(&both, &["list", "--json"]).json(),
+        json!([])
+    );
 }
 
 #[test]
 fn fleets_of_two_namespaces_do_not_see_each_other() {
-    let house = House::new();
+    let sandbox = Sandbox::new();
     assert_eq!(
-        house
+        sandbox
             .micro(&["register", &record("x-1", "1"), "--namespace", "blue"])
             .code,
         0
     );
     let list = |namespace: &str| {
-        house
+        sandbox
             .micro(&["list", "--json", "--registry-namespace", namespace])
             .json()
     };
     assert_eq!(list("blue")[0]["nodes"], 1);
     assert_eq!(list("green"), json!([]));
-    assert_eq!(house.micro(&["list", "--json"]).json(), json!([]));
+    assert_eq!(sandbox.micro(&["list", "--json"]).json(), json!([]));
 }
 
 #[test]
 fn secrets_are_in_no_help_and_no_error() {
-    let house = House::new();
+    let sandbox = Sandbox::new();
     let arguments = [
         "list",
         "--registry-token",
@@ -313,13 +324,13 @@ fn secrets_are_in_no_help_and_no_error() {
         "--registry-user",
         "root",
     ];
-    let said = house.micro_at("memory", &arguments).failed(2);
+    let said = sandbox.micro_at("memory", &arguments).failed(2);
     assert!(
         said.contains("`--registry-token`") || said.contains("`--registry-user`"),
         "{said}"
     );
     assert!(!said.contains("hunter2"), "{said}");
-    let mut help = house.command(&["list", "--help"]);
+    let mut help = sandbox.command(&["list", "--help"]);
     let help = help
         .env("MICRO_REGISTRY_TOKEN", "hunter2")
         .output()
@@ -350,7 +361,7 @@ fn empty_zone() -> String {
 #[cfg(feature = "dns")]
 #[test]
 fn missing_service_in_dns_is_not_found() {
-    let house = House::new();
+    let sandbox = Sandbox::new();
     let address = empty_zone();
     for registry in [
         "/micro.test",
@@ -364,7 +375,7 @@ fn missing_service_in_dns_is_not_found() {
             &["health", "missing"],
             &["stats", "missing"],
         ] {
-            let ran = house.micro_at(&registry, arguments);
+            let ran = sandbox.micro_at(&registry, arguments);
             assert_eq!(ran.code, 3, "{registry} {arguments:?}: {ran:?}");
             assert!(ran.stderr.contains("no service `missing`"), "{ran:?}");
         }
@@ -406,10 +417,10 @@ fn refusing_nats() -> String {
 #[cfg(feature = "nats")]
 #[test]
 fn missing_permission_in_nats_fails_list() {
-    let house = House::new();
+    let sandbox = Sandbox::new();
     let registry = format!("nats://{}", refusing_nats());
     for arguments in [&["list"][..], &["get", "greeter"], &["list", "--json"]] {
-        let ran = house.micro_at(&registry, arguments);
+        let ran = sandbox.micro_at(&registry, arguments);
         assert_eq!(ran.code, 4, "{ran:?}");
         assert!(
             ran.stderr.contains("permission to subscribe to `"),

@@ -1,6 +1,6 @@
 //! `stream`.
 
-use crate::house::{House, greeter};
+use crate::sandbox::{Sandbox, greeter};
 use micro::{Context, Message, Result, Service, Streaming};
 use serde::{Deserialize, Serialize};
 
@@ -37,20 +37,20 @@ async fn sum(_: Context, mut numbers: Streaming<Number>) -> Result<Number> {
     Ok(Number { n: sum })
 }
 
-fn house() -> House {
-    let house = House::new();
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new();
     let numbers = Service::new("numbers")
         .handle("Numbers.Double", double)
         .handle("Numbers.Count", count)
         .handle("Numbers.Sum", sum);
-    house.serve(numbers);
-    house
+    sandbox.serve(numbers);
+    sandbox
 }
 
 #[test]
 fn replies_come_while_requests_are_typed() {
-    let house = house();
-    let mut stream = house.start(&["stream", "numbers", "Numbers.Double"]);
+    let sandbox = sandbox();
+    let mut stream = sandbox.start(&["stream", "numbers", "Numbers.Double"]);
     for n in 1..4 {
         stream.write(&format!("{{\"n\":{n}}}"));
         assert_eq!(stream.line(), format!("{{\"n\":{}}}", 2 * n));
@@ -60,22 +60,22 @@ fn replies_come_while_requests_are_typed() {
 
 #[test]
 fn one_request_is_an_argument() {
-    let ran = house().micro(&["stream", "numbers", "Numbers.Count", r#"{"n":3}"#]);
+    let ran = sandbox().micro(&["stream", "numbers", "Numbers.Count", r#"{"n":3}"#]);
     assert_eq!(ran.ok(), "{\"n\":1}\n{\"n\":2}\n{\"n\":3}\n");
 }
 
 #[test]
 fn many_requests_may_have_one_reply() {
     let arguments = ["stream", "numbers", "Numbers.Sum"];
-    let ran = house().micro_with(&arguments, "{\"n\":1}\n\n{\"n\":2}\n{\"n\":3}");
+    let ran = sandbox().micro_with(&arguments, "{\"n\":1}\n\n{\"n\":2}\n{\"n\":3}");
     assert_eq!(ran.ok(), "{\"n\":6}\n");
 }
 
 #[test]
 fn wrong_line_is_reported_and_ends_the_stream() {
-    let house = house();
+    let sandbox = sandbox();
     let said = |lines| {
-        let ran = house.micro_with(&["stream", "numbers", "Numbers.Sum"], lines);
+        let ran = sandbox.micro_with(&["stream", "numbers", "Numbers.Sum"], lines);
         assert_eq!(ran.stdout, "");
         (ran.code, ran.stderr)
     };
@@ -93,16 +93,16 @@ fn wrong_line_is_reported_and_ends_the_stream() {
 
 #[test]
 fn call_and_stream_name_each_other_for_wrong_endpoints() {
-    let house = house();
-    house.serve(greeter());
-    let said = house
+    let sandbox = sandbox();
+    sandbox.serve(greeter());
+    let said = sandbox
         .micro(&["stream", "greeter", "Greeter.Hello"])
         .failed(2);
     assert!(
         said.contains("use `micro call greeter Greeter.Hello JSON`"),
         "{said}"
     );
-    let said = house
+    let said = sandbox
         .micro(&["call", "numbers", "Numbers.Sum", "{}"])
         .failed(2);
     assert!(
@@ -110,7 +110,7 @@ fn call_and_stream_name_each_other_for_wrong_endpoints() {
         "{said}"
     );
     // An empty message is the one request of an endpoint that takes one.
-    let said = house
+    let said = sandbox
         .micro(&["stream", "numbers", "Numbers.Count"])
         .failed(1);
     assert!(said.contains("field `n` (u32) is missing"), "{said}");

@@ -147,13 +147,13 @@ impl Port {
                 seat,
             };
             turn += 1;
-            let door = ProtocolDetector {
+            let detector = ProtocolDetector {
                 protocols: protocols.clone(),
                 #[cfg(feature = "tls")]
                 tls: self.tls.clone(),
                 handshake: self.limits.handshake_timeout,
             };
-            let serving = door.serve(accepted, call.clone());
+            let serving = detector.serve(accepted, call.clone());
             let task = match self.runtimes.get(turn % self.runtimes.len().max(1)) {
                 None => tokio::spawn(serving),
                 Some(runtime) => runtime.spawn(serving),

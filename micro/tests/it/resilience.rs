@@ -2,6 +2,7 @@
 
 mod addresses;
 mod chain;
+mod cluster;
 mod ejection;
 mod events;
 mod hedges;
@@ -9,4 +10,3 @@ mod life;
 mod registry;
 mod retries;
 mod streams;
-mod town;

@@ -19,7 +19,7 @@ pub struct Stage {
 }
 
 /// Does harm until a time, and makes good each harm before the next.
-pub async fn demon(stage: Rc<Stage>, mut random: Random, until: Instant) {
+pub async fn chaos(stage: Rc<Stage>, mut random: Random, until: Instant) {
     while Instant::now() < until {
         sleep(random.millis(20..400)).await;
         harm(&stage, &mut random).await;

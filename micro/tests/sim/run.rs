@@ -14,7 +14,7 @@ use tokio::{
 use super::{
     callers::Caller,
     events::Events,
-    faults::{Stage, demon},
+    faults::{Stage, chaos},
     ledger::Ledger,
     nodes::{LEAVES, Node, RELAYS, Scene, TOPIC, Work, leaf_method},
 };
@@ -100,8 +100,8 @@ async fn play(world: World) -> Report {
         tasks.push(tokio::task::spawn_local(caller.run(until)));
     }
     for _ in 0..2 {
-        let demon = demon(stage.clone(), random.fork(), until);
-        tasks.push(tokio::task::spawn_local(demon));
+        let chaos = chaos(stage.clone(), random.fork(), until);
+        tasks.push(tokio::task::spawn_local(chaos));
     }
     for task in tasks {
         if let Err(error) = task.await {
@@ -130,7 +130,7 @@ async fn play(world: World) -> Report {
     let hedged = hedged.sum();
     drop(clients);
     let (calls, fine) = scene.ledger.calls();
-    let stage = Rc::into_inner(stage).expect("the demons have ended");
+    let stage = Rc::into_inner(stage).expect("the chaos tasks have ended");
     let mut nodes: Vec<_> = stage.nodes.into_iter().map(Mutex::into_inner).collect();
     for node in &mut nodes {
         node.stop().await;

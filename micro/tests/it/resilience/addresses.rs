@@ -3,7 +3,7 @@
 use micro::{Client, Context, Error, Outcome, Result, balance::Record};
 use tokio::time::{Instant, sleep};
 
-use super::town::{Count, Town, echo, millis};
+use super::cluster::{Cluster, Count, echo, millis};
 
 /// A call to `one:80`, and its record.
 async fn call(client: &Client) -> (Result<String>, Record) {
@@ -14,14 +14,14 @@ async fn call(client: &Client) -> (Result<String>, Record) {
 
 #[tokio::test(start_paused = true)]
 async fn refused_address_is_retried_counted_and_recorded() {
-    let town = Town::new();
-    let (_one, count) = town.echo("one").await;
-    town.network.refuse("one");
-    let client = town.client();
+    let cluster = Cluster::new();
+    let (_one, count) = cluster.echo("one").await;
+    cluster.network.refuse("one");
+    let client = cluster.client();
     let calling = client.clone();
     let calling = tokio::spawn(async move { call(&calling).await });
     sleep(millis(300)).await;
-    town.network.accept("one");
+    cluster.network.accept("one");
     let (answer, record) = calling.await.unwrap();
     assert_eq!(answer.unwrap(), "x");
     assert_eq!(count.get(), 1);
@@ -36,15 +36,15 @@ async fn refused_address_is_retried_counted_and_recorded() {
 
 #[tokio::test(start_paused = true)]
 async fn rejected_call_to_an_address_is_retried() {
-    let town = Town::new();
+    let cluster = Cluster::new();
     let slow = async |_: Context, text: String| {
         sleep(millis(100)).await;
         Ok::<_, micro::Error>(text)
     };
-    let service = town.service("one", "text").handle("Text.Echo", slow);
+    let service = cluster.service("one", "text").handle("Text.Echo", slow);
     let service = service.lifecycle(|life| life.concurrency = 1);
     let _one = service.serve().await.unwrap();
-    let client = town.client();
+    let client = cluster.client();
     let (first, second) = tokio::join!(call(&client), call(&client));
     assert_eq!(first.0.unwrap(), "x");
     assert_eq!(second.0.unwrap(), "x");
@@ -55,10 +55,10 @@ async fn rejected_call_to_an_address_is_retried() {
 
 #[tokio::test(start_paused = true)]
 async fn retries_of_an_address_stay_within_the_budget() {
-    let town = Town::new();
-    let (_one, _) = town.echo("one").await;
-    town.network.refuse("one");
-    let plugins = town.plugins("edge").balance(|balance| {
+    let cluster = Cluster::new();
+    let (_one, _) = cluster.echo("one").await;
+    cluster.network.refuse("one");
+    let plugins = cluster.plugins("edge").balance(|balance| {
         balance.retry_share = 0.0;
         balance.retries_per_second = 0.0;
     });
@@ -73,16 +73,16 @@ async fn retries_of_an_address_stay_within_the_budget() {
 
 #[tokio::test(start_paused = true)]
 async fn failed_work_at_an_address_is_not_repeated() {
-    let town = Town::new();
+    let cluster = Cluster::new();
     let done = Count::default();
     let counted = done.clone();
     let fail = move |_: Context, _: String| {
         counted.add();
         async { Err::<String, _>(Error::unavailable("out of order")) }
     };
-    let service = town.service("one", "text").handle("Text.Echo", fail);
+    let service = cluster.service("one", "text").handle("Text.Echo", fail);
     let _one = service.serve().await.unwrap();
-    let client = town.client();
+    let client = cluster.client();
     let began = Instant::now();
     let (answer, _) = call(&client).await;
     assert_eq!(answer.unwrap_err().outcome(), Outcome::Answered);

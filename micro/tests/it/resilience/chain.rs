@@ -8,16 +8,16 @@ use std::{
 use micro::{Code, Context, Error, Handler, Outcome, Result, Running};
 use tokio::time::{Instant, sleep};
 
-use super::town::{Count, Guard, Town, call, millis};
+use super::cluster::{Cluster, Count, Guard, call, millis};
 
 type Seen = Arc<Mutex<Vec<Duration>>>;
 
 /// Hops `hop-1` to `hop-5`, each of which takes 10 ms and calls the next.
-async fn hops(town: &Town, seen: &Seen) -> Vec<Running> {
+async fn hops(cluster: &Cluster, seen: &Seen) -> Vec<Running> {
     let mut running = Vec::new();
     for hop in 1..=5 {
         let name = format!("hop-{hop}");
-        let service = town.service(&name, &name);
+        let service = cluster.service(&name, &name);
         let next = service.client();
         let next = next.method::<String, String>(&format!("hop-{}", hop + 1), "Hop.On");
         let seen = seen.clone();
@@ -39,10 +39,10 @@ async fn hops(town: &Town, seen: &Seen) -> Vec<Running> {
 
 #[tokio::test(start_paused = true)]
 async fn each_hop_of_a_chain_sees_less_time_left() {
-    let town = Town::new();
+    let cluster = Cluster::new();
     let seen = Seen::default();
-    let _hops = hops(&town, &seen).await;
-    let first = town.client().method::<String, String>("hop-1", "Hop.On");
+    let _hops = hops(&cluster, &seen).await;
+    let first = cluster.client().method::<String, String>("hop-1", "Hop.On");
     let answer = first.call(&Context::new(), "x".into()).timeout(millis(900));
     assert_eq!(answer.await.unwrap(), "x");
     let seen = seen.lock().unwrap();
@@ -55,10 +55,10 @@ async fn each_hop_of_a_chain_sees_less_time_left() {
 
 #[tokio::test(start_paused = true)]
 async fn work_whose_time_is_over_is_not_begun_down_the_chain() {
-    let town = Town::new();
+    let cluster = Cluster::new();
     let seen = Seen::default();
-    let _hops = hops(&town, &seen).await;
-    let first = town.client().method::<String, String>("hop-1", "Hop.On");
+    let _hops = hops(&cluster, &seen).await;
+    let first = cluster.client().method::<String, String>("hop-1", "Hop.On");
     call(&first).await.unwrap();
     seen.lock().unwrap().clear();
     let began = Instant::now();
@@ -73,12 +73,12 @@ async fn work_whose_time_is_over_is_not_begun_down_the_chain() {
 
 #[tokio::test(start_paused = true)]
 async fn chain_of_five_does_not_multiply_retries() {
-    let town = Town::new();
+    let cluster = Cluster::new();
     let leaf = Count::default();
     let mut running = Vec::new();
     for hop in 1..=5 {
         for replica in ["a", "b"] {
-            let service = town.service(&format!("hop-{hop}-{replica}"), &format!("hop-{hop}"));
+            let service = cluster.service(&format!("hop-{hop}-{replica}"), &format!("hop-{hop}"));
             let next = service.client();
             let next = next.method::<String, String>(&format!("hop-{}", hop + 1), "Hop.On");
             let leaf = leaf.clone();
@@ -96,7 +96,7 @@ async fn chain_of_five_does_not_multiply_retries() {
             running.push(service.serve().await.unwrap());
         }
     }
-    let first = town.client().method::<String, String>("hop-1", "Hop.On");
+    let first = cluster.client().method::<String, String>("hop-1", "Hop.On");
     let error = call(&first).await.unwrap_err();
     assert_eq!(error.code(), Code::Unavailable);
     let done = leaf.get();
@@ -105,7 +105,7 @@ async fn chain_of_five_does_not_multiply_retries() {
 
 #[tokio::test(start_paused = true)]
 async fn cancelling_a_call_cancels_it_down_the_chain() {
-    let town = Town::new();
+    let cluster = Cluster::new();
     let working = Count::default();
     let held = working.clone();
     let wait = move |_: Context, text: String| {
@@ -116,9 +116,9 @@ async fn cancelling_a_call_cancels_it_down_the_chain() {
             Ok::<_, micro::Error>(text)
         }
     };
-    let leaf = town.service("leaf", "leaf").handle("Leaf.Wait", wait);
+    let leaf = cluster.service("leaf", "leaf").handle("Leaf.Wait", wait);
     let _leaf = leaf.serve().await.unwrap();
-    let relay = town.service("relay", "relay");
+    let relay = cluster.service("relay", "relay");
     let next = relay.client().method::<String, String>("leaf", "Leaf.Wait");
     let held = working.clone();
     let pass = move |cx: Context, text: String| {
@@ -129,7 +129,7 @@ async fn cancelling_a_call_cancels_it_down_the_chain() {
         }
     };
     let _relay = relay.handle("Relay.Wait", pass).serve().await.unwrap();
-    let method = town
+    let method = cluster
         .client()
         .method::<String, String>("relay", "Relay.Wait");
     let waiting = method
@@ -143,8 +143,8 @@ async fn cancelling_a_call_cancels_it_down_the_chain() {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_handler_passes_on_is_its_own_answer() {
-    let town = Town::new();
-    let relay = town.service("relay", "relay");
+    let cluster = Cluster::new();
+    let relay = cluster.service("relay", "relay");
     let nobody = relay.client().method::<String, String>("nobody", "No.Body");
     let runs = Count::default();
     let counted = runs.clone();
@@ -154,7 +154,7 @@ async fn what_a_handler_passes_on_is_its_own_answer() {
         async move { nobody.call(&cx, text).await }
     };
     let _relay = relay.handle("Relay.Pass", pass).serve().await.unwrap();
-    let method = town
+    let method = cluster
         .client()
         .method::<String, String>("relay", "Relay.Pass");
     let error: Result<String> = call(&method).await;

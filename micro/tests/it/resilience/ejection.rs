@@ -14,12 +14,12 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::town::{Count, Town, call, echo, millis};
+use super::cluster::{Cluster, Count, call, echo, millis};
 
 #[tokio::test(start_paused = true)]
 async fn node_that_fails_is_ejected_and_comes_back_when_it_is_well() {
-    let town = Town::new();
-    let (_well, _) = town.echo("well").await;
+    let cluster = Cluster::new();
+    let (_well, _) = cluster.echo("well").await;
     let (ill, asked) = (Arc::new(AtomicBool::new(true)), Count::default());
     let (is_ill, counted) = (ill.clone(), asked.clone());
     let answer = move |_: Context, text: String| {
@@ -32,9 +32,9 @@ async fn node_that_fails_is_ejected_and_comes_back_when_it_is_well() {
             }
         }
     };
-    let service = town.service("ill", "text").handle("Text.Echo", answer);
+    let service = cluster.service("ill", "text").handle("Text.Echo", answer);
     let _ill = service.serve().await.unwrap();
-    let client = town.client();
+    let client = cluster.client();
     let method = echo(&client);
     for _ in 0..400 {
         // Some find the node that is ill.
@@ -61,16 +61,16 @@ async fn node_that_fails_is_ejected_and_comes_back_when_it_is_well() {
 
 #[tokio::test(start_paused = true)]
 async fn node_out_of_reach_stays_ejected_until_a_probe_reaches_it() {
-    let town = Town::new();
-    let (_near, _) = town.echo("near").await;
-    let (_far, asked) = town.echo("far").await;
-    let client = town.client();
+    let cluster = Cluster::new();
+    let (_near, _) = cluster.echo("near").await;
+    let (_far, asked) = cluster.echo("far").await;
+    let client = cluster.client();
     let method = echo(&client).idempotent();
     for _ in 0..20 {
         call(&method).await.unwrap();
     }
-    town.network.refuse("far");
-    town.network.reset("far");
+    cluster.network.refuse("far");
+    cluster.network.reset("far");
     for _ in 0..400 {
         call(&method).await.unwrap();
         if client.stats("text").ejections > 0 {
@@ -86,7 +86,7 @@ async fn node_out_of_reach_stays_ejected_until_a_probe_reaches_it() {
         call(&method).await.unwrap();
     }
     assert_eq!((asked.get(), client.stats("text").retries), before);
-    town.network.accept("far");
+    cluster.network.accept("far");
     sleep(Duration::from_secs(40)).await;
     for _ in 0..100 {
         call(&method).await.unwrap();
@@ -97,7 +97,7 @@ async fn node_out_of_reach_stays_ejected_until_a_probe_reaches_it() {
 
 #[tokio::test(start_paused = true)]
 async fn refusal_for_want_of_room_goes_to_another_node() {
-    let town = Town::new();
+    let cluster = Cluster::new();
     let mut running = Vec::new();
     let done = Count::default();
     for host in ["one", "two"] {
@@ -109,11 +109,11 @@ async fn refusal_for_want_of_room_goes_to_another_node() {
                 Ok::<_, micro::Error>(text)
             }
         };
-        let service = town.service(host, "text").handle("Text.Echo", work);
+        let service = cluster.service(host, "text").handle("Text.Echo", work);
         let service = service.lifecycle(|life| life.concurrency = 3);
         running.push(service.serve().await.unwrap());
     }
-    let client = town.client();
+    let client = cluster.client();
     let method = echo(&client);
     call(&method).await.unwrap();
     // Six fit, whoever they ask first; the seventh is refused by both until there is room.
@@ -174,8 +174,8 @@ async fn node_that_hung_is_trusted_as_soon_as_it_goes_on() {
     // An ejection ends after one or two seconds; from then on only a sign of life is missing, for
     // which the probe waits as long as its connection lasts.
     for seconds in [3, 5] {
-        let town = Town::new();
-        let (_well, _) = town.echo("well").await;
+        let cluster = Cluster::new();
+        let (_well, _) = cluster.echo("well").await;
         let asked = Count::default();
         let counted = asked.clone();
         let answer = move |_: Context, text: String| {
@@ -185,19 +185,19 @@ async fn node_that_hung_is_trusted_as_soon_as_it_goes_on() {
             }
             async move { Ok::<_, micro::Error>(text) }
         };
-        let service = town
+        let service = cluster
             .service("hung", "text")
             .handle("Text.Echo", answer.idempotent());
         let _hung = service.serve().await.unwrap();
-        let client = town.client();
+        let client = cluster.client();
         let method = echo(&client);
         call_until(&method, "well", millis(20), || asked.get() > 20).await;
-        town.network.stall("hung");
+        cluster.network.stall("hung");
         let ejected = || client.stats("text").ejections > 0;
         call_until(&method, "hung", millis(20), ejected).await;
         let end = Instant::now() + Duration::from_secs(seconds);
         call_until(&method, "hung", millis(20), || Instant::now() >= end).await;
-        town.network.resume("hung");
+        cluster.network.resume("hung");
         let before = asked.get();
         let took = call_until(&method, "again", millis(2), || asked.get() > before).await;
         assert!(took < Duration::from_secs(1), "hung {seconds} s: {took:?}");

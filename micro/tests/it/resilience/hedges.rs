@@ -5,10 +5,10 @@ use std::time::Duration;
 use micro::{Context, Error, Handler, Outcome, Running, client::Method};
 use tokio::time::{Instant, sleep};
 
-use super::town::{Count, Town, call, echo, millis};
+use super::cluster::{Cluster, Count, call, echo, millis};
 
 /// A node whose `Text.Echo` counts itself, takes a while and fails.
-async fn slow(town: &Town, host: &str, takes: Duration) -> (Running, Count) {
+async fn slow(cluster: &Cluster, host: &str, takes: Duration) -> (Running, Count) {
     let count = Count::default();
     let counted = count.clone();
     let work = move |_: Context, _: String| {
@@ -18,22 +18,22 @@ async fn slow(town: &Town, host: &str, takes: Duration) -> (Running, Count) {
             Err::<String, _>(Error::unavailable("out of order"))
         }
     };
-    let service = town.service(host, "text");
+    let service = cluster.service(host, "text");
     let service = service.handle("Text.Echo", work.idempotent());
     (service.serve().await.unwrap(), count)
 }
 
 #[tokio::test(start_paused = true)]
 async fn hedged_call_has_its_answer_although_a_node_hangs() {
-    let town = Town::new();
-    let (_hung, _) = town.echo("hung").await;
-    let (_well, _) = town.echo("well").await;
-    let client = town.client();
+    let cluster = Cluster::new();
+    let (_hung, _) = cluster.echo("hung").await;
+    let (_well, _) = cluster.echo("well").await;
+    let client = cluster.client();
     let method = echo(&client).idempotent();
     for _ in 0..20 {
         call(&method).await.unwrap();
     }
-    town.network.stall("hung");
+    cluster.network.stall("hung");
     for _ in 0..20 {
         let began = Instant::now();
         let call = method.call(&Context::new(), "x".into()).hedge(millis(15));
@@ -47,10 +47,10 @@ async fn hedged_call_has_its_answer_although_a_node_hangs() {
 
 #[tokio::test(start_paused = true)]
 async fn call_that_has_one_attempt_is_not_hedged() {
-    let town = Town::new();
-    let (_one, first) = slow(&town, "one", millis(100)).await;
-    let (_two, second) = slow(&town, "two", millis(100)).await;
-    let client = town.client();
+    let cluster = Cluster::new();
+    let (_one, first) = slow(&cluster, "one", millis(100)).await;
+    let (_two, second) = slow(&cluster, "two", millis(100)).await;
+    let client = cluster.client();
     let method = echo(&client);
     for number in 1..=10 {
         let context = Context::new().with_attempts(1);
@@ -62,8 +62,8 @@ async fn call_that_has_one_attempt_is_not_hedged() {
 }
 
 /// A service `front` whose `Front.Echo` calls `text`, and may be hedged itself.
-async fn front(town: &Town, host: &str) -> Running {
-    let service = town.service(host, "front");
+async fn front(cluster: &Cluster, host: &str) -> Running {
+    let service = cluster.service(host, "front");
     let client = service.client();
     let method: Method<String, String> = client.method("text", "Text.Echo");
     let pass_on = move |cx: Context, text: String| {
@@ -76,13 +76,13 @@ async fn front(town: &Town, host: &str) -> Running {
 
 #[tokio::test(start_paused = true)]
 async fn hedges_count_among_the_attempts_of_the_whole_tree() {
-    let town = Town::new();
-    let (_one, first) = slow(&town, "one", millis(50)).await;
-    let (_two, second) = slow(&town, "two", millis(50)).await;
-    let _near = front(&town, "near").await;
-    let _far = front(&town, "far").await;
-    let _farther = front(&town, "farther").await;
-    let client = town.client();
+    let cluster = Cluster::new();
+    let (_one, first) = slow(&cluster, "one", millis(50)).await;
+    let (_two, second) = slow(&cluster, "two", millis(50)).await;
+    let _near = front(&cluster, "near").await;
+    let _far = front(&cluster, "far").await;
+    let _farther = front(&cluster, "farther").await;
+    let client = cluster.client();
     let method: Method<String, String> = client.method("front", "Front.Echo");
     let mut most = 0;
     for _ in 0..20 {
@@ -98,12 +98,12 @@ async fn hedges_count_among_the_attempts_of_the_whole_tree() {
 
 #[tokio::test(start_paused = true)]
 async fn failure_tells_whether_either_attempt_may_have_been_done() {
-    let town = Town::new();
-    let (_slow, done) = slow(&town, "slow", Duration::from_secs(10)).await;
-    let (_far, _) = town.echo("far").await;
+    let cluster = Cluster::new();
+    let (_slow, done) = slow(&cluster, "slow", Duration::from_secs(10)).await;
+    let (_far, _) = cluster.echo("far").await;
     // No connection comes about, so that an attempt there is certainly not made.
-    town.network.cut("edge", "far");
-    let client = town.client();
+    cluster.network.cut("edge", "far");
+    let client = cluster.client();
     let method = echo(&client).idempotent();
     let mut both = 0;
     for _ in 0..20 {

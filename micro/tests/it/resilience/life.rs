@@ -5,10 +5,10 @@ use std::time::Duration;
 use micro::{Code, Context, Running};
 use tokio::time::{Instant, sleep};
 
-use super::town::{Count, Town, call, echo, millis};
+use super::cluster::{Cluster, Count, call, echo, millis};
 
 /// A node whose calls take 20 ms each.
-async fn worker(town: &Town, host: &str, propagation: Duration) -> (Running, Count) {
+async fn worker(cluster: &Cluster, host: &str, propagation: Duration) -> (Running, Count) {
     let done = Count::default();
     let counted = done.clone();
     let work = move |_: Context, text: String| {
@@ -18,14 +18,14 @@ async fn worker(town: &Town, host: &str, propagation: Duration) -> (Running, Cou
             Ok::<_, micro::Error>(text)
         }
     };
-    let service = town.service(host, "text").handle("Text.Echo", work);
+    let service = cluster.service(host, "text").handle("Text.Echo", work);
     let service = service.lifecycle(|life| life.deregister_delay = propagation);
     (service.serve().await.unwrap(), done)
 }
 
 /// Four callers that call until a time; how many calls there were, none of which may fail.
-async fn callers(town: &Town, until: Instant) -> u32 {
-    let client = town.client();
+async fn callers(cluster: &Cluster, until: Instant) -> u32 {
+    let client = cluster.client();
     let calls: Vec<_> = (0..4)
         .map(|_| {
             let method = echo(&client);
@@ -48,38 +48,38 @@ async fn callers(town: &Town, until: Instant) -> u32 {
 
 #[tokio::test(start_paused = true)]
 async fn rolling_every_node_loses_no_call() {
-    let town = Town::new();
-    let (one, first) = worker(&town, "one", millis(1_000)).await;
-    let (two, second) = worker(&town, "two", millis(1_000)).await;
+    let cluster = Cluster::new();
+    let (one, first) = worker(&cluster, "one", millis(1_000)).await;
+    let (two, second) = worker(&cluster, "two", millis(1_000)).await;
     let until = Instant::now() + Duration::from_secs(10);
     let roll = async {
         sleep(millis(1_000)).await;
         one.stop().await;
-        let (one, third) = worker(&town, "one", millis(1_000)).await;
+        let (one, third) = worker(&cluster, "one", millis(1_000)).await;
         sleep(millis(1_000)).await;
         two.stop().await;
         sleep(Duration::from_secs(8)).await;
         (one, third)
     };
-    let (calls, (_one, third)) = tokio::join!(callers(&town, until), roll);
+    let (calls, (_one, third)) = tokio::join!(callers(&cluster, until), roll);
     assert_eq!(calls, first.get() + second.get() + third.get());
     assert!(third.get() > 100, "the new node takes calls");
 }
 
 #[tokio::test(start_paused = true)]
 async fn leaving_node_loses_no_call_while_the_registry_still_lists_it() {
-    let town = Town::new();
-    let (one, first) = worker(&town, "one", Duration::ZERO).await;
-    let (_two, second) = worker(&town, "two", Duration::ZERO).await;
+    let cluster = Cluster::new();
+    let (one, first) = worker(&cluster, "one", Duration::ZERO).await;
+    let (_two, second) = worker(&cluster, "two", Duration::ZERO).await;
     let until = Instant::now() + Duration::from_secs(5);
     let leave = async {
         sleep(millis(1_000)).await;
-        town.registry.set_stalled(true);
+        cluster.registry.set_stalled(true);
         let began = Instant::now();
         one.stop().await;
         began.elapsed()
     };
-    let (calls, took) = tokio::join!(callers(&town, until), leave);
+    let (calls, took) = tokio::join!(callers(&cluster, until), leave);
     assert_eq!(calls, first.get() + second.get());
     assert!(first.get() > 10 && second.get() > 10);
     assert!(took < millis(500), "it waited {took:?} for 20 ms of work");
@@ -87,7 +87,7 @@ async fn leaving_node_loses_no_call_while_the_registry_still_lists_it() {
 
 #[tokio::test(start_paused = true)]
 async fn panic_fails_its_call_and_no_other() {
-    let town = Town::new();
+    let cluster = Cluster::new();
     let act = async |_: Context, text: String| {
         if text == "now" {
             panic!("at once");
@@ -98,9 +98,9 @@ async fn panic_fails_its_call_and_no_other() {
         }
         Ok::<_, micro::Error>(text)
     };
-    let service = town.service("node", "text").handle("Text.Echo", act);
+    let service = cluster.service("node", "text").handle("Text.Echo", act);
     let _node = service.serve().await.unwrap();
-    let method = echo(&town.client());
+    let method = echo(&cluster.client());
     let calls: Vec<_> = ["fine", "now", "later", "fine", "now"]
         .map(|text| {
             let method = method.clone();
@@ -120,5 +120,5 @@ async fn panic_fails_its_call_and_no_other() {
         assert_eq!(error.message(), expected);
     }
     call(&method).await.unwrap();
-    assert_eq!(town.network.connections(), 1, "the connection was kept");
+    assert_eq!(cluster.network.connections(), 1, "the connection was kept");
 }

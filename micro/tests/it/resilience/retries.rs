@@ -5,11 +5,11 @@ use std::time::Duration;
 use micro::{Code, Context, Error, Handler, Outcome};
 use tokio::time::{Instant, sleep};
 
-use super::town::{Count, Town, call, echo, millis};
+use super::cluster::{Cluster, Count, call, echo, millis};
 
 #[tokio::test(start_paused = true)]
 async fn retries_stay_within_a_fifth_of_the_calls_and_ten_a_second() {
-    let town = Town::new();
+    let cluster = Cluster::new();
     let attempts = Count::default();
     let mut running = Vec::new();
     for host in ["one", "two", "three"] {
@@ -18,11 +18,11 @@ async fn retries_stay_within_a_fifth_of_the_calls_and_ten_a_second() {
             counted.add();
             async { Err::<String, _>(Error::unavailable("out of order")) }
         };
-        let service = town.service(host, "text");
+        let service = cluster.service(host, "text");
         let service = service.handle("Text.Echo", fail.idempotent());
         running.push(service.serve().await.unwrap());
     }
-    let client = town.client();
+    let client = cluster.client();
     let method = echo(&client);
     let began = Instant::now();
     let mut calls = Vec::new();
@@ -44,15 +44,15 @@ async fn retries_stay_within_a_fifth_of_the_calls_and_ten_a_second() {
 
 #[tokio::test(start_paused = true)]
 async fn hung_node_leaves_time_for_another_attempt() {
-    let town = Town::new();
-    let (_hung, _) = town.echo("hung").await;
-    let (_well, _) = town.echo("well").await;
-    let client = town.client();
+    let cluster = Cluster::new();
+    let (_hung, _) = cluster.echo("hung").await;
+    let (_well, _) = cluster.echo("well").await;
+    let client = cluster.client();
     let method = echo(&client).idempotent();
     for _ in 0..20 {
         call(&method).await.unwrap();
     }
-    town.network.stall("hung");
+    cluster.network.stall("hung");
     let mut longest = Duration::ZERO;
     for _ in 0..100 {
         let began = Instant::now();
@@ -66,23 +66,23 @@ async fn hung_node_leaves_time_for_another_attempt() {
 
 #[tokio::test(start_paused = true)]
 async fn only_node_is_waited_for_however_late_it_answers() {
-    let town = Town::new();
-    let (_node, _) = town.echo("one").await;
-    let client = town.client();
+    let cluster = Cluster::new();
+    let (_node, _) = cluster.echo("one").await;
+    let client = cluster.client();
     let method = echo(&client).idempotent();
     for _ in 0..20 {
         call(&method).await.unwrap();
     }
-    town.network.stall("one");
+    cluster.network.stall("one");
     let late = tokio::spawn(async move { call(&method).await });
     sleep(millis(2_000)).await;
-    town.network.resume("one");
+    cluster.network.resume("one");
     late.await.unwrap().unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn slow_answer_to_a_call_that_must_not_be_repeated_is_taken() {
-    let town = Town::new();
+    let cluster = Cluster::new();
     let done = Count::default();
     let mut running = Vec::new();
     for host in ["one", "two"] {
@@ -95,10 +95,10 @@ async fn slow_answer_to_a_call_that_must_not_be_repeated_is_taken() {
                 Ok::<_, micro::Error>(text)
             }
         };
-        let service = town.service(host, "text").handle("Text.Echo", slow);
+        let service = cluster.service(host, "text").handle("Text.Echo", slow);
         running.push(service.serve().await.unwrap());
     }
-    let client = town.client();
+    let client = cluster.client();
     let method = echo(&client);
     for _ in 0..20 {
         call(&method).await.unwrap();
@@ -110,7 +110,7 @@ async fn slow_answer_to_a_call_that_must_not_be_repeated_is_taken() {
 
 #[tokio::test(start_paused = true)]
 async fn call_sent_to_a_dying_node_is_unknown_and_not_repeated() {
-    let town = Town::new();
+    let cluster = Cluster::new();
     let done = Count::default();
     let mut running = Vec::new();
     for host in ["one", "two"] {
@@ -122,14 +122,14 @@ async fn call_sent_to_a_dying_node_is_unknown_and_not_repeated() {
                 Ok::<_, micro::Error>(text)
             }
         };
-        let service = town.service(host, "text").handle("Text.Echo", slow);
+        let service = cluster.service(host, "text").handle("Text.Echo", slow);
         running.push(service.serve().await.unwrap());
     }
-    let client = town.client();
+    let client = cluster.client();
     let method = echo(&client);
     let calling = tokio::spawn(async move { call(&method).await });
     sleep(millis(500)).await;
-    town.network.reset("edge");
+    cluster.network.reset("edge");
     let error = calling.await.unwrap().unwrap_err();
     assert_eq!(error.outcome(), Outcome::Unknown, "{error}");
     assert_eq!(done.get(), 1);
@@ -137,11 +137,11 @@ async fn call_sent_to_a_dying_node_is_unknown_and_not_repeated() {
 
 #[tokio::test(start_paused = true)]
 async fn unsent_call_goes_to_another_node_even_if_not_idempotent() {
-    let town = Town::new();
-    let (_gone, _) = town.echo("gone").await;
-    let (_well, count) = town.echo("well").await;
-    town.network.refuse("gone");
-    let client = town.client();
+    let cluster = Cluster::new();
+    let (_gone, _) = cluster.echo("gone").await;
+    let (_well, count) = cluster.echo("well").await;
+    cluster.network.refuse("gone");
+    let client = cluster.client();
     for _ in 0..50 {
         call(&echo(&client)).await.unwrap();
         sleep(millis(20)).await;
@@ -155,10 +155,10 @@ async fn unsent_call_goes_to_another_node_even_if_not_idempotent() {
 
 #[tokio::test(start_paused = true)]
 async fn unknown_endpoint_is_rejected_once_and_answered_if_passed_on() {
-    let town = Town::new();
-    let (_one, _) = town.echo("one").await;
-    let (_two, _) = town.echo("two").await;
-    let relay = town.service("relay", "relay");
+    let cluster = Cluster::new();
+    let (_one, _) = cluster.echo("one").await;
+    let (_two, _) = cluster.echo("two").await;
+    let relay = cluster.service("relay", "relay");
     let wrong = relay.client();
     let wrong = wrong.method::<String, String>("text", "Text.Eco");
     let pass = move |cx: Context, text: String| {
@@ -167,7 +167,7 @@ async fn unknown_endpoint_is_rejected_once_and_answered_if_passed_on() {
     };
     let _relay = relay.handle("Relay.Pass", pass).serve().await.unwrap();
 
-    let client = town.client();
+    let client = cluster.client();
     let error = call(&client.method("text", "Text.Eco")).await.unwrap_err();
     assert_eq!(error.code(), Code::NotFound, "{error}");
     assert_eq!(error.outcome(), Outcome::Rejected, "{error}");
@@ -181,10 +181,10 @@ async fn unknown_endpoint_is_rejected_once_and_answered_if_passed_on() {
 
 #[tokio::test(start_paused = true)]
 async fn call_for_which_there_is_no_room_ends_at_its_deadline() {
-    let town = Town::new();
-    let (_far, asked) = town.echo("far").await;
-    town.network.cut("edge", "far");
-    let client = town.client();
+    let cluster = Cluster::new();
+    let (_far, asked) = cluster.echo("far").await;
+    cluster.network.cut("edge", "far");
+    let client = cluster.client();
     let method = echo(&client);
     // More than is queued for a connection, which is 8 MiB, while none comes about.
     let calls: Vec<_> = (0..12)
@@ -208,10 +208,10 @@ async fn call_for_which_there_is_no_room_ends_at_its_deadline() {
 
 #[tokio::test(start_paused = true)]
 async fn handle_made_for_one_call_knows_the_usual_latency() {
-    let town = Town::new();
-    let (_one, _) = town.echo("one").await;
-    let (_two, _) = town.echo("two").await;
-    let client = town.client();
+    let cluster = Cluster::new();
+    let (_one, _) = cluster.echo("one").await;
+    let (_two, _) = cluster.echo("two").await;
+    let client = cluster.client();
     for _ in 0..20 {
         call(&echo(&client)).await.unwrap();
     }

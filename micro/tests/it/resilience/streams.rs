@@ -10,7 +10,7 @@ use futures_core::Stream;
 use micro::{Code, Context, Result, Running, Streaming};
 use tokio::time::{Instant, Interval, sleep};
 
-use super::town::{Count, Guard, Town, millis};
+use super::cluster::{Cluster, Count, Guard, millis};
 
 /// Milliseconds that the network takes each way, at most.
 const WAY: u64 = 10;
@@ -46,7 +46,7 @@ fn ticks(every: u64, alive: &Count) -> Streaming<u32> {
 
 /// A service `clock` whose `Clock.Tick` ticks as often as it is asked to, whose `Clock.Flood` never
 /// rests, and whose `Clock.Stop` does not answer; and how many of these are alive.
-async fn clock(town: &Town) -> (Running, Count) {
+async fn clock(cluster: &Cluster) -> (Running, Count) {
     let alive = Count::default();
     let (ticking, flooding, stopped) = (alive.clone(), alive.clone(), alive.clone());
     let tick = move |_: Context, every: u64| {
@@ -71,7 +71,7 @@ async fn clock(town: &Town) -> (Running, Count) {
             std::future::pending::<Result<Streaming<u32>>>().await
         }
     };
-    let service = town
+    let service = cluster
         .service("clock", "clock")
         .handle("Clock.Tick", tick)
         .handle("Clock.Flood", flood)
@@ -93,9 +93,9 @@ async fn read(mut ticks: Streaming<u32>) -> (u32, Option<Code>) {
 
 #[tokio::test(start_paused = true)]
 async fn stream_with_a_timeout_ends_then_on_both_sides() {
-    let town = Town::new();
-    let (_clock, alive) = clock(&town).await;
-    let client = town.client();
+    let cluster = Cluster::new();
+    let (_clock, alive) = clock(&cluster).await;
+    let client = cluster.client();
     let tick = client.method::<u64, Streaming<u32>>("clock", "Clock.Tick");
     // Once it is connected.
     drop(tick.call(&Context::new(), 1).await.unwrap());
@@ -118,9 +118,9 @@ async fn stream_with_a_timeout_ends_then_on_both_sides() {
 
 #[tokio::test(start_paused = true)]
 async fn stream_that_nobody_reads_ends_at_its_deadline_all_the_same() {
-    let town = Town::new();
-    let (_clock, alive) = clock(&town).await;
-    let client = town.client();
+    let cluster = Cluster::new();
+    let (_clock, alive) = clock(&cluster).await;
+    let client = cluster.client();
     let flood = client.method::<Streaming<u64>, Streaming<String>>("clock", "Clock.Flood");
     let (_sender, requests) = Streaming::channel(1);
     let cx = Context::new().with_timeout(millis(500));
@@ -143,9 +143,9 @@ async fn stream_that_nobody_reads_ends_at_its_deadline_all_the_same() {
 
 #[tokio::test(start_paused = true)]
 async fn handler_s_streams_end_with_its_own_time() {
-    let town = Town::new();
-    let (_clock, alive) = clock(&town).await;
-    let front = town.service("front", "front");
+    let cluster = Cluster::new();
+    let (_clock, alive) = clock(&cluster).await;
+    let front = cluster.service("front", "front");
     let tick = front.client();
     let tick = tick.method::<u64, Streaming<u32>>("clock", "Clock.Tick");
     let relay = move |cx: Context, every: u64| {
@@ -153,7 +153,7 @@ async fn handler_s_streams_end_with_its_own_time() {
         async move { tick.call(&cx, every).await }
     };
     let _front = front.handle("Front.Relay", relay).serve().await.unwrap();
-    let client = town.client();
+    let client = cluster.client();
     let relay = client.method::<u64, Streaming<u32>>("front", "Front.Relay");
     let began = Instant::now();
     let cx = Context::new().with_timeout(millis(800));
@@ -168,9 +168,9 @@ async fn handler_s_streams_end_with_its_own_time() {
 
 #[tokio::test(start_paused = true)]
 async fn default_timeout_is_over_once_a_stream_has_begun() {
-    let town = Town::new();
-    let (_clock, alive) = clock(&town).await;
-    let front = town.service("front", "front");
+    let cluster = Cluster::new();
+    let (_clock, alive) = clock(&cluster).await;
+    let front = cluster.service("front", "front");
     let tick = front.client();
     let tick = tick.method::<u64, Streaming<u32>>("clock", "Clock.Tick");
     let relay = move |cx: Context, every: u64| {
@@ -181,7 +181,7 @@ async fn default_timeout_is_over_once_a_stream_has_begun() {
         }
     };
     let _front = front.handle("Front.Relay", relay).serve().await.unwrap();
-    let client = town.client();
+    let client = cluster.client();
     let relay = client.method::<u64, Streaming<u32>>("front", "Front.Relay");
     let mut ticks = relay.call(&Context::new(), 1000).await.unwrap();
     let began = Instant::now();
@@ -196,9 +196,9 @@ async fn default_timeout_is_over_once_a_stream_has_begun() {
 
 #[tokio::test(start_paused = true)]
 async fn default_timeout_bounds_the_wait_for_a_stream_to_begin() {
-    let town = Town::new();
-    let (_clock, alive) = clock(&town).await;
-    let client = town.client();
+    let cluster = Cluster::new();
+    let (_clock, alive) = clock(&cluster).await;
+    let client = cluster.client();
     let stop = client.method::<u64, Streaming<u32>>("clock", "Clock.Stop");
     let began = Instant::now();
     let Err(error) = stop.call(&Context::new(), 0).await else {

@@ -74,20 +74,20 @@ impl Authority {
 }
 
 /// One authority, and a certificate of it for `name` and this host.
-pub(crate) struct House {
+pub(crate) struct Pki {
     pub(crate) files: Files,
     pub(crate) authority: Authority,
     pub(crate) ca: PathBuf,
     certificate: (PathBuf, PathBuf),
 }
 
-impl House {
+impl Pki {
     pub(crate) fn of(name: &str) -> Self {
         let files = Files::new();
-        let authority = Authority::new("house");
+        let authority = Authority::new("pki");
         let ca = authority.write(&files, "ca.pem");
         let certificate = authority.certify(&files, "server", name);
-        House {
+        Pki {
             files,
             authority,
             ca,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use micro::{Plugins, Result, Service, Settings, Socket, registry::Memory, sim, transport::Tls};
 
 use super::{
-    certificates::{Authority, House},
+    certificates::{Authority, Pki},
     greeter_at, hello,
 };
 use crate::warnings::Warnings;
@@ -22,23 +22,21 @@ async fn new_certificates_load_without_a_restart_unless_invalid() {
     let warnings = Warnings::default();
     let _guard = tracing::subscriber::set_default(warnings.clone());
     let network = sim::Network::new(1);
-    let (house, registry) = (House::of("a"), Memory::new());
-    let _running = greeter_at(&registry, network.host("a"), house.server().require()).await;
-    fresh(&network, &registry, house.client()).await.unwrap();
+    let (pki, registry) = (Pki::of("a"), Memory::new());
+    let _running = greeter_at(&registry, network.host("a"), pki.server().require()).await;
+    fresh(&network, &registry, pki.client()).await.unwrap();
 
     let next = Authority::new("next");
-    next.certify(&house.files, "server", "a");
-    let trusts_next = Tls::new().trust(next.write(&house.files, "next.pem"));
+    next.certify(&pki.files, "server", "a");
+    let trusts_next = Tls::new().trust(next.write(&pki.files, "next.pem"));
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     fresh(&network, &registry, trusts_next.clone())
         .await
         .unwrap();
-    fresh(&network, &registry, house.client())
-        .await
-        .unwrap_err();
+    fresh(&network, &registry, pki.client()).await.unwrap_err();
     assert_eq!(warnings.0.lock().unwrap().len(), 0);
 
-    house.files.write("server.pem", "broken");
+    pki.files.write("server.pem", "broken");
     for _ in 0..3 {
         tokio::time::sleep(Duration::from_millis(1_100)).await;
         fresh(&network, &registry, trusts_next.clone())
@@ -49,9 +47,9 @@ async fn new_certificates_load_without_a_restart_unless_invalid() {
     assert_eq!(warned.len(), 1, "{warned:?}");
     assert!(warned[0].contains("server.pem"), "{warned:?}");
 
-    house.authority.certify(&house.files, "server", "a");
+    pki.authority.certify(&pki.files, "server", "a");
     tokio::time::sleep(Duration::from_millis(1_100)).await;
-    fresh(&network, &registry, house.client()).await.unwrap();
+    fresh(&network, &registry, pki.client()).await.unwrap();
 }
 
 /// Why a service does not start with these flags.
@@ -72,13 +70,13 @@ async fn with(arguments: &[String]) -> Result<micro::Running> {
 
 #[tokio::test]
 async fn settings_give_files_and_switches() {
-    let house = House::new();
-    let (certificate, key) = house.certificate();
+    let pki = Pki::new();
+    let (certificate, key) = pki.certificate();
     let shown = |path: &std::path::Path| path.display().to_string();
     let environment = [
         ("MICRO_TLS_CERT_FILE", shown(certificate)),
         ("MICRO_TLS_KEY_FILE", shown(key)),
-        ("MICRO_TLS_CA", shown(&house.ca)),
+        ("MICRO_TLS_CA", shown(&pki.ca)),
         ("MICRO_ENABLE_TLS", "true".to_owned()),
     ];
     let environment = environment.map(|(name, value)| (name.to_owned(), value));
@@ -112,12 +110,12 @@ async fn switch_accepts_no_separate_value() {
 
 #[tokio::test]
 async fn invalid_file_fails_the_start_and_is_named() {
-    let house = House::new();
-    let (certificate, key) = house.certificate();
+    let pki = Pki::new();
+    let (certificate, key) = pki.certificate();
     let flag = |name: &str, path: &std::path::Path| format!("--tls-{name}={}", path.display());
     let (nothing, empty) = (
-        house.files.path("nothing.pem"),
-        house.files.write("empty.pem", ""),
+        pki.files.path("nothing.pem"),
+        pki.files.write("empty.pem", ""),
     );
     let alone = refusal(&[flag("cert", certificate)]).await;
     assert!(
@@ -139,7 +137,7 @@ async fn invalid_file_fails_the_start_and_is_named() {
         no_certificate.contains("empty.pem`: there is no certificate"),
         "{no_certificate}"
     );
-    let (_, other) = house.authority.certify(&house.files, "other", "other");
+    let (_, other) = pki.authority.certify(&pki.files, "other", "other");
     let unfit = refusal(&[flag("cert", certificate), flag("key", &other)]).await;
     assert!(unfit.contains("server.pem"), "{unfit}");
     assert!(

@@ -3,16 +3,16 @@
 use bytes::Bytes;
 use micro::{Context, Plugins, Socket, registry::Memory};
 
-use super::{certificates::House, greeter};
+use super::{certificates::Pki, greeter};
 
 #[tokio::test]
 async fn grpc_works_on_a_tls_only_port() {
-    let house = House::new();
-    let running = greeter(&Memory::new(), house.server().require()).await;
+    let pki = Pki::new();
+    let running = greeter(&Memory::new(), pki.server().require()).await;
     let socket = Socket::new().client_protocol("grpc").unwrap();
     let plugins = Plugins::new()
         .registry(Memory::new())
-        .socket(socket.tls(house.client().always()));
+        .socket(socket.tls(pki.client().always()));
     let client = plugins.client().unwrap();
     let hello = client.method::<Bytes, Bytes>("greeter", "Greeter.Hello");
     for name in [Bytes::from("John"), Bytes::from(vec![7; 1 << 20])] {

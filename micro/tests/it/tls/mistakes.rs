@@ -11,7 +11,7 @@ use rcgen::{
 use crate::warnings::Warnings;
 
 use super::{
-    certificates::{Files, House},
+    certificates::{Files, Pki},
     client, hello, not_sent, serve,
 };
 
@@ -148,7 +148,7 @@ fn section(label: &str) -> String {
 
 #[tokio::test]
 async fn keys_that_cannot_be_used_are_refused_with_advice() {
-    let house = House::new();
+    let pki = Pki::new();
     let proc_type = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\
                      DEK-Info: AES-128-CBC,9B06\n\nAAAA\n-----END RSA PRIVATE KEY-----\n";
     for (text, parts) in [
@@ -173,8 +173,8 @@ async fn keys_that_cannot_be_used_are_refused_with_advice() {
             ["it is DER", "openssl pkey -inform DER"],
         ),
     ] {
-        let key = house.files.write("odd.pem", &text);
-        let why = refusal(house.certificate().0, &key).await;
+        let key = pki.files.write("odd.pem", &text);
+        let why = refusal(pki.certificate().0, &key).await;
         for part in parts {
             assert!(why.contains(part), "{text}: {why}");
         }
@@ -183,8 +183,8 @@ async fn keys_that_cannot_be_used_are_refused_with_advice() {
 
 #[tokio::test]
 async fn certificates_that_cannot_be_used_are_refused_with_advice() {
-    let house = House::new();
-    let whole = fs::read_to_string(house.certificate().0).unwrap();
+    let pki = Pki::new();
+    let whole = fs::read_to_string(pki.certificate().0).unwrap();
     let damaged = whole.replacen("MII", "M*I", 1);
     for (text, parts) in [
         (String::new(), ["no certificate in it", "is empty"]),
@@ -203,8 +203,8 @@ async fn certificates_that_cannot_be_used_are_refused_with_advice() {
             ["it is PKCS#12", "openssl pkcs12"],
         ),
     ] {
-        let file = house.files.write("odd.pem", &text);
-        let why = refusal(&file, house.certificate().1).await;
+        let file = pki.files.write("odd.pem", &text);
+        let why = refusal(&file, pki.certificate().1).await;
         for part in parts {
             assert!(why.contains(part), "{text}: {why}");
         }

@@ -20,7 +20,7 @@ use micro::{
     transport::{Limits, Tls, contract, io::Network},
 };
 
-use certificates::House;
+use certificates::Pki;
 
 /// A greeter over the machine's own network.
 async fn greeter(registry: &Memory, tls: Tls) -> Running {
@@ -75,20 +75,20 @@ async fn not_sent(client: &Client, address: Option<&str>) -> String {
 
 #[tokio::test]
 async fn node_that_requires_tls_is_discovered_and_called_over_tls() {
-    let (house, registry) = (House::new(), Memory::new());
-    let running = greeter(&registry, house.server().require()).await;
+    let (pki, registry) = (Pki::new(), Memory::new());
+    let running = greeter(&registry, pki.server().require()).await;
     assert_eq!(running.node().metadata["tls"], "true");
     assert_eq!(
-        hello(&client(&registry, house.client())).await.unwrap(),
+        hello(&client(&registry, pki.client())).await.unwrap(),
         "John"
     );
 }
 
 #[tokio::test]
 async fn native_keeps_the_contract_over_tls() {
-    let house = House::new();
+    let pki = Pki::new();
     contract::all(async |limits: Limits| {
-        let tls = house.server().trust(&house.ca).require().always();
+        let tls = pki.server().trust(&pki.ca).require().always();
         let transport = Socket::new().limits(limits).tls(tls);
         (Arc::new(transport) as _, "127.0.0.1:0".to_owned())
     })
@@ -98,22 +98,22 @@ async fn native_keeps_the_contract_over_tls() {
 #[cfg(unix)]
 #[tokio::test]
 async fn unix_sockets_are_verified_as_localhost() {
-    let (house, registry) = (House::of("localhost"), Memory::new());
-    let socket = Socket::new().tls(house.server().require());
-    let path = format!("unix:{}", house.files.path("socket").display());
+    let (pki, registry) = (Pki::of("localhost"), Memory::new());
+    let socket = Socket::new().tls(pki.server().require());
+    let path = format!("unix:{}", pki.files.path("socket").display());
     let _running = serve(&registry, socket, &path).await;
     assert_eq!(
-        hello(&client(&registry, house.client())).await.unwrap(),
+        hello(&client(&registry, pki.client())).await.unwrap(),
         "John"
     );
 }
 
 #[tokio::test]
 async fn one_tls_setting_covers_listening_and_calling() {
-    let house = House::new();
+    let pki = Pki::new();
     let service = Service::new("echo")
         .plugins(Plugins::new().registry(Memory::new()))
-        .tls(house.server().trust(&house.ca).require())
+        .tls(pki.server().trust(&pki.ca).require())
         .lifecycle(|life| life.deregister_delay = Duration::ZERO)
         .handle("Echo.Say", async |_: Context, text: Bytes| {
             Ok::<_, micro::Error>(text)
@@ -126,15 +126,15 @@ async fn one_tls_setting_covers_listening_and_calling() {
 
 #[tokio::test]
 async fn events_reach_a_subscriber_that_requires_tls() {
-    let (house, registry) = (House::new(), Memory::new());
+    let (pki, registry) = (Pki::new(), Memory::new());
     let heard = async |_: Context, _: Bytes| Ok::<_, micro::Error>(());
     let mails = Service::new("mails")
         .plugins(Plugins::new().registry(registry.clone()))
-        .tls(house.server().require())
+        .tls(pki.server().require())
         .lifecycle(|life| life.deregister_delay = Duration::ZERO)
         .subscribe("user.created", heard);
     let _running = mails.serve().await.unwrap();
-    let publisher = client(&registry, house.client());
+    let publisher = client(&registry, pki.client());
     let message = Bytes::from("John");
     let context = Context::new();
     let received = publisher.publish(&context, "user.created", &message);

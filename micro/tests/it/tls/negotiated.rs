@@ -14,7 +14,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::{certificates::House, greeter};
+use super::{certificates::Pki, greeter};
 use crate::raw::preface;
 
 const GET: &[u8] = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
@@ -61,9 +61,9 @@ fn is_http1(answer: &[u8]) -> bool {
 
 #[tokio::test]
 async fn negotiated_protocol_is_used() {
-    let house = House::new();
-    let running = greeter(&Memory::new(), house.server()).await;
-    let (address, ca) = (&running.node().address, &house.ca);
+    let pki = Pki::new();
+    let running = greeter(&Memory::new(), pki.server()).await;
+    let (address, ca) = (&running.node().address, &pki.ca);
     let ask = async |offered: &[&str], sent: &[u8]| answer(address, ca, offered, sent).await;
 
     assert!(is_http2(&ask(&["h2"], HTTP2).await));
@@ -90,9 +90,9 @@ async fn negotiated_protocol_is_used() {
 
 #[tokio::test]
 async fn first_bytes_select_the_protocol_without_alpn() {
-    let house = House::new();
-    let running = greeter(&Memory::new(), house.server()).await;
-    let (address, ca) = (&running.node().address, &house.ca);
+    let pki = Pki::new();
+    let running = greeter(&Memory::new(), pki.server()).await;
+    let (address, ca) = (&running.node().address, &pki.ca);
     assert!(is_http1(&answer(address, ca, &[], GET).await));
     assert!(is_http2(&answer(address, ca, &[], HTTP2).await));
     let native = answer(address, ca, &[], &preface(1024)).await;

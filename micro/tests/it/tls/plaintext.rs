@@ -12,7 +12,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{certificates::House, client, greeter, hello, serve};
+use super::{certificates::Pki, client, greeter, hello, serve};
 use crate::raw::preface;
 
 const LONG: Duration = Duration::from_secs(10);
@@ -56,12 +56,12 @@ async fn with_flags(flags: &[String]) -> Result<Running> {
         .await
 }
 
-fn flags(house: &House, more: &[&str]) -> Vec<String> {
-    let (certificate, key) = house.certificate();
+fn flags(pki: &Pki, more: &[&str]) -> Vec<String> {
+    let (certificate, key) = pki.certificate();
     let mut flags = vec![
         format!("--tls-cert={}", certificate.display()),
         format!("--tls-key={}", key.display()),
-        format!("--tls-client-ca={}", house.ca.display()),
+        format!("--tls-client-ca={}", pki.ca.display()),
     ];
     flags.extend(more.iter().map(|&flag| flag.to_owned()));
     flags
@@ -69,9 +69,9 @@ fn flags(house: &House, more: &[&str]) -> Vec<String> {
 
 #[tokio::test]
 async fn client_ca_refuses_plaintext_of_every_protocol() {
-    let (house, registry) = (House::new(), Memory::new());
-    let by_code = greeter(&registry, house.server().clients(&house.ca)).await;
-    let by_flags = with_flags(&flags(&house, &[])).await.unwrap();
+    let (pki, registry) = (Pki::new(), Memory::new());
+    let by_code = greeter(&registry, pki.server().clients(&pki.ca)).await;
+    let by_flags = with_flags(&flags(&pki, &[])).await.unwrap();
     for running in [&by_code, &by_flags] {
         assert_eq!(running.node().metadata["tls"], "true");
         for (name, beginning) in beginnings() {
@@ -80,16 +80,16 @@ async fn client_ca_refuses_plaintext_of_every_protocol() {
         }
     }
     // Told by the record, callers with a certificate speak TLS without a setting.
-    let known = client(&registry, house.client_of(&house.authority));
+    let known = client(&registry, pki.client_of(&pki.authority));
     assert_eq!(hello(&known).await.unwrap(), "John");
 }
 
 #[cfg(unix)]
 #[tokio::test]
 async fn client_ca_refuses_plaintext_on_a_unix_socket() {
-    let (house, registry) = (House::of("localhost"), Memory::new());
-    let socket = Socket::new().tls(house.server().clients(&house.ca));
-    let path = house.files.path("socket");
+    let (pki, registry) = (Pki::of("localhost"), Memory::new());
+    let socket = Socket::new().tls(pki.server().clients(&pki.ca));
+    let path = pki.files.path("socket");
     let running = serve(&registry, socket, &format!("unix:{}", path.display())).await;
     assert_eq!(running.node().metadata["tls"], "true");
     for (name, beginning) in beginnings() {
@@ -100,8 +100,8 @@ async fn client_ca_refuses_plaintext_on_a_unix_socket() {
 
 #[tokio::test]
 async fn optional_client_certificates_leave_plaintext_to_require() {
-    let (house, registry) = (House::new(), Memory::new());
-    let optional = house.server().clients(&house.ca).clients_optional();
+    let (pki, registry) = (Pki::new(), Memory::new());
+    let optional = pki.server().clients(&pki.ca).clients_optional();
     let open = greeter(&registry, optional.clone()).await;
     assert!(!open.node().metadata.contains_key("tls"));
     for (name, beginning) in beginnings() {
@@ -109,7 +109,7 @@ async fn optional_client_certificates_leave_plaintext_to_require() {
         assert!(is_answered(io, &beginning).await, "{name}");
     }
     assert_eq!(hello(&client(&registry, Tls::new())).await.unwrap(), "John");
-    let flags = flags(&house, &["--tls-client-optional", "--tls-require"]);
+    let flags = flags(&pki, &["--tls-client-optional", "--tls-require"]);
     let closed = with_flags(&flags).await.unwrap();
     assert_eq!(closed.node().metadata["tls"], "true");
     for (name, beginning) in beginnings() {
@@ -120,10 +120,10 @@ async fn optional_client_certificates_leave_plaintext_to_require() {
 
 #[tokio::test]
 async fn client_ca_conflicts_with_tls_not_required() {
-    let house = House::new();
-    let refused = with_flags(&flags(&house, &["--tls-require=no"])).await;
+    let pki = Pki::new();
+    let refused = with_flags(&flags(&pki, &["--tls-require=no"])).await;
     let why = refused.err().expect("it must not start").to_string();
     assert!(why.contains("`--tls-client-optional`"), "{why}");
-    let optional = flags(&house, &["--tls-require=no", "--tls-client-optional"]);
+    let optional = flags(&pki, &["--tls-require=no", "--tls-client-optional"]);
     with_flags(&optional).await.unwrap();
 }

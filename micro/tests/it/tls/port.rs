@@ -16,7 +16,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{certificates::House, client, greeter, greeter_at, hello, not_sent};
+use super::{certificates::Pki, client, greeter, greeter_at, hello, not_sent};
 use crate::raw::{Raw, preface};
 
 fn network() -> sim::Network {
@@ -30,21 +30,21 @@ async fn refusal(address: &str, tls: Tls) -> String {
 
 #[tokio::test]
 async fn plaintext_and_tls_share_the_port() {
-    let (house, registry) = (House::new(), Memory::new());
-    let running = greeter(&registry, house.server()).await;
+    let (pki, registry) = (Pki::new(), Memory::new());
+    let running = greeter(&registry, pki.server()).await;
     assert!(!running.node().metadata.contains_key("tls"));
     assert_eq!(hello(&client(&registry, Tls::new())).await.unwrap(), "John");
-    let always = client(&registry, house.client().always());
+    let always = client(&registry, pki.client().always());
     assert_eq!(hello(&always).await.unwrap(), "John");
     // It was TLS: with another authority it fails.
-    let why = refusal(&running.node().address, House::new().client().always()).await;
+    let why = refusal(&running.node().address, Pki::new().client().always()).await;
     assert!(why.contains("no authority that is trusted"), "{why}");
 }
 
 #[tokio::test]
 async fn plaintext_is_closed_silently_if_tls_is_required() {
-    let (house, registry) = (House::new(), Memory::new());
-    let running = greeter(&registry, house.server().require()).await;
+    let (pki, registry) = (Pki::new(), Memory::new());
+    let running = greeter(&registry, pki.server().require()).await;
     let mut raw = Raw::connect(&running.node().address).await;
     raw.send(&preface(1024)).await;
     let mut said = Vec::new();
@@ -64,8 +64,8 @@ async fn client_that_requires_tls_refuses_a_plaintext_server() {
 
 #[tokio::test(start_paused = true)]
 async fn handshake_that_stalls_is_closed_after_its_limit() {
-    let (house, network) = (House::of("a"), network());
-    let _running = greeter_at(&Memory::new(), network.host("a"), house.server()).await;
+    let (pki, network) = (Pki::of("a"), network());
+    let _running = greeter_at(&Memory::new(), network.host("a"), pki.server()).await;
     for begun in [
         &[][..],
         &[0x16],
@@ -82,8 +82,8 @@ async fn handshake_that_stalls_is_closed_after_its_limit() {
 
 #[tokio::test(start_paused = true)]
 async fn invalid_tls_record_closes_the_connection_at_once() {
-    let (house, network) = (House::of("a"), network());
-    let _running = greeter_at(&Memory::new(), network.host("a"), house.server()).await;
+    let (pki, network) = (Pki::of("a"), network());
+    let _running = greeter_at(&Memory::new(), network.host("a"), pki.server()).await;
     let mut io = network.host("b").connect("a:80").await.unwrap();
     io.write_all(&[0x16, 0x03, 0x01, 0, 4, 1, 2, 3, 4, 5, 6, 7])
         .await
@@ -96,9 +96,9 @@ async fn invalid_tls_record_closes_the_connection_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn large_message_passes_a_network_of_small_writes() {
-    let (house, network, registry) = (House::of("a"), network(), Memory::new());
-    let _running = greeter_at(&registry, network.host("a"), house.server().require()).await;
-    let socket = Socket::new().network(network.host("b")).tls(house.client());
+    let (pki, network, registry) = (Pki::of("a"), network(), Memory::new());
+    let _running = greeter_at(&registry, network.host("a"), pki.server().require()).await;
+    let socket = Socket::new().network(network.host("b")).tls(pki.client());
     let plugins = Plugins::new().registry(registry).socket(socket);
     let hello = plugins.client().unwrap().method("greeter", "Greeter.Hello");
     let message: Bytes = (0..1 << 20).map(|byte| byte as u8).collect();
@@ -110,7 +110,7 @@ async fn large_message_passes_a_network_of_small_writes() {
 
 #[tokio::test]
 async fn call_in_progress_succeeds_when_its_node_leaves() {
-    let (house, registry) = (House::new(), Memory::new());
+    let (pki, registry) = (Pki::new(), Memory::new());
     let (begun, may_end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let tell = (begun.clone(), may_end.clone());
     let wait = move |_: Context, name: Bytes| {
@@ -123,11 +123,11 @@ async fn call_in_progress_succeeds_when_its_node_leaves() {
     };
     let service = Service::new("greeter")
         .plugins(Plugins::new().registry(registry.clone()))
-        .tls(house.server().require())
+        .tls(pki.server().require())
         .lifecycle(|life| life.deregister_delay = Duration::ZERO)
         .handle("Greeter.Wait", wait);
     let running = service.serve().await.unwrap();
-    let client = client(&registry, house.client());
+    let client = client(&registry, pki.client());
     let wait = client.method::<Bytes, Bytes>("greeter", "Greeter.Wait");
     let waiting = tokio::spawn(async move { wait.call(&Context::new(), "x".into()).await });
     begun.notified().await;

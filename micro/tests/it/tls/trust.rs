@@ -6,7 +6,7 @@ use bytes::Bytes;
 use micro::{Code, Context, registry::Memory, transport::Tls};
 
 use super::{
-    certificates::{Authority, House},
+    certificates::{Authority, Pki},
     client, greeter, hello, not_sent,
 };
 
@@ -19,69 +19,69 @@ async fn refusal(server: Tls, caller: Tls) -> String {
 
 #[tokio::test]
 async fn server_of_an_unknown_authority_is_refused_by_default() {
-    let why = refusal(House::new().server(), Tls::new()).await;
+    let why = refusal(Pki::new().server(), Tls::new()).await;
     assert!(why.contains("`--tls-ca`"), "{why}");
-    let other = House::new();
-    let why = refusal(House::new().server(), other.client()).await;
+    let other = Pki::new();
+    let why = refusal(Pki::new().server(), other.client()).await;
     assert!(why.contains("no authority that is trusted"), "{why}");
     assert!(why.contains("`--tls-ca`"), "{why}");
 }
 
 #[tokio::test]
 async fn server_of_another_name_is_refused_unless_the_name_is_set() {
-    let house = House::of("greeter.example");
-    let why = refusal(house.server(), house.client()).await;
+    let pki = Pki::of("greeter.example");
+    let why = refusal(pki.server(), pki.client()).await;
     assert!(why.contains("not for `127.0.0.1`"), "{why}");
     assert!(why.contains("`--tls-server-name`"), "{why}");
     let registry = Memory::new();
-    let _running = greeter(&registry, house.server().require()).await;
-    let named = house.client().server_name("greeter.example");
+    let _running = greeter(&registry, pki.server().require()).await;
+    let named = pki.client().server_name("greeter.example");
     assert!(hello(&client(&registry, named)).await.is_ok());
 }
 
 #[tokio::test]
 async fn insecure_client_accepts_any_certificate() {
-    let (house, registry) = (House::of("elsewhere"), Memory::new());
-    let _running = greeter(&registry, house.server().require()).await;
+    let (pki, registry) = (Pki::of("elsewhere"), Memory::new());
+    let _running = greeter(&registry, pki.server().require()).await;
     let insecure = client(&registry, Tls::new().insecure());
     assert_eq!(hello(&insecure).await.unwrap(), "John");
 }
 
 #[tokio::test]
 async fn client_certificate_of_another_authority_is_refused() {
-    let house = House::new();
-    let server = house.server().clients(&house.ca);
-    let why = refusal(server.clone(), house.client()).await;
+    let pki = Pki::new();
+    let server = pki.server().clients(&pki.ca);
+    let why = refusal(server.clone(), pki.client()).await;
     assert!(why.contains("only clients with a certificate"), "{why}");
     assert!(why.contains("`--tls-cert`"), "{why}");
-    let stranger = house.client_of(&Authority::new("house"));
+    let stranger = pki.client_of(&Authority::new("pki"));
     let why = refusal(server.clone(), stranger).await;
     assert!(why.contains("refused the client's certificate"), "{why}");
     let registry = Memory::new();
     let _running = greeter(&registry, server.require()).await;
-    let known = client(&registry, house.client_of(&house.authority));
+    let known = client(&registry, pki.client_of(&pki.authority));
     assert_eq!(hello(&known).await.unwrap(), "John");
 }
 
 #[tokio::test]
 async fn optional_client_certificate_is_verified_if_presented() {
-    let (house, registry) = (House::new(), Memory::new());
-    let server = house.server().clients(&house.ca).clients_optional();
+    let (pki, registry) = (Pki::new(), Memory::new());
+    let server = pki.server().clients(&pki.ca).clients_optional();
     let _running = greeter(&registry, server.clone().require()).await;
-    assert!(hello(&client(&registry, house.client())).await.is_ok());
-    let stranger = house.client_of(&Authority::new("other"));
+    assert!(hello(&client(&registry, pki.client())).await.is_ok());
+    let stranger = pki.client_of(&Authority::new("other"));
     let why = refusal(server, stranger).await;
     assert!(why.contains("refused the client's certificate"), "{why}");
 }
 
 #[tokio::test]
 async fn refused_certificate_fails_the_call_within_a_second() {
-    let (house, other, elsewhere) = (House::new(), House::new(), House::of("elsewhere"));
-    let strict = house.server().clients(&house.ca);
+    let (pki, other, elsewhere) = (Pki::new(), Pki::new(), Pki::of("elsewhere"));
+    let strict = pki.server().clients(&pki.ca);
     let ways = [
-        (house.server(), other.client()),
+        (pki.server(), other.client()),
         (elsewhere.server(), elsewhere.client()),
-        (strict, house.client()),
+        (strict, pki.client()),
     ];
     for (number, (server, caller)) in ways.into_iter().enumerate() {
         let registry = Memory::new();

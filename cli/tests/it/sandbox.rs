@@ -16,7 +16,7 @@ use micro::{Plugins, Running, Service, registry::Local, transport::Tls};
 use tokio::runtime::Runtime;
 
 /// Where services and commands of one test meet.
-pub(crate) struct House {
+pub(crate) struct Sandbox {
     directory: PathBuf,
     runtime: Runtime,
     running: Mutex<Vec<Running>>,
@@ -30,7 +30,7 @@ pub(crate) struct Ran {
     pub(crate) stderr: String,
 }
 
-impl House {
+impl Sandbox {
     pub(crate) fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -41,7 +41,7 @@ impl House {
             .worker_threads(1)
             .enable_all()
             .build();
-        House {
+        Sandbox {
             directory,
             runtime: runtime.expect("a runtime can be started"),
             running: Mutex::default(),
@@ -53,7 +53,7 @@ impl House {
         &self.directory
     }
 
-    /// The registry of this house, as the flag takes it.
+    /// The registry of this sandbox, as the flag takes it.
     pub(crate) fn registry(&self) -> String {
         format!("local:{}", self.directory.join("registry").display())
     }
@@ -146,7 +146,7 @@ impl House {
     }
 }
 
-impl Drop for House {
+impl Drop for Sandbox {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.directory);
     }

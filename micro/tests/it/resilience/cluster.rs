@@ -11,14 +11,14 @@ use std::{
 use micro::{Client, Context, Plugins, Result, Running, Service, Socket, client::Method, sim};
 
 /// What every test is played in.
-pub(super) struct Town {
+pub(super) struct Cluster {
     pub(super) network: sim::Network,
     pub(super) registry: sim::Registry,
 }
 
-impl Town {
+impl Cluster {
     pub(super) fn new() -> Self {
-        Town {
+        Cluster {
             network: sim::Network::new(1),
             registry: sim::Registry::new(2, Duration::ZERO),
         }
