@@ -259,19 +259,19 @@ fn secured(registry: &Memory, tls: micro::transport::Tls) -> Arc<dyn Broker> {
 #[cfg(feature = "tls")]
 #[tokio::test]
 async fn subscriptions_refuse_plaintext_where_the_transport_does() {
-    use crate::tls::certificates::House;
+    use crate::tls::certificates::Pki;
 
-    let house = House::new();
-    let known = house.client_of(&house.authority);
-    let (certificate, key) = house.certificate();
+    let pki = Pki::new();
+    let known = pki.client_of(&pki.authority);
+    let (certificate, key) = pki.certificate();
     for (server, publisher) in [
-        (house.server().require(), house.client()),
-        (house.server().clients(&house.ca), known),
+        (pki.server().require(), pki.client()),
+        (pki.server().clients(&pki.ca), known),
     ] {
         let registry = Memory::new();
         let subscriber = secured(
             &registry,
-            server.trust(&house.ca).certificate(certificate, key),
+            server.trust(&pki.ca).certificate(certificate, key),
         );
         let mut subscription = subscriber.subscribe("a", None).await.unwrap();
         let node = registry.get("micro.http.broker").await.unwrap().remove(0);

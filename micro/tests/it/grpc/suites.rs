@@ -57,8 +57,8 @@ async fn h2spec_passes_all_of_its_cases_over_tls() {
     let Some(program) = tool("h2spec") else {
         return;
     };
-    let house = crate::tls::certificates::House::new();
-    let socket = micro::Socket::new().tls(house.server().require());
+    let pki = crate::tls::certificates::Pki::new();
+    let socket = micro::Socket::new().tls(pki.server().require());
     let greeter = super::greeter::serve_by(socket).await;
     let address = greeter.address();
     let (host, port) = address.rsplit_once(':').unwrap();
