@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Addresses whose peers are kept.
-const MOST: usize = 64;
+const MAX_PEERS: usize = 64;
 
 /// Peers by address and by the id of the expected node, with the state of each.
 pub(super) struct Direct {
@@ -64,7 +64,7 @@ impl Direct {
             return Ok(way.nodes.clone());
         }
         let peer = self.transport.open(node)?;
-        if ways.len() >= MOST {
+        if ways.len() >= MAX_PEERS {
             for (_, way) in ways.drain() {
                 way.close();
             }

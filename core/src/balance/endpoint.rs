@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Endpoints kept for all services together. Names may come from callers.
-const MOST_ENDPOINTS: usize = 4096;
+const MAX_ENDPOINTS: usize = 4096;
 
 /// An endpoint of a service, as this process calls it.
 pub(super) struct Endpoint {
@@ -166,11 +166,11 @@ impl Endpoints {
     /// Adds an endpoint, unless there is one of its name. Returns the one that is kept.
     pub(super) fn keep(&self, target: &Target, endpoint: Endpoint) -> Arc<Endpoint> {
         let mut endpoints = self.0.write();
-        if endpoints.len() >= MOST_ENDPOINTS && !endpoints.contains_key(target) {
+        if endpoints.len() >= MAX_ENDPOINTS && !endpoints.contains_key(target) {
             // Names without nodes are removed first.
             let is_held = |endpoint: &Arc<Endpoint>| Arc::strong_count(endpoint) > 1;
             endpoints.retain(|_, endpoint| is_held(endpoint) || endpoint.latency.is_known());
-            if endpoints.len() > MOST_ENDPOINTS / 2 {
+            if endpoints.len() > MAX_ENDPOINTS / 2 {
                 endpoints.retain(|_, endpoint| is_held(endpoint));
             }
         }
@@ -220,11 +220,11 @@ mod tests {
         let echo = endpoints.keep(&known, endpoint(&service_state));
         echo.latency.record(1);
         drop(echo);
-        for number in 0..3 * MOST_ENDPOINTS {
+        for number in 0..3 * MAX_ENDPOINTS {
             let target = Target::new("text", format!("Text.Invented{number}"));
             endpoints.keep(&target, endpoint(&service_state));
         }
-        assert!(endpoints.0.read().len() <= MOST_ENDPOINTS);
+        assert!(endpoints.0.read().len() <= MAX_ENDPOINTS);
         assert!(endpoints.get(&known).unwrap().latency.is_known());
     }
 

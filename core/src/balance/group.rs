@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Nodes that are remembered.
-const MOST: usize = 1024;
+const MAX_NODES: usize = 1024;
 
 /// The state of given nodes, by their ids.
 pub(super) struct Group {
@@ -40,7 +40,7 @@ impl Group {
 
     fn nodes(&self, nodes: Vec<(Arc<Node>, Arc<dyn Peer>)>, now: Nanos) -> Arc<Nodes> {
         let mut all = self.known.lock();
-        if all.len().saturating_add(nodes.len()) > MOST {
+        if all.len().saturating_add(nodes.len()) > MAX_NODES {
             all.clear();
         }
         let nodes = nodes.into_iter().map(|(node, peer)| {

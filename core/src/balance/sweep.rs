@@ -18,17 +18,17 @@ use crate::selector::Names;
 const INTERVAL: Duration = Duration::from_secs(180);
 
 /// Services without nodes that may be kept until the next sweep, besides those in use.
-const MOST_EMPTY: usize = 64;
+const MAX_EMPTY: usize = 64;
 
 /// Names of services without nodes that are remembered, as hashes.
-const MISSED: usize = 256;
+const MAX_MISSED: usize = 256;
 
 /// The task that sweeps, while there is something to sweep.
 pub(super) struct Sweeper {
     inner: Weak<Inner>,
     task: Mutex<Option<JoinHandle<()>>>,
     /// Services without nodes that were called lately: a second call justifies a watch of the registry.
-    missed: Mutex<[u64; MISSED]>,
+    missed: Mutex<[u64; MAX_MISSED]>,
     hasher: RandomState,
 }
 
@@ -37,7 +37,7 @@ impl Sweeper {
         Sweeper {
             inner,
             task: Mutex::default(),
-            missed: Mutex::new([0; MISSED]),
+            missed: Mutex::new([0; MAX_MISSED]),
             hasher: RandomState::default(),
         }
     }
@@ -46,7 +46,7 @@ impl Sweeper {
     fn missed_before(&self, service: &str) -> bool {
         let hash = self.hasher.hash_one(service).max(1);
         let mut missed = self.missed.lock();
-        let place = hash as usize % MISSED;
+        let place = hash as usize % MAX_MISSED;
         std::mem::replace(&mut missed[place], hash) == hash
     }
 }
@@ -80,7 +80,7 @@ async fn run(inner: Weak<Inner>) {
 impl Inner {
     /// Starts the task if it does not run.
     pub(super) fn keep_swept(&self) {
-        if self.service_states.load().len() > MOST_EMPTY {
+        if self.service_states.load().len() > MAX_EMPTY {
             let empty = self.service_states.load();
             // Services that were only called by address have no watch, and stay until the next sweep.
             let is_empty = |service_state: &ServiceState| {
@@ -91,7 +91,7 @@ impl Inner {
                 .values()
                 .filter(|service_state| is_empty(service_state))
                 .count()
-                > MOST_EMPTY
+                > MAX_EMPTY
             {
                 self.sweep(|service_state| !is_empty(service_state));
             }

@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// How long a change may take to appear.
-const SOON: Duration = Duration::from_secs(10);
+const EVENT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Checks every rule.
 pub async fn all(make: impl AsyncFn() -> Arc<dyn Broker>) {
@@ -219,7 +219,7 @@ async fn what_the_only_subscriber_fails_it_gets_again(
     };
     let (received, ()) = tokio::join!(publishing, taking);
     assert_eq!(received, 1);
-    let flushed = timeout(SOON, broker.flush()).await;
+    let flushed = timeout(EVENT_TIMEOUT, broker.flush()).await;
     flushed.expect("nothing waits after the acknowledgement");
 }
 
@@ -229,14 +229,18 @@ async fn who_has_left_receives_nothing(one: Arc<dyn Broker>, other: Arc<dyn Brok
     let dropped = subscribe(&*one, &topic, Some("q")).await;
     let mut group = Group::new();
     group.join(&*one, &topic, None, "stays").await;
-    timeout(SOON, closed.close()).await.expect("closing ends");
+    timeout(EVENT_TIMEOUT, closed.close())
+        .await
+        .expect("closing ends");
     drop(dropped);
     let left = async {
         while publish(&*other, &topic, event("1")).await != 1 {
             group.next().await;
         }
     };
-    timeout(SOON, left).await.expect("one of three is left");
+    timeout(EVENT_TIMEOUT, left)
+        .await
+        .expect("one of three is left");
     assert_eq!(group.next().await.0, "stays");
 }
 
@@ -250,7 +254,7 @@ async fn closing_waits_for_what_was_taken(broker: Arc<dyn Broker>) {
         let early = timeout(Duration::from_millis(20), &mut closing).await;
         assert!(early.is_err(), "an event is still in hand");
         delivery.ack();
-        timeout(SOON, closing).await.expect("closing ends");
+        timeout(EVENT_TIMEOUT, closing).await.expect("closing ends");
     };
     let (received, ()) = tokio::join!(publishing, taking);
     assert_eq!(received, 1, "its acknowledgement counts");
@@ -327,13 +331,13 @@ impl Group {
     }
 
     async fn next(&mut self) -> (&'static str, Seen) {
-        let next = timeout(SOON, self.receiver.recv()).await;
+        let next = timeout(EVENT_TIMEOUT, self.receiver.recv()).await;
         next.expect("an event comes").expect("it holds a sender")
     }
 }
 
 async fn take(subscription: &mut Subscription) -> Delivery {
-    let next = timeout(SOON, subscription.next()).await;
+    let next = timeout(EVENT_TIMEOUT, subscription.next()).await;
     next.expect("an event comes").expect("it goes on")
 }
 

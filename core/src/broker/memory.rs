@@ -124,7 +124,7 @@ impl Shared {
             match topic.offer(*group, event, CAPACITY) {
                 Offer::Full => true,
                 Offer::Gone => false,
-                Offer::Taken(waker) => {
+                Offer::Accepted(waker) => {
                     taken += 1;
                     wakers.extend(waker);
                     false

@@ -29,7 +29,7 @@ use crate::{
 /// A time to live that exceeds any test.
 const LONG: Option<Duration> = Some(Duration::from_secs(60));
 /// How long a change may take to appear.
-const SOON: Duration = Duration::from_secs(10);
+const EVENT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Checks every rule except those of time.
 pub async fn all(make: impl AsyncFn() -> Arc<dyn Registry>) {
@@ -347,7 +347,7 @@ async fn until(
     is_expected: impl Fn(&[&str], bool) -> bool,
 ) -> Vec<Arc<Node>> {
     let mut last = String::from("nothing");
-    let waited = tokio::time::timeout(SOON, async {
+    let waited = tokio::time::timeout(EVENT_TIMEOUT, async {
         loop {
             let update = poll_fn(|cx| updates.as_mut().poll_next(cx)).await;
             match update.expect("a watch ends only with its registry") {

@@ -19,9 +19,9 @@ const SAMPLES: u32 = 20;
 /// The share that ejects: more than one failure in this many calls. Finagle ejects below 0.8.
 const ONE_IN: u32 = 5;
 /// The first ejection lasts once to twice this, each further one twice as long.
-const SHORTEST: Nanos = 1_000_000_000;
+const MIN_EJECTION: Nanos = 1_000_000_000;
 /// The longest ejection.
-const LONGEST: Nanos = 30_000_000_000;
+const MAX_EJECTION: Nanos = 30_000_000_000;
 /// After each such time without an ejection, one doubling is taken back.
 const CLEAN: Nanos = 30_000_000_000;
 /// After this, a probe without a result may be repeated by another task.
@@ -232,8 +232,8 @@ pub enum ProbeResult {
 
 /// Equal jitter: `h + U[0, h)`, `h` doubling with the level; Finagle's `Backoff.equalJittered`.
 fn length(level: u32, rng: &Rng) -> Nanos {
-    let half = SHORTEST
+    let half = MIN_EJECTION
         .saturating_mul(1 << level.saturating_sub(1).min(16))
-        .min(LONGEST);
-    (half + rng.number() % half).min(LONGEST)
+        .min(MAX_EJECTION);
+    (half + rng.number() % half).min(MAX_EJECTION)
 }

@@ -18,9 +18,9 @@ const UNKNOWN: f64 = 1e6;
 /// The cost of a first failure; each further consecutive one doubles it.
 const SHUN: Nanos = 50_000_000;
 /// The largest cost of failures; linkerd's load biaser has this number for each.
-const SHUN_LONGEST: Nanos = 5_000_000_000;
+const MAX_PENALTY: Nanos = 5_000_000_000;
 /// The longest pushback that is honoured; linkerd's.
-const PUSHBACK_LONGEST: Nanos = 300_000_000_000;
+const MAX_PUSHBACK: Nanos = 300_000_000_000;
 /// How long a node that is new or has recovered gets less than its share.
 const WARM_UP: Nanos = 2_000_000_000;
 /// How long a server's reported load is valid.
@@ -129,7 +129,7 @@ impl Load {
             }
             Verdict::Overloaded { retry_after } => {
                 self.progress.store(now, Ordering::Relaxed);
-                let after = retry_after.unwrap_or(SHUN).min(PUSHBACK_LONGEST);
+                let after = retry_after.unwrap_or(SHUN).min(MAX_PUSHBACK);
                 self.shun(now, after);
                 None
             }
@@ -137,7 +137,7 @@ impl Load {
             Verdict::Failed => {
                 let until = self.health.failed(now, started, ended, self.fleet.rng());
                 let doublings = self.health.streak().saturating_sub(1).min(16);
-                self.shun(now, (SHUN << doublings).min(SHUN_LONGEST));
+                self.shun(now, (SHUN << doublings).min(MAX_PENALTY));
                 if until.is_some() {
                     self.fleet.changed();
                 }

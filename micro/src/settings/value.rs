@@ -26,7 +26,7 @@ const UNITS: [(&str, f64); 8] = [
 /// assert_eq!(settings::duration("soon"), None);
 /// ```
 pub fn duration(text: &str) -> Option<Duration> {
-    const LONGEST: f64 = 100.0 * 365.0 * 86_400e9;
+    const MAX_NANOS: f64 = 100.0 * 365.0 * 86_400e9;
     let mut left = text;
     let mut nanos = 0.0;
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -44,7 +44,7 @@ pub fn duration(text: &str) -> Option<Duration> {
         nanos += number * length;
         left = &left[unit.len()..];
     }
-    (1.0..=LONGEST)
+    (1.0..=MAX_NANOS)
         .contains(&nanos)
         .then(|| Duration::from_nanos(nanos.round() as u64))
 }

@@ -12,7 +12,7 @@ use tokio::{
     time::Instant,
 };
 
-const SOON: Duration = Duration::from_secs(1);
+const EVENT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// An address where nobody listens.
 async fn nowhere() -> String {
@@ -65,7 +65,7 @@ async fn refused_address_is_told_within_a_second() {
         let plugins = Plugins::new().registry(Memory::new()).socket(socket);
         let client = plugins.client().unwrap();
         let (error, took) = call(&client, Some(&address)).await;
-        assert!(took < SOON, "{protocol}: {took:?}");
+        assert!(took < EVENT_TIMEOUT, "{protocol}: {took:?}");
         assert_eq!(error.code(), Code::Unavailable, "{protocol}: {error}");
         assert_eq!(error.outcome(), Outcome::NotSent, "{protocol}: {error}");
         assert!(error.to_string().contains("refused"), "{protocol}: {error}");
@@ -78,7 +78,7 @@ async fn refused_node_is_waited_for_until_it_is_back() {
     let plugins = registered(&address).await;
     let client = plugins.client().unwrap();
     let late = tokio::spawn(async move {
-        tokio::time::sleep(SOON + Duration::from_millis(500)).await;
+        tokio::time::sleep(EVENT_TIMEOUT + Duration::from_millis(500)).await;
         let service = Service::new("text")
             .address(address)
             .plugins(Plugins::new().registry(Memory::new()))
@@ -98,10 +98,10 @@ async fn server_of_another_protocol_is_told_within_a_second() {
     let address = web().await;
     let by_name = registered(&address).await.client().unwrap();
     let (error, took) = call(&by_name, None).await;
-    assert!(took < SOON, "{took:?}");
+    assert!(took < EVENT_TIMEOUT, "{took:?}");
     assert!(error.message().contains("native protocol"), "{error}");
     let (error, took) = call(&by_name, Some(&address)).await;
-    assert!(took < SOON, "{took:?}");
+    assert!(took < EVENT_TIMEOUT, "{took:?}");
     assert!(error.message().contains("native protocol"), "{error}");
 }
 
@@ -121,7 +121,7 @@ async fn tls_to_a_server_without_it_is_told_within_a_second() {
     let client = plugins.client().unwrap();
     for address in [None, Some(&*address)] {
         let (error, took) = call(&client, address).await;
-        assert!(took < SOON, "{took:?}");
+        assert!(took < EVENT_TIMEOUT, "{took:?}");
         assert!(error.to_string().contains("TLS"), "{error}");
     }
 }
@@ -131,7 +131,7 @@ async fn service_without_nodes_is_unavailable_with_a_reason() {
     let plugins = Plugins::new().registry(Memory::new());
     let client = plugins.client().unwrap();
     let (error, took) = call(&client, None).await;
-    assert!(took < SOON, "{took:?}");
+    assert!(took < EVENT_TIMEOUT, "{took:?}");
     assert_eq!(
         (error.code(), error.outcome()),
         (Code::Unavailable, Outcome::NotSent)

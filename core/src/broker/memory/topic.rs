@@ -36,7 +36,7 @@ pub(super) struct Item {
 /// The result of offering an event.
 pub(super) enum Offer {
     /// A member has it, and must be woken.
-    Taken(Option<Waker>),
+    Accepted(Option<Waker>),
     /// No member has space.
     Full,
     /// The group does not exist any more.
@@ -152,7 +152,7 @@ impl Topic {
             if member.unsettled() < capacity {
                 let event = event.clone();
                 member.ready.push_back(Item { event, failures: 0 });
-                return Offer::Taken(member.waker.take());
+                return Offer::Accepted(member.waker.take());
             }
         }
         Offer::Full

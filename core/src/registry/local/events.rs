@@ -33,7 +33,7 @@ pub(super) enum Change {
 #[derive(Debug)]
 pub(super) enum Events {
     #[cfg(target_os = "linux")]
-    Told(inotify::Inotify),
+    Inotify(inotify::Inotify),
     Polled,
 }
 
@@ -42,7 +42,7 @@ impl Events {
     pub(super) fn open(directory: &Path) -> io::Result<Self> {
         #[cfg(target_os = "linux")]
         match inotify::Inotify::open(directory) {
-            Ok(inotify) => return Ok(Events::Told(inotify)),
+            Ok(inotify) => return Ok(Events::Inotify(inotify)),
             Err(error) if !directory.is_dir() => return Err(error),
             Err(error) => {
                 tracing::warn!(
@@ -59,7 +59,7 @@ impl Events {
     pub(super) async fn next(&mut self) -> io::Result<Changes> {
         match self {
             #[cfg(target_os = "linux")]
-            Events::Told(inotify) => inotify.next().await,
+            Events::Inotify(inotify) => inotify.next().await,
             Events::Polled => {
                 tokio::time::sleep(POLL).await;
                 Ok(Changes::Something)

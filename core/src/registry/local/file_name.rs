@@ -8,7 +8,7 @@ use std::{fmt::Write, time::SystemTime};
 use crate::random::random;
 
 /// The largest size of an encoded service or id; two of them and the rest stay below the usual 255.
-const LONGEST: usize = 96;
+const MAX_ENCODED: usize = 96;
 /// How many bytes of a longer one stay readable, before its hash.
 const KEPT: usize = 60;
 
@@ -68,7 +68,7 @@ fn part(name: &str) -> String {
             _ => write!(encoded, "%{byte:02x}").expect("a string takes all"),
         }
     }
-    if encoded.len() > LONGEST {
+    if encoded.len() > MAX_ENCODED {
         encoded.truncate(KEPT);
         write!(encoded, "~{:032x}", hash(name)).expect("a string takes all");
     }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The longest wait between two tries, so that a recovered server is found soon.
-const LONGEST: Duration = Duration::from_secs(3);
+const MAX_WAIT: Duration = Duration::from_secs(3);
 /// How long the first report is waited for.
 const FIRST: Duration = Duration::from_secs(10);
 
@@ -34,7 +34,7 @@ pub(super) struct Watch<D> {
     following: Option<(Following, Instant)>,
     backoff: Backoff,
     /// Until when silence is tolerated, before the first report.
-    patience: Option<Instant>,
+    silence_until: Option<Instant>,
     /// Since when there is no report.
     lost: Option<Instant>,
     /// When the next try is due.
@@ -56,8 +56,8 @@ impl<D: Driver> Watch<D> {
             service: service.map(str::to_owned),
             cursor: WatchCursor::new(service),
             following: None,
-            backoff: Backoff::up_to(LONGEST),
-            patience: Some(Instant::now() + FIRST),
+            backoff: Backoff::up_to(MAX_WAIT),
+            silence_until: Some(Instant::now() + FIRST),
             lost: None,
             again: Instant::now(),
         };
@@ -109,7 +109,7 @@ impl<D: Driver> Watch<D> {
     fn hear(&mut self) {
         if self.shown.is_heard() {
             self.backoff.reset();
-            self.patience = None;
+            self.silence_until = None;
             self.lost = None;
             self.shown.look(|view| self.cursor.observe(view));
         }
@@ -123,7 +123,7 @@ impl<D: Driver> Watch<D> {
         let since = *self.lost.get_or_insert(now);
         self.again = now + self.backoff.next_wait();
         let was_silent = begun.is_some_and(|begun| now - begun >= REFUSAL);
-        if was_silent && self.patience.is_some_and(|until| now < until) {
+        if was_silent && self.silence_until.is_some_and(|until| now < until) {
             return;
         }
         let (name, place) = (self.driver.name(), self.driver.place());

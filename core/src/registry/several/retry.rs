@@ -23,7 +23,7 @@ use crate::{
 /// How long a successful registration is not repeated, or a quarter of its time to live if that is shorter.
 const PEACE: Duration = Duration::from_secs(15);
 /// The longest wait between attempts to begin a watch.
-const LONGEST: Duration = Duration::from_secs(3);
+const MAX_WAIT: Duration = Duration::from_secs(3);
 /// The shortest time between warnings of one set of registries.
 const WARNING: Nanos = 60_000_000_000;
 
@@ -104,7 +104,7 @@ pub(super) fn watch(registry: Arc<dyn Registry>, service: Option<&str>) -> Updat
         registry,
         service: service.map(str::to_owned),
         updates: None,
-        backoff: Backoff::up_to(LONGEST),
+        backoff: Backoff::up_to(MAX_WAIT),
         lost: None,
         again: Instant::now(),
     };

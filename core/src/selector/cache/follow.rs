@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The longest wait between watches that fail.
-const LONGEST: Duration = Duration::from_secs(10);
+const MAX_WAIT: Duration = Duration::from_secs(10);
 /// A registry that takes longer to begin a watch counts as unreachable.
 const BEGIN: Duration = Duration::from_secs(10);
 
@@ -57,7 +57,7 @@ impl<H: Fn() -> bool> Follow<H> {
             rng,
             holds,
             updates: None,
-            backoff: Backoff::up_to(LONGEST),
+            backoff: Backoff::up_to(MAX_WAIT),
             again: None,
             doubt: None,
         }

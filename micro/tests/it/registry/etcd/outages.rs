@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::*;
 use crate::registry::process::Server;
 
-const SOON: Duration = Duration::from_secs(10);
+const EVENT_TIMEOUT: Duration = Duration::from_secs(10);
 
 async fn started() -> Option<Server> {
     let mut server = own::alone(&[])?;
@@ -25,7 +25,7 @@ async fn restart_is_survived_by_watches_and_nodes() {
     let mut updates = registry.watch(Some("restart")).await.unwrap();
     until(&mut updates, &["restart-1"]).await;
     server.kill();
-    let error = timeout(SOON, stale(&mut updates))
+    let error = timeout(EVENT_TIMEOUT, stale(&mut updates))
         .await
         .expect("the loss is noticed");
     assert!(
@@ -36,9 +36,9 @@ async fn restart_is_survived_by_watches_and_nodes() {
     assert_eq!(error.code(), Code::Unavailable, "{error}");
     server.start(own::is_ready).await;
     registry.register(&node("restart", 2), TTL).await.unwrap();
-    comes_within(&mut updates, &["restart-1", "restart-2"], SOON).await;
+    comes_within(&mut updates, &["restart-1", "restart-2"], EVENT_TIMEOUT).await;
     registry.deregister(&node("restart", 1)).await.unwrap();
-    comes_within(&mut updates, &["restart-2"], SOON).await;
+    comes_within(&mut updates, &["restart-2"], EVENT_TIMEOUT).await;
 }
 
 #[tokio::test]
@@ -63,9 +63,9 @@ async fn nodes_are_rewritten_after_data_loss_without_a_renewal() {
     }
     // Shown all the while: a set without it would have been the next to come.
     mine.register(&node("empty", 2), TTL).await.unwrap();
-    comes_within(&mut updates, &["empty-1", "empty-2"], SOON).await;
+    comes_within(&mut updates, &["empty-1", "empty-2"], EVENT_TIMEOUT).await;
     mine.deregister(&node("empty", 1)).await.unwrap();
-    comes_within(&mut updates, &["empty-2"], SOON).await;
+    comes_within(&mut updates, &["empty-2"], EVENT_TIMEOUT).await;
 }
 
 #[tokio::test]
@@ -108,7 +108,7 @@ async fn hung_server_is_detected_and_used_again() {
     assert!(error.to_string().contains("registry `etcd` at"), "{error}");
     server.go_on();
     registry.register(&node("hung", 2), TTL).await.unwrap();
-    comes_within(&mut updates, &["hung-1", "hung-2"], SOON).await;
+    comes_within(&mut updates, &["hung-1", "hung-2"], EVENT_TIMEOUT).await;
 }
 
 #[tokio::test]
@@ -118,7 +118,7 @@ async fn watch_may_begin_before_the_server_does() {
     };
     let registry = open(&server.address());
     let mut updates = registry.watch(Some("early")).await.unwrap();
-    timeout(SOON, stale(&mut updates))
+    timeout(EVENT_TIMEOUT, stale(&mut updates))
         .await
         .expect("the loss is noticed");
     let begun = Instant::now();
@@ -130,7 +130,7 @@ async fn watch_may_begin_before_the_server_does() {
     );
     server.start(own::is_ready).await;
     registry.register(&node("early", 1), TTL).await.unwrap();
-    comes_within(&mut updates, &["early-1"], SOON).await;
+    comes_within(&mut updates, &["early-1"], EVENT_TIMEOUT).await;
 }
 
 /// The address of the member that leads.
@@ -175,7 +175,7 @@ async fn killed_or_hung_leader_is_replaced() {
     for round in 7..9 {
         let ids: Vec<_> = expected.iter().map(String::as_str).collect();
         for updates in &mut watches {
-            comes_within(updates, &ids, SOON).await;
+            comes_within(updates, &ids, EVENT_TIMEOUT).await;
         }
         let leader = leader(&members);
         match round {
@@ -215,7 +215,7 @@ async fn killed_or_hung_leader_is_replaced() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    timeout(SOON, caught_up).await.unwrap();
+    timeout(EVENT_TIMEOUT, caught_up).await.unwrap();
     members[0].kill();
     members[1].kill();
     let cold = open(&addresses);
@@ -266,7 +266,7 @@ async fn service_starts_on_a_full_server_and_registers_later() {
         "the error itself is for the log"
     );
     alarm(&address, "DEACTIVATE");
-    let registered = timeout(SOON, async {
+    let registered = timeout(EVENT_TIMEOUT, async {
         while health().await["registered"] != true {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
