@@ -1,4 +1,4 @@
-//! Values of enumerations that have several names: all are read, the first is written.
+//! Enumeration values with several names: all names are read, the first is written.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use prost_types::{DescriptorProto, EnumDescriptorProto, FileDescriptorSet};
 
 use crate::rust::{snake, upper_camel};
 
-/// The other names of enumerations' values, by the path of the enumeration in the code of its package.
+/// The other names of enumeration values, by the path of the enumeration in its package's code.
 pub(crate) type Aliases = BTreeMap<String, Vec<Alias>>;
 
 /// Another name of a value.

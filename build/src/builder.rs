@@ -1,4 +1,4 @@
-//! What may be chosen, and the way from files to files.
+//! [`Builder`]: options, and the way from `.proto` files to Rust files.
 
 use std::{
     collections::BTreeSet,
@@ -19,10 +19,10 @@ use crate::{
     tree,
 };
 
-/// Compiles `.proto` files, as it is told.
+/// Compiles `.proto` files to Rust.
 ///
-/// Paths of Protobuf are those of `prost-build`: `.` is everything, `.greeter.Hello` a message, `.greeter.Hello.name`
-/// a field, and what does not begin with a dot is an ending.
+/// Protobuf paths are those of `prost-build`: `.` is everything, `.greeter.Hello` a message, `.greeter.Hello.name`
+/// a field; a path without a leading dot is a suffix.
 ///
 /// ```no_run
 /// micro_build::Builder::new()
@@ -44,13 +44,13 @@ pub struct Builder {
     descriptors: bool,
 }
 
-/// A file to be written.
+/// A generated file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Generated {
-    /// Its name, such as `greeter.rs`.
+    /// The name, such as `greeter.rs`.
     pub name: String,
-    /// What is in it.
+    /// The content.
     pub text: String,
 }
 
@@ -69,31 +69,31 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// Nothing chosen yet.
+    /// Creates a builder with the defaults.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Looks for files and their imports in a directory too. Without any, a file's own directory is looked
-    /// in. Protobuf's own files, such as `google/protobuf/timestamp.proto`, are always found.
+    /// Adds a directory in which files and their imports are searched. Without any, a file's own directory is
+    /// searched. Protobuf's own files, such as `google/protobuf/timestamp.proto`, are always found.
     pub fn include(mut self, directory: impl AsRef<Path>) -> Self {
         self.includes.push(directory.as_ref().to_owned());
         self
     }
 
-    /// Writes into a directory and not into `OUT_DIR`.
+    /// Writes into this directory instead of `OUT_DIR`.
     pub fn out_dir(mut self, directory: impl AsRef<Path>) -> Self {
         self.out = Some(directory.as_ref().to_owned());
         self
     }
 
-    /// Has the maps at a path as `BTreeMap`, and not as `HashMap`.
+    /// Generates the maps at a path as `BTreeMap` instead of `HashMap`.
     pub fn btree_map(mut self, path: impl Into<String>) -> Self {
         self.btree_maps.push(path.into());
         self
     }
 
-    /// Has the bytes at a path as `Bytes`, which are cheap to share, and not as `Vec<u8>`.
+    /// Generates the bytes at a path as `Bytes`, which are cheap to share, instead of `Vec<u8>`.
     pub fn bytes(mut self, path: impl Into<String>) -> Self {
         self.bytes.push(path.into());
         self
@@ -105,25 +105,25 @@ impl Builder {
         self
     }
 
-    /// Takes the types at a path, such as `.shop.v1`, from a Rust module, such as `::shop::v1`, and does not
-    /// generate them.
+    /// Uses the types of a Rust module, such as `::shop::v1`, for the types at a path, such as `.shop.v1`, which are then
+    /// not generated.
     pub fn extern_path(mut self, path: impl Into<String>, rust: impl Into<String>) -> Self {
         self.externs.push((path.into(), rust.into()));
         self
     }
 
-    /// Whether modules with services have the constant `FILE_DESCRIPTOR_SET` for reflection; they do
-    /// unless told otherwise.
+    /// Sets whether modules with services have the constant `FILE_DESCRIPTOR_SET` for reflection. Default:
+    /// `true`.
     pub fn descriptors(mut self, wanted: bool) -> Self {
         self.descriptors = wanted;
         self
     }
 
-    /// Compiles files, and writes those whose text is new; gives the paths of all, written or not. Without
-    /// [`out_dir`](Self::out_dir) it also tells cargo to watch the sources.
+    /// Compiles files, and writes those whose text has changed; returns the paths of all. Without
+    /// [`out_dir`](Self::out_dir), cargo is also told to watch the sources.
     ///
     /// # Errors
-    /// What is wrong in a file, with its place; and what cannot be read or written.
+    /// An error in a file, with its position; or in reading and writing.
     pub fn compile(&self, protos: &[impl AsRef<Path>]) -> Result<Vec<PathBuf>, Error> {
         let protos = owned(protos);
         let set = self.read(&protos)?;
@@ -149,10 +149,10 @@ impl Builder {
         Ok(paths)
     }
 
-    /// What [`compile`](Self::compile) would write, sorted by name.
+    /// Returns the files that [`compile`](Self::compile) would write, sorted by name.
     ///
     /// # Errors
-    /// As for [`compile`](Self::compile).
+    /// Those of [`compile`](Self::compile).
     pub fn generate(&self, protos: &[impl AsRef<Path>]) -> Result<Vec<Generated>, Error> {
         let protos = owned(protos);
         self.write(&self.read(&protos)?, &protos)
@@ -209,7 +209,7 @@ impl Builder {
         let guests = tree::guests(set_of_code, &tree);
         let mut shared = BTreeSet::new();
         if !guests.is_empty() {
-            // A module then has items of two files, each of which may hide names from the other.
+            // A module then has items of two files, each of which may hide names of the other.
             for (_, code) in &modules {
                 shared.extend(polish::names(code)?);
             }
@@ -286,7 +286,7 @@ impl Builder {
         Ok(text)
     }
 
-    /// Whether the type of a name is taken from elsewhere.
+    /// Whether the type with a name is external.
     fn is_elsewhere(&self, plan: &google::Plan, name: &str) -> bool {
         let mut chosen = self.externs.iter().chain(&plan.externs);
         chosen.any(|(path, _)| {
@@ -325,7 +325,7 @@ fn owned(paths: &[impl AsRef<Path>]) -> Vec<PathBuf> {
     paths.iter().map(|path| path.as_ref().to_owned()).collect()
 }
 
-/// The build script runs again when a source has changed, and only then.
+/// Tells cargo to run the build script again if a source has changed, and only then.
 fn tell_cargo(watched: &[PathBuf]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     watched

@@ -1,4 +1,4 @@
-//! Names that differ in a `.proto` and are one in Rust, found before code is made of them.
+//! Finds names that differ in a `.proto` and are equal in Rust, before code is generated.
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
@@ -14,7 +14,7 @@ use crate::{
     rust::{self, full_name, is_map_entry, is_repeated, oneof_index, snake, upper_camel},
 };
 
-/// An error that says of each name which has none in Rust, or that of another, what it is and where.
+/// An error for each name that has no valid form in Rust, or that of another name, with its position.
 pub(crate) fn check(
     set: &FileDescriptorSet,
     traits: &Traits,
@@ -58,7 +58,7 @@ pub(crate) fn check(
     }
 }
 
-/// Where a descriptor stands.
+/// The position of a descriptor.
 struct Place<'a> {
     file: &'a FileDescriptorProto,
     path: Vec<i32>,
@@ -86,13 +86,13 @@ impl Place<'_> {
 
 #[derive(Default)]
 struct Names {
-    /// What has a name, by the scope in Rust and that name.
+    /// The named items, by their scope in Rust and their name.
     taken: BTreeMap<(String, String), String>,
     wrong: Vec<String>,
 }
 
 impl Names {
-    /// Takes a name in a scope, for `what`.
+    /// Adds a name to a scope, for `what`.
     fn take(&mut self, place: &Place<'_>, scope: &str, name: &str, what: &str) {
         let what = format!("{what} ({})", place.text());
         let bare = name.trim_start_matches("r#");
@@ -186,7 +186,7 @@ impl Names {
                 None => {
                     let name = snake(field.name());
                     self.take(place, own, &name, &what);
-                    // What prost adds beside the field.
+                    // What prost generates in addition to the field.
                     let name = name.trim_start_matches("r#");
                     if field.r#type() == Type::Enum {
                         let second = if is_repeated(field) { "push" } else { "set" };
@@ -217,7 +217,7 @@ impl Names {
         let own = within(module, &name);
         let mut numbers = std::collections::BTreeSet::new();
         for (index, value) in one.value.iter().enumerate() {
-            // Other names of a number are no variants.
+            // Other names of a number are not variants.
             if numbers.insert(value.number()) {
                 let what = format!("value `{}` of enum `{}`", value.name(), &full[1..]);
                 let variant = rust::variant(one.name(), value.name());

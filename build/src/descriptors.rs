@@ -1,4 +1,4 @@
-//! From files to descriptors, and descriptors as a constant.
+//! Compiles files to descriptors, and descriptors to a constant.
 
 use std::{
     collections::BTreeSet,
@@ -11,7 +11,7 @@ use prost_types::{FileDescriptorProto, FileDescriptorSet};
 
 use crate::Error;
 
-/// The files with all they import, imports first.
+/// The files with all imports, imports first.
 pub(crate) fn read(protos: &[PathBuf], includes: &[PathBuf]) -> Result<FileDescriptorSet, Error> {
     let compiled = protox::Compiler::new(includes).and_then(|mut compiler| {
         compiler.include_source_info(true);
@@ -19,11 +19,11 @@ pub(crate) fn read(protos: &[PathBuf], includes: &[PathBuf]) -> Result<FileDescr
         compiler.open_files(protos)?;
         Ok(compiler.file_descriptor_set())
     });
-    // Its debug form is the one that says where.
+    // Its debug form has the position.
     compiled.map_err(|error| Error::new(format!("{error:?}")))
 }
 
-/// The files that lie in one of the directories, and so are watched by cargo.
+/// The files that are in one of the directories, which cargo watches.
 pub(crate) fn sources(set: &FileDescriptorSet, includes: &[PathBuf]) -> Vec<PathBuf> {
     let find = |file: &FileDescriptorProto| {
         let paths = includes.iter().map(|include| include.join(file.name()));
@@ -32,7 +32,7 @@ pub(crate) fn sources(set: &FileDescriptorSet, includes: &[PathBuf]) -> Vec<Path
     set.file.iter().filter_map(find).collect()
 }
 
-/// A constant with the descriptors of a package's files and of all they import.
+/// A constant with the descriptors of a package's files and all their imports.
 pub(crate) fn constant(set: &FileDescriptorSet, module: &Module, package: &str) -> String {
     let encoded = with_imports(set, module).encode_to_vec();
     format!(
@@ -45,7 +45,7 @@ pub(crate) fn constant(set: &FileDescriptorSet, module: &Module, package: &str) 
 
 fn with_imports(set: &FileDescriptorSet, module: &Module) -> FileDescriptorSet {
     let mut wanted: BTreeSet<&str> = BTreeSet::new();
-    // Imports stand before what imports them.
+    // Imports precede their importers.
     for file in set.file.iter().rev() {
         if Module::from_protobuf_package_name(file.package()) == *module
             || wanted.contains(file.name())
@@ -78,7 +78,7 @@ fn literal(bytes: &[u8]) -> String {
             text.push_str("\\\n");
             column = 0;
             if byte == b' ' {
-                // As it is, it would be taken for the next line's indentation.
+                // Unescaped, it would be taken for the next line's indentation.
                 escaped = "\\x20".to_owned();
             }
         }
@@ -97,7 +97,7 @@ fn escape(byte: u8) -> String {
     }
 }
 
-/// The name of a file without directory and ending.
+/// The name of a file without directory and extension.
 pub(crate) fn stem(proto: &Path) -> &str {
     proto
         .file_stem()

@@ -1,4 +1,4 @@
-//! What can go wrong.
+//! The error of code generation.
 
 use std::{fmt, io, path::Path};
 
@@ -22,7 +22,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// As [`Display`](fmt::Display): this is how a `build.rs` shows what its `main` returned.
+/// Like [`Display`](fmt::Display), since a `build.rs` prints the error of its `main` in this form.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -1,8 +1,8 @@
-//! Which of Protobuf's own types are those of `prost-types`, and which are generated.
+//! Decides which of Protobuf's own types come from `prost-types`, and which are generated.
 //!
-//! Well-known types have a JSON form of their own, which Micro has for those of `prost-types`. The others are
+//! Well-known types have a JSON form of their own, which Micro implements for those of `prost-types`. The others are
 //! plain messages: descriptors, `Api`, `Type`, `SourceContext`. Where a contract has a field of one,
-//! its file is generated as any other, since those of `prost-types` have no JSON form.
+//! its file is generated like any other, since the types of `prost-types` have no JSON form.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use crate::rust::{full_name, scope, upper_camel};
 
 const SCOPE: &str = ".google.protobuf";
 
-/// Well-known types, and what Rust has for them.
+/// Well-known types, and their Rust types.
 const KNOWN: [(&str, &str); 18] = [
     ("Any", "::prost_types::Any"),
     ("BoolValue", "bool"),
@@ -38,7 +38,7 @@ const KNOWN: [(&str, &str); 18] = [
 
 /// What is generated of Protobuf's own types.
 pub(crate) struct Plan {
-    /// The types that are not generated, and what Rust has for them; all of `google.protobuf` if empty.
+    /// The types that are not generated, and their Rust types; all of `google.protobuf` if empty.
     pub(crate) externs: Vec<(String, String)>,
     /// The files that are generated.
     files: BTreeSet<String>,
@@ -77,12 +77,12 @@ impl Plan {
         Plan { externs, files }
     }
 
-    /// Whether the types of a file are generated, but for those in `externs`.
+    /// Whether the types of a file are generated, except those in `externs`.
     pub(crate) fn generates(&self, file: &FileDescriptorProto) -> bool {
         !is_protobufs(file) || self.files.contains(file.name())
     }
 
-    /// Whether prost has to know a file: one of Protobuf's own only if a type of it is generated or well known.
+    /// Whether prost needs a file: one of Protobuf's own only if a type of it is generated or well known.
     pub(crate) fn keeps(&self, file: &FileDescriptorProto) -> bool {
         let scope = scope(file.package());
         self.generates(file) || names(file).any(|name| is_known(&full_name(&scope, name)))
@@ -100,7 +100,7 @@ fn is_protobufs(file: &FileDescriptorProto) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// Whether the type of a full name is well known.
+/// Whether the type with a full name is well known.
 fn is_known(name: &str) -> bool {
     let name = name
         .strip_prefix(SCOPE)
@@ -108,7 +108,7 @@ fn is_known(name: &str) -> bool {
     KNOWN.iter().any(|(known, _)| Some(*known) == name)
 }
 
-/// Whether a type of a full name, or what is around it, stands in a file.
+/// Whether a type with a full name, or a type around it, is in a file.
 fn has(file: &FileDescriptorProto, name: &str) -> bool {
     let scope = scope(file.package());
     names(file).any(|outermost| {
@@ -123,10 +123,10 @@ fn names(file: &FileDescriptorProto) -> impl Iterator<Item = &str> {
     file.message_type.iter().map(|one| one.name()).chain(enums)
 }
 
-/// The files of Protobuf's own that have a message which a field or method of another has.
+/// The files of Protobuf's own with a message that a field or method of another file uses.
 fn wanted(set: &FileDescriptorSet) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    // Importers stand behind what they import.
+    // Importers follow their imports.
     for file in set.file.iter().rev() {
         if is_protobufs(file) && !found.contains(file.name()) {
             continue;
@@ -148,7 +148,7 @@ fn wanted(set: &FileDescriptorSet) -> BTreeSet<String> {
     found
 }
 
-/// The messages that are types of a message's fields.
+/// The message types of a message's fields.
 fn messages<'a>(message: &'a DescriptorProto, types: &mut Vec<&'a str>) {
     let fields = message.field.iter();
     let fields = fields.filter(|field| matches!(field.r#type(), Type::Message | Type::Group));

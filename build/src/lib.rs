@@ -1,9 +1,9 @@
-//! Contracts from `.proto` files, in pure Rust: no `protoc`.
+//! Compiles `.proto` files to Rust, without `protoc`.
 //!
-//! A file becomes one module of Rust as a person would write it: a struct a message, which speaks Protobuf
-//! and Protobuf's JSON form, and for each service the trait that `#[micro::service]` makes a server and
-//! a client of. The `micro gen` command writes the same text, to be committed; here it is written as part of
-//! a build. The crate that has the module needs `micro-rs`, `prost`, and `prost-types` if it uses well-known types.
+//! A file becomes a Rust module, in readable code: a struct for each message, which supports Protobuf
+//! and Protobuf's JSON form, and a trait for each service, of which `#[micro::service]` makes a server and
+//! a client. The command `micro gen` writes the same text, to be committed; this crate writes it during
+//! a build. The crate with the module needs `micro-rs`, `prost`, and `prost-types` if it uses well-known types.
 //!
 //! ```no_run
 //! // build.rs
@@ -20,15 +20,15 @@
 //! }
 //! ```
 //!
-//! A service becomes a trait of its name, and the types `…Server` and `…Client`. Where the package has types of those
-//! names already, `service Game` is `GameService`, `GameServiceServer` and `GameServiceClient`. Other names that are one
-//! in Rust, such as `Foo_Bar` and `FooBar`, are an error that says which and where.
+//! A service becomes a trait with its name, and the types `…Server` and `…Client`. If the package has types with these
+//! names already, `service Game` becomes `GameService`, `GameServiceServer` and `GameServiceClient`. Other names that are equal
+//! in Rust, such as `Foo_Bar` and `FooBar`, are an error with names and positions.
 //!
-//! - [`Builder`] has what may be chosen.
+//! - [`Builder`] has the options.
 //! - `descriptors` compiles the files, and packs their descriptors for reflection.
-//! - `prepare` and `recursion` mend what prost would make wrong code of, `google` chooses between its types and ours.
-//! - `rust` and `collisions` know the names that Rust has for all, and find those that are one.
-//! - `names` says what the derive cannot know of a field's name; `aliases` what it cannot know of an enumeration's.
+//! - `prepare` and `recursion` change what prost would generate wrong code for; `google` handles Protobuf's own types.
+//! - `rust` and `collisions` compute the names in Rust, and find equal ones.
+//! - `names` and `aliases` add attributes for names that the derive cannot compute.
 //! - `service` writes the traits.
 //! - `polish` makes the text readable.
 //! - `tree` puts the packages into modules.
@@ -54,11 +54,11 @@ pub use error::Error;
 
 /// Compiles `.proto` files, found in the directories `includes`, into `OUT_DIR`.
 ///
-/// Each Protobuf package becomes a file of its name, such as `greeter.rs` or `shop.v1.rs`. Where there is more
-/// than one, or one with a dot, `mod.rs` has them all as modules.
+/// Each Protobuf package becomes a file with its name, such as `greeter.rs` or `shop.v1.rs`. If there is more
+/// than one, or one with a dot in its name, `mod.rs` has all of them as modules.
 ///
 /// # Errors
-/// What is wrong in a file, with its place; and what cannot be read or written.
+/// An error in a file, with its position; or in reading and writing.
 pub fn compile(protos: &[impl AsRef<Path>], includes: &[impl AsRef<Path>]) -> Result<(), Error> {
     includes
         .iter()

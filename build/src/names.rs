@@ -1,7 +1,7 @@
-//! Names that Rust has otherwise than the `.proto`, told to the derive by attributes.
+//! Names that differ between Rust and the `.proto`, as attributes for the derive.
 //!
-//! The derive makes a field's names of the Rust field's: `display_name` is that in the `.proto`, `displayName`
-//! in JSON. Where prost spells a field otherwise, or a file gives a `json_name`, it must be told.
+//! The derive computes a field's names from the Rust field: `display_name` is that in the `.proto`, `displayName`
+//! that in JSON. If prost spells a field differently, or a file has a `json_name`, an attribute is needed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,13 +48,13 @@ fn of_message(
     }
 }
 
-/// The oneof that a field stands in, unless it is there for an `optional`.
+/// The oneof of a field, unless it exists for an `optional`.
 fn oneof<'a>(message: &'a DescriptorProto, field: &FieldDescriptorProto) -> Option<&'a str> {
     let oneof = message.oneof_decl.get(oneof_index(field)?)?;
     Some(oneof.name())
 }
 
-/// What the derive takes for the name of a field in the `.proto`.
+/// The name of a field in the `.proto`, as the derive computes it.
 fn of_field(name: &str) -> String {
     let name = name.to_snake_case();
     match name.as_str() {
@@ -64,7 +64,7 @@ fn of_field(name: &str) -> String {
     }
 }
 
-/// What the derive takes for the name of a oneof's variant in the `.proto`.
+/// The name of a oneof's variant in the `.proto`, as the derive computes it.
 fn of_variant(name: &str) -> String {
     let mut snake = String::new();
     for letter in name.to_upper_camel_case().chars() {
@@ -84,22 +84,22 @@ fn attribute(name: &str, json: &str, plain: &str) -> Option<String> {
     (!options.is_empty()).then(|| format!("#[message({})]", options.join(", ")))
 }
 
-/// As the derive has it.
+/// As in the derive.
 fn lower_camel(snake: &str) -> String {
     let mut words = snake.split('_').filter(|word| !word.is_empty());
     let first = words.next().unwrap_or_default().to_owned();
     words.fold(first, |name, word| name + &capitalized(word))
 }
 
-/// The endpoint's name that `#[micro::service]` makes of a method's.
+/// The endpoint's name that `#[micro::service]` computes from a method's.
 pub(crate) fn upper_camel(snake: &str) -> String {
     snake.split('_').map(capitalized).collect()
 }
 
 /// The names of services' traits, by package and service.
 ///
-/// A trait has the service's name, and beside it a server and a client with that name and an ending. Where types of the
-/// package have one of the three already, the trait is called as `Service` too: `GameService`.
+/// A trait has the service's name, and so have its server and client, with a suffix. If the package has types with
+/// one of these names already, `Service` is appended: `GameService`.
 #[derive(Default)]
 pub(crate) struct Traits(BTreeMap<(String, String), String>);
 
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_the_derive_cannot_know_is_told() {
+    fn only_names_that_the_derive_cannot_compute_have_attributes() {
         for (name, json, told) in [
             ("display_name", "displayName", None),
             ("fooBar", "fooBar", None),

@@ -1,4 +1,4 @@
-//! Generated code as a person would write it: short paths, one list of derives, lines between items.
+//! Makes generated code readable: short paths, one list of derives, empty lines between items.
 
 use std::collections::BTreeSet;
 
@@ -15,16 +15,16 @@ use crate::{
     aliases::{Alias, Aliases},
 };
 
-/// What is known of a module from elsewhere.
+/// What other files contribute to a module.
 pub(crate) struct Given {
-    /// Names that others give to its scope.
+    /// Names in the module's scope that other files define.
     pub(crate) hidden: BTreeSet<String>,
     pub(crate) aliases: Aliases,
-    /// Files to be included, each in a module within this one.
+    /// Files to include, each as a module inside this one.
     pub(crate) includes: Vec<(Vec<String>, String)>,
 }
 
-/// The same code, formatted, with the derive that makes its types messages.
+/// Formats the code, and adds the derive that makes its types messages.
 pub(crate) fn polish(code: &str, given: Given) -> Result<String, Error> {
     let mut file = parse(code)?;
     let mut names = Names(given.hidden);
@@ -42,7 +42,7 @@ pub(crate) fn polish(code: &str, given: Given) -> Result<String, Error> {
     Ok(spaced(&prettyplease::unparse(&file)))
 }
 
-/// The names of types and modules in code.
+/// The names of types and modules in the code.
 pub(crate) fn names(code: &str) -> Result<BTreeSet<String>, Error> {
     let mut names = Names::default();
     names.visit_file(&parse(code)?);
@@ -57,7 +57,7 @@ fn parse(code: &str) -> Result<File, Error> {
     })
 }
 
-/// Includes a file in a module, which may be there already.
+/// Includes a file as a module, which may exist already.
 fn include(items: &mut Vec<Item>, path: &[String], file: &str) {
     let [first, rest @ ..] = path else {
         items.push(parse_quote!(include!(#file);));
@@ -77,7 +77,7 @@ fn include(items: &mut Vec<Item>, path: &[String], file: &str) {
     items.push(Item::Mod(module));
 }
 
-/// The types and modules of a file, which may hide others of the same name.
+/// The types and modules of a file, which may hide others with the same names.
 #[derive(Default)]
 struct Names(BTreeSet<String>);
 
@@ -109,13 +109,13 @@ impl<'ast> Visit<'ast> for Names {
 struct Polish {
     names: Names,
     aliases: Aliases,
-    /// The modules around what is visited.
+    /// The modules around the visited item.
     path: Vec<String>,
-    /// The other names of the values of the enumeration that is visited.
+    /// The other names of the visited enumeration's values.
     others: Vec<Alias>,
 }
 
-/// Paths that are in every module's prelude.
+/// Paths that are in the prelude.
 const PRELUDE: [&str; 4] = [
     "prost::alloc::string::String",
     "prost::alloc::vec::Vec",
@@ -130,7 +130,7 @@ impl Polish {
         !self.names.0.contains(name)
     }
 
-    /// Adds ours to the derives, if prost's are among them, and what the derive needs to be told.
+    /// Adds our derive to prost's, with the attributes it needs.
     fn message(&self, attributes: &mut Vec<Attribute>, told: impl Fn(&str) -> Option<Attribute>) {
         let Some(place) = attributes
             .iter()
@@ -203,7 +203,7 @@ impl VisitMut for Polish {
         self.others.clear();
     }
 
-    /// What `from_str_name` takes for a value.
+    /// The names that `from_str_name` accepts for a value.
     fn visit_arm_mut(&mut self, arm: &mut Arm) {
         if let Pat::Lit(ExprLit {
             lit: Lit::Str(name),
@@ -236,7 +236,7 @@ impl VisitMut for Polish {
     }
 }
 
-/// With an empty line between one item and the next.
+/// Puts an empty line between items.
 fn spaced(code: &str) -> String {
     let mut text = String::with_capacity(code.len() + code.len() / 16);
     let mut before = "";

@@ -1,4 +1,4 @@
-//! Descriptors as prost is given them: without what it makes wrong code of.
+//! Changes descriptors so that prost generates valid code.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,15 +8,15 @@ use prost_types::{
 
 use crate::rust::{full_name, oneof_index, scope, snake};
 
-/// The descriptors, and the attributes of the fields that have another name in them.
+/// The descriptors, and the attributes of renamed fields.
 pub(crate) struct Prepared {
     pub(crate) set: FileDescriptorSet,
     /// By the path of the field.
     pub(crate) attributes: BTreeMap<String, String>,
 }
 
-/// Gives names to fields and oneofs of underscores alone, and has defaults say the first of an enumeration's names
-/// for a number, which alone is a variant.
+/// Renames fields and oneofs that consist of underscores, and changes defaults to the first name of an enumeration's
+/// number, which is the only one with a variant.
 pub(crate) fn prepare(set: &FileDescriptorSet) -> Prepared {
     let mut enums = HashMap::new();
     for file in &set.file {
@@ -39,7 +39,7 @@ pub(crate) fn prepare(set: &FileDescriptorSet) -> Prepared {
     prepared
 }
 
-/// For each enumeration, the first name of each number by all of its names.
+/// For each enumeration, the first name of each number, by all its names.
 type FirstNames = HashMap<String, HashMap<String, String>>;
 
 fn note_enums(enums: &[EnumDescriptorProto], scope: &str, all: &mut FirstNames) {

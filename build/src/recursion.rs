@@ -1,6 +1,6 @@
-//! Fields that contain the message which has them: they are boxed, as a type of Rust cannot contain itself.
+//! Boxes fields of recursive messages, since a Rust type cannot contain itself.
 //!
-//! prost boxes them too, but does not see cycles that pass through a group.
+//! prost boxes them, too, but misses cycles through groups.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,14 +9,14 @@ use prost_types::{DescriptorProto, FileDescriptorSet, field_descriptor_proto::Ty
 
 use crate::rust::{full_name, is_repeated, oneof_index, scope};
 
-/// A field with the messages it leads from and to.
+/// A field, with the messages that it connects.
 struct Edge {
     path: String,
     from: String,
     to: String,
 }
 
-/// Has the fields boxed that need it.
+/// Boxes the fields that need it.
 pub(crate) fn tell(set: &FileDescriptorSet, config: &mut Config) {
     let mut edges = Vec::new();
     let mut has_group = false;

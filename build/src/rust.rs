@@ -1,4 +1,4 @@
-//! The names that Rust code has for those of a `.proto`, as prost makes them.
+//! The Rust names of a `.proto`'s names, as prost makes them.
 
 use heck::ToUpperCamelCase;
 use prost_build::Module;
@@ -25,7 +25,7 @@ fn sanitized(name: String) -> String {
     }
 }
 
-/// The variant of an enumeration's value: without the enumeration's name, if that leaves a name.
+/// The variant of an enumeration's value: without the enumeration's name, if that leaves a valid name.
 pub(crate) fn variant(enumeration: &str, value: &str) -> String {
     let whole = upper_camel(value);
     let prefix = upper_camel(enumeration);
@@ -49,7 +49,7 @@ pub(crate) fn oneof(message: &DescriptorProto, oneof: &str) -> String {
     }
 }
 
-/// The method of a service's trait; `new` is what makes a client.
+/// The method of a service's trait; `new` is the constructor of a client.
 pub(crate) fn method(name: &str) -> String {
     match snake(name).as_str() {
         "new" => "new_".to_owned(),
@@ -57,7 +57,7 @@ pub(crate) fn method(name: &str) -> String {
     }
 }
 
-/// The index of the oneof that a field stands in, unless it is there for an `optional`.
+/// The index of a field's oneof, unless it exists for an `optional`.
 pub(crate) fn oneof_index(field: &FieldDescriptorProto) -> Option<usize> {
     match field.proto3_optional() {
         true => None,
@@ -65,7 +65,7 @@ pub(crate) fn oneof_index(field: &FieldDescriptorProto) -> Option<usize> {
     }
 }
 
-/// Whether a message stands for the entries of a map.
+/// Whether a message represents the entries of a map.
 pub(crate) fn is_map_entry(message: &DescriptorProto) -> bool {
     message
         .options
@@ -73,7 +73,7 @@ pub(crate) fn is_map_entry(message: &DescriptorProto) -> bool {
         .is_some_and(|options| options.map_entry())
 }
 
-/// Whether a message has a module for what is in it.
+/// Whether a message has a module for its nested types.
 pub(crate) fn has_module(message: &DescriptorProto) -> bool {
     !message.enum_type.is_empty()
         || message
@@ -86,17 +86,17 @@ pub(crate) fn has_module(message: &DescriptorProto) -> bool {
             .any(|field| oneof_index(field).is_some())
 }
 
-/// Whether a field is `repeated`, as a map's is too.
+/// Whether a field is `repeated`, which includes maps.
 pub(crate) fn is_repeated(field: &FieldDescriptorProto) -> bool {
     field.label() == Label::Repeated
 }
 
-/// The full name of what stands in a scope, with a dot in front.
+/// The full name of an item in a scope, with a leading dot.
 pub(crate) fn full_name(scope: &str, name: &str) -> String {
     format!("{scope}.{name}")
 }
 
-/// The scope of a package: its name with a dot in front, or nothing.
+/// The scope of a package: its name with a leading dot, or empty.
 pub(crate) fn scope(package: &str) -> String {
     match package {
         "" => String::new(),

@@ -1,4 +1,4 @@
-//! Services as the traits that `#[micro::service]` takes.
+//! Generates the traits for `#[micro::service]`.
 
 use std::fmt::Write;
 
@@ -10,7 +10,7 @@ use crate::{
     rust,
 };
 
-/// Writes a trait for each service.
+/// Generates a trait for each service.
 pub(crate) struct Traits {
     /// Whether the module has a constant with the descriptors.
     pub(crate) descriptors: bool,

@@ -7,11 +7,11 @@ use prost_types::FileDescriptorSet;
 
 use crate::rust::{has_module, snake};
 
-/// A package that stands in a module which a message of another package has.
+/// A package inside a module that a message of another package has.
 pub(crate) struct Guest {
     /// The module of that other package.
     pub(crate) host: Module,
-    /// The way from there to the package's own.
+    /// The path from there to the package's own module.
     pub(crate) path: Vec<String>,
     pub(crate) file: String,
 }
@@ -43,8 +43,8 @@ pub(crate) fn guests(set: &FileDescriptorSet, files: &[(Module, String)]) -> Vec
     files.iter().filter_map(host).collect()
 }
 
-/// The text of `mod.rs`: a module a package, each with its file; `None` if there is one file, which can
-/// stand for itself.
+/// The text of `mod.rs`: a module for each package, with its file; `None` if there is a single file that
+/// needs no tree.
 pub(crate) fn modules(files: &[(Module, String)]) -> Option<String> {
     if let [(module, _)] = files
         && module.len() <= 1

@@ -107,7 +107,7 @@ impl<E, K: Ord> Recorder<E, K> {
 mod tests {
     use super::*;
 
-    /// Errors are words, and of one kind where they begin alike.
+    /// Errors are texts; those with the same first word are of one kind.
     fn recorder(shards: usize) -> Recorder<&'static str, Option<char>> {
         Recorder::new(shards, Precision::High, |error| error.chars().next())
     }

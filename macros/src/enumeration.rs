@@ -6,8 +6,8 @@ use syn::{DataEnum, DeriveInput, Path, Result, ext::IdentExt};
 
 use crate::{case::snake, options::Options, schema};
 
-/// The two functions that prost's generated code has and its derive lacks, unless it is `named` by them
-/// already, and the field tree.
+/// The two functions that prost's generated code has and its derive lacks, unless the type has them (`named`),
+/// and the schema.
 pub(crate) fn expand(
     input: &DeriveInput,
     data: &DataEnum,

@@ -1,4 +1,4 @@
-//! The implementation of `Message`, which is the same for every kind of type but for two names.
+//! The implementation of `Message`, which is the same for every kind of type except two names.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -6,7 +6,7 @@ use syn::{Generics, Ident, Path};
 
 use crate::schema;
 
-/// `Message` for a type: what it is encoded in when nobody asks for anything else, and the module of
+/// `Message` for a type, with its default content type and the module of
 /// the functions `encode` and `decode` for its kind.
 pub(crate) fn message(
     name: &Ident,

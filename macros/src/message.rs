@@ -1,4 +1,4 @@
-//! `#[derive(Message)]`: which kind of type it stands on, and the implementation for serde types.
+//! `#[derive(Message)]`: the kind of the type, and the implementation for serde types.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -59,7 +59,7 @@ fn structured(input: &DeriveInput, krate: &Path) -> Result<TokenStream> {
     })
 }
 
-/// A message is kept beyond the call that brought it, so nothing in it is borrowed.
+/// A message outlives the call that brought it, so it cannot borrow.
 fn owned(input: &DeriveInput) -> Result<()> {
     let lifetime = input
         .generics

@@ -1,4 +1,4 @@
-//! `#[derive(Message)]` on prost types: Protobuf itself comes from prost, its JSON form from here.
+//! `#[derive(Message)]` on prost types: Protobuf comes from prost, the JSON form from here.
 
 mod field;
 mod message;

@@ -1,4 +1,4 @@
-//! The field tree of a serde type.
+//! The schema of a serde type.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -12,7 +12,7 @@ use crate::{
     serde::Serde,
 };
 
-/// The tree as an expression, in which `depth` is how far it goes.
+/// The schema as an expression, in which `depth` is the remaining depth.
 pub(crate) fn tree(input: &DeriveInput, derived: &Path) -> Result<TokenStream> {
     let serde = Serde::read(&input.attrs)?;
     if serde.other_form {
@@ -39,7 +39,7 @@ pub(crate) fn tree(input: &DeriveInput, derived: &Path) -> Result<TokenStream> {
 
 struct Shape<'a> {
     derived: &'a Path,
-    /// What the type as a whole says.
+    /// The attributes of the type.
     serde: Serde,
 }
 
@@ -111,7 +111,7 @@ impl Shape<'_> {
         Ok(quote!(#derived::field(fields, #name, false, #value);))
     }
 
-    /// What a field's type says of itself, unless somebody else reads it.
+    /// The schema of a field's type, unless another function reads the field.
     fn value(&self, ty: &Type, serde: &Serde) -> TokenStream {
         let derived = self.derived;
         match serde.with.as_deref() {
@@ -131,8 +131,8 @@ impl Shape<'_> {
     }
 }
 
-/// The tree of a type. The usual containers are seen through here, so that one around a type that
-/// cannot describe itself is still seen to be one.
+/// The schema of a type. The usual containers are recognised here, so that one around a type
+/// without a schema still appears as a container.
 fn value(ty: &Type, derived: &Path) -> TokenStream {
     let inner = |ty: &Type| value(ty, derived);
     match (ty, &parameters(ty)[..]) {
@@ -194,7 +194,7 @@ fn last(ty: &Type) -> Option<&syn::PathSegment> {
     }
 }
 
-/// Where derived code finds what it calls.
+/// The path of what derived code calls.
 pub(crate) fn derived(krate: &Path) -> Path {
     parse_quote!(#krate::codec::derived)
 }

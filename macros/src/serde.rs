@@ -1,22 +1,22 @@
-//! What serde's attributes say of the form that is read.
+//! Reads serde's attributes, as far as they concern deserialisation.
 
 use syn::{Attribute, Result};
 
 use crate::options::{Item, items};
 
-/// `#[serde(…)]` on a type, a variant or a field, as far as the field tree shows it.
+/// `#[serde(…)]` on a type, a variant or a field, as far as the schema shows it.
 #[derive(Default)]
 pub(crate) struct Serde {
     pub(crate) rename: Option<String>,
     pub(crate) rename_all: Option<String>,
     pub(crate) rename_all_fields: Option<String>,
-    /// May be left out.
+    /// May be missing.
     pub(crate) default: bool,
     pub(crate) skip: bool,
     pub(crate) flatten: bool,
-    /// The function or module that reads it, if not its own type.
+    /// The function or module that reads it, if it is not the type itself.
     pub(crate) with: Option<String>,
-    /// An enum in another form than serde's own, or a type that is read as another.
+    /// An enum that does not have serde's default form, or a type that is read as another.
     pub(crate) other_form: bool,
 }
 
@@ -40,7 +40,7 @@ impl Serde {
     }
 }
 
-/// The name to read by, of `rename = "…"` and `rename(serialize = "…", deserialize = "…")`.
+/// The name for reading, in `rename = "…"` and `rename(serialize = "…", deserialize = "…")`.
 fn reading(item: &Item) -> Option<String> {
     let separate = item.inner.iter().find(|inner| inner.name == "deserialize");
     item.value

@@ -21,9 +21,9 @@ pub(crate) struct Options {
     krate: Path,
     /// The first part of the endpoints' names, if not the trait's own name.
     name: Option<String>,
-    /// The Protobuf package, which makes up the endpoints' gRPC paths.
+    /// The Protobuf package, from which the endpoints' gRPC paths are made.
     package: Option<String>,
-    /// What reflection tells of it: a `&'static [u8]`.
+    /// The descriptors for reflection: a `&'static [u8]`.
     descriptors: Option<Expr>,
 }
 

@@ -5,9 +5,9 @@ use super::member::Member;
 /// How many fit without allocating: more than a call makes attempts by default.
 const INLINE: usize = 8;
 
-/// The nodes that this call has tried already. Holds eight without allocating.
+/// The nodes that a call has tried. Holds eight without allocating.
 ///
-/// Nodes are known by the number of their [`Load`](super::Load), since a snapshot may be replaced
+/// Nodes are identified by the number of their [`Load`](super::Load), since a snapshot may be replaced
 /// between two attempts.
 #[derive(Clone, Debug, Default)]
 pub struct TriedNodes {
@@ -17,7 +17,7 @@ pub struct TriedNodes {
 }
 
 impl TriedNodes {
-    /// None yet.
+    /// Creates an empty set.
     pub const fn new() -> Self {
         TriedNodes {
             first: [0; INLINE],
@@ -46,17 +46,17 @@ impl TriedNodes {
         self.first[..self.count].contains(&id) || self.rest.contains(&id)
     }
 
-    /// How many were tried, a node twice if it was added twice.
+    /// Returns the number of tries, counting a node twice if it was added twice.
     pub fn len(&self) -> usize {
         self.count + self.rest.len()
     }
 
-    /// Whether none was tried.
+    /// Whether no node was tried.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// Forgets them all.
+    /// Forgets all nodes.
     pub fn clear(&mut self) {
         self.count = 0;
         self.rest.clear();

@@ -1,34 +1,34 @@
-//! What a call's end says of the node that took it.
+//! What the end of a call tells of its node.
 
 use crate::{
     error::{Code, Error, Outcome},
     time,
 };
 
-/// How a call ended, as far as it says something about the node.
+/// The end of a call, as far as it tells something of the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// It was answered, be it with an application's error: the node is well.
+    /// The node answered, possibly with an application's error: it is healthy.
     Answered {
-        /// Thousandths of its concurrency limit in use, as the server reported; 0 when it did not.
+        /// Thousandths of the server's concurrency limit in use, as it reported; 0 if unknown.
         server_load: u16,
     },
-    /// The node refused it for now: no ill health, but better not the next to be asked.
+    /// The node refused the call for now: it is healthy, but should not be asked next.
     Overloaded {
-        /// For how many nanoseconds the server asks callers to stay away.
+        /// For how many nanoseconds the server asks callers to wait.
         retry_after: Option<u64>,
     },
-    /// It was not sent, not answered in time, or the node said that it is unavailable.
+    /// The call was not sent, not answered in time, or the node reported that it is unavailable.
     Failed,
-    /// Another server answers at the node's address: the node itself is not to be reached.
+    /// Another server answers at the node's address, so the node cannot be reached.
     WrongServer,
-    /// The caller gave it up: it took at least this long, and says nothing more.
+    /// The caller gave up: the call took at least this long, and nothing else is known.
     Cancelled,
 }
 
 impl Verdict {
-    /// What an error, or none, says of the node. What a server says of its load is added by who knows it.
+    /// Judges a node by an error, or by none. The caller adds the server's load.
     pub fn of(error: Option<&Error>) -> Self {
         let Some(error) = error else {
             return Verdict::Answered { server_load: 0 };
@@ -40,7 +40,7 @@ impl Verdict {
             return Verdict::WrongServer;
         }
         match (error.outcome(), error.code()) {
-            // It came too late, or asked for what the node does not have: no fault of the node's.
+            // Too late, or a request for what the node does not have: not the node's fault.
             (Outcome::Rejected, Code::DeadlineExceeded | Code::NotFound) => {
                 Verdict::Answered { server_load: 0 }
             }

@@ -1,4 +1,4 @@
-//! What prost's attributes say of a field, as the kind that writes and reads it.
+//! Reads prost's attributes of a field.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
@@ -10,20 +10,20 @@ use crate::{
     schema,
 };
 
-/// Where the derived code stands, and what stands beside it.
+/// The context of the derived code.
 pub(super) struct Scope {
     pub(super) derived: Path,
-    /// A type for each enumeration met, that knows its names.
+    /// A type for each enumeration met, which has its names.
     pub(super) names: Vec<TokenStream>,
 }
 
-/// A field or a variant as Protobuf sees it.
+/// A field or a variant in Protobuf.
 pub(super) struct Entry {
     pub(super) ident: Ident,
     pub(super) ty: Type,
-    /// As in the `.proto`.
+    /// The name in the `.proto`.
     pub(super) plain: String,
-    /// As in JSON.
+    /// The name in JSON.
     pub(super) json: String,
     pub(super) form: Form,
 }
@@ -56,7 +56,7 @@ impl Scope {
         }
     }
 
-    /// `None` for a field that prost does not send.
+    /// `None` for a field that prost does not encode.
     pub(super) fn field(&mut self, index: usize, field: &Field) -> Result<Option<Entry>> {
         let attributes = items(&field.attrs, "prost")?;
         if attributes.iter().any(|item| item.name == "skip") {
@@ -147,7 +147,7 @@ impl Scope {
             let text = "this field does not say its Protobuf type; add `#[prost(…)]`";
             return Err(error(ident, text));
         };
-        // A oneof's variants are boxed without a word of it in their attributes.
+        // A oneof's variants are boxed without an attribute.
         if has("boxed") || schema::is_box(ty) {
             kind = quote!(#derived::proto::Boxed<#kind>);
         }
@@ -162,7 +162,7 @@ impl Scope {
         })
     }
 
-    /// The kind of a map's values, of their form in the attribute.
+    /// The kind of a map's values, by their form in the attribute.
     fn map_value(&mut self, ident: &Ident, text: &str) -> Result<TokenStream> {
         let inner = text
             .strip_prefix("enumeration")
@@ -178,7 +178,7 @@ impl Scope {
         }
     }
 
-    /// The kind of an enumeration, with a type of its own that finds its names.
+    /// The kind of an enumeration, with a type of its own that has its names.
     fn enumeration(&mut self, path: &Path) -> TokenStream {
         let derived = &self.derived;
         let names = format_ident!("__Names{}", self.names.len());
@@ -216,7 +216,7 @@ fn is_null(path: &str) -> bool {
     path.trim_start_matches("::") == "prost_types::NullValue"
 }
 
-/// The kind of a type that needs no more than its name.
+/// The kind of a type that needs only its name.
 fn scalar(name: &str, derived: &Path) -> Option<TokenStream> {
     let kind = match name {
         "int32" | "int64" | "uint32" | "uint64" | "sint32" | "sint64" | "fixed32" | "fixed64"

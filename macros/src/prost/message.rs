@@ -10,10 +10,10 @@ use crate::{
     prost::field::{Entry, Form, Scope},
 };
 
-/// A oneof takes a range of places, so that its variants have each their own.
+/// A oneof takes a range of places, one for each variant.
 const ONEOF: usize = 1 << 16;
 
-/// Field tree, JSON form and codecs of a prost message.
+/// Schema, JSON form and codecs of a prost message.
 pub(crate) fn message(input: &DeriveInput, data: &DataStruct, krate: &Path) -> Result<TokenStream> {
     if !input.generics.params.is_empty() {
         let text = "a prost message has no type parameters";
@@ -43,7 +43,7 @@ pub(crate) fn message(input: &DeriveInput, data: &DataStruct, krate: &Path) -> R
     let serde = serde_impls(name, &proto);
     let message = implementation::message(name, &input.generics, krate, &quote!(Protobuf), &proto);
     Ok(quote! {
-        // Fields may be deprecated; this is not their use.
+        // Fields may be deprecated; this is not a use of theirs.
         #[allow(deprecated)]
         const _: () = {
             #(#names)*
@@ -55,7 +55,7 @@ pub(crate) fn message(input: &DeriveInput, data: &DataStruct, krate: &Path) -> R
     })
 }
 
-/// What each field adds to each function. Type parameters around a field's type begin with two underscores: a
+/// The part of each field in each function. Type parameters begin with two underscores, since a
 /// message may be called `A`.
 #[derive(Default)]
 struct Parts {
@@ -204,7 +204,7 @@ impl Parts {
     }
 }
 
-/// Serde's traits, through the fields.
+/// Serde's traits, by the fields.
 fn serde_impls(name: &Ident, proto: &Path) -> TokenStream {
     quote! {
         #[automatically_derived]

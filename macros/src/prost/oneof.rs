@@ -9,7 +9,7 @@ use crate::{
     prost::field::{Entry, Form, Scope},
 };
 
-/// Field trees and JSON form of a oneof's variants.
+/// Schemas and JSON form of a oneof's variants.
 pub(crate) fn oneof(input: &DeriveInput, data: &DataEnum, krate: &Path) -> Result<TokenStream> {
     let mut scope = Scope::new(krate);
     let entries = data

@@ -1,4 +1,4 @@
-//! A method of the trait, and what is wrong with it.
+//! A method of the trait, and its errors.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -14,14 +14,14 @@ use crate::{
 
 pub(super) const FORM: &str = "an endpoint has the form `async fn name(&self, cx: Context, request: Request) -> Result<Response>`";
 
-/// What doing the work of a method twice does.
+/// Whether the work of a method may be repeated.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Repeats {
     /// It may do harm.
     Unsafe,
-    /// `#[idempotent]`: no harm.
+    /// `#[idempotent]`: it does no harm.
     Idempotent,
-    /// `#[read_only]`: nothing, as doing it once does.
+    /// `#[read_only]`: the method changes nothing.
     ReadOnly,
 }
 
@@ -34,7 +34,7 @@ pub(super) struct Endpoint {
     pub(super) path: Option<String>,
     pub(super) repeats: Repeats,
     pub(super) docs: Vec<Attribute>,
-    /// Whether it is there at all.
+    /// Whether the parameter exists at all.
     pub(super) conditions: Vec<Attribute>,
     pub(super) context: Type,
     pub(super) request: Type,
@@ -42,7 +42,7 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Reads a method, and leaves one in its place that anybody can write with `async fn`.
+    /// Parses a method, and replaces it with one that can be implemented by `async fn`.
     pub(super) fn take(
         function: &mut TraitItemFn,
         prefix: &str,
@@ -108,7 +108,7 @@ impl Endpoint {
         })
     }
 
-    /// Where its types are wrong, says so at their own place.
+    /// Reports wrong types at their own positions.
     pub(super) fn check(&self, krate: &Path) -> TokenStream {
         let Endpoint {
             conditions,
@@ -142,7 +142,7 @@ impl Endpoint {
     }
 }
 
-/// What `#[name = "…"]` says.
+/// The value of `#[name = "…"]`.
 fn given_name(function: &TraitItemFn) -> Result<Option<String>> {
     let Some(attribute) = named(&function.attrs, "name").next() else {
         return Ok(None);

@@ -1,8 +1,8 @@
-//! One record: a file that says what a node is, and by its lock whether its process lives.
+//! A record: a file with a node, whose lock tells whether its process lives.
 //!
 //! A mortal record (one with a `ttl`) is locked exclusively by its process from before it has its
-//! name until the process ends: unlocked under its name, it is dead. Scope try a shared lock, so
-//! that no reader takes another's trial for life. A record without `ttl` lasts until it is removed.
+//! name until the process ends: if it is unlocked under its name, it is dead. Readers try a shared lock, so
+//! that no reader takes another reader's try for life. A record without `ttl` stays until it is removed.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -20,25 +20,25 @@ use crate::{
     registry::{encoding, open_plain, validation},
 };
 
-/// The most bytes of a record, so that a file that is none does not fill the memory.
+/// The largest record, so that no other file fills the memory.
 const LARGEST: u64 = 4 << 20;
 
-/// What is under a name.
+/// The state of a record's file.
 #[derive(Debug)]
 pub(super) enum RecordState {
-    /// A record that holds.
+    /// A living record.
     Living(Box<Node>, Lifetime),
     /// A record whose process has ended.
     Dead,
-    /// Another record by now, or nothing: to be read again.
+    /// Another record by now, or none: read again.
     Replaced,
-    /// Nothing.
+    /// There is no file.
     Gone,
-    /// No record, and why.
+    /// Not a record, and why.
     Corrupt(String),
 }
 
-/// How long a record holds.
+/// How long a record lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lifetime {
     /// As long as its file is locked.
@@ -72,10 +72,10 @@ struct Mark {
     ttl: Option<u64>,
 }
 
-/// Puts a record under `name`, locked if it is mortal: it lives while the file returned is open.
+/// Writes a record with a name, locked if it is mortal: it lives while the returned file is open.
 ///
-/// Only the process that first used the name may do so, while it holds what is under it: that is
-/// what lets [`read`] tell a dead record from a replaced one.
+/// Only the process that first used the name may do so, while it holds the present record: this allows
+/// [`read`] to distinguish a dead record from a replaced one.
 pub(super) fn write(
     directory: &Path,
     name: &str,
@@ -91,7 +91,7 @@ pub(super) fn write(
     loop {
         attempts -= 1;
         match write_once(directory, name, Lifetime::of(ttl), &json) {
-            // Swept away as left behind, before it was locked: this process slept a minute there.
+            // Removed as left behind before it was locked: this process slept for a minute.
             Err(error) if attempts > 0 && is_swept(&error) => {}
             result => return result,
         }
@@ -108,14 +108,14 @@ fn write_once(directory: &Path, name: &str, hold: Lifetime, json: &[u8]) -> io::
     match fill(&file, json, hold).and_then(|()| fs::rename(&new, directory.join(name))) {
         Ok(()) => Ok(file),
         Err(error) => {
-            // Whoever scans later sweeps it where this fails.
+            // If this fails, a later scan removes it.
             let _ = fs::remove_file(&new);
             Err(error)
         }
     }
 }
 
-/// The mode of a record in a directory of this mode: who may write there takes part, and so reads.
+/// The mode of a record in a directory with this mode: whoever may write there takes part, and may read.
 fn readers(directory: u32) -> u32 {
     0o600 | ((directory & 0o022) << 1)
 }
@@ -134,14 +134,14 @@ fn fill(mut file: &File, json: &[u8], hold: Lifetime) -> io::Result<()> {
     file.write_all(json)?;
     match hold {
         Lifetime::Mortal => Ok(()),
-        // It is to outlast this machine's crash; a mortal one is dead then anyway.
+        // It must survive a crash of the machine; a mortal one is dead then anyway.
         Lifetime::Permanent => file.sync_data(),
     }
 }
 
-/// Reads the record at `path`, the one that is there at the end if it is replaced meanwhile.
+/// Reads the record at `path`; if it is replaced meanwhile, the new one.
 ///
-/// An error says nothing of the record: descriptors or memory are short.
+/// An error tells nothing of the record: the system lacks descriptors or memory.
 pub(super) fn read(path: &Path) -> io::Result<RecordState> {
     loop {
         match read_once(path)? {
@@ -177,7 +177,7 @@ fn read_once(path: &Path) -> io::Result<RecordState> {
     }
     Ok(match node {
         (_, Lifetime::Mortal) if !is_locked(&file)? => {
-            // Its process ended, or it has put another record in its place and freed this one.
+            // Its process has ended, or has replaced it and unlocked this one.
             return Ok(if is_at(&file, path)? {
                 RecordState::Dead
             } else {
@@ -198,7 +198,7 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Whether a file is there and its process lives.
+/// Whether there is a file and its process lives.
 pub(super) fn is_held(path: &Path) -> io::Result<bool> {
     match open_plain(path) {
         Ok(Some(file)) => is_locked(&file),
@@ -208,8 +208,8 @@ pub(super) fn is_held(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Takes a record out. It is renamed first, which tells watchers a removal by us from one by a
-/// stranger; no error if another was faster.
+/// Removes a record. It is renamed first, by which watchers distinguish this from a removal by
+/// hand; no error if another process was faster.
 pub(super) fn remove(directory: &Path, name: &str) -> io::Result<()> {
     let gone = directory.join(file_name::hidden("gone"));
     let removed = fs::rename(directory.join(name), &gone).and_then(|()| fs::remove_file(&gone));
@@ -219,7 +219,7 @@ pub(super) fn remove(directory: &Path, name: &str) -> io::Result<()> {
     }
 }
 
-/// Whether a process holds the file: the exclusive lock is free for none but readers.
+/// Whether a process holds the file: only readers can have its shared lock.
 fn is_locked(file: &File) -> io::Result<bool> {
     match file.try_lock_shared() {
         Ok(()) => Ok(false),
