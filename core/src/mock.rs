@@ -154,7 +154,8 @@ impl Received {
 }
 
 impl Call for Inner {
-    fn call(&self, request: Request) -> Answer {
+    fn call(&self, mut request: Request) -> Answer {
+        request.context_mut().clear_values();
         let (service, endpoint) = (request.service().to_owned(), request.endpoint().to_owned());
         let key = (service.clone(), endpoint.clone());
         let handler = self.handlers.lock().get(&key).cloned();

@@ -152,7 +152,9 @@ impl Balance {
 }
 
 impl Call for Balance {
-    fn call(&self, request: Request) -> Answer {
+    fn call(&self, mut request: Request) -> Answer {
+        // Here the request leaves the caller, also if the callee is in the same process.
+        request.context_mut().clear_values();
         Box::pin(CallFuture::new(self.0.clone(), request))
     }
 }

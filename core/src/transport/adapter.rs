@@ -219,9 +219,9 @@ impl Stream for UntilDeadline {
     }
 }
 
-/// The request to send, without the typed values of this process. A whole body stays in place, a stream is taken out.
+/// The request to send. A whole body stays in place, a stream is taken out.
 fn lent(request: &mut Request) -> Request {
-    let mut lent = request.duplicate().unwrap_or_else(|| {
+    request.duplicate().unwrap_or_else(|| {
         let body = request.spend();
         let target = request.target().clone();
         let mut lent = Request::new(target, request.content_type().clone(), body)
@@ -229,9 +229,7 @@ fn lent(request: &mut Request) -> Request {
             .idempotent(request.is_idempotent());
         lent.expect(request.expected());
         lent
-    });
-    lent.context_mut().clear_values();
-    lent
+    })
 }
 
 impl<S: SendOne> Connection for Adapter<S> {
@@ -345,16 +343,6 @@ mod tests {
         assert_eq!(error.outcome(), Outcome::Unknown);
         let answer = outcome(50, true, false).await.unwrap();
         assert_eq!(answer.body().as_bytes().unwrap(), "x");
-    }
-
-    #[test]
-    fn typed_values_are_not_sent() {
-        for body in [Body::default(), Body::stream(Body::default().into_stream())] {
-            let mut request = Request::new(Target::new("a", "A.B"), ContentType::Json, body);
-            request.context_mut().insert("secret");
-            assert_eq!(lent(&mut request).context().get::<&str>(), None);
-            assert_eq!(request.context().get::<&str>(), Some(&"secret"));
-        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -58,9 +58,7 @@ impl MemoryConnection {
         runtime: &Handle,
     ) -> Result<PendingCall> {
         let place = self.served.place()?;
-        let mut context = request.context().clone();
-        context.clear_values();
-        let context = context.with_attempts(attempt.attempts);
+        let context = request.context().clone().with_attempts(attempt.attempts);
         let stream_deadline = context.deadline();
         let mut waiting = PendingCall::new(attempt, stream_deadline.min(attempt.deadline));
         let mut pump = AbortOnDrop::default();
